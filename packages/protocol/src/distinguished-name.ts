@@ -1,0 +1,92 @@
+/** One attribute of a relative distinguished name, normalised for comparison. */
+type Attribute = string;
+/** The attributes of one relative distinguished name, sorted. */
+type RelativeName = readonly Attribute[];
+
+// RFC 4514 section 3, and those that Open Banking and eIDAS certificates carry.
+const OID_OF_KEYWORD: Readonly<Record<string, string>> = {
+  CN: '2.5.4.3',
+  SERIALNUMBER: '2.5.4.5',
+  C: '2.5.4.6',
+  L: '2.5.4.7',
+  ST: '2.5.4.8',
+  STREET: '2.5.4.9',
+  O: '2.5.4.10',
+  OU: '2.5.4.11',
+  BUSINESSCATEGORY: '2.5.4.15',
+  ORGANIZATIONIDENTIFIER: '2.5.4.97',
+  DC: '0.9.2342.19200300.100.1.25',
+  UID: '0.9.2342.19200300.100.1.1',
+  EMAILADDRESS: '1.2.840.113549.1.9.1',
+};
+
+const ATTRIBUTE_TYPE = /^\s*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=/i;
+
+/**
+ * Whether two distinguished names in the text form of RFC 4514 name the same subject: compared RDN by RDN, in order,
+ * with attribute types by OID (`2.5.4.97` is `organizationIdentifier`), values without regard to case and runs of
+ * spaces (caseIgnoreMatch, RFC 4518). Texts that do not parse are never equal.
+ */
+export function sameDistinguishedName(left: string, right: string): boolean {
+  const leftNames = parseDistinguishedName(left);
+  const rightNames = parseDistinguishedName(right);
+  if (leftNames === undefined || rightNames === undefined) return false;
+  return JSON.stringify(leftNames) === JSON.stringify(rightNames);
+}
+
+/** @returns the relative distinguished names in their order; undefined when the text is not a distinguished name */
+function parseDistinguishedName(text: string): readonly RelativeName[] | undefined {
+  const names: RelativeName[] = [];
+  let current: Attribute[] = [];
+  let rest = text;
+  while (true) {
+    const type = ATTRIBUTE_TYPE.exec(rest);
+    if (type?.[1] === undefined) return undefined;
+    const oid = OID_OF_KEYWORD[type[1].toUpperCase()] ?? type[1];
+    const parsed = takeValue(rest.slice(type[0].length));
+    if (parsed === undefined) return undefined;
+    current.push(`${oid}=${normaliseValue(parsed.value)}`);
+    if (parsed.separator !== '+') {
+      names.push(current.sort());
+      current = [];
+    }
+    if (parsed.separator === '') return names;
+    rest = parsed.rest;
+  }
+}
+
+interface ParsedValue {
+  readonly value: string;
+  readonly separator: ',' | '+' | '';
+  readonly rest: string;
+}
+
+function takeValue(text: string): ParsedValue | undefined {
+  const bytes: number[] = [];
+  const utf8 = new TextEncoder();
+  let at = 0;
+  for (; at < text.length; at += 1) {
+    const char = text.charAt(at);
+    if (char === ',' || char === '+') break;
+    if (char === '"' || char === ';' || char === '<' || char === '>') return undefined;
+    if (char !== '\\') {
+      const whole = String.fromCodePoint(text.codePointAt(at) ?? 0);
+      bytes.push(...utf8.encode(whole));
+      at += whole.length - 1;
+      continue;
+    }
+    const hex = /^[0-9a-f]{2}/i.exec(text.slice(at + 1))?.[0];
+    const escaped = text.charAt(at + 1);
+    if (hex !== undefined) bytes.push(Number.parseInt(hex, 16));
+    else if (escaped === '') return undefined;
+    else bytes.push(...utf8.encode(escaped));
+    at += hex === undefined ? 1 : 2;
+  }
+  const separator = text.charAt(at);
+  const value = new TextDecoder().decode(new Uint8Array(bytes));
+  return { value, separator: separator === ',' || separator === '+' ? separator : '', rest: text.slice(at + 1) };
+}
+
+function normaliseValue(value: string): string {
+  return value.normalize('NFKC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
+}

@@ -1,0 +1,99 @@
+export { decodeBase64url, encodeBase64url } from './base64url.ts';
+export { checkCallbackUrl } from './callback-url.ts';
+export {
+  type AffectedResource,
+  buildSetClaims,
+  type ClaimsInput,
+  type EventContent,
+  type EventSubject,
+  RESOURCE_ID,
+  RESOURCE_LINKS,
+  RESOURCE_TYPE,
+  type ResourceLink,
+  type SetClaims,
+  SUBJECT_TYPE,
+} from './claims.ts';
+export { sameDistinguishedName } from './distinguished-name.ts';
+export {
+  API_ERRORS,
+  ApiError,
+  type ApiErrorCode,
+  type ApiErrorDetail,
+  type ErrorBodyV31,
+  type ErrorBodyV40,
+  errorBody,
+} from './errors.ts';
+export {
+  ACCOUNT_LINKED_ACCOUNT_UPDATE,
+  CONSENT_ACCESS_REVOKED,
+  CONSENT_AUTHORIZATION_REVOKED,
+  EventTypeCatalogue,
+  type EventTypeFilter,
+  type EventTypeRule,
+  filterEventTypes,
+  type OwnEventType,
+  RESOURCE_UPDATE,
+  standardEventType,
+  VRP_LINKED_ACCOUNT_UPDATE,
+} from './event-types.ts';
+export {
+  FINANCIAL_ID_HEADER,
+  INTERACTION_ID_HEADER,
+  interactionIdOf,
+  isUuid,
+  SET_MEDIA_TYPE,
+  SIGNATURE_HEADER,
+} from './fapi.ts';
+export {
+  HEADER_IAT,
+  HEADER_ISS,
+  HEADER_TAN,
+  type HeaderExpectations,
+  type JoseHeader,
+  type SignerIdentity,
+} from './jose-header.ts';
+export {
+  JWS_CHARS_MAX,
+  type JwsSigner,
+  SIGNATURE_TYPES,
+  signCompact,
+  signDetached,
+  type VerifyExpectations,
+  verifyCompact,
+  verifyDetached,
+  verifyPs256,
+} from './jws.ts';
+export { JwsError, type JwsErrorCode } from './jws-error.ts';
+export {
+  importSigningKeys,
+  JwksError,
+  type KeySource,
+  type SigningKeySet,
+  type VerificationKey,
+} from './keys.ts';
+export { parseSetClaims } from './parse-claims.ts';
+export {
+  type EventSubscription,
+  type EventSubscriptionRequest,
+  OBEventSubscription1,
+  OBEventSubscriptionResponse1,
+  OBEventSubscriptionsResponse1,
+  type RegistrationRules,
+  readEventSubscription,
+  readReplacedEventSubscription,
+  writeEventSubscription,
+  writeEventSubscriptions,
+} from './registrations.ts';
+export { SET_TYPES_ACCEPTED, type SetExpectations, signSet, type VerifiedSet, verifySet } from './set.ts';
+export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';
+export { createSigner, SigningKeyError } from './signer.ts';
+export { type Shaped, type ShapeFault, shapeOf } from './shape.ts';
+export { isJsonObject, JSON_DEPTH_MAX, parseStrictJson, StrictJsonError } from './strict-json.ts';
+export {
+  API_VERSIONS,
+  type ApiVersion,
+  compareVersions,
+  coversResourceVersion,
+  isVersion,
+  SPECIFICATION_VERSION_MAX,
+} from './versions.ts';

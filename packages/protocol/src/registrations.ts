@@ -1,0 +1,173 @@
+import { type Static, Type } from 'typebox';
+import { checkCallbackUrl } from './callback-url.ts';
+import { ApiError } from './errors.ts';
+import type { EventTypeCatalogue } from './event-types.ts';
+import { type Shaped, shapeOf } from './shape.ts';
+import { parseStrictJson, StrictJsonError } from './strict-json.ts';
+import { type ApiVersion, compareVersions, isVersion, SPECIFICATION_VERSION_MAX } from './versions.ts';
+
+const EVENT_TYPES_MAX = 100;
+
+// Unknown members inside Data are let be, as the official schema lets them; beside Data they are refused.
+const subscriptionData = {
+  CallbackUrl: Type.Optional(Type.String({ maxLength: 2048 })),
+  Version: Type.String({ minLength: 1, maxLength: 10 }),
+  EventTypes: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: EVENT_TYPES_MAX })),
+};
+
+/** `OBEventSubscription1`, the body of POST. */
+export const OBEventSubscription1 = Type.Object(
+  { Data: Type.Object(subscriptionData) },
+  { additionalProperties: false },
+);
+
+/** `OBEventSubscriptionResponse1`: the body of PUT, and of the answers to POST and PUT. */
+export const OBEventSubscriptionResponse1 = Type.Object(
+  {
+    Data: Type.Object({ EventSubscriptionId: Type.String({ minLength: 1, maxLength: 40 }), ...subscriptionData }),
+    Links: Type.Optional(Type.Object({ Self: Type.String() })),
+    Meta: Type.Optional(Type.Object({})),
+  },
+  { additionalProperties: false },
+);
+export type OBEventSubscriptionResponse1 = Static<typeof OBEventSubscriptionResponse1>;
+
+/** `OBEventSubscriptionsResponse1`: the answer to GET, a list of zero or one. */
+export const OBEventSubscriptionsResponse1 = Type.Object(
+  {
+    Data: Type.Object({
+      EventSubscription: Type.Optional(
+        Type.Array(
+          Type.Object({ EventSubscriptionId: Type.String({ minLength: 1, maxLength: 40 }), ...subscriptionData }),
+        ),
+      ),
+    }),
+    Links: Type.Optional(Type.Object({ Self: Type.String() })),
+    Meta: Type.Optional(Type.Object({})),
+  },
+  { additionalProperties: false },
+);
+export type OBEventSubscriptionsResponse1 = Static<typeof OBEventSubscriptionsResponse1>;
+
+/** What a TPP asks for in a POST or PUT of an event subscription. */
+export interface EventSubscriptionRequest {
+  /** Undefined for a TPP that only polls. */
+  readonly callbackUrl: string | undefined;
+  /** The minimum version of the resources that it wants events about. */
+  readonly version: string;
+  /** As the TPP sent it, so that it reads the same back; undefined when omitted. */
+  readonly eventTypes: readonly string[] | undefined;
+}
+
+/** An event subscription as the TPP reads it. */
+export interface EventSubscription extends EventSubscriptionRequest {
+  /** 1 to 40 characters. */
+  readonly eventSubscriptionId: string;
+}
+
+/** What the reader of a registration must know of the ASPSP. */
+export interface RegistrationRules {
+  /** The version of the API that was called. */
+  readonly apiVersion: ApiVersion;
+  readonly catalogue: EventTypeCatalogue;
+  /** Where a TPP finds the supported event types. */
+  readonly eventTypesUrl: string | undefined;
+}
+
+const shapePost = shapeOf(OBEventSubscription1);
+const shapePut = shapeOf(OBEventSubscriptionResponse1);
+
+/** Reads the body of POST /event-subscriptions. @throws {ApiError} naming the field (rules, sections 2 and 7) */
+export function readEventSubscription(body: Uint8Array, rules: RegistrationRules): EventSubscriptionRequest {
+  return checkData(readBody(body, shapePost).Data, rules);
+}
+
+/**
+ * Reads the body of PUT /event-subscriptions/{EventSubscriptionId}; the id in the body must equal the one in the path.
+ *
+ * @throws {ApiError} naming the field
+ */
+export function readReplacedEventSubscription(
+  body: Uint8Array,
+  idInPath: string,
+  rules: RegistrationRules,
+): EventSubscription {
+  const { Data } = readBody(body, shapePut);
+  if (Data.EventSubscriptionId !== idInPath) {
+    throw fieldInvalid('Data.EventSubscriptionId', 'must equal the id in the path');
+  }
+  return { eventSubscriptionId: Data.EventSubscriptionId, ...checkData(Data, rules) };
+}
+
+/** Writes the body that answers POST and PUT. @param self absolute URI of the resource under the version called */
+export function writeEventSubscription(subscription: EventSubscription, self: string): OBEventSubscriptionResponse1 {
+  return { Data: dataOf(subscription), Links: { Self: self }, Meta: {} };
+}
+
+/** Writes the body that answers GET. */
+export function writeEventSubscriptions(
+  subscriptions: readonly EventSubscription[],
+  self: string,
+): OBEventSubscriptionsResponse1 {
+  return { Data: { EventSubscription: subscriptions.map(dataOf) }, Links: { Self: self }, Meta: {} };
+}
+
+function dataOf(subscription: EventSubscription): OBEventSubscriptionResponse1['Data'] {
+  const { eventSubscriptionId, callbackUrl, version, eventTypes } = subscription;
+  return {
+    EventSubscriptionId: eventSubscriptionId,
+    ...(callbackUrl !== undefined && { CallbackUrl: callbackUrl }),
+    Version: version,
+    ...(eventTypes !== undefined && { EventTypes: [...eventTypes] }),
+  };
+}
+
+function readBody<T>(body: Uint8Array, shape: (value: unknown) => Shaped<T>): T {
+  const shaped = shape(readJson(body));
+  if (shaped.ok) return shaped.value;
+  const { kind, path, why } = shaped.fault;
+  const detail = { message: `${path === '' ? 'The body' : path} ${why}.`, ...(path !== '' && { path }) };
+  if (kind === 'missing') throw new ApiError('FieldMissing', detail);
+  // A member of Data with a wrong value is a field that is invalid; anything else is not the schema's body at all.
+  throw new ApiError(kind === 'invalid' && path.startsWith('Data.') ? 'FieldInvalid' : 'ResourceInvalidFormat', detail);
+}
+
+function readJson(body: Uint8Array): unknown {
+  try {
+    return parseStrictJson(body);
+  } catch (error) {
+    if (error instanceof StrictJsonError) {
+      throw new ApiError('ResourceInvalidFormat', { message: `The body ${error.message}.` });
+    }
+    throw error;
+  }
+}
+
+function checkData(data: Static<typeof OBEventSubscription1>['Data'], rules: RegistrationRules): EventSubscriptionRequest {
+  if (!isVersion(data.Version)) throw fieldInvalid('Data.Version', 'must be digits and dots, such as 4.0');
+  if (compareVersions(data.Version, SPECIFICATION_VERSION_MAX) > 0) {
+    throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the newest version supported`);
+  }
+  if (data.CallbackUrl !== undefined) {
+    const fault = checkCallbackUrl(data.CallbackUrl, rules.apiVersion);
+    if (fault !== undefined) throw fieldInvalid('Data.CallbackUrl', fault);
+  }
+  checkEventTypes(data.EventTypes ?? [], rules);
+  return { callbackUrl: data.CallbackUrl, version: data.Version, eventTypes: data.EventTypes };
+}
+
+function checkEventTypes(eventTypes: readonly string[], rules: RegistrationRules): void {
+  for (const [at, name] of eventTypes.entries()) {
+    if (rules.catalogue.find(name) !== undefined) continue;
+    const path = `Data.EventTypes[${at}]`;
+    throw new ApiError('UnsupportedEventType', {
+      message: `${path} is not an event type that is supported here.`,
+      path,
+      ...(rules.eventTypesUrl !== undefined && { url: rules.eventTypesUrl }),
+    });
+  }
+}
+
+function fieldInvalid(path: string, why: string): ApiError {
+  return new ApiError('FieldInvalid', { message: `${path} ${why}.`, path });
+}

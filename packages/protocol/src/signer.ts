@@ -1,0 +1,36 @@
+import { type CryptoKey, importPKCS8 } from 'jose';
+import type { SignerIdentity } from './jose-header.ts';
+import type { JwsSigner } from './jws.ts';
+
+/** A private key that cannot sign PS256. `message` names what is wrong, never the key. */
+export class SigningKeyError extends Error {
+  override readonly name = 'SigningKeyError';
+}
+
+const MODULUS_BITS_MIN = 2048;
+// RFC 7518 section 3.5: the salt is as long as the hash. Verifiers refuse any other.
+const PS256 = { name: 'RSA-PSS', saltLength: 32 };
+
+/**
+ * Makes a signer of an RSA private key in PKCS #8 PEM. The key is held unextractable; signatures are computed by
+ * WebCrypto, which Node runs on its thread pool (measured equal to `crypto.sign` with a callback).
+ *
+ * @throws {SigningKeyError} when the text is not such a key, or has under 2048 bits
+ */
+export async function createSigner(identity: SignerIdentity, privateKeyPem: string): Promise<JwsSigner> {
+  let key: CryptoKey;
+  try {
+    key = await importPKCS8(privateKeyPem, 'PS256');
+  } catch {
+    throw new SigningKeyError('is not an RSA private key in PKCS #8 PEM ("-----BEGIN PRIVATE KEY-----")');
+  }
+  const { modulusLength } = key.algorithm as { modulusLength?: number };
+  if (modulusLength === undefined || modulusLength < MODULUS_BITS_MIN) {
+    throw new SigningKeyError(`is an RSA key of fewer than ${MODULUS_BITS_MIN} bits`);
+  }
+  return {
+    ...identity,
+    sign: async (signingInput) =>
+      new Uint8Array(await crypto.subtle.sign(PS256, key, signingInput as Uint8Array<ArrayBuffer>)),
+  };
+}

@@ -1,0 +1,89 @@
+/** Why a text was not accepted as JSON. `message` is fit to be shown to whoever sent the text. */
+export class StrictJsonError extends Error {
+  override readonly name = 'StrictJsonError';
+}
+
+/** Objects and arrays nested deeper than this are refused. */
+export const JSON_DEPTH_MAX = 32;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Parses JSON as a security protocol must: UTF-8 only, no byte order mark, no duplicate member in any object, bounded
+ * depth. `JSON.parse` keeps the last of two equal members where other parsers keep the first, so that two readers of
+ * one signed text would see different claims (RFC 8259 section 4; rules of the standard, section 5).
+ *
+ * Does not limit the size: the caller bounds the bytes before it reads them.
+ *
+ * @throws {StrictJsonError} when the text is refused
+ */
+export function parseStrictJson(bytes: Uint8Array): unknown {
+  const text = decodeUtf8(bytes);
+  if (text.startsWith('\uFEFF')) throw new StrictJsonError('must not start with a byte order mark');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new StrictJsonError('is not JSON');
+  }
+  refuseDuplicateMembers(text);
+  return value;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new StrictJsonError('is not UTF-8');
+  }
+}
+
+/** Walks a text that `JSON.parse` accepted, so strings end where they should and brackets match. */
+function refuseDuplicateMembers(text: string): void {
+  // One entry per open bracket: the member names seen so far in an object, undefined for an array.
+  const open: (Set<string> | undefined)[] = [];
+  let nameComesNext = false;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charAt(at)) {
+      case '"': {
+        const end = endOfString(text, at);
+        if (nameComesNext) rememberMember(open.at(-1), text.slice(at, end + 1));
+        nameComesNext = false;
+        at = end;
+        break;
+      }
+      case '{':
+      case '[':
+        nameComesNext = text.charAt(at) === '{';
+        open.push(nameComesNext ? new Set() : undefined);
+        if (open.length > JSON_DEPTH_MAX) throw new StrictJsonError(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
+        break;
+      case '}':
+      case ']':
+        open.pop();
+        nameComesNext = false;
+        break;
+      case ',':
+        nameComesNext = open.at(-1) !== undefined;
+        break;
+    }
+  }
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charAt(at) !== '"') at += text.charAt(at) === '\\' ? 2 : 1;
+  return at;
+}
+
+function rememberMember(seen: Set<string> | undefined, literal: string): void {
+  // Decoded, because "\u0061" and "a" are the same member.
+  const name = String(JSON.parse(literal));
+  if (seen?.has(name)) throw new StrictJsonError(`has the member ${JSON.stringify(name.slice(0, 100))} twice`);
+  seen?.add(name);
+}
+
+/** True for a JSON object: not null, not an array. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
