@@ -1,0 +1,12 @@
+import type { Tpp } from '../store/store.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** `x-fapi-interaction-id` of this exchange: the caller's if it is a UUID, else a fresh one. */
+    interactionId: string;
+    /** Who called, once authenticated; undefined before, and on paths that need no token. */
+    tpp: Tpp | undefined;
+    /** When it arrived, of the monotonic clock. */
+    arrivedMs: number;
+  }
+}

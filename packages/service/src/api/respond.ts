@@ -1,0 +1,62 @@
+import {
+  API_ERRORS,
+  ApiError,
+  type ApiVersion,
+  errorBody,
+  INTERACTION_ID_HEADER,
+  type JwsSigner,
+  SIGNATURE_HEADER,
+  signDetached,
+} from '@tidings/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+const JSON_UTF8 = 'application/json; charset=utf-8';
+
+/** Sends a body with its signature over exactly the bytes that are sent. */
+export async function sendSigned(
+  reply: FastifyReply,
+  status: number,
+  body: object,
+  signer: JwsSigner,
+  nowMs: number,
+): Promise<FastifyReply> {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const signature = await signDetached(bytes, signer, Math.floor(nowMs / 1000));
+  return reply.code(status).header(SIGNATURE_HEADER, signature).header('content-type', JSON_UTF8).send(bytes);
+}
+
+/** Sends the answer that section 7 of the rules has for an error, in the vocabulary of the version that was called. */
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: ApiError,
+  apiVersion: ApiVersion,
+): FastifyReply {
+  const { status } = API_ERRORS[error.code];
+  request.log[status >= 500 ? 'error' : 'info'](
+    { interactionId: request.interactionId, clientId: request.tpp?.clientId, status, code: error.code, ...error.detail },
+    'request refused',
+  );
+  reply.code(status).header(INTERACTION_ID_HEADER, request.interactionId);
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  const body = errorBody(error, apiVersion, request.interactionId);
+  if (body === undefined) return reply.send();
+  return reply.header('content-type', JSON_UTF8).send(Buffer.from(JSON.stringify(body)));
+}
+
+/** What anything that was thrown is to the caller; what is not foreseen is a 500 that says nothing. */
+export function apiErrorOf(error: unknown, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ApiError('ContentTooLarge', { message: 'the body is too large' });
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new ApiError('ResourceInvalidFormat', { message: 'The body is not as long as Content-Length says.' });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_CTP_INVALID_TYPE':
+      return new ApiError('UnsupportedMediaType', { message: 'the body must be application/json' });
+    default:
+      request.log.error({ err: error, interactionId: request.interactionId }, 'unexpected error');
+      return new ApiError('UnexpectedError', { message: 'Something went wrong here; try again later.' });
+  }
+}

@@ -1,0 +1,128 @@
+import './request-state.ts';
+import type { ServerOptions } from 'node:https';
+import {
+  ApiError,
+  type ApiVersion,
+  type EventTypeCatalogue,
+  INTERACTION_ID_HEADER,
+  interactionIdOf,
+  type JwsSigner,
+} from '@tidings/protocol';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Store } from '../store/store.ts';
+import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
+import { apiErrorOf, sendError } from './respond.ts';
+import { registerEventSubscriptionRoutes } from './routes.ts';
+import type { SignatureContext } from './verify-signature.ts';
+
+/** What the TPP-facing API is made of. */
+export interface ApiOptions {
+  readonly store: Store;
+  readonly accessTokens: AccessTokenVerifier;
+  readonly signatures: SignatureContext;
+  readonly signer: JwsSigner;
+  /** Our public keys, for the JWKS. */
+  readonly publicJwks: readonly object[];
+  readonly catalogue: EventTypeCatalogue;
+  readonly eventTypesUrl: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Certificate, key and client roots of the listener. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
+  readonly prefix: string;
+  /** Absolute URL in front of the prefix; known only once the port is, hence a function. */
+  readonly publicUrl: () => string;
+  readonly bodyBytesMax: number;
+  readonly requestTimeoutMs: number;
+  readonly onRegistrationChanged: () => void;
+}
+
+const HEADER_BYTES_MAX = 32_768;
+const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * Builds the TPP-facing API: mutual TLS on the listener itself, so that a connection without a certificate of a known
+ * root ends in the handshake; then authenticate → negotiate → verify signature → operation → signed answer.
+ */
+export function buildApi(options: ApiOptions): FastifyInstance {
+  const app = fastify({
+    https: httpsOptions(options),
+    bodyLimit: options.bodyBytesMax,
+    requestTimeout: options.requestTimeoutMs,
+    connectionTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    exposeHeadRoutes: false,
+    trustProxy: false,
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
+  }) as unknown as FastifyInstance;
+  app.decorateRequest('interactionId', '');
+  app.decorateRequest('arrivedMs', 0);
+  app.decorateRequest('tpp', undefined);
+  acceptBodiesAsBytes(app);
+  beginEveryExchange(app, options);
+  app.setErrorHandler((error, request, reply) => {
+    sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    sendError(request, reply, new ApiError('PathUnknown', { message: 'unknown path' }), apiVersionOf(request));
+  });
+  app.get(`${options.prefix}/.well-known/jwks.json`, (_request, reply) => sendJwks(reply, options.publicJwks));
+  registerEventSubscriptionRoutes(app, 'v4.0', options);
+  return app;
+}
+
+function httpsOptions(options: ApiOptions): ServerOptions {
+  return {
+    ...options.tls,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: options.requestTimeoutMs,
+    handshakeTimeout: options.requestTimeoutMs,
+  };
+}
+
+/** Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes. */
+function acceptBodiesAsBytes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+}
+
+function beginEveryExchange(app: FastifyInstance, options: ApiOptions): void {
+  app.addHook('onRequest', async (request, reply) => {
+    request.arrivedMs = options.clock.monotonicMs();
+    request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => options.random.uuid());
+    reply.header(INTERACTION_ID_HEADER, request.interactionId);
+    reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        interactionId: request.interactionId,
+        clientId: request.tpp?.clientId,
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        durationMs: Math.round(options.clock.monotonicMs() - request.arrivedMs),
+      },
+      'answered',
+    );
+  });
+}
+
+/** Which vocabulary an error is told in: that of the path, and the newest where the path tells none. */
+function apiVersionOf(request: FastifyRequest): ApiVersion {
+  return request.url.includes('/open-banking/v3.1') ? 'v3.1' : 'v4.0';
+}
+
+function sendJwks(reply: FastifyReply, keys: readonly object[]): FastifyReply {
+  return reply.header('content-type', 'application/jwk-set+json').send(Buffer.from(JSON.stringify({ keys })));
+}

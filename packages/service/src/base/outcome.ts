@@ -1,0 +1,10 @@
+/** Why no answer came from a callback URL. */
+export type UnreachableClass = 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' | 'malformed';
+
+/** What an attempt came to. A refused delivery is data, not an exception. */
+export type Outcome =
+  /** Only 202 acknowledges. A TPP that does not echo the interaction id has still acknowledged; the breach is kept. */
+  | { readonly kind: 'acknowledged'; readonly status: 202; readonly interactionIdEchoed: boolean }
+  /** `retryAfterMs`: what a 429 or 503 asked for. */
+  | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
+  | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };

@@ -1,0 +1,30 @@
+import { Command } from 'commander';
+import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+
+// Nothing imports the sandbox: it is a package of its own that may not be installed beside a production service. The
+// name is computed so that neither types nor bundlers follow it.
+const SANDBOX = ['@tidings', 'sandbox', 'cli'].join('/');
+
+interface SandboxPackage {
+  readonly sandboxCommand: () => Command;
+}
+
+/** `tidings sandbox`, where the package is installed; otherwise a command that says how to install it. */
+export async function sandboxCommand(): Promise<Command> {
+  try {
+    const loaded: unknown = await import(SANDBOX);
+    if (isSandboxPackage(loaded)) return loaded.sandboxCommand();
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
+  }
+  return new Command('sandbox')
+    .description('Play the real-time flow on this machine (needs the package @tidings/sandbox).')
+    .allowUnknownOption()
+    .action(() => {
+      throw new StartUpError('The sandbox is not installed; run "npm install @tidings/sandbox" and try again.');
+    });
+}
+
+function isSandboxPackage(value: unknown): value is SandboxPackage {
+  return typeof value === 'object' && value !== null && 'sandboxCommand' in value;
+}

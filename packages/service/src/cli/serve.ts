@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { loadConfig } from '../config/load.ts';
+import { startService } from '../service.ts';
+import { untilSignal } from './signals.ts';
+
+/** `tidings serve`: the Notification Service alone. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Run the ASPSP Notification Service until SIGTERM or Ctrl-C.')
+    .requiredOption('-c, --config <file>', 'configuration file (JSON)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidings serve --config /etc/tidings/tidings.json
+  tidings serve --config tidings.json | npx pino-pretty
+
+The log goes to standard output, one JSON object a line. Exit code 2: the configuration is not good; the message names
+the setting. Settings: docs/configuration.md.`,
+    )
+    .action(async ({ config: file }: { config: string }) => {
+      const config = loadConfig(file);
+      // Synchronous, so that the last lines before an exit are not lost.
+      const log = pino({ level: config.log.level, base: null }, pino.destination({ dest: 1, sync: true }));
+      const service = await startService(config, { log });
+      const signal = await untilSignal();
+      log.info({ signal }, 'stopping');
+      await service.stop();
+      log.info('stopped');
+    });
+}

@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { Value } from 'typebox/value';
+import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { type Config, ConfigSchema } from './schema.ts';
+
+const shapeConfig = shapeOf(ConfigSchema);
+
+/**
+ * Reads a configuration file: JSON, checked against the schema, defaults filled in, paths made absolute. Does not read
+ * the files it names.
+ *
+ * @throws {StartUpError} one sentence that names the setting and the remedy
+ */
+export function loadConfig(file: string): Config {
+  return parseConfig(readJsonFile(file), dirname(resolve(file)), file);
+}
+
+/**
+ * Checks settings that are already in memory, as a test or an embedding program has them.
+ *
+ * @param folder relative paths start here
+ * @param source how messages call where the settings came from
+ * @throws {StartUpError}
+ */
+export function parseConfig(settings: unknown, folder: string, source = 'the configuration'): Config {
+  const shaped = shapeConfig(Value.Default(ConfigSchema, structuredClone(settings)));
+  if (!shaped.ok) throw new StartUpError(`${source}: ${sayFault(shaped.fault)}`);
+  const config = withAbsolutePaths(shaped.value, folder);
+  refuseContradictions(config, source);
+  return deepFreeze(config);
+}
+
+function readJsonFile(file: string): unknown {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new StartUpError(`The configuration file ${file} cannot be read (${systemErrorCode(error) ?? 'unknown'}).`);
+  }
+  try {
+    return parseStrictJson(bytes);
+  } catch (error) {
+    if (error instanceof StrictJsonError) throw new StartUpError(`The configuration file ${file} ${error.message}.`);
+    throw error;
+  }
+}
+
+function sayFault(fault: ShapeFault): string {
+  const where = fault.path === '' ? 'it' : `"${fault.path}"`;
+  if (fault.kind === 'missing') return `the setting ${where} is missing; add it.`;
+  if (fault.kind === 'invalid') return `the setting ${where} ${fault.why}.`;
+  const nearest = nearestSetting(fault.path);
+  return `${where} is not a setting; ${nearest === undefined ? 'take it out' : `did you mean "${nearest}"?`}`.replace(/([^?])$/, '$1.');
+}
+
+/** The setting whose name is closest to a misspelt one, in the same section. */
+function nearestSetting(path: string): string | undefined {
+  const parts = path.split('.');
+  const wrong = parts.pop() ?? '';
+  const siblings = settingsOf(parts);
+  const [nearest] = siblings
+    .map((name) => ({ name, distance: editDistance(name.toLowerCase(), wrong.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
+    .sort((left, right) => left.distance - right.distance);
+  return nearest && [...parts, nearest.name].join('.');
+}
+
+function settingsOf(parts: readonly string[]): string[] {
+  let schema: { properties?: Record<string, object> } = ConfigSchema;
+  for (const part of parts) schema = schema.properties?.[part] ?? {};
+  return Object.keys(schema.properties ?? {});
+}
+
+/** Levenshtein distance. */
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= left.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+/** Settings that end in File, and `file`, are paths. */
+function withAbsolutePaths<T>(settings: T, folder: string): T {
+  if (Array.isArray(settings)) return settings.map((entry) => withAbsolutePaths(entry, folder)) as T;
+  if (typeof settings !== 'object' || settings === null) return settings;
+  const entries = Object.entries(settings).map(([name, value]) => {
+    const isPath = typeof value === 'string' && (name === 'file' || name.endsWith('File'));
+    return [name, isPath ? resolve(folder, value) : withAbsolutePaths(value, folder)];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
+function refuseContradictions(config: Config, source: string): void {
+  const { accessTokens, delivery, retry } = config;
+  if ((accessTokens.certificateFile === undefined) !== (accessTokens.keyFile === undefined)) {
+    throw new StartUpError(`${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`);
+  }
+  if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
+    throw new StartUpError(
+      `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
+    );
+  }
+  if (retry.delayMaxMs < retry.delayMs) {
+    throw new StartUpError(`${source}: "retry.delayMaxMs" must not be below "retry.delayMs".`);
+  }
+  try {
+    new EventTypeCatalogue(config.ownEventTypes);
+  } catch (error) {
+    if (error instanceof TypeError) throw new StartUpError(`${source}: "ownEventTypes": ${error.message}.`);
+    throw error;
+  }
+}
+
+// Signing and two writes to the store happen under the lease as well.
+const LEASE_MARGIN_MS = 500;
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const member of Object.values(value)) deepFreeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}

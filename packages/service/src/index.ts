@@ -1,0 +1,14 @@
+export { type Clock, systemClock } from './base/clock.ts';
+export type { Log } from './base/log.ts';
+export { type Random, systemRandom } from './base/random.ts';
+export { StartUpError } from './base/start-up-error.ts';
+export { loadConfig, parseConfig } from './config/load.ts';
+export { type Config, ConfigSchema } from './config/schema.ts';
+export { type RunningService, type Surroundings, startService } from './service.ts';
+export {
+  type AccessToken,
+  type AccessTokenVerifier,
+  type AccessTokenVerifierOptions,
+  createAccessTokenVerifier,
+  type TokenCheck,
+} from './trust/access-tokens.ts';

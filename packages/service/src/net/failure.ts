@@ -1,0 +1,58 @@
+import type { UnreachableClass } from '../base/outcome.ts';
+
+const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  EAI_FAIL: 'dns',
+  ECONNREFUSED: 'connect',
+  EHOSTUNREACH: 'connect',
+  ENETUNREACH: 'connect',
+  EADDRNOTAVAIL: 'connect',
+  ENETDOWN: 'connect',
+  EACCES: 'connect',
+  EPROTO: 'tls',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'tls',
+  SELF_SIGNED_CERT_IN_CHAIN: 'tls',
+  HOSTNAME_MISMATCH: 'tls',
+  INVALID_CA: 'tls',
+  INVALID_PURPOSE: 'tls',
+  UND_ERR_CONNECT_TIMEOUT: 'timeout',
+  ETIMEDOUT: 'timeout',
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+  UND_ERR_SOCKET: 'reset',
+  UND_ERR_ABORTED: 'reset',
+  UND_ERR_HEADERS_OVERFLOW: 'malformed',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'malformed',
+};
+
+const CLASS_OF_PREFIX: readonly (readonly [string, UnreachableClass])[] = [
+  ['ERR_TLS_', 'tls'],
+  ['ERR_SSL_', 'tls'],
+  ['CERT_', 'tls'],
+  ['UNABLE_TO_', 'tls'],
+  ['HPE_', 'malformed'],
+];
+
+/**
+ * Puts what undici, TLS and the system report into one class, by error code. The detail is that code: for the operator,
+ * short, and free of what the other side wrote.
+ */
+export function classifyFailure(error: unknown): { errorClass: UnreachableClass; detail: string } {
+  for (const code of codesOf(error)) {
+    const known = CLASS_OF_CODE[code] ?? CLASS_OF_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1];
+    if (known !== undefined) return { errorClass: known, detail: code };
+  }
+  const [code] = codesOf(error);
+  return { errorClass: 'reset', detail: code ?? (error instanceof Error ? error.name : 'unknown') };
+}
+
+const CAUSES_MAX = 5;
+
+/** The code of the error, of its causes, and of the addresses that were tried, the innermost first. */
+function codesOf(error: unknown, depth = 0): string[] {
+  if (!(error instanceof Error) || depth > CAUSES_MAX) return [];
+  const inner = error instanceof AggregateError ? error.errors : [error.cause];
+  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
+  return [...inner.flatMap((one: unknown) => codesOf(one, depth + 1)), ...own];
+}

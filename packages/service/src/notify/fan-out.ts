@@ -1,0 +1,43 @@
+import { buildSetClaims, coversResourceVersion, type EventTypeCatalogue, filterEventTypes } from '@tidings/protocol';
+import type { BankEvent, FanOut, StoredSubscription, Tpp } from '../store/store.ts';
+
+/** What fan-out needs besides the event and who it is for. */
+export interface FanOutContext {
+  /** The ASPSP's own URI, `iss` of the SET. */
+  readonly issuer: string;
+  readonly catalogue: EventTypeCatalogue;
+  readonly nowMs: number;
+  readonly newJti: () => string;
+}
+
+/**
+ * Decides what an event becomes: a notification for the TPP that owns the resource, if its registration wants it. The
+ * claims made here are final: they stay the same over every retry and both ways of delivery.
+ */
+export function fanOut(
+  context: FanOutContext,
+  event: BankEvent,
+  tpp: Tpp | undefined,
+  subscription: StoredSubscription | undefined,
+): FanOut {
+  if (tpp === undefined) return { kind: 'none', reason: 'unknown-client' };
+  if (subscription === undefined) return { kind: 'none', reason: 'no-registration' };
+  if (!coversResourceVersion(subscription.version, event.resource.version)) {
+    return { kind: 'none', reason: 'version-below-minimum' };
+  }
+  const types = event.events.map(({ type }) => type);
+  const wanted = new Set(filterEventTypes(types, subscription, context.catalogue));
+  const events = event.events.filter(({ type }) => wanted.has(type));
+  if (events.length === 0) return { kind: 'none', reason: 'type-filtered' };
+  const claims = buildSetClaims({
+    issuer: context.issuer,
+    jti: context.newJti(),
+    clientId: event.clientId,
+    nowMs: context.nowMs,
+    occurredAtMs: event.occurredAtMs,
+    transactionId: event.transactionId,
+    resource: event.resource,
+    events,
+  });
+  return { kind: 'notification', claims };
+}

@@ -1,0 +1,60 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../store/store.ts';
+
+/** A refused call of the operator API, told as problem details (RFC 9457). */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: number;
+  /** Members of the problem besides type, title, status and detail. */
+  readonly members: Readonly<Record<string, unknown>>;
+
+  /** @param message one sentence that names the field and the remedy; the operator reads it */
+  constructor(status: number, message: string, members: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.status = status;
+    this.members = members;
+  }
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+// A store that is busy or full is looked at again after about this long.
+const STORE_RETRY_AFTER_SECONDS = 5;
+
+/** Sends whatever was thrown as a problem; what is not foreseen is a 500 that says nothing. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error, request);
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (problem.status === 503) reply.header('retry-after', STORE_RETRY_AFTER_SECONDS);
+  const { status, message, members } = problem;
+  const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: message, ...members };
+  return reply.code(status).header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(body)));
+}
+
+function problemOf(error: unknown, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof StoreError) {
+    request.log.error({ err: error }, 'the store did not answer');
+    return new Problem(503, 'The store cannot be written now; nothing of this request was kept. Try again later.');
+  }
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem(413, 'The body is larger than "operator.bodyBytesMax" allows; send smaller batches.');
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new Problem(400, 'The body is not as long as Content-Length says.');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem(415, 'The body must be application/json.');
+    default:
+      request.log.error({ err: error }, 'unexpected error');
+      return new Problem(500, 'Something went wrong here; the log of the service tells more.');
+  }
+}

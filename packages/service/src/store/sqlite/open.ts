@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
+import { MIGRATIONS } from './schema.ts';
+
+// Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
+
+/**
+ * Opens a store file for this process alone, makes it if it does not exist, and brings it to the newest schema. WAL with
+ * `synchronous=FULL`: a commit is on disk before it returns. The exclusive lock is the operating system's, so it ends
+ * with the process however that ends.
+ *
+ * @throws {StartUpError} when the file cannot be opened, is in use, is no store, or is of a newer version
+ */
+export function openDatabase(file: string): DatabaseSync {
+  const database = openFile(file);
+  try {
+    // No shared-memory file, and a second process is told at once that the store is taken.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;');
+    migrate(database, file);
+    return database;
+  } catch (error) {
+    database.close();
+    throw startUpErrorOf(error, file);
+  }
+}
+
+function openFile(file: string): DatabaseSync {
+  try {
+    if (!existsSync(dirname(file))) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    return new DatabaseSync(file, { timeout: 0 });
+  } catch (error) {
+    const why = systemErrorCode(error) === 'ERR_SQLITE_ERROR' ? messageOf(error) : systemErrorCode(error);
+    throw new StartUpError(
+      `The store file ${file} cannot be opened (${why}); check "store.file" and the permissions of its folder.`,
+    );
+  }
+}
+
+function migrate(database: DatabaseSync, file: string): void {
+  const { user_version: found } = database.prepare('PRAGMA user_version').get() ?? {};
+  const schema = Number(found);
+  if (schema > MIGRATIONS.length) {
+    throw new StartUpError(
+      `The store file ${file} was written by a newer version of Tidings (schema ${schema}, this version knows ` +
+        `${MIGRATIONS.length}); start that version, or restore a backup made before the upgrade.`,
+    );
+  }
+  if (schema === 0 && tablesIn(database) > 0) {
+    throw new StartUpError(`The file ${file} is a database, but not a store of Tidings; check "store.file".`);
+  }
+  database.exec('BEGIN IMMEDIATE');
+  for (const step of MIGRATIONS.slice(schema)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  database.exec('COMMIT');
+}
+
+function tablesIn(database: DatabaseSync): number {
+  return Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables']);
+}
+
+function startUpErrorOf(error: unknown, file: string): unknown {
+  const code = sqliteCode(error);
+  if (code === SQLITE_BUSY) {
+    return new StartUpError(`The store file ${file} is in use by another process; stop that one, or use another file.`);
+  }
+  if (code === SQLITE_NOTADB) {
+    return new StartUpError(`The file ${file} is not a store of Tidings; check "store.file".`);
+  }
+  if (code !== undefined) return new StartUpError(`The store file ${file} cannot be used (${messageOf(error)}).`);
+  return error;
+}
+
+/** The primary result code of an error of SQLite; undefined when it is another error. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { type ApiVersion, API_VERSIONS, type SetClaims } from '@tidings/protocol';
+import type { SQLOutputValue } from 'node:sqlite';
+import type { Attempt, NotificationRecord, StoredSubscription, Tpp } from '../store.ts';
+
+/** A row as node:sqlite gives it. */
+export type Row = Record<string, SQLOutputValue>;
+
+/** A column that the schema says is TEXT NOT NULL. */
+export function text(row: Row, column: string): string {
+  const value = row[column];
+  assert(typeof value === 'string', `column ${column} must be text`);
+  return value;
+}
+
+/** A column that the schema says is TEXT. */
+export function optionalText(row: Row, column: string): string | undefined {
+  return row[column] === null ? undefined : text(row, column);
+}
+
+/** A column that the schema says is INTEGER NOT NULL. */
+export function whole(row: Row, column: string): number {
+  const value = row[column];
+  assert(typeof value === 'number', `column ${column} must be a number`);
+  return value;
+}
+
+/** A column that the schema says is INTEGER. */
+export function optionalWhole(row: Row, column: string): number | undefined {
+  return row[column] === null ? undefined : whole(row, column);
+}
+
+export function tppOf(row: Row): Tpp {
+  return {
+    clientId: text(row, 'client_id'),
+    organisationId: text(row, 'organisation_id'),
+    softwareStatementId: text(row, 'software_statement_id'),
+    jwks: JSON.parse(text(row, 'jwks')),
+  };
+}
+
+export function subscriptionOf(row: Row): StoredSubscription {
+  const eventTypes = optionalText(row, 'event_types');
+  return {
+    clientId: text(row, 'client_id'),
+    eventSubscriptionId: text(row, 'event_subscription_id'),
+    apiVersion: apiVersionOf(text(row, 'api_version')),
+    version: text(row, 'version'),
+    callbackUrl: optionalText(row, 'callback_url'),
+    eventTypes: eventTypes === undefined ? undefined : JSON.parse(eventTypes),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+  };
+}
+
+function apiVersionOf(value: string): ApiVersion {
+  const version = API_VERSIONS.find((known) => known === value);
+  assert(version !== undefined, `unknown API version ${value} in the store`);
+  return version;
+}
+
+/** Claims were written by this store and no one else: they are as they were made. */
+export function claimsOf(row: Row): SetClaims {
+  return JSON.parse(text(row, 'claims'));
+}
+
+export function notificationOf(row: Row, attempts: readonly Row[]): NotificationRecord {
+  const state = text(row, 'state');
+  assert(state === 'awaiting' || state === 'acknowledged' || state === 'withdrawn', `unknown state ${state}`);
+  return {
+    jti: text(row, 'jti'),
+    eventId: text(row, 'event_id'),
+    clientId: text(row, 'client_id'),
+    state,
+    claims: claimsOf(row),
+    set: optionalText(row, 'set_jws'),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    acknowledgedAtMs: optionalWhole(row, 'acknowledged_at_ms'),
+    nextAttemptAtMs: optionalWhole(row, 'due_at_ms'),
+    attempts: attempts.map(attemptOf),
+  };
+}
+
+function attemptOf(row: Row): Attempt {
+  return {
+    startedAtMs: whole(row, 'started_at_ms'),
+    durationMs: whole(row, 'duration_ms'),
+    interactionId: text(row, 'interaction_id'),
+    callbackUrl: text(row, 'callback_url'),
+    outcome: JSON.parse(text(row, 'outcome')),
+  };
+}

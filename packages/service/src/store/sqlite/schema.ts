@@ -1,0 +1,68 @@
+/**
+ * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
+ * table, append-only history: what has an attempt due is what the partial indexes hold; the rest is history.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE tpp (
+    client_id             TEXT PRIMARY KEY,
+    organisation_id       TEXT NOT NULL,
+    software_statement_id TEXT NOT NULL,
+    jwks                  TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE event_subscription (
+    client_id             TEXT PRIMARY KEY,
+    event_subscription_id TEXT NOT NULL UNIQUE,
+    api_version           TEXT NOT NULL,
+    version               TEXT NOT NULL,
+    callback_url          TEXT,
+    event_types           TEXT,
+    unresponsive_since_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE event (
+    event_id       TEXT PRIMARY KEY,
+    fingerprint    TEXT NOT NULL,
+    client_id      TEXT NOT NULL,
+    published_at_ms INTEGER NOT NULL,
+    content        TEXT NOT NULL,
+    jti            TEXT,
+    none_reason    TEXT,
+    CHECK ((jti IS NULL) <> (none_reason IS NULL))
+  ) STRICT, WITHOUT ROWID;
+
+  -- due_at_ms: when the next attempt is due; while a dispatcher holds a lease, when that runs out; NULL when none is
+  -- due: acknowledged, withdrawn, ceased, or only polled for.
+  CREATE TABLE notification (
+    seq               INTEGER PRIMARY KEY,
+    jti               TEXT NOT NULL UNIQUE,
+    event_id          TEXT NOT NULL,
+    client_id         TEXT NOT NULL,
+    state             TEXT NOT NULL CHECK (state IN ('awaiting', 'acknowledged', 'withdrawn')),
+    claims            TEXT NOT NULL,
+    set_jws           TEXT,
+    published_at_ms   INTEGER NOT NULL,
+    acknowledged_at_ms INTEGER,
+    due_at_ms         INTEGER,
+    leased            INTEGER NOT NULL DEFAULT 0,
+    lease_token       INTEGER NOT NULL DEFAULT 0,
+    attempts          INTEGER NOT NULL DEFAULT 0,
+    round_attempts    INTEGER NOT NULL DEFAULT 0,
+    round_began_at_ms INTEGER
+  ) STRICT;
+  CREATE INDEX notification_due_of_client ON notification (client_id, due_at_ms, seq) WHERE due_at_ms IS NOT NULL;
+  CREATE INDEX notification_awaiting ON notification (client_id, seq) WHERE state = 'awaiting';
+
+  CREATE TABLE attempt (
+    seq            INTEGER PRIMARY KEY,
+    jti            TEXT NOT NULL,
+    started_at_ms  INTEGER NOT NULL,
+    duration_ms    INTEGER NOT NULL,
+    interaction_id TEXT NOT NULL,
+    callback_url   TEXT NOT NULL,
+    outcome        TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX attempt_of_notification ON attempt (jti, seq);
+  `,
+];

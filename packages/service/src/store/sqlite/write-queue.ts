@@ -1,0 +1,105 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreError } from '../store.ts';
+import { sqliteCode } from './open.ts';
+
+interface Write {
+  /** Does the work inside the open transaction. */
+  run(): void;
+  /** The transaction is on disk. */
+  committed(): void;
+  failed(error: unknown): void;
+}
+
+// Bounds how long one commit holds the main thread.
+const WRITES_PER_COMMIT_MAX = 256;
+
+/**
+ * Group commit: writes that arrive while one turn of the event loop runs share one transaction, and so one wait for the
+ * disk. Each write has a savepoint of its own: one that throws takes nothing of the others with it.
+ */
+export class WriteQueue {
+  readonly #database: DatabaseSync;
+  #waiting: Write[] = [];
+  #scheduled = false;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Runs a write in the next transaction.
+   *
+   * @returns what `work` returned, once it is on disk
+   * @throws {StoreError} when the database refused; whatever `work` throws is passed on
+   */
+  run<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let result: T;
+      this.#waiting.push({
+        run: () => {
+          result = work();
+        },
+        committed: () => resolve(result),
+        failed: (error) => reject(asStoreError(error)),
+      });
+      this.#schedule();
+    });
+  }
+
+  /** Commits what is waiting, at once; for closing. */
+  flush(): void {
+    while (this.#waiting.length > 0) this.#commitOnce();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#commitOnce();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #commitOnce(): void {
+    const writes = this.#waiting.splice(0, WRITES_PER_COMMIT_MAX);
+    if (writes.length === 0) return;
+    let done: Write[];
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      done = writes.filter((write) => this.#runOne(write));
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#rollBack();
+      for (const write of writes) write.failed(error);
+      return;
+    }
+    for (const write of done) write.committed();
+  }
+
+  /** @returns whether the write is part of the transaction */
+  #runOne(write: Write): boolean {
+    this.#database.exec('SAVEPOINT one_write');
+    try {
+      write.run();
+      this.#database.exec('RELEASE one_write');
+      return true;
+    } catch (error) {
+      // Some errors (a full disk) end the whole transaction; then this throws as well, and all writes fail.
+      this.#database.exec('ROLLBACK TO one_write');
+      this.#database.exec('RELEASE one_write');
+      write.failed(error);
+      return false;
+    }
+  }
+
+  #rollBack(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+}
+
+/** Errors of SQLite become the store's; all others are somebody's bug or answer and stay what they are. */
+export function asStoreError(error: unknown): unknown {
+  if (sqliteCode(error) === undefined) return error;
+  return new StoreError(error instanceof Error ? error.message : 'unknown', { cause: error });
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+
+/**
+ * Reads a file that a setting names.
+ *
+ * @param setting full name of the setting, for the message
+ * @throws {StartUpError} naming setting and file
+ */
+export function readConfiguredFile(setting: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = systemErrorCode(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${systemErrorCode(error)})`;
+    throw new StartUpError(`The file ${file}, named by "${setting}", ${why}.`);
+  }
+}
+
+/** Certificate chain and private key in PEM, known to belong together. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Reads a certificate and its key and makes sure that TLS can use them, so that a mix-up is found at start and not at
+ * the first connection.
+ *
+ * @throws {StartUpError}
+ */
+export function readTlsIdentity(section: string, files: { certificateFile: string; keyFile: string }): TlsIdentity {
+  const cert = readConfiguredFile(`${section}.certificateFile`, files.certificateFile);
+  const key = readConfiguredFile(`${section}.keyFile`, files.keyFile);
+  try {
+    createSecureContext({ cert, key });
+  } catch {
+    throw new StartUpError(
+      `"${section}.certificateFile" (${files.certificateFile}) and "${section}.keyFile" (${files.keyFile}) are not a ` +
+        'certificate and its private key in PEM.',
+    );
+  }
+  return { cert, key };
+}
+
+/** Reads root certificates. @throws {StartUpError} */
+export function readCertificates(setting: string, file: string): string {
+  const pem = readConfiguredFile(setting, file);
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new StartUpError(`The file ${file}, named by "${setting}", holds no certificate in PEM.`);
+  }
+  try {
+    createSecureContext({ ca: pem });
+  } catch {
+    throw new StartUpError(`The file ${file}, named by "${setting}", is not readable as certificates in PEM.`);
+  }
+  return pem;
+}
