@@ -15,14 +15,18 @@ const WITHOUT_VERSION = /\/event-notifications$/;
  */
 export function checkCallbackUrl(text: string, apiVersion: ApiVersion): string | undefined {
   if (text.length > CHARS_MAX) return `must have at most ${CHARS_MAX} characters`;
-  if (!URL.canParse(text) || !/^https?:\/\//i.test(text)) return 'must be an absolute URL';
+  if (!URL.canParse(text) || !/^https?:\/\/[^/]/i.test(text)) return 'must be an absolute URL';
   const url = new URL(text);
   if (url.protocol !== 'https:') return 'must start with https://';
-  if (url.username !== '' || url.password !== '') return 'must not hold a user name or a password';
+  // Also an empty one, `https://@tpp.example/`, which the URL parser drops.
+  if (/^[^/]*\/\/[^/]*@/.test(text)) return 'must not hold a user name or a password';
   if (/[?#]/.test(text)) return 'must not have a query or a fragment';
   // White space and control characters: the URL parser drops some of them, so that what was checked is not what was sent.
   if (/[^\x21-\x7e]/.test(text) || text.includes('\\')) return 'must be written in printable ASCII without spaces';
-  if (WITH_VERSION.test(url.pathname)) return undefined;
-  if (apiVersion === 'v4.0') return 'must end with the API version and /event-notifications, as in /v4.0/event-notifications';
-  return WITHOUT_VERSION.test(url.pathname) ? undefined : 'must end with /event-notifications';
+  // Of the text and of the path: the parser removes `x/..` from the path, and `https://event-notifications` has none.
+  const endsWith = (ending: RegExp) => ending.test(text) && ending.test(url.pathname);
+  if (endsWith(WITH_VERSION)) return undefined;
+  if (apiVersion === 'v4.0')
+    return 'must end with the API version and /event-notifications, as in /v4.0/event-notifications';
+  return endsWith(WITHOUT_VERSION) ? undefined : 'must end with /event-notifications';
 }

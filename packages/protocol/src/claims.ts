@@ -1,11 +1,12 @@
-import {
-  type EventTypeRule,
-  RESOURCE_UPDATE,
-} from './event-types.ts';
+import { type EventTypeRule, RESOURCE_UPDATE } from './event-types.ts';
 
+/** Value of `subject_type`: the subject is named by its id and its type. */
 export const SUBJECT_TYPE = 'http://openbanking.org.uk/rid_http://openbanking.org.uk/rty';
+/** Member of `subject`: id of the resource, at most 128 characters. */
 export const RESOURCE_ID = 'http://openbanking.org.uk/rid';
+/** Member of `subject`: type of the resource, such as `account-access-consent`; readers accept the plural too. */
 export const RESOURCE_TYPE = 'http://openbanking.org.uk/rty';
+/** Member of `subject`: links to all supported versions of the resource, at least one. */
 export const RESOURCE_LINKS = 'http://openbanking.org.uk/rlk';
 
 /** A link to the resource in one version of the API. `version` says nothing that code may rely on. */

@@ -20,12 +20,19 @@ const OID_OF_KEYWORD: Readonly<Record<string, string>> = {
   EMAILADDRESS: '1.2.840.113549.1.9.1',
 };
 
+/**
+ * Longer texts are not parsed: Unicode normalisation takes quadratic time on runs of combining marks, and `iss` is
+ * compared before the signature is checked.
+ */
+const CHARS_MAX = 4096;
+
 const ATTRIBUTE_TYPE = /^\s*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=/i;
 
 /**
  * Whether two distinguished names in the text form of RFC 4514 name the same subject: compared RDN by RDN, in order,
  * with attribute types by OID (`2.5.4.97` is `organizationIdentifier`), values without regard to case and runs of
- * spaces (caseIgnoreMatch, RFC 4518). Texts that do not parse are never equal.
+ * spaces (caseIgnoreMatch, RFC 4518). A value written as `#` and hexadecimal digits, as RFC 4514 section 2.4 demands for
+ * types without a keyword (organizationIdentifier), is decoded. Texts that do not parse are never equal.
  */
 export function sameDistinguishedName(left: string, right: string): boolean {
   const leftNames = parseDistinguishedName(left);
@@ -36,13 +43,14 @@ export function sameDistinguishedName(left: string, right: string): boolean {
 
 /** @returns the relative distinguished names in their order; undefined when the text is not a distinguished name */
 function parseDistinguishedName(text: string): readonly RelativeName[] | undefined {
+  if (text.length > CHARS_MAX || !text.isWellFormed()) return undefined;
   const names: RelativeName[] = [];
   let current: Attribute[] = [];
   let rest = text;
   while (true) {
     const type = ATTRIBUTE_TYPE.exec(rest);
     if (type?.[1] === undefined) return undefined;
-    const oid = OID_OF_KEYWORD[type[1].toUpperCase()] ?? type[1];
+    const oid = OID_OF_KEYWORD[type[1].toUpperCase()] ?? type[1].toUpperCase();
     const parsed = takeValue(rest.slice(type[0].length));
     if (parsed === undefined) return undefined;
     current.push(`${oid}=${normaliseValue(parsed.value)}`);
@@ -62,6 +70,7 @@ interface ParsedValue {
 }
 
 function takeValue(text: string): ParsedValue | undefined {
+  if (/^\s*#/.test(text)) return takeHexString(text);
   const bytes: number[] = [];
   const utf8 = new TextEncoder();
   let at = 0;
@@ -82,9 +91,46 @@ function takeValue(text: string): ParsedValue | undefined {
     else bytes.push(...utf8.encode(escaped));
     at += hex === undefined ? 1 : 2;
   }
+  return endValue(decodeUtf8(new Uint8Array(bytes)), text, at);
+}
+
+const HEX_STRING = /^\s*#((?:[0-9a-f]{2})+)\s*(?=[,+]|$)/i;
+// UTF8String, PrintableString, IA5String: all are read as UTF-8.
+const STRING_TAGS: ReadonlySet<number> = new Set([0x0c, 0x13, 0x16]);
+
+function takeHexString(text: string): ParsedValue | undefined {
+  const [whole, digits] = HEX_STRING.exec(text) ?? [];
+  if (whole === undefined || digits === undefined) return undefined;
+  return endValue(
+    readDerString(Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))),
+    text,
+    whole.length,
+  );
+}
+
+/** Reads one DER string of at most 255 bytes. */
+function readDerString(der: Uint8Array): string | undefined {
+  const [tag = 0, shortLength = 0, longLength] = der;
+  const isLong = shortLength === 0x81;
+  const length = isLong ? longLength : shortLength;
+  const start = isLong ? 3 : 2;
+  if (!STRING_TAGS.has(tag) || (shortLength >= 0x80 && !isLong) || length !== der.length - start) return undefined;
+  return decodeUtf8(der.subarray(start));
+}
+
+function endValue(value: string | undefined, text: string, at: number): ParsedValue | undefined {
+  if (value === undefined) return undefined;
   const separator = text.charAt(at);
-  const value = new TextDecoder().decode(new Uint8Array(bytes));
   return { value, separator: separator === ',' || separator === '+' ? separator : '', rest: text.slice(at + 1) };
+}
+
+/** Undefined for bytes that are not UTF-8: replaced by one character, different names would become the same. */
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function normaliseValue(value: string): string {

@@ -18,6 +18,9 @@ export function isUuid(text: string): boolean {
 }
 
 /** The caller's interaction id if it is a UUID, else a fresh one. A header given twice arrives here as an array. */
-export function interactionIdOf(header: string | readonly string[] | undefined | null, freshUuid: () => string): string {
+export function interactionIdOf(
+  header: string | readonly string[] | undefined | null,
+  freshUuid: () => string,
+): string {
   return typeof header === 'string' && isUuid(header) ? header : freshUuid();
 }

@@ -86,8 +86,8 @@ export {
 } from './registrations.ts';
 export { SET_TYPES_ACCEPTED, type SetExpectations, signSet, type VerifiedSet, verifySet } from './set.ts';
 export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';
-export { createSigner, SigningKeyError } from './signer.ts';
 export { type Shaped, type ShapeFault, shapeOf } from './shape.ts';
+export { createSigner, SigningKeyError } from './signer.ts';
 export { isJsonObject, JSON_DEPTH_MAX, parseStrictJson, StrictJsonError } from './strict-json.ts';
 export {
   API_VERSIONS,

@@ -1,4 +1,4 @@
-import { errors as joseErrors, flattenedVerify } from 'jose';
+import { flattenedVerify, errors as joseErrors } from 'jose';
 import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import {
   buildJoseHeader,
@@ -147,7 +147,11 @@ function splitJws(jws: string): Segments {
 async function resolveKey(kid: string, keys: KeySource): Promise<VerificationKey> {
   const key = await keys.keyFor(kid);
   if (key === undefined) {
-    throw new JwsError('SignatureInvalidClaim', 'The JOSE header member kid names no signing key of the signer.', 'kid');
+    throw new JwsError(
+      'SignatureInvalidClaim',
+      'The JOSE header member kid names no signing key of the signer.',
+      'kid',
+    );
   }
   return key;
 }

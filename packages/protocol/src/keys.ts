@@ -81,10 +81,20 @@ async function importSigningKey(jwk: unknown): Promise<VerificationKey | string>
     // Only the public members, so that a private key given by mistake is never held.
     const cryptoKey = await importJWK({ kty, n, e }, 'PS256');
     if (cryptoKey instanceof Uint8Array) return 'it is not an RSA key';
-    const { modulusLength } = cryptoKey.algorithm as { modulusLength?: number };
+    const { modulusLength, publicExponent } = cryptoKey.algorithm as {
+      modulusLength?: number;
+      publicExponent?: Uint8Array;
+    };
     if (modulusLength === undefined || modulusLength < MODULUS_BITS_MIN) return `it has under ${MODULUS_BITS_MIN} bits`;
+    if (!isPublicExponent(publicExponent ?? new Uint8Array())) return 'its numbers make no RSA key';
     return { kid, cryptoKey };
   } catch {
     return 'its numbers make no RSA key';
   }
+}
+
+/** RFC 8017 section 3.1: odd and at least 3. With an exponent of 1 anybody can write a signature that verifies. */
+function isPublicExponent(bytes: Uint8Array): boolean {
+  const lowest = bytes.at(-1) ?? 0;
+  return lowest % 2 === 1 && (lowest >= 3 || bytes.subarray(0, -1).some((byte) => byte !== 0));
 }

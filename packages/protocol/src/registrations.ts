@@ -143,7 +143,10 @@ function readJson(body: Uint8Array): unknown {
   }
 }
 
-function checkData(data: Static<typeof OBEventSubscription1>['Data'], rules: RegistrationRules): EventSubscriptionRequest {
+function checkData(
+  data: Static<typeof OBEventSubscription1>['Data'],
+  rules: RegistrationRules,
+): EventSubscriptionRequest {
   if (!isVersion(data.Version)) throw fieldInvalid('Data.Version', 'must be digits and dots, such as 4.0');
   if (compareVersions(data.Version, SPECIFICATION_VERSION_MAX) > 0) {
     throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the newest version supported`);

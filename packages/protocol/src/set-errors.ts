@@ -14,13 +14,16 @@ export const SET_ERROR_CODES = [
 /** One code of RFC 8935. */
 export type SetErrorCode = (typeof SET_ERROR_CODES)[number];
 
-/** A SET that was refused. `message` goes to the sender, at most 256 characters. */
+// `description` of `setErrs` (rules, section 6).
+const MESSAGE_CHARS_MAX = 256;
+
+/** A SET that was refused. `message` goes to the sender; it is cut to 256 characters, since it may quote the SET. */
 export class SetError extends Error {
   override readonly name = 'SetError';
   readonly code: SetErrorCode;
 
   constructor(code: SetErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(message.slice(0, MESSAGE_CHARS_MAX), options);
     this.code = code;
   }
 }

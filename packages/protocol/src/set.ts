@@ -44,7 +44,8 @@ export function signSet(claims: SetClaims, signer: JwsSigner, iatSeconds: number
 export async function verifySet(token: string, expected: SetExpectations): Promise<VerifiedSet> {
   const { header, payload } = await verifyJws(token, expected);
   const claims = parseSetClaims(payload);
-  if (claims.iss !== expected.issuer) throw new SetError('invalid_issuer', 'iss is not the ASPSP that is expected here.');
+  if (claims.iss !== expected.issuer)
+    throw new SetError('invalid_issuer', 'iss is not the ASPSP that is expected here.');
   if (claims.aud !== expected.audience) throw new SetError('invalid_audience', 'aud is not the client_id of this TPP.');
   const latest = expected.nowSeconds + expected.clockSkewSeconds;
   if (claims.iat > latest) throw new SetError('invalid_request', 'iat lies in the future.');

@@ -28,7 +28,8 @@ export function shapeOf<T extends TSchema>(schema: T): (value: unknown) => Shape
 type ValidationErrors = ReturnType<ReturnType<typeof Compile>['Errors']>;
 
 function firstFault(errors: ValidationErrors): ShapeFault {
-  // A schema that is `false` says only that a member may not be there; additionalProperties says which.
+  // A schema that is `false` says only that a member may not be there; additionalProperties says which. Past the
+  // number of errors that are collected there is nothing but the former.
   const error = errors.find(({ keyword }) => keyword !== 'boolean') ?? errors[0];
   const path = dottedPath(error?.instancePath ?? '');
   if (error?.keyword === 'required') {
@@ -37,6 +38,7 @@ function firstFault(errors: ValidationErrors): ShapeFault {
   if (error?.keyword === 'additionalProperties') {
     return { kind: 'unexpected', path: join(path, error.params.additionalProperties[0]), why: 'is not expected' };
   }
+  if (error?.keyword === 'boolean') return { kind: 'unexpected', path, why: 'is not expected' };
   return { kind: 'invalid', path, why: error?.message ?? 'is not valid' };
 }
 

@@ -1,6 +1,7 @@
 export { type Clock, systemClock } from './base/clock.ts';
-export type { Log } from './base/log.ts';
+export { createLog, type Log, type LogLevel } from './base/log.ts';
 export { type Random, systemRandom } from './base/random.ts';
+export { untilSignal } from './base/signals.ts';
 export { StartUpError } from './base/start-up-error.ts';
 export { loadConfig, parseConfig } from './config/load.ts';
 export { type Config, ConfigSchema } from './config/schema.ts';

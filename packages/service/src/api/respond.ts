@@ -34,7 +34,13 @@ export function sendError(
 ): FastifyReply {
   const { status } = API_ERRORS[error.code];
   request.log[status >= 500 ? 'error' : 'info'](
-    { interactionId: request.interactionId, clientId: request.tpp?.clientId, status, code: error.code, ...error.detail },
+    {
+      interactionId: request.interactionId,
+      clientId: request.tpp?.clientId,
+      status,
+      code: error.code,
+      ...error.detail,
+    },
     'request refused',
   );
   reply.code(status).header(INTERACTION_ID_HEADER, request.interactionId);

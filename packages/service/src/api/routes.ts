@@ -20,7 +20,11 @@ interface WithId {
 }
 
 /** The four operations on event subscriptions under one version of the API. */
-export function registerEventSubscriptionRoutes(app: FastifyInstance, apiVersion: ApiVersion, options: ApiOptions): void {
+export function registerEventSubscriptionRoutes(
+  app: FastifyInstance,
+  apiVersion: ApiVersion,
+  options: ApiOptions,
+): void {
   const path = `${options.prefix}/open-banking/${apiVersion}/event-subscriptions`;
   const pathWithId = `${path}/:EventSubscriptionId`;
   const context = (): SubscriptionContext => ({

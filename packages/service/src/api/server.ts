@@ -1,5 +1,4 @@
 import './request-state.ts';
-import type { ServerOptions } from 'node:https';
 import {
   ApiError,
   type ApiVersion,
@@ -8,8 +7,9 @@ import {
   interactionIdOf,
   type JwsSigner,
 } from '@tidings/protocol';
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
+import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Store } from '../store/store.ts';
@@ -41,27 +41,17 @@ export interface ApiOptions {
   readonly onRegistrationChanged: () => void;
 }
 
-const HEADER_BYTES_MAX = 32_768;
-const KEEP_ALIVE_MS = 30_000;
-
 /**
  * Builds the TPP-facing API: mutual TLS on the listener itself, so that a connection without a certificate of a known
  * root ends in the handshake; then authenticate → negotiate → verify signature → operation → signed answer.
  */
 export function buildApi(options: ApiOptions): FastifyInstance {
-  const app = fastify({
-    https: httpsOptions(options),
-    bodyLimit: options.bodyBytesMax,
-    requestTimeout: options.requestTimeoutMs,
-    connectionTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: 'idle',
-    loggerInstance: options.log,
-    disableRequestLogging: true,
-    exposeHeadRoutes: false,
-    trustProxy: false,
-    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: 200 },
-  }) as unknown as FastifyInstance;
+  const app = createHttpServer({
+    tls: { ...options.tls, requestCert: true, rejectUnauthorized: true },
+    bodyBytesMax: options.bodyBytesMax,
+    requestTimeoutMs: options.requestTimeoutMs,
+    log: options.log,
+  });
   app.decorateRequest('interactionId', '');
   app.decorateRequest('arrivedMs', 0);
   app.decorateRequest('tpp', undefined);
@@ -78,21 +68,8 @@ export function buildApi(options: ApiOptions): FastifyInstance {
   return app;
 }
 
-function httpsOptions(options: ApiOptions): ServerOptions {
-  return {
-    ...options.tls,
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: options.requestTimeoutMs,
-    handshakeTimeout: options.requestTimeoutMs,
-  };
-}
-
 /** Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes. */
 function acceptBodiesAsBytes(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }
 

@@ -1,8 +1,8 @@
 import {
   ApiError,
   type JoseHeader,
-  JwsError,
   JwksError,
+  JwsError,
   SIGNATURE_HEADER,
   SIGNATURE_TYPES,
   verifyDetached,
@@ -48,7 +48,8 @@ export async function verifySignature(
   } catch (error) {
     if (error instanceof JwsError) throw failure(error.code, error.message);
     // Keys are checked when a TPP is registered, so this is not the TPP's doing.
-    if (error instanceof JwksError) throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified.' });
+    if (error instanceof JwksError)
+      throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified.' });
     throw error;
   }
 }

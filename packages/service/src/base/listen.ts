@@ -14,7 +14,11 @@ interface Listener {
  * @returns the port, which differs from the one asked for when that was 0
  * @throws {StartUpError}
  */
-export async function listen(server: Listener, section: string, address: { host: string; port: number }): Promise<number> {
+export async function listen(
+  server: Listener,
+  section: string,
+  address: { host: string; port: number },
+): Promise<number> {
   const { host, port } = address;
   try {
     await server.listen({ host, port });

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { pino } from 'pino';
+import { createLog } from '../base/log.ts';
+import { untilSignal } from '../base/signals.ts';
 import { loadConfig } from '../config/load.ts';
 import { startService } from '../service.ts';
-import { untilSignal } from './signals.ts';
 
 /** `tidings serve`: the Notification Service alone. */
 export function serveCommand(): Command {
@@ -21,8 +21,7 @@ the setting. Settings: docs/configuration.md.`,
     )
     .action(async ({ config: file }: { config: string }) => {
       const config = loadConfig(file);
-      // Synchronous, so that the last lines before an exit are not lost.
-      const log = pino({ level: config.log.level, base: null }, pino.destination({ dest: 1, sync: true }));
+      const log = createLog(config.log.level);
       const service = await startService(config, { log });
       const signal = await untilSignal();
       log.info({ signal }, 'stopping');

@@ -52,7 +52,10 @@ function sayFault(fault: ShapeFault): string {
   if (fault.kind === 'missing') return `the setting ${where} is missing; add it.`;
   if (fault.kind === 'invalid') return `the setting ${where} ${fault.why}.`;
   const nearest = nearestSetting(fault.path);
-  return `${where} is not a setting; ${nearest === undefined ? 'take it out' : `did you mean "${nearest}"?`}`.replace(/([^?])$/, '$1.');
+  return `${where} is not a setting; ${nearest === undefined ? 'take it out' : `did you mean "${nearest}"?`}`.replace(
+    /([^?])$/,
+    '$1.',
+  );
 }
 
 /** The setting whose name is closest to a misspelt one, in the same section. */
@@ -101,7 +104,9 @@ function withAbsolutePaths<T>(settings: T, folder: string): T {
 function refuseContradictions(config: Config, source: string): void {
   const { accessTokens, delivery, retry } = config;
   if ((accessTokens.certificateFile === undefined) !== (accessTokens.keyFile === undefined)) {
-    throw new StartUpError(`${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`);
+    throw new StartUpError(
+      `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
+    );
   }
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(

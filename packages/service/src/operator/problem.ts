@@ -37,7 +37,10 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.status === 503) reply.header('retry-after', STORE_RETRY_AFTER_SECONDS);
   const { status, message, members } = problem;
   const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: message, ...members };
-  return reply.code(status).header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(body)));
+  return reply
+    .code(status)
+    .header('content-type', 'application/problem+json')
+    .send(Buffer.from(JSON.stringify(body)));
 }
 
 function problemOf(error: unknown, request: FastifyRequest): Problem {

@@ -17,7 +17,7 @@ export function readJson(body: unknown): unknown {
  * @param at where the value stands in the body, as in `[3]`; empty for the body itself
  * @throws {Problem} 400 that names the field
  */
-export function valueOf<T>(shaped: Shaped<T>, at = ''): T {
+export function shapedValue<T>(shaped: Shaped<T>, at = ''): T {
   if (shaped.ok) return shaped.value;
   const { path, why, kind } = shaped.fault;
   const remedy = kind === 'unexpected' ? 'is not a field here; take it out' : why;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type EventTypeCatalogue, type EventTypeRule, isVersion, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { BankEvent } from '../store/store.ts';
-import { fieldProblem, joinPath, valueOf } from './read-body.ts';
+import { fieldProblem, joinPath, shapedValue } from './read-body.ts';
 
 /** Most events in one batch. */
 export const EVENTS_PER_BATCH_MAX = 1000;
@@ -24,10 +24,10 @@ export const PublishedEvent = Type.Object(
         type: id,
         version: Type.String({ minLength: 1, maxLength: 11 }),
         uri,
-        links: Type.Array(
-          Type.Object({ version: Type.String({ minLength: 1, maxLength: 10 }), link: uri }, closed),
-          { minItems: 1, maxItems: 20 },
-        ),
+        links: Type.Array(Type.Object({ version: Type.String({ minLength: 1, maxLength: 10 }), link: uri }, closed), {
+          minItems: 1,
+          maxItems: 20,
+        }),
       },
       closed,
     ),
@@ -61,7 +61,7 @@ export function readEvents(body: unknown, catalogue: EventTypeCatalogue, nowMs: 
 }
 
 function readEvent(value: unknown, at: string, catalogue: EventTypeCatalogue, nowMs: number): BankEvent {
-  const published = valueOf(shapeEvent(value), at);
+  const published = shapedValue(shapeEvent(value), at);
   const { resource } = published;
   // Banks write both 4.0 and v4.0.
   const version = resource.version.replace(/^v/, '');
@@ -97,7 +97,10 @@ function readEventTypes(published: PublishedEvent, at: string, catalogue: EventT
     seen.add(type.urn);
     checkReason(type, reason, `${path}.reason`);
     if (type.resourceType !== undefined && published.resource.type !== type.resourceType) {
-      throw fieldProblem(joinPath(at, 'resource.type'), `must be ${type.resourceType} for an event of type ${type.urn}`);
+      throw fieldProblem(
+        joinPath(at, 'resource.type'),
+        `must be ${type.resourceType} for an event of type ${type.urn}`,
+      );
     }
     return { type, reason };
   });

@@ -1,7 +1,7 @@
 import { importSigningKeys, JwksError, shapeOf } from '@tidings/protocol';
 import { Type } from 'typebox';
 import type { Tpp } from '../store/store.ts';
-import { fieldProblem, readJson, valueOf } from './read-body.ts';
+import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 
 const CLIENT_ID_CHARS_MAX = 128;
 const id = Type.String({ minLength: 1, maxLength: 128 });
@@ -24,7 +24,7 @@ export async function readTpp(clientId: string, body: unknown): Promise<Tpp> {
   if (clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX) {
     throw fieldProblem('clientId', `must have 1 to ${CLIENT_ID_CHARS_MAX} characters`);
   }
-  const { organisationId, softwareStatementId, jwks } = valueOf(shapeTpp(readJson(body)));
+  const { organisationId, softwareStatementId, jwks } = shapedValue(shapeTpp(readJson(body)));
   await checkKeys(jwks);
   return { clientId, organisationId, softwareStatementId, jwks };
 }

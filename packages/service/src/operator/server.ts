@@ -1,6 +1,7 @@
 import type { EventTypeCatalogue } from '@tidings/protocol';
-import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
+import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { PublishOutcome, Store } from '../store/store.ts';
@@ -31,22 +32,11 @@ export interface OperatorOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 60_000;
-const KEEP_ALIVE_MS = 30_000;
 
 /** Builds the operator API: publish events, register TPPs, look at a notification. */
 export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
-  const app = fastify({
-    https: options.tls === undefined ? null : { ...options.tls, minVersion: 'TLSv1.2' },
-    bodyLimit: options.bodyBytesMax,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: 'idle',
-    loggerInstance: options.log,
-    disableRequestLogging: true,
-    exposeHeadRoutes: false,
-  }) as unknown as FastifyInstance;
+  const app = createHttpServer({ ...options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   app.decorateRequest('operatorName', '');
-  app.removeAllContentTypeParsers();
   app.addContentTypeParser(/^application\/(.+\+)?json\b/, { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });

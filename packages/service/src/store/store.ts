@@ -1,5 +1,5 @@
+import type { AffectedResource, ApiVersion, EventSubscription, EventTypeRule, SetClaims } from '@tidings/protocol';
 import type { Outcome } from '../base/outcome.ts';
-import type { ApiVersion, EventSubscription, EventTypeRule, AffectedResource, SetClaims } from '@tidings/protocol';
 
 /** A TPP that the bank registered with this service: one client_id. */
 export interface Tpp {

@@ -29,7 +29,7 @@ export class DeliveryTables {
        ORDER BY n.due_at_ms, n.seq LIMIT ?`,
     );
     this.#lease = database.prepare(
-      `UPDATE notification SET due_at_ms = ?, leased = 1, lease_token = lease_token + 1 WHERE seq = ?`,
+      'UPDATE notification SET due_at_ms = ?, leased = 1, lease_token = lease_token + 1 WHERE seq = ?',
     );
     this.#nextDue = database.prepare(
       'SELECT min(due_at_ms) AS due FROM notification WHERE client_id = ? AND due_at_ms IS NOT NULL',

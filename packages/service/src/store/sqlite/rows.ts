@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type ApiVersion, API_VERSIONS, type SetClaims } from '@tidings/protocol';
 import type { SQLOutputValue } from 'node:sqlite';
+import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type { Attempt, NotificationRecord, StoredSubscription, Tpp } from '../store.ts';
 
 /** A row as node:sqlite gives it. */

@@ -19,7 +19,7 @@ const WRITES_PER_COMMIT_MAX = 256;
  */
 export class WriteQueue {
   readonly #database: DatabaseSync;
-  #waiting: Write[] = [];
+  readonly #waiting: Write[] = [];
   #scheduled = false;
 
   constructor(database: DatabaseSync) {

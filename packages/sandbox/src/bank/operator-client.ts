@@ -1,0 +1,64 @@
+import { createTlsFetch } from '@tidings/tpp';
+import type { EventToPublish } from '../resource-server/ledger.ts';
+
+/** What publishing one event came to, as the operator API tells it. */
+export interface PublishedOutcome {
+  readonly id: string;
+  readonly outcome: 'notification' | 'none';
+  readonly jti?: string;
+  readonly reason?: string;
+  readonly repeated: boolean;
+}
+
+/** A notification as the operator API shows it; what the sandbox reads of it. */
+export interface ShownNotification {
+  readonly jti: string;
+  readonly state: string;
+  readonly set?: string;
+  readonly attempts: readonly {
+    readonly outcome: string;
+    readonly status?: number;
+    readonly errorClass?: string;
+    readonly durationMs: number;
+    readonly interactionId: string;
+  }[];
+}
+
+/** The bank's own systems, as the operator API knows them: a bearer token over TLS. */
+export interface OperatorClient {
+  registerTpp(clientId: string, tpp: object): Promise<void>;
+  publish(event: EventToPublish): Promise<PublishedOutcome>;
+  notification(jti: string): Promise<ShownNotification>;
+  close(): void;
+}
+
+/** Makes a client of the operator API. Every method rejects when the answer is not 2xx, with what the problem says. */
+export function createOperatorClient(options: { url: string; token: string; caPem: string }): OperatorClient {
+  const tlsFetch = createTlsFetch({ transport: { caPem: options.caPem } });
+
+  async function call(method: string, path: string, body?: object): Promise<unknown> {
+    const response = await tlsFetch(`${options.url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${options.token}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
+    return text === '' ? undefined : JSON.parse(text);
+  }
+
+  return {
+    registerTpp: async (clientId, tpp) => {
+      await call('PUT', `/operator/v1/tpps/${encodeURIComponent(clientId)}`, tpp);
+    },
+    publish: async (event) => {
+      const { outcomes } = (await call('POST', '/operator/v1/events', event)) as { outcomes: PublishedOutcome[] };
+      const [outcome] = outcomes;
+      if (outcome === undefined) throw new Error('the operator API told no outcome');
+      return outcome;
+    },
+    notification: async (jti) =>
+      (await call('GET', `/operator/v1/notifications/${encodeURIComponent(jti)}`)) as ShownNotification,
+    close: () => tlsFetch.close(),
+  };
+}

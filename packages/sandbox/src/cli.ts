@@ -1,0 +1,52 @@
+import { join, relative } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CHANGES, type Change } from './resource-server/ledger.ts';
+
+/** First of the five ports that a sandbox that stays up listens on, unless it is told another. */
+const PORT_DEFAULT = 8440;
+const PORT_LAST_FIRST = 65_531;
+
+interface Flags {
+  readonly once?: boolean;
+  readonly json?: boolean;
+  readonly state: string;
+  readonly port?: number;
+  readonly change: Change;
+}
+
+/** `tidings sandbox`: plays the flow, then stays up. What it runs is loaded only when it is run. */
+export function sandboxCommand(): Command {
+  return new Command('sandbox')
+    .description('Play the real-time flow with a bank and a TPP on this machine, then stay up.')
+    .option('--once', 'play the flow once and exit: 0 only if every step happened')
+    .option('--json', 'print one JSON object per step, and a summary')
+    .option('--state <folder>', 'where keys and store are kept', join('.tidings', 'sandbox'))
+    .option('--port <number>', `first of five ports (default ${PORT_DEFAULT}; with --once any free ones)`, parsePort)
+    .addOption(new Option('--change <what>', 'what happens at the bank').choices(CHANGES).default(CHANGES[0]))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidings sandbox                             play the flow, stay up, print how to publish events
+  tidings sandbox --once --json               for scripts: one JSON object per step
+  tidings sandbox --once --change consent-revoked`,
+    )
+    .action(async (flags: Flags) => {
+      const { runSandbox } = await import('./run.ts');
+      const port = flags.port ?? (flags.once === true ? 0 : PORT_DEFAULT);
+      const folder = relative('', flags.state) || '.';
+      process.exitCode = await runSandbox({
+        ...flags,
+        once: flags.once === true,
+        json: flags.json === true,
+        folder,
+        port,
+      });
+    });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= PORT_LAST_FIRST) return port;
+  throw new InvalidArgumentError(`It must be a whole number from 0 (any free ones) to ${PORT_LAST_FIRST}.`);
+}

@@ -1,0 +1,135 @@
+/**
+ * Issues the sandbox's certificates: a root, and below it transport (OBWAC style) and signing (OBSeal style)
+ * certificates. RFC 5280.
+ */
+
+import 'reflect-metadata';
+import { createPrivateKey, randomBytes, type webcrypto, X509Certificate } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import { makeKeyPem, publicKeyOf } from './keys.ts';
+import { type Identity, organisationIdentifier, ROOT_COMMON_NAME, ROOT_ORGANISATION } from './participants.ts';
+import { QC_STATEMENTS_OID, qcStatementsDer } from './qc-statements.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const ROOT_LIFETIME_MS = 3650 * DAY_MS;
+/** Thirteen months, as long as Directory certificates live and TLS clients accept. */
+const LEAF_LIFETIME_MS = 397 * DAY_MS;
+/** Certificates are valid from a little earlier, for a peer whose clock is behind. */
+const BACKDATED_MS = 60 * 60 * 1000;
+const SERIAL_BYTES = 16;
+const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const;
+
+/** A certificate and its private key (PKCS #8, unencrypted), both in PEM. */
+export interface KeyedCertificate {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** Which of the two certificates of a participant. */
+export type Purpose = 'transport' | 'signing';
+
+/** Makes a key and a self-signed root for it, valid for ten years from `nowMs`. */
+export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
+  const keyPem = await makeKeyPem();
+  const publicKey = subjectPublicKeyInfo(keyPem);
+  const name = new x509.Name([{ C: ['GB'] }, { O: [ROOT_ORGANISATION] }, { CN: [ROOT_COMMON_NAME] }]);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject: name,
+    issuer: name,
+    notBefore: new Date(nowMs - BACKDATED_MS),
+    notAfter: new Date(nowMs + ROOT_LIFETIME_MS),
+    publicKey,
+    signingKey: await signingKeyOf(keyPem),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    ],
+  });
+  return { certificatePem: toPem(certificate), keyPem };
+}
+
+/**
+ * Issues a certificate for a key that the participant has already.
+ *
+ * It is valid for 397 days, or as long as the root where that is less. Revocation (CRL, OCSP) is not done: the
+ * sandbox forgets a certificate by making its PKI anew.
+ */
+export async function issueLeaf(
+  root: KeyedCertificate,
+  leaf: { identity: Identity; purpose: Purpose; keyPem: string; nowMs: number },
+): Promise<KeyedCertificate> {
+  const { identity, purpose, keyPem, nowMs } = leaf;
+  const publicKey = subjectPublicKeyInfo(keyPem);
+  const rootCertificate = new x509.X509Certificate(root.certificatePem);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject: subjectFor(identity, purpose),
+    issuer: rootCertificate.subjectName,
+    notBefore: new Date(nowMs - BACKDATED_MS),
+    notAfter: new Date(Math.min(nowMs + LEAF_LIFETIME_MS, rootCertificate.notAfter.getTime())),
+    publicKey,
+    signingKey: await signingKeyOf(root.keyPem),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      ...usageExtensions(purpose),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(subjectPublicKeyInfo(root.keyPem)),
+      new x509.Extension(QC_STATEMENTS_OID, false, qcStatementsDer(purpose, identity.roles)),
+    ],
+  });
+  return { certificatePem: toPem(certificate), keyPem };
+}
+
+/** When a certificate in PEM stops being valid, in milliseconds since 1970. */
+export function expiresAtMs(certificatePem: string): number {
+  return new X509Certificate(certificatePem).validToDate.getTime();
+}
+
+function subjectFor(identity: Identity, purpose: Purpose): x509.Name {
+  return new x509.Name([
+    { C: ['GB'] },
+    { O: [identity.legalName] },
+    { '2.5.4.97': [organisationIdentifier(identity)] },
+    { CN: [purpose === 'transport' ? identity.transportCommonName : identity.legalName] },
+  ]);
+}
+
+function usageExtensions(purpose: Purpose): x509.Extension[] {
+  const { digitalSignature, nonRepudiation } = x509.KeyUsageFlags;
+  if (purpose === 'signing') return [new x509.KeyUsagesExtension(digitalSignature | nonRepudiation, true)];
+  return [
+    new x509.KeyUsagesExtension(digitalSignature, true),
+    // Both, because in the sandbox each side is a client of the other and serves it.
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
+    new x509.SubjectAlternativeNameExtension([
+      { type: 'dns', value: 'localhost' },
+      { type: 'ip', value: '127.0.0.1' },
+      { type: 'ip', value: '::1' },
+    ]),
+  ];
+}
+
+/**
+ * RFC 5280 section 4.1.2.2: positive and at most 20 octets. The high bits of the first octet are set so, and
+ * the rest is random.
+ */
+function randomSerial(): string {
+  const octets = randomBytes(SERIAL_BYTES);
+  octets.writeUInt8((octets.readUInt8(0) & 0x3f) | 0x40, 0);
+  return octets.toString('hex');
+}
+
+function subjectPublicKeyInfo(keyPem: string): Buffer<ArrayBuffer> {
+  return Buffer.from(publicKeyOf(keyPem).export({ type: 'spki', format: 'der' }));
+}
+
+async function signingKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
+  return createPrivateKey(keyPem).toCryptoKey(SIGNATURE, false, ['sign']);
+}
+
+/** PEM with a line feed at its end, as OpenSSL and every text tool expect. */
+function toPem(certificate: x509.X509Certificate): string {
+  return `${certificate.toString('pem').trimEnd()}\n`;
+}

@@ -1,0 +1,126 @@
+/**
+ * What the sandbox keeps of its PKI: one file with every key and certificate in it, so that there is always
+ * exactly one whole PKI or none. The PEM files beside it are copies for people and tools, written anew where
+ * they differ.
+ */
+
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import path from 'node:path';
+import type { KeyedCertificate } from './issue.ts';
+import {
+  createStateFile,
+  PRIVATE_FILE_MODE,
+  PUBLIC_FILE_MODE,
+  readStateFile,
+  type StateFile,
+  StateFolderError,
+  writeStateFile,
+} from './state-folder.ts';
+
+const KEPT_FILE = 'pki.json';
+const KEPT_VERSION = 1;
+
+/** The names of the leaf certificates, which are also the names of their PEM files. */
+export const LEAF_NAMES = ['bank-transport', 'bank-signing', 'tpp-transport', 'tpp-signing'] as const;
+export type LeafName = (typeof LEAF_NAMES)[number];
+
+/** The root and the four leaf certificates below it, each with its key. */
+export interface KeptPki {
+  readonly root: KeyedCertificate;
+  readonly leaves: Readonly<Record<LeafName, KeyedCertificate>>;
+}
+
+/**
+ * Reads what is kept in the folder; `undefined` where nothing is. Checks that every certificate belongs to its
+ * key and to the root.
+ *
+ * @throws StateFolderError when the file cannot be read, or is not a whole PKI. It is not made anew silently,
+ *   because others may have registered the keys in it.
+ */
+export async function readKeptPki(folder: string): Promise<KeptPki | undefined> {
+  const text = await readStateFile(folder, KEPT_FILE);
+  if (text === undefined) return undefined;
+  try {
+    const kept = parseKeptPki(JSON.parse(text));
+    assertBelongTogether(kept);
+    return kept;
+  } catch (error) {
+    const file = path.join(folder, KEPT_FILE);
+    throw new StateFolderError(
+      `The PKI kept in ${file} is damaged: remove that file, and a new PKI is made on the next start.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Keeps the whole PKI in one step, over what was kept before. @throws StateFolderError */
+export async function writeKeptPki(folder: string, pki: KeptPki): Promise<void> {
+  await writeStateFile(folder, KEPT_FILE, keptFile(pki));
+}
+
+/**
+ * Keeps the first PKI of a folder in one step, unless another process has done so meanwhile.
+ *
+ * @returns The one that is kept now.
+ * @throws StateFolderError
+ */
+export async function createKeptPki(folder: string, pki: KeptPki): Promise<KeptPki> {
+  const isKept = await createStateFile(folder, KEPT_FILE, keptFile(pki));
+  return isKept ? pki : ((await readKeptPki(folder)) ?? pki);
+}
+
+function keptFile(pki: KeptPki): StateFile {
+  return { text: `${JSON.stringify({ version: KEPT_VERSION, ...pki }, null, 2)}\n`, mode: PRIVATE_FILE_MODE };
+}
+
+/**
+ * Brings the PEM files of the folder up to what is kept. The root's private key has no such copy. @throws
+ * StateFolderError
+ */
+export async function writePemFiles(folder: string, pki: KeptPki): Promise<void> {
+  await writeWhereDifferent(folder, 'root.pem', { text: pki.root.certificatePem, mode: PUBLIC_FILE_MODE });
+  for (const name of LEAF_NAMES) {
+    const { certificatePem, keyPem } = pki.leaves[name];
+    await writeWhereDifferent(folder, `${name}.pem`, { text: certificatePem, mode: PUBLIC_FILE_MODE });
+    await writeWhereDifferent(folder, `${name}.key`, { text: keyPem, mode: PRIVATE_FILE_MODE });
+  }
+}
+
+async function writeWhereDifferent(folder: string, name: string, file: StateFile): Promise<void> {
+  if ((await readStateFile(folder, name)) !== file.text) await writeStateFile(folder, name, file);
+}
+
+function parseKeptPki(json: unknown): KeptPki {
+  const { version, root, leaves } = asObject(json);
+  if (version !== KEPT_VERSION) throw new TypeError(`Unknown version ${JSON.stringify(version)}`);
+  const members = asObject(leaves);
+  return {
+    root: parseKeyedCertificate(root),
+    leaves: {
+      'bank-transport': parseKeyedCertificate(members['bank-transport']),
+      'bank-signing': parseKeyedCertificate(members['bank-signing']),
+      'tpp-transport': parseKeyedCertificate(members['tpp-transport']),
+      'tpp-signing': parseKeyedCertificate(members['tpp-signing']),
+    },
+  };
+}
+
+function parseKeyedCertificate(json: unknown): KeyedCertificate {
+  const { certificatePem, keyPem } = asObject(json);
+  if (typeof certificatePem !== 'string' || typeof keyPem !== 'string') throw new TypeError('No certificate or no key');
+  return { certificatePem, keyPem };
+}
+
+function asObject(json: unknown): Readonly<Record<string, unknown>> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new TypeError('Not a JSON object');
+  return { ...json };
+}
+
+function assertBelongTogether({ root, leaves }: KeptPki): void {
+  const rootCertificate = new X509Certificate(root.certificatePem);
+  for (const { certificatePem, keyPem } of [root, ...Object.values(leaves)]) {
+    const certificate = new X509Certificate(certificatePem);
+    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) throw new TypeError('A key is not of its certificate');
+    if (!certificate.verify(rootCertificate.publicKey)) throw new TypeError('A certificate is not of the root');
+  }
+}

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '@tidings/service';
+import { createTlsFetch, type EventNotification } from '@tidings/tpp';
+import type { ShownNotification } from '../bank/operator-client.ts';
+import { pause } from '../clock.ts';
+import { type Change, describeChange, eventOf, type Resource } from '../resource-server/ledger.ts';
+import { CLIENT_ID, openSandboxPki, type Sandbox, type SandboxOptions, startSandbox } from '../sandbox.ts';
+import { expect, type RunStep } from './steps.ts';
+
+const FAILURES_FIRST = [500, 400];
+const DELIVERY_TIMEOUT_MS = 30_000;
+const POLL_MS = 25;
+
+/** Makes the PKI and starts the four participants, as the first two steps of the flow. */
+export async function setUp(step: RunStep, options: SandboxOptions): Promise<Sandbox> {
+  const { pki } = await step('pki', async () => {
+    const opened = await openSandboxPki(options.folder);
+    const said = `root, transport certificates and signing keys of bank and TPP, in ${options.folder}/pki`;
+    return { pki: opened, said, details: { bank: opened.bank.organisationId, tpp: opened.tpp.organisationId } };
+  });
+  const { sandbox } = await step('start', async () => {
+    const started = await startSandbox(pki, options);
+    const said = 'authorisation server, Notification Service, resource server and TPP listen, each over TLS';
+    return { sandbox: started, said, details: { ...started.addresses } };
+  });
+  return sandbox;
+}
+
+/** Plays the Real Time Event Notification flow once; every step throws when it did not happen. */
+export async function playFlow(step: RunStep, sandbox: Sandbox, change: Change): Promise<void> {
+  await step('register-tpp', () => registerTpp(sandbox));
+  await step('register', () => register(sandbox));
+  const transactionId = randomUUID();
+  sandbox.tpp.receiver.failFirst(transactionId, FAILURES_FIRST);
+  const { resource } = await step('change', () => makeChange(sandbox, change));
+  const { jti } = await step('publish', () => publish(sandbox, change, resource, transactionId));
+  const { delivered } = await step('deliver', () => deliver(sandbox, jti));
+  const { notification } = await step('verify', () => verify(sandbox, jti, transactionId));
+  await step('duplicate', () => sendAgain(sandbox, delivered));
+  await fetchResource(step, sandbox, notification, resource);
+}
+
+async function registerTpp(sandbox: Sandbox) {
+  const { organisationId, softwareStatementId, signing } = sandbox.pki.tpp;
+  const jwks = { keys: [signing.publicJwk] };
+  await sandbox.bank.registerTpp(CLIENT_ID, { organisationId, softwareStatementId, jwks });
+  const said = `the bank registers ${CLIENT_ID} with the Notification Service: PUT /operator/v1/tpps/${CLIENT_ID} → 204`;
+  return { said, details: { clientId: CLIENT_ID, organisationId, softwareStatementId, kid: signing.kid } };
+}
+
+async function register(sandbox: Sandbox) {
+  const client = await sandbox.tpp.connect('accounts payments fundsconfirmations');
+  try {
+    const { callbackUrl } = sandbox.tpp;
+    const existing = await client.eventSubscriptions.get();
+    const wanted = { callbackUrl, version: '4.0' };
+    // One TPP has one event subscription: a sandbox whose state was kept finds that of its last run.
+    const made =
+      existing === undefined
+        ? await client.eventSubscriptions.create(wanted)
+        : await client.eventSubscriptions.replace({ ...existing, ...wanted });
+    expect(made.callbackUrl === callbackUrl, 'the event subscription has another callback URL');
+    const call = existing === undefined ? 'POST /event-subscriptions → 201' : 'PUT /event-subscriptions/{id} → 200';
+    const said = `token over mutual TLS, then signed ${call}; the signature of the answer verifies`;
+    return { said, details: { created: existing === undefined, ...made } };
+  } finally {
+    client.close();
+  }
+}
+
+async function makeChange(sandbox: Sandbox, change: Change) {
+  const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
+  const resource = sandbox.ledger.change(opened, change, systemClock.nowMs());
+  return {
+    resource,
+    said: `${describeChange(change)} (${resource.type} ${resource.id})`,
+    details: { change, resource: { ...resource } },
+  };
+}
+
+async function publish(sandbox: Sandbox, change: Change, resource: Resource, transactionId: string) {
+  const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
+  const outcome = await sandbox.bank.publish(event);
+  expect(outcome.jti !== undefined, `the event made no notification: ${outcome.reason}`);
+  const types = event.events.map(({ type }) => type);
+  const said = `POST /operator/v1/events, ${types.join(' + ')} → committed, notification ${outcome.jti}`;
+  return { jti: outcome.jti, said, details: { eventId: event.id, types, ...outcome } };
+}
+
+async function deliver(sandbox: Sandbox, jti: string) {
+  const delivered = await untilAcknowledged(sandbox, jti);
+  const attempts = delivered.attempts.map(({ status, durationMs, interactionId, errorClass }) => ({
+    status: status ?? errorClass,
+    ms: durationMs,
+    interactionId,
+  }));
+  const statuses = attempts.map(({ status }) => status);
+  const expected = [...FAILURES_FIRST, 202];
+  expect(statuses.join() === expected.join(), `attempts came to ${statuses}, not ${expected}`);
+  const said = `POST ${sandbox.tpp.callbackUrl}, Content-Type: application/jwt, signed PS256`;
+  return { delivered, said, details: { jti, callbackUrl: sandbox.tpp.callbackUrl, attempts } };
+}
+
+async function untilAcknowledged(sandbox: Sandbox, jti: string): Promise<ShownNotification> {
+  const giveUpMs = systemClock.monotonicMs() + DELIVERY_TIMEOUT_MS;
+  while (systemClock.monotonicMs() < giveUpMs) {
+    const shown = await sandbox.bank.notification(jti);
+    if (shown.state === 'acknowledged') return shown;
+    await pause(POLL_MS);
+  }
+  throw new Error(`notification ${jti} was not acknowledged within ${DELIVERY_TIMEOUT_MS} ms`);
+}
+
+async function verify(sandbox: Sandbox, jti: string, transactionId: string) {
+  const notification = sandbox.tpp.received.find((received) => received.jti === jti);
+  expect(notification !== undefined, 'the handler of the TPP did not get the notification');
+  const { claims } = notification;
+  expect(claims.aud === CLIENT_ID && claims.txn === transactionId, 'aud or txn is not what it should be');
+  const said = `the TPP verified signature, header and claims: iss, aud, jti, txn, toe, ${Object.keys(claims.events).join(', ')}`;
+  return { notification, said, details: { claims } };
+}
+
+/** Networks deliver twice: the same SET comes again, and the handler is not called again. */
+async function sendAgain(sandbox: Sandbox, delivered: ShownNotification) {
+  const tlsFetch = createTlsFetch({ transport: { caPem: sandbox.pki.root.certificatePem } });
+  try {
+    const body = delivered.set ?? '';
+    const headers = { 'content-type': 'application/jwt', 'x-fapi-interaction-id': randomUUID() };
+    const { status } = await tlsFetch(sandbox.tpp.callbackUrl, { method: 'POST', headers, body });
+    const handled = sandbox.tpp.received.filter(({ jti }) => jti === delivered.jti).length;
+    expect(status === 202 && handled === 1, `status ${status}, handled ${handled} times`);
+    const said = 'the same SET sent again → 202, and the handler is not called again: the jti is known';
+    return { said, details: { jti: delivered.jti, status, handled } };
+  } finally {
+    tlsFetch.close();
+  }
+}
+
+async function fetchResource(
+  step: RunStep,
+  sandbox: Sandbox,
+  notification: EventNotification,
+  resource: Resource,
+): Promise<void> {
+  const client = await sandbox.tpp.connect('accounts payments fundsconfirmations');
+  try {
+    await step('token', async () => {
+      const { scope, expiresAtMs } = await client.token();
+      const seconds = Math.round((expiresAtMs - systemClock.nowMs()) / 1000);
+      const said = `client credentials over mutual TLS → certificate-bound token for ${seconds} s`;
+      return { said, details: { scope, expiresInSeconds: seconds } };
+    });
+    await step('fetch', async () => {
+      const { status, body, interactionId } = await client.fetchResource(notification);
+      expect(JSON.stringify(body).includes(resource.id), 'another resource came');
+      const link = notification.links.at(-1)?.link;
+      return { said: `GET ${link} → ${status}`, details: { link, status, interactionId, resource: body } };
+    });
+  } finally {
+    client.close();
+  }
+}

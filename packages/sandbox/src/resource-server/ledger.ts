@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+
+/** The changes that the sandbox can make happen at the bank. */
+export const CHANGES = ['payment-status', 'consent-revoked', 'account-closed', 'funds-consent-revoked'] as const;
+export type Change = (typeof CHANGES)[number];
+
+/** One consent or payment of one TPP. */
+export interface Resource {
+  readonly id: string;
+  /** As in the `rty` claim. */
+  readonly type: 'domestic-payment' | 'account-access-consent' | 'funds-confirmation-consent';
+  /** The TPP that owns it. */
+  readonly clientId: string;
+  readonly status: string;
+  readonly statusChangedAtMs: number;
+  readonly createdAtMs: number;
+}
+
+/** An event as `POST /operator/v1/events` takes it. */
+export interface EventToPublish {
+  readonly id: string;
+  readonly clientId: string;
+  readonly occurredAt: string;
+  readonly transactionId: string;
+  readonly resource: {
+    readonly id: string;
+    readonly type: string;
+    readonly version: string;
+    readonly uri: string;
+    readonly links: readonly { readonly version: string; readonly link: string }[];
+  };
+  readonly events: readonly { readonly type: string; readonly reason?: string }[];
+}
+
+/** What happens to a resource in one change, and which events of the standard that makes (rules, section 3). */
+interface ChangePlan {
+  readonly type: Resource['type'];
+  readonly statusBefore: string;
+  readonly statusAfter: string;
+  readonly saidAs: string;
+  readonly events: EventToPublish['events'];
+}
+
+const PLANS: Readonly<Record<Change, ChangePlan>> = {
+  'payment-status': {
+    type: 'domestic-payment',
+    statusBefore: 'PDNG',
+    statusAfter: 'ACSC',
+    saidAs: 'a payment is settled: its status goes from PDNG to ACSC',
+    events: [{ type: 'UK.OBIE.Resource-Update' }],
+  },
+  'consent-revoked': {
+    type: 'account-access-consent',
+    statusBefore: 'AUTH',
+    // The authorisation is gone, the consent's own status is not changed.
+    statusAfter: 'AUTH',
+    saidAs: 'the customer revokes a consent at the bank',
+    events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+  },
+  'account-closed': {
+    type: 'account-access-consent',
+    statusBefore: 'AUTH',
+    statusAfter: 'AUTH',
+    saidAs: 'an account that a consent is linked to is closed',
+    events: [{ type: 'UK.OBIE.Account-Access-Consent-Linked-Account-Update', reason: 'UK.OBIE.AccountClosure' }],
+  },
+  'funds-consent-revoked': {
+    type: 'funds-confirmation-consent',
+    statusBefore: 'AUTH',
+    statusAfter: 'CANC',
+    saidAs: 'the customer revokes a funds confirmation consent at the bank',
+    events: [{ type: 'UK.OBIE.Resource-Update' }, { type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+  },
+};
+
+const PATHS: Readonly<Record<Resource['type'], string>> = {
+  'domestic-payment': 'pisp/domestic-payments',
+  'account-access-consent': 'aisp/account-access-consents',
+  'funds-confirmation-consent': 'cbpii/funds-confirmation-consents',
+};
+
+/** Versions of the API under which every resource can be read. */
+const VERSIONS = ['v3.1', 'v4.0'] as const;
+const RESOURCES_MAX = 10_000;
+
+/** The bank's books: consents and payments, in memory, bounded. */
+export class Ledger {
+  readonly #resources = new Map<string, Resource>();
+
+  /** Opens a resource for a TPP, in the state that a change will find it in. */
+  open(change: Change, clientId: string, nowMs: number): Resource {
+    const { type, statusBefore: status } = PLANS[change];
+    const resource = { id: randomUUID(), type, clientId, status, statusChangedAtMs: nowMs, createdAtMs: nowMs };
+    this.#resources.set(resource.id, resource);
+    const oldest = this.#resources.keys().next();
+    if (this.#resources.size > RESOURCES_MAX && !oldest.done) this.#resources.delete(oldest.value);
+    return resource;
+  }
+
+  /** Makes the change happen to a resource. */
+  change(resource: Resource, change: Change, nowMs: number): Resource {
+    const changed = { ...resource, status: PLANS[change].statusAfter, statusChangedAtMs: nowMs };
+    this.#resources.set(resource.id, changed);
+    return changed;
+  }
+
+  find(type: Resource['type'], id: string): Resource | undefined {
+    const found = this.#resources.get(id);
+    return found?.type === type ? found : undefined;
+  }
+}
+
+/** What a change is, in words. */
+export function describeChange(change: Change): string {
+  return PLANS[change].saidAs;
+}
+
+/** The event that tells of a change. @param origin of the resource server, as in `https://localhost:8441` */
+export function eventOf(change: Change, resource: Resource, origin: string, transactionId: string): EventToPublish {
+  const links = VERSIONS.map((version) => ({
+    version,
+    link: `${origin}/open-banking/${version}/${PATHS[resource.type]}/${resource.id}`,
+  }));
+  return {
+    id: randomUUID(),
+    clientId: resource.clientId,
+    occurredAt: new Date(resource.statusChangedAtMs).toISOString(),
+    transactionId,
+    resource: {
+      id: resource.id,
+      type: resource.type,
+      version: '4.0',
+      uri: links.at(-1)?.link ?? origin,
+      links,
+    },
+    events: PLANS[change].events,
+  };
+}
+
+/** What a path of the resource server names; undefined when it names nothing. */
+export function resourceNamed(path: string): { type: Resource['type']; id: string; family: string } | undefined {
+  const match = /^\/open-banking\/(?:v3\.1|v4\.0)\/((aisp|pisp|cbpii)\/[a-z-]+)\/([0-9a-f-]{36})$/.exec(path);
+  const type = Object.entries(PATHS).find(([, resourcePath]) => resourcePath === match?.[1])?.[0];
+  if (match?.[2] === undefined || match[3] === undefined || type === undefined || !isResourceType(type))
+    return undefined;
+  return { type, id: match[3], family: match[2] };
+}
+
+function isResourceType(type: string): type is Resource['type'] {
+  return Object.hasOwn(PATHS, type);
+}

@@ -1,0 +1,97 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
+import type { AccessTokenVerifier } from '@tidings/service';
+import { listenWithMutualTls, type MutualTls } from '../authorisation-server/mutual-tls-server.ts';
+import { type Ledger, type Resource, resourceNamed } from './ledger.ts';
+
+/** A resource server that is listening. */
+export interface ResourceServer {
+  /** As in `https://localhost:8441`. */
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+/** The scope that each family of resources asks for. */
+const SCOPES: Readonly<Record<string, string>> = { aisp: 'accounts', pisp: 'payments', cbpii: 'fundsconfirmations' };
+
+/**
+ * Starts the ASPSP Resource Server of the sandbox: `GET` of consents and payments, over mutual TLS, with an access token
+ * that is bound to the certificate of the connection, of the TPP that owns the resource. Nothing can be changed through
+ * it: changes happen at the bank.
+ */
+export async function startResourceServer(options: {
+  host: string;
+  port: number;
+  tls: MutualTls;
+  accessTokens: AccessTokenVerifier;
+  ledger: Ledger;
+}): Promise<ResourceServer> {
+  const { server, port, close } = await listenWithMutualTls(options);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answer(request, options)
+      .catch((): Answer => ({ status: 500 }))
+      .then((sent) => send(request, response, sent));
+  });
+  return { origin: `https://localhost:${port}`, close };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body?: object;
+}
+
+async function answer(
+  request: IncomingMessage,
+  options: { accessTokens: AccessTokenVerifier; ledger: Ledger },
+): Promise<Answer> {
+  const path = request.url?.split('?')[0] ?? '';
+  const named = resourceNamed(path);
+  if (named === undefined) return { status: 404 };
+  if (request.method !== 'GET') return { status: 405 };
+  const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const thumbprint = thumbprintOf(request);
+  if (token === undefined || thumbprint === undefined) return { status: 401 };
+  const check = await options.accessTokens.verify(token, thumbprint);
+  if (check.kind !== 'valid') return { status: check.kind === 'refused' ? 401 : 500 };
+  if (!check.token.scopes.includes(SCOPES[named.family] ?? '')) return { status: 403 };
+  const resource = options.ledger.find(named.type, named.id);
+  if (resource === undefined) return { status: 400 };
+  if (resource.clientId !== check.token.clientId) return { status: 403 };
+  return { status: 200, body: write(resource, `https://${request.headers.host}${path}`) };
+}
+
+function thumbprintOf(request: IncomingMessage): string | undefined {
+  const { socket } = request;
+  const certificate = socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
+  return certificate && createHash('sha256').update(certificate.raw).digest('base64url');
+}
+
+const ID_NAMES: Readonly<Record<Resource['type'], string>> = {
+  'domestic-payment': 'DomesticPaymentId',
+  'account-access-consent': 'ConsentId',
+  'funds-confirmation-consent': 'ConsentId',
+};
+
+function write(resource: Resource, self: string): object {
+  return {
+    Data: {
+      [ID_NAMES[resource.type]]: resource.id,
+      Status: resource.status,
+      StatusUpdateDateTime: new Date(resource.statusChangedAtMs).toISOString(),
+      CreationDateTime: new Date(resource.createdAtMs).toISOString(),
+    },
+    Links: { Self: self },
+    Meta: {},
+  };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, body }: Answer): void {
+  response.setHeader(INTERACTION_ID_HEADER, interactionIdOf(request.headers[INTERACTION_ID_HEADER], randomUUID));
+  response.setHeader('cache-control', 'no-store');
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  if (status === 405) response.setHeader('allow', 'GET');
+  if (body !== undefined) response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.writeHead(status).end(body === undefined ? undefined : JSON.stringify(body));
+}

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import { createSigner, type KeySource } from '@tidings/protocol';
+import {
+  type BankClient,
+  createBankClient,
+  createReceiver,
+  type EventNotification,
+  nodeListener,
+  type Refusal,
+  remoteKeys,
+} from '@tidings/tpp';
+import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
+import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
+
+/** What the sample TPP knows of its bank. */
+export interface BankFacts {
+  /** `iss` of the bank's SETs. */
+  readonly issuer: string;
+  readonly organisationId: string;
+  readonly authorisationServer: string;
+  /** Base of the API with its version. */
+  readonly apiUrl: string;
+  readonly jwksUrl: string;
+  readonly resourceOrigin: string;
+}
+
+/** The sample TPP: what a TPP builds on `@tidings/tpp`, in one file. */
+export interface SampleTpp {
+  readonly callbackUrl: string;
+  readonly receiver: RehearsedReceiver;
+  /** Notifications that the handler got, each once. */
+  readonly received: readonly EventNotification[];
+  /** A client of the bank with a token of its own. */
+  connect(scope: string): Promise<BankClient>;
+  close(): Promise<void>;
+}
+
+export interface SampleTppOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly pki: SandboxPki;
+  readonly bank: BankFacts;
+  readonly onReceived?: (notification: EventNotification) => void;
+  readonly onRefused?: (refusal: Refusal) => void;
+}
+
+const TRUST_ANCHOR = 'openbanking.org.uk';
+const REQUEST_TIMEOUT_MS = 10_000;
+const RECEIVED_MAX = 1000;
+
+/** Starts the sample TPP: a callback URL over TLS, behind it a receiver that verifies. */
+export async function startSampleTpp(options: SampleTppOptions): Promise<SampleTpp> {
+  const { tpp, root } = options.pki;
+  const transport = { ...tpp.transport, caPem: root.certificatePem };
+  const keys = remoteKeys({ url: options.bank.jwksUrl, transport });
+  const received: EventNotification[] = [];
+  const receiver = rehearseFailures(
+    createReceiver({
+      issuer: options.bank.issuer,
+      signer: options.bank.organisationId,
+      clientId: options.clientId,
+      trustAnchors: [TRUST_ANCHOR],
+      keys,
+      onNotification: (notification) => {
+        received.push(notification);
+        if (received.length > RECEIVED_MAX) received.shift();
+        options.onReceived?.(notification);
+      },
+      onRefused: (refusal) => options.onRefused?.(refusal),
+    }),
+  );
+  const server = createServer(
+    {
+      cert: tpp.transport.certificatePem,
+      key: tpp.transport.keyPem,
+      minVersion: 'TLSv1.2',
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+    },
+    nodeListener(receiver),
+  );
+  const port = await listen(server, options);
+  return {
+    callbackUrl: `https://localhost:${port}/open-banking/v4.0/event-notifications`,
+    receiver,
+    received,
+    connect: (scope) => connect(options, tpp, keys, scope),
+    close: () => close(server),
+  };
+}
+
+async function connect(
+  options: SampleTppOptions,
+  tpp: TppParticipant,
+  keys: KeySource,
+  scope: string,
+): Promise<BankClient> {
+  const identity = {
+    kid: tpp.signing.kid,
+    iss: `${tpp.organisationId}/${tpp.softwareStatementId}`,
+    tan: TRUST_ANCHOR,
+  };
+  return createBankClient({
+    clientId: options.clientId,
+    issuer: options.bank.authorisationServer,
+    baseUrl: options.bank.apiUrl,
+    scope,
+    transport: { ...tpp.transport, caPem: options.pki.root.certificatePem },
+    signer: await createSigner(identity, tpp.signing.keyPem),
+    bank: { signer: options.bank.organisationId, trustAnchors: [TRUST_ANCHOR], keys },
+    resourceOrigins: [options.bank.resourceOrigin],
+  });
+}
+
+async function listen(server: Server, options: { host: string; port: number }): Promise<number> {
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : options.port;
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}

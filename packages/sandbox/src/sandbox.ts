@@ -1,0 +1,196 @@
+import { generateKeyPair } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import {
+  type AccessTokenVerifier,
+  createAccessTokenVerifier,
+  createLog,
+  StartUpError,
+  startService,
+  systemClock,
+} from '@tidings/service';
+import type { EventNotification, Refusal } from '@tidings/tpp';
+import { type AuthorisationServer, startAuthorisationServer } from './authorisation-server/authorisation-server.ts';
+import { createOperatorClient, type OperatorClient } from './bank/operator-client.ts';
+import { openPki, type SandboxPki, StateFolderError } from './pki/pki.ts';
+import { Ledger } from './resource-server/ledger.ts';
+import { startResourceServer } from './resource-server/resource-server.ts';
+import { type SampleTpp, startSampleTpp } from './sample-tpp/sample-tpp.ts';
+import { BANK_ISSUER, TOKEN_AUDIENCE, writeServiceConfig } from './service-config.ts';
+import { openRunFolder, type RunFolder } from './state.ts';
+
+/** client_id of the sample TPP. */
+export const CLIENT_ID = 'tidings-sample-tpp';
+
+export interface SandboxOptions {
+  /** State folder; made if it does not exist. */
+  readonly folder: string;
+  /** True: a store of its own, removed at the end. */
+  readonly once: boolean;
+  /** First of five ports in a row; 0 takes any free ones. */
+  readonly port: number;
+  readonly onReceived?: (notification: EventNotification) => void;
+  readonly onRefused?: (refusal: Refusal) => void;
+}
+
+/** The four participants, running. */
+export interface Sandbox {
+  readonly pki: SandboxPki;
+  readonly folder: RunFolder;
+  readonly addresses: SandboxAddresses;
+  /** The bank's books. */
+  readonly ledger: Ledger;
+  /** The bank's systems, in front of the Notification Service. */
+  readonly bank: OperatorClient;
+  readonly tpp: SampleTpp;
+  /** Stops everything, in the order in which nothing is lost. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+export interface SandboxAddresses {
+  readonly authorisationServer: string;
+  readonly resourceServer: string;
+  readonly api: string;
+  readonly operator: string;
+  readonly callbackUrl: string;
+  readonly jwks: string;
+}
+
+const HOST = '127.0.0.1';
+const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
+const FETCH_TIMEOUT_MS = 5000;
+
+/** Makes, or opens, the PKI of the state folder. @throws {StartUpError} when the folder cannot be used */
+export async function openSandboxPki(folder: string): Promise<SandboxPki> {
+  try {
+    return await openPki({ folder: join(folder, 'pki'), nowMs: systemClock.nowMs() });
+  } catch (error) {
+    if (error instanceof StateFolderError) throw new StartUpError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Starts the bank (authorisation server, Notification Service, resource server) and the TPP, each on its own port of
+ * loopback, wired together through their public faces only. Either all run or none.
+ *
+ * @throws {StartUpError} when a port is taken or the state folder cannot be used
+ */
+export async function startSandbox(pki: SandboxPki, options: SandboxOptions): Promise<Sandbox> {
+  const folder = openRunFolder(options.folder, options.once);
+  // Closed from the last to the first: the TPP goes before the service, whose last attempts it would refuse.
+  const running: (() => void | Promise<void>)[] = [() => folder.cleanUp()];
+  const stop = stopInReverse(running);
+  try {
+    return { ...(await startParticipants(pki, folder, options, running)), pki, folder, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Closers = (() => void | Promise<void>)[];
+
+async function startParticipants(pki: SandboxPki, folder: RunFolder, options: SandboxOptions, running: Closers) {
+  const port = (offset: number) => (options.port === 0 ? 0 : options.port + offset);
+  const authorisationServer = await orPortInUse(port(0), () => startAuthorisation(pki, port(0)));
+  running.push(() => authorisationServer.close());
+
+  const ports = { api: port(1), operator: port(2) };
+  const config = writeServiceConfig({ folder, pki, host: HOST, ports, authorisationServer });
+  const log = createLog('info', join(folder.serviceFolder, 'service.log'));
+  const service = await startService(config, { log });
+  running.push(() => service.stop());
+
+  const ledger = new Ledger();
+  const accessTokens = verifierFor(pki, authorisationServer);
+  running.push(() => accessTokens.close());
+  const tls = mutualTls(pki);
+  const resourceServer = await orPortInUse(port(3), () =>
+    startResourceServer({ host: HOST, port: port(3), tls, accessTokens, ledger }),
+  );
+  running.push(() => resourceServer.close());
+
+  const bank = createOperatorClient({
+    url: service.operatorUrl,
+    token: folder.operatorToken,
+    caPem: pki.root.certificatePem,
+  });
+  running.push(() => bank.close());
+
+  const jwks = `${service.apiUrl}/.well-known/jwks.json`;
+  const api = `${service.apiUrl}/open-banking/v4.0`;
+  const facts = {
+    issuer: BANK_ISSUER,
+    organisationId: pki.bank.organisationId,
+    authorisationServer: authorisationServer.issuer,
+    apiUrl: api,
+    jwksUrl: jwks,
+    resourceOrigin: resourceServer.origin,
+  };
+  const tpp = await orPortInUse(port(4), () =>
+    startSampleTpp({ ...options, host: HOST, port: port(4), clientId: CLIENT_ID, pki, bank: facts }),
+  );
+  running.push(() => tpp.close());
+  const addresses: SandboxAddresses = {
+    authorisationServer: authorisationServer.issuer,
+    resourceServer: resourceServer.origin,
+    api,
+    operator: service.operatorUrl,
+    callbackUrl: tpp.callbackUrl,
+    jwks,
+  };
+  return { addresses, ledger, bank, tpp };
+}
+
+async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {
+  // A key of its own, for this run: tokens live for minutes, and no signature here may pass for another kind.
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return startAuthorisationServer({
+    host: HOST,
+    port,
+    tls: mutualTls(pki),
+    signingKey: { keyPem, kid: 'access-tokens' },
+    audience: TOKEN_AUDIENCE,
+    clients: [{ clientId: CLIENT_ID, certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES }],
+  });
+}
+
+function verifierFor(pki: SandboxPki, authorisationServer: AuthorisationServer): AccessTokenVerifier {
+  const { certificatePem, keyPem } = pki.bank.transport;
+  return createAccessTokenVerifier({
+    issuer: authorisationServer.issuer,
+    audience: TOKEN_AUDIENCE,
+    jwksUrl: authorisationServer.jwksUri,
+    tls: { ca: pki.root.certificatePem, cert: certificatePem, key: keyPem },
+    clockSkewSeconds: 10,
+    timeoutMs: FETCH_TIMEOUT_MS,
+    nowMs: () => systemClock.nowMs(),
+  });
+}
+
+function mutualTls(pki: SandboxPki) {
+  const { certificatePem, keyPem } = pki.bank.transport;
+  return { certificatePem, keyPem, caPem: pki.root.certificatePem };
+}
+
+async function orPortInUse<T>(port: number, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    throw new StartUpError(`Port ${port} is in use; stop what uses it, or choose other ports with --port.`);
+  }
+}
+
+function stopInReverse(running: Closers): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  async function stopAll(): Promise<void> {
+    for (const close of running.toReversed()) await close();
+  }
+  return () => {
+    stopped ??= stopAll();
+    return stopped;
+  };
+}

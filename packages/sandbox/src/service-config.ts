@@ -1,0 +1,53 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, loadConfig } from '@tidings/service';
+import type { SandboxPki } from './pki/pki.ts';
+import type { RunFolder } from './state.ts';
+
+/** `iss` of the sandbox bank's SETs. */
+export const BANK_ISSUER = 'https://bank.sandbox.tidings.example/';
+/** `aud` of its access tokens. */
+export const TOKEN_AUDIENCE = 'https://bank.sandbox.tidings.example/open-banking';
+
+/**
+ * Writes the configuration of the sandbox's Notification Service as a file, as an operator would, and loads it: what the
+ * sandbox runs can be read, and run with `tidings serve --config`.
+ */
+export function writeServiceConfig(options: {
+  folder: RunFolder;
+  pki: SandboxPki;
+  host: string;
+  ports: { readonly api: number; readonly operator: number };
+  authorisationServer: { readonly issuer: string; readonly jwksUri: string };
+}): Config {
+  const { folder, pki, host, ports, authorisationServer } = options;
+  const { bank, root } = pki;
+  const identity = { certificateFile: bank.transport.certificateFile, keyFile: bank.transport.keyFile };
+  const settings = {
+    issuer: BANK_ISSUER,
+    organisationId: bank.organisationId,
+    financialId: bank.organisationId,
+    signing: { kid: bank.signing.kid, keyFile: bank.signing.keyFile },
+    store: { file: join(folder.serviceFolder, 'tidings.db') },
+    api: { host, port: ports.api, tls: { ...identity, clientCaFile: root.certificateFile } },
+    accessTokens: {
+      issuer: authorisationServer.issuer,
+      audience: TOKEN_AUDIENCE,
+      jwksUrl: authorisationServer.jwksUri,
+      caFile: root.certificateFile,
+      ...identity,
+    },
+    operator: {
+      host,
+      port: ports.operator,
+      tls: identity,
+      tokens: [{ name: 'sandbox', sha256: folder.operatorTokenHash }],
+    },
+    delivery: { caFile: root.certificateFile },
+    // Short, so that the retries of the flow can be watched.
+    retry: { delayMs: 250, delayMaxMs: 60_000 },
+  };
+  const file = join(folder.serviceFolder, 'tidings.json');
+  writeFileSync(file, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });
+  return loadConfig(file);
+}

@@ -1,0 +1,155 @@
+import * as oauth from 'oauth4webapi';
+import { type TlsFetch, TlsFetchError } from '../net/tls-fetch.ts';
+import { BankError } from './bank-error.ts';
+import { bankErrorOf } from './transport-error.ts';
+
+/** An access token, bound to the client certificate (RFC 8705 section 3). */
+export interface AccessToken {
+  /** A secret: keep it out of logs. */
+  readonly accessToken: string;
+  /** What was granted, separated by spaces. */
+  readonly scope: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+}
+
+/** Gives the token for the next request. */
+export interface AccessTokens {
+  /** @throws {BankError} */
+  current(): Promise<AccessToken>;
+  /** Forgets a token that the bank would not take; a newer one that came meanwhile is kept. */
+  drop(accessToken: string): void;
+}
+
+/** Where and for what tokens are asked. */
+export interface AccessTokensOptions {
+  readonly clientId: string;
+  readonly issuer: string;
+  /** Undefined: it is discovered. */
+  readonly tokenEndpoint: string | undefined;
+  readonly scope: string;
+  readonly tlsFetch: TlsFetch;
+  now(): number;
+}
+
+// RFC 6749 section 5.1 only recommends expires_in.
+const LIFETIME_SECONDS_WITHOUT_EXPIRES_IN = 60;
+// A token is renewed this long before its end, or at nine tenths of a shorter life.
+const RENEWED_BEFORE_MS = 30_000;
+const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+
+/**
+ * Asks for tokens by the client credentials grant with mutual TLS as the client's authentication (RFC 6749 section 4.4,
+ * RFC 8705 section 2). A token is kept until shortly before it expires, and callers at the same time share one request.
+ * The authorisation server's metadata is discovered at `{issuer}/.well-known/openid-configuration` (mutual-TLS aliases
+ * of RFC 8705 section 5 are used), kept, and discovered again after a request that failed.
+ */
+export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
+  let cached: (AccessToken & { readonly renewAtMs: number }) | undefined;
+  let underWay: Promise<AccessToken> | undefined;
+  let server: oauth.AuthorizationServer | undefined;
+
+  async function renew(): Promise<AccessToken> {
+    const askedAtMs = options.now();
+    try {
+      server ??= await discover(options);
+      const granted = await requestToken(server, options);
+      const lifetimeMs = 1000 * (granted.expires_in ?? LIFETIME_SECONDS_WITHOUT_EXPIRES_IN);
+      const token: AccessToken = {
+        accessToken: granted.access_token,
+        scope: granted.scope ?? options.scope,
+        expiresAtMs: askedAtMs + lifetimeMs,
+      };
+      cached = { ...token, renewAtMs: token.expiresAtMs - Math.min(RENEWED_BEFORE_MS, lifetimeMs / 10) };
+      return token;
+    } catch (error) {
+      server = undefined;
+      throw tokenErrorOf(error);
+    } finally {
+      underWay = undefined;
+    }
+  }
+
+  return {
+    current: async () => {
+      if (cached !== undefined && options.now() < cached.renewAtMs) {
+        const { accessToken, scope, expiresAtMs } = cached;
+        return { accessToken, scope, expiresAtMs };
+      }
+      underWay ??= renew();
+      return await underWay;
+    },
+    drop: (accessToken) => {
+      if (cached?.accessToken === accessToken) cached = undefined;
+    },
+  };
+}
+
+async function discover(options: AccessTokensOptions): Promise<oauth.AuthorizationServer> {
+  const { issuer, tokenEndpoint, tlsFetch } = options;
+  if (tokenEndpoint !== undefined) return { issuer, token_endpoint: tokenEndpoint };
+  const issuerUrl = new URL(issuer);
+  const response = await oauth.discoveryRequest(issuerUrl, { [oauth.customFetch]: fetchOver(tlsFetch) });
+  if (response.status !== 200) throw refusedBy('The discovery document', response.status);
+  return await oauth.processDiscoveryResponse(issuerUrl, response);
+}
+
+async function requestToken(
+  server: oauth.AuthorizationServer,
+  options: AccessTokensOptions,
+): Promise<oauth.TokenEndpointResponse> {
+  const client: oauth.Client = { client_id: options.clientId, use_mtls_endpoint_aliases: true };
+  const response = await oauth.clientCredentialsGrantRequest(
+    server,
+    client,
+    oauth.TlsClientAuth(),
+    { scope: options.scope },
+    { [oauth.customFetch]: fetchOver(options.tlsFetch) },
+  );
+  // 400 and 401 speak OAuth (RFC 6749 section 5.2); a redirect or a 503 says nothing about the client.
+  if (response.status !== 200 && response.status !== 400 && response.status !== 401) {
+    throw refusedBy('The token request', response.status);
+  }
+  const granted = await oauth.processClientCredentialsResponse(server, client, response);
+  if (granted.token_type !== 'bearer' || !BEARER_TOKEN.test(granted.access_token)) {
+    throw new BankError('untrusted', 'The authorisation server gave no bearer token of RFC 6750.');
+  }
+  return granted;
+}
+
+type OauthFetch = NonNullable<oauth.ClientCredentialsGrantRequestOptions[typeof oauth.customFetch]>;
+
+function fetchOver(tlsFetch: TlsFetch): OauthFetch & ((url: string, options: OauthRequest) => Promise<Response>) {
+  return (url: string, { method, headers, body }: OauthRequest) =>
+    tlsFetch(url, { method, headers, ...(body !== undefined && { body: body.toString() }) });
+}
+
+interface OauthRequest {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body?: URLSearchParams | undefined;
+}
+
+function refusedBy(what: string, status: number): BankError {
+  return new BankError('refused', `${what} was answered with status ${status}.`, { status });
+}
+
+/** Without `cause` where oauth4webapi threw: its errors carry the answer's body, and a token may be in it. */
+function tokenErrorOf(error: unknown): BankError {
+  if (error instanceof BankError) return error;
+  if (error instanceof TlsFetchError) return bankErrorOf(error, undefined);
+  if (error instanceof oauth.ResponseBodyError) {
+    const { status } = error;
+    return new BankError('unauthorised', 'The authorisation server gave no token.', {
+      status,
+      details: [{ code: error.error.slice(0, 100) }],
+    });
+  }
+  if (error instanceof oauth.WWWAuthenticateChallengeError) {
+    return new BankError('unauthorised', 'The authorisation server did not accept the client.', {
+      status: error.status,
+    });
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  return new BankError('untrusted', `The authorisation server gave an answer that is not of OAuth 2.0 (${code}).`);
+}

@@ -1,0 +1,16 @@
+import type { TlsFetchError, TlsFetchErrorCode } from '../net/tls-fetch.ts';
+import { BankError, type BankErrorKind } from './bank-error.ts';
+
+const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
+  closed: 'unreachable',
+  connection: 'unreachable',
+  timeout: 'unreachable',
+  url: 'untrusted',
+  too_large: 'untrusted',
+  malformed: 'untrusted',
+};
+
+/** The one mapping from a failed exchange to what the caller of the bank client sees. */
+export function bankErrorOf(error: TlsFetchError, interactionId: string | undefined): BankError {
+  return new BankError(KINDS[error.code], error.message, { cause: error, interactionId });
+}

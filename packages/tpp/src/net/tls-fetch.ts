@@ -1,0 +1,160 @@
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { runAfter } from '../clock.ts';
+import { readCapped } from './read-capped.ts';
+
+/** What a TLS client shows and trusts. PEM texts, not paths. */
+export interface TlsTransport {
+  /** The client's certificate, with the intermediates that the server does not have; none for server-only TLS. */
+  readonly certificatePem?: string | undefined;
+  /** Its private key, PKCS #8, unencrypted. */
+  readonly keyPem?: string | undefined;
+  /** Authorities that are trusted in place of those of Node. */
+  readonly caPem?: string | undefined;
+}
+
+/** Limits of {@link createTlsFetch}. */
+export interface TlsFetchOptions {
+  readonly transport?: TlsTransport | undefined;
+  /** For one whole exchange, from the name look-up to the last byte of the answer. Default 10 000. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Longest body of an answer. Default 1 048 576 (1 MiB). */
+  readonly responseBytesMax?: number | undefined;
+  /** Whether connections are kept for the next request, a few seconds long. Default true. */
+  readonly keepAlive?: boolean | undefined;
+}
+
+/** One HTTP request; the method is GET unless said. */
+export interface TlsRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** Sends one request over TLS. The body of the answer has been read to its end. */
+export interface TlsFetch {
+  /** @throws {TlsFetchError} when there is no answer to give; every status is an answer */
+  (url: string, request?: TlsRequest): Promise<Response>;
+  /** Ends all connections; requests under way fail, and later ones too. */
+  close(): void;
+}
+
+/** Why there is no answer. `url`: not an https URL, nothing was sent. */
+export type TlsFetchErrorCode = 'url' | 'closed' | 'connection' | 'timeout' | 'too_large' | 'malformed';
+
+/** An exchange that came to no answer. `message` holds neither URL nor headers, so no secret. */
+export class TlsFetchError extends Error {
+  override readonly name = 'TlsFetchError';
+  readonly code: TlsFetchErrorCode;
+
+  constructor(code: TlsFetchErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Default of `requestTimeoutMs`. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+const RESPONSE_BYTES_MAX = 1_048_576;
+const CONNECTIONS_MAX = 16;
+// Below the five seconds after which servers on Node close an idle connection, so that the two rarely cross.
+const IDLE_MS_MAX = 4_000;
+// A Response with one of these may have no body (Fetch standard, "null body status").
+const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
+
+/**
+ * Makes a small HTTPS client over `node:https`: a client certificate where one is given, TLS 1.2 at least, the server
+ * always verified (whatever the environment says), one deadline over the whole exchange, a capped answer. Redirects are
+ * answers, never followed, and nothing is sent twice.
+ *
+ * @throws {TypeError} when certificate, key or authorities are not PEM, or do not belong together
+ */
+export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS, responseBytesMax = RESPONSE_BYTES_MAX, keepAlive = true } = options;
+  const agent = new Agent({
+    keepAlive,
+    maxSockets: CONNECTIONS_MAX,
+    timeout: IDLE_MS_MAX,
+    secureContext: secureContextOf(options.transport ?? {}),
+    rejectUnauthorized: true,
+  });
+  let closed = false;
+
+  async function tlsFetch(url: string, request: TlsRequest = {}): Promise<Response> {
+    if (closed) throw new TlsFetchError('closed', 'The client was closed.');
+    if (!URL.canParse(url) || new URL(url).protocol !== 'https:') {
+      throw new TlsFetchError('url', 'Only https URLs are fetched.');
+    }
+    return await exchange(new URL(url), request, { agent, requestTimeoutMs, responseBytesMax });
+  }
+
+  return Object.assign(tlsFetch, {
+    close: () => {
+      closed = true;
+      agent.destroy();
+    },
+  });
+}
+
+function secureContextOf({ certificatePem, keyPem, caPem }: TlsTransport): SecureContext {
+  try {
+    return createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(certificatePem !== undefined && { cert: certificatePem }),
+      ...(keyPem !== undefined && { key: keyPem }),
+      ...(caPem !== undefined && { ca: caPem }),
+    });
+  } catch (cause) {
+    throw new TypeError('transport: certificate, key and authorities must be PEM, and belong together', { cause });
+  }
+}
+
+interface Limits {
+  readonly agent: Agent;
+  readonly requestTimeoutMs: number;
+  readonly responseBytesMax: number;
+}
+
+async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<Response> {
+  const { agent, requestTimeoutMs, responseBytesMax } = limits;
+  const outgoing = httpsRequest(url, { agent, method: request.method ?? 'GET', headers: { ...request.headers } });
+  let isLate = false;
+  const cancelDeadline = runAfter(requestTimeoutMs, () => {
+    isLate = true;
+    outgoing.destroy();
+  });
+  try {
+    const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+      outgoing.on('response', resolve).on('error', reject).end(request.body);
+    });
+    const body = await readCapped(incoming, responseBytesMax);
+    if (body === undefined) throw new TlsFetchError('too_large', `The answer has over ${responseBytesMax} bytes.`);
+    return toResponse(incoming, body);
+  } catch (cause) {
+    if (cause instanceof TlsFetchError) throw cause;
+    if (isLate) throw new TlsFetchError('timeout', `No whole answer within ${requestTimeoutMs} ms.`, { cause });
+    throw new TlsFetchError('connection', `The connection failed (${codeOf(cause)}).`, { cause });
+  } finally {
+    cancelDeadline();
+  }
+}
+
+function toResponse(incoming: IncomingMessage, body: Uint8Array<ArrayBuffer>): Response {
+  const status = incoming.statusCode ?? 0;
+  try {
+    const headers = new Headers();
+    for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
+      headers.append(incoming.rawHeaders[at] ?? '', incoming.rawHeaders[at + 1] ?? '');
+    }
+    return new Response(STATUSES_WITHOUT_BODY.has(status) ? null : body, { status, headers });
+  } catch (cause) {
+    throw new TlsFetchError('malformed', 'The answer has a status or headers that HTTP does not know.', { cause });
+  }
+}
+
+/** Node's code for what failed (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), fit for a log. */
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : 'unknown';
+}

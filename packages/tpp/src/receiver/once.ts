@@ -1,0 +1,41 @@
+import { RefusedNotification } from './refusals.ts';
+import type { SeenStore } from './seen-store.ts';
+
+/** Runs the action for a key unless it has run to its end before; see {@link createOnce}. */
+export type Once = (key: string, action: () => unknown) => Promise<void>;
+
+/**
+ * Tells duplicates: an action runs once per key. A second call while the first is under way waits for it and shares its
+ * outcome. A key counts as seen only after its action has finished, so that one that failed runs again the next time;
+ * when the store fails after the action, it will run again too (at least once, never zero times).
+ *
+ * @returns rejects with {@link RefusedNotification}: handler_failed or seen_store_failed
+ */
+export function createOnce(seen: SeenStore): Once {
+  const running = new Map<string, Promise<void>>();
+  return (key, action) => {
+    const underWay = running.get(key);
+    if (underWay !== undefined) return underWay;
+    const run = runUnlessSeen(seen, key, action).finally(() => running.delete(key));
+    running.set(key, run);
+    return run;
+  };
+}
+
+async function runUnlessSeen(seen: SeenStore, key: string, action: () => unknown): Promise<void> {
+  if (await refusing('seen_store_failed', 'The seen store could not be asked.', () => seen.has(key))) return;
+  await refusing('handler_failed', 'The handler failed.', action);
+  await refusing('seen_store_failed', 'The seen store could not be written.', () => seen.add(key));
+}
+
+async function refusing<T>(
+  code: 'seen_store_failed' | 'handler_failed',
+  message: string,
+  action: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new RefusedNotification(code, message, { cause });
+  }
+}

@@ -1,0 +1,49 @@
+import type { SetErrorCode } from '@tidings/protocol';
+
+/**
+ * Every way in which a receiver does not acknowledge, and the status that says so: one row each. The codes of RFC 8935
+ * are answered with their body (section 2.3); the others with none. 500 makes the bank send again.
+ */
+export const REFUSALS = {
+  invalid_request: 400,
+  invalid_key: 400,
+  invalid_issuer: 400,
+  invalid_audience: 400,
+  authentication_failed: 400,
+  access_denied: 400,
+  method_not_allowed: 405,
+  content_too_large: 413,
+  unsupported_media_type: 415,
+  /** The bank's keys could not be had, so the SET was neither believed nor refused. */
+  keys_unavailable: 500,
+  /** The memory of what was handled failed. */
+  seen_store_failed: 500,
+  /** `onNotification` threw or rejected. */
+  handler_failed: 500,
+} as const satisfies Readonly<Record<SetErrorCode, 400>> & Readonly<Record<string, number>>;
+
+/** The closed union of reasons why a notification was not acknowledged. */
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** What a receiver tells the TPP's own log. Not for the sender, who is told less. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly status: number;
+  /** One sentence; holds nothing of the token. */
+  readonly message: string;
+  /** The interaction id that was answered. */
+  readonly interactionId: string;
+  /** For the 500s: what was thrown. */
+  readonly cause?: unknown;
+}
+
+/** Stops a notification on its way; becomes a {@link Refusal} and an answer in one place. */
+export class RefusedNotification extends Error {
+  override readonly name = 'RefusedNotification';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

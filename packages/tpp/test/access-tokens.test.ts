@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { BankError, createBankClient } from '@tidings/tpp';
+import { NOW_MS, sendJson, startBank } from './support/fake-bank.ts';
+import { makeParticipant } from './support/participants.ts';
+import { testPki } from './support/pki.ts';
+import { deferred } from './support/servers.ts';
+
+test('a token comes by client credentials over mutual TLS, from the endpoint that discovery names for it', async (t) => {
+  const bank = await startBank(t);
+  assert.deepEqual(await bank.client.token(), {
+    accessToken: 'token-1',
+    scope: 'accounts',
+    expiresAtMs: NOW_MS + 300_000,
+  });
+  assert.deepEqual(
+    bank.seen.map(({ path }) => path),
+    ['/.well-known/openid-configuration', '/mtls/token'],
+  );
+  assert.deepEqual(Object.fromEntries(bank.tokenRequests[0] ?? []), {
+    grant_type: 'client_credentials',
+    client_id: 'tpp-client-1',
+    scope: 'accounts',
+  });
+});
+
+test('with a token endpoint given nothing is discovered, and the scope asked for is the one that was set', async (t) => {
+  const bank = await startBank(t);
+  const pki = await testPki();
+  const client = createBankClient({
+    clientId: 'tpp-client-1',
+    issuer: bank.origin,
+    tokenEndpoint: `${bank.origin}/mtls/token`,
+    baseUrl: `${bank.origin}/open-banking/v4.0`,
+    scope: 'accounts payments',
+    transport: { ...pki.client, caPem: pki.caPem },
+    signer: (await makeParticipant('tpp', 'kid')).signer,
+    bank: { signer: 'bank', keys: { keyFor: async () => undefined } },
+  });
+  t.after(() => client.close());
+  bank.token.answer = { token_type: 'bearer' };
+  const before = Date.now();
+  const { scope, expiresAtMs } = await client.token();
+  assert.equal(scope, 'accounts payments');
+  // Without expires_in a token is taken to live a minute.
+  assert.ok(expiresAtMs >= before + 60_000 && expiresAtMs <= Date.now() + 60_000);
+  assert.deepEqual(
+    bank.seen.map(({ path }) => path),
+    ['/mtls/token'],
+  );
+  assert.equal(bank.tokenRequests[0]?.get('scope'), 'accounts payments');
+});
+
+test('a token is kept until 30 seconds before its end, a short-lived one to nine tenths of its life', async (t) => {
+  const bank = await startBank(t);
+  await bank.client.token();
+  bank.nowMs = NOW_MS + 269_999;
+  await bank.client.token();
+  assert.equal(bank.tokenRequests.length, 1);
+  bank.token.answer = { token_type: 'Bearer', expires_in: 10 };
+  bank.nowMs = NOW_MS + 270_000;
+  await bank.client.token();
+  assert.equal(bank.tokenRequests.length, 2);
+  bank.nowMs += 8_999;
+  await bank.client.token();
+  assert.equal(bank.tokenRequests.length, 2);
+  bank.nowMs += 1;
+  await bank.client.token();
+  assert.equal(bank.tokenRequests.length, 3);
+});
+
+test('callers at the same time share one request', async (t) => {
+  const bank = await startBank(t);
+  const tokens = await Promise.all([1, 2, 3, 4].map(() => bank.client.token()));
+  assert.deepEqual(new Set(tokens.map(({ accessToken }) => accessToken)), new Set(['token-1']));
+  assert.equal(bank.tokenRequests.length, 1);
+  assert.equal(bank.seen.length, 2);
+});
+
+test('calls that meet a 401 at the same time fetch one new token, and each is sent once more', async (t) => {
+  const bank = await startBank(t);
+  await bank.client.token();
+  bank.token.value = 'token-2';
+  const both = deferred();
+  let refused = 0;
+  bank.instead = async (seen) => {
+    // Both requests are with the bank before either is refused.
+    if (seen.headers.authorization === 'Bearer token-1') {
+      refused += 1;
+      if (refused === 2) both.resolve();
+      await both.promise;
+    }
+    return false;
+  };
+  const calls = [bank.client.eventSubscriptions.get(), bank.client.fetchResource(`${bank.origin}/resource`)];
+  await Promise.all(calls);
+  assert.equal(bank.tokenRequests.length, 2);
+  assert.equal((await bank.client.token()).accessToken, 'token-2');
+});
+
+test('an authorisation server that refuses is unauthorised, with its OAuth code', async (t) => {
+  const bank = await startBank(t);
+  bank.instead = ({ path }, response) => {
+    if (path !== '/mtls/token') return false;
+    sendJson(response, { error: 'invalid_scope', error_description: 'no such scope' }, 400);
+    return true;
+  };
+  const expected = { name: 'BankError', kind: 'unauthorised', status: 400, codes: ['invalid_scope'] };
+  await assert.rejects(bank.client.token(), (error: BankError) => {
+    const { name, kind, status, codes } = error;
+    assert.deepEqual({ name, kind, status, codes }, expected);
+    return true;
+  });
+  bank.instead = ({ path }, response) => {
+    if (path !== '/mtls/token') return false;
+    response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_client"' }).end();
+    return true;
+  };
+  await assert.rejects(bank.client.token(), { kind: 'unauthorised', status: 401 });
+  // A failure is not kept: the next call asks again.
+  bank.instead = undefined;
+  assert.equal((await bank.client.token()).accessToken, 'token-1');
+});
+
+test('a redirect and a 503 of the authorisation server are refusals, and are not followed', async (t) => {
+  const bank = await startBank(t);
+  for (const [failing, status] of [
+    ['/.well-known/openid-configuration', 503],
+    ['/mtls/token', 302],
+  ] as const) {
+    bank.instead = ({ path }, response) => {
+      if (path !== failing) return false;
+      response.writeHead(status, { location: `${bank.origin}/elsewhere` }).end();
+      return true;
+    };
+    await assert.rejects(bank.client.token(), { kind: 'refused', status });
+  }
+  assert.ok(bank.seen.every(({ path }) => path !== '/elsewhere'));
+});
+
+test('a discovery document of another issuer is not believed', async (t) => {
+  const bank = await startBank(t);
+  bank.instead = (_seen, response) => {
+    sendJson(response, { issuer: 'https://evil.example', token_endpoint: `${bank.origin}/mtls/token` });
+    return true;
+  };
+  await assert.rejects(bank.client.token(), { kind: 'untrusted' });
+  assert.equal(bank.tokenRequests.length, 0);
+});
+
+const TOKEN_ANSWERS: readonly { name: string; answer: Record<string, unknown> }[] = [
+  { name: 'of another type', answer: { token_type: 'DPoP' } },
+  { name: 'of an unknown type', answer: { token_type: 'mac' } },
+  { name: 'without a type', answer: { access_token: 'hidden-secret' } },
+  { name: 'that would break a header', answer: { token_type: 'Bearer', access_token: 'a\r\nhidden-secret: b' } },
+  { name: 'with a scope that is no text', answer: { token_type: 'Bearer', access_token: 'hidden-secret', scope: 7 } },
+];
+
+for (const { name, answer } of TOKEN_ANSWERS) {
+  test(`a token ${name} is not believed, and the error does not show it`, async (t) => {
+    const bank = await startBank(t);
+    bank.token.answer = answer;
+    await assert.rejects(bank.client.token(), (error: BankError) => {
+      assert.equal(error.kind, 'untrusted');
+      assert.doesNotMatch(inspect(error, { depth: 10 }), /hidden-secret|token-1/);
+      return true;
+    });
+  });
+}
+
+test('an authorisation server that cannot be reached is unreachable', async (t) => {
+  const bank = await startBank(t, { issuer: 'https://127.0.0.1:1' });
+  await assert.rejects(bank.client.token(), (error) => error instanceof BankError && error.kind === 'unreachable');
+});

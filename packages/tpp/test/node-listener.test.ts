@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { createReceiver, type EventNotification, nodeListener, type Receiver } from '@tidings/tpp';
+import { answerTo, open } from './support/https-client.ts';
+import { deferred, listen } from './support/servers.ts';
+import { INTERACTION_ID, makeSet, receiverOptions } from './support/sets.ts';
+
+const HEADERS = { 'content-type': 'application/jwt', 'x-fapi-interaction-id': INTERACTION_ID };
+
+/** A receiver that also tells when it has answered. */
+function watched(receiver: Receiver): { receiver: Receiver; answered: Promise<number> } {
+  const { promise, resolve } = deferred<number>();
+  const handle = async (request: Request) => {
+    const response = await receiver.handle(request);
+    resolve(response.status);
+    return response;
+  };
+  return { receiver: { handle }, answered: promise };
+}
+
+test('a notification sent over TLS in small pieces reaches the handler whole', async (t) => {
+  const taken: EventNotification[] = [];
+  const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
+  const { origin } = await listen(t, nodeListener(receiver));
+  const set = await makeSet();
+  const outgoing = await open(`${origin}/any/path`, HEADERS);
+  const answered = answerTo(outgoing);
+  for (let at = 0; at < set.length; at += 97) {
+    await new Promise((resolve) => outgoing.write(set.slice(at, at + 97), resolve));
+  }
+  outgoing.end();
+  const { status, headers, body } = await answered;
+  assert.equal(status, 202);
+  assert.equal(body, '');
+  assert.equal(headers['content-length'], '0');
+  assert.equal(headers['x-fapi-interaction-id'], INTERACTION_ID);
+  assert.equal(taken[0]?.set, set);
+});
+
+test('a refusal arrives with the body of RFC 8935 and its length', async (t) => {
+  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const outgoing = await open(origin, HEADERS);
+  outgoing.end(await makeSet({ aud: 'tpp-client-2' }));
+  const { status, headers, body } = await answerTo(outgoing);
+  assert.equal(status, 400);
+  assert.equal(headers['content-type'], 'application/json');
+  assert.equal(headers['content-language'], 'en');
+  assert.equal(headers['content-length'], String(body.length));
+  assert.deepEqual(JSON.parse(body), { err: 'invalid_audience', description: 'aud is not the client_id of this TPP.' });
+});
+
+test('methods that the Fetch API cannot say are 405 as any other', async (t) => {
+  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  for (const method of ['GET', 'HEAD', 'PUT', 'TRACE', 'PROPFIND']) {
+    const outgoing = await open(origin, HEADERS, method);
+    outgoing.end();
+    const { status, headers } = await answerTo(outgoing);
+    assert.equal(status, 405, method);
+    assert.equal(headers.allow, 'POST');
+  }
+});
+
+test('two interaction ids in one request are none', async (t) => {
+  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const outgoing = await open(origin, { ...HEADERS, 'x-fapi-interaction-id': [INTERACTION_ID, INTERACTION_ID] });
+  outgoing.end(await makeSet());
+  const { headers } = await answerTo(outgoing);
+  assert.notEqual(headers['x-fapi-interaction-id'], INTERACTION_ID);
+});
+
+test('a body that announces too much is 413 before any of it is sent, and the connection ends', async (t) => {
+  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const outgoing = await open(origin, { ...HEADERS, 'content-length': '9000000000' });
+  outgoing.flushHeaders();
+  const { status, headers } = await answerTo(outgoing);
+  assert.equal(status, 413);
+  assert.equal(headers.connection, 'close');
+});
+
+test('a body that grows past the cap without announcing it is 413 as soon as it does', async (t) => {
+  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions({ bodyBytesMax: 1_000 }))));
+  const outgoing = await open(origin, { ...HEADERS, 'transfer-encoding': 'chunked' });
+  const answered = answerTo(outgoing);
+  // Not ended: the answer cannot be waiting for the end.
+  outgoing.write('x'.repeat(1_001));
+  const { status, headers } = await answered;
+  assert.equal(status, 413);
+  assert.equal(headers.connection, 'close');
+});
+
+test('of a body without end the receiver reads no more than the cap and what is buffered', async (t) => {
+  const { origin, server } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const closed = deferred<number>();
+  server.on('secureConnection', (socket) => {
+    socket.on('close', () => closed.resolve(socket.bytesRead));
+  });
+  const outgoing = await open(origin, { ...HEADERS, 'transfer-encoding': 'chunked' });
+  // The answer or a reset, whichever the network brings first.
+  outgoing.on('error', () => undefined).on('response', (incoming) => incoming.resume());
+  const chunk = 'x'.repeat(65_536);
+  const pour = () => {
+    while (!outgoing.destroyed && outgoing.write(chunk));
+  };
+  outgoing.on('drain', pour);
+  pour();
+  const bytesRead = await closed.promise;
+  assert.ok(bytesRead < 4_000_000, `read ${bytesRead} bytes`);
+});
+
+test('a client that drips is cut off by the time limit of the server, and the handler never hears of it', async (t) => {
+  let calls = 0;
+  const onNotification = () => {
+    calls += 1;
+  };
+  const { receiver, answered } = watched(createReceiver(await receiverOptions({ onNotification })));
+  const limits = { requestTimeout: 200, headersTimeout: 200, connectionsCheckingInterval: 20 };
+  const { origin } = await listen(t, nodeListener(receiver), limits);
+  const set = await makeSet();
+  const outgoing = await open(origin, { ...HEADERS, 'content-length': String(set.length) });
+  outgoing.write(set.slice(0, 100));
+  const { status } = await answerTo(outgoing);
+  assert.equal(status, 408);
+  assert.equal(await answered, 400);
+  assert.equal(calls, 0);
+});
+
+test('a client that goes away in the middle leaves nothing hanging', async (t) => {
+  const { receiver, answered } = watched(createReceiver(await receiverOptions()));
+  const { origin, server } = await listen(t, nodeListener(receiver));
+  const arrived = once(server, 'request');
+  const outgoing = await open(origin, { ...HEADERS, 'content-length': '5000' });
+  outgoing.on('error', () => undefined);
+  outgoing.write('abc');
+  await arrived;
+  outgoing.destroy();
+  assert.equal(await answered, 400);
+});
+
+test('a connection is kept between notifications', async (t) => {
+  const { origin, server } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive' });
+  outgoing.end(await makeSet());
+  const { headers } = await answerTo(outgoing);
+  assert.equal(headers.connection, 'keep-alive');
+  server.closeIdleConnections();
+});
+
+test('a receiver that fails in itself ends the connection, not the process', async (t) => {
+  const { origin } = await listen(t, nodeListener({ handle: () => Promise.reject(new Error('bug')) }));
+  const outgoing = await open(origin, HEADERS);
+  outgoing.end('x');
+  await assert.rejects(answerTo(outgoing), { code: 'ECONNRESET' });
+});

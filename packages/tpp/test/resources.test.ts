@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isUuid } from '@tidings/protocol';
+import type { BankError } from '@tidings/tpp';
+import { startBank } from './support/fake-bank.ts';
+import { listen } from './support/servers.ts';
+
+const RESOURCE = { Data: { Status: 'AcceptedSettlementCompleted' } };
+
+test('the resource of a link is fetched over mutual TLS with the token', async (t) => {
+  const bank = await startBank(t);
+  const { interactionId, ...rest } = await bank.client.fetchResource(`${bank.origin}/resource`);
+  assert.deepEqual(rest, { status: 200, body: RESOURCE, signed: false });
+  assert.ok(isUuid(interactionId));
+  const { method, headers } = bank.seen.at(-1) ?? {};
+  assert.equal(method, 'GET');
+  assert.equal(headers?.authorization, 'Bearer token-1');
+  assert.equal(headers?.['x-fapi-interaction-id'], interactionId);
+});
+
+test('of a notification the last link that is allowed is taken, whatever its version says', async (t) => {
+  const bank = await startBank(t);
+  const links = [
+    { version: 'v4.0', link: `${bank.origin}/first` },
+    { version: 'v1', link: `${bank.origin}/resource` },
+    { version: 'v9', link: 'https://stranger.example/resource' },
+    { version: 'v9', link: 'no url' },
+  ];
+  assert.deepEqual((await bank.client.fetchResource({ links })).body, RESOURCE);
+  assert.equal(bank.seen.at(-1)?.path, '/resource');
+});
+
+test('the token never goes to an origin that is not allowed', async (t) => {
+  let connections = 0;
+  const stranger = await listen(t, (_request, response) => response.end());
+  stranger.server.on('connection', () => {
+    connections += 1;
+  });
+  const bank = await startBank(t);
+  const { host } = new URL(bank.origin);
+  const links = [
+    `${stranger.origin}/resource`,
+    `http://${host}/resource`,
+    `https://user:pass@${host}/resource`,
+    `${bank.origin}@127.0.0.1:${stranger.port}/`,
+    '/resource',
+    '',
+  ];
+  for (const link of links) await assert.rejects(bank.client.fetchResource(link), { kind: 'untrusted' });
+  await assert.rejects(bank.client.fetchResource({ links: [] }), { kind: 'untrusted' });
+  assert.equal(connections, 0);
+  assert.deepEqual(bank.seen, []);
+});
+
+test('with no origins given every link is refused', async (t) => {
+  const bank = await startBank(t, { resourceOrigins: [] });
+  await assert.rejects(bank.client.fetchResource(`${bank.origin}/resource`), { kind: 'untrusted' });
+});
+
+test('a redirect to a stranger is a refusal', async (t) => {
+  const bank = await startBank(t);
+  bank.instead = ({ path }, response) => {
+    if (path !== '/resource') return false;
+    response.writeHead(302, { location: 'https://stranger.example/' }).end();
+    return true;
+  };
+  await assert.rejects(bank.client.fetchResource(`${bank.origin}/resource`), { kind: 'refused', status: 302 });
+});
+
+test('a signature on the resource is verified, a bad one is untrusted', async (t) => {
+  const bank = await startBank(t);
+  let signature: string | undefined;
+  bank.instead = async (seen, response) => {
+    if (seen.path !== '/resource') return false;
+    if (signature === undefined) await bank.answer(seen, response, 200, RESOURCE);
+    else response.writeHead(200, { 'x-jws-signature': signature }).end('{}');
+    return true;
+  };
+  assert.equal((await bank.client.fetchResource(`${bank.origin}/resource`)).signed, true);
+  for (signature of ['', 'e30..e30']) {
+    await assert.rejects(bank.client.fetchResource(`${bank.origin}/resource`), { kind: 'untrusted' });
+  }
+});
+
+test('a resource that is gone is refused with its codes, one that is no JSON is untrusted, an empty one has no body', async (t) => {
+  const bank = await startBank(t);
+  const answers: [number, string][] = [
+    [400, '{"Errors":[{"ErrorCode":"U011"}]}'],
+    [200, '{"a":1,"a":2}'],
+    [200, ''],
+  ];
+  bank.instead = ({ path }, response) => {
+    if (path !== '/resource') return false;
+    const [status, body] = answers.shift() ?? [500, ''];
+    response.writeHead(status).end(body);
+    return true;
+  };
+  const fetch = () => bank.client.fetchResource(`${bank.origin}/resource`);
+  await assert.rejects(fetch(), (error: BankError) => error.kind === 'refused' && error.codes[0] === 'U011');
+  await assert.rejects(fetch(), { kind: 'untrusted' });
+  assert.equal((await fetch()).body, undefined);
+});
+
+test('options that would weaken the client are errors at once', async (t) => {
+  for (const origin of ['http://bank.example', 'https://bank.example/path', 'bank.example', '*', 'null']) {
+    await assert.rejects(startBank(t, { resourceOrigins: [origin] }), TypeError);
+  }
+  for (const option of ['issuer', 'baseUrl', 'tokenEndpoint']) {
+    await assert.rejects(startBank(t, { [option]: 'http://bank.example' }), TypeError);
+  }
+});

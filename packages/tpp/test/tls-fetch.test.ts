@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createPlainServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createTlsFetch, type TlsFetch, type TlsFetchOptions } from '@tidings/tpp';
+import { makePki, testPki } from './support/pki.ts';
+import { listen } from './support/servers.ts';
+
+async function client(t: TestContext, options: TlsFetchOptions = {}): Promise<TlsFetch> {
+  const { caPem } = await testPki();
+  const tlsFetch = createTlsFetch({ transport: { caPem }, ...options });
+  t.after(() => tlsFetch.close());
+  return tlsFetch;
+}
+
+test('method, headers and body arrive, and the answer comes back with all its headers', async (t) => {
+  const { origin } = await listen(t, async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    response.setHeader('x-two', ['a', 'b']);
+    response.end(`${request.method} ${request.url} ${request.headers['x-one']} ${body}`);
+  });
+  const tlsFetch = await client(t);
+  const response = await tlsFetch(`${origin}/p?q=1`, { method: 'PUT', headers: { 'x-one': '1' }, body: 'hello' });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('x-two'), 'a, b');
+  assert.equal(await response.text(), 'PUT /p?q=1 1 hello');
+});
+
+test('a connection is used again, and none is left open by close', async (t) => {
+  const { origin, server } = await listen(t, (_request, response) => response.end('{}'));
+  let connections = 0;
+  const closed: Promise<unknown>[] = [];
+  server.on('secureConnection', (socket) => {
+    connections += 1;
+    closed.push(once(socket, 'close'));
+  });
+  const tlsFetch = await client(t);
+  await tlsFetch(origin);
+  await tlsFetch(origin);
+  assert.equal(connections, 1);
+  tlsFetch.close();
+  await Promise.all(closed);
+  await assert.rejects(tlsFetch(origin), { name: 'TlsFetchError', code: 'closed' });
+});
+
+test('close ends a request that is under way', async (t) => {
+  const { origin, server } = await listen(t, () => undefined);
+  const arrived = once(server, 'request');
+  const tlsFetch = await client(t);
+  const underWay = assert.rejects(tlsFetch(origin), { code: 'connection' });
+  await arrived;
+  tlsFetch.close();
+  await underWay;
+});
+
+test('the client certificate is shown when the server asks', async (t) => {
+  const { client: keyed, caPem } = await testPki();
+  const mutual = { requestCert: true, rejectUnauthorized: true };
+  const { origin } = await listen(t, (_request, response) => response.end('in'), mutual);
+  const transport = { caPem, ...keyed };
+  assert.equal(await (await (await client(t, { transport }))(origin)).text(), 'in');
+  await assert.rejects((await client(t))(origin), { code: 'connection' });
+});
+
+test('a server of an unknown authority, or under another name, is not spoken to', async (t) => {
+  let requests = 0;
+  const listener = () => {
+    requests += 1;
+  };
+  const stranger = await makePki();
+  const { origin } = await listen(t, listener, { cert: stranger.server.certificatePem, key: stranger.server.keyPem });
+  await assert.rejects((await client(t))(origin), { code: 'connection' });
+  const { port } = await listen(t, listener);
+  await assert.rejects((await client(t))(`https://127.0.0.2:${port}`), { code: 'connection' });
+  assert.equal(requests, 0);
+});
+
+test('TLS below 1.2 is not spoken', async (t) => {
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+  const { origin } = await listen(t, (_request, response) => response.end(), old);
+  await assert.rejects((await client(t))(origin), { code: 'connection' });
+});
+
+test('plain http is refused before anything is sent', async (t) => {
+  let connections = 0;
+  const plain = createPlainServer().on('connection', () => {
+    connections += 1;
+  });
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  t.after(() => plain.close());
+  const { port } = plain.address() as AddressInfo;
+  const tlsFetch = await client(t);
+  for (const url of [`http://127.0.0.1:${port}/`, 'file:///etc/passwd', 'no url', '']) {
+    await assert.rejects(tlsFetch(url), { code: 'url' });
+  }
+  assert.equal(connections, 0);
+});
+
+test('one deadline holds over the whole exchange: a silent server, and one that drips its answer', async (t) => {
+  const { origin } = await listen(t, (request, response) => {
+    if (request.url === '/silent') return;
+    response.write('{');
+    const dripping = setInterval(() => response.write(' '), 10);
+    response.on('close', () => clearInterval(dripping));
+  });
+  const tlsFetch = await client(t, { requestTimeoutMs: 150 });
+  for (const path of ['/silent', '/drip']) {
+    await assert.rejects(tlsFetch(origin + path), { code: 'timeout', message: 'No whole answer within 150 ms.' });
+  }
+});
+
+test('an answer longer than the cap is cut off, one of exactly the cap is not', async (t) => {
+  const { origin } = await listen(t, (request, response) => {
+    if (request.url === '/endless') {
+      const pour = () => {
+        while (!response.destroyed && response.write('x'.repeat(65_536)));
+      };
+      response.on('drain', pour);
+      pour();
+      return;
+    }
+    response.end('x'.repeat(Number(request.url?.slice(1))));
+  });
+  const tlsFetch = await client(t, { responseBytesMax: 1_000 });
+  assert.equal((await (await tlsFetch(`${origin}/1000`)).text()).length, 1_000);
+  await assert.rejects(tlsFetch(`${origin}/1001`), { code: 'too_large' });
+  await assert.rejects(tlsFetch(`${origin}/endless`), { code: 'too_large' });
+});
+
+test('a redirect is an answer, and is not followed', async (t) => {
+  const paths: (string | undefined)[] = [];
+  const { origin } = await listen(t, (request, response) => {
+    paths.push(request.url);
+    response.writeHead(302, { location: '/elsewhere' }).end();
+  });
+  const response = await (await client(t))(`${origin}/here`);
+  assert.equal(response.status, 302);
+  assert.deepEqual(paths, ['/here']);
+});
+
+test('an answer that breaks off, or whose status does not exist, is an error', async (t) => {
+  const { origin } = await listen(t, (request, response) => {
+    if (request.url === '/odd') {
+      response.socket?.end('HTTP/1.1 799 Odd\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('half', () => response.destroy());
+  });
+  const tlsFetch = await client(t);
+  await assert.rejects(tlsFetch(`${origin}/half`), { code: 'connection' });
+  await assert.rejects(tlsFetch(`${origin}/odd`), { code: 'malformed' });
+});
+
+test('an answer without a body is one', async (t) => {
+  const { origin } = await listen(t, (_request, response) => response.writeHead(204).end());
+  const response = await (await client(t))(origin, { method: 'DELETE' });
+  assert.equal(response.status, 204);
+  assert.equal(await response.text(), '');
+});
+
+test('certificates that are not PEM are an error at once, and the error does not show them', async () => {
+  const { client: keyed, server } = await testPki();
+  const transports = [
+    { certificatePem: 'no pem', keyPem: keyed.keyPem },
+    { certificatePem: keyed.certificatePem, keyPem: 'my secret key' },
+    { certificatePem: keyed.certificatePem, keyPem: server.keyPem },
+  ];
+  for (const transport of transports) {
+    assert.throws(
+      () => createTlsFetch({ transport }),
+      (error) => error instanceof TypeError && !error.message.includes('secret'),
+    );
+  }
+});

@@ -1,0 +1,38 @@
+/** The dependency rule as tables. `direction.ts` reads them; nothing else decides who may import whom. */
+
+/** Which of our packages the sources of a package may import. Nothing imports sandbox, console or conformance. */
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  tpp: ['protocol'],
+  service: ['protocol'],
+  sandbox: ['protocol', 'tpp', 'service'],
+  conformance: ['protocol', 'tpp', 'service'],
+  console: [],
+};
+
+/** What a package offers to others by name, beside its index. */
+export const FACES: readonly string[] = ['@tidings/sandbox/cli'];
+
+/** Packages that stay small on purpose: the only foreign packages their sources may import. */
+export const FOREIGN: Readonly<Record<string, { readonly packages: readonly string[]; readonly node: boolean }>> = {
+  protocol: { packages: ['jose', 'typebox'], node: false },
+  tpp: { packages: ['oauth4webapi'], node: true },
+};
+
+/** The one file that may import by a computed specifier: it loads the sandbox without depending on it. */
+export const COMPUTED_IMPORT = 'packages/service/src/cli/sandbox.ts';
+
+/** Which other places of packages/service/src each place may import; every place may import itself. */
+export const SERVICE: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  config: ['base'],
+  store: ['base', 'config'],
+  trust: ['base', 'config'],
+  net: ['base', 'config'],
+  notify: ['base', 'config', 'store', 'trust', 'net'],
+  api: ['base', 'config', 'store', 'trust', 'net'],
+  operator: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api'],
+  'service.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator'],
+  'index.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator', 'service.ts'],
+  cli: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator', 'service.ts', 'index.ts'],
+};
