@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { StartUpError, systemClock, untilSignal } from '@tidings/service';
 import type { EventNotification, Refusal } from '@tidings/tpp';
 import { playFlow, setUp } from './play/flow.ts';
@@ -94,7 +94,7 @@ function liveNews({ json }: RunOptions, live: { up: boolean }) {
 
 function filesOf({ pki, folder }: Sandbox): { rootFile: string; tokenFile: string; logFile: string } {
   return {
-    rootFile: pki.root.certificateFile,
+    rootFile: relative('', pki.root.certificateFile),
     tokenFile: folder.operatorTokenFile,
     logFile: join(folder.serviceFolder, 'service.log'),
   };

@@ -85,11 +85,12 @@ What the TPP gets is printed here. Ctrl-C stops everything.
 }
 
 function publishExample(addresses: SandboxAddresses, files: { rootFile: string; tokenFile: string }): string {
-  const uri = `${addresses.resourceServer}/open-banking/v4.0/aisp/account-access-consents/aac-1`;
+  // Any resource will do: the event is what travels.
+  const uri = 'https://bank.example/aac-1';
   return `curl --cacert ${files.rootFile} -H "Authorization: Bearer $(cat ${files.tokenFile})" \\
   -H 'Content-Type: application/json' ${addresses.operator}/operator/v1/events -d '{
     "id": "my-event-'$(date +%s)'", "clientId": "tidings-sample-tpp", "occurredAt": "'$(date -u +%FT%TZ)'",
-    "resource": { "id": "aac-1", "type": "account-access-consent", "version": "4.0", "uri": "${uri}",
-      "links": [{ "version": "v4.0", "link": "${uri}" }] },
+    "resource": { "id": "aac-1", "type": "account-access-consent", "version": "4.0",
+      "uri": "${uri}", "links": [{ "version": "v4.0", "link": "${uri}" }] },
     "events": [{ "type": "UK.OBIE.Consent-Authorization-Revoked" }] }'`;
 }

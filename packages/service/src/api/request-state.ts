@@ -1,3 +1,4 @@
+import type { ApiError } from '@tidings/protocol';
 import type { Tpp } from '../store/store.ts';
 
 declare module 'fastify' {
@@ -6,6 +7,8 @@ declare module 'fastify' {
     interactionId: string;
     /** Who called, once authenticated; undefined before, and on paths that need no token. */
     tpp: Tpp | undefined;
+    /** Why it was refused, for the log; undefined while it is not. */
+    refusal: ApiError | undefined;
     /** When it arrived, of the monotonic clock. */
     arrivedMs: number;
   }

@@ -33,16 +33,7 @@ export function sendError(
   apiVersion: ApiVersion,
 ): FastifyReply {
   const { status } = API_ERRORS[error.code];
-  request.log[status >= 500 ? 'error' : 'info'](
-    {
-      interactionId: request.interactionId,
-      clientId: request.tpp?.clientId,
-      status,
-      code: error.code,
-      ...error.detail,
-    },
-    'request refused',
-  );
+  request.refusal = error;
   reply.code(status).header(INTERACTION_ID_HEADER, request.interactionId);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   const body = errorBody(error, apiVersion, request.interactionId);

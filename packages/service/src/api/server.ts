@@ -55,6 +55,7 @@ export function buildApi(options: ApiOptions): FastifyInstance {
   app.decorateRequest('interactionId', '');
   app.decorateRequest('arrivedMs', 0);
   app.decorateRequest('tpp', undefined);
+  app.decorateRequest('refusal', undefined);
   acceptBodiesAsBytes(app);
   beginEveryExchange(app, options);
   app.setErrorHandler((error, request, reply) => {
@@ -81,7 +82,8 @@ function beginEveryExchange(app: FastifyInstance, options: ApiOptions): void {
     reply.header('cache-control', 'no-store');
   });
   app.addHook('onResponse', async (request, reply) => {
-    request.log.info(
+    const { refusal } = request;
+    request.log[reply.statusCode >= 500 ? 'error' : 'info'](
       {
         interactionId: request.interactionId,
         clientId: request.tpp?.clientId,
@@ -89,6 +91,7 @@ function beginEveryExchange(app: FastifyInstance, options: ApiOptions): void {
         route: request.routeOptions.url,
         status: reply.statusCode,
         durationMs: Math.round(options.clock.monotonicMs() - request.arrivedMs),
+        ...(refusal !== undefined && { refused: refusal.code, why: refusal.message, path: refusal.detail.path }),
       },
       'answered',
     );
