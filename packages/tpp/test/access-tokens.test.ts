@@ -99,6 +99,27 @@ test('calls that meet a 401 at the same time fetch one new token, and each is se
   assert.equal((await bank.client.token()).accessToken, 'token-2');
 });
 
+test('a 401 that comes late does not throw away the token that came meanwhile', async (t) => {
+  const bank = await startBank(t);
+  await bank.client.token();
+  bank.token.value = 'token-2';
+  const arrived = deferred();
+  const release = deferred();
+  bank.instead = async ({ path, headers }) => {
+    if (path === '/resource' && headers.authorization === 'Bearer token-1') {
+      arrived.resolve();
+      await release.promise;
+    }
+    return false;
+  };
+  const late = bank.client.fetchResource(`${bank.origin}/resource`);
+  await arrived.promise;
+  await bank.client.eventSubscriptions.get();
+  release.resolve();
+  assert.equal((await late).status, 200);
+  assert.equal(bank.tokenRequests.length, 2);
+});
+
 test('an authorisation server that refuses is unauthorised, with its OAuth code', async (t) => {
   const bank = await startBank(t);
   bank.instead = ({ path }, response) => {
@@ -121,6 +142,8 @@ test('an authorisation server that refuses is unauthorised, with its OAuth code'
   // A failure is not kept: the next call asks again.
   bank.instead = undefined;
   assert.equal((await bank.client.token()).accessToken, 'token-1');
+  // Nor is what was discovered: the authorisation server may have moved.
+  assert.equal(bank.seen.filter(({ path }) => path === '/.well-known/openid-configuration').length, 3);
 });
 
 test('a redirect and a 503 of the authorisation server are refusals, and are not followed', async (t) => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { createReceiver, type EventNotification, nodeListener, type Receiver } from '@tidings/tpp';
 import { answerTo, open } from './support/https-client.ts';
@@ -71,7 +73,7 @@ test('two interaction ids in one request are none', async (t) => {
 
 test('a body that announces too much is 413 before any of it is sent, and the connection ends', async (t) => {
   const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
-  const outgoing = await open(origin, { ...HEADERS, 'content-length': '9000000000' });
+  const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'content-length': '9000000000' });
   outgoing.flushHeaders();
   const { status, headers } = await answerTo(outgoing);
   assert.equal(status, 413);
@@ -80,7 +82,7 @@ test('a body that announces too much is 413 before any of it is sent, and the co
 
 test('a body that grows past the cap without announcing it is 413 as soon as it does', async (t) => {
   const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions({ bodyBytesMax: 1_000 }))));
-  const outgoing = await open(origin, { ...HEADERS, 'transfer-encoding': 'chunked' });
+  const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'transfer-encoding': 'chunked' });
   const answered = answerTo(outgoing);
   // Not ended: the answer cannot be waiting for the end.
   outgoing.write('x'.repeat(1_001));
@@ -106,6 +108,21 @@ test('of a body without end the receiver reads no more than the cap and what is 
   pour();
   const bytesRead = await closed.promise;
   assert.ok(bytesRead < 4_000_000, `read ${bytesRead} bytes`);
+});
+
+test('a body that the receiver does not read yet is left where it is', async () => {
+  const incoming = new IncomingMessage(new Socket());
+  incoming.method = 'POST';
+  const answer = deferred<Response>();
+  const outgoing = new ServerResponse(incoming);
+  nodeListener({ handle: () => answer.promise })(incoming, outgoing);
+  for (let pushed = 0; pushed < 5; pushed += 1) incoming.push(Buffer.alloc(1_000));
+  await new Promise(setImmediate);
+  assert.ok(incoming.isPaused());
+  assert.ok(incoming.readableLength >= 4_000);
+  answer.resolve(new Response(null, { status: 413 }));
+  await new Promise(setImmediate);
+  assert.equal(outgoing.statusCode, 413);
 });
 
 test('a client that drips is cut off by the time limit of the server, and the handler never hears of it', async (t) => {

@@ -92,8 +92,8 @@ test('keys that are too old are fetched anew, so that a key that was taken away 
 });
 
 const FAILURES: readonly { name: string; status: number; body: string }[] = [
-  { name: 'a 503', status: 503, body: '' },
-  { name: 'a redirect', status: 302, body: '' },
+  { name: 'a 503', status: 503, body: '{"keys":[]}' },
+  { name: 'a redirect', status: 302, body: '{"keys":[]}' },
   { name: 'a body that is not JSON', status: 200, body: '<html>' },
   { name: 'a body with a member twice', status: 200, body: '{"keys":[],"keys":[]}' },
   { name: 'JSON that is no JWKS', status: 200, body: '{"keys":{}}' },

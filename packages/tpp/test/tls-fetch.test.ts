@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer as createPlainServer } from 'node:http';
+import { createServer as createPlainServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createTlsFetch, type TlsFetch, type TlsFetchOptions } from '@tidings/tpp';
@@ -66,8 +66,9 @@ test('the client certificate is shown when the server asks', async (t) => {
 
 test('a server of an unknown authority, or under another name, is not spoken to', async (t) => {
   let requests = 0;
-  const listener = () => {
+  const listener: RequestListener = (_request, response) => {
     requests += 1;
+    response.end();
   };
   const stranger = await makePki();
   const { origin } = await listen(t, listener, { cert: stranger.server.certificatePem, key: stranger.server.keyPem });

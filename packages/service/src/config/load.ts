@@ -108,6 +108,12 @@ function refuseContradictions(config: Config, source: string): void {
       `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
     );
   }
+  if (config.operator.tls === undefined && !LOOPBACK.test(config.operator.host)) {
+    throw new StartUpError(
+      `${source}: "operator.host" (${config.operator.host}) is not loopback, so operator tokens would cross the network ` +
+        'in clear; give "operator.tls", or listen on 127.0.0.1.',
+    );
+  }
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(
       `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
@@ -123,6 +129,8 @@ function refuseContradictions(config: Config, source: string): void {
     throw error;
   }
 }
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 // Signing and two writes to the store happen under the lease as well.
 const LEASE_MARGIN_MS = 500;

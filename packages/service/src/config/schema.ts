@@ -127,8 +127,8 @@ export const ConfigSchema = section({
   retry: sectionOfDefaults({
     delayMs: whole(1000, 10, 3_600_000, 'Wait before the first retry; doubles with each further one'),
     delayMaxMs: whole(3_600_000, 10, 86_400_000, 'Longest wait between two attempts'),
-    retriesMax: whole(12, 0, 1000, 'Retries after the first attempt before the callback URL is unresponsive'),
-    intervalMaxMs: whole(259_200_000, 1000, 2_592_000_000, 'Longest time from the first attempt to the last retry'),
+    retriesMax: whole(30, 0, 1000, 'Retries after the first attempt before the callback URL is unresponsive'),
+    intervalMaxMs: whole(86_400_000, 1000, 2_592_000_000, 'Longest time from the first attempt to the last retry'),
     jitter: Type.Number({
       default: 0.2,
       minimum: 0,

@@ -117,10 +117,8 @@ async function requestToken(
   return granted;
 }
 
-type OauthFetch = NonNullable<oauth.ClientCredentialsGrantRequestOptions[typeof oauth.customFetch]>;
-
-function fetchOver(tlsFetch: TlsFetch): OauthFetch & ((url: string, options: OauthRequest) => Promise<Response>) {
-  return (url: string, { method, headers, body }: OauthRequest) =>
+function fetchOver(tlsFetch: TlsFetch): (url: string, request: OauthRequest) => Promise<Response> {
+  return (url, { method, headers, body }) =>
     tlsFetch(url, { method, headers, ...(body !== undefined && { body: body.toString() }) });
 }
 

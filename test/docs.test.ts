@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { configurationPage } from '../scripts/configuration-doc.ts';
+
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+
+test('the configuration page is what the schema says (npm run docs writes it)', () => {
+  assert.equal(readFileSync('docs/configuration.md', 'utf8'), configurationPage());
+});
+
+test('every link between the pages leads to a file that is there', () => {
+  let links = 0;
+  for (const page of PAGES.filter((name) => name.endsWith('.md'))) {
+    for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      links += 1;
+      assert.ok(existsSync(join(dirname(page), target)), `${page} links to ${target}, which is not there`);
+    }
+  }
+  assert.ok(links > 0, 'no link was found: the check looks at nothing');
+});
+
+test('the pages name the commands that package.json has', () => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync('package.json', 'utf8'));
+  for (const page of PAGES) {
+    for (const [, name = ''] of readFileSync(page, 'utf8').matchAll(/npm run ([a-z:]+)/g)) {
+      assert.ok(Object.hasOwn(scripts, name), `${page} names npm run ${name}, which package.json has not`);
+    }
+  }
+});
