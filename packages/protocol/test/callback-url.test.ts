@@ -91,6 +91,8 @@ describe('a callback URL is refused on both versions', () => {
       'https://tpp.example/x?y=/v4.0/event-notifications',
       'https://tpp.example/v4.0/event-notifications#',
       'https://tpp.example/x#/v4.0/event-notifications',
+      'https://tpp.example/v4.0/event-notifications?/v4.0/event-notifications',
+      'https://tpp.example/v4.0/event-notifications#/v4.0/event-notifications',
     ],
     'when it has user information': [
       'https://user@tpp.example/v4.0/event-notifications',
