@@ -23,55 +23,67 @@ const EXIT_CONFIGURATION = 2;
 // What shells report of a process that SIGINT ended.
 const EXIT_INTERRUPTED = 130;
 
+/** Where a run stands, for those who have to know when it changes. */
+interface Run {
+  /** The participants, as soon as they are being started. */
+  starting: Promise<Sandbox> | undefined;
+  /** The flow is over and the sandbox stays up. */
+  isUp: boolean;
+  /** A signal came; what fails from here on fails because it is being stopped. */
+  isInterrupted: boolean;
+}
+
 /**
  * Plays the flow, and stays up unless told otherwise.
  *
- * @returns the exit code: 0 when every step happened, 1 when one did not, 2 when the sandbox could not start
+ * @returns the exit code: 0 when every step happened, 1 when one did not, 2 when the sandbox could not start, 130 when a
+ *   signal came before the end
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
   const write = (text: string) => void process.stdout.write(text);
   const printer = options.json ? jsonPrinter(write) : humanPrinter(write);
+  const run: Run = { starting: undefined, isUp: false, isInterrupted: false };
   const signal = untilSignal();
-  let sandbox: Sandbox | undefined;
-  const live = { up: false };
+  const interrupted = signal.then(() => {
+    run.isInterrupted = true;
+    return EXIT_INTERRUPTED;
+  });
   try {
     printer.begin();
-    const played = playAll(options, printer, live, (started) => {
-      sandbox = started;
-    });
-    const code = await Promise.race([played, signal.then(() => EXIT_INTERRUPTED)]);
-    if (code !== 0 || options.once || sandbox === undefined) return code;
-    live.up = true;
+    const code = await Promise.race([playAll(options, printer, run), interrupted]);
+    if (code !== 0 || options.once || run.starting === undefined) return code;
+    const sandbox = await run.starting;
+    run.isUp = true;
     if (!options.json) write(stayingUp(sandbox.addresses, filesOf(sandbox)));
     await signal;
     if (!options.json) write('\nStopping.\n');
     return 0;
   } finally {
+    // Also what was still starting when the signal came: nobody else would ever stop it.
+    const sandbox = await run.starting?.catch(() => undefined);
     await sandbox?.stop();
   }
 }
 
 /** @returns the exit code */
-async function playAll(
-  options: RunOptions,
-  printer: Printer,
-  live: { up: boolean },
-  onStarted: (sandbox: Sandbox) => void,
-): Promise<number> {
+async function playAll(options: RunOptions, printer: Printer, run: Run): Promise<number> {
   const beganMs = systemClock.monotonicMs();
   let steps = 0;
   const runStep: RunStep = createStepRunner((report) => {
+    if (run.isInterrupted) return;
     steps += 1;
     printer.step(report);
   });
   const ms = () => Math.round(systemClock.monotonicMs() - beganMs);
   try {
-    const sandbox = await setUp(runStep, { ...options, ...liveNews(options, live) });
-    onStarted(sandbox);
+    run.starting = setUp(runStep, { ...options, ...liveNews(options, run) });
+    const sandbox = await run.starting;
+    if (run.isInterrupted) return EXIT_INTERRUPTED;
     await playFlow(runStep, sandbox, options.change);
     printer.end({ ok: true, ms: ms(), steps });
     return 0;
   } catch (error) {
+    if (run.isInterrupted) return EXIT_INTERRUPTED;
     if (!(error instanceof StepFailed)) throw error;
     printer.end({ ok: false, ms: ms(), steps, failed: error.step });
     process.stderr.write(`tidings: ${error.message}\n`);
@@ -80,9 +92,9 @@ async function playAll(
 }
 
 /** Once the flow is over, what reaches the TPP is printed as it comes. */
-function liveNews({ json }: RunOptions, live: { up: boolean }) {
+function liveNews({ json }: RunOptions, run: Run) {
   const say = (line: string, object: object) => {
-    if (live.up) process.stdout.write(`${json ? JSON.stringify(object) : line}\n`);
+    if (run.isUp) process.stdout.write(`${json ? JSON.stringify(object) : line}\n`);
   };
   return {
     onReceived: ({ jti, eventTypes, claims }: EventNotification) =>

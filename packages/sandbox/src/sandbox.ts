@@ -93,20 +93,20 @@ type Closers = (() => void | Promise<void>)[];
 
 async function startParticipants(pki: SandboxPki, folder: RunFolder, options: SandboxOptions, running: Closers) {
   const port = (offset: number) => (options.port === 0 ? 0 : options.port + offset);
-  const authorisationServer = await orPortInUse(port(0), () => startAuthorisation(pki, port(0)));
+  const authorisationServer = await orPortInUse(() => startAuthorisation(pki, port(0)));
   running.push(() => authorisationServer.close());
 
   const ports = { api: port(1), operator: port(2) };
   const config = writeServiceConfig({ folder, pki, host: HOST, ports, authorisationServer });
   const log = createLog('info', join(folder.serviceFolder, 'service.log'));
-  const service = await startService(config, { log });
+  const service = await orPortInUse(() => startService(config, { log }));
   running.push(() => service.stop());
 
   const ledger = new Ledger();
   const accessTokens = verifierFor(pki, authorisationServer);
   running.push(() => accessTokens.close());
   const tls = mutualTls(pki);
-  const resourceServer = await orPortInUse(port(3), () =>
+  const resourceServer = await orPortInUse(() =>
     startResourceServer({ host: HOST, port: port(3), tls, accessTokens, ledger }),
   );
   running.push(() => resourceServer.close());
@@ -128,7 +128,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     jwksUrl: jwks,
     resourceOrigin: resourceServer.origin,
   };
-  const tpp = await orPortInUse(port(4), () =>
+  const tpp = await orPortInUse(() =>
     startSampleTpp({ ...options, host: HOST, port: port(4), clientId: CLIENT_ID, pki, bank: facts }),
   );
   running.push(() => tpp.close());
@@ -175,12 +175,14 @@ function mutualTls(pki: SandboxPki) {
   return { certificatePem, keyPem, caPem: pki.root.certificatePem };
 }
 
-async function orPortInUse<T>(port: number, start: () => Promise<T>): Promise<T> {
+/** Says of a port in use what helps in the sandbox: the service would name settings that its user never wrote. */
+async function orPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-    throw new StartUpError(`Port ${port} is in use; stop what uses it, or choose other ports with --port.`);
+    const cause = error instanceof StartUpError ? error.cause : error;
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE' && 'port' in cause)) throw error;
+    throw new StartUpError(`Port ${cause.port} is in use; stop what uses it, or choose other ports with --port.`);
   }
 }
 

@@ -123,7 +123,7 @@ function assemble(ingredients: Ingredients): Parts {
   });
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ store, publish, catalogue, clock, log },
+    ...{ store, publish, catalogue, clock, random, log },
     tls: material.operatorTls,
   });
   const setPublicUrl = (url: string) => {

@@ -50,6 +50,8 @@ export function buildApi(options: ApiOptions): FastifyInstance {
     tls: { ...options.tls, requestCert: true, rejectUnauthorized: true },
     bodyBytesMax: options.bodyBytesMax,
     requestTimeoutMs: options.requestTimeoutMs,
+    clock: options.clock,
+    random: options.random,
     log: options.log,
   });
   app.decorateRequest('interactionId', '');

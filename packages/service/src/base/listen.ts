@@ -23,7 +23,7 @@ export async function listen(
   try {
     await server.listen({ host, port });
   } catch (error) {
-    throw new StartUpError(sayWhy(error, section, host, port));
+    throw new StartUpError(sayWhy(error, section, host, port), { cause: error });
   }
   const bound = server.server.address();
   return typeof bound === 'object' && bound !== null ? bound.port : port;

@@ -22,9 +22,10 @@ the setting. Settings: docs/configuration.md.`,
     .action(async ({ config: file }: { config: string }) => {
       const config = loadConfig(file);
       const log = createLog(config.log.level);
+      // Before anything runs: a signal that comes while it starts must not cut it off.
+      const signalled = untilSignal();
       const service = await startService(config, { log });
-      const signal = await untilSignal();
-      log.info({ signal }, 'stopping');
+      log.info({ signal: await signalled }, 'stopping');
       await service.stop();
       log.info('stopped');
     });

@@ -48,32 +48,45 @@ function readJsonFile(file: string): unknown {
 }
 
 function sayFault(fault: ShapeFault): string {
-  const where = fault.path === '' ? 'it' : `"${fault.path}"`;
-  if (fault.kind === 'missing') return `the setting ${where} is missing; add it.`;
-  if (fault.kind === 'invalid') return `the setting ${where} ${fault.why}.`;
+  if (fault.path === '') return 'it must be a JSON object that holds the settings.';
+  const setting = `the setting "${fault.path}"`;
+  if (fault.kind === 'missing') return `${setting} is missing; add it.`;
+  if (fault.kind === 'invalid') {
+    const { description } = schemaAt(fault.path);
+    return `${setting} ${fault.why}${description === undefined ? '' : ` (${description})`}.`;
+  }
   const nearest = nearestSetting(fault.path);
-  return `${where} is not a setting; ${nearest === undefined ? 'take it out' : `did you mean "${nearest}"?`}`.replace(
-    /([^?])$/,
-    '$1.',
-  );
+  const remedy = nearest === undefined ? 'take it out.' : `did you mean "${nearest}"?`;
+  return `"${fault.path}" is not a setting; ${remedy}`;
 }
 
 /** The setting whose name is closest to a misspelt one, in the same section. */
 function nearestSetting(path: string): string | undefined {
-  const parts = path.split('.');
-  const wrong = parts.pop() ?? '';
-  const siblings = settingsOf(parts);
-  const [nearest] = siblings
+  const section = path.slice(0, Math.max(path.lastIndexOf('.'), 0));
+  const wrong = section === '' ? path : path.slice(section.length + 1);
+  const [nearest] = Object.keys(schemaAt(section).properties ?? {})
     .map((name) => ({ name, distance: editDistance(name.toLowerCase(), wrong.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
     .sort((left, right) => left.distance - right.distance);
-  return nearest && [...parts, nearest.name].join('.');
+  return nearest && (section === '' ? nearest.name : `${section}.${nearest.name}`);
 }
 
-function settingsOf(parts: readonly string[]): string[] {
-  let schema: { properties?: Record<string, object> } = ConfigSchema;
-  for (const part of parts) schema = schema.properties?.[part] ?? {};
-  return Object.keys(schema.properties ?? {});
+/** What is read of the schema for messages. */
+interface SettingSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, object>>;
+  readonly items?: object;
+}
+
+/** The schema of a setting or section, as in `operator.tokens[0].name`; empty where there is none. */
+function schemaAt(path: string): SettingSchema {
+  let schema: SettingSchema = ConfigSchema;
+  for (const part of path === '' ? [] : path.split('.')) {
+    const name = part.replace(/\[\d+\]$/, '');
+    const found: SettingSchema = schema.properties?.[name] ?? {};
+    schema = name === part ? found : (found.items ?? {});
+  }
+  return schema;
 }
 
 /** Levenshtein distance. */

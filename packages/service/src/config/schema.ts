@@ -43,7 +43,10 @@ export const ConfigSchema = section({
     maxItems: 20,
     description: 'Trust anchors that are accepted in signatures of TPPs',
   }),
-  financialId: Type.Optional(text('Sent to TPPs as x-fapi-financial-id')),
+  // What a header can carry: with anything else every delivery would fail.
+  financialId: Type.Optional(
+    Type.String({ maxLength: 2048, pattern: '^[!-~]+$', description: 'Sent to TPPs as x-fapi-financial-id' }),
+  ),
   eventTypesUrl: Type.Optional(
     Type.String({
       format: 'uri',
@@ -69,6 +72,8 @@ export const ConfigSchema = section({
     publicUrl: Type.Optional(
       Type.String({
         format: 'uri',
+        // Paths are put behind it.
+        pattern: '^https://[^?#]+$',
         description: 'URL under which TPPs reach the listener; makes Links.Self. Default: https://localhost:{port}',
       }),
     ),
@@ -84,7 +89,12 @@ export const ConfigSchema = section({
   accessTokens: section({
     issuer: Type.String({ format: 'uri', description: 'Issuer of the access tokens: the authorisation server' }),
     audience: text('aud that access tokens must carry'),
-    jwksUrl: Type.String({ format: 'uri', description: 'Where the authorisation server publishes its keys' }),
+    // The keys that every access token is checked with: never over a connection that anybody could speak on.
+    jwksUrl: Type.String({
+      format: 'uri',
+      pattern: '^https://',
+      description: 'Where the authorisation server publishes its keys',
+    }),
     caFile: Type.Optional(file('Roots that its certificate must lead to, PEM. Default: those of Node.js')),
     certificateFile: Type.Optional(file('Client certificate, where it demands mutual TLS')),
     keyFile: Type.Optional(file('Private key of the client certificate')),
@@ -137,19 +147,10 @@ export const ConfigSchema = section({
     }),
   }),
   log: sectionOfDefaults({
-    level: Type.Union(
-      [
-        Type.Literal('debug'),
-        Type.Literal('info'),
-        Type.Literal('warn'),
-        Type.Literal('error'),
-        Type.Literal('silent'),
-      ],
-      {
-        default: 'info',
-        description: 'debug, info, warn, error or silent',
-      },
-    ),
+    level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
+      default: 'info',
+      description: 'debug, info, warn, error or silent',
+    }),
   }),
   shutdown: sectionOfDefaults({
     graceMs: whole(

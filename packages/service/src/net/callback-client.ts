@@ -39,6 +39,10 @@ const KEEP_ALIVE_MS = 30_000;
  * beyond a bound. Does not guard where the host name leads.
  */
 export function createCallbackClient(options: CallbackClientOptions): CallbackClient {
+  // To undici, 0 means its own default of 128 KiB; under one byte means none.
+  const dumpLimit = Math.max(options.responseBytesMax, 0.5);
+  // Destroying the agent waits for connections that are being made; this ends them.
+  const closing = new AbortController();
   const agent = new Agent({
     allowH2: false,
     connections: options.connectionsPerOriginMax,
@@ -49,7 +53,12 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
     // The one deadline below is over everything; these would only cut in with another name for it.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { ...(options.ca !== undefined && { ca: options.ca }), minVersion: 'TLSv1.2', timeout: options.timeoutMs },
+    connect: {
+      ...(options.ca !== undefined && { ca: options.ca }),
+      minVersion: 'TLSv1.2',
+      timeout: options.timeoutMs,
+      signal: closing.signal,
+    },
   });
 
   async function exchange(
@@ -58,14 +67,18 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
     body: string,
     signal: AbortSignal,
   ): Promise<Exchange> {
-    const answer = await agent.request({ ...originAndPath(url), method: 'POST', headers, body, signal });
+    const request = agent.request({ ...originAndPath(url), method: 'POST', headers, body, signal });
+    const answer = await unlessAborted(request, signal);
     // The status is the answer; what happens to the body no longer matters, except that it must end.
-    await answer.body.dump({ limit: options.responseBytesMax, signal }).catch(() => undefined);
+    await answer.body.dump({ limit: dumpLimit, signal }).catch(() => undefined);
     return { kind: 'answered', status: answer.statusCode, header: (name) => single(answer.headers[name]) };
   }
 
   return {
-    close: () => agent.destroy(),
+    close: () => {
+      closing.abort();
+      return agent.destroy();
+    },
     post: async (url, headers, body, abort) => {
       const deadline = new AbortController();
       const cancel = options.clock.after(options.timeoutMs, () => deadline.abort());
@@ -82,6 +95,19 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
       }
     },
   };
+}
+
+/** Rejects as soon as the signal aborts. undici heeds it only when the request has a connection, not while it waits. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function originAndPath(url: string): { origin: string; path: string } {

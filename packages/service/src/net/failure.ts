@@ -1,5 +1,8 @@
 import type { UnreachableClass } from '../base/outcome.ts';
 
+// The name of undici's error for what is not HTTP: it comes without a code.
+const PARSER_ERROR = 'HTTPParserError';
+
 const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   ENOTFOUND: 'dns',
   EAI_AGAIN: 'dns',
@@ -16,6 +19,9 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   HOSTNAME_MISMATCH: 'tls',
   INVALID_CA: 'tls',
   INVALID_PURPOSE: 'tls',
+  PATH_LENGTH_EXCEEDED: 'tls',
+  // Node's code for every fault of a certificate that it has no name for, such as a key that is too small.
+  UNSPECIFIED: 'tls',
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
   ETIMEDOUT: 'timeout',
   ECONNRESET: 'reset',
@@ -23,6 +29,7 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   UND_ERR_SOCKET: 'reset',
   UND_ERR_ABORTED: 'reset',
   UND_ERR_HEADERS_OVERFLOW: 'malformed',
+  [PARSER_ERROR]: 'malformed',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'malformed',
 };
 
@@ -53,6 +60,10 @@ const CAUSES_MAX = 5;
 function codesOf(error: unknown, depth = 0): string[] {
   if (!(error instanceof Error) || depth > CAUSES_MAX) return [];
   const inner = error instanceof AggregateError ? error.errors : [error.cause];
-  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
-  return [...inner.flatMap((one: unknown) => codesOf(one, depth + 1)), ...own];
+  return [...inner.flatMap((one: unknown) => codesOf(one, depth + 1)), ...ownCode(error)];
+}
+
+function ownCode(error: Error): string[] {
+  if ('code' in error && typeof error.code === 'string') return [error.code];
+  return error.name === PARSER_ERROR ? [PARSER_ERROR] : [];
 }

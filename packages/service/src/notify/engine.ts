@@ -35,7 +35,7 @@ const ALARM_MIN_MS = 5;
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Set<Promise<void>>();
   readonly #inFlight = new Map<string, number>();
   readonly #abort = new AbortController();
   #looking: Promise<void> | undefined;
@@ -69,7 +69,7 @@ export class Engine {
     this.#cancelAlarm();
     const cancelGrace = this.#options.clock.after(graceMs, () => this.#abort.abort());
     await this.#looking;
-    await Promise.all(this.#underWay.values());
+    await Promise.all(this.#underWay);
     cancelGrace();
   }
 
@@ -119,16 +119,16 @@ export class Engine {
   }
 
   #begin(notification: ClaimedNotification): void {
-    const { jti, clientId } = notification;
+    const { clientId } = notification;
     this.#inFlight.set(clientId, (this.#inFlight.get(clientId) ?? 0) + 1);
     const done = this.#handle(notification).finally(() => {
-      this.#underWay.delete(jti);
+      this.#underWay.delete(done);
       const left = (this.#inFlight.get(clientId) ?? 1) - 1;
       if (left === 0) this.#inFlight.delete(clientId);
       else this.#inFlight.set(clientId, left);
       this.wake();
     });
-    this.#underWay.set(jti, done);
+    this.#underWay.add(done);
   }
 
   /** sign → deliver → record. Never rejects: what fails here is tried again when the lease has run out. */

@@ -36,6 +36,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   if (problem.status === 503) reply.header('retry-after', STORE_RETRY_AFTER_SECONDS);
   const { status, message, members } = problem;
+  const { method, operatorName: operator } = request;
+  request.log.warn({ operator, method, route: request.routeOptions.url, status, why: message }, 'refused');
   const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: message, ...members };
   return reply
     .code(status)

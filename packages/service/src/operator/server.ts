@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { PublishOutcome, Store } from '../store/store.ts';
 import { authenticateOperator, type OperatorToken } from './authenticate.ts';
@@ -25,6 +26,7 @@ export interface OperatorOptions {
   readonly publish: Publish;
   readonly catalogue: EventTypeCatalogue;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly tokens: readonly OperatorToken[];

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
@@ -33,6 +34,9 @@ export function readTlsIdentity(section: string, files: { certificateFile: strin
   const cert = readConfiguredFile(`${section}.certificateFile`, files.certificateFile);
   const key = readConfiguredFile(`${section}.keyFile`, files.keyFile);
   try {
+    // First each by itself: a secure context passes over an empty one.
+    new X509Certificate(cert);
+    createPrivateKey(key);
     createSecureContext({ cert, key });
   } catch {
     throw new StartUpError(
@@ -43,14 +47,19 @@ export function readTlsIdentity(section: string, files: { certificateFile: strin
   return { cert, key };
 }
 
+const CERTIFICATE_BEGINS = '-----BEGIN CERTIFICATE-----';
+// Up to the next one, so that one whose end is missing is seen too.
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN |$)/gs;
+
 /** Reads root certificates. @throws {StartUpError} */
 export function readCertificates(setting: string, file: string): string {
   const pem = readConfiguredFile(setting, file);
-  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+  if (!pem.includes(CERTIFICATE_BEGINS)) {
     throw new StartUpError(`The file ${file}, named by "${setting}", holds no certificate in PEM.`);
   }
   try {
-    createSecureContext({ ca: pem });
+    // One by one: a secure context passes over what it cannot read.
+    for (const [certificate] of pem.matchAll(CERTIFICATES)) new X509Certificate(certificate);
   } catch {
     throw new StartUpError(`The file ${file}, named by "${setting}", is not readable as certificates in PEM.`);
   }

@@ -99,13 +99,16 @@ export class DeliveryTables {
     return applied;
   }
 
+  /** An attempt of a claim that no longer stands is history, but no part of the round: that may be at another URL. */
   #countAttempt(claimed: ClaimedNotification, startedAtMs: number): void {
     this.#database
       .prepare(
-        `UPDATE notification SET attempts = attempts + 1, round_attempts = round_attempts + 1,
-           round_began_at_ms = coalesce(round_began_at_ms, ?) WHERE jti = ?`,
+        `UPDATE notification SET attempts = attempts + 1,
+           round_attempts = round_attempts + (leased = 1 AND lease_token = :token),
+           round_began_at_ms = iif(leased = 1 AND lease_token = :token, coalesce(round_began_at_ms, :startedAtMs),
+             round_began_at_ms) WHERE jti = :jti`,
       )
-      .run(startedAtMs, claimed.jti);
+      .run({ token: claimed.leaseToken, startedAtMs, jti: claimed.jti });
   }
 
   #acknowledge(claimed: ClaimedNotification, nowMs: number): boolean {

@@ -7,6 +7,8 @@ import { MIGRATIONS } from './schema.ts';
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
+// Marks a file as a store of Tidings: "Tdng" in ASCII.
+const APPLICATION_ID = 0x54_64_6e_67;
 
 /**
  * Opens a store file for this process alone, makes it if it does not exist, and brings it to the newest schema. WAL with
@@ -42,21 +44,26 @@ function openFile(file: string): DatabaseSync {
 }
 
 function migrate(database: DatabaseSync, file: string): void {
-  const { user_version: found } = database.prepare('PRAGMA user_version').get() ?? {};
-  const schema = Number(found);
+  const schema = pragma(database, 'user_version');
+  // Other programs number their schemas as well; only the mark says that the number is ours.
+  const isOurs = pragma(database, 'application_id') === APPLICATION_ID;
+  if (!isOurs && (schema !== 0 || tablesIn(database) > 0)) {
+    throw new StartUpError(`The file ${file} is a database, but not a store of Tidings; check "store.file".`);
+  }
   if (schema > MIGRATIONS.length) {
     throw new StartUpError(
       `The store file ${file} was written by a newer version of Tidings (schema ${schema}, this version knows ` +
         `${MIGRATIONS.length}); start that version, or restore a backup made before the upgrade.`,
     );
   }
-  if (schema === 0 && tablesIn(database) > 0) {
-    throw new StartUpError(`The file ${file} is a database, but not a store of Tidings; check "store.file".`);
-  }
   database.exec('BEGIN IMMEDIATE');
   for (const step of MIGRATIONS.slice(schema)) database.exec(step);
-  database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; PRAGMA application_id = ${APPLICATION_ID}`);
   database.exec('COMMIT');
+}
+
+function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
 function tablesIn(database: DatabaseSync): number {

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
 
@@ -85,7 +86,8 @@ export class WriteQueue {
       this.#database.exec('RELEASE one_write');
       return true;
     } catch (error) {
-      // Some errors (a full disk) end the whole transaction; then this throws as well, and all writes fail.
+      // Some errors (a full disk) end the whole transaction: then every write in it fails, for this reason.
+      if (!this.#database.isTransaction) throw error;
       this.#database.exec('ROLLBACK TO one_write');
       this.#database.exec('RELEASE one_write');
       write.failed(error);
@@ -94,12 +96,13 @@ export class WriteQueue {
   }
 
   #rollBack(): void {
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    // A database that was closed has no transaction, and would throw when it is asked.
+    if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
   }
 }
 
-/** Errors of SQLite become the store's; all others are somebody's bug or answer and stay what they are. */
+/** Errors of SQLite, and of a closed one, become the store's; all others are a bug or an answer, and stay as they are. */
 export function asStoreError(error: unknown): unknown {
-  if (sqliteCode(error) === undefined) return error;
+  if (sqliteCode(error) === undefined && systemErrorCode(error) !== 'ERR_INVALID_STATE') return error;
   return new StoreError(error instanceof Error ? error.message : 'unknown', { cause: error });
 }

@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { StartUpError } from '../../src/base/start-up-error.ts';
+import { loadConfig, parseConfig } from '../../src/config/load.ts';
+import { MINIMAL, withoutSetting, withSetting } from './settings.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** The message that settings are refused with: one sentence. */
+function refusal(settings: unknown): string {
+  return messageOf(() => parseConfig(settings, '/etc/tidings', 'tidings.json'));
+}
+
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof StartUpError, String(error));
+    assert.match(error.message, /[.?]$/);
+    assert.doesNotMatch(error.message, /\n|undefined|\[object|null\b/);
+    assert.ok(error.message.length < 400, error.message);
+    return error.message;
+  }
+  throw new assert.AssertionError({ message: 'the settings were accepted' });
+}
+
+for (const path of [
+  'issuer',
+  'organisationId',
+  'signing',
+  'signing.kid',
+  'signing.keyFile',
+  'store',
+  'store.file',
+  'api',
+  'api.tls',
+  'api.tls.certificateFile',
+  'api.tls.keyFile',
+  'api.tls.clientCaFile',
+  'accessTokens',
+  'accessTokens.issuer',
+  'accessTokens.audience',
+  'accessTokens.jwksUrl',
+  'operator',
+  'operator.tokens',
+]) {
+  test(`a configuration without ${path} is refused, and told to add it`, () => {
+    assert.equal(refusal(withoutSetting(path)), `tidings.json: the setting "${path}" is missing; add it.`);
+  });
+}
+
+test('a token of the operator needs a name and a hash', () => {
+  const missing = (name: string) => `tidings.json: the setting "operator.tokens[1].${name}" is missing; add it.`;
+  const [good] = MINIMAL.operator.tokens;
+  assert.equal(refusal(withSetting('operator.tokens', [good, { name: 'x' }])), missing('sha256'));
+  assert.equal(refusal(withSetting('operator.tokens', [good, { sha256: good.sha256 }])), missing('name'));
+});
+
+for (const [wrong, meant] of [
+  ['isuer', 'issuer'],
+  ['Issuer', 'issuer'],
+  ['organizationId', 'organisationId'],
+  ['eventTypeUrl', 'eventTypesUrl'],
+  ['apis', 'api'],
+  ['api.hostname', undefined],
+  ['api.publicURL', 'api.publicUrl'],
+  ['api.requestTimeout', 'api.requestTimeoutMs'],
+  ['api.tls.certFile', undefined],
+  ['api.tls.certificatFile', 'api.tls.certificateFile'],
+  ['accessTokens.jwksUri', 'accessTokens.jwksUrl'],
+  ['operator.tls.keyfile', 'operator.tls.keyFile'],
+  ['retry.retryMax', 'retry.retriesMax'],
+  ['retry.maxDelay', undefined],
+  ['log.levle', 'log.level'],
+  ['completelyDifferent', undefined],
+] as const) {
+  test(`the unknown setting ${wrong} is refused${meant === undefined ? '' : `, and ${meant} is proposed`}`, () => {
+    const base = wrong.startsWith('operator.tls') ? withSetting('operator.tls', MINIMAL.api.tls) : MINIMAL;
+    const { clientCaFile: _, ...identity } = MINIMAL.api.tls;
+    const settings = wrong.startsWith('operator.tls') ? withSetting('operator.tls', identity, base) : base;
+    const remedy = meant === undefined ? 'take it out.' : `did you mean "${meant}"?`;
+    const expected = `tidings.json: "${wrong}" is not a setting; ${remedy}`;
+    assert.equal(refusal(withSetting(wrong, 'x', settings)), expected);
+  });
+}
+
+test('an unknown member in an entry of a list is named by its place, with what was meant', () => {
+  const [good] = MINIMAL.operator.tokens;
+  const message = refusal(withSetting('operator.tokens', [good, { ...good, names: 'x' }]));
+  assert.equal(
+    message,
+    'tidings.json: "operator.tokens[1].names" is not a setting; did you mean "operator.tokens[1].name"?',
+  );
+});
+
+test('names that JavaScript gives every object are no settings', () => {
+  const settings = JSON.parse(JSON.stringify(MINIMAL).replace('{', '{"__proto__":{"port":1},'));
+  assert.match(refusal(settings), /"__proto__" is not a setting/);
+  assert.match(refusal(withSetting('constructor', {})), /"constructor" is not a setting/);
+});
+
+for (const [path, value, why] of [
+  ['issuer', 'bank', /must match format "uri" \(URI of the ASPSP/],
+  ['issuer', 7, /must be string/],
+  ['organisationId', '', /must not have fewer than 1 characters/],
+  ['trustAnchorsAccepted', [], /must not have fewer than 1 items/],
+  ['trustAnchorsAccepted', 'openbanking.org.uk', /must be array/],
+  ['financialId', '', /must match pattern/],
+  ['financialId', 'two\r\nlines', /must match pattern/],
+  ['financialId', 'bänk', /must match pattern/],
+  ['eventTypesUrl', 'types', /must match format "uri"/],
+  ['ownEventTypes', {}, /must be array/],
+  ['signing', 'signing.key', /must be object/],
+  ['store.file', '', /must not have fewer than 1 characters/],
+  ['api', null, /must be object/],
+  ['api.port', '8443', /must be integer \(Port to listen on; 0 takes any free one\)/],
+  ['api.port', -1, /must be >= 0/],
+  ['api.port', 65_536, /must be <= 65535/],
+  ['api.port', 84.43, /must be integer/],
+  ['api.prefix', 'psd2', /must match pattern .* \(Path in front of/],
+  ['api.prefix', '/psd2/', /must match pattern/],
+  ['api.prefix', '/:id', /must match pattern/],
+  ['api.prefix', '/*', /must match pattern/],
+  ['api.publicUrl', 'http://api.bank.example', /must match pattern "\^https:/],
+  ['api.publicUrl', 'https://api.bank.example?x=1', /must match pattern/],
+  ['api.publicUrl', 'api.bank.example', /must match/],
+  ['api.bodyBytesMax', 1023, /must be >= 1024/],
+  ['api.bodyBytesMax', 10_485_761, /must be <= 10485760/],
+  ['api.requestTimeoutMs', 0, /must be >= 100/],
+  ['accessTokens.jwksUrl', 'http://as.bank.example/jwks', /must match pattern "\^https:/],
+  ['accessTokens.jwksUrl', '/jwks', /must match/],
+  ['accessTokens.audience', '', /must not have fewer than 1 characters/],
+  ['accessTokens.clockSkewSeconds', 301, /must be <= 300/],
+  ['operator.tokens', [], /must not have fewer than 1 items \(Bearer tokens that are accepted\)/],
+  ['operator.tokens', MINIMAL.operator.tokens[0], /must be array/],
+  ['delivery.timeoutMs', 49, /must be >= 50/],
+  ['delivery.concurrencyMax', 0, /must be >= 1/],
+  ['retry.delayMs', 9, /must be >= 10/],
+  ['retry.retriesMax', -1, /must be >= 0/],
+  ['retry.jitter', 1.1, /must be <= 1/],
+  ['retry.jitter', '0.2', /must be number/],
+  ['log.level', 'loud', /must be equal to one of the allowed values \(debug, info, warn, error or silent\)/],
+  ['log.level', null, /must be equal to one of the allowed values/],
+  ['shutdown.graceMs', 300_001, /must be <= 300000/],
+] as const) {
+  test(`${path} = ${JSON.stringify(value)} is refused, and the setting is named`, () => {
+    const message = refusal(withSetting(path, value));
+    assert.ok(message.startsWith(`tidings.json: the setting "${path}" `), message);
+    assert.match(message, why);
+  });
+}
+
+test('a hash of an operator token that is none is named by its place', () => {
+  for (const sha256 of ['secret', '0'.repeat(63), '0'.repeat(65), 'A'.repeat(64)]) {
+    const message = refusal(withSetting('operator.tokens', [{ name: 'core', sha256 }]));
+    assert.match(message, /^tidings\.json: the setting "operator\.tokens\[0\]\.sha256" must match pattern /);
+    assert.ok(!message.includes('secret'), 'what was taken for a hash is not repeated');
+  }
+});
+
+for (const settings of [null, undefined, [], [MINIMAL], 'settings', 7, true]) {
+  test(`${JSON.stringify(settings)?.slice(0, 20)} is no configuration`, () => {
+    assert.equal(refusal(settings), 'tidings.json: it must be a JSON object that holds the settings.');
+  });
+}
+
+for (const [what, settings, message] of [
+  [
+    'a client certificate without its key',
+    withSetting('accessTokens.certificateFile', 'as.pem'),
+    '"accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.',
+  ],
+  [
+    'a key without its client certificate',
+    withSetting('accessTokens.keyFile', 'as.key'),
+    '"accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.',
+  ],
+  [
+    'a lease shorter than an attempt',
+    withSetting('delivery', { timeoutMs: 10_000, leaseMs: 10_499 }),
+    '"delivery.leaseMs" must exceed "delivery.timeoutMs" by 500 ms, or an attempt could be made twice at once.',
+  ],
+  [
+    'a longest wait below the first',
+    withSetting('retry', { delayMs: 1000, delayMaxMs: 999 }),
+    '"retry.delayMaxMs" must not be below "retry.delayMs".',
+  ],
+  [
+    'operator tokens in clear beyond this machine',
+    withSetting('operator.host', '0.0.0.0'),
+    '"operator.host" (0.0.0.0) is not loopback, so operator tokens would cross the network in clear; give "operator.tls", or listen on 127.0.0.1.',
+  ],
+  [
+    'an own event type in the namespace of the standard',
+    withSetting('ownEventTypes', [{ urn: 'urn:uk:org:openbanking:events:mine', subscribeCode: 'BANK.Mine' }]),
+    '"ownEventTypes": the event type urn:uk:org:openbanking:events:mine lies in the namespace of the standard; use one of your own.',
+  ],
+  [
+    'an own event type twice',
+    withSetting('ownEventTypes', [
+      { urn: 'urn:bank:mine', subscribeCode: 'BANK.Mine' },
+      { urn: 'urn:bank:other', subscribeCode: 'BANK.Mine' },
+    ]),
+    '"ownEventTypes": the event type BANK.Mine is defined twice.',
+  ],
+] as const) {
+  test(`${what} is a contradiction, and refused`, () => {
+    assert.equal(refusal(settings), `tidings.json: ${message}`);
+  });
+}
+
+test('the operator listener may be without TLS on loopback, and with TLS anywhere', () => {
+  const { clientCaFile: _, ...tls } = MINIMAL.api.tls;
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+    assert.equal(parseConfig(withSetting('operator.host', host), '/').operator.host, host);
+  }
+  const everywhere = withSetting('operator.tls', tls, withSetting('operator.host', '0.0.0.0'));
+  assert.equal(parseConfig(everywhere, '/').operator.host, '0.0.0.0');
+});
+
+test('a configuration file is read, and its folder is where its paths start', () => {
+  const file = join(folder, 'good.json');
+  writeFileSync(file, JSON.stringify(MINIMAL));
+  assert.equal(loadConfig(file).store.file, join(folder, 'store/tidings.db'));
+});
+
+for (const [name, content, why] of [
+  ['empty.json', '', 'is not JSON'],
+  ['cut.json', JSON.stringify(MINIMAL).slice(0, -1), 'is not JSON'],
+  ['comment.json', `// settings\n${JSON.stringify(MINIMAL)}`, 'is not JSON'],
+  ['mark.json', `\uFEFF${JSON.stringify(MINIMAL)}`, 'must not start with a byte order mark'],
+  [
+    'twice.json',
+    JSON.stringify(MINIMAL).replace('{', '{"issuer":"https://a.example",'),
+    'has the member "issuer" twice',
+  ],
+  ['latin.json', Buffer.from([0x7b, 0xe4, 0x7d]), 'is not UTF-8'],
+] as const) {
+  test(`a configuration file that ${why} is refused (${name})`, () => {
+    const file = join(folder, name);
+    writeFileSync(file, content);
+    assert.equal(
+      messageOf(() => loadConfig(file)),
+      `The configuration file ${file} ${why}.`,
+    );
+  });
+}
+
+test('a configuration file that cannot be read is named, with the reason', () => {
+  const missing = join(folder, 'missing.json');
+  assert.equal(
+    messageOf(() => loadConfig(missing)),
+    `The configuration file ${missing} cannot be read (ENOENT).`,
+  );
+  const directory = join(folder, 'directory.json');
+  mkdirSync(directory);
+  assert.equal(
+    messageOf(() => loadConfig(directory)),
+    `The configuration file ${directory} cannot be read (EISDIR).`,
+  );
+});
+
+test('a fault in a file is told with the name of the file as it was given', () => {
+  const file = join(folder, 'bad.json');
+  writeFileSync(file, JSON.stringify(withSetting('api.port', 'x')));
+  assert.ok(messageOf(() => loadConfig(file)).startsWith(`${file}: the setting "api.port" must be integer`));
+});

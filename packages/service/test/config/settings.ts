@@ -1,0 +1,29 @@
+/** The smallest settings that are good. */
+export const MINIMAL = {
+  issuer: 'https://bank.example/',
+  organisationId: '0015800001BANKXAAA',
+  signing: { kid: 'kid-1', keyFile: 'signing.key' },
+  store: { file: 'store/tidings.db' },
+  api: { tls: { certificateFile: 'api.pem', keyFile: 'api.key', clientCaFile: 'roots.pem' } },
+  accessTokens: { issuer: 'https://as.bank.example', audience: 'bank', jwksUrl: 'https://as.bank.example/jwks' },
+  operator: { tokens: [{ name: 'core', sha256: '0'.repeat(64) }] },
+} as const;
+
+/** A copy of the settings in which one, named by its path (`operator.tokens.0.name`), has another value. */
+export function withSetting(path: string, value: unknown, settings: object = MINIMAL): Record<string, unknown> {
+  const copy = structuredClone(settings) as Record<string, unknown>;
+  const names = path.split('.');
+  const last = names.pop() ?? '';
+  let section = copy;
+  for (const name of names) {
+    section[name] ??= {};
+    section = section[name] as Record<string, unknown>;
+  }
+  section[last] = value;
+  return copy;
+}
+
+/** A copy without one setting. */
+export function withoutSetting(path: string): unknown {
+  return JSON.parse(JSON.stringify(withSetting(path, undefined)));
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ClaimedNotification, type Store, StoreError } from '../../src/store/store.ts';
+import { look } from '../store/opened.ts';
+import { urlOf } from '../support/bank-events.ts';
+import { engineBench } from '../support/engine-bench.ts';
+import { START_MS } from '../support/fake-clock.ts';
+
+const A = urlOf('a');
+const GRACE_MS = 5000;
+
+/** A store of which some operations fail as long as `broken` says so. */
+function breakable(broken: Set<keyof Store>): (store: Store) => Store {
+  return (store) =>
+    new Proxy(store, {
+      get: (target, name) => {
+        if (!broken.has(name as keyof Store)) return Reflect.get(target, name);
+        return () => Promise.reject(new StoreError('the disk is full'));
+      },
+    });
+}
+
+test('after a restart the engine goes on: with what waited for a retry, and with what was never attempted', async (t) => {
+  const bench = engineBench(t);
+  await bench.register('a');
+  bench.client.script(A, 500, 202);
+  const [retried = ''] = await bench.publish('a', 'e1');
+  await bench.engine.stop(GRACE_MS);
+  const [fresh = ''] = await bench.publish('a', 'e2');
+  assert.equal(bench.client.posts.length, 1);
+  const again = await bench.restart();
+  again.engine.wake();
+  await again.clock.advance(0);
+  assert.equal((await look(again.store, fresh)).state, 'acknowledged');
+  assert.equal((await look(again.store, retried)).state, 'awaiting');
+  await again.clock.advance(1000);
+  assert.equal((await look(again.store, retried)).state, 'acknowledged');
+  const bodies = bench.client.posts.map(({ body }) => body);
+  assert.equal(bodies[0], bodies[2], 'the SET of before the restart goes out again');
+});
+
+test('stop lets what is under way finish, and counts it', async (t) => {
+  const bench = engineBench(t);
+  await bench.register('a');
+  bench.client.script(A, 'hang');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  const stopped = bench.engine.stop(GRACE_MS);
+  await bench.clock.advance(GRACE_MS - 1);
+  assert.equal(bench.client.hanging(), 1);
+  bench.client.answerOne(A, 202);
+  await stopped;
+  assert.equal((await look(bench.store, jti)).state, 'acknowledged');
+  assert.equal(bench.clock.timers, 0);
+});
+
+test('after the grace what is under way is cut off and handed back, without counting as an attempt', async (t) => {
+  const bench = engineBench(t);
+  await bench.register('a');
+  bench.client.script(A, 'hang');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  const stopped = bench.engine.stop(GRACE_MS);
+  await bench.clock.advance(GRACE_MS);
+  await stopped;
+  const record = await look(bench.store, jti);
+  assert.deepEqual(
+    [record.state, record.attempts.length, record.nextAttemptAtMs],
+    ['awaiting', 0, START_MS + GRACE_MS],
+  );
+  bench.client.script(A, 202);
+  const again = await bench.restart();
+  again.engine.wake();
+  await again.quiet.settle();
+  assert.equal((await look(again.store, jti)).state, 'acknowledged');
+});
+
+test('a stopped engine takes no more work: not when woken, not when a retry falls due, not when one ends', async (t) => {
+  const bench = engineBench(t, { concurrencyPerTppMax: 1 });
+  await bench.register('a');
+  await bench.register('b');
+  bench.client.script(A, 'hang');
+  bench.client.script(urlOf('b'), 500);
+  await bench.publish('b', 'of-b');
+  await bench.publish('a', 'e1', 'e2');
+  const stopped = bench.engine.stop(GRACE_MS);
+  const before = bench.client.posts.length;
+  bench.engine.wake();
+  bench.client.answerOne(A, 202);
+  await bench.clock.advance(60_000);
+  await stopped;
+  assert.equal(bench.client.posts.length, before);
+  assert.equal(bench.clock.timers, 0);
+});
+
+test('what is claimed while the engine is stopping is handed back', async (t) => {
+  const claimed: ClaimedNotification[] = [];
+  const held = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const around = (store: Store): Store => ({
+    ...store,
+    claimDue: async (options) => {
+      claimed.push(...(await store.claimDue(options)));
+      asked.resolve();
+      await held.promise;
+      return claimed;
+    },
+  });
+  const bench = engineBench(t, { around });
+  await bench.register('a');
+  const published = bench.publish('a', 'e1');
+  await asked.promise;
+  const stopped = bench.engine.stop(GRACE_MS);
+  held.resolve();
+  await stopped;
+  const [jti = ''] = await published;
+  assert.deepEqual(
+    claimed.map((one) => one.jti),
+    [jti],
+  );
+  assert.deepEqual([bench.client.posts.length, (await look(bench.store, jti)).nextAttemptAtMs], [0, START_MS]);
+});
+
+test('stop waits for every attempt, also where a lease ran out and two at one notification are under way', async (t) => {
+  const bench = engineBench(t, { leaseMs: 1000 });
+  await bench.register('a');
+  bench.client.script(A, 'hang');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  await bench.clock.advance(1000);
+  assert.equal(bench.client.hanging(), 2);
+  bench.client.answerOne(A, 500);
+  await bench.quiet.settle();
+  let hasStopped = false;
+  const stopped = bench.engine.stop(GRACE_MS).then(() => {
+    hasStopped = true;
+  });
+  await bench.quiet.settle();
+  assert.equal(hasStopped, false);
+  bench.client.answerOne(A, 202);
+  await stopped;
+  assert.equal((await look(bench.store, jti)).state, 'acknowledged');
+});
+
+test('an idle engine stops at once', async (t) => {
+  const bench = engineBench(t);
+  await bench.engine.stop(GRACE_MS);
+  assert.equal(bench.clock.timers, 0);
+});
+
+for (const operation of ['claimDue', 'nextDueAtMs'] as const) {
+  test(`a store whose ${operation} fails is left alone for a second, then asked again`, async (t) => {
+    const broken = new Set<keyof Store>([operation]);
+    const bench = engineBench(t, { around: breakable(broken) });
+    await bench.register('a');
+    const [jti = ''] = await bench.publish('a', 'e1');
+    const before = bench.quiet.calls(operation);
+    await bench.clock.advance(999);
+    assert.equal(bench.quiet.calls(operation), before);
+    await bench.clock.advance(1);
+    assert.equal(bench.quiet.calls(operation), before + 1);
+    broken.clear();
+    await bench.clock.advance(1000);
+    assert.equal((await look(bench.store, jti)).state, 'acknowledged');
+    assert.ok(bench.log.some(({ level, msg }) => level === 50 && /store did not answer/.test(String(msg))));
+    await bench.publish('a', 'e2');
+    assert.equal(bench.client.posts.length, 2);
+  });
+}
+
+test('an attempt whose SET could not be kept is not made; it comes when the lease has run out', async (t) => {
+  const broken = new Set<keyof Store>(['keepSet']);
+  const bench = engineBench(t, { around: breakable(broken), leaseMs: 20_000 });
+  await bench.register('a');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  assert.equal(bench.client.posts.length, 0);
+  broken.clear();
+  await bench.clock.advance(20_000);
+  assert.deepEqual(
+    bench.client.posts.map(({ atMs }) => atMs - START_MS),
+    [20_000],
+  );
+  assert.equal((await look(bench.store, jti)).state, 'acknowledged');
+});
+
+test('an acknowledgement that could not be kept is asked for again, with the same SET', async (t) => {
+  const broken = new Set<keyof Store>(['recordAttempt']);
+  const bench = engineBench(t, { around: breakable(broken), leaseMs: 20_000 });
+  await bench.register('a');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  assert.equal((await look(bench.store, jti)).state, 'awaiting');
+  broken.clear();
+  await bench.clock.advance(20_000);
+  assert.equal((await look(bench.store, jti)).state, 'acknowledged');
+  const bodies = bench.client.posts.map(({ body }) => body);
+  assert.deepEqual([bodies.length, new Set(bodies).size], [2, 1]);
+});
+
+test('a signer that fails does not stop the engine', async (t) => {
+  const failing = { kid: 'k', iss: 'i', tan: 't', sign: () => Promise.reject(new Error('the key is gone')) };
+  const bench = engineBench(t, { signer: failing, leaseMs: 20_000 });
+  await bench.register('a');
+  const [jti = ''] = await bench.publish('a', 'e1');
+  await bench.clock.advance(20_000);
+  assert.equal((await look(bench.store, jti)).state, 'awaiting');
+  assert.equal(bench.client.posts.length, 0);
+  assert.equal(bench.log.filter(({ msg }) => /could not be completed/.test(String(msg))).length, 2);
+});

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SubscriptionToStore } from '../../src/store/store.ts';
+import { jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
+import { acknowledge, claim, claimOne, jtisOf, look, type OpenFor, publish, register } from './opened.ts';
+
+const READ_BACK: readonly (readonly [string, Partial<SubscriptionToStore>])[] = [
+  ['without EventTypes', { eventTypes: undefined }],
+  ['with empty EventTypes', { eventTypes: [] }],
+  [
+    'with a list of EventTypes',
+    { eventTypes: ['UK.OBIE.Resource-Update', 'UK.OBIE.Acount-Access-Consent-Linked-Account-Update'] },
+  ],
+  ['without a callback URL', { callbackUrl: undefined }],
+  ['made through v3.1', { apiVersion: 'v3.1', version: '3.1.2' }],
+  ['with text that is not ASCII', { eventTypes: ['Grüße \u{1f3e6} \u0000 "\'\\'] }],
+];
+
+/** TPPs and their one event subscription each. */
+export function describeRegistrations(open: OpenFor): void {
+  test('a TPP that was never put is unknown', async (t) => {
+    const { store } = await open(t);
+    assert.equal(await store.tpp('nobody'), undefined);
+    assert.equal(await store.subscriptionOf('nobody'), undefined);
+  });
+
+  test('a TPP is read back as it was put last', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'));
+    await store.putTpp(tppOf('b'));
+    const changed = { ...tppOf('a'), organisationId: 'other', jwks: { keys: [{ kty: 'RSA', kid: 'k', n: 'ü' }] } };
+    await store.putTpp(changed);
+    assert.deepEqual(await store.tpp('a'), changed);
+    assert.deepEqual(await store.tpp('b'), tppOf('b'));
+  });
+
+  for (const [name, changes] of READ_BACK) {
+    test(`an event subscription ${name} is read back exactly, when created and when replaced`, async (t) => {
+      const { store } = await open(t);
+      const subscription = subscriptionOf('a', changes);
+      const expected = { ...subscription, unresponsiveSinceMs: undefined };
+      assert.equal(await store.createSubscription(subscription), 'created');
+      assert.deepEqual(await store.subscriptionOf('a'), expected);
+      await store.createSubscription(subscriptionOf('b'));
+      const replaced = { ...subscription, clientId: 'b', eventSubscriptionId: 'sub-b' };
+      assert.equal(await store.replaceSubscription(replaced, START_MS), 'changed');
+      assert.deepEqual(await store.subscriptionOf('b'), { ...replaced, unresponsiveSinceMs: undefined });
+    });
+  }
+
+  test('a second event subscription of a TPP is refused and changes nothing', async (t) => {
+    const { store } = await open(t);
+    assert.equal(await store.createSubscription(subscriptionOf('a')), 'created');
+    const second = subscriptionOf('a', { eventSubscriptionId: 'second', callbackUrl: undefined });
+    assert.equal(await store.createSubscription(second), 'exists');
+    assert.deepEqual(await store.subscriptionOf('a'), { ...subscriptionOf('a'), unresponsiveSinceMs: undefined });
+  });
+
+  test('of two creations at the same time one wins', async (t) => {
+    const { store } = await open(t);
+    const ids = ['first', 'second'];
+    const both = ids.map((id) => store.createSubscription(subscriptionOf('a', { eventSubscriptionId: id })));
+    const results = await Promise.all(both);
+    assert.deepEqual(results.toSorted(), ['created', 'exists']);
+    const kept = await store.subscriptionOf('a');
+    assert.equal(kept?.eventSubscriptionId, ids[results.indexOf('created')]);
+  });
+
+  test('each TPP has an event subscription of its own', async (t) => {
+    const { store } = await open(t);
+    assert.equal(await store.createSubscription(subscriptionOf('a')), 'created');
+    assert.equal(await store.createSubscription(subscriptionOf('b')), 'created');
+    assert.equal((await store.subscriptionOf('a'))?.eventSubscriptionId, 'sub-a');
+    assert.equal((await store.subscriptionOf('b'))?.eventSubscriptionId, 'sub-b');
+  });
+
+  test('an event subscription of another TPP can be neither replaced nor deleted', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    await publish(store, 'b', ['of-b']);
+    const stolen = subscriptionOf('a', { eventSubscriptionId: 'sub-b', version: '3.1' });
+    assert.equal(await store.replaceSubscription(stolen, START_MS), 'of-another-tpp');
+    assert.equal(await store.deleteSubscription('a', 'sub-b'), 'of-another-tpp');
+    assert.deepEqual(await store.subscriptionOf('a'), { ...subscriptionOf('a'), unresponsiveSinceMs: undefined });
+    assert.deepEqual(await store.subscriptionOf('b'), { ...subscriptionOf('b'), unresponsiveSinceMs: undefined });
+    assert.equal((await look(store, jtiOf('of-b'))).state, 'awaiting');
+  });
+
+  test('an id that nobody has is unknown, also to a TPP that has another', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const unknown = subscriptionOf('a', { eventSubscriptionId: 'unknown', version: '3.1' });
+    assert.equal(await store.replaceSubscription(unknown, START_MS), 'unknown');
+    assert.equal(await store.deleteSubscription('a', 'unknown'), 'unknown');
+    assert.equal(await store.deleteSubscription('nobody', 'unknown'), 'unknown');
+    assert.equal((await store.subscriptionOf('a'))?.version, '4.0');
+  });
+
+  test('a deleted event subscription is gone, and a new one can take its place', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    assert.equal(await store.deleteSubscription('a', 'sub-a'), 'changed');
+    assert.equal(await store.subscriptionOf('a'), undefined);
+    assert.equal(await store.deleteSubscription('a', 'sub-a'), 'unknown');
+    assert.equal(await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' })), 'created');
+    assert.equal((await store.subscriptionOf('a'))?.eventSubscriptionId, 'new');
+    assert.equal((await store.subscriptionOf('b'))?.eventSubscriptionId, 'sub-b');
+    assert.deepEqual(await store.tpp('a'), tppOf('a'));
+  });
+
+  test('deleting withdraws what is awaiting, of this TPP only, and leaves what was acknowledged', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    await publish(store, 'a', ['done']);
+    await acknowledge(store, await claimOne(store));
+    await publish(store, 'a', ['due']);
+    await publish(store, 'b', ['of-b']);
+    await store.deleteSubscription('a', 'sub-a');
+    const states = await Promise.all(['done', 'due', 'of-b'].map((id) => look(store, jtiOf(id))));
+    assert.deepEqual(
+      states.map(({ state, nextAttemptAtMs }) => [state, nextAttemptAtMs]),
+      [
+        ['acknowledged', undefined],
+        ['withdrawn', undefined],
+        ['awaiting', START_MS],
+      ],
+    );
+  });
+
+  test('what was withdrawn does not come back with a new event subscription', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['leased']);
+    const leased = await claimOne(store);
+    await publish(store, 'a', ['due']);
+    await store.deleteSubscription('a', 'sub-a');
+    await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }));
+    await store.replaceSubscription(subscriptionOf('a', { eventSubscriptionId: 'new', version: '3.1' }), START_MS);
+    assert.equal(await acknowledge(store, leased), false);
+    assert.equal((await look(store, leased.jti)).state, 'withdrawn');
+    assert.equal((await look(store, leased.jti)).attempts.length, 1);
+    assert.deepEqual(jtisOf(await claim(store, { afterMs: 10 * 60_000 })), []);
+    assert.equal(await store.nextDueAtMs(new Set()), undefined);
+  });
+
+  test('TPPs and event subscriptions are there after the store was reopened', async (t) => {
+    const { store, reopen } = await open(t);
+    await register(store, ['a'], { eventTypes: [] });
+    const reopened = await reopen(START_MS);
+    assert.deepEqual(await reopened.tpp('a'), tppOf('a'));
+    const expected = { ...subscriptionOf('a', { eventTypes: [] }), unresponsiveSinceMs: undefined };
+    assert.deepEqual(await reopened.subscriptionOf('a'), expected);
+  });
+}

@@ -1,0 +1,29 @@
+import { describe, type TestContext } from 'node:test';
+import { describeDeliveries } from './contract-deliveries.ts';
+import { describeModel } from './contract-model.ts';
+import { describePublishing } from './contract-publishing.ts';
+import { describeRegistrations } from './contract-registrations.ts';
+import { describeReplacing } from './contract-replacing.ts';
+import { describeUnresponsive } from './contract-unresponsive.ts';
+import type { OpenStore } from './opened.ts';
+
+/**
+ * What every implementation of {@link Store} must do. Nothing in it knows which database stands behind the store.
+ *
+ * @param open makes an empty store
+ */
+export function describeStoreContract(name: string, open: OpenStore): void {
+  const openFor = async (t: TestContext) => {
+    const opened = await open();
+    t.after(() => opened.close());
+    return opened;
+  };
+  describe(`the store contract, kept by ${name}`, () => {
+    describeRegistrations(openFor);
+    describePublishing(openFor);
+    describeDeliveries(openFor);
+    describeUnresponsive(openFor);
+    describeReplacing(openFor);
+    describeModel(openFor);
+  });
+}

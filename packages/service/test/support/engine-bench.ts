@@ -1,0 +1,124 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { createSigner, type JwsSigner } from '@tidings/protocol';
+import { pino } from 'pino';
+import type { Random } from '../../src/base/random.ts';
+import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import type { Store, SubscriptionToStore } from '../../src/store/store.ts';
+import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
+import { FakeCallbackClient } from './fake-callback-client.ts';
+import { FakeClock } from './fake-clock.ts';
+import { Quiet } from './quiet.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+export const SIGNER_ISS = '0015800000jfQ9aAAE';
+const keyPair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
+/** The public key that verifies what the bench signs. */
+export const SIGNER_JWK = { ...keyPair.publicKey.export({ format: 'jwk' }), kid: 'bank-key', use: 'sig', alg: 'PS256' };
+
+const signer: JwsSigner = await createSigner(
+  { kid: 'bank-key', iss: SIGNER_ISS, tan: 'openbanking.org.uk' },
+  keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+);
+
+/** An engine on a real store, with time and network in the hands of the test. */
+export interface EngineBench {
+  readonly engine: Engine;
+  /** What the engine works on; its calls are counted by {@link quiet}. */
+  readonly store: Store;
+  readonly client: FakeCallbackClient;
+  readonly clock: FakeClock;
+  readonly quiet: Quiet;
+  /** Log lines, parsed. */
+  readonly log: readonly Record<string, unknown>[];
+  /** Registers a TPP at its own callback URL. */
+  register(clientId: string, changes?: Partial<SubscriptionToStore>): Promise<void>;
+  /** Publishes and wakes the engine, then waits until all is at rest. @returns the `jti`s */
+  publish(clientId: string, ...eventIds: readonly string[]): Promise<string[]>;
+  /** A new engine, on the store closed and opened again, as after a restart. The old one must have been stopped. */
+  restart(): Promise<EngineBench>;
+}
+
+/** What a test may set; the rest are values that are easy to reckon with. */
+export type BenchOptions = Partial<Omit<EngineOptions, 'store' | 'clock' | 'client' | 'log'>> & {
+  /** Stands between the engine and its store. */
+  readonly around?: (store: Store) => Store;
+};
+
+const DEFAULTS = {
+  policy: { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 3, intervalMaxMs: 3_600_000, jitter: 0 },
+  financialId: undefined,
+  concurrencyMax: 64,
+  concurrencyPerTppMax: 8,
+  leaseMs: 60_000,
+};
+
+/** Makes a bench whose store is removed when the test ends. */
+export function engineBench(t: TestContext, options: BenchOptions = {}): EngineBench {
+  const folder = temporaryFolder();
+  const quiet = new Quiet();
+  const clock = new FakeClock(() => quiet.settle());
+  const client = new FakeCallbackClient(() => clock.nowMs());
+  const open: Store[] = [];
+  t.after(async () => {
+    for (const store of open) await store.close();
+    folder.remove();
+  });
+  return benchOn({ file: join(folder.path, 'tidings.db'), quiet, clock, client, open, options });
+}
+
+interface Parts {
+  readonly file: string;
+  readonly quiet: Quiet;
+  readonly clock: FakeClock;
+  readonly client: FakeCallbackClient;
+  readonly open: Store[];
+  readonly options: BenchOptions;
+}
+
+function benchOn(parts: Parts): EngineBench {
+  const { file, quiet, clock, client, open } = parts;
+  const { around, ...options } = parts.options;
+  const sqlite = openSqliteStore({ file, nowMs: clock.nowMs() });
+  open.push(sqlite);
+  const store = quiet.watch(around?.(sqlite) ?? sqlite);
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const watched = quiet.watch(signer);
+  const common = { ...DEFAULTS, signer: watched, random: countingRandom(), ...options };
+  const engine = new Engine({ ...common, store, client, clock, log });
+  return {
+    ...{ engine, store, client, clock, quiet, log: lines },
+    register: async (clientId, changes) => {
+      await sqlite.putTpp(tppOf(clientId));
+      await sqlite.createSubscription(subscriptionOf(clientId, changes));
+    },
+    publish: async (clientId, ...eventIds) => {
+      const events = eventIds.map((id) => bankEvent(clientId, id));
+      await sqlite.publish(events, notifyAll, clock.nowMs());
+      engine.wake();
+      await quiet.settle();
+      return eventIds.map(jtiOf);
+    },
+    restart: async () => {
+      await sqlite.close();
+      open.splice(open.indexOf(sqlite), 1);
+      return benchOn(parts);
+    },
+  };
+}
+
+/** UUIDs that count up, and fractions of 0. */
+export function countingRandom(): Random {
+  let count = 0;
+  return {
+    uuid: () => {
+      count += 1;
+      return `00000000-0000-4000-8000-${String(count).padStart(12, '0')}`;
+    },
+    fraction: () => 0,
+  };
+}

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { CHANGES } from '@tidings/sandbox';
+import { type Ended, run, start } from '../support/command.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'tidings-sandbox-'));
+after(() => rmSync(base, { recursive: true }));
+const state = join(base, 'state');
+
+type Step = Readonly<Record<string, unknown>> & { readonly step: string };
+
+function stepsOf(stdout: string): Step[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+function stepOf({ stdout, stderr }: Pick<Ended, 'stdout' | 'stderr'>, name: string): Step {
+  const found = stepsOf(stdout).find(({ step }) => step === name);
+  assert.ok(found !== undefined, `${name} in ${stdout}${stderr}`);
+  return found;
+}
+
+const ORDER = [
+  'pki',
+  'start',
+  'register-tpp',
+  'register',
+  'change',
+  'publish',
+  'deliver',
+  'verify',
+  'duplicate',
+  'token',
+  'fetch',
+  'summary',
+];
+
+const EVENTS: Readonly<Record<string, readonly string[]>> = {
+  'payment-status': ['urn:uk:org:openbanking:events:resource-update'],
+  'consent-revoked': ['urn:uk:org:openbanking:events:consent-authorization-revoked'],
+  'account-closed': ['urn:uk:org:openbanking:events:account-access-consent-linked-account-update'],
+  'funds-consent-revoked': [
+    'urn:uk:org:openbanking:events:resource-update',
+    'urn:uk:org:openbanking:events:consent-authorization-revoked',
+  ],
+};
+
+for (const change of CHANGES) {
+  test(`sandbox --once --json --change ${change} plays every step and exits 0`, async () => {
+    const ended = await run(['sandbox', '--once', '--json', '--state', state, '--change', change]);
+    assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+    assert.equal(ended.stderr, '');
+    const steps = stepsOf(ended.stdout);
+    assert.deepEqual(
+      steps.map(({ step }) => step),
+      ORDER,
+    );
+    assert.ok(steps.every(({ ok, ms }) => ok === true && typeof ms === 'number'));
+    const attempts = stepOf(ended, 'deliver')['attempts'] as readonly { status: number }[];
+    assert.deepEqual(
+      attempts.map(({ status }) => status),
+      [500, 400, 202],
+    );
+    const { events, jti } = stepOf(ended, 'verify')['claims'] as { events: object; jti: string };
+    assert.deepEqual(Object.keys(events), EVENTS[change]);
+    assert.equal(stepOf(ended, 'publish')['jti'], jti);
+    assert.equal(stepOf(ended, 'register')['created'], true);
+    assert.equal(stepOf(ended, 'fetch')['status'], 200);
+    assert.equal(stepOf(ended, 'summary')['steps'], ORDER.length - 1);
+    assert.deepEqual(
+      readdirSync(state).filter((name) => name.startsWith('once-')),
+      [],
+      'what only this run needed is gone',
+    );
+  });
+}
+
+test('sandbox --once prints the flow for people, without colours where it is no terminal', async () => {
+  const { code, stdout } = await run(['sandbox', '--once', '--state', state]);
+  assert.equal(code, 0);
+  assert.ok(!stdout.includes('\u001b'), 'no escape codes');
+  assert.match(stdout, /attempt 1 → 500 .*\n.*attempt 2 → 400 .*\n.*attempt 3 → 202 /);
+  assert.match(stdout, /\nAll 11 steps happened in \d+\.\d s\.\n$/);
+});
+
+test('keys and tokens of the state folder are for their owner alone', { skip: process.platform === 'win32' }, () => {
+  for (const name of ['operator-token', 'pki/bank-signing.key', 'pki/tpp-transport.key', 'pki/pki.json']) {
+    assert.equal(statSync(join(state, name)).mode & 0o077, 0, name);
+  }
+});
+
+/** Starts a sandbox that stays up, and waits for its summary. */
+async function stayingUp(args: readonly string[]) {
+  const running = start(['sandbox', '--json', '--state', state, ...args]);
+  const summary: Step = JSON.parse(await running.line(/"step":"summary"/));
+  assert.equal(summary['ok'], true);
+  return running;
+}
+
+function portsOf(step: Step): number[] {
+  const urls = Object.values(step).filter((value) => typeof value === 'string' && value.startsWith('https:'));
+  return [...new Set(urls.map((url) => Number(new URL(String(url)).port)))];
+}
+
+/** Whether anything listens there. */
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+test('a sandbox that stays up ends on SIGINT with 0 and leaves nothing running; the next reuses keys and replaces the subscription', async () => {
+  const runs: { stdout: string; stderr: string }[] = [];
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const running = await stayingUp(['--port', '0']);
+    const ports = portsOf(stepOf(running.output(), 'start'));
+    assert.equal(ports.length, 5);
+    for (const port of ports) assert.ok(await listens(port), `${port} listens`);
+    running.child.kill(signal);
+    const ended = await running.ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.equal(ended.stderr, '');
+    for (const port of ports) assert.ok(!(await listens(port)), `${port} is free again`);
+    runs.push(ended);
+  }
+  const [first, second] = runs;
+  assert.ok(first !== undefined && second !== undefined);
+  assert.equal(stepOf(second, 'register-tpp')['kid'], stepOf(first, 'register-tpp')['kid']);
+  assert.equal(stepOf(first, 'register')['created'], true);
+  assert.equal(stepOf(second, 'register')['created'], false);
+  const ids = runs.map((each) => stepOf(each, 'register')['eventSubscriptionId']);
+  assert.equal(ids[0], ids[1], 'one subscription, replaced');
+  assert.notEqual(stepOf(first, 'register')['callbackUrl'], stepOf(second, 'register')['callbackUrl']);
+});
+
+test('an event published by hand while the sandbox stays up reaches the TPP, and is printed', async () => {
+  const running = await stayingUp(['--port', '0']);
+  const { operator } = stepOf(running.output(), 'start') as unknown as { operator: string };
+  const token = readFileSync(join(state, 'operator-token'), 'utf8');
+  const { createOperatorClient } = await import('@tidings/sandbox');
+  const caPem = readFileSync(join(state, 'pki', 'root.pem'), 'utf8');
+  const bank = createOperatorClient({ url: operator, token, caPem });
+  const uri = 'https://bank.example/aac-1';
+  const { jti } = await bank.publish({
+    id: 'by-hand-1',
+    clientId: 'tidings-sample-tpp',
+    occurredAt: new Date().toISOString(),
+    transactionId: 'txn-1',
+    resource: {
+      id: 'aac-1',
+      type: 'account-access-consent',
+      version: '4.0',
+      uri,
+      links: [{ version: 'v4.0', link: uri }],
+    },
+    events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+  });
+  const printed = JSON.parse(await running.line(/"received"/));
+  assert.equal(printed.received, jti);
+  bank.close();
+  running.child.kill('SIGINT');
+  assert.equal((await running.ended).code, 0);
+});
+
+for (const after of ['pki', 'start', 'publish'] as const) {
+  test(`SIGINT after the step ${after} of sandbox --once ends it with 130 and leaves nothing behind`, async () => {
+    const running = start(['sandbox', '--once', '--json', '--state', state]);
+    await running.line(new RegExp(`"step":"${after}"`));
+    running.child.kill('SIGINT');
+    const { code, signal, stderr } = await running.ended;
+    assert.equal(signal, null, 'it ended by itself');
+    assert.equal(code, 130, stderr);
+    assert.equal(stderr, '', 'what fails because it is stopped is not told');
+    assert.deepEqual(
+      readdirSync(state).filter((name) => name.startsWith('once-')),
+      [],
+    );
+  });
+}
+
+test('a state folder below a regular file cannot be used: one sentence, exit code 2, nothing made', async () => {
+  const file = join(base, 'regular-file');
+  writeFileSync(file, 'content');
+  const { code, stdout, stderr } = await run(['sandbox', '--once', '--state', join(file, 'state')]);
+  assert.equal(code, 2, stdout);
+  assert.match(stderr, /^tidings: .*regular-file.*\n$/);
+  assert.match(stderr, /ENOTDIR.*choose a state folder|choose another with --state/);
+  assert.equal(readFileSync(file, 'utf8'), 'content');
+});
+
+test('a damaged PKI is told with its file and the remedy, and is left as it is', async () => {
+  const folder = join(base, 'damaged');
+  assert.equal((await run(['sandbox', '--once', '--json', '--state', folder])).code, 0);
+  const kept = join(folder, 'pki', 'pki.json');
+  writeFileSync(kept, '{}');
+  const { code, stderr } = await run(['sandbox', '--once', '--json', '--state', folder]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^tidings: .*pki\.json is damaged: remove that file, .*\n$/);
+  assert.equal(readFileSync(kept, 'utf8'), '{}');
+});
+
+for (const [offset, what] of [
+  'authorisation server',
+  'API',
+  'operator API',
+  'resource server',
+  'callback URL',
+].entries()) {
+  test(`sandbox with the port of the ${what} in use says which, exits with 2, and leaves nothing behind`, async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, stdout, stderr } = await run([
+      'sandbox',
+      '--once',
+      '--json',
+      '--state',
+      state,
+      '--port',
+      String(port - offset),
+    ]);
+    server.close();
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^tidings: .*Port \d+ is in use; stop what uses it, or choose other ports with --port\.\n$/);
+    const steps = stepsOf(stdout);
+    assert.deepEqual(
+      steps.map(({ step, ok }) => [step, ok]),
+      [
+        ['pki', true],
+        ['start', false],
+        ['summary', false],
+      ],
+    );
+    assert.deepEqual(
+      readdirSync(state).filter((name) => name.startsWith('once-')),
+      [],
+    );
+    assert.ok(existsSync(join(state, 'pki', 'pki.json')), 'the keys are kept');
+  });
+}
