@@ -1,6 +1,16 @@
 export { decodeBase64url, encodeBase64url } from './base64url.ts';
 export { checkCallbackUrl } from './callback-url.ts';
 export {
+  type CallbackUrl,
+  type CallbackUrlRequest,
+  OBCallbackUrl1,
+  OBCallbackUrlResponse1,
+  OBCallbackUrlsResponse1,
+  readCallbackUrl,
+  writeCallbackUrl,
+  writeCallbackUrls,
+} from './callback-urls.ts';
+export {
   type AffectedResource,
   buildSetClaims,
   type ClaimsInput,
@@ -72,6 +82,15 @@ export {
   type VerificationKey,
 } from './keys.ts';
 export { parseSetClaims } from './parse-claims.ts';
+export {
+  OBEventPolling1,
+  OBEventPollingResponse1,
+  type Poll,
+  REPORTS_PER_POLL_MAX,
+  readPoll,
+  type SetErrorReport,
+  writePollResponse,
+} from './polling.ts';
 export {
   type EventSubscription,
   type EventSubscriptionRequest,

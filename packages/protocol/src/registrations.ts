@@ -2,8 +2,8 @@ import { type Static, Type } from 'typebox';
 import { checkCallbackUrl } from './callback-url.ts';
 import { ApiError } from './errors.ts';
 import type { EventTypeCatalogue } from './event-types.ts';
-import { type Shaped, shapeOf } from './shape.ts';
-import { parseStrictJson, StrictJsonError } from './strict-json.ts';
+import { fieldInvalid, readBody } from './read-body.ts';
+import { shapeOf } from './shape.ts';
 import { type ApiVersion, compareVersions, isVersion, SPECIFICATION_VERSION_MAX } from './versions.ts';
 
 const EVENT_TYPES_MAX = 100;
@@ -70,6 +70,8 @@ export interface RegistrationRules {
   /** The version of the API that was called. */
   readonly apiVersion: ApiVersion;
   readonly catalogue: EventTypeCatalogue;
+  /** False at an ASPSP that only offers aggregated polling. */
+  readonly callbackUrlAllowed: boolean;
   /** Where a TPP finds the supported event types. */
   readonly eventTypesUrl: string | undefined;
 }
@@ -79,7 +81,7 @@ const shapePut = shapeOf(OBEventSubscriptionResponse1);
 
 /** Reads the body of POST /event-subscriptions. @throws {ApiError} naming the field (rules, sections 2 and 7) */
 export function readEventSubscription(body: Uint8Array, rules: RegistrationRules): EventSubscriptionRequest {
-  return checkData(readBody(body, shapePost).Data, rules);
+  return checkData(readBody(body, shapePost, 'Data.').Data, rules);
 }
 
 /**
@@ -92,7 +94,7 @@ export function readReplacedEventSubscription(
   idInPath: string,
   rules: RegistrationRules,
 ): EventSubscription {
-  const { Data } = readBody(body, shapePut);
+  const { Data } = readBody(body, shapePut, 'Data.');
   if (Data.EventSubscriptionId !== idInPath) {
     throw fieldInvalid('Data.EventSubscriptionId', 'must equal the id in the path');
   }
@@ -122,41 +124,31 @@ function dataOf(subscription: EventSubscription): OBEventSubscriptionResponse1['
   };
 }
 
-function readBody<T>(body: Uint8Array, shape: (value: unknown) => Shaped<T>): T {
-  const shaped = shape(readJson(body));
-  if (shaped.ok) return shaped.value;
-  const { kind, path, why } = shaped.fault;
-  const detail = { message: `${path === '' ? 'The body' : path} ${why}.`, ...(path !== '' && { path }) };
-  if (kind === 'missing') throw new ApiError('FieldMissing', detail);
-  // A member of Data with a wrong value is a field that is invalid; anything else is not the schema's body at all.
-  throw new ApiError(kind === 'invalid' && path.startsWith('Data.') ? 'FieldInvalid' : 'ResourceInvalidFormat', detail);
-}
-
-function readJson(body: Uint8Array): unknown {
-  try {
-    return parseStrictJson(body);
-  } catch (error) {
-    if (error instanceof StrictJsonError) {
-      throw new ApiError('ResourceInvalidFormat', { message: `The body ${error.message}.` });
-    }
-    throw error;
-  }
-}
-
 function checkData(
   data: Static<typeof OBEventSubscription1>['Data'],
   rules: RegistrationRules,
 ): EventSubscriptionRequest {
-  if (!isVersion(data.Version)) throw fieldInvalid('Data.Version', 'must be digits and dots, such as 4.0');
-  if (compareVersions(data.Version, SPECIFICATION_VERSION_MAX) > 0) {
-    throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the newest version supported`);
-  }
+  checkVersion(data.Version);
   if (data.CallbackUrl !== undefined) {
+    if (!rules.callbackUrlAllowed) {
+      throw new ApiError('FieldUnexpected', {
+        message: 'Data.CallbackUrl is not expected: this ASPSP offers aggregated polling only.',
+        path: 'Data.CallbackUrl',
+      });
+    }
     const fault = checkCallbackUrl(data.CallbackUrl, rules.apiVersion);
     if (fault !== undefined) throw fieldInvalid('Data.CallbackUrl', fault);
   }
   checkEventTypes(data.EventTypes ?? [], rules);
   return { callbackUrl: data.CallbackUrl, version: data.Version, eventTypes: data.EventTypes };
+}
+
+/** `Data.Version` of either registration. @throws {ApiError} FieldInvalid */
+export function checkVersion(version: string): void {
+  if (!isVersion(version)) throw fieldInvalid('Data.Version', 'must be digits and dots, such as 4.0');
+  if (compareVersions(version, SPECIFICATION_VERSION_MAX) > 0) {
+    throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the newest version supported`);
+  }
 }
 
 function checkEventTypes(eventTypes: readonly string[], rules: RegistrationRules): void {
@@ -169,8 +161,4 @@ function checkEventTypes(eventTypes: readonly string[], rules: RegistrationRules
       ...(rules.eventTypesUrl !== undefined && { url: rules.eventTypesUrl }),
     });
   }
-}
-
-function fieldInvalid(path: string, why: string): ApiError {
-  return new ApiError('FieldInvalid', { message: `${path} ${why}.`, path });
 }

@@ -27,6 +27,7 @@ const rulesOf = (apiVersion: ApiVersion): RegistrationRules => ({
   apiVersion,
   catalogue,
   eventTypesUrl: EVENT_TYPES_URL,
+  callbackUrlAllowed: true,
 });
 const onV40 = rulesOf('v4.0');
 const onV31 = rulesOf('v3.1');

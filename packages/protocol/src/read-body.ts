@@ -1,0 +1,36 @@
+import { ApiError } from './errors.ts';
+import type { Shaped } from './shape.ts';
+import { parseStrictJson, StrictJsonError } from './strict-json.ts';
+
+/**
+ * Reads the body of a request: strict JSON of a given shape.
+ *
+ * @param fieldsBelow where the fields stand that have a name of their own in the standard: `Data.`, or empty for a body
+ *   without `Data`. A wrong value there is an invalid field; anything else is no body of the schema.
+ * @throws {ApiError} FieldMissing, FieldInvalid or ResourceInvalidFormat, naming the field (rules, section 7)
+ */
+export function readBody<T>(body: Uint8Array, shape: (value: unknown) => Shaped<T>, fieldsBelow: string): T {
+  const shaped = shape(readJson(body));
+  if (shaped.ok) return shaped.value;
+  const { kind, path, why } = shaped.fault;
+  const detail = { message: `${path === '' ? 'The body' : path} ${why}.`, ...(path !== '' && { path }) };
+  if (kind === 'missing') throw new ApiError('FieldMissing', detail);
+  const isField = kind === 'invalid' && path !== '' && path.startsWith(fieldsBelow);
+  throw new ApiError(isField ? 'FieldInvalid' : 'ResourceInvalidFormat', detail);
+}
+
+function readJson(body: Uint8Array): unknown {
+  try {
+    return parseStrictJson(body);
+  } catch (error) {
+    if (error instanceof StrictJsonError) {
+      throw new ApiError('ResourceInvalidFormat', { message: `The body ${error.message}.` });
+    }
+    throw error;
+  }
+}
+
+/** A field whose value breaks a rule. @param why to be read after the field's name */
+export function fieldInvalid(path: string, why: string): ApiError {
+  return new ApiError('FieldInvalid', { message: `${path} ${why}.`, path });
+}
