@@ -2,7 +2,10 @@ export type { AccessToken } from './bank/access-tokens.ts';
 export { type BankClient, type BankClientOptions, type ClientTransport, createBankClient } from './bank/bank-client.ts';
 export { BankError, type BankErrorContext, type BankErrorDetail, type BankErrorKind } from './bank/bank-error.ts';
 export type { BankExchange, BankIdentity } from './bank/bank-http.ts';
-export type { EventSubscriptions, NewEventSubscription } from './bank/event-subscriptions.ts';
+export type { CallbackUrls, EnsuredCallbackUrl } from './bank/callback-urls.ts';
+export type { EventPolling, PollAnswer, PollLimits, PollRequest } from './bank/event-polling.ts';
+export type { EnsuredEventSubscription, EventSubscriptions, NewEventSubscription } from './bank/event-subscriptions.ts';
+export type { Ensured } from './bank/registrations.ts';
 export type { FetchedResource, ResourceTarget } from './bank/resources.ts';
 export { RemoteKeysError, type RemoteKeysOptions, remoteKeys } from './net/remote-keys.ts';
 export {
@@ -14,8 +17,24 @@ export {
   type TlsRequest,
   type TlsTransport,
 } from './net/tls-fetch.ts';
-export type { EventNotification } from './receiver/event-notification.ts';
+export type { EventNotification } from './notification/event-notification.ts';
+export { NotificationError, type NotificationErrorCode } from './notification/notification-error.ts';
+export {
+  createNotificationHandler,
+  type NotificationHandler,
+  type NotificationHandlerOptions,
+  type NotificationHandling,
+} from './notification/notification-handler.ts';
+export { createMemorySeenStore, type SeenStore } from './notification/seen-store.ts';
+export type { SetVerification } from './notification/set-verifier.ts';
+export { createPoller, type Poller } from './poller/poller.ts';
+export type {
+  PollerHandling,
+  PollerOptions,
+  PollerSettings,
+  PollFailure,
+  RefusedSet,
+} from './poller/poller-options.ts';
 export { nodeListener } from './receiver/node-listener.ts';
-export { createReceiver, type Receiver, type ReceiverOptions } from './receiver/receiver.ts';
+export { createReceiver, type Receiver, type ReceiverOptions, type ReceiverSettings } from './receiver/receiver.ts';
 export { REFUSALS, type Refusal, type RefusalCode } from './receiver/refusals.ts';
-export { createMemorySeenStore, type SeenStore } from './receiver/seen-store.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { BankError, createBankClient } from '@tidings/tpp';
-import { NOW_MS, sendJson, startBank } from './support/fake-bank.ts';
+import { NOW_MS, startBank } from './support/fake-bank.ts';
 import { makeParticipant } from './support/participants.ts';
 import { testPki } from './support/pki.ts';
-import { deferred } from './support/servers.ts';
+import { deferred, sendJson } from './support/servers.ts';
 
 test('a token comes by client credentials over mutual TLS, from the endpoint that discovery names for it', async (t) => {
   const bank = await startBank(t);

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { isUuid, signDetached } from '@tidings/protocol';
 import type { BankError } from '@tidings/tpp';
-import { type FakeBank, type Instead, NOW_MS, sendJson, startBank } from './support/fake-bank.ts';
+import { type FakeBank, type Instead, NOW_MS, startBank } from './support/fake-bank.ts';
 import { BANK_ORG_ID, makeParticipant } from './support/participants.ts';
+import { sendJson } from './support/servers.ts';
 
 const CALLBACK_URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const WANTED = { callbackUrl: CALLBACK_URL, version: '4.0', eventTypes: ['UK.OBIE.Resource-Update'] };

@@ -29,7 +29,8 @@ test('protocol and tpp, compiled, run on an older Node', {
   const { stdout } = await run(olderNode, [join(folder, 'smoke.js')], { cwd: folder, timeout: 30_000 });
   assert.deepEqual(JSON.parse(stdout), {
     statuses: [202, 202, 400, 413],
-    handled: ['jti-1'],
+    handled: ['jti-1', 'jti-2', 'jti-3'],
+    acknowledged: ['', 'jti-1,jti-2', 'jti-1,jti-2', ''],
     accessToken: 'token-1',
   });
 });

@@ -25,6 +25,7 @@ export interface BankErrorContext extends ErrorOptions {
   readonly status?: number | undefined;
   readonly interactionId?: string | undefined;
   readonly details?: readonly BankErrorDetail[] | undefined;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error that a bank client throws for what others do. `message` holds no token, key or body. */
@@ -37,6 +38,8 @@ export class BankError extends Error {
   readonly interactionId: string | undefined;
   /** What the bank wrote into its error body (v3.1 or v4.0); empty when it wrote none. */
   readonly details: readonly BankErrorDetail[];
+  /** How long the bank asks to wait (`Retry-After`, with 429 and 503); not bounded. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(kind: BankErrorKind, message: string, context: BankErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
@@ -44,6 +47,7 @@ export class BankError extends Error {
     this.status = context.status;
     this.interactionId = context.interactionId;
     this.details = context.details ?? [];
+    this.retryAfterMs = context.retryAfterMs;
   }
 
   /** The codes of `details`. */

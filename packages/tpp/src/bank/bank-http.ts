@@ -8,11 +8,12 @@ import {
   signDetached,
   verifyDetached,
 } from '@tidings/protocol';
-import { type TlsFetch, TlsFetchError } from '../net/tls-fetch.ts';
+import { type TlsFetch, TlsFetchError, type TlsRequest } from '../net/tls-fetch.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import type { BankAnswer } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import { readErrorBody } from './error-body.ts';
+import { retryAfterMsOf } from './retry-after.ts';
 import { bankErrorOf } from './transport-error.ts';
 
 /** The ASPSP as a signer. */
@@ -35,11 +36,12 @@ export interface BankExchange {
   readonly interactionIdEchoed: boolean;
 }
 
-/** One request to the bank's API. A body is sent as JSON and signed. */
-export interface BankRequest {
+/** One request to the bank's API. A body is sent as JSON, and signed unless `unsigned`. */
+export interface BankRequest extends Pick<TlsRequest, 'requestTimeoutMs' | 'responseBytesMax' | 'signal'> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
   readonly body?: unknown;
+  readonly unsigned?: boolean;
 }
 
 /** Talks to the bank's API. */
@@ -61,6 +63,8 @@ export interface BankHttpOptions {
   readonly signer: JwsSigner;
   readonly bank: BankIdentity;
   readonly clockSkewSeconds: number;
+  /** Sign in the `b64: false` form, and accept it in answers of v3.1. */
+  readonly unencodedPayload: boolean;
   onExchange?(exchange: BankExchange): void;
   now(): number;
   randomUuid(): string;
@@ -68,6 +72,12 @@ export interface BankHttpOptions {
 
 const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const UNAUTHORISED = 401;
+const V31 = /\/v3\.1(?:\.\d+)?(?:\/|$)/;
+
+/** Whether a URL lies under v3.1 of the API, the only place for the `b64: false` form (rules, section 5). */
+export function isV31(url: string): boolean {
+  return V31.test(new URL(url).pathname);
+}
 
 /**
  * Makes what every call to the bank's API has in common: token, signature, interaction id; the error bodies; and once
@@ -77,12 +87,12 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
   const { tokens, tlsFetch, signer, now } = options;
 
   async function attempt(request: BankRequest): Promise<BankAnswer> {
-    const { accessToken } = await tokens.current();
+    const { accessToken } = await unlessAborted(tokens.current(), request.signal);
     const interactionId = options.randomUuid();
-    const { method, url } = request;
-    const { headers, body } = await prepare(request, accessToken, interactionId);
+    const { method, url, requestTimeoutMs, responseBytesMax, signal } = request;
+    const prepared = await prepare(request, accessToken, interactionId);
     const response = await reach(
-      () => tlsFetch(url, { method, headers, ...(body !== undefined && { body }) }),
+      () => tlsFetch(url, { method, ...prepared, requestTimeoutMs, responseBytesMax, signal }),
       interactionId,
     );
     const { status } = response;
@@ -91,9 +101,11 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
     options.onExchange?.({ method, status, interactionId, interactionIdEchoed });
     if (status === UNAUTHORISED) tokens.drop(accessToken);
     return {
+      url,
       status,
       body: new Uint8Array(await response.arrayBuffer()),
       signature: response.headers.get(SIGNATURE_HEADER) ?? undefined,
+      retryAfterMs: retryAfterMsOf(response.headers.get('retry-after'), now()),
       interactionId,
     };
   }
@@ -110,9 +122,11 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
     };
     if (request.body === undefined) return { headers };
     const body = new TextEncoder().encode(JSON.stringify(request.body));
-    const signature = await signDetached(body, signer, now() / 1000);
-    const signed = { 'content-type': 'application/json; charset=utf-8', [SIGNATURE_HEADER]: signature };
-    return { headers: { ...headers, ...signed }, body };
+    const withType = { ...headers, 'content-type': 'application/json; charset=utf-8' };
+    if (request.unsigned) return { headers: withType, body };
+    const { unencodedPayload } = options;
+    const signature = await signDetached(body, signer, now() / 1000, { unencodedPayload });
+    return { headers: { ...withType, [SIGNATURE_HEADER]: signature }, body };
   }
 
   return {
@@ -124,6 +138,21 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
   };
 }
 
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(new BankError('unreachable', 'The request was aborted.'));
+  });
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([aborted, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 async function reach(call: () => Promise<Response>, interactionId: string): Promise<Response> {
   try {
     return await call();
@@ -133,14 +162,15 @@ async function reach(call: () => Promise<Response>, interactionId: string): Prom
 }
 
 function acceptedOnly(answer: BankAnswer): BankAnswer {
-  const { status, body, interactionId } = answer;
+  const { status, body, interactionId, retryAfterMs } = answer;
   if (status >= 200 && status < 300) return answer;
-  const context = { status, interactionId, details: readErrorBody(body) };
+  const context = { status, interactionId, details: readErrorBody(body), retryAfterMs };
   if (status === UNAUTHORISED) throw new BankError('unauthorised', 'The bank did not take the access token.', context);
   throw new BankError('refused', `The bank refused with status ${status}.`, context);
 }
 
-async function verifyAnswer(answer: BankAnswer, { bank, now, clockSkewSeconds }: BankHttpOptions): Promise<void> {
+async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promise<void> {
+  const { bank, now, clockSkewSeconds } = options;
   const { status, interactionId, signature, body } = answer;
   if (signature === undefined) {
     throw new BankError('untrusted', `The answer has no ${SIGNATURE_HEADER}.`, { status, interactionId });
@@ -153,7 +183,7 @@ async function verifyAnswer(answer: BankAnswer, { bank, now, clockSkewSeconds }:
       nowSeconds: now() / 1000,
       clockSkewSeconds,
       typesAccepted: SIGNATURE_TYPES,
-      unencodedPayloadAccepted: false,
+      unencodedPayloadAccepted: options.unencodedPayload && isV31(answer.url),
     });
   } catch (cause) {
     const why = cause instanceof JwsError ? cause.message : 'The keys to verify with could not be had.';

@@ -2,11 +2,10 @@ import {
   type EventSubscription,
   OBEventSubscriptionResponse1,
   OBEventSubscriptionsResponse1,
-  type Shaped,
   shapeOf,
 } from '@tidings/protocol';
-import { type BankAnswer, readJson, untrusted } from './bank-answer.ts';
 import type { BankHttp } from './bank-http.ts';
+import { createRegistrations, type Ensured, mapShaped, type RegistrationKind } from './registrations.ts';
 
 /** What a TPP asks for (`OBEventSubscription1`; rules, section 2). */
 export interface NewEventSubscription {
@@ -32,44 +31,54 @@ export interface EventSubscriptions {
   replace(subscription: NewEventSubscription & { readonly eventSubscriptionId: string }): Promise<EventSubscription>;
   /** Neither the request nor the answer is signed. */
   delete(eventSubscriptionId: string): Promise<void>;
+  /**
+   * Makes it so: creates the event subscription, replaces one that differs, or does nothing when it is as wanted. Safe
+   * to call at every start, and again after any error. `eventTypes` are compared as sets, and left out is the same as
+   * empty; the other members as they are written. When somebody else writes in between (409, or the id is gone) it reads
+   * once more and goes on from there. A 409 remains where the API cannot show what is in the way: on v3.1, a
+   * registration that was made through v4.0.
+   */
+  ensure(subscription: NewEventSubscription): Promise<EnsuredEventSubscription>;
+}
+
+/** What `eventSubscriptions.ensure` came to. */
+export interface EnsuredEventSubscription {
+  /** As the bank holds it now. */
+  readonly subscription: EventSubscription;
+  readonly did: Ensured;
 }
 
 const shapeOfOne = shapeOf(OBEventSubscriptionResponse1);
 const shapeOfList = shapeOf(OBEventSubscriptionsResponse1);
-const ID = /^(?!\.{1,2}$).{1,40}$/s;
+
+const KIND: RegistrationKind<NewEventSubscription, EventSubscription> = {
+  path: 'event-subscriptions',
+  plural: 'event subscriptions',
+  idName: 'eventSubscriptionId',
+  idOf: ({ eventSubscriptionId }) => eventSubscriptionId,
+  postBody: (wanted) => ({ Data: dataOf(wanted) }),
+  putBody: (wanted, id) => ({ Data: { EventSubscriptionId: id, ...dataOf(wanted) } }),
+  readOne: (value) => mapShaped(shapeOfOne(value), ({ Data }) => subscriptionOf(Data)),
+  readList: (value) => mapShaped(shapeOfList(value), ({ Data }) => (Data.EventSubscription ?? []).map(subscriptionOf)),
+  isSame: (held, wanted) =>
+    held.callbackUrl === wanted.callbackUrl &&
+    held.version === wanted.version &&
+    isSameSet(held.eventTypes ?? [], wanted.eventTypes ?? []),
+};
 
 /** Makes the calls of the Event Notification Subscription API Profile. @param baseUrl without a slash at its end */
 export function createEventSubscriptions(http: BankHttp, baseUrl: string): EventSubscriptions {
-  const collection = `${baseUrl}/event-subscriptions`;
+  const registrations = createRegistrations(http, baseUrl, KIND);
   return {
-    create: async (subscription) => {
-      const body = { Data: dataOf(subscription) };
-      return await readOne(http, await http.send({ method: 'POST', url: collection, body }));
-    },
-    get: async () => {
-      const answer = await http.send({ method: 'GET', url: collection });
-      const { EventSubscription: found = [] } = (await readSigned(http, answer, shapeOfList)).Data;
-      if (found.length > 1) throw untrusted(answer, 'lists more event subscriptions than the one there can be');
-      return found[0] === undefined ? undefined : subscriptionOf(found[0]);
-    },
-    replace: async (subscription) => {
-      const { eventSubscriptionId } = subscription;
-      const url = `${collection}/${pathSegment(eventSubscriptionId)}`;
-      const body = { Data: { EventSubscriptionId: eventSubscriptionId, ...dataOf(subscription) } };
-      const answer = await http.send({ method: 'PUT', url, body });
-      const replaced = await readOne(http, answer);
-      if (replaced.eventSubscriptionId !== eventSubscriptionId) throw untrusted(answer, 'is about another id');
-      return replaced;
-    },
-    delete: async (eventSubscriptionId) => {
-      await http.send({ method: 'DELETE', url: `${collection}/${pathSegment(eventSubscriptionId)}` });
+    create: registrations.create,
+    get: registrations.get,
+    replace: (subscription) => registrations.replace(subscription.eventSubscriptionId, subscription),
+    delete: registrations.delete,
+    ensure: async (wanted) => {
+      const { held, did } = await registrations.ensure(wanted);
+      return { subscription: held, did };
     },
   };
-}
-
-function pathSegment(eventSubscriptionId: string): string {
-  if (!ID.test(eventSubscriptionId)) throw new TypeError('eventSubscriptionId must have 1 to 40 characters');
-  return encodeURIComponent(eventSubscriptionId);
 }
 
 function dataOf({ callbackUrl, version, eventTypes }: NewEventSubscription): object {
@@ -78,10 +87,6 @@ function dataOf({ callbackUrl, version, eventTypes }: NewEventSubscription): obj
     Version: version,
     ...(eventTypes !== undefined && { EventTypes: eventTypes }),
   };
-}
-
-async function readOne(http: BankHttp, answer: BankAnswer): Promise<EventSubscription> {
-  return subscriptionOf((await readSigned(http, answer, shapeOfOne)).Data);
 }
 
 function subscriptionOf(data: OBEventSubscriptionResponse1['Data']): EventSubscription {
@@ -94,9 +99,8 @@ function subscriptionOf(data: OBEventSubscriptionResponse1['Data']): EventSubscr
   };
 }
 
-async function readSigned<T>(http: BankHttp, answer: BankAnswer, shape: (value: unknown) => Shaped<T>): Promise<T> {
-  await http.verify(answer);
-  const shaped = shape(readJson(answer));
-  if (shaped.ok) return shaped.value;
-  throw untrusted(answer, `is not of the standard's shape: ${shaped.fault.path} ${shaped.fault.why}`);
+function isSameSet(left: readonly string[], right: readonly string[]): boolean {
+  const one = new Set(left);
+  const other = new Set(right);
+  return one.size === other.size && [...one].every((each) => other.has(each));
 }

@@ -1,4 +1,4 @@
-import type { EventNotification } from '../receiver/event-notification.ts';
+import type { EventNotification } from '../notification/event-notification.ts';
 import { readJson } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import type { BankHttp } from './bank-http.ts';

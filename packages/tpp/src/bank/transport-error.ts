@@ -3,6 +3,7 @@ import { BankError, type BankErrorKind } from './bank-error.ts';
 
 const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
   closed: 'unreachable',
+  aborted: 'unreachable',
   connection: 'unreachable',
   timeout: 'unreachable',
   url: 'untrusted',

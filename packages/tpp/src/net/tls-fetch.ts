@@ -30,6 +30,12 @@ export interface TlsRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** In place of the client's, for this exchange. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** In place of the client's, for this answer. */
+  readonly responseBytesMax?: number | undefined;
+  /** Ends the exchange; its connection is destroyed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends one request over TLS. The body of the answer has been read to its end. */
@@ -41,7 +47,7 @@ export interface TlsFetch {
 }
 
 /** Why there is no answer. `url`: not an https URL, nothing was sent. */
-export type TlsFetchErrorCode = 'url' | 'closed' | 'connection' | 'timeout' | 'too_large' | 'malformed';
+export type TlsFetchErrorCode = 'url' | 'closed' | 'aborted' | 'connection' | 'timeout' | 'too_large' | 'malformed';
 
 /** An exchange that came to no answer. `message` holds neither URL nor headers, so no secret. */
 export class TlsFetchError extends Error {
@@ -60,6 +66,7 @@ const RESPONSE_BYTES_MAX = 1_048_576;
 const CONNECTIONS_MAX = 16;
 // Below the five seconds after which servers on Node close an idle connection, so that the two rarely cross.
 const IDLE_MS_MAX = 4_000;
+const ABORTED = 'The request was aborted.';
 // A Response with one of these may have no body (Fetch standard, "null body status").
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 
@@ -86,7 +93,12 @@ export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
     if (!URL.canParse(url) || new URL(url).protocol !== 'https:') {
       throw new TlsFetchError('url', 'Only https URLs are fetched.');
     }
-    return await exchange(new URL(url), request, { agent, requestTimeoutMs, responseBytesMax });
+    if (request.signal?.aborted) throw new TlsFetchError('aborted', ABORTED);
+    return await exchange(new URL(url), request, {
+      agent,
+      requestTimeoutMs: request.requestTimeoutMs ?? requestTimeoutMs,
+      responseBytesMax: request.responseBytesMax ?? responseBytesMax,
+    });
   }
 
   return Object.assign(tlsFetch, {
@@ -124,6 +136,8 @@ async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<
     isLate = true;
     outgoing.destroy();
   });
+  const abort = () => outgoing.destroy();
+  request.signal?.addEventListener('abort', abort);
   try {
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.on('response', resolve).on('error', reject).end(request.body);
@@ -133,10 +147,12 @@ async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<
     return toResponse(incoming, body);
   } catch (cause) {
     if (cause instanceof TlsFetchError) throw cause;
+    if (request.signal?.aborted) throw new TlsFetchError('aborted', ABORTED, { cause });
     if (isLate) throw new TlsFetchError('timeout', `No whole answer within ${requestTimeoutMs} ms.`, { cause });
     throw new TlsFetchError('connection', `The connection failed (${codeOf(cause)}).`, { cause });
   } finally {
     cancelDeadline();
+    request.signal?.removeEventListener('abort', abort);
   }
 }
 

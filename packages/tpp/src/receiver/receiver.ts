@@ -1,54 +1,24 @@
-import {
-  INTERACTION_ID_HEADER,
-  interactionIdOf,
-  type KeySource,
-  SET_MEDIA_TYPE,
-  SET_TYPES_ACCEPTED,
-  SetError,
-  type SetExpectations,
-  type VerifiedSet,
-  verifySet,
-} from '@tidings/protocol';
-import { freshUuid, systemNowMs } from '../clock.ts';
+import { INTERACTION_ID_HEADER, interactionIdOf, SET_MEDIA_TYPE } from '@tidings/protocol';
+import { freshUuid } from '../clock.ts';
 import { readCapped } from '../net/read-capped.ts';
-import { type EventNotification, eventNotificationOf } from './event-notification.ts';
-import { createOnce } from './once.ts';
-import { REFUSALS, type Refusal, RefusedNotification } from './refusals.ts';
-import { createMemorySeenStore, type SeenStore } from './seen-store.ts';
+import { eventNotificationOf } from '../notification/event-notification.ts';
+import { NotificationError } from '../notification/notification-error.ts';
+import { handlerOf, type NotificationHandling } from '../notification/notification-handler.ts';
+import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
+import { REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
 
-/** What a receiver of event notifications is made of. */
-export interface ReceiverOptions {
-  /** `iss` claim: the URI of the ASPSP. */
-  readonly issuer: string;
-  /** `iss` of the JOSE header: the ASPSP's organisation id, or the subject DN of its eIDAS certificate. */
-  readonly signer: string;
-  /** `aud` claim: the TPP's own client_id. */
-  readonly clientId: string;
-  /** The ASPSP's signing keys: `remoteKeys` or `importSigningKeys`. */
-  readonly keys: KeySource;
-  /** DNS names accepted as `tan`. Default `['openbanking.org.uk']`. */
-  readonly trustAnchors?: readonly string[];
-  /** How far times in the token may lie in the future. Default 60. */
-  readonly clockSkewSeconds?: number;
-  /** Values of `typ` accepted beside none. Default `JOSE`, `JWT`, `secevent+jwt`. */
-  readonly typesAccepted?: readonly string[];
+/** What a receiver of event notifications is made of, beside what takes them. */
+export interface ReceiverSettings extends SetVerification {
   /** Longest body that is read. Default 131 072. */
   readonly bodyBytesMax?: number;
-  /** Memory of what was handled. Default: in the process, 100 000 entries. */
-  readonly seen?: SeenStore;
-  /**
-   * Takes one verified notification. The bank is answered after it has finished, and it waits some seconds only: store
-   * the notification and return, and do the work (such as fetching the resource) afterwards. It gets no deadline here:
-   * one that never finishes holds its request, and every copy of the same notification.
-   */
-  onNotification(notification: EventNotification): Promise<void> | void;
   /** For the TPP's own log; what it throws is ignored. */
   onRefused?(refusal: Refusal): void;
-  /** Milliseconds since the epoch. Default: the machine's clock. */
-  now?(): number;
   /** Default: `crypto.randomUUID`. */
   randomUuid?(): string;
 }
+
+/** What a receiver is made of: settings, and `onNotification` with `seen`, or a `handler` that a poller shares. */
+export type ReceiverOptions = ReceiverSettings & NotificationHandling;
 
 /** The TPP's endpoint for event notifications. */
 export interface Receiver {
@@ -56,8 +26,6 @@ export interface Receiver {
   handle(request: Request): Promise<Response>;
 }
 
-const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
-const CLOCK_SKEW_SECONDS = 60;
 const BODY_BYTES_MAX = 131_072;
 
 /**
@@ -68,17 +36,18 @@ const BODY_BYTES_MAX = 131_072;
  *
  * Does not look at the path of the request, nor at `x-fapi-financial-id`, nor at who the client is: the signature alone
  * says who speaks. Does not limit how slowly a body may come: that is the server's matter.
+ *
+ * @throws {TypeError} when neither or both of `handler` and `onNotification` are given
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
-  const { bodyBytesMax = BODY_BYTES_MAX, seen = createMemorySeenStore(), randomUuid = freshUuid } = options;
-  const once = createOnce(seen);
+  const { bodyBytesMax = BODY_BYTES_MAX, randomUuid = freshUuid } = options;
+  const handler = handlerOf(options);
 
   async function receive(request: Request, interactionId: string): Promise<void> {
     checkRequest(request, bodyBytesMax);
     const set = await readSet(request, bodyBytesMax);
-    const { claims } = await verify(set, options);
-    const key = JSON.stringify([claims.iss, claims.jti]);
-    await once(key, () => options.onNotification(eventNotificationOf(claims, set, interactionId)));
+    const claims = await verifiedClaims(set, options);
+    await handler.handle(eventNotificationOf(claims, set, interactionId));
   }
 
   return {
@@ -97,10 +66,10 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 }
 
 function checkRequest({ method, headers }: Request, bodyBytesMax: number): void {
-  if (method !== 'POST') throw new RefusedNotification('method_not_allowed', `${method} is not POST.`);
+  if (method !== 'POST') throw new RefusedRequest('method_not_allowed', `${method} is not POST.`);
   const mediaType = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== SET_MEDIA_TYPE) {
-    throw new RefusedNotification('unsupported_media_type', `The Content-Type is not ${SET_MEDIA_TYPE}.`);
+    throw new RefusedRequest('unsupported_media_type', `The Content-Type is not ${SET_MEDIA_TYPE}.`);
   }
   if (Number(headers.get('content-length') ?? 0) > bodyBytesMax) throw tooLarge(bodyBytesMax);
 }
@@ -118,39 +87,20 @@ async function readBody(body: AsyncIterable<Uint8Array>, bodyBytesMax: number): 
   try {
     return await readCapped(body, bodyBytesMax);
   } catch (cause) {
-    throw new RefusedNotification('invalid_request', 'The body could not be read to its end.', { cause });
+    throw new RefusedRequest('invalid_request', 'The body could not be read to its end.', { cause });
   }
 }
 
-async function verify(set: string, options: ReceiverOptions): Promise<VerifiedSet> {
-  const expected: SetExpectations = {
-    issuer: options.issuer,
-    signer: options.signer,
-    audience: options.clientId,
-    keys: options.keys,
-    trustAnchors: options.trustAnchors ?? TRUST_ANCHORS,
-    clockSkewSeconds: options.clockSkewSeconds ?? CLOCK_SKEW_SECONDS,
-    typesAccepted: options.typesAccepted ?? SET_TYPES_ACCEPTED,
-    nowSeconds: (options.now ?? systemNowMs)() / 1000,
-  };
-  try {
-    return await verifySet(set, expected);
-  } catch (cause) {
-    if (cause instanceof SetError) throw new RefusedNotification(cause.code, cause.message);
-    throw new RefusedNotification('keys_unavailable', 'The keys to verify with could not be had.', { cause });
-  }
-}
-
-function tooLarge(bodyBytesMax: number): RefusedNotification {
-  return new RefusedNotification('content_too_large', `The body has over ${bodyBytesMax} bytes.`);
+function tooLarge(bodyBytesMax: number): RefusedRequest {
+  return new RefusedRequest('content_too_large', `The body has over ${bodyBytesMax} bytes.`);
 }
 
 function refusalOf(error: unknown, interactionId: string): Refusal {
   // Anything else would be a bug of this package; the bank sends again, and the TPP's log shows it.
   const refused =
-    error instanceof RefusedNotification
+    error instanceof RefusedRequest || error instanceof NotificationError
       ? error
-      : new RefusedNotification('handler_failed', 'The receiver failed.', { cause: error });
+      : new RefusedRequest('handler_failed', 'The receiver failed.', { cause: error });
   const { code, message, cause } = refused;
   return { code, status: REFUSALS[code], message, interactionId, ...(cause !== undefined && { cause }) };
 }

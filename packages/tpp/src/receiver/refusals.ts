@@ -1,4 +1,4 @@
-import type { SetErrorCode } from '@tidings/protocol';
+import type { NotificationErrorCode } from '../notification/notification-error.ts';
 
 /**
  * Every way in which a receiver does not acknowledge, and the status that says so: one row each. The codes of RFC 8935
@@ -20,7 +20,7 @@ export const REFUSALS = {
   seen_store_failed: 500,
   /** `onNotification` threw or rejected. */
   handler_failed: 500,
-} as const satisfies Readonly<Record<SetErrorCode, 400>> & Readonly<Record<string, number>>;
+} as const satisfies Readonly<Record<NotificationErrorCode, 400 | 500>> & Readonly<Record<string, number>>;
 
 /** The closed union of reasons why a notification was not acknowledged. */
 export type RefusalCode = keyof typeof REFUSALS;
@@ -37,9 +37,9 @@ export interface Refusal {
   readonly cause?: unknown;
 }
 
-/** Stops a notification on its way; becomes a {@link Refusal} and an answer in one place. */
-export class RefusedNotification extends Error {
-  override readonly name = 'RefusedNotification';
+/** Stops a request before there is a verified notification; becomes a {@link Refusal} and an answer in one place. */
+export class RefusedRequest extends Error {
+  override readonly name = 'RefusedRequest';
   readonly code: RefusalCode;
 
   constructor(code: RefusalCode, message: string, options?: ErrorOptions) {

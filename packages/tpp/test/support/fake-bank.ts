@@ -1,27 +1,19 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import {
-  type EventSubscription,
-  EventTypeCatalogue,
-  readEventSubscription,
-  readReplacedEventSubscription,
-  signDetached,
-  verifyDetached,
-  writeEventSubscription,
-  writeEventSubscriptions,
-} from '@tidings/protocol';
+import { type CallbackUrl, type EventSubscription, type KeySource, signDetached } from '@tidings/protocol';
 import { type BankClient, type BankClientOptions, createBankClient } from '@tidings/tpp';
-import { BANK_ORG_ID, makeParticipant, TPP_SIGNER, TRUST_ANCHOR } from './participants.ts';
+import { createFakeEvents, type FakeEvents } from './fake-events.ts';
+import { serveRegistrations } from './fake-registrations.ts';
+import { BANK_ORG_ID, makeParticipant, TPP_SIGNER } from './participants.ts';
 import { testPki } from './pki.ts';
-import { listen } from './servers.ts';
+import { listen, sendJson } from './servers.ts';
 
 const tppMade = makeParticipant(TPP_SIGNER, 'tpp-key-1');
 const bankMade = makeParticipant(BANK_ORG_ID, 'bank-key-1');
 
 export const NOW_MS = 1_763_700_000_000;
 const PREFIX = '/open-banking/v4.0';
-const RULES = { apiVersion: 'v4.0', catalogue: new EventTypeCatalogue(), eventTypesUrl: undefined } as const;
 
 /** What came to the bank, for a test to look at. */
 export interface Seen {
@@ -34,7 +26,7 @@ export interface Seen {
 /** Takes a request in place of the bank's own answer; false leaves it to the bank. */
 export type Instead = (seen: Seen, response: ServerResponse) => boolean | Promise<boolean>;
 
-/** A bank with one TPP: authorisation server, event subscriptions and one resource, over mutual TLS. */
+/** A bank with one TPP: authorisation server, registrations, polling and one resource, over mutual TLS. */
 export interface FakeBank {
   readonly origin: string;
   readonly client: BankClient;
@@ -44,6 +36,12 @@ export interface FakeBank {
   /** The time, which the test turns. */
   nowMs: number;
   subscription: EventSubscription | undefined;
+  callbackUrl: CallbackUrl | undefined;
+  /** What can be collected by polling. */
+  readonly events: FakeEvents;
+  /** Take signatures of v3.1 with `b64: false` only, and sign so. */
+  unencodedPayload: boolean;
+  readonly tppKeys: KeySource;
   /** The token that is given out and taken. */
   token: { value: string; answer: Record<string, unknown> };
   instead: Instead | undefined;
@@ -51,8 +49,11 @@ export interface FakeBank {
   answer(seen: Seen, response: ServerResponse, status: number, body: unknown): Promise<void>;
 }
 
+/** Options of the client; those that need the bank's origin are made of it. */
+export type ClientChanges = Partial<BankClientOptions> | ((origin: string) => Partial<BankClientOptions>);
+
 /** Starts the bank and makes a client of it. */
-export async function startBank(t: TestContext, options: Partial<BankClientOptions> = {}): Promise<FakeBank> {
+export async function startBank(t: TestContext, changes: ClientChanges = {}): Promise<FakeBank> {
   const pki = await testPki();
   const [tpp, bankKeys] = await Promise.all([tppMade, bankMade]);
   const listener: RequestListener = (request, response) => {
@@ -69,7 +70,7 @@ export async function startBank(t: TestContext, options: Partial<BankClientOptio
     resourceOrigins: [origin],
     onExchange: (exchange) => void bank.exchanges.push(exchange),
     now: () => bank.nowMs,
-    ...options,
+    ...(typeof changes === 'function' ? changes(origin) : changes),
   });
   t.after(() => client.close());
   const bank: FakeBank = {
@@ -80,14 +81,19 @@ export async function startBank(t: TestContext, options: Partial<BankClientOptio
     exchanges: [],
     nowMs: NOW_MS,
     subscription: undefined,
+    callbackUrl: undefined,
+    events: createFakeEvents(),
+    unencodedPayload: false,
+    tppKeys: tpp.keys,
     token: { value: 'token-1', answer: { token_type: 'Bearer', expires_in: 300, scope: 'accounts' } },
     instead: undefined,
     answer: async (seen, response, status, body) => {
       const bytes = Buffer.from(JSON.stringify(body));
+      const unencodedPayload = bank.unencodedPayload && seen.path.startsWith('/open-banking/v3.1/');
       response.writeHead(status, {
         'content-type': 'application/json; charset=utf-8',
         'x-fapi-interaction-id': String(seen.headers['x-fapi-interaction-id']),
-        'x-jws-signature': await signDetached(bytes, bankKeys.signer, NOW_MS / 1000),
+        'x-jws-signature': await signDetached(bytes, bankKeys.signer, NOW_MS / 1000, { unencodedPayload }),
       });
       response.end(bytes);
     },
@@ -110,7 +116,10 @@ async function serve(bank: FakeBank, request: IncomingMessage, response: ServerR
   }
   if (headers.authorization !== `Bearer ${bank.token.value}`) return void response.writeHead(401).end();
   if (path === '/resource') return void response.end('{"Data":{"Status":"AcceptedSettlementCompleted"}}');
-  await serveSubscriptions(bank, seen, response);
+  const [, version, resource] = /^\/open-banking\/(v3\.1|v4\.0)\/([a-z-]+)/.exec(path) ?? [];
+  if (resource === 'events' && method === 'POST') return await bank.events.serve(seen, response);
+  if (version === 'v3.1' || version === 'v4.0') return await serveRegistrations(bank, seen, response, version);
+  response.writeHead(404).end();
 }
 
 function metadataOf(origin: string): object {
@@ -119,43 +128,4 @@ function metadataOf(origin: string): object {
     token_endpoint: `${origin}/token-without-mutual-tls`,
     mtls_endpoint_aliases: { token_endpoint: `${origin}/mtls/token` },
   };
-}
-
-async function serveSubscriptions(bank: FakeBank, seen: Seen, response: ServerResponse): Promise<void> {
-  const { method, path, body } = seen;
-  const collection = `${PREFIX}/event-subscriptions`;
-  const id = decodeURIComponent(path.slice(collection.length + 1));
-  if (!path.startsWith(collection)) return void response.writeHead(404).end();
-  if (method === 'POST' || method === 'PUT') await checkSignature(seen);
-  const self = bank.origin + path;
-  if (method === 'GET') {
-    const list = bank.subscription === undefined ? [] : [bank.subscription];
-    return await bank.answer(seen, response, 200, writeEventSubscriptions(list, self));
-  }
-  if (method === 'DELETE') {
-    bank.subscription = undefined;
-    return void response.writeHead(204).end();
-  }
-  bank.subscription =
-    method === 'POST'
-      ? { eventSubscriptionId: 'sub-1', ...readEventSubscription(body, RULES) }
-      : readReplacedEventSubscription(body, id, RULES);
-  await bank.answer(seen, response, method === 'POST' ? 201 : 200, writeEventSubscription(bank.subscription, self));
-}
-
-async function checkSignature({ headers, body }: Seen): Promise<void> {
-  await verifyDetached(String(headers['x-jws-signature']), body, {
-    iss: TPP_SIGNER,
-    keys: (await tppMade).keys,
-    trustAnchors: [TRUST_ANCHOR],
-    nowSeconds: NOW_MS / 1000,
-    clockSkewSeconds: 0,
-    typesAccepted: [],
-    unencodedPayloadAccepted: false,
-  });
-}
-
-/** Writes JSON without a signature. */
-export function sendJson(response: ServerResponse, body: unknown, status = 200): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }

@@ -1,5 +1,6 @@
 import { buildSetClaims, EventTypeCatalogue, type SetClaims, signSet } from '@tidings/protocol';
-import type { ReceiverOptions } from '@tidings/tpp';
+import type { NotificationHandlerOptions, ReceiverSettings } from '@tidings/tpp';
+
 import { BANK_ORG_ID, makeParticipant, type Participant } from './participants.ts';
 
 export const ISSUER = 'https://bank.example/';
@@ -39,7 +40,9 @@ export async function makeSet(changes: Partial<SetClaims> = {}, by?: Participant
 }
 
 /** Options of a receiver that expects the test bank, with the time held. */
-export async function receiverOptions(changes: Partial<ReceiverOptions> = {}): Promise<ReceiverOptions> {
+export async function receiverOptions(
+  changes: Partial<ReceiverSettings & NotificationHandlerOptions> = {},
+): Promise<ReceiverSettings & NotificationHandlerOptions> {
   const { keys } = await testBank();
   return {
     issuer: ISSUER,

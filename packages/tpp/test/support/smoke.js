@@ -1,11 +1,19 @@
 // Run by older-node.test.ts on an older Node, against the compiled packages: one notification over real TLS, its keys
-// from a JWKS URL, and one token. Prints what came of it as JSON.
+// from a JWKS URL, one token, and polls with their
+// acknowledgements, handled by the same handler. Prints what came of it as JSON.
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, request } from 'node:https';
 import { buildSetClaims, createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
-import { createBankClient, createReceiver, nodeListener, remoteKeys } from '@tidings/tpp';
+import {
+  createBankClient,
+  createNotificationHandler,
+  createPoller,
+  createReceiver,
+  nodeListener,
+  remoteKeys,
+} from '@tidings/tpp';
 
 const { caPem, server: keyed, client } = JSON.parse(readFileSync(new URL('pki.json', import.meta.url), 'utf8'));
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -13,9 +21,21 @@ const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' });
 const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'kid-1', use: 'sig' };
 const signer = await createSigner({ kid: 'kid-1', iss: 'bank', tan: 'openbanking.org.uk' }, keyPem);
 const handled = [];
+const polls = [];
+
+async function answerPoll(incoming, outgoing) {
+  let body = '';
+  for await (const chunk of incoming) body += chunk;
+  const number = polls.push(JSON.parse(body));
+  const [first, second, third] = sets;
+  const given = { 1: { 'jti-1': first, 'jti-2': second }, 4: { 'jti-3': third } };
+  // The second poll is a long one, which only its end ends.
+  if (number !== 2) outgoing.end(JSON.stringify({ sets: given[number] ?? {}, moreAvailable: false }));
+}
 
 const server = createServer({ cert: keyed.certificatePem, key: keyed.keyPem }, (incoming, outgoing) => {
   if (incoming.url === '/notifications') return listener(incoming, outgoing);
+  if (incoming.url.endsWith('/events')) return answerPoll(incoming, outgoing);
   const token = { access_token: 'token-1', token_type: 'Bearer', expires_in: 60 };
   outgoing.setHeader('content-type', 'application/json');
   return outgoing.end(JSON.stringify(incoming.url === '/jwks' ? { keys: [jwk] } : token));
@@ -24,20 +44,14 @@ server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const origin = `https://127.0.0.1:${server.address().port}`;
 const keys = remoteKeys({ url: `${origin}/jwks`, transport: { caPem } });
-const listener = nodeListener(
-  createReceiver({
-    issuer: origin,
-    signer: 'bank',
-    clientId: 'tpp',
-    keys,
-    onNotification: ({ jti }) => void handled.push(jti),
-  }),
-);
+const expected = { issuer: origin, signer: 'bank', clientId: 'tpp', keys };
+const handler = createNotificationHandler({ onNotification: ({ jti }) => void handled.push(jti) });
+const listener = nodeListener(createReceiver({ ...expected, handler }));
 
 const nowMs = Date.now();
-const claims = buildSetClaims({
+const claimsOf = (jti) => ({
   issuer: origin,
-  jti: 'jti-1',
+  jti,
   clientId: 'tpp',
   nowMs,
   occurredAtMs: nowMs,
@@ -50,7 +64,10 @@ const claims = buildSetClaims({
   },
   events: [{ type: new EventTypeCatalogue().find('UK.OBIE.Resource-Update') }],
 });
-const set = await signSet(claims, signer, nowMs / 1000);
+const sets = await Promise.all(
+  ['jti-1', 'jti-2', 'jti-3'].map((jti) => signSet(buildSetClaims(claimsOf(jti)), signer, nowMs / 1000)),
+);
+const [set] = sets;
 
 async function post(body) {
   const headers = { 'content-type': 'application/jwt' };
@@ -71,6 +88,16 @@ const bank = createBankClient({
   bank: { signer: 'bank', keys },
 });
 const { accessToken } = await bank.token();
+const poller = createPoller({ ...expected, bank, handler });
+const running = poller.run();
+while (polls.length < 2) await new Promise((resolve) => setImmediate(resolve));
+await poller.stop();
+await running;
+for await (const { jti } of poller) {
+  handled.push(jti);
+  break;
+}
+const acknowledged = polls.map(({ ack = [] }) => ack.join());
 bank.close();
 server.close();
-process.stdout.write(JSON.stringify({ statuses, handled, accessToken }));
+process.stdout.write(JSON.stringify({ statuses, handled, acknowledged, accessToken }));

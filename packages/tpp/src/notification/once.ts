@@ -1,4 +1,4 @@
-import { RefusedNotification } from './refusals.ts';
+import { NotificationError } from './notification-error.ts';
 import type { SeenStore } from './seen-store.ts';
 
 /** Runs the action for a key unless it has run to its end before; see {@link createOnce}. */
@@ -9,7 +9,7 @@ export type Once = (key: string, action: () => unknown) => Promise<void>;
  * outcome. A key counts as seen only after its action has finished, so that one that failed runs again the next time;
  * when the store fails after the action, it will run again too (at least once, never zero times).
  *
- * @returns rejects with {@link RefusedNotification}: handler_failed or seen_store_failed
+ * @returns rejects with {@link NotificationError}: handler_failed or seen_store_failed
  */
 export function createOnce(seen: SeenStore): Once {
   const running = new Map<string, Promise<void>>();
@@ -36,6 +36,6 @@ async function refusing<T>(
   try {
     return await action();
   } catch (cause) {
-    throw new RefusedNotification(code, message, { cause });
+    throw new NotificationError(code, message, { cause });
   }
 }

@@ -14,7 +14,7 @@ export interface EventNotification {
   readonly claims: SetClaims;
   /** The exact token, as evidence: it verifies again whenever it is needed. */
   readonly set: string;
-  /** `x-fapi-interaction-id` of this delivery; another one on every retry. */
+  /** `x-fapi-interaction-id` of this delivery, the bank's on push and the poll's own; another one on every retry. */
   readonly interactionId: string;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The receiver's memory of what it handled. One that several processes share (a database table with the key as its
- * primary key) tells duplicates across them and over restarts. What it throws is answered 500, so that nothing is lost.
+ * The memory of what was handled, for both ways of delivery. One that several processes share (a database table with the
+ * key as its primary key) tells duplicates across them and over restarts. When it throws, the notification is not
+ * acknowledged, so that nothing is lost.
  */
 export interface SeenStore {
   /** Whether this key was added. A key is opaque, at most about 2 300 characters. */

@@ -1,0 +1,113 @@
+import type { Shaped } from '@tidings/protocol';
+import { type BankAnswer, readSigned, untrusted } from './bank-answer.ts';
+import { BankError } from './bank-error.ts';
+import type { BankHttp } from './bank-http.ts';
+
+/** What `ensure` had to do. */
+export type Ensured = 'created' | 'replaced' | 'nothing';
+
+/** What tells one of the two registrations from the other (rules, section 2). */
+export interface RegistrationKind<Wanted, Held> {
+  /** Its collection below the base path. */
+  readonly path: string;
+  /** What it is called in a message, in the plural. */
+  readonly plural: string;
+  /** Name of its id, in a message. */
+  readonly idName: string;
+  idOf(held: Held): string;
+  postBody(wanted: Wanted): object;
+  putBody(wanted: Wanted, id: string): object;
+  readOne(value: unknown): Shaped<Held>;
+  readList(value: unknown): Shaped<readonly Held[]>;
+  /** Whether what the bank holds is what is wanted. */
+  isSame(held: Held, wanted: Wanted): boolean;
+}
+
+/** The calls that both registrations have in common. All reject with `BankError`. */
+export interface Registrations<Wanted, Held> {
+  create(wanted: Wanted): Promise<Held>;
+  get(): Promise<Held | undefined>;
+  /** @throws {TypeError} for an id that none can have */
+  replace(id: string, wanted: Wanted): Promise<Held>;
+  /** @throws {TypeError} for an id that none can have */
+  delete(id: string): Promise<void>;
+  ensure(wanted: Wanted): Promise<{ readonly held: Held; readonly did: Ensured }>;
+}
+
+const ID = /^(?!\.{1,2}$).{1,40}$/s;
+const CONFLICT = 409;
+// Of a registration that is gone (rules, section 7): v4.0 and v3.1.
+const NOT_FOUND_CODES: readonly string[] = ['U011', 'UK.OBIE.Resource.NotFound'];
+
+/**
+ * Makes the calls of one kind of registration, of which there is at most one: signed requests, verified answers.
+ *
+ * @param baseUrl without a slash at its end
+ */
+export function createRegistrations<Wanted, Held>(
+  http: BankHttp,
+  baseUrl: string,
+  kind: RegistrationKind<Wanted, Held>,
+): Registrations<Wanted, Held> {
+  const collection = `${baseUrl}/${kind.path}`;
+  const urlOf = (id: string) => `${collection}/${pathSegment(kind.idName, id)}`;
+  const readOne = (answer: BankAnswer) => readSigned(http.verify, answer, kind.readOne);
+
+  async function get(): Promise<Held | undefined> {
+    const answer = await http.send({ method: 'GET', url: collection });
+    const found = await readSigned(http.verify, answer, kind.readList);
+    if (found.length > 1) throw untrusted(answer, `lists more ${kind.plural} than the one there can be`);
+    return found[0];
+  }
+
+  async function create(wanted: Wanted): Promise<Held> {
+    return await readOne(await http.send({ method: 'POST', url: collection, body: kind.postBody(wanted) }));
+  }
+
+  async function replace(id: string, wanted: Wanted): Promise<Held> {
+    const answer = await http.send({ method: 'PUT', url: urlOf(id), body: kind.putBody(wanted, id) });
+    const replaced = await readOne(answer);
+    if (kind.idOf(replaced) !== id) throw untrusted(answer, 'is about another id');
+    return replaced;
+  }
+
+  async function ensureOnce(wanted: Wanted): Promise<{ held: Held; did: Ensured }> {
+    const held = await get();
+    if (held === undefined) return { held: await create(wanted), did: 'created' };
+    if (kind.isSame(held, wanted)) return { held, did: 'nothing' };
+    return { held: await replace(kind.idOf(held), wanted), did: 'replaced' };
+  }
+
+  return {
+    create,
+    get,
+    replace,
+    delete: async (id) => {
+      await http.send({ method: 'DELETE', url: urlOf(id) });
+    },
+    ensure: async (wanted) => {
+      try {
+        return await ensureOnce(wanted);
+      } catch (error) {
+        // Between reading and writing somebody else wrote: once more, with what is there now.
+        if (!lostRace(error)) throw error;
+        return await ensureOnce(wanted);
+      }
+    },
+  };
+}
+
+function pathSegment(idName: string, id: string): string {
+  if (!ID.test(id)) throw new TypeError(`${idName} must have 1 to 40 characters`);
+  return encodeURIComponent(id);
+}
+
+function lostRace(error: unknown): boolean {
+  if (!(error instanceof BankError) || error.kind !== 'refused') return false;
+  return error.status === CONFLICT || error.codes.some((code) => NOT_FOUND_CODES.includes(code));
+}
+
+/** Applies a function to a value that has its shape. */
+export function mapShaped<T, U>(shaped: Shaped<T>, map: (value: T) => U): Shaped<U> {
+  return shaped.ok ? { ok: true, value: map(shaped.value) } : shaped;
+}

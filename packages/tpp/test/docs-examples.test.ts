@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+// What the examples leave to the reader. An example that declares one of these itself has its own.
+const FREE_VARIABLES = `
+import type { BankClient, EventNotification, Poller } from '@tidings/tpp';
+declare global {
+  const cert: string;
+  const key: string;
+  const certificatePem: string;
+  const keyPem: string;
+  const signingKeyPem: string;
+  const kid: string;
+  const bank: BankClient;
+  const poller: Poller;
+  const notification: EventNotification;
+  const queue: { add(notification: EventNotification): Promise<void>; isFull(): Promise<boolean> };
+  const database: { hasNotification(key: string): Promise<boolean>; addNotification(key: string): Promise<void> };
+}
+`;
+
+// Shows that a wrong example would be found.
+const WRONG = `import { createPoller } from '@tidings/tpp';\ncreatePoller({ bank, onNotificaton: () => undefined });\n`;
+
+function typescriptBlocks(markdown: string): string[] {
+  return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
+}
+
+test('every TypeScript example of docs/tpp.md compiles as it stands', async (t) => {
+  const blocks = typescriptBlocks(await readFile(join(ROOT, 'docs/tpp.md'), 'utf8'));
+  assert.ok(blocks.length > 0, 'docs/tpp.md has no ```ts block: the check looks at nothing');
+  const folder = await mkdtemp(join(tmpdir(), 'tidings-docs-examples-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  const config = { extends: join(ROOT, 'tsconfig.json'), include: ['*.ts'] };
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  await writeFile(join(folder, 'free-variables.d.ts'), FREE_VARIABLES);
+  await writeFile(join(folder, 'wrong.ts'), WRONG);
+  for (const [at, code] of blocks.entries()) {
+    // A module of its own, so that it may await and name things as it likes.
+    await writeFile(join(folder, `example-${at + 1}.ts`), `${code}\nexport {};\n`);
+  }
+  const output = await run(process.execPath, [TSC, '-p', folder, '--pretty', 'false'], { cwd: folder }).then(
+    () => '',
+    (error: { stdout: string }) => error.stdout,
+  );
+  const wrong = new Set([...output.matchAll(/^(\S+?)\(\d+,\d+\): error/gm)].map(([, path = '']) => path));
+  assert.deepEqual([...wrong], ['wrong.ts'], output);
+});

@@ -1,0 +1,406 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isUuid } from '@tidings/protocol';
+import { createNotificationHandler, createPoller, type EventNotification, type PollerOptions } from '@tidings/tpp';
+import { BANK_ORG_ID, makeParticipant } from './support/participants.ts';
+import { publish, startPolling } from './support/pollers.ts';
+import { deferred } from './support/servers.ts';
+import { makeSet, NOW_MS } from './support/sets.ts';
+
+test('a notification is verified, handled, and acknowledged with the next poll', async (t) => {
+  const taken: EventNotification[] = [];
+  const { bank, options } = await startPolling(t, { onNotification: (each) => void taken.push(each) });
+  await publish(bank, 'a');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  assert.deepEqual(
+    bank.events.polls.map(({ acknowledged }) => acknowledged),
+    [[], ['a']],
+  );
+  await poller.stop();
+  await running;
+  const [notification] = taken;
+  assert.equal(taken.length, 1);
+  assert.equal(notification?.jti, 'a');
+  assert.equal(notification.set, await makeSet({ jti: 'a' }).then(() => notification.set));
+  assert.equal(notification.links.length, 1);
+  const first = bank.seen.find(({ path }) => path.endsWith('/events'));
+  assert.equal(notification.interactionId, first?.headers['x-fapi-interaction-id']);
+});
+
+test('a poll carries token, interaction id and JSON headers, asks for a long poll, and is not signed', async (t) => {
+  const { bank, options } = await startPolling(t);
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  const { method, path, headers, body } = bank.seen.at(-1) ?? {};
+  assert.deepEqual([method, path], ['POST', '/open-banking/v4.0/events']);
+  assert.equal(headers?.authorization, 'Bearer token-1');
+  assert.equal(headers?.['content-type'], 'application/json; charset=utf-8');
+  assert.equal(headers?.['x-jws-signature'], undefined);
+  assert.ok(isUuid(String(headers?.['x-fapi-interaction-id'])));
+  assert.deepEqual(JSON.parse(String(body)), { maxEvents: 100, returnImmediately: false });
+  await poller.stop();
+  await running;
+});
+
+test('a long poll is woken by a new event, and the next one is held again', async (t) => {
+  const { bank, options, handled } = await startPolling(t);
+  const poller = createPoller(options);
+  const running = poller.run();
+  for (const [jti, polls] of [
+    ['a', 2],
+    ['b', 3],
+  ] as const) {
+    await bank.events.until(({ held }) => held === 1);
+    await publish(bank, jti);
+    await bank.events.until((events) => events.polls.length === polls && events.held === 1);
+  }
+  assert.deepEqual(handled, ['a', 'b']);
+  assert.deepEqual(bank.events.acknowledged, ['a', 'b']);
+  await poller.stop();
+  await running;
+});
+
+test('on v3.1 the poll goes to v3.1', async (t) => {
+  const { bank, options, handled } = await startPolling(t, {}, (origin) => ({
+    baseUrl: `${origin}/prefix/../open-banking/v3.1`,
+  }));
+  await publish(bank, 'a');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(handled, ['a']);
+  assert.equal(bank.seen.at(-1)?.path, '/open-banking/v3.1/events');
+});
+
+test('stop aborts a long poll, and with nothing finished there is no further one', async (t) => {
+  const { bank, options } = await startPolling(t);
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  await bank.events.until(({ aborted }) => aborted === 1);
+  assert.equal(bank.events.polls.length, 1);
+  await poller.stop();
+});
+
+for (const by of ['stop', 'signal'] as const) {
+  test(`by ${by} the handler in hand is finished and acknowledged by a last poll, what was not begun is not`, async (t) => {
+    const begun = deferred();
+    const finish = deferred();
+    const handled: string[] = [];
+    const { bank, options } = await startPolling(t, {
+      onNotification: async ({ jti }) => {
+        if (jti === 'b') {
+          begun.resolve();
+          await finish.promise;
+        }
+        handled.push(jti);
+      },
+    });
+    await publish(bank, 'a', 'b', 'c');
+    const controller = new AbortController();
+    const poller = createPoller(options);
+    let hasEnded = false;
+    const running = poller.run(controller.signal).then(() => {
+      hasEnded = true;
+    });
+    await begun.promise;
+    const stopped = by === 'stop' ? poller.stop() : void controller.abort();
+    assert.equal(hasEnded, false);
+    finish.resolve();
+    await Promise.all([running, stopped]);
+    assert.deepEqual(handled, ['a', 'b']);
+    assert.deepEqual([...bank.events.awaiting.keys()], ['c']);
+    const last = JSON.parse(String(bank.seen.at(-1)?.body));
+    assert.deepEqual(last, { maxEvents: 0, returnImmediately: true, ack: ['a', 'b'] });
+  });
+}
+
+test('with a signal that is aborted already nothing is sent', async (t) => {
+  const { bank, options } = await startPolling(t);
+  await createPoller(options).run(AbortSignal.abort());
+  assert.deepEqual(bank.seen, []);
+});
+
+test('a stop while the token is asked for, or while the backoff lasts, ends at once', async (t) => {
+  const { bank, options, time } = await startPolling(t);
+  const asked = deferred();
+  bank.instead = ({ path }) => {
+    if (path !== '/mtls/token') return false;
+    asked.resolve();
+    return true;
+  };
+  const poller = createPoller(options);
+  const running = poller.run();
+  await asked.promise;
+  await poller.stop();
+  await running;
+  const other = createPoller({
+    ...options,
+    bank: (await startPolling(t, {}, { issuer: 'https://127.0.0.1:1' })).bank.client,
+  });
+  const waiting = other.run();
+  await time.begun(1);
+  await other.stop();
+  await waiting;
+});
+
+test('after it was stopped it can run again', async (t) => {
+  const { bank, options, handled } = await startPolling(t);
+  const poller = createPoller(options);
+  for (const jti of ['a', 'b']) {
+    const running = poller.run();
+    await publish(bank, jti);
+    await bank.events.until(({ held, acknowledged }) => held === 1 && acknowledged.includes(jti));
+    await poller.stop();
+    await running;
+  }
+  assert.deepEqual(handled, ['a', 'b']);
+});
+
+test('SETs that are no good are reported with the codes of RFC 8935, stay awaiting, and the others are handled', async (t) => {
+  const { bank, options, handled, refused } = await startPolling(t);
+  const stranger = await makeParticipant(BANK_ORG_ID, 'bank-key-1');
+  const unknown = await makeParticipant(BANK_ORG_ID, 'no-such-kid');
+  bank.events.publish('signature', await makeSet({ jti: 'signature' }, stranger));
+  bank.events.publish('kid', await makeSet({ jti: 'kid' }, unknown));
+  bank.events.publish('iss', await makeSet({ jti: 'iss', iss: 'https://other.example/' }));
+  bank.events.publish('aud', await makeSet({ jti: 'aud', aud: 'another-tpp' }));
+  bank.events.publish('key', await makeSet({ jti: 'its own jti' }));
+  bank.events.publish('nonsense', 'nonsense');
+  await publish(bank, 'good');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  const codes = {
+    signature: 'authentication_failed',
+    kid: 'invalid_key',
+    iss: 'invalid_issuer',
+    aud: 'invalid_audience',
+    key: 'invalid_request',
+    nonsense: 'invalid_request',
+  };
+  assert.deepEqual(Object.fromEntries(bank.events.errors.map(({ jti, err }) => [jti, err])), codes);
+  assert.ok(bank.events.errors.every(({ description }) => /^.{1,256}$/.test(description)));
+  assert.match(bank.events.errors.find(({ jti }) => jti === 'key')?.description ?? '', /not the key/);
+  assert.deepEqual(
+    refused.toSorted(),
+    Object.entries(codes)
+      .map(([jti, code]) => `${code}:${jti}:true`)
+      .toSorted(),
+  );
+  assert.deepEqual(handled, ['good']);
+  assert.deepEqual(bank.events.acknowledged, ['good']);
+  assert.deepEqual([...bank.events.awaiting.keys()], Object.keys(codes));
+});
+
+test('a SET under a key that no jti can be is refused, and not reported: the bank would refuse the whole poll', async (t) => {
+  const { bank, options, refused } = await startPolling(t);
+  const long = 'x'.repeat(129);
+  for (const key of ['', long]) bank.events.publish(key, await makeSet({ jti: 'a' }));
+  await publish(bank, 'good');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(bank.events.errors, []);
+  assert.deepEqual(refused.toSorted(), ['invalid_request::false', `invalid_request:${long.slice(1)}:false`]);
+});
+
+test('a handler that fails: neither acknowledged nor reported, and handled when it is offered again', async (t) => {
+  let fails = 2;
+  const handled: string[] = [];
+  const { bank, options, refused, time } = await startPolling(t, {
+    onNotification: ({ jti }) => {
+      if (jti === 'a' && fails > 0) {
+        fails -= 1;
+        throw new Error('the database is down');
+      }
+      handled.push(jti);
+    },
+  });
+  await publish(bank, 'a', 'b');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  assert.deepEqual(bank.events.acknowledged, ['b']);
+  bank.events.offerAgain();
+  // Nothing could be finished, so the next poll waits for the backoff.
+  assert.equal(await time.begun(1), 750);
+  bank.events.offerAgain();
+  time.release();
+  await bank.events.until(({ held, awaiting }) => held === 1 && awaiting.size === 0);
+  await poller.stop();
+  await running;
+  assert.deepEqual(handled, ['b', 'a']);
+  assert.deepEqual(bank.events.acknowledged, ['b', 'a']);
+  assert.deepEqual(bank.events.errors, []);
+  assert.deepEqual(refused, ['handler_failed:a:false', 'handler_failed:a:false']);
+});
+
+test('what the handler failed on is reported when the TPP wants it, cut to what the standard allows', async (t) => {
+  const { bank, options, refused, time } = await startPolling(t, {
+    onNotification: () => {
+      throw new Error('no');
+    },
+    reportHandlerFailure: ({ jti }, cause) => {
+      assert.ok(cause instanceof Error && cause.message === 'no');
+      if (jti === 'b') throw new Error('a report that fails is none');
+      return jti === 'a' ? { err: 'e'.repeat(50), description: 'd'.repeat(300) } : undefined;
+    },
+  });
+  await publish(bank, 'a', 'b', 'c');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await time.begun(1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(bank.events.errors, [{ jti: 'a', err: 'e'.repeat(40), description: 'd'.repeat(256) }]);
+  assert.deepEqual(refused, ['handler_failed:a:true', 'handler_failed:b:false', 'handler_failed:c:false']);
+});
+
+test('while keys, or the memory, cannot be had nothing is acknowledged, reported or handled', async (t) => {
+  const down = () => Promise.reject(new Error('down'));
+  for (const [changes, code] of [
+    [{ keys: { keyFor: down } }, 'keys_unavailable'],
+    [{ seen: { has: down, add: () => undefined } }, 'seen_store_failed'],
+  ] as const) {
+    const { bank, options, refused, handled, time } = await startPolling(t, changes);
+    await publish(bank, 'a');
+    const poller = createPoller(options);
+    const running = poller.run();
+    await time.begun(1);
+    await poller.stop();
+    await running;
+    assert.deepEqual([bank.events.acknowledged, bank.events.errors, handled], [[], [], []]);
+    assert.deepEqual(refused, [`${code}:a:false`]);
+  }
+});
+
+test('a log of the TPP that throws does not stop the poller', async (t) => {
+  const broken = () => {
+    throw new Error('log down');
+  };
+  const { bank, options, handled, time } = await startPolling(t, { onRefused: broken, onPollFailed: broken });
+  let isFirst = true;
+  bank.instead = ({ path }, response) => {
+    if (!path.endsWith('/events') || !isFirst) return false;
+    isFirst = false;
+    response.writeHead(503).end();
+    return true;
+  };
+  bank.events.publish('x', 'nonsense');
+  await publish(bank, 'a');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await time.begun(1);
+  time.release();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(handled, ['a']);
+});
+
+test('more than one poll can give is polled for at once, oldest first, with the acknowledgements of the last', async (t) => {
+  const { bank, options, handled, time } = await startPolling(t, { maxEvents: 2 });
+  await publish(bank, 'a', 'b', 'c', 'd', 'e');
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(handled, ['a', 'b', 'c', 'd', 'e']);
+  const polls = bank.events.polls.map(({ maxEvents, acknowledged }) => [maxEvents, acknowledged.join()]);
+  assert.deepEqual(polls, [
+    [2, ''],
+    [2, 'a,b'],
+    [2, 'c,d'],
+    [2, 'e'],
+    // The held poll was aborted, so whether it told is not known.
+    [0, 'e'],
+  ]);
+  assert.deepEqual(time.delays, []);
+});
+
+test('oldest first holds whatever order the JSON members have, even when keys look like numbers', async (t) => {
+  const { bank, options, handled } = await startPolling(t);
+  const second = NOW_MS / 1000;
+  for (const [jti, iat] of [
+    ['30', second - 3],
+    ['1', second],
+    ['x', second - 1],
+    ['20', second - 2],
+  ] as const) {
+    bank.events.publish(jti, await makeSet({ jti, iat }));
+  }
+  const poller = createPoller(options);
+  const running = poller.run();
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(handled, ['30', '20', 'x', '1']);
+});
+
+for (const concurrency of [1, 3]) {
+  test(`with a concurrency of ${concurrency} at most that many are handled at once`, async (t) => {
+    let running = 0;
+    let most = 0;
+    const full = deferred();
+    const { bank, options } = await startPolling(t, {
+      concurrency,
+      onNotification: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        if (running === concurrency) full.resolve();
+        await full.promise;
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+      },
+    });
+    await publish(bank, 'a', 'b', 'c', 'd', 'e');
+    const poller = createPoller(options);
+    const ended = poller.run();
+    await bank.events.until(({ held }) => held === 1);
+    await poller.stop();
+    await ended;
+    assert.equal(most, concurrency);
+    assert.equal(bank.events.acknowledged.length, 5);
+  });
+}
+
+test('options that make no sense are errors at once', async (t) => {
+  const { options } = await startPolling(t);
+  for (const [name, value] of [
+    ['maxEvents', 0],
+    ['maxEvents', 10_001],
+    ['concurrency', 0],
+    ['requestTimeoutMs', 1.5],
+    ['requestTimeoutMs', 2 ** 31],
+    ['pollIntervalMs', -1],
+    ['responseBytesMax', Number.NaN],
+    ['retryDelayMsMin', 0],
+  ] as const) {
+    assert.throws(() => createPoller({ ...options, [name]: value }), RangeError);
+  }
+  assert.throws(() => createPoller({ ...options, retryDelayMsMin: 10, retryDelayMsMax: 9 }), RangeError);
+  const handler = createNotificationHandler(options);
+  const both: object = { ...options, handler };
+  assert.throws(() => createPoller(both as PollerOptions), TypeError);
+  const { onNotification: _, seen: __, ...settings } = options;
+  await assert.rejects(createPoller(settings).run(), TypeError);
+  const poller = createPoller({ ...settings, handler });
+  const running = poller.run();
+  await assert.rejects(poller.run(), TypeError);
+  await assert.rejects(poller.notifications().next(), TypeError);
+  await poller.stop();
+  await running;
+});

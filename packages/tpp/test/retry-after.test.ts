@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { retryAfterMsOf } from '../src/bank/retry-after.ts';
+import { randomFraction, waitFor } from '../src/clock.ts';
+import { forEachConcurrently } from '../src/poller/concurrency.ts';
+import { createReports } from '../src/poller/reports.ts';
+import { startBank } from './support/fake-bank.ts';
+import { NOW_MS } from './support/sets.ts';
+
+test('Retry-After is read as seconds or as a date, and nothing else', () => {
+  for (const [header, expected] of [
+    ['0', 0],
+    ['7', 7000],
+    [new Date(NOW_MS + 5000).toUTCString(), 5000],
+    [new Date(NOW_MS - 5000).toUTCString(), 0],
+    ['', undefined],
+    ['1.5', undefined],
+    ['-1', undefined],
+    ['1e3', undefined],
+    ['12345678901', undefined],
+    ['5, 10', undefined],
+    ['Thu, 99 Foo 2026 99:99:99 GMT', undefined],
+    ['2026-11-21', undefined],
+    [null, undefined],
+  ] as const) {
+    assert.equal(retryAfterMsOf(header, NOW_MS), expected, String(header));
+  }
+});
+
+test('a refusal says how long the bank asks to wait', async (t) => {
+  const bank = await startBank(t);
+  bank.instead = ({ path }, response) => {
+    if (!path.startsWith('/open-banking')) return false;
+    response.writeHead(429, { 'retry-after': '30' }).end();
+    return true;
+  };
+  await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'refused', status: 429, retryAfterMs: 30_000 });
+});
+
+test('a wait ends with its time or with its signal, whichever comes first', async () => {
+  await waitFor(1, new AbortController().signal);
+  await waitFor(2_147_483_647, AbortSignal.abort());
+  const controller = new AbortController();
+  const waiting = waitFor(2_147_483_647, controller.signal);
+  controller.abort();
+  await waiting;
+});
+
+test('a random fraction is from 0 up to 1', () => {
+  for (let n = 0; n < 1000; n += 1) assert.ok(randomFraction() >= 0 && randomFraction() < 1);
+});
+
+test('reports are told in batches of at most 10 000, and an acknowledgement wins over an error', () => {
+  const reports = createReports();
+  for (let n = 0; n < 10_001; n += 1) reports.acknowledge(String(n));
+  reports.refuse({ jti: 'x', err: 'e', description: 'd' });
+  reports.refuse({ jti: '5', err: 'e', description: 'd' });
+  reports.acknowledge('x');
+  assert.equal(reports.hasMoreThanOneBatch(), true);
+  const first = reports.next();
+  assert.deepEqual([first.ack.length, first.ack[0], first.setErrs], [10_000, '0', []]);
+  reports.told(first);
+  assert.deepEqual([reports.hasMoreThanOneBatch(), reports.next().ack], [false, ['10000', 'x']]);
+  reports.told(reports.next());
+  assert.equal(reports.hasAny(), false);
+});
+
+test('of a list each item is worked on once, in order, and the first failure is thrown', async () => {
+  const begun: number[] = [];
+  const items = [1, 2, 3, 4, 5];
+  await forEachConcurrently(items, 2, async (item) => void begun.push(item));
+  assert.deepEqual(begun, items);
+  await forEachConcurrently([], 2, () => Promise.reject(new Error('never')));
+  await assert.rejects(
+    forEachConcurrently(items, 2, async (item) => {
+      if (item === 3) throw new Error('three');
+    }),
+    /three/,
+  );
+});
