@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { INTERACTION_ID_HEADER } from '@tidings/protocol';
@@ -8,18 +9,25 @@ import type { Random } from './random.ts';
 
 /** What the two listeners of the service have in common. */
 export interface HttpServerOptions {
-  /** Undefined: without TLS, for a listener on loopback. */
+  /** Undefined: without TLS, for a listener on loopback or behind a gateway. */
   readonly tls: ServerOptions | undefined;
   readonly bodyBytesMax: number;
   /** Longest time a request may take to arrive, headers and body. */
   readonly requestTimeoutMs: number;
+  /** Longest time in which nothing moves on a connection, while an answer is waited for too. Default: 60 seconds. */
+  readonly idleTimeoutMs?: number;
+  /** Most connections at once; more are hung up on. Default: 1000. */
+  readonly connectionsMax?: number;
   readonly clock: Clock;
-  readonly random: Random;
+  /** Makes the interaction ids of answers to what was not even HTTP; undefined: they have none. */
+  readonly random?: Random;
   readonly log: Log;
 }
 
 const KEEP_ALIVE_MS = 30_000;
 const HEADER_BYTES_MAX = 32_768;
+const IDLE_TIMEOUT_MS = 60_000;
+const CONNECTIONS_MAX = 1000;
 // How often Node looks for requests that are late; its default of 30 s would be the true deadline of every request.
 const LATE_CHECK_MS = 1000;
 // Once it closes, Node looks for late requests no more, so those that do not end by themselves are cut off.
@@ -46,14 +54,16 @@ function unreadableRequestHandler({ clock, random }: HttpServerOptions) {
       'close',
       clock.after(LINGER_MS, () => socket.destroy()),
     );
-    const headers = ['connection: close', 'content-length: 0', `${INTERACTION_ID_HEADER}: ${random.uuid()}`];
+    const headers = ['connection: close', 'content-length: 0'];
+    if (random !== undefined) headers.push(`${INTERACTION_ID_HEADER}: ${random.uuid()}`);
     socket.end(`HTTP/1.1 ${status}\r\n${headers.join('\r\n')}\r\n\r\n`);
   };
 }
 
 /**
- * Makes an HTTP server with everything bounded: body, headers, time. Bodies stay the bytes that were received; who
- * handles a request parses them. Trusts no `X-Forwarded-…` header. Closing it lets requests under way finish, for a while.
+ * Makes an HTTP server with everything bounded: body, headers, time, connections. Bodies stay the bytes that were
+ * received; who handles a request parses them. Trusts no `X-Forwarded-…` header. Every method that Node can read may be
+ * routed. Closing it lets requests under way finish, for a while.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { tls, requestTimeoutMs } = options;
@@ -65,8 +75,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const shared = {
     bodyLimit: options.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
+    // Against callers that ask and do not read.
+    connectionTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    // What still comes in on a kept connection is answered as ever, past no hook; the connection ends with the answer.
+    return503OnClosing: false,
     loggerInstance: options.log,
     // One wide line per exchange is written where it is answered.
     logController: new LogController({ disableRequestLogging: true }),
@@ -85,11 +99,39 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       : fastify({ ...shared, https: { ...bounds, handshakeTimeout: requestTimeoutMs, minVersion: 'TLSv1.2', ...tls } });
   const server = app as FastifyInstance;
   server.removeAllContentTypeParsers();
-  server.addHook('preClose', async () => {
-    const cancel = options.clock.after(CLOSE_GRACE_MS, () => server.server.closeAllConnections());
-    server.server.once('close', cancel);
-  });
+  supportEveryMethod(server);
+  server.server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
+  endConnectionsWhenClosing(server, options.clock);
   return server;
+}
+
+/** So that a path can answer 405 to any method. The framework demands a body of QUERY unless it is told otherwise. */
+function supportEveryMethod(server: FastifyInstance): void {
+  const known = new Set<string>(server.supportedMethods);
+  for (const method of METHODS) {
+    if (!known.has(method) || method === 'QUERY') server.addHttpMethod(method, { overrideExisting: true });
+  }
+}
+
+/** Kept connections end with the answer under way on them; what has not ended after the grace is cut off. */
+function endConnectionsWhenClosing(server: FastifyInstance, clock: Clock): void {
+  // Node's own list leaves out what is still in the handshake.
+  const connections = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  let isClosing = false;
+  server.addHook('preClose', async () => {
+    isClosing = true;
+    const cutOff = () => {
+      for (const socket of connections) socket.destroy();
+    };
+    server.server.once('close', clock.after(CLOSE_GRACE_MS, cutOff));
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (isClosing) reply.header('connection', 'close');
+  });
 }
 
 function isDecodable(url: string): boolean {

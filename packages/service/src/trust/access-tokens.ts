@@ -1,19 +1,21 @@
-import { createRemoteJWKSet, customFetch, type JWTPayload, errors as joseErrors, jwtVerify } from 'jose';
-import { Agent, fetch as undiciFetch } from 'undici';
+import assert from 'node:assert/strict';
+import type { Clock } from '../base/clock.ts';
+import {
+  type AccessToken,
+  refused,
+  type TokenReader,
+  type TokenRefused,
+  type TokenUnavailable,
+} from './bound-token.ts';
+import { type ClientTls, createHttpsClient, type HttpsClient } from './https-client.ts';
+import { createIntrospectionReader, INTROSPECTION_BYTES_MAX } from './introspection.ts';
+import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
+import { createJwtReader } from './jwt-tokens.ts';
 
-/** What an access token says of its bearer. */
-export interface AccessToken {
-  readonly clientId: string;
-  readonly scopes: readonly string[];
-}
+export type { AccessToken } from './bound-token.ts';
 
 /** What verifying an access token came to. */
-export type TokenCheck =
-  | { readonly kind: 'valid'; readonly token: AccessToken }
-  /** `reason` is for the log: the bearer is told only that the token is not good. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** The authorisation server's keys cannot be had: nobody's fault here. */
-  | { readonly kind: 'unavailable'; readonly reason: string };
+export type TokenCheck = { readonly kind: 'valid'; readonly token: AccessToken } | TokenRefused | TokenUnavailable;
 
 /** Verifies access tokens; see {@link createAccessTokenVerifier}. */
 export interface AccessTokenVerifier {
@@ -22,82 +24,66 @@ export interface AccessTokenVerifier {
    * @param certificateThumbprint SHA-256 of the DER of the certificate that the connection presents, base64url
    */
   verify(token: string, certificateThumbprint: string): Promise<TokenCheck>;
+  /** Ends what is asked of the authorisation server. */
   close(): Promise<void>;
 }
 
+/** As the section `accessTokens` of the configuration has them. Exactly one of the URLs must be given. */
 export interface AccessTokenVerifierOptions {
   readonly issuer: string;
   readonly audience: string;
-  readonly jwksUrl: string;
+  /** JWT access tokens: where the keys of the authorisation server are published. */
+  readonly jwksUrl?: string | undefined;
+  /** Opaque access tokens: where the authorisation server is asked about them. */
+  readonly introspectionUrl?: string | undefined;
+  /** client_id that it is asked with, over mutual TLS. */
+  readonly introspectionClientId?: string | undefined;
   /** How to reach the authorisation server; its certificate is always verified. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly tls: ClientTls;
   readonly clockSkewSeconds: number;
+  /** Longest time one request to the authorisation server may take. */
   readonly timeoutMs: number;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
+  /** Told of each fetch of its keys that failed. */
+  readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
 const TOKEN_CHARS_MAX = 16_384;
+const KEYS_AGE_MAX_MS = 600_000;
+const KEYS_REFETCH_MIN_MS = 10_000;
 
 /**
- * Verifies certificate-bound JWT access tokens of the client credentials grant: RFC 9068 (`typ` at+jwt, PS256, `iss`,
- * `aud`, `exp`), RFC 8705 section 3 (`cnf.x5t#S256` equals the thumbprint of the presented certificate). `sub` must
- * equal `client_id`, which tells a client credentials token from one that a customer stands behind (RFC 9068 section
- * 2.2). Does not look at scopes, nor ask whether the token was revoked.
+ * Verifies certificate-bound access tokens of the client credentials grant: JWTs (RFC 9068) by the authorisation server's
+ * keys, opaque ones by introspection (RFC 7662), and for both RFC 8705 section 3: `cnf.x5t#S256` equals the thumbprint of
+ * the presented certificate. Does not look at scopes, nor whether the client is registered here.
  */
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
-  const agent = new Agent({
-    connect: { ...options.tls, minVersion: 'TLSv1.2', timeout: options.timeoutMs },
-    maxResponseSize: 1_048_576,
-    allowH2: false,
-  });
-  const keys = createRemoteJWKSet(new URL(options.jwksUrl), {
-    timeoutDuration: options.timeoutMs,
-    [customFetch]: async (url, { headers, method, redirect, signal }) => {
-      const response = await undiciFetch(url, { headers: [...headers], method, redirect, signal, dispatcher: agent });
-      return new Response(await response.arrayBuffer(), { status: response.status });
-    },
-  });
+  const { tls, timeoutMs, clock } = options;
+  const responseBytesMax = options.jwksUrl === undefined ? INTROSPECTION_BYTES_MAX : JWKS_BYTES_MAX;
+  const https = createHttpsClient({ tls, timeoutMs, responseBytesMax, clock });
+  const read = readerOf(options, https);
   return {
-    close: () => agent.close(),
+    close: () => https.close(),
     verify: async (token, certificateThumbprint) => {
       if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
-      try {
-        const { payload } = await jwtVerify(token, keys, {
-          algorithms: ['PS256'],
-          typ: 'at+jwt',
-          issuer: options.issuer,
-          audience: options.audience,
-          requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'cnf'],
-          clockTolerance: options.clockSkewSeconds,
-          currentDate: new Date(options.nowMs()),
-        });
-        return checkClaims(payload, certificateThumbprint);
-      } catch (error) {
-        return failureOf(error);
+      const reading = await read(token);
+      if (reading.kind !== 'bound') return reading;
+      const { clientId, scopes } = reading;
+      if (certificateThumbprint === '' || reading.certificateThumbprint !== certificateThumbprint) {
+        return refused('the token is bound to another certificate');
       }
+      return { kind: 'valid', token: { clientId, scopes } };
     },
   };
 }
 
-function checkClaims(payload: JWTPayload, certificateThumbprint: string): TokenCheck {
-  const { client_id: clientId, sub, cnf, scope } = payload;
-  if (typeof clientId !== 'string' || clientId === '') return refused('client_id is no text');
-  if (sub !== clientId) return refused('the token is not of the client credentials grant');
-  const bound = typeof cnf === 'object' && cnf !== null && 'x5t#S256' in cnf ? cnf['x5t#S256'] : undefined;
-  if (bound !== certificateThumbprint) return refused('the token is bound to another certificate');
-  const scopes = typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : [];
-  return { kind: 'valid', token: { clientId, scopes } };
-}
-
-function refused(reason: string): TokenCheck {
-  return { kind: 'refused', reason };
-}
-
-function failureOf(error: unknown): TokenCheck {
-  if (error instanceof joseErrors.JWKSTimeout) return { kind: 'unavailable', reason: 'the JWKS did not come in time' };
-  // The generic error of jose: the JWKS answered with another status, or with something that is no JWKS.
-  const isGeneric = error instanceof joseErrors.JOSEError && error.code === 'ERR_JOSE_GENERIC';
-  if (error instanceof joseErrors.JWKSInvalid || isGeneric) return { kind: 'unavailable', reason: error.message };
-  if (error instanceof joseErrors.JOSEError) return refused(error.code);
-  return { kind: 'unavailable', reason: error instanceof Error ? error.message : 'unknown' };
+function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): TokenReader {
+  const { jwksUrl, introspectionUrl } = options;
+  if (introspectionUrl !== undefined) {
+    assert(jwksUrl === undefined, 'one of jwksUrl and introspectionUrl must be given, not both');
+    return createIntrospectionReader({ ...options, introspectionUrl, https });
+  }
+  assert(jwksUrl !== undefined, 'one of jwksUrl and introspectionUrl must be given');
+  const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
+  return createJwtReader({ ...options, keys: createJwksCache({ ...options, url: jwksUrl, https, ...times }) });
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 
 /**
@@ -64,4 +65,17 @@ export function readCertificates(setting: string, file: string): string {
     throw new StartUpError(`The file ${file}, named by "${setting}", is not readable as certificates in PEM.`);
   }
   return pem;
+}
+
+/** Reads a JWKS that holds at least one signing key. @throws {StartUpError} */
+export async function readJwks(setting: string, file: string): Promise<unknown> {
+  const text = readConfiguredFile(setting, file);
+  try {
+    const jwks = parseStrictJson(new TextEncoder().encode(text));
+    if ((await importSigningKeys(jwks)).kids.length > 0) return jwks;
+  } catch (error) {
+    if (!(error instanceof StrictJsonError || error instanceof JwksError)) throw error;
+    throw new StartUpError(`The file ${file}, named by "${setting}", is not a JWKS.`);
+  }
+  throw new StartUpError(`The file ${file}, named by "${setting}", holds no signing key (RSA, PS256, "use": "sig").`);
 }

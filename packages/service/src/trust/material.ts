@@ -1,14 +1,19 @@
 import type { Config } from '../config/schema.ts';
-import { readCertificates, readTlsIdentity, type TlsIdentity } from './files.ts';
+import { readCertificates, readJwks, readTlsIdentity, type TlsIdentity } from './files.ts';
 import { loadSigningKey, type OwnSigningKey } from './signing-key.ts';
 
 /** Every key and certificate that the configuration names, read and checked. */
 export interface Material {
   readonly signingKey: OwnSigningKey;
-  readonly apiTls: TlsIdentity & { readonly ca: string };
+  /** Undefined where TLS ends at a gateway in front. */
+  readonly apiTls: (TlsIdentity & { readonly ca: string }) | undefined;
   readonly operatorTls: TlsIdentity | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly deliveryCa: string | undefined;
+  /** Roots of the JWKS URLs of TPPs. */
+  readonly tppKeysCa: string | undefined;
+  /** Undefined where no directory is configured. */
+  readonly directory: { readonly issuer: string; readonly jwks: unknown } | undefined;
 }
 
 /**
@@ -18,14 +23,10 @@ export interface Material {
  * @throws {StartUpError} naming setting and file
  */
 export async function readMaterial(config: Config): Promise<Material> {
-  const { api, operator, accessTokens, delivery, signing } = config;
+  const { api, operator, accessTokens, delivery, tppKeys, directory } = config;
   return {
-    signingKey: await loadSigningKey({
-      ...signing,
-      organisationId: config.organisationId,
-      trustAnchor: config.trustAnchor,
-    }),
-    apiTls: {
+    signingKey: await loadSigningKey({ ...config, ...config.signing }),
+    apiTls: api.tls && {
       ...readTlsIdentity('api.tls', api.tls),
       ca: readCertificates('api.tls.clientCaFile', api.tls.clientCaFile),
     },
@@ -35,6 +36,11 @@ export async function readMaterial(config: Config): Promise<Material> {
       ...clientIdentity(accessTokens),
     },
     deliveryCa: delivery.caFile === undefined ? undefined : readCertificates('delivery.caFile', delivery.caFile),
+    tppKeysCa: tppKeys.caFile === undefined ? undefined : readCertificates('tppKeys.caFile', tppKeys.caFile),
+    directory: directory && {
+      issuer: directory.issuer,
+      jwks: await readJwks('directory.jwksFile', directory.jwksFile),
+    },
   };
 }
 

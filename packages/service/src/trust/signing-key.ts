@@ -3,11 +3,17 @@ import { createSigner, type JwsSigner, SigningKeyError } from '@tidings/protocol
 import { StartUpError } from '../base/start-up-error.ts';
 import { readConfiguredFile } from './files.ts';
 
+/** A public signing key as it stands in our JWKS: `kty`, `n`, `e`, `kid`, `use` and `alg`. */
+export interface PublicSigningJwk {
+  readonly kid: string;
+  readonly [member: string]: unknown;
+}
+
 /** Our own signing key: signs SETs and responses. */
 export interface OwnSigningKey {
   readonly signer: JwsSigner;
-  /** The public key as a JWK with `kid`, `use` and `alg`, for the JWKS. */
-  readonly publicJwk: Readonly<Record<string, unknown>>;
+  /** For the JWKS. */
+  readonly publicJwk: PublicSigningJwk;
 }
 
 /** Loads the ASPSP's signing key. @throws {StartUpError} naming setting and file */

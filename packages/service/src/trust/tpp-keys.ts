@@ -1,31 +1,76 @@
-import { importSigningKeys, type SigningKeySet } from '@tidings/protocol';
+import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
+import type { Clock } from '../base/clock.ts';
+import { LruMap } from '../base/lru-map.ts';
+import { createHttpsClient } from './https-client.ts';
+import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
 
 /** What of a registered TPP its keys depend on. */
-interface TppWithKeys {
+export interface TppWithKeys {
   readonly clientId: string;
-  readonly jwks: unknown;
+  readonly jwks?: unknown;
+  readonly jwksUrl?: string | undefined;
 }
 
-/** Gives the signing keys of one registered TPP. */
-export type TppKeys = (tpp: TppWithKeys) => Promise<SigningKeySet>;
+/** Gives the signing keys of registered TPPs. */
+export interface TppKeys {
+  /**
+   * The keys of one TPP, and of nobody else. Fetches nothing: the source does, when it is asked for a key, and may then
+   * reject with `JwksUnavailableError`.
+   *
+   * @throws {JwksError} when its JWKS is not one, or its URL is not https
+   */
+  keysOf(tpp: TppWithKeys): Promise<KeySource>;
+  /** Ends the fetches under way. */
+  close(): Promise<void>;
+}
 
-const TPPS_CACHED_MAX = 10_000;
+export interface TppKeysOptions {
+  /** Roots in PEM that JWKS URLs must lead to; undefined: those of Node.js. */
+  readonly ca: string | undefined;
+  readonly maxAgeMs: number;
+  readonly refetchMinMs: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Told of each fetch of keys that failed. */
+  readonly onFetchFailed?: OnFetchFailed | undefined;
+}
+
+const SOURCES_MAX = 10_000;
 
 /**
- * Keeps imported key sets, since importing costs more than verifying. An entry holds as long as the TPP's JWKS is the
- * same; the oldest entries are dropped beyond a bound.
+ * Keeps what is known of the keys of TPPs: imported sets of inline JWKS, since importing costs more than verifying, and
+ * one cache per JWKS URL. An inline entry holds as long as the TPP's JWKS is the same text. Beyond a bound, those that
+ * were not used for the longest time are dropped. The URL is the registered one, never one from a signature.
  */
-export function createTppKeys(): TppKeys {
-  const cached = new Map<string, { jwksText: string; keys: SigningKeySet }>();
-  return async (tpp) => {
-    const jwksText = JSON.stringify(tpp.jwks);
-    const found = cached.get(tpp.clientId);
+export function createTppKeys(options: TppKeysOptions): TppKeys {
+  const { ca, timeoutMs, clock } = options;
+  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const inline = new LruMap<string, { readonly jwksText: string; readonly keys: KeySource }>(SOURCES_MAX);
+  const remote = new LruMap<string, KeySource>(SOURCES_MAX);
+
+  async function inlineKeys(clientId: string, jwks: unknown): Promise<KeySource> {
+    const jwksText = JSON.stringify(jwks);
+    const found = inline.get(clientId);
     if (found?.jwksText === jwksText) return found.keys;
-    const keys = await importSigningKeys(tpp.jwks);
-    cached.delete(tpp.clientId);
-    cached.set(tpp.clientId, { jwksText, keys });
-    const oldest = cached.keys().next();
-    if (cached.size > TPPS_CACHED_MAX && !oldest.done) cached.delete(oldest.value);
+    const keys = await importSigningKeys(jwks);
+    inline.set(clientId, { jwksText, keys });
     return keys;
+  }
+
+  function remoteKeys(url: string): KeySource {
+    const found = remote.get(url);
+    if (found !== undefined) return found;
+    const cache = createJwksCache({ ...options, url, https });
+    remote.set(url, cache);
+    return cache;
+  }
+
+  return {
+    keysOf: async ({ clientId, jwks, jwksUrl }) => {
+      if (jwksUrl !== undefined) return remoteKeys(jwksUrl);
+      if (jwks === undefined) throw new JwksError('The TPP has neither a JWKS nor a JWKS URL.');
+      return await inlineKeys(clientId, jwks);
+    },
+    close: () => https.close(),
   };
 }

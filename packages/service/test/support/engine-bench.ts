@@ -9,7 +9,7 @@ import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store, SubscriptionToStore } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
 import { FakeCallbackClient } from './fake-callback-client.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, START_MS } from './fake-clock.ts';
 import { Quiet } from './quiet.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -93,8 +93,8 @@ function benchOn(parts: Parts): EngineBench {
   return {
     ...{ engine, store, client, clock, quiet, log: lines },
     register: async (clientId, changes) => {
-      await sqlite.putTpp(tppOf(clientId));
-      await sqlite.createSubscription(subscriptionOf(clientId, changes));
+      await sqlite.putTpp(tppOf(clientId), START_MS);
+      await sqlite.createSubscription(subscriptionOf(clientId, changes), START_MS);
     },
     publish: async (clientId, ...eventIds) => {
       const events = eventIds.map((id) => bankEvent(clientId, id));

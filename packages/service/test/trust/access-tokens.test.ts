@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { SignJWT } from 'jose';
+import { systemClock } from '../../src/base/clock.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier, type TokenCheck } from '../../src/trust/access-tokens.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -40,8 +41,12 @@ function token(
   return new SignJWT(whole).setProtectedHeader(protectedHeader).sign(key);
 }
 
+// A JWKS that failed is not asked again at once.
+const REFETCH_MS = 10_001;
+
 /** An authorisation server that publishes its keys, and a verifier that asks it. */
 async function setUp(t: TestContext, options: { ca?: string; timeoutMs?: number } = {}) {
+  const time = { passedMs: 0 };
   const jwks = { status: 200, body: JSON.stringify({ keys: [jwk] }), requests: 0, hangs: false };
   const server = await listenHttps(t, (_, response) => {
     jwks.requests += 1;
@@ -55,10 +60,14 @@ async function setUp(t: TestContext, options: { ca?: string; timeoutMs?: number 
     tls: { ca: options.ca ?? authority.ca },
     clockSkewSeconds: SKEW_SECONDS,
     timeoutMs: options.timeoutMs ?? 5000,
-    nowMs: () => START_MS,
+    clock: {
+      ...systemClock,
+      nowMs: () => START_MS + time.passedMs,
+      monotonicMs: () => systemClock.monotonicMs() + time.passedMs,
+    },
   });
   t.after(() => verifier.close());
-  return { verifier, jwks };
+  return { verifier, jwks, time };
 }
 
 async function check(verifier: AccessTokenVerifier, claims: Record<string, unknown>): Promise<TokenCheck['kind']> {
@@ -159,11 +168,12 @@ const DOWN: readonly (readonly [string, number, string])[] = [
 
 for (const [name, status, body] of DOWN) {
   test(`while the JWKS ${name} the check is unavailable, and later it works`, async (t) => {
-    const { verifier, jwks } = await setUp(t);
+    const { verifier, jwks, time } = await setUp(t);
     const good = jwks.body;
     Object.assign(jwks, { status, body });
     assert.equal((await verifier.verify(await token(), THUMBPRINT)).kind, 'unavailable');
     Object.assign(jwks, { status: 200, body: good });
+    time.passedMs = REFETCH_MS;
     assert.equal((await verifier.verify(await token(), THUMBPRINT)).kind, 'valid');
   });
 }
@@ -172,7 +182,7 @@ test('while the JWKS does not answer the check is unavailable, within its time',
   const { verifier, jwks } = await setUp(t, { timeoutMs: 100 });
   jwks.hangs = true;
   const checked = await verifier.verify(await token(), THUMBPRINT);
-  assert.deepEqual(checked, { kind: 'unavailable', reason: 'the JWKS did not come in time' });
+  assert.equal(checked.kind, 'unavailable');
 });
 
 test('an authorisation server whose certificate is not trusted makes the check unavailable', async (t) => {

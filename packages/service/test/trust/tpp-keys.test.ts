@@ -1,53 +1,90 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { JwksError } from '@tidings/protocol';
-import { createTppKeys } from '../../src/trust/tpp-keys.ts';
+import { JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
+import { createTppKeys, type TppKeys } from '../../src/trust/tpp-keys.ts';
+import { type HeldClock, heldClock } from '../support/trust-clock.ts';
+import { rsaKey } from '../support/trust-keys.ts';
+import { testPki } from '../support/trust-pki.ts';
+import { serve } from '../support/trust-servers.ts';
 
-const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const one = rsaKey('one').jwk;
+const other = rsaKey('other').jwk;
 
-function jwksOf(...kids: readonly string[]) {
-  return { keys: kids.map((kid) => ({ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' })) };
+async function tppKeys(t: TestContext, clock: HeldClock = heldClock()): Promise<TppKeys> {
+  const { ca } = await testPki();
+  const keys = createTppKeys({ ca, maxAgeMs: 600_000, refetchMinMs: 30_000, timeoutMs: 5000, clock });
+  t.after(() => keys.close());
+  return keys;
 }
 
-test('the keys of a TPP are imported once, as long as its JWKS is the same', async () => {
-  const tppKeys = createTppKeys();
-  const first = await tppKeys({ clientId: 'a', jwks: jwksOf('one') });
-  assert.deepEqual(first.kids, ['one']);
-  assert.equal(await tppKeys({ clientId: 'a', jwks: jwksOf('one') }), first);
+async function kidOf(keys: TppKeys, tpp: Parameters<TppKeys['keysOf']>[0], kid: string): Promise<string | undefined> {
+  return (await (await keys.keysOf(tpp)).keyFor(kid))?.kid;
+}
+
+test('the keys of a TPP come from its own inline JWKS, and are imported once', async (t) => {
+  const keys = await tppKeys(t);
+  const tpp = { clientId: 'a', jwks: { keys: [one] } };
+  assert.equal(await kidOf(keys, tpp, 'one'), 'one');
+  assert.equal(await keys.keysOf(tpp), await keys.keysOf(structuredClone(tpp)));
 });
 
-test('another JWKS takes the place of the one before at once', async () => {
-  const tppKeys = createTppKeys();
-  await tppKeys({ clientId: 'a', jwks: jwksOf('one') });
-  const second = await tppKeys({ clientId: 'a', jwks: jwksOf('two') });
-  assert.deepEqual(second.kids, ['two']);
-  assert.equal(await second.keyFor('one'), undefined);
+test('a TPP whose inline JWKS was replaced has the new keys only', async (t) => {
+  const keys = await tppKeys(t);
+  await keys.keysOf({ clientId: 'a', jwks: { keys: [one] } });
+  const replaced = { clientId: 'a', jwks: { keys: [other] } };
+  assert.equal(await kidOf(keys, replaced, 'one'), undefined);
+  assert.equal(await kidOf(keys, replaced, 'other'), 'other');
 });
 
-test('a TPP never gets the keys of another', async () => {
-  const tppKeys = createTppKeys();
-  await tppKeys({ clientId: 'a', jwks: jwksOf('of-a') });
-  const ofB = await tppKeys({ clientId: 'b', jwks: jwksOf('of-b') });
-  assert.equal(await ofB.keyFor('of-a'), undefined);
-  assert.equal((await ofB.keyFor('of-b'))?.kid, 'of-b');
+test('the keys of a TPP come from its own JWKS URL, one cache per URL', async (t) => {
+  const server = await serve(t, { keys: [one] });
+  const keys = await tppKeys(t);
+  const tpp = { clientId: 'a', jwksUrl: `${server.origin}/a.jwks` };
+  assert.equal(await kidOf(keys, tpp, 'one'), 'one');
+  assert.equal(await kidOf(keys, tpp, 'one'), 'one');
+  assert.deepEqual(
+    server.seen.map(({ request }) => request.url),
+    ['/a.jwks'],
+  );
 });
 
-test('a JWKS that is none is an error every time, and keeps nothing', async () => {
-  const tppKeys = createTppKeys();
-  await assert.rejects(tppKeys({ clientId: 'a', jwks: {} }), JwksError);
-  await assert.rejects(tppKeys({ clientId: 'a', jwks: {} }), JwksError);
-  assert.deepEqual((await tppKeys({ clientId: 'a', jwks: jwksOf('one') })).kids, ['one']);
+test('a kid of another TPP is unknown, and asking for it asks only the own JWKS URL', async (t) => {
+  const [ofA, ofB] = [await serve(t, { keys: [one] }), await serve(t, { keys: [other] })];
+  const keys = await tppKeys(t);
+  assert.equal(await kidOf(keys, { clientId: 'b', jwksUrl: ofB.origin }, 'other'), 'other');
+  assert.equal(await kidOf(keys, { clientId: 'a', jwksUrl: ofA.origin }, 'other'), undefined);
+  assert.equal(await kidOf(keys, { clientId: 'c', jwks: { keys: [] } }, 'other'), undefined);
+  assert.equal(ofB.seen.length, 1);
 });
 
-test('beyond ten thousand TPPs the oldest entry is dropped, and only that', async () => {
-  const tppKeys = createTppKeys();
-  const empty = { keys: [] };
-  const first = await tppKeys({ clientId: 'tpp-0', jwks: empty });
-  const second = await tppKeys({ clientId: 'tpp-1', jwks: empty });
-  for (let count = 2; count < 10_000; count += 1) await tppKeys({ clientId: `tpp-${count}`, jwks: empty });
-  assert.equal(await tppKeys({ clientId: 'tpp-0', jwks: empty }), first);
-  await tppKeys({ clientId: 'one-more', jwks: empty });
-  assert.equal(await tppKeys({ clientId: 'tpp-1', jwks: empty }), second);
-  assert.notEqual(await tppKeys({ clientId: 'tpp-0', jwks: empty }), first);
+test('a JWKS URL that is down is unavailable, and leaves other TPPs alone', async (t) => {
+  const server = await serve(t, { keys: [one] });
+  const keys = await tppKeys(t);
+  const down = await keys.keysOf({ clientId: 'a', jwksUrl: 'https://127.0.0.1:1/' });
+  await assert.rejects(down.keyFor('one'), JwksUnavailableError);
+  assert.equal(await kidOf(keys, { clientId: 'b', jwksUrl: server.origin }, 'one'), 'one');
+});
+
+const NO_JWKS: readonly (readonly [string, object])[] = [
+  ['neither a JWKS nor a URL', {}],
+  ['a JWKS that is not one', { jwks: { keys: 'none' } }],
+  ['a URL that is not https', { jwksUrl: 'http://tpp.example/jwks' }],
+  ['a URL with a password', { jwksUrl: 'https://tpp:secret@tpp.example/jwks' }],
+];
+
+for (const [name, tpp] of NO_JWKS) {
+  test(`a TPP with ${name} is a JwksError`, async (t) => {
+    const keys = await tppKeys(t);
+    await assert.rejects(keys.keysOf({ clientId: 'a', ...tpp }), JwksError);
+  });
+}
+
+test('closing ends the fetches under way', async (t) => {
+  const server = await serve(t);
+  server.hold = new Promise(() => undefined);
+  const keys = await tppKeys(t);
+  const asked = assert.rejects(kidOf(keys, { clientId: 'a', jwksUrl: server.origin }, 'one'), JwksUnavailableError);
+  await keys.close();
+  await asked;
 });

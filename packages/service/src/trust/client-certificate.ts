@@ -1,0 +1,77 @@
+import { createHash, type X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { sameDistinguishedName } from '@tidings/protocol';
+import type { Clock } from '../base/clock.ts';
+import type { Config } from '../config/schema.ts';
+import { decodeCertificateHeader } from './certificate-header.ts';
+import { createAddressList } from './gateway-addresses.ts';
+import { subjectDnOf } from './subject-dn.ts';
+
+/** The certificate that a client proved to hold the key of. */
+export interface ClientCertificate {
+  /** SHA-256 of the DER, base64url: what `cnf.x5t#S256` must equal (RFC 8705 section 3.1). */
+  readonly thumbprintS256: string;
+  /** Its subject, RFC 4514; empty where it has none. */
+  readonly subjectDn: string;
+  /** DER. */
+  readonly raw: Uint8Array;
+}
+
+/** Gives the client certificate of a request; undefined when there is none that can be believed. */
+export type ClientCertificateReader = (request: IncomingMessage) => ClientCertificate | undefined;
+
+/**
+ * Makes the reader of client certificates (rules, section 8). On a connection from one of the gateway's addresses the
+ * gateway's header alone counts, since the certificate of that connection, if any, is the gateway's own. On every other
+ * one the header is ignored, and the certificate is that of the mutual TLS connection, if its chain was verified.
+ *
+ * A certificate in a header must be within its validity. Its chain is not verified: that, and taking the header out of
+ * what clients send, is what the gateway is trusted for.
+ *
+ * @throws {StartUpError} naming the gateway's address that is not one
+ */
+export function createClientCertificateReader(
+  gateway: Config['api']['gateway'],
+  clock: Pick<Clock, 'nowMs'>,
+): ClientCertificateReader {
+  if (gateway === undefined) return certificateOfConnection;
+  const isGateway = createAddressList(gateway.addresses);
+  const header = gateway.certificateHeader.toLowerCase();
+  return (request) => {
+    if (!isGateway(request.socket.remoteAddress)) return certificateOfConnection(request);
+    // Given twice, it says nothing: one of the two may be the client's own.
+    const [value, ...more] = request.headersDistinct[header] ?? [];
+    if (value === undefined || more.length > 0) return undefined;
+    const certificate = decodeCertificateHeader(value, gateway.certificateFormat);
+    return certificate !== undefined && isValidAt(certificate, clock.nowMs()) ? describe(certificate) : undefined;
+  };
+}
+
+/**
+ * Whether a certificate is of the subject that the bank registered, as `tls_client_auth_subject_dn` (RFC 8705 section
+ * 2.1.2): compared RDN by RDN. A certificate without a subject matches nothing.
+ */
+export function matchesSubject(certificate: Pick<ClientCertificate, 'subjectDn'>, expectedDn: string): boolean {
+  return sameDistinguishedName(certificate.subjectDn, expectedDn);
+}
+
+function certificateOfConnection({ socket }: IncomingMessage): ClientCertificate | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const certificate = socket.getPeerX509Certificate();
+  return certificate && describe(certificate);
+}
+
+/** RFC 5280 section 4.1.2.5: both ends are inclusive. */
+function isValidAt(certificate: X509Certificate, nowMs: number): boolean {
+  return certificate.validFromDate.getTime() <= nowMs && nowMs <= certificate.validToDate.getTime() + LAST_SECOND_MS;
+}
+
+// The end is given in whole seconds, and that second counts.
+const LAST_SECOND_MS = 999;
+
+function describe({ raw }: X509Certificate): ClientCertificate | undefined {
+  const subjectDn = subjectDnOf(raw);
+  if (subjectDn === undefined) return undefined;
+  return { thumbprintS256: createHash('sha256').update(raw).digest('base64url'), subjectDn, raw };
+}

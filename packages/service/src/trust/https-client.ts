@@ -1,0 +1,108 @@
+import { Agent } from 'undici';
+import type { Clock } from '../base/clock.ts';
+
+/** What TLS shows and trusts, PEM. `ca` undefined: the roots of Node.js. */
+export interface ClientTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export interface HttpsClientOptions {
+  readonly tls: ClientTls;
+  /** Deadline over one whole exchange, from the look-up to the last byte. */
+  readonly timeoutMs: number;
+  readonly responseBytesMax: number;
+  readonly clock: Clock;
+}
+
+/** One request: GET without a body, POST with one. */
+export interface HttpsRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Fetches small documents of the trust framework: keys, and what an authorisation server says of a token. */
+export interface HttpsClient {
+  /**
+   * @returns the status and the whole body; every status is an answer, a redirect too
+   * @throws {HttpsError} when there is no answer, or one that is too long
+   */
+  exchange(request: HttpsRequest): Promise<{ readonly status: number; readonly body: Uint8Array }>;
+  close(): Promise<void>;
+}
+
+/** An exchange that came to no answer. `message` is for the log and holds no secret. */
+export class HttpsError extends Error {
+  override readonly name = 'HttpsError';
+}
+
+const CONNECTIONS_PER_ORIGIN_MAX = 16;
+const HEADER_BYTES_MAX = 16_384;
+const KEEP_ALIVE_MS = 4000;
+
+/**
+ * HTTPS and nothing else: TLS 1.2 or later, the server always verified, whatever the environment says. Redirects are not
+ * followed, nothing is sent twice, one deadline holds over everything, and a body that is too long ends the exchange.
+ * Does not guard where the host name leads: URLs come from the configuration and from registered TPPs.
+ */
+export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
+  const { tls, timeoutMs, clock } = options;
+  const agent = new Agent({
+    allowH2: false,
+    connections: CONNECTIONS_PER_ORIGIN_MAX,
+    pipelining: 1,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    maxResponseSize: options.responseBytesMax,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    // The one deadline below is over everything; these would only cut in with another name for it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      ...(tls.ca !== undefined && { ca: tls.ca }),
+      ...(tls.cert !== undefined && { cert: tls.cert }),
+      ...(tls.key !== undefined && { key: tls.key }),
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      timeout: timeoutMs,
+    },
+  });
+  return {
+    close: () => agent.destroy(),
+    exchange: async ({ url, headers, body }) => {
+      if (!isHttpsUrl(url)) throw new HttpsError('the URL is not https');
+      const { origin, pathname, search } = new URL(url);
+      const deadline = new AbortController();
+      const cancel = clock.after(timeoutMs, () => deadline.abort());
+      try {
+        const answer = await agent.request({
+          origin,
+          path: pathname + search,
+          method: body === undefined ? 'GET' : 'POST',
+          headers,
+          ...(body !== undefined && { body }),
+          signal: deadline.signal,
+        });
+        return { status: answer.statusCode, body: await answer.body.bytes() };
+      } catch (cause) {
+        throw new HttpsError(deadline.signal.aborted ? `no answer within ${timeoutMs} ms` : whyOf(cause), { cause });
+      } finally {
+        cancel();
+      }
+    },
+  };
+}
+
+/** Whether a text is an https URL without user name and password, which a URL that is passed around must not hold. */
+export function isHttpsUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'https:' && url.username === '' && url.password === '';
+}
+
+/** The code of Node.js or undici for what failed (`ECONNREFUSED`, `UND_ERR_RES_EXCEEDED_MAX_SIZE`). */
+function whyOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : 'the connection failed';
+}

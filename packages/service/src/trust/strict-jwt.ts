@@ -1,0 +1,83 @@
+import { decodeBase64url, isJsonObject, type KeySource, parseStrictJson, StrictJsonError } from '@tidings/protocol';
+import { type JWTPayload, type JWTVerifyOptions, errors as joseErrors, jwtVerify } from 'jose';
+
+/** What is wrong with a JWT. */
+export type StrictJwtErrorCode = 'malformed' | 'key-unknown' | 'signature-invalid' | 'claim-invalid';
+
+/** A JWT was refused. `message` is fit to be shown to whoever sent it. */
+export class StrictJwtError extends Error {
+  override readonly name = 'StrictJwtError';
+  readonly code: StrictJwtErrorCode;
+  /** The claim or header member that was refused, where it is one. */
+  readonly claim: string | undefined;
+
+  constructor(code: StrictJwtErrorCode, message: string, claim?: string) {
+    super(message);
+    this.code = code;
+    this.claim = claim;
+  }
+}
+
+/** What is demanded of the claims, besides what {@link verifyStrictJwt} always demands. */
+export type JwtExpectations = Pick<
+  JWTVerifyOptions,
+  'typ' | 'issuer' | 'audience' | 'requiredClaims' | 'clockTolerance' | 'currentDate' | 'maxTokenAge'
+>;
+
+/**
+ * Verifies a plain JWT (RFC 7519) of the trust framework: PS256, a `kid` of the given keys, no critical extension,
+ * canonical base64url, no JSON member twice in header or payload, and the claims that are expected. It is not for
+ * signatures of the standard's own profile (`x-jws-signature`, SETs). Members that lead to keys (`jku`, `x5u`, `jwk`) are
+ * neither used nor refused. Does not bound the length: the caller does.
+ *
+ * @throws {StrictJwtError}
+ * @throws whatever `keys` rejects with when they cannot be had
+ */
+export async function verifyStrictJwt(jwt: string, keys: KeySource, expected: JwtExpectations): Promise<JWTPayload> {
+  const [header, payload, signature, ...more] = jwt.split('.', 4).map(decodeBase64url);
+  if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
+    throw new StrictJwtError('malformed', 'It is not a JWT: three segments of base64url, separated by dots.');
+  }
+  const { kid } = readObject(header, 'header');
+  readObject(payload, 'payload');
+  if (typeof kid !== 'string' || kid === '') throw new StrictJwtError('claim-invalid', 'The header lacks kid.', 'kid');
+  const key = await keys.keyFor(kid);
+  if (key === undefined) throw new StrictJwtError('key-unknown', 'kid names no signing key of the issuer.', 'kid');
+  try {
+    const verified = await jwtVerify(jwt, key.cryptoKey, { ...expected, algorithms: ['PS256'] });
+    return verified.payload;
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+function readObject(bytes: Uint8Array, name: string): Record<string, unknown> {
+  try {
+    const value = parseStrictJson(bytes);
+    if (isJsonObject(value)) return value;
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new StrictJwtError('malformed', `The ${name} ${error.message}.`);
+  }
+  throw new StrictJwtError('malformed', `The ${name} is not a JSON object.`);
+}
+
+function refusalOf(error: unknown): unknown {
+  if (error instanceof joseErrors.JWTClaimValidationFailed || error instanceof joseErrors.JWTExpired) {
+    return new StrictJwtError('claim-invalid', sayClaim(error), error.claim);
+  }
+  if (error instanceof joseErrors.JWSSignatureVerificationFailed) {
+    return new StrictJwtError('signature-invalid', 'The signature does not verify.');
+  }
+  if (error instanceof joseErrors.JOSEAlgNotAllowed) {
+    return new StrictJwtError('claim-invalid', 'alg must be PS256.', 'alg');
+  }
+  return error instanceof joseErrors.JOSEError ? new StrictJwtError('malformed', 'It is not a JWT.') : error;
+}
+
+function sayClaim({ claim, reason }: joseErrors.JWTClaimValidationFailed | joseErrors.JWTExpired): string {
+  if (reason === 'missing') return `${claim} is missing.`;
+  return claim === 'exp' || claim === 'nbf' || claim === 'iat'
+    ? `${claim} does not allow its use now.`
+    : `${claim} is not what it must be.`;
+}

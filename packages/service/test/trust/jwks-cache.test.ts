@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { JwksError, type KeySource } from '@tidings/protocol';
+import { createHttpsClient } from '../../src/trust/https-client.ts';
+import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
+import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
+import { rsaKey } from '../support/trust-keys.ts';
+import { testPki } from '../support/trust-pki.ts';
+import { type Changeable, serve } from '../support/trust-servers.ts';
+
+const first = rsaKey('first').jwk;
+const second = rsaKey('second').jwk;
+const MAX_AGE_MS = 600_000;
+const REFETCH_MIN_MS = 30_000;
+const TIMEOUT_MS = 5000;
+
+interface Cached {
+  readonly keys: KeySource;
+  readonly server: Changeable;
+  readonly clock: HeldClock;
+  readonly failures: string[];
+}
+
+async function cachedJwks(t: TestContext, jwks: unknown = { keys: [first] }, timeoutMs = TIMEOUT_MS): Promise<Cached> {
+  const server = await serve(t, jwks);
+  const clock = heldClock();
+  const { ca } = await testPki();
+  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  t.after(() => https.close());
+  const failures: string[] = [];
+  const keys = createJwksCache({
+    ...{ url: `${server.origin}/jwks`, https, clock, maxAgeMs: MAX_AGE_MS, refetchMinMs: REFETCH_MIN_MS },
+    onFetchFailed: ({ reason }) => failures.push(reason),
+  });
+  return { keys, server, clock, failures };
+}
+
+async function kidOf(keys: KeySource, kid: string): Promise<string | undefined> {
+  return (await keys.keyFor(kid))?.kid;
+}
+
+test('keys are fetched when first needed, then kept', async (t) => {
+  const { keys, server } = await cachedJwks(t);
+  assert.equal(server.seen.length, 0);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  assert.equal(server.seen.length, 1);
+});
+
+test('all who ask at the same time share one request', async (t) => {
+  const { keys, server } = await cachedJwks(t);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.hold = promise;
+  const asked = ['first', 'first', 'unknown'].map((kid) => kidOf(keys, kid));
+  await until(() => server.seen.length > 0);
+  asked.push(kidOf(keys, 'first'));
+  resolve();
+  assert.deepEqual(await Promise.all(asked), ['first', 'first', undefined, 'first']);
+  assert.equal(server.seen.length, 1);
+});
+
+test('keys that are too old are given out while they are fetched anew, in one request', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.answer.body = JSON.stringify({ keys: [second] });
+  clock.advance(MAX_AGE_MS - 1);
+  await keys.keyFor('first');
+  clock.advance(1);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.hold = promise;
+  assert.equal(await kidOf(keys, 'first'), 'first', 'nobody waits');
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  resolve();
+  assert.equal(await kidOf(keys, 'second'), 'second');
+  assert.equal(await kidOf(keys, 'first'), undefined, 'a key that was taken out is gone');
+  assert.equal(server.seen.length, 2);
+});
+
+test('nobody waits for a JWKS that does not answer while there is a key', async (t) => {
+  const { keys, server, clock, failures } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.hold = new Promise(() => undefined);
+  clock.advance(MAX_AGE_MS);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  await until(() => server.seen.length === 2);
+  clock.advance(TIMEOUT_MS);
+  await until(() => failures.length === 1);
+  assert.deepEqual(failures, ['no answer within 5000 ms']);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+});
+
+test('a kid that is not known is waited for, with one fetch per refetchMinMs at most', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.answer.body = JSON.stringify({ keys: [first, second] });
+  clock.advance(REFETCH_MIN_MS - 1);
+  assert.equal(await kidOf(keys, 'second'), undefined);
+  assert.equal(server.seen.length, 1);
+  clock.advance(1);
+  assert.equal(await kidOf(keys, 'second'), 'second');
+  for (const kid of ['x', 'y', 'z']) assert.equal(await kidOf(keys, kid), undefined);
+  assert.equal(server.seen.length, 2);
+});
+
+test('a fetch that takes longer than refetchMinMs is still the only one', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t, { keys: [first] }, 2 * REFETCH_MIN_MS);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.hold = promise;
+  const asked = [kidOf(keys, 'first')];
+  await until(() => server.seen.length === 1);
+  clock.advance(REFETCH_MIN_MS);
+  asked.push(kidOf(keys, 'first'));
+  resolve();
+  assert.deepEqual(await Promise.all(asked), ['first', 'first']);
+  assert.equal(server.seen.length, 1);
+});
+
+const FAILURES: readonly (readonly [string, number, string])[] = [
+  ['a 503', 503, '{"keys":[]}'],
+  ['a redirect', 302, '{"keys":[]}'],
+  ['a body that is not JSON', 200, '<html>'],
+  ['a body with a member twice', 200, '{"keys":[],"keys":[]}'],
+  ['JSON that is no JWKS', 200, '{"keys":{}}'],
+  ['a body that is too large', 200, `{"keys":[],"x":"${'x'.repeat(JWKS_BYTES_MAX)}"}`],
+];
+
+for (const [name, status, body] of FAILURES) {
+  test(`after ${name} the old keys stay, and it is asked again once per refetchMinMs`, async (t) => {
+    const { keys, server, clock, failures } = await cachedJwks(t);
+    await keys.keyFor('first');
+    server.answer = { status, body };
+    clock.advance(MAX_AGE_MS);
+    assert.equal(await kidOf(keys, 'first'), 'first');
+    await until(() => failures.length === 1);
+    assert.equal(await kidOf(keys, 'first'), 'first');
+    assert.equal(await kidOf(keys, 'second'), undefined);
+    assert.equal(server.seen.length, 2);
+    server.answer = { status: 200, body: JSON.stringify({ keys: [second] }) };
+    clock.advance(REFETCH_MIN_MS);
+    assert.equal(await kidOf(keys, 'second'), 'second');
+    assert.equal(await kidOf(keys, 'first'), undefined);
+    assert.equal(server.seen.length, 3);
+  });
+}
+
+test('while keys were never had it rejects, and asks once per refetchMinMs', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  server.answer.status = 500;
+  for (let times = 0; times < 3; times += 1) {
+    await assert.rejects(keys.keyFor('first'), (error) => {
+      assert.ok(error instanceof JwksUnavailableError);
+      assert.match(error.message, /status 500/);
+      return true;
+    });
+  }
+  assert.equal(server.seen.length, 1);
+  server.answer.status = 200;
+  clock.advance(REFETCH_MIN_MS);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+});
+
+test('of a JWKS that holds transport keys too only the signing keys count', async (t) => {
+  const transport = { ...second, kid: 'transport', use: 'tls' };
+  const without = { ...second, kid: 'without', use: undefined };
+  const { keys } = await cachedJwks(t, { keys: [first, transport, without] });
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  assert.equal(await kidOf(keys, 'transport'), undefined);
+  assert.equal(await kidOf(keys, 'without'), undefined);
+});
+
+test('a kid is opaque: whatever it looks like, it is looked up and never resolved', async (t) => {
+  const kid = 'https://elsewhere.example/keys/../1?x#y';
+  const { keys, server } = await cachedJwks(t, { keys: [{ ...first, kid }] });
+  assert.equal(await kidOf(keys, kid), kid);
+  assert.deepEqual(
+    server.seen.map(({ request }) => request.url),
+    ['/jwks'],
+  );
+});
+
+test('a JWKS URL that is not https is refused', () => {
+  const https = { exchange: () => Promise.reject(new Error('must not be asked')) };
+  const settings = { https, clock: heldClock(), maxAgeMs: 1, refetchMinMs: 1 };
+  assert.throws(() => createJwksCache({ ...settings, url: 'http://tpp.example/jwks' }), JwksError);
+});
