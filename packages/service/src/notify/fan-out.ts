@@ -1,5 +1,12 @@
-import { buildSetClaims, coversResourceVersion, type EventTypeCatalogue, filterEventTypes } from '@tidings/protocol';
-import type { BankEvent, FanOut, StoredSubscription, Tpp } from '../store/store.ts';
+import {
+  buildSetClaims,
+  coversResourceVersion,
+  type EventTypeCatalogue,
+  type EventTypeFilter,
+  filterEventTypes,
+  RESOURCE_UPDATE,
+} from '@tidings/protocol';
+import type { BankEvent, FanOut, Registration, Tpp } from '../store/store.ts';
 
 /** What fan-out needs besides the event and who it is for. */
 export interface FanOutContext {
@@ -18,15 +25,15 @@ export function fanOut(
   context: FanOutContext,
   event: BankEvent,
   tpp: Tpp | undefined,
-  subscription: StoredSubscription | undefined,
+  registration: Registration | undefined,
 ): FanOut {
   if (tpp === undefined) return { kind: 'none', reason: 'unknown-client' };
-  if (subscription === undefined) return { kind: 'none', reason: 'no-registration' };
-  if (!coversResourceVersion(subscription.version, event.resource.version)) {
+  if (registration === undefined) return { kind: 'none', reason: 'no-registration' };
+  if (!coversResourceVersion(registration.version, event.resource.version)) {
     return { kind: 'none', reason: 'version-below-minimum' };
   }
   const types = event.events.map(({ type }) => type);
-  const wanted = new Set(filterEventTypes(types, subscription, context.catalogue));
+  const wanted = new Set(filterEventTypes(types, filterOf(registration), context.catalogue));
   const events = event.events.filter(({ type }) => wanted.has(type));
   if (events.length === 0) return { kind: 'none', reason: 'type-filtered' };
   const claims = buildSetClaims({
@@ -40,4 +47,10 @@ export function fanOut(
     events,
   });
   return { kind: 'notification', claims };
+}
+
+/** A callback URL gets resource-update only (rules, section 2). */
+function filterOf(registration: Registration): EventTypeFilter {
+  if (registration.kind === 'event-subscription') return registration;
+  return { version: registration.version, eventTypes: [RESOURCE_UPDATE] };
 }

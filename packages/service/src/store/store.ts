@@ -1,4 +1,12 @@
-import type { AffectedResource, ApiVersion, EventSubscription, EventTypeRule, SetClaims } from '@tidings/protocol';
+import type {
+  AffectedResource,
+  ApiVersion,
+  CallbackUrl,
+  EventSubscription,
+  EventTypeRule,
+  SetClaims,
+  SetErrorReport,
+} from '@tidings/protocol';
 import type { Outcome } from '../base/outcome.ts';
 
 /** A TPP that the bank registered with this service: one client_id. */
@@ -6,8 +14,16 @@ export interface Tpp {
   readonly clientId: string;
   readonly organisationId: string;
   readonly softwareStatementId: string;
-  /** Its JWKS as the bank gave it; holds transport keys too. */
-  readonly jwks: unknown;
+  /** Its JWKS as the bank gave it; holds transport keys too. Undefined where `jwksUrl` is given. */
+  readonly jwks?: unknown;
+  /** Where its JWKS is published, as the software statement names it. */
+  readonly jwksUrl?: string | undefined;
+  /** Subject of its transport certificate, RFC 4514; undefined: the token's binding alone decides. */
+  readonly certificateSubject?: string | undefined;
+  /** Scopes that its tokens may be used with; undefined: all. */
+  readonly scopes?: readonly string[] | undefined;
+  /** A suspended TPP is refused, and nothing is delivered to it; its events are kept. */
+  readonly isSuspended?: boolean;
 }
 
 /** An event subscription with what the service knows about it. */
@@ -21,6 +37,21 @@ export interface StoredSubscription extends EventSubscription {
 
 /** What is kept of a new or replaced event subscription. */
 export type SubscriptionToStore = Omit<StoredSubscription, 'unresponsiveSinceMs'>;
+
+/** A callback URL resource with what the service knows about it. */
+export interface StoredCallbackUrl extends CallbackUrl {
+  readonly clientId: string;
+  readonly apiVersion: ApiVersion;
+  readonly unresponsiveSinceMs: number | undefined;
+}
+
+/** What is kept of a new or replaced callback URL. */
+export type CallbackUrlToStore = Omit<StoredCallbackUrl, 'unresponsiveSinceMs'>;
+
+/** The registration that holds for a TPP: its event subscription, else its callback URL, which that supersedes. */
+export type Registration =
+  | ({ readonly kind: 'event-subscription' } & StoredSubscription)
+  | ({ readonly kind: 'callback-url' } & StoredCallbackUrl);
 
 /** An event as the bank published it, parsed. */
 export interface BankEvent {
@@ -43,11 +74,7 @@ export type FanOut =
   | { readonly kind: 'none'; readonly reason: NoNotificationReason };
 
 /** Decides, within the transaction, what an event becomes; pure. */
-export type DecideFanOut = (
-  event: BankEvent,
-  tpp: Tpp | undefined,
-  subscription: StoredSubscription | undefined,
-) => FanOut;
+export type DecideFanOut = (event: BankEvent, tpp: Tpp | undefined, registration: Registration | undefined) => FanOut;
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
@@ -94,6 +121,11 @@ export type NextStep =
   /** A limit of the retry policy: attempts cease, the callback URL is unresponsive, the notification stays awaiting. */
   | { readonly kind: 'cease' };
 
+/** An error that a TPP reported for a notification (`setErrs`). */
+export interface ReportedError extends Omit<SetErrorReport, 'jti'> {
+  readonly reportedAtMs: number;
+}
+
 /** A notification as the operator sees it. */
 export interface NotificationRecord {
   readonly jti: string;
@@ -104,9 +136,38 @@ export interface NotificationRecord {
   readonly set: string | undefined;
   readonly publishedAtMs: number;
   readonly acknowledgedAtMs: number | undefined;
+  /** How it was acknowledged: 202 on push, `ack` in a poll, or by being offered where no acknowledgement is expected. */
+  readonly acknowledgedBy: 'push' | 'poll' | 'offer' | undefined;
+  /** Errors that the TPP reported in polls, in their order. */
+  readonly errors: readonly ReportedError[];
   /** When the next attempt is due; undefined when none is. */
   readonly nextAttemptAtMs: number | undefined;
   readonly attempts: readonly Attempt[];
+}
+
+/** A poll of one TPP, resolved: what it acknowledges and reports, and how much it is to get. */
+export interface PollToStore {
+  readonly clientId: string;
+  readonly acknowledged: readonly string[];
+  readonly errors: readonly SetErrorReport[];
+  /** 0: nothing is offered. */
+  readonly maxEvents: number;
+  readonly nowMs: number;
+  /** How long an offered notification is not offered again; undefined: offering it acknowledges it. */
+  readonly reofferMs: number | undefined;
+  /** How long one that was reported as an error is not offered again. */
+  readonly reofferAfterErrorMs: number;
+}
+
+/** A notification that is offered in a poll. */
+export type OfferedNotification = Pick<ClaimedNotification, 'jti' | 'claims' | 'set'>;
+
+/** What a poll came to. */
+export interface PolledNotifications {
+  /** Oldest first. */
+  readonly notifications: readonly OfferedNotification[];
+  /** True exactly when more could be offered now. */
+  readonly moreAvailable: boolean;
 }
 
 export interface ClaimOptions {
@@ -126,20 +187,35 @@ export interface ClaimOptions {
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
  */
 export interface Store {
-  /** Adds or changes a TPP. */
-  putTpp(tpp: Tpp): Promise<void>;
+  /** Adds or changes a TPP. Suspending it ends its deliveries; taking that back makes what is awaiting due. */
+  putTpp(tpp: Tpp, nowMs: number): Promise<void>;
   tpp(clientId: string): Promise<Tpp | undefined>;
+  /** TPPs in the order of their client_id. @param after client_id to begin after; empty for the first */
+  tpps(after: string, limit: number): Promise<readonly Tpp[]>;
+  /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
+  removeTpp(clientId: string): Promise<boolean>;
 
-  /** Creates the one event subscription of a TPP. */
-  createSubscription(subscription: SubscriptionToStore): Promise<'created' | 'exists'>;
+  /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
+  createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'>;
   subscriptionOf(clientId: string): Promise<StoredSubscription | undefined>;
   /**
    * Replaces an event subscription; its callback URL counts as responsive again, and what is awaiting goes to the new
    * one. Notifications that are made keep their content whatever the new `EventTypes`.
    */
   replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult>;
-  /** Deletes an event subscription; its awaiting notifications are withdrawn. */
-  deleteSubscription(clientId: string, eventSubscriptionId: string): Promise<ChangeResult>;
+  /**
+   * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
+   * again, for events from then on.
+   */
+  deleteSubscription(clientId: string, eventSubscriptionId: string, through: ApiVersion): Promise<ChangeResult>;
+
+  /** Creates the one callback URL of a TPP. */
+  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'>;
+  callbackUrlOf(clientId: string): Promise<StoredCallbackUrl | undefined>;
+  /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
+  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult>;
+  /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
+  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. */
   publish(events: readonly BankEvent[], decide: DecideFanOut, nowMs: number): Promise<PublishResult>;
@@ -164,13 +240,44 @@ export interface Store {
    */
   nextDueAtMs(without: ReadonlySet<string>): Promise<number | undefined>;
 
+  /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
+  poll(poll: PollToStore): Promise<PolledNotifications>;
+  /** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */
+  nextOfferAtMs(clientId: string): Promise<number | undefined>;
+  /**
+   * Tells of TPPs for which something new may be offered, after the commit.
+   *
+   * @returns ends it
+   */
+  onOffer(listener: (clientIds: ReadonlySet<string>) => void): () => void;
+
+  /** Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one. */
+  useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
+  /** Every key that ever signed, the current one first. */
+  signingKeys(): Promise<readonly StoredSigningKey[]>;
+  /** When the oldest awaiting notification was published: a key retired before it is needed by none. */
+  oldestAwaitingAtMs(): Promise<number | undefined>;
+
   notification(jti: string): Promise<NotificationRecord | undefined>;
 
   close(): Promise<void>;
 }
 
-/** What a change to a registration came to. */
-export type ChangeResult = 'changed' | 'unknown' | 'of-another-tpp';
+/** A public signing key as it stands in a JWKS. */
+export interface SigningKeyJwk {
+  readonly kid: string;
+  readonly [member: string]: unknown;
+}
+
+/** A signing key of ours that was used at some time. */
+export interface StoredSigningKey {
+  readonly publicJwk: SigningKeyJwk;
+  /** Undefined: the current one. */
+  readonly retiredAtMs: number | undefined;
+}
+
+/** What a change to a registration came to. A registration of v4.0 cannot be changed through v3.1. */
+export type ChangeResult = 'changed' | 'unknown' | 'of-another-tpp' | 'of-newer-version';
 
 /** The store cannot do its work now: full, locked, broken. Nothing of the operation was kept. */
 export class StoreError extends Error {

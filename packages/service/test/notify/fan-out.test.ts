@@ -26,7 +26,11 @@ function eventOf(...urns: readonly string[]): BankEvent {
 
 function decide(event: BankEvent, changes: Partial<SubscriptionToStore> = {}): FanOut {
   const context = { issuer: ISSUER, catalogue, nowMs: START_MS + 999, newJti: () => 'new-jti' };
-  return fanOut(context, event, tppOf('a'), { ...subscriptionOf('a', changes), unresponsiveSinceMs: undefined });
+  return fanOut(context, event, tppOf('a'), {
+    kind: 'event-subscription',
+    ...subscriptionOf('a', changes),
+    unresponsiveSinceMs: undefined,
+  });
 }
 
 /** The URNs that are left of an event. */

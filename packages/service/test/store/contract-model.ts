@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
 import { Model, type ModelClaim } from './model.ts';
 import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED } from './opened.ts';
 
@@ -11,6 +12,8 @@ const SEED = 20_261_121;
 const RUNS = 150;
 const COMMANDS_MAX = 60;
 const LEASE_MS = 1000;
+const REOFFER_MS = 700;
+const REOFFER_AFTER_ERROR_MS = 1500;
 const TPPS = ['a', 'b'];
 const URLS = ['https://one.example/event-notifications', 'https://two.example/event-notifications', undefined];
 
@@ -119,6 +122,25 @@ function record(at: number, kind: 'acknowledged' | 'retry' | 'cease', delayMs: n
   return command(`record(${at}, ${kind}, ${delayMs})`, act, holdsClaim);
 }
 
+/** Acknowledges and reports some of what is known, of whichever TPP it is, and asks for more. */
+function poll(tpp: string, maxEvents: number, ack: readonly number[], err: readonly number[]): Command {
+  return command(`poll(${tpp}, ${maxEvents}, [${ack}], [${err}])`, async (model, { store }) => {
+    const clientId = model.clientId(tpp);
+    const known = [...model.notifications.keys()];
+    const some = (numbers: readonly number[]) =>
+      known.length === 0 ? [] : numbers.map((number) => known[number % known.length] ?? '');
+    const acknowledged = [...new Set(some(ack))];
+    const errors = [...new Set(some(err))].filter((jti) => !acknowledged.includes(jti));
+    const limits = { maxEvents, reofferMs: REOFFER_MS, reofferAfterErrorMs: REOFFER_AFTER_ERROR_MS };
+    const { notifications, moreAvailable } = await store.poll({
+      ...{ clientId, acknowledged, nowMs: model.nowMs, ...limits },
+      errors: errors.map((jti) => ({ jti, err: 'invalid_request', description: 'as the model says' })),
+    });
+    const jtis = notifications.map(({ jti }) => jti);
+    assert.deepEqual({ jtis, moreAvailable }, model.poll(clientId, { acknowledged, errors }, limits));
+  });
+}
+
 function release(at: number): Command {
   const act = async (model: Model, { store }: Real) => {
     const held = takeClaim(model, at);
@@ -141,7 +163,7 @@ function register(tpp: string, callbackUrl: string | undefined): Command {
     const id = known?.id ?? model.newId();
     const subscription = subscriptionOf(clientId, { eventSubscriptionId: id, callbackUrl });
     if (known === undefined) {
-      assert.equal(await store.createSubscription(subscription), 'created');
+      assert.equal(await store.createSubscription(subscription, START_MS), 'created');
       model.registrations.set(clientId, { id, callbackUrl, unresponsive: false });
     } else {
       assert.equal(await store.replaceSubscription(subscription, model.nowMs), 'changed');
@@ -158,7 +180,7 @@ function remove(tpp: string): Command {
 async function deleteFrom(model: Model, store: Store, tpp: string): Promise<void> {
   const clientId = model.clientId(tpp);
   const { id } = model.registrations.get(clientId) ?? assert.fail('nothing to delete');
-  assert.equal(await store.deleteSubscription(clientId, id), 'changed');
+  assert.equal(await store.deleteSubscription(clientId, id, 'v4.0'), 'changed');
   model.delete(clientId);
 }
 
@@ -186,12 +208,18 @@ const records = fc
   .tuple(fc.nat(20), fc.constantFrom('acknowledged' as const, 'retry' as const, 'cease' as const), delayMs)
   .map((args) => record(...args));
 
+const somePicks = fc.array(fc.nat(20), { maxLength: 2 });
+const polls = fc
+  .tuple(someTpp, fc.integer({ min: 0, max: 3 }), somePicks, somePicks)
+  .map(([tpp, maxEvents, ack, err]) => poll(tpp, maxEvents, ack, err));
+
 // What is named more than once happens more often.
 const histories = fc.commands(
   [
     ...[publications, publications, claims, claims, claims, records, records],
     delayMs.map(advance),
     delayMs.map(advance),
+    ...[polls, polls],
     fc.nat(20).map(release),
     fc.tuple(someTpp, fc.constantFrom(...URLS)).map((args) => register(...args)),
     someTpp.map(remove),

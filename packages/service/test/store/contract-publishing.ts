@@ -35,8 +35,10 @@ export function describePublishing(open: OpenFor): void {
       set: undefined,
       publishedAtMs: START_MS + 5,
       acknowledgedAtMs: undefined,
+      acknowledgedBy: undefined,
       nextAttemptAtMs: START_MS + 5,
       attempts: [],
+      errors: [],
     });
     assert.equal(claims.aud, 'a');
     assert.ok(RESOURCE_UPDATE in claims.events);
@@ -45,9 +47,10 @@ export function describePublishing(open: OpenFor): void {
   test('fan-out decides on the TPP and the event subscription as they are stored', async (t) => {
     const { store } = await open(t);
     await register(store, ['a'], { eventTypes: ['UK.OBIE.Resource-Update'] });
-    await store.putTpp(tppOf('unregistered'));
+    await store.putTpp(tppOf('unregistered'), START_MS);
     const seen: unknown[] = [];
-    const decide: DecideFanOut = (event, tpp, subscription) => {
+    const decide: DecideFanOut = (event, tpp, registration) => {
+      const subscription = registration?.kind === 'event-subscription' ? registration : undefined;
       seen.push([event.id, tpp?.clientId, subscription?.eventSubscriptionId, subscription?.eventTypes]);
       return { kind: 'none', reason: 'no-registration' };
     };
@@ -182,9 +185,9 @@ export function describePublishing(open: OpenFor): void {
 
   test('an event subscription made later does not bring back what was published before', async (t) => {
     const { store } = await open(t);
-    await store.putTpp(tppOf('a'));
+    await store.putTpp(tppOf('a'), START_MS);
     await store.publish([bankEvent('a', 'e1')], () => ({ kind: 'none', reason: 'no-registration' }), START_MS);
-    await store.createSubscription(subscriptionOf('a'));
+    await store.createSubscription(subscriptionOf('a'), START_MS);
     assert.deepEqual(await claim(store), []);
   });
 }

@@ -27,10 +27,10 @@ export function describeRegistrations(open: OpenFor): void {
 
   test('a TPP is read back as it was put last', async (t) => {
     const { store } = await open(t);
-    await store.putTpp(tppOf('a'));
-    await store.putTpp(tppOf('b'));
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.putTpp(tppOf('b'), START_MS);
     const changed = { ...tppOf('a'), organisationId: 'other', jwks: { keys: [{ kty: 'RSA', kid: 'k', n: 'ü' }] } };
-    await store.putTpp(changed);
+    await store.putTpp(changed, START_MS);
     assert.deepEqual(await store.tpp('a'), changed);
     assert.deepEqual(await store.tpp('b'), tppOf('b'));
   });
@@ -40,9 +40,9 @@ export function describeRegistrations(open: OpenFor): void {
       const { store } = await open(t);
       const subscription = subscriptionOf('a', changes);
       const expected = { ...subscription, unresponsiveSinceMs: undefined };
-      assert.equal(await store.createSubscription(subscription), 'created');
+      assert.equal(await store.createSubscription(subscription, START_MS), 'created');
       assert.deepEqual(await store.subscriptionOf('a'), expected);
-      await store.createSubscription(subscriptionOf('b'));
+      await store.createSubscription(subscriptionOf('b', { apiVersion: subscription.apiVersion }), START_MS);
       const replaced = { ...subscription, clientId: 'b', eventSubscriptionId: 'sub-b' };
       assert.equal(await store.replaceSubscription(replaced, START_MS), 'changed');
       assert.deepEqual(await store.subscriptionOf('b'), { ...replaced, unresponsiveSinceMs: undefined });
@@ -51,16 +51,16 @@ export function describeRegistrations(open: OpenFor): void {
 
   test('a second event subscription of a TPP is refused and changes nothing', async (t) => {
     const { store } = await open(t);
-    assert.equal(await store.createSubscription(subscriptionOf('a')), 'created');
+    assert.equal(await store.createSubscription(subscriptionOf('a'), START_MS), 'created');
     const second = subscriptionOf('a', { eventSubscriptionId: 'second', callbackUrl: undefined });
-    assert.equal(await store.createSubscription(second), 'exists');
+    assert.equal(await store.createSubscription(second, START_MS), 'exists');
     assert.deepEqual(await store.subscriptionOf('a'), { ...subscriptionOf('a'), unresponsiveSinceMs: undefined });
   });
 
   test('of two creations at the same time one wins', async (t) => {
     const { store } = await open(t);
     const ids = ['first', 'second'];
-    const both = ids.map((id) => store.createSubscription(subscriptionOf('a', { eventSubscriptionId: id })));
+    const both = ids.map((id) => store.createSubscription(subscriptionOf('a', { eventSubscriptionId: id }), START_MS));
     const results = await Promise.all(both);
     assert.deepEqual(results.toSorted(), ['created', 'exists']);
     const kept = await store.subscriptionOf('a');
@@ -69,8 +69,8 @@ export function describeRegistrations(open: OpenFor): void {
 
   test('each TPP has an event subscription of its own', async (t) => {
     const { store } = await open(t);
-    assert.equal(await store.createSubscription(subscriptionOf('a')), 'created');
-    assert.equal(await store.createSubscription(subscriptionOf('b')), 'created');
+    assert.equal(await store.createSubscription(subscriptionOf('a'), START_MS), 'created');
+    assert.equal(await store.createSubscription(subscriptionOf('b'), START_MS), 'created');
     assert.equal((await store.subscriptionOf('a'))?.eventSubscriptionId, 'sub-a');
     assert.equal((await store.subscriptionOf('b'))?.eventSubscriptionId, 'sub-b');
   });
@@ -81,7 +81,7 @@ export function describeRegistrations(open: OpenFor): void {
     await publish(store, 'b', ['of-b']);
     const stolen = subscriptionOf('a', { eventSubscriptionId: 'sub-b', version: '3.1' });
     assert.equal(await store.replaceSubscription(stolen, START_MS), 'of-another-tpp');
-    assert.equal(await store.deleteSubscription('a', 'sub-b'), 'of-another-tpp');
+    assert.equal(await store.deleteSubscription('a', 'sub-b', 'v4.0'), 'of-another-tpp');
     assert.deepEqual(await store.subscriptionOf('a'), { ...subscriptionOf('a'), unresponsiveSinceMs: undefined });
     assert.deepEqual(await store.subscriptionOf('b'), { ...subscriptionOf('b'), unresponsiveSinceMs: undefined });
     assert.equal((await look(store, jtiOf('of-b'))).state, 'awaiting');
@@ -92,18 +92,21 @@ export function describeRegistrations(open: OpenFor): void {
     await register(store, ['a']);
     const unknown = subscriptionOf('a', { eventSubscriptionId: 'unknown', version: '3.1' });
     assert.equal(await store.replaceSubscription(unknown, START_MS), 'unknown');
-    assert.equal(await store.deleteSubscription('a', 'unknown'), 'unknown');
-    assert.equal(await store.deleteSubscription('nobody', 'unknown'), 'unknown');
+    assert.equal(await store.deleteSubscription('a', 'unknown', 'v4.0'), 'unknown');
+    assert.equal(await store.deleteSubscription('nobody', 'unknown', 'v4.0'), 'unknown');
     assert.equal((await store.subscriptionOf('a'))?.version, '4.0');
   });
 
   test('a deleted event subscription is gone, and a new one can take its place', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
-    assert.equal(await store.deleteSubscription('a', 'sub-a'), 'changed');
+    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0'), 'changed');
     assert.equal(await store.subscriptionOf('a'), undefined);
-    assert.equal(await store.deleteSubscription('a', 'sub-a'), 'unknown');
-    assert.equal(await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' })), 'created');
+    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0'), 'unknown');
+    assert.equal(
+      await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }), START_MS),
+      'created',
+    );
     assert.equal((await store.subscriptionOf('a'))?.eventSubscriptionId, 'new');
     assert.equal((await store.subscriptionOf('b'))?.eventSubscriptionId, 'sub-b');
     assert.deepEqual(await store.tpp('a'), tppOf('a'));
@@ -116,7 +119,7 @@ export function describeRegistrations(open: OpenFor): void {
     await acknowledge(store, await claimOne(store));
     await publish(store, 'a', ['due']);
     await publish(store, 'b', ['of-b']);
-    await store.deleteSubscription('a', 'sub-a');
+    await store.deleteSubscription('a', 'sub-a', 'v4.0');
     const states = await Promise.all(['done', 'due', 'of-b'].map((id) => look(store, jtiOf(id))));
     assert.deepEqual(
       states.map(({ state, nextAttemptAtMs }) => [state, nextAttemptAtMs]),
@@ -134,8 +137,8 @@ export function describeRegistrations(open: OpenFor): void {
     await publish(store, 'a', ['leased']);
     const leased = await claimOne(store);
     await publish(store, 'a', ['due']);
-    await store.deleteSubscription('a', 'sub-a');
-    await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }));
+    await store.deleteSubscription('a', 'sub-a', 'v4.0');
+    await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }), START_MS);
     await store.replaceSubscription(subscriptionOf('a', { eventSubscriptionId: 'new', version: '3.1' }), START_MS);
     assert.equal(await acknowledge(store, leased), false);
     assert.equal((await look(store, leased.jti)).state, 'withdrawn');

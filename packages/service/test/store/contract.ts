@@ -1,6 +1,8 @@
 import { describe, type TestContext } from 'node:test';
+import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeDeliveries } from './contract-deliveries.ts';
 import { describeModel } from './contract-model.ts';
+import { describePolling } from './contract-polling.ts';
 import { describePublishing } from './contract-publishing.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
@@ -24,6 +26,8 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeDeliveries(openFor);
     describeUnresponsive(openFor);
     describeReplacing(openFor);
+    describeCallbackUrls(openFor);
+    describePolling(openFor);
     describeModel(openFor);
   });
 }

@@ -15,6 +15,8 @@ export interface ModelNotification {
   lease: ModelClaim | undefined;
   attempts: number;
   roundAttempts: number;
+  /** Until when it is not offered in a poll; undefined when it may be. */
+  offerAtMs: number | undefined;
 }
 
 /** A claim that a dispatcher holds, standing or overtaken. */
@@ -87,6 +89,7 @@ export class Model {
       lease: undefined,
       attempts: 0,
       roundAttempts: 0,
+      offerAtMs: undefined,
     });
   }
 
@@ -133,6 +136,27 @@ export class Model {
     const registration = this.registrations.get(notification.clientId);
     if (retryAtMs === undefined && registration?.callbackUrl === claimed.callbackUrl) registration.unresponsive = true;
     return true;
+  }
+
+  /** @returns what the store must offer, oldest first, and whether there must be more */
+  poll(
+    clientId: string,
+    reports: { acknowledged: readonly string[]; errors: readonly string[] },
+    limits: { maxEvents: number; reofferMs: number; reofferAfterErrorMs: number },
+  ): { jtis: string[]; moreAvailable: boolean } {
+    for (const one of this.awaitingOf(clientId)) {
+      if (reports.acknowledged.includes(one.jti)) {
+        one.state = 'acknowledged';
+        one.dueAtMs = undefined;
+        one.lease = undefined;
+      } else if (reports.errors.includes(one.jti)) one.offerAtMs = this.nowMs + limits.reofferAfterErrorMs;
+    }
+    const awaiting = this.awaitingOf(clientId).sort((left, right) => left.order - right.order);
+    const offerable = awaiting.filter(({ offerAtMs }) => offerAtMs === undefined || offerAtMs <= this.nowMs);
+    for (const one of offerable) one.offerAtMs = undefined;
+    const offered = offerable.slice(0, limits.maxEvents);
+    for (const one of offered) one.offerAtMs = this.nowMs + limits.reofferMs;
+    return { jtis: offered.map(({ jti }) => jti), moreAvailable: offerable.length > offered.length };
   }
 
   release({ notification, ...claim }: ModelClaim): void {

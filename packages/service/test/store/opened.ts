@@ -44,8 +44,8 @@ export async function register(
   changes: Partial<SubscriptionToStore> = {},
 ): Promise<void> {
   for (const clientId of clientIds) {
-    await store.putTpp(tppOf(clientId));
-    await store.createSubscription(subscriptionOf(clientId, changes));
+    await store.putTpp(tppOf(clientId), START_MS);
+    await store.createSubscription(subscriptionOf(clientId, changes), START_MS);
   }
 }
 

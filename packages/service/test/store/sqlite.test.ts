@@ -73,7 +73,7 @@ test('a store that is open is refused a second opening, by a sentence that names
   const file = fileFor(t);
   const store = openAt(t, file);
   assertRefused(file, /is in use by another process/);
-  await store.putTpp(tppOf('a'));
+  await store.putTpp(tppOf('a'), START_MS);
   assert.deepEqual(await store.tpp('a'), tppOf('a'));
   await store.close();
   assert.deepEqual(await openAt(t, file).tpp('a'), tppOf('a'));
@@ -158,7 +158,7 @@ test('many writes at once are all on disk when their promises resolve', async (t
   const file = fileFor(t);
   const store = openAt(t, file);
   const ids = Array.from({ length: 1000 }, (_, at) => `e${at}`);
-  await store.createSubscription(subscriptionOf('a'));
+  await store.createSubscription(subscriptionOf('a'), START_MS);
   await Promise.all(ids.map((id) => store.publish([bankEvent('a', id)], notifyAll, START_MS)));
   await store.close();
   const reopened = openAt(t, file);
@@ -175,7 +175,7 @@ test('a write that fails takes nothing of its neighbours with it', async (t) => 
   const results = await Promise.allSettled([
     store.publish([bankEvent('a', 'e1')], notifyAll, START_MS),
     store.publish([bankEvent('a', 'e2')], breaks, START_MS),
-    store.createSubscription(subscriptionOf('b', { eventSubscriptionId: 'sub-a' })),
+    store.createSubscription(subscriptionOf('b', { eventSubscriptionId: 'sub-a' }), START_MS),
     store.publish([bankEvent('a', 'e3')], notifyAll, START_MS),
   ]);
   assert.deepEqual(
@@ -203,7 +203,7 @@ test('what was claimed by a process that is gone is due as soon as the store ope
 test('what is waiting to be written when the store closes is written first', async (t) => {
   const file = fileFor(t);
   const store = openAt(t, file);
-  const written = store.putTpp(tppOf('a'));
+  const written = store.putTpp(tppOf('a'), START_MS);
   await store.close();
   await written;
   assert.deepEqual(await openAt(t, file).tpp('a'), tppOf('a'));
@@ -212,7 +212,7 @@ test('what is waiting to be written when the store closes is written first', asy
 test('a store that was closed refuses every operation with a StoreError', async (t) => {
   const store = openAt(t, fileFor(t));
   await store.close();
-  await assert.rejects(store.putTpp(tppOf('a')), StoreError);
+  await assert.rejects(store.putTpp(tppOf('a'), START_MS), StoreError);
   await assert.rejects(store.publish([bankEvent('a', 'e1')], notifyAll, START_MS), StoreError);
   await assert.rejects(store.tpp('a'), StoreError);
   await assert.rejects(store.nextDueAtMs(new Set()), StoreError);
@@ -225,7 +225,9 @@ test('a full disk fails the write with a StoreError that says so, keeps nothing 
   const writes = new WriteQueue(database);
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 4}`);
-  const insert = database.prepare('INSERT INTO tpp VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks) VALUES (?, ?, ?, ?)',
+  );
   const put = (clientId: string, chars: number) =>
     writes.run(() => insert.run(clientId, 'org', 'ssa', JSON.stringify('x'.repeat(chars))));
   const [small, large] = await Promise.allSettled([put('small', 10), put('large', 1_000_000)]);

@@ -24,9 +24,8 @@ export class DeliveryTables {
        ORDER BY client_id LIMIT 1`,
     );
     this.#dueOfClient = database.prepare(
-      `SELECT n.*, s.callback_url FROM notification n JOIN event_subscription s USING (client_id)
-       WHERE n.client_id = ? AND n.due_at_ms <= ? AND n.state = 'awaiting' AND s.callback_url IS NOT NULL
-       ORDER BY n.due_at_ms, n.seq LIMIT ?`,
+      `SELECT * FROM notification WHERE client_id = ? AND due_at_ms <= ? AND state = 'awaiting'
+       ORDER BY due_at_ms, seq LIMIT ?`,
     );
     this.#lease = database.prepare(
       'UPDATE notification SET due_at_ms = ?, leased = 1, lease_token = lease_token + 1 WHERE seq = ?',
@@ -70,9 +69,11 @@ export class DeliveryTables {
   }
 
   #claimOf(clientId: string, limit: number, options: ClaimOptions): ClaimedNotification[] {
+    const callbackUrl = this.#registrations.targetOf(clientId);
+    if (callbackUrl === undefined) return [];
     return this.#dueOfClient.all(clientId, options.nowMs, limit).map((row) => {
       this.#lease.run(options.nowMs + options.leaseMs, whole(row, 'seq'));
-      return claimedOf(row);
+      return claimedOf(row, callbackUrl);
     });
   }
 
@@ -95,7 +96,9 @@ export class DeliveryTables {
     this.#countAttempt(claimed, startedAtMs);
     if (next.kind === 'acknowledged') return this.#acknowledge(claimed, startedAtMs + Math.round(durationMs));
     const applied = this.#reschedule(claimed, next.kind === 'retry' ? next.atMs : null);
-    if (applied && next.kind === 'cease') this.#markUnresponsive(claimed, startedAtMs + Math.round(durationMs));
+    if (applied && next.kind === 'cease') {
+      this.#registrations.markUnresponsive(claimed.clientId, callbackUrl, startedAtMs + Math.round(durationMs));
+    }
     return applied;
   }
 
@@ -114,17 +117,11 @@ export class DeliveryTables {
   #acknowledge(claimed: ClaimedNotification, nowMs: number): boolean {
     const { changes } = this.#database
       .prepare(
-        `UPDATE notification SET state = 'acknowledged', acknowledged_at_ms = ?, due_at_ms = NULL, leased = 0
+        `UPDATE notification SET state = 'acknowledged', acknowledged_by = 'push', acknowledged_at_ms = ?, due_at_ms = NULL, leased = 0
          WHERE jti = ? AND state = 'awaiting'`,
       )
       .run(nowMs, claimed.jti);
-    const back = this.#database
-      .prepare(
-        `UPDATE event_subscription SET unresponsive_since_ms = NULL
-         WHERE client_id = ? AND callback_url = ? AND unresponsive_since_ms IS NOT NULL`,
-      )
-      .run(claimed.clientId, claimed.callbackUrl);
-    if (back.changes !== 0) this.#registrations.startNewRound(claimed.clientId, nowMs);
+    this.#registrations.markResponsive(claimed.clientId, claimed.callbackUrl, nowMs);
     return changes !== 0;
   }
 
@@ -136,15 +133,6 @@ export class DeliveryTables {
       )
       .run(dueAtMs, claimed.jti, claimed.leaseToken);
     return changes !== 0;
-  }
-
-  #markUnresponsive(claimed: ClaimedNotification, nowMs: number): void {
-    this.#database
-      .prepare(
-        `UPDATE event_subscription SET unresponsive_since_ms = coalesce(unresponsive_since_ms, ?)
-         WHERE client_id = ? AND callback_url = ?`,
-      )
-      .run(nowMs, claimed.clientId, claimed.callbackUrl);
   }
 
   release(claimed: readonly ClaimedNotification[], nowMs: number): void {
@@ -163,18 +151,37 @@ export class DeliveryTables {
     return earliest;
   }
 
+  /** Goes from TPP to TPP: the first of each is found by the index, however many are awaiting. */
+  oldestAwaitingAtMs(): number | undefined {
+    const clientAfter = this.#database.prepare(
+      `SELECT client_id FROM notification WHERE state = 'awaiting' AND client_id > ? ORDER BY client_id LIMIT 1`,
+    );
+    const oldestOf = this.#database.prepare(
+      `SELECT published_at_ms FROM notification WHERE state = 'awaiting' AND client_id = ? ORDER BY seq LIMIT 1`,
+    );
+    let oldest: number | undefined;
+    for (let row = clientAfter.get(''); row !== undefined; row = clientAfter.get(text(row, 'client_id'))) {
+      const first = oldestOf.get(text(row, 'client_id'));
+      const publishedAtMs = first === undefined ? undefined : whole(first, 'published_at_ms');
+      if (publishedAtMs !== undefined) oldest = Math.min(publishedAtMs, oldest ?? publishedAtMs);
+    }
+    return oldest;
+  }
+
   notification(jti: string): NotificationRecord | undefined {
     const row = this.#database.prepare('SELECT * FROM notification WHERE jti = ?').get(jti);
     if (row === undefined) return undefined;
-    return notificationOf(row, this.#database.prepare('SELECT * FROM attempt WHERE jti = ? ORDER BY seq').all(jti));
+    const attempts = this.#database.prepare('SELECT * FROM attempt WHERE jti = ? ORDER BY seq').all(jti);
+    const errors = this.#database.prepare('SELECT * FROM reported_error WHERE jti = ? ORDER BY seq').all(jti);
+    return notificationOf(row, attempts, errors);
   }
 }
 
-function claimedOf(row: Row): ClaimedNotification {
+function claimedOf(row: Row, callbackUrl: string): ClaimedNotification {
   return {
     jti: text(row, 'jti'),
     clientId: text(row, 'client_id'),
-    callbackUrl: text(row, 'callback_url'),
+    callbackUrl,
     claims: claimsOf(row),
     set: optionalText(row, 'set_jws'),
     attempts: whole(row, 'attempts'),

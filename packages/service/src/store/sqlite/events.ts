@@ -44,12 +44,12 @@ export class EventTables {
   #publishOne(event: BankEvent, decide: DecideFanOut, nowMs: number): PublishOutcome {
     const known = this.#selectEvent.get(event.id);
     if (known !== undefined) return repeatedOutcome(event.id, known);
-    const subscription = this.#registrations.subscriptionOf(event.clientId);
-    const fanOut = decide(event, this.#registrations.tpp(event.clientId), subscription);
+    const registration = this.#registrations.registrationOf(event.clientId);
+    const fanOut = decide(event, this.#registrations.tpp(event.clientId), registration);
     this.#insertEventRow(event, fanOut, nowMs);
     if (fanOut.kind === 'none') return { eventId: event.id, repeated: false, ...fanOut };
     const { claims } = fanOut;
-    const dueAtMs = subscription?.callbackUrl === undefined ? null : nowMs;
+    const dueAtMs = this.#registrations.targetOf(event.clientId) === undefined ? null : nowMs;
     this.#insertNotification.run(claims.jti, event.id, event.clientId, JSON.stringify(claims), nowMs, dueAtMs);
     return { eventId: event.id, repeated: false, kind: 'notification', jti: claims.jti };
   }

@@ -7,6 +7,8 @@ import { MIGRATIONS } from './schema.ts';
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
+// The default of 2 MiB holds less than the indexes of a busy store.
+const CACHE_KIB = 65_536;
 // Marks a file as a store of Tidings: "Tdng" in ASCII.
 const APPLICATION_ID = 0x54_64_6e_67;
 
@@ -23,6 +25,7 @@ export function openDatabase(file: string): DatabaseSync {
     // No shared-memory file, and a second process is told at once that the store is taken.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;');
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     migrate(database, file);
     return database;
   } catch (error) {

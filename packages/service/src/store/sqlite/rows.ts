@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import type { SQLOutputValue } from 'node:sqlite';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
-import type { Attempt, NotificationRecord, StoredSubscription, Tpp } from '../store.ts';
+import type {
+  Attempt,
+  NotificationRecord,
+  ReportedError,
+  StoredCallbackUrl,
+  StoredSubscription,
+  Tpp,
+} from '../store.ts';
 
 /** A row as node:sqlite gives it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -30,12 +37,25 @@ export function optionalWhole(row: Row, column: string): number | undefined {
   return row[column] === null ? undefined : whole(row, column);
 }
 
+/** A column that holds JSON which this store wrote. */
+export function parseText(row: Row, column: string): unknown {
+  return JSON.parse(text(row, column));
+}
+
 export function tppOf(row: Row): Tpp {
+  const jwks: unknown = JSON.parse(text(row, 'jwks'));
+  const jwksUrl = optionalText(row, 'jwks_url');
+  const certificateSubject = optionalText(row, 'certificate_subject');
+  const scopes = optionalText(row, 'scopes');
   return {
     clientId: text(row, 'client_id'),
     organisationId: text(row, 'organisation_id'),
     softwareStatementId: text(row, 'software_statement_id'),
-    jwks: JSON.parse(text(row, 'jwks')),
+    ...(jwks !== null && { jwks }),
+    ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(certificateSubject !== undefined && { certificateSubject }),
+    ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
+    ...(whole(row, 'is_suspended') === 1 && { isSuspended: true }),
   };
 }
 
@@ -52,7 +72,19 @@ export function subscriptionOf(row: Row): StoredSubscription {
   };
 }
 
-function apiVersionOf(value: string): ApiVersion {
+export function callbackUrlOf(row: Row): StoredCallbackUrl {
+  return {
+    clientId: text(row, 'client_id'),
+    callbackUrlId: text(row, 'callback_url_id'),
+    apiVersion: apiVersionOf(text(row, 'api_version')),
+    version: text(row, 'version'),
+    url: text(row, 'url'),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+  };
+}
+
+/** A version of the API as the store keeps it. */
+export function apiVersionOf(value: string): ApiVersion {
   const version = API_VERSIONS.find((known) => known === value);
   assert(version !== undefined, `unknown API version ${value} in the store`);
   return version;
@@ -63,8 +95,10 @@ export function claimsOf(row: Row): SetClaims {
   return JSON.parse(text(row, 'claims'));
 }
 
-export function notificationOf(row: Row, attempts: readonly Row[]): NotificationRecord {
+export function notificationOf(row: Row, attempts: readonly Row[], errors: readonly Row[]): NotificationRecord {
   const state = text(row, 'state');
+  const acknowledgedBy = optionalText(row, 'acknowledged_by');
+  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
   assert(state === 'awaiting' || state === 'acknowledged' || state === 'withdrawn', `unknown state ${state}`);
   return {
     jti: text(row, 'jti'),
@@ -75,8 +109,22 @@ export function notificationOf(row: Row, attempts: readonly Row[]): Notification
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
     acknowledgedAtMs: optionalWhole(row, 'acknowledged_at_ms'),
+    acknowledgedBy,
     nextAttemptAtMs: optionalWhole(row, 'due_at_ms'),
     attempts: attempts.map(attemptOf),
+    errors: errors.map(errorOf),
+  };
+}
+
+function isAcknowledgedBy(value: string): value is 'push' | 'poll' | 'offer' {
+  return value === 'push' || value === 'poll' || value === 'offer';
+}
+
+function errorOf(row: Row): ReportedError {
+  return {
+    err: text(row, 'err'),
+    description: text(row, 'description'),
+    reportedAtMs: whole(row, 'reported_at_ms'),
   };
 }
 

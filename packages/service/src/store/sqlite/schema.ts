@@ -65,4 +65,44 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX attempt_of_notification ON attempt (jti, seq);
   `,
+  // Callback URLs, aggregated polling, and what a TPP registry needs.
+  `
+  ALTER TABLE tpp ADD COLUMN jwks_url TEXT;
+  ALTER TABLE tpp ADD COLUMN certificate_subject TEXT;
+  ALTER TABLE tpp ADD COLUMN scopes TEXT;
+  ALTER TABLE tpp ADD COLUMN is_suspended INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE callback_url (
+    client_id             TEXT PRIMARY KEY,
+    callback_url_id       TEXT NOT NULL UNIQUE,
+    api_version           TEXT NOT NULL,
+    version               TEXT NOT NULL,
+    url                   TEXT NOT NULL,
+    unresponsive_since_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  -- offer_at_ms: until when a notification that was offered in a poll is not offered again; NULL when it may be offered.
+  ALTER TABLE notification ADD COLUMN offer_at_ms INTEGER;
+  ALTER TABLE notification ADD COLUMN acknowledged_by TEXT CHECK (acknowledged_by IN ('push', 'poll', 'offer'));
+  UPDATE notification SET acknowledged_by = 'push' WHERE state = 'acknowledged';
+  CREATE INDEX notification_offerable ON notification (client_id, seq)
+    WHERE state = 'awaiting' AND offer_at_ms IS NULL;
+  CREATE INDEX notification_withheld ON notification (client_id, offer_at_ms)
+    WHERE state = 'awaiting' AND offer_at_ms IS NOT NULL;
+
+  CREATE TABLE reported_error (
+    seq            INTEGER PRIMARY KEY,
+    jti            TEXT NOT NULL,
+    err            TEXT NOT NULL,
+    description    TEXT NOT NULL,
+    reported_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX reported_error_of_notification ON reported_error (jti, seq);
+
+  CREATE TABLE signing_key (
+    kid           TEXT PRIMARY KEY,
+    public_jwk    TEXT NOT NULL,
+    retired_at_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

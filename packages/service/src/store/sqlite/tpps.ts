@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Tpp } from '../store.ts';
+import { tppOf } from './rows.ts';
+
+/** SQL about TPPs. Writes must run inside a transaction. */
+export class TppTable {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  put(tpp: Tpp): void {
+    this.#database
+      .prepare(
+        `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject,
+           scopes, is_suspended) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (client_id) DO UPDATE SET organisation_id = excluded.organisation_id,
+           software_statement_id = excluded.software_statement_id, jwks = excluded.jwks, jwks_url = excluded.jwks_url,
+           certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
+           is_suspended = excluded.is_suspended`,
+      )
+      .run(
+        tpp.clientId,
+        tpp.organisationId,
+        tpp.softwareStatementId,
+        JSON.stringify(tpp.jwks ?? null),
+        tpp.jwksUrl ?? null,
+        tpp.certificateSubject ?? null,
+        tpp.scopes === undefined ? null : JSON.stringify(tpp.scopes),
+        tpp.isSuspended === true ? 1 : 0,
+      );
+  }
+
+  find(clientId: string): Tpp | undefined {
+    const row = this.#database.prepare('SELECT * FROM tpp WHERE client_id = ?').get(clientId);
+    return row && tppOf(row);
+  }
+
+  list(after: string, limit: number): Tpp[] {
+    return this.#database
+      .prepare('SELECT * FROM tpp WHERE client_id > ? ORDER BY client_id LIMIT ?')
+      .all(after, limit)
+      .map(tppOf);
+  }
+
+  remove(clientId: string): boolean {
+    return this.#database.prepare('DELETE FROM tpp WHERE client_id = ?').run(clientId).changes !== 0;
+  }
+}

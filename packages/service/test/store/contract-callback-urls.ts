@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CallbackUrlToStore, DecideFanOut } from '../../src/store/store.ts';
+import { bankEvent, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
+import { acknowledge, CEASE, claim, claimOne, fail, jtisOf, look, type OpenFor, publish, register } from './opened.ts';
+
+const OLD_URL = 'https://old.example/open-banking/v3.1/event-notifications';
+const NEW_URL = 'https://new.example/open-banking/v3.1/event-notifications';
+
+function callbackUrlOf(clientId: string, changes: Partial<CallbackUrlToStore> = {}): CallbackUrlToStore {
+  return { clientId, callbackUrlId: `cb-${clientId}`, apiVersion: 'v3.1', version: '3.1', url: OLD_URL, ...changes };
+}
+
+/** Callback URLs, which an event subscription supersedes; suspended and removed TPPs. */
+export function describeCallbackUrls(open: OpenFor): void {
+  test('a callback URL is read back as it was created and replaced; a second one is refused', async (t) => {
+    const { store } = await open(t);
+    assert.equal(await store.createCallbackUrl(callbackUrlOf('a'), START_MS), 'created');
+    assert.equal(await store.createCallbackUrl(callbackUrlOf('a', { callbackUrlId: 'x' }), START_MS), 'exists');
+    assert.deepEqual(await store.callbackUrlOf('a'), { ...callbackUrlOf('a'), unresponsiveSinceMs: undefined });
+    const changed = callbackUrlOf('a', { url: NEW_URL, version: '3.1.2', apiVersion: 'v4.0' });
+    assert.equal(await store.replaceCallbackUrl(changed, START_MS), 'changed');
+    assert.deepEqual(await store.callbackUrlOf('a'), { ...changed, unresponsiveSinceMs: undefined });
+  });
+
+  test('ids of others, unknown ids and registrations of a newer version are told apart', async (t) => {
+    const { store } = await open(t);
+    await store.createCallbackUrl(callbackUrlOf('a', { apiVersion: 'v4.0' }), START_MS);
+    const changes = (clientId: string, callbackUrlId: string) =>
+      store.replaceCallbackUrl(callbackUrlOf(clientId, { callbackUrlId }), START_MS);
+    assert.equal(await changes('b', 'cb-a'), 'of-another-tpp');
+    assert.equal(await changes('a', 'cb-z'), 'unknown');
+    assert.equal(await changes('a', 'cb-a'), 'of-newer-version');
+    assert.equal(await store.deleteCallbackUrl('a', 'cb-a', 'v3.1'), 'of-newer-version');
+    assert.equal(await store.deleteCallbackUrl('b', 'cb-a', 'v4.0'), 'of-another-tpp');
+    assert.equal(await store.deleteCallbackUrl('a', 'cb-a', 'v4.0'), 'changed');
+    assert.equal(await store.deleteCallbackUrl('a', 'cb-a', 'v4.0'), 'unknown');
+  });
+
+  test('an event subscription of v4.0 cannot be changed or deleted through v3.1', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const through31 = subscriptionOf('a', { apiVersion: 'v3.1' });
+    assert.equal(await store.replaceSubscription(through31, START_MS), 'of-newer-version');
+    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v3.1'), 'of-newer-version');
+    assert.equal((await store.subscriptionOf('a'))?.apiVersion, 'v4.0');
+  });
+
+  test('notifications go to the callback URL of a TPP that has no event subscription', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    await publish(store, 'a', ['one']);
+    assert.equal((await claimOne(store)).callbackUrl, OLD_URL);
+  });
+
+  test('fan-out is told of the registration that holds', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    const kinds: (string | undefined)[] = [];
+    const decide: DecideFanOut = (event, tpp, registration) => {
+      kinds.push(registration?.kind);
+      return notifyAll(event, tpp, registration);
+    };
+    await store.publish([bankEvent('a', 'one')], decide, START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    await store.publish([bankEvent('a', 'two')], decide, START_MS);
+    await store.createSubscription(subscriptionOf('a'), START_MS);
+    await store.publish([bankEvent('a', 'three')], decide, START_MS);
+    assert.deepEqual(kinds, [undefined, 'callback-url', 'event-subscription']);
+  });
+
+  test('an event subscription takes over what was awaiting, and its deletion withdraws it', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await fail(store, await claimOne(store), CEASE);
+    await store.createSubscription(subscriptionOf('a', { callbackUrl: NEW_URL }), START_MS);
+    const claimed = await claimOne(store);
+    assert.deepEqual([claimed.callbackUrl, claimed.roundAttempts], [NEW_URL, 0]);
+    await store.deleteSubscription('a', 'sub-a', 'v4.0');
+    assert.equal((await look(store, jti)).state, 'withdrawn');
+    await publish(store, 'a', ['two']);
+    assert.equal((await claimOne(store)).callbackUrl, OLD_URL, 'the callback URL is effective again');
+  });
+
+  test('an event subscription without a callback URL supersedes the callback URL: nothing is pushed', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    await publish(store, 'a', ['one']);
+    await store.createSubscription(subscriptionOf('a', { callbackUrl: undefined }), START_MS);
+    await publish(store, 'a', ['two']);
+    assert.deepEqual(await claim(store), []);
+  });
+
+  test('changing or deleting a superseded callback URL leaves what is awaiting alone', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    const claimed = await claimOne(store);
+    await store.replaceCallbackUrl(callbackUrlOf('a', { url: NEW_URL }), START_MS);
+    await store.deleteCallbackUrl('a', 'cb-a', 'v3.1');
+    assert.equal((await look(store, jti)).state, 'awaiting');
+    assert.equal(await acknowledge(store, claimed), true, 'the claim still stands');
+  });
+
+  test('deleting the callback URL that holds withdraws what is awaiting', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await store.deleteCallbackUrl('a', 'cb-a', 'v3.1');
+    assert.equal((await look(store, jti)).state, 'withdrawn');
+  });
+
+  test('a callback URL becomes unresponsive and responsive like that of an event subscription', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    await publish(store, 'a', ['one', 'two']);
+    const [first, second] = await claim(store);
+    assert.ok(first !== undefined && second !== undefined);
+    await fail(store, first, CEASE, 10);
+    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, START_MS + 10);
+    await acknowledge(store, second, 20);
+    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.deepEqual(jtisOf(await claim(store, { afterMs: 20 })), [first.jti]);
+  });
+
+  test('a suspended TPP is sent nothing, its events are kept, and resuming makes them due', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    const [before = ''] = await publish(store, 'a', ['before']);
+    const claimed = await claimOne(store);
+    await store.putTpp({ ...tppOf('a'), isSuspended: true }, START_MS);
+    const [during = ''] = await publish(store, 'a', ['during']);
+    assert.equal(await fail(store, claimed, { kind: 'retry', atMs: START_MS }), false, 'the claim was taken back');
+    assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
+    assert.equal((await look(store, during)).state, 'awaiting');
+    await store.putTpp(tppOf('a'), START_MS + 5);
+    assert.deepEqual(jtisOf(await claim(store, { afterMs: 5 })).sort(), [before, during].sort());
+  });
+
+  test('a TPP is read back with all that was put', async (t) => {
+    const { store } = await open(t);
+    const { jwks: _, ...withoutJwks } = tppOf('a');
+    const tpp = {
+      ...withoutJwks,
+      jwksUrl: 'https://keystore.example/a.jwks',
+      certificateSubject: 'CN=a,C=GB',
+      scopes: ['accounts'],
+      isSuspended: true,
+    };
+    await store.putTpp(tpp, START_MS);
+    assert.deepEqual(await store.tpp('a'), tpp);
+  });
+
+  test('TPPs are listed in the order of their client_id, page by page', async (t) => {
+    const { store } = await open(t);
+    for (const clientId of ['c', 'a', 'b']) await store.putTpp(tppOf(clientId), START_MS);
+    const listed = async (after: string, limit: number) =>
+      (await store.tpps(after, limit)).map(({ clientId }) => clientId);
+    assert.deepEqual(await listed('', 2), ['a', 'b']);
+    assert.deepEqual(await listed('b', 2), ['c']);
+    assert.deepEqual(await listed('c', 2), []);
+  });
+
+  test('removing a TPP removes its registrations and withdraws what is awaiting; others keep theirs', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    await store.createCallbackUrl(callbackUrlOf('a'), START_MS);
+    const [ofA = ''] = await publish(store, 'a', ['of-a']);
+    const [ofB = ''] = await publish(store, 'b', ['of-b']);
+    assert.equal(await store.removeTpp('a'), true);
+    assert.equal(await store.removeTpp('a'), false);
+    assert.equal(await store.tpp('a'), undefined);
+    assert.equal(await store.subscriptionOf('a'), undefined);
+    assert.equal(await store.callbackUrlOf('a'), undefined);
+    assert.equal((await look(store, ofA)).state, 'withdrawn');
+    assert.deepEqual(jtisOf(await claim(store)), [ofB]);
+  });
+
+  test('signing keys are remembered, the current one first, with when the others were retired', async (t) => {
+    const { store, reopen } = await open(t);
+    await store.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS);
+    await store.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS + 1);
+    await store.useSigningKey({ kid: 'k2', kty: 'RSA' }, START_MS + 2);
+    await store.useSigningKey({ kid: 'k3', kty: 'RSA' }, START_MS + 3);
+    const reopened = await reopen(START_MS + 4);
+    assert.deepEqual(await reopened.signingKeys(), [
+      { publicJwk: { kid: 'k3', kty: 'RSA' }, retiredAtMs: undefined },
+      { publicJwk: { kid: 'k2', kty: 'RSA' }, retiredAtMs: START_MS + 3 },
+      { publicJwk: { kid: 'k1', kty: 'RSA' }, retiredAtMs: START_MS + 2 },
+    ]);
+    await reopened.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS + 5);
+    assert.equal((await reopened.signingKeys())[0]?.publicJwk.kid, 'k1');
+  });
+
+  test('the oldest awaiting notification is found over all TPPs', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    assert.equal(await store.oldestAwaitingAtMs(), undefined);
+    await publish(store, 'b', ['one'], 10);
+    await publish(store, 'a', ['two'], 20);
+    assert.equal(await store.oldestAwaitingAtMs(), START_MS + 10);
+    await acknowledge(store, await claimOne(store, 15), 15);
+    assert.equal(await store.oldestAwaitingAtMs(), START_MS + 20);
+  });
+}

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PollToStore, Store } from '../../src/store/store.ts';
+import { jtiOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
+import { acknowledge, CEASE, claim, claimOne, fail, look, type OpenFor, publish, register } from './opened.ts';
+
+const REOFFER_MS = 60_000;
+const AFTER_ERROR_MS = 300_000;
+
+/** Polls, by default for all there is, at the start of the test. */
+function poll(store: Store, clientId: string, options: Partial<PollToStore> & { afterMs?: number } = {}) {
+  const { afterMs = 0, ...rest } = options;
+  return store.poll({
+    ...{ clientId, acknowledged: [], errors: [], maxEvents: 1000, nowMs: START_MS + afterMs },
+    ...{ reofferMs: REOFFER_MS, reofferAfterErrorMs: AFTER_ERROR_MS },
+    ...rest,
+  });
+}
+
+async function polledJtis(store: Store, clientId: string, options: Partial<PollToStore> & { afterMs?: number } = {}) {
+  const { notifications } = await poll(store, clientId, options);
+  return notifications.map(({ jti }) => jti);
+}
+
+const named = (count: number) => Array.from({ length: count }, (_, at) => `e${String(at).padStart(3, '0')}`);
+
+/** Aggregated polling. */
+export function describePolling(open: OpenFor): void {
+  test('a poll gets what is awaiting, oldest first, as many as it asks for, and is told whether there is more', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const jtis = await publish(store, 'a', named(5));
+    const first = await poll(store, 'a', { maxEvents: 2 });
+    assert.deepEqual(
+      first.notifications.map(({ jti }) => jti),
+      jtis.slice(0, 2),
+    );
+    assert.equal(first.moreAvailable, true);
+    const rest = await poll(store, 'a', { maxEvents: 3 });
+    assert.deepEqual(
+      rest.notifications.map(({ jti }) => jti),
+      jtis.slice(2),
+    );
+    assert.equal(rest.moreAvailable, false);
+  });
+
+  test('maxEvents 0 acknowledges, offers nothing, and still tells whether there is something', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [first = '', second = ''] = await publish(store, 'a', named(2));
+    const answer = await poll(store, 'a', { maxEvents: 0, acknowledged: [first] });
+    assert.deepEqual(answer, { notifications: [], moreAvailable: true });
+    assert.equal((await look(store, first)).state, 'acknowledged');
+    assert.deepEqual(await poll(store, 'a', { maxEvents: 0, acknowledged: [second] }), {
+      notifications: [],
+      moreAvailable: false,
+    });
+  });
+
+  test('what was offered is withheld until the re-offer interval is over, then offered again in its old place', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const jtis = await publish(store, 'a', named(3));
+    assert.deepEqual(await polledJtis(store, 'a', { maxEvents: 2 }), jtis.slice(0, 2));
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: REOFFER_MS - 1, maxEvents: 1 }), jtis.slice(2));
+    assert.equal(await store.nextOfferAtMs('a'), START_MS + REOFFER_MS);
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: REOFFER_MS }), jtis.slice(0, 2));
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: 2 * REOFFER_MS }), jtis);
+  });
+
+  test('an acknowledged notification is neither offered nor pushed again, and says how it was acknowledged', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await poll(store, 'a', { acknowledged: [jti], afterMs: 7 });
+    assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: 1_000_000 }), []);
+    const { state, acknowledgedBy, acknowledgedAtMs } = await look(store, jti);
+    assert.deepEqual([state, acknowledgedBy, acknowledgedAtMs], ['acknowledged', 'poll', START_MS + 7]);
+  });
+
+  test('a notification that was acknowledged by a 202 is not offered', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await acknowledge(store, await claimOne(store));
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: REOFFER_MS }), []);
+    assert.equal((await look(store, jti)).acknowledgedBy, 'push');
+  });
+
+  test('an acknowledgement by poll while an attempt is under way stands, whatever the attempt comes to', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    const claimed = await claimOne(store);
+    await poll(store, 'a', { acknowledged: [jti] });
+    assert.equal(await fail(store, claimed, { kind: 'retry', atMs: START_MS + 1 }), false);
+    assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
+    assert.equal((await look(store, jti)).state, 'acknowledged');
+  });
+
+  test('acknowledgements and errors touch only the caller’s own; unknown jtis are ignored', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    const [ofA = ''] = await publish(store, 'a', ['of-a']);
+    const errors = [{ jti: ofA, err: 'jwtIss', description: 'not mine' }];
+    await poll(store, 'b', { acknowledged: [ofA, 'nobody-knows'], errors });
+    const { state, errors: kept } = await look(store, ofA);
+    assert.deepEqual([state, kept], ['awaiting', []]);
+    assert.deepEqual(await polledJtis(store, 'a'), [ofA]);
+    assert.deepEqual(await polledJtis(store, 'b'), []);
+  });
+
+  test('a notification that is reported as an error stays awaiting, keeps the report, and is offered again', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await poll(store, 'a');
+    await poll(store, 'a', { errors: [{ jti, err: 'authentication_failed', description: 'bad' }], afterMs: 5 });
+    const { state, errors } = await look(store, jti);
+    assert.equal(state, 'awaiting');
+    assert.deepEqual(errors, [{ err: 'authentication_failed', description: 'bad', reportedAtMs: START_MS + 5 }]);
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: AFTER_ERROR_MS + 4 }), []);
+    assert.deepEqual(await polledJtis(store, 'a', { afterMs: AFTER_ERROR_MS + 5 }), [jti]);
+  });
+
+  test('of a notification that is reported over and over only the last reports are kept', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    for (let at = 0; at < 30; at += 1) {
+      await poll(store, 'a', { errors: [{ jti, err: `e${at}`, description: 'again' }] });
+    }
+    const { errors } = await look(store, jti);
+    assert.equal(errors.at(-1)?.err, 'e29');
+    assert.ok(errors.length <= 20, `${errors.length} reports are kept`);
+  });
+
+  test('where no acknowledgement is expected, each notification is offered once; an error brings it back', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    assert.deepEqual(await polledJtis(store, 'a', { reofferMs: undefined }), [jti]);
+    assert.equal((await look(store, jti)).acknowledgedBy, 'offer');
+    assert.deepEqual(await claim(store), [], 'it is not pushed either');
+    const errors = [{ jti, err: 'invalid_key', description: 'unknown kid' }];
+    await poll(store, 'a', { reofferMs: undefined, errors });
+    assert.equal((await look(store, jti)).state, 'awaiting');
+    assert.deepEqual(await polledJtis(store, 'a', { reofferMs: undefined, afterMs: AFTER_ERROR_MS }), [jti]);
+  });
+
+  test('what has ceased to be pushed can still be collected', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const [jti = ''] = await publish(store, 'a', ['one']);
+    await fail(store, await claimOne(store), CEASE);
+    assert.deepEqual(await polledJtis(store, 'a'), [jti]);
+  });
+
+  test('withdrawn notifications are not offered', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['one']);
+    await store.deleteSubscription('a', 'sub-a', 'v4.0');
+    assert.deepEqual(await polledJtis(store, 'a'), []);
+  });
+
+  test('two polls at the same time are never offered the same notification', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const jtis = await publish(store, 'a', named(20));
+    const answers = await Promise.all(Array.from({ length: 4 }, () => polledJtis(store, 'a', { maxEvents: 5 })));
+    assert.deepEqual(answers.flat().sort(), jtis);
+  });
+
+  test('listeners are told of TPPs with something new after the commit, and no longer once they ended it', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    const told: string[][] = [];
+    const end = store.onOffer((clientIds) => told.push([...clientIds]));
+    await publish(store, 'a', ['one']);
+    await publish(store, 'a', ['one']);
+    assert.deepEqual(told, [['a']], 'an event that was published before makes nothing new');
+    end();
+    await publish(store, 'b', ['two']);
+    assert.deepEqual(told, [['a']]);
+  });
+
+  test('what a poll did is durable', async (t) => {
+    const { store, reopen } = await open(t);
+    await register(store, ['a']);
+    const [first = '', second = ''] = await publish(store, 'a', named(2));
+    await poll(store, 'a');
+    await poll(store, 'a', { acknowledged: [first] });
+    const reopened = await reopen(START_MS + 1);
+    assert.equal((await look(reopened, first)).state, 'acknowledged');
+    assert.deepEqual(await polledJtis(reopened, 'a', { afterMs: REOFFER_MS - 1 }), []);
+    assert.deepEqual(await polledJtis(reopened, 'a', { afterMs: REOFFER_MS }), [second]);
+    assert.equal(jtiOf('e001'), second);
+  });
+}
