@@ -171,7 +171,11 @@ test('the JWKS answers GET without a token, with an interaction id, and nothing 
   const answer = await tpp.fetchJwks();
   assert.equal(answer.status, 200);
   assert.match(String(answer.headers['x-fapi-interaction-id']), /^[0-9a-f-]{36}$/);
-  assert.equal((await tpp.call('POST', '/.well-known/jwks.json', { body: BODY })).status, 404);
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {
+    const refused = await tpp.call(method, '/.well-known/jwks.json', { body: BODY });
+    assert.deepEqual(errorOf(refused), { status: 405 }, method);
+    assert.equal(refused.headers['allow'], 'GET');
+  }
 });
 
 test('X-Forwarded and X-HTTP-Method-Override headers change nothing', async () => {

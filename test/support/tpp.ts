@@ -3,6 +3,7 @@ import type { TestBank } from './bank.ts';
 import type { Keyed } from './certificates.ts';
 import { type Answer, type ClientTls, createHttpClient, type Exchange, type HttpClient } from './http.ts';
 import { makeSigningKey, type SigningKey, signSegments, verifiesDetached } from './jws.ts';
+import { checkAgainstOfficial } from './official.ts';
 
 export const HEADER_IAT = 'http://openbanking.org.uk/iat';
 export const HEADER_ISS = 'http://openbanking.org.uk/iss';
@@ -88,7 +89,8 @@ export async function makeTpp(bank: TestBank, clientId: string): Promise<Tpp> {
     call: async (method, path, request = {}) => {
       const headers = await headersFor(tpp, method, request);
       const answer = await api.send(path, { method, headers, body: request.body });
-      checkEveryAnswer(answer, headers, bank);
+      checkEveryAnswer(answer, headers, bank, path);
+      checkAgainstOfficial(method, path, answer.status, answer.body);
       return answer;
     },
     fetchJwks: () => api.send('/.well-known/jwks.json'),
@@ -137,7 +139,12 @@ const INTERNALS =
 const WITH_BODY = new Set([200, 201, 400, 409, 500]);
 
 /** What section 7 of the rules says of every answer, whatever came before. */
-export function checkEveryAnswer(answer: Answer, sent: Record<string, unknown>, bank: TestBank): void {
+export function checkEveryAnswer(
+  answer: Answer,
+  sent: Record<string, unknown>,
+  bank: TestBank,
+  path: string = SUBSCRIPTIONS,
+): void {
   const { status, headers, headersDistinct, body } = answer;
   const text = body.toString();
   const said = `${status}: ${text}`;
@@ -150,10 +157,12 @@ export function checkEveryAnswer(answer: Answer, sent: Record<string, unknown>, 
   assert.equal(headers['x-powered-by'] ?? headers['server'], undefined);
   assert.doesNotMatch(text, INTERNALS);
   if (!WITH_BODY.has(status)) assert.equal(text, '', said);
-  if (status === 200 || status === 201) checkSigned(answer, bank);
+  // Answers to polls are not signed: each SET in them is.
+  const isSigned = (status === 200 || status === 201) && !path.endsWith('/events');
+  if (isSigned) checkSigned(answer, bank);
   else assert.equal(headers['x-jws-signature'], undefined, said);
   if (WITH_BODY.has(status)) assert.equal(headers['content-type'], 'application/json; charset=utf-8');
-  if (status >= 400 && text !== '') checkErrorBody(text, ids[0] ?? '');
+  if (status >= 400 && text !== '') checkErrorBody(text, ids[0] ?? '', path.includes('/open-banking/v3.1'));
 }
 
 function checkSigned({ headers, body }: Answer, bank: TestBank): void {
@@ -161,15 +170,16 @@ function checkSigned({ headers, body }: Answer, bank: TestBank): void {
   assert.ok(verifiesDetached(signature, body, bank.signingKey.jwk), 'the signature of the answer verifies');
 }
 
-/** OBErrorResponse1 of v4.0. */
-function checkErrorBody(text: string, id: string): void {
-  const { Id, Errors, ...more } = JSON.parse(text);
+/** OBErrorResponse1 in the form of the version that was called. */
+function checkErrorBody(text: string, id: string, isV31: boolean): void {
+  const { Id, Errors, Code, Message: brief, ...more } = JSON.parse(text);
   assert.deepEqual(more, {});
   assert.equal(Id, id);
+  for (const each of [Code, brief]) assert.equal(typeof each, isV31 ? 'string' : 'undefined', text);
   assert.ok(Array.isArray(Errors) && Errors.length >= 1, text);
   for (const { ErrorCode, Message, Path, Url, ...others } of Errors) {
     assert.deepEqual(others, {});
-    assert.match(ErrorCode, /^U\d{3}$/);
+    assert.match(ErrorCode, isV31 ? /^UK\.OBIE\.[A-Za-z.]+$/ : /^U\d{3}$/);
     for (const each of [Message, Path, Url]) assert.ok(each === undefined || /^.{1,500}$/su.test(each), text);
   }
 }

@@ -1,19 +1,25 @@
 import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
-import { buildApi } from './api/server.ts';
+import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
+import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import type { Config } from './config/schema.ts';
 import { createCallbackClient } from './net/callback-client.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
+import { ensureSigned } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
-import { type AccessTokenVerifier, createAccessTokenVerifier } from './trust/access-tokens.ts';
+import { createAccessTokenVerifier } from './trust/access-tokens.ts';
+import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
+import { loadSigningKey } from './trust/signing-key.ts';
+import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
+import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 
 /** A service that runs. */
@@ -22,9 +28,18 @@ export interface RunningService {
   readonly apiUrl: string;
   /** Where the bank's systems reach the operator API. */
   readonly operatorUrl: string;
+  /** How many long polls are held now. */
+  longPollsHeld(): number;
   /**
-   * Stops cleanly: takes no more work, lets attempts under way finish within `shutdown.graceMs`, hands the rest back,
-   * closes the store. May be called more than once.
+   * Reads the signing key and its kid anew, so that keys rotate without a restart: everything that is signed from then on
+   * is signed with it. Other settings stay as they are.
+   *
+   * @throws {StartUpError} when the new key is not good; the one before it stays in use
+   */
+  reload(): Promise<void>;
+  /**
+   * Stops cleanly: takes no more work, answers the long polls, lets what is under way finish within `shutdown.graceMs`,
+   * hands the rest back, closes the store. May be called more than once.
    */
   stop(): Promise<void>;
 }
@@ -34,30 +49,38 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
+  readonly readConfig?: () => Config;
 }
 
 /**
- * Starts the Notification Service: the TPP-facing listener, the operator's, and the delivery engine on its store.
- * Either all of it runs when the promise resolves, or nothing does.
+ * Starts the Notification Service: the TPP-facing listener, the operator's, and, where real time is offered, the delivery
+ * engine on its store. Either all of it runs when the promise resolves, or nothing does.
  *
  * @throws {StartUpError} one sentence on what to change
  */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { log, clock = systemClock, random = systemRandom } = surroundings;
+  const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
+  const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
   const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
-  const parts = assemble({ config, material, store, log, clock, random });
-  const stop = stopOnce(() => stopParts(parts, store, config.shutdown.graceMs));
+  const parts = await assemble({
+    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+  }).catch(async (error) => {
+    await store.close();
+    throw error;
+  });
+  const stop = once(() => stopParts(parts, store, config.shutdown.graceMs));
   try {
-    const apiPort = await listen(parts.api, 'api', config.api);
-    parts.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${apiPort}`);
-    const operatorPort = await listen(parts.operator, 'operator', config.operator);
-    parts.engine.wake();
-    const scheme = material.operatorTls === undefined ? 'http' : 'https';
-    const apiUrl = `https://localhost:${apiPort}`;
-    const operatorUrl = `${scheme}://localhost:${operatorPort}`;
+    const apiUrl = urlOf(material.apiTls, await listen(parts.api.server, 'api', config.api));
+    parts.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
+    const operatorUrl = urlOf(material.operatorTls, await listen(parts.operator, 'operator', config.operator));
+    parts.wake();
     log.info({ apiUrl, operatorUrl, store: config.store.file }, 'Tidings runs');
-    return { apiUrl, operatorUrl, stop };
+    const reload = async () => {
+      log.info(await parts.keys.reload(), 'the signing key was read anew');
+    };
+    return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -67,82 +90,115 @@ export async function startService(config: Config, surroundings: Surroundings): 
 interface Ingredients {
   readonly config: Config;
   readonly material: Material;
+  readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  readonly readConfig: () => Config;
 }
 
 interface Parts {
-  readonly api: FastifyInstance;
+  readonly keys: SigningKeys;
+  readonly api: Api;
   readonly operator: FastifyInstance;
   readonly engine: Engine;
-  readonly accessTokens: AccessTokenVerifier;
-  readonly client: { close(): Promise<void> };
+  /** Makes the engine look for work; of no effect where real time is not offered. */
+  readonly wake: () => void;
+  /** What the others work with, and which is closed after them. */
+  readonly clients: readonly { close(): Promise<void> }[];
   setPublicUrl(url: string): void;
 }
 
-function assemble(ingredients: Ingredients): Parts {
+async function assemble(ingredients: Ingredients): Promise<Parts> {
   const { config, material, store, log, clock, random } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
-  const { signer, publicJwk } = material.signingKey;
-  const client = createCallbackClient({
-    ...config.delivery,
-    ca: material.deliveryCa,
-    connectionsPerOriginMax: config.delivery.concurrencyPerTppMax,
-    clock,
-  });
-  const engine = new Engine({
-    ...config.delivery,
-    policy: config.retry,
-    financialId: config.financialId,
-    ...{ store, signer, client, clock, random, log },
-  });
-  const wake = () => engine.wake();
-  const accessTokens = createAccessTokenVerifier({
-    ...config.accessTokens,
-    tls: material.accessTokensTls,
-    nowMs: () => clock.nowMs(),
-  });
+  const keys = await openSigningKeys(ingredients);
+  const { engine, client } = assembleDelivery(ingredients, keys);
+  const wake = config.realTime.isOffered ? () => engine.wake() : () => undefined;
+  let url = '';
+  const publicUrl = () => url;
+  const setPublicUrl = (known: string) => {
+    url = known;
+  };
+  const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
   const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, onPublished: wake });
-  let publicUrl = '';
-  const api = buildApi({
-    ...config.api,
-    ...{ store, accessTokens, signer, catalogue, clock, random, log },
-    signatures: {
-      tppKeys: createTppKeys(),
-      trustAnchorsAccepted: config.trustAnchorsAccepted,
-      clockSkewSeconds: config.accessTokens.clockSkewSeconds,
-      clock,
-    },
-    publicJwks: [publicJwk],
-    eventTypesUrl: config.eventTypesUrl,
-    tls: material.apiTls,
-    publicUrl: () => publicUrl,
-    onRegistrationChanged: wake,
-  });
+  const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ store, publish, catalogue, clock, random, log },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log },
     tls: material.operatorTls,
+    softwareStatements:
+      material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
+    reloadSigningKeys: keys.reload,
+    onTppChanged: wake,
   });
-  const setPublicUrl = (url: string) => {
-    publicUrl = url;
-  };
-  return { api, operator, engine, accessTokens, client, setPublicUrl };
+  return { keys, api, operator, engine, wake, clients: [client, ...clients], setPublicUrl };
+}
+
+/** The store knows the current key before anything is signed with it. */
+function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Promise<SigningKeys> {
+  return createSigningKeys({
+    load: async () => {
+      const { signing, organisationId, trustAnchor } = readConfig();
+      return loadSigningKey({ ...signing, organisationId, trustAnchor });
+    },
+    remember: (publicJwk, nowMs) => store.useSigningKey(publicJwk, nowMs),
+    kept: () => store.signingKeys(),
+    oldestAwaitingAtMs: () => store.oldestAwaitingAtMs(),
+    formerKeysKeptMs: config.signing.formerKeysKeptMs,
+    clock,
+  });
+}
+
+function assembleDelivery({ config, material, store, log, clock, random }: Ingredients, { signer }: SigningKeys) {
+  const { delivery, retry: policy, financialId } = config;
+  const client = createCallbackClient({
+    ...delivery,
+    ca: material.deliveryCa,
+    connectionsPerOriginMax: delivery.concurrencyPerTppMax,
+    clock,
+  });
+  const engine = new Engine({ ...delivery, policy, financialId, store, signer, client, clock, random, log });
+  return { engine, client };
+}
+
+function assembleApi(
+  { config, material, clientCertificate, store, log, clock, random }: Ingredients,
+  shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
+) {
+  const { keys, catalogue, publicUrl } = shared;
+  const { accessTokens: tokens, realTime, callbackUrls, trustAnchorsAccepted } = config;
+  const { gateway, isUnencodedPayloadAccepted } = config.api;
+  const { clockSkewSeconds } = tokens;
+  const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
+  const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const api = buildApi({
+    ...config.api,
+    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log },
+    tls: material.apiTls,
+    clientCertificate,
+    signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
+    signer: keys.current,
+    publicJwks: keys.publicJwks,
+    sign: (offered) => ensureSigned(offered, keys.current(), store, clock.nowMs()),
+    eventTypesUrl: config.eventTypesUrl,
+    isRealTimeOffered: realTime.isOffered,
+    areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,
+    polling: config.polling,
+    onRegistrationChanged: shared.wake,
+  });
+  return { api, clients: [accessTokens, tppKeys] };
 }
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  await Promise.all([parts.operator.close(), parts.api.close(), parts.engine.stop(graceMs)]);
-  await Promise.all([parts.client.close(), parts.accessTokens.close()]);
+  await Promise.all([parts.operator.close(), parts.api.server.close(), parts.engine.stop(graceMs)]);
+  await Promise.all(parts.clients.map((client) => client.close()));
   await store.close();
 }
 
-function stopOnce(stop: () => Promise<void>): () => Promise<void> {
-  let stopped: Promise<void> | undefined;
-  return () => {
-    stopped ??= stop();
-    return stopped;
-  };
+function urlOf(tls: object | undefined, port: number): string {
+  return `${tls === undefined ? 'http' : 'https'}://localhost:${port}`;
 }

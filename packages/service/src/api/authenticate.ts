@@ -1,49 +1,64 @@
-import { createHash } from 'node:crypto';
-import { TLSSocket } from 'node:tls';
 import { ApiError } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Store, Tpp } from '../store/store.ts';
-import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
+import type { AccessToken, AccessTokenVerifier } from '../trust/access-tokens.ts';
+import { type ClientCertificateReader, matchesSubject } from '../trust/client-certificate.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { RateLimited } from './respond.ts';
 
 // RFC 6750 section 2.1.
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
 /** Any one of these lets a TPP keep a registration (rules, section 2). */
-const REGISTRATION_SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
+export const REGISTRATION_SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
+
+/** What callers are recognised with. */
+export interface AuthenticationContext {
+  readonly clientCertificate: ClientCertificateReader;
+  readonly accessTokens: AccessTokenVerifier;
+  readonly store: Pick<Store, 'tpp'>;
+  readonly rateLimit: RateLimit;
+}
 
 /**
- * Tells who calls: the certificate of the mutual TLS connection, an access token bound to it, one of the scopes, and a
- * TPP that the bank has registered.
+ * Tells who calls: a certificate, an access token bound to it, a TPP that the bank has registered with that certificate
+ * and not suspended, and one of the scopes, which the token has and the bank allows it.
  *
- * @throws {ApiError} TokenInvalid, Forbidden, or UnexpectedError when the authorisation server's keys cannot be had; the
- *   message is for the log, since none of these answers has one
+ * @param scopes of which one is enough
+ * @throws {ApiError} TokenInvalid, Forbidden, RateLimited, or UnexpectedError when the authorisation server cannot be
+ *   asked; the message is for the log, since none of these answers but the last has one
  */
 export async function authenticate(
   request: FastifyRequest,
-  accessTokens: AccessTokenVerifier,
-  store: Store,
+  scopes: readonly string[],
+  context: AuthenticationContext,
 ): Promise<Tpp> {
-  const thumbprint = certificateThumbprint(request);
-  const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new ApiError('TokenInvalid', { message: 'there is no bearer token' });
-  const check = await accessTokens.verify(token, thumbprint);
-  if (check.kind === 'unavailable') {
-    request.log.error({ reason: check.reason }, 'access tokens cannot be verified');
-    throw new ApiError('UnexpectedError', { message: 'The access token cannot be verified now; try again later.' });
-  }
-  if (check.kind === 'refused') throw new ApiError('TokenInvalid', { message: check.reason });
-  if (!check.token.scopes.some((scope) => REGISTRATION_SCOPES.includes(scope))) {
-    throw new ApiError('Forbidden', { message: 'the token has none of the scopes' });
-  }
-  const tpp = await store.tpp(check.token.clientId);
+  const certificate = context.clientCertificate(request.raw);
+  if (certificate === undefined) throw new ApiError('TokenInvalid', { message: 'there is no client certificate' });
+  const token = await verifyToken(request, certificate.thumbprintS256, context.accessTokens);
+  const retryAfterSeconds = context.rateLimit.take(token.clientId);
+  if (retryAfterSeconds !== undefined) throw new RateLimited(retryAfterSeconds);
+  const tpp = await context.store.tpp(token.clientId);
   if (tpp === undefined) throw new ApiError('Forbidden', { message: 'the client_id is not registered here' });
+  if (tpp.certificateSubject !== undefined && !matchesSubject(certificate, tpp.certificateSubject)) {
+    throw new ApiError('TokenInvalid', { message: 'the certificate is not of the subject that is registered' });
+  }
+  if (tpp.isSuspended === true) throw new ApiError('Forbidden', { message: 'the TPP is suspended' });
+  const isAllowed = token.scopes.some((scope) => scopes.includes(scope) && (tpp.scopes?.includes(scope) ?? true));
+  if (!isAllowed) throw new ApiError('Forbidden', { message: 'the token has none of the scopes that the TPP may use' });
   return tpp;
 }
 
-/** SHA-256 of the DER of the certificate that the connection presents (RFC 8705 section 3.1), base64url. */
-function certificateThumbprint(request: FastifyRequest): string {
-  const { socket } = request.raw;
-  const certificate = socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  if (certificate === undefined) throw new ApiError('TokenInvalid', { message: 'there is no client certificate' });
-  return createHash('sha256').update(certificate.raw).digest('base64url');
+async function verifyToken(
+  request: FastifyRequest,
+  thumbprint: string,
+  accessTokens: AccessTokenVerifier,
+): Promise<AccessToken> {
+  const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new ApiError('TokenInvalid', { message: 'there is no bearer token' });
+  const check = await accessTokens.verify(token, thumbprint);
+  if (check.kind === 'valid') return check.token;
+  if (check.kind === 'refused') throw new ApiError('TokenInvalid', { message: check.reason });
+  request.log.error({ reason: check.reason }, 'access tokens cannot be verified');
+  throw new ApiError('UnexpectedError', { message: 'The access token cannot be verified now; try again later.' });
 }

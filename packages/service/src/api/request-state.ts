@@ -9,6 +9,8 @@ declare module 'fastify' {
     tpp: Tpp | undefined;
     /** Why it was refused, for the log; undefined while it is not. */
     refusal: ApiError | undefined;
+    /** How many SETs a poll was answered with, for the log; undefined for other requests. */
+    setsGiven: number | undefined;
     /** When it arrived, of the monotonic clock. */
     arrivedMs: number;
   }

@@ -12,6 +12,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const JSON_UTF8 = 'application/json; charset=utf-8';
 
+/** A TPP that sends too much. */
+export class RateLimited extends ApiError {
+  readonly retryAfterSeconds: number;
+
+  constructor(retryAfterSeconds: number) {
+    super('RateLimited', { message: 'too many requests in a minute' });
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 /** Sends a body with its signature over exactly the bytes that are sent. */
 export async function sendSigned(
   reply: FastifyReply,
@@ -22,7 +32,12 @@ export async function sendSigned(
 ): Promise<FastifyReply> {
   const bytes = Buffer.from(JSON.stringify(body));
   const signature = await signDetached(bytes, signer, Math.floor(nowMs / 1000));
-  return reply.code(status).header(SIGNATURE_HEADER, signature).header('content-type', JSON_UTF8).send(bytes);
+  return sendBytes(reply.header(SIGNATURE_HEADER, signature), status, bytes);
+}
+
+/** Sends a body that the standard does not have signed. */
+export function sendUnsigned(reply: FastifyReply, status: number, body: object): FastifyReply {
+  return sendBytes(reply, status, Buffer.from(JSON.stringify(body)));
 }
 
 /** Sends the answer that section 7 of the rules has for an error, in the vocabulary of the version that was called. */
@@ -36,9 +51,13 @@ export function sendError(
   request.refusal = error;
   reply.code(status).header(INTERACTION_ID_HEADER, request.interactionId);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
+  if (error instanceof RateLimited) reply.header('retry-after', error.retryAfterSeconds);
   const body = errorBody(error, apiVersion, request.interactionId);
-  if (body === undefined) return reply.send();
-  return reply.header('content-type', JSON_UTF8).send(Buffer.from(JSON.stringify(body)));
+  return body === undefined ? reply.send() : sendUnsigned(reply, status, body);
+}
+
+function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyReply {
+  return reply.code(status).header('content-type', JSON_UTF8).send(bytes);
 }
 
 /** What anything that was thrown is to the caller; what is not foreseen is a 500 that says nothing. */

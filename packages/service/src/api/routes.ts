@@ -1,94 +1,122 @@
-import { ApiError, type ApiVersion } from '@tidings/protocol';
+import type { ApiVersion } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Tpp } from '../store/store.ts';
-import { authenticate } from './authenticate.ts';
+import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
+import { onConnectionEnd } from './connection.ts';
+import { type EventsContext, pollEvents } from './events.ts';
+import { checkAccept, checkContentType } from './negotiate.ts';
+import { refuseOtherMethods } from './other-methods.ts';
 import {
   type Answer,
-  createEventSubscription,
-  deleteEventSubscription,
-  getEventSubscriptions,
-  replaceEventSubscription,
-  type SubscriptionContext,
-} from './event-subscriptions.ts';
-import { checkAccept, checkContentType } from './negotiate.ts';
-import { sendError, sendSigned } from './respond.ts';
+  createRegistration,
+  deleteRegistration,
+  getRegistrations,
+  type RegistrationContext,
+  type RegistrationKind,
+  replaceRegistration,
+} from './registrations.ts';
+import { sendSigned, sendUnsigned } from './respond.ts';
 import type { ApiOptions } from './server.ts';
 import { verifySignature } from './verify-signature.ts';
 
 interface WithId {
-  Params: { EventSubscriptionId: string };
+  Params: { id: string };
 }
 
-/** The four operations on event subscriptions under one version of the API. */
-export function registerEventSubscriptionRoutes(
+/** What all routes under one version of the API share. */
+export interface RouteContext {
+  readonly options: ApiOptions;
+  readonly apiVersion: ApiVersion;
+  readonly authentication: AuthenticationContext;
+  readonly onRegistrationChanged: (clientId: string) => void;
+}
+
+/** The four operations on one kind of registration, under one version of the API. */
+export function registerRegistrationRoutes<Request>(
   app: FastifyInstance,
-  apiVersion: ApiVersion,
-  options: ApiOptions,
+  kind: RegistrationKind<Request>,
+  route: RouteContext,
 ): void {
-  const path = `${options.prefix}/open-banking/${apiVersion}/event-subscriptions`;
-  const pathWithId = `${path}/:EventSubscriptionId`;
-  const context = (): SubscriptionContext => ({
-    store: options.store,
-    clock: options.clock,
-    random: options.random,
-    rules: { apiVersion, catalogue: options.catalogue, eventTypesUrl: options.eventTypesUrl },
-    url: `${options.publicUrl()}${path}`,
-    onChanged: options.onRegistrationChanged,
-  });
-  const answer = async (reply: FastifyReply, { status, body }: Answer) =>
-    sendSigned(reply, status, body, options.signer, options.clock.nowMs());
-  const onRequest = beforeBody(options);
+  const { options } = route;
+  const path = pathOf(kind.path, route);
+  const context = registrationContextOf(path, route);
+  const onRequest = beforeBody(REGISTRATION_SCOPES, route);
+  const answer = (reply: FastifyReply, { status, body }: Answer) =>
+    sendSigned(reply, status, body, options.signer(), options.clock.nowMs());
 
   app.post(path, { onRequest }, async (request, reply) => {
-    const { tpp, body } = await signedRequest(request, options);
-    return answer(reply, await createEventSubscription(tpp, body, context()));
+    const { tpp, body } = await signedRequest(request, route);
+    return answer(reply, await createRegistration(kind, tpp, body, context()));
   });
   app.get(path, { onRequest }, async (request, reply) => {
-    return answer(reply, await getEventSubscriptions(callerOf(request), context()));
+    return answer(reply, await getRegistrations(kind, callerOf(request), context()));
   });
-  app.put<WithId>(pathWithId, { onRequest }, async (request, reply) => {
-    const { tpp, body } = await signedRequest(request, options);
-    return answer(reply, await replaceEventSubscription(tpp, request.params.EventSubscriptionId, body, context()));
+  app.put<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
+    const { tpp, body } = await signedRequest(request, route);
+    return answer(reply, await replaceRegistration(kind, tpp, { id: request.params.id, body }, context()));
   });
-  app.delete<WithId>(pathWithId, { onRequest }, async (request, reply) => {
-    await deleteEventSubscription(callerOf(request), request.params.EventSubscriptionId, context());
+  app.delete<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
+    await deleteRegistration(kind, callerOf(request), request.params.id, context());
     return reply.code(204).send();
   });
-  refuseOtherMethods(app, path, ['GET', 'POST'], apiVersion);
-  refuseOtherMethods(app, pathWithId, ['PUT', 'DELETE'], apiVersion);
+  refuseOtherMethods(app, path, ['GET', 'POST']);
+  // There is no GET by id, although Links.Self points there.
+  refuseOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE']);
+}
+
+/** Aggregated polling: neither request nor answer is signed (rules, section 5). */
+export function registerEventsRoute(app: FastifyInstance, events: EventsContext, route: RouteContext): void {
+  const path = pathOf('events', route);
+  // The early versions of the profile have a scope of their own for it.
+  const scopes = route.apiVersion === 'v3.1' ? [...REGISTRATION_SCOPES, 'eventpolling'] : REGISTRATION_SCOPES;
+  app.post(path, { onRequest: beforeBody(scopes, route) }, async (request, reply) => {
+    const onGone = (callback: () => void) => onConnectionEnd(request.raw.socket, callback);
+    const body = await pollEvents(callerOf(request), bodyOf(request), onGone, events);
+    request.setsGiven = Object.keys(body.sets).length;
+    return sendUnsigned(reply, 200, body);
+  });
+  refuseOtherMethods(app, path, ['POST']);
+}
+
+function pathOf(resource: string, { options, apiVersion }: RouteContext): string {
+  return `${options.prefix}/open-banking/${apiVersion}/${resource}`;
+}
+
+function registrationContextOf(path: string, route: RouteContext): () => RegistrationContext {
+  const { options, apiVersion, onRegistrationChanged } = route;
+  const { store, clock, random, catalogue, eventTypesUrl } = options;
+  const rules = { apiVersion, callbackUrlAllowed: options.isRealTimeOffered, catalogue, eventTypesUrl };
+  return () => ({
+    store,
+    clock,
+    random,
+    rules,
+    url: `${options.publicUrl()}${path}`,
+    onChanged: onRegistrationChanged,
+  });
 }
 
 /** Everything that can be told before the body is read, so that a stranger's body never is. */
-function beforeBody(options: ApiOptions) {
+function beforeBody(scopes: readonly string[], { authentication }: RouteContext) {
   return async (request: FastifyRequest): Promise<void> => {
-    request.tpp = await authenticate(request, options.accessTokens, options.store);
+    request.tpp = await authenticate(request, scopes, authentication);
     checkAccept(request);
     if (request.method === 'POST' || request.method === 'PUT') checkContentType(request);
   };
 }
 
-async function signedRequest(request: FastifyRequest, options: ApiOptions): Promise<{ tpp: Tpp; body: Uint8Array }> {
+async function signedRequest(request: FastifyRequest, route: RouteContext): Promise<{ tpp: Tpp; body: Uint8Array }> {
   const tpp = callerOf(request);
-  const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-  await verifySignature(request, body, tpp, options.signatures);
+  const body = bodyOf(request);
+  await verifySignature(request, body, tpp, { ...route.options.signatures, apiVersion: route.apiVersion });
   return { tpp, body };
+}
+
+function bodyOf(request: FastifyRequest): Uint8Array {
+  return request.body instanceof Uint8Array ? request.body : new Uint8Array();
 }
 
 function callerOf(request: FastifyRequest): Tpp {
   if (request.tpp === undefined) throw new Error('an operation was reached without authentication');
   return request.tpp;
-}
-
-function refuseOtherMethods(app: FastifyInstance, url: string, allowed: string[], apiVersion: ApiVersion): void {
-  app.route({
-    method: app.supportedMethods.filter((method) => !allowed.includes(method)),
-    url,
-    // In the first hook, so that no body is read.
-    onRequest: async (request, reply) => {
-      reply.header('allow', allowed.join(', '));
-      sendError(request, reply, new ApiError('MethodNotAllowed', { message: 'method not allowed' }), apiVersion);
-      return reply;
-    },
-    handler: () => undefined,
-  });
 }

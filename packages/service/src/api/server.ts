@@ -1,5 +1,6 @@
 import './request-state.ts';
 import {
+  API_VERSIONS,
   ApiError,
   type ApiVersion,
   type EventTypeCatalogue,
@@ -7,104 +8,175 @@ import {
   interactionIdOf,
   type JwsSigner,
 } from '@tidings/protocol';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { Store } from '../store/store.ts';
+import type { Config } from '../config/schema.ts';
+import type { OfferedNotification, Store } from '../store/store.ts';
 import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
+import type { ClientCertificateReader } from '../trust/client-certificate.ts';
+import { CALLBACK_URLS } from './callback-urls.ts';
+import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
+import { registerJwksRoute } from './jwks.ts';
+import { LongPolls } from './long-poll.ts';
+import { RateLimit } from './rate-limit.ts';
 import { apiErrorOf, sendError } from './respond.ts';
-import { registerEventSubscriptionRoutes } from './routes.ts';
+import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
 import type { SignatureContext } from './verify-signature.ts';
 
 /** What the TPP-facing API is made of. */
 export interface ApiOptions {
   readonly store: Store;
+  readonly clientCertificate: ClientCertificateReader;
   readonly accessTokens: AccessTokenVerifier;
   readonly signatures: SignatureContext;
-  readonly signer: JwsSigner;
+  /** The signer of now; taken anew for every signature. */
+  readonly signer: () => JwsSigner;
   /** Our public keys, for the JWKS. */
-  readonly publicJwks: readonly object[];
+  readonly publicJwks: () => Promise<readonly object[]>;
+  /** Gives the SET of a notification, signed once and kept. */
+  readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly catalogue: EventTypeCatalogue;
   readonly eventTypesUrl: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Certificate, key and client roots of the listener. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  readonly gateway: Config['api']['gateway'];
   readonly prefix: string;
+  readonly jwksPath: string;
   /** Absolute URL in front of the prefix; known only once the port is, hence a function. */
   readonly publicUrl: () => string;
+  readonly isRealTimeOffered: boolean;
+  readonly areCallbackUrlsOffered: boolean;
+  readonly polling: Config['polling'];
+  readonly requestsPerMinutePerTppMax: number;
   readonly bodyBytesMax: number;
   readonly requestTimeoutMs: number;
   readonly onRegistrationChanged: () => void;
 }
 
+/** The TPP-facing API. */
+export interface Api {
+  readonly server: FastifyInstance;
+  /** How many long polls are held now. */
+  longPollsHeld(): number;
+}
+
+// Beside the long polls that are held.
+const OTHER_CONNECTIONS_MAX = 10_000;
+// Beside the time that a long poll is held, in which nothing moves on its connection.
+const ANSWER_IDLE_MS = 60_000;
+
 /**
- * Builds the TPP-facing API: mutual TLS on the listener itself, so that a connection without a certificate of a known
- * root ends in the handshake; then authenticate → negotiate → verify signature → operation → signed answer.
+ * Builds the TPP-facing API: authenticate → negotiate → verify signature → operation → signed answer. What the bank does
+ * not offer has no route, and so is answered 404.
  */
-export function buildApi(options: ApiOptions): FastifyInstance {
-  const app = createHttpServer({
-    tls: { ...options.tls, requestCert: true, rejectUnauthorized: true },
+export function buildApi(options: ApiOptions): Api {
+  const { store, clock, polling, prefix } = options;
+  const server = createServer(options);
+  const longPolls = new LongPolls({ store, clock, ...polling });
+  server.addHook('preClose', async () => longPolls.close());
+  const rateLimit = new RateLimit(options.requestsPerMinutePerTppMax, clock);
+  registerJwksRoute(server, `${prefix}${options.jwksPath}`, options);
+  for (const apiVersion of API_VERSIONS) {
+    const route: RouteContext = {
+      ...{ options, apiVersion },
+      authentication: { ...options, rateLimit },
+      onRegistrationChanged: (clientId) => {
+        longPolls.wake(clientId);
+        options.onRegistrationChanged();
+      },
+    };
+    registerRegistrationRoutes(server, EVENT_SUBSCRIPTIONS, route);
+    if (options.areCallbackUrlsOffered) registerRegistrationRoutes(server, CALLBACK_URLS, route);
+    if (polling.isOffered) registerEventsRoute(server, { ...options, longPolls, limits: polling }, route);
+  }
+  return { server, longPollsHeld: () => longPolls.held };
+}
+
+function createServer(options: ApiOptions): FastifyInstance {
+  const server = createHttpServer({
+    tls: tlsOf(options),
     bodyBytesMax: options.bodyBytesMax,
     requestTimeoutMs: options.requestTimeoutMs,
+    idleTimeoutMs: options.polling.longPollMaxMs + ANSWER_IDLE_MS,
+    connectionsMax: options.polling.longPollsMax + OTHER_CONNECTIONS_MAX,
     clock: options.clock,
     random: options.random,
     log: options.log,
   });
-  app.decorateRequest('interactionId', '');
-  app.decorateRequest('arrivedMs', 0);
-  app.decorateRequest('tpp', undefined);
-  app.decorateRequest('refusal', undefined);
-  acceptBodiesAsBytes(app);
-  beginEveryExchange(app, options);
-  app.setErrorHandler((error, request, reply) => {
-    sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request));
+  // Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes.
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  beginEveryExchange(server, options);
+  logEveryExchange(server, options);
+  server.setErrorHandler((error, request, reply) => {
+    sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request, options.prefix));
   });
-  app.setNotFoundHandler((request, reply) => {
-    sendError(request, reply, new ApiError('PathUnknown', { message: 'unknown path' }), apiVersionOf(request));
+  server.setNotFoundHandler((request, reply) => {
+    const error = new ApiError('PathUnknown', { message: 'unknown path' });
+    sendError(request, reply, error, apiVersionOf(request, options.prefix));
   });
-  app.get(`${options.prefix}/.well-known/jwks.json`, (_request, reply) => sendJwks(reply, options.publicJwks));
-  registerEventSubscriptionRoutes(app, 'v4.0', options);
-  return app;
+  return server;
 }
 
-/** Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes. */
-function acceptBodiesAsBytes(app: FastifyInstance): void {
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+/**
+ * Mutual TLS on the listener itself: a connection without a certificate of a known root ends in the handshake. Only
+ * where a gateway may connect too, which need not have one, it goes on, and `clientCertificate` believes none that was
+ * not verified.
+ */
+function tlsOf({ tls, gateway }: ApiOptions) {
+  return tls && { ...tls, requestCert: true, rejectUnauthorized: gateway === undefined };
 }
 
-function beginEveryExchange(app: FastifyInstance, options: ApiOptions): void {
-  app.addHook('onRequest', async (request, reply) => {
-    request.arrivedMs = options.clock.monotonicMs();
-    request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => options.random.uuid());
+function beginEveryExchange(server: FastifyInstance, { clock, random }: ApiOptions): void {
+  server.decorateRequest('interactionId', '');
+  server.decorateRequest('arrivedMs', 0);
+  server.decorateRequest('tpp', undefined);
+  server.decorateRequest('refusal', undefined);
+  server.decorateRequest('setsGiven', undefined);
+  server.addHook('onRequest', async (request, reply) => {
+    request.arrivedMs = clock.monotonicMs();
+    request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => random.uuid());
     reply.header(INTERACTION_ID_HEADER, request.interactionId);
     reply.header('cache-control', 'no-store');
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const { refusal } = request;
+}
+
+/** One wide line per exchange. */
+function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void {
+  const factsOf = (request: FastifyRequest) => ({
+    interactionId: request.interactionId,
+    clientId: request.tpp?.clientId,
+    method: request.method,
+    route: request.routeOptions.url,
+    durationMs: Math.round(clock.monotonicMs() - request.arrivedMs),
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const { refusal, setsGiven } = request;
     request.log[reply.statusCode >= 500 ? 'error' : 'info'](
       {
-        interactionId: request.interactionId,
-        clientId: request.tpp?.clientId,
-        method: request.method,
-        route: request.routeOptions.url,
+        ...factsOf(request),
         status: reply.statusCode,
-        durationMs: Math.round(options.clock.monotonicMs() - request.arrivedMs),
+        ...(setsGiven !== undefined && { sets: setsGiven }),
         ...(refusal !== undefined && { refused: refusal.code, why: refusal.message, path: refusal.detail.path }),
       },
       'answered',
     );
   });
+  // Not onRequestAbort: that tells of callers who leave before their body was read, not before they were answered.
+  server.addHook('onRequest', async (request, reply) => {
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) request.log.info(factsOf(request), 'hung up');
+    });
+  });
 }
 
 /** Which vocabulary an error is told in: that of the path, and the newest where the path tells none. */
-function apiVersionOf(request: FastifyRequest): ApiVersion {
-  return request.url.includes('/open-banking/v3.1') ? 'v3.1' : 'v4.0';
-}
-
-function sendJwks(reply: FastifyReply, keys: readonly object[]): FastifyReply {
-  return reply.header('content-type', 'application/jwk-set+json').send(Buffer.from(JSON.stringify({ keys })));
+function apiVersionOf(request: FastifyRequest, prefix: string): ApiVersion {
+  const path = request.routeOptions.url ?? request.url;
+  return API_VERSIONS.find((version) => path.startsWith(`${prefix}/open-banking/${version}/`)) ?? 'v4.0';
 }

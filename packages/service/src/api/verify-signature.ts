@@ -1,5 +1,6 @@
 import {
   ApiError,
+  type ApiVersion,
   type JoseHeader,
   JwksError,
   JwsError,
@@ -10,13 +11,16 @@ import {
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import type { Tpp } from '../store/store.ts';
+import { JwksUnavailableError } from '../trust/jwks-cache.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 
 /** What signatures of TPPs are checked with. */
 export interface SignatureContext {
-  readonly tppKeys: TppKeys;
+  readonly tppKeys: Pick<TppKeys, 'keysOf'>;
   readonly trustAnchorsAccepted: readonly string[];
   readonly clockSkewSeconds: number;
+  /** The `b64: false` form of resources v3.1.2 and v3.1.3; on v3.1 paths only, whatever this says. */
+  readonly isUnencodedPayloadAccepted: boolean;
   readonly clock: Clock;
 }
 
@@ -29,7 +33,7 @@ export async function verifySignature(
   request: FastifyRequest,
   body: Uint8Array,
   tpp: Tpp,
-  context: SignatureContext,
+  context: SignatureContext & { readonly apiVersion: ApiVersion },
 ): Promise<JoseHeader> {
   const signatures = request.raw.headersDistinct[SIGNATURE_HEADER] ?? [];
   const [signature] = signatures;
@@ -42,15 +46,15 @@ export async function verifySignature(
       nowSeconds: context.clock.nowMs() / 1000,
       clockSkewSeconds: context.clockSkewSeconds,
       typesAccepted: SIGNATURE_TYPES,
-      unencodedPayloadAccepted: false,
-      keys: await context.tppKeys(tpp),
+      unencodedPayloadAccepted: context.isUnencodedPayloadAccepted && context.apiVersion === 'v3.1',
+      keys: await context.tppKeys.keysOf(tpp),
     });
   } catch (error) {
     if (error instanceof JwsError) throw failure(error.code, error.message);
-    // Keys are checked when a TPP is registered, so this is not the TPP's doing.
-    if (error instanceof JwksError)
-      throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified.' });
-    throw error;
+    if (!(error instanceof JwksError || error instanceof JwksUnavailableError)) throw error;
+    // An inline JWKS is checked when a TPP is registered; behind a URL it may be down, or become something else.
+    request.log.error({ clientId: tpp.clientId, reason: error.message }, 'the keys of a TPP cannot be had');
+    throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified now; try again later.' });
   }
 }
 

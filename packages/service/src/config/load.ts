@@ -116,6 +116,15 @@ function withAbsolutePaths<T>(settings: T, folder: string): T {
 
 function refuseContradictions(config: Config, source: string): void {
   const { accessTokens, delivery, retry } = config;
+  refuseWrongModes(config, source);
+  if ((accessTokens.jwksUrl === undefined) === (accessTokens.introspectionUrl === undefined)) {
+    throw new StartUpError(`${source}: give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".`);
+  }
+  if (accessTokens.introspectionClientId !== undefined && accessTokens.introspectionUrl === undefined) {
+    throw new StartUpError(
+      `${source}: "accessTokens.introspectionClientId" goes with "accessTokens.introspectionUrl".`,
+    );
+  }
   if ((accessTokens.certificateFile === undefined) !== (accessTokens.keyFile === undefined)) {
     throw new StartUpError(
       `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
@@ -140,6 +149,17 @@ function refuseContradictions(config: Config, source: string): void {
   } catch (error) {
     if (error instanceof TypeError) throw new StartUpError(`${source}: "ownEventTypes": ${error.message}.`);
     throw error;
+  }
+}
+
+function refuseWrongModes({ api, realTime, polling }: Config, source: string): void {
+  if (!realTime.isOffered && !polling.isOffered) {
+    throw new StartUpError(
+      `${source}: "realTime.isOffered" and "polling.isOffered" are both false; offer one of them.`,
+    );
+  }
+  if (api.tls === undefined && api.gateway === undefined) {
+    throw new StartUpError(`${source}: give "api.tls", or "api.gateway" where TLS ends at a gateway in front.`);
   }
 }
 

@@ -64,6 +64,12 @@ export const ConfigSchema = section({
   signing: section({
     kid: text('Key id under which the trust anchor publishes our signing key'),
     keyFile: file('Private signing key, RSA of at least 2048 bits, PKCS #8 PEM'),
+    formerKeysKeptMs: whole(
+      7_776_000_000,
+      0,
+      315_360_000_000,
+      'How long a former key stays in the JWKS after it was last used, besides while something signed with it is awaiting',
+    ),
   }),
   store: section({ file: file('SQLite database; made if it does not exist') }),
   api: section({
@@ -82,19 +88,60 @@ export const ConfigSchema = section({
       pattern: '^(/[A-Za-z0-9._~-]+)*$',
       description: 'Path in front of /open-banking/v4.0',
     }),
-    tls: section({ ...serverTls, clientCaFile: file('Roots that TPP transport certificates must lead to, PEM') }),
+    jwksPath: Type.String({
+      default: '/.well-known/jwks.json',
+      maxLength: 200,
+      pattern: '^(?!/open-banking/)(/[A-Za-z0-9._~-]+)+$',
+      description: 'Path of our own JWKS, after the prefix',
+    }),
+    tls: Type.Optional(
+      section({ ...serverTls, clientCaFile: file('Roots that TPP transport certificates must lead to, PEM') }),
+    ),
+    gateway: Type.Optional(
+      section({
+        addresses: Type.Array(text('Address or CIDR block'), {
+          minItems: 1,
+          maxItems: 100,
+          description: 'Where the gateway connects from; its header is believed from nowhere else',
+        }),
+        certificateHeader: Type.String({
+          default: 'client-cert',
+          pattern: '^[A-Za-z0-9-]{1,64}$',
+          description: 'Header in which the gateway passes the client certificate on',
+        }),
+        certificateFormat: Type.Enum(['rfc9440', 'pem-url-encoded', 'base64-der'], {
+          default: 'rfc9440',
+          description: 'How it is written: rfc9440 (:base64 DER:), pem-url-encoded (as nginx does) or base64-der',
+        }),
+      }),
+    ),
+    isUnencodedPayloadAccepted: Type.Boolean({
+      default: false,
+      description: 'Accept the b64: false form of x-jws-signature on v3.1 paths (resources v3.1.2 and v3.1.3)',
+    }),
+    requestsPerMinutePerTppMax: whole(600, 1, 1_000_000, 'Requests of one TPP a minute; more are answered 429'),
     bodyBytesMax: whole(65_536, 1024, 10_485_760, 'Largest request body'),
     requestTimeoutMs: whole(10_000, 100, 120_000, 'Longest time a request may take to arrive'),
   }),
   accessTokens: section({
     issuer: Type.String({ format: 'uri', description: 'Issuer of the access tokens: the authorisation server' }),
     audience: text('aud that access tokens must carry'),
-    // The keys that every access token is checked with: never over a connection that anybody could speak on.
-    jwksUrl: Type.String({
-      format: 'uri',
-      pattern: '^https://',
-      description: 'Where the authorisation server publishes its keys',
-    }),
+    // What every access token is checked with: never over a connection that anybody could speak on.
+    jwksUrl: Type.Optional(
+      Type.String({
+        format: 'uri',
+        pattern: '^https://',
+        description: 'JWT access tokens (RFC 9068): where the keys are published',
+      }),
+    ),
+    introspectionUrl: Type.Optional(
+      Type.String({
+        format: 'uri',
+        pattern: '^https://',
+        description: 'Opaque access tokens: the introspection endpoint (RFC 7662)',
+      }),
+    ),
+    introspectionClientId: Type.Optional(text('client_id that this service introspects with, over mutual TLS')),
     caFile: Type.Optional(file('Roots that its certificate must lead to, PEM. Default: those of Node.js')),
     certificateFile: Type.Optional(file('Client certificate, where it demands mutual TLS')),
     keyFile: Type.Optional(file('Private key of the client certificate')),
@@ -114,6 +161,47 @@ export const ConfigSchema = section({
     ),
     bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
   }),
+  realTime: sectionOfDefaults({
+    isOffered: Type.Boolean({ default: true, description: 'Deliver to callback URLs' }),
+  }),
+  callbackUrls: sectionOfDefaults({
+    isOffered: Type.Boolean({
+      default: true,
+      description: 'Offer the callback-urls resource, where real time is offered',
+    }),
+  }),
+  polling: sectionOfDefaults({
+    isOffered: Type.Boolean({ default: true, description: 'Offer aggregated polling (POST /events)' }),
+    maxEventsDefault: whole(100, 1, 1000, 'SETs in an answer where the TPP names no maxEvents'),
+    maxEventsMax: whole(100, 1, 1000, 'Most SETs in an answer, whatever the TPP names'),
+    longPollMaxMs: whole(30_000, 0, 300_000, 'Longest time a long poll is held; 0 answers every poll at once'),
+    longPollsMax: whole(10_000, 1, 100_000, 'Long polls held at once; beyond, polls are answered at once'),
+    longPollsPerTppMax: whole(4, 1, 1000, 'Long polls of one TPP held at once; beyond, they are answered at once'),
+    reofferMs: whole(60_000, 1000, 86_400_000, 'Wait before an offered but unacknowledged SET is offered again'),
+    reofferAfterErrorMs: whole(
+      300_000,
+      0,
+      86_400_000,
+      'Wait before a SET that was reported as an error is offered again',
+    ),
+    isAcknowledgementExpected: Type.Boolean({
+      default: true,
+      description: 'False: each SET is offered once, and being offered acknowledges it',
+    }),
+    intervalSeconds: whole(60, 1, 86_400, 'Polling interval that the developer portal recommends'),
+  }),
+  tppKeys: sectionOfDefaults({
+    caFile: Type.Optional(file('Roots that JWKS URLs of TPPs must lead to, PEM. Default: those of Node.js')),
+    maxAgeMs: whole(600_000, 1000, 86_400_000, 'Age at which the keys of a TPP are fetched anew, in the background'),
+    refetchMinMs: whole(30_000, 100, 3_600_000, 'Shortest time between two fetches of the keys of one TPP'),
+    timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch may take'),
+  }),
+  directory: Type.Optional(
+    section({
+      issuer: text('iss of software statement assertions, such as OpenBanking Ltd'),
+      jwksFile: file('JWKS of the directory, which signs software statement assertions'),
+    }),
+  ),
   delivery: sectionOfDefaults({
     caFile: Type.Optional(
       file('Roots that certificates of callback URLs must lead to, PEM. Default: those of Node.js'),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseConfig } from '../../src/config/load.ts';
 import { ConfigSchema } from '../../src/config/schema.ts';
-import { MINIMAL, withSetting } from './settings.ts';
+import { MINIMAL, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
 
 /** What is read of the schema here. */
 interface Schema {
@@ -42,17 +42,20 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     trustAnchor: 'openbanking.org.uk',
     trustAnchorsAccepted: ['openbanking.org.uk'],
     ownEventTypes: [],
-    signing: { kid: 'kid-1', keyFile: '/etc/tidings/signing.key' },
+    signing: { kid: 'kid-1', keyFile: '/etc/tidings/signing.key', formerKeysKeptMs: 7_776_000_000 },
     store: { file: '/etc/tidings/store/tidings.db' },
     api: {
       host: '0.0.0.0',
       port: 8443,
       prefix: '',
+      jwksPath: '/.well-known/jwks.json',
       tls: {
         certificateFile: '/etc/tidings/api.pem',
         keyFile: '/etc/tidings/api.key',
         clientCaFile: '/etc/tidings/roots.pem',
       },
+      isUnencodedPayloadAccepted: false,
+      requestsPerMinutePerTppMax: 600,
       bodyBytesMax: 65_536,
       requestTimeoutMs: 10_000,
     },
@@ -69,6 +72,21 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       tokens: [{ name: 'core', sha256: '0'.repeat(64) }],
       bodyBytesMax: 16_777_216,
     },
+    realTime: { isOffered: true },
+    callbackUrls: { isOffered: true },
+    polling: {
+      isOffered: true,
+      maxEventsDefault: 100,
+      maxEventsMax: 100,
+      longPollMaxMs: 30_000,
+      longPollsMax: 10_000,
+      longPollsPerTppMax: 4,
+      reofferMs: 60_000,
+      reofferAfterErrorMs: 300_000,
+      isAcknowledgementExpected: true,
+      intervalSeconds: 60,
+    },
+    tppKeys: { maxAgeMs: 600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
     delivery: {
       timeoutMs: 10_000,
       responseBytesMax: 65_536,
@@ -82,10 +100,20 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
   });
 });
 
+test('a gateway in front gets these defaults, and its directory is read', () => {
+  const { api, directory } = parseConfig(WITH_EVERY_SECTION, '/etc/tidings');
+  assert.deepEqual(api.gateway, {
+    addresses: ['10.0.0.0/8', '::1'],
+    certificateHeader: 'client-cert',
+    certificateFormat: 'rfc9440',
+  });
+  assert.deepEqual(directory, { issuer: 'OpenBanking Ltd', jwksFile: '/etc/tidings/directory.jwks' });
+});
+
 test('every default of the schema is what a configuration without the setting gets', () => {
-  const config = parseConfig(MINIMAL, '/etc/tidings');
+  const config = parseConfig(WITH_EVERY_SECTION, '/etc/tidings');
   const withDefault = leaves.filter(({ schema }) => schema.default !== undefined);
-  assert.ok(withDefault.length > 20, 'the schema was read');
+  assert.ok(withDefault.length > 40, 'the schema was read');
   for (const { path, schema } of withDefault) assert.deepEqual(at(config, path), schema.default, path);
 });
 
@@ -97,10 +125,13 @@ test('every setting says in one line what it is', () => {
 
 test('every number has a range, and its unit is the last word of its name or it counts things', () => {
   const numbers = leaves.filter(({ schema }) => schema.type === 'integer');
-  assert.ok(numbers.length > 10, 'the schema was read');
+  assert.ok(numbers.length > 25, 'the schema was read');
+  const unit = /(?:Ms|Seconds|[bB]ytesMax|\.port)$/;
+  const counted =
+    /\.(?:(?:concurrency|longPolls)(?:PerTpp)?Max|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
-    assert.match(path, /(Ms|Seconds|BytesMax|port|concurrency(PerTpp)?Max|retriesMax)$/);
+    assert.ok(unit.test(path) || counted.test(path), path);
   }
 });
 
@@ -123,6 +154,42 @@ test('every level of the log is accepted', () => {
   }
 });
 
+test('every format of the gateway’s header is accepted', () => {
+  for (const format of ['rfc9440', 'pem-url-encoded', 'base64-der']) {
+    const settings = withSetting('api.gateway.certificateFormat', format, WITH_EVERY_SECTION);
+    assert.equal(parseConfig(settings, '/').api.gateway?.certificateFormat, format);
+  }
+});
+
+test('access tokens are checked with published keys or by introspection', () => {
+  const introspectionUrl = 'https://as.bank.example/introspect';
+  const opaque = withSetting('accessTokens.introspectionUrl', introspectionUrl, withoutSetting('accessTokens.jwksUrl'));
+  assert.deepEqual(parseConfig(opaque, '/').accessTokens, {
+    issuer: 'https://as.bank.example',
+    audience: 'bank',
+    introspectionUrl,
+    clockSkewSeconds: 10,
+    timeoutMs: 5000,
+  });
+});
+
+test('TLS may end here, at a gateway, or at a gateway and then here', () => {
+  assert.equal(parseConfig(MINIMAL, '/').api.gateway, undefined);
+  const { tls, gateway } = parseConfig(withoutSetting('api.tls', WITH_EVERY_SECTION), '/').api;
+  assert.equal(tls, undefined);
+  assert.deepEqual(gateway?.addresses, ['10.0.0.0/8', '::1']);
+  const both = parseConfig(WITH_EVERY_SECTION, '/').api;
+  assert.ok(both.tls !== undefined && both.gateway !== undefined);
+});
+
+test('real time and polling may each be offered alone, and polling without callback URLs', () => {
+  for (const without of ['realTime', 'callbackUrls', 'polling']) {
+    const { realTime, callbackUrls, polling } = parseConfig(withSetting(without, { isOffered: false }), '/');
+    const offered = { realTime, callbackUrls, polling };
+    for (const [name, { isOffered }] of Object.entries(offered)) assert.equal(isOffered, name !== without, name);
+  }
+});
+
 test('relative paths start at the given folder, absolute ones stay, and nothing else is taken for a path', () => {
   const settings = {
     ...withSetting('accessTokens', {
@@ -130,6 +197,8 @@ test('relative paths start at the given folder, absolute ones stay, and nothing 
       ...{ caFile: '../as.pem', certificateFile: './c.pem', keyFile: '/keys/k.pem' },
     }),
     delivery: { caFile: 'roots/../callback.pem' },
+    tppKeys: { caFile: 'tpps.pem' },
+    directory: { issuer: 'OpenBanking Ltd', jwksFile: '../directory.jwks' },
     financialId: 'file',
   };
   const config = parseConfig(settings, '/etc/tidings');
@@ -137,6 +206,9 @@ test('relative paths start at the given folder, absolute ones stay, and nothing 
   assert.equal(config.accessTokens.certificateFile, '/etc/tidings/c.pem');
   assert.equal(config.accessTokens.keyFile, '/keys/k.pem');
   assert.equal(config.delivery.caFile, '/etc/tidings/callback.pem');
+  assert.equal(config.tppKeys.caFile, '/etc/tidings/tpps.pem');
+  assert.deepEqual(config.directory, { issuer: 'OpenBanking Ltd', jwksFile: '/etc/directory.jwks' });
+  assert.equal(config.api.jwksPath, '/.well-known/jwks.json');
   assert.equal(config.financialId, 'file');
   assert.equal(config.accessTokens.audience, 'bank');
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
-import { MINIMAL, withoutSetting, withSetting } from './settings.ts';
+import { MINIMAL, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -37,19 +37,21 @@ for (const path of [
   'store',
   'store.file',
   'api',
-  'api.tls',
   'api.tls.certificateFile',
   'api.tls.keyFile',
   'api.tls.clientCaFile',
+  'api.gateway.addresses',
   'accessTokens',
   'accessTokens.issuer',
   'accessTokens.audience',
-  'accessTokens.jwksUrl',
   'operator',
   'operator.tokens',
+  'directory.issuer',
+  'directory.jwksFile',
 ]) {
   test(`a configuration without ${path} is refused, and told to add it`, () => {
-    assert.equal(refusal(withoutSetting(path)), `tidings.json: the setting "${path}" is missing; add it.`);
+    const settings = withoutSetting(path, WITH_EVERY_SECTION);
+    assert.equal(refusal(settings), `tidings.json: the setting "${path}" is missing; add it.`);
   });
 }
 
@@ -76,10 +78,21 @@ for (const [wrong, meant] of [
   ['retry.retryMax', 'retry.retriesMax'],
   ['retry.maxDelay', undefined],
   ['log.levle', 'log.level'],
+  ['signing.formerKeyKeptMs', 'signing.formerKeysKeptMs'],
+  ['realTime.offered', 'realTime.isOffered'],
+  ['realtime', 'realTime'],
+  ['callbackUrl', 'callbackUrls'],
+  ['polling.maxEventMax', 'polling.maxEventsMax'],
+  ['tppKeys.caFiles', 'tppKeys.caFile'],
+  ['tppKey', 'tppKeys'],
+  ['accessTokens.introspectionUri', 'accessTokens.introspectionUrl'],
+  ['api.gateways', 'api.gateway'],
+  ['api.gateway.certificateHeaders', 'api.gateway.certificateHeader'],
+  ['directory.jwkFile', 'directory.jwksFile'],
   ['completelyDifferent', undefined],
 ] as const) {
   test(`the unknown setting ${wrong} is refused${meant === undefined ? '' : `, and ${meant} is proposed`}`, () => {
-    const base = wrong.startsWith('operator.tls') ? withSetting('operator.tls', MINIMAL.api.tls) : MINIMAL;
+    const base = wrong.startsWith('operator.tls') ? withSetting('operator.tls', MINIMAL.api.tls) : WITH_EVERY_SECTION;
     const { clientCaFile: _, ...identity } = MINIMAL.api.tls;
     const settings = wrong.startsWith('operator.tls') ? withSetting('operator.tls', identity, base) : base;
     const remedy = meant === undefined ? 'take it out.' : `did you mean "${meant}"?`;
@@ -146,9 +159,50 @@ for (const [path, value, why] of [
   ['log.level', 'loud', /must be equal to one of the allowed values \(debug, info, warn, error or silent\)/],
   ['log.level', null, /must be equal to one of the allowed values/],
   ['shutdown.graceMs', 300_001, /must be <= 300000/],
+  ['signing.formerKeysKeptMs', -1, /must be >= 0/],
+  ['signing.formerKeysKeptMs', 315_360_000_001, /must be <= 315360000000/],
+  ['api.tls', null, /must be object/],
+  ['api.jwksPath', 'jwks', /must match pattern .* \(Path of our own JWKS, after the prefix\)/],
+  ['api.jwksPath', '/', /must match pattern/],
+  ['api.jwksPath', '/jwks/', /must match pattern/],
+  ['api.jwksPath', '/:id', /must match pattern/],
+  ['api.jwksPath', '/open-banking/jwks', /must match pattern/],
+  ['api.isUnencodedPayloadAccepted', 1, /must be boolean \(Accept the b64: false form/],
+  ['api.requestsPerMinutePerTppMax', 0, /must be >= 1/],
+  ['api.gateway.addresses', [], /must not have fewer than 1 items \(Where the gateway connects from/],
+  ['api.gateway.addresses', '10.0.0.0/8', /must be array/],
+  ['api.gateway.certificateHeader', 'client cert', /must match pattern/],
+  ['api.gateway.certificateHeader', '', /must match pattern/],
+  [
+    'api.gateway.certificateFormat',
+    'pem',
+    /must be equal to one of the allowed values \(How it is written: rfc9440 .*, pem-url-encoded .* or base64-der\)/,
+  ],
+  ['accessTokens.introspectionUrl', 'http://as.bank.example/introspect', /must match pattern "\^https:/],
+  ['accessTokens.introspectionUrl', '/introspect', /must match/],
+  ['accessTokens.introspectionClientId', '', /must not have fewer than 1 characters/],
+  ['realTime', false, /must be object/],
+  ['realTime.isOffered', 'no', /must be boolean \(Deliver to callback URLs\)/],
+  ['callbackUrls.isOffered', null, /must be boolean \(Offer the callback-urls resource/],
+  ['polling.isOffered', 0, /must be boolean \(Offer aggregated polling/],
+  ['polling.maxEventsDefault', 0, /must be >= 1/],
+  ['polling.maxEventsMax', 1001, /must be <= 1000/],
+  ['polling.longPollMaxMs', 300_001, /must be <= 300000/],
+  ['polling.longPollsMax', 0, /must be >= 1/],
+  ['polling.longPollsPerTppMax', 1.5, /must be integer/],
+  ['polling.reofferMs', 999, /must be >= 1000/],
+  ['polling.reofferAfterErrorMs', -1, /must be >= 0/],
+  ['polling.isAcknowledgementExpected', 'false', /must be boolean/],
+  ['polling.intervalSeconds', 0, /must be >= 1/],
+  ['tppKeys.maxAgeMs', 999, /must be >= 1000/],
+  ['tppKeys.refetchMinMs', 99, /must be >= 100/],
+  ['tppKeys.timeoutMs', 60_001, /must be <= 60000/],
+  ['tppKeys.caFile', '', /must not have fewer than 1 characters/],
+  ['directory', [], /must be object/],
+  ['directory.jwksFile', '', /must not have fewer than 1 characters/],
 ] as const) {
   test(`${path} = ${JSON.stringify(value)} is refused, and the setting is named`, () => {
-    const message = refusal(withSetting(path, value));
+    const message = refusal(withSetting(path, value, WITH_EVERY_SECTION));
     assert.ok(message.startsWith(`tidings.json: the setting "${path}" `), message);
     assert.match(message, why);
   });
@@ -168,7 +222,34 @@ for (const settings of [null, undefined, [], [MINIMAL], 'settings', 7, true]) {
   });
 }
 
+const ONE_OF_TWO_URLS = 'give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".';
+
 for (const [what, settings, message] of [
+  [
+    'neither published keys nor introspection for access tokens',
+    withoutSetting('accessTokens.jwksUrl'),
+    ONE_OF_TWO_URLS,
+  ],
+  [
+    'a client_id for introspection, but no introspection',
+    withSetting('accessTokens.introspectionClientId', 'tidings'),
+    '"accessTokens.introspectionClientId" goes with "accessTokens.introspectionUrl".',
+  ],
+  [
+    'both published keys and introspection for access tokens',
+    withSetting('accessTokens.introspectionUrl', 'https://as.bank.example/introspect'),
+    ONE_OF_TWO_URLS,
+  ],
+  [
+    'neither TLS nor a gateway',
+    withoutSetting('api.tls'),
+    'give "api.tls", or "api.gateway" where TLS ends at a gateway in front.',
+  ],
+  [
+    'neither real time nor polling',
+    withSetting('polling', { isOffered: false }, withSetting('realTime', { isOffered: false })),
+    '"realTime.isOffered" and "polling.isOffered" are both false; offer one of them.',
+  ],
   [
     'a client certificate without its key',
     withSetting('accessTokens.certificateFile', 'as.pem'),

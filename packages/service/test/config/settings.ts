@@ -24,6 +24,13 @@ export function withSetting(path: string, value: unknown, settings: object = MIN
 }
 
 /** A copy without one setting. */
-export function withoutSetting(path: string): unknown {
-  return JSON.parse(JSON.stringify(withSetting(path, undefined)));
+export function withoutSetting(path: string, settings: object = MINIMAL): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(withSetting(path, undefined, settings)));
 }
+
+/** The smallest settings, with the least of every section that may be left out and has settings that may not. */
+export const WITH_EVERY_SECTION = {
+  ...MINIMAL,
+  api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },
+  directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
+} as const;

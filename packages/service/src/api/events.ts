@@ -1,0 +1,103 @@
+import { ApiError, type OBEventPollingResponse1, type Poll, readPoll, writePollResponse } from '@tidings/protocol';
+import type { Clock } from '../base/clock.ts';
+import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../store/store.ts';
+import type { LongPolls } from './long-poll.ts';
+import { mapBounded } from './map-bounded.ts';
+
+/** What `POST /events` needs. */
+export interface EventsContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly longPolls: LongPolls;
+  /** Gives the SET of a notification: the very bytes that real-time delivery sends. */
+  readonly sign: (offered: OfferedNotification) => Promise<string>;
+  readonly limits: PollingLimits;
+}
+
+/** How the ASPSP answers polls. */
+export interface PollingLimits {
+  readonly maxEventsDefault: number;
+  readonly maxEventsMax: number;
+  readonly reofferMs: number;
+  readonly reofferAfterErrorMs: number;
+  /** False: each SET is offered once, and being offered acknowledges it. */
+  readonly isAcknowledgementExpected: boolean;
+}
+
+/** Calls back when the caller's connection ends. @returns takes it back */
+export type OnGone = (callback: () => void) => () => void;
+
+// Signing runs on the thread pool; a poll must not fill the pool's queue for everybody else.
+const SIGNATURES_AT_ONCE_MAX = 8;
+
+const NOTHING_REPORTED = { acknowledged: [], errors: [] };
+
+/**
+ * POST /events (rules, section 6): acknowledge and report, then get what is awaiting. Where nothing is and the TPP asks
+ * for a long poll, the answer waits for it.
+ *
+ * @param onGone tells when nobody is there any more to get the answer
+ * @throws {ApiError}
+ */
+export async function pollEvents(
+  tpp: Tpp,
+  body: Uint8Array,
+  onGone: OnGone,
+  context: EventsContext,
+): Promise<OBEventPollingResponse1> {
+  const poll = readPoll(body);
+  const maxEvents = Math.min(poll.maxEvents ?? context.limits.maxEventsDefault, context.limits.maxEventsMax);
+  const isLong = !poll.returnImmediately && maxEvents > 0;
+  const polled = isLong
+    ? await longPoll(tpp, { ...poll, maxEvents }, onGone, context)
+    : await look(tpp, { ...poll, maxEvents }, context);
+  const sets = await mapBounded(polled.notifications, SIGNATURES_AT_ONCE_MAX, async (offered) => {
+    return { jti: offered.jti, set: await context.sign(offered) };
+  });
+  return writePollResponse(sets, polled.moreAvailable);
+}
+
+type Look = Pick<Poll, 'acknowledged' | 'errors'> & { readonly maxEvents: number };
+
+/** Holds the poll before it looks, so that nothing that comes meanwhile is missed. */
+async function longPoll(tpp: Tpp, first: Look, onGone: OnGone, context: EventsContext): Promise<PolledNotifications> {
+  const { clientId } = tpp;
+  const held = context.longPolls.hold(clientId);
+  if (held === undefined) return look(tpp, first, context);
+  const stayed = onGone(held.abort);
+  try {
+    let polled = await look(tpp, first, context);
+    while (polled.notifications.length === 0) {
+      const offerAtMs = await context.store.nextOfferAtMs(clientId);
+      if ((await held.wait(offerAtMs)) === 'give-up') break;
+      polled = await look(tpp, { maxEvents: first.maxEvents, ...NOTHING_REPORTED }, context);
+    }
+    return polled;
+  } finally {
+    stayed();
+    held.release();
+  }
+}
+
+/** One look at what is awaiting. Whether the TPP may poll is asked each time: a long poll outlives the answer. */
+async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context: EventsContext) {
+  const { store, clock, longPolls, limits } = context;
+  const [tpp, subscription] = await Promise.all([store.tpp(clientId), store.subscriptionOf(clientId)]);
+  if (tpp === undefined || tpp.isSuspended === true) {
+    throw new ApiError('Forbidden', { message: 'the TPP is suspended, or no longer registered' });
+  }
+  if (subscription === undefined) {
+    throw new ApiError('Forbidden', { message: 'polling needs an event subscription' });
+  }
+  const polled = await store.poll({
+    clientId,
+    ...reported,
+    maxEvents,
+    nowMs: clock.nowMs(),
+    reofferMs: limits.isAcknowledgementExpected ? limits.reofferMs : undefined,
+    reofferAfterErrorMs: limits.reofferAfterErrorMs,
+  });
+  // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
+  if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
+  return polled;
+}

@@ -1,0 +1,134 @@
+import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules } from '@tidings/protocol';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { ChangeResult, Store, Tpp } from '../store/store.ts';
+
+/** A registration of a TPP, of either kind. */
+export interface KeptRegistration<Request> {
+  readonly id: string;
+  readonly clientId: string;
+  /** The version of the API that it was created or last replaced through. */
+  readonly apiVersion: ApiVersion;
+  /** What the TPP asked for. */
+  readonly request: Request;
+}
+
+/** What event subscriptions and callback URLs differ in. */
+export interface RegistrationKind<Request> {
+  /** Last segment of its URL. */
+  readonly path: string;
+  /** How the standard calls its id. */
+  readonly idName: string;
+  /** How messages call it. */
+  readonly noun: string;
+  /** Reads the body of POST. @throws {ApiError} */
+  read(body: Uint8Array, rules: RegistrationRules): Request;
+  /** Reads the body of PUT. @throws {ApiError} */
+  readReplaced(body: Uint8Array, id: string, rules: RegistrationRules): Request;
+  /** Writes the body that answers POST and PUT. */
+  write(registration: KeptRegistration<Request>, self: string): object;
+  /** Writes the body that answers GET. */
+  writeList(registrations: readonly KeptRegistration<Request>[], self: string): object;
+  create(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<'created' | 'exists'>;
+  find(store: Store, clientId: string): Promise<KeptRegistration<Request> | undefined>;
+  replace(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<ChangeResult>;
+  remove(store: Store, clientId: string, id: string, through: ApiVersion): Promise<ChangeResult>;
+}
+
+/** What the operations on registrations need. */
+export interface RegistrationContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rules: RegistrationRules;
+  /** Absolute URL of the resource under the version that was called. */
+  readonly url: string;
+  /** A change may have made notifications due, or have taken the right to poll. */
+  readonly onChanged: (clientId: string) => void;
+}
+
+/** A body to be sent signed. */
+export interface Answer {
+  readonly status: 200 | 201;
+  readonly body: object;
+}
+
+/** POST: at most one per TPP, whatever version of the API it was made through. @throws {ApiError} */
+export async function createRegistration<Request>(
+  kind: RegistrationKind<Request>,
+  tpp: Tpp,
+  body: Uint8Array,
+  context: RegistrationContext,
+): Promise<Answer> {
+  const request = kind.read(body, context.rules);
+  const registration = keptOf(context.random.uuid(), tpp, request, context);
+  const result = await kind.create(context.store, registration, context.clock.nowMs());
+  if (result === 'exists') {
+    throw new ApiError('RulesResourceAlreadyExists', {
+      message: `The ${kind.noun} exists already; change it with PUT, or delete it first.`,
+    });
+  }
+  context.onChanged(tpp.clientId);
+  return { status: 201, body: kind.write(registration, selfOf(registration, context)) };
+}
+
+/** GET: a list of zero or one. A registration of a newer version is not shown (rules, section 2). */
+export async function getRegistrations<Request>(
+  kind: RegistrationKind<Request>,
+  tpp: Tpp,
+  context: RegistrationContext,
+): Promise<Answer> {
+  const registration = await kind.find(context.store, tpp.clientId);
+  const isShown = registration !== undefined && isReadableThrough(context.rules.apiVersion, registration.apiVersion);
+  return { status: 200, body: kind.writeList(isShown ? [registration] : [], context.url) };
+}
+
+/** PUT: what is awaiting goes to the new callback URL. Through v4.0 it makes it one of v4.0. @throws {ApiError} */
+export async function replaceRegistration<Request>(
+  kind: RegistrationKind<Request>,
+  tpp: Tpp,
+  change: { readonly id: string; readonly body: Uint8Array },
+  context: RegistrationContext,
+): Promise<Answer> {
+  const request = kind.readReplaced(change.body, change.id, context.rules);
+  const registration = keptOf(change.id, tpp, request, context);
+  checkChanged(kind, await kind.replace(context.store, registration, context.clock.nowMs()));
+  context.onChanged(tpp.clientId);
+  return { status: 200, body: kind.write(registration, selfOf(registration, context)) };
+}
+
+/** DELETE: what is awaiting is withdrawn, unless another registration of the TPP holds. @throws {ApiError} */
+export async function deleteRegistration<Request>(
+  kind: RegistrationKind<Request>,
+  tpp: Tpp,
+  id: string,
+  context: RegistrationContext,
+): Promise<void> {
+  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion));
+  context.onChanged(tpp.clientId);
+}
+
+function checkChanged({ noun, idName }: { noun: string; idName: string }, result: ChangeResult): void {
+  switch (result) {
+    case 'changed':
+      return;
+    case 'of-another-tpp':
+      throw new ApiError('Forbidden', { message: 'the id is another TPP’s' });
+    case 'of-newer-version':
+      throw new ApiError('Forbidden', { message: 'the registration was made through a newer version' });
+    case 'unknown':
+      throw new ApiError('ResourceNotFound', { message: `There is no ${noun} with this id.`, path: idName });
+  }
+}
+
+function isReadableThrough(called: ApiVersion, madeThrough: ApiVersion): boolean {
+  return API_VERSIONS.indexOf(madeThrough) <= API_VERSIONS.indexOf(called);
+}
+
+function keptOf<Request>(id: string, tpp: Tpp, request: Request, context: RegistrationContext) {
+  return { id, clientId: tpp.clientId, apiVersion: context.rules.apiVersion, request };
+}
+
+function selfOf({ id }: { id: string }, { url }: RegistrationContext): string {
+  return `${url}/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startBank } from '../support/tpp-bank.ts';
+import { makeSigningKey } from '../support/tpp-jws.ts';
+import { mapSome } from '../support/tpp-map-some.ts';
+import { makeParty, type Party } from '../support/tpp-party.ts';
+import { until } from '../support/tpp-until.ts';
+
+// Two thousand connections that wait, each over mutual TLS of its own: five hundred TPPs, four polls each.
+
+const TPPS = 500;
+const POLLS_OF_EACH = 4;
+const ALL = TPPS * POLLS_OF_EACH;
+const WITHIN_MS = 20_000;
+const clients = Array.from({ length: TPPS }, (_, at) => `tpp-${at}`);
+// One certificate and one signing key for all: what is shown is how many can wait, not who they are.
+const bank = await startBank({ clients, certificateOf: () => 'everybody', settings: { log: { level: 'warn' } } });
+const parties: Party[] = [];
+after(async () => {
+  for (const party of parties) party.close();
+  await bank.stop();
+});
+
+test('two thousand long polls wait at once, and one publish each answers them all [6 long-polls-thousands]', async (t) => {
+  const signing = await makeSigningKey('everybody');
+  await mapSome(clients, async (clientId) => {
+    const party = await makeParty(bank, clientId, { signing });
+    await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+    parties.push(party);
+  });
+  const timers = bank.clock.timers();
+  const polls = parties.flatMap((party) =>
+    Array.from({ length: POLLS_OF_EACH }, () => party.poll({ returnImmediately: false, maxEvents: 1 })),
+  );
+  await until(() => bank.service.longPollsHeld() === ALL, 'all are held');
+  assert.equal(bank.clock.timers() - timers, ALL, 'one timer each, its limit');
+
+  const startedAtMs = performance.now();
+  const jtis: (string | undefined)[] = [];
+  for (let round = 0; round < POLLS_OF_EACH; round += 1) jtis.push(...(await bank.publishAll(clients)));
+  const answers = await Promise.all(polls);
+  const tookMs = performance.now() - startedAtMs;
+  t.diagnostic(`${ALL} long polls were answered within ${Math.round(tookMs)} ms of the first publish`);
+
+  const given = answers.flatMap(({ sets }) => Object.keys(sets));
+  assert.deepEqual(given.sort(), jtis.sort(), 'each event once, to one poll');
+  assert.ok(tookMs < WITHIN_MS, `${tookMs} ms`);
+  assert.equal(bank.service.longPollsHeld(), 0);
+  assert.equal(bank.clock.timers(), timers, 'no timer is left');
+});

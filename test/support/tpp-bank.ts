@@ -1,0 +1,266 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AuthorisationServer, startAuthorisationServer } from '@tidings/sandbox';
+import { type Clock, createLog, parseConfig, type RunningService, startService, systemClock } from '@tidings/service';
+import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
+import { createHttpPeer } from './tpp-http.ts';
+import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
+
+/** The clock of the machine, which a test may put forward. Timers run at the machine's pace. */
+export interface MovableClock extends Clock {
+  /** How far it goes ahead of the machine's. */
+  aheadMs: number;
+  /** Timers of the service that have neither fired nor been cancelled. */
+  timers(): number;
+}
+
+/** The Notification Service on its real listeners, with a real authorisation server, in a folder of its own. */
+export interface Bank {
+  readonly folder: string;
+  readonly authority: TransportAuthority;
+  /** The bank's own transport certificate. */
+  readonly transport: TransportIdentity;
+  /** The one that the service was started with. */
+  readonly signingKey: SigningKey;
+  /** File that the service reads its signing key from. */
+  readonly signingKeyFile: string;
+  /** What the service reads the kid from with it; a test may change it, as it may change the file. */
+  readonly signing: { kid: string };
+  readonly tokenIssuer: string;
+  /** Signs the authorisation server's tokens. */
+  readonly tokenKey: SigningKey;
+  readonly clock: MovableClock;
+  readonly service: RunningService;
+  /** In front of every path of the API. */
+  readonly prefix: string;
+  /** The transport certificate of a TPP that the authorisation server knows. */
+  transportOf(clientId: string): TransportIdentity;
+  /** Calls the operator API as the bank does. @returns the parsed body */
+  operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
+  /** Publishes an event for a TPP. @returns its jti; undefined when it made no notification */
+  publish(clientId: string, event?: EventOptions): Promise<string | undefined>;
+  /** As {@link Bank.publish}, all at once. */
+  publishAll(clientIds: readonly string[]): Promise<(string | undefined)[]>;
+  /** What the operator sees of a notification. */
+  notification(jti: string): Promise<Record<string, unknown>>;
+  log(): string;
+  stop(): Promise<void>;
+}
+
+/** What of an event matters to a test. */
+export interface EventOptions {
+  readonly id?: string;
+  readonly types?: readonly string[];
+  readonly version?: string;
+}
+
+export interface BankOptions {
+  /** client_ids that the authorisation server knows. */
+  readonly clients: readonly string[];
+  /** client_ids that use the certificate of another one. */
+  readonly certificateOf?: (clientId: string) => string;
+  /** Settings that differ; sections are merged member by member. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** False: TLS ends at a gateway. */
+  readonly isTls?: boolean;
+}
+
+export const AUDIENCE = 'https://bank.example/open-banking';
+export const ISSUER = 'https://bank.example/';
+export const ORGANISATION_ID = '0015800001TESTBANK';
+export const EVENT_TYPES_URL = 'https://bank.example/event-types';
+const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
+const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
+const HOST = '127.0.0.1';
+/** How long access tokens live. */
+export const TOKEN_TTL_SECONDS = 864_000;
+const SIGNING_KEY_FILE = 'signing.key';
+
+/** Starts the service and its authorisation server; stop it in `after`. */
+export async function startBank(options: BankOptions): Promise<Bank> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-tpp-bank-'));
+  const [authority, signingKey, tokenKey] = await Promise.all([
+    makeTransportAuthority('Test root'),
+    makeSigningKey('bank-signing-1'),
+    makeSigningKey('access-tokens-1'),
+  ]);
+  const transport = await authority.issue('bank');
+  const transportOf = await issueTransports(authority, options);
+  const rootPem = authority.certificatePem;
+  const { clients } = options;
+  const authorisationServer = await startAuthorisation({ transport, rootPem, tokenKey, transportOf, clients });
+  const settings = settingsOf(folder, { transport, rootPem, signingKey, authorisationServer }, options.isTls !== false);
+  const config = parseConfig(merged(settings, options.settings ?? {}), folder);
+  const clock = movableClock();
+  const signing = { kid: signingKey.kid };
+  const service = await startService(config, {
+    log: createLog('debug', join(folder, 'service.log')),
+    clock,
+    readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
+  });
+  const operator = operatorOf(service.operatorUrl);
+  return {
+    ...{ folder, authority, transport, signingKey, tokenKey, signing, clock, service, transportOf },
+    ...{ operate: operator.operate, ...publisher(operator.operate) },
+    signingKeyFile: join(folder, SIGNING_KEY_FILE),
+    tokenIssuer: authorisationServer.issuer,
+    prefix: config.api.prefix,
+    notification: async (jti) => (await operator.operate('GET', `/operator/v1/notifications/${jti}`)).body,
+    log: () => readFileSync(join(folder, 'service.log'), 'utf8'),
+    stop: async () => {
+      operator.close();
+      await service.stop();
+      await authorisationServer.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function movableClock(): MovableClock {
+  const timers = new Set<object>();
+  const clock: MovableClock = {
+    aheadMs: 0,
+    nowMs: () => systemClock.nowMs() + clock.aheadMs,
+    monotonicMs: () => systemClock.monotonicMs() + clock.aheadMs,
+    after: (delayMs, callback) => {
+      const timer = {};
+      timers.add(timer);
+      const cancel = systemClock.after(delayMs, () => {
+        timers.delete(timer);
+        callback();
+      });
+      return () => {
+        timers.delete(timer);
+        cancel();
+      };
+    },
+    timers: () => timers.size,
+  };
+  return clock;
+}
+
+async function issueTransports(authority: TransportAuthority, { clients, certificateOf = (id) => id }: BankOptions) {
+  const transports = new Map<string, TransportIdentity>();
+  for (const name of new Set(clients.map(certificateOf))) transports.set(name, await authority.issue(name));
+  return (clientId: string): TransportIdentity => {
+    const found = transports.get(certificateOf(clientId));
+    if (found === undefined) throw new Error(`name ${clientId} when the bank is started`);
+    return found;
+  };
+}
+
+function startAuthorisation(options: {
+  transport: TransportIdentity;
+  rootPem: string;
+  tokenKey: SigningKey;
+  transportOf: (clientId: string) => TransportIdentity;
+  clients: readonly string[];
+}): Promise<AuthorisationServer> {
+  const { transport, rootPem, tokenKey, transportOf, clients } = options;
+  return startAuthorisationServer({
+    host: HOST,
+    port: 0,
+    tls: { ...transport, caPem: rootPem },
+    signingKey: tokenKey,
+    audience: AUDIENCE,
+    // Longer than any test puts the clock forward, which the authorisation server does not follow.
+    accessTokenTtlSeconds: TOKEN_TTL_SECONDS,
+    clients: clients.map((clientId) => {
+      return { clientId, certificateSubjectDn: transportOf(clientId).subjectDn, scopes: SCOPES };
+    }),
+  });
+}
+
+/** Writes the files that the settings name, as an operator would. */
+function settingsOf(
+  folder: string,
+  of: {
+    transport: TransportIdentity;
+    rootPem: string;
+    signingKey: SigningKey;
+    authorisationServer: AuthorisationServer;
+  },
+  isTls: boolean,
+): Record<string, unknown> {
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+    return name;
+  };
+  const identity = {
+    certificateFile: write('transport.pem', of.transport.certificatePem),
+    keyFile: write('transport.key', of.transport.keyPem),
+  };
+  const caFile = write('root.pem', of.rootPem);
+  const sha256 = createHash('sha256').update(OPERATOR_TOKEN).digest('hex');
+  const { issuer, jwksUri } = of.authorisationServer;
+  return {
+    issuer: ISSUER,
+    organisationId: ORGANISATION_ID,
+    eventTypesUrl: EVENT_TYPES_URL,
+    signing: { kid: of.signingKey.kid, keyFile: write(SIGNING_KEY_FILE, of.signingKey.keyPem) },
+    store: { file: 'tidings.db' },
+    api: {
+      ...{ host: HOST, port: 0, requestsPerMinutePerTppMax: 1_000_000 },
+      ...(isTls && { tls: { ...identity, clientCaFile: caFile } }),
+    },
+    accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },
+    operator: { port: 0, tokens: [{ name: 'tests', sha256 }] },
+    delivery: { caFile },
+    retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
+  };
+}
+
+function operatorOf(url: string): Pick<Bank, 'operate'> & { close(): void } {
+  const peer = createHttpPeer(url);
+  return {
+    close: () => peer.close(),
+    operate: async (method, path, body) => {
+      const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const answer = await peer.send(path, { method, headers, body: text });
+      return { status: answer.status, body: answer.body.length === 0 ? {} : JSON.parse(answer.body.toString()) };
+    },
+  };
+}
+
+function merged(settings: Record<string, unknown>, changes: Readonly<Record<string, unknown>>) {
+  const result = { ...settings };
+  for (const [name, value] of Object.entries(changes)) {
+    const isSection = typeof value === 'object' && !Array.isArray(value);
+    result[name] = isSection ? { ...(result[name] as object | undefined), ...value } : value;
+  }
+  return result;
+}
+
+function publisher(operate: Bank['operate']): Pick<Bank, 'publish' | 'publishAll'> {
+  let published = 0;
+  const eventOf = (clientId: string, { id, types = ['UK.OBIE.Resource-Update'], version = '4.0' }: EventOptions) => {
+    published += 1;
+    const uri = `https://bank.example/open-banking/v${version}/pisp/domestic-payments/${published}`;
+    return {
+      id: id ?? `event-${published}`,
+      clientId,
+      occurredAt: new Date().toISOString(),
+      resource: {
+        id: `${published}`,
+        type: 'domestic-payment',
+        version,
+        uri,
+        links: [{ version: `v${version}`, link: uri }],
+      },
+      events: types.map((type) => ({ type })),
+    };
+  };
+  const send = async (body: unknown): Promise<(string | undefined)[]> => {
+    const answer = await operate('POST', '/operator/v1/events', body);
+    if (answer.status !== 200)
+      throw new Error(`publishing was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+    return (answer.body['outcomes'] as { jti?: string }[]).map(({ jti }) => jti);
+  };
+  return {
+    publish: async (clientId, event = {}) => (await send(eventOf(clientId, event)))[0],
+    publishAll: (clientIds) => send(clientIds.map((clientId) => eventOf(clientId, {}))),
+  };
+}

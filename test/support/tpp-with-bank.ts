@@ -1,0 +1,20 @@
+import { type Bank, type BankOptions, startBank } from './tpp-bank.ts';
+import { makeParty, type Party } from './tpp-party.ts';
+
+/** Runs a check with a bank of its own and one TPP, and stops both however it ends. */
+export async function withBank(
+  options: Partial<BankOptions>,
+  check: (tpp: Party, bank: Bank) => Promise<void>,
+): Promise<void> {
+  const bank = await startBank({ clients: ['tpp-a'], ...options });
+  try {
+    const tpp = await makeParty(bank, 'tpp-a');
+    try {
+      await check(tpp, bank);
+    } finally {
+      tpp.close();
+    }
+  } finally {
+    await bank.stop();
+  }
+}
