@@ -39,6 +39,10 @@ const ORDER = [
   'duplicate',
   'token',
   'fetch',
+  'poll',
+  'ack',
+  'err-redelivered',
+  'v3-registration',
   'summary',
 ];
 
@@ -73,6 +77,18 @@ for (const change of CHANGES) {
     assert.equal(stepOf(ended, 'publish')['jti'], jti);
     assert.equal(stepOf(ended, 'register')['created'], true);
     assert.equal(stepOf(ended, 'fetch')['status'], 200);
+    const polled = stepOf(ended, 'poll');
+    assert.equal((polled['claims'] as { jti: string }).jti, polled['jti']);
+    assert.notEqual(polled['jti'], jti);
+    assert.equal(polled['moreAvailable'], false);
+    const { state: acknowledged, jti: acknowledgedJti, moreAvailable } = stepOf(ended, 'ack');
+    assert.deepEqual([acknowledged, acknowledgedJti, moreAvailable], ['acknowledged', polled['jti'], false]);
+    const { err, state: redelivered } = stepOf(ended, 'err-redelivered');
+    assert.deepEqual([err, redelivered], ['authentication_failed', 'acknowledged']);
+    assert.notEqual(
+      stepOf(ended, 'v3-registration')['eventSubscriptionId'],
+      stepOf(ended, 'register')['eventSubscriptionId'],
+    );
     assert.equal(stepOf(ended, 'summary')['steps'], ORDER.length - 1);
     assert.deepEqual(
       readdirSync(state).filter((name) => name.startsWith('once-')),
@@ -87,7 +103,7 @@ test('sandbox --once prints the flow for people, without colours where it is no 
   assert.equal(code, 0);
   assert.ok(!stdout.includes('\u001b'), 'no escape codes');
   assert.match(stdout, /attempt 1 → 500 .*\n.*attempt 2 → 400 .*\n.*attempt 3 → 202 /);
-  assert.match(stdout, /\nAll 11 steps happened in \d+\.\d s\.\n$/);
+  assert.match(stdout, /\nAll 15 steps happened in \d+\.\d s\.\n$/);
 });
 
 test('keys and tokens of the state folder are for their owner alone', { skip: process.platform === 'win32' }, () => {
@@ -141,8 +157,10 @@ test('a sandbox that stays up ends on SIGINT with 0 and leaves nothing running; 
   assert.equal(stepOf(second, 'register-tpp')['kid'], stepOf(first, 'register-tpp')['kid']);
   assert.equal(stepOf(first, 'register')['created'], true);
   assert.equal(stepOf(second, 'register')['created'], false);
-  const ids = runs.map((each) => stepOf(each, 'register')['eventSubscriptionId']);
-  assert.equal(ids[0], ids[1], 'one subscription, replaced');
+  // The last step of the first run put a subscription of its own in the place of the one that it began with.
+  const left = stepOf(first, 'v3-registration')['eventSubscriptionId'];
+  assert.equal(typeof left, 'string');
+  assert.equal(stepOf(second, 'register')['eventSubscriptionId'], left, 'one subscription, replaced');
   assert.notEqual(stepOf(first, 'register')['callbackUrl'], stepOf(second, 'register')['callbackUrl']);
 });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,6 +94,11 @@ const BAD: readonly (readonly [string, (prepared: Prepared) => void, RegExp])[] 
     /^The file .*root\.pem, named by "api\.tls\.clientCaFile", holds no certificate in PEM\.$/,
   ],
   [
+    'neither TLS nor a gateway',
+    ({ write, settings }) => write({ ...settings, api: { ...settings.api, tls: undefined } }),
+    /tidings\.json: give "api\.tls", or "api\.gateway" where TLS ends at a gateway in front\.$/,
+  ],
+  [
     'a signing key that is not RSA',
     ({ folder }) => writeFileSync(join(folder, 'signing.key'), transport.keyPem),
     /^The file .*signing\.key, named by "signing\.keyFile", is not an RSA private key in PKCS #8 PEM/,
@@ -141,6 +148,16 @@ for (const section of ['api', 'operator'] as const) {
     });
   });
 }
+
+test('serve with a gateway address that is none names it, and makes no store', async () => {
+  const { file, settings, write, storeFile } = prepare();
+  write({ ...settings, api: { ...settings['api'], gateway: { addresses: ['not-an-address'] } } });
+  assert.match(
+    await refusal(file),
+    /"api\.gateway\.addresses".*not-an-address|not-an-address.*"api\.gateway\.addresses"/,
+  );
+  assert.ok(!existsSync(storeFile), 'no store was made');
+});
 
 test('serve with a host that is not of this machine says so', async () => {
   const { file, settings, write } = prepare();
@@ -226,6 +243,43 @@ test('serve answers on both listeners, and stops on SIGTERM and on SIGINT with e
   const left = new DatabaseSync(storeFile);
   assert.deepEqual({ ...left.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
   left.close();
+});
+
+/** Windows has no SIGHUP that one process can send another. */
+const NO_HANG_UP = { skip: process.platform === 'win32' && 'there is no SIGHUP here' };
+
+test('SIGHUP while serve starts does not end it: the signing key is read anew once it runs', NO_HANG_UP, async () => {
+  const { folder, file, settings, write } = prepare();
+  // A pipe holds the start-up until the roots are written into it.
+  const pipe = join(folder, 'pipe.pem');
+  execFileSync('mkfifo', [pipe]);
+  write({ ...settings, api: { ...settings.api, tls: { ...settings.api.tls, clientCaFile: pipe } } });
+  const { child, ended, line } = start(['serve', '--config', file]);
+  const roots = await open(pipe, 'w');
+  child.kill('SIGHUP');
+  await roots.writeFile(authority.certificatePem);
+  await roots.close();
+  await line(/signing key was read anew/);
+  child.kill('SIGTERM');
+  const { code, signal, stdout, stderr } = await ended;
+  assert.deepEqual([code, signal, stderr], [0, null, '']);
+  const said = stdout
+    .trim()
+    .split('\n')
+    .map((each): string => JSON.parse(each).msg)
+    .filter((msg) => !msg.startsWith('Server listening at '));
+  assert.deepEqual(said, ['Tidings runs', 'the signing key was read anew', 'stopping', 'stopped']);
+});
+
+test('SIGHUP during the shutdown does not cut it off', NO_HANG_UP, async () => {
+  const { file } = prepare();
+  const { child, ended, line } = await serve(file);
+  child.kill('SIGTERM');
+  await line(/"msg":"stopping"/);
+  child.kill('SIGHUP');
+  const { code, signal, stdout } = await ended;
+  assert.deepEqual([code, signal], [0, null]);
+  assert.match(stdout, /"msg":"stopped"\}\n$/);
 });
 
 test('a second serve on the same store says that it is in use; the first goes on, and after it the store is free', async () => {

@@ -78,7 +78,10 @@ test('the operator API says of an unknown path what was asked for, without its q
     ['GET', '/'],
     ['GET', '/operator/v1'],
     ['GET', EVENTS],
-    ['DELETE', tppPath('tpp-a')],
+    ['POST', tppPath('tpp-a')],
+    ['PATCH', tppPath('tpp-a')],
+    ['DELETE', '/operator/v1/tpps'],
+    ['GET', `${tppPath('tpp-a')}/suspend`],
     ['POST', '/operator/v2/events'],
     ['POST', `${EVENTS}/x`],
   ] as const) {
@@ -106,16 +109,27 @@ test('a TPP reads back as it was registered, and registering it again replaces i
   const path = tppPath('tpp-new');
   assert.equal((await send(path, { headers: authorised() })).status, 404);
   assert.deepEqual(await bank.operate('PUT', path, REGISTRATION), { status: 204, body: {} });
-  assert.deepEqual(await bank.operate('GET', path), { status: 200, body: { clientId: 'tpp-new', ...REGISTRATION } });
+  const registered = { clientId: 'tpp-new', ...REGISTRATION, isSuspended: false };
+  assert.deepEqual(await bank.operate('GET', path), { status: 200, body: registered });
   const changed = { ...REGISTRATION, organisationId: 'org-2' };
   assert.equal((await bank.operate('PUT', path, changed)).status, 204);
-  assert.deepEqual((await bank.operate('GET', path)).body, { clientId: 'tpp-new', ...changed });
+  assert.deepEqual((await bank.operate('GET', path)).body, { ...registered, ...changed });
 });
 
-test('a client_id may hold any character', async () => {
-  for (const clientId of ['https://tpp.example/client', 'ü €', "a'; --", '%41', 'x'.repeat(128)]) {
+test('a client_id may hold any printable ASCII character', async () => {
+  const ascii = Array.from({ length: 0x7f - 0x20 }, (_, at) => String.fromCharCode(0x20 + at)).join('');
+  for (const clientId of ['https://tpp.example/client', ascii, "a'; --", '%41', 'x'.repeat(128)]) {
     assert.equal((await bank.operate('PUT', tppPath(clientId), REGISTRATION)).status, 204);
     assert.equal((await bank.operate('GET', tppPath(clientId))).body['clientId'], clientId);
+  }
+});
+
+test('a client_id with any other character answers 400, and is not registered', async () => {
+  for (const clientId of ['ü €', 'a\u0000b', 'a\tb', 'a\nb', 'a\u007f', '\u{1f600}']) {
+    const { status, body } = await bank.operate('PUT', tppPath(clientId), REGISTRATION);
+    assert.equal(status, 400, JSON.stringify(clientId));
+    checkProblem(body, 400, 'clientId');
+    assert.equal((await bank.operate('GET', tppPath(clientId))).status, 404);
   }
 });
 
@@ -145,7 +159,7 @@ for (const [what, field, body] of [
   ['with a key without kid', 'jwks', withKey({ kid: undefined })],
   ['with an elliptic curve key', 'jwks', withKey({ kty: 'EC' })],
   ['with two keys under one kid', 'jwks', { ...REGISTRATION, jwks: { keys: [key.jwk, key.jwk] } }],
-  ['with 101 keys', 'jwks', { ...REGISTRATION, jwks: { keys: Array.from({ length: 101 }, () => ({})) } }],
+  ['with 101 keys', 'jwks.keys', { ...REGISTRATION, jwks: { keys: Array.from({ length: 101 }, () => ({})) } }],
 ] as const) {
   test(`a TPP ${what} answers 400 that names ${field}, and is not registered`, async () => {
     const request = { method: 'PUT', headers: authorised(), body: JSON.stringify(body) };
@@ -243,7 +257,10 @@ test('a notification that cannot be delivered shows each attempt: when, where to
 
 test('the log names the operator token and who was registered, and holds no token', async () => {
   const log = readFileSync(bank.logFile, 'utf8');
-  assert.match(log, /"operator":"tests","clientId":"tpp-new","msg":"TPP registered"/);
+  const added = '"operator":"tests","clientId":"tpp-new","changed":["organisationId","softwareStatementId","jwks"]';
+  assert.ok(log.includes(`${added},"msg":"TPP added"`), 'who was added');
+  const changed = '"operator":"tests","clientId":"tpp-new","changed":["organisationId"],"msg":"TPP changed"';
+  assert.ok(log.includes(changed), 'who was changed');
   assert.match(log, /"operator":"tests","events":1,"notifications":1,"repeated":0/);
   assert.match(log, /"method":"POST","route":"\/operator\/v1\/events","status":401,"why":"The operator token is not/);
   assert.ok(!log.includes(bank.operatorToken), 'no operator token');

@@ -1,23 +1,76 @@
-import type { Attempt, NotificationRecord } from '../store/store.ts';
+import { type Static, Type } from 'typebox';
+import type { Attempt, NotificationRecord, ReportedError } from '../store/store.ts';
+import { isoTime } from './iso-time.ts';
+
+const closed = { additionalProperties: false };
+const time = (description: string) => Type.String({ format: 'date-time', description });
+
+const ShownAttempt = Type.Object(
+  {
+    startedAt: time('When it began'),
+    durationMs: Type.Number({ minimum: 0 }),
+    interactionId: Type.String({ description: 'x-fapi-interaction-id of this one exchange' }),
+    callbackUrl: Type.String(),
+    outcome: Type.Enum(['acknowledged', 'refused', 'unreachable']),
+    status: Type.Optional(Type.Integer({ description: 'What the TPP answered' })),
+    interactionIdEchoed: Type.Optional(
+      Type.Boolean({ description: 'false: it acknowledged without the echo it owes' }),
+    ),
+    retryAfterMs: Type.Optional(Type.Number({ description: 'What a 429 or 503 asked for' })),
+    errorClass: Type.Optional(Type.Enum(['dns', 'connect', 'tls', 'timeout', 'reset', 'malformed'])),
+    detail: Type.Optional(Type.String()),
+  },
+  closed,
+);
+
+/** A notification with its attempts, as the operator reads it. */
+export const ShownNotification = Type.Object(
+  {
+    jti: Type.String(),
+    eventId: Type.String({ description: 'id under which the bank published the event' }),
+    clientId: Type.String(),
+    state: Type.Enum(['awaiting', 'acknowledged', 'withdrawn']),
+    publishedAt: time('When the event was published'),
+    acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
+    acknowledgedBy: Type.Optional(
+      Type.Enum(['push', 'poll', 'offer'], {
+        description: '202 on push, ack in a poll, or being offered where no acknowledgement is expected',
+      }),
+    ),
+    nextAttemptAt: Type.Optional(time('When the next attempt is due; absent when none is')),
+    claims: Type.Object({}, { description: 'The claims of the SET' }),
+    set: Type.Optional(
+      Type.String({
+        description: 'The SET, compact JWS: the very bytes that are sent. Absent until it is first needed',
+      }),
+    ),
+    attempts: Type.Array(ShownAttempt),
+    errors: Type.Array(
+      Type.Object({ reportedAt: time('When'), err: Type.String(), description: Type.String() }, closed),
+      { description: 'What the TPP reported in polls (setErrs), in its order' },
+    ),
+  },
+  closed,
+);
+export type ShownNotification = Static<typeof ShownNotification>;
 
 /** Writes a notification with its attempts as the operator reads it; times are ISO 8601 in UTC. */
-export function writeNotification(notification: NotificationRecord): object {
-  const { jti, eventId, clientId, state, claims, set, attempts } = notification;
+export function writeNotification(notification: NotificationRecord): ShownNotification {
+  const { jti, eventId, clientId, state, claims, set, attempts, acknowledgedBy, errors } = notification;
   return {
-    jti,
-    eventId,
-    clientId,
-    state,
+    ...{ jti, eventId, clientId, state },
     publishedAt: isoTime(notification.publishedAtMs),
     ...(notification.acknowledgedAtMs !== undefined && { acknowledgedAt: isoTime(notification.acknowledgedAtMs) }),
+    ...(acknowledgedBy !== undefined && { acknowledgedBy }),
     ...(notification.nextAttemptAtMs !== undefined && { nextAttemptAt: isoTime(notification.nextAttemptAtMs) }),
     claims,
     ...(set !== undefined && { set }),
     attempts: attempts.map(writeAttempt),
+    errors: errors.map(writeError),
   };
 }
 
-function writeAttempt(attempt: Attempt): object {
+function writeAttempt(attempt: Attempt): ShownNotification['attempts'][number] {
   const { kind, ...details } = attempt.outcome;
   return {
     startedAt: isoTime(attempt.startedAtMs),
@@ -29,6 +82,6 @@ function writeAttempt(attempt: Attempt): object {
   };
 }
 
-function isoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
+  return { reportedAt: isoTime(reportedAtMs), err, description };
 }

@@ -1,5 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { StoreError } from '../store/store.ts';
+
+/** What is answered to a refused call: problem details (RFC 9457). */
+export const ProblemDetails = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String({ description: 'What is wrong and what to do about it, in one sentence' }),
+  field: Type.Optional(
+    Type.String({ description: 'The field of the body, parameter or header, as in [3].resource.id' }),
+  ),
+});
 
 /** A refused call of the operator API, told as problem details (RFC 9457). */
 export class Problem extends Error {
@@ -16,14 +28,17 @@ export class Problem extends Error {
   }
 }
 
-const TITLES: Readonly<Record<number, string>> = {
+/** Titles of the statuses that are sent. */
+export const STATUS_TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   404: 'Not Found',
   409: 'Conflict',
+  412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   500: 'Internal Server Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
 };
 
@@ -38,7 +53,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const { status, message, members } = problem;
   const { method, operatorName: operator } = request;
   request.log.warn({ operator, method, route: request.routeOptions.url, status, why: message }, 'refused');
-  const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail: message, ...members };
+  const body = { type: 'about:blank', title: STATUS_TITLES[status] ?? 'Error', status, detail: message, ...members };
   return reply
     .code(status)
     .header('content-type', 'application/problem+json')
@@ -57,9 +72,14 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem(400, 'The body is not as long as Content-Length says.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem(415, 'The body must be application/json.');
+      return new Problem(415, bodyTypesOf(request));
     default:
       request.log.error({ err: error }, 'unexpected error');
       return new Problem(500, 'Something went wrong here; the log of the service tells more.');
   }
+}
+
+function bodyTypesOf({ routeOptions }: FastifyRequest): string {
+  const also = routeOptions.url?.endsWith('/import') === true ? ', or the assertion alone as application/jwt' : '';
+  return `The body must be application/json${also}.`;
 }

@@ -1,44 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type EventTypeCatalogue, type EventTypeRule, isVersion, shapeOf } from '@tidings/protocol';
-import { type Static, Type } from 'typebox';
 import type { BankEvent } from '../store/store.ts';
+import { EVENTS_PER_BATCH_MAX, PublishedEvent } from './publish-schemas.ts';
 import { fieldProblem, joinPath, shapedValue } from './read-body.ts';
-
-/** Most events in one batch. */
-export const EVENTS_PER_BATCH_MAX = 1000;
-
-const id = Type.String({ minLength: 1, maxLength: 128 });
-const uri = Type.String({ format: 'uri', maxLength: 2048 });
-const closed = { additionalProperties: false };
-
-/** An event as the bank's systems publish it. */
-export const PublishedEvent = Type.Object(
-  {
-    id,
-    clientId: id,
-    occurredAt: Type.String({ format: 'date-time', maxLength: 64 }),
-    transactionId: Type.Optional(id),
-    resource: Type.Object(
-      {
-        id,
-        type: id,
-        version: Type.String({ minLength: 1, maxLength: 11 }),
-        uri,
-        links: Type.Array(Type.Object({ version: Type.String({ minLength: 1, maxLength: 10 }), link: uri }, closed), {
-          minItems: 1,
-          maxItems: 20,
-        }),
-      },
-      closed,
-    ),
-    events: Type.Array(
-      Type.Object({ type: Type.String({ minLength: 1, maxLength: 256 }), reason: Type.Optional(id) }, closed),
-      { minItems: 1, maxItems: 20 },
-    ),
-  },
-  closed,
-);
-type PublishedEvent = Static<typeof PublishedEvent>;
 
 const shapeEvent = shapeOf(PublishedEvent);
 

@@ -1,35 +1,115 @@
-import { importSigningKeys, JwksError, shapeOf } from '@tidings/protocol';
-import { Type } from 'typebox';
+import { importSigningKeys, isJsonObject, JwksError, sameDistinguishedName, shapeOf } from '@tidings/protocol';
 import type { Tpp } from '../store/store.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
+import { StatementToImport, TPP_SCOPES, TppToRegister } from './tpp-schemas.ts';
+
+/** What the bank says of a TPP. Whether it is suspended is told by operations of their own. */
+export type TppFacts = Omit<Tpp, 'isSuspended'>;
+
+/** A software statement assertion to import, with what it does not say. */
+export interface StatementFacts {
+  readonly softwareStatement: string;
+  readonly clientId?: string | undefined;
+  readonly certificateSubject?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
 
 const CLIENT_ID_CHARS_MAX = 128;
-const id = Type.String({ minLength: 1, maxLength: 128 });
-
-/** A TPP as the bank registers it with this service. */
-export const TppToRegister = Type.Object(
-  { organisationId: id, softwareStatementId: id, jwks: Type.Object({ keys: Type.Array(Type.Unknown()) }) },
-  { additionalProperties: false },
-);
+// RFC 6749 appendix A.1.
+const CLIENT_ID = /^[\x20-\x7e]+$/;
+const JWKS_CHARS_MAX = 262_144;
+// RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1.
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 const shapeTpp = shapeOf(TppToRegister);
+const shapeStatement = shapeOf(StatementToImport);
 
 /**
- * Reads the body of PUT /operator/v1/tpps/{clientId}. The JWKS must hold a usable signing key, so that a TPP is not
- * registered whose every signature would be refused.
+ * Reads the body of PUT /operator/v1/tpps/{clientId}. An inline JWKS must hold a usable signing key, so that a TPP is
+ * not registered whose every signature would be refused, and no private one, which would be kept and shown.
  *
  * @throws {Problem} 400 that names the field
  */
-export async function readTpp(clientId: string, body: unknown): Promise<Tpp> {
+export async function readTpp(clientId: string, body: unknown): Promise<TppFacts> {
+  checkClientId(clientId);
+  const value = readJson(body);
+  checkKeysAreGivenOnce(value);
+  checkScopes(value);
+  const { jwks, jwksUrl, ...facts } = shapedValue(shapeTpp(value));
+  checkCertificateSubject(facts.certificateSubject);
+  if (jwks !== undefined) await checkKeys(jwks);
+  if (jwksUrl !== undefined) checkUrl(jwksUrl);
+  return { clientId, ...facts, ...(jwks !== undefined && { jwks }), ...(jwksUrl !== undefined && { jwksUrl }) };
+}
+
+/**
+ * Reads the body of POST /operator/v1/tpps/import as JSON. Does not verify the assertion.
+ *
+ * @throws {Problem} 400 that names the field
+ */
+export function readStatement(body: unknown): StatementFacts {
+  const value = readJson(body);
+  checkScopes(value);
+  const statement = shapedValue(shapeStatement(value));
+  if (statement.clientId !== undefined) checkClientId(statement.clientId);
+  checkCertificateSubject(statement.certificateSubject);
+  return statement;
+}
+
+/** Checks that a text can be a client_id. @throws {Problem} 400 */
+export function checkClientId(clientId: string): void {
   if (clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX) {
     throw fieldProblem('clientId', `must have 1 to ${CLIENT_ID_CHARS_MAX} characters`);
   }
-  const { organisationId, softwareStatementId, jwks } = shapedValue(shapeTpp(readJson(body)));
-  await checkKeys(jwks);
-  return { clientId, organisationId, softwareStatementId, jwks };
+  if (!CLIENT_ID.test(clientId)) throw fieldProblem('clientId', 'must be printable ASCII (RFC 6749)');
 }
 
-async function checkKeys(jwks: unknown): Promise<void> {
+function checkKeysAreGivenOnce(value: unknown): void {
+  if (!isJsonObject(value)) return;
+  const given = ['jwks', 'jwksUrl'].filter((name) => value[name] !== undefined);
+  if (given.length === 0)
+    throw fieldProblem('jwks', 'is missing; give the keys inline as jwks, or their URL as jwksUrl');
+  if (given.length === 2) throw fieldProblem('jwksUrl', 'stands beside jwks; give one of them');
+}
+
+/** What the schema says of scopes as well, in a message that lists them. */
+function checkScopes(value: unknown): void {
+  const scopes = isJsonObject(value) ? value['scopes'] : undefined;
+  if (!Array.isArray(scopes)) return;
+  const known: readonly unknown[] = TPP_SCOPES;
+  const at = scopes.findIndex((scope) => !known.includes(scope));
+  if (at >= 0) throw fieldProblem(`scopes[${at}]`, `must be one of ${TPP_SCOPES.join(', ')}`);
+  if (scopes.length === 0)
+    throw fieldProblem('scopes', 'is empty, so that every call would be refused; leave it out for all');
+}
+
+function checkCertificateSubject(subject: string | undefined): void {
+  if (subject === undefined || sameDistinguishedName(subject, subject)) return;
+  throw fieldProblem('certificateSubject', 'must be a distinguished name as in RFC 4514, such as CN=…,O=…,C=GB');
+}
+
+function checkUrl(jwksUrl: string): void {
+  const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : undefined;
+  if (url?.protocol !== 'https:') throw fieldProblem('jwksUrl', 'must be a URL that starts with https://');
+  if (url.username !== '' || url.password !== '') throw fieldProblem('jwksUrl', 'must hold no user name or password');
+  if (url.hash !== '') throw fieldProblem('jwksUrl', 'must have no fragment');
+}
+
+async function checkKeys(jwks: { readonly keys: readonly unknown[] }): Promise<void> {
+  if (JSON.stringify(jwks).length > JWKS_CHARS_MAX) {
+    throw fieldProblem(
+      'jwks',
+      `is longer than ${JWKS_CHARS_MAX} characters; leave out what is no key, or give jwksUrl`,
+    );
+  }
+  for (const [at, key] of jwks.keys.entries()) {
+    const secret = isJsonObject(key) ? PRIVATE_MEMBERS.find((member) => Object.hasOwn(key, member)) : undefined;
+    if (secret === undefined) continue;
+    throw fieldProblem(
+      `jwks.keys[${at}].${secret}`,
+      'is part of a private key; it was not kept, but consider the key as known and register a new one',
+    );
+  }
   try {
     const { kids, leftOut } = await importSigningKeys(jwks);
     if (kids.length > 0) return;

@@ -1,0 +1,37 @@
+import { Argument, Command } from 'commander';
+
+const DOCUMENTS = ['tpp-facing', 'operator'];
+
+/** `tidings openapi`: the documents that a service with this configuration serves. */
+export function openapiCommand(): Command {
+  return new Command('openapi')
+    .description('Print an OpenAPI 3.1 document as JSON, made from the configuration.')
+    .requiredOption('-c, --config <file>', 'configuration file (JSON)')
+    .addArgument(new Argument('<document>', 'which API').choices(DOCUMENTS))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidings openapi --config tidings.json tpp-facing > tpp-facing.json
+  tidings openapi --config tidings.json operator
+
+A running service serves them at /operator/v1/openapi/, with a page that shows them.
+
+Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
+    )
+    .action(async (name: string, { config: file }: { config: string }) => {
+      process.stdout.write(`${JSON.stringify(await documentOf(name, file), undefined, 2)}\n`);
+    });
+}
+
+async function documentOf(name: string, file: string): Promise<object> {
+  const { loadConfig } = await import('../config/load.ts');
+  const config = loadConfig(file);
+  const { api, operator } = config;
+  if (name === 'tpp-facing') {
+    const { tppFacingDocument } = await import('../openapi/tpp-facing.ts');
+    return tppFacingDocument(config, api.publicUrl ?? `https://localhost:${api.port}`);
+  }
+  const { operatorDocument } = await import('../operator/operations.ts');
+  return operatorDocument(`${operator.tls === undefined ? 'http' : 'https'}://localhost:${operator.port}`);
+}

@@ -1,0 +1,73 @@
+import { type Command, Option } from 'commander';
+import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import type { OperatorClient } from './operator-client.ts';
+import { readNamedFile } from './read-file.ts';
+
+/** Where the operator API is and how to be let in. */
+export interface OperatorFlags {
+  readonly operatorUrl: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+}
+
+const URL_DEFAULT = 'http://127.0.0.1:8444';
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** Gives a command the flags that say where the service is. The token is never an argument: others could see it. */
+export function withOperatorFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--operator-url <url>', 'where the operator API is').env('TIDINGS_OPERATOR_URL').default(URL_DEFAULT),
+    )
+    .addOption(new Option('--token-file <file>', 'file with the operator token').env('TIDINGS_TOKEN_FILE'))
+    .addOption(
+      new Option('--ca-file <file>', 'roots of its certificate, PEM (default: those of Node.js)').env(
+        'TIDINGS_CA_FILE',
+      ),
+    );
+}
+
+/** Calls the operator API, and closes the connection whatever comes of it. @throws {CliError} */
+export async function withOperatorClient<T>(
+  flags: OperatorFlags,
+  use: (client: OperatorClient) => Promise<T>,
+): Promise<T> {
+  const url = readUrl(flags.operatorUrl);
+  const token = readToken(flags.tokenFile);
+  const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
+  const { OperatorClient: Client } = await import('./operator-client.ts');
+  const client = new Client({ url, token, ca });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+function readUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin =
+    url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
+  if (!isOrigin || !/^https?:$/.test(url.protocol)) {
+    const what = `--operator-url (${text}) must be scheme, host and port, such as https://localhost:8444`;
+    throw new CliError(EXIT_CONFIGURATION, `${what}; it may also stand in TIDINGS_OPERATOR_URL.`);
+  }
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+    throw new CliError(EXIT_CONFIGURATION, `The token would cross the network to ${url.host} in clear; use https://.`);
+  }
+  return url.origin;
+}
+
+function readToken(file: string | undefined): string {
+  if (file === undefined) {
+    const remedy = 'name the file that holds it with --token-file or TIDINGS_TOKEN_FILE';
+    throw new CliError(EXIT_CONFIGURATION, `The operator token is missing; ${remedy}.`);
+  }
+  const token = readNamedFile('--token-file', file).trim();
+  if (TOKEN.test(token)) return token;
+  throw new CliError(
+    EXIT_CONFIGURATION,
+    `The file ${file}, named by --token-file, does not hold a token, and nothing else.`,
+  );
+}

@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+
+/** `tidings portal-notes`: what the standard makes an ASPSP tell TPPs, as Markdown. */
+export function portalNotesCommand(): Command {
+  return new Command('portal-notes')
+    .description('Print the text for your developer portal as Markdown, made from the configuration.')
+    .requiredOption('-c, --config <file>', 'configuration file (JSON)')
+    .addHelpText(
+      'after',
+      `
+Example:
+  tidings portal-notes --config /etc/tidings/tidings.json > event-notifications.md
+
+Run it again when you change the configuration: TPPs rely on what it says.
+
+Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
+    )
+    .action(async ({ config: file }: { config: string }) => {
+      const { loadConfig } = await import('../config/load.ts');
+      const { portalNotes } = await import('./portal/portal-notes.ts');
+      process.stdout.write(portalNotes(loadConfig(file)));
+    });
+}

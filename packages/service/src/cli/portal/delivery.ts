@@ -1,0 +1,79 @@
+import type { Config } from '../../config/schema.ts';
+import { scheduleOf, scheduleRows } from './schedule.ts';
+import { markdownTable, sayDuration } from './words.ts';
+
+/** Real time: what acknowledges, and the Event Notification Retry Policy. */
+export function realTimeNotes(config: Config): string {
+  const { retry, delivery, financialId } = config;
+  const retries = scheduleOf(retry);
+  const last = retries.at(-1);
+  const jitter = Math.round(retry.jitter * 100);
+  return `## Real-time notifications
+
+We POST the event notification, a signed token (\`application/jwt\`), to your callback URL with a fresh
+\`x-fapi-interaction-id\`, which you give back${financialId === undefined ? '' : `, and with \`x-fapi-financial-id: ${financialId}\``}. **Only 202 acknowledges.** We follow no redirect. You have ${sayDuration(delivery.timeoutMs)} for the whole
+exchange, connection included. At most ${delivery.concurrencyPerTppMax} notifications are under way to you at once. Your endpoint is plain
+server-authenticated TLS 1.2 or later; we present no client certificate. You may get a notification twice: tell it by its
+\`jti\`, which stays the same, as does the token.
+
+### Retry policy
+
+Anything but 202 (another status, a timeout, a refused connection, a TLS failure) is tried again: ${sayDuration(retry.delayMs)} after
+the first attempt, then after twice the wait each time, at most ${sayDuration(retry.delayMaxMs)}. Each wait may be up to ${jitter} % shorter, so
+that retries spread. There are at most ${retry.retriesMax} retries, within ${sayDuration(retry.intervalMaxMs)} of the first attempt, whichever ends
+first. \`Retry-After\` lengthens a wait, within ${sayDuration(retry.delayMaxMs)}.
+
+${markdownTable(['retry', 'wait before it', 'since the first attempt'], scheduleRows(retries))}
+
+${last === undefined ? 'There is no retry.' : `So there are ${retries.length} retries, over ${sayDuration(last.sinceFirstMs)} when each attempt fails at once; the time that attempts take is added, and shifts what follows.`}
+
+### Unresponsive callback URLs
+
+When the policy is used up, your callback URL counts as unresponsive and the attempts for that notification cease. Nothing is
+lost: it stays awaiting${config.polling.isOffered ? ', and you can collect it by polling' : ''}. A later event is still tried. Your first 202 shows that you are back, as does a
+PUT of your registration: everything that had ceased is then sent again, oldest first, with the whole policy before it.`;
+}
+
+/** Aggregated polling: caps, defaults, intervals. */
+export function pollingNotes({ polling, realTime }: Config): string {
+  const { longPollMaxMs, isAcknowledgementExpected } = polling;
+  const rows = [
+    [
+      'SETs in an answer when you name no `maxEvents`',
+      String(Math.min(polling.maxEventsDefault, polling.maxEventsMax)),
+    ],
+    ['most SETs in an answer, whatever you name', String(polling.maxEventsMax)],
+    ['polling interval that we recommend', sayDuration(polling.intervalSeconds * 1000)],
+    [
+      'longest long poll',
+      longPollMaxMs === 0 ? 'not offered: every poll is answered at once' : sayDuration(longPollMaxMs),
+    ],
+    ...(longPollMaxMs === 0 ? [] : [['long polls of one TPP held at once', String(polling.longPollsPerTppMax)]]),
+    ...(isAcknowledgementExpected
+      ? [
+          ['offered again when not acknowledged', `after ${sayDuration(polling.reofferMs)}`],
+          ['offered again when you reported an error', `after ${sayDuration(polling.reofferAfterErrorMs)}`],
+        ]
+      : []),
+  ];
+  return `## Aggregated polling
+
+\`POST /events\` acknowledges (\`ack\`), reports errors (\`setErrs\`) and collects what is awaiting, oldest first. It needs an event
+subscription (403 without one)${realTime.isOffered ? ', with or without a callback URL; what one way acknowledged is not offered the other way' : ''}.
+
+${markdownTable(['what', 'how much'], rows)}
+
+- ${sayAcknowledgement(isAcknowledgementExpected)}
+- What you acknowledge in a poll is applied before its answer is made. \`maxEvents: 0\` acknowledges only.
+- \`returnImmediately: false\` asks for a long poll; left out, the answer comes at once.${longPollMaxMs === 0 ? '' : ' Beyond the number of long polls that\n  may be held, polls are answered at once.'}
+- \`moreAvailable\` is true exactly when more could be had now: poll again at once.
+- Neither the request nor the answer is signed; each SET is.`;
+}
+
+function sayAcknowledgement(isExpected: boolean): string {
+  if (!isExpected) {
+    return 'No acknowledgement is expected: each SET is offered once, and being offered acknowledges it.';
+  }
+  return `Acknowledge each SET by its \`jti\`. One that you report in \`setErrs\` stays awaiting and is offered again; with the same \`jti\`
+  in both, the acknowledgement wins.`;
+}

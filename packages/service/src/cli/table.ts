@@ -1,0 +1,24 @@
+import colors from 'picocolors';
+
+const CONTROL = /\p{Cc}/gu;
+
+/** Text of others as it may stand on a terminal: nothing in it moves the cursor or changes a colour. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROL, '�');
+}
+
+/** A table with a head; columns are as wide as what is in them, and nothing is cut off. */
+export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const safe = rows.map((row) => row.map(printable));
+  const widths = head.map((name, at) => Math.max(name.length, ...safe.map((row) => row[at]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, at) => (at === cells.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('  ');
+  return [colors.dim(line(head)), ...safe.map(line)].map((text) => `${text}\n`).join('');
+}
+
+/** Facts, one a line; those that are undefined are left out. */
+export function factsOf(facts: Readonly<Record<string, string | undefined>>): string {
+  const known = Object.entries(facts).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  const width = Math.max(0, ...known.map(({ name }) => name.length));
+  return known.map(({ name, value }) => `${colors.dim(name.padEnd(width))}  ${printable(value)}\n`).join('');
+}

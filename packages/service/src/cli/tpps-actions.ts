@@ -1,0 +1,169 @@
+import { createInterface } from 'node:readline/promises';
+import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { type ListedTpp, RegisteredTpp, TppPage, TppRegistrations } from '../operator/tpp-schemas.ts';
+import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import type { OperatorClient } from './operator-client.ts';
+import { withOperatorClient } from './operator-flags.ts';
+import { readNamedFile } from './read-file.ts';
+import type { CommonFlags, ImportFlags, TppFlags } from './tpps.ts';
+import { printJson, printTpp, printTpps } from './tpps-print.ts';
+
+const PAGE = 1000;
+
+const shapePage = shapeOf(TppPage);
+const shapeTpp = shapeOf(RegisteredTpp);
+const shapeRegistrations = shapeOf(TppRegistrations);
+
+/** `tidings tpps list` */
+export async function listTpps(flags: CommonFlags): Promise<void> {
+  const tpps = await withOperatorClient(flags, allTpps);
+  if (flags.json === true) printJson({ tpps });
+  else printTpps(tpps);
+}
+
+async function allTpps(client: OperatorClient): Promise<ListedTpp[]> {
+  const tpps: ListedTpp[] = [];
+  let after: string | undefined = '';
+  while (after !== undefined) {
+    const path: string = `/operator/v1/tpps?limit=${PAGE}&after=${encodeURIComponent(after)}`;
+    const page: TppPage = (await client.read({ method: 'GET', path }, shapePage)).value;
+    tpps.push(...page.tpps);
+    after = page.next;
+  }
+  return tpps;
+}
+
+/** `tidings tpps show` */
+export async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
+  await withOperatorClient(flags, async (client) => {
+    const { value: tpp } = await getTpp(client, clientId);
+    const path = `${pathOf(clientId)}/registrations`;
+    const { value: registrations } = await client.read({ method: 'GET', path }, shapeRegistrations);
+    if (flags.json === true) printJson({ ...tpp, registrations });
+    else printTpp(tpp, registrations);
+  });
+}
+
+/** `tidings tpps add` */
+export async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
+  const { organisationId, softwareStatementId } = flags;
+  if (organisationId === undefined || softwareStatementId === undefined) {
+    throw new CliError(EXIT_CONFIGURATION, 'Give --organisation-id and --software-statement-id.');
+  }
+  const keys = keysOf(flags);
+  if (keys === undefined)
+    throw new CliError(EXIT_CONFIGURATION, 'Give the keys of the TPP: --jwks-file or --jwks-url.');
+  const body = { organisationId, softwareStatementId, ...keys, ...accessOf(flags, {}) };
+  await withOperatorClient(flags, async (client) => {
+    await client.call({ method: 'PUT', path: pathOf(clientId), body, headers: { 'if-none-match': '*' } });
+    await sayDone(client, clientId, 'added', flags);
+  });
+}
+
+/** `tidings tpps change` */
+export async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
+  await withOperatorClient(flags, async (client) => {
+    const { value: before, entityTag } = await getTpp(client, clientId);
+    const { organisationId, softwareStatementId, jwks, jwksUrl } = before;
+    const body = {
+      organisationId: flags.organisationId ?? organisationId,
+      softwareStatementId: flags.softwareStatementId ?? softwareStatementId,
+      ...(keysOf(flags) ?? { jwks, jwksUrl }),
+      ...accessOf(flags, before),
+    };
+    // What was read is what is changed: what somebody else did in the meantime is not undone.
+    const headers = entityTag === undefined ? {} : { 'if-match': entityTag };
+    await client.call({ method: 'PUT', path: pathOf(clientId), body, headers });
+    await sayDone(client, clientId, 'changed', flags);
+  });
+}
+
+/** `tidings tpps suspend` and `tidings tpps resume` */
+export async function setState(clientId: string, operation: 'suspend' | 'resume', flags: CommonFlags): Promise<void> {
+  await withOperatorClient(flags, async (client) => {
+    await client.call({ method: 'POST', path: `${pathOf(clientId)}/${operation}` });
+    await sayDone(client, clientId, operation === 'suspend' ? 'suspended' : 'resumed', flags);
+  });
+}
+
+/** `tidings tpps remove` */
+export async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean }): Promise<void> {
+  await withOperatorClient(flags, async (client) => {
+    if (flags.yes !== true) await askFirst(clientId);
+    await client.call({ method: 'DELETE', path: pathOf(clientId) });
+    if (flags.json === true) printJson({ clientId, removed: true });
+    else process.stdout.write(`${clientId} is removed.\n`);
+  });
+}
+
+/** `tidings tpps import` */
+export async function importTpp(file: string, flags: ImportFlags): Promise<void> {
+  const { clientId, certificateSubject } = flags;
+  const softwareStatement = readNamedFile('the argument', file).trim();
+  const scopes = flags.scopes === undefined ? undefined : scopesOf(flags.scopes);
+  const body = { softwareStatement, clientId, certificateSubject, scopes };
+  await withOperatorClient(flags, async (client) => {
+    const { value: tpp } = await client.read({ method: 'POST', path: '/operator/v1/tpps/import', body }, shapeTpp);
+    if (flags.json === true) printJson(tpp);
+    else process.stdout.write(`${tpp.clientId} is imported; its keys are at ${tpp.jwksUrl}.\n`);
+  });
+}
+
+async function askFirst(clientId: string): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new CliError(EXIT_CONFIGURATION, `Add --yes to remove ${clientId} without being asked.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const question = `What is awaiting for ${clientId} will be withdrawn. Write its client_id again to remove it: `;
+    if ((await terminal.question(question)) === clientId) return;
+  } finally {
+    terminal.close();
+  }
+  throw new CliError(EXIT_CONFIGURATION, 'That is another client_id; nothing was removed.');
+}
+
+async function sayDone(client: OperatorClient, clientId: string, what: string, flags: CommonFlags): Promise<void> {
+  if (flags.json === true) printJson((await getTpp(client, clientId)).value);
+  else process.stdout.write(`${clientId} is ${what}.\n`);
+}
+
+function getTpp(client: OperatorClient, clientId: string) {
+  return client.read({ method: 'GET', path: pathOf(clientId) }, shapeTpp);
+}
+
+function pathOf(clientId: string): string {
+  return `/operator/v1/tpps/${encodeURIComponent(clientId)}`;
+}
+
+/** The keys as the flags give them; undefined when they do not. */
+function keysOf({ jwksFile, jwksUrl }: TppFlags): { jwks: unknown } | { jwksUrl: string } | undefined {
+  if (jwksFile !== undefined && jwksUrl !== undefined) {
+    throw new CliError(EXIT_CONFIGURATION, 'Give --jwks-file or --jwks-url, not both.');
+  }
+  if (jwksUrl !== undefined) return { jwksUrl };
+  return jwksFile === undefined ? undefined : { jwks: readJsonFile('--jwks-file', jwksFile) };
+}
+
+function readJsonFile(flag: string, file: string): unknown {
+  const text = readNamedFile(flag, file);
+  try {
+    return parseStrictJson(new TextEncoder().encode(text));
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by ${flag}, ${error.message}.`);
+  }
+}
+
+function accessOf({ certificateSubject, scopes }: TppFlags, before: Partial<RegisteredTpp>) {
+  const subject = certificateSubject ?? before.certificateSubject;
+  const kept = scopes === undefined ? before.scopes : scopesOf(scopes);
+  return {
+    ...(typeof subject === 'string' && { certificateSubject: subject }),
+    ...(kept !== undefined && { scopes: kept }),
+  };
+}
+
+/** Undefined for `all`: no limit of the bank's. Whether the names are scopes is for the service to say. */
+function scopesOf(list: string): string[] | undefined {
+  return list === 'all' ? undefined : list.split(',').map((scope) => scope.trim());
+}

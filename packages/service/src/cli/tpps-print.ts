@@ -1,0 +1,74 @@
+import { isJsonObject } from '@tidings/protocol';
+import colors from 'picocolors';
+import type { ListedTpp, RegisteredTpp, TppRegistrations } from '../operator/tpp-schemas.ts';
+import { factsOf, tableOf } from './table.ts';
+
+/** Prints what scripts read. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** Prints a list of TPPs as a table. */
+export function printTpps(tpps: readonly ListedTpp[]): void {
+  if (tpps.length === 0) {
+    process.stdout.write('No TPP is registered; add one with "tidings tpps add", or import a software statement.\n');
+    return;
+  }
+  const rows = tpps.map((tpp) => [
+    tpp.clientId,
+    tpp.organisationId,
+    tpp.softwareStatementId,
+    tpp.jwksUrl === undefined ? `${tpp.kids?.length ?? 0} inline` : 'URL',
+    tpp.scopes?.join(',') ?? 'all',
+    tpp.isSuspended ? 'suspended' : 'active',
+  ]);
+  process.stdout.write(tableOf(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
+}
+
+/** Prints one TPP with its registrations. */
+export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
+  process.stdout.write(
+    factsOf({
+      client_id: tpp.clientId,
+      state: tpp.isSuspended ? 'suspended: 403, no deliveries, its events are kept' : 'active',
+      organisation: tpp.organisationId,
+      'software statement': tpp.softwareStatementId,
+      keys: tpp.jwksUrl ?? kidsOf(tpp),
+      'certificate subject': tpp.certificateSubject ?? 'any that its tokens are bound to',
+      scopes: tpp.scopes?.join(', ') ?? 'all',
+    }),
+  );
+  printRegistrations(registrations);
+}
+
+function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {
+  if (effective === undefined) process.stdout.write('\nIt has no registration, so its events make no notifications.\n');
+  if (eventSubscription !== undefined) {
+    process.stdout.write(`\n${colors.bold('event subscription')}\n`);
+    process.stdout.write(
+      factsOf({
+        id: eventSubscription.eventSubscriptionId,
+        'callback URL': eventSubscription.callbackUrl ?? 'none: it polls',
+        version: `${eventSubscription.version}, made through ${eventSubscription.apiVersion}`,
+        'event types': eventSubscription.eventTypes?.join(', ') || 'all',
+        'unresponsive since': eventSubscription.unresponsiveSince,
+      }),
+    );
+  }
+  if (callbackUrl === undefined) return;
+  const note = effective === 'callback-url' ? '' : ' (superseded by the event subscription)';
+  process.stdout.write(`\n${colors.bold('callback URL')}${note}\n`);
+  process.stdout.write(
+    factsOf({
+      id: callbackUrl.callbackUrlId,
+      URL: callbackUrl.url,
+      version: `${callbackUrl.version}, made through ${callbackUrl.apiVersion}`,
+      'unresponsive since': callbackUrl.unresponsiveSince,
+    }),
+  );
+}
+
+function kidsOf({ jwks }: RegisteredTpp): string {
+  const kids = jwks?.keys.map((key) => (isJsonObject(key) ? String(key['kid']) : 'no key')) ?? [];
+  return `inline: ${kids.join(', ')}`;
+}

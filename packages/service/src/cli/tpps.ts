@@ -1,0 +1,125 @@
+import { Command } from 'commander';
+import { EXIT_CODES_HELP } from './cli-error.ts';
+import { type OperatorFlags, withOperatorFlags } from './operator-flags.ts';
+
+/** Flags that every command of the group has. */
+export interface CommonFlags extends OperatorFlags {
+  readonly json?: boolean;
+}
+
+/** Flags that say what is known of a TPP. */
+export interface TppFlags extends CommonFlags {
+  readonly organisationId?: string;
+  readonly softwareStatementId?: string;
+  readonly jwksFile?: string;
+  readonly jwksUrl?: string;
+  /** False: it is taken away. */
+  readonly certificateSubject?: string | false;
+  readonly scopes?: string;
+}
+
+/** Flags of `import`. */
+export interface ImportFlags extends CommonFlags {
+  readonly clientId?: string;
+  readonly certificateSubject?: string;
+  readonly scopes?: string;
+}
+
+const WHERE_HELP = `
+Where the service is and the token come from --operator-url, --token-file and --ca-file, or from TIDINGS_OPERATOR_URL,
+TIDINGS_TOKEN_FILE and TIDINGS_CA_FILE. The token is never an argument.
+
+${EXIT_CODES_HELP}`;
+
+// Loaded only when a command of the group is run: the help of others need not wait for it.
+const loadActions = () => import('./tpps-actions.ts');
+
+/** `tidings tpps`: the TPP registry of a running service, over its operator API. */
+export function tppsCommand(): Command {
+  return new Command('tpps')
+    .description('List, register, change, suspend and remove TPPs at a running service.')
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(addCommand())
+    .addCommand(changeCommand())
+    .addCommand(stateCommand('suspend', 'Refuse a TPP with 403 and deliver nothing to it; its events are kept.'))
+    .addCommand(stateCommand('resume', 'Take a suspension back; what is awaiting is due at once.'))
+    .addCommand(removeCommand())
+    .addCommand(importCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  export TIDINGS_OPERATOR_URL=https://localhost:8444 TIDINGS_TOKEN_FILE=/etc/tidings/operator-token
+  tidings tpps list
+  tidings tpps add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statement-id TidingsSampleTpp000001 \\
+    --jwks-file tpp-1.jwks --scopes accounts,payments
+  tidings tpps suspend tpp-1
+${WHERE_HELP}`,
+    );
+}
+
+function subcommand(name: string, description: string): Command {
+  return withOperatorFlags(new Command(name).description(description))
+    .option('--json', 'print JSON')
+    .addHelpText('after', WHERE_HELP);
+}
+
+function listCommand(): Command {
+  return subcommand('list', 'List the TPPs in the order of their client_ids.').action(async (flags: CommonFlags) =>
+    (await loadActions()).listTpps(flags),
+  );
+}
+
+function showCommand(): Command {
+  return subcommand('show', 'Show a TPP, and what it registered.')
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).showTpp(clientId, flags));
+}
+
+function withTppFlags(command: Command): Command {
+  return command
+    .option('--organisation-id <id>', 'its organisation id at the trust anchor')
+    .option('--software-statement-id <id>', 'id of its software statement')
+    .option('--jwks-file <file>', 'its JWKS, kept inline (- reads standard input)')
+    .option('--jwks-url <url>', 'where its JWKS is published; instead of --jwks-file')
+    .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
+    .option('--scopes <list>', 'scopes of its tokens, separated by commas; "all" for all');
+}
+
+function addCommand(): Command {
+  return withTppFlags(subcommand('add', 'Register a TPP that is not registered yet.'))
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: TppFlags) => (await loadActions()).addTpp(clientId, flags));
+}
+
+function changeCommand(): Command {
+  return withTppFlags(subcommand('change', 'Change what is given of a TPP; the rest stays.'))
+    .option('--no-certificate-subject', 'accept any certificate that its tokens are bound to')
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: TppFlags) => (await loadActions()).changeTpp(clientId, flags));
+}
+
+function stateCommand(name: 'suspend' | 'resume', description: string): Command {
+  return subcommand(name, description)
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).setState(clientId, name, flags));
+}
+
+function removeCommand(): Command {
+  return subcommand('remove', 'Remove a TPP and its registrations; what is awaiting is withdrawn.')
+    .option('--yes', 'do not ask')
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: CommonFlags & { yes?: boolean }) =>
+      (await loadActions()).removeTpp(clientId, flags),
+    );
+}
+
+function importCommand(): Command {
+  return subcommand('import', 'Register or change a TPP by a software statement assertion of the directory.')
+    .option('--client-id <id>', 'client_id at your authorisation server (default: the id of the software)')
+    .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
+    .option('--scopes <list>', 'scopes of its tokens, separated by commas')
+    .argument('<file>', 'the assertion (- reads standard input)')
+    .action(async (file: string, flags: ImportFlags) => (await loadActions()).importTpp(file, flags));
+}

@@ -1,0 +1,119 @@
+import type { OpenApiDocument, Parameter, PathItem } from '../openapi/model.ts';
+import { described, schemaRef } from '../openapi/schemas.ts';
+import { ShownNotification } from './notifications.ts';
+import { ok, operation, problemResponses } from './operations-common.ts';
+import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
+import { ProblemDetails } from './problem.ts';
+import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
+import { ReloadedKey } from './signing-keys.ts';
+import * as tpps from './tpp-schemas.ts';
+
+/** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
+export function operatorDocument(url: string): OpenApiDocument {
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Operator API: publish events, register TPPs, look at a notification',
+      version: '1',
+      description:
+        "For the bank's own systems and staff. What is refused is told as problem details (RFC 9457): detail says what is wrong and what to do, field names the field.",
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url, description: 'The operator listener' }],
+    tags: [
+      { name: 'Events', description: 'What happened at the bank.' },
+      { name: 'TPPs', description: 'Who may call the TPP-facing API.' },
+      { name: 'Notifications', description: 'What became of an event.' },
+      { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
+    ],
+    paths: { ...eventPaths(), ...tppPaths(), ...notificationPaths(), ...signingKeyPaths(), ...documentPaths() },
+    components: {
+      schemas: schemas(),
+      headers: {},
+      parameters: { clientId: CLIENT_ID },
+      responses: problemResponses(),
+      securitySchemes: {
+        operatorToken: { type: 'http', scheme: 'bearer', description: 'One of "operator.tokens" of the configuration' },
+      },
+    },
+  };
+}
+
+function schemas(): Record<string, object> {
+  return {
+    PublishedEvent: described(PublishedEvent, {}),
+    PublishBatch: { ...described(PublishBatch, {}), items: schemaRef('PublishedEvent') },
+    PublishAnswer: described(PublishAnswer, {}),
+    TppToRegister: described(tpps.TppToRegister, {}),
+    RegisteredTpp: described(tpps.RegisteredTpp, {}),
+    TppPage: described(tpps.TppPage, {}),
+    StatementToImport: described(tpps.StatementToImport, {}),
+    TppRegistrations: described(tpps.TppRegistrations, {}),
+    ShownNotification: described(ShownNotification, {}),
+    ReloadedKey: described(ReloadedKey, {}),
+    ProblemDetails: described(ProblemDetails, {}),
+  };
+}
+
+function eventPaths(): Record<string, PathItem> {
+  const body = { oneOf: [schemaRef('PublishedEvent'), schemaRef('PublishBatch')] };
+  const post = operation(
+    'publishEvents',
+    'Events',
+    'Publish one event, or a batch; all or nothing, and answered after the commit',
+    {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } } },
+      },
+      responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
+    },
+    [400, 409, 413, 415],
+  );
+  return { '/operator/v1/events': { post } };
+}
+
+const EXAMPLE_EVENT = {
+  id: 'evt-1',
+  clientId: 'tpp-1',
+  occurredAt: '2026-11-21T09:30:00Z',
+  resource: {
+    ...{ id: 'aac-1', type: 'account-access-consent', version: '4.0' },
+    uri: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1',
+    links: [{ version: 'v4.0', link: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1' }],
+  },
+  events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+};
+
+function notificationPaths(): Record<string, PathItem> {
+  const jti: Parameter = {
+    ...{ name: 'jti', in: 'path', required: true },
+    description: 'As publishing answered it',
+    schema: { type: 'string', minLength: 1, maxLength: 128 },
+  };
+  const responses = ok('The notification', 'ShownNotification');
+  const summary = 'One notification: its state, claims, SET, attempts and reported errors';
+  const get = operation('getNotification', 'Notifications', summary, { parameters: [jti], responses }, [404]);
+  return { '/operator/v1/notifications/{jti}': { get } };
+}
+
+function signingKeyPaths(): Record<string, PathItem> {
+  const summary = 'Load the signing key anew from its file; the old one stays in use when it is not good';
+  const responses = ok('The kid in use', 'ReloadedKey');
+  const post = operation('reloadSigningKeys', 'Signing keys', summary, { responses }, [409, 501]);
+  return { '/operator/v1/signing-keys/reload': { post } };
+}
+
+function documentPaths(): Record<string, PathItem> {
+  const document = (operationId: string, summary: string, type: string): PathItem => {
+    const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' };
+    const responses = { 200: { description: summary, content: { [type]: { schema } } } };
+    return { get: { operationId, tags: ['Documents'], summary, responses, security: [] } };
+  };
+  return {
+    '/operator/v1/openapi/': document('showDocuments', 'A page that shows the documents', 'text/html'),
+    '/operator/v1/openapi/tpp-facing.json': document('getTppFacingDocument', 'The TPP-facing API', 'application/json'),
+    '/operator/v1/openapi/operator.json': document('getOperatorDocument', 'This document', 'application/json'),
+  };
+}

@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { StartUpError } from '../base/start-up-error.ts';
+import type { OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+
+/** What reloading the signing key came to. */
+export const ReloadedKey = Type.Object(
+  {
+    kid: Type.String({ description: 'The kid in use' }),
+    changed: Type.Boolean({ description: 'Whether it is another one than before' }),
+  },
+  { additionalProperties: false },
+);
+
+/** POST /operator/v1/signing-keys/reload: rotation without a restart. */
+export function registerSigningKeyRoutes(app: FastifyInstance, { reloadSigningKeys }: OperatorOptions): void {
+  app.post('/operator/v1/signing-keys/reload', async (request) => {
+    if (reloadSigningKeys === undefined)
+      throw new Problem(501, 'Signing keys cannot be reloaded here; restart the service.');
+    try {
+      const { kid, changed } = await reloadSigningKeys();
+      request.log.info({ operator: request.operatorName, kid, changed }, 'signing key reloaded');
+      return { kid, changed };
+    } catch (error) {
+      if (!(error instanceof StartUpError)) throw error;
+      request.log.warn({ operator: request.operatorName, why: error.message }, 'signing key not reloaded');
+      throw new Problem(409, `${error.message} The key before it stays in use.`);
+    }
+  });
+}

@@ -1,0 +1,145 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Store, Tpp } from '../store/store.ts';
+import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import { OneAtATime } from './one-at-a-time.ts';
+import { Problem } from './problem.ts';
+import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
+import { entityTagOf } from './write-tpp.ts';
+
+/** What the registry works on. */
+export interface TppRegistryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly softwareStatements: SoftwareStatementVerifier | undefined;
+  /** A change may have made notifications due. */
+  readonly onChanged: (clientId: string) => void;
+}
+
+/** Who changes something, and where it is noted. */
+export interface Operator {
+  readonly name: string;
+  readonly log: Log | { info(facts: object, message: string): void };
+}
+
+/** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
+export interface Preconditions {
+  /** `If-Match`: the entity tag that it read. */
+  readonly ifMatch: string | undefined;
+  /** `If-None-Match: *`: that there is none yet. */
+  readonly mustBeNew: boolean;
+}
+
+const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
+
+/**
+ * Adds, changes, suspends and removes TPPs. Every change is noted with the operator's name, and those to one TPP are made
+ * one after the other, so that none undoes another unseen.
+ */
+export class TppRegistry {
+  readonly #options: TppRegistryOptions;
+  readonly #oneAtATime = new OneAtATime();
+
+  constructor(options: TppRegistryOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Problem} 404 */
+  async find(clientId: string): Promise<Tpp> {
+    const tpp = await this.#options.store.tpp(clientId);
+    if (tpp === undefined) throw new Problem(404, NO_SUCH_TPP);
+    return tpp;
+  }
+
+  /** Adds a TPP, or changes it; one that is suspended stays so. @throws {Problem} 412 */
+  put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
+    return this.#change(facts.clientId, async (before) => {
+      checkPreconditions(before, preconditions);
+      return this.#keep(before, facts, by, before === undefined ? 'TPP added' : 'TPP changed');
+    });
+  }
+
+  /** Suspends a TPP, or ends that; of no effect when it is so already. @throws {Problem} 404 */
+  setSuspended(clientId: string, isSuspended: boolean, by: Operator): Promise<Tpp> {
+    return this.#change(clientId, async (before) => {
+      if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
+      if ((before.isSuspended ?? false) === isSuspended) return before;
+      const after = { ...before, isSuspended };
+      await this.#options.store.putTpp(after, this.#options.clock.nowMs());
+      by.log.info({ operator: by.name, clientId }, isSuspended ? 'TPP suspended' : 'TPP resumed');
+      this.#options.onChanged(clientId);
+      return after;
+    });
+  }
+
+  /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
+  remove(clientId: string, by: Operator): Promise<void> {
+    return this.#change(clientId, async () => {
+      if (!(await this.#options.store.removeTpp(clientId))) throw new Problem(404, NO_SUCH_TPP);
+      by.log.info({ operator: by.name, clientId }, 'TPP removed');
+      this.#options.onChanged(clientId);
+    });
+  }
+
+  /**
+   * Verifies a software statement assertion and adds the TPP that it is about, or changes it. Ids and endpoints are the
+   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes) stays as it was unless it is given.
+   *
+   * @throws {Problem} 400, or 501 where no directory is configured
+   */
+  async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
+    const statement = await this.#verify(facts.softwareStatement);
+    const { organisationId, softwareStatementId, jwksUrl } = statement;
+    const clientId = facts.clientId ?? softwareStatementId;
+    checkClientId(clientId);
+    return this.#change(clientId, (before) => {
+      const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
+      const scopes = facts.scopes ?? before?.scopes;
+      const after = { clientId, organisationId, softwareStatementId, jwksUrl, certificateSubject, scopes };
+      return this.#keep(before, after, by, 'TPP imported');
+    });
+  }
+
+  async #verify(assertion: string) {
+    const { softwareStatements } = this.#options;
+    if (softwareStatements === undefined) {
+      const why = 'Software statements cannot be verified here: no "directory" is configured';
+      throw new Problem(501, `${why}; configure it, or register the TPP with PUT.`);
+    }
+    try {
+      return await softwareStatements.verify(assertion);
+    } catch (error) {
+      if (!(error instanceof SoftwareStatementError)) throw error;
+      const { code, claim } = error;
+      const members = { field: 'softwareStatement', code, ...(claim !== undefined && { claim }) };
+      throw new Problem(400, `softwareStatement is refused: ${error.message.replace(/\.$/, '')}.`, members);
+    }
+  }
+
+  #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
+    return this.#oneAtATime.run(clientId, async () => change(await this.#options.store.tpp(clientId)));
+  }
+
+  async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
+    const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
+    await this.#options.store.putTpp(after, this.#options.clock.nowMs());
+    const { clientId } = after;
+    by.log.info({ operator: by.name, clientId, changed: changedFields(before, after) }, what);
+    this.#options.onChanged(clientId);
+    return after;
+  }
+}
+
+function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {
+  if (mustBeNew && before !== undefined) {
+    throw new Problem(412, 'A TPP with this client_id is registered; leave out If-None-Match to change it.');
+  }
+  if (ifMatch === undefined || (before !== undefined && (ifMatch === '*' || ifMatch === entityTagOf(before)))) return;
+  throw new Problem(412, 'The TPP is not as it was when you read it; read it again, and then decide.');
+}
+
+const FIELDS = ['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'certificateSubject', 'scopes'] as const;
+
+function changedFields(before: Tpp | undefined, after: Tpp): string[] {
+  return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));
+}

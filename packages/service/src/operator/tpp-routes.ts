@@ -1,0 +1,111 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { OperatorOptions } from './options.ts';
+import { fieldProblem } from './read-body.ts';
+import { checkClientId, readStatement, readTpp, type StatementFacts } from './read-tpp.ts';
+import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
+import { TPPS_PER_PAGE, TPPS_PER_PAGE_MAX, type TppPage } from './tpp-schemas.ts';
+import { entityTagOf, writeListedTpp, writeRegistrations, writeTpp } from './write-tpp.ts';
+
+interface WithClientId {
+  Params: { clientId: string };
+}
+
+interface WithPage {
+  Querystring: Readonly<Record<string, unknown>>;
+}
+
+const TPPS = '/operator/v1/tpps';
+
+/** The TPP registry of the operator API. */
+export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
+  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged });
+
+  app.get<WithPage>(TPPS, (request) => listTpps(request.query, options));
+
+  app.get<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+    const tpp = await registry.find(request.params.clientId);
+    reply.header('etag', entityTagOf(tpp));
+    return writeTpp(tpp);
+  });
+
+  app.put<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+    const facts = await readTpp(request.params.clientId, request.body);
+    const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
+    return reply.code(204).header('etag', entityTagOf(tpp)).send();
+  });
+
+  app.delete<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+    await registry.remove(request.params.clientId, operatorOf(request));
+    return reply.code(204).send();
+  });
+
+  for (const operation of ['suspend', 'resume'] as const) {
+    app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, async (request) => {
+      const isSuspended = operation === 'suspend';
+      return writeTpp(await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request)));
+    });
+  }
+
+  app.get<WithClientId>(`${TPPS}/:clientId/registrations`, async (request) => {
+    const { clientId } = await registry.find(request.params.clientId);
+    return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
+  });
+
+  registerImport(app, registry);
+}
+
+/** In a scope of its own: no other operation takes application/jwt. */
+function registerImport(app: FastifyInstance, registry: TppRegistry): void {
+  app.register((scope, _options, done) => {
+    scope.addContentTypeParser(/^application\/jwt\b/, { parseAs: 'string' }, (_request, body, parsed) => {
+      parsed(null, body);
+    });
+    scope.post<WithPage>(`${TPPS}/import`, async (request) => {
+      return writeTpp(await registry.import(statementOf(request.body, request.query), operatorOf(request)));
+    });
+    done();
+  });
+}
+
+/** The assertion alone, or JSON around it. */
+function statementOf(body: unknown, query: WithPage['Querystring']): StatementFacts {
+  if (typeof body !== 'string') return readStatement(body);
+  const { clientId, ...others } = query;
+  refuseOthers(others);
+  if (clientId === undefined) return { softwareStatement: body.trim() };
+  if (typeof clientId !== 'string') throw fieldProblem('clientId', 'must be given once');
+  checkClientId(clientId);
+  return { softwareStatement: body.trim(), clientId };
+}
+
+async function listTpps(query: WithPage['Querystring'], { store }: OperatorOptions): Promise<TppPage> {
+  const { after = '', limit = String(TPPS_PER_PAGE), ...others } = query;
+  refuseOthers(others);
+  if (typeof after !== 'string') throw fieldProblem('after', 'must be given once');
+  if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > TPPS_PER_PAGE_MAX) {
+    throw fieldProblem('limit', `must be a whole number from 1 to ${TPPS_PER_PAGE_MAX}`);
+  }
+  // One more than asked for tells whether there is a next page.
+  const found = await store.tpps(after, Number(limit) + 1);
+  const tpps = found.slice(0, Number(limit)).map(writeListedTpp);
+  const last = tpps.at(-1);
+  return { tpps, ...(found.length > tpps.length && last !== undefined && { next: last.clientId }) };
+}
+
+function refuseOthers(others: Readonly<Record<string, unknown>>): void {
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw fieldProblem(other, 'is not a parameter here; take it out of the query');
+}
+
+function preconditionsOf(request: FastifyRequest): Preconditions {
+  const ifNoneMatch = request.headers['if-none-match'];
+  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') {
+    throw fieldProblem('If-None-Match', 'must be *, which asks that there is no such TPP yet');
+  }
+  return { ifMatch: request.headers['if-match']?.trim(), mustBeNew: ifNoneMatch !== undefined };
+}
+
+function operatorOf(request: FastifyRequest): Operator {
+  return { name: request.operatorName, log: request.log };
+}

@@ -1,0 +1,151 @@
+import { type Static, Type } from 'typebox';
+
+const closed = { additionalProperties: false };
+const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
+
+/** Scopes that a TPP's tokens may be used with (rules, sections 2 and 6). */
+export const TPP_SCOPES = ['accounts', 'payments', 'fundsconfirmations', 'eventpolling'] as const;
+
+/** TPPs on one page unless the caller asks for another number. */
+export const TPPS_PER_PAGE = 100;
+/** Most TPPs on one page. */
+export const TPPS_PER_PAGE_MAX = 1000;
+
+const organisationId = id(
+  'Its organisation id at the trust anchor: iss of its signatures is {organisation}/{software}',
+);
+const softwareStatementId = id('Id of its software statement at the trust anchor');
+const jwks = Type.Object(
+  { keys: Type.Array(Type.Unknown(), { maxItems: 100, description: 'JWKs (RFC 7517), public members only' }) },
+  { description: 'Its JWKS, inline. One usable signing key at least: RSA of 2048 bits or more, use sig, a kid' },
+);
+const jwksUrl = Type.String({
+  format: 'uri',
+  pattern: '^https://',
+  maxLength: 2048,
+  description: 'Where its JWKS is published, as its software statement names it',
+});
+const certificateSubject = Type.String({
+  minLength: 1,
+  maxLength: 1024,
+  description: "Subject of its transport certificate, RFC 4514. Left out: the access token's binding alone decides",
+});
+const scopes = Type.Array(Type.Enum([...TPP_SCOPES]), {
+  minItems: 1,
+  maxItems: TPP_SCOPES.length,
+  uniqueItems: true,
+  description: 'Scopes that its tokens may be used with. Left out: all',
+});
+const clientId = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[\\x20-\\x7e]+$',
+  description: 'client_id at the authorisation server of the ASPSP',
+});
+
+/** A TPP as the bank registers it with this service; the client_id stands in the path. */
+export const TppToRegister = Type.Object(
+  {
+    organisationId,
+    softwareStatementId,
+    jwks: Type.Optional(jwks),
+    jwksUrl: Type.Optional(jwksUrl),
+    certificateSubject: Type.Optional(certificateSubject),
+    scopes: Type.Optional(scopes),
+  },
+  { ...closed, oneOf: [{ required: ['jwks'] }, { required: ['jwksUrl'] }] },
+);
+
+/** A TPP as the operator reads it back. */
+export const RegisteredTpp = Type.Object(
+  {
+    clientId,
+    organisationId,
+    softwareStatementId,
+    jwks: Type.Optional(jwks),
+    jwksUrl: Type.Optional(jwksUrl),
+    certificateSubject: Type.Optional(certificateSubject),
+    scopes: Type.Optional(scopes),
+    isSuspended: Type.Boolean({ description: 'Suspended: refused with 403, no deliveries; its events are kept' }),
+  },
+  closed,
+);
+export type RegisteredTpp = Static<typeof RegisteredTpp>;
+
+/** A TPP in a list: of an inline JWKS only the kids, so that a page stays small. */
+export const ListedTpp = Type.Object(
+  {
+    clientId,
+    organisationId,
+    softwareStatementId,
+    kids: Type.Optional(Type.Array(Type.String(), { description: 'kids of its inline JWKS' })),
+    jwksUrl: Type.Optional(jwksUrl),
+    certificateSubject: Type.Optional(certificateSubject),
+    scopes: Type.Optional(scopes),
+    isSuspended: Type.Boolean(),
+  },
+  closed,
+);
+export type ListedTpp = Static<typeof ListedTpp>;
+
+/** One page of TPPs, in the order of their client_ids. */
+export const TppPage = Type.Object(
+  {
+    tpps: Type.Array(ListedTpp, { maxItems: TPPS_PER_PAGE_MAX }),
+    next: Type.Optional(Type.String({ description: 'Give it as "after" for the next page; absent on the last one' })),
+  },
+  closed,
+);
+export type TppPage = Static<typeof TppPage>;
+
+/** A software statement assertion to import, with what it does not say. */
+export const StatementToImport = Type.Object(
+  {
+    softwareStatement: Type.String({
+      minLength: 1,
+      maxLength: 65_536,
+      description: 'The assertion: a JWT that the directory signed',
+    }),
+    clientId: Type.Optional(clientId),
+    certificateSubject: Type.Optional(certificateSubject),
+    scopes: Type.Optional(scopes),
+  },
+  closed,
+);
+
+const apiVersion = Type.Enum(['v3.1', 'v4.0'], { description: 'The version of the API it was made through' });
+const unresponsiveSince = Type.Optional(
+  Type.String({ format: 'date-time', description: 'Since when its callback URL is past a limit of the retry policy' }),
+);
+
+/** What a TPP registered, as the operator sees it. */
+export const TppRegistrations = Type.Object(
+  {
+    effective: Type.Optional(
+      Type.Enum(['event-subscription', 'callback-url'], {
+        description: 'Which one holds: an event subscription supersedes a callback URL. Absent: the TPP has neither',
+      }),
+    ),
+    eventSubscription: Type.Optional(
+      Type.Object(
+        {
+          eventSubscriptionId: Type.String(),
+          callbackUrl: Type.Optional(Type.String({ description: 'Absent for a TPP that only polls' })),
+          version: Type.String({ description: 'Minimum version of the resources it wants events about' }),
+          eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'As sent. Absent or empty: all' })),
+          apiVersion,
+          unresponsiveSince,
+        },
+        closed,
+      ),
+    ),
+    callbackUrl: Type.Optional(
+      Type.Object(
+        { callbackUrlId: Type.String(), url: Type.String(), version: Type.String(), apiVersion, unresponsiveSince },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type TppRegistrations = Static<typeof TppRegistrations>;

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { isJsonObject } from '@tidings/protocol';
+import type { StoredCallbackUrl, StoredSubscription, Tpp } from '../store/store.ts';
+import { isoTime } from './iso-time.ts';
+import type { ListedTpp, RegisteredTpp, TppRegistrations } from './tpp-schemas.ts';
+
+/** Writes a TPP as the operator reads it. */
+export function writeTpp(tpp: Tpp): RegisteredTpp {
+  const jwks =
+    isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? { ...tpp.jwks, keys: tpp.jwks['keys'] } : undefined;
+  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp) };
+}
+
+/** Writes a TPP as it stands in a list. */
+export function writeListedTpp(tpp: Tpp): ListedTpp {
+  const keys = isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? tpp.jwks['keys'] : undefined;
+  const kids = keys?.flatMap((key: unknown) =>
+    isJsonObject(key) && typeof key['kid'] === 'string' ? [key['kid']] : [],
+  );
+  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp) };
+}
+
+/** Tells one state of a TPP from another (RFC 9110 section 8.8.3). */
+export function entityTagOf(tpp: Tpp): string {
+  return `"${createHash('sha256')
+    .update(JSON.stringify(writeTpp(tpp)))
+    .digest('base64url')}"`;
+}
+
+/** Writes what a TPP registered. */
+export function writeRegistrations(
+  subscription: StoredSubscription | undefined,
+  callbackUrl: StoredCallbackUrl | undefined,
+): TppRegistrations {
+  return {
+    ...(subscription !== undefined && { effective: 'event-subscription' }),
+    ...(subscription === undefined && callbackUrl !== undefined && { effective: 'callback-url' }),
+    ...(subscription !== undefined && { eventSubscription: writeSubscription(subscription) }),
+    ...(callbackUrl !== undefined && { callbackUrl: writeCallbackUrl(callbackUrl) }),
+  };
+}
+
+function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
+  return { clientId, organisationId, softwareStatementId };
+}
+
+function accessOf({ jwksUrl, certificateSubject, scopes, isSuspended = false }: Tpp) {
+  return {
+    ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(certificateSubject !== undefined && { certificateSubject }),
+    ...(scopes !== undefined && { scopes: [...scopes] as RegisteredTpp['scopes'] & {} }),
+    isSuspended,
+  };
+}
+
+function writeSubscription(subscription: StoredSubscription): NonNullable<TppRegistrations['eventSubscription']> {
+  const { eventSubscriptionId, callbackUrl, version, eventTypes, apiVersion, unresponsiveSinceMs } = subscription;
+  return {
+    eventSubscriptionId,
+    ...(callbackUrl !== undefined && { callbackUrl }),
+    version,
+    ...(eventTypes !== undefined && { eventTypes: [...eventTypes] }),
+    apiVersion,
+    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
+  };
+}
+
+function writeCallbackUrl(callbackUrl: StoredCallbackUrl): NonNullable<TppRegistrations['callbackUrl']> {
+  const { callbackUrlId, url, version, apiVersion, unresponsiveSinceMs } = callbackUrl;
+  return {
+    ...{ callbackUrlId, url, version, apiVersion },
+    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
+  };
+}

@@ -1,0 +1,176 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { type CallExpression, type Node, parse } from 'acorn';
+import { simple } from 'acorn-walk';
+import type { NamedTest, Rule } from './rules/rule.ts';
+import { SECTION_2 } from './rules/section-2.ts';
+import { SECTION_2_VERSIONS } from './rules/section-2-versions.ts';
+import { SECTION_5 } from './rules/section-5.ts';
+import { SECTION_6 } from './rules/section-6.ts';
+import { SECTION_7 } from './rules/section-7.ts';
+import { SECTION_8 } from './rules/section-8.ts';
+
+// npm run docs: writes docs/rules.md, which maps each rule of the standard to the tests that show it. It fails when a
+// rule has no test, or names one that is not there.
+
+const PAGE = 'docs/rules.md';
+
+/** A section of the rules. */
+export interface Section {
+  readonly number: number;
+  readonly title: string;
+  readonly rules: readonly Rule[];
+}
+
+/** The sections of which every claim has a test, in the numbering of the rules. */
+export const SECTIONS: readonly Section[] = [
+  { number: 2, title: 'Registrations', rules: [...SECTION_2, ...SECTION_2_VERSIONS] },
+  { number: 5, title: 'Message signing', rules: SECTION_5 },
+  { number: 6, title: 'Aggregated polling', rules: SECTION_6 },
+  { number: 7, title: 'Errors', rules: SECTION_7 },
+  { number: 8, title: 'Identity and keys', rules: SECTION_8 },
+];
+
+/** Reads a file of tests; undefined when there is none. */
+export type ReadTest = (file: string) => string | undefined;
+
+/** What is wrong with the rules, a line each: ids that are not unique, rules without a test, tests that are not there. */
+export function faultsOf(sections: readonly Section[], read: ReadTest = readTest): string[] {
+  const titlesIn = titlesOf(read);
+  const ids = sections.flatMap(({ rules }) => rules.map(({ id }) => id));
+  const twice = ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `${id}: there are two rules of this id`);
+  const others = sections.flatMap(({ number, rules }) =>
+    rules.flatMap((each) => {
+      const faults = each.tests.flatMap((named) => faultOf(named, titlesIn(named.file)) ?? []);
+      if (!new RegExp(`^${number}\\.[a-z0-9.-]+$`).test(each.id)) faults.push(`the id is not one of section ${number}`);
+      if (each.tests.length === 0) faults.push('it has no test');
+      return faults.map((fault) => `${each.id}: ${fault}`);
+    }),
+  );
+  return [...twice, ...others];
+}
+
+/** What is read of each file, once. */
+function titlesOf(read: ReadTest): (file: string) => readonly Titled[] {
+  const titles = new Map<string, readonly Titled[]>();
+  return (file) => {
+    const known = titles.get(file) ?? titledIn(read(file) ?? '');
+    titles.set(file, known);
+    return known;
+  };
+}
+
+function readTest(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function faultOf({ file, name }: NamedTest, titles: readonly Titled[]): string | undefined {
+  if (titles.length === 0) return `${file} is not there, or has no test`;
+  if (name.replaceAll(COMPUTED, '').trim() === '') return `'${name}' names no test`;
+  const meant = meantBy(name, titles);
+  if (meant.length === 0) return `${file} has no test of the name '${name}'`;
+  if (meant.length > 1) return `${file} has ${meant.length} tests of the name '${name}'`;
+  return meant[0]?.holdsTest === true ? undefined : `${file}: '${name}' holds no test`;
+}
+
+/** The tests with a name, or with a part of it; the one whose whole name it is goes first. */
+function meantBy(name: string, titles: readonly Titled[]): readonly Titled[] {
+  const exact = titles.filter(({ title }) => title === name);
+  return exact.length > 0 ? exact : titles.filter(({ title }) => title.includes(name));
+}
+
+/** A test or a group of tests, by its name in the source. */
+interface Titled {
+  readonly title: string;
+  /** A test, or a group with a test in it. */
+  readonly holdsTest: boolean;
+}
+
+const COMPUTED = '…';
+
+/** The tests of a source that run: what is skipped, and what is only mentioned in comments or texts, is none. */
+function titledIn(source: string): Titled[] {
+  const calls: { called: string; title: string; node: Node }[] = [];
+  simple(parse(withoutTypes(source), { ecmaVersion: 'latest', sourceType: 'module' }), {
+    CallExpression: (node: CallExpression) => {
+      if (node.callee.type !== 'Identifier' || !/^(test|describe)$/.test(node.callee.name)) return;
+      calls.push({ called: node.callee.name, title: titleOf(node.arguments[0]), node });
+    },
+  });
+  const tests = calls.filter(({ called }) => called === 'test');
+  return calls.map(({ title, node }) => ({
+    title,
+    holdsTest: tests.some((test) => node.start <= test.node.start && test.node.end <= node.end),
+  }));
+}
+
+/** The source with blanks for its types. Node.js warns that this is new, which is no news for whoever makes a page. */
+function withoutTypes(source: string): string {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return stripTypeScriptTypes(source);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+/** The name as it stands in the source; what is computed in it is written as `…`. */
+function titleOf(argument: CallExpression['arguments'][number] | undefined): string {
+  if (argument?.type === 'Literal' && typeof argument.value === 'string') return argument.value;
+  if (argument?.type !== 'TemplateLiteral') return COMPUTED;
+  return argument.quasis.map(({ value }) => value.cooked ?? '').join(COMPUTED);
+}
+
+/** The table of all rules with their tests, as Markdown. */
+export function rulesPage(): string {
+  const titlesIn = titlesOf(readTest);
+  const nameOf = ({ file, name }: NamedTest) => meantBy(name, titlesIn(file))[0]?.title ?? name;
+  const count = SECTIONS.reduce((sum, { rules }) => sum + rules.length, 0);
+  return `# Rules and their tests
+
+What the standard asks of registrations, signatures, polling, errors and identity, rule by rule and in our own words, and
+where each one is shown. Sections have the numbers of the rules that the project is built from; where the documents of the
+standard contradict each other, [divergences](divergences.md) says which reading is meant. There are ${count} rules.
+
+A name of a test holds \`…\` where the test computes it, once for each case. The name of a group stands for all tests in it.
+
+This page is made by \`npm run docs\` from the lists in \`scripts/rules/\`, which fails when a rule has no test.
+${SECTIONS.map((section) => sectionPart(section, nameOf)).join('')}`;
+}
+
+function sectionPart({ number, title, rules }: Section, nameOf: (named: NamedTest) => string): string {
+  const testCell = (named: NamedTest) => `[${shortened(named.file)}](../${named.file}): ${cell(nameOf(named))}`;
+  const rows = rules.map(
+    (each) => `| \`${each.id}\` | ${cell(each.rule)} | ${each.tests.map(testCell).join('<br>')} |`,
+  );
+  return `
+## ${number}. ${title}
+
+| rule | what it says | shown by |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function shortened(file: string): string {
+  return file.replace(/^packages\//, '').replace(/(\.test)?\.ts$/, '');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('[', '\\[');
+}
+
+if (import.meta.main) {
+  const faults = faultsOf(SECTIONS);
+  const page = rulesPage();
+  const changed = page !== readFileSync(PAGE, { encoding: 'utf8', flag: 'a+' });
+  if (changed) writeFileSync(PAGE, page);
+  process.stdout.write(`${PAGE}: ${changed ? 'written' : 'up to date'}\n`);
+  for (const fault of faults) process.stderr.write(`${fault}\n`);
+  process.exitCode = faults.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { API_ERRORS } from '@tidings/protocol';
+import { portalNotesPage } from '../../scripts/portal-notes-doc.ts';
+import { printPortalNotes } from './print.ts';
+
+test('docs/portal-notes.md is what the command prints for the example (node scripts/portal-notes-doc.ts writes it)', () => {
+  assert.equal(readFileSync('docs/portal-notes.md', 'utf8'), portalNotesPage());
+});
+
+test('the notes hold what the configuration sets, in words', () => {
+  const notes = printPortalNotes({
+    polling: {
+      maxEventsDefault: 25,
+      maxEventsMax: 40,
+      longPollMaxMs: 45_000,
+      intervalSeconds: 90,
+      reofferMs: 120_000,
+      reofferAfterErrorMs: 7_200_000,
+    },
+    delivery: { timeoutMs: 4000 },
+    accessTokens: {
+      issuer: 'https://auth.example',
+      audience: 'a',
+      jwksUrl: 'https://auth.example/jwks',
+      clockSkewSeconds: 7,
+    },
+  });
+  for (const words of [
+    /no `maxEvents` \| 25 \|/,
+    /whatever you name \| 40 \|/,
+    /long poll \| 45 seconds \|/,
+    /recommend \| 1 minute 30 seconds \|/,
+    /not acknowledged \| after 2 minutes \|/,
+    /reported an error \| after 2 hours \|/,
+    /You have 4 seconds/,
+    /tolerance of 7 seconds/,
+    /nothing is dropped/,
+    /`UK\.EXAMPLE\.Card-Replaced` \| `urn:uk:bank\.example:events:card-replaced` \| ours/,
+    /https:\/\/events\.bank\.example\/psd2\/open-banking\/v3\.1\/events/,
+  ]) {
+    assert.match(notes, words);
+  }
+});
+
+test('the schedule is that of the retry policy, and ends at the first of its limits', () => {
+  const policy = { delayMs: 1000, delayMaxMs: 8000, retriesMax: 6, intervalMaxMs: 60_000, jitter: 0.5 };
+  const byNumber = printPortalNotes({ retry: policy });
+  assert.match(byNumber, /\| 4 to 6 \| 8 seconds \| 15 seconds to 31 seconds \|/);
+  assert.match(byNumber, /up to 50 % shorter/);
+  const byTime = printPortalNotes({ retry: { ...policy, intervalMaxMs: 20_000 } });
+  assert.match(byTime, /So there are 4 retries, over 15 seconds/);
+  assert.match(printPortalNotes({ retry: { ...policy, retriesMax: 0 } }), /There is no retry\./);
+});
+
+test('what is not offered is not described, and is said to be missing', () => {
+  const polling = printPortalNotes({ realTime: { isOffered: false } });
+  assert.doesNotMatch(polling, /## Real-time|callback-urls\/\{/);
+  assert.match(polling, /`CallbackUrl` is not expected/);
+  assert.match(polling, /not acknowledged, in a poll, stays/);
+  const realTime = printPortalNotes({ polling: { isOffered: false } });
+  assert.doesNotMatch(realTime, /## Aggregated polling|POST \/events|eventpolling/);
+  assert.match(realTime, /We do not offer aggregated polling\./);
+  const once = printPortalNotes({ polling: { isAcknowledgementExpected: false, longPollMaxMs: 0 } });
+  assert.match(once, /each SET is offered once/);
+  assert.match(once, /not offered: every poll is answered at once/);
+});
+
+test('every error code of both vocabularies stands in the notes', () => {
+  const notes = printPortalNotes();
+  for (const { v40, v31 } of Object.values(API_ERRORS)) {
+    for (const code of [v40, v31]) assert.ok(code === undefined || notes.includes(`\`${code}\``), code);
+  }
+});
+
+test('a configuration that is not good ends the commands with 2 and the name of the setting', () => {
+  for (const args of [['portal-notes'], ['openapi', 'operator']]) {
+    const bin = 'packages/service/bin/tidings.js';
+    const run = spawnSync(process.execPath, [bin, ...args, '--config', 'package.json'], { encoding: 'utf8' });
+    assert.equal(run.status, 2);
+    assert.match(run.stderr, /^tidings: package\.json: /);
+  }
+  const unknown = spawnSync(process.execPath, ['packages/service/bin/tidings.js', 'openapi', '-c', 'x', 'other']);
+  assert.equal(unknown.status, 2);
+});
