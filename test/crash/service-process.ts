@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const BIN = 'packages/service/bin/tidings.js';
 
@@ -14,11 +16,20 @@ export interface ServiceProcess {
   terminate(): Promise<number | null>;
 }
 
-/** Starts the service and waits until it says that it runs; rejects with its last words when it does not. */
-export async function startServiceProcess(configFile: string): Promise<ServiceProcess> {
+/**
+ * Starts the service and waits until it says that it runs, which it does in its log from the level info on; rejects with
+ * its last words when it does not.
+ *
+ * @param ports given for a service that logs less: then it runs when it listens
+ */
+export async function startServiceProcess(
+  configFile: string,
+  ports?: { readonly api: number; readonly operator: number },
+): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [BIN, 'serve', '--config', configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
-  const { apiUrl, operatorUrl } = await firstWords(child);
+  const said = firstWords(child);
+  const { apiUrl, operatorUrl } = await (ports === undefined ? said : Promise.race([said, untilListening(ports)]));
   return {
     apiUrl,
     operatorUrl,
@@ -32,6 +43,21 @@ export async function startServiceProcess(configFile: string): Promise<ServicePr
       return child.exitCode;
     },
   };
+}
+
+async function untilListening(ports: { readonly api: number; readonly operator: number }) {
+  for (;;) {
+    const socket = connect(ports.operator, '127.0.0.1');
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (connected) {
+      return { apiUrl: `https://localhost:${ports.api}`, operatorUrl: `https://localhost:${ports.operator}` };
+    }
+    await pause(20);
+  }
 }
 
 function firstWords(child: ChildProcess): Promise<{ apiUrl: string; operatorUrl: string }> {

@@ -31,8 +31,9 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   net: ['base', 'config'],
   notify: ['base', 'config', 'store', 'trust', 'net'],
   api: ['base', 'config', 'store', 'trust', 'net'],
-  operator: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api'],
-  'service.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator'],
-  'index.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator', 'service.ts'],
-  cli: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'operator', 'service.ts', 'index.ts'],
+  openapi: ['base', 'config'],
+  operator: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'openapi'],
+  'service.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'openapi', 'operator'],
+  'index.ts': ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'openapi', 'operator', 'service.ts'],
+  cli: ['base', 'config', 'store', 'trust', 'net', 'notify', 'api', 'openapi', 'operator', 'service.ts', 'index.ts'],
 };

@@ -119,7 +119,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   running.push(() => bank.close());
 
   const jwks = `${service.apiUrl}/.well-known/jwks.json`;
-  const api = `${service.apiUrl}/open-banking/v4.0`;
+  const api = `${service.apiUrl}/open-banking`;
   const facts = {
     issuer: BANK_ISSUER,
     organisationId: pki.bank.organisationId,
@@ -135,7 +135,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   const addresses: SandboxAddresses = {
     authorisationServer: authorisationServer.issuer,
     resourceServer: resourceServer.origin,
-    api,
+    api: `${api}/v4.0`,
     operator: service.operatorUrl,
     callbackUrl: tpp.callbackUrl,
     jwks,
@@ -166,7 +166,7 @@ function verifierFor(pki: SandboxPki, authorisationServer: AuthorisationServer):
     tls: { ca: pki.root.certificatePem, cert: certificatePem, key: keyPem },
     clockSkewSeconds: 10,
     timeoutMs: FETCH_TIMEOUT_MS,
-    nowMs: () => systemClock.nowMs(),
+    clock: systemClock,
   });
 }
 

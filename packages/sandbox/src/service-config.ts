@@ -46,6 +46,7 @@ export function writeServiceConfig(options: {
     delivery: { caFile: root.certificateFile },
     // Short, so that the retries of the flow can be watched.
     retry: { delayMs: 250, delayMaxMs: 60_000 },
+    polling: { reofferAfterErrorMs: 500 },
   };
   const file = join(folder.serviceFolder, 'tidings.json');
   writeFileSync(file, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createAccessTokenVerifier } from '@tidings/service';
+import { createAccessTokenVerifier, systemClock } from '@tidings/service';
 import { createTlsFetch, type TlsTransport } from '@tidings/tpp';
 import { startAuthorisationServer } from '../src/authorisation-server/authorisation-server.ts';
 import { openPki } from '../src/pki/pki.ts';
@@ -36,7 +36,7 @@ const accessTokens = createAccessTokenVerifier({
   tls: { ca: tls.caPem, cert: tls.certificatePem, key: tls.keyPem },
   clockSkewSeconds: 10,
   timeoutMs: 5000,
-  nowMs: () => Date.now(),
+  clock: systemClock,
 });
 const ledger = new Ledger();
 const server = await startResourceServer({ host: '127.0.0.1', port: 0, tls, accessTokens, ledger });

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '@tidings/service';
 import { createTlsFetch, type EventNotification } from '@tidings/tpp';
 import type { ShownNotification } from '../bank/operator-client.ts';
-import { pause } from '../clock.ts';
-import { type Change, describeChange, eventOf, type Resource } from '../resource-server/ledger.ts';
+import { type Change, describeChange, type Resource } from '../resource-server/ledger.ts';
 import { CLIENT_ID, openSandboxPki, type Sandbox, type SandboxOptions, startSandbox } from '../sandbox.ts';
+import { playPolling } from './polling-flow.ts';
+import { makeChange, publishChange, untilAcknowledged } from './publishing.ts';
 import { expect, type RunStep } from './steps.ts';
 
 const FAILURES_FIRST = [500, 400];
-const DELIVERY_TIMEOUT_MS = 30_000;
-const POLL_MS = 25;
 
 /** Makes the PKI and starts the four participants, as the first two steps of the flow. */
 export async function setUp(step: RunStep, options: SandboxOptions): Promise<Sandbox> {
@@ -27,17 +26,18 @@ export async function setUp(step: RunStep, options: SandboxOptions): Promise<San
 }
 
 /** Plays the Real Time Event Notification flow once; every step throws when it did not happen. */
-export async function playFlow(step: RunStep, sandbox: Sandbox, change: Change): Promise<void> {
+export async function playFlow(step: RunStep, sandbox: Sandbox, kind: Change): Promise<void> {
   await step('register-tpp', () => registerTpp(sandbox));
   await step('register', () => register(sandbox));
   const transactionId = randomUUID();
   sandbox.tpp.receiver.failFirst(transactionId, FAILURES_FIRST);
-  const { resource } = await step('change', () => makeChange(sandbox, change));
-  const { jti } = await step('publish', () => publish(sandbox, change, resource, transactionId));
+  const { resource } = await step('change', () => change(sandbox, kind));
+  const { jti } = await step('publish', () => publish(sandbox, kind, resource, transactionId));
   const { delivered } = await step('deliver', () => deliver(sandbox, jti));
   const { notification } = await step('verify', () => verify(sandbox, jti, transactionId));
   await step('duplicate', () => sendAgain(sandbox, delivered));
   await fetchResource(step, sandbox, notification, resource);
+  await playPolling(step, sandbox);
 }
 
 async function registerTpp(sandbox: Sandbox) {
@@ -68,23 +68,17 @@ async function register(sandbox: Sandbox) {
   }
 }
 
-async function makeChange(sandbox: Sandbox, change: Change) {
-  const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
-  const resource = sandbox.ledger.change(opened, change, systemClock.nowMs());
-  return {
-    resource,
-    said: `${describeChange(change)} (${resource.type} ${resource.id})`,
-    details: { change, resource: { ...resource } },
-  };
+async function change(sandbox: Sandbox, kind: Change) {
+  const resource = makeChange(sandbox, kind);
+  const said = `${describeChange(kind)} (${resource.type} ${resource.id})`;
+  return { resource, said, details: { change: kind, resource: { ...resource } } };
 }
 
-async function publish(sandbox: Sandbox, change: Change, resource: Resource, transactionId: string) {
-  const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
-  const outcome = await sandbox.bank.publish(event);
-  expect(outcome.jti !== undefined, `the event made no notification: ${outcome.reason}`);
+async function publish(sandbox: Sandbox, kind: Change, resource: Resource, transactionId: string) {
+  const { event, outcome, jti } = await publishChange(sandbox, kind, resource, transactionId);
   const types = event.events.map(({ type }) => type);
-  const said = `POST /operator/v1/events, ${types.join(' + ')} → committed, notification ${outcome.jti}`;
-  return { jti: outcome.jti, said, details: { eventId: event.id, types, ...outcome } };
+  const said = `POST /operator/v1/events, ${types.join(' + ')} → committed, notification ${jti}`;
+  return { jti, said, details: { eventId: event.id, types, ...outcome } };
 }
 
 async function deliver(sandbox: Sandbox, jti: string) {
@@ -99,16 +93,6 @@ async function deliver(sandbox: Sandbox, jti: string) {
   expect(statuses.join() === expected.join(), `attempts came to ${statuses}, not ${expected}`);
   const said = `POST ${sandbox.tpp.callbackUrl}, Content-Type: application/jwt, signed PS256`;
   return { delivered, said, details: { jti, callbackUrl: sandbox.tpp.callbackUrl, attempts } };
-}
-
-async function untilAcknowledged(sandbox: Sandbox, jti: string): Promise<ShownNotification> {
-  const giveUpMs = systemClock.monotonicMs() + DELIVERY_TIMEOUT_MS;
-  while (systemClock.monotonicMs() < giveUpMs) {
-    const shown = await sandbox.bank.notification(jti);
-    if (shown.state === 'acknowledged') return shown;
-    await pause(POLL_MS);
-  }
-  throw new Error(`notification ${jti} was not acknowledged within ${DELIVERY_TIMEOUT_MS} ms`);
 }
 
 async function verify(sandbox: Sandbox, jti: string, transactionId: string) {

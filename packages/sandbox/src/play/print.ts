@@ -22,7 +22,7 @@ export function jsonPrinter(write: Write): Printer {
   };
 }
 
-const NAME_CHARS = 13;
+const NAME_CHARS = 16;
 const INDENT = ' '.repeat('10 ✓ '.length + NAME_CHARS);
 
 /** Lines for people; colour only on a terminal. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
-import { createSigner, type KeySource } from '@tidings/protocol';
+import { type ApiVersion, createSigner, type KeySource, type SetClaims, verifySet } from '@tidings/protocol';
+import { systemClock } from '@tidings/service';
 import {
   type BankClient,
   createBankClient,
@@ -19,7 +20,7 @@ export interface BankFacts {
   readonly issuer: string;
   readonly organisationId: string;
   readonly authorisationServer: string;
-  /** Base of the API with its version. */
+  /** Base of the API, without its version. */
   readonly apiUrl: string;
   readonly jwksUrl: string;
   readonly resourceOrigin: string;
@@ -31,8 +32,10 @@ export interface SampleTpp {
   readonly receiver: RehearsedReceiver;
   /** Notifications that the handler got, each once. */
   readonly received: readonly EventNotification[];
-  /** A client of the bank with a token of its own. */
-  connect(scope: string): Promise<BankClient>;
+  /** A client of the bank with a token of its own. @param apiVersion default v4.0 */
+  connect(scope: string, apiVersion?: ApiVersion): Promise<BankClient>;
+  /** Verifies a SET that came in a poll. @throws {SetError} */
+  verify(set: string): Promise<SetClaims>;
   close(): Promise<void>;
 }
 
@@ -48,6 +51,7 @@ export interface SampleTppOptions {
 
 const TRUST_ANCHOR = 'openbanking.org.uk';
 const REQUEST_TIMEOUT_MS = 10_000;
+const CLOCK_SKEW_SECONDS = 60;
 const RECEIVED_MAX = 1000;
 
 /** Starts the sample TPP: a callback URL over TLS, behind it a receiver that verifies. */
@@ -86,7 +90,13 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
     callbackUrl: `https://localhost:${port}/open-banking/v4.0/event-notifications`,
     receiver,
     received,
-    connect: (scope) => connect(options, tpp, keys, scope),
+    connect: (scope, apiVersion = 'v4.0') => connect(options, tpp, keys, { scope, apiVersion }),
+    verify: async (set) => {
+      const { issuer, organisationId: signer } = options.bank;
+      const nowSeconds = systemClock.nowMs() / 1000;
+      const expected = { issuer, signer, audience: options.clientId, trustAnchors: [TRUST_ANCHOR], keys };
+      return (await verifySet(set, { ...expected, nowSeconds, clockSkewSeconds: CLOCK_SKEW_SECONDS })).claims;
+    },
     close: () => close(server),
   };
 }
@@ -95,7 +105,7 @@ async function connect(
   options: SampleTppOptions,
   tpp: TppParticipant,
   keys: KeySource,
-  scope: string,
+  { scope, apiVersion }: { scope: string; apiVersion: ApiVersion },
 ): Promise<BankClient> {
   const identity = {
     kid: tpp.signing.kid,
@@ -105,7 +115,7 @@ async function connect(
   return createBankClient({
     clientId: options.clientId,
     issuer: options.bank.authorisationServer,
-    baseUrl: options.bank.apiUrl,
+    baseUrl: `${options.bank.apiUrl}/${apiVersion}`,
     scope,
     transport: { ...tpp.transport, caPem: options.pki.root.certificatePem },
     signer: await createSigner(identity, tpp.signing.keyPem),

@@ -1,0 +1,102 @@
+import { systemClock } from '@tidings/service';
+import type { BankClient } from '@tidings/tpp';
+import { pause } from '../clock.ts';
+import type { Sandbox } from '../sandbox.ts';
+import { publishChange, untilAcknowledged } from './publishing.ts';
+import { expect, type RunStep } from './steps.ts';
+
+const REOFFER_TIMEOUT_MS = 10_000;
+const POLL_MS = 100;
+const SCOPE = 'accounts payments fundsconfirmations';
+
+/** Plays aggregated polling, and a registration through v3.1; every step throws when it did not happen. */
+export async function playPolling(step: RunStep, sandbox: Sandbox): Promise<void> {
+  const client = await sandbox.tpp.connect(SCOPE);
+  try {
+    const { jti, set } = await step('poll', () => longPoll(sandbox, client));
+    await step('ack', () => acknowledge(sandbox, client, jti, set));
+    await step('err-redelivered', () => reportError(sandbox, client));
+    await step('v3-registration', () => registerThroughV31(sandbox, client));
+  } finally {
+    client.close();
+  }
+}
+
+/** The TPP gives up its callback URL; a long poll is answered as soon as something happens. */
+async function longPoll(sandbox: Sandbox, client: BankClient) {
+  await client.eventSubscriptions.ensure({ version: '4.0' });
+  await collectAll(client);
+  const waiting = client.events.poll({ returnImmediately: false });
+  const { jti } = await publishChange(sandbox, 'payment-status');
+  const publishedMs = systemClock.monotonicMs();
+  const { sets, moreAvailable } = await waiting;
+  const wokenMs = Math.round(systemClock.monotonicMs() - publishedMs);
+  const set = sets.get(jti) ?? '';
+  const claims = await sandbox.tpp.verify(set);
+  expect(claims.jti === jti && !moreAvailable, 'another notification came');
+  const said = `POST /events, returnImmediately false: held, answered ${wokenMs} ms after the commit with one SET, which verifies`;
+  return { jti, set, said, details: { jti, wokenMs, moreAvailable, claims } };
+}
+
+/** A sandbox whose state was kept may hold what an earlier run left awaiting. */
+async function collectAll(client: BankClient): Promise<void> {
+  let ack: string[] = [];
+  do {
+    const { sets } = await client.events.poll({ returnImmediately: true, ack });
+    ack = [...sets.keys()];
+  } while (ack.length > 0);
+}
+
+async function acknowledge(sandbox: Sandbox, client: BankClient, jti: string, set: string) {
+  const answer = await client.events.poll({ maxEvents: 0, ack: [jti], returnImmediately: true });
+  const shown = await sandbox.bank.notification(jti);
+  expect(shown.state === 'acknowledged' && shown.set === set, `it is ${shown.state}, or other bytes are kept`);
+  const said = 'POST /events with ack, maxEvents 0 → acknowledged, nothing left';
+  return { said, details: { jti, state: shown.state, moreAvailable: answer.moreAvailable } };
+}
+
+/** What the TPP reports as an error stays awaiting, and is offered again: the same bytes. */
+async function reportError(sandbox: Sandbox, client: BankClient) {
+  const { jti } = await publishChange(sandbox, 'consent-revoked');
+  const first = await client.events.poll({ returnImmediately: true });
+  const err = { jti, err: 'authentication_failed', description: 'The sandbox pretends that it does not verify.' };
+  const after = await client.events.poll({ maxEvents: 1, setErrs: [err], returnImmediately: true });
+  expect(after.sets.size === 0, 'it was offered again at once');
+  const again = await untilOffered(client, jti);
+  expect(again === first.sets.get(jti), 'other bytes were offered');
+  await client.events.poll({ maxEvents: 0, ack: [jti], returnImmediately: true });
+  const { state } = await sandbox.bank.notification(jti);
+  expect(state === 'acknowledged', `it is ${state}`);
+  const said = 'POST /events with setErrs → stays awaiting, and is offered again as the same bytes';
+  return { said, details: { jti, err: err.err, state } };
+}
+
+async function untilOffered(client: BankClient, jti: string): Promise<string> {
+  const giveUpMs = systemClock.monotonicMs() + REOFFER_TIMEOUT_MS;
+  while (systemClock.monotonicMs() < giveUpMs) {
+    const { sets } = await client.events.poll({ returnImmediately: true });
+    const set = sets.get(jti);
+    if (set !== undefined) return set;
+    await pause(POLL_MS);
+  }
+  throw new Error(`${jti} was not offered again within ${REOFFER_TIMEOUT_MS} ms`);
+}
+
+/** Registers through v3.1, is notified, and lifts the registration to v4.0, which v3.1 then no longer shows. */
+async function registerThroughV31(sandbox: Sandbox, client: BankClient) {
+  const old = await sandbox.tpp.connect(SCOPE, 'v3.1');
+  try {
+    const before = await client.eventSubscriptions.get();
+    if (before !== undefined) await client.eventSubscriptions.delete(before.eventSubscriptionId);
+    const { callbackUrl } = sandbox.tpp;
+    const made = await old.eventSubscriptions.create({ callbackUrl, version: '3.1' });
+    const { jti } = await publishChange(sandbox, 'payment-status');
+    await untilAcknowledged(sandbox, jti);
+    await client.eventSubscriptions.replace({ ...made, version: '4.0' });
+    expect((await old.eventSubscriptions.get()) === undefined, 'v3.1 shows a registration of v4.0');
+    const said = 'created through v3.1, notified, lifted by a PUT through v4.0; v3.1 shows it no longer';
+    return { said, details: { jti, eventSubscriptionId: made.eventSubscriptionId } };
+  } finally {
+    old.close();
+  }
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '@tidings/service';
+import type { ShownNotification } from '../bank/operator-client.ts';
+import { pause } from '../clock.ts';
+import { type Change, eventOf, type Resource } from '../resource-server/ledger.ts';
+import { CLIENT_ID, type Sandbox } from '../sandbox.ts';
+import { expect } from './steps.ts';
+
+const DELIVERY_TIMEOUT_MS = 30_000;
+const POLL_MS = 25;
+
+/** Makes a change happen at the bank. */
+export function makeChange(sandbox: Sandbox, change: Change): Resource {
+  const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
+  return sandbox.ledger.change(opened, change, systemClock.nowMs());
+}
+
+/** The bank's side tells the Notification Service of a change. @returns the notification's `jti`, and what was sent */
+export async function publishChange(
+  sandbox: Sandbox,
+  change: Change,
+  resource = makeChange(sandbox, change),
+  transactionId: string = randomUUID(),
+) {
+  const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
+  const outcome = await sandbox.bank.publish(event);
+  expect(outcome.jti !== undefined, `the event made no notification: ${outcome.reason}`);
+  return { event, outcome, jti: outcome.jti };
+}
+
+/** Waits until the bank shows a notification as acknowledged. */
+export async function untilAcknowledged(sandbox: Sandbox, jti: string): Promise<ShownNotification> {
+  const giveUpMs = systemClock.monotonicMs() + DELIVERY_TIMEOUT_MS;
+  while (systemClock.monotonicMs() < giveUpMs) {
+    const shown = await sandbox.bank.notification(jti);
+    if (shown.state === 'acknowledged') return shown;
+    await pause(POLL_MS);
+  }
+  throw new Error(`notification ${jti} was not acknowledged within ${DELIVERY_TIMEOUT_MS} ms`);
+}
