@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BankEvent, DecideFanOut, FanOut, NoNotificationReason, PublishOutcome, PublishResult } from '../store.ts';
-import type { RegistrationTables } from './registrations.ts';
+import { type RegistrationTables, targetOf } from './registrations.ts';
 import { optionalText, type Row, text } from './rows.ts';
 
 /** SQL of publishing. Must run inside a transaction. */
@@ -45,11 +45,12 @@ export class EventTables {
     const known = this.#selectEvent.get(event.id);
     if (known !== undefined) return repeatedOutcome(event.id, known);
     const registration = this.#registrations.registrationOf(event.clientId);
-    const fanOut = decide(event, this.#registrations.tpp(event.clientId), registration);
+    const tpp = this.#registrations.tpp(event.clientId);
+    const fanOut = decide(event, tpp, registration);
     this.#insertEventRow(event, fanOut, nowMs);
     if (fanOut.kind === 'none') return { eventId: event.id, repeated: false, ...fanOut };
     const { claims } = fanOut;
-    const dueAtMs = this.#registrations.targetOf(event.clientId) === undefined ? null : nowMs;
+    const dueAtMs = targetOf(tpp, registration) === undefined ? null : nowMs;
     this.#insertNotification.run(claims.jti, event.id, event.clientId, JSON.stringify(claims), nowMs, dueAtMs);
     return { eventId: event.id, repeated: false, kind: 'notification', jti: claims.jti };
   }

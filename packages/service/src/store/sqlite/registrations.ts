@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
 import type {
   CallbackUrlToStore,
@@ -19,10 +19,14 @@ import { TppTable } from './tpps.ts';
 export class RegistrationTables {
   readonly #database: DatabaseSync;
   readonly #tpps: TppTable;
+  readonly #selectSubscription: StatementSync;
+  readonly #selectCallbackUrl: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#tpps = new TppTable(database);
+    this.#selectSubscription = database.prepare('SELECT * FROM event_subscription WHERE client_id = ?');
+    this.#selectCallbackUrl = database.prepare('SELECT * FROM callback_url WHERE client_id = ?');
   }
 
   /** The registration that holds: an event subscription supersedes a callback URL. */
@@ -33,11 +37,9 @@ export class RegistrationTables {
     return callbackUrl && { kind: 'callback-url', ...callbackUrl };
   }
 
-  /** Where notifications of a TPP are sent now; undefined when nowhere: suspended, only polling, or not registered. */
+  /** Where notifications of a TPP are sent now; undefined when nowhere. */
   targetOf(clientId: string): string | undefined {
-    if (this.tpp(clientId)?.isSuspended === true) return undefined;
-    const registration = this.registrationOf(clientId);
-    return registration?.kind === 'callback-url' ? registration.url : registration?.callbackUrl;
+    return targetOf(this.tpp(clientId), this.registrationOf(clientId));
   }
 
   tpp(clientId: string): Tpp | undefined {
@@ -60,7 +62,7 @@ export class RegistrationTables {
   }
 
   subscriptionOf(clientId: string): StoredSubscription | undefined {
-    const row = this.#database.prepare('SELECT * FROM event_subscription WHERE client_id = ?').get(clientId);
+    const row = this.#selectSubscription.get(clientId);
     return row && subscriptionOf(row);
   }
 
@@ -90,7 +92,7 @@ export class RegistrationTables {
   }
 
   callbackUrlOf(clientId: string): StoredCallbackUrl | undefined {
-    const row = this.#database.prepare('SELECT * FROM callback_url WHERE client_id = ?').get(clientId);
+    const row = this.#selectCallbackUrl.get(clientId);
     return row && callbackUrlOf(row);
   }
 
@@ -235,6 +237,12 @@ export class RegistrationTables {
       )
       .run(clientId);
   }
+}
+
+/** Where notifications are sent: nowhere while the TPP is suspended, only polls, or is not registered. */
+export function targetOf(tpp: Tpp | undefined, registration: Registration | undefined): string | undefined {
+  if (tpp?.isSuspended === true) return undefined;
+  return registration?.kind === 'callback-url' ? registration.url : registration?.callbackUrl;
 }
 
 const URL_COLUMNS = [

@@ -1,13 +1,15 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Tpp } from '../store.ts';
 import { tppOf } from './rows.ts';
 
 /** SQL about TPPs. Writes must run inside a transaction. */
 export class TppTable {
   readonly #database: DatabaseSync;
+  readonly #select: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#select = database.prepare('SELECT * FROM tpp WHERE client_id = ?');
   }
 
   put(tpp: Tpp): void {
@@ -33,7 +35,7 @@ export class TppTable {
   }
 
   find(clientId: string): Tpp | undefined {
-    const row = this.#database.prepare('SELECT * FROM tpp WHERE client_id = ?').get(clientId);
+    const row = this.#select.get(clientId);
     return row && tppOf(row);
   }
 
