@@ -4,7 +4,13 @@ export type UnreachableClass = 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' |
 /** What an attempt came to. A refused delivery is data, not an exception. */
 export type Outcome =
   /** Only 202 acknowledges. A TPP that does not echo the interaction id has still acknowledged; the breach is kept. */
-  | { readonly kind: 'acknowledged'; readonly status: 202; readonly interactionIdEchoed: boolean }
+  | {
+      readonly kind: 'acknowledged';
+      readonly status: 202;
+      readonly interactionIdEchoed: boolean;
+      /** What came back in its place, cut to 64 characters; undefined: nothing did, or the echo is right. */
+      readonly interactionIdReturned?: string;
+    }
   /** `retryAfterMs`: what a 429 or 503 asked for. */
   | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
   | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };

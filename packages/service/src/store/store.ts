@@ -24,6 +24,16 @@ export interface Tpp {
   readonly scopes?: readonly string[] | undefined;
   /** A suspended TPP is refused, and nothing is delivered to it; its events are kept. */
   readonly isSuspended?: boolean;
+  /** Settings of the retry policy that are this TPP's own; undefined: those of the configuration. */
+  readonly retry?: RetryOverrides | undefined;
+}
+
+/** Settings of the Event Notification Retry Policy that hold for one TPP in place of the configuration's `retry`. */
+export interface RetryOverrides {
+  readonly delayMs?: number;
+  readonly delayMaxMs?: number;
+  readonly retriesMax?: number;
+  readonly intervalMaxMs?: number;
 }
 
 /** An event subscription with what the service knows about it. */
@@ -84,8 +94,33 @@ export type PublishOutcome = { readonly eventId: string; readonly repeated: bool
 
 /** Publishing is all or nothing: one event whose id was used for other content refuses the batch. */
 export type PublishResult =
-  | { readonly kind: 'published'; readonly outcomes: readonly PublishOutcome[] }
+  | {
+      readonly kind: 'published';
+      readonly outcomes: readonly PublishOutcome[];
+      /** What the publisher asked to have handed over: claimed already, in the order of publishing. */
+      readonly claimed: readonly ClaimedNotification[];
+    }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
+
+/**
+ * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
+ * suspended, has no registration, or only polls: nothing of it is claimed, whatever is awaiting.
+ */
+export interface Target {
+  readonly clientId: string;
+  readonly callbackUrl: string;
+  readonly retry: RetryOverrides | undefined;
+  /** Since when it is past a limit of the retry policy: no attempts but probes; undefined while it is responsive. */
+  readonly unresponsiveSinceMs: number | undefined;
+  /** When it may be probed; undefined while it is responsive. */
+  readonly probeAtMs: number | undefined;
+  /** Probes that failed since it became unresponsive. */
+  readonly probes: number;
+  /** When it last came back from unresponsive, however; undefined: never. */
+  readonly backAtMs: number | undefined;
+  /** Notifications claimed since it came back. */
+  readonly claimedSinceBack: number;
+}
 
 /** A notification that is this process's to deliver until its lease runs out. */
 export interface ClaimedNotification {
@@ -95,12 +130,17 @@ export interface ClaimedNotification {
   readonly claims: SetClaims;
   /** The signed token; undefined until it is first needed. */
   readonly set: string | undefined;
+  readonly publishedAtMs: number;
   /** Attempts made so far, ever. */
   readonly attempts: number;
-  /** Attempts made in the current run of the retry policy; it starts anew when a callback URL comes back. */
+  /** Attempts made in the current round: the retry policy begins anew when a callback URL comes back or is replaced. */
   readonly roundAttempts: number;
   /** When the first attempt of this round began; undefined before it. */
   readonly roundBeganAtMs: number | undefined;
+  /** As the target was when it was claimed. */
+  readonly retry: RetryOverrides | undefined;
+  /** Defined when this is a probe of an unresponsive callback URL: how many failed before it. */
+  readonly probe: number | undefined;
   /** Fences the claim: a record under an older token is ignored. */
   readonly leaseToken: number;
 }
@@ -118,20 +158,41 @@ export interface Attempt {
 export type NextStep =
   | { readonly kind: 'acknowledged' }
   | { readonly kind: 'retry'; readonly atMs: number }
-  /** A limit of the retry policy: attempts cease, the callback URL is unresponsive, the notification stays awaiting. */
-  | { readonly kind: 'cease' };
+  /**
+   * A limit of the retry policy, or a probe that failed: attempts cease for all notifications of the callback URL, which
+   * is unresponsive and stays so; they stay awaiting. `probeAtMs`: when it may be probed.
+   */
+  | { readonly kind: 'cease'; readonly probeAtMs: number };
+
+/** An attempt that ended, with what follows. */
+export interface AttemptRecord {
+  readonly claimed: ClaimedNotification;
+  readonly attempt: Attempt;
+  readonly next: NextStep;
+}
+
+/**
+ * What became of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
+ * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept. `came-back`: applied, and this
+ * acknowledgement made an unresponsive callback URL responsive again. `became-unresponsive`: applied, and it made a
+ * responsive one unresponsive.
+ */
+export type RecordResult = 'applied' | 'overtaken' | 'came-back' | 'became-unresponsive';
 
 /** An error that a TPP reported for a notification (`setErrs`). */
 export interface ReportedError extends Omit<SetErrorReport, 'jti'> {
   readonly reportedAtMs: number;
 }
 
+/** `expired`: older than the operator allows an awaiting notification to be; it is neither pushed nor offered any more. */
+export type NotificationState = 'awaiting' | 'acknowledged' | 'withdrawn' | 'expired';
+
 /** A notification as the operator sees it. */
 export interface NotificationRecord {
   readonly jti: string;
   readonly eventId: string;
   readonly clientId: string;
-  readonly state: 'awaiting' | 'acknowledged' | 'withdrawn';
+  readonly state: NotificationState;
   readonly claims: SetClaims;
   readonly set: string | undefined;
   readonly publishedAtMs: number;
@@ -170,15 +231,116 @@ export interface PolledNotifications {
   readonly moreAvailable: boolean;
 }
 
+/** How many notifications of a target may be claimed now; pure, and asked within the transaction. */
+export type RoomFor = (target: Target) => number;
+
 export interface ClaimOptions {
   readonly nowMs: number;
   readonly leaseMs: number;
   /** Most notifications to claim. */
   readonly limit: number;
-  /** Most notifications of one TPP that may be under way, those in `inFlight` counted. */
-  readonly perTppMax: number;
-  /** How many of each TPP are under way in this process. */
-  readonly inFlight: ReadonlyMap<string, number>;
+  /** For an unresponsive target whose `probeAtMs` has come, anything above 0 claims one probe; before that it is not asked. */
+  readonly roomFor: RoomFor;
+}
+
+/** What a claim came to. */
+export interface Claim {
+  /** Fairly across TPPs; within a TPP first attempts before retries, each oldest first. */
+  readonly claimed: readonly ClaimedNotification[];
+  /**
+   * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
+   * does. Leaves out what is due already but had no room.
+   */
+  readonly nextDueAtMs: number | undefined;
+}
+
+/** Asks to have freshly published notifications handed over already claimed, so that real time needs no further trip. */
+export interface HandOver {
+  readonly leaseMs: number;
+  /** Most notifications to hand over. */
+  readonly limit: number;
+  /** Not asked for an unresponsive target. */
+  readonly roomFor: RoomFor;
+}
+
+/** Which notifications the operator means. All that is given must hold; withdrawn and expired ones are never meant. */
+export interface NotificationFilter {
+  readonly jtis?: readonly string[];
+  readonly clientId?: string;
+  /** Published at or after. */
+  readonly publishedFromMs?: number;
+  /** Published before. */
+  readonly publishedBeforeMs?: number;
+  /**
+   * `failed`: awaiting, and an attempt failed or the TPP reported an error. `awaiting`: not acknowledged. Undefined:
+   * acknowledged ones too, which are then awaiting again under the same jti, with the same SET.
+   */
+  readonly only?: 'failed' | 'awaiting';
+}
+
+/** A redelivery by the operator, in portions. */
+export interface Redelivery {
+  readonly filter: NotificationFilter;
+  /** Goes on after this one; undefined: from the oldest. */
+  readonly after: string | undefined;
+  /** Most notifications of this portion. */
+  readonly limit: number;
+  /** When the first is due; each further one `spacingMs` later, so that a TPP is not flooded. */
+  readonly firstDueAtMs: number;
+  readonly spacingMs: number;
+  /** True: nothing is changed, only counted. */
+  readonly isDryRun: boolean;
+  readonly audit: AuditEntry;
+}
+
+/** What a portion of a redelivery came to. */
+export interface Redelivered {
+  /** Notifications made due (dry run: that would be). What is under way or withdrawn is left alone and not counted. */
+  readonly count: number;
+  /** Where the next portion goes on; undefined when this was the last. */
+  readonly next: string | undefined;
+}
+
+/** A change that an operator, or the service by itself, made. Append-only. */
+export interface AuditEntry {
+  readonly atMs: number;
+  /** Name of the operator token, or `tidings`. */
+  readonly actor: string;
+  /** Such as `redeliver`, `callback-url-responsive`, `expire`. */
+  readonly action: string;
+  /** What it was done to, such as a client_id. */
+  readonly subject: string;
+  /** JSON: what exactly. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** An entry as it was kept. */
+export interface StoredAuditEntry extends AuditEntry {
+  readonly id: string;
+}
+
+/** What is to be dropped. Awaiting notifications never are, whatever their age. */
+export interface Retention {
+  /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
+  readonly notificationsBeforeMs: number;
+  /** Events published before whose notification, if any, is gone. Their id may be published again then. */
+  readonly eventsBeforeMs: number;
+  /** Most rows of this portion, so that traffic does not wait. */
+  readonly limit: number;
+}
+
+/** How much there is. Counted often: cheap, and may lag by a few seconds where several processes share the store. */
+export interface StoreCounts {
+  readonly awaiting: number;
+  readonly unresponsive: number;
+}
+
+/** What another part of this process, or another process on the same store, changed. */
+export interface StoreChange {
+  /** TPPs for which something new may be offered in a poll, or is due. */
+  readonly offered: ReadonlySet<string>;
+  /** TPPs whose registration, suspension or responsiveness changed: what was claimed for them may be stale. */
+  readonly retargeted: ReadonlySet<string>;
 }
 
 /**
@@ -217,39 +379,62 @@ export interface Store {
   /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
   deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion): Promise<ChangeResult>;
 
-  /** Commits events and their notifications in one transaction. */
-  publish(events: readonly BankEvent[], decide: DecideFanOut, nowMs: number): Promise<PublishResult>;
+  /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
+  publish(
+    events: readonly BankEvent[],
+    decide: DecideFanOut,
+    nowMs: number,
+    handOver?: HandOver,
+  ): Promise<PublishResult>;
 
-  /** Claims due notifications, oldest first within a TPP, fairly across TPPs, for a lease. */
-  claimDue(options: ClaimOptions): Promise<readonly ClaimedNotification[]>;
-  /** Keeps the SET unless one is kept already. @returns the one that is kept: the only one that may ever be sent */
-  keepSet(jti: string, set: string): Promise<string>;
+  /** Claims due notifications for a lease. Each TPP is first in turn. */
+  claimDue(options: ClaimOptions): Promise<Claim>;
   /**
-   * Records an attempt and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
-   * notification. It makes the callback URL responsive again, with everything that had ceased.
+   * Keeps each SET unless one is kept already.
    *
-   * @returns false when the notification had been taken over or withdrawn, and only the attempt was kept
+   * @returns for each, the one that is kept: the only one that may ever be sent
    */
-  recordAttempt(claimed: ClaimedNotification, attempt: Attempt, next: NextStep): Promise<boolean>;
-  /** Hands claimed notifications back at once, as at shutdown. */
+  keepSets(sets: readonly { readonly jti: string; readonly set: string }[]): Promise<readonly string[]>;
+  /**
+   * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
+   * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
+   * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
+   * under way changes nothing but the attempts.
+   *
+   * @returns for each, what became of it
+   */
+  recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
+  /** Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted. */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
+
+  /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
+  targets(after: string, limit: number): Promise<readonly Target[]>;
   /**
-   * When the next attempt, or lease to take over, is due; undefined when nothing is.
-   *
-   * @param without client_ids that are left out, because they have no room for more attempts
+   * The operator says that a callback URL is responsive again, or is to be probed now. @returns false when the TPP has no
+   * target, or one that is responsive
    */
-  nextDueAtMs(without: ReadonlySet<string>): Promise<number | undefined>;
+  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
+  /** Makes notifications due again, each with a new round, and keeps the audit entry, in one transaction. */
+  redeliver(redelivery: Redelivery): Promise<Redelivered>;
+  /** Expires awaiting notifications that were published before; audited with the count. @returns how many */
+  expireAwaiting(publishedBeforeMs: number, limit: number, nowMs: number): Promise<number>;
+  /** Drops history in bulk. @returns how many rows went; 0: there is no more */
+  dropHistory(retention: Retention): Promise<number>;
+  counts(): Promise<StoreCounts>;
+  audit(entry: AuditEntry): Promise<void>;
+  /** The newest first. @param before id to begin before; undefined for the newest */
+  auditEntries(before: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
 
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
   /** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */
   nextOfferAtMs(clientId: string): Promise<number | undefined>;
   /**
-   * Tells of TPPs for which something new may be offered, after the commit.
+   * Tells of changes after their commit, those of other processes on the same store too, a moment later.
    *
    * @returns ends it
    */
-  onOffer(listener: (clientIds: ReadonlySet<string>) => void): () => void;
+  onChange(listener: (change: StoreChange) => void): () => void;
 
   /** Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one. */
   useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
