@@ -10,7 +10,7 @@ import type { Config } from './config/schema.ts';
 import { createCallbackClient } from './net/callback-client.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
-import { ensureSigned } from './notify/sign.ts';
+import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
@@ -63,7 +63,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
   const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
-  const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
+  const store = openSqliteStore({ file: config.store.file ?? '', nowMs: clock.nowMs() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
   }).catch(async (error) => {
@@ -122,7 +122,8 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     url = known;
   };
   const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, onPublished: wake });
+  const dispatcher = config.realTime.isOffered ? engine : undefined;
+  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher });
   const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
@@ -152,14 +153,18 @@ function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Pro
 }
 
 function assembleDelivery({ config, material, store, log, clock, random }: Ingredients, { signer }: SigningKeys) {
-  const { delivery, retry: policy, financialId } = config;
+  const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
     ...delivery,
     ca: material.deliveryCa,
     connectionsPerOriginMax: delivery.concurrencyPerTppMax,
     clock,
   });
-  const engine = new Engine({ ...delivery, policy, financialId, store, signer, client, clock, random, log });
+  const lookMs = config.store.url === undefined ? undefined : config.store.lookMs;
+  const engine = new Engine({
+    ...delivery,
+    ...{ policy, breaker, unresponsive, financialId, lookMs, store, signer, client, clock, random, log },
+  });
   return { engine, client };
 }
 
@@ -182,7 +187,13 @@ function assembleApi(
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
     publicJwks: keys.publicJwks,
-    sign: (offered) => ensureSigned(offered, keys.current(), store, clock.nowMs()),
+    sign: createSigning({
+      store,
+      signer: keys.signer,
+      clock,
+      onStoreError: () => undefined,
+      giveUp: AbortSignal.abort(),
+    }),
     eventTypesUrl: config.eventTypesUrl,
     isRealTimeOffered: realTime.isOffered,
     areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,

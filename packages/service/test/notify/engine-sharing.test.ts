@@ -30,21 +30,21 @@ test('no TPP has more attempts under way than its cap, and the next begins when 
 });
 
 test('no more attempts are under way than the cap over all TPPs', async (t) => {
-  const bench = engineBench(t, { concurrencyMax: 5, concurrencyPerTppMax: 2 });
-  const clientIds = numbered('tpp', 6);
+  const bench = engineBench(t, { concurrencyMax: 6, concurrencyPerTppMax: 2 });
+  const clientIds = numbered('tpp', 8);
   for (const clientId of clientIds) {
     await bench.register(clientId);
     bench.client.script(urlOf(clientId), 'hang');
     await bench.publish(clientId, ...numbered(`${clientId}-`, 4));
   }
-  assert.equal(bench.client.hanging(), 5);
-  for (let left = 24; left > 0; left -= 1) {
+  assert.equal(bench.client.hanging(), 6);
+  for (let left = 32; left > 0; left -= 1) {
     const url = clientIds.map(urlOf).find((one) => bench.client.hanging(one) > 0);
     bench.client.answerOne(url ?? assert.fail('nothing is under way'), 202);
     await bench.quiet.settle();
   }
-  assert.equal(bench.client.posts.length, 24);
-  assert.equal(bench.client.underWayMax, 5);
+  assert.equal(bench.client.posts.length, 32);
+  assert.equal(bench.client.underWayMax, 6);
   assert.deepEqual(new Set(bench.client.underWayMaxOf.values()), new Set([2]));
 });
 
