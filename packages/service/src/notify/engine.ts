@@ -167,7 +167,7 @@ export class Engine {
       roomFor: (target) => {
         const room = this.#lanes.roomFor(target);
         asked.set(target.clientId, room);
-        if (room === 0 && target.backAtMs !== undefined) this.#alarm.in(RAMP_LOOK_MS);
+        if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
         return room;
       },
     });

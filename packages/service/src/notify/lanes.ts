@@ -60,13 +60,17 @@ export class Lanes {
     // A probe is one attempt, whatever the breaker says; what was under way before it ends first.
     if (target.unresponsiveSinceMs !== undefined) return claimedIn(lane) === 0 ? 1 : 0;
     const room = this.#roomIn(lane);
-    const nowMs = clock.nowMs();
-    return isRampingUp(target, unresponsive, nowMs) ? Math.min(room, rampRoom(target, unresponsive, nowMs)) : room;
+    return this.isRampingUp(target) ? Math.min(room, rampRoom(target, unresponsive, clock.nowMs())) : room;
   }
 
-  /** As {@link roomFor}, for what is handed over: older notifications of a target that came back go first. */
+  /** As {@link roomFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
   roomToHandOver(target: Target): number {
-    return isRampingUp(target, this.#options.unresponsive, this.#options.clock.nowMs()) ? 0 : this.roomFor(target);
+    const mayHaveMore = this.#lanes.get(target.clientId)?.mayHaveMore === true;
+    return mayHaveMore || this.isRampingUp(target) ? 0 : this.roomFor(target);
+  }
+
+  isRampingUp(target: Target): boolean {
+    return isRampingUp(target, this.#options.unresponsive, this.#options.clock.nowMs());
   }
 
   /** Remembers whether a claim or a hand-over left something for want of room. */

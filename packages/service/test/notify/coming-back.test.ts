@@ -30,7 +30,7 @@ test('one is allowed at once, and what is allowed a second doubles', () => {
   assert.equal(allowed[0], 1);
   const perSecond = allowed.slice(1).map((sum, at) => sum - (allowed[at] ?? 0));
   // 10 a second at first: 10/ln 2 in the first second, for the rate grows within it too.
-  assert.deepEqual(perSecond, [14, 29, 58, 115]);
+  assert.deepEqual(perSecond, [14, 29, 57, 116]);
 });
 
 test('what was claimed since it came back is taken off, and it never goes below nothing', () => {
