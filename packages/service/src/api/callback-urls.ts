@@ -27,7 +27,7 @@ export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
     return { id, clientId, apiVersion, request: { url, version } };
   },
   replace: (store, registration, nowMs) => store.replaceCallbackUrl(storedOf(registration), nowMs),
-  remove: (store, clientId, id, through) => store.deleteCallbackUrl(clientId, id, through),
+  remove: (store, clientId, id, through, nowMs) => store.deleteCallbackUrl(clientId, id, through, nowMs),
 };
 
 function resourceOf({ id, request }: Kept): CallbackUrl {

@@ -32,7 +32,7 @@ export interface RegistrationKind<Request> {
   create(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<'created' | 'exists'>;
   find(store: Store, clientId: string): Promise<KeptRegistration<Request> | undefined>;
   replace(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<ChangeResult>;
-  remove(store: Store, clientId: string, id: string, through: ApiVersion): Promise<ChangeResult>;
+  remove(store: Store, clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
 }
 
 /** What the operations on registrations need. */
@@ -104,7 +104,8 @@ export async function deleteRegistration<Request>(
   id: string,
   context: RegistrationContext,
 ): Promise<void> {
-  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion));
+  const nowMs = context.clock.nowMs();
+  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion, nowMs));
   context.onChanged(tpp.clientId);
 }
 

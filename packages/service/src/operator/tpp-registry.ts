@@ -75,7 +75,8 @@ export class TppRegistry {
   /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
   remove(clientId: string, by: Operator): Promise<void> {
     return this.#change(clientId, async () => {
-      if (!(await this.#options.store.removeTpp(clientId))) throw new Problem(404, NO_SUCH_TPP);
+      const { store, clock } = this.#options;
+      if (!(await store.removeTpp(clientId, clock.nowMs()))) throw new Problem(404, NO_SUCH_TPP);
       by.log.info({ operator: by.name, clientId }, 'TPP removed');
       this.#options.onChanged(clientId);
     });

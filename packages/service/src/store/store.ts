@@ -355,7 +355,7 @@ export interface Store {
   /** TPPs in the order of their client_id. @param after client_id to begin after; empty for the first */
   tpps(after: string, limit: number): Promise<readonly Tpp[]>;
   /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
-  removeTpp(clientId: string): Promise<boolean>;
+  removeTpp(clientId: string, nowMs: number): Promise<boolean>;
 
   /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
   createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'>;
@@ -369,7 +369,12 @@ export interface Store {
    * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
    * again, for events from then on.
    */
-  deleteSubscription(clientId: string, eventSubscriptionId: string, through: ApiVersion): Promise<ChangeResult>;
+  deleteSubscription(
+    clientId: string,
+    eventSubscriptionId: string,
+    through: ApiVersion,
+    nowMs: number,
+  ): Promise<ChangeResult>;
 
   /** Creates the one callback URL of a TPP. */
   createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'>;
@@ -377,7 +382,7 @@ export interface Store {
   /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
   replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult>;
   /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
-  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion): Promise<ChangeResult>;
+  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
   publish(
