@@ -6,6 +6,7 @@ import { type Clock, createLog, parseConfig, startService, systemClock } from '@
 import { type Authority, type Keyed, makeAuthority } from './certificates.ts';
 import { createHttpClient, type HttpClient } from './http.ts';
 import { makeSigningKey, type SigningKey, sha256Hex } from './jws.ts';
+import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTpp, type Tpp } from './tpp.ts';
 
 /** The clock of the machine, which a test may put forward. */
@@ -126,7 +127,11 @@ export async function startTestBank(options: TestBankOptions = {}): Promise<Test
   };
   const logFile = join(folder, 'service.log');
   const clock: MovableClock = { ...systemClock, aheadMs: 0, nowMs: () => systemClock.nowMs() + clock.aheadMs };
-  const service = await startService(parseConfig(config, folder), { log: createLog('debug', logFile), clock });
+  const service = await startService(parseConfig(config, folder), {
+    log: createLog('debug', logFile),
+    clock,
+    resolveHost: resolveTestHost,
+  });
   const operator = createHttpClient(service.operatorUrl, { ca: authority.certificatePem });
   const tpps = new Map<string, Tpp>();
   const closers = [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuthorisationServer, startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, type RunningService, startService, systemClock } from '@tidings/service';
+import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
 import { createHttpPeer } from './tpp-http.ts';
 import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
@@ -98,6 +99,7 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const service = await startService(config, {
     log: createLog('debug', join(folder, 'service.log')),
     clock,
+    resolveHost: resolveTestHost,
     readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
   });
   const operator = operatorOf(service.operatorUrl);

@@ -251,6 +251,31 @@ export const ConfigSchema = section({
       120_000,
       'Deadline over one whole attempt: look-up, connection, TLS, request and answer',
     ),
+    callbackAddressesAllowed: Type.Array(text('CIDR block, such as 10.1.0.0/16'), {
+      default: [],
+      maxItems: 100,
+      description:
+        'Addresses that callback URLs may lead to although they are not public: the bank’s own networks, a sandbox’s loopback',
+    }),
+    dnsServers: Type.Array(text('IP address, with a port if it is not 53'), {
+      default: [],
+      maxItems: 10,
+      description: 'DNS servers that hosts of callback URLs are looked up at. Default: those of the system',
+    }),
+    dnsTimeoutMs: whole(2000, 50, 30_000, 'Longest time that a DNS server is waited for'),
+    proxyUrl: Type.Optional(
+      Type.String({
+        format: 'uri',
+        pattern: '^https?://[^@]+$',
+        description: 'HTTP proxy that callback URLs are reached through (CONNECT); it looks their hosts up then',
+      }),
+    ),
+    connectionMaxMs: whole(
+      300_000,
+      1000,
+      86_400_000,
+      'Longest life of a connection that is used again; the host is looked up anew after it',
+    ),
     responseBytesMax: whole(65_536, 0, 1_048_576, 'How much of an answer is read before the connection is cut'),
     concurrencyMax: whole(1024, 1, 16_384, 'Attempts under way at once'),
     concurrencyPerTppMax: whole(8, 1, 1024, 'Attempts under way at once to one TPP'),

@@ -17,7 +17,9 @@ const ShownAttempt = Type.Object(
       Type.Boolean({ description: 'false: it acknowledged without the echo it owes' }),
     ),
     retryAfterMs: Type.Optional(Type.Number({ description: 'What a 429 or 503 asked for' })),
-    errorClass: Type.Optional(Type.Enum(['dns', 'connect', 'tls', 'timeout', 'reset', 'malformed'])),
+    errorClass: Type.Optional(
+      Type.Enum(['dns', 'forbidden-address', 'connect', 'tls', 'timeout', 'reset', 'oversized', 'malformed']),
+    ),
     detail: Type.Optional(Type.String()),
   },
   closed,
