@@ -1,0 +1,139 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { machineNowMs } from './clock.ts';
+import { compareLedgers, type Delivery } from './ledgers.ts';
+import type { Report } from './report.ts';
+import { type BenchOptions, betweenSigningLimits, drain, type Rig, startRig } from './rig.ts';
+import { rounded } from './statistics.ts';
+import { BACKLOG, PEAK_RSS_MB } from './targets.ts';
+import { costs } from './throughput.ts';
+
+export interface BacklogOptions extends BenchOptions {
+  readonly sizes: readonly number[];
+}
+
+export const BACKLOG_SIZES = [10_000, 1_000_000];
+
+const BATCH = 1000;
+/** Of a small backlog, what is measured before its end is near. */
+const MEASURED_PART = 0.8;
+const MEASURED_MAX = 8000;
+const MEASURE_MAX_MS = 120_000;
+// Beyond, the rest of a backlog is not waited for; some of it is asked for instead.
+const DRAINED_MAX = 20_000;
+const ASKED_FOR = 200;
+
+/**
+ * Publishes to suspended TPPs, for which nothing is attempted, lets all of them resume, and takes the time that the same
+ * number of deliveries then needs, with a small backlog and with a large one.
+ */
+export async function benchBacklog(options: BacklogOptions): Promise<Report> {
+  const { machine, result: sizes } = await betweenSigningLimits(options.say, async () => {
+    const measured: Awaited<ReturnType<typeof measureBacklog>>[] = [];
+    for (const size of options.sizes) measured.push(await measureBacklog(options, size));
+    return measured;
+  });
+  const [small, large] = sizes;
+  if (small === undefined || large === undefined) throw new Error('two sizes are needed');
+  const ratio = small.deliveredPerSecond / large.deliveredPerSecond;
+  const total = (name: 'accepted' | 'lost' | 'duplicates' | 'unknown' | 'signaturesVerified' | 'signaturesWrong') =>
+    sizes.reduce((sum, { ledgers }) => sum + ledgers[name], 0);
+  return {
+    ...{ bench: 'backlog', store: options.store, machine },
+    figures: { smallToLarge: ratio, sizes: sizes.map(({ ledgers: _, ...figures }) => figures) },
+    ledgers: {
+      ...{ accepted: total('accepted'), lost: total('lost'), duplicates: total('duplicates') },
+      ...{ unknown: total('unknown') },
+      ...{ signaturesVerified: total('signaturesVerified'), signaturesWrong: total('signaturesWrong') },
+    },
+    targets: [
+      { ...BACKLOG, value: ratio },
+      { ...PEAK_RSS_MB, value: large.servicePeakRssBytes / 1e6 },
+    ],
+  };
+}
+
+async function measureBacklog(options: BacklogOptions, awaiting: number) {
+  const { say } = options;
+  const rig = await startRig(options);
+  try {
+    const bytesBefore = rig.bank.store.bytes();
+    await switchAll(rig, 'suspend');
+    const publishingFromMs = machineNowMs();
+    await publishAll(rig, awaiting, say);
+    const publishSeconds = (machineNowMs() - publishingFromMs) / 1000;
+    const storeBytesPerNotification = Math.round((rig.bank.store.bytes() - bytesBefore) / awaiting);
+    const rssBeforeResuming = rig.peakRssBytes();
+    say(`${awaiting} awaiting, published in ${rounded(publishSeconds)} s; resuming`);
+    const began = rig.cpuMs();
+    await switchAll(rig, 'resume');
+    const resumedMs = machineNowMs();
+    const wanted = Math.min(MEASURED_MAX, Math.floor(awaiting * MEASURED_PART));
+    while (rig.receiver.answered() < wanted && machineNowMs() - resumedMs < MEASURE_MAX_MS) await pause(50);
+    const ended = rig.cpuMs();
+    const answered = rig.receiver.answered();
+    const isDrained = awaiting <= DRAINED_MAX;
+    if (isDrained) await drain(rig);
+    else await switchAll(rig, 'suspend');
+    const { ledgers, answeredMs } = await settle(rig, isDrained);
+    return {
+      awaiting,
+      ...drainFigures(answeredMs, wanted, began.atMs),
+      resumeSeconds: (resumedMs - began.atMs) / 1000,
+      acceptedPerSecond: awaiting / publishSeconds,
+      ...costs(rig, began, ended, answered),
+      servicePeakRssBytesBeforeResuming: rssBeforeResuming,
+      ...{ storeBytesPerNotification, isDrained, ledgers },
+    };
+  } finally {
+    await rig.stop();
+  }
+}
+
+async function publishAll(rig: Rig, events: number, say: BenchOptions['say']): Promise<void> {
+  const progress = setInterval(() => say(`${rig.publisher.accepted()} of ${events} published`), 10_000);
+  await rig.publisher.load({ kind: 'count', batch: BATCH, events }).finally(() => clearInterval(progress));
+}
+
+async function switchAll({ bank }: Rig, to: 'suspend' | 'resume'): Promise<void> {
+  for (const { clientId } of bank.tpps) await bank.operate('POST', `tpps/${clientId}/${to}`);
+}
+
+/**
+ * The rate from the first delivery to the last of those that are measured, so that the time a resume takes does not
+ * count as claiming; and beside it what the wait for the first was.
+ */
+function drainFigures(answeredMs: readonly number[], wanted: number, resumingFromMs: number) {
+  const first = answeredMs[0] ?? 0;
+  const measured = answeredMs.slice(0, wanted);
+  const elapsedMs = (measured.at(-1) ?? 0) - first;
+  return {
+    deliveriesMeasured: measured.length,
+    deliveredPerSecond: ((measured.length - 1) / elapsedMs) * 1000,
+    firstAfterMs: first - resumingFromMs,
+  };
+}
+
+/** What is not waited for is no loss if the service still knows it as awaiting: some of it is asked for. */
+async function settle(rig: Rig, isDrained: boolean) {
+  // What was under way when the TPPs were suspended arrives.
+  await pause(1000);
+  const { deliveries, ...ledgers } = await compareLedgers(rig);
+  const answeredMs = deliveries.flatMap((one) => one.answeredMs ?? []).toSorted((left, right) => left - right);
+  if (isDrained) return { ledgers, answeredMs };
+  const left = deliveries.filter((one) => one.answeredMs === undefined);
+  const step = Math.max(Math.floor(left.length / ASKED_FOR), 1);
+  const lost = await countLost(
+    rig,
+    left.filter((_, at) => at % step === 0),
+  );
+  return { ledgers: { ...ledgers, lost }, answeredMs };
+}
+
+async function countLost({ bank }: Rig, asked: readonly Delivery[]): Promise<number> {
+  let lost = 0;
+  for (const { jti } of asked) {
+    const { state }: { state: string } = JSON.parse(await bank.operate('GET', `notifications/${jti}`));
+    if (state !== 'awaiting') lost += 1;
+  }
+  return lost;
+}
