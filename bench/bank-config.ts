@@ -7,8 +7,10 @@ import type { SandboxPki } from '@tidings/sandbox';
 
 export const AUDIENCE = 'https://bank.example/open-banking';
 
-/** The receiver is on this machine, where callback URLs may not lead unless they are allowed to. */
-// TODO at the merge of the address guard: { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] }
+/**
+ * Lets callback URLs lead to this machine, where the receiver is. Empty until the schema knows the setting, then:
+ * { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] }
+ */
 const CALLBACK_ADDRESSES = {};
 
 export interface Ports {

@@ -9,7 +9,13 @@ export function cpuMsOf(pid: number): number {
   return (utime + stime) * TICK_MS;
 }
 
-/** The same of a process and all of its children, those that have ended included: a PostgreSQL server. */
+/** The part of it that the main thread used: the rest is signing, TLS handshakes, files, garbage collection. */
+export function mainThreadCpuMsOf(pid: number): number {
+  const { utime, stime } = statOf(`${pid}/task/${pid}`);
+  return (utime + stime) * TICK_MS;
+}
+
+/** CPU time of a process and all of its children, those that have ended included: a PostgreSQL server. */
 export function cpuMsOfFamily(pid: number): number {
   const parent = statOf(pid);
   const children = readdirSync('/proc')
@@ -35,7 +41,7 @@ export function peakRssBytesOf(pid: number): number {
 }
 
 /** proc(5), /proc/pid/stat; the name in it may hold anything, so that fields are counted from behind its bracket. */
-function statOf(pid: number) {
+function statOf(pid: number | string) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(fields[number - 3]);

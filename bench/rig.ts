@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type BenchBank, startBank } from './bank.ts';
 import type { StoreKind } from './bench-store.ts';
 import { machineNowMs } from './clock.ts';
-import { cpuMsOf, peakRssBytesOf } from './processes.ts';
+import { cpuMsOf, mainThreadCpuMsOf, peakRssBytesOf } from './processes.ts';
 import { type Publisher, startPublisher } from './publisher.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { signingLimitPerSecond } from './signing-limit.ts';
@@ -25,6 +25,7 @@ export interface BenchOptions {
 export interface CpuMs {
   readonly atMs: number;
   readonly service: number;
+  readonly serviceMainThread: number;
   readonly receiver: number;
   readonly publisher: number;
   /** Of a database server; undefined where the store runs inside the service. */
@@ -74,6 +75,7 @@ export async function startRig(options: BenchOptions): Promise<Rig> {
     cpuMs: () => ({
       atMs: machineNowMs(),
       service: cpuMsOf(bank.servicePid),
+      serviceMainThread: mainThreadCpuMsOf(bank.servicePid),
       receiver: cpuMsOf(receiver.pid),
       publisher: cpuMsOf(publisher.pid),
       database: bank.store.cpuMs(),

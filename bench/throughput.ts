@@ -40,7 +40,13 @@ interface ThroughputFigures {
   readonly acceptTo202FromAnswered: Latency;
   readonly serviceCpuMsPerDelivery: number;
   /** Cores that each kept busy, of those that there are. */
-  readonly coresBusy: { service: number; receiver: number; publisher: number; database?: number };
+  readonly coresBusy: {
+    service: number;
+    serviceMainThread: number;
+    receiver: number;
+    publisher: number;
+    database?: number;
+  };
   readonly servicePeakRssBytes: number;
   readonly storeBytesPerNotification: number;
   readonly postponed: number;
@@ -90,12 +96,14 @@ export async function measureThroughput(options: ThroughputOptions, seconds: num
 /** What a number of deliveries cost between two looks at the processes. */
 export function costs(rig: Rig, began: CpuMs, ended: CpuMs, delivered: number) {
   const elapsedMs = ended.atMs - began.atMs;
-  const busy = (name: 'service' | 'receiver' | 'publisher') => (ended[name] - began[name]) / elapsedMs;
+  const busy = (name: 'service' | 'serviceMainThread' | 'receiver' | 'publisher') =>
+    (ended[name] - began[name]) / elapsedMs;
   const { database } = ended;
   return {
     serviceCpuMsPerDelivery: (ended.service - began.service) / delivered,
     coresBusy: {
       service: busy('service'),
+      serviceMainThread: busy('serviceMainThread'),
       receiver: busy('receiver'),
       publisher: busy('publisher'),
       ...(database !== undefined && { database: (database - (began.database ?? 0)) / elapsedMs }),
