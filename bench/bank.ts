@@ -71,6 +71,9 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const logLevel = options.logLevel ?? 'warn';
   const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel };
   const service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments);
+  // However the bench ends, the service ends with it.
+  const killService = () => void service.kill();
+  process.once('exit', killService);
   const { transport, signing, organisationId, softwareStatementId } = pki.tpp;
   // A hundred handshakes at once, on the machine that also answers them, take their time.
   const connect = {
@@ -135,6 +138,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     stop: async () => {
       await agent.destroy();
       await service.terminate();
+      process.off('exit', killService);
       await store.stop();
       await authorisationServer.close();
       rmSync(folder, { recursive: true });

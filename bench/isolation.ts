@@ -29,7 +29,7 @@ interface Phase {
  * @param options.seconds how long is measured in all, in four phases
  */
 export async function benchIsolation(options: LatencyOptions): Promise<Report> {
-  const { machine, result } = await betweenSigningLimits(options.say, () => measureIsolation(options));
+  const { machine, result } = await betweenSigningLimits(options, () => measureIsolation(options));
   const { ledgers, ...figures } = result;
   return {
     ...{ bench: 'isolation', store: options.store, machine, figures, ledgers },

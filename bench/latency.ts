@@ -18,7 +18,7 @@ export const BEAT_MS = 10;
 
 /** Small batches, evenly paced, at half the load that the service can take: what a notification takes to arrive. */
 export async function benchLatency(options: LatencyOptions): Promise<Report> {
-  const { machine, result } = await betweenSigningLimits(options.say, () => measureLatency(options));
+  const { machine, result } = await betweenSigningLimits(options, () => measureLatency(options));
   const { ledgers, window, ...figures } = result;
   const { p50Ms, p99Ms } = figures.acceptTo202FromSent;
   return {

@@ -5,11 +5,11 @@ import { rounded } from './statistics.ts';
 import { type Measured, standing } from './targets.ts';
 
 /** What a bench of deliveries came to. */
-export interface Report {
+export interface Report<Figures extends object = object> {
   readonly bench: string;
   readonly store: StoreKind;
   readonly machine: Machine;
-  readonly figures: object;
+  readonly figures: Figures;
   readonly ledgers: Omit<Ledgers, 'deliveries'>;
   readonly targets: readonly Measured[];
   /** When the figures were taken, on the machine's monotonic clock, where that is one stretch of time. */

@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly logLevel: string;
   /** A folder for CPU profiles of the service, the receiver and the publisher. */
   readonly profileFolder: string | undefined;
+  /** How long the signing limit is measured, each time. */
+  readonly signingLimitSeconds?: number;
   readonly say: Say;
 }
 
@@ -55,6 +57,15 @@ export async function startRig(options: BenchOptions): Promise<Rig> {
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
   const bank = await startBank(TPPS, { store, logLevel, nodeArguments: nodeArguments('service') });
+  try {
+    return await completeRig(bank, nodeArguments);
+  } catch (error) {
+    await bank.stop();
+    throw error;
+  }
+}
+
+async function completeRig(bank: BenchBank, nodeArguments: (name: string) => string[]): Promise<Rig> {
   const { certificatePem, keyPem } = bank.pki.tpp.transport;
   const receiver = await startReceiver({
     ...{ tpps: TPPS, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
@@ -129,15 +140,15 @@ export interface Machine {
 
 /** Measures the signing limit, then does the work, then measures it again. */
 export async function betweenSigningLimits<T>(
-  say: Say,
+  { say, signingLimitSeconds = SIGNING_LIMIT_SECONDS }: BenchOptions,
   work: () => Promise<T>,
 ): Promise<{ machine: Machine; result: T }> {
   const [loadAverageAtStart = 0] = loadavg();
   say('measuring the signing limit');
-  const before = await signingLimitPerSecond(SIGNING_LIMIT_SECONDS);
+  const before = await signingLimitPerSecond(signingLimitSeconds);
   const result = await work();
   say('measuring the signing limit again');
-  const after = await signingLimitPerSecond(SIGNING_LIMIT_SECONDS);
+  const after = await signingLimitPerSecond(signingLimitSeconds);
   const mean = (before + after) / 2;
   return {
     machine: { cores: availableParallelism(), loadAverageAtStart, signingLimitPerSecond: { before, after, mean } },

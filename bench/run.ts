@@ -120,6 +120,10 @@ async function runPolling(flags: Flags): Promise<number> {
   return 0;
 }
 
+// Ends the processes that it started, too.
+process.once('SIGTERM', () => process.exit(143));
+process.once('SIGINT', () => process.exit(130));
+
 try {
   process.exitCode = await main();
 } catch (error) {

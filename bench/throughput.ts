@@ -10,6 +10,7 @@ const WARM_UP_SECONDS = 3;
 export interface ThroughputOptions extends BenchOptions {
   readonly batch?: number;
   readonly outstandingMax?: number;
+  readonly warmUpSeconds?: number;
 }
 
 const BATCH = 100;
@@ -17,16 +18,18 @@ const BATCH = 100;
 const OUTSTANDING_MAX = 5000;
 
 /** As fast as the service accepts, with a bounded number accepted and not yet delivered. */
-export async function benchThroughput(options: ThroughputOptions): Promise<Report> {
+export async function benchThroughput(
+  options: ThroughputOptions,
+): Promise<Report<Omit<ThroughputFigures, 'ledgers' | 'window'> & { deliveredPerSigning: number }>> {
   const seconds = options.seconds ?? SECONDS;
-  const { machine, result } = await betweenSigningLimits(options.say, () => measureThroughput(options, seconds));
+  const { machine, result } = await betweenSigningLimits(options, () => measureThroughput(options, seconds));
   const { ledgers, window, ...figures } = result;
   const ratio = figures.deliveredPerSecond / machine.signingLimitPerSecond.mean;
   return {
     bench: 'throughput',
     store: options.store,
     machine,
-    figures: { seconds, ...figures, deliveredPerSigning: ratio },
+    figures: { ...figures, deliveredPerSigning: ratio },
     ledgers,
     window,
     targets: THROUGHPUT_TARGETS[options.store].map((target) => ({ ...target, value: ratio })),
@@ -34,6 +37,7 @@ export async function benchThroughput(options: ThroughputOptions): Promise<Repor
 }
 
 interface ThroughputFigures {
+  readonly seconds: number;
   readonly acceptedPerSecond: number;
   readonly deliveredPerSecond: number;
   readonly acceptTo202FromSent: Latency;
@@ -58,14 +62,14 @@ interface ThroughputFigures {
 
 /** @param seconds how long is measured, after the warm-up */
 export async function measureThroughput(options: ThroughputOptions, seconds: number): Promise<ThroughputFigures> {
-  const { say, batch = BATCH, outstandingMax = OUTSTANDING_MAX } = options;
+  const { say, batch = BATCH, outstandingMax = OUTSTANDING_MAX, warmUpSeconds = WARM_UP_SECONDS } = options;
   const rig = await startRig(options);
   try {
     const bytesBefore = rig.bank.store.bytes();
-    say(`publishing as fast as the service accepts, for ${WARM_UP_SECONDS} s and then ${seconds} s`);
+    say(`publishing as fast as the service accepts, for ${warmUpSeconds} s and then ${seconds} s`);
     const marks: CpuMs[] = [];
-    await loadFor(rig, { kind: 'saturate', batch, outstandingMax }, WARM_UP_SECONDS + seconds, async () => {
-      await pause(WARM_UP_SECONDS * 1000);
+    await loadFor(rig, { kind: 'saturate', batch, outstandingMax }, warmUpSeconds + seconds, async () => {
+      await pause(warmUpSeconds * 1000);
       marks.push(rig.cpuMs());
       await pause(seconds * 1000 - 20);
       marks.push(rig.cpuMs());
@@ -78,6 +82,7 @@ export async function measureThroughput(options: ThroughputOptions, seconds: num
     const delivered = deliveries.filter(({ answeredMs }) => isIn(answeredMs));
     const elapsedSeconds = (ended.atMs - began.atMs) / 1000;
     return {
+      seconds,
       acceptedPerSecond: deliveries.filter(({ acceptedMs }) => isIn(acceptedMs)).length / elapsedSeconds,
       deliveredPerSecond: delivered.length / elapsedSeconds,
       acceptTo202FromSent: latencyOf(delivered),
