@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { machineNowMs } from './clock.ts';
 import { compareLedgers, type Delivery } from './ledgers.ts';
 import type { Report } from './report.ts';
-import { type BenchOptions, betweenSigningLimits, drain, type Rig, startRig } from './rig.ts';
+import { type BenchOptions, betweenSigningLimits, drain, loadFor, type Rig, startRig } from './rig.ts';
 import { rounded } from './statistics.ts';
 import { BACKLOG, PEAK_RSS_MB } from './targets.ts';
 import { costs } from './throughput.ts';
@@ -14,6 +14,7 @@ export interface BacklogOptions extends BenchOptions {
 export const BACKLOG_SIZES = [10_000, 1_000_000];
 
 const BATCH = 1000;
+const WARM_UP_SECONDS = 6;
 /** Of what is left of a small backlog when all have resumed, what is measured before its end is near. */
 const MEASURED_PART = 0.8;
 const MEASURED_MAX = 8000;
@@ -57,6 +58,7 @@ async function measureBacklog(options: BacklogOptions, awaiting: number) {
   const { say } = options;
   const rig = await startRig(options);
   try {
+    const warmedUp = await warmUp(rig);
     const bytesBefore = rig.bank.store.bytes();
     await switchAll(rig, 'suspend');
     const publishingFromMs = machineNowMs();
@@ -70,7 +72,7 @@ async function measureBacklog(options: BacklogOptions, awaiting: number) {
     const resumedMs = machineNowMs();
     const resumedCpu = rig.cpuMs();
     const before = rig.receiver.answered();
-    const wanted = Math.min(MEASURED_MAX, Math.floor((awaiting - before) * MEASURED_PART));
+    const wanted = Math.min(MEASURED_MAX, Math.floor((awaiting + warmedUp - before) * MEASURED_PART));
     const isUnderWay = () => rig.receiver.answered() < before + wanted;
     while (isUnderWay() && machineNowMs() - resumedMs < MEASURE_MAX_MS) await pause(50);
     const ended = rig.cpuMs();
@@ -82,7 +84,7 @@ async function measureBacklog(options: BacklogOptions, awaiting: number) {
     return {
       awaiting,
       ...drainFigures(answeredMs, wanted, resumedMs),
-      firstAfterMs: (answeredMs[0] ?? 0) - resumingFromMs,
+      firstAfterMs: (answeredMs.find((atMs) => atMs >= resumingFromMs) ?? 0) - resumingFromMs,
       resumeSeconds: (resumedMs - resumingFromMs) / 1000,
       acceptedPerSecond: awaiting / publishSeconds,
       ...costs(rig, resumedCpu, ended, delivered),
@@ -94,8 +96,15 @@ async function measureBacklog(options: BacklogOptions, awaiting: number) {
   }
 }
 
+/** The large backlog would have it while the many TPPs resume, the small one would not. @returns how many it delivered */
+async function warmUp(rig: Rig): Promise<number> {
+  await loadFor(rig, { kind: 'saturate', batch: 100, outstandingMax: 1000 }, WARM_UP_SECONDS);
+  await drain(rig);
+  return rig.receiver.answered();
+}
+
 async function publishAll(rig: Rig, events: number, say: BenchOptions['say']): Promise<void> {
-  const progress = setInterval(() => say(`${rig.publisher.accepted()} of ${events} published`), 10_000);
+  const progress = setInterval(() => say(`${rig.publisher.accepted()} published, ${events} wanted`), 10_000);
   await rig.publisher.load({ kind: 'count', batch: BATCH, events }).finally(() => clearInterval(progress));
 }
 

@@ -70,7 +70,10 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const store = await openBenchStore(options.store ?? 'sqlite', folder);
   const logLevel = options.logLevel ?? 'warn';
   const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel };
-  const service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments);
+  const service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments).catch(async (error) => {
+    await store.stop();
+    throw error;
+  });
   // However the bench ends, the service ends with it.
   const killService = () => void service.kill();
   process.once('exit', killService);
