@@ -43,5 +43,6 @@ export function startHelper<To extends object, From>(
 export function speakToParent<To, From extends object>(onMessage: (message: To) => void): (message: From) => void {
   process.on('message', (message) => onMessage(message as To));
   process.once('disconnect', () => process.exit(0));
-  return (message) => void process.send?.(message);
+  // A parent that has just gone hears nothing any more, which is no failure.
+  return (message) => void process.send?.(message, undefined, undefined, () => undefined);
 }
