@@ -27,7 +27,9 @@ export function startHelper<To extends object, From>(
   });
   return {
     pid: child.pid ?? 0,
-    send: (message) => void child.send(message),
+    send: (message) => {
+      if (!stopping) child.send(message);
+    },
     stop: async () => {
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
