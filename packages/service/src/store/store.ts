@@ -412,6 +412,8 @@ export interface Store {
   /** Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted. */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 
+  /** Where the notifications of a TPP are pushed; undefined when nowhere. */
+  target(clientId: string): Promise<Target | undefined>;
   /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
   targets(after: string, limit: number): Promise<readonly Target[]>;
   /**
