@@ -50,7 +50,7 @@ export function createPublishingGate(options: PublishingGateOptions): Publishing
     enter: async (contentLength = bodyBytesMax) => {
       const bodyBytes = Math.min(contentLength, bodyBytesMax);
       if (requests >= requestsMax) {
-        throw busy(`${requests} publish requests are being worked on, which is "publishing.requestsMax"`);
+        throw busy('As many publish requests are being worked on as "publishing.requestsMax" allows');
       }
       // A body that is larger than the bound on all of them is let in when it is alone, or it never would be.
       if (bytes > 0 && bytes + bodyBytes > inFlightBytesMax) {
