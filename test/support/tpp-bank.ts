@@ -72,7 +72,8 @@ export const AUDIENCE = 'https://bank.example/open-banking';
 export const ISSUER = 'https://bank.example/';
 export const ORGANISATION_ID = '0015800001TESTBANK';
 export const EVENT_TYPES_URL = 'https://bank.example/event-types';
-const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
+/** What the operator API lets in. */
+export const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const HOST = '127.0.0.1';
 /** How long access tokens live. */

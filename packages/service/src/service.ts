@@ -14,6 +14,7 @@ import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
+import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
@@ -109,6 +110,7 @@ interface Parts {
   readonly api: Api;
   readonly operator: FastifyInstance;
   readonly engine: Engine;
+  readonly sweeper: Sweeper;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -139,8 +141,10 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
     onTppChanged: wake,
+    onDue: wake,
   });
-  return { keys, api, operator, engine, wake, clients: [client, ...clients], setPublicUrl };
+  const sweeper = startSweeper({ ...config.retention, store, clock, log });
+  return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -220,7 +224,8 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  await Promise.all([parts.operator.close(), parts.api.server.close(), parts.engine.stop(graceMs)]);
+  const { operator, api, engine, sweeper } = parts;
+  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
   await Promise.all(parts.clients.map((client) => client.close()));
   await store.close();
 }
