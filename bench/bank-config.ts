@@ -11,7 +11,7 @@ export const AUDIENCE = 'https://bank.example/open-banking';
  * Lets callback URLs lead to this machine, where the receiver is. Empty until the schema knows the setting, then:
  * { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] }
  */
-const CALLBACK_ADDRESSES = {};
+const CALLBACK_ADDRESSES = { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] };
 
 export interface Ports {
   readonly api: number;
