@@ -68,7 +68,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
   const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
-  const store = openSqliteStore({ file: config.store.file ?? '', nowMs: clock.nowMs() });
+  const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
@@ -178,10 +178,11 @@ function assembleDelivery(
     connectionsPerOriginMax: delivery.concurrencyPerTppMax,
     ...{ guard, clock },
   });
-  const lookMs = config.store.url === undefined ? undefined : config.store.lookMs;
   const engine = new Engine({
     ...delivery,
-    ...{ policy, breaker, unresponsive, financialId, lookMs, store, signer, client, clock, random, log },
+    // The SQLite store is this process's alone: nobody else leaves anything in it.
+    lookMs: undefined,
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });
   return { engine, client };
 }
