@@ -1,0 +1,52 @@
+import { openSqliteStore } from '../../packages/service/test/support/parts.ts';
+import type { Mutation } from './instance.ts';
+import { openMemoryStore } from './memory-store.ts';
+import type { Oracle } from './oracle.ts';
+import { TraceLines } from './trace.ts';
+import { World } from './world.ts';
+
+export type StoreKind = 'memory' | 'sqlite';
+
+export interface SeedReport {
+  readonly seed: number;
+  /** The rule that was broken; undefined: none was. */
+  readonly breach: string | undefined;
+  /** For a reader: what broke, in which world, how to see it again. */
+  readonly text: string;
+  readonly trace: readonly string[];
+  /** Of the trace; the same for two runs in which the same happened. */
+  readonly hash: string;
+  readonly seen: Oracle['seen'];
+}
+
+const TRACE_LINES_SHOWN = 60;
+
+/** Runs one seed. A seed that fails is run once more, to show how it came to that. */
+export async function runSeed(options: {
+  seed: number;
+  storeKind: StoreKind;
+  isTraced?: boolean;
+  mutation?: Mutation;
+}): Promise<SeedReport> {
+  const { seed, storeKind, mutation } = options;
+  const lines = new TraceLines();
+  const openStore = (nowMs: number) =>
+    storeKind === 'memory' ? openMemoryStore() : openSqliteStore({ file: ':memory:', nowMs });
+  const world = new World({
+    ...{ seed, openStore },
+    ...(mutation !== undefined && { mutation }),
+    ...(options.isTraced === true && { traceOf: (timeline) => lines.traceOf(timeline) }),
+  });
+  const breach = await world.run();
+  if (breach !== undefined && options.isTraced !== true && mutation === undefined) {
+    return runSeed({ ...options, isTraced: true });
+  }
+  const text = [
+    `seed ${seed}: ${breach ?? 'nothing was broken'}`,
+    `settings: ${JSON.stringify(world.settings)}`,
+    ...world.script.map((action) => `  ${JSON.stringify(action)}`),
+    ...lines.lines.slice(-TRACE_LINES_SHOWN),
+    `again: npm run sim -- --seed ${seed}${storeKind === 'sqlite' ? ' --store sqlite' : ''} --trace`,
+  ].join('\n');
+  return { seed, breach, text, trace: lines.lines, hash: lines.hash, seen: world.oracle.seen };
+}
