@@ -22,7 +22,6 @@ export interface Grant {
   readonly claimed: ClaimedNotification;
   readonly life: Life;
   readonly note: Note;
-  readonly round: number;
   readonly grantedAtMs: number;
   /** When its lease runs out, counted from when it was asked for. */
   readonly untilMs: number;
@@ -44,9 +43,8 @@ export interface Note {
   current: Grant | undefined;
   /** It must not be claimed before this, by the clock of who claims. */
   dueAtMs: number;
-  round: number;
+  /** Attempts that failed since the retry policy last began anew. */
   failures: number;
-  roundBeganAtMs: number | undefined;
   acknowledgedAtMs: number | undefined;
   acknowledgedThrough: Grant | undefined;
   /** When the first POST began. */

@@ -74,13 +74,7 @@ export class Oracle {
 
   replaced(clientId: string, url: string, nowMs: number): void {
     const party = this.party(clientId);
-    if (party.url !== url) {
-      for (const note of party.awaiting) {
-        if (note.current === undefined) continue;
-        note.current = undefined;
-        note.dueAtMs = EVER;
-      }
-    }
+    if (party.url !== url) this.#fence(party);
     party.url = url;
     if (party.isUnresponsive) this.#comeBack(party, nowMs);
     else this.#newRound(party);
@@ -89,7 +83,8 @@ export class Oracle {
   suspended(clientId: string, isSuspended: boolean): void {
     const party = this.party(clientId);
     party.isSuspended = isSuspended;
-    if (!isSuspended) this.#newRound(party);
+    if (isSuspended) this.#fence(party);
+    else this.#newRound(party);
   }
 
   removed(clientId: string): void {
@@ -166,7 +161,7 @@ export class Oracle {
     if (party.isUnresponsive) this.seen.probes += 1;
     if (party.backAtMs !== undefined) party.claimedSinceBack += 1;
     const times = { grantedAtMs: this.#timeline.nowMs, untilMs: asked.atMs + asked.leaseMs };
-    const grant: Grant = { claimed, life, note, round: note.round, ...times, hasPosted: false };
+    const grant: Grant = { claimed, life, note, ...times, hasPosted: false };
     note.current = grant;
     note.dueAtMs = asked.nowMs + asked.leaseMs;
     this.#grants.set(keyOf(claimed), grant);
@@ -276,7 +271,7 @@ export class Oracle {
       const grant = this.#grants.get(keyOf(one));
       if (grant === undefined || grant.note.current !== grant) continue;
       grant.note.current = undefined;
-      grant.note.dueAtMs = nowMs;
+      grant.note.dueAtMs = EVER;
       const party = this.parties.get(one.clientId);
       if (one.probe !== undefined && party?.isUnresponsive) party.probeAtMs = Math.min(party.probeAtMs, nowMs);
     }
@@ -305,8 +300,8 @@ export class Oracle {
     }
     const note: Note = {
       ...{ jti, eventId: event.id, clientId: event.clientId, claims, publishedAtMs: this.#timeline.nowMs },
-      ...{ state: 'awaiting', set: undefined, current: undefined, dueAtMs: EVER, round: 0, failures: 0 },
-      ...{ roundBeganAtMs: undefined, acknowledgedAtMs: undefined, acknowledgedThrough: undefined },
+      ...{ state: 'awaiting', set: undefined, current: undefined, dueAtMs: EVER, failures: 0 },
+      ...{ acknowledgedAtMs: undefined, acknowledgedThrough: undefined },
       ...{ firstPostAtMs: undefined, isTaken: false },
     };
     this.notes.set(jti, note);
@@ -371,7 +366,7 @@ export class Oracle {
     if (breach !== undefined) this.fail(`${life.name}, ${record.claimed.jti}: ${breach}`);
   }
 
-  #record(grant: Grant, { attempt, next, claimed }: AttemptRecord, result: RecordResult | undefined, nowMs: number) {
+  #record(grant: Grant, { next, claimed }: AttemptRecord, result: RecordResult | undefined, nowMs: number) {
     const { note } = grant;
     const party = this.parties.get(note.clientId);
     const stands = note.current === grant;
@@ -388,18 +383,17 @@ export class Oracle {
     if (!stands || party === undefined) return;
     note.current = undefined;
     note.dueAtMs = EVER;
-    if (grant.round === note.round) {
-      note.failures += 1;
-      note.roundBeganAtMs ??= attempt.startedAtMs;
-    }
+    note.failures += 1;
     if (next.kind === 'retry') {
       if (!party.isUnresponsive) note.dueAtMs = next.atMs;
-    } else if (!party.isUnresponsive) {
+    } else if (party.isUnresponsive) {
+      if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
+    } else if (claimed.probe === undefined) {
       this.seen.ceased += 1;
       party.isUnresponsive = true;
       party.probeAtMs = next.probeAtMs;
       if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
-    } else if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
+    }
   }
 
   #acknowledge(note: Note, through: Grant | undefined): void {
@@ -416,14 +410,21 @@ export class Oracle {
     this.#newRound(party);
   }
 
+  /** What is under way has no say any more. */
+  #fence(party: PartyNote): void {
+    for (const note of party.awaiting) {
+      if (note.current === undefined) continue;
+      note.current = undefined;
+      note.dueAtMs = EVER;
+    }
+  }
+
   #newRound(party: PartyNote): void {
     for (const note of party.awaiting) this.#renew(note);
   }
 
   #renew(note: Note): void {
-    note.round += 1;
     note.failures = 0;
-    note.roundBeganAtMs = undefined;
     if (note.current === undefined) note.dueAtMs = EVER;
   }
 

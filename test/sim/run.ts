@@ -7,17 +7,15 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
-    store: { type: 'string', default: 'memory' },
     trace: { type: 'boolean', default: false },
   },
 });
-const storeKind = values.store === 'sqlite' ? 'sqlite' : 'memory';
 const from = Number(values.seed ?? values.from);
 const seeds = values.seed === undefined ? Number(values.seeds) : 1;
 const began = performance.now();
 let shown = began;
 for (let done = 0; done < seeds; done += 1) {
-  const report = await runSeed({ seed: from + done, storeKind, isTraced: values.trace });
+  const report = await runSeed({ seed: from + done, isTraced: values.trace });
   if (values.trace) console.log(report.trace.join('\n'));
   if (report.breach !== undefined) {
     console.log(report.text);

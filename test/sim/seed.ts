@@ -1,11 +1,8 @@
 import { openSqliteStore } from '../../packages/service/test/support/parts.ts';
 import type { Mutation } from './instance.ts';
-import { openMemoryStore } from './memory-store.ts';
 import type { Oracle } from './oracle.ts';
 import { TraceLines } from './trace.ts';
 import { World } from './world.ts';
-
-export type StoreKind = 'memory' | 'sqlite';
 
 export interface SeedReport {
   readonly seed: number;
@@ -24,16 +21,13 @@ const TRACE_LINES_SHOWN = 60;
 /** Runs one seed. A seed that fails is run once more, to show how it came to that. */
 export async function runSeed(options: {
   seed: number;
-  storeKind: StoreKind;
   isTraced?: boolean;
   mutation?: Mutation;
 }): Promise<SeedReport> {
-  const { seed, storeKind, mutation } = options;
+  const { seed, mutation } = options;
   const lines = new TraceLines();
-  const openStore = (nowMs: number) =>
-    storeKind === 'memory' ? openMemoryStore() : openSqliteStore({ file: ':memory:', nowMs });
   const world = new World({
-    ...{ seed, openStore },
+    ...{ seed, openStore: (nowMs) => openSqliteStore({ file: ':memory:', nowMs }) },
     ...(mutation !== undefined && { mutation }),
     ...(options.isTraced === true && { traceOf: (timeline) => lines.traceOf(timeline) }),
   });
@@ -46,7 +40,7 @@ export async function runSeed(options: {
     `settings: ${JSON.stringify(world.settings)}`,
     ...world.script.map((action) => `  ${JSON.stringify(action)}`),
     ...lines.lines.slice(-TRACE_LINES_SHOWN),
-    `again: npm run sim -- --seed ${seed}${storeKind === 'sqlite' ? ' --store sqlite' : ''} --trace`,
+    `again: npm run sim -- --seed ${seed} --trace`,
   ].join('\n');
   return { seed, breach, text, trace: lines.lines, hash: lines.hash, seen: world.oracle.seen };
 }
