@@ -45,6 +45,7 @@ export class Oracle {
   /** When something last went wrong that may delay others. */
   #disturbedAtMs = EVER;
   #breach: string | undefined;
+  #latestNowMs = EVER;
   /** What the run showed at all, so that a run which shows nothing can be told. */
   readonly seen = { posts: 0, acknowledged: 0, duplicates: 0, ceased: 0, cameBack: 0, overtaken: 0, probes: 0 };
 
@@ -207,7 +208,9 @@ export class Oracle {
       this.fail(`${life.name} sent bytes that were never kept`);
       return undefined;
     }
-    const grant = [...life.held].find((one) => one.note === note && !one.hasPosted);
+    const [grant] = [...life.held]
+      .filter((one) => one.note === note && !one.hasPosted)
+      .sort((left, right) => right.untilMs - left.untilMs);
     if (grant === undefined) {
       this.fail(`${life.name} sent ${note.jti} without a claim, or twice on one`);
       return undefined;
@@ -314,8 +317,10 @@ export class Oracle {
     if (claimed.callbackUrl !== party.url) return `to ${claimed.callbackUrl}`;
     if (JSON.stringify(claimed.claims) !== note.claims) return 'with other claims';
     if (claimed.set !== note.set) return 'without the SET that is kept';
-    if (asked.nowMs < note.dueAtMs) {
-      return `${note.dueAtMs - asked.nowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
+    // A lease that has run out by anybody's clock is over.
+    this.#latestNowMs = Math.max(this.#latestNowMs, asked.nowMs);
+    if (this.#latestNowMs < note.dueAtMs) {
+      return `${note.dueAtMs - this.#latestNowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
     }
     if ((claimed.probe !== undefined) !== party.isUnresponsive) return `probe: ${claimed.probe}`;
     if (party.isUnresponsive && asked.nowMs < party.probeAtMs) return 'a probe too early';
