@@ -222,7 +222,7 @@ export class Engine {
     );
     const hasFailed = attempt.outcome.kind !== 'acknowledged';
     if (abort.aborted && attempt.outcome.kind === 'unreachable') return this.#handBack([claimed]);
-    if (this.#lanes.note(claimed.clientId, hasFailed)) this.#pauseAttempts(claimed);
+    this.#note(claimed, hasFailed);
     await this.#record(claimed, attempt);
   }
 
@@ -240,11 +240,15 @@ export class Engine {
     return this.#options.store.recordAttempts(records, this.#options.clock.nowMs());
   }
 
-  #pauseAttempts({ clientId, callbackUrl }: ClaimedNotification): void {
-    this.#options.log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
+  /** A callback URL at which most attempts fail is left alone for a while. */
+  #note({ clientId, callbackUrl }: ClaimedNotification, hasFailed: boolean): void {
+    const { log, clock } = this.#options;
+    const { hasOpened, trialAtMs } = this.#lanes.note(clientId, hasFailed);
+    if (trialAtMs === undefined) return;
+    this.#alarm.in(trialAtMs - clock.monotonicMs());
+    if (!hasOpened) return;
+    log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
     this.#handBack(this.#lanes.evict(clientId, false));
-    const trialAtMs = this.#lanes.nextTrialAtMs();
-    if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - this.#options.clock.monotonicMs());
   }
 
   /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */

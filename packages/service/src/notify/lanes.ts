@@ -128,18 +128,15 @@ export class Lanes {
     return undefined;
   }
 
-  /**
-   * Takes into account how an attempt ended; undefined: none was made.
-   *
-   * @returns true when its breaker opened with this one
-   */
-  note(clientId: string, hasFailed: boolean): boolean {
+  /** Takes into account how an attempt ended. @returns whether its breaker opened with this one, and until when it pauses */
+  note(clientId: string, hasFailed: boolean): { readonly hasOpened: boolean; readonly trialAtMs: number | undefined } {
     const lane = this.#laneOf(clientId);
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
     lane.credit = hasFailed
       ? Math.max(Math.floor(lane.credit / 2), 1)
       : Math.min(lane.credit + 1, queuePerTppMax + concurrencyPerTppMax);
-    return lane.breaker.note(hasFailed, this.#nowMs());
+    const hasOpened = lane.breaker.note(hasFailed, this.#nowMs());
+    return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
   }
 
   /** Frees the place of one that {@link next} gave. */

@@ -62,10 +62,7 @@ test('after the grace what is under way is cut off and handed back, without coun
   await bench.clock.advance(GRACE_MS);
   await stopped;
   const record = await look(bench.store, jti);
-  assert.deepEqual(
-    [record.state, record.attempts.length, record.nextAttemptAtMs],
-    ['awaiting', 0, START_MS + GRACE_MS],
-  );
+  assert.deepEqual([record.state, record.attempts.length, record.nextAttemptAtMs], ['awaiting', 0, START_MS]);
   bench.client.script(A, 202);
   const again = await bench.restart();
   again.engine.wake();
@@ -100,6 +97,7 @@ test('what is claimed while the engine is stopping is handed back', async (t) =>
     claimDue: async (options) => {
       const claim = await store.claimDue(options);
       claims.push(claim);
+      if (claim.claimed.length === 0) return claim;
       asked.resolve();
       await held.promise;
       return claim;

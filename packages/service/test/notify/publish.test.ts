@@ -12,7 +12,7 @@ import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A publisher on a store with TPPs a and b registered, and a dispatcher that takes two at once and notes what it got. */
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, broken: Partial<Store> = {}) {
   const folder = temporaryFolder();
   const store: Store = openSqliteStore({ file: join(folder.path, 'tidings.db'), nowMs: START_MS });
   t.after(async () => {
@@ -23,7 +23,7 @@ async function setUp(t: TestContext) {
   const got: { jtis: string[]; left: string[] }[] = [];
   let asked = 0;
   const publish = createPublisher({
-    store,
+    store: { ...store, ...broken },
     issuer: ISSUER,
     catalogue: new EventTypeCatalogue(),
     clock: new FakeClock(),
@@ -84,8 +84,7 @@ test('nothing is handed over of repetitions, conflicts, and events that made no 
 });
 
 test('the dispatcher is told that nothing came of it when the store is away', async (t) => {
-  const { store, publish, got } = await setUp(t);
-  await store.close();
+  const { publish, got } = await setUp(t, { publish: () => Promise.reject(new StoreError('away')) });
   await assert.rejects(publish([bankEvent('a', 'e1')]), StoreError);
   assert.deepEqual(got, [{ jtis: [], left: [] }]);
 });
