@@ -96,11 +96,11 @@ export class Lanes {
 
   /** @returns what there is no room for after all, because room was promised twice: it is to be handed back */
   accept(claimed: readonly ClaimedNotification[], beginByMs: number): ClaimedNotification[] {
-    const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
+    const { queueMax, queuePerTppMax, concurrencyPerTppMax } = this.#options;
     const tooMuch: ClaimedNotification[] = [];
     for (const notification of claimed) {
       const lane = this.#laneOf(notification.clientId);
-      if (claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
+      if (this.#queued >= queueMax || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
         lane.mayHaveMore = true;
         tooMuch.push(notification);
         continue;
