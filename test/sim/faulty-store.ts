@@ -61,11 +61,12 @@ export function faultyStore(options: FaultyStoreOptions): Store {
       let grants: Grant[] = [];
       return way.call('claimDue', () => store.claimDue(claim), {
         committed: ({ claimed }) => {
+          oracle.looked(claim.nowMs);
           if (claimed.length > claim.limit) oracle.fail(`${claimed.length} were claimed, not ${claim.limit} at most`);
           grants = claimed.flatMap((one) => oracle.granted(life, one, asked));
         },
         answered: () => oracle.handed(life, grants),
-        says: (result: Claim) => `${jtis(result.claimed)} next ${result.nextDueAtMs}`,
+        says: (result: Claim) => `at ${claim.nowMs} ${jtis(result.claimed)} next ${result.nextDueAtMs}`,
       });
     },
     keepSets: (sets) =>

@@ -70,7 +70,7 @@ export interface PartyNote {
 
 /** One POST. */
 export interface Post {
-  readonly grant: Grant;
+  grant: Grant;
   readonly startedAtMs: number;
   endedAtMs: number | undefined;
   plan: Plan | undefined;

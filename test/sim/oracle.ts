@@ -149,6 +149,11 @@ export class Oracle {
     return result.claimed.flatMap((claimed) => this.granted(life, claimed, asked));
   }
 
+  /** The store was asked for what is due: a lease that has run out by anybody's clock is over. */
+  looked(nowMs: number): void {
+    this.#latestNowMs = Math.max(this.#latestNowMs, nowMs);
+  }
+
   granted(life: Life, claimed: ClaimedNotification, asked: Asked): Grant[] {
     const note = this.notes.get(claimed.jti);
     const party = this.parties.get(claimed.clientId);
@@ -252,6 +257,7 @@ export class Oracle {
     for (const [at, record] of records.entries()) {
       const post = this.#posts.get(record.attempt.interactionId);
       const grant = this.#grants.get(keyOf(record.claimed));
+      if (post !== undefined && grant !== undefined) correct(post, grant);
       if (post?.endedAtMs === undefined || grant === undefined || post.grant !== grant) {
         this.fail(`${life.name} recorded an attempt at ${record.claimed.jti} that was not made`);
         continue;
@@ -317,8 +323,6 @@ export class Oracle {
     if (claimed.callbackUrl !== party.url) return `to ${claimed.callbackUrl}`;
     if (JSON.stringify(claimed.claims) !== note.claims) return 'with other claims';
     if (claimed.set !== note.set) return 'without the SET that is kept';
-    // A lease that has run out by anybody's clock is over.
-    this.#latestNowMs = Math.max(this.#latestNowMs, asked.nowMs);
     if (this.#latestNowMs < note.dueAtMs) {
       return `${note.dueAtMs - this.#latestNowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
     }
@@ -436,6 +440,14 @@ export class Oracle {
   #retriesMax(party: PartyNote): number {
     return party.retry?.retriesMax ?? this.#settings.policy.retriesMax;
   }
+}
+
+/** An instance that has two claims of one notification does not say on which it sends, until it records. */
+function correct(post: Post, grant: Grant): void {
+  if (post.grant.note !== grant.note || post.grant.life !== grant.life || grant.hasPosted) return;
+  post.grant.hasPosted = false;
+  grant.hasPosted = true;
+  post.grant = grant;
 }
 
 function keyOf({ jti, leaseToken }: ClaimedNotification): string {
