@@ -25,7 +25,7 @@ export interface Grant {
   readonly grantedAtMs: number;
   /** When its lease runs out, counted from when it was asked for. */
   readonly untilMs: number;
-  hasPosted: boolean;
+  post: Post | undefined;
 }
 
 /** A notification, as it should be. */

@@ -54,7 +54,8 @@ export class Network {
     const plan = planOf(behaviour, { chance: this.#chance, interactionId, timeoutMs, nowMs: clock.nowMs() });
     const note = grant?.note;
     this.#trace(() => `${life.name} POST ${note?.jti.slice(0, 8)} to ${url}, which is ${behaviour}`);
-    if (plan.arrivesMs !== undefined && note !== undefined) this.#arrive(life, note, body, plan.arrivesMs, plan.isTaken);
+    if (plan.arrivesMs !== undefined && note !== undefined)
+      this.#arrive(life, note, body, plan.arrivesMs, plan.isTaken);
     return new Promise((resolve) => {
       let isOver = false;
       const end = (exchange: Exchange) => {

@@ -167,7 +167,7 @@ export class Oracle {
     if (party.isUnresponsive) this.seen.probes += 1;
     if (party.backAtMs !== undefined) party.claimedSinceBack += 1;
     const times = { grantedAtMs: this.#timeline.nowMs, untilMs: asked.atMs + asked.leaseMs };
-    const grant: Grant = { claimed, life, note, ...times, hasPosted: false };
+    const grant: Grant = { claimed, life, note, ...times, post: undefined };
     note.current = grant;
     note.dueAtMs = asked.nowMs + asked.leaseMs;
     this.#grants.set(keyOf(claimed), grant);
@@ -213,19 +213,18 @@ export class Oracle {
       this.fail(`${life.name} sent bytes that were never kept`);
       return undefined;
     }
-    const [grant] = [...life.held]
-      .filter((one) => one.note === note && !one.hasPosted)
-      .sort((left, right) => right.untilMs - left.untilMs);
+    const open = [...life.held].filter((one) => one.note === note && one.post === undefined);
+    const isThere = (one: Grant) => Number(one.claimed.callbackUrl === url);
+    const [grant] = open.sort((left, right) => isThere(right) - isThere(left) || right.untilMs - left.untilMs);
     if (grant === undefined) {
       this.fail(`${life.name} sent ${note.jti} without a claim, or twice on one`);
       return undefined;
     }
     const problem = this.#postProblem(grant, url, interactionId);
     if (problem !== undefined) this.fail(`${life.name} sent ${note.jti} ${problem}`);
-    grant.hasPosted = true;
-    this.#posts.set(interactionId, {
-      ...{ grant, startedAtMs: this.#timeline.nowMs, endedAtMs: undefined, plan: undefined, told: undefined },
-    });
+    const begun = { startedAtMs: this.#timeline.nowMs, endedAtMs: undefined, plan: undefined, told: undefined };
+    grant.post = { grant, ...begun };
+    this.#posts.set(interactionId, grant.post);
     life.underWay += 1;
     const ofTpp = add(life.underWayOf, note.clientId, 1);
     if (life.underWay > this.#settings.concurrencyMax) this.fail(`${life.name} has ${life.underWay} POSTs under way`);
@@ -328,7 +327,8 @@ export class Oracle {
     }
     if ((claimed.probe !== undefined) !== party.isUnresponsive) return `probe: ${claimed.probe}`;
     if (party.isUnresponsive && asked.nowMs < party.probeAtMs) return 'a probe too early';
-    if (claimed.probe === undefined && note.failures > this.#retriesMax(party)) return `after ${note.failures} failures`;
+    if (claimed.probe === undefined && note.failures > this.#retriesMax(party))
+      return `after ${note.failures} failures`;
     if (claimed.roundAttempts !== note.failures) return `with ${claimed.roundAttempts} attempts, not ${note.failures}`;
     return this.#isTooMuchForRamp(party) ? 'faster than it ramps up' : undefined;
   }
@@ -378,16 +378,9 @@ export class Oracle {
   #record(grant: Grant, { next, claimed }: AttemptRecord, result: RecordResult | undefined, nowMs: number) {
     const { note } = grant;
     const party = this.parties.get(note.clientId);
-    const stands = note.current === grant;
     if (result === 'overtaken') this.seen.overtaken += 1;
-    if (next.kind === 'acknowledged') {
-      if (note.state === 'awaiting' && result === 'overtaken') this.fail(`${note.jti} was not acknowledged`);
-      this.#acknowledge(note, grant);
-      const isTarget = party?.isUnresponsive && !party.isSuspended && party.url === claimed.callbackUrl;
-      if (isTarget !== (result === 'came-back') && isTarget !== undefined) this.fail(`${note.jti}: ${result}`);
-      if (isTarget && party !== undefined) this.#comeBack(party, nowMs);
-      return;
-    }
+    if (next.kind === 'acknowledged') return this.#recordAcknowledged(grant, party, result, nowMs);
+    const stands = note.current === grant;
     if (stands === (result === 'overtaken')) this.fail(`the record of ${note.jti} was ${result}`);
     if (!stands || party === undefined) return;
     note.current = undefined;
@@ -395,14 +388,33 @@ export class Oracle {
     note.failures += 1;
     if (next.kind === 'retry') {
       if (!party.isUnresponsive) note.dueAtMs = next.atMs;
-    } else if (party.isUnresponsive) {
-      if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
-    } else if (claimed.probe === undefined) {
-      this.seen.ceased += 1;
-      party.isUnresponsive = true;
-      party.probeAtMs = next.probeAtMs;
-      if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
+      return;
     }
+    if (party.isUnresponsive) {
+      if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
+      return;
+    }
+    // A probe that failed although the callback URL came back by other means.
+    if (claimed.probe !== undefined) return;
+    this.seen.ceased += 1;
+    party.isUnresponsive = true;
+    party.probeAtMs = next.probeAtMs;
+    if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
+  }
+
+  #recordAcknowledged(
+    grant: Grant,
+    party: PartyNote | undefined,
+    result: RecordResult | undefined,
+    nowMs: number,
+  ): void {
+    const { note, claimed } = grant;
+    if (note.state === 'awaiting' && result === 'overtaken') this.fail(`${note.jti} was not acknowledged`);
+    this.#acknowledge(note, grant);
+    if (party === undefined) return;
+    const isBack = party.isUnresponsive && !party.isSuspended && party.url === claimed.callbackUrl;
+    if (isBack !== (result === 'came-back')) this.fail(`${note.jti} was acknowledged: ${result}`);
+    if (isBack) this.#comeBack(party, nowMs);
   }
 
   #acknowledge(note: Note, through: Grant | undefined): void {
@@ -444,9 +456,11 @@ export class Oracle {
 
 /** An instance that has two claims of one notification does not say on which it sends, until it records. */
 function correct(post: Post, grant: Grant): void {
-  if (post.grant.note !== grant.note || post.grant.life !== grant.life || grant.hasPosted) return;
-  post.grant.hasPosted = false;
-  grant.hasPosted = true;
+  const { grant: other } = post;
+  if (other === grant || other.note !== grant.note || other.life !== grant.life) return;
+  other.post = grant.post;
+  if (other.post !== undefined) other.post.grant = other;
+  grant.post = post;
   post.grant = grant;
 }
 

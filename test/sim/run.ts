@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { runSeed } from './seed.ts';
 
-// npm run sim -- --seeds 5000 --from 1; npm run sim -- --seed 17 --trace
+// npm run sim -- --seeds 5000 --from 1
+// npm run sim -- --seed 17 --trace
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
@@ -10,12 +11,20 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 });
-const from = Number(values.seed ?? values.from);
-const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+
+const PROGRESS_MS = 1000;
+
+function whole(name: string, value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new Error(`--${name} must be a whole number`);
+  return Number(value);
+}
+
+const from = values.seed === undefined ? whole('from', values.from) : whole('seed', values.seed);
+const seeds = values.seed === undefined ? whole('seeds', values.seeds) : 1;
 const began = performance.now();
 let shown = began;
-for (let done = 0; done < seeds; done += 1) {
-  const report = await runSeed({ seed: from + done, isTraced: values.trace });
+for (let done = 1; done <= seeds; done += 1) {
+  const report = await runSeed({ seed: from + done - 1, isTraced: values.trace });
   if (values.trace) console.log(report.trace.join('\n'));
   if (report.breach !== undefined) {
     console.log(report.text);
@@ -23,9 +32,9 @@ for (let done = 0; done < seeds; done += 1) {
     break;
   }
   const now = performance.now();
-  if (now - shown < 1000 && done + 1 < seeds) continue;
+  if (now - shown < PROGRESS_MS && done < seeds) continue;
   shown = now;
-  const perSecond = ((done + 1) * 1000) / (now - began);
-  const leftSeconds = Math.round((seeds - done - 1) / perSecond);
-  console.log(`${done + 1} of ${seeds} seeds, ${perSecond.toFixed(1)} a second, ${leftSeconds} s left`);
+  const perSecond = (done * 1000) / (now - began);
+  const leftSeconds = Math.round((seeds - done) / perSecond);
+  console.log(`${done} of ${seeds} seeds, ${perSecond.toFixed(1)} a second, ${leftSeconds} s left, nothing broken`);
 }

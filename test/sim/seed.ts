@@ -19,11 +19,7 @@ export interface SeedReport {
 const TRACE_LINES_SHOWN = 60;
 
 /** Runs one seed. A seed that fails is run once more, to show how it came to that. */
-export async function runSeed(options: {
-  seed: number;
-  isTraced?: boolean;
-  mutation?: Mutation;
-}): Promise<SeedReport> {
+export async function runSeed(options: { seed: number; isTraced?: boolean; mutation?: Mutation }): Promise<SeedReport> {
   const { seed, mutation } = options;
   const lines = new TraceLines();
   const world = new World({

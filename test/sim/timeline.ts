@@ -65,10 +65,16 @@ export class Timeline {
     }
   }
 
-  /** When a turn of the event loop has passed, all that went on in microtasks has ended, or holds time. */
+  /**
+   * What is put behind the microtasks runs when there are none left: then all that went on has ended, or holds time and
+   * waits for the event loop, as a store does.
+   */
   async #settle(): Promise<void> {
-    do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#pending > 0);
+    for (;;) {
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      if (this.#pending === 0) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   #push(moment: Moment): void {
