@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ApiVersion } from '@tidings/protocol';
 import type { AuditEntry, CallbackUrlToStore, ChangeResult, SubscriptionToStore, Tpp } from '../store.ts';
 import type { AuditTable } from './audit.ts';
@@ -33,7 +34,7 @@ export class Retargeting {
     const before = registrations.targetOf(clientId);
     registrations.putTpp(tpp);
     const after = registrations.targetOf(clientId);
-    if (after?.callbackUrl === before?.callbackUrl) return after !== undefined;
+    if (after?.callbackUrl === before?.callbackUrl) return !isDeepStrictEqual(after?.retry, before?.retry);
     this.#moveAway(clientId);
     if (after !== undefined) this.#startOver(clientId, () => states.beginRound(clientId));
     return true;

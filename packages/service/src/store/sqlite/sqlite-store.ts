@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
-import type {
-  AttemptRecord,
-  BankEvent,
-  ChangeResult,
-  PublishResult,
-  RecordResult,
-  Store,
-  StoreChange,
+import {
+  type AttemptRecord,
+  type BankEvent,
+  type ChangeResult,
+  type PublishResult,
+  type RecordResult,
+  type Store,
+  type StoreChange,
+  StoreError,
 } from '../store.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
@@ -37,7 +38,7 @@ import { asStoreError, WriteQueue } from './write-queue.ts';
 export function openSqliteStore(options: { file: string; nowMs: number }): Store {
   const database = openDatabase(options.file);
   const undo = new UndoLog();
-  return storeOn(database, partsOf(database, undo));
+  return storeOn(partsOf(database, undo));
 }
 
 type Parts = ReturnType<typeof partsOf>;
@@ -51,7 +52,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
   const common = { clients, states, registrations, awaiting, audit };
   const retargeting = new Retargeting(common);
   return {
-    ...{ undo, clients, registrations, audit, retargeting },
+    ...{ database, undo, clients, registrations, audit, retargeting },
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
@@ -75,7 +76,8 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   return clients;
 }
 
-function storeOn(database: DatabaseSync, parts: Parts): Store {
+function storeOn(parts: Parts): Store {
+  const { database } = parts;
   const writes = new WriteQueue(database, parts.undo);
   const listeners = new Set<(change: StoreChange) => void>();
   const tell = (change: StoreChange) => {
@@ -165,7 +167,7 @@ type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttem
 
 /** Publishing, claiming, recording. */
 function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
-  const { events, claims, attempts, undo } = parts;
+  const { events, claims, attempts } = parts;
   return {
     publish: async (batch, decide, nowMs, handOver) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
@@ -173,14 +175,14 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
       return result;
     },
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
-    claimDue: (options) => read(() => inMemory(undo, () => claims.claimDue(options))),
+    claimDue: (options) => read(() => inMemory(parts, () => claims.claimDue(options))),
     keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
     recordAttempts: async (records, nowMs) => {
       const results = await writes.run(() => attempts.record(records, nowMs));
       tell({ offered: NOBODY, retargeted: turned(records, results) });
       return results;
     },
-    release: (claimed, nowMs) => read(() => inMemory(undo, () => claims.release(claimed, nowMs))),
+    release: (claimed, nowMs) => read(() => inMemory(parts, () => claims.release(claimed, nowMs))),
   };
 }
 
@@ -233,7 +235,8 @@ function turned(records: readonly AttemptRecord[], results: readonly RecordResul
 }
 
 /** Changes what is kept in memory only; all of it or nothing. */
-function inMemory<T>(undo: UndoLog, work: () => T): T {
+function inMemory<T>({ database, undo }: Parts, work: () => T): T {
+  if (!database.isOpen) throw new StoreError('the store is closed');
   try {
     const result = work();
     undo.clear();
