@@ -36,6 +36,8 @@ export interface Note {
   /** JSON of its claims as fan-out made them. */
   readonly claims: string;
   readonly publishedAtMs: number;
+  /** How many of its TPP were awaiting when it was published. */
+  readonly ahead: number;
   state: 'awaiting' | 'acknowledged' | 'withdrawn';
   /** The one SET that may be sent. */
   set: string | undefined;
@@ -43,8 +45,11 @@ export interface Note {
   current: Grant | undefined;
   /** It must not be claimed before this, by the clock of who claims. */
   dueAtMs: number;
-  /** Attempts that failed since the retry policy last began anew. */
+  /** Attempts that were recorded as failed since the retry policy last began anew. */
   failures: number;
+  /** Of these, those that also began since then. */
+  failuresBegun: number;
+  renewedAtMs: number;
   acknowledgedAtMs: number | undefined;
   acknowledgedThrough: Grant | undefined;
   /** When the first POST began. */

@@ -59,7 +59,7 @@ function drawFault(settings: Settings, chance: Chance): Action {
   const forMs = chance.between(0, settings.chaosMs / 2);
   const instance = chance.whole(0, settings.instances - 1);
   const clientId = clientIdOf(chance.whole(settings.steady, settings.tpps - 1));
-  const drawn = chance.fraction();
+  const drawn = settings.isCalm ? 0 : chance.fraction();
   if (drawn < 0.4) return { kind: 'behave', atMs, clientId, behaviour: chance.pick(BEHAVIOURS), forMs };
   if (drawn < 0.55) return { kind: 'weather', atMs, ...drawWeather(instance, chance), forMs: forMs / 4 };
   if (drawn < 0.63) return { kind: 'crash', atMs, instance, forMs: forMs / 4 };

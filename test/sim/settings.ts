@@ -18,6 +18,8 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
   readonly clocks: 'true' | 'off' | 'jumping';
   /** False: an instance learns of what another changed only by looking, as behind a transaction pooler. */
   readonly isNotified: boolean;
+  /** Only receivers are at fault. */
+  readonly isCalm: boolean;
   /** How long faults go on; then all is well again. */
   readonly chaosMs: number;
   /** Faults of the script. */
@@ -27,14 +29,15 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
 
 /** Draws a world. */
 export function drawSettings(chance: Chance): Settings {
-  const isRoomy = chance.happens(0.5);
+  const isCalm = chance.happens(0.25);
+  const isRoomy = isCalm || chance.happens(0.4);
   const tpps = chance.whole(2, 6);
   const instances = chance.pick([1, 1, 2, 2, 3]);
   const timeoutMs = isRoomy ? chance.whole(3000, 5000) : chance.whole(500, 5000);
   return {
     ...(isRoomy ? wide(chance) : narrow(chance)),
-    ...{ isRoomy, tpps, instances, timeoutMs },
-    steady: chance.whole(0, Math.min(2, tpps - 1)),
+    ...{ isCalm, isRoomy, tpps, instances, timeoutMs },
+    steady: chance.whole(isCalm ? 1 : 0, Math.min(2, tpps - 1)),
     policy: {
       delayMs: chance.pick([200, 1000, 3000]),
       delayMaxMs: chance.pick([3000, 20_000, 60_000]),
@@ -57,11 +60,11 @@ export function drawSettings(chance: Chance): Settings {
     },
     leaseMs: timeoutMs + chance.pick([500, 2000, 10_000, 30_000]),
     lookMs: instances === 1 ? undefined : chance.pick([1000, 5000, 20_000]),
-    clocks: chance.pick(['true', 'true', 'true', 'off', 'jumping'] as const),
+    clocks: isCalm ? 'true' : chance.pick(['true', 'true', 'true', 'off', 'jumping'] as const),
     isNotified: chance.happens(0.8),
     chaosMs: chance.pick([20_000, 60_000, 180_000]),
-    faults: chance.whole(0, 14),
-    batches: chance.whole(3, 20),
+    faults: isCalm ? chance.whole(3, 14) : chance.whole(0, 14),
+    batches: isCalm ? chance.whole(15, 30) : chance.whole(3, 20),
   };
 }
 

@@ -262,6 +262,7 @@ export class World {
   }
 
   #jump(at: number, byMs: number): void {
+    if (byMs === 0) return;
     this.#skewMs[at] = (this.#skewMs[at] ?? 0) + byMs;
     this.#setClock(at);
   }
