@@ -65,6 +65,10 @@ export class Engine {
   readonly #sign: EnsureSigned;
   readonly #recording: Batcher<AttemptRecord, RecordResult>;
   readonly #working = new Set<Promise<void>>();
+  /** Taken from their lanes, but not sent yet. */
+  readonly #signing = new Set<Queued>();
+  /** Of these, what was claimed for a callback URL that may no longer be the one. */
+  readonly #voided = new WeakSet<Queued>();
   readonly #abort = new AbortController();
   readonly #stopListening: () => void;
   #looking: Promise<void> | undefined;
@@ -222,11 +226,14 @@ export class Engine {
   }
 
   /** sign → deliver → record. What fails here is tried again when the lease has run out. */
-  async #handle({ claimed, beginByMs }: Queued): Promise<void> {
+  async #handle(queued: Queued): Promise<void> {
     const { client, clock, random, financialId } = this.#options;
+    const { claimed, beginByMs } = queued;
     const abort = this.#abort.signal;
-    const set = await this.#sign(claimed);
-    if (abort.aborted || clock.monotonicMs() > beginByMs) return this.#handBack([claimed]);
+    this.#signing.add(queued);
+    const set = await this.#sign(claimed).finally(() => this.#signing.delete(queued));
+    const isVoid = this.#voided.delete(queued);
+    if (isVoid || abort.aborted || clock.monotonicMs() > beginByMs) return this.#handBack([claimed]);
     const { callbackUrl } = claimed;
     const attempt = await deliver(
       { callbackUrl, set, interactionId: random.uuid(), financialId, abort },
@@ -273,6 +280,7 @@ export class Engine {
   /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */
   #retarget(clientId: string): void {
     this.#handBack(this.#lanes.evict(clientId, true));
+    for (const queued of this.#signing) if (queued.claimed.clientId === clientId) this.#voided.add(queued);
     this.wake();
   }
 
