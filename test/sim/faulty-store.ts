@@ -112,18 +112,17 @@ class Way {
     const { life, oracle, timeline, chance, trace } = this.#options;
     return new Promise((resolve, reject) => {
       const fate = this.#fate();
-      if (fate !== 'fair') oracle.disturb();
+      const ended = fate === 'fair' ? () => undefined : oracle.disturbing();
       if (fate !== 'fair') trace(() => `${life.name} ${name} is ${fate}`);
       const answer = (give: () => void) => {
         timeline.after(chance.between(0.1, 2), () => {
-          if (!life.isAlive) return;
-          if (fate !== 'fair') oracle.disturb();
-          give();
+          ended();
+          if (life.isAlive) give();
         });
       };
       if (fate === 'refused') return answer(() => reject(new StoreError('simulated')));
       timeline.after(fate === 'stalled' ? chance.between(100, STALL_MAX_MS) : chance.between(0.1, 2), () => {
-        if (!life.isAlive) return;
+        if (!life.isAlive) return ended();
         const applied = this.#apply(apply).then(
           (result) => {
             hooks.committed(result);

@@ -26,6 +26,8 @@ export interface Grant {
   /** When its lease runs out, counted from when it was asked for. */
   readonly untilMs: number;
   post: Post | undefined;
+  /** Since when the instance knows that its TPP changed and the claim no longer stands. */
+  revokedAtMs: number | undefined;
 }
 
 /** A notification, as it should be. */

@@ -46,6 +46,7 @@ export class Oracle {
   readonly #jtiOfSet = new Map<string, string>();
   /** When something last went wrong that may delay others. */
   #disturbedAtMs = EVER;
+  #disturbances = 0;
   #breach: string | undefined;
   #latestNowMs = EVER;
   /** What the run showed at all, so that a run which shows nothing can be told. */
@@ -65,8 +66,18 @@ export class Oracle {
     this.#breach ??= `at ${this.#timeline.nowMs.toFixed(1)} ms: ${breach}`;
   }
 
+  /** Something goes wrong that may delay what has nothing to do with it. */
   disturb(): void {
     this.#disturbedAtMs = this.#timeline.nowMs;
+  }
+
+  /** An operation goes wrong, and others may wait for it. @returns to be called when it has ended */
+  disturbing(): () => void {
+    this.#disturbances += 1;
+    return () => {
+      this.#disturbances -= 1;
+      this.disturb();
+    };
   }
 
   registered(clientId: string, url: string, retry: RetryOverrides | undefined, isSteady: boolean): void {
@@ -169,7 +180,7 @@ export class Oracle {
     if (party.isUnresponsive) this.seen.probes += 1;
     if (party.backAtMs !== undefined) party.claimedSinceBack += 1;
     const times = { grantedAtMs: this.#timeline.nowMs, untilMs: asked.atMs + asked.leaseMs };
-    const grant: Grant = { claimed, life, note, ...times, post: undefined };
+    const grant: Grant = { claimed, life, note, ...times, post: undefined, revokedAtMs: undefined };
     note.current = grant;
     note.dueAtMs = asked.nowMs + asked.leaseMs;
     this.#grants.set(keyOf(claimed), grant);
@@ -268,6 +279,14 @@ export class Oracle {
     }
   }
 
+  /** The instance learns that TPPs changed. */
+  informed(life: Life, clientIds: ReadonlySet<string>): void {
+    for (const grant of life.held) {
+      if (!clientIds.has(grant.note.clientId) || grant.note.current === grant) continue;
+      grant.revokedAtMs ??= this.#timeline.nowMs;
+    }
+  }
+
   /** Finished, as the instance sees it. */
   unheld(life: Life, claimed: readonly ClaimedNotification[]): void {
     for (const one of claimed) {
@@ -353,6 +372,7 @@ export class Oracle {
     if (nowMs > grant.untilMs - this.#settings.timeoutMs + TOLERANCE_MS) {
       return `${(grant.untilMs - nowMs).toFixed(0)} ms before its lease ends, with ${this.#settings.timeoutMs} to go`;
     }
+    if (grant.revokedAtMs !== undefined && grant.revokedAtMs + 100 < nowMs) return 'on a claim that it knows is void';
     const isLate = note.acknowledgedAtMs !== undefined && note.acknowledgedAtMs < grant.grantedAtMs;
     return isLate || note.acknowledgedThrough === grant ? 'after its acknowledgement was recorded' : undefined;
   }
@@ -365,7 +385,7 @@ export class Oracle {
     const party = this.parties.get(note.clientId);
     if (!isRoomy || clocks !== 'true' || !party?.isSteady) return;
     const waitedMs = note.firstPostAtMs - note.publishedAtMs;
-    const isCalm = this.#disturbedAtMs + CALM_AFTER_MS < note.publishedAtMs;
+    const isCalm = this.#disturbances === 0 && this.#disturbedAtMs + CALM_AFTER_MS < note.publishedAtMs;
     const turns = note.ahead / this.#settings.concurrencyPerTppMax;
     if (isCalm && waitedMs > AT_ONCE_MS + turns * TURN_MS)
       this.fail(`${note.jti} of a steady TPP waited ${waitedMs.toFixed(0)} ms`);

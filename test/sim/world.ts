@@ -148,7 +148,9 @@ export class World {
       const isOwn = life === by || this.settings.instances === 1;
       if (!isOwn && !this.settings.isNotified) continue;
       this.#timeline.after(isOwn ? 0 : this.#chance.between(1, 100), () => {
-        if (life.isAlive && this.#listeners.has(life)) listener(change);
+        if (!life.isAlive || !this.#listeners.has(life)) return;
+        this.oracle.informed(life, change.retargeted);
+        listener(change);
       });
     }
   }
