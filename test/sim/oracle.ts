@@ -129,11 +129,14 @@ export class Oracle {
   redelivered(clientId: string, only: 'failed' | 'awaiting' | undefined, dueAtMs: number): number {
     let count = 0;
     for (const note of this.notes.values()) {
-      if (note.clientId !== clientId || note.state === 'withdrawn' || note.current !== undefined) continue;
+      if (note.clientId !== clientId || note.state === 'withdrawn') continue;
+      // Under way, unless its lease has run out.
+      if (note.current !== undefined && note.dueAtMs > this.#latestNowMs) continue;
       if (note.state === 'acknowledged' && only !== undefined) continue;
       count += 1;
       Object.assign(note, { state: 'awaiting', acknowledgedAtMs: undefined, acknowledgedThrough: undefined });
       this.party(clientId).awaiting.add(note);
+      note.current = undefined;
       this.#renew(note);
       note.dueAtMs = dueAtMs;
     }

@@ -42,13 +42,16 @@ export function clientIdOf(at: number): string {
 export function drawScript(settings: Settings, chance: Chance): readonly Action[] {
   const script: Action[] = [];
   let events = 0;
+  let atMs = 0;
   for (let batch = 0; batch < settings.batches; batch += 1) {
     const size = chance.pick([1, 1, 2, 3, 5, 12]);
     const published = Array.from({ length: size }, () => {
       events += 1;
       return { id: `e${events}`, clientId: clientIdOf(chance.whole(0, settings.tpps - 1)) };
     });
-    script.push({ kind: 'publish', atMs: chance.between(0, settings.chaosMs), events: published });
+    // Some come at the same time as the one before.
+    if (!chance.happens(0.3)) atMs = chance.between(0, settings.chaosMs);
+    script.push({ kind: 'publish', atMs: atMs + chance.between(0, 3), events: published });
   }
   for (let fault = 0; fault < settings.faults; fault += 1) script.push(drawFault(settings, chance));
   return script.sort((left, right) => left.atMs - right.atMs);

@@ -29,10 +29,10 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
 
 /** Draws a world. */
 export function drawSettings(chance: Chance): Settings {
-  const isCalm = chance.happens(0.25);
-  const isRoomy = isCalm || chance.happens(0.4);
+  const isCalm = chance.happens(0.2);
+  const isRoomy = isCalm || chance.happens(0.3);
   const tpps = chance.whole(2, 6);
-  const instances = chance.pick([1, 1, 2, 2, 3]);
+  const instances = chance.pick([1, 1, 1, 2, 2, 3]);
   const timeoutMs = isRoomy ? chance.whole(3000, 5000) : chance.whole(500, 5000);
   return {
     ...(isRoomy ? wide(chance) : narrow(chance)),
@@ -46,7 +46,7 @@ export function drawSettings(chance: Chance): Settings {
       jitter: chance.pick([0, 0.2, 1]),
     },
     breaker: {
-      attemptsMin: chance.pick([3, 10, 1000]),
+      attemptsMin: chance.pick([1, 3, 3, 10, 1000]),
       failureShare: chance.pick([0.5, 0.9]),
       pauseMs: chance.pick([500, 2000]),
       pauseMaxMs: chance.pick([4000, 20_000]),
@@ -64,7 +64,7 @@ export function drawSettings(chance: Chance): Settings {
     isNotified: chance.happens(0.8),
     chaosMs: chance.pick([20_000, 60_000, 180_000]),
     faults: isCalm ? chance.whole(3, 14) : chance.whole(0, 14),
-    batches: isCalm ? chance.whole(15, 30) : chance.whole(3, 20),
+    batches: isCalm ? chance.whole(15, 30) : chance.whole(3, 30),
   };
 }
 
