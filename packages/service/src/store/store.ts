@@ -255,6 +255,8 @@ export interface Store {
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 
+  /** Where the notifications of a TPP are pushed; undefined when nowhere. */
+  target(clientId: string): Promise<Target | undefined>;
   /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
   targets(after: string, limit: number): Promise<readonly Target[]>;
   /**

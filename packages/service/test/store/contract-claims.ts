@@ -214,6 +214,24 @@ function describeNextDue(open: OpenFor): void {
     assert.equal(await nextDueAfterMs(store), undefined);
   });
 
+  test('what was named and is gone since does not count any more, however it went', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    await publish(store, 'a', numbered('a', 3));
+    await publish(store, 'b', ['b0']);
+    const waits = new Map(['a0', 'a1', 'a2', 'b0'].map((id, at) => [jtiOf(id), 5000 + 1000 * at]));
+    for (const one of await claim(store)) await fail(store, one, retryAt(waits.get(one.jti) ?? 0));
+    assert.equal(await nextDueAfterMs(store), 5000);
+    await store.poll({ ...POLL, clientId: 'a', acknowledged: [jtiOf('a0')] });
+    assert.equal(await nextDueAfterMs(store), 6000);
+    await store.expireAwaiting(START_MS + 1, 1, START_MS);
+    assert.equal(await nextDueAfterMs(store), 7000);
+    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    assert.equal(await nextDueAfterMs(store), 8000);
+    await store.putTpp({ ...tppOf('b'), isSuspended: true }, START_MS);
+    assert.equal(await nextDueAfterMs(store), undefined);
+  });
+
   test('for an unresponsive callback URL its next probe counts while something is awaiting', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);

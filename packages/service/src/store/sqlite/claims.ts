@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Claim, ClaimedNotification, ClaimOptions, Target } from '../store.ts';
-import { type Client, type Clients, type Lane, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
+import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
@@ -167,24 +167,29 @@ export class Claims {
   #hintOf(client: Client, nowMs: number): number {
     const target = this.#registrations.targetOf(client.clientId);
     if (target === undefined) return Number.POSITIVE_INFINITY;
-    const leaseEnd = client.leaseEndHintMs;
-    if (target.probeAtMs !== undefined) return target.probeAtMs > nowMs ? target.probeAtMs : leaseEnd;
-    const [first, second] = client.lanes;
-    return Math.min(leaseEnd, laneHint(first, nowMs), laneHint(second, nowMs));
+    let earliest = client.leaseEndHintMs;
+    if (target.probeAtMs !== undefined) return target.probeAtMs > nowMs ? target.probeAtMs : earliest;
+    for (const number of LANES) {
+      const lane = client.lanes[number];
+      // A bound that is past says nothing.
+      if (lane.dueHintMs <= nowMs && !lane.isExact) this.#lookAhead(client, number);
+      if (lane.dueHintMs > nowMs && lane.dueHintMs < earliest) earliest = lane.dueHintMs;
+    }
+    return earliest;
   }
 
   #makeExact(client: Client, hintMs: number): void {
     if (client.leaseEndHintMs === hintMs) client.leaseEndHintMs = leaseEndMs(client);
     for (const number of LANES) {
       const lane = client.lanes[number];
-      // Wants none, so it stops at the first that is free.
-      if (lane.dueHintMs === hintMs && !lane.isExact) this.#takeFrom(client, number, 0, Number.POSITIVE_INFINITY);
+      if (lane.dueHintMs === hintMs && !lane.isExact) this.#lookAhead(client, number);
     }
   }
-}
 
-function laneHint(lane: Lane, nowMs: number): number {
-  return lane.isExact && lane.dueHintMs <= nowMs ? Number.POSITIVE_INFINITY : lane.dueHintMs;
+  /** Wants none, so it stops at the first that is free: the hint is exact then. */
+  #lookAhead(client: Client, number: LaneNumber): void {
+    this.#takeFrom(client, number, 0, Number.POSITIVE_INFINITY);
+  }
 }
 
 function isFree(client: Client, seq: number): boolean {

@@ -188,13 +188,22 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
 
 type Operating = Pick<
   Store,
-  'targets' | 'bringBack' | 'redeliver' | 'expireAwaiting' | 'dropHistory' | 'counts' | 'audit' | 'auditEntries'
+  | 'target'
+  | 'targets'
+  | 'bringBack'
+  | 'redeliver'
+  | 'expireAwaiting'
+  | 'dropHistory'
+  | 'counts'
+  | 'audit'
+  | 'auditEntries'
 >;
 
 /** What operators and the service's own housekeeping do. */
 function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
   const { clients, registrations, retargeting, redeliveries, retention, audit } = parts;
   return {
+    target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit) => read(() => registrations.targets(after, limit)),
     bringBack: async (clientId, how, nowMs, entry) => {
       const isDone = await writes.run(() => retargeting.bringBack(clientId, how, nowMs, entry));
