@@ -48,7 +48,6 @@ export class Oracle {
   #disturbedAtMs = EVER;
   #disturbances = 0;
   #breach: string | undefined;
-  #latestNowMs = EVER;
   /** What the run showed at all, so that a run which shows nothing can be told. */
   readonly seen = { posts: 0, acknowledged: 0, duplicates: 0, ceased: 0, cameBack: 0, overtaken: 0, probes: 0 };
 
@@ -131,7 +130,7 @@ export class Oracle {
     for (const note of this.notes.values()) {
       if (note.clientId !== clientId || note.state === 'withdrawn') continue;
       // Under way, unless its lease has run out.
-      if (note.current !== undefined && note.dueAtMs > this.#latestNowMs) continue;
+      if (note.current !== undefined && note.dueAtMs > EVER) continue;
       if (note.state === 'acknowledged' && only !== undefined) continue;
       count += 1;
       Object.assign(note, { state: 'awaiting', acknowledgedAtMs: undefined, acknowledgedThrough: undefined });
@@ -167,7 +166,9 @@ export class Oracle {
 
   /** The store was asked for what is due: a lease that has run out by anybody's clock is over. */
   looked(nowMs: number): void {
-    this.#latestNowMs = Math.max(this.#latestNowMs, nowMs);
+    for (const { awaiting } of this.parties.values()) {
+      for (const note of awaiting) if (note.current !== undefined && note.dueAtMs <= nowMs) note.dueAtMs = EVER;
+    }
   }
 
   granted(life: Life, claimed: ClaimedNotification, asked: Asked): Grant[] {
@@ -348,8 +349,8 @@ export class Oracle {
     if (claimed.callbackUrl !== party.url) return `to ${claimed.callbackUrl}`;
     if (JSON.stringify(claimed.claims) !== note.claims) return 'with other claims';
     if (claimed.set !== note.set) return 'without the SET that is kept';
-    if (this.#latestNowMs < note.dueAtMs) {
-      return `${note.dueAtMs - this.#latestNowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
+    if (asked.nowMs < note.dueAtMs) {
+      return `${note.dueAtMs - asked.nowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
     }
     if ((claimed.probe !== undefined) !== party.isUnresponsive) return `probe: ${claimed.probe}`;
     if (party.isUnresponsive && asked.nowMs < party.probeAtMs) return 'a probe too early';

@@ -29,6 +29,7 @@ const WEATHERS: readonly [Weather, ...Weather[]] = [
   { refused: 1, stalled: 0, lost: 0 },
   { refused: 0.3, stalled: 0, lost: 0 },
   { refused: 0, stalled: 0.5, lost: 0 },
+  { refused: 0, stalled: 0.9, lost: 0 },
   { refused: 0, stalled: 0, lost: 0.5 },
   { refused: 0.2, stalled: 0.2, lost: 0.2 },
 ];
@@ -63,8 +64,8 @@ function drawFault(settings: Settings, chance: Chance): Action {
   const instance = chance.whole(0, settings.instances - 1);
   const clientId = clientIdOf(chance.whole(settings.steady, settings.tpps - 1));
   const drawn = settings.isCalm ? 0 : chance.fraction();
-  if (drawn < 0.4) return { kind: 'behave', atMs, clientId, behaviour: chance.pick(BEHAVIOURS), forMs };
-  if (drawn < 0.55) return { kind: 'weather', atMs, ...drawWeather(instance, chance), forMs: forMs / 4 };
+  if (drawn < 0.35) return { kind: 'behave', atMs, clientId, behaviour: chance.pick(BEHAVIOURS), forMs };
+  if (drawn < 0.55) return { kind: 'weather', atMs, ...drawWeather(instance, chance), forMs: forMs / 2 };
   if (drawn < 0.63) return { kind: 'crash', atMs, instance, forMs: forMs / 4 };
   if (drawn < 0.68) return { kind: 'restart', atMs, instance, graceMs: chance.pick([0, 300, 10_000]) };
   if (drawn < 0.73) return jump(settings, chance, { atMs, instance });

@@ -58,7 +58,7 @@ export function drawSettings(chance: Chance): Settings {
       rampDoublingMs: chance.pick([1000, 5000]),
       rampMs: chance.pick([0, 10_000, 60_000]),
     },
-    leaseMs: timeoutMs + chance.pick([500, 2000, 10_000, 30_000]),
+    leaseMs: timeoutMs + chance.pick([500, 500, 2000, 10_000]),
     lookMs: instances === 1 ? undefined : chance.pick([1000, 5000, 20_000]),
     clocks: isCalm ? 'true' : chance.pick(['true', 'true', 'true', 'off', 'jumping'] as const),
     isNotified: chance.happens(0.8),

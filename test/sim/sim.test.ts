@@ -6,7 +6,7 @@ import { runSeed } from './seed.ts';
 // As many more as you like: npm run sim -- --seeds 100000 --from 1501
 const SEEDS = 1500;
 // What a fault that was put in may take to be found.
-const SEEDS_PER_MUTANT = 150;
+const SEEDS_PER_MUTANT = 400;
 
 test(`in ${SEEDS} simulated worlds nothing is lost, and no rule is broken`, async (t) => {
   const seen: Record<string, number> = {};
