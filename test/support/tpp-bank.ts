@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuthorisationServer, startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, type RunningService, startService, systemClock } from '@tidings/service';
+import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
 import { createHttpPeer } from './tpp-http.ts';
 import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
@@ -99,6 +100,7 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const service = await startService(config, {
     log: createLog('debug', join(folder, 'service.log')),
     clock,
+    resolveHost: resolveTestHost,
     readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
   });
   const operator = operatorOf(service.operatorUrl);
@@ -208,7 +210,7 @@ function settingsOf(
     },
     accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },
     operator: { port: 0, tokens: [{ name: 'tests', sha256 }] },
-    delivery: { caFile },
+    delivery: { caFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
   };
 }

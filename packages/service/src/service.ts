@@ -7,7 +7,9 @@ import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import type { Config } from './config/schema.ts';
+import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
+import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
@@ -50,6 +52,8 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
 }
@@ -64,9 +68,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
   const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
-  const store = openSqliteStore({ file: config.store.file ?? '', nowMs: clock.nowMs() });
+  const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    guard: createGuard(config, surroundings.resolveHost),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -97,6 +102,7 @@ interface Ingredients {
   readonly clock: Clock;
   readonly random: Random;
   readonly readConfig: () => Config;
+  readonly guard: AddressGuard;
 }
 
 interface Parts {
@@ -156,24 +162,33 @@ function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Pro
   });
 }
 
-function assembleDelivery({ config, material, store, log, clock, random }: Ingredients, { signer }: SigningKeys) {
+function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined): AddressGuard {
+  const { callbackAddressesAllowed: allowed, dnsServers: servers, dnsTimeoutMs: timeoutMs } = delivery;
+  return createAddressGuard({ allowed, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
+}
+
+function assembleDelivery(
+  { config, material, store, log, clock, random, guard }: Ingredients,
+  { signer }: SigningKeys,
+) {
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
     ...delivery,
     ca: material.deliveryCa,
     connectionsPerOriginMax: delivery.concurrencyPerTppMax,
-    clock,
+    ...{ guard, clock },
   });
-  const lookMs = config.store.url === undefined ? undefined : config.store.lookMs;
   const engine = new Engine({
     ...delivery,
-    ...{ policy, breaker, unresponsive, financialId, lookMs, store, signer, client, clock, random, log },
+    // The SQLite store is this process's alone: nobody else leaves anything in it.
+    lookMs: undefined,
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random }: Ingredients,
+  { config, material, clientCertificate, store, log, clock, random, guard }: Ingredients,
   shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
 ) {
   const { keys, catalogue, publicUrl } = shared;
@@ -199,6 +214,7 @@ function assembleApi(
       giveUp: AbortSignal.abort(),
     }),
     eventTypesUrl: config.eventTypesUrl,
+    checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),
     isRealTimeOffered: realTime.isOffered,
     areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,
     polling: config.polling,

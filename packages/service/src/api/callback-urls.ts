@@ -14,6 +14,8 @@ export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
   path: 'callback-urls',
   idName: 'CallbackUrlId',
   noun: 'callback URL',
+  callbackUrlField: 'Data.Url',
+  callbackUrlOf: ({ url }) => url,
   read: (body, { apiVersion }) => readCallbackUrl(body, apiVersion),
   // The body of PUT is that of POST: it names no id.
   readReplaced: (body, _id, { apiVersion }) => readCallbackUrl(body, apiVersion),

@@ -15,6 +15,8 @@ export const EVENT_SUBSCRIPTIONS: RegistrationKind<EventSubscriptionRequest> = {
   path: 'event-subscriptions',
   idName: 'EventSubscriptionId',
   noun: 'event subscription',
+  callbackUrlField: 'Data.CallbackUrl',
+  callbackUrlOf: ({ callbackUrl }) => callbackUrl,
   read: readEventSubscription,
   readReplaced: readReplacedEventSubscription,
   write: (registration, self) => writeEventSubscription(resourceOf(registration), self),

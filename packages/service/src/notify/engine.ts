@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CallbackClient } from '../net/callback-client.ts';
 import type {
+  Attempt,
   AttemptRecord,
   Claim,
   ClaimedNotification,
@@ -17,7 +18,7 @@ import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
 import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
-import type { Queued } from './lane.ts';
+import type { Queued, Taken } from './lane.ts';
 import { type LaneLimits, Lanes } from './lanes.ts';
 import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -186,20 +187,37 @@ export class Engine {
   #take(claimed: readonly ClaimedNotification[]): void {
     const { leaseMs, timeoutMs, clock } = this.#options;
     if (claimed.length === 0) return;
+    if (this.#isStopping) {
+      this.#handBack(claimed);
+      return;
+    }
     const beginByMs = clock.monotonicMs() + leaseMs - timeoutMs - RECORD_MARGIN_MS;
-    this.#handBack(this.#isStopping ? claimed : this.#lanes.accept(claimed, beginByMs));
+    const { taken, tooMuch } = this.#lanes.take(claimed, beginByMs);
+    this.#handBack(tooMuch);
+    for (const one of taken) this.#work(this.#signOne(one));
+  }
+
+  /** Signs it before its turn comes, so that the turn is short. */
+  async #signOne(taken: Taken): Promise<void> {
+    let set: string;
+    try {
+      set = await this.#sign(taken.claimed);
+    } catch (error) {
+      this.#lanes.unsigned(taken);
+      throw error;
+    }
+    if (!this.#lanes.signed({ ...taken, set })) this.#handBack([taken.claimed]);
     this.#begin();
   }
 
   /** Begins what may begin. */
   #begin(): void {
     if (this.#isStopping) return;
-    for (let queued = this.#lanes.next(); queued !== undefined; queued = this.#lanes.next()) {
-      const { clientId } = queued.claimed;
-      this.#work(this.#handle(queued), () => {
-        this.#lanes.finish(clientId);
-        this.#begin();
-        if (this.#lanes.wantsMore(clientId) || this.#hasRoomAgain()) this.wake();
+    for (let queued = this.#lanes.begin(); queued !== undefined; queued = this.#lanes.begin()) {
+      const { claimed } = queued;
+      this.#work(this.#attempt(queued), () => {
+        this.#lanes.finished(claimed);
+        if (this.#lanes.wantsMore(claimed.clientId) || this.#hasRoomAgain()) this.wake();
       });
     }
   }
@@ -208,25 +226,29 @@ export class Engine {
     return this.#isFull && this.#lanes.space >= this.#options.queueMax * REFILL_PART;
   }
 
-  /** sign → deliver → record. What fails here is tried again when the lease has run out. */
-  async #handle({ claimed, beginByMs }: Queued): Promise<void> {
-    const { client, clock, random, financialId } = this.#options;
-    const abort = this.#abort.signal;
-    const set = await this.#sign(claimed);
-    if (abort.aborted || clock.monotonicMs() > beginByMs) return this.#handBack([claimed]);
-    const { callbackUrl } = claimed;
-    const attempt = await deliver(
-      { callbackUrl, set, interactionId: random.uuid(), financialId, abort },
-      client,
-      clock,
-    );
-    const hasFailed = attempt.outcome.kind !== 'acknowledged';
-    if (abort.aborted && attempt.outcome.kind === 'unreachable') return this.#handBack([claimed]);
-    this.#note(claimed, hasFailed);
-    await this.#record(claimed, attempt);
+  /** deliver → record. What fails here is tried again when the lease has run out. */
+  async #attempt(queued: Queued): Promise<void> {
+    const { claimed } = queued;
+    const attempt = await this.#deliver(queued);
+    if (attempt !== undefined) this.#note(claimed, attempt.outcome.kind !== 'acknowledged');
+    this.#lanes.ended(claimed);
+    this.#begin();
+    if (attempt === undefined) this.#handBack([claimed]);
+    else await this.#record(claimed, attempt);
   }
 
-  async #record(claimed: ClaimedNotification, attempt: AttemptRecord['attempt']): Promise<void> {
+  /** @returns undefined when nothing was sent, or what was sent was cut off at shutdown */
+  async #deliver({ claimed, set, beginByMs }: Queued): Promise<Attempt | undefined> {
+    const { client, clock, random, financialId } = this.#options;
+    const abort = this.#abort.signal;
+    if (abort.aborted || clock.monotonicMs() > beginByMs) return undefined;
+    const { callbackUrl } = claimed;
+    const delivery = { callbackUrl, set, interactionId: random.uuid(), financialId, abort };
+    const attempt = await deliver(delivery, client, clock);
+    return abort.aborted && attempt.outcome.kind === 'unreachable' ? undefined : attempt;
+  }
+
+  async #record(claimed: ClaimedNotification, attempt: Attempt): Promise<void> {
     const { policy, unresponsive, clock, random, log } = this.#options;
     const context = { policy, unresponsive, fraction: random.fraction(), nowMs: clock.nowMs() };
     const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
