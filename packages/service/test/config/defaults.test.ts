@@ -145,7 +145,7 @@ test('every setting says in one line what it is', () => {
 test('every number has a range, and its unit is the last word of its name or it counts things', () => {
   const numbers = leaves.filter(({ schema }) => schema.type === 'integer');
   assert.ok(numbers.length > 25, 'the schema was read');
-  const unit = /(?:Ms|Seconds|[bB]ytesMax|\.port)$/;
+  const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
     /\.(?:(?:concurrency|longPolls|queue)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
   for (const { path, schema } of numbers) {
