@@ -31,7 +31,7 @@ describe('retention', () => {
         );
       await until(async () => !(await isKnown('event-done')), 'its id may be published again');
       assert.equal(await isKnown('event-awaiting'), true);
-      assert.match(bank.log(), /"dropped":[1-9]\d*,"msg":"swept"/);
+      await until(() => /"dropped":[1-9]\d*,"msg":"swept"/.test(bank.log()), 'the log tells of it');
     }));
 
   test('expires what is awaiting only after the age that is set, tells the audit, and offers it no more', () =>

@@ -151,6 +151,11 @@ describe('evidence', () => {
     ['an acknowledgement at another time', { acknowledgedAt: at(45_000) }, ['acknowledgement']],
     ['an acknowledgement before it was published', { acknowledgedAt: at(-60_000) }, ['times', 'acknowledgement']],
     ['an acknowledgement without its attempt', { attempts: [refused] }, ['acknowledgement']],
+    [
+      'an acknowledgement at the time of a refusal',
+      { attempts: [{ ...refused, startedAt: at(30_000) }] },
+      ['acknowledgement'],
+    ],
     ['an acknowledgement by nothing', { acknowledgedBy: undefined }, ['acknowledgement']],
     ['an acknowledgement at no time', { acknowledgedAt: undefined }, ['acknowledgement']],
     ['an acknowledgement of what is awaiting', { state: 'awaiting' }, ['acknowledgement']],
