@@ -8,10 +8,10 @@ import type {
   AttemptRecord,
   Claim,
   ClaimedNotification,
-  HandOver,
   RecordResult,
   Store,
   StoreError,
+  Target,
 } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
@@ -20,6 +20,7 @@ import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
 import type { Queued, Taken } from './lane.ts';
 import { type LaneLimits, Lanes } from './lanes.ts';
+import type { Offer } from './publish.ts';
 import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
@@ -101,11 +102,13 @@ export class Engine {
     });
   }
 
-  /** What publishing may hand over at once; whoever asks must call {@link accept}, whatever came of it. */
-  handOver(): HandOver {
+  /** What publishing may hand over at once; whoever asks must call {@link accept} or {@link miss} then. */
+  handOver(): Offer {
     const limit = this.#isStopping ? 0 : Math.max(this.#lanes.space - this.#promised, 0);
     this.#promised += limit;
-    return { leaseMs: this.#options.leaseMs, limit, roomFor: (target) => this.#lanes.roomToHandOver(target) };
+    const { leaseMs, clock } = this.#options;
+    const roomFor = (target: Target) => this.#lanes.roomToHandOver(target);
+    return { leaseMs, limit, roomFor, askedAtMs: clock.monotonicMs() };
   }
 
   /**
@@ -113,11 +116,18 @@ export class Engine {
    *
    * @param left TPPs that have more, which was not handed over
    */
-  accept(handOver: HandOver, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
-    this.#promised -= handOver.limit;
-    this.#take(claimed);
+  accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
+    this.#promised -= offer.limit;
+    this.#take(claimed, offer.askedAtMs);
     for (const clientId of left) this.#lanes.noteLeft(clientId, true);
+    this.#lookAtTrial();
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
+  }
+
+  /** Publishing failed, but may have been kept, and leased to this engine, which then never learns of it. */
+  miss(offer: Offer): void {
+    this.#promised -= offer.limit;
+    this.#alarm.in(offer.leaseMs);
   }
 
   /**
@@ -126,7 +136,7 @@ export class Engine {
    */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    this.#alarm.cancel();
+    this.#alarm.end();
     this.#stopListening();
     const cancelGrace = this.#options.clock.after(graceMs, () => this.#abort.abort());
     this.#handBack(this.#lanes.evictAll());
@@ -136,15 +146,13 @@ export class Engine {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#options;
     while (this.#lookAgain && !this.#isStopping) {
       this.#lookAgain = false;
       try {
         const nextDueAtMs = await this.#claim();
         this.#isStoreAway = false;
         if (nextDueAtMs !== undefined) this.#alarm.at(nextDueAtMs);
-        const trialAtMs = this.#lanes.nextTrialAtMs();
-        if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - clock.monotonicMs());
+        this.#lookAtTrial();
         if (this.#options.lookMs !== undefined) this.#alarm.in(this.#options.lookMs);
       } catch (error) {
         this.#storeIsAway(error);
@@ -161,6 +169,7 @@ export class Engine {
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
     const asked = new Map<string, number>();
+    const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
       nowMs: clock.nowMs(),
       leaseMs,
@@ -168,13 +177,16 @@ export class Engine {
       roomFor: (target) => {
         const room = this.#lanes.roomFor(target);
         asked.set(target.clientId, room);
+        // Now, because the pause of a breaker that leaves no room may have ended by the time the answer comes.
+        if (room === 0) this.#lanes.noteLeft(target.clientId, true);
+        if (room === 0) this.#lookAtTrial();
         if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
         return room;
       },
     });
     this.#isFull = claim.claimed.length >= limit;
     this.#noteLeft(asked, claim);
-    this.#take(claim.claimed);
+    this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;
   }
 
@@ -184,14 +196,15 @@ export class Engine {
     for (const [clientId, room] of asked) this.#lanes.noteLeft(clientId, (counts.get(clientId) ?? 0) >= room);
   }
 
-  #take(claimed: readonly ClaimedNotification[]): void {
-    const { leaseMs, timeoutMs, clock } = this.#options;
+  /** @param askedAtMs when the store was asked, by the monotonic clock: their leases began then, however late they come */
+  #take(claimed: readonly ClaimedNotification[], askedAtMs: number): void {
+    const { leaseMs, timeoutMs } = this.#options;
     if (claimed.length === 0) return;
     if (this.#isStopping) {
       this.#handBack(claimed);
       return;
     }
-    const beginByMs = clock.monotonicMs() + leaseMs - timeoutMs - RECORD_MARGIN_MS;
+    const beginByMs = askedAtMs + leaseMs - timeoutMs - RECORD_MARGIN_MS;
     const { taken, tooMuch } = this.#lanes.take(claimed, beginByMs);
     this.#handBack(tooMuch);
     for (const one of taken) this.#work(this.#signOne(one));
@@ -271,6 +284,12 @@ export class Engine {
     if (!hasOpened) return;
     log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
     this.#handBack(this.#lanes.evict(clientId, false));
+  }
+
+  /** When a breaker lets an attempt be tried, what waits behind it is looked for. */
+  #lookAtTrial(): void {
+    const trialAtMs = this.#lanes.nextTrialAtMs();
+    if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - this.#options.clock.monotonicMs());
   }
 
   /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */

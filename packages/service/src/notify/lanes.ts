@@ -35,6 +35,7 @@ export class Lanes {
   /** Taken, and no attempt begun. */
   #queued = 0;
   #posting = 0;
+  #recording = 0;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -47,7 +48,10 @@ export class Lanes {
 
   /** How many more may be claimed in all. */
   get space(): number {
-    return Math.max(this.#options.queueMax - this.#queued, 0);
+    const { queueMax, concurrencyMax } = this.#options;
+    // What waits to be recorded, as while the store stalls, takes room as well once it is more than attempts may be.
+    const excess = Math.max(this.#posting + this.#recording - concurrencyMax, 0);
+    return Math.max(queueMax - this.#queued - excess, 0);
   }
 
   /** How many of a target may be claimed now. */
@@ -98,7 +102,7 @@ export class Lanes {
     const tooMuch: ClaimedNotification[] = [];
     for (const notification of claimed) {
       const lane = this.#laneOf(notification.clientId);
-      if (claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
+      if (this.space === 0 || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
         lane.mayHaveMore = true;
         tooMuch.push(notification);
         continue;
@@ -153,6 +157,7 @@ export class Lanes {
     const lane = this.#laneOf(clientId);
     lane.posting -= 1;
     lane.recording += 1;
+    this.#recording += 1;
     this.#posting -= 1;
     this.#markReady(lane);
   }
@@ -172,6 +177,7 @@ export class Lanes {
   finished({ clientId }: ClaimedNotification): void {
     const lane = this.#laneOf(clientId);
     lane.recording -= 1;
+    this.#recording -= 1;
     this.#forgetIdle(lane);
   }
 
