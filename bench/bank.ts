@@ -1,24 +1,29 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSigner, type JwsSigner, signDetached } from '@tidings/protocol';
 import { openPki, type SandboxPki, startAuthorisationServer } from '@tidings/sandbox';
 import { Agent, request } from 'undici';
 import { startServiceProcess } from '../test/crash/service-process.ts';
+import { AUDIENCE, freePort, writeConfig } from './bank-config.ts';
+import { type BenchStore, openBenchStore, type StoreKind } from './bench-store.ts';
 
 /** A bank under load: the real service as its own process, an authorisation server, and TPPs that are registered. */
 export interface BenchBank {
   readonly tpps: readonly BenchTpp[];
+  readonly pki: SandboxPki;
+  readonly store: BenchStore;
+  readonly servicePid: number;
+  readonly operatorUrl: string;
+  readonly operatorToken: string;
   /** Publishes one event each, in batches of at most 1,000. */
   publish(clientIds: readonly string[]): Promise<void>;
   /** Sends a request as a TPP. */
   call(tpp: BenchTpp, method: Method, path: string, body?: string, signature?: string): Promise<Answer>;
   sign(body: string): Promise<string>;
-  /** Bytes of the store's files. */
-  storeBytes(): number;
+  /** Calls the operator's API. @returns the body of the answer. @throws unless it was a success */
+  operate(method: Method, path: string, body?: unknown): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -34,13 +39,19 @@ export interface Answer {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-const AUDIENCE = 'https://bank.example/open-banking';
 const BATCH = 1000;
 const CONNECT_TIMEOUT_MS = 120_000;
-const OPERATOR_TOKEN = randomUUID();
+
+export interface BankOptions {
+  readonly store?: StoreKind;
+  readonly logLevel?: string;
+  /** For the Node of the service, such as --cpu-prof. */
+  readonly nodeArguments?: readonly string[];
+}
 
 /** Starts it. All TPPs share one certificate and key, each has its own client_id, token and registration. */
-export async function startBank(tppCount: number): Promise<BenchBank> {
+export async function startBank(tppCount: number, options: BankOptions = {}): Promise<BenchBank> {
+  const operatorToken = randomUUID();
   const folder = mkdtempSync(join(tmpdir(), 'tidings-bench-'));
   const pki = await openPki({ folder: join(folder, 'pki'), nowMs: Date.now() });
   const { certificatePem, keyPem } = pki.bank.transport;
@@ -56,7 +67,16 @@ export async function startBank(tppCount: number): Promise<BenchBank> {
     })),
   });
   const ports = { api: await freePort(), operator: await freePort() };
-  const service = await startServiceProcess(writeConfig(folder, pki, authorisationServer, ports), ports);
+  const store = await openBenchStore(options.store ?? 'sqlite', folder);
+  const logLevel = options.logLevel ?? 'warn';
+  const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel };
+  const service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments).catch(async (error) => {
+    await store.stop();
+    throw error;
+  });
+  // However the bench ends, the service ends with it.
+  const killService = () => void service.kill();
+  process.once('exit', killService);
   const { transport, signing, organisationId, softwareStatementId } = pki.tpp;
   // A hundred handshakes at once, on the machine that also answers them, take their time.
   const connect = {
@@ -69,12 +89,17 @@ export async function startBank(tppCount: number): Promise<BenchBank> {
   const identity = { kid: signing.kid, iss: `${organisationId}/${softwareStatementId}`, tan: 'openbanking.org.uk' };
   const signer = await createSigner(identity, signing.keyPem);
 
-  async function operator(method: 'POST' | 'PUT', path: string, body: unknown): Promise<void> {
-    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
+  async function operate(method: Method, path: string, body?: unknown): Promise<string> {
+    const headers = {
+      authorization: `Bearer ${operatorToken}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
     const url = `${service.operatorUrl}/operator/v1/${path}`;
-    const answer = await request(url, { method, headers, body: JSON.stringify(body), dispatcher: agent });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${text}`);
+    const text = body === undefined ? null : JSON.stringify(body);
+    const answer = await request(url, { method, headers, body: text, dispatcher: agent });
+    const said = await answer.body.text();
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${said}`);
+    return said;
   }
 
   async function tokenFor(clientId: string): Promise<string> {
@@ -90,14 +115,16 @@ export async function startBank(tppCount: number): Promise<BenchBank> {
   const tpps: BenchTpp[] = [];
   for (const clientId of clientIds) {
     const jwks = { keys: [signing.publicJwk] };
-    await operator('PUT', `tpps/${clientId}`, { organisationId, softwareStatementId, jwks });
+    await operate('PUT', `tpps/${clientId}`, { organisationId, softwareStatementId, jwks });
     tpps.push({ clientId, accessToken: await tokenFor(clientId) });
   }
   return {
-    tpps,
+    ...{ tpps, pki, store, operate, operatorToken },
+    servicePid: service.pid,
+    operatorUrl: service.operatorUrl,
     publish: async (owners) => {
       for (let at = 0; at < owners.length; at += BATCH) {
-        await operator('POST', 'events', owners.slice(at, at + BATCH).map(makeEvent));
+        await operate('POST', 'events', owners.slice(at, at + BATCH).map(makeEvent));
       }
     },
     call: async ({ accessToken }, method, path, body, signature) => {
@@ -111,14 +138,11 @@ export async function startBank(tppCount: number): Promise<BenchBank> {
       return { status: answer.statusCode, body: await answer.body.text() };
     },
     sign: (body) => signBody(signer, body),
-    storeBytes: () =>
-      ['tidings.db', 'tidings.db-wal'].reduce(
-        (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
-        0,
-      ),
     stop: async () => {
       await agent.destroy();
       await service.terminate();
+      process.off('exit', killService);
+      await store.stop();
       await authorisationServer.close();
       rmSync(folder, { recursive: true });
     },
@@ -137,48 +161,4 @@ function makeEvent(clientId: string) {
     resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
     events: [{ type: 'UK.OBIE.Resource-Update' }],
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
-}
-
-function writeConfig(
-  folder: string,
-  pki: SandboxPki,
-  server: { issuer: string; jwksUri: string },
-  ports: { api: number; operator: number },
-): string {
-  const { certificateFile, keyFile } = pki.bank.transport;
-  const caFile = pki.root.certificateFile;
-  const file = join(folder, 'tidings.json');
-  const config = {
-    issuer: 'https://bank.example/',
-    organisationId: pki.bank.organisationId,
-    signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
-    store: { file: 'tidings.db' },
-    api: {
-      ...{ host: '127.0.0.1', port: ports.api, requestsPerMinutePerTppMax: 1_000_000 },
-      tls: { certificateFile, keyFile, clientCaFile: caFile },
-    },
-    accessTokens: {
-      ...{ issuer: server.issuer, audience: AUDIENCE, jwksUrl: server.jwksUri },
-      ...{ caFile, certificateFile, keyFile },
-    },
-    operator: {
-      port: ports.operator,
-      tls: { certificateFile, keyFile },
-      tokens: [{ name: 'bench', sha256: createHash('sha256').update(OPERATOR_TOKEN).digest('hex') }],
-    },
-    polling: { maxEventsMax: 100 },
-    log: { level: 'warn' },
-  };
-  writeFileSync(file, JSON.stringify(config));
-  return file;
 }

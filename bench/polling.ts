@@ -54,7 +54,7 @@ async function measurePolling(awaiting: number, seconds: number, say: Say): Prom
       if (done % 100_000 === 0) say(`publishing: ${done + 10_000} of ${awaiting}`);
     }
     say(`${awaiting} published in ${rounded((performance.now() - began) / 1000)} s; polling for ${seconds} s`);
-    const storeBytesPerNotification = Math.round(bank.storeBytes() / awaiting);
+    const storeBytesPerNotification = Math.round(bank.store.bytes() / awaiting);
     const { latenciesMs, sets, elapsedMs } = await pollAll(bank, seconds);
     return {
       awaiting,

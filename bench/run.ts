@@ -1,22 +1,133 @@
 import { parseArgs } from 'node:util';
+import { BACKLOG_SIZES, benchBacklog } from './backlog.ts';
+import type { StoreKind } from './bench-store.ts';
+import { benchIsolation } from './isolation.ts';
+import { benchLatency } from './latency.ts';
 import { benchPolling } from './polling.ts';
+import { printProfiles } from './profile.ts';
+import { asJson, asText, isSound, type Report } from './report.ts';
+import type { BenchOptions } from './rig.ts';
+import { benchThroughput } from './throughput.ts';
 
-const USAGE = `npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
+const USAGE = `npm run bench -- throughput|latency|isolation|backlog [--store sqlite|postgres] [--seconds S] [--json]
+npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 
-polling   100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000 awaiting notifications, and
-          replace their registrations with full signature work. Minutes long: a million events are published.
+The real service as a process of its own, with its defaults, publishing over the operator's HTTP API, and 50 TPPs, each
+with a callback URL of its own origin over TLS, in one receiver process. All share the machine; ratios are to the
+machine's own signing limit, measured before and after.
+
+throughput  as fast as the service accepts, 20 s
+latency     evenly paced at half of that, 20 s: publish to 202
+isolation   evenly paced at a quarter of that, in turn with none and with 5 TPPs that never answer, 40 s in all
+backlog     the same number of deliveries from 10,000 and from 1,000,000 awaiting. Minutes long
+polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000 awaiting notifications, and
+            replace their registrations with full signature work. Minutes long: a million events are published
+
+--store       sqlite (the default) or postgres, which starts a server of its own
+--seconds     how long is measured
+--rate        notifications a second, for latency and isolation; left out, throughput is measured first
+--batch       events in a publish, for throughput: 100
+--outstanding accepted and not yet delivered at most, for throughput: 5000
+--sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
+--log-level   of the service: info, its default, writes a line for each attempt
+--profile     a folder for CPU profiles of service, receiver and publisher; slows them down somewhat
+--json        one JSON object and nothing else on standard output
+
+Exit codes: 0 measured, whether or not a figure is met; 1 something was lost, repeated or wrong; 2 wrong usage.
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { seconds: { type: 'string' }, sizes: { type: 'string' }, json: { type: 'boolean' } },
-});
-if (positionals[0] === 'polling') {
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const sizes = values.sizes?.split(',').map(Number);
-  const report = await benchPolling({ seconds: Number(values.seconds ?? 20), say, ...(sizes && { sizes }) });
-  process.stdout.write(`${JSON.stringify(report, undefined, values.json === true ? undefined : 2)}\n`);
-} else {
-  process.stderr.write(USAGE);
+const FLAGS = {
+  store: { type: 'string', default: 'sqlite' },
+  seconds: { type: 'string' },
+  rate: { type: 'string' },
+  batch: { type: 'string' },
+  outstanding: { type: 'string' },
+  sizes: { type: 'string' },
+  'log-level': { type: 'string', default: 'info' },
+  profile: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+class UsageError extends Error {}
+
+function readArguments() {
+  try {
+    return parseArgs({ allowPositionals: true, options: FLAGS });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+type Flags = ReturnType<typeof readArguments>['values'];
+
+function positive(flags: Flags, name: 'seconds' | 'rate' | 'batch' | 'outstanding'): number | undefined {
+  const text = flags[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value > 0)) throw new UsageError(`--${name} must be a number above 0`);
+  return value;
+}
+
+function sizesOf({ sizes }: Flags): readonly number[] | undefined {
+  const numbers = sizes?.split(',').map(Number);
+  if (numbers !== undefined && (numbers.length !== 2 || numbers.some((size) => !(size > 0)))) {
+    throw new UsageError('--sizes must be two numbers, as in 10000,1000000');
+  }
+  return numbers;
+}
+
+function storeOf({ store }: Flags): StoreKind {
+  if (store !== 'sqlite' && store !== 'postgres') throw new UsageError('--store must be sqlite or postgres');
+  return store;
+}
+
+const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => Promise<Report>>> = {
+  throughput: (common, flags) => {
+    const batch = positive(flags, 'batch');
+    const outstandingMax = positive(flags, 'outstanding');
+    return benchThroughput({ ...common, ...(batch && { batch }), ...(outstandingMax && { outstandingMax }) });
+  },
+  latency: (common, flags) => benchLatency({ ...common, perSecond: positive(flags, 'rate') }),
+  isolation: (common, flags) => benchIsolation({ ...common, perSecond: positive(flags, 'rate') }),
+  backlog: (common, flags) => benchBacklog({ ...common, sizes: sizesOf(flags) ?? BACKLOG_SIZES }),
+};
+
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const { values: flags, positionals } = readArguments();
+  const [name = '', ...others] = positionals;
+  if (flags.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (name === 'polling') return runPolling(flags);
+  const bench = BENCHES[name];
+  if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
+  const seconds = positive(flags, 'seconds');
+  const { profile: profileFolder, 'log-level': logLevel } = flags;
+  const report = await bench({ store: storeOf(flags), seconds, logLevel, profileFolder, say }, flags);
+  process.stdout.write(flags.json ? `${JSON.stringify(asJson(report))}\n` : asText(report));
+  if (profileFolder !== undefined) printProfiles(profileFolder, report, say);
+  return isSound(report) ? 0 : 1;
+}
+
+async function runPolling(flags: Flags): Promise<number> {
+  const sizes = sizesOf(flags);
+  const report = await benchPolling({ seconds: positive(flags, 'seconds') ?? 20, say, ...(sizes && { sizes }) });
+  process.stdout.write(`${JSON.stringify(report, undefined, flags.json ? undefined : 2)}\n`);
+  return 0;
+}
+
+// Ends the processes that it started, too.
+process.once('SIGTERM', () => process.exit(143));
+process.once('SIGINT', () => process.exit(130));
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n\n${USAGE}`);
   process.exitCode = 2;
 }

@@ -120,8 +120,8 @@ for (const CallbackUrl of [
   `${HOST}/v3.1/event-notifications`,
   `${HOST}:8443/prefix/open-banking/v3.1.10/event-notifications`,
   'HTTPS://TPP.example/open-banking/v4.0/event-notifications',
-  'https://192.0.2.1/open-banking/v4.0/event-notifications',
-  'https://[2001:db8::1]/open-banking/v4.0/event-notifications',
+  'https://93.184.215.14/open-banking/v4.0/event-notifications',
+  'https://[2606:4700::1111]/open-banking/v4.0/event-notifications',
 ]) {
   test(`CallbackUrl ${CallbackUrl} is accepted and reads back as it was sent`, async () => {
     assert.equal((await post(ofData({ ...GOOD, CallbackUrl }))).status, 201);

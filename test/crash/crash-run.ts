@@ -111,7 +111,7 @@ function writeConfig(folder: string, pki: SandboxPki, server: { issuer: string; 
       tls: { certificateFile, keyFile },
       tokens: [{ name: 'crash', sha256: createHash('sha256').update(TOKEN).digest('hex') }],
     },
-    delivery: { caFile, timeoutMs: 2000, leaseMs: 5000 },
+    delivery: { caFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'], timeoutMs: 2000, leaseMs: 5000 },
     retry: { delayMs: 20, delayMaxMs: 200, retriesMax: 100 },
   };
   writeFileSync(file, JSON.stringify(config));

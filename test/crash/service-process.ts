@@ -8,6 +8,7 @@ const BIN = 'packages/service/bin/tidings.js';
 
 /** `tidings serve` as a process of its own. */
 export interface ServiceProcess {
+  readonly pid: number;
   readonly apiUrl: string;
   readonly operatorUrl: string;
   /** SIGKILL; resolves when the process is gone. */
@@ -21,16 +22,21 @@ export interface ServiceProcess {
  * its last words when it does not.
  *
  * @param ports given for a service that logs less: then it runs when it listens
+ * @param nodeArguments for Node itself, such as --cpu-prof
  */
 export async function startServiceProcess(
   configFile: string,
   ports?: { readonly api: number; readonly operator: number },
+  nodeArguments: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [BIN, 'serve', '--config', configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const command = [...nodeArguments, BIN, 'serve', '--config', configFile];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
   const said = firstWords(child);
   const { apiUrl, operatorUrl } = await (ports === undefined ? said : Promise.race([said, untilListening(ports)]));
   return {
+    // It has said that it runs, so it was spawned.
+    pid: child.pid ?? 0,
     apiUrl,
     operatorUrl,
     kill: async () => {
@@ -70,10 +76,13 @@ function firstWords(child: ChildProcess): Promise<{ apiUrl: string; operatorUrl:
     });
     child.once('exit', (code) => reject(new Error(`tidings serve ended with ${code}: ${complaint}`)));
     // Read to the end, or the pipe fills and the service waits for its own log.
-    createInterface({ input: stdout }).on('line', (line) => {
+    const lines = createInterface({ input: stdout }).on('line', (line) => {
       const entry: { msg?: string; apiUrl?: string; operatorUrl?: string } = JSON.parse(line);
       const { msg, apiUrl, operatorUrl } = entry;
-      if (msg === 'Tidings runs' && apiUrl !== undefined && operatorUrl !== undefined) resolve({ apiUrl, operatorUrl });
+      if (msg !== 'Tidings runs' || apiUrl === undefined || operatorUrl === undefined) return;
+      resolve({ apiUrl, operatorUrl });
+      lines.close();
+      stdout.resume();
     });
   });
 }

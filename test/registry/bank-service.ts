@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openPki, type SandboxPki } from '@tidings/sandbox';
 import { createLog, parseConfig, type RunningService, startService } from '@tidings/service';
+import { resolveTestHost } from '../support/resolve-test-host.ts';
 import { type Directory, makeDirectory } from './directory.ts';
 import { type Call, createCaller } from './operator-caller.ts';
 
@@ -62,6 +63,7 @@ export async function startBank(changed: object = {}): Promise<BankService> {
   const logFile = join(folder, 'service.log');
   const service = await startService(parseConfig({ ...settings, ...changed }, folder), {
     log: createLog('info', logFile),
+    resolveHost: resolveTestHost,
   });
   const caller = createCaller({ url: service.operatorUrl, token, ca: pki.root.certificatePem });
   return {

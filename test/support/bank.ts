@@ -6,6 +6,7 @@ import { type Clock, createLog, parseConfig, startService, systemClock } from '@
 import { type Authority, type Keyed, makeAuthority } from './certificates.ts';
 import { createHttpClient, type HttpClient } from './http.ts';
 import { makeSigningKey, type SigningKey, sha256Hex } from './jws.ts';
+import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTpp, type Tpp } from './tpp.ts';
 
 /** The clock of the machine, which a test may put forward. */
@@ -91,7 +92,7 @@ export function settingsOf(files: ReturnType<typeof writeMaterial>, accessTokens
       keyFile,
     },
     operator: { port: 0, tokens: [{ name: 'tests', sha256: sha256Hex(OPERATOR_TOKEN) }] },
-    delivery: { caFile: rootFile },
+    delivery: { caFile: rootFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
     shutdown: { graceMs: 500 },
   };
@@ -126,7 +127,11 @@ export async function startTestBank(options: TestBankOptions = {}): Promise<Test
   };
   const logFile = join(folder, 'service.log');
   const clock: MovableClock = { ...systemClock, aheadMs: 0, nowMs: () => systemClock.nowMs() + clock.aheadMs };
-  const service = await startService(parseConfig(config, folder), { log: createLog('debug', logFile), clock });
+  const service = await startService(parseConfig(config, folder), {
+    log: createLog('debug', logFile),
+    clock,
+    resolveHost: resolveTestHost,
+  });
   const operator = createHttpClient(service.operatorUrl, { ca: authority.certificatePem });
   const tpps = new Map<string, Tpp>();
   const closers = [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuthorisationServer, startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, type RunningService, startService, systemClock } from '@tidings/service';
+import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
 import { createHttpPeer } from './tpp-http.ts';
 import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
@@ -71,7 +72,8 @@ export const AUDIENCE = 'https://bank.example/open-banking';
 export const ISSUER = 'https://bank.example/';
 export const ORGANISATION_ID = '0015800001TESTBANK';
 export const EVENT_TYPES_URL = 'https://bank.example/event-types';
-const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
+/** What the operator API lets in. */
+export const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const HOST = '127.0.0.1';
 /** How long access tokens live. */
@@ -98,6 +100,7 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const service = await startService(config, {
     log: createLog('debug', join(folder, 'service.log')),
     clock,
+    resolveHost: resolveTestHost,
     readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
   });
   const operator = operatorOf(service.operatorUrl);
@@ -207,7 +210,7 @@ function settingsOf(
     },
     accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },
     operator: { port: 0, tokens: [{ name: 'tests', sha256 }] },
-    delivery: { caFile },
+    delivery: { caFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
   };
 }

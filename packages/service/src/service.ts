@@ -7,11 +7,14 @@ import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import type { Config } from './config/schema.ts';
+import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
+import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
-import { ensureSigned } from './notify/sign.ts';
+import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
+import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
@@ -49,6 +52,8 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
 }
@@ -63,9 +68,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
   const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
-  const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
+  const store = openSqliteStore({ file: config.store.file ?? '', nowMs: clock.nowMs() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    guard: createGuard(config, surroundings.resolveHost),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -96,6 +102,7 @@ interface Ingredients {
   readonly clock: Clock;
   readonly random: Random;
   readonly readConfig: () => Config;
+  readonly guard: AddressGuard;
 }
 
 interface Parts {
@@ -103,6 +110,7 @@ interface Parts {
   readonly api: Api;
   readonly operator: FastifyInstance;
   readonly engine: Engine;
+  readonly sweeper: Sweeper;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -122,7 +130,8 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     url = known;
   };
   const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, onPublished: wake });
+  const dispatcher = config.realTime.isOffered ? engine : undefined;
+  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher });
   const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
@@ -132,8 +141,10 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
     onTppChanged: wake,
+    onDue: wake,
   });
-  return { keys, api, operator, engine, wake, clients: [client, ...clients], setPublicUrl };
+  const sweeper = startSweeper({ ...config.retention, store, clock, log });
+  return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -151,20 +162,32 @@ function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Pro
   });
 }
 
-function assembleDelivery({ config, material, store, log, clock, random }: Ingredients, { signer }: SigningKeys) {
-  const { delivery, retry: policy, financialId } = config;
+function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined): AddressGuard {
+  const { callbackAddressesAllowed: allowed, dnsServers: servers, dnsTimeoutMs: timeoutMs } = delivery;
+  return createAddressGuard({ allowed, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
+}
+
+function assembleDelivery(
+  { config, material, store, log, clock, random, guard }: Ingredients,
+  { signer }: SigningKeys,
+) {
+  const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
     ...delivery,
     ca: material.deliveryCa,
     connectionsPerOriginMax: delivery.concurrencyPerTppMax,
-    clock,
+    ...{ guard, clock },
   });
-  const engine = new Engine({ ...delivery, policy, financialId, store, signer, client, clock, random, log });
+  const lookMs = config.store.url === undefined ? undefined : config.store.lookMs;
+  const engine = new Engine({
+    ...delivery,
+    ...{ policy, breaker, unresponsive, financialId, lookMs, store, signer, client, clock, random, log },
+  });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random }: Ingredients,
+  { config, material, clientCertificate, store, log, clock, random, guard }: Ingredients,
   shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
 ) {
   const { keys, catalogue, publicUrl } = shared;
@@ -182,8 +205,15 @@ function assembleApi(
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
     publicJwks: keys.publicJwks,
-    sign: (offered) => ensureSigned(offered, keys.current(), store, clock.nowMs()),
+    sign: createSigning({
+      store,
+      signer: keys.signer,
+      clock,
+      onStoreError: () => undefined,
+      giveUp: AbortSignal.abort(),
+    }),
     eventTypesUrl: config.eventTypesUrl,
+    checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),
     isRealTimeOffered: realTime.isOffered,
     areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,
     polling: config.polling,
@@ -194,7 +224,8 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  await Promise.all([parts.operator.close(), parts.api.server.close(), parts.engine.stop(graceMs)]);
+  const { operator, api, engine, sweeper } = parts;
+  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
   await Promise.all(parts.clients.map((client) => client.close()));
   await store.close();
 }

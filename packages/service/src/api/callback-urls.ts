@@ -14,6 +14,8 @@ export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
   path: 'callback-urls',
   idName: 'CallbackUrlId',
   noun: 'callback URL',
+  callbackUrlField: 'Data.Url',
+  callbackUrlOf: ({ url }) => url,
   read: (body, { apiVersion }) => readCallbackUrl(body, apiVersion),
   // The body of PUT is that of POST: it names no id.
   readReplaced: (body, _id, { apiVersion }) => readCallbackUrl(body, apiVersion),
@@ -27,7 +29,7 @@ export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
     return { id, clientId, apiVersion, request: { url, version } };
   },
   replace: (store, registration, nowMs) => store.replaceCallbackUrl(storedOf(registration), nowMs),
-  remove: (store, clientId, id, through) => store.deleteCallbackUrl(clientId, id, through),
+  remove: (store, clientId, id, through, nowMs) => store.deleteCallbackUrl(clientId, id, through, nowMs),
 };
 
 function resourceOf({ id, request }: Kept): CallbackUrl {

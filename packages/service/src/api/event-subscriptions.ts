@@ -15,6 +15,8 @@ export const EVENT_SUBSCRIPTIONS: RegistrationKind<EventSubscriptionRequest> = {
   path: 'event-subscriptions',
   idName: 'EventSubscriptionId',
   noun: 'event subscription',
+  callbackUrlField: 'Data.CallbackUrl',
+  callbackUrlOf: ({ callbackUrl }) => callbackUrl,
   read: readEventSubscription,
   readReplaced: readReplacedEventSubscription,
   write: (registration, self) => writeEventSubscription(resourceOf(registration), self),
@@ -27,7 +29,7 @@ export const EVENT_SUBSCRIPTIONS: RegistrationKind<EventSubscriptionRequest> = {
     return { id, clientId, apiVersion, request: { callbackUrl, version, eventTypes } };
   },
   replace: (store, registration, nowMs) => store.replaceSubscription(storedOf(registration), nowMs),
-  remove: (store, clientId, id, through) => store.deleteSubscription(clientId, id, through),
+  remove: (store, clientId, id, through, nowMs) => store.deleteSubscription(clientId, id, through, nowMs),
 };
 
 function resourceOf({ id, request }: Kept): EventSubscription {

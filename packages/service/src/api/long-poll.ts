@@ -20,7 +20,7 @@ export interface HeldPoll {
 }
 
 export interface LongPollsOptions {
-  readonly store: Pick<Store, 'onOffer'>;
+  readonly store: Pick<Store, 'onChange'>;
   readonly clock: Clock;
   readonly longPollMaxMs: number;
   readonly longPollsMax: number;
@@ -53,8 +53,8 @@ export class LongPolls {
 
   constructor(options: LongPollsOptions) {
     this.#options = options;
-    this.#stopListening = options.store.onOffer((clientIds) => {
-      for (const clientId of clientIds) this.wake(clientId);
+    this.#stopListening = options.store.onChange(({ offered }) => {
+      for (const clientId of offered) this.wake(clientId);
     });
   }
 

@@ -21,6 +21,10 @@ export interface RegistrationKind<Request> {
   readonly idName: string;
   /** How messages call it. */
   readonly noun: string;
+  /** Where its callback URL stands in a body. */
+  readonly callbackUrlField: string;
+  /** Its callback URL; undefined: it only polls. */
+  callbackUrlOf(request: Request): string | undefined;
   /** Reads the body of POST. @throws {ApiError} */
   read(body: Uint8Array, rules: RegistrationRules): Request;
   /** Reads the body of PUT. @throws {ApiError} */
@@ -32,8 +36,11 @@ export interface RegistrationKind<Request> {
   create(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<'created' | 'exists'>;
   find(store: Store, clientId: string): Promise<KeptRegistration<Request> | undefined>;
   replace(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<ChangeResult>;
-  remove(store: Store, clientId: string, id: string, through: ApiVersion): Promise<ChangeResult>;
+  remove(store: Store, clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
 }
+
+/** @returns false when the host of a callback URL leads to where none may; true as well when it cannot be looked up now */
+export type CheckCallbackUrl = (url: string) => Promise<boolean>;
 
 /** What the operations on registrations need. */
 export interface RegistrationContext {
@@ -41,6 +48,7 @@ export interface RegistrationContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly rules: RegistrationRules;
+  readonly checkCallbackUrl: CheckCallbackUrl;
   /** Absolute URL of the resource under the version that was called. */
   readonly url: string;
   /** A change may have made notifications due, or have taken the right to poll. */
@@ -61,6 +69,7 @@ export async function createRegistration<Request>(
   context: RegistrationContext,
 ): Promise<Answer> {
   const request = kind.read(body, context.rules);
+  await checkAddress(kind, request, context);
   const registration = keptOf(context.random.uuid(), tpp, request, context);
   const result = await kind.create(context.store, registration, context.clock.nowMs());
   if (result === 'exists') {
@@ -91,6 +100,7 @@ export async function replaceRegistration<Request>(
   context: RegistrationContext,
 ): Promise<Answer> {
   const request = kind.readReplaced(change.body, change.id, context.rules);
+  await checkAddress(kind, request, context);
   const registration = keptOf(change.id, tpp, request, context);
   checkChanged(kind, await kind.replace(context.store, registration, context.clock.nowMs()));
   context.onChanged(tpp.clientId);
@@ -104,8 +114,23 @@ export async function deleteRegistration<Request>(
   id: string,
   context: RegistrationContext,
 ): Promise<void> {
-  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion));
+  const nowMs = context.clock.nowMs();
+  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion, nowMs));
   context.onChanged(tpp.clientId);
+}
+
+/** What the host leads to is not said: a TPP must not learn of the bank's networks by trying. */
+async function checkAddress<Request>(
+  { callbackUrlOf, callbackUrlField }: RegistrationKind<Request>,
+  request: Request,
+  { checkCallbackUrl }: RegistrationContext,
+): Promise<void> {
+  const url = callbackUrlOf(request);
+  if (url === undefined || (await checkCallbackUrl(url))) return;
+  throw new ApiError('FieldInvalid', {
+    message: `${callbackUrlField} must lead to a public address.`,
+    path: callbackUrlField,
+  });
 }
 
 function checkChanged({ noun, idName }: { noun: string; idName: string }, result: ChangeResult): void {

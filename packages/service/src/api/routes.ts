@@ -84,13 +84,14 @@ function pathOf(resource: string, { options, apiVersion }: RouteContext): string
 
 function registrationContextOf(path: string, route: RouteContext): () => RegistrationContext {
   const { options, apiVersion, onRegistrationChanged } = route;
-  const { store, clock, random, catalogue, eventTypesUrl } = options;
+  const { store, clock, random, catalogue, eventTypesUrl, checkCallbackUrl } = options;
   const rules = { apiVersion, callbackUrlAllowed: options.isRealTimeOffered, catalogue, eventTypesUrl };
   return () => ({
     store,
     clock,
     random,
     rules,
+    checkCallbackUrl,
     url: `${options.publicUrl()}${path}`,
     onChanged: onRegistrationChanged,
   });

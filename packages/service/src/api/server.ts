@@ -22,6 +22,7 @@ import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
 import { registerJwksRoute } from './jwks.ts';
 import { LongPolls } from './long-poll.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { CheckCallbackUrl } from './registrations.ts';
 import { apiErrorOf, sendError } from './respond.ts';
 import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
 import type { SignatureContext } from './verify-signature.ts';
@@ -50,6 +51,7 @@ export interface ApiOptions {
   readonly jwksPath: string;
   /** Absolute URL in front of the prefix; known only once the port is, hence a function. */
   readonly publicUrl: () => string;
+  readonly checkCallbackUrl: CheckCallbackUrl;
   readonly isRealTimeOffered: boolean;
   readonly areCallbackUrlsOffered: boolean;
   readonly polling: Config['polling'];

@@ -1,5 +1,14 @@
 /** Why no answer came from a callback URL. */
-export type UnreachableClass = 'dns' | 'connect' | 'tls' | 'timeout' | 'reset' | 'malformed';
+export type UnreachableClass =
+  | 'dns'
+  /** The host leads to an address that callback URLs may not have: nothing was sent. */
+  | 'forbidden-address'
+  | 'connect'
+  | 'tls'
+  | 'timeout'
+  | 'reset'
+  | 'oversized'
+  | 'malformed';
 
 /** What an attempt came to. A refused delivery is data, not an exception. */
 export type Outcome =

@@ -1,10 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
+import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
+import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { statusCommand } from './status.ts';
 import { tppsCommand } from './tpps.ts';
 
 /** Runs the command line. @returns the exit code */
@@ -15,6 +19,11 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
     .addCommand(tppsCommand())
+    .addCommand(statusCommand())
+    .addCommand(redeliverCommand())
+    .addCommand(auditCommand())
+    .addCommand(evidenceCommand())
+    .addCommand(verifyEvidenceCommand())
     .addCommand(portalNotesCommand())
     .addCommand(openapiCommand())
     .addCommand(await sandboxCommand());

@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
-import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { Command, Option } from 'commander';
+import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { readNamedFile } from './read-file.ts';
 
@@ -10,12 +10,31 @@ export interface OperatorFlags {
   readonly caFile?: string;
 }
 
+/** Flags that every command has which calls a running service. */
+export interface CommonFlags extends OperatorFlags {
+  readonly json?: boolean;
+}
+
+/** Where the service and the token come from, as the help of a command says it. */
+export const WHERE_HELP = `
+Where the service is and the token come from --operator-url, --token-file and --ca-file, or from TIDINGS_OPERATOR_URL,
+TIDINGS_TOKEN_FILE and TIDINGS_CA_FILE. The token is never an argument.
+
+${EXIT_CODES_HELP}`;
+
+/** A command that calls a running service, with the flags and the help that all of them have. */
+export function operatorCommand(name: string, description: string, examples = ''): Command {
+  return withOperatorFlags(new Command(name).description(description))
+    .option('--json', 'print JSON')
+    .addHelpText('after', `${examples}${WHERE_HELP}`);
+}
+
 const URL_DEFAULT = 'http://127.0.0.1:8444';
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
-/** Gives a command the flags that say where the service is. The token is never an argument: others could see it. */
-export function withOperatorFlags(command: Command): Command {
+/** The token is never an argument: others could see it. */
+function withOperatorFlags(command: Command): Command {
   return command
     .addOption(
       new Option('--operator-url <url>', 'where the operator API is').env('TIDINGS_OPERATOR_URL').default(URL_DEFAULT),

@@ -2,10 +2,11 @@ import { createInterface } from 'node:readline/promises';
 import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { type ListedTpp, RegisteredTpp, TppPage, TppRegistrations } from '../operator/tpp-schemas.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { numbersOf } from './numbers-of.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { withOperatorClient } from './operator-flags.ts';
+import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import { readNamedFile } from './read-file.ts';
-import type { CommonFlags, ImportFlags, TppFlags } from './tpps.ts';
+import type { ImportFlags, TppFlags } from './tpps.ts';
 import { printJson, printTpp, printTpps } from './tpps-print.ts';
 
 const PAGE = 1000;
@@ -86,6 +87,18 @@ export async function setState(clientId: string, operation: 'suspend' | 'resume'
   });
 }
 
+/** `tidings tpps bring-back` */
+export async function bringBack(clientId: string, flags: CommonFlags & { probe?: boolean }): Promise<void> {
+  const body = { how: flags.probe === true ? 'probe-now' : 'responsive' };
+  await withOperatorClient(flags, async (client) => {
+    const path = `${pathOf(clientId)}/callback-url/bring-back`;
+    const { value: tpp } = await client.read({ method: 'POST', path, body }, shapeTpp);
+    const done = flags.probe === true ? 'is probed now' : 'counts as responsive again; what is awaiting is pushed';
+    if (flags.json === true) printJson(tpp);
+    else process.stdout.write(`The callback URL of ${clientId} ${done}.\n`);
+  });
+}
+
 /** `tidings tpps remove` */
 export async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean }): Promise<void> {
   await withOperatorClient(flags, async (client) => {
@@ -154,13 +167,20 @@ function readJsonFile(flag: string, file: string): unknown {
   }
 }
 
-function accessOf({ certificateSubject, scopes }: TppFlags, before: Partial<RegisteredTpp>) {
+function accessOf({ certificateSubject, scopes, retry }: TppFlags, before: Partial<RegisteredTpp>) {
   const subject = certificateSubject ?? before.certificateSubject;
+  const overrides = retry === undefined ? before.retry : retryOf(retry);
   const kept = scopes === undefined ? before.scopes : scopesOf(scopes);
   return {
     ...(typeof subject === 'string' && { certificateSubject: subject }),
     ...(kept !== undefined && { scopes: kept }),
+    ...(overrides !== undefined && { retry: overrides }),
   };
+}
+
+/** Undefined for `default`. Whether names and numbers are good is for the service to say. */
+function retryOf(list: string): Record<string, number> | undefined {
+  return list === 'default' ? undefined : numbersOf('--retry', list);
 }
 
 /** Undefined for `all`: no limit of the bank's. Whether the names are scopes is for the service to say. */

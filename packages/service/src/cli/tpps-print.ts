@@ -1,6 +1,6 @@
 import { isJsonObject } from '@tidings/protocol';
 import colors from 'picocolors';
-import type { ListedTpp, RegisteredTpp, TppRegistrations } from '../operator/tpp-schemas.ts';
+import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from '../operator/tpp-schemas.ts';
 import { factsOf, tableOf } from './table.ts';
 
 /** Prints what scripts read. */
@@ -20,7 +20,7 @@ export function printTpps(tpps: readonly ListedTpp[]): void {
     tpp.softwareStatementId,
     tpp.jwksUrl === undefined ? `${tpp.kids?.length ?? 0} inline` : 'URL',
     tpp.scopes?.join(',') ?? 'all',
-    tpp.isSuspended ? 'suspended' : 'active',
+    tpp.isSuspended ? 'suspended' : (tpp.target?.state ?? 'active'),
   ]);
   process.stdout.write(tableOf(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
 }
@@ -36,9 +36,29 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
       keys: tpp.jwksUrl ?? kidsOf(tpp),
       'certificate subject': tpp.certificateSubject ?? 'any that its tokens are bound to',
       scopes: tpp.scopes?.join(', ') ?? 'all',
+      'retry policy': retryOf(tpp),
     }),
   );
+  if (tpp.target !== undefined) printTarget(tpp.target);
   printRegistrations(registrations);
+}
+
+function retryOf({ retry = {} }: RegisteredTpp): string {
+  const own = Object.entries(retry).map(([name, value]) => `${name}=${value}`);
+  return own.length === 0 ? 'as configured' : `${own.join(', ')}; the rest as configured`;
+}
+
+function printTarget(target: ShownTarget): void {
+  process.stdout.write(
+    factsOf({
+      'pushed to': target.callbackUrl,
+      'which is': target.state,
+      'unresponsive since': target.unresponsiveSince,
+      'failed probes': target.failedProbes?.toString(),
+      'next probe': target.nextProbeAt,
+      'back since': target.backSince,
+    }),
+  );
 }
 
 function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {

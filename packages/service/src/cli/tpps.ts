@@ -1,11 +1,5 @@
 import { Command } from 'commander';
-import { EXIT_CODES_HELP } from './cli-error.ts';
-import { type OperatorFlags, withOperatorFlags } from './operator-flags.ts';
-
-/** Flags that every command of the group has. */
-export interface CommonFlags extends OperatorFlags {
-  readonly json?: boolean;
-}
+import { type CommonFlags, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags that say what is known of a TPP. */
 export interface TppFlags extends CommonFlags {
@@ -16,6 +10,8 @@ export interface TppFlags extends CommonFlags {
   /** False: it is taken away. */
   readonly certificateSubject?: string | false;
   readonly scopes?: string;
+  /** As in `retriesMax=10,delayMs=2000`; `default`: nothing of its own. */
+  readonly retry?: string;
 }
 
 /** Flags of `import`. */
@@ -24,12 +20,6 @@ export interface ImportFlags extends CommonFlags {
   readonly certificateSubject?: string;
   readonly scopes?: string;
 }
-
-const WHERE_HELP = `
-Where the service is and the token come from --operator-url, --token-file and --ca-file, or from TIDINGS_OPERATOR_URL,
-TIDINGS_TOKEN_FILE and TIDINGS_CA_FILE. The token is never an argument.
-
-${EXIT_CODES_HELP}`;
 
 // Loaded only when a command of the group is run: the help of others need not wait for it.
 const loadActions = () => import('./tpps-actions.ts');
@@ -44,6 +34,7 @@ export function tppsCommand(): Command {
     .addCommand(changeCommand())
     .addCommand(stateCommand('suspend', 'Refuse a TPP with 403 and deliver nothing to it; its events are kept.'))
     .addCommand(stateCommand('resume', 'Take a suspension back; what is awaiting is due at once.'))
+    .addCommand(bringBackCommand())
     .addCommand(removeCommand())
     .addCommand(importCommand())
     .addHelpText(
@@ -55,24 +46,19 @@ Examples:
   tidings tpps add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statement-id TidingsSampleTpp000001 \\
     --jwks-file tpp-1.jwks --scopes accounts,payments
   tidings tpps suspend tpp-1
+  tidings tpps bring-back tpp-1 --probe
 ${WHERE_HELP}`,
     );
 }
 
-function subcommand(name: string, description: string): Command {
-  return withOperatorFlags(new Command(name).description(description))
-    .option('--json', 'print JSON')
-    .addHelpText('after', WHERE_HELP);
-}
-
 function listCommand(): Command {
-  return subcommand('list', 'List the TPPs in the order of their client_ids.').action(async (flags: CommonFlags) =>
+  return operatorCommand('list', 'List the TPPs in the order of their client_ids.').action(async (flags: CommonFlags) =>
     (await loadActions()).listTpps(flags),
   );
 }
 
 function showCommand(): Command {
-  return subcommand('show', 'Show a TPP, and what it registered.')
+  return operatorCommand('show', 'Show a TPP, and what it registered.')
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).showTpp(clientId, flags));
 }
@@ -84,30 +70,43 @@ function withTppFlags(command: Command): Command {
     .option('--jwks-file <file>', 'its JWKS, kept inline (- reads standard input)')
     .option('--jwks-url <url>', 'where its JWKS is published; instead of --jwks-file')
     .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
-    .option('--scopes <list>', 'scopes of its tokens, separated by commas; "all" for all');
+    .option('--scopes <list>', 'scopes of its tokens, separated by commas; "all" for all')
+    .option(
+      '--retry <list>',
+      'its own delayMs, delayMaxMs, retriesMax, intervalMaxMs, as in retriesMax=10,delayMs=2000; "default" for none',
+    );
 }
 
 function addCommand(): Command {
-  return withTppFlags(subcommand('add', 'Register a TPP that is not registered yet.'))
+  return withTppFlags(operatorCommand('add', 'Register a TPP that is not registered yet.'))
     .argument('<clientId>')
     .action(async (clientId: string, flags: TppFlags) => (await loadActions()).addTpp(clientId, flags));
 }
 
 function changeCommand(): Command {
-  return withTppFlags(subcommand('change', 'Change what is given of a TPP; the rest stays.'))
+  return withTppFlags(operatorCommand('change', 'Change what is given of a TPP; the rest stays.'))
     .option('--no-certificate-subject', 'accept any certificate that its tokens are bound to')
     .argument('<clientId>')
     .action(async (clientId: string, flags: TppFlags) => (await loadActions()).changeTpp(clientId, flags));
 }
 
 function stateCommand(name: 'suspend' | 'resume', description: string): Command {
-  return subcommand(name, description)
+  return operatorCommand(name, description)
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).setState(clientId, name, flags));
 }
 
+function bringBackCommand(): Command {
+  return operatorCommand('bring-back', 'Make the unresponsive callback URL of a TPP count as responsive again.')
+    .option('--probe', 'only try it now with one notification; it is responsive when that is acknowledged')
+    .argument('<clientId>')
+    .action(async (clientId: string, flags: CommonFlags & { probe?: boolean }) =>
+      (await loadActions()).bringBack(clientId, flags),
+    );
+}
+
 function removeCommand(): Command {
-  return subcommand('remove', 'Remove a TPP and its registrations; what is awaiting is withdrawn.')
+  return operatorCommand('remove', 'Remove a TPP and its registrations; what is awaiting is withdrawn.')
     .option('--yes', 'do not ask')
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags & { yes?: boolean }) =>
@@ -116,7 +115,7 @@ function removeCommand(): Command {
 }
 
 function importCommand(): Command {
-  return subcommand('import', 'Register or change a TPP by a software statement assertion of the directory.')
+  return operatorCommand('import', 'Register or change a TPP by a software statement assertion of the directory.')
     .option('--client-id <id>', 'client_id at your authorisation server (default: the id of the software)')
     .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
     .option('--scopes <list>', 'scopes of its tokens, separated by commas')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
+import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import { type Config, ConfigSchema } from './schema.ts';
@@ -144,6 +145,7 @@ function refuseContradictions(config: Config, source: string): void {
   if (retry.delayMaxMs < retry.delayMs) {
     throw new StartUpError(`${source}: "retry.delayMaxMs" must not be below "retry.delayMs".`);
   }
+  refuseNoAddresses(config, source);
   try {
     new EventTypeCatalogue(config.ownEventTypes);
   } catch (error) {
@@ -163,6 +165,23 @@ function refuseWrongModes({ api, realTime, polling }: Config, source: string): v
   }
 }
 
+function refuseNoAddresses({ delivery }: Config, source: string): void {
+  const { callbackAddressesAllowed: blocks, dnsServers } = delivery;
+  for (const [at, block] of blocks.entries()) {
+    if (ipaddr.isValidCIDR(block)) continue;
+    throw new StartUpError(
+      `${source}: "delivery.callbackAddressesAllowed[${at}]" (${block}) must be a CIDR block, such as 10.1.0.0/16.`,
+    );
+  }
+  for (const [at, server] of dnsServers.entries()) {
+    if (DNS_SERVER.test(server) && ipaddr.isValid(server.replace(/^\[|\](?::\d+)?$|(?<=^[^:]*):\d+$/g, ''))) continue;
+    throw new StartUpError(
+      `${source}: "delivery.dnsServers[${at}]" (${server}) must be an IP address, such as 10.1.0.53, 10.1.0.53:5353 or [fd00::53]:53.`,
+    );
+  }
+}
+
+const DNS_SERVER = /^(?:[\d.]+(?::\d{1,5})?|[\da-fA-F:]+|\[[\da-fA-F:]+\](?::\d{1,5})?)$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 // Signing and two writes to the store happen under the lease as well.

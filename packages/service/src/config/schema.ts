@@ -20,6 +20,17 @@ const file = (description: string) =>
   Type.String({ minLength: 1, description: `${description} (path, from the folder of this file)` });
 const port = (byDefault: number) => whole(byDefault, 0, 65_535, 'Port to listen on; 0 takes any free one');
 
+/** What the settings of the retry policy may be that a TPP can have of its own. */
+export const RETRY_RANGES = {
+  delayMs: { minimum: 10, maximum: 3_600_000 },
+  delayMaxMs: { minimum: 10, maximum: 86_400_000 },
+  retriesMax: { minimum: 0, maximum: 1000 },
+  intervalMaxMs: { minimum: 1000, maximum: 2_592_000_000 },
+} as const;
+
+const retryRange = (name: keyof typeof RETRY_RANGES) =>
+  [RETRY_RANGES[name].minimum, RETRY_RANGES[name].maximum] as const;
+
 const serverTls = {
   certificateFile: file('Certificate chain in PEM'),
   keyFile: file('Private key of the certificate in PEM'),
@@ -110,6 +121,12 @@ export const ConfigSchema = section({
       1_099_511_627_776,
       'Free disk at which publishing is answered 503; of the disk that the SQLite store is on',
     ),
+    inFlightBytesMax: whole(
+      67_108_864,
+      1024,
+      10_737_418_240,
+      'Bodies of publish requests held at once, by their Content-Length; beyond, requests are answered 429',
+    ),
   }),
   api: section({
     host: Type.String({ default: '0.0.0.0', description: 'Address of the TPP-facing listener' }),
@@ -199,6 +216,7 @@ export const ConfigSchema = section({
       { minItems: 1, maxItems: 100, description: 'Bearer tokens that are accepted' },
     ),
     bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
+    redeliveredPerSecondMax: whole(500, 1, 1000, 'Most notifications that one redelivery makes due in a second'),
   }),
   realTime: sectionOfDefaults({
     isOffered: Type.Boolean({ default: true, description: 'Deliver to callback URLs' }),
@@ -251,6 +269,31 @@ export const ConfigSchema = section({
       120_000,
       'Deadline over one whole attempt: look-up, connection, TLS, request and answer',
     ),
+    callbackAddressesAllowed: Type.Array(text('CIDR block, such as 10.1.0.0/16'), {
+      default: [],
+      maxItems: 100,
+      description:
+        'Addresses that callback URLs may lead to although they are not public: the bank’s own networks, a sandbox’s loopback',
+    }),
+    dnsServers: Type.Array(text('IP address, with a port if it is not 53'), {
+      default: [],
+      maxItems: 10,
+      description: 'DNS servers that hosts of callback URLs are looked up at. Default: those of the system',
+    }),
+    dnsTimeoutMs: whole(2000, 50, 30_000, 'Longest time that a DNS server is waited for'),
+    proxyUrl: Type.Optional(
+      Type.String({
+        format: 'uri',
+        pattern: '^https?://[^@]+$',
+        description: 'HTTP proxy that callback URLs are reached through (CONNECT); it looks their hosts up then',
+      }),
+    ),
+    connectionMaxMs: whole(
+      300_000,
+      1000,
+      86_400_000,
+      'Longest life of a connection that is used again; the host is looked up anew after it',
+    ),
     responseBytesMax: whole(65_536, 0, 1_048_576, 'How much of an answer is read before the connection is cut'),
     concurrencyMax: whole(1024, 1, 16_384, 'Attempts under way at once'),
     concurrencyPerTppMax: whole(8, 1, 1024, 'Attempts under way at once to one TPP'),
@@ -264,10 +307,18 @@ export const ConfigSchema = section({
     ),
   }),
   retry: sectionOfDefaults({
-    delayMs: whole(1000, 10, 3_600_000, 'Wait before the first retry; doubles with each further one'),
-    delayMaxMs: whole(3_600_000, 10, 86_400_000, 'Longest wait between two attempts'),
-    retriesMax: whole(30, 0, 1000, 'Retries after the first attempt before the callback URL is unresponsive'),
-    intervalMaxMs: whole(86_400_000, 1000, 2_592_000_000, 'Longest time from the first attempt to the last retry'),
+    delayMs: whole(1000, ...retryRange('delayMs'), 'Wait before the first retry; doubles with each further one'),
+    delayMaxMs: whole(3_600_000, ...retryRange('delayMaxMs'), 'Longest wait between two attempts'),
+    retriesMax: whole(
+      30,
+      ...retryRange('retriesMax'),
+      'Retries after the first attempt before the callback URL is unresponsive',
+    ),
+    intervalMaxMs: whole(
+      86_400_000,
+      ...retryRange('intervalMaxMs'),
+      'Longest time from the first attempt to the last retry',
+    ),
     jitter: Type.Number({
       default: 0.2,
       minimum: 0,

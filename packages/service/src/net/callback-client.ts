@@ -1,6 +1,9 @@
-import { Agent } from 'undici';
+import type { LookupFunction } from 'node:net';
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { LruMap } from '../base/lru-map.ts';
 import type { UnreachableClass } from '../base/outcome.ts';
+import type { AddressGuard } from './address-guard.ts';
 import { classifyFailure } from './failure.ts';
 
 /** What came of one POST: an answer, whatever its status, or none. */
@@ -22,56 +25,48 @@ export interface CallbackClient {
 export interface CallbackClientOptions {
   /** Roots in PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
+  /** Says where connections may go, and is asked at each. */
+  readonly guard: AddressGuard;
+  /** HTTP proxy that connections are made through; it looks the hosts up then. Never taken from the environment. */
+  readonly proxyUrl?: string | undefined;
   /** Deadline over the whole exchange. */
   readonly timeoutMs: number;
   /** How much of an answer's body is read so that its connection can be used again; beyond, the connection is cut. */
   readonly responseBytesMax: number;
   readonly connectionsPerOriginMax: number;
+  /** Longest life of a connection that is used again: after it the host is looked up, and checked, anew. */
+  readonly connectionMaxMs: number;
   readonly clock: Clock;
 }
 
 const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 30_000;
+// Callback URLs that are kept parsed and checked; each TPP has one.
+const URLS_KEPT_MAX = 10_000;
 
 /**
  * Server-authenticated TLS 1.2 or later with pooled connections; no client certificate, since mutual TLS does not apply
- * to callback URLs (rules, section 4). Redirects are never followed, nothing is sent twice, bodies are dropped unread
- * beyond a bound. Does not guard where the host name leads.
+ * to callback URLs (rules, section 4). Connections go only to addresses that the guard has checked. Redirects are never
+ * followed, nothing is sent twice, bodies are dropped unread beyond a bound and never unpacked.
  */
 export function createCallbackClient(options: CallbackClientOptions): CallbackClient {
+  const { guard, timeoutMs, clock } = options;
   // To undici, 0 means its own default of 128 KiB; under one byte means none.
   const dumpLimit = Math.max(options.responseBytesMax, 0.5);
   // Destroying the agent waits for connections that are being made; this ends them.
   const closing = new AbortController();
-  const agent = new Agent({
-    allowH2: false,
-    connections: options.connectionsPerOriginMax,
-    pipelining: 1,
-    maxHeaderSize: HEADER_BYTES_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    // The one deadline below is over everything; these would only cut in with another name for it.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: {
-      ...(options.ca !== undefined && { ca: options.ca }),
-      minVersion: 'TLSv1.2',
-      timeout: options.timeoutMs,
-      signal: closing.signal,
-    },
-  });
+  const agent = createAgent(options, closing.signal);
+  const places = new LruMap<string, Place>(URLS_KEPT_MAX);
+  const underWay = new UnderWay();
 
-  async function exchange(
-    url: string,
-    headers: Readonly<Record<string, string>>,
-    body: string,
-    signal: AbortSignal,
-  ): Promise<Exchange> {
-    const request = agent.request({ ...originAndPath(url), method: 'POST', headers, body, signal });
-    const answer = await unlessAborted(request, signal);
-    // The status is the answer; what happens to the body no longer matters, except that it must end.
-    await answer.body.dump({ limit: dumpLimit, signal }).catch(() => undefined);
-    return { kind: 'answered', status: answer.statusCode, header: (name) => single(answer.headers[name]) };
+  function placeOf(url: string): Place {
+    const known = places.get(url);
+    if (known !== undefined) return known;
+    const { origin, pathname, hostname } = new URL(url);
+    guard.checkHost(hostname);
+    const place = { origin, path: pathname };
+    places.set(url, place);
+    return place;
   }
 
   return {
@@ -80,39 +75,107 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
       return agent.destroy();
     },
     post: async (url, headers, body, abort) => {
-      const deadline = new AbortController();
-      const cancel = options.clock.after(options.timeoutMs, () => deadline.abort());
+      // undici heeds a signal only when the request has a connection, not while it waits for one.
+      const ended = Promise.withResolvers<never>();
+      const ending = new AbortController();
+      const end = () => {
+        ending.abort();
+        ended.reject(ending.signal.reason);
+      };
+      ended.promise.catch(() => undefined);
+      const leave = underWay.enter(abort, end);
+      let isLate = false;
+      const cancel = clock.after(timeoutMs, () => {
+        isLate = true;
+        end();
+      });
       try {
-        return await exchange(url, headers, body, AbortSignal.any([deadline.signal, abort]));
+        const { signal } = ending;
+        const request = agent.request({ ...placeOf(url), method: 'POST', headers, body, signal });
+        const answer = await Promise.race([request, ended.promise]);
+        // The status is the answer; what happens to the body no longer matters, except that it must end.
+        await answer.body.dump({ limit: dumpLimit, signal }).catch(() => undefined);
+        return { kind: 'answered', status: answer.statusCode, header: (name) => single(answer.headers[name]) };
       } catch (error) {
-        if (deadline.signal.aborted) {
-          const detail = `no answer within ${options.timeoutMs} ms`;
-          return { kind: 'unreachable', errorClass: 'timeout', detail };
-        }
-        return { kind: 'unreachable', ...classifyFailure(error) };
+        const late = { errorClass: 'timeout', detail: `no answer within ${timeoutMs} ms` } as const;
+        return { kind: 'unreachable', ...(isLate ? late : classifyFailure(error)) };
       } finally {
         cancel();
+        leave();
       }
     },
   };
 }
 
-/** Rejects as soon as the signal aborts. undici heeds it only when the request has a connection, not while it waits. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort);
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+/** Where a callback URL leads, as it is given to undici. */
+interface Place {
+  readonly origin: string;
+  readonly path: string;
 }
 
-function originAndPath(url: string): { origin: string; path: string } {
-  const { origin, pathname } = new URL(url);
-  return { origin, path: pathname };
+function createAgent(options: CallbackClientOptions, closing: AbortSignal): Dispatcher {
+  const tls = {
+    ...(options.ca !== undefined && { ca: options.ca }),
+    minVersion: 'TLSv1.2',
+    timeout: options.timeoutMs,
+    signal: closing,
+  } as const;
+  const common = {
+    // One connection for all POSTs to a TPP would let one that stalls hold up the rest; see docs/performance.md.
+    allowH2: false,
+    connections: options.connectionsPerOriginMax,
+    pipelining: 1,
+    clientTtl: options.connectionMaxMs,
+    // By itself undici takes a bare client where there is one connection, which knows no such limit.
+    factory: (origin: string | URL, pool: object) => new Pool(origin, pool),
+    maxHeaderSize: HEADER_BYTES_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    // The one deadline of each exchange is over everything; these would only cut in with another name for it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  };
+  if (options.proxyUrl === undefined) {
+    return new Agent({ ...common, connect: { ...tls, lookup: checkedLookup(options.guard) } });
+  }
+  return new ProxyAgent({ ...common, uri: options.proxyUrl, requestTls: tls, proxyTls: tls, proxyTunnel: true });
+}
+
+/**
+ * What sockets look hosts up with: they connect to one of the addresses that were checked, whatever DNS says a moment
+ * later. Sockets do not ask it for an address in place of a name; that is checked with the URL.
+ */
+function checkedLookup(guard: AddressGuard): LookupFunction {
+  return (hostname, { all }, callback) => {
+    guard.addressesOf(hostname).then(
+      (addresses) => {
+        const [first] = addresses;
+        if (all === true) callback(null, [...addresses]);
+        else callback(null, first?.address ?? '', first?.family);
+      },
+      (error) => callback(error, ''),
+    );
+  };
+}
+
+/** Ends exchanges when a signal aborts, with one listener for each signal, however many exchanges heed it. */
+class UnderWay {
+  readonly #ofSignal = new WeakMap<AbortSignal, Set<() => void>>();
+
+  /** @returns takes it out again */
+  enter(signal: AbortSignal, end: () => void): () => void {
+    if (signal.aborted) end();
+    const known = this.#ofSignal.get(signal);
+    const ends = known ?? new Set();
+    if (known === undefined) {
+      this.#ofSignal.set(signal, ends);
+      signal.addEventListener('abort', () => {
+        for (const one of ends) one();
+      });
+    }
+    ends.add(end);
+    return () => ends.delete(end);
+  }
 }
 
 /** A header that came twice says nothing that could be relied on. */

@@ -28,12 +28,15 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   EPIPE: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_ABORTED: 'reset',
-  UND_ERR_HEADERS_OVERFLOW: 'malformed',
+  UND_ERR_HEADERS_OVERFLOW: 'oversized',
+  HPE_HEADER_OVERFLOW: 'oversized',
   [PARSER_ERROR]: 'malformed',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'malformed',
 };
 
 const CLASS_OF_PREFIX: readonly (readonly [string, UnreachableClass])[] = [
+  ['FORBIDDEN_ADDRESS', 'forbidden-address'],
+  ['DNS_', 'dns'],
   ['ERR_TLS_', 'tls'],
   ['ERR_SSL_', 'tls'],
   ['CERT_', 'tls'],

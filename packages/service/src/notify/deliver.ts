@@ -5,6 +5,9 @@ import type { CallbackClient, Exchange } from '../net/callback-client.ts';
 import type { Attempt } from '../store/store.ts';
 import { retryAfterMs } from './retry-after.ts';
 
+// Of what a TPP returns in place of the echo, enough to see what it was.
+const INTERACTION_ID_CHARACTERS_MAX = 64;
+
 /** What one POST needs. */
 export interface Delivery {
   readonly callbackUrl: string;
@@ -34,7 +37,13 @@ function outcomeOf(exchange: Exchange, interactionId: string, clock: Clock): Out
   if (exchange.kind === 'unreachable') return exchange;
   const { status, header } = exchange;
   if (status === 202) {
-    return { kind: 'acknowledged', status, interactionIdEchoed: header(INTERACTION_ID_HEADER) === interactionId };
+    const returned = header(INTERACTION_ID_HEADER);
+    if (returned === interactionId) return { kind: 'acknowledged', status, interactionIdEchoed: true };
+    const interactionIdReturned = returned?.slice(0, INTERACTION_ID_CHARACTERS_MAX);
+    return {
+      ...{ kind: 'acknowledged', status, interactionIdEchoed: false },
+      ...(interactionIdReturned !== undefined && { interactionIdReturned }),
+    };
   }
   const asked = status === 429 || status === 503 ? retryAfterMs(header('retry-after'), clock.nowMs()) : undefined;
   return { kind: 'refused', status, ...(asked !== undefined && { retryAfterMs: asked }) };

@@ -3,56 +3,96 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CallbackClient } from '../net/callback-client.ts';
-import type { ClaimedNotification, Store } from '../store/store.ts';
+import type {
+  AttemptRecord,
+  Claim,
+  ClaimedNotification,
+  HandOver,
+  RecordResult,
+  Store,
+  StoreError,
+} from '../store/store.ts';
+import { Alarm } from './alarm.ts';
+import { Batcher } from './batcher.ts';
+import type { BreakerSettings } from './breaker.ts';
+import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
-import { record } from './record.ts';
+import type { Queued } from './lane.ts';
+import { type LaneLimits, Lanes } from './lanes.ts';
+import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy } from './retry-policy.ts';
-import { ensureSigned } from './sign.ts';
+import { createSigning, type EnsureSigned } from './sign.ts';
 
-export interface EngineOptions {
+export interface EngineOptions extends LaneLimits {
   readonly store: Store;
   readonly signer: JwsSigner;
   readonly client: CallbackClient;
   readonly policy: RetryPolicy;
+  readonly breaker: BreakerSettings;
+  readonly unresponsive: UnresponsiveSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly financialId: string | undefined;
-  readonly concurrencyMax: number;
-  readonly concurrencyPerTppMax: number;
   readonly leaseMs: number;
+  /** Deadline of an attempt; no attempt begins whose lease could run out before it. */
+  readonly timeoutMs: number;
+  /** How often the store is looked at for what other instances left; undefined: this is the only one. */
+  readonly lookMs: number | undefined;
 }
 
-// How long the engine leaves a store alone that could not answer.
+// How long the engine leaves a store alone that could not answer a claim.
 const STORE_PAUSE_MS = 1000;
-// Something may fall due between the last look and the alarm; it must not become a busy loop.
-const ALARM_MIN_MS = 5;
+// While a callback URL ramps up its allowance grows all the time; it is looked at this often.
+const RAMP_LOOK_MS = 100;
+// What was handed back is due again; it is looked for a moment later, so that giving and taking never becomes a loop.
+const HANDED_BACK_LOOK_MS = 100;
+// Recording happens under the lease as well.
+const RECORD_MARGIN_MS = 250;
+// Of the places for what is claimed, how many must be free before a claim that was cut short is made again.
+const REFILL_PART = 0.25;
 
 /**
  * Delivers what is due: claim → sign → deliver → record, each notification on its own, so that nobody waits for a slow
- * TPP: at most `concurrencyPerTppMax` attempts to one TPP are under way. It sleeps until something is due or until it is
- * woken.
+ * TPP. What this process publishes is handed over to it already claimed; the rest it claims when it falls due. It sleeps
+ * until something is due or until it is woken.
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #underWay = new Set<Promise<void>>();
-  readonly #inFlight = new Map<string, number>();
+  readonly #lanes: Lanes;
+  readonly #alarm: Alarm;
+  readonly #sign: EnsureSigned;
+  readonly #recording: Batcher<AttemptRecord, RecordResult>;
+  readonly #working = new Set<Promise<void>>();
   readonly #abort = new AbortController();
+  readonly #stopListening: () => void;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
-  #stopping = false;
-  #cancelAlarm: () => void = () => undefined;
+  #isStopping = false;
+  /** Promised to publishers that have not come back yet. */
+  #promised = 0;
+  /** A claim was cut short because too much is claimed already. */
+  #isFull = false;
+  #isStoreAway = false;
 
   constructor(options: EngineOptions) {
+    const { store, clock } = options;
     this.#options = options;
+    this.#lanes = new Lanes(options);
+    this.#alarm = new Alarm(clock, () => this.wake());
+    const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
+    this.#sign = createSigning({ ...common, store, signer: options.signer });
+    this.#recording = new Batcher({ ...common, write: (records) => this.#recordAll(records) });
+    this.#stopListening = store.onChange(({ retargeted }) => {
+      for (const clientId of retargeted) this.#retarget(clientId);
+    });
   }
 
-  /** Looks for work now: at start, after a publish, when a registration changed. */
+  /** Looks for work now: at start, when a registration changed, when the operator redelivers. */
   wake(): void {
-    if (this.#stopping) return;
+    if (this.#isStopping) return;
     this.#lookAgain = true;
     if (this.#looking !== undefined) return;
-    this.#cancelAlarm();
     this.#looking = this.#look().finally(() => {
       this.#looking = undefined;
       // Woken between the last look and here.
@@ -60,91 +100,192 @@ export class Engine {
     });
   }
 
+  /** What publishing may hand over at once; whoever asks must call {@link accept}, whatever came of it. */
+  handOver(): HandOver {
+    const limit = this.#isStopping ? 0 : Math.max(this.#lanes.space - this.#promised, 0);
+    this.#promised += limit;
+    return { leaseMs: this.#options.leaseMs, limit, roomFor: (target) => this.#lanes.roomToHandOver(target) };
+  }
+
+  /**
+   * Takes what publishing handed over.
+   *
+   * @param left TPPs that have more, which was not handed over
+   */
+  accept(handOver: HandOver, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
+    this.#promised -= handOver.limit;
+    this.#take(claimed);
+    for (const clientId of left) this.#lanes.noteLeft(clientId, true);
+    if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
+  }
+
   /**
    * Takes no more work and lets what is under way finish; after `graceMs` it is cut off and handed back, without
    * counting as an attempt.
    */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    this.#cancelAlarm();
+    this.#isStopping = true;
+    this.#alarm.cancel();
+    this.#stopListening();
     const cancelGrace = this.#options.clock.after(graceMs, () => this.#abort.abort());
+    this.#handBack(this.#lanes.evictAll());
     await this.#looking;
-    await Promise.all(this.#underWay);
+    while (this.#working.size > 0) await Promise.all(this.#working);
     cancelGrace();
   }
 
   async #look(): Promise<void> {
-    const { store, clock, log } = this.#options;
-    try {
-      while (this.#lookAgain && !this.#stopping) {
-        this.#lookAgain = false;
-        const claimed = await this.#claim();
-        if (claimed.length > 0) this.#lookAgain = true;
-        for (const notification of claimed) this.#begin(notification);
-      }
-      const nextDueAtMs = await store.nextDueAtMs(this.#clientsWithoutRoom());
-      if (nextDueAtMs !== undefined) this.#setAlarm(Math.max(nextDueAtMs - clock.nowMs(), ALARM_MIN_MS));
-    } catch (error) {
-      log.error({ err: error }, 'the store did not answer; deliveries pause');
+    const { clock } = this.#options;
+    while (this.#lookAgain && !this.#isStopping) {
       this.#lookAgain = false;
-      this.#setAlarm(STORE_PAUSE_MS);
+      try {
+        const nextDueAtMs = await this.#claim();
+        this.#isStoreAway = false;
+        if (nextDueAtMs !== undefined) this.#alarm.at(nextDueAtMs);
+        const trialAtMs = this.#lanes.nextTrialAtMs();
+        if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - clock.monotonicMs());
+        if (this.#options.lookMs !== undefined) this.#alarm.in(this.#options.lookMs);
+      } catch (error) {
+        this.#storeIsAway(error);
+        this.#lookAgain = false;
+        this.#alarm.in(STORE_PAUSE_MS);
+      }
     }
   }
 
-  async #claim(): Promise<readonly ClaimedNotification[]> {
-    const { store, clock, concurrencyMax, concurrencyPerTppMax, leaseMs } = this.#options;
-    const limit = concurrencyMax - this.#underWay.size;
-    if (limit <= 0) return [];
-    const nowMs = clock.nowMs();
-    const claimed = await store.claimDue({
-      nowMs,
+  /** @returns when something falls due */
+  async #claim(): Promise<number | undefined> {
+    const { store, clock, leaseMs } = this.#options;
+    const limit = this.#lanes.space;
+    this.#isFull = limit === 0;
+    if (this.#isFull) return undefined;
+    const asked = new Map<string, number>();
+    const claim = await store.claimDue({
+      nowMs: clock.nowMs(),
       leaseMs,
       limit,
-      perTppMax: concurrencyPerTppMax,
-      inFlight: this.#inFlight,
+      roomFor: (target) => {
+        const room = this.#lanes.roomFor(target);
+        asked.set(target.clientId, room);
+        if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
+        return room;
+      },
     });
-    if (!this.#stopping) return claimed;
-    await store.release(claimed, nowMs);
-    return [];
+    this.#isFull = claim.claimed.length >= limit;
+    this.#noteLeft(asked, claim);
+    this.#take(claim.claimed);
+    return claim.nextDueAtMs;
   }
 
-  #setAlarm(delayMs: number): void {
-    if (this.#stopping || this.#underWay.size >= this.#options.concurrencyMax) return;
-    this.#cancelAlarm = this.#options.clock.after(delayMs, () => this.wake());
+  #noteLeft(asked: ReadonlyMap<string, number>, { claimed }: Claim): void {
+    const counts = new Map<string, number>();
+    for (const { clientId } of claimed) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
+    for (const [clientId, room] of asked) this.#lanes.noteLeft(clientId, (counts.get(clientId) ?? 0) >= room);
   }
 
-  #clientsWithoutRoom(): ReadonlySet<string> {
-    const full = [...this.#inFlight].filter(([, count]) => count >= this.#options.concurrencyPerTppMax);
-    return new Set(full.map(([clientId]) => clientId));
+  #take(claimed: readonly ClaimedNotification[]): void {
+    const { leaseMs, timeoutMs, clock } = this.#options;
+    if (claimed.length === 0) return;
+    const beginByMs = clock.monotonicMs() + leaseMs - timeoutMs - RECORD_MARGIN_MS;
+    this.#handBack(this.#isStopping ? claimed : this.#lanes.accept(claimed, beginByMs));
+    this.#begin();
   }
 
-  #begin(notification: ClaimedNotification): void {
-    const { clientId } = notification;
-    this.#inFlight.set(clientId, (this.#inFlight.get(clientId) ?? 0) + 1);
-    const done = this.#handle(notification).finally(() => {
-      this.#underWay.delete(done);
-      const left = (this.#inFlight.get(clientId) ?? 1) - 1;
-      if (left === 0) this.#inFlight.delete(clientId);
-      else this.#inFlight.set(clientId, left);
-      this.wake();
-    });
-    this.#underWay.add(done);
-  }
-
-  /** sign → deliver → record. Never rejects: what fails here is tried again when the lease has run out. */
-  async #handle(notification: ClaimedNotification): Promise<void> {
-    const { store, signer, client, policy, clock, random, log, financialId } = this.#options;
-    try {
-      const set = await ensureSigned(notification, signer, store, clock.nowMs());
-      const abort = this.#abort.signal;
-      const { callbackUrl } = notification;
-      const delivery = { callbackUrl, set, interactionId: random.uuid(), financialId, abort };
-      const attempt = await deliver(delivery, client, clock);
-      const nowMs = clock.nowMs();
-      if (abort.aborted && attempt.outcome.kind === 'unreachable') await store.release([notification], nowMs);
-      else await record(notification, attempt, { store, policy, fraction: random.fraction(), nowMs, log });
-    } catch (error) {
-      log.error({ err: error, jti: notification.jti }, 'an attempt could not be completed; its lease will run out');
+  /** Begins what may begin. */
+  #begin(): void {
+    if (this.#isStopping) return;
+    for (let queued = this.#lanes.next(); queued !== undefined; queued = this.#lanes.next()) {
+      const { clientId } = queued.claimed;
+      this.#work(this.#handle(queued), () => {
+        this.#lanes.finish(clientId);
+        this.#begin();
+        if (this.#lanes.wantsMore(clientId) || this.#hasRoomAgain()) this.wake();
+      });
     }
+  }
+
+  #hasRoomAgain(): boolean {
+    return this.#isFull && this.#lanes.space >= this.#options.queueMax * REFILL_PART;
+  }
+
+  /** sign → deliver → record. What fails here is tried again when the lease has run out. */
+  async #handle({ claimed, beginByMs }: Queued): Promise<void> {
+    const { client, clock, random, financialId } = this.#options;
+    const abort = this.#abort.signal;
+    const set = await this.#sign(claimed);
+    if (abort.aborted || clock.monotonicMs() > beginByMs) return this.#handBack([claimed]);
+    const { callbackUrl } = claimed;
+    const attempt = await deliver(
+      { callbackUrl, set, interactionId: random.uuid(), financialId, abort },
+      client,
+      clock,
+    );
+    const hasFailed = attempt.outcome.kind !== 'acknowledged';
+    if (abort.aborted && attempt.outcome.kind === 'unreachable') return this.#handBack([claimed]);
+    this.#note(claimed, hasFailed);
+    await this.#record(claimed, attempt);
+  }
+
+  async #record(claimed: ClaimedNotification, attempt: AttemptRecord['attempt']): Promise<void> {
+    const { policy, unresponsive, clock, random, log } = this.#options;
+    const context = { policy, unresponsive, fraction: random.fraction(), nowMs: clock.nowMs() };
+    const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
+    const result = await this.#recording.run(record);
+    logAttempt(log, record, result, context.nowMs);
+    if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
+    if (record.next.kind === 'cease') this.#alarm.at(record.next.probeAtMs);
+  }
+
+  #recordAll(records: readonly AttemptRecord[]): Promise<readonly RecordResult[]> {
+    return this.#options.store.recordAttempts(records, this.#options.clock.nowMs());
+  }
+
+  /** A callback URL at which most attempts fail is left alone for a while. */
+  #note({ clientId, callbackUrl }: ClaimedNotification, hasFailed: boolean): void {
+    const { log, clock } = this.#options;
+    const { hasOpened, trialAtMs } = this.#lanes.note(clientId, hasFailed);
+    if (trialAtMs === undefined) return;
+    this.#alarm.in(trialAtMs - clock.monotonicMs());
+    if (!hasOpened) return;
+    log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
+    this.#handBack(this.#lanes.evict(clientId, false));
+  }
+
+  /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */
+  #retarget(clientId: string): void {
+    this.#handBack(this.#lanes.evict(clientId, true));
+    this.wake();
+  }
+
+  #handBack(claimed: readonly ClaimedNotification[]): void {
+    if (claimed.length === 0) return;
+    const { store, clock } = this.#options;
+    this.#work(store.release(claimed, clock.nowMs()), () => {
+      if (!this.#isStopping) this.#alarm.in(HANDED_BACK_LOOK_MS);
+    });
+    for (const { clientId } of claimed) this.#lanes.noteLeft(clientId, true);
+  }
+
+  /** Never rejects, so that nothing of it can end the process. */
+  #work(work: Promise<void>, onDone: () => void = () => undefined): void {
+    const done = work
+      .catch((error) => {
+        this.#options.log.error(
+          { err: error },
+          'work on notifications could not be completed; their leases will run out',
+        );
+      })
+      .finally(() => {
+        this.#working.delete(done);
+        onDone();
+      });
+    this.#working.add(done);
+  }
+
+  /** Says it once, not at each attempt to reach it. */
+  #storeIsAway(error: unknown): void {
+    if (this.#isStoreAway) return;
+    this.#isStoreAway = true;
+    this.#options.log.error({ err: error }, 'the store did not answer; deliveries pause');
   }
 }

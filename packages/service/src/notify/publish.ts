@@ -1,17 +1,24 @@
 import type { EventTypeCatalogue } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { BankEvent, PublishResult, Store } from '../store/store.ts';
+import type { BankEvent, ClaimedNotification, HandOver, PublishResult, Store } from '../store/store.ts';
 import { fanOut } from './fan-out.ts';
 
 /** Hands events of the bank in; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
+/** Who delivers what was published: the engine of this process. */
+export interface Dispatcher {
+  /** What it can take at once; it must be told what came of it. */
+  handOver(): HandOver;
+  accept(handOver: HandOver, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
+}
+
 /**
  * Makes the way in for events. What it answers is durable: event and notifications are committed in one transaction
  * before its promise resolves. All or nothing, and idempotent by the event's `id`.
  *
- * @param options.onPublished called after a commit that made notifications, so that the engine looks for them at once
+ * @param options.dispatcher gets the notifications of the commit, as many as it can take; undefined: nothing is pushed
  */
 export function createPublisher(options: {
   store: Store;
@@ -19,16 +26,34 @@ export function createPublisher(options: {
   catalogue: EventTypeCatalogue;
   clock: Clock;
   random: Random;
-  onPublished: () => void;
+  dispatcher: Dispatcher | undefined;
 }): Publish {
-  const { store, issuer, catalogue, clock, random } = options;
+  const { store, issuer, catalogue, clock, random, dispatcher } = options;
   return async (events) => {
     const nowMs = clock.nowMs();
     const context = { issuer, catalogue, nowMs, newJti: () => random.uuid() };
-    const result = await store.publish(events, fanOut.bind(undefined, context), nowMs);
-    const madeSome =
-      result.kind === 'published' && result.outcomes.some((one) => one.kind === 'notification' && !one.repeated);
-    if (madeSome) options.onPublished();
-    return result;
+    const decide = fanOut.bind(undefined, context);
+    if (dispatcher === undefined) return store.publish(events, decide, nowMs);
+    const handOver = dispatcher.handOver();
+    let result: PublishResult | undefined;
+    try {
+      result = await store.publish(events, decide, nowMs, handOver);
+      return result;
+    } finally {
+      if (result?.kind === 'published') dispatcher.accept(handOver, result.claimed, leftOf(events, result));
+      else dispatcher.accept(handOver, [], new Set());
+    }
   };
+}
+
+/** The TPPs that got a notification which was not handed over. */
+function leftOf(events: readonly BankEvent[], result: PublishResult & { kind: 'published' }): ReadonlySet<string> {
+  const handedOver = new Set(result.claimed.map(({ jti }) => jti));
+  const left = new Set<string>();
+  for (const [at, outcome] of result.outcomes.entries()) {
+    const clientId = events[at]?.clientId;
+    const isNew = outcome.kind === 'notification' && !outcome.repeated;
+    if (isNew && clientId !== undefined && !handedOver.has(outcome.jti)) left.add(clientId);
+  }
+  return left;
 }

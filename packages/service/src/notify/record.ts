@@ -1,43 +1,53 @@
 import type { Log } from '../base/log.ts';
-import type { Attempt, ClaimedNotification, NextStep, Store } from '../store/store.ts';
-import { afterFailure, type RetryPolicy } from './retry-policy.ts';
+import type { Attempt, AttemptRecord, ClaimedNotification, NextStep, RecordResult } from '../store/store.ts';
+import { probeDelayMs, type UnresponsiveSettings } from './coming-back.ts';
+import { afterFailure, policyFor, type RetryPolicy } from './retry-policy.ts';
 
-/** Decides what follows an attempt and keeps both; one wide log line each. Never logs the SET. */
-export async function record(
-  claimed: ClaimedNotification,
-  attempt: Attempt,
-  context: { store: Store; policy: RetryPolicy; fraction: number; nowMs: number; log: Log },
-): Promise<void> {
-  const next = nextStep(claimed, attempt, context);
-  const applied = await context.store.recordAttempt(claimed, attempt, next);
+/** What decides what follows an attempt. */
+export interface NextStepContext {
+  readonly policy: RetryPolicy;
+  readonly unresponsive: UnresponsiveSettings;
+  /** Random, from 0 up to but without 1. */
+  readonly fraction: number;
+  readonly nowMs: number;
+}
+
+/** Decides what follows an attempt; pure. */
+export function nextStep(claimed: ClaimedNotification, attempt: Attempt, context: NextStepContext): NextStep {
+  const { unresponsive, nowMs } = context;
+  if (attempt.outcome.kind === 'acknowledged') return { kind: 'acknowledged' };
+  if (claimed.probe !== undefined) {
+    return { kind: 'cease', probeAtMs: nowMs + probeDelayMs(unresponsive, claimed.probe + 1) };
+  }
+  const after = afterFailure(policyFor(context.policy, claimed.retry), {
+    outcome: attempt.outcome,
+    attempts: claimed.roundAttempts + 1,
+    roundBeganAtMs: claimed.roundBeganAtMs ?? attempt.startedAtMs,
+    nowMs,
+    fraction: context.fraction,
+  });
+  return after.kind === 'retry' ? after : { kind: 'cease', probeAtMs: nowMs + probeDelayMs(unresponsive, 0) };
+}
+
+/** One wide log line for an attempt and what became of it. Never holds the SET. */
+export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, result: RecordResult, nowMs: number) {
   const line = {
     jti: claimed.jti,
     clientId: claimed.clientId,
     attempt: claimed.attempts + 1,
+    ...(claimed.probe !== undefined && { probe: claimed.probe + 1 }),
     interactionId: attempt.interactionId,
     durationMs: Math.round(attempt.durationMs),
     ...attempt.outcome,
-    next: applied ? next.kind : 'overtaken',
-    ...(next.kind === 'retry' && { retryInMs: next.atMs - context.nowMs }),
+    next: result === 'overtaken' ? result : next.kind,
+    ...(next.kind === 'retry' && { retryInMs: next.atMs - nowMs }),
+    ...(next.kind === 'cease' && { probeInMs: next.probeAtMs - nowMs }),
   };
-  if (next.kind === 'cease') context.log.error(line, 'callback URL is unresponsive: attempts cease');
-  else if (next.kind === 'retry') context.log.warn(line, 'attempt failed');
+  if (result === 'became-unresponsive') log.error(line, 'callback URL is unresponsive: attempts cease');
+  else if (result === 'came-back') log.warn(line, 'callback URL is responsive again: what is awaiting is sent');
+  else if (next.kind === 'cease') log.warn(line, 'callback URL is still unresponsive');
+  else if (next.kind === 'retry') log.warn(line, 'attempt failed');
   else if (attempt.outcome.kind === 'acknowledged' && !attempt.outcome.interactionIdEchoed) {
-    context.log.warn(line, 'acknowledged, but the TPP did not echo x-fapi-interaction-id');
-  } else context.log.info(line, 'acknowledged');
-}
-
-function nextStep(
-  claimed: ClaimedNotification,
-  attempt: Attempt,
-  context: { policy: RetryPolicy; fraction: number; nowMs: number },
-): NextStep {
-  if (attempt.outcome.kind === 'acknowledged') return { kind: 'acknowledged' };
-  return afterFailure(context.policy, {
-    attempts: claimed.roundAttempts + 1,
-    roundBeganAtMs: claimed.roundBeganAtMs ?? attempt.startedAtMs,
-    nowMs: context.nowMs,
-    retryAfterMs: attempt.outcome.kind === 'refused' ? attempt.outcome.retryAfterMs : undefined,
-    fraction: context.fraction,
-  });
+    log.warn(line, 'acknowledged, but the TPP did not echo x-fapi-interaction-id');
+  } else log.info(line, 'acknowledged');
 }

@@ -1,17 +1,32 @@
 import { type JwsSigner, signSet } from '@tidings/protocol';
-import type { OfferedNotification, Store } from '../store/store.ts';
+import type { Clock } from '../base/clock.ts';
+import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
+import { Batcher } from './batcher.ts';
+
+/** Gives the SET of a notification. */
+export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
+
+export interface SigningOptions {
+  readonly store: Pick<Store, 'keepSets'>;
+  readonly signer: JwsSigner;
+  readonly clock: Clock;
+  /** Called when the store could not answer; it is asked again until `giveUp`. */
+  readonly onStoreError: (error: StoreError) => void;
+  /** Aborted already: an error of the store is passed on at once. */
+  readonly giveUp: AbortSignal;
+}
 
 /**
- * Gives the SET of a notification: the one that is kept, or a new one, kept before it is given out, so that the same
- * bytes go out over every retry and in every poll.
+ * Makes what gives the SET of a notification: the one that is kept, or a new one, kept before it is given out, so that
+ * the same bytes go out over every retry and in every poll. SETs that are signed at the same time are kept together.
+ *
+ * @throws {StoreError} when the SET could not be kept; it may not be sent then
  */
-export async function ensureSigned(
-  notification: OfferedNotification,
-  signer: JwsSigner,
-  store: Store,
-  nowMs: number,
-): Promise<string> {
-  if (notification.set !== undefined) return notification.set;
-  const set = await signSet(notification.claims, signer, Math.floor(nowMs / 1000));
-  return store.keepSet(notification.jti, set);
+export function createSigning({ store, signer, clock, onStoreError, giveUp }: SigningOptions): EnsureSigned {
+  const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
+  const keeping = new Batcher<{ jti: string; set: string }, string>({ write, clock, onStoreError, giveUp });
+  return async ({ jti, claims, set }) => {
+    if (set !== undefined) return set;
+    return keeping.run({ jti, set: await signSet(claims, signer, Math.floor(clock.nowMs() / 1000)) });
+  };
 }

@@ -5,7 +5,14 @@ import { isoTime } from './iso-time.ts';
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
-const ShownAttempt = Type.Object(
+// In the order in which an attempt goes.
+const ERROR_CLASSES = [
+  ...(['forbidden-address', 'dns', 'connect', 'tls', 'timeout'] as const),
+  ...(['reset', 'malformed', 'oversized'] as const),
+] as const;
+
+/** One attempt as the operator reads it. */
+export const ShownAttempt = Type.Object(
   {
     startedAt: time('When it began'),
     durationMs: Type.Number({ minimum: 0 }),
@@ -16,10 +23,29 @@ const ShownAttempt = Type.Object(
     interactionIdEchoed: Type.Optional(
       Type.Boolean({ description: 'false: it acknowledged without the echo it owes' }),
     ),
+    interactionIdReturned: Type.Optional(
+      Type.String({ description: 'What came back in place of the echo, where something did' }),
+    ),
     retryAfterMs: Type.Optional(Type.Number({ description: 'What a 429 or 503 asked for' })),
-    errorClass: Type.Optional(Type.Enum(['dns', 'connect', 'tls', 'timeout', 'reset', 'malformed'])),
+    errorClass: Type.Optional(Type.Enum([...ERROR_CLASSES], { description: 'Why no answer came' })),
     detail: Type.Optional(Type.String()),
   },
+  closed,
+);
+
+/** What a notification can be. */
+export const NotificationStates = Type.Enum(['awaiting', 'acknowledged', 'withdrawn', 'expired'], {
+  description: 'withdrawn: its registration was deleted. expired: too old by "retention.awaitingMs"',
+});
+
+/** How a notification was acknowledged. */
+export const AcknowledgedBy = Type.Enum(['push', 'poll', 'offer'], {
+  description: '202 on push, ack in a poll, or being offered where no acknowledgement is expected',
+});
+
+/** An error that a TPP reported. */
+export const ShownError = Type.Object(
+  { reportedAt: time('When'), err: Type.String(), description: Type.String() },
   closed,
 );
 
@@ -29,14 +55,10 @@ export const ShownNotification = Type.Object(
     jti: Type.String(),
     eventId: Type.String({ description: 'id under which the bank published the event' }),
     clientId: Type.String(),
-    state: Type.Enum(['awaiting', 'acknowledged', 'withdrawn']),
+    state: NotificationStates,
     publishedAt: time('When the event was published'),
     acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
-    acknowledgedBy: Type.Optional(
-      Type.Enum(['push', 'poll', 'offer'], {
-        description: '202 on push, ack in a poll, or being offered where no acknowledgement is expected',
-      }),
-    ),
+    acknowledgedBy: Type.Optional(AcknowledgedBy),
     nextAttemptAt: Type.Optional(time('When the next attempt is due; absent when none is')),
     claims: Type.Object({}, { description: 'The claims of the SET' }),
     set: Type.Optional(
@@ -45,10 +67,7 @@ export const ShownNotification = Type.Object(
       }),
     ),
     attempts: Type.Array(ShownAttempt),
-    errors: Type.Array(
-      Type.Object({ reportedAt: time('When'), err: Type.String(), description: Type.String() }, closed),
-      { description: 'What the TPP reported in polls (setErrs), in its order' },
-    ),
+    errors: Type.Array(ShownError, { description: 'What the TPP reported in polls (setErrs), in its order' }),
   },
   closed,
 );
@@ -70,7 +89,8 @@ export function writeNotification(notification: NotificationRecord): ShownNotifi
   };
 }
 
-function writeAttempt(attempt: Attempt): ShownNotification['attempts'][number] {
+/** Writes an attempt as the operator reads it. */
+export function writeAttempt(attempt: Attempt): ShownNotification['attempts'][number] {
   const { kind, ...details } = attempt.outcome;
   return {
     startedAt: isoTime(attempt.startedAtMs),
@@ -82,6 +102,7 @@ function writeAttempt(attempt: Attempt): ShownNotification['attempts'][number] {
   };
 }
 
-function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
+/** Writes a reported error as the operator reads it. */
+export function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
   return { reportedAt: isoTime(reportedAtMs), err, description };
 }

@@ -10,9 +10,10 @@ const REFUSALS: Readonly<Record<string, string>> = {
   412: 'The TPP is not as the precondition says; nothing was changed',
   413: 'The body is larger than "operator.bodyBytesMax" allows',
   415: 'The body is not of a type that is taken here',
+  429: 'Too much is under way; nothing of it was done. Retry-After says when to try again',
   500: 'Something went wrong here; the log tells more',
   501: 'Not configured here',
-  503: 'The store cannot be written now; nothing was kept. Retry-After says when to try again',
+  503: 'The store cannot be written now, or publishing is closed; nothing was kept. Retry-After says when to try again',
 };
 
 /** A response with problem details for each status that is refused with. */
@@ -27,7 +28,9 @@ function refusal(status: string, description: string): Response {
   const value = { type: 'about:blank', title, status: Number(status), detail: `${description}.` };
   return {
     description,
-    ...(status === '503' && { headers: { 'retry-after': { description: 'Seconds', schema: { type: 'integer' } } } }),
+    ...((status === '429' || status === '503') && {
+      headers: { 'retry-after': { description: 'Seconds', schema: { type: 'integer' } } },
+    }),
     ...(status === '401' && { headers: { 'www-authenticate': { description: 'Bearer', schema: { type: 'string' } } } }),
     content: { 'application/problem+json': { schema: schemaRef('ProblemDetails'), examples: { example: { value } } } },
   };

@@ -47,6 +47,7 @@ export function tppPaths(): Record<string, PathItem> {
     },
     [`${one}/suspend`]: change('suspendTpp', 'Suspend: 403 and no deliveries; its events are kept'),
     [`${one}/resume`]: change('resumeTpp', 'Take a suspension back; what is awaiting is due at once'),
+    [`${one}/callback-url/bring-back`]: { post: bringBackOperation() },
     [`${one}/registrations`]: {
       get: operation(
         'getTppRegistrations',
@@ -97,7 +98,22 @@ const EXAMPLE_TPP = {
   jwksUrl: 'https://keystore.directory.example/0015800001TDGTPPAX/TidingsSampleTpp000001.jwks',
   certificateSubject: 'CN=0015800001TDGTPPAX,O=Sample TPP Ltd,C=GB',
   scopes: ['accounts'],
+  retry: { retriesMax: 10 },
 };
+
+function bringBackOperation(): Operation {
+  return operation(
+    'bringBackCallbackUrl',
+    'TPPs',
+    'Bring an unresponsive callback URL back; 409 when it is not unresponsive, or there is none',
+    {
+      parameters: withClientId,
+      requestBody: { required: true, content: jsonOf('BringBack', { how: 'probe-now' }) },
+      responses: ok('The TPP', 'RegisteredTpp'),
+    },
+    [400, 404, 409, 413, 415],
+  );
+}
 
 function importOperation(): Operation {
   const jwt = { schema: { type: 'string', description: 'The assertion alone' } };

@@ -1,19 +1,23 @@
-import type { OpenApiDocument, Parameter, PathItem } from '../openapi/model.ts';
+import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { Evidence } from './evidence.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
+import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
+import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { ReloadedKey } from './signing-keys.ts';
 import * as tpps from './tpp-schemas.ts';
+import { AuditPage, Status } from './upkeep-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {
   return {
     openapi: '3.1.1',
     info: {
-      title: 'Operator API: publish events, register TPPs, look at a notification',
+      title: 'Operator API: publish events, register TPPs, look at notifications and send them again',
       version: '1',
       description:
         "For the bank's own systems and staff. What is refused is told as problem details (RFC 9457): detail says what is wrong and what to do, field names the field.",
@@ -24,14 +28,22 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Events', description: 'What happened at the bank.' },
       { name: 'TPPs', description: 'Who may call the TPP-facing API.' },
       { name: 'Notifications', description: 'What became of an event.' },
+      { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
-    paths: { ...eventPaths(), ...tppPaths(), ...notificationPaths(), ...signingKeyPaths(), ...documentPaths() },
+    paths: {
+      ...eventPaths(),
+      ...tppPaths(),
+      ...notificationPaths(),
+      ...upkeepPaths(),
+      ...signingKeyPaths(),
+      ...documentPaths(),
+    },
     components: {
       schemas: schemas(),
       headers: {},
-      parameters: { clientId: CLIENT_ID },
+      parameters: { clientId: CLIENT_ID, jti: JTI },
       responses: problemResponses(),
       securitySchemes: {
         operatorToken: { type: 'http', scheme: 'bearer', description: 'One of "operator.tokens" of the configuration' },
@@ -50,7 +62,13 @@ function schemas(): Record<string, object> {
     TppPage: described(tpps.TppPage, {}),
     StatementToImport: described(tpps.StatementToImport, {}),
     TppRegistrations: described(tpps.TppRegistrations, {}),
+    BringBack: described(tpps.BringBack, {}),
     ShownNotification: described(ShownNotification, {}),
+    Evidence: described(Evidence, {}),
+    RedeliveryRequest: described(RedeliveryRequest, {}),
+    RedeliveryAnswer: described(RedeliveryAnswer, {}),
+    Status: described(Status, {}),
+    AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
@@ -69,7 +87,7 @@ function eventPaths(): Record<string, PathItem> {
       },
       responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
     },
-    [400, 409, 413, 415],
+    [400, 409, 413, 415, 429],
   );
   return { '/operator/v1/events': { post } };
 }
@@ -85,18 +103,6 @@ const EXAMPLE_EVENT = {
   },
   events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
 };
-
-function notificationPaths(): Record<string, PathItem> {
-  const jti: Parameter = {
-    ...{ name: 'jti', in: 'path', required: true },
-    description: 'As publishing answered it',
-    schema: { type: 'string', minLength: 1, maxLength: 128 },
-  };
-  const responses = ok('The notification', 'ShownNotification');
-  const summary = 'One notification: its state, claims, SET, attempts and reported errors';
-  const get = operation('getNotification', 'Notifications', summary, { parameters: [jti], responses }, [404]);
-  return { '/operator/v1/notifications/{jti}': { get } };
-}
 
 function signingKeyPaths(): Record<string, PathItem> {
   const summary = 'Load the signing key anew from its file; the old one stays in use when it is not good';

@@ -25,7 +25,12 @@ export interface OperatorOptions {
   readonly reloadSigningKeys?: (() => Promise<ReloadedSigningKey>) | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */
   readonly onTppChanged?: ((clientId: string) => void) | undefined;
-  /** What the TPP-facing OpenAPI document is made from; undefined: it is not served. */
+  /** What the operator did may have made notifications due: wakes the engine. */
+  readonly onDue?: (() => void) | undefined;
+  /**
+   * What the TPP-facing OpenAPI document is made from, and the limits of publishing and redelivery; undefined: that is not
+   * served, and there are none but those of the API itself.
+   */
   readonly config?: Config | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;

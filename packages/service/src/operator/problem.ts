@@ -19,12 +19,20 @@ export class Problem extends Error {
   readonly status: number;
   /** Members of the problem besides type, title, status and detail. */
   readonly members: Readonly<Record<string, unknown>>;
+  /** When to try again: `Retry-After`; undefined: the default of the status. */
+  readonly retryAfterSeconds: number | undefined;
 
   /** @param message one sentence that names the field and the remedy; the operator reads it */
-  constructor(status: number, message: string, members: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    status: number,
+    message: string,
+    members: Readonly<Record<string, unknown>> = {},
+    retryAfterSeconds?: number,
+  ) {
     super(message);
     this.status = status;
     this.members = members;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -37,6 +45,7 @@ export const STATUS_TITLES: Readonly<Record<number, string>> = {
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   501: 'Not Implemented',
   503: 'Service Unavailable',
@@ -49,8 +58,9 @@ const STORE_RETRY_AFTER_SECONDS = 5;
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error, request);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  if (problem.status === 503) reply.header('retry-after', STORE_RETRY_AFTER_SECONDS);
   const { status, message, members } = problem;
+  const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? STORE_RETRY_AFTER_SECONDS : undefined);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
   const { method, operatorName: operator } = request;
   request.log.warn({ operator, method, route: request.routeOptions.url, status, why: message }, 'refused');
   const body = { type: 'about:blank', title: STATUS_TITLES[status] ?? 'Error', status, detail: message, ...members };

@@ -1,16 +1,66 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PublishOutcome } from '../store/store.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import type { PublishAnswer } from './publish-schemas.ts';
+import type { PublishingGate } from './publishing-gate.ts';
 import { readJson } from './read-body.ts';
 import { readEvents } from './read-events.ts';
 
 const IDS_NAMED_MAX = 10;
 
-/** POST /operator/v1/events: read all, publish all, answer after the commit. */
-export function registerPublishRoute(app: FastifyInstance, options: OperatorOptions): void {
-  app.post('/operator/v1/events', (request) => publishEvents(request, options));
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** A publish request that the gate let in; undefined where there is none in front. */
+    letIn: LetIn | undefined;
+  }
+}
+
+/** What a request holds of the room behind the gate. */
+interface LetIn {
+  readonly leave: () => void;
+  /** From here on it is the handler that leaves, whatever becomes of the connection: its work goes on. */
+  isWorkedOn: boolean;
+}
+
+/** POST /operator/v1/events: through the gate, read all, publish all, answer after the commit. */
+export function registerPublishRoute(
+  app: FastifyInstance,
+  options: OperatorOptions,
+  gate: PublishingGate | undefined,
+): void {
+  app.decorateRequest('letIn', undefined);
+  // Before the body is read: what is refused takes no memory.
+  const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
+    if (gate !== undefined) await passGate(gate, request, reply);
+  };
+  app.post('/operator/v1/events', { onRequest }, async (request) => {
+    const { letIn } = request;
+    if (letIn !== undefined) letIn.isWorkedOn = true;
+    try {
+      return await publishEvents(request, options);
+    } finally {
+      letIn?.leave();
+    }
+  });
+}
+
+/** A request that breaks off, or whose body is refused, never gets to the handler: then the end of the answer ends it. */
+async function passGate(gate: PublishingGate, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  let isOver = false;
+  reply.raw.once('close', () => {
+    isOver = true;
+    if (request.letIn?.isWorkedOn === false) request.letIn.leave();
+  });
+  const leave = await gate.enter(contentLengthOf(request));
+  request.letIn = { leave, isWorkedOn: false };
+  if (isOver) leave();
+}
+
+/** Node has checked that it is a number, and that it does not stand beside chunks. */
+function contentLengthOf({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(length);
 }
 
 async function publishEvents(request: FastifyRequest, options: OperatorOptions): Promise<PublishAnswer> {

@@ -1,6 +1,7 @@
 import { importSigningKeys, isJsonObject, JwksError, sameDistinguishedName, shapeOf } from '@tidings/protocol';
 import type { Tpp } from '../store/store.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
+import { checkRetry, type RetrySettings } from './read-retry.ts';
 import { StatementToImport, TPP_SCOPES, TppToRegister } from './tpp-schemas.ts';
 
 /** What the bank says of a TPP. Whether it is suspended is told by operations of their own. */
@@ -28,18 +29,28 @@ const shapeStatement = shapeOf(StatementToImport);
  * Reads the body of PUT /operator/v1/tpps/{clientId}. An inline JWKS must hold a usable signing key, so that a TPP is
  * not registered whose every signature would be refused, and no private one, which would be kept and shown.
  *
+ * @param retrySettings what holds of the retry policy where the TPP has nothing of its own
  * @throws {Problem} 400 that names the field
  */
-export async function readTpp(clientId: string, body: unknown): Promise<TppFacts> {
+export async function readTpp(
+  clientId: string,
+  body: unknown,
+  retrySettings: RetrySettings | undefined,
+): Promise<TppFacts> {
   checkClientId(clientId);
   const value = readJson(body);
   checkKeysAreGivenOnce(value);
   checkScopes(value);
-  const { jwks, jwksUrl, ...facts } = shapedValue(shapeTpp(value));
+  const { jwks, jwksUrl, retry, ...facts } = shapedValue(shapeTpp(value));
+  const overrides = checkRetry(retry, retrySettings);
   checkCertificateSubject(facts.certificateSubject);
   if (jwks !== undefined) await checkKeys(jwks);
   if (jwksUrl !== undefined) checkUrl(jwksUrl);
-  return { clientId, ...facts, ...(jwks !== undefined && { jwks }), ...(jwksUrl !== undefined && { jwksUrl }) };
+  return {
+    ...{ clientId, ...facts, retry: overrides },
+    ...(jwks !== undefined && { jwks }),
+    ...(jwksUrl !== undefined && { jwksUrl }),
+  };
 }
 
 /**

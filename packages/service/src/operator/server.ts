@@ -1,13 +1,19 @@
+import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { authenticateOperator } from './authenticate.ts';
 import { registerDocumentRoutes } from './documents.ts';
+import { registerEvidenceRoute } from './evidence.ts';
 import { writeNotification } from './notifications.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
+import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
+import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerSigningKeyRoutes } from './signing-keys.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
+import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -20,7 +26,7 @@ declare module 'fastify' {
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Builds the operator API: publish events, register TPPs, look at a notification, read the documents. */
+/** Builds the operator API: publish, register TPPs, look at notifications, redeliver, audit, read the documents. */
 export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   const app = createHttpServer({ ...options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
   app.decorateRequest('operatorName', '');
@@ -39,12 +45,25 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     const what = `There is no ${request.method} ${request.url.split('?')[0]} in the operator API`;
     sendProblem(new Problem(404, `${what}; see docs/operator-api.md.`), request, reply);
   });
-  registerPublishRoute(app, options);
+  const gate = gateOf(options);
+  registerPublishRoute(app, options, gate);
   registerTppRoutes(app, options);
   registerNotificationRoute(app, options);
+  registerEvidenceRoute(app, options);
+  registerRedeliveryRoute(app, options);
+  registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
   registerDocumentRoutes(app, options);
   return app;
+}
+
+/** As the configuration has it; a program that embeds the API without one bounds publishing itself. */
+function gateOf({ config, store, clock, log, bodyBytesMax }: OperatorOptions): PublishingGate | undefined {
+  if (config === undefined) return undefined;
+  const { file } = config.store;
+  const freeBytes = file === undefined ? undefined : () => freeBytesOf(dirname(file));
+  const counts = () => store.counts();
+  return createPublishingGate({ ...config.publishing, ...{ counts, freeBytes, bodyBytesMax, clock, log } });
 }
 
 function registerNotificationRoute(app: FastifyInstance, { store }: OperatorOptions): void {

@@ -14,13 +14,20 @@ export const ReloadedKey = Type.Object(
 );
 
 /** POST /operator/v1/signing-keys/reload: rotation without a restart. */
-export function registerSigningKeyRoutes(app: FastifyInstance, { reloadSigningKeys }: OperatorOptions): void {
+export function registerSigningKeyRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  const { reloadSigningKeys, store, clock } = options;
   app.post('/operator/v1/signing-keys/reload', async (request) => {
     if (reloadSigningKeys === undefined)
       throw new Problem(501, 'Signing keys cannot be reloaded here; restart the service.');
     try {
       const { kid, changed } = await reloadSigningKeys();
       request.log.info({ operator: request.operatorName, kid, changed }, 'signing key reloaded');
+      if (changed) {
+        const entry = { actor: request.operatorName, action: 'signing-key-changed', subject: kid, detail: {} };
+        await store.audit({ ...entry, atMs: clock.nowMs() }).catch((error: unknown) => {
+          request.log.error({ err: error, ...entry }, 'not kept in the audit');
+        });
+      }
       return { kid, changed };
     } catch (error) {
       if (!(error instanceof StartUpError)) throw error;

@@ -1,6 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
-import type { Store, Tpp } from '../store/store.ts';
+import type { Store, Target, Tpp } from '../store/store.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { Problem } from './problem.ts';
@@ -19,7 +18,10 @@ export interface TppRegistryOptions {
 /** Who changes something, and where it is noted. */
 export interface Operator {
   readonly name: string;
-  readonly log: Log | { info(facts: object, message: string): void };
+  readonly log: {
+    info(facts: object, message: string): void;
+    error(facts: object, message: string): void;
+  };
 }
 
 /** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
@@ -32,8 +34,11 @@ export interface Preconditions {
 
 const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
 
+const NOT_UNRESPONSIVE =
+  'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
+
 /**
- * Adds, changes, suspends and removes TPPs. Every change is noted with the operator's name, and those to one TPP are made
+ * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name, and those to one TPP are made
  * one after the other, so that none undoes another unseen.
  */
 export class TppRegistry {
@@ -51,11 +56,16 @@ export class TppRegistry {
     return tpp;
   }
 
+  /** Where its notifications are pushed, and how that fares. */
+  target(clientId: string): Promise<Target | undefined> {
+    return this.#options.store.target(clientId);
+  }
+
   /** Adds a TPP, or changes it; one that is suspended stays so. @throws {Problem} 412 */
   put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
     return this.#change(facts.clientId, async (before) => {
       checkPreconditions(before, preconditions);
-      return this.#keep(before, facts, by, before === undefined ? 'TPP added' : 'TPP changed');
+      return this.#keep(before, facts, by, before === undefined ? 'added' : 'changed');
     });
   }
 
@@ -66,24 +76,39 @@ export class TppRegistry {
       if ((before.isSuspended ?? false) === isSuspended) return before;
       const after = { ...before, isSuspended };
       await this.#options.store.putTpp(after, this.#options.clock.nowMs());
-      by.log.info({ operator: by.name, clientId }, isSuspended ? 'TPP suspended' : 'TPP resumed');
-      this.#options.onChanged(clientId);
+      await this.#note(by, clientId, isSuspended ? 'suspended' : 'resumed');
       return after;
     });
+  }
+
+  /**
+   * Makes the unresponsive callback URL of a TPP count as responsive, or has it probed now. Kept in the audit.
+   *
+   * @throws {Problem} 404, or 409 when there is none that is unresponsive
+   */
+  async bringBack(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
+    const { store, clock, onChanged } = this.#options;
+    const tpp = await this.find(clientId);
+    const nowMs = clock.nowMs();
+    const audit = { atMs: nowMs, actor: by.name, action: `callback-url-${how}`, subject: clientId, detail: {} };
+    if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
+    by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
+    onChanged(clientId);
+    return tpp;
   }
 
   /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
   remove(clientId: string, by: Operator): Promise<void> {
     return this.#change(clientId, async () => {
-      if (!(await this.#options.store.removeTpp(clientId))) throw new Problem(404, NO_SUCH_TPP);
-      by.log.info({ operator: by.name, clientId }, 'TPP removed');
-      this.#options.onChanged(clientId);
+      const { store, clock } = this.#options;
+      if (!(await store.removeTpp(clientId, clock.nowMs()))) throw new Problem(404, NO_SUCH_TPP);
+      await this.#note(by, clientId, 'removed');
     });
   }
 
   /**
    * Verifies a software statement assertion and adds the TPP that it is about, or changes it. Ids and endpoints are the
-   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes) stays as it was unless it is given.
+   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes, retry policy) stays as it was unless it is given.
    *
    * @throws {Problem} 400, or 501 where no directory is configured
    */
@@ -95,8 +120,9 @@ export class TppRegistry {
     return this.#change(clientId, (before) => {
       const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
       const scopes = facts.scopes ?? before?.scopes;
-      const after = { clientId, organisationId, softwareStatementId, jwksUrl, certificateSubject, scopes };
-      return this.#keep(before, after, by, 'TPP imported');
+      const retry = before?.retry;
+      const after = { clientId, organisationId, softwareStatementId, jwksUrl, certificateSubject, scopes, retry };
+      return this.#keep(before, after, by, 'imported');
     });
   }
 
@@ -123,10 +149,18 @@ export class TppRegistry {
   async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
     const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
     await this.#options.store.putTpp(after, this.#options.clock.nowMs());
-    const { clientId } = after;
-    by.log.info({ operator: by.name, clientId, changed: changedFields(before, after) }, what);
-    this.#options.onChanged(clientId);
+    await this.#note(by, after.clientId, what, { changed: changedFields(before, after) });
     return after;
+  }
+
+  /** Tells log, audit and engine of a change that is kept. */
+  async #note(by: Operator, clientId: string, what: string, detail: Readonly<Record<string, unknown>> = {}) {
+    const { store, clock, onChanged } = this.#options;
+    by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
+    onChanged(clientId);
+    const entry = { atMs: clock.nowMs(), actor: by.name, action: `tpp-${what}`, subject: clientId, detail };
+    // It is done, and the log has it: to answer that nothing was kept would be wrong.
+    await store.audit(entry).catch((error: unknown) => by.log.error({ err: error, ...entry }, 'not kept in the audit'));
   }
 }
 
@@ -138,7 +172,10 @@ function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Pre
   throw new Problem(412, 'The TPP is not as it was when you read it; read it again, and then decide.');
 }
 
-const FIELDS = ['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'certificateSubject', 'scopes'] as const;
+const FIELDS = [
+  ...(['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'certificateSubject', 'scopes'] as const),
+  'retry',
+] as const;
 
 function changedFields(before: Tpp | undefined, after: Tpp): string[] {
   return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));

@@ -1,9 +1,11 @@
+import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { OperatorOptions } from './options.ts';
-import { fieldProblem } from './read-body.ts';
+import { fieldProblem, readJson, shapedValue } from './read-body.ts';
+import { readPage, refuseOthers } from './read-page.ts';
 import { checkClientId, readStatement, readTpp, type StatementFacts } from './read-tpp.ts';
 import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
-import { TPPS_PER_PAGE, TPPS_PER_PAGE_MAX, type TppPage } from './tpp-schemas.ts';
+import { BringBack, TPPS_PER_PAGE, TPPS_PER_PAGE_MAX, type TppPage } from './tpp-schemas.ts';
 import { entityTagOf, writeListedTpp, writeRegistrations, writeTpp } from './write-tpp.ts';
 
 interface WithClientId {
@@ -16,6 +18,8 @@ interface WithPage {
 
 const TPPS = '/operator/v1/tpps';
 
+const shapeBringBack = shapeOf(BringBack);
+
 /** The TPP registry of the operator API. */
 export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
   const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
@@ -26,11 +30,11 @@ export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions
   app.get<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
     const tpp = await registry.find(request.params.clientId);
     reply.header('etag', entityTagOf(tpp));
-    return writeTpp(tpp);
+    return writeTpp(tpp, await registry.target(tpp.clientId));
   });
 
   app.put<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
-    const facts = await readTpp(request.params.clientId, request.body);
+    const facts = await readTpp(request.params.clientId, request.body, options.config?.retry);
     const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
     return reply.code(204).header('etag', entityTagOf(tpp)).send();
   });
@@ -43,9 +47,16 @@ export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions
   for (const operation of ['suspend', 'resume'] as const) {
     app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, async (request) => {
       const isSuspended = operation === 'suspend';
-      return writeTpp(await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request)));
+      const tpp = await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request));
+      return writeTpp(tpp, await registry.target(tpp.clientId));
     });
   }
+
+  app.post<WithClientId>(`${TPPS}/:clientId/callback-url/bring-back`, async (request) => {
+    const { how } = shapedValue(shapeBringBack(readJson(request.body)));
+    const tpp = await registry.bringBack(request.params.clientId, how, operatorOf(request));
+    return writeTpp(tpp, await registry.target(tpp.clientId));
+  });
 
   app.get<WithClientId>(`${TPPS}/:clientId/registrations`, async (request) => {
     const { clientId } = await registry.find(request.params.clientId);
@@ -62,7 +73,8 @@ function registerImport(app: FastifyInstance, registry: TppRegistry): void {
       parsed(null, body);
     });
     scope.post<WithPage>(`${TPPS}/import`, async (request) => {
-      return writeTpp(await registry.import(statementOf(request.body, request.query), operatorOf(request)));
+      const tpp = await registry.import(statementOf(request.body, request.query), operatorOf(request));
+      return writeTpp(tpp, await registry.target(tpp.clientId));
     });
     done();
   });
@@ -80,22 +92,14 @@ function statementOf(body: unknown, query: WithPage['Querystring']): StatementFa
 }
 
 async function listTpps(query: WithPage['Querystring'], { store }: OperatorOptions): Promise<TppPage> {
-  const { after = '', limit = String(TPPS_PER_PAGE), ...others } = query;
-  refuseOthers(others);
-  if (typeof after !== 'string') throw fieldProblem('after', 'must be given once');
-  if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > TPPS_PER_PAGE_MAX) {
-    throw fieldProblem('limit', `must be a whole number from 1 to ${TPPS_PER_PAGE_MAX}`);
-  }
-  // One more than asked for tells whether there is a next page.
-  const found = await store.tpps(after, Number(limit) + 1);
-  const tpps = found.slice(0, Number(limit)).map(writeListedTpp);
+  const page = readPage(query, { cursor: 'after', limitDefault: TPPS_PER_PAGE, limitMax: TPPS_PER_PAGE_MAX });
+  const { cursor: after = '', limit } = page;
+  // One more than asked for tells whether there is a next page. Those that are pushed to are some of them.
+  const [found, targets] = await Promise.all([store.tpps(after, limit + 1), store.targets(after, limit)]);
+  const targetOf = new Map(targets.map((target) => [target.clientId, target]));
+  const tpps = found.slice(0, limit).map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId)));
   const last = tpps.at(-1);
   return { tpps, ...(found.length > tpps.length && last !== undefined && { next: last.clientId }) };
-}
-
-function refuseOthers(others: Readonly<Record<string, unknown>>): void {
-  const [other] = Object.keys(others);
-  if (other !== undefined) throw fieldProblem(other, 'is not a parameter here; take it out of the query');
 }
 
 function preconditionsOf(request: FastifyRequest): Preconditions {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { RetryOverridesSchema } from './read-retry.ts';
 
 const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
@@ -52,9 +53,28 @@ export const TppToRegister = Type.Object(
     jwksUrl: Type.Optional(jwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
+    retry: Type.Optional(RetryOverridesSchema),
   },
   { ...closed, oneOf: [{ required: ['jwks'] }, { required: ['jwksUrl'] }] },
 );
+
+const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
+
+/** Where the notifications of a TPP are pushed, and how that fares. */
+export const ShownTarget = Type.Object(
+  {
+    callbackUrl: Type.String(),
+    state: Type.Enum(['responsive', 'unresponsive'], {
+      description: 'unresponsive: past a limit of the retry policy, so that only probes are sent',
+    }),
+    unresponsiveSince: since('Since when'),
+    failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
+    nextProbeAt: since('When the next one may be sent; it is, if something is awaiting'),
+    backSince: since('When it last came back'),
+  },
+  { ...closed, description: 'Where it is pushed to. Absent: nowhere (no registration, only polls, suspended)' },
+);
+export type ShownTarget = Static<typeof ShownTarget>;
 
 /** A TPP as the operator reads it back. */
 export const RegisteredTpp = Type.Object(
@@ -66,7 +86,9 @@ export const RegisteredTpp = Type.Object(
     jwksUrl: Type.Optional(jwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
+    retry: Type.Optional(RetryOverridesSchema),
     isSuspended: Type.Boolean({ description: 'Suspended: refused with 403, no deliveries; its events are kept' }),
+    target: Type.Optional(ShownTarget),
   },
   closed,
 );
@@ -82,7 +104,9 @@ export const ListedTpp = Type.Object(
     jwksUrl: Type.Optional(jwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
+    retry: Type.Optional(RetryOverridesSchema),
     isSuspended: Type.Boolean(),
+    target: Type.Optional(ShownTarget),
   },
   closed,
 );
@@ -97,6 +121,17 @@ export const TppPage = Type.Object(
   closed,
 );
 export type TppPage = Static<typeof TppPage>;
+
+/** How an unresponsive callback URL is brought back. */
+export const BringBack = Type.Object(
+  {
+    how: Type.Enum(['responsive', 'probe-now'], {
+      description:
+        'responsive: it counts as responsive, and what is awaiting is pushed. probe-now: it is tried with one notification, and is responsive when that is acknowledged',
+    }),
+  },
+  closed,
+);
 
 /** A software statement assertion to import, with what it does not say. */
 export const StatementToImport = Type.Object(

@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '@tidings/protocol';
-import type { StoredCallbackUrl, StoredSubscription, Tpp } from '../store/store.ts';
+import type { StoredCallbackUrl, StoredSubscription, Target, Tpp } from '../store/store.ts';
 import { isoTime } from './iso-time.ts';
-import type { ListedTpp, RegisteredTpp, TppRegistrations } from './tpp-schemas.ts';
+import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from './tpp-schemas.ts';
 
-/** Writes a TPP as the operator reads it. */
-export function writeTpp(tpp: Tpp): RegisteredTpp {
+/** Writes a TPP as the operator reads it. @param target where it is pushed to, which is no part of its entity tag */
+export function writeTpp(tpp: Tpp, target?: Target): RegisteredTpp {
   const jwks =
     isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? { ...tpp.jwks, keys: tpp.jwks['keys'] } : undefined;
-  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp) };
+  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp), ...targetOf(target) };
 }
 
 /** Writes a TPP as it stands in a list. */
-export function writeListedTpp(tpp: Tpp): ListedTpp {
+export function writeListedTpp(tpp: Tpp, target: Target | undefined): ListedTpp {
   const keys = isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? tpp.jwks['keys'] : undefined;
   const kids = keys?.flatMap((key: unknown) =>
     isJsonObject(key) && typeof key['kid'] === 'string' ? [key['kid']] : [],
   );
-  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp) };
+  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp), ...targetOf(target) };
 }
 
 /** Tells one state of a TPP from another (RFC 9110 section 8.8.3). */
@@ -44,12 +44,30 @@ function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
   return { clientId, organisationId, softwareStatementId };
 }
 
-function accessOf({ jwksUrl, certificateSubject, scopes, isSuspended = false }: Tpp) {
+function accessOf({ jwksUrl, certificateSubject, scopes, retry, isSuspended = false }: Tpp) {
   return {
     ...(jwksUrl !== undefined && { jwksUrl }),
     ...(certificateSubject !== undefined && { certificateSubject }),
     ...(scopes !== undefined && { scopes: [...scopes] as RegisteredTpp['scopes'] & {} }),
+    ...(retry !== undefined && { retry: { ...retry } }),
     isSuspended,
+  };
+}
+
+function targetOf(target: Target | undefined): { target?: ShownTarget } {
+  if (target === undefined) return {};
+  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, backAtMs } = target;
+  const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+  return {
+    target: {
+      ...{ callbackUrl, state },
+      ...(unresponsiveSinceMs !== undefined && {
+        unresponsiveSince: isoTime(unresponsiveSinceMs),
+        failedProbes: probes,
+      }),
+      ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
+      ...(backAtMs !== undefined && { backSince: isoTime(backAtMs) }),
+    },
   };
 }
 

@@ -1,90 +1,28 @@
+import type { ApiVersion, SetErrorReport } from '@tidings/protocol';
 import type {
-  AffectedResource,
-  ApiVersion,
-  CallbackUrl,
-  EventSubscription,
-  EventTypeRule,
-  SetClaims,
-  SetErrorReport,
-} from '@tidings/protocol';
-import type { Outcome } from '../base/outcome.ts';
+  AttemptRecord,
+  ClaimedNotification,
+  NotificationRecord,
+  OfferedNotification,
+  RecordResult,
+  Target,
+} from './notification.ts';
+import type {
+  BankEvent,
+  CallbackUrlToStore,
+  ChangeResult,
+  DecideFanOut,
+  NoNotificationReason,
+  SigningKeyJwk,
+  StoredCallbackUrl,
+  StoredSigningKey,
+  StoredSubscription,
+  SubscriptionToStore,
+  Tpp,
+} from './registered.ts';
 
-/** A TPP that the bank registered with this service: one client_id. */
-export interface Tpp {
-  readonly clientId: string;
-  readonly organisationId: string;
-  readonly softwareStatementId: string;
-  /** Its JWKS as the bank gave it; holds transport keys too. Undefined where `jwksUrl` is given. */
-  readonly jwks?: unknown;
-  /** Where its JWKS is published, as the software statement names it. */
-  readonly jwksUrl?: string | undefined;
-  /** Subject of its transport certificate, RFC 4514; undefined: the token's binding alone decides. */
-  readonly certificateSubject?: string | undefined;
-  /** Scopes that its tokens may be used with; undefined: all. */
-  readonly scopes?: readonly string[] | undefined;
-  /** A suspended TPP is refused, and nothing is delivered to it; its events are kept. */
-  readonly isSuspended?: boolean;
-  /** Settings of the retry policy that are this TPP's own; undefined: those of the configuration. */
-  readonly retry?: RetryOverrides | undefined;
-}
-
-/** Settings of the Event Notification Retry Policy that hold for one TPP in place of the configuration's `retry`. */
-export interface RetryOverrides {
-  readonly delayMs?: number;
-  readonly delayMaxMs?: number;
-  readonly retriesMax?: number;
-  readonly intervalMaxMs?: number;
-}
-
-/** An event subscription with what the service knows about it. */
-export interface StoredSubscription extends EventSubscription {
-  readonly clientId: string;
-  /** The version of the API that it was created or last replaced through. */
-  readonly apiVersion: ApiVersion;
-  /** Since when its callback URL is past a limit of the retry policy; undefined while it is responsive. */
-  readonly unresponsiveSinceMs: number | undefined;
-}
-
-/** What is kept of a new or replaced event subscription. */
-export type SubscriptionToStore = Omit<StoredSubscription, 'unresponsiveSinceMs'>;
-
-/** A callback URL resource with what the service knows about it. */
-export interface StoredCallbackUrl extends CallbackUrl {
-  readonly clientId: string;
-  readonly apiVersion: ApiVersion;
-  readonly unresponsiveSinceMs: number | undefined;
-}
-
-/** What is kept of a new or replaced callback URL. */
-export type CallbackUrlToStore = Omit<StoredCallbackUrl, 'unresponsiveSinceMs'>;
-
-/** The registration that holds for a TPP: its event subscription, else its callback URL, which that supersedes. */
-export type Registration =
-  | ({ readonly kind: 'event-subscription' } & StoredSubscription)
-  | ({ readonly kind: 'callback-url' } & StoredCallbackUrl);
-
-/** An event as the bank published it, parsed. */
-export interface BankEvent {
-  readonly id: string;
-  readonly clientId: string;
-  readonly occurredAtMs: number;
-  readonly transactionId: string | undefined;
-  readonly resource: AffectedResource & { readonly version: string };
-  readonly events: readonly { readonly type: EventTypeRule; readonly reason: string | undefined }[];
-  /** SHA-256 of its content, hexadecimal: tells a repetition from another event under the same id. */
-  readonly fingerprint: string;
-}
-
-/** Why an event made no notification. */
-export type NoNotificationReason = 'unknown-client' | 'no-registration' | 'type-filtered' | 'version-below-minimum';
-
-/** What fan-out makes of an event. */
-export type FanOut =
-  | { readonly kind: 'notification'; readonly claims: SetClaims }
-  | { readonly kind: 'none'; readonly reason: NoNotificationReason };
-
-/** Decides, within the transaction, what an event becomes; pure. */
-export type DecideFanOut = (event: BankEvent, tpp: Tpp | undefined, registration: Registration | undefined) => FanOut;
+export type * from './notification.ts';
+export type * from './registered.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
@@ -102,110 +40,6 @@ export type PublishResult =
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
 
-/**
- * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
- * suspended, has no registration, or only polls: nothing of it is claimed, whatever is awaiting.
- */
-export interface Target {
-  readonly clientId: string;
-  readonly callbackUrl: string;
-  readonly retry: RetryOverrides | undefined;
-  /** Since when it is past a limit of the retry policy: no attempts but probes; undefined while it is responsive. */
-  readonly unresponsiveSinceMs: number | undefined;
-  /** When it may be probed; undefined while it is responsive. */
-  readonly probeAtMs: number | undefined;
-  /** Probes that failed since it became unresponsive. */
-  readonly probes: number;
-  /** When it last came back from unresponsive, however; undefined: never. */
-  readonly backAtMs: number | undefined;
-  /** Notifications claimed since it came back. */
-  readonly claimedSinceBack: number;
-}
-
-/** A notification that is this process's to deliver until its lease runs out. */
-export interface ClaimedNotification {
-  readonly jti: string;
-  readonly clientId: string;
-  readonly callbackUrl: string;
-  readonly claims: SetClaims;
-  /** The signed token; undefined until it is first needed. */
-  readonly set: string | undefined;
-  readonly publishedAtMs: number;
-  /** Attempts made so far, ever. */
-  readonly attempts: number;
-  /** Attempts made in the current round: the retry policy begins anew when a callback URL comes back or is replaced. */
-  readonly roundAttempts: number;
-  /** When the first attempt of this round began; undefined before it. */
-  readonly roundBeganAtMs: number | undefined;
-  /** As the target was when it was claimed. */
-  readonly retry: RetryOverrides | undefined;
-  /** Defined when this is a probe of an unresponsive callback URL: how many failed before it. */
-  readonly probe: number | undefined;
-  /** Fences the claim: a record under an older token is ignored. */
-  readonly leaseToken: number;
-}
-
-/** One POST to a callback URL. */
-export interface Attempt {
-  readonly startedAtMs: number;
-  readonly durationMs: number;
-  readonly interactionId: string;
-  readonly callbackUrl: string;
-  readonly outcome: Outcome;
-}
-
-/** What follows an attempt. */
-export type NextStep =
-  | { readonly kind: 'acknowledged' }
-  | { readonly kind: 'retry'; readonly atMs: number }
-  /**
-   * A limit of the retry policy, or a probe that failed: attempts cease for all notifications of the callback URL, which
-   * is unresponsive and stays so; they stay awaiting. `probeAtMs`: when it may be probed.
-   */
-  | { readonly kind: 'cease'; readonly probeAtMs: number };
-
-/** An attempt that ended, with what follows. */
-export interface AttemptRecord {
-  readonly claimed: ClaimedNotification;
-  readonly attempt: Attempt;
-  readonly next: NextStep;
-}
-
-/**
- * What became of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
- * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept. `came-back`: applied, and this
- * acknowledgement made an unresponsive callback URL responsive again. `became-unresponsive`: applied, and it made a
- * responsive one unresponsive.
- */
-export type RecordResult = 'applied' | 'overtaken' | 'came-back' | 'became-unresponsive';
-
-/** An error that a TPP reported for a notification (`setErrs`). */
-export interface ReportedError extends Omit<SetErrorReport, 'jti'> {
-  readonly reportedAtMs: number;
-}
-
-/** `expired`: older than the operator allows an awaiting notification to be; it is neither pushed nor offered any more. */
-export type NotificationState = 'awaiting' | 'acknowledged' | 'withdrawn' | 'expired';
-
-/** A notification as the operator sees it. */
-export interface NotificationRecord {
-  readonly jti: string;
-  readonly eventId: string;
-  readonly clientId: string;
-  readonly state: NotificationState;
-  readonly claims: SetClaims;
-  readonly set: string | undefined;
-  readonly publishedAtMs: number;
-  readonly acknowledgedAtMs: number | undefined;
-  /** How it was acknowledged: 202 on push, `ack` in a poll, or by being offered where no acknowledgement is expected. */
-  readonly acknowledgedBy: 'push' | 'poll' | 'offer' | undefined;
-  /** Errors that the TPP reported in polls, in their order. */
-  readonly errors: readonly ReportedError[];
-  /** When the next attempt is due; undefined when none is. */
-  readonly nextAttemptAtMs: number | undefined;
-  readonly attempts: readonly Attempt[];
-}
-
 /** A poll of one TPP, resolved: what it acknowledges and reports, and how much it is to get. */
 export interface PollToStore {
   readonly clientId: string;
@@ -219,9 +53,6 @@ export interface PollToStore {
   /** How long one that was reported as an error is not offered again. */
   readonly reofferAfterErrorMs: number;
 }
-
-/** A notification that is offered in a poll. */
-export type OfferedNotification = Pick<ClaimedNotification, 'jti' | 'claims' | 'set'>;
 
 /** What a poll came to. */
 export interface PolledNotifications {
@@ -249,7 +80,8 @@ export interface Claim {
   readonly claimed: readonly ClaimedNotification[];
   /**
    * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
-   * does. Leaves out what is due already but had no room.
+   * does. Leaves out what is due already but had no room, and may leave out what falls due later of a TPP that has
+   * something due already: claim again when it has room. With a `limit` of 0 it only asks.
    */
   readonly nextDueAtMs: number | undefined;
 }
@@ -259,11 +91,14 @@ export interface HandOver {
   readonly leaseMs: number;
   /** Most notifications to hand over. */
   readonly limit: number;
-  /** Not asked for an unresponsive target. */
+  /** Asked once for each TPP, not for an unresponsive target. */
   readonly roomFor: RoomFor;
 }
 
-/** Which notifications the operator means. All that is given must hold; withdrawn and expired ones are never meant. */
+/**
+ * Which notifications the operator means. All that is given must hold; never meant are those that are withdrawn, expired
+ * or under way, and those of a TPP that has no registration any more.
+ */
 export interface NotificationFilter {
   readonly jtis?: readonly string[];
   readonly clientId?: string;
@@ -295,7 +130,7 @@ export interface Redelivery {
 
 /** What a portion of a redelivery came to. */
 export interface Redelivered {
-  /** Notifications made due (dry run: that would be). What is under way or withdrawn is left alone and not counted. */
+  /** Notifications made due (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
   readonly count: number;
   /** Where the next portion goes on; undefined when this was the last. */
   readonly next: string | undefined;
@@ -349,27 +184,36 @@ export interface StoreChange {
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
  */
 export interface Store {
-  /** Adds or changes a TPP. Suspending it ends its deliveries; taking that back makes what is awaiting due. */
+  /**
+   * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
+   * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
+   */
   putTpp(tpp: Tpp, nowMs: number): Promise<void>;
   tpp(clientId: string): Promise<Tpp | undefined>;
   /** TPPs in the order of their client_id. @param after client_id to begin after; empty for the first */
   tpps(after: string, limit: number): Promise<readonly Tpp[]>;
   /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
-  removeTpp(clientId: string): Promise<boolean>;
+  removeTpp(clientId: string, nowMs: number): Promise<boolean>;
 
   /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
   createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'>;
   subscriptionOf(clientId: string): Promise<StoredSubscription | undefined>;
   /**
    * Replaces an event subscription; its callback URL counts as responsive again, and what is awaiting goes to the new
-   * one. Notifications that are made keep their content whatever the new `EventTypes`.
+   * one, in a new round and with no waits. What is under way to the same URL is left to finish, to another one is fenced.
+   * Notifications that are made keep their content whatever the new `EventTypes`. Creating one does the same.
    */
   replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult>;
   /**
    * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
    * again, for events from then on.
    */
-  deleteSubscription(clientId: string, eventSubscriptionId: string, through: ApiVersion): Promise<ChangeResult>;
+  deleteSubscription(
+    clientId: string,
+    eventSubscriptionId: string,
+    through: ApiVersion,
+    nowMs: number,
+  ): Promise<ChangeResult>;
 
   /** Creates the one callback URL of a TPP. */
   createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'>;
@@ -377,7 +221,7 @@ export interface Store {
   /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
   replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult>;
   /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
-  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion): Promise<ChangeResult>;
+  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
   publish(
@@ -399,14 +243,20 @@ export interface Store {
    * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
    * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
-   * under way changes nothing but the attempts.
+   * under way changes nothing but the attempts, and a probe that fails when it is responsive again is an attempt like any
+   * other, to be made again at once. Records act one after the other, in their order.
    *
    * @returns for each, what became of it
    */
   recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
-  /** Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted. */
+  /**
+   * Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted.
+   * First attempts take their old place; of a probe, another one may be made at once.
+   */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 
+  /** Where the notifications of a TPP are pushed; undefined when nowhere. */
+  target(clientId: string): Promise<Target | undefined>;
   /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
   targets(after: string, limit: number): Promise<readonly Target[]>;
   /**
@@ -416,7 +266,10 @@ export interface Store {
   bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
   /** Makes notifications due again, each with a new round, and keeps the audit entry, in one transaction. */
   redeliver(redelivery: Redelivery): Promise<Redelivered>;
-  /** Expires awaiting notifications that were published before; audited with the count. @returns how many */
+  /**
+   * Expires awaiting notifications that were published before and are not under way, the oldest first; audited with the
+   * count unless that is 0. @returns how many
+   */
   expireAwaiting(publishedBeforeMs: number, limit: number, nowMs: number): Promise<number>;
   /** Drops history in bulk. @returns how many rows went; 0: there is no more */
   dropHistory(retention: Retention): Promise<number>;
@@ -447,22 +300,6 @@ export interface Store {
 
   close(): Promise<void>;
 }
-
-/** A public signing key as it stands in a JWKS. */
-export interface SigningKeyJwk {
-  readonly kid: string;
-  readonly [member: string]: unknown;
-}
-
-/** A signing key of ours that was used at some time. */
-export interface StoredSigningKey {
-  readonly publicJwk: SigningKeyJwk;
-  /** Undefined: the current one. */
-  readonly retiredAtMs: number | undefined;
-}
-
-/** What a change to a registration came to. A registration of v4.0 cannot be changed through v3.1. */
-export type ChangeResult = 'changed' | 'unknown' | 'of-another-tpp' | 'of-newer-version';
 
 /** The store cannot do its work now: full, locked, broken. Nothing of the operation was kept. */
 export class StoreError extends Error {

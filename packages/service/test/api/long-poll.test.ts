@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LongPolls } from '../../src/api/long-poll.ts';
+import type { StoreChange } from '../../src/store/store.ts';
 
 // What a live API cannot be made to do on purpose: something that comes in just this moment.
 
@@ -10,7 +11,7 @@ const LIMITS = { longPollMaxMs: 1000, longPollsMax: 3, longPollsPerTppMax: 2 };
 function bench() {
   let nowMs = 0;
   const timers = new Map<object, { atMs: number; fire: () => void }>();
-  let tell: (clientIds: ReadonlySet<string>) => void = () => undefined;
+  let tell: (change: StoreChange) => void = () => undefined;
   let listeners = 0;
   const longPolls = new LongPolls({
     ...LIMITS,
@@ -24,7 +25,7 @@ function bench() {
       },
     },
     store: {
-      onOffer: (listener) => {
+      onChange: (listener) => {
         tell = listener;
         listeners += 1;
         return () => {
@@ -37,7 +38,7 @@ function bench() {
     longPolls,
     timers,
     listeners: () => listeners,
-    offer: (clientId: string) => tell(new Set([clientId])),
+    offer: (clientId: string) => tell({ offered: new Set([clientId]), retargeted: new Set() }),
     pass: (ms: number) => {
       nowMs += ms;
       for (const [timer, { atMs, fire }] of timers) {

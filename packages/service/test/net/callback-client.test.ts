@@ -11,6 +11,7 @@ import {
   type Exchange,
 } from '../../src/net/callback-client.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { loopbackGuard } from '../support/loopback-guard.ts';
 import { authority, type Listening, listenHttps, listenTcp, listenTls, unusedPort } from '../support/tls-servers.ts';
 
 const PATH = '/open-banking/v4.0/event-notifications';
@@ -25,6 +26,8 @@ function clientFor(t: TestContext, changes: Partial<CallbackClientOptions> = {})
     timeoutMs: TIMEOUT_MS,
     responseBytesMax: 1000,
     connectionsPerOriginMax: 8,
+    connectionMaxMs: 300_000,
+    guard: loopbackGuard,
     clock,
     ...changes,
   });
@@ -257,18 +260,18 @@ test('a connection that closes before any answer is reset', async (t) => {
   assertUnreachable(await post(client, server), 'reset');
 });
 
-const MALFORMED: readonly (readonly [string, string])[] = [
-  ['something that is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
-  ['a status line that is none', 'HTTP/1.1 abc Accepted\r\n\r\n'],
-  ['headers that are too large', `HTTP/1.1 202 Accepted\r\nx-large: ${'x'.repeat(20_000)}\r\n\r\n`],
-  ['too many headers', `HTTP/1.1 202 Accepted\r\n${'x-many: y\r\n'.repeat(3000)}\r\n`],
+const MALFORMED: readonly (readonly [string, string, string])[] = [
+  ['something that is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'malformed'],
+  ['a status line that is none', 'HTTP/1.1 abc Accepted\r\n\r\n', 'malformed'],
+  ['headers that are too large', `HTTP/1.1 202 Accepted\r\nx-large: ${'x'.repeat(20_000)}\r\n\r\n`, 'oversized'],
+  ['too many headers', `HTTP/1.1 202 Accepted\r\n${'x-many: y\r\n'.repeat(3000)}\r\n`, 'oversized'],
 ];
 
-for (const [name, answer] of MALFORMED) {
-  test(`${name} is malformed`, async (t) => {
+for (const [name, answer, errorClass] of MALFORMED) {
+  test(`${name} is ${errorClass}`, async (t) => {
     const server = await listenTls(t, (socket) => socket.once('data', () => socket.write(answer)));
     const { client } = clientFor(t);
-    assertUnreachable(await post(client, server), 'malformed');
+    assertUnreachable(await post(client, server), errorClass);
   });
 }
 

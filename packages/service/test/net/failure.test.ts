@@ -21,7 +21,9 @@ const CLASSES: readonly (readonly [string, string])[] = [
   ['ECONNRESET', 'reset'],
   ['UND_ERR_SOCKET', 'reset'],
   ['HPE_INVALID_CONSTANT', 'malformed'],
-  ['UND_ERR_HEADERS_OVERFLOW', 'malformed'],
+  ['UND_ERR_HEADERS_OVERFLOW', 'oversized'],
+  ['DNS_ESERVFAIL', 'dns'],
+  ['FORBIDDEN_ADDRESS private', 'forbidden-address'],
 ];
 
 for (const [code, errorClass] of CLASSES) {

@@ -5,6 +5,7 @@ import type { TlsOptions } from 'node:tls';
 import { createCallbackClient, type Exchange } from '../../src/net/callback-client.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { loopbackGuard } from '../support/loopback-guard.ts';
 import { authority, type Listening, listenHttps, listenTcp } from '../support/tls-servers.ts';
 
 const PATH = '/open-banking/v4.0/event-notifications';
@@ -14,7 +15,9 @@ const stranger = await makeAuthority();
 /** What POSTing to a server comes to. */
 async function postTo(t: TestContext, { port }: Listening, ca: string | null = authority.ca): Promise<Exchange> {
   const bounds = { timeoutMs: 5000, responseBytesMax: 0, connectionsPerOriginMax: 1 };
-  const client = createCallbackClient({ ca: ca ?? undefined, ...bounds, clock: new FakeClock() });
+  const client = createCallbackClient({
+    ...{ ca: ca ?? undefined, ...bounds, guard: loopbackGuard, connectionMaxMs: 300_000, clock: new FakeClock() },
+  });
   t.after(() => client.close());
   return await client.post(`https://127.0.0.1:${port}${PATH}`, {}, 'set', new AbortController().signal);
 }

@@ -4,38 +4,47 @@ import { type TestContext, test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { createPublisher } from '../../src/notify/publish.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import type { Store } from '../../src/store/store.ts';
-import { look, register } from '../store/opened.ts';
+import { type Store, StoreError } from '../../src/store/store.ts';
+import { LEASE_MS, look, register } from '../store/opened.ts';
 import { bankEvent, ISSUER } from '../support/bank-events.ts';
 import { countingRandom } from '../support/engine-bench.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** A publisher on a store with TPP a registered, which counts how often it says that something was published. */
-async function setUp(t: TestContext) {
+/** A publisher on a store with TPPs a and b registered, and a dispatcher that takes two at once and notes what it got. */
+async function setUp(t: TestContext, broken: Partial<Store> = {}) {
   const folder = temporaryFolder();
   const store: Store = openSqliteStore({ file: join(folder.path, 'tidings.db'), nowMs: START_MS });
   t.after(async () => {
     await store.close();
     folder.remove();
   });
-  await register(store, ['a']);
-  let told = 0;
+  await register(store, ['a', 'b']);
+  const got: { jtis: string[]; left: string[] }[] = [];
+  let asked = 0;
   const publish = createPublisher({
-    store,
+    store: { ...store, ...broken },
     issuer: ISSUER,
     catalogue: new EventTypeCatalogue(),
     clock: new FakeClock(),
     random: countingRandom(),
-    onPublished: () => {
-      told += 1;
+    dispatcher: {
+      handOver: () => {
+        asked += 1;
+        return { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2 };
+      },
+      accept: (handOver, claimed, left) => {
+        assert.equal(handOver.limit, 2);
+        got.push({ jtis: claimed.map(({ jti }) => jti), left: [...left] });
+      },
     },
   });
-  return { store, publish, told: () => told };
+  t.after(() => assert.equal(got.length, asked, 'whoever asked for a hand-over must say what came of it'));
+  return { store, publish, got };
 }
 
-test('what is published is in the store when the promise resolves, and the engine is told once a batch', async (t) => {
-  const { store, publish, told } = await setUp(t);
+test('what is published is in the store when the promise resolves', async (t) => {
+  const { store, publish } = await setUp(t);
   const result = await publish([bankEvent('a', 'e1'), bankEvent('nobody', 'e2'), bankEvent('a', 'e3')]);
   assert.ok(result.kind === 'published');
   const [first, none, third] = result.outcomes;
@@ -44,11 +53,23 @@ test('what is published is in the store when the promise resolves, and the engin
   assert.notEqual(first.jti, third.jti);
   const { claims, publishedAtMs } = await look(store, first.jti);
   assert.deepEqual([claims.jti, claims.iss, publishedAtMs], [first.jti, ISSUER, START_MS]);
-  assert.equal(told(), 1);
 });
 
-test('the engine is not told of repetitions, conflicts, and events that made no notification', async (t) => {
-  const { publish, told } = await setUp(t);
+test('the dispatcher gets as many as it can take, already claimed, and is told who has more', async (t) => {
+  const { store, publish, got } = await setUp(t);
+  const result = await publish(['e1', 'e2', 'e3'].map((id) => bankEvent('a', id)).concat(bankEvent('b', 'e4')));
+  assert.ok(result.kind === 'published');
+  const jtis = result.outcomes.map((outcome) => (outcome.kind === 'notification' ? outcome.jti : ''));
+  assert.deepEqual(got, [{ jtis: jtis.slice(0, 2), left: ['a', 'b'] }]);
+  const { claimed } = await claimAll(store);
+  assert.deepEqual(
+    claimed.map(({ jti }) => jti),
+    jtis.slice(2),
+  );
+});
+
+test('nothing is handed over of repetitions, conflicts, and events that made no notification', async (t) => {
+  const { publish, got } = await setUp(t);
   const event = bankEvent('a', 'e1');
   const first = await publish([event]);
   const again = await publish([event]);
@@ -57,5 +78,17 @@ test('the engine is not told of repetitions, conflicts, and events that made no 
   assert.equal((await publish([bankEvent('a', 'e1', { transactionId: 'other' })])).kind, 'conflict');
   await publish([bankEvent('nobody', 'e2')]);
   await publish([]);
-  assert.equal(told(), 1);
+  const nothing = { jtis: [], left: [] };
+  assert.equal(got[0]?.jtis.length, 1);
+  assert.deepEqual(got.slice(1), [nothing, nothing, nothing, nothing]);
 });
+
+test('the dispatcher is told that nothing came of it when the store is away', async (t) => {
+  const { publish, got } = await setUp(t, { publish: () => Promise.reject(new StoreError('away')) });
+  await assert.rejects(publish([bankEvent('a', 'e1')]), StoreError);
+  assert.deepEqual(got, [{ jtis: [], left: [] }]);
+});
+
+function claimAll(store: Store) {
+  return store.claimDue({ nowMs: START_MS, leaseMs: LEASE_MS, limit: 100, roomFor: () => 100 });
+}

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { afterFailure, type FailedAttempt, type RetryPolicy } from '../../src/notify/retry-policy.ts';
-import type { NextStep } from '../../src/store/store.ts';
+import type { Outcome } from '../../src/base/outcome.ts';
+import {
+  type AfterFailure,
+  afterFailure,
+  type FailedAttempt,
+  policyFor,
+  type RetryPolicy,
+} from '../../src/notify/retry-policy.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 const POLICY: RetryPolicy = {
@@ -12,7 +18,8 @@ const POLICY: RetryPolicy = {
   intervalMaxMs: 3_600_000,
   jitter: 0,
 };
-const FIRST: FailedAttempt = { attempts: 1, roundBeganAtMs: START_MS, nowMs: START_MS, fraction: 0 };
+const REFUSED: Outcome = { kind: 'refused', status: 503 };
+const FIRST: FailedAttempt = { outcome: REFUSED, attempts: 1, roundBeganAtMs: START_MS, nowMs: START_MS, fraction: 0 };
 
 const policies: fc.Arbitrary<RetryPolicy> = fc
   .record({
@@ -28,11 +35,15 @@ const failures: fc.Arbitrary<FailedAttempt> = fc.record({
   attempts: fc.integer({ min: 1, max: 1001 }),
   roundBeganAtMs: fc.constant(START_MS),
   nowMs: fc.integer({ min: 0, max: 3_000_000_000 }).map((afterMs) => START_MS + afterMs),
-  retryAfterMs: fc.option(fc.integer({ min: 0, max: 999_999_999_000 }), { nil: undefined }),
+  outcome: fc.oneof(
+    fc.constant<Outcome>(REFUSED),
+    fc.constant<Outcome>({ kind: 'unreachable', errorClass: 'timeout', detail: '' }),
+    fc.integer({ min: 0, max: 999_999_999_000 }).map((retryAfterMs): Outcome => ({ ...REFUSED, retryAfterMs })),
+  ),
   fraction: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 });
 
-function waitMs(next: NextStep, failed: FailedAttempt): number {
+function waitMs(next: AfterFailure, failed: FailedAttempt): number {
   assert.equal(next.kind, 'retry');
   return next.atMs - failed.nowMs;
 }
@@ -58,7 +69,8 @@ test('a retry may fall on the end of the interval, but not after it', () => {
 });
 
 test('Retry-After lengthens a wait, never shortens it, and never beyond the longest', () => {
-  const asked = (retryAfterMs: number) => waitMs(afterFailure(POLICY, { ...FIRST, retryAfterMs }), FIRST);
+  const asked = (retryAfterMs: number) =>
+    waitMs(afterFailure(POLICY, { ...FIRST, outcome: { ...REFUSED, retryAfterMs } }), FIRST);
   assert.deepEqual(
     [0, 999, 1001, 60_000, 60_001, 999_999_999_000].map(asked),
     [1000, 1000, 1001, 60_000, 60_000, 60_000],
@@ -82,7 +94,8 @@ test('whatever the policy, no retry comes beyond its limits', async () => {
 
 test('whatever the fraction, a wait lies between the backoff without its jitter and the whole of it', async () => {
   await fc.assert(
-    fc.property(policies, failures, (policy, { retryAfterMs: _, ...failed }) => {
+    fc.property(policies, failures, (policy, failedSomehow) => {
+      const failed = { ...failedSomehow, outcome: REFUSED };
       const next = afterFailure({ ...policy, intervalMaxMs: Number.MAX_SAFE_INTEGER / 2 }, failed);
       if (next.kind !== 'retry') return;
       const backoffMs = Math.min(policy.delayMs * 2 ** (failed.attempts - 1), policy.delayMaxMs);
@@ -99,10 +112,22 @@ test('whatever was asked for, Retry-After never makes the next attempt come soon
     fc.property(policies, failures, (policy, failed) => {
       const unbounded = { ...policy, intervalMaxMs: Number.MAX_SAFE_INTEGER / 2 };
       const withIt = afterFailure(unbounded, failed);
-      const withoutIt = afterFailure(unbounded, { ...failed, retryAfterMs: undefined });
+      const withoutIt = afterFailure(unbounded, { ...failed, outcome: REFUSED });
       assert.equal(withIt.kind, withoutIt.kind);
       if (withIt.kind === 'retry') assert.ok(waitMs(withIt, failed) >= waitMs(withoutIt, failed));
     }),
     { numRuns: 500 },
   );
+});
+
+test('410 Gone ends the attempts at once, whatever else it says', () => {
+  const outcome: Outcome = { kind: 'refused', status: 410, retryAfterMs: 10 };
+  assert.deepEqual(afterFailure(POLICY, { ...FIRST, outcome }), { kind: 'cease' });
+});
+
+test('what a TPP has of its own stands in place of the configuration, the rest holds', () => {
+  assert.deepEqual(policyFor(POLICY, undefined), POLICY);
+  const own = policyFor(POLICY, { retriesMax: 2, delayMs: 50 });
+  assert.deepEqual(own, { ...POLICY, retriesMax: 2, delayMs: 50 });
+  assert.equal(afterFailure(own, { ...FIRST, attempts: 3 }).kind, 'cease');
 });

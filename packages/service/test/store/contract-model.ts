@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Store } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf } from '../support/bank-events.ts';
+import type { ClaimedNotification, Store } from '../../src/store/store.ts';
+import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { Model, type ModelClaim } from './model.ts';
+import { Model, type ModelClaim, type ModelNotification } from './model.ts';
 import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED } from './opened.ts';
 
 // Fixed, so that a run that passes here passes everywhere; exploration is for whoever changes the store.
@@ -12,6 +12,7 @@ const SEED = 20_261_121;
 const RUNS = 150;
 const COMMANDS_MAX = 60;
 const LEASE_MS = 1000;
+const PROBE_MS = 800;
 const REOFFER_MS = 700;
 const REOFFER_AFTER_ERROR_MS = 1500;
 const TPPS = ['a', 'b'];
@@ -41,58 +42,80 @@ function command(name: string, act: (model: Model, real: Real) => Promise<void>,
 async function compare(model: Model, store: Store): Promise<void> {
   for (const expected of model.notifications.values()) {
     const { state, nextAttemptAtMs, attempts } = await look(store, expected.jti);
-    assert.deepEqual(
-      { jti: expected.jti, state, nextAttemptAtMs, attempts: attempts.length },
-      {
-        jti: expected.jti,
-        state: expected.state,
-        nextAttemptAtMs: expected.dueAtMs,
-        attempts: expected.attempts,
-      },
-    );
+    const shown = { jti: expected.jti, state: expected.state, attempts: expected.attempts };
+    assert.deepEqual({ jti: expected.jti, state, attempts: attempts.length }, shown);
+    assert.equal(dueOrWhen(model, nextAttemptAtMs), dueOrWhen(model, nextAttemptOf(model, expected)), expected.jti);
   }
-  for (const clientId of TPPS.map((tpp) => model.clientId(tpp))) {
-    const expected = model.registrations.get(clientId);
+  for (const [clientId, expected] of model.tpps) {
     const found = await store.subscriptionOf(clientId);
-    assert.equal(found?.eventSubscriptionId, expected?.id);
-    assert.equal(found?.callbackUrl, expected?.callbackUrl);
-    assert.equal(found !== undefined && found.unresponsiveSinceMs !== undefined, expected?.unresponsive ?? false);
-    assert.equal(await store.nextDueAtMs(new Set([clientId])), model.nextDueAtMs(clientId));
+    assert.equal(found?.eventSubscriptionId, expected.id);
+    assert.equal(found?.callbackUrl, expected.callbackUrl);
+    const isUnresponsive = expected.probeAtMs !== undefined;
+    if (found !== undefined) assert.equal(found.unresponsiveSinceMs !== undefined, isUnresponsive);
   }
-  assert.equal(await store.nextDueAtMs(new Set()), model.nextDueAtMs());
+  const { nextDueAtMs = Number.POSITIVE_INFINITY } = await store.claimDue({ ...CLAIM_NOTHING, nowMs: model.nowMs });
+  const { earliest, latest } = model.nextDues();
+  assert.ok(nextDueAtMs >= earliest && nextDueAtMs <= latest, `${earliest} <= ${nextDueAtMs} <= ${latest}`);
 }
 
-function publish(tpp: string, eventNumber: number): Command {
-  return command(`publish(${tpp}, ${eventNumber})`, async (model, { store }) => {
+const CLAIM_NOTHING = { leaseMs: LEASE_MS, limit: 0, roomFor: () => 0 };
+
+function nextAttemptOf(model: Model, { clientId, state, lease, dueAtMs }: ModelNotification): number | undefined {
+  const isPushed = model.urlOf(clientId) !== undefined && model.tpp(clientId).probeAtMs === undefined;
+  return state === 'awaiting' && isPushed ? (lease?.untilMs ?? dueAtMs) : undefined;
+}
+
+/** What is due may be so since whenever. */
+function dueOrWhen(model: Model, atMs: number | undefined): number | 'due' | undefined {
+  return atMs !== undefined && atMs <= model.nowMs ? 'due' : atMs;
+}
+
+/** @param room how many may be handed over; 0: it is not asked for */
+function publish(tpp: string, eventNumber: number, room: number): Command {
+  return command(`publish(${tpp}, ${eventNumber}, ${room})`, async (model, { store }) => {
     const clientId = model.clientId(tpp);
     const eventId = `${clientId}-${eventNumber}`;
     const decide: typeof notifyAll = (event, tpp, subscription) =>
       subscription === undefined ? { kind: 'none', reason: 'no-registration' } : notifyAll(event, tpp, subscription);
-    const result = await store.publish([bankEvent(clientId, eventId)], decide, model.nowMs);
-    const outcome = result.kind === 'published' ? result.outcomes[0] : undefined;
-    assert.equal(outcome?.repeated, model.events.has(eventId));
-    if (!model.events.has(eventId)) model.publish(eventId, clientId, jtiOf(eventId));
+    const handOver = room === 0 ? undefined : { leaseMs: LEASE_MS, limit: 10, roomFor: () => room };
+    const result = await store.publish([bankEvent(clientId, eventId)], decide, model.nowMs, handOver);
+    assert.ok(result.kind === 'published');
+    const [outcome] = result.outcomes;
+    const isFresh = !model.events.has(eventId);
+    assert.equal(outcome?.repeated, !isFresh);
+    if (isFresh) model.publish(eventId, clientId, jtiOf(eventId));
     assert.equal(outcome?.kind === 'notification' ? outcome.jti : undefined, model.events.get(eventId));
+    const isPushed = model.urlOf(clientId) !== undefined && model.tpp(clientId).probeAtMs === undefined;
+    assert.equal(result.claimed.length, isFresh && isPushed && room > 0 ? 1 : 0);
+    for (const one of result.claimed) model.claim(one, LEASE_MS);
   });
 }
 
-function claim(limit: number, perTppMax: number): Command {
-  return command(`claim(${limit}, ${perTppMax})`, async (model, { store }) => {
-    const options = { nowMs: model.nowMs, leaseMs: LEASE_MS, limit, perTppMax, inFlight: new Map() };
-    const claimed = await store.claimDue(options);
-    const dues = TPPS.map((tpp) => model.dueOf(model.clientId(tpp)));
-    const expected = dues.reduce((sum, due) => sum + Math.min(due.length, perTppMax), 0);
-    assert.equal(claimed.length, Math.min(limit, expected));
-    for (const due of dues) {
-      const mine = claimed.filter(({ clientId }) => clientId === due[0]?.clientId).map(({ jti }) => jti);
-      assert.ok(mine.length <= perTppMax);
-      assert.deepEqual(
-        mine,
-        due.slice(0, mine.length).map(({ jti }) => jti),
+function claim(limit: number, room: number): Command {
+  return command(`claim(${limit}, ${room})`, async (model, { store }) => {
+    const { claimed } = await store.claimDue({ nowMs: model.nowMs, leaseMs: LEASE_MS, limit, roomFor: () => room });
+    const clientIds = TPPS.map((tpp) => model.clientId(tpp));
+    const most = (clientId: string) => (model.tpp(clientId).probeAtMs === undefined ? room : Math.min(room, 1));
+    const expected = clientIds.map((clientId) => Math.min(model.dueOf(clientId).length, most(clientId)));
+    const all = expected.reduce((sum, count) => sum + count, 0);
+    assert.equal(claimed.length, Math.min(limit, all));
+    for (const clientId of clientIds) {
+      const mine = claimed.filter((one) => one.clientId === clientId);
+      assert.ok(mine.length <= most(clientId));
+      assertInOrder(
+        mine.map(({ jti }) => jti),
+        model.dueOf(clientId),
       );
     }
     for (const one of claimed) model.claim(one, LEASE_MS);
   });
+}
+
+/** What was never claimed since it was placed comes in order, with nothing left out. */
+function assertInOrder(jtis: readonly string[], due: readonly ModelNotification[]): void {
+  const placed = due.filter(({ isOutOfPlace }) => !isOutOfPlace).map(({ jti }) => jti);
+  const claimed = jtis.filter((jti) => placed.includes(jti));
+  assert.deepEqual(claimed, placed.slice(0, claimed.length));
 }
 
 /** Takes a claim out of those that are held; at least one must be. */
@@ -102,24 +125,32 @@ function takeClaim(model: Model, at: number): ModelClaim {
 
 const holdsClaim = (model: Model) => model.claims.length > 0;
 
-function record(at: number, kind: 'acknowledged' | 'retry' | 'cease', delayMs: number): Command {
+type Ending = 'acknowledged' | 'retry' | 'cease';
+
+/** Records several at once. */
+function record(picks: readonly (readonly [number, Ending])[], delayMs: number): Command {
   const act = async (model: Model, { store }: Real) => {
-    const held = takeClaim(model, at);
-    const attempt = {
-      startedAtMs: model.nowMs,
-      durationMs: 0,
-      interactionId: model.newId(),
-      callbackUrl: held.claimed.callbackUrl,
-      outcome: kind === 'acknowledged' ? ACKNOWLEDGED : REFUSED,
-    };
+    const held = picks.slice(0, model.claims.length).map(([at, kind]) => [takeClaim(model, at), kind] as const);
+    const records = held.map(([{ claimed }, kind]) => ({ claimed, ...attempted(model, claimed, kind, delayMs) }));
+    const results = await store.recordAttempts(records, model.nowMs);
     const retryAtMs = model.nowMs + delayMs;
-    const next = kind === 'retry' ? { kind, atMs: retryAtMs } : { kind };
-    const applied = await store.recordAttempt(held.claimed, attempt, next);
-    const expected =
-      kind === 'acknowledged' ? model.acknowledge(held) : model.fail(held, kind === 'retry' ? retryAtMs : undefined);
-    assert.equal(applied, expected);
+    const expected = held.map(([claim, kind]) =>
+      kind === 'acknowledged'
+        ? model.acknowledge(claim)
+        : model.fail(claim, kind === 'retry' ? retryAtMs : undefined, model.nowMs + PROBE_MS),
+    );
+    assert.deepEqual(results, expected);
   };
-  return command(`record(${at}, ${kind}, ${delayMs})`, act, holdsClaim);
+  return command(`record(${JSON.stringify(picks)}, ${delayMs})`, act, holdsClaim);
+}
+
+function attempted(model: Model, claimed: ClaimedNotification, kind: Ending, delayMs: number) {
+  const { callbackUrl } = claimed;
+  const outcome = kind === 'acknowledged' ? ACKNOWLEDGED : REFUSED;
+  const attempt = { startedAtMs: model.nowMs, durationMs: 0, interactionId: model.newId(), callbackUrl, outcome };
+  if (kind === 'acknowledged') return { attempt, next: { kind } };
+  if (kind === 'retry') return { attempt, next: { kind, atMs: model.nowMs + delayMs } };
+  return { attempt, next: { kind, probeAtMs: model.nowMs + PROBE_MS } };
 }
 
 /** Acknowledges and reports some of what is known, of whichever TPP it is, and asks for more. */
@@ -159,28 +190,67 @@ function advance(byMs: number): Command {
 function register(tpp: string, callbackUrl: string | undefined): Command {
   return command(`register(${tpp}, ${callbackUrl})`, async (model, { store }) => {
     const clientId = model.clientId(tpp);
-    const known = model.registrations.get(clientId);
-    const id = known?.id ?? model.newId();
+    const known = model.tpp(clientId).id;
+    const id = known ?? model.newId();
     const subscription = subscriptionOf(clientId, { eventSubscriptionId: id, callbackUrl });
-    if (known === undefined) {
-      assert.equal(await store.createSubscription(subscription, START_MS), 'created');
-      model.registrations.set(clientId, { id, callbackUrl, unresponsive: false });
-    } else {
-      assert.equal(await store.replaceSubscription(subscription, model.nowMs), 'changed');
-      model.replace(clientId, callbackUrl);
-    }
+    if (known === undefined) assert.equal(await store.createSubscription(subscription, model.nowMs), 'created');
+    else assert.equal(await store.replaceSubscription(subscription, model.nowMs), 'changed');
+    model.register(clientId, id, callbackUrl);
   });
+}
+
+function suspend(tpp: string, isSuspended: boolean): Command {
+  return command(`suspend(${tpp}, ${isSuspended})`, async (model, { store }) => {
+    const clientId = model.clientId(tpp);
+    await store.putTpp({ ...tppOf(clientId), isSuspended }, model.nowMs);
+    model.suspend(clientId, isSuspended);
+  });
+}
+
+const AUDIT = { atMs: START_MS, actor: 'ops', action: 'some', subject: 'one', detail: {} };
+
+function bringBack(tpp: string, how: 'responsive' | 'probe-now'): Command {
+  return command(`bringBack(${tpp}, ${how})`, async (model, { store }) => {
+    const clientId = model.clientId(tpp);
+    const known = model.tpp(clientId);
+    const isAway = known.probeAtMs !== undefined && model.urlOf(clientId) !== undefined;
+    assert.equal(await store.bringBack(clientId, how, model.nowMs, AUDIT), isAway);
+    if (isAway && how === 'responsive') model.comeBack(clientId);
+    else if (isAway) known.probeAtMs = model.nowMs;
+  });
+}
+
+function redeliver(tpp: string, only: 'failed' | 'awaiting' | undefined, delayMs: number): Command {
+  const act = async (model: Model, { store }: Real) => {
+    const clientId = model.clientId(tpp);
+    const firstDueAtMs = model.nowMs + delayMs;
+    const filter = { clientId, ...(only !== undefined && { only }) };
+    const common = { filter, after: undefined, limit: 100, firstDueAtMs, spacingMs: 0, audit: AUDIT };
+    const dry = await store.redeliver({ ...common, isDryRun: true });
+    const done = await store.redeliver({ ...common, isDryRun: false });
+    assert.equal(dry.count, done.count);
+    assert.equal(done.count, model.redeliver(clientId, only, firstDueAtMs));
+  };
+  return command(`redeliver(${tpp}, ${only}, ${delayMs})`, act, (model) => !model.hasLapsedLease());
+}
+
+function expire(olderThanMs: number): Command {
+  const act = async (model: Model, { store }: Real) => {
+    const beforeMs = model.nowMs - olderThanMs;
+    assert.equal(await store.expireAwaiting(beforeMs, 100, model.nowMs), model.expire(beforeMs));
+  };
+  return command(`expire(${olderThanMs})`, act, (model) => !model.hasLapsedLease());
 }
 
 function remove(tpp: string): Command {
   const act = (model: Model, { store }: Real) => deleteFrom(model, store, tpp);
-  return command(`delete(${tpp})`, act, (model) => model.registrations.has(model.clientId(tpp)));
+  return command(`delete(${tpp})`, act, (model) => model.tpp(model.clientId(tpp)).id !== undefined);
 }
 
 async function deleteFrom(model: Model, store: Store, tpp: string): Promise<void> {
   const clientId = model.clientId(tpp);
-  const { id } = model.registrations.get(clientId) ?? assert.fail('nothing to delete');
-  assert.equal(await store.deleteSubscription(clientId, id, 'v4.0'), 'changed');
+  const id = model.tpp(clientId).id ?? assert.fail('nothing to delete');
+  assert.equal(await store.deleteSubscription(clientId, id, 'v4.0', model.nowMs), 'changed');
   model.delete(clientId);
 }
 
@@ -190,23 +260,20 @@ function reopen(): Command {
     model.nowMs += LEASE_MS;
     real.store = await real.opened.reopen(model.nowMs);
     model.claims.length = 0;
-    for (const notification of model.notifications.values()) {
-      if (notification.lease === undefined) continue;
-      const { nextAttemptAtMs } = await look(real.store, notification.jti);
-      assert.ok(nextAttemptAtMs !== undefined && nextAttemptAtMs <= model.nowMs, `${notification.jti} was lost`);
-      notification.dueAtMs = nextAttemptAtMs;
-      notification.lease = undefined;
-    }
+    for (const notification of model.awaiting()) notification.lease = undefined;
   });
 }
 
 const someTpp = fc.constantFrom(...TPPS);
 const delayMs = fc.integer({ min: 0, max: 1500 });
-const publications = fc.tuple(someTpp, fc.integer({ min: 0, max: 6 })).map((args) => publish(...args));
-const claims = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 })).map((args) => claim(...args));
+const rooms = fc.integer({ min: 0, max: 1 });
+const publications = fc.tuple(someTpp, fc.integer({ min: 0, max: 8 }), rooms).map((args) => publish(...args));
+const claims = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 4 })).map((args) => claim(...args));
+const endings = fc.constantFrom('acknowledged' as const, 'retry' as const, 'cease' as const);
 const records = fc
-  .tuple(fc.nat(20), fc.constantFrom('acknowledged' as const, 'retry' as const, 'cease' as const), delayMs)
+  .tuple(fc.array(fc.tuple(fc.nat(20), endings), { minLength: 1, maxLength: 3 }), delayMs)
   .map((args) => record(...args));
+const whichOnly = fc.constantFrom('failed' as const, 'awaiting' as const, undefined);
 
 const somePicks = fc.array(fc.nat(20), { maxLength: 2 });
 const polls = fc
@@ -221,6 +288,10 @@ const histories = fc.commands(
     delayMs.map(advance),
     ...[polls, polls],
     fc.nat(20).map(release),
+    fc.tuple(someTpp, fc.boolean()).map((args) => suspend(...args)),
+    fc.tuple(someTpp, fc.constantFrom('responsive' as const, 'probe-now' as const)).map((args) => bringBack(...args)),
+    fc.tuple(someTpp, whichOnly, delayMs).map((args) => redeliver(...args)),
+    fc.integer({ min: 1000, max: 6000 }).map(expire),
     fc.tuple(someTpp, fc.constantFrom(...URLS)).map((args) => register(...args)),
     someTpp.map(remove),
     fc.constant(reopen()),
@@ -252,7 +323,7 @@ async function runHistory(model: Model, real: Real, history: Iterable<Command>):
     await fc.asyncModelRun(() => ({ model, real }), history);
   } finally {
     for (const tpp of TPPS) {
-      if (model.registrations.has(model.clientId(tpp))) await deleteFrom(model, real.store, tpp);
+      if (model.tpp(model.clientId(tpp)).id !== undefined) await deleteFrom(model, real.store, tpp);
     }
   }
 }

@@ -4,13 +4,13 @@ import { RESOURCE_UPDATE } from '@tidings/protocol';
 import type { BankEvent, DecideFanOut, PublishResult } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { claim, jtisOf, look, type OpenFor, publish, register } from './opened.ts';
+import { claim, jtisOf, look, nextDueAfterMs, type OpenFor, publish, register } from './opened.ts';
 
 const notifyNone: DecideFanOut = () => ({ kind: 'none', reason: 'type-filtered' });
 const mustNotDecide: DecideFanOut = (event) => assert.fail(`${event.id} was decided a second time`);
 
 function published(...outcomes: readonly object[]): object {
-  return { kind: 'published', outcomes };
+  return { kind: 'published', outcomes, claimed: [] };
 }
 
 /** An event with the id of another and different content. */
@@ -70,7 +70,7 @@ export function describePublishing(open: OpenFor): void {
     const { state, nextAttemptAtMs } = await look(store, jti);
     assert.deepEqual({ state, nextAttemptAtMs }, { state: 'awaiting', nextAttemptAtMs: undefined });
     assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
-    assert.equal(await store.nextDueAtMs(new Set()), undefined);
+    assert.equal(await nextDueAfterMs(store), undefined);
   });
 
   test('an event published again gives what came of it then, and nothing new', async (t) => {

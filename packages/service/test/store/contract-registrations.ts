@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import type { SubscriptionToStore } from '../../src/store/store.ts';
 import { jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { acknowledge, claim, claimOne, jtisOf, look, type OpenFor, publish, register } from './opened.ts';
+import {
+  acknowledge,
+  claim,
+  claimOne,
+  jtisOf,
+  look,
+  nextDueAfterMs,
+  type OpenFor,
+  publish,
+  register,
+} from './opened.ts';
 
 const READ_BACK: readonly (readonly [string, Partial<SubscriptionToStore>])[] = [
   ['without EventTypes', { eventTypes: undefined }],
@@ -81,7 +91,7 @@ export function describeRegistrations(open: OpenFor): void {
     await publish(store, 'b', ['of-b']);
     const stolen = subscriptionOf('a', { eventSubscriptionId: 'sub-b', version: '3.1' });
     assert.equal(await store.replaceSubscription(stolen, START_MS), 'of-another-tpp');
-    assert.equal(await store.deleteSubscription('a', 'sub-b', 'v4.0'), 'of-another-tpp');
+    assert.equal(await store.deleteSubscription('a', 'sub-b', 'v4.0', START_MS), 'of-another-tpp');
     assert.deepEqual(await store.subscriptionOf('a'), { ...subscriptionOf('a'), unresponsiveSinceMs: undefined });
     assert.deepEqual(await store.subscriptionOf('b'), { ...subscriptionOf('b'), unresponsiveSinceMs: undefined });
     assert.equal((await look(store, jtiOf('of-b'))).state, 'awaiting');
@@ -92,17 +102,17 @@ export function describeRegistrations(open: OpenFor): void {
     await register(store, ['a']);
     const unknown = subscriptionOf('a', { eventSubscriptionId: 'unknown', version: '3.1' });
     assert.equal(await store.replaceSubscription(unknown, START_MS), 'unknown');
-    assert.equal(await store.deleteSubscription('a', 'unknown', 'v4.0'), 'unknown');
-    assert.equal(await store.deleteSubscription('nobody', 'unknown', 'v4.0'), 'unknown');
+    assert.equal(await store.deleteSubscription('a', 'unknown', 'v4.0', START_MS), 'unknown');
+    assert.equal(await store.deleteSubscription('nobody', 'unknown', 'v4.0', START_MS), 'unknown');
     assert.equal((await store.subscriptionOf('a'))?.version, '4.0');
   });
 
   test('a deleted event subscription is gone, and a new one can take its place', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
-    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0'), 'changed');
+    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS), 'changed');
     assert.equal(await store.subscriptionOf('a'), undefined);
-    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0'), 'unknown');
+    assert.equal(await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS), 'unknown');
     assert.equal(
       await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }), START_MS),
       'created',
@@ -119,7 +129,7 @@ export function describeRegistrations(open: OpenFor): void {
     await acknowledge(store, await claimOne(store));
     await publish(store, 'a', ['due']);
     await publish(store, 'b', ['of-b']);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0');
+    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
     const states = await Promise.all(['done', 'due', 'of-b'].map((id) => look(store, jtiOf(id))));
     assert.deepEqual(
       states.map(({ state, nextAttemptAtMs }) => [state, nextAttemptAtMs]),
@@ -137,14 +147,14 @@ export function describeRegistrations(open: OpenFor): void {
     await publish(store, 'a', ['leased']);
     const leased = await claimOne(store);
     await publish(store, 'a', ['due']);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0');
+    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
     await store.createSubscription(subscriptionOf('a', { eventSubscriptionId: 'new' }), START_MS);
     await store.replaceSubscription(subscriptionOf('a', { eventSubscriptionId: 'new', version: '3.1' }), START_MS);
-    assert.equal(await acknowledge(store, leased), false);
+    assert.equal(await acknowledge(store, leased), 'overtaken');
     assert.equal((await look(store, leased.jti)).state, 'withdrawn');
     assert.equal((await look(store, leased.jti)).attempts.length, 1);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 10 * 60_000 })), []);
-    assert.equal(await store.nextDueAtMs(new Set()), undefined);
+    assert.equal(await nextDueAfterMs(store), undefined);
   });
 
   test('TPPs and event subscriptions are there after the store was reopened', async (t) => {

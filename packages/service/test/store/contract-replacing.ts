@@ -10,9 +10,10 @@ import {
   claimOne,
   fail,
   jtisOf,
-  LEASE_MS,
   look,
+  nextDueAfterMs,
   type OpenFor,
+  PROBE_AFTER_MS,
   publish,
   register,
   retryAt,
@@ -33,8 +34,8 @@ async function inEveryState(store: Store): Promise<{ readonly claimed: ClaimedNo
   const [acknowledged, ceased, waiting, claimed, ofB] = await claim(store);
   assert.ok(acknowledged && ceased && waiting && claimed && ofB);
   await acknowledge(store, acknowledged, 100);
-  await fail(store, ceased, CEASE, 200);
-  await fail(store, waiting, retryAt(50_000), 300);
+  await fail(store, waiting, retryAt(50_000), 200);
+  await fail(store, ceased, CEASE, 300);
   await fail(store, ofB, CEASE, 400);
   return { claimed };
 }
@@ -42,7 +43,7 @@ async function inEveryState(store: Store): Promise<{ readonly claimed: ClaimedNo
 async function assertBUntouched(store: Store): Promise<void> {
   assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 400);
   assert.equal((await look(store, jtiOf('of-b-ceased'))).nextAttemptAtMs, undefined);
-  assert.equal((await look(store, jtiOf('of-b'))).nextAttemptAtMs, START_MS + LEASE_MS);
+  assert.equal((await look(store, jtiOf('of-b'))).state, 'awaiting');
 }
 
 function summary(claimed: readonly ClaimedNotification[]): unknown[] {
@@ -76,7 +77,7 @@ function describeOtherUrl(open: OpenFor): void {
     const { store } = await open(t);
     const { claimed } = await inEveryState(store);
     await replaceUrl(store, NEW_URL, 1000);
-    assert.equal(await fail(store, claimed, CEASE, 1100), false);
+    assert.equal(await fail(store, claimed, CEASE, 1100), 'overtaken');
     assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
     assert.equal((await look(store, claimed.jti)).attempts.length, 1);
     assert.deepEqual(
@@ -92,8 +93,8 @@ function describeOtherUrl(open: OpenFor): void {
     const old = await claimOne(store);
     await replaceUrl(store, NEW_URL, 1000);
     const anew = await claimOne(store, 1000);
-    assert.equal(await fail(store, old, retryAt(90_000), 1100), false);
-    assert.equal(await fail(store, anew, retryAt(2000), 1200), true);
+    assert.equal(await fail(store, old, retryAt(90_000), 1100), 'overtaken');
+    assert.equal(await fail(store, anew, retryAt(2000), 1200), 'applied');
     const second = await claimOne(store, 2000);
     assert.deepEqual([second.attempts, second.roundAttempts, second.roundBeganAtMs], [2, 1, START_MS + 1100]);
   });
@@ -104,7 +105,7 @@ function describeOtherUrl(open: OpenFor): void {
     await publish(store, 'a', ['e1']);
     const claimed = await claimOne(store);
     await replaceUrl(store, NEW_URL, 1000);
-    assert.equal(await acknowledge(store, claimed, 1100), true);
+    assert.equal(await acknowledge(store, claimed, 1100), 'applied');
     assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
   });
 
@@ -142,7 +143,7 @@ function describeSameUrl(open: OpenFor): void {
     const claimed = await claimOne(store);
     await replaceUrl(store, urlOf('a'), 1000);
     assert.deepEqual(await claim(store, { afterMs: 1000 }), []);
-    assert.equal(await fail(store, claimed, retryAt(3000), 1100), true);
+    assert.equal(await fail(store, claimed, retryAt(3000), 1100), 'applied');
     const again = await claimOne(store, 3000);
     assert.deepEqual([again.roundAttempts, again.attempts], [1, 1]);
   });
@@ -151,7 +152,7 @@ function describeSameUrl(open: OpenFor): void {
     const { store } = await open(t);
     await register(store, ['a']);
     const [jti = ''] = await publish(store, 'a', ['e1']);
-    await store.keepSet(jti, 'kept');
+    await store.keepSets([{ jti, set: 'kept' }]);
     const before = await look(store, jti);
     const narrower = subscriptionOf('a', { eventTypes: ['UK.OBIE.Consent-Access-Revoked'], callbackUrl: NEW_URL });
     await store.replaceSubscription(narrower, START_MS);
@@ -166,9 +167,9 @@ function describeNoUrl(open: OpenFor): void {
     const { store } = await open(t);
     const { claimed } = await inEveryState(store);
     await replaceUrl(store, undefined, 1000);
-    assert.equal(await fail(store, claimed, retryAt(2000), 1100), false);
+    assert.equal(await fail(store, claimed, retryAt(2000), 1100), 'overtaken');
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 55_000 })), []);
-    assert.equal(await store.nextDueAtMs(new Set(['b'])), undefined);
+    assert.equal(await nextDueAfterMs(store, 55_000), PROBE_AFTER_MS, 'only b is probed');
     const states = await Promise.all(['ceased', 'waiting', 'claimed'].map((id) => look(store, jtiOf(id))));
     assert.deepEqual(
       states.map(({ state }) => state),
@@ -184,10 +185,10 @@ function describeNoUrl(open: OpenFor): void {
     const claimed = await claimOne(store);
     await replaceUrl(store, undefined, 1000);
     await store.release([claimed], START_MS + 1100);
-    assert.equal(await fail(store, claimed, CEASE, 1200), false);
+    assert.equal(await fail(store, claimed, CEASE, 1200), 'overtaken');
     assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
-    assert.equal(await store.nextDueAtMs(new Set()), undefined);
-    assert.equal(await acknowledge(store, claimed, 1300), true);
+    assert.equal(await nextDueAfterMs(store), undefined);
+    assert.equal(await acknowledge(store, claimed, 1300), 'applied');
   });
 
   test('by one that has a callback URL again makes everything awaiting due there', async (t) => {

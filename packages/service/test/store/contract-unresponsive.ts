@@ -1,128 +1,189 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { jtiOf } from '../support/bank-events.ts';
+import type { Store } from '../../src/store/store.ts';
+import { jtiOf, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
-  acknowledge,
   CEASE,
+  ceaseUntil,
   claim,
   claimOne,
   fail,
   jtisOf,
+  LEASE_MS,
   look,
+  nextDueAfterMs,
   type OpenFor,
+  POLL,
   publish,
   register,
   retryAt,
+  targetOf,
 } from './opened.ts';
 
-/** Callback URLs past a limit of the retry policy, and their coming back. */
+/** Callback URLs past a limit of the retry policy, and how they are probed. */
 export function describeUnresponsive(open: OpenFor): void {
   describe('an unresponsive callback URL', () => {
     describeCeasing(open);
-    describeComingBack(open);
+    describeProbing(open);
+    describeFailedProbes(open);
   });
+}
+
+/** A TPP with a callback URL that was declared unresponsive 100 ms after the start; its next probe is due at 5000. */
+async function unresponsive(store: Store, eventIds: readonly string[] = ['e1']): Promise<void> {
+  await register(store, ['a']);
+  await publish(store, 'a', eventIds);
+  const [first] = await claim(store, { limit: 1 });
+  assert.ok(first);
+  assert.equal(await fail(store, first, ceaseUntil(5000), 100), 'became-unresponsive');
 }
 
 function describeCeasing(open: OpenFor): void {
-  test('ceasing leaves the notification awaiting and marks the callback URL with the end of the attempt', async (t) => {
+  test('has what ceased awaiting, and is marked with the end of the attempt', async (t) => {
     const { store, reopen } = await open(t);
-    await register(store, ['a', 'b']);
-    const [jti = ''] = await publish(store, 'a', ['e1']);
-    assert.equal(await fail(store, await claimOne(store), CEASE, 400), true);
-    const { state, nextAttemptAtMs } = await look(store, jti);
+    await unresponsive(store);
+    await register(store, ['b']);
+    const { state, nextAttemptAtMs } = await look(store, jtiOf('e1'));
     assert.deepEqual([state, nextAttemptAtMs], ['awaiting', undefined]);
-    assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 400);
+    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 100);
     assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, undefined);
-    const reopened = await reopen(START_MS + 500);
-    assert.equal((await reopened.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 400);
-    assert.deepEqual(await claim(reopened, { afterMs: 1_000_000 }), []);
+    assert.deepEqual(await store.counts(), { awaiting: 1, unresponsive: 1 });
+    const { callbackUrl, ...target } = await targetOf(await reopen(START_MS + 500), 'a');
+    assert.equal(callbackUrl, subscriptionOf('a').callbackUrl);
+    assert.deepEqual(target, {
+      ...{ clientId: 'a', retry: undefined, unresponsiveSinceMs: START_MS + 100, probeAtMs: START_MS + 5000 },
+      ...{ probes: 0, backAtMs: undefined, claimedSinceBack: 0 },
+    });
   });
 
-  test('it stays unresponsive since the first time', async (t) => {
+  test('is sent nothing more, neither what was published before nor what is published later', async (t) => {
+    const { store } = await open(t);
+    await unresponsive(store, ['e1', 'e2']);
+    await publish(store, 'a', ['later'], 1000);
+    assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
+    assert.equal((await look(store, jtiOf('later'))).nextAttemptAtMs, undefined);
+  });
+
+  test('stays unresponsive since the first time, and keeps its probe, whatever else fails', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
-    await publish(store, 'a', ['e1', 'e2']);
-    const [first, second] = await claim(store);
-    assert.ok(first !== undefined && second !== undefined);
-    await fail(store, first, CEASE, 400);
-    await fail(store, second, CEASE, 900);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 400);
+    await publish(store, 'a', ['e1', 'e2', 'e3']);
+    const [first, second, third] = await claim(store);
+    assert.ok(first !== undefined && second !== undefined && third !== undefined);
+    await fail(store, first, ceaseUntil(5000), 400);
+    assert.equal(await fail(store, second, ceaseUntil(90_000), 900), 'applied');
+    assert.equal(await fail(store, third, retryAt(2000), 1000), 'applied');
+    const { unresponsiveSinceMs, probeAtMs, probes } = await targetOf(store, 'a');
+    assert.deepEqual([unresponsiveSinceMs, probeAtMs, probes], [START_MS + 400, START_MS + 5000, 0]);
+    assert.deepEqual(await claim(store, { afterMs: 4999 }), [], 'the retry does not come either');
+    assert.equal((await look(store, second.jti)).attempts.length, 1);
   });
 
-  test('what is published later is still attempted', async (t) => {
+  test('can become so by one that was claimed in an older lease only while that claim stands', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     await publish(store, 'a', ['e1']);
-    await fail(store, await claimOne(store), CEASE, 400);
-    const [later = ''] = await publish(store, 'a', ['e2'], 1000);
-    assert.equal((await claimOne(store, 1000)).jti, later);
+    const older = await claimOne(store);
+    const newer = await claimOne(store, LEASE_MS);
+    assert.equal(await fail(store, older, CEASE, LEASE_MS), 'overtaken');
+    assert.equal((await store.counts()).unresponsive, 0);
+    assert.equal(await fail(store, newer, CEASE, LEASE_MS), 'became-unresponsive');
   });
 }
 
-function describeComingBack(open: OpenFor): void {
-  test('an acknowledgement makes it responsive, and everything that ceased is due with a new round', async (t) => {
+function describeProbing(open: OpenFor): void {
+  test('is probed when the time has come, with the oldest, and with one at a time', async (t) => {
     const { store } = await open(t);
-    await register(store, ['a', 'b']);
-    await publish(store, 'a', ['a1', 'a2']);
-    await publish(store, 'b', ['b1']);
-    for (const claimed of await claim(store)) await fail(store, claimed, CEASE, 400);
-    await publish(store, 'a', ['a3'], 1000);
-    assert.equal(await acknowledge(store, await claimOne(store, 1000), 1200), true);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
-    const due = await claim(store, { afterMs: 1200 });
-    assert.deepEqual(
-      due.map(({ jti, attempts, roundAttempts, roundBeganAtMs }) => [jti, attempts, roundAttempts, roundBeganAtMs]),
-      ['a1', 'a2'].map((id) => [jtiOf(id), 1, 0, undefined]),
-    );
-    assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 400);
-    assert.equal((await look(store, jtiOf('b1'))).nextAttemptAtMs, undefined);
+    await unresponsive(store, ['oldest', 'e2', 'e3']);
+    await publish(store, 'a', ['later'], 1000);
+    assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
+    assert.equal(await nextDueAfterMs(store, 1000), 5000);
+    const probe = await claimOne(store, 5000);
+    assert.deepEqual([probe.jti, probe.probe, probe.attempts], [jtiOf('oldest'), 0, 1]);
+    assert.deepEqual(await claim(store, { afterMs: 5000 + LEASE_MS - 1 }), []);
+    assert.equal(await nextDueAfterMs(store, 5000), 5000 + LEASE_MS);
   });
 
-  test('coming back leaves alone what still waits for a retry, is claimed, or was acknowledged', async (t) => {
+  test('is not asked about before its probe is due, and not probed where there is no room', async (t) => {
     const { store } = await open(t);
-    await register(store, ['a']);
-    await publish(store, 'a', ['acknowledged', 'ceased', 'retried', 'claimed', 'back']);
-    const [acknowledged, ceased, retried, claimed, back] = await claim(store);
-    assert.ok(acknowledged && ceased && retried && claimed && back);
-    await acknowledge(store, acknowledged, 100);
-    await fail(store, ceased, CEASE, 200);
-    await fail(store, retried, retryAt(50_000), 300);
-    await acknowledge(store, back, 400);
-    assert.deepEqual(jtisOf(await claim(store, { afterMs: 400 })), [ceased.jti]);
-    const later = await claimOne(store, 50_000);
-    assert.deepEqual([later.jti, later.roundAttempts], [retried.jti, 1]);
-    assert.equal(await acknowledge(store, claimed, 500), true);
+    await unresponsive(store);
+    const asked: (number | undefined)[] = [];
+    const roomFor = (room: number) => (target: { unresponsiveSinceMs: number | undefined }) => {
+      asked.push(target.unresponsiveSinceMs);
+      return room;
+    };
+    await claim(store, { afterMs: 4999, roomFor: roomFor(5) });
+    assert.deepEqual(asked, []);
+    assert.deepEqual(await claim(store, { afterMs: 5000, roomFor: roomFor(0) }), []);
+    assert.equal((await claim(store, { afterMs: 5000, roomFor: roomFor(5) })).length, 1);
+    assert.deepEqual(asked, [START_MS + 100, START_MS + 100]);
   });
 
-  test('a late acknowledgement of a claim that was taken over brings it back too', async (t) => {
+  test('is probed again when the lease of a probe has run out, by whoever claims then', async (t) => {
     const { store } = await open(t);
-    await register(store, ['a']);
-    await publish(store, 'a', ['slow', 'ceased']);
-    const [slow, ceased] = await claim(store);
-    assert.ok(slow && ceased);
-    await fail(store, ceased, CEASE, 100);
-    const [takenOver] = await claim(store, { afterMs: 60_000 });
-    assert.equal(takenOver?.jti, slow.jti);
-    await acknowledge(store, slow, 60_100);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
-    assert.deepEqual(jtisOf(await claim(store, { afterMs: 60_100 })), [ceased.jti]);
+    await unresponsive(store);
+    const lost = await claimOne(store, 5000);
+    const again = await claimOne(store, 5000 + LEASE_MS);
+    assert.deepEqual([again.jti, again.probe], [lost.jti, 0]);
+    assert.equal(await fail(store, lost, ceaseUntil(500_000), 5000 + LEASE_MS), 'overtaken');
+    assert.equal((await targetOf(store, 'a')).probes, 0);
   });
 
-  test('a notification that ceased, came back and ceased again has had two whole rounds', async (t) => {
+  test('whose probe is handed back is probed again at once', async (t) => {
     const { store } = await open(t);
-    await register(store, ['a']);
-    await publish(store, 'a', ['e1']);
-    await fail(store, await claimOne(store), CEASE, 100);
-    await publish(store, 'a', ['e2'], 1000);
-    await acknowledge(store, await claimOne(store, 1000), 1100);
-    const again = await claimOne(store, 1100);
-    assert.deepEqual([again.jti, again.roundAttempts, again.attempts], [jtiOf('e1'), 0, 1]);
-    await fail(store, again, retryAt(3000), 2100);
-    const third = await claimOne(store, 3000);
-    assert.deepEqual([third.roundAttempts, third.roundBeganAtMs, third.attempts], [1, START_MS + 2000, 2]);
-    await fail(store, third, CEASE, 3100);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 3100);
+    await unresponsive(store);
+    await store.release([await claimOne(store, 5000)], START_MS + 5100);
+    const { probe, jti } = await claimOne(store, 5100);
+    assert.deepEqual([probe, jti], [0, jtiOf('e1')]);
+  });
+
+  test('is not probed with nothing awaiting, and with what comes next when the time is past', async (t) => {
+    const { store } = await open(t);
+    await unresponsive(store);
+    await store.poll({ ...POLL, clientId: 'a', acknowledged: [jtiOf('e1')] });
+    assert.deepEqual(await claim(store, { afterMs: 6000 }), []);
+    assert.equal(await nextDueAfterMs(store, 1000), undefined);
+    await publish(store, 'a', ['next'], 7000);
+    const { probe, jti } = await claimOne(store, 7000);
+    assert.deepEqual([probe, jti], [0, jtiOf('next')]);
+  });
+
+  test('takes one of the limit for its probe, and leaves the rest to others', async (t) => {
+    const { store } = await open(t);
+    await unresponsive(store, ['a1', 'a2']);
+    await register(store, ['b']);
+    await publish(store, 'b', ['b1', 'b2'], 5000);
+    const claimed = await claim(store, { afterMs: 5000, limit: 3 });
+    assert.deepEqual(jtisOf(claimed).toSorted(), ['a1', 'b1', 'b2'].map(jtiOf));
+  });
+}
+
+function describeFailedProbes(open: OpenFor): void {
+  test('counts the probes that failed, and waits as long as it is told', async (t) => {
+    const { store, reopen } = await open(t);
+    await unresponsive(store, ['e1', 'e2']);
+    const first = await claimOne(store, 5000);
+    assert.equal(await fail(store, first, ceaseUntil(15_000), 5100), 'applied');
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, START_MS + 100);
+    assert.deepEqual(await claim(store, { afterMs: 14_999 }), []);
+    const second = await claimOne(store, 15_000);
+    assert.deepEqual([second.probe, second.jti, second.attempts], [1, jtiOf('e1'), 2]);
+    await fail(store, second, ceaseUntil(40_000), 15_100);
+    const reopened = await reopen(START_MS + 15_200);
+    assert.deepEqual(await claim(reopened, { afterMs: 39_999 }), []);
+    assert.equal((await claimOne(reopened, 40_000)).probe, 2);
+  });
+
+  test('a probe that fails after the operator said it is responsive takes that not back', async (t) => {
+    const { store } = await open(t);
+    await unresponsive(store);
+    const probe = await claimOne(store, 5000);
+    const audit = { atMs: START_MS, actor: 'ops', action: 'callback-url-responsive', subject: 'a', detail: {} };
+    await store.bringBack('a', 'responsive', START_MS + 5050, audit);
+    assert.equal(await fail(store, probe, ceaseUntil(90_000), 5100), 'applied');
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
+    const again = await claimOne(store, 5100);
+    assert.deepEqual([again.jti, again.probe, again.roundAttempts], [probe.jti, undefined, 1]);
   });
 }

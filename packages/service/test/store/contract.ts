@@ -1,11 +1,18 @@
 import { describe, type TestContext } from 'node:test';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
+import { describeChanges } from './contract-changes.ts';
+import { describeClaims } from './contract-claims.ts';
+import { describeComingBack } from './contract-coming-back.ts';
 import { describeDeliveries } from './contract-deliveries.ts';
+import { describeHandOver } from './contract-hand-over.ts';
 import { describeModel } from './contract-model.ts';
 import { describePolling } from './contract-polling.ts';
 import { describePublishing } from './contract-publishing.ts';
+import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
+import { describeRetention } from './contract-retention.ts';
+import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
 import type { OpenStore } from './opened.ts';
 
@@ -23,11 +30,18 @@ export function describeStoreContract(name: string, open: OpenStore): void {
   describe(`the store contract, kept by ${name}`, () => {
     describeRegistrations(openFor);
     describePublishing(openFor);
+    describeHandOver(openFor);
+    describeClaims(openFor);
     describeDeliveries(openFor);
     describeUnresponsive(openFor);
+    describeComingBack(openFor);
     describeReplacing(openFor);
     describeCallbackUrls(openFor);
+    describeSuspending(openFor);
     describePolling(openFor);
+    describeRedelivery(openFor);
+    describeRetention(openFor);
+    describeChanges(openFor);
     describeModel(openFor);
   });
 }

@@ -3,12 +3,18 @@ import type { TestContext } from 'node:test';
 import type { Outcome } from '../../src/base/outcome.ts';
 import type {
   Attempt,
+  AttemptRecord,
+  Claim,
   ClaimedNotification,
   ClaimOptions,
   NextStep,
   NotificationRecord,
+  PollToStore,
+  RecordResult,
   Store,
+  StoreChange,
   SubscriptionToStore,
+  Target,
 } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -30,7 +36,25 @@ export type OpenFor = (t: TestContext) => Promise<OpenedStore>;
 export const LEASE_MS = 60_000;
 export const ACKNOWLEDGED: Outcome = { kind: 'acknowledged', status: 202, interactionIdEchoed: true };
 export const REFUSED: Outcome = { kind: 'refused', status: 500 };
-export const CEASE: NextStep = { kind: 'cease' };
+/** When what ceases may be probed: later than any test looks, unless it is about probes. */
+export const PROBE_AFTER_MS = 1_000_000_000;
+export const CEASE: NextStep = { kind: 'cease', probeAtMs: START_MS + PROBE_AFTER_MS };
+
+/** Attempts cease; a probe is due that long after the start of the test. */
+export function ceaseUntil(afterMs: number): NextStep {
+  return { kind: 'cease', probeAtMs: START_MS + afterMs };
+}
+
+/** A poll that acknowledges nothing and asks for nothing. */
+export const POLL: Omit<PollToStore, 'clientId'> = {
+  ...{ acknowledged: [], errors: [], maxEvents: 0, nowMs: START_MS },
+  ...{ reofferMs: LEASE_MS, reofferAfterErrorMs: LEASE_MS },
+};
+
+/** Names that count up from 0. */
+export function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${prefix}${at}`);
+}
 
 /** A retry that long after the start of the test. */
 export function retryAt(afterMs: number): NextStep {
@@ -62,14 +86,23 @@ export async function publish(
   return eventIds.map(jtiOf);
 }
 
+type ClaimChanges = Partial<ClaimOptions> & { readonly afterMs?: number };
+
 /** Claims, by default all there is, at the start of the test. */
-export function claim(
-  store: Store,
-  options: Partial<ClaimOptions> & { readonly afterMs?: number } = {},
-): Promise<readonly ClaimedNotification[]> {
-  const { afterMs = 0, ...rest } = options;
-  const all = { leaseMs: LEASE_MS, limit: 100_000, perTppMax: 100_000, inFlight: new Map<string, number>() };
-  return store.claimDue({ nowMs: START_MS + afterMs, ...all, ...rest });
+export async function claim(store: Store, options: ClaimChanges = {}): Promise<readonly ClaimedNotification[]> {
+  return (await claimDue(store, options)).claimed;
+}
+
+/** As {@link claim}, with all that the store says. */
+export function claimDue(store: Store, { afterMs = 0, ...changes }: ClaimChanges = {}): Promise<Claim> {
+  const all = { leaseMs: LEASE_MS, limit: 100_000, roomFor: () => 100_000 };
+  return store.claimDue({ nowMs: START_MS + afterMs, ...all, ...changes });
+}
+
+/** Claims nothing, and asks when something falls due: how long after the start of the test. */
+export async function nextDueAfterMs(store: Store, afterMs = 0): Promise<number | undefined> {
+  const { nextDueAtMs } = await claimDue(store, { afterMs, limit: 0 });
+  return nextDueAtMs === undefined ? undefined : nextDueAtMs - START_MS;
 }
 
 /** Claims when exactly one notification is due. */
@@ -94,12 +127,49 @@ export function attemptAt(claimed: ClaimedNotification, outcome: Outcome, endedA
   };
 }
 
-export function acknowledge(store: Store, claimed: ClaimedNotification, afterMs = 0): Promise<boolean> {
-  return store.recordAttempt(claimed, attemptAt(claimed, ACKNOWLEDGED, afterMs), { kind: 'acknowledged' });
+/** Records one attempt. @returns what became of it */
+async function record(store: Store, record: AttemptRecord, afterMs: number): Promise<RecordResult> {
+  const results = await store.recordAttempts([record], START_MS + afterMs);
+  assert.equal(results.length, 1);
+  return results[0] ?? assert.fail('a record has a result');
 }
 
-export function fail(store: Store, claimed: ClaimedNotification, next: NextStep, afterMs = 0): Promise<boolean> {
-  return store.recordAttempt(claimed, attemptAt(claimed, REFUSED, afterMs), next);
+/** A record of an attempt that was acknowledged. */
+export function acknowledged(claimed: ClaimedNotification, afterMs = 0): AttemptRecord {
+  return { claimed, attempt: attemptAt(claimed, ACKNOWLEDGED, afterMs), next: { kind: 'acknowledged' } };
+}
+
+/** A record of an attempt that was refused. */
+export function failed(claimed: ClaimedNotification, next: NextStep, afterMs = 0): AttemptRecord {
+  return { claimed, attempt: attemptAt(claimed, REFUSED, afterMs), next };
+}
+
+export function acknowledge(store: Store, claimed: ClaimedNotification, afterMs = 0): Promise<RecordResult> {
+  return record(store, acknowledged(claimed, afterMs), afterMs);
+}
+
+export function fail(store: Store, claimed: ClaimedNotification, next: NextStep, afterMs = 0): Promise<RecordResult> {
+  return record(store, failed(claimed, next, afterMs), afterMs);
+}
+
+/** How the callback URL of a TPP fares; it must have one that is pushed to. */
+export async function targetOf(store: Store, clientId: string): Promise<Target> {
+  const targets = await store.targets('', 1000);
+  return targets.find((target) => target.clientId === clientId) ?? assert.fail(`${clientId} has no target`);
+}
+
+/** Listens to changes. @returns what was told since it was asked last, in order */
+export function listen(store: Store): () => { offered: string[]; retargeted: string[] } {
+  let changes: StoreChange[] = [];
+  store.onChange((change) => changes.push(change));
+  return () => {
+    const told = {
+      offered: changes.flatMap(({ offered }) => [...offered]),
+      retargeted: changes.flatMap(({ retargeted }) => [...retargeted]),
+    };
+    changes = [];
+    return told;
+  };
 }
 
 /** The notification as the operator sees it; it must be there. */

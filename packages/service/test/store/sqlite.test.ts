@@ -8,13 +8,14 @@ import { type TestContext, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { UndoLog } from '../../src/store/sqlite/undo.ts';
 import { WriteQueue } from '../../src/store/sqlite/write-queue.ts';
-import { type Store, StoreError } from '../../src/store/store.ts';
+import { type ClaimedNotification, type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { describeStoreContract } from './contract.ts';
-import { claim, jtisOf, LEASE_MS, look, type OpenedStore, publish, register } from './opened.ts';
+import { acknowledged, claim, jtisOf, LEASE_MS, type OpenedStore, publish, register } from './opened.ts';
 
 async function open(): Promise<OpenedStore> {
   const folder = temporaryFolder();
@@ -195,7 +196,6 @@ test('what was claimed by a process that is gone is due as soon as the store ope
   await claim(store);
   await store.close();
   const reopened = openAt(t, file, START_MS + 5);
-  assert.equal((await look(reopened, jti)).nextAttemptAtMs, START_MS + 5);
   assert.deepEqual(jtisOf(await claim(reopened, { afterMs: 5 })), [jti]);
   assert.deepEqual(await claim(reopened, { afterMs: LEASE_MS }), []);
 });
@@ -215,14 +215,14 @@ test('a store that was closed refuses every operation with a StoreError', async 
   await assert.rejects(store.putTpp(tppOf('a'), START_MS), StoreError);
   await assert.rejects(store.publish([bankEvent('a', 'e1')], notifyAll, START_MS), StoreError);
   await assert.rejects(store.tpp('a'), StoreError);
-  await assert.rejects(store.nextDueAtMs(new Set()), StoreError);
+  await assert.rejects(claim(store), StoreError);
 });
 
 test('a full disk fails the write with a StoreError that says so, keeps nothing of it, and later writes work', async (t) => {
   const file = fileFor(t);
   const database = openDatabase(file);
   t.after(() => database.close());
-  const writes = new WriteQueue(database);
+  const writes = new WriteQueue(database, new UndoLog());
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 4}`);
   const insert = database.prepare(
@@ -239,4 +239,47 @@ test('a full disk fails the write with a StoreError that says so, keeps nothing 
     kept.map((row) => row['client_id']),
     small?.status === 'fulfilled' ? ['later', 'small'] : ['later'],
   );
+});
+
+test('a store that is full refuses what it cannot keep, keeps what it promised, and goes on when there is room', async (t) => {
+  const databases = new Set<DatabaseSync>();
+  const exec = DatabaseSync.prototype.exec;
+  t.mock.method(DatabaseSync.prototype, 'exec', function (this: DatabaseSync, sql: string) {
+    databases.add(this);
+    return exec.call(this, sql);
+  });
+  const file = fileFor(t);
+  const store = openAt(t, file);
+  const [database] = databases;
+  assert.ok(database);
+  await register(store, ['a']);
+  const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
+  database.exec(`PRAGMA max_page_count = ${pages + 40}`);
+  const handOver = { leaseMs: LEASE_MS, limit: 1, roomFor: () => 1 };
+  const kept: string[] = [];
+  const handed: ClaimedNotification[] = [];
+  const publishOne = async (id: string) => {
+    const result = await store.publish([bankEvent('a', id), bankEvent('a', `${id}-2`)], notifyAll, START_MS, handOver);
+    if (result.kind === 'published') handed.push(...result.claimed);
+    kept.push(jtiOf(id), jtiOf(`${id}-2`));
+  };
+  const fillUp = async () => {
+    for (let at = 0; at < 10_000; at += 1) await publishOne(`e${at}`);
+  };
+  await assert.rejects(fillUp(), (error) => error instanceof StoreError && /full/.test(error.message));
+  assert.ok(kept.length > 10);
+  assert.deepEqual(await store.counts(), { awaiting: kept.length, unresponsive: 0 });
+  const refused = `e${kept.length / 2}`;
+  assert.equal(await store.notification(jtiOf(refused)), undefined);
+  const claimed = await claim(store);
+  assert.deepEqual(jtisOf([...handed, ...claimed]).toSorted(), kept.toSorted(), 'each was claimed once');
+
+  database.exec(`PRAGMA max_page_count = ${pages + 4000}`);
+  await publishOne(refused);
+  const records = [...handed, ...claimed].map((one) => acknowledged(one));
+  assert.ok((await store.recordAttempts(records, START_MS)).every((result) => result === 'applied'));
+  assert.equal((await store.counts()).awaiting, 1);
+  await store.close();
+  const reopened = openAt(t, file);
+  assert.deepEqual(jtisOf(await claim(reopened)), [jtiOf(`${refused}-2`)]);
 });

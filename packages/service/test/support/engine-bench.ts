@@ -1,13 +1,15 @@
+import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { createSigner, type JwsSigner } from '@tidings/protocol';
+import { createSigner, EventTypeCatalogue, type JwsSigner } from '@tidings/protocol';
 import { pino } from 'pino';
 import type { Random } from '../../src/base/random.ts';
 import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
+import { createPublisher } from '../../src/notify/publish.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store, SubscriptionToStore } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
+import { bankEvent, ISSUER, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
 import { FakeCallbackClient } from './fake-callback-client.ts';
 import { FakeClock, START_MS } from './fake-clock.ts';
 import { Quiet } from './quiet.ts';
@@ -38,6 +40,8 @@ export interface EngineBench {
   register(clientId: string, changes?: Partial<SubscriptionToStore>): Promise<void>;
   /** Publishes and wakes the engine, then waits until all is at rest. @returns the `jti`s */
   publish(clientId: string, ...eventIds: readonly string[]): Promise<string[]>;
+  /** Publishes as the service does: with what the engine takes handed over. @returns the `jti`s, at rest */
+  publishThrough(clientId: string, ...eventIds: readonly string[]): Promise<string[]>;
   /** A new engine, on the store closed and opened again, as after a restart. The old one must have been stopped. */
   restart(): Promise<EngineBench>;
 }
@@ -51,9 +55,18 @@ export type BenchOptions = Partial<Omit<EngineOptions, 'store' | 'clock' | 'clie
 const DEFAULTS = {
   policy: { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 3, intervalMaxMs: 3_600_000, jitter: 0 },
   financialId: undefined,
+  breaker: { attemptsMin: 1000, failureShare: 1, pauseMs: 1000, pauseMaxMs: 60_000 },
+  unresponsive: {
+    ...{ probeDelayMs: 60_000, probeDelayMaxMs: 3_600_000 },
+    ...{ rampPerSecond: 5, rampDoublingMs: 5000, rampMs: 60_000 },
+  },
   concurrencyMax: 64,
   concurrencyPerTppMax: 8,
+  queueMax: 2048,
+  queuePerTppMax: 64,
   leaseMs: 60_000,
+  timeoutMs: 10_000,
+  lookMs: undefined,
 };
 
 /** Makes a bench whose store is removed when the test ends. */
@@ -102,6 +115,14 @@ function benchOn(parts: Parts): EngineBench {
       engine.wake();
       await quiet.settle();
       return eventIds.map(jtiOf);
+    },
+    publishThrough: async (clientId, ...eventIds) => {
+      const catalogue = new EventTypeCatalogue();
+      const publisher = { store, issuer: ISSUER, catalogue, clock, random: common.random, dispatcher: engine };
+      const result = await createPublisher(publisher)(eventIds.map((id) => bankEvent(clientId, id)));
+      await quiet.settle();
+      assert(result.kind === 'published');
+      return result.outcomes.flatMap((outcome) => (outcome.kind === 'notification' ? [outcome.jti] : []));
     },
     restart: async () => {
       await sqlite.close();

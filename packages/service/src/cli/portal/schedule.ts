@@ -1,3 +1,4 @@
+import type { Outcome } from '../../base/outcome.ts';
 import { afterFailure, type RetryPolicy } from '../../notify/retry-policy.ts';
 import { sayDuration } from './words.ts';
 
@@ -8,6 +9,8 @@ export interface Retry {
   readonly sinceFirstMs: number;
 }
 
+const REFUSED: Outcome = { kind: 'refused', status: 500 };
+
 /**
  * The retries of a notification that is never acknowledged, by the very function that schedules them: without jitter,
  * without Retry-After, and with attempts that fail at once.
@@ -16,7 +19,8 @@ export function scheduleOf(policy: RetryPolicy): readonly Retry[] {
   const retries: Retry[] = [];
   let nowMs = 0;
   while (true) {
-    const next = afterFailure(policy, { attempts: retries.length + 1, roundBeganAtMs: 0, nowMs, fraction: 0 });
+    const attempts = retries.length + 1;
+    const next = afterFailure(policy, { outcome: REFUSED, attempts, roundBeganAtMs: 0, nowMs, fraction: 0 });
     if (next.kind !== 'retry') return retries;
     retries.push({ number: retries.length + 1, waitMs: next.atMs - nowMs, sinceFirstMs: next.atMs });
     nowMs = next.atMs;

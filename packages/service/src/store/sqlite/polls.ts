@@ -1,5 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
+import type { AwaitingTable } from './awaiting.ts';
+import type { Client, Clients } from './clients.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
 
 // Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
@@ -9,74 +11,86 @@ const ERRORS_PER_NOTIFICATION_MAX = 20;
 
 /** SQL of aggregated polling. Writes must run inside a transaction. */
 export class PollTables {
-  readonly #acknowledge: StatementSync;
+  readonly #clients: Clients;
+  readonly #awaiting: AwaitingTable;
+  readonly #seqOf: StatementSync;
+  readonly #isOnlyOffered: StatementSync;
+  readonly #acknowledgeOffered: StatementSync;
   readonly #withhold: StatementSync;
   readonly #insertError: StatementSync;
   readonly #dropOldErrors: StatementSync;
   readonly #offerAgain: StatementSync;
   readonly #offerable: StatementSync;
-  readonly #offered: StatementSync;
-  readonly #acknowledgeOffered: StatementSync;
   readonly #nextOffer: StatementSync;
 
-  constructor(database: DatabaseSync) {
-    this.#acknowledge = database.prepare(
-      `UPDATE notification SET state = 'acknowledged', acknowledged_by = 'poll', acknowledged_at_ms = ?,
-         due_at_ms = NULL, leased = 0, lease_token = lease_token + 1
-       WHERE jti = ? AND client_id = ? AND (state = 'awaiting' OR acknowledged_by = 'offer')`,
+  constructor(database: DatabaseSync, clients: Clients, awaiting: AwaitingTable) {
+    this.#clients = clients;
+    this.#awaiting = awaiting;
+    this.#seqOf = database.prepare('SELECT seq FROM event WHERE jti = ? AND client_id = ? AND claims IS NOT NULL');
+    this.#isOnlyOffered = database.prepare("SELECT 1 FROM settled WHERE seq = ? AND acknowledged_by = 'offer'");
+    this.#acknowledgeOffered = database.prepare(
+      "UPDATE settled SET acknowledged_by = 'poll', at_ms = ? WHERE seq = ? AND acknowledged_by = 'offer'",
     );
-    this.#withhold = database.prepare(
-      `UPDATE notification SET state = 'awaiting', acknowledged_by = NULL, acknowledged_at_ms = NULL, offer_at_ms = ?
-       WHERE jti = ? AND client_id = ? AND (state = 'awaiting' OR acknowledged_by = 'offer')`,
-    );
+    this.#withhold = database.prepare('UPDATE awaiting SET offer_at_ms = ? WHERE seq = ?');
     this.#insertError = database.prepare(
-      `INSERT INTO reported_error (jti, err, description, reported_at_ms)
-       SELECT jti, ?, ?, ? FROM notification WHERE jti = ? AND client_id = ?`,
+      `INSERT INTO reported_error (seq, number, err, description, reported_at_ms)
+       SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM reported_error WHERE seq = ?1`,
     );
     this.#dropOldErrors = database.prepare(
-      `DELETE FROM reported_error WHERE jti = ? AND seq NOT IN
-         (SELECT seq FROM reported_error WHERE jti = ? ORDER BY seq DESC LIMIT ${ERRORS_PER_NOTIFICATION_MAX})`,
+      `DELETE FROM reported_error WHERE seq = ?1 AND number <=
+         (SELECT max(number) FROM reported_error WHERE seq = ?1) - ${ERRORS_PER_NOTIFICATION_MAX}`,
     );
     this.#offerAgain = database.prepare(
-      `UPDATE notification SET offer_at_ms = NULL WHERE seq IN
-         (SELECT seq FROM notification WHERE client_id = ? AND state = 'awaiting' AND offer_at_ms <= ?
-          ORDER BY offer_at_ms LIMIT ?)`,
+      `UPDATE awaiting SET offer_at_ms = NULL WHERE seq IN
+         (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms <= ? ORDER BY offer_at_ms LIMIT ?)`,
     );
     this.#offerable = database.prepare(
-      `SELECT seq, jti, claims, set_jws FROM notification
-       WHERE client_id = ? AND state = 'awaiting' AND offer_at_ms IS NULL ORDER BY seq LIMIT ?`,
-    );
-    this.#offered = database.prepare('UPDATE notification SET offer_at_ms = ? WHERE seq = ?');
-    this.#acknowledgeOffered = database.prepare(
-      `UPDATE notification SET state = 'acknowledged', acknowledged_by = 'offer', acknowledged_at_ms = ?,
-         due_at_ms = NULL, leased = 0, lease_token = lease_token + 1 WHERE seq = ?`,
+      `SELECT event.seq, event.jti, event.claims, signed_set.set_jws
+       FROM (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms IS NULL ORDER BY seq LIMIT ?) AS offerable
+       CROSS JOIN event ON event.seq = offerable.seq LEFT JOIN signed_set ON signed_set.seq = event.seq
+       ORDER BY offerable.seq`,
     );
     this.#nextOffer = database.prepare(
-      `SELECT min(offer_at_ms) AS at FROM notification
-       WHERE client_id = ? AND state = 'awaiting' AND offer_at_ms IS NOT NULL`,
+      'SELECT min(offer_at_ms) AS at FROM awaiting WHERE client_id = ? AND offer_at_ms IS NOT NULL',
     );
   }
 
   poll(poll: PollToStore): PolledNotifications {
     const { clientId, nowMs } = poll;
-    for (const jti of poll.acknowledged) this.#acknowledge.run(nowMs, jti, clientId);
+    const client = this.#clients.get(clientId);
+    for (const jti of poll.acknowledged) this.#acknowledge(client, jti, nowMs);
     for (const { jti, err, description } of poll.errors) {
-      this.#withhold.run(nowMs + poll.reofferAfterErrorMs, jti, clientId);
-      this.#insertError.run(err, description, nowMs, jti, clientId);
-      this.#dropOldErrors.run(jti, jti);
+      const row = this.#seqOf.get(jti, clientId);
+      if (row === undefined) continue;
+      const seq = whole(row, 'seq');
+      if (this.#isOnlyOffered.get(seq) !== undefined) this.#awaiting.unsettle(client, seq);
+      this.#withhold.run(nowMs + poll.reofferAfterErrorMs, seq);
+      this.#insertError.run(seq, err, description, nowMs);
+      this.#dropOldErrors.run(seq);
     }
     this.#offerAgain.run(clientId, nowMs, Math.max(REOFFERS_PER_POLL_MIN, poll.maxEvents + 1));
     // One more than asked for tells whether more is available.
     const rows = this.#offerable.all(clientId, poll.maxEvents + 1);
     const offered = rows.slice(0, poll.maxEvents);
-    for (const row of offered) this.#markOffered(row, poll);
+    for (const row of offered) this.#markOffered(client, row, poll);
     return { notifications: offered.map(offeredOf), moreAvailable: rows.length > offered.length };
   }
 
-  #markOffered(row: Row, { nowMs, reofferMs }: PollToStore): void {
+  /** What was taken as acknowledged when it was offered is so by the TPP's own word now. */
+  #acknowledge(client: Client, jti: string, nowMs: number): void {
+    const row = this.#seqOf.get(jti, client.clientId);
+    if (row === undefined) return;
     const seq = whole(row, 'seq');
-    if (reofferMs === undefined) this.#acknowledgeOffered.run(nowMs, seq);
-    else this.#offered.run(nowMs + reofferMs, seq);
+    const wasAwaiting = this.#awaiting.settle(client, seq, {
+      ...{ state: 'acknowledged', atMs: nowMs, acknowledgedBy: 'poll' },
+    });
+    if (!wasAwaiting) this.#acknowledgeOffered.run(nowMs, seq);
+  }
+
+  #markOffered(client: Client, row: Row, { nowMs, reofferMs }: PollToStore): void {
+    const seq = whole(row, 'seq');
+    if (reofferMs !== undefined) this.#withhold.run(nowMs + reofferMs, seq);
+    else this.#awaiting.settle(client, seq, { state: 'acknowledged', atMs: nowMs, acknowledgedBy: 'offer' });
   }
 
   nextOfferAtMs(clientId: string): number | undefined {

@@ -7,39 +7,84 @@ import type {
   StoredCallbackUrl,
   StoredSubscription,
   SubscriptionToStore,
+  Target,
   Tpp,
 } from '../store.ts';
 import { apiVersionOf, callbackUrlOf, type Row, subscriptionOf, text } from './rows.ts';
+import type { TargetState, TargetTable } from './targets.ts';
 import { TppTable } from './tpps.ts';
+import type { UndoLog } from './undo.ts';
 
-/**
- * SQL about who is to be told where: TPPs, their event subscriptions and callback URLs, and what a change of these means
- * for the notifications that are awaiting. Writes must run inside a transaction.
- */
+// TPPs that are looked up without the database; those of a large bank are a few hundred.
+const KNOWN_MAX = 1000;
+
+/** What fan-out and delivery need of a TPP. */
+export interface Known {
+  readonly tpp: Tpp | undefined;
+  /** The one that holds. */
+  readonly registration: Registration | undefined;
+  /** Where its notifications are sent now; undefined when nowhere. */
+  readonly target: Target | undefined;
+  /** That everything above was made of. */
+  readonly state: TargetState;
+}
+
+/** SQL about who is to be told where: TPPs, their event subscriptions and callback URLs. */
 export class RegistrationTables {
   readonly #database: DatabaseSync;
   readonly #tpps: TppTable;
+  readonly #states: TargetTable;
   readonly #selectSubscription: StatementSync;
   readonly #selectCallbackUrl: StatementSync;
+  readonly #known = new Map<string, Known>();
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, states: TargetTable, undo: UndoLog) {
     this.#database = database;
+    this.#states = states;
     this.#tpps = new TppTable(database);
     this.#selectSubscription = database.prepare('SELECT * FROM event_subscription WHERE client_id = ?');
     this.#selectCallbackUrl = database.prepare('SELECT * FROM callback_url WHERE client_id = ?');
+    undo.onRollBack(() => this.#known.clear());
   }
 
-  /** The registration that holds: an event subscription supersedes a callback URL. */
-  registrationOf(clientId: string): Registration | undefined {
-    const subscription = this.subscriptionOf(clientId);
-    if (subscription !== undefined) return { kind: 'event-subscription', ...subscription };
-    const callbackUrl = this.callbackUrlOf(clientId);
-    return callbackUrl && { kind: 'callback-url', ...callbackUrl };
+  /** Looks up all that is known of a TPP; cheap when it was so a short while ago. */
+  lookUp(clientId: string): Known {
+    const state = this.#states.of(clientId);
+    const known = this.#known.get(clientId);
+    if (known?.state === state) return known;
+    const isStale = known === undefined || known.state.unresponsiveSinceMs !== state.unresponsiveSinceMs;
+    const tpp = known === undefined ? this.tpp(clientId) : known.tpp;
+    const registration = isStale ? this.#registrationOf(clientId) : known.registration;
+    const fresh = { tpp, registration, target: targetOf(clientId, tpp, registration, state), state };
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    this.#known.set(clientId, fresh);
+    return fresh;
   }
 
-  /** Where notifications of a TPP are sent now; undefined when nowhere. */
-  targetOf(clientId: string): string | undefined {
-    return targetOf(this.tpp(clientId), this.registrationOf(clientId));
+  targetOf(clientId: string): Target | undefined {
+    return this.lookUp(clientId).target;
+  }
+
+  targets(after: string, limit: number): Target[] {
+    const next = this.#database.prepare(
+      `SELECT min(client_id) AS client_id FROM
+         (SELECT min(client_id) AS client_id FROM event_subscription WHERE client_id > :after
+          UNION ALL SELECT min(client_id) FROM callback_url WHERE client_id > :after)`,
+    );
+    const targets: Target[] = [];
+    for (let client = after; targets.length < limit; ) {
+      const row = next.get({ after: client });
+      if (row === undefined || row['client_id'] === null) break;
+      client = text(row, 'client_id');
+      const target = this.targetOf(client);
+      if (target !== undefined) targets.push(target);
+    }
+    return targets;
+  }
+
+  /** Of the callback URLs that hold; those of suspended TPPs are not counted. */
+  countUnresponsive(): number {
+    return this.#states.unresponsive().filter((clientId) => this.targetOf(clientId) !== undefined).length;
   }
 
   tpp(clientId: string): Tpp | undefined {
@@ -50,106 +95,46 @@ export class RegistrationTables {
     return this.#tpps.list(after, limit);
   }
 
-  putTpp(tpp: Tpp, nowMs: number): void {
-    this.#retargeting(tpp.clientId, nowMs, () => this.#tpps.put(tpp));
+  putTpp(tpp: Tpp): void {
+    this.#tpps.put(tpp);
+    this.#known.delete(tpp.clientId);
   }
 
+  /** With its registrations. */
   removeTpp(clientId: string): boolean {
-    this.#withdraw(clientId);
-    this.#database.prepare('DELETE FROM event_subscription WHERE client_id = ?').run(clientId);
-    this.#database.prepare('DELETE FROM callback_url WHERE client_id = ?').run(clientId);
+    this.deleteSubscription(clientId);
+    this.deleteCallbackUrl(clientId);
     return this.#tpps.remove(clientId);
   }
 
   subscriptionOf(clientId: string): StoredSubscription | undefined {
     const row = this.#selectSubscription.get(clientId);
-    return row && subscriptionOf(row);
+    return row && subscriptionOf(row, this.#states.of(clientId).unresponsiveSinceMs);
   }
 
-  createSubscription(subscription: SubscriptionToStore, nowMs: number): 'created' | 'exists' {
-    if (this.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
-    this.#retargeting(subscription.clientId, nowMs, () => this.#insertSubscription(subscription));
-    return 'created';
-  }
-
-  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): ChangeResult {
-    const { clientId, eventSubscriptionId, apiVersion } = subscription;
-    const found = this.#mayChange(this.#subscriptionRow(eventSubscriptionId), clientId, apiVersion);
-    if (found !== 'changed') return found;
-    this.#replacing(clientId, nowMs, () => {
-      this.#database.prepare('DELETE FROM event_subscription WHERE client_id = ?').run(clientId);
-      this.#insertSubscription(subscription);
-    });
-    return 'changed';
-  }
-
-  deleteSubscription(clientId: string, eventSubscriptionId: string, through: ApiVersion): ChangeResult {
-    const found = this.#mayChange(this.#subscriptionRow(eventSubscriptionId), clientId, through);
-    if (found !== 'changed') return found;
-    this.#database.prepare('DELETE FROM event_subscription WHERE client_id = ?').run(clientId);
-    this.#withdraw(clientId);
-    return 'changed';
-  }
-
+  /** While an event subscription supersedes it, nothing is known of how it fares. */
   callbackUrlOf(clientId: string): StoredCallbackUrl | undefined {
     const row = this.#selectCallbackUrl.get(clientId);
-    return row && callbackUrlOf(row);
+    if (row === undefined) return undefined;
+    const holds = this.#selectSubscription.get(clientId) === undefined;
+    return callbackUrlOf(row, holds ? this.#states.of(clientId).unresponsiveSinceMs : undefined);
   }
 
-  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): 'created' | 'exists' {
-    if (this.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
-    this.#retargeting(callbackUrl.clientId, nowMs, () => this.#insertCallbackUrl(callbackUrl));
-    return 'created';
+  /** Whether an event subscription may be changed by a TPP through a version of the API. */
+  mayChangeSubscription(id: string, clientId: string, through: ApiVersion): ChangeResult {
+    const row = this.#database.prepare('SELECT * FROM event_subscription WHERE event_subscription_id = ?').get(id);
+    return mayChange(row, clientId, through);
   }
 
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): ChangeResult {
-    const { clientId, callbackUrlId, apiVersion } = callbackUrl;
-    const found = this.#mayChange(this.#callbackUrlRow(callbackUrlId), clientId, apiVersion);
-    if (found !== 'changed') return found;
-    const replace = () => {
-      this.#database.prepare('DELETE FROM callback_url WHERE client_id = ?').run(clientId);
-      this.#insertCallbackUrl(callbackUrl);
-    };
-    if (this.subscriptionOf(clientId) === undefined) this.#replacing(clientId, nowMs, replace);
-    else replace();
-    return 'changed';
+  mayChangeCallbackUrl(id: string, clientId: string, through: ApiVersion): ChangeResult {
+    const row = this.#database.prepare('SELECT * FROM callback_url WHERE callback_url_id = ?').get(id);
+    return mayChange(row, clientId, through);
   }
 
-  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion): ChangeResult {
-    const found = this.#mayChange(this.#callbackUrlRow(callbackUrlId), clientId, through);
-    if (found !== 'changed') return found;
-    this.#database.prepare('DELETE FROM callback_url WHERE client_id = ?').run(clientId);
-    if (this.subscriptionOf(clientId) === undefined) this.#withdraw(clientId);
-    return 'changed';
-  }
-
-  /** A callback URL is past a limit of the retry policy. */
-  markUnresponsive(clientId: string, url: string, nowMs: number): void {
-    for (const [table, column] of URL_COLUMNS) {
-      this.#database
-        .prepare(
-          `UPDATE ${table} SET unresponsive_since_ms = coalesce(unresponsive_since_ms, ?)
-           WHERE client_id = ? AND ${column} = ?`,
-        )
-        .run(nowMs, clientId, url);
-    }
-  }
-
-  /** A callback URL has acknowledged: if it was unresponsive, everything that had ceased is due again. */
-  markResponsive(clientId: string, url: string, nowMs: number): void {
-    for (const [table, column] of URL_COLUMNS) {
-      const { changes } = this.#database
-        .prepare(
-          `UPDATE ${table} SET unresponsive_since_ms = NULL
-           WHERE client_id = ? AND ${column} = ? AND unresponsive_since_ms IS NOT NULL`,
-        )
-        .run(clientId, url);
-      if (changes !== 0) this.#startNewRound(clientId, 'due_at_ms IS NULL', nowMs);
-    }
-  }
-
-  #insertSubscription(subscription: SubscriptionToStore): void {
+  /** Creates or replaces. */
+  putSubscription(subscription: SubscriptionToStore): void {
     const { clientId, eventSubscriptionId, apiVersion, version, callbackUrl, eventTypes } = subscription;
+    this.deleteSubscription(clientId);
     this.#database
       .prepare(
         `INSERT INTO event_subscription
@@ -166,7 +151,14 @@ export class RegistrationTables {
       );
   }
 
-  #insertCallbackUrl({ clientId, callbackUrlId, apiVersion, version, url }: CallbackUrlToStore): void {
+  deleteSubscription(clientId: string): void {
+    this.#database.prepare('DELETE FROM event_subscription WHERE client_id = ?').run(clientId);
+    this.#known.delete(clientId);
+  }
+
+  /** Creates or replaces. */
+  putCallbackUrl({ clientId, callbackUrlId, apiVersion, version, url }: CallbackUrlToStore): void {
+    this.deleteCallbackUrl(clientId);
     this.#database
       .prepare(
         'INSERT INTO callback_url (client_id, callback_url_id, api_version, version, url) VALUES (?, ?, ?, ?, ?)',
@@ -174,78 +166,39 @@ export class RegistrationTables {
       .run(clientId, callbackUrlId, apiVersion, version, url);
   }
 
-  #subscriptionRow(id: string): Row | undefined {
-    return this.#database.prepare('SELECT * FROM event_subscription WHERE event_subscription_id = ?').get(id);
+  deleteCallbackUrl(clientId: string): void {
+    this.#database.prepare('DELETE FROM callback_url WHERE client_id = ?').run(clientId);
+    this.#known.delete(clientId);
   }
 
-  #callbackUrlRow(id: string): Row | undefined {
-    return this.#database.prepare('SELECT * FROM callback_url WHERE callback_url_id = ?').get(id);
+  /** An event subscription supersedes a callback URL. */
+  #registrationOf(clientId: string): Registration | undefined {
+    const subscription = this.subscriptionOf(clientId);
+    if (subscription !== undefined) return { kind: 'event-subscription', ...subscription };
+    const callbackUrl = this.callbackUrlOf(clientId);
+    return callbackUrl && { kind: 'callback-url', ...callbackUrl };
   }
+}
 
-  /** A registration of v4.0 must not be changed through v3.1; the other way is allowed (rules, section 2). */
-  #mayChange(row: Row | undefined, clientId: string, through: ApiVersion): ChangeResult {
-    if (row === undefined) return 'unknown';
-    if (text(row, 'client_id') !== clientId) return 'of-another-tpp';
-    const createdThrough = apiVersionOf(text(row, 'api_version'));
-    return API_VERSIONS.indexOf(createdThrough) > API_VERSIONS.indexOf(through) ? 'of-newer-version' : 'changed';
-  }
-
-  /** Runs a change after which notifications may have to go somewhere else, or nowhere. */
-  #retargeting(clientId: string, nowMs: number, change: () => void): void {
-    const before = this.targetOf(clientId);
-    change();
-    const after = this.targetOf(clientId);
-    if (after === before) return;
-    if (after === undefined) this.#onlyPolled(clientId);
-    else this.#startNewRound(clientId, 'TRUE', nowMs);
-  }
-
-  /** As {@link #retargeting}, and a replaced registration makes its callback URL responsive again, the same one too. */
-  #replacing(clientId: string, nowMs: number, replace: () => void): void {
-    this.#retargeting(clientId, nowMs, replace);
-    // What is under way to the same URL is left to finish.
-    if (this.targetOf(clientId) !== undefined) this.#startNewRound(clientId, 'leased = 0', nowMs);
-  }
-
-  /**
-   * Makes awaiting notifications due at once, with the whole retry policy before them. What is under way to another URL
-   * is claimed anew: it may not count as ceased for a URL that never saw it.
-   */
-  #startNewRound(clientId: string, which: 'TRUE' | 'leased = 0' | 'due_at_ms IS NULL', nowMs: number): void {
-    this.#database
-      .prepare(
-        `UPDATE notification SET due_at_ms = ?, round_attempts = 0, round_began_at_ms = NULL, leased = 0,
-           lease_token = lease_token + 1 WHERE client_id = ? AND state = 'awaiting' AND ${which}`,
-      )
-      .run(nowMs, clientId);
-  }
-
-  #onlyPolled(clientId: string): void {
-    this.#database
-      .prepare(
-        `UPDATE notification SET due_at_ms = NULL, leased = 0, lease_token = lease_token + 1
-         WHERE client_id = ? AND state = 'awaiting'`,
-      )
-      .run(clientId);
-  }
-
-  #withdraw(clientId: string): void {
-    this.#database
-      .prepare(
-        `UPDATE notification SET state = 'withdrawn', due_at_ms = NULL, leased = 0, lease_token = lease_token + 1
-         WHERE client_id = ? AND state = 'awaiting'`,
-      )
-      .run(clientId);
-  }
+/** A registration of v4.0 must not be changed through v3.1; the other way is allowed (rules, section 2). */
+function mayChange(row: Row | undefined, clientId: string, through: ApiVersion): ChangeResult {
+  if (row === undefined) return 'unknown';
+  if (text(row, 'client_id') !== clientId) return 'of-another-tpp';
+  const createdThrough = apiVersionOf(text(row, 'api_version'));
+  return API_VERSIONS.indexOf(createdThrough) > API_VERSIONS.indexOf(through) ? 'of-newer-version' : 'changed';
 }
 
 /** Where notifications are sent: nowhere while the TPP is suspended, only polls, or is not registered. */
-export function targetOf(tpp: Tpp | undefined, registration: Registration | undefined): string | undefined {
+function targetOf(
+  clientId: string,
+  tpp: Tpp | undefined,
+  registration: Registration | undefined,
+  state: TargetState,
+): Target | undefined {
   if (tpp?.isSuspended === true) return undefined;
-  return registration?.kind === 'callback-url' ? registration.url : registration?.callbackUrl;
+  const callbackUrl = registration?.kind === 'callback-url' ? registration.url : registration?.callbackUrl;
+  if (callbackUrl === undefined) return undefined;
+  const { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack } = state;
+  const fared = { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack };
+  return { clientId, callbackUrl, retry: tpp?.retry, ...fared };
 }
-
-const URL_COLUMNS = [
-  ['event_subscription', 'callback_url'],
-  ['callback_url', 'url'],
-] as const;

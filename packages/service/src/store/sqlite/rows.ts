@@ -47,6 +47,7 @@ export function tppOf(row: Row): Tpp {
   const jwksUrl = optionalText(row, 'jwks_url');
   const certificateSubject = optionalText(row, 'certificate_subject');
   const scopes = optionalText(row, 'scopes');
+  const retry = optionalText(row, 'retry');
   return {
     clientId: text(row, 'client_id'),
     organisationId: text(row, 'organisation_id'),
@@ -56,10 +57,11 @@ export function tppOf(row: Row): Tpp {
     ...(certificateSubject !== undefined && { certificateSubject }),
     ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
     ...(whole(row, 'is_suspended') === 1 && { isSuspended: true }),
+    ...(retry !== undefined && { retry: JSON.parse(retry) }),
   };
 }
 
-export function subscriptionOf(row: Row): StoredSubscription {
+export function subscriptionOf(row: Row, unresponsiveSinceMs: number | undefined): StoredSubscription {
   const eventTypes = optionalText(row, 'event_types');
   return {
     clientId: text(row, 'client_id'),
@@ -68,18 +70,18 @@ export function subscriptionOf(row: Row): StoredSubscription {
     version: text(row, 'version'),
     callbackUrl: optionalText(row, 'callback_url'),
     eventTypes: eventTypes === undefined ? undefined : JSON.parse(eventTypes),
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+    unresponsiveSinceMs,
   };
 }
 
-export function callbackUrlOf(row: Row): StoredCallbackUrl {
+export function callbackUrlOf(row: Row, unresponsiveSinceMs: number | undefined): StoredCallbackUrl {
   return {
     clientId: text(row, 'client_id'),
     callbackUrlId: text(row, 'callback_url_id'),
     apiVersion: apiVersionOf(text(row, 'api_version')),
     version: text(row, 'version'),
     url: text(row, 'url'),
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+    unresponsiveSinceMs,
   };
 }
 
@@ -95,11 +97,16 @@ export function claimsOf(row: Row): SetClaims {
   return JSON.parse(text(row, 'claims'));
 }
 
-export function notificationOf(row: Row, attempts: readonly Row[], errors: readonly Row[]): NotificationRecord {
-  const state = text(row, 'state');
+/** A notification of which all is known but when its next attempt is due. */
+export function notificationOf(
+  row: Row,
+  attempts: readonly Row[],
+  errors: readonly Row[],
+): Omit<NotificationRecord, 'nextAttemptAtMs'> {
+  const state = optionalText(row, 'state') ?? 'awaiting';
   const acknowledgedBy = optionalText(row, 'acknowledged_by');
   assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
-  assert(state === 'awaiting' || state === 'acknowledged' || state === 'withdrawn', `unknown state ${state}`);
+  assert(isState(state), `unknown state ${state}`);
   return {
     jti: text(row, 'jti'),
     eventId: text(row, 'event_id'),
@@ -108,12 +115,17 @@ export function notificationOf(row: Row, attempts: readonly Row[], errors: reado
     claims: claimsOf(row),
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
-    acknowledgedAtMs: optionalWhole(row, 'acknowledged_at_ms'),
+    acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'at_ms') : undefined,
     acknowledgedBy,
-    nextAttemptAtMs: optionalWhole(row, 'due_at_ms'),
     attempts: attempts.map(attemptOf),
     errors: errors.map(errorOf),
   };
+}
+
+const STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired'] as const;
+
+function isState(value: string): value is NotificationRecord['state'] {
+  return STATES.some((state) => state === value);
 }
 
 function isAcknowledgedBy(value: string): value is 'push' | 'poll' | 'offer' {

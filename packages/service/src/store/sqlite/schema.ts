@@ -1,3 +1,5 @@
+import { SCHEMA_3 } from './schema-3.ts';
+
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
  * table, append-only history: what has an attempt due is what the partial indexes hold; the rest is history.
@@ -105,4 +107,7 @@ export const MIGRATIONS: readonly string[] = [
     retired_at_ms INTEGER
   ) STRICT, WITHOUT ROWID;
   `,
+  // Targets, first attempts before retries, redelivery, retention. What changes often is small and apart from what is
+  // written once: `awaiting` is the hot table, and everything else is only added to.
+  SCHEMA_3,
 ];

@@ -1,11 +1,32 @@
+import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
-import type { BankEvent, PublishResult, Store } from '../store.ts';
-import { DeliveryTables } from './deliveries.ts';
+import {
+  type AttemptRecord,
+  type BankEvent,
+  type ChangeResult,
+  type PublishResult,
+  type RecordResult,
+  type Store,
+  type StoreChange,
+  StoreError,
+} from '../store.ts';
+import { AttemptTables } from './attempts.ts';
+import { AuditTable } from './audit.ts';
+import { AwaitingTable } from './awaiting.ts';
+import { Claims } from './claims.ts';
+import { Clients } from './clients.ts';
 import { EventTables } from './events.ts';
+import { LookUps } from './look.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
+import { RedeliveryTables } from './redeliveries.ts';
 import { RegistrationTables } from './registrations.ts';
+import { Retargeting } from './retargeting.ts';
+import { RetentionTables } from './retention.ts';
+import { text, whole } from './rows.ts';
 import { SigningKeyTable } from './signing-keys.ts';
+import { TargetTable } from './targets.ts';
+import { UndoLog } from './undo.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /**
@@ -16,65 +37,223 @@ import { asStoreError, WriteQueue } from './write-queue.ts';
  */
 export function openSqliteStore(options: { file: string; nowMs: number }): Store {
   const database = openDatabase(options.file);
-  const registrations = new RegistrationTables(database);
-  const events = new EventTables(database, registrations);
-  const deliveries = new DeliveryTables(database, registrations);
-  const polls = new PollTables(database);
-  const signingKeys = new SigningKeyTable(database);
-  const writes = new WriteQueue(database);
-  const listeners = new Set<(clientIds: ReadonlySet<string>) => void>();
-  deliveries.takeBackLeases(options.nowMs);
+  const undo = new UndoLog();
+  return storeOn(partsOf(database, undo));
+}
 
+type Parts = ReturnType<typeof partsOf>;
+
+function partsOf(database: DatabaseSync, undo: UndoLog) {
+  const clients = clientsIn(database, undo);
+  const states = new TargetTable(database, undo);
+  const registrations = new RegistrationTables(database, states, undo);
+  const awaiting = new AwaitingTable(database, clients);
+  const audit = new AuditTable(database);
+  const common = { clients, states, registrations, awaiting, audit };
+  const retargeting = new Retargeting(common);
   return {
-    putTpp: (tpp, nowMs) => writes.run(() => registrations.putTpp(tpp, nowMs)),
-    tpp: (clientId) => read(() => registrations.tpp(clientId)),
-    tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
-    removeTpp: (clientId) => writes.run(() => registrations.removeTpp(clientId)),
-    createSubscription: (subscription, nowMs) =>
-      writes.run(() => registrations.createSubscription(subscription, nowMs)),
-    subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
-    replaceSubscription: (subscription, nowMs) =>
-      writes.run(() => registrations.replaceSubscription(subscription, nowMs)),
-    deleteSubscription: (clientId, id, through) =>
-      writes.run(() => registrations.deleteSubscription(clientId, id, through)),
-    createCallbackUrl: (callbackUrl, nowMs) => writes.run(() => registrations.createCallbackUrl(callbackUrl, nowMs)),
-    callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
-    replaceCallbackUrl: (callbackUrl, nowMs) => writes.run(() => registrations.replaceCallbackUrl(callbackUrl, nowMs)),
-    deleteCallbackUrl: (clientId, id, through) =>
-      writes.run(() => registrations.deleteCallbackUrl(clientId, id, through)),
-    publish: async (batch, decide, nowMs) => {
-      const result = await writes.run(() => events.publish(batch, decide, nowMs));
-      const clientIds = newlyNotified(batch, result);
-      if (clientIds.size > 0) for (const listener of listeners) listener(clientIds);
-      return result;
-    },
-    claimDue: (claim) => writes.run(() => deliveries.claimDue(claim)),
-    keepSet: (jti, set) => writes.run(() => deliveries.keepSet(jti, set)),
-    recordAttempt: (claimed, attempt, next) => writes.run(() => deliveries.recordAttempt(claimed, attempt, next)),
-    release: (claimed, nowMs) => writes.run(() => deliveries.release(claimed, nowMs)),
-    nextDueAtMs: (without) => read(() => deliveries.nextDueAtMs(without)),
-    poll: (poll) => writes.run(() => polls.poll(poll)),
-    nextOfferAtMs: (clientId) => read(() => polls.nextOfferAtMs(clientId)),
-    onOffer: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
-    signingKeys: () => read(() => signingKeys.all()),
-    oldestAwaitingAtMs: () => read(() => deliveries.oldestAwaitingAtMs()),
-    notification: (jti) => read(() => deliveries.notification(jti)),
-    close: () => close(database, writes),
+    ...{ database, undo, clients, registrations, audit, retargeting },
+    events: new EventTables(database, common),
+    claims: new Claims(database, clients, registrations, states),
+    attempts: new AttemptTables(database, { ...common, retargeting }),
+    polls: new PollTables(database, clients, awaiting),
+    redeliveries: new RedeliveryTables(database, common),
+    retention: new RetentionTables(database, clients, awaiting, audit),
+    lookUps: new LookUps(database, clients, registrations),
+    signingKeys: new SigningKeyTable(database),
   };
 }
 
+/** Counts what is awaiting, once: from here on it is counted in memory. */
+function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
+  const opening = database.prepare('UPDATE opening SET number = number + 1 RETURNING number').get();
+  assert(opening !== undefined, 'the schema has one row');
+  const clients = new Clients(undo, whole(opening, 'number'));
+  const counts = database.prepare('SELECT client_id, count(*) AS awaiting FROM awaiting GROUP BY client_id').all();
+  for (const row of counts) clients.count(clients.get(text(row, 'client_id')), whole(row, 'awaiting'));
+  undo.clear();
+  undo.onRollBack(() => clients.forgetLanes());
+  return clients;
+}
+
+function storeOn(parts: Parts): Store {
+  const { database } = parts;
+  const writes = new WriteQueue(database, parts.undo);
+  const listeners = new Set<(change: StoreChange) => void>();
+  const tell = (change: StoreChange) => {
+    if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
+  };
+  return {
+    ...registering(parts, writes, tell),
+    ...delivering(parts, writes, tell),
+    ...operating(parts, writes, tell),
+    poll: (poll) => writes.run(() => parts.polls.poll(poll)),
+    nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    useSigningKey: (publicJwk, nowMs) => writes.run(() => parts.signingKeys.use(publicJwk, nowMs)),
+    signingKeys: () => read(() => parts.signingKeys.all()),
+    oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
+    notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    close: async () => {
+      writes.flush();
+      database.close();
+    },
+  };
+}
+
+type Tell = (change: StoreChange) => void;
+type Registering = Pick<
+  Store,
+  | 'putTpp'
+  | 'tpp'
+  | 'tpps'
+  | 'removeTpp'
+  | 'createSubscription'
+  | 'subscriptionOf'
+  | 'replaceSubscription'
+  | 'deleteSubscription'
+  | 'createCallbackUrl'
+  | 'callbackUrlOf'
+  | 'replaceCallbackUrl'
+  | 'deleteCallbackUrl'
+>;
+
+/** TPPs and their registrations. */
+function registering({ registrations, retargeting }: Parts, writes: WriteQueue, tell: Tell): Registering {
+  /** Runs a change of one TPP and tells of it when there was one. */
+  const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
+    const result = await writes.run(work);
+    if (isChange(result)) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+    return result;
+  };
+  const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
+  return {
+    putTpp: async (tpp) => {
+      await change(
+        tpp.clientId,
+        () => retargeting.putTpp(tpp),
+        (affects) => affects,
+      );
+    },
+    tpp: (clientId) => read(() => registrations.tpp(clientId)),
+    tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
+    removeTpp: (clientId, nowMs) =>
+      change(
+        clientId,
+        () => retargeting.removeTpp(clientId, nowMs),
+        (removed) => removed,
+      ),
+    createSubscription: (subscription, nowMs) =>
+      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs), isChanged),
+    subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
+    replaceSubscription: (subscription, nowMs) =>
+      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs), isChanged),
+    deleteSubscription: (clientId, id, through, nowMs) =>
+      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs), isChanged),
+    createCallbackUrl: (callbackUrl, nowMs) =>
+      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs), isChanged),
+    callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
+    replaceCallbackUrl: (callbackUrl, nowMs) =>
+      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs), isChanged),
+    deleteCallbackUrl: (clientId, id, through, nowMs) =>
+      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs), isChanged),
+  };
+}
+
+type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
+
+/** Publishing, claiming, recording. */
+function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
+  const { events, claims, attempts } = parts;
+  return {
+    publish: async (batch, decide, nowMs, handOver) => {
+      const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
+      tell({ offered: newlyNotified(batch, result), retargeted: NOBODY });
+      return result;
+    },
+    // No transaction is open between two turns of the event loop, and claiming writes nothing.
+    claimDue: (options) => read(() => inMemory(parts, () => claims.claimDue(options))),
+    keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
+    recordAttempts: async (records, nowMs) => {
+      const results = await writes.run(() => attempts.record(records, nowMs));
+      tell({ offered: NOBODY, retargeted: turned(records, results) });
+      return results;
+    },
+    release: (claimed, nowMs) => read(() => inMemory(parts, () => claims.release(claimed, nowMs))),
+  };
+}
+
+type Operating = Pick<
+  Store,
+  | 'target'
+  | 'targets'
+  | 'bringBack'
+  | 'redeliver'
+  | 'expireAwaiting'
+  | 'dropHistory'
+  | 'counts'
+  | 'audit'
+  | 'auditEntries'
+>;
+
+/** What operators and the service's own housekeeping do. */
+function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
+  const { clients, registrations, retargeting, redeliveries, retention, audit } = parts;
+  return {
+    target: (clientId) => read(() => registrations.targetOf(clientId)),
+    targets: (after, limit) => read(() => registrations.targets(after, limit)),
+    bringBack: async (clientId, how, nowMs, entry) => {
+      const isDone = await writes.run(() => retargeting.bringBack(clientId, how, nowMs, entry));
+      if (isDone) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+      return isDone;
+    },
+    redeliver: async (redelivery) => {
+      const { redelivered, clientIds } = await writes.run(() => redeliveries.redeliver(redelivery));
+      tell({ offered: clientIds, retargeted: NOBODY });
+      return redelivered;
+    },
+    expireAwaiting: (publishedBeforeMs, limit, nowMs) =>
+      writes.run(() => retention.expire(publishedBeforeMs, limit, nowMs)),
+    dropHistory: (what) => writes.run(() => retention.drop(what)),
+    counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
+    audit: (entry) => writes.run(() => audit.add(entry)),
+    auditEntries: (before, limit) => read(() => audit.list(before, limit)),
+  };
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** The TPPs that an event made a notification for. */
 function newlyNotified(batch: readonly BankEvent[], result: PublishResult): ReadonlySet<string> {
-  if (result.kind === 'conflict') return new Set();
-  const made = batch.filter((_, at) => {
+  if (result.kind === 'conflict') return NOBODY;
+  const clientIds = new Set<string>();
+  for (const [at, { clientId }] of batch.entries()) {
     const outcome = result.outcomes[at];
-    return outcome?.kind === 'notification' && !outcome.repeated;
-  });
-  return new Set(made.map(({ clientId }) => clientId));
+    if (outcome?.kind === 'notification' && !outcome.repeated) clientIds.add(clientId);
+  }
+  return clientIds;
+}
+
+/** The TPPs whose callback URL turned unresponsive or came back. */
+function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
+  const isTurn = (result: RecordResult | undefined) => result === 'came-back' || result === 'became-unresponsive';
+  return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
+}
+
+/** Changes what is kept in memory only; all of it or nothing. */
+function inMemory<T>({ database, undo }: Parts, work: () => T): T {
+  if (!database.isOpen) throw new StoreError('the store is closed');
+  try {
+    const result = work();
+    undo.clear();
+    return result;
+  } catch (error) {
+    undo.rollBackTo(0);
+    throw error;
+  }
 }
 
 /** Reads see what is committed: no transaction is ever open between two turns of the event loop. */
@@ -84,9 +263,4 @@ async function read<T>(work: () => T): Promise<T> {
   } catch (error) {
     throw asStoreError(error);
   }
-}
-
-async function close(database: DatabaseSync, writes: WriteQueue): Promise<void> {
-  writes.flush();
-  database.close();
 }

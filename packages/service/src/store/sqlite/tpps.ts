@@ -16,11 +16,11 @@ export class TppTable {
     this.#database
       .prepare(
         `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject,
-           scopes, is_suspended) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+           scopes, is_suspended, retry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (client_id) DO UPDATE SET organisation_id = excluded.organisation_id,
            software_statement_id = excluded.software_statement_id, jwks = excluded.jwks, jwks_url = excluded.jwks_url,
            certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
-           is_suspended = excluded.is_suspended`,
+           is_suspended = excluded.is_suspended, retry = excluded.retry`,
       )
       .run(
         tpp.clientId,
@@ -31,6 +31,7 @@ export class TppTable {
         tpp.certificateSubject ?? null,
         tpp.scopes === undefined ? null : JSON.stringify(tpp.scopes),
         tpp.isSuspended === true ? 1 : 0,
+        tpp.retry === undefined ? null : JSON.stringify(tpp.retry),
       );
   }
 

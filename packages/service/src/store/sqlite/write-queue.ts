@@ -1,7 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
+import type { UndoLog } from './undo.ts';
 
 interface Write {
   /** Does the work inside the open transaction. */
@@ -20,11 +21,18 @@ const WRITES_PER_COMMIT_MAX = 256;
  */
 export class WriteQueue {
   readonly #database: DatabaseSync;
+  readonly #undo: UndoLog;
+  readonly #savepoint: StatementSync;
+  readonly #release: StatementSync;
   readonly #waiting: Write[] = [];
   #scheduled = false;
 
-  constructor(database: DatabaseSync) {
+  /** @param undo what the writes changed in memory; it is rolled back with them */
+  constructor(database: DatabaseSync, undo: UndoLog) {
     this.#database = database;
+    this.#undo = undo;
+    this.#savepoint = database.prepare('SAVEPOINT one_write');
+    this.#release = database.prepare('RELEASE one_write');
   }
 
   /**
@@ -75,21 +83,24 @@ export class WriteQueue {
       for (const write of writes) write.failed(error);
       return;
     }
+    this.#undo.clear();
     for (const write of done) write.committed();
   }
 
   /** @returns whether the write is part of the transaction */
   #runOne(write: Write): boolean {
-    this.#database.exec('SAVEPOINT one_write');
+    const mark = this.#undo.mark();
+    this.#savepoint.run();
     try {
       write.run();
-      this.#database.exec('RELEASE one_write');
+      this.#release.run();
       return true;
     } catch (error) {
       // Some errors (a full disk) end the whole transaction: then every write in it fails, for this reason.
       if (!this.#database.isTransaction) throw error;
       this.#database.exec('ROLLBACK TO one_write');
-      this.#database.exec('RELEASE one_write');
+      this.#release.run();
+      this.#undo.rollBackTo(mark);
       write.failed(error);
       return false;
     }
@@ -98,6 +109,7 @@ export class WriteQueue {
   #rollBack(): void {
     // A database that was closed has no transaction, and would throw when it is asked.
     if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    this.#undo.rollBackTo(0);
   }
 }
 

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Pool } from 'undici';
+import { machineNowMs } from './clock.ts';
+import { speakToParent } from './ipc.ts';
+import { type FromPublisher, LEDGER_CHUNK, type Load, type ToPublisher } from './messages.ts';
+
+/** The bank's systems under load: publishes over the operator's HTTP API, and notes when it asked and was answered. */
+const CONNECTIONS = 16;
+// As many batches on the way as keep the service busy while it answers.
+const BATCHES_UNDER_WAY_MAX = 4;
+const PROGRESS_EVERY_MS = 50;
+const POSTPONED_MS = 1000;
+
+const jtis: string[] = [];
+const tpps: number[] = [];
+const sentMs: number[] = [];
+const acceptedMs: number[] = [];
+const underWay = new Set<Promise<void>>();
+let pool: Pool | undefined;
+let headers: Record<string, string> = {};
+let clientIds: readonly string[] = [];
+let nextTpp = 0;
+let eventsUnderWay = 0;
+let delivered = 0;
+let postponed = 0;
+let loading = 0;
+let wakeUp: () => void = () => undefined;
+
+const say = speakToParent<ToPublisher, FromPublisher>((message) => {
+  if (message.kind === 'connect') connect(message);
+  else if (message.kind === 'load') void run(message.load).catch(sayFailed);
+  else if (message.kind === 'delivered') delivered = message.count;
+  else if (message.kind === 'stop') loading += 1;
+  else report();
+  wakeUp();
+});
+
+function connect({ url, token, caPem, ...others }: Extract<ToPublisher, { kind: 'connect' }>): void {
+  pool = new Pool(url, { connections: CONNECTIONS, pipelining: 1, connect: { ca: caPem } });
+  headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  clientIds = others.clientIds;
+  setInterval(() => say({ kind: 'progress', accepted: jtis.length }), PROGRESS_EVERY_MS).unref();
+  say({ kind: 'connected' });
+}
+
+async function run(load: Load): Promise<void> {
+  loading += 1;
+  const mine = loading;
+  const isOn = () => loading === mine;
+  if (load.kind === 'saturate') await saturate(load, isOn);
+  else if (load.kind === 'pace') await keepPace(load, isOn);
+  else await publishCount(load, isOn);
+  await Promise.all(underWay);
+  say({ kind: 'idle', accepted: jtis.length, postponed });
+}
+
+async function saturate({ batch, outstandingMax }: { batch: number; outstandingMax: number }, isOn: () => boolean) {
+  while (isOn()) {
+    const outstanding = jtis.length + eventsUnderWay - delivered;
+    if (underWay.size < BATCHES_UNDER_WAY_MAX && outstanding + batch <= outstandingMax) begin(batch);
+    else await untilWoken();
+  }
+}
+
+async function publishCount({ batch, events }: { batch: number; events: number }, isOn: () => boolean) {
+  for (let left = events; left > 0 && isOn(); ) {
+    if (underWay.size >= BATCHES_UNDER_WAY_MAX) {
+      await untilWoken();
+      continue;
+    }
+    begin(Math.min(batch, left));
+    left -= batch;
+  }
+}
+
+async function keepPace({ perSecond, everyMs }: { perSecond: number; everyMs: number }, isOn: () => boolean) {
+  const beganMs = performance.now();
+  let begun = 0;
+  for (let beat = 1; isOn(); beat += 1) {
+    const due = Math.floor((beat * everyMs * perSecond) / 1000) - begun;
+    if (due > 0) begin(due);
+    begun += due;
+    await pause(Math.max(beganMs + beat * everyMs - performance.now(), 0));
+  }
+}
+
+function untilWoken(): Promise<void> {
+  return new Promise((resolve) => {
+    wakeUp = resolve;
+  });
+}
+
+function begin(events: number): void {
+  eventsUnderWay += events;
+  const done = publish(events)
+    .catch(sayFailed)
+    .finally(() => {
+      eventsUnderWay -= events;
+      underWay.delete(done);
+      wakeUp();
+    });
+  underWay.add(done);
+}
+
+async function publish(events: number): Promise<void> {
+  const owners = Array.from({ length: events }, () => {
+    nextTpp = (nextTpp + 1) % clientIds.length;
+    return nextTpp;
+  });
+  const body = JSON.stringify(owners.map((tpp) => makeEvent(clientIds[tpp] ?? '')));
+  const beganMs = machineNowMs();
+  const { outcomes } = await untilAccepted(body);
+  const answeredMs = machineNowMs();
+  for (const [at, { jti }] of outcomes.entries()) {
+    if (jti === undefined) throw new Error('an event made no notification');
+    jtis.push(jti);
+    tpps.push(owners[at] ?? 0);
+    sentMs.push(beganMs);
+    acceptedMs.push(answeredMs);
+  }
+}
+
+/** A service that asks for patience is asked again with the same body. */
+async function untilAccepted(body: string): Promise<{ outcomes: { jti?: string }[] }> {
+  for (;;) {
+    if (pool === undefined) throw new Error('not connected');
+    const answer = await pool.request({ path: '/operator/v1/events', method: 'POST', headers, body });
+    if (answer.statusCode === 200) return (await answer.body.json()) as { outcomes: { jti?: string }[] };
+    const text = await answer.body.text();
+    if (answer.statusCode !== 429 && answer.statusCode !== 503) {
+      throw new Error(`publishing was answered ${answer.statusCode}: ${text}`);
+    }
+    postponed += 1;
+    await pause(Number(answer.headers['retry-after']) * 1000 || POSTPONED_MS);
+  }
+}
+
+function makeEvent(clientId: string) {
+  const id = randomUUID();
+  const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${id}`;
+  return {
+    ...{ id, clientId, transactionId: id, occurredAt: new Date().toISOString() },
+    resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
+    events: [{ type: 'UK.OBIE.Resource-Update' }],
+  };
+}
+
+function sayFailed(error: unknown): void {
+  say({ kind: 'failed', why: error instanceof Error ? error.message : String(error) });
+}
+
+function report(): void {
+  for (let at = 0; at < jtis.length; at += LEDGER_CHUNK) {
+    const to = at + LEDGER_CHUNK;
+    say({
+      kind: 'ledger',
+      jtis: jtis.slice(at, to),
+      tpps: Uint16Array.from(tpps.slice(at, to)),
+      sentMs: Float64Array.from(sentMs.slice(at, to)),
+      acceptedMs: Float64Array.from(acceptedMs.slice(at, to)),
+    });
+  }
+  say({ kind: 'reported' });
+}

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import { machineNowMs } from './clock.ts';
+import { speakToParent } from './ipc.ts';
+import { type FromReceiver, LEDGER_CHUNK, type ToReceiver } from './messages.ts';
+
+/**
+ * The TPPs under load, all in one process: a listener, and so an origin, for each. It reads each notification to its
+ * end, takes the jti from it, and answers 202 with the interaction id that came. It verifies no signature on the way:
+ * that would be the TPP's work, not the bank's; some SETs are kept and verified after the run.
+ */
+const PROGRESS_EVERY_MS = 50;
+const KEEP_ALIVE_MS = 65_000;
+const SAMPLE_EVERY = 500;
+const SAMPLES_MAX = 200;
+
+/** What was answered 202 under a jti. */
+interface Entry {
+  readonly answeredMs: number;
+  count: number;
+}
+
+const ledger = new Map<string, Entry>();
+const samples: string[] = [];
+const hanging = new Set<number>();
+const held = new Set<() => void>();
+let answers = 0;
+let reported = 0;
+
+const say = speakToParent<ToReceiver, FromReceiver>((message) => {
+  if (message.kind === 'listen') void listenAll(message);
+  else if (message.kind === 'hang') for (const tpp of message.tpps) hanging.add(tpp);
+  else if (message.kind === 'heal') heal();
+  else report();
+});
+
+async function listenAll({ tpps, certificatePem, keyPem }: Extract<ToReceiver, { kind: 'listen' }>): Promise<void> {
+  const ports: number[] = [];
+  for (let tpp = 0; tpp < tpps; tpp += 1) {
+    const server = createServer({ cert: certificatePem, key: keyPem }, (request, response) =>
+      receive(tpp, request, response),
+    );
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    ports.push(typeof address === 'object' && address !== null ? address.port : 0);
+  }
+  say({ kind: 'listening', ports });
+  setInterval(() => {
+    if (answers === reported) return;
+    reported = answers;
+    say({ kind: 'progress', answered: ledger.size, answers });
+  }, PROGRESS_EVERY_MS);
+}
+
+function receive(tpp: number, request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const answer = () => acknowledge(Buffer.concat(chunks).toString('latin1'), request, response);
+    if (!hanging.has(tpp)) return answer();
+    held.add(answer);
+    response.once('close', () => held.delete(answer));
+  });
+}
+
+function acknowledge(set: string, request: IncomingMessage, response: ServerResponse): void {
+  const jti = jtiOf(set);
+  response.writeHead(202, { 'x-fapi-interaction-id': request.headers['x-fapi-interaction-id'] ?? '' }).end();
+  const entry = ledger.get(jti);
+  if (entry === undefined) ledger.set(jti, { answeredMs: machineNowMs(), count: 1 });
+  else entry.count += 1;
+  answers += 1;
+  if (answers % SAMPLE_EVERY === 1 && samples.length < SAMPLES_MAX) samples.push(set);
+}
+
+/** What is held is answered now, as by a TPP that wakes up. */
+function heal(): void {
+  hanging.clear();
+  const waiting = [...held];
+  held.clear();
+  for (const answer of waiting) answer();
+}
+
+function jtiOf(set: string): string {
+  const from = set.indexOf('.') + 1;
+  const payload = Buffer.from(set.slice(from, set.indexOf('.', from)), 'base64url').toString();
+  const claims: { jti: string } = JSON.parse(payload);
+  return claims.jti;
+}
+
+function report(): void {
+  const entries = [...ledger];
+  for (let at = 0; at < entries.length; at += LEDGER_CHUNK) {
+    const chunk = entries.slice(at, at + LEDGER_CHUNK);
+    say({
+      kind: 'ledger',
+      jtis: chunk.map(([jti]) => jti),
+      answeredMs: Float64Array.from(chunk, ([, entry]) => entry.answeredMs),
+      counts: Uint32Array.from(chunk, ([, entry]) => entry.count),
+    });
+  }
+  say({ kind: 'reported', samples });
+}

@@ -1,0 +1,62 @@
+import { startHelper } from './ipc.ts';
+import type { FromReceiver, ToReceiver } from './messages.ts';
+
+/** What reached the TPPs, by jti. */
+export type ReceiverLedger = ReadonlyMap<string, { readonly answeredMs: number; readonly count: number }>;
+
+/** The receiver process, as its parent sees it. */
+export interface Receiver {
+  readonly pid: number;
+  /** The callback URL of each TPP, each of its own origin. */
+  readonly callbackUrls: readonly string[];
+  /** Notifications answered 202 so far, each counted once; some tens of milliseconds old. */
+  answered(): number;
+  /** Called with `answered` whenever there is news. */
+  onProgress(listener: (answered: number) => void): void;
+  hang(tpps: readonly number[]): void;
+  heal(): void;
+  /** The whole ledger, and some of the SETs that came. */
+  report(): Promise<{ ledger: ReceiverLedger; samples: readonly string[] }>;
+  stop(): Promise<void>;
+}
+
+export async function startReceiver(options: {
+  tpps: number;
+  certificatePem: string;
+  keyPem: string;
+  nodeArguments: readonly string[];
+}): Promise<Receiver> {
+  const { tpps, certificatePem, keyPem, nodeArguments } = options;
+  const listening = Promise.withResolvers<readonly number[]>();
+  let reported = Promise.withResolvers<readonly string[]>();
+  const ledger = new Map<string, { answeredMs: number; count: number }>();
+  const listeners: ((answered: number) => void)[] = [];
+  let answered = 0;
+  const helper = startHelper<ToReceiver, FromReceiver>('./receiver-process.ts', nodeArguments, (message) => {
+    if (message.kind === 'listening') listening.resolve(message.ports);
+    else if (message.kind === 'progress') {
+      answered = message.answered;
+      for (const listener of listeners) listener(answered);
+    } else if (message.kind === 'ledger') {
+      for (const [at, jti] of message.jtis.entries()) {
+        ledger.set(jti, { answeredMs: message.answeredMs[at] ?? 0, count: message.counts[at] ?? 0 });
+      }
+    } else reported.resolve(message.samples);
+  });
+  helper.send({ kind: 'listen', tpps, certificatePem, keyPem });
+  const ports = await listening.promise;
+  return {
+    pid: helper.pid,
+    callbackUrls: ports.map((port) => `https://localhost:${port}/open-banking/v4.0/event-notifications`),
+    answered: () => answered,
+    onProgress: (listener) => void listeners.push(listener),
+    hang: (hanging) => helper.send({ kind: 'hang', tpps: hanging }),
+    heal: () => helper.send({ kind: 'heal' }),
+    report: async () => {
+      reported = Promise.withResolvers();
+      helper.send({ kind: 'report' });
+      return { samples: await reported.promise, ledger };
+    },
+    stop: () => helper.stop(),
+  };
+}

@@ -1,0 +1,157 @@
+import { availableParallelism, loadavg } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type BenchBank, startBank } from './bank.ts';
+import type { StoreKind } from './bench-store.ts';
+import { machineNowMs } from './clock.ts';
+import { cpuMsOf, mainThreadCpuMsOf, peakRssBytesOf } from './processes.ts';
+import { type Publisher, startPublisher } from './publisher.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+import { signingLimitPerSecond } from './signing-limit.ts';
+
+export type Say = (line: string) => void;
+
+/** What every bench of deliveries is told. */
+export interface BenchOptions {
+  readonly store: StoreKind;
+  readonly seconds: number | undefined;
+  /** Log level of the service; `info`, its default, writes a line for each attempt. */
+  readonly logLevel: string;
+  /** A folder for CPU profiles of the service, the receiver and the publisher. */
+  readonly profileFolder: string | undefined;
+  /** How long the signing limit is measured, each time. */
+  readonly signingLimitSeconds?: number;
+  readonly say: Say;
+}
+
+/** CPU time used so far, in milliseconds, all threads of each. */
+export interface CpuMs {
+  readonly atMs: number;
+  readonly service: number;
+  readonly serviceMainThread: number;
+  readonly receiver: number;
+  readonly publisher: number;
+  /** Of a database server; undefined where the store runs inside the service. */
+  readonly database: number | undefined;
+}
+
+/** The bank under load: service, receiver and publisher, each a process, and everybody registered. */
+export interface Rig {
+  readonly bank: BenchBank;
+  readonly receiver: Receiver;
+  readonly publisher: Publisher;
+  cpuMs(): CpuMs;
+  peakRssBytes(): number;
+  stop(): Promise<void>;
+}
+
+export const TPPS = 50;
+/** How long what was accepted may take to arrive when publishing has ended. */
+const DRAIN_MAX_MS = 60_000;
+const SIGNING_LIMIT_SECONDS = 3;
+
+/** Starts all of it, with one event subscription and one callback URL for each of 50 TPPs. */
+export async function startRig(options: BenchOptions): Promise<Rig> {
+  const { store, logLevel, profileFolder } = options;
+  const nodeArguments = (name: string) =>
+    profileFolder === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
+  const bank = await startBank(TPPS, { store, logLevel, nodeArguments: nodeArguments('service') });
+  try {
+    return await completeRig(bank, nodeArguments);
+  } catch (error) {
+    await bank.stop();
+    throw error;
+  }
+}
+
+async function completeRig(bank: BenchBank, nodeArguments: (name: string) => string[]): Promise<Rig> {
+  const { certificatePem, keyPem } = bank.pki.tpp.transport;
+  const receiver = await startReceiver({
+    ...{ tpps: TPPS, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
+  });
+  const publisher = await startPublisher(
+    {
+      url: bank.operatorUrl,
+      token: bank.operatorToken,
+      caPem: bank.pki.root.certificatePem,
+      clientIds: bank.tpps.map(({ clientId }) => clientId),
+    },
+    nodeArguments('publisher'),
+  );
+  receiver.onProgress((answered) => publisher.delivered(answered));
+  await subscribeAll(bank, receiver.callbackUrls);
+  return {
+    ...{ bank, receiver, publisher },
+    cpuMs: () => ({
+      atMs: machineNowMs(),
+      service: cpuMsOf(bank.servicePid),
+      serviceMainThread: mainThreadCpuMsOf(bank.servicePid),
+      receiver: cpuMsOf(receiver.pid),
+      publisher: cpuMsOf(publisher.pid),
+      database: bank.store.cpuMs(),
+    }),
+    peakRssBytes: () => peakRssBytesOf(bank.servicePid),
+    stop: async () => {
+      await publisher.stop();
+      await bank.stop();
+      await receiver.stop();
+    },
+  };
+}
+
+async function subscribeAll(bank: BenchBank, callbackUrls: readonly string[]): Promise<void> {
+  for (const [at, tpp] of bank.tpps.entries()) {
+    const body = JSON.stringify({ Data: { Version: '4.0', CallbackUrl: callbackUrls[at] } });
+    const answer = await bank.call(tpp, 'POST', '/event-subscriptions', body, await bank.sign(body));
+    if (answer.status !== 201) throw new Error(`registering was answered ${answer.status}: ${answer.body}`);
+  }
+}
+
+/** Runs one load for so long. */
+export async function loadFor(
+  rig: Rig,
+  load: Parameters<Publisher['load']>[0],
+  seconds: number,
+  meanwhile?: () => Promise<void>,
+): Promise<void> {
+  const idle = rig.publisher.load(load);
+  // A publisher that fails is heard at once.
+  await Promise.race([Promise.all([pause(seconds * 1000), meanwhile?.()]), idle]);
+  rig.publisher.stopLoad();
+  await idle;
+}
+
+/** Resolves when as many were answered as were accepted, or when that takes too long; the ledgers tell which. */
+export async function drain({ publisher, receiver }: Rig): Promise<void> {
+  const began = performance.now();
+  while (receiver.answered() < publisher.accepted() && performance.now() - began < DRAIN_MAX_MS) await pause(100);
+  // A copy that is on its way would still arrive.
+  await pause(300);
+}
+
+/** What the machine was like. */
+export interface Machine {
+  readonly cores: number;
+  readonly loadAverageAtStart: number;
+  /** PS256 signatures a second, with all cores, before and after; and the mean, which ratios are to. */
+  readonly signingLimitPerSecond: { readonly before: number; readonly after: number; readonly mean: number };
+}
+
+/** Measures the signing limit, then does the work, then measures it again. */
+export async function betweenSigningLimits<T>(
+  { say, signingLimitSeconds = SIGNING_LIMIT_SECONDS }: BenchOptions,
+  work: () => Promise<T>,
+): Promise<{ machine: Machine; result: T }> {
+  const [loadAverageAtStart = 0] = loadavg();
+  say('measuring the signing limit');
+  const before = await signingLimitPerSecond(signingLimitSeconds);
+  const result = await work();
+  say('measuring the signing limit again');
+  const after = await signingLimitPerSecond(signingLimitSeconds);
+  const mean = (before + after) / 2;
+  return {
+    machine: { cores: availableParallelism(), loadAverageAtStart, signingLimitPerSecond: { before, after, mean } },
+    result,
+  };
+}

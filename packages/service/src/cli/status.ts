@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
+
+/** `tidings status`: how a running service fares. */
+export function statusCommand(): Command {
+  return operatorCommand(
+    'status',
+    'Show what is awaiting, how many callback URLs are unresponsive, and whether publishing is open.',
+  ).action(async (flags: CommonFlags) => {
+    const [{ shapeOf }, { Status }, { factsOf }, { printJson }] = await Promise.all([
+      import('@tidings/protocol'),
+      import('../operator/upkeep-routes.ts'),
+      import('./table.ts'),
+      import('./tpps-print.ts'),
+    ]);
+    const call = { method: 'GET', path: '/operator/v1/status' } as const;
+    const { value: status } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Status)));
+    if (flags.json === true) return printJson(status);
+    process.stdout.write(
+      factsOf({
+        awaiting: String(status.awaiting),
+        'oldest awaiting': status.oldestAwaitingAt,
+        'unresponsive callback URLs': String(status.unresponsive),
+        publishing: status.publishing,
+        because: status.publishingClosedBecause,
+      }),
+    );
+  });
+}

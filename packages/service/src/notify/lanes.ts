@@ -1,0 +1,207 @@
+import type { Clock } from '../base/clock.ts';
+import type { ClaimedNotification, Target } from '../store/store.ts';
+import { Breaker, type BreakerSettings } from './breaker.ts';
+import { isRampingUp, rampRoom, type UnresponsiveSettings } from './coming-back.ts';
+import { claimedIn, type Lane, type Queued } from './lane.ts';
+
+/** Limits on what is claimed and under way in this process. */
+export interface LaneLimits {
+  readonly concurrencyMax: number;
+  readonly concurrencyPerTppMax: number;
+  /** Most notifications that are claimed and wait, of all TPPs and of one. */
+  readonly queueMax: number;
+  readonly queuePerTppMax: number;
+}
+
+export interface LanesOptions extends LaneLimits {
+  readonly breaker: BreakerSettings;
+  readonly unresponsive: UnresponsiveSettings;
+  readonly clock: Clock;
+}
+
+// The rest is kept for TPPs that have nothing there, so that those which are slow never hold everything.
+const SHARED_PART = 0.75;
+
+/**
+ * Keeps TPPs out of each other's way. Each has a lane of its own: a short queue, a number of attempts at once, a breaker.
+ * Lanes that have something to send take turns. Of the process's limits the last quarter is kept for lanes that have
+ * nothing under way: whoever is slow, a TPP that is not gets its turn.
+ */
+export class Lanes {
+  readonly #options: LanesOptions;
+  readonly #lanes = new Map<string, Lane>();
+  /** Lanes that have something queued and a free place, in turn. */
+  readonly #ready = new Set<Lane>();
+  #queued = 0;
+  #underWay = 0;
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+  }
+
+  /** Notifications that wait for their attempt. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** How many more may be claimed in all. */
+  get space(): number {
+    return Math.max(this.#options.queueMax - this.#queued, 0);
+  }
+
+  /** How many of a target may be claimed now. */
+  roomFor(target: Target): number {
+    const lane = this.#laneOf(target.clientId);
+    const { unresponsive, clock } = this.#options;
+    // A probe is one attempt, whatever the breaker says; what was under way before it ends first.
+    if (target.unresponsiveSinceMs !== undefined) return claimedIn(lane) === 0 ? 1 : 0;
+    const room = this.#roomIn(lane);
+    return this.isRampingUp(target) ? Math.min(room, rampRoom(target, unresponsive, clock.nowMs())) : room;
+  }
+
+  /** As {@link roomFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
+  roomToHandOver(target: Target): number {
+    const mayHaveMore = this.#lanes.get(target.clientId)?.mayHaveMore === true;
+    return mayHaveMore || this.isRampingUp(target) ? 0 : this.roomFor(target);
+  }
+
+  isRampingUp(target: Target): boolean {
+    return isRampingUp(target, this.#options.unresponsive, this.#options.clock.nowMs());
+  }
+
+  /** Remembers whether a claim or a hand-over left something for want of room. */
+  noteLeft(clientId: string, isLeft: boolean): void {
+    this.#laneOf(clientId).mayHaveMore = isLeft;
+  }
+
+  /** True when a lane that left something in the store can take a good deal of it now. */
+  wantsMore(clientId: string): boolean {
+    const lane = this.#lanes.get(clientId);
+    return lane?.mayHaveMore === true && this.#roomIn(lane) * 2 >= lane.credit;
+  }
+
+  /** When the pause of a breaker ends behind which something may be waiting, by the monotonic clock. */
+  nextTrialAtMs(): number | undefined {
+    let earliest: number | undefined;
+    for (const { breaker, mayHaveMore } of this.#lanes.values()) {
+      const atMs = mayHaveMore ? breaker.pauseEndsAtMs : undefined;
+      if (atMs !== undefined && atMs > this.#nowMs()) earliest = Math.min(atMs, earliest ?? atMs);
+    }
+    return earliest;
+  }
+
+  /** @returns what there is no room for after all, because room was promised twice: it is to be handed back */
+  accept(claimed: readonly ClaimedNotification[], beginByMs: number): ClaimedNotification[] {
+    const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
+    const tooMuch: ClaimedNotification[] = [];
+    for (const notification of claimed) {
+      const lane = this.#laneOf(notification.clientId);
+      if (claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
+        lane.mayHaveMore = true;
+        tooMuch.push(notification);
+        continue;
+      }
+      lane.queue.push({ claimed: notification, beginByMs });
+      this.#queued += 1;
+      this.#markReady(lane);
+    }
+    return tooMuch;
+  }
+
+  /** Takes the next that may be attempted now; undefined: none may. */
+  next(): Queued | undefined {
+    for (const lane of this.#ready) {
+      if (!this.#mayBegin(lane)) continue;
+      this.#ready.delete(lane);
+      const queued = lane.queue.shift();
+      if (queued === undefined) continue;
+      this.#queued -= 1;
+      this.#underWay += 1;
+      lane.underWay += 1;
+      this.#markReady(lane);
+      return queued;
+    }
+    return undefined;
+  }
+
+  /** Takes into account how an attempt ended. @returns whether its breaker opened with this one, and until when it pauses */
+  note(clientId: string, hasFailed: boolean): { readonly hasOpened: boolean; readonly trialAtMs: number | undefined } {
+    const lane = this.#laneOf(clientId);
+    const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
+    lane.credit = hasFailed
+      ? Math.max(Math.floor(lane.credit / 2), 1)
+      : Math.min(lane.credit + 1, queuePerTppMax + concurrencyPerTppMax);
+    const hasOpened = lane.breaker.note(hasFailed, this.#nowMs());
+    return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
+  }
+
+  /** Frees the place of one that {@link next} gave. */
+  finish(clientId: string): void {
+    const lane = this.#laneOf(clientId);
+    lane.underWay -= 1;
+    this.#underWay -= 1;
+    this.#markReady(lane);
+    this.#forgetIdle(lane);
+  }
+
+  /** Takes everything out of the queue of a TPP. @param isAnew its callback URL is another one, or came back */
+  evict(clientId: string, isAnew: boolean): ClaimedNotification[] {
+    const lane = this.#lanes.get(clientId);
+    if (lane === undefined) return [];
+    if (isAnew) {
+      lane.breaker.reset();
+      lane.credit = this.#options.concurrencyPerTppMax;
+    }
+    this.#ready.delete(lane);
+    this.#queued -= lane.queue.length;
+    const evicted = lane.queue.splice(0).map(({ claimed }) => claimed);
+    if (evicted.length > 0) lane.mayHaveMore = true;
+    this.#forgetIdle(lane);
+    return evicted;
+  }
+
+  evictAll(): ClaimedNotification[] {
+    return [...this.#lanes.keys()].flatMap((clientId) => this.evict(clientId, false));
+  }
+
+  #roomIn(lane: Lane): number {
+    const { queueMax, queuePerTppMax, concurrencyPerTppMax } = this.#options;
+    const state = lane.breaker.state(this.#nowMs());
+    if (state === 'open') return 0;
+    if (state === 'trial') return Math.max(1 - claimedIn(lane), 0);
+    const isShort = this.#queued >= queueMax * SHARED_PART;
+    const allowed = isShort ? concurrencyPerTppMax : queuePerTppMax + concurrencyPerTppMax;
+    return Math.max(Math.min(lane.credit, allowed) - claimedIn(lane), 0);
+  }
+
+  #mayBegin(lane: Lane): boolean {
+    const { concurrencyMax } = this.#options;
+    return this.#underWay < (lane.underWay === 0 ? concurrencyMax : concurrencyMax * SHARED_PART);
+  }
+
+  #markReady(lane: Lane): void {
+    if (lane.queue.length > 0 && lane.underWay < this.#options.concurrencyPerTppMax) this.#ready.add(lane);
+  }
+
+  #laneOf(clientId: string): Lane {
+    const known = this.#lanes.get(clientId);
+    if (known !== undefined) return known;
+    const breaker = new Breaker(this.#options.breaker);
+    const credit = this.#options.concurrencyPerTppMax;
+    const lane: Lane = { clientId, queue: [], underWay: 0, credit, mayHaveMore: false, breaker };
+    this.#lanes.set(clientId, lane);
+    return lane;
+  }
+
+  #forgetIdle(lane: Lane): void {
+    if (claimedIn(lane) === 0 && !lane.mayHaveMore && lane.breaker.isFresh) this.#lanes.delete(lane.clientId);
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { decodeBase64url, HEADER_ISS, HEADER_TAN, isJsonObject, parseStrictJson } from '@tidings/protocol';
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
+import { isoTime } from './iso-time.ts';
+import {
+  AcknowledgedBy,
+  NotificationStates,
+  ShownAttempt,
+  ShownError,
+  writeAttempt,
+  writeError,
+} from './notifications.ts';
+import type { OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+
+/** Name and version of the format; another version is another file to whoever reads it. */
+export const EVIDENCE_FORMAT = 'tidings-evidence';
+export const EVIDENCE_VERSION = 1;
+
+const closed = { additionalProperties: false };
+const time = (description: string) => Type.String({ format: 'date-time', maxLength: 32, description });
+const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
+
+/** What the bank can show about one notification, as one file. */
+export const Evidence = Type.Object(
+  {
+    format: Type.Literal(EVIDENCE_FORMAT),
+    version: Type.Literal(EVIDENCE_VERSION),
+    exportedAt: time('When this file was written'),
+    jti: text('Of the SET'),
+    eventId: text('id under which the bank published the event'),
+    clientId: text('The TPP: aud of the SET'),
+    issuer: text('URI of the ASPSP: iss of the SET'),
+    organisationId: text('Who signed: iss in the header of the JWS'),
+    trustAnchor: text('Who vouches for the key: tan in the header of the JWS'),
+    state: NotificationStates,
+    publishedAt: time('When the event was published'),
+    acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
+    acknowledgedBy: Type.Optional(AcknowledgedBy),
+    set: Type.String({ maxLength: 131_072, description: 'The SET, compact JWS: the very bytes that were sent' }),
+    setSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the SET, hexadecimal' }),
+    attempts: Type.Array(ShownAttempt, { description: 'Every POST to a callback URL, in their order' }),
+    errors: Type.Array(ShownError, { description: 'What the TPP reported in polls (setErrs), in its order' }),
+    signingKey: Type.Object(
+      { kid: Type.String() },
+      { description: 'The public key that verifies the SET, as our JWKS held it (JWK, RFC 7517)' },
+    ),
+  },
+  closed,
+);
+export type Evidence = Static<typeof Evidence>;
+
+/** GET /operator/v1/notifications/{jti}/evidence. */
+export function registerEvidenceRoute(app: FastifyInstance, options: OperatorOptions): void {
+  const { store, clock } = options;
+  app.get<{ Params: { jti: string } }>('/operator/v1/notifications/:jti/evidence', async (request) => {
+    const { jti } = request.params;
+    const notification = await store.notification(jti);
+    if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
+    if (notification.set === undefined) {
+      throw new Problem(409, 'This notification was never signed: nothing of it has left the bank.');
+    }
+    const header = headerOf(notification.set);
+    const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
+    if (key === undefined) throw new Error(`the store does not know the key ${header.kid}, which it signed with`);
+    request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
+    return writeEvidence({ ...notification, set: notification.set }, header, key.publicJwk, clock.nowMs());
+  });
+}
+
+interface SetHeader {
+  readonly kid: string;
+  readonly organisationId: string;
+  readonly trustAnchor: string;
+}
+
+/** Of a SET that this service signed itself. */
+function headerOf(set: string): SetHeader {
+  const bytes = decodeBase64url(set.split('.')[0] ?? '');
+  const header: unknown = bytes === undefined ? undefined : parseStrictJson(bytes);
+  const member = (name: string) => (isJsonObject(header) ? String(header[name]) : '');
+  return { kid: member('kid'), organisationId: member(HEADER_ISS), trustAnchor: member(HEADER_TAN) };
+}
+
+function writeEvidence(
+  notification: NotificationRecord & { readonly set: string },
+  { organisationId, trustAnchor }: SetHeader,
+  publicJwk: SigningKeyJwk,
+  nowMs: number,
+): Evidence {
+  const { jti, eventId, clientId, state, claims, set, acknowledgedAtMs, acknowledgedBy } = notification;
+  return {
+    ...{ format: EVIDENCE_FORMAT, version: EVIDENCE_VERSION, exportedAt: isoTime(nowMs) },
+    ...{ jti, eventId, clientId, issuer: claims.iss, organisationId, trustAnchor, state },
+    publishedAt: isoTime(notification.publishedAtMs),
+    ...(acknowledgedAtMs !== undefined && { acknowledgedAt: isoTime(acknowledgedAtMs) }),
+    ...(acknowledgedBy !== undefined && { acknowledgedBy }),
+    set,
+    setSha256: createHash('sha256').update(set).digest('hex'),
+    attempts: notification.attempts.map(writeAttemptInFull),
+    errors: notification.errors.map(writeError),
+    signingKey: publicJwk,
+  };
+}
+
+/** What came back is written out where it is what was sent, so that a reader need not know that. */
+function writeAttemptInFull(attempt: NotificationRecord['attempts'][number]): Evidence['attempts'][number] {
+  const { outcome, interactionId } = attempt;
+  const isEchoed = outcome.kind === 'acknowledged' && outcome.interactionIdEchoed;
+  return { ...writeAttempt(attempt), ...(isEchoed && { interactionIdReturned: interactionId }) };
+}

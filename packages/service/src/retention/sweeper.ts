@@ -1,0 +1,102 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { once } from '../base/once.ts';
+import type { Store } from '../store/store.ts';
+
+/** What a sweeper works with: the section `retention` of the configuration, and the store. */
+export interface SweeperOptions {
+  readonly notificationsMs: number;
+  readonly eventsMs: number;
+  /** Age at which an awaiting notification expires; undefined: never. */
+  readonly awaitingMs?: number | undefined;
+  readonly sweepMs: number;
+  readonly store: Pick<Store, 'dropHistory' | 'expireAwaiting'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** Keeps the history as long as configured; see {@link startSweeper}. */
+export interface Sweeper {
+  /** Resolves when the portion under way, if any, is done. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+// A portion is one transaction, for which publishing and recording wait; between two of them they go first.
+const PORTION_ROWS = 1000;
+const PAUSE_MS = 20;
+
+const NOTHING = (): void => undefined;
+
+/**
+ * Drops what is older than the retention every `sweepMs`, and expires awaiting notifications where an age is set for
+ * them; nothing else ever ends what is awaiting. Works in small portions with pauses, so that traffic does not wait. What
+ * fails is logged and made up for by the next sweep. Several instances on one store may sweep at once.
+ */
+export function startSweeper(options: SweeperOptions): Sweeper {
+  const { sweepMs, clock, log } = options;
+  let isStopping = false;
+  let cancelTimer = NOTHING;
+  let endPause = NOTHING;
+  let sweeping: Promise<void> = Promise.resolve();
+
+  const pause = () =>
+    new Promise<void>((resolve) => {
+      const cancel = clock.after(PAUSE_MS, resolve);
+      endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+
+  /** @returns how many rows went, portion after portion until one of them is not full */
+  const drain = async (portion: () => Promise<number>): Promise<number> => {
+    let total = 0;
+    while (!isStopping) {
+      const count = await portion();
+      total += count;
+      if (count === 0) break;
+      await pause();
+    }
+    return total;
+  };
+
+  const sweep = async () => {
+    try {
+      const { expired, dropped } = await sweepOnce(options, drain);
+      if (expired + dropped > 0) log.info({ expired, dropped }, 'swept');
+    } catch (error) {
+      log.warn({ err: error }, 'the sweep was broken off; the next one goes on');
+    }
+    if (!isStopping) begin();
+  };
+
+  const begin = () => {
+    cancelTimer = clock.after(sweepMs, () => {
+      sweeping = sweep();
+    });
+  };
+  begin();
+  return {
+    stop: once(async () => {
+      isStopping = true;
+      cancelTimer();
+      endPause();
+      await sweeping;
+    }),
+  };
+}
+
+/** What expires is history from then on, so that comes first. */
+async function sweepOnce(
+  { notificationsMs, eventsMs, awaitingMs, store, clock }: SweeperOptions,
+  drain: (portion: () => Promise<number>) => Promise<number>,
+): Promise<{ expired: number; dropped: number }> {
+  const nowMs = clock.nowMs();
+  const expired =
+    awaitingMs === undefined
+      ? 0
+      : await drain(() => store.expireAwaiting(nowMs - awaitingMs, PORTION_ROWS, clock.nowMs()));
+  const before = { notificationsBeforeMs: nowMs - notificationsMs, eventsBeforeMs: nowMs - eventsMs };
+  const dropped = await drain(() => store.dropHistory({ ...before, limit: PORTION_ROWS }));
+  return { expired, dropped };
+}

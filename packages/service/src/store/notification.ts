@@ -1,0 +1,116 @@
+import type { SetClaims, SetErrorReport } from '@tidings/protocol';
+import type { Outcome } from '../base/outcome.ts';
+import type { RetryOverrides } from './registered.ts';
+
+/**
+ * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
+ * suspended, has no registration, or only polls: nothing of it is claimed, whatever is awaiting.
+ */
+export interface Target {
+  readonly clientId: string;
+  readonly callbackUrl: string;
+  readonly retry: RetryOverrides | undefined;
+  /** Since when it is past a limit of the retry policy: no attempts but probes; undefined while it is responsive. */
+  readonly unresponsiveSinceMs: number | undefined;
+  /** When it may be probed; undefined while it is responsive. */
+  readonly probeAtMs: number | undefined;
+  /** Probes that failed since it became unresponsive. */
+  readonly probes: number;
+  /** When it last came back from unresponsive, however; undefined: never. */
+  readonly backAtMs: number | undefined;
+  /** Notifications claimed or handed over since it came back; a store need not count for longer than an hour. */
+  readonly claimedSinceBack: number;
+}
+
+/** A notification that is this process's to deliver until its lease runs out. */
+export interface ClaimedNotification {
+  readonly jti: string;
+  readonly clientId: string;
+  readonly callbackUrl: string;
+  readonly claims: SetClaims;
+  /** The signed token; undefined until it is first needed. */
+  readonly set: string | undefined;
+  readonly publishedAtMs: number;
+  /** Attempts made so far, ever. */
+  readonly attempts: number;
+  /** Attempts made in the current round: the retry policy begins anew when a callback URL comes back or is replaced. */
+  readonly roundAttempts: number;
+  /** When the first attempt of this round began; undefined before it. */
+  readonly roundBeganAtMs: number | undefined;
+  /** As the target was when it was claimed. */
+  readonly retry: RetryOverrides | undefined;
+  /** Defined when this is a probe of an unresponsive callback URL: how many failed before it. */
+  readonly probe: number | undefined;
+  /**
+   * Fences the claim: a record under an older token has no say. Never the same for two claims of a notification, even if
+   * it was acknowledged and redelivered, or the store opened again, in between.
+   */
+  readonly leaseToken: number;
+}
+
+/** One POST to a callback URL. */
+export interface Attempt {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly interactionId: string;
+  readonly callbackUrl: string;
+  readonly outcome: Outcome;
+}
+
+/** What follows an attempt. */
+export type NextStep =
+  | { readonly kind: 'acknowledged' }
+  | { readonly kind: 'retry'; readonly atMs: number }
+  /**
+   * A limit of the retry policy, or a probe that failed: attempts cease for all notifications of the callback URL, which
+   * is unresponsive and stays so; they stay awaiting. `probeAtMs`: when it may be probed.
+   */
+  | { readonly kind: 'cease'; readonly probeAtMs: number };
+
+/** An attempt that ended, with what follows. */
+export interface AttemptRecord {
+  readonly claimed: ClaimedNotification;
+  readonly attempt: Attempt;
+  readonly next: NextStep;
+}
+
+/**
+ * What became of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
+ * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept; not even that when it was
+ * dropped. `came-back`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
+ * notification was still awaiting. `became-unresponsive`: applied, and it made a responsive one unresponsive.
+ */
+export type RecordResult = 'applied' | 'overtaken' | 'came-back' | 'became-unresponsive';
+
+/** An error that a TPP reported for a notification (`setErrs`). */
+export interface ReportedError extends Omit<SetErrorReport, 'jti'> {
+  readonly reportedAtMs: number;
+}
+
+/** `expired`: older than the operator allows an awaiting notification to be; it is neither pushed nor offered any more. */
+export type NotificationState = 'awaiting' | 'acknowledged' | 'withdrawn' | 'expired';
+
+/** A notification as the operator sees it. */
+export interface NotificationRecord {
+  readonly jti: string;
+  readonly eventId: string;
+  readonly clientId: string;
+  readonly state: NotificationState;
+  readonly claims: SetClaims;
+  readonly set: string | undefined;
+  readonly publishedAtMs: number;
+  readonly acknowledgedAtMs: number | undefined;
+  /** How it was acknowledged: 202 on push, `ack` in a poll, or by being offered where no acknowledgement is expected. */
+  readonly acknowledgedBy: 'push' | 'poll' | 'offer' | undefined;
+  /** Errors that the TPP reported in polls, in their order. */
+  readonly errors: readonly ReportedError[];
+  /**
+   * When the next attempt is due, or the lease of one under way runs out; undefined when none is: it is not awaiting, has
+   * no target, or that is unresponsive.
+   */
+  readonly nextAttemptAtMs: number | undefined;
+  readonly attempts: readonly Attempt[];
+}
+
+/** A notification that is offered in a poll. */
+export type OfferedNotification = Pick<ClaimedNotification, 'jti' | 'claims' | 'set'>;

@@ -1,0 +1,115 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { AttemptRecord, RecordResult } from '../store.ts';
+import type { AwaitingTable } from './awaiting.ts';
+import { type Client, type Clients, isGone, type Lease } from './clients.ts';
+import type { RegistrationTables } from './registrations.ts';
+import type { Retargeting } from './retargeting.ts';
+import { text, whole } from './rows.ts';
+import type { TargetTable } from './targets.ts';
+
+/** What attempts are recorded with. */
+export interface AttemptParts {
+  readonly registrations: RegistrationTables;
+  readonly states: TargetTable;
+  readonly awaiting: AwaitingTable;
+  readonly clients: Clients;
+  readonly retargeting: Retargeting;
+}
+
+/** SQL of SETs and attempts. Must run inside a transaction. */
+export class AttemptTables {
+  readonly #parts: AttemptParts;
+  readonly #seqOf: StatementSync;
+  readonly #insertSet: StatementSync;
+  readonly #selectSet: StatementSync;
+  readonly #insertAttempt: StatementSync;
+
+  constructor(database: DatabaseSync, parts: AttemptParts) {
+    this.#parts = parts;
+    this.#seqOf = database.prepare('SELECT seq FROM event WHERE jti = ? AND claims IS NOT NULL');
+    this.#insertSet = database.prepare('INSERT INTO signed_set (seq, set_jws) VALUES (?, ?) ON CONFLICT DO NOTHING');
+    this.#selectSet = database.prepare('SELECT set_jws FROM signed_set WHERE seq = ?');
+    this.#insertAttempt = database.prepare(
+      `INSERT INTO attempt (seq, number, started_at_ms, duration_ms, interaction_id, callback_url, outcome)
+       SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempt WHERE seq = ?1`,
+    );
+  }
+
+  keepSets(sets: readonly { readonly jti: string; readonly set: string }[]): string[] {
+    return sets.map(({ jti, set }) => {
+      const seq = this.#find(jti);
+      if (seq === undefined) throw new Error(`there is no notification ${jti}`);
+      if (this.#insertSet.run(seq, set).changes !== 0) return set;
+      const row = this.#selectSet.get(seq);
+      return row === undefined ? set : text(row, 'set_jws');
+    });
+  }
+
+  record(records: readonly AttemptRecord[], nowMs: number): RecordResult[] {
+    const results = records.map((record) => this.#recordOne(record, nowMs));
+    for (const { claimed } of records) this.#parts.states.catchUp(claimed.clientId);
+    return results;
+  }
+
+  /** Of what is claimed it is known without the database. */
+  #find(jti: string): number | undefined {
+    const lease = this.#parts.clients.leaseOf(jti);
+    if (lease !== undefined) return lease.seq;
+    const row = this.#seqOf.get(jti);
+    return row && whole(row, 'seq');
+  }
+
+  #recordOne(record: AttemptRecord, nowMs: number): RecordResult {
+    const { claimed, attempt, next } = record;
+    const seq = this.#find(claimed.jti);
+    // Dropped: its history with it.
+    if (seq === undefined) return 'overtaken';
+    const { startedAtMs, durationMs, interactionId, callbackUrl, outcome } = attempt;
+    const tookMs = Math.round(durationMs);
+    this.#insertAttempt.run(seq, startedAtMs, tookMs, interactionId, callbackUrl, JSON.stringify(outcome));
+    const client = this.#parts.clients.get(claimed.clientId);
+    if (next.kind === 'acknowledged') return this.#acknowledge(record, client, seq, nowMs);
+    const lease = this.#parts.clients.leaseOf(claimed.jti);
+    if (lease?.token === claimed.leaseToken) return this.#fail(record, client, lease, nowMs);
+    this.#parts.awaiting.countAttempt(seq);
+    return 'overtaken';
+  }
+
+  #acknowledge({ claimed, attempt }: AttemptRecord, client: Client, seq: number, nowMs: number): RecordResult {
+    const { awaiting, registrations, retargeting } = this.#parts;
+    const atMs = attempt.startedAtMs + Math.round(attempt.durationMs);
+    const applied = awaiting.settle(client, seq, { state: 'acknowledged', atMs, acknowledgedBy: 'push' });
+    const target = registrations.targetOf(claimed.clientId);
+    const isBack = target?.unresponsiveSinceMs !== undefined && target.callbackUrl === claimed.callbackUrl;
+    if (isBack) retargeting.comeBack(claimed.clientId, nowMs);
+    if (isBack) return 'came-back';
+    return applied ? 'applied' : 'overtaken';
+  }
+
+  /** The claim stands, so the URL is still the one that the TPP has. */
+  #fail({ claimed, attempt, next }: AttemptRecord, client: Client, lease: Lease, nowMs: number): RecordResult {
+    const { clients, awaiting, states } = this.#parts;
+    const { clientId } = claimed;
+    const { startedAtMs } = attempt;
+    clients.endLease(client, lease);
+    if (lease.isOver) isGone(client);
+    const { round, unresponsiveSinceMs } = states.of(clientId);
+    const place = (retryAtMs: number | undefined) =>
+      awaiting.placeAfterAttempt(client, lease.seq, { startedAtMs, round, retryAtMs });
+    if (unresponsiveSinceMs !== undefined) {
+      place(undefined);
+      if (next.kind === 'cease' && claimed.probe !== undefined) {
+        states.probeFailed(clientId, claimed.probe + 1, next.probeAtMs);
+      }
+      return 'applied';
+    }
+    if (next.kind === 'cease' && claimed.probe === undefined) {
+      place(undefined);
+      states.becomeUnresponsive(clientId, startedAtMs + Math.round(attempt.durationMs), next.probeAtMs);
+      return 'became-unresponsive';
+    }
+    // A probe that failed although the callback URL came back by other means is an attempt like any other.
+    place(next.kind === 'retry' ? next.atMs : nowMs);
+    return 'applied';
+  }
+}

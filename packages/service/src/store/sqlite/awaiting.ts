@@ -1,0 +1,149 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationRecord } from '../store.ts';
+import { type Client, type Clients, fallsDue, forgetLanesOf, isGone } from './clients.ts';
+import { type Row, whole } from './rows.ts';
+
+// Bounds how long the coming back of one callback URL holds the main thread; what is left keeps its waits.
+const WAITS_ENDED_MAX = 10_000;
+
+/** A notification that has just become awaiting. */
+export interface NewlyAwaiting {
+  readonly seq: number;
+  readonly publishedAtMs: number;
+  readonly dueAtMs: number;
+}
+
+/** How a notification ceased to be awaiting. */
+export interface Settlement {
+  readonly state: Exclude<NotificationRecord['state'], 'awaiting'>;
+  readonly atMs: number;
+  readonly acknowledgedBy?: NonNullable<NotificationRecord['acknowledgedBy']>;
+}
+
+/** What follows an attempt of a notification that stays awaiting. */
+export interface AfterAttempt {
+  readonly startedAtMs: number;
+  readonly round: number;
+  /** When it is tried again, after the first attempts of others; undefined: it takes its old place. */
+  readonly retryAtMs: number | undefined;
+}
+
+/** SQL of what is awaiting, and of what is so no longer; keeps {@link Clients} up to it. Must run inside a transaction. */
+export class AwaitingTable {
+  readonly #clients: Clients;
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #settle: StatementSync;
+  readonly #unsettle: StatementSync;
+  readonly #attemptsOf: StatementSync;
+  readonly #countAttempt: StatementSync;
+  readonly #afterAttempt: StatementSync;
+  readonly #place: StatementSync;
+  readonly #endWaits: StatementSync;
+  readonly #settleAll: StatementSync;
+  readonly #deleteAll: StatementSync;
+
+  constructor(database: DatabaseSync, clients: Clients) {
+    this.#clients = clients;
+    this.#insert = database.prepare(
+      `INSERT INTO awaiting (seq, client_id, published_at_ms, due_at_ms, is_retry, attempts, round, round_attempts)
+       VALUES (?, ?, ?, ?, 0, ?, 0, 0)`,
+    );
+    this.#delete = database.prepare('DELETE FROM awaiting WHERE seq = ? RETURNING published_at_ms');
+    this.#settle = database.prepare(
+      'INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.#unsettle = database.prepare('DELETE FROM settled WHERE seq = ? RETURNING published_at_ms');
+    this.#attemptsOf = database.prepare('SELECT count(*) AS attempts FROM attempt WHERE seq = ?');
+    this.#countAttempt = database.prepare('UPDATE awaiting SET attempts = attempts + 1 WHERE seq = ?');
+    this.#afterAttempt = database.prepare(
+      `UPDATE awaiting SET attempts = attempts + 1, round = :round,
+         round_attempts = iif(round = :round, round_attempts, 0) + 1,
+         round_began_at_ms = coalesce(iif(round = :round, round_began_at_ms, NULL), :startedAtMs),
+         is_retry = :isRetry, due_at_ms = coalesce(:retryAtMs, published_at_ms)
+       WHERE seq = :seq RETURNING due_at_ms`,
+    );
+    this.#place = database.prepare(
+      `UPDATE awaiting SET due_at_ms = ?, is_retry = 0, round_attempts = 0, round_began_at_ms = NULL,
+         offer_at_ms = NULL WHERE seq = ?`,
+    );
+    this.#endWaits = database.prepare(
+      `UPDATE awaiting SET is_retry = 0, due_at_ms = published_at_ms WHERE seq IN
+         (SELECT seq FROM awaiting WHERE client_id = ? AND is_retry = 1
+            AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at_ms LIMIT ${WAITS_ENDED_MAX})`,
+    );
+    this.#settleAll = database.prepare(
+      `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
+       SELECT seq, client_id, published_at_ms, 'withdrawn', ? FROM awaiting WHERE client_id = ?`,
+    );
+    this.#deleteAll = database.prepare('DELETE FROM awaiting WHERE client_id = ?');
+  }
+
+  /** What was published now is awaiting, with no attempts. @returns where it stands */
+  add(client: Client, { seq, publishedAtMs, dueAtMs }: NewlyAwaiting, attempts = 0): void {
+    this.#insert.run(seq, client.clientId, publishedAtMs, dueAtMs, attempts);
+    this.#clients.count(client, 1);
+  }
+
+  /** @returns false when it was not awaiting, and nothing was changed */
+  settle(client: Client, seq: number, { state, atMs, acknowledgedBy }: Settlement): boolean {
+    const row = this.#delete.get(seq);
+    if (row === undefined) return false;
+    const publishedAtMs = whole(row, 'published_at_ms');
+    this.#settle.run(seq, client.clientId, publishedAtMs, state, atMs, acknowledgedBy ?? null);
+    this.#clients.count(client, -1);
+    const lease = client.leases.get(seq);
+    if (lease === undefined || lease.isOver) isGone(client);
+    if (lease !== undefined) this.#clients.endLease(client, lease);
+    return true;
+  }
+
+  /** What was settled is awaiting again. @param dueAtMs undefined: as if it had just been published */
+  unsettle(client: Client, seq: number, dueAtMs?: number): void {
+    const row = this.#unsettle.get(seq);
+    if (row === undefined) return;
+    const publishedAtMs = whole(row, 'published_at_ms');
+    const attempts = this.#attemptsOf.get(seq);
+    const placed = { seq, publishedAtMs, dueAtMs: dueAtMs ?? publishedAtMs };
+    this.add(client, placed, attempts === undefined ? 0 : whole(attempts, 'attempts'));
+    fallsDue(client, { ...placed, lane: 0 });
+  }
+
+  /** An attempt was made that has no say in what follows. */
+  countAttempt(seq: number): void {
+    this.#countAttempt.run(seq);
+  }
+
+  /** An attempt failed; the lease must have ended. */
+  placeAfterAttempt(client: Client, seq: number, { startedAtMs, round, retryAtMs }: AfterAttempt): void {
+    const isRetry = retryAtMs === undefined ? 0 : 1;
+    const row: Row | undefined = this.#afterAttempt.get({
+      ...{ seq, round, startedAtMs, isRetry },
+      retryAtMs: retryAtMs ?? null,
+    });
+    if (row !== undefined) fallsDue(client, { seq, lane: isRetry, dueAtMs: whole(row, 'due_at_ms') });
+  }
+
+  /** Makes a free one due at a time, with the whole retry policy before it. */
+  place(client: Client, seq: number, dueAtMs: number): void {
+    this.#place.run(dueAtMs, seq);
+    isGone(client);
+    fallsDue(client, { seq, lane: 0, dueAtMs });
+  }
+
+  /** Retries need wait no longer: they take their old places. */
+  endWaits(client: Client): void {
+    if (client.awaiting === 0) return;
+    this.#endWaits.run(client.clientId, JSON.stringify([...client.leases.keys()]));
+    forgetLanesOf(client);
+  }
+
+  withdrawAll(client: Client, nowMs: number): void {
+    if (client.awaiting === 0) return;
+    this.#settleAll.run(nowMs, client.clientId);
+    this.#deleteAll.run(client.clientId);
+    this.#clients.count(client, -client.awaiting);
+    for (const lease of [...client.leases.values()]) this.#clients.endLease(client, lease);
+    forgetLanesOf(client);
+  }
+}

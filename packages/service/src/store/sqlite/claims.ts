@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Claim, ClaimedNotification, ClaimOptions, Target } from '../store.ts';
+import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
+import type { RegistrationTables } from './registrations.ts';
+import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
+import type { TargetTable } from './targets.ts';
+
+const LANES = [0, 1] as const;
+
+/** A claim that is being made for one TPP. */
+interface Turn {
+  readonly client: Client;
+  readonly target: Target;
+  readonly options: ClaimOptions;
+  readonly claimed: ClaimedNotification[];
+}
+
+/**
+ * Claiming. It writes nothing: leases are kept in memory, because the store is one process's. What it costs grows with
+ * what is claimed and, by a look into memory each, with the TPPs; not with what is awaiting.
+ */
+export class Claims {
+  readonly #clients: Clients;
+  readonly #registrations: RegistrationTables;
+  readonly #states: TargetTable;
+  readonly #inOrder: StatementSync;
+  readonly #details: StatementSync;
+  /** Where the next claim begins, so that each TPP is first in turn. */
+  #turn = 0;
+
+  constructor(database: DatabaseSync, clients: Clients, registrations: RegistrationTables, states: TargetTable) {
+    this.#clients = clients;
+    this.#registrations = registrations;
+    this.#states = states;
+    this.#inOrder = database.prepare(
+      `SELECT seq, due_at_ms FROM awaiting
+       WHERE client_id = ? AND is_retry = ? AND (due_at_ms, seq) > (?, ?) ORDER BY due_at_ms, seq`,
+    );
+    this.#details = database.prepare(
+      `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
+         awaiting.round_attempts, awaiting.round_began_at_ms
+       FROM awaiting JOIN event ON event.seq = awaiting.seq LEFT JOIN signed_set ON signed_set.seq = awaiting.seq
+       WHERE awaiting.seq = ?`,
+    );
+  }
+
+  /** Goes round the TPPs that have something awaiting, beginning after the last one served. */
+  claimDue(options: ClaimOptions): Claim {
+    const { list } = this.#clients;
+    const claimed: ClaimedNotification[] = [];
+    const begin = this.#turn;
+    for (const client of list) this.#clients.passLeases(client, options.nowMs);
+    for (let at = 0; at < list.length && claimed.length < options.limit; at += 1) {
+      const client = list[(begin + at) % list.length];
+      assert(client !== undefined);
+      const before = claimed.length;
+      this.#serve(client, options, claimed);
+      if (claimed.length > before) this.#turn = (begin + at + 1) % list.length;
+    }
+    return { claimed, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
+  }
+
+  /** Hands claims back that still stand. */
+  release(claimed: readonly ClaimedNotification[], nowMs: number): void {
+    for (const { jti, clientId, leaseToken, probe } of claimed) {
+      const lease = this.#clients.leaseOf(jti);
+      if (lease?.token !== leaseToken) continue;
+      this.#clients.freeLease(this.#clients.get(clientId), lease);
+      const isProbe = probe !== undefined && this.#states.of(clientId).unresponsiveSinceMs !== undefined;
+      if (isProbe) this.#states.holdProbe(clientId, nowMs);
+    }
+  }
+
+  #serve(client: Client, options: ClaimOptions, claimed: ClaimedNotification[]): void {
+    if (client.awaiting === 0) return;
+    const target = this.#registrations.targetOf(client.clientId);
+    if (target === undefined) return;
+    const turn = { client, target, options, claimed };
+    if (target.unresponsiveSinceMs !== undefined) this.#claimProbe(turn);
+    else if (client.lanes.some(({ dueHintMs }) => dueHintMs <= options.nowMs)) this.#claimWaiting(turn);
+  }
+
+  #claimWaiting({ client, target, options, claimed }: Turn): void {
+    const { nowMs, limit, roomFor } = options;
+    let room = Math.min(roomFor(target), limit - claimed.length);
+    const before = claimed.length;
+    for (const lane of LANES) {
+      const due = room > 0 ? this.#takeFrom(client, lane, room, nowMs) : [];
+      for (const place of due) claimed.push(this.#claim(client, target, place, options));
+      room -= due.length;
+    }
+    this.#states.countClaimed(client.clientId, claimed.length - before, nowMs);
+  }
+
+  #claimProbe({ client, target, options, claimed }: Turn): void {
+    const { nowMs, leaseMs, roomFor } = options;
+    if ((target.probeAtMs ?? 0) > nowMs || roomFor(target) <= 0) return;
+    const place = this.#first(client);
+    if (place === undefined) return;
+    for (const lane of client.lanes) lane.isExact = false;
+    claimed.push(this.#claim(client, target, place, options));
+    this.#states.holdProbe(client.clientId, nowMs + leaseMs);
+  }
+
+  #claim(client: Client, target: Target, place: Place, { nowMs, leaseMs }: ClaimOptions): ClaimedNotification {
+    const row = this.#details.get(place.seq);
+    assert(row !== undefined, 'what is awaiting has an event');
+    const lease = this.#clients.lease(client, text(row, 'jti'), place, nowMs + leaseMs);
+    return claimedOf(row, target, lease.token, this.#states.of(client.clientId).round);
+  }
+
+  /** What is free and due, in order, and moves the lane on past it. */
+  #takeFrom(client: Client, number: LaneNumber, wanted: number, nowMs: number): Place[] {
+    const lane = client.lanes[number];
+    const taken: Place[] = [];
+    if (lane.dueHintMs > nowMs) return taken;
+    for (const row of this.#inOrder.iterate(client.clientId, number, lane.afterDueMs, lane.afterSeq)) {
+      const place = { seq: whole(row, 'seq'), lane: number, dueAtMs: whole(row, 'due_at_ms') };
+      if (isFree(client, place.seq)) {
+        if (place.dueAtMs > nowMs || taken.length >= wanted) {
+          lane.dueHintMs = place.dueAtMs;
+          lane.isExact = true;
+          return taken;
+        }
+        taken.push(place);
+      }
+      lane.afterDueMs = place.dueAtMs;
+      lane.afterSeq = place.seq;
+    }
+    lane.dueHintMs = Number.POSITIVE_INFINITY;
+    lane.isExact = true;
+    return taken;
+  }
+
+  /** The first in the order of claiming that is free, due or not. */
+  #first(client: Client): Place | undefined {
+    for (const number of LANES) {
+      const lane = client.lanes[number];
+      for (const row of this.#inOrder.iterate(client.clientId, number, lane.afterDueMs, lane.afterSeq)) {
+        const seq = whole(row, 'seq');
+        if (isFree(client, seq)) return { seq, lane: number, dueAtMs: whole(row, 'due_at_ms') };
+      }
+    }
+    return undefined;
+  }
+
+  /** Bounds are made exact only where they decide. */
+  #nextDueAtMs(nowMs: number): number | undefined {
+    for (;;) {
+      let earliest = Number.POSITIVE_INFINITY;
+      let first: Client | undefined;
+      for (const client of this.#clients.list) {
+        const atMs = client.awaiting === 0 ? Number.POSITIVE_INFINITY : this.#hintOf(client, nowMs);
+        if (atMs < earliest) {
+          earliest = atMs;
+          first = client;
+        }
+      }
+      if (first === undefined) return undefined;
+      this.#makeExact(first, earliest);
+      if (this.#hintOf(first, nowMs) === earliest) return earliest;
+    }
+  }
+
+  /** When something of a TPP falls due at the earliest; what is due and had no room is left out. */
+  #hintOf(client: Client, nowMs: number): number {
+    const target = this.#registrations.targetOf(client.clientId);
+    if (target === undefined) return Number.POSITIVE_INFINITY;
+    let earliest = client.leaseEndHintMs;
+    if (target.probeAtMs !== undefined) return target.probeAtMs > nowMs ? target.probeAtMs : earliest;
+    for (const number of LANES) {
+      const lane = client.lanes[number];
+      // A bound that is past says nothing.
+      if (lane.dueHintMs <= nowMs && !lane.isExact) this.#lookAhead(client, number);
+      if (lane.dueHintMs > nowMs && lane.dueHintMs < earliest) earliest = lane.dueHintMs;
+    }
+    return earliest;
+  }
+
+  #makeExact(client: Client, hintMs: number): void {
+    if (client.leaseEndHintMs === hintMs) client.leaseEndHintMs = leaseEndMs(client);
+    for (const number of LANES) {
+      const lane = client.lanes[number];
+      if (lane.dueHintMs === hintMs && !lane.isExact) this.#lookAhead(client, number);
+    }
+  }
+
+  /** Wants none, so it stops at the first that is free: the hint is exact then. */
+  #lookAhead(client: Client, number: LaneNumber): void {
+    this.#takeFrom(client, number, 0, Number.POSITIVE_INFINITY);
+  }
+}
+
+function isFree(client: Client, seq: number): boolean {
+  const lease = client.leases.get(seq);
+  return lease === undefined || lease.isOver;
+}
+
+function claimedOf(row: Row, target: Target, leaseToken: number, round: number): ClaimedNotification {
+  const isSameRound = whole(row, 'round') === round;
+  return {
+    jti: text(row, 'jti'),
+    clientId: target.clientId,
+    callbackUrl: target.callbackUrl,
+    claims: claimsOf(row),
+    set: optionalText(row, 'set_jws'),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    attempts: whole(row, 'attempts'),
+    roundAttempts: isSameRound ? whole(row, 'round_attempts') : 0,
+    roundBeganAtMs: isSameRound ? optionalWhole(row, 'round_began_at_ms') : undefined,
+    retry: target.retry,
+    probe: target.unresponsiveSinceMs === undefined ? undefined : target.probes,
+    leaseToken,
+  };
+}

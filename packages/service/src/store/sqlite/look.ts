@@ -1,0 +1,50 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationRecord } from '../store.ts';
+import type { Clients } from './clients.ts';
+import type { RegistrationTables } from './registrations.ts';
+import { notificationOf, optionalWhole, whole } from './rows.ts';
+
+/** SQL of looking at what there is; writes nothing. */
+export class LookUps {
+  readonly #clients: Clients;
+  readonly #registrations: RegistrationTables;
+  readonly #notification: StatementSync;
+  readonly #attempts: StatementSync;
+  readonly #errors: StatementSync;
+  readonly #oldest: StatementSync;
+
+  constructor(database: DatabaseSync, clients: Clients, registrations: RegistrationTables) {
+    this.#clients = clients;
+    this.#registrations = registrations;
+    this.#notification = database.prepare(
+      `SELECT event.seq, event.jti, event.event_id, event.client_id, event.claims, event.published_at_ms,
+         signed_set.set_jws, awaiting.due_at_ms, settled.state, settled.at_ms, settled.acknowledged_by
+       FROM event LEFT JOIN signed_set ON signed_set.seq = event.seq LEFT JOIN awaiting ON awaiting.seq = event.seq
+         LEFT JOIN settled ON settled.seq = event.seq
+       WHERE event.jti = ? AND event.claims IS NOT NULL`,
+    );
+    this.#attempts = database.prepare('SELECT * FROM attempt WHERE seq = ? ORDER BY number');
+    this.#errors = database.prepare('SELECT * FROM reported_error WHERE seq = ? ORDER BY number');
+    this.#oldest = database.prepare('SELECT published_at_ms FROM awaiting ORDER BY seq LIMIT 1');
+  }
+
+  notification(jti: string): NotificationRecord | undefined {
+    const row = this.#notification.get(jti);
+    if (row === undefined) return undefined;
+    const seq = whole(row, 'seq');
+    const record = notificationOf(row, this.#attempts.all(seq), this.#errors.all(seq));
+    return { ...record, nextAttemptAtMs: this.#nextAttemptAtMs(record, optionalWhole(row, 'due_at_ms')) };
+  }
+
+  #nextAttemptAtMs(record: Pick<NotificationRecord, 'jti' | 'clientId'>, dueAtMs?: number): number | undefined {
+    const target = this.#registrations.targetOf(record.clientId);
+    if (target === undefined || target.unresponsiveSinceMs !== undefined) return undefined;
+    return this.#clients.leaseOf(record.jti)?.untilMs ?? dueAtMs;
+  }
+
+  /** In the order of publishing, which is that of age but for clocks that were set back. */
+  oldestAwaitingAtMs(): number | undefined {
+    const row = this.#oldest.get();
+    return row && whole(row, 'published_at_ms');
+  }
+}

@@ -1,0 +1,149 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ApiVersion } from '@tidings/protocol';
+import type { AuditEntry, CallbackUrlToStore, ChangeResult, SubscriptionToStore, Tpp } from '../store.ts';
+import type { AuditTable } from './audit.ts';
+import type { AwaitingTable } from './awaiting.ts';
+import type { Clients } from './clients.ts';
+import type { RegistrationTables } from './registrations.ts';
+import type { TargetTable } from './targets.ts';
+
+/** What changes of a TPP are made with. */
+export interface RetargetingParts {
+  readonly registrations: RegistrationTables;
+  readonly states: TargetTable;
+  readonly awaiting: AwaitingTable;
+  readonly clients: Clients;
+  readonly audit: AuditTable;
+}
+
+/**
+ * Changes of TPPs, of their registrations and of how their callback URLs fare, with what each means for the
+ * notifications that are awaiting. Must run inside a transaction.
+ */
+export class Retargeting {
+  readonly #parts: RetargetingParts;
+
+  constructor(parts: RetargetingParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns whether deliveries are affected */
+  putTpp(tpp: Tpp): boolean {
+    const { registrations, states } = this.#parts;
+    const { clientId } = tpp;
+    const before = registrations.targetOf(clientId);
+    registrations.putTpp(tpp);
+    const after = registrations.targetOf(clientId);
+    if (after?.callbackUrl === before?.callbackUrl) return !isDeepStrictEqual(after?.retry, before?.retry);
+    this.#moveAway(clientId);
+    if (after !== undefined) this.#startOver(clientId, () => states.beginRound(clientId));
+    return true;
+  }
+
+  removeTpp(clientId: string, nowMs: number): boolean {
+    const { registrations, states } = this.#parts;
+    this.#withdraw(clientId, nowMs);
+    states.remove(clientId);
+    return registrations.removeTpp(clientId);
+  }
+
+  createSubscription(subscription: SubscriptionToStore, nowMs: number): 'created' | 'exists' {
+    const { registrations } = this.#parts;
+    if (registrations.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
+    this.#replacing(subscription.clientId, nowMs, () => registrations.putSubscription(subscription));
+    return 'created';
+  }
+
+  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): ChangeResult {
+    const { registrations } = this.#parts;
+    const { clientId, eventSubscriptionId, apiVersion } = subscription;
+    const found = registrations.mayChangeSubscription(eventSubscriptionId, clientId, apiVersion);
+    if (found === 'changed') {
+      this.#replacing(clientId, nowMs, () => registrations.putSubscription(subscription));
+    }
+    return found;
+  }
+
+  deleteSubscription(clientId: string, id: string, through: ApiVersion, nowMs: number): ChangeResult {
+    const { registrations } = this.#parts;
+    const found = registrations.mayChangeSubscription(id, clientId, through);
+    if (found !== 'changed') return found;
+    this.#withdraw(clientId, nowMs);
+    this.#replacing(clientId, nowMs, () => registrations.deleteSubscription(clientId));
+    return found;
+  }
+
+  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): 'created' | 'exists' {
+    const { registrations } = this.#parts;
+    if (registrations.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
+    this.#changingCallbackUrl(callbackUrl.clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
+    return 'created';
+  }
+
+  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): ChangeResult {
+    const { registrations } = this.#parts;
+    const { clientId, callbackUrlId, apiVersion } = callbackUrl;
+    const found = registrations.mayChangeCallbackUrl(callbackUrlId, clientId, apiVersion);
+    if (found === 'changed')
+      this.#changingCallbackUrl(clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
+    return found;
+  }
+
+  deleteCallbackUrl(clientId: string, id: string, through: ApiVersion, nowMs: number): ChangeResult {
+    const { registrations } = this.#parts;
+    const found = registrations.mayChangeCallbackUrl(id, clientId, through);
+    if (found !== 'changed') return found;
+    if (registrations.subscriptionOf(clientId) === undefined) this.#withdraw(clientId, nowMs);
+    this.#changingCallbackUrl(clientId, nowMs, () => registrations.deleteCallbackUrl(clientId));
+    return found;
+  }
+
+  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): boolean {
+    const { registrations, states } = this.#parts;
+    if (registrations.targetOf(clientId)?.unresponsiveSinceMs === undefined) return false;
+    if (how === 'responsive') this.comeBack(clientId, nowMs);
+    else states.probeNow(clientId, nowMs);
+    this.#parts.audit.add(audit);
+    return true;
+  }
+
+  /** A callback URL is responsive again: the retry policy begins anew for all that is awaiting. */
+  comeBack(clientId: string, nowMs: number): void {
+    this.#startOver(clientId, () => this.#parts.states.comeBack(clientId, nowMs));
+  }
+
+  /** A callback URL that an event subscription supersedes has no effect on deliveries. */
+  #changingCallbackUrl(clientId: string, nowMs: number, change: () => void): void {
+    if (this.#parts.registrations.subscriptionOf(clientId) === undefined) this.#replacing(clientId, nowMs, change);
+    else change();
+  }
+
+  /**
+   * Runs a change of the registration that holds. Its callback URL counts as responsive then, the same one too; what is
+   * under way to the same one is left to finish.
+   */
+  #replacing(clientId: string, nowMs: number, change: () => void): void {
+    const { registrations, states } = this.#parts;
+    const before = registrations.targetOf(clientId);
+    change();
+    const after = registrations.targetOf(clientId);
+    if (before?.callbackUrl !== after?.callbackUrl) this.#moveAway(clientId);
+    const wasUnresponsive = states.of(clientId).unresponsiveSinceMs !== undefined;
+    this.#startOver(clientId, () => (wasUnresponsive ? states.comeBack(clientId, nowMs) : states.beginRound(clientId)));
+  }
+
+  /** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
+  #moveAway(clientId: string): void {
+    const { clients } = this.#parts;
+    clients.freeAllLeases(clients.get(clientId));
+  }
+
+  #startOver(clientId: string, begin: () => void): void {
+    begin();
+    this.#parts.awaiting.endWaits(this.#parts.clients.get(clientId));
+  }
+
+  #withdraw(clientId: string, nowMs: number): void {
+    this.#parts.awaiting.withdrawAll(this.#parts.clients.get(clientId), nowMs);
+  }
+}

@@ -1,0 +1,66 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Retention } from '../store.ts';
+import type { AuditTable } from './audit.ts';
+import type { AwaitingTable } from './awaiting.ts';
+import type { Clients } from './clients.ts';
+import { text, whole } from './rows.ts';
+
+// How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.
+const LOOKED_AT_BEYOND = 1000;
+
+/** SQL of what is dropped by age, each in portions by an index. Must run inside a transaction. */
+export class RetentionTables {
+  readonly #clients: Clients;
+  readonly #awaiting: AwaitingTable;
+  readonly #audit: AuditTable;
+  readonly #oldestAwaiting: StatementSync;
+  readonly #oldestSettled: StatementSync;
+  readonly #dropNotification: readonly StatementSync[];
+  readonly #dropEvents: StatementSync;
+
+  constructor(database: DatabaseSync, clients: Clients, awaiting: AwaitingTable, audit: AuditTable) {
+    this.#clients = clients;
+    this.#awaiting = awaiting;
+    this.#audit = audit;
+    this.#oldestAwaiting = database.prepare(
+      'SELECT seq, client_id, published_at_ms FROM awaiting ORDER BY seq LIMIT ?',
+    );
+    this.#oldestSettled = database.prepare('SELECT seq FROM settled WHERE at_ms < ? ORDER BY at_ms LIMIT ?');
+    this.#dropNotification = [
+      'DELETE FROM settled WHERE seq = ?',
+      'DELETE FROM attempt WHERE seq = ?',
+      'DELETE FROM reported_error WHERE seq = ?',
+      'DELETE FROM signed_set WHERE seq = ?',
+      'UPDATE event SET claims = NULL, is_droppable = 1 WHERE seq = ?',
+    ].map((sql) => database.prepare(sql));
+    this.#dropEvents = database.prepare(
+      `DELETE FROM event WHERE seq IN
+         (SELECT seq FROM event WHERE is_droppable = 1 AND published_at_ms < ? ORDER BY published_at_ms LIMIT ?)`,
+    );
+  }
+
+  /** In the order of publishing, which is that of age but for clocks that were set back. */
+  expire(publishedBeforeMs: number, limit: number, nowMs: number): number {
+    let count = 0;
+    for (const row of this.#oldestAwaiting.all(limit + LOOKED_AT_BEYOND)) {
+      if (count >= limit) break;
+      if (whole(row, 'published_at_ms') >= publishedBeforeMs) continue;
+      const client = this.#clients.get(text(row, 'client_id'));
+      const seq = whole(row, 'seq');
+      const lease = client.leases.get(seq);
+      if (lease !== undefined && !lease.isOver) continue;
+      if (this.#awaiting.settle(client, seq, { state: 'expired', atMs: nowMs })) count += 1;
+    }
+    if (count === 0) return 0;
+    const detail = { count, publishedBeforeMs };
+    this.#audit.add({ atMs: nowMs, actor: 'tidings', action: 'expire', subject: 'notifications', detail });
+    return count;
+  }
+
+  drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): number {
+    const rows = this.#oldestSettled.all(notificationsBeforeMs, limit);
+    for (const row of rows) for (const statement of this.#dropNotification) statement.run(whole(row, 'seq'));
+    const { changes } = this.#dropEvents.run(eventsBeforeMs, limit - rows.length);
+    return rows.length + Number(changes);
+  }
+}

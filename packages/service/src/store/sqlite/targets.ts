@@ -1,0 +1,145 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Target } from '../store.ts';
+import { optionalWhole, type Row, text, whole } from './rows.ts';
+import type { UndoLog } from './undo.ts';
+
+// Longer than any ramp: after it nobody asks how much was claimed since.
+const COUNTED_AFTER_BACK_MS = 3_600_000;
+
+/** How the callback URL that holds for a TPP has fared, whatever that URL is. */
+export interface TargetState
+  extends Pick<Target, 'unresponsiveSinceMs' | 'probeAtMs' | 'probes' | 'backAtMs' | 'claimedSinceBack'> {
+  /** Grows whenever the retry policy begins anew for all that is awaiting. */
+  readonly round: number;
+}
+
+const NEVER_USED: TargetState = {
+  round: 0,
+  unresponsiveSinceMs: undefined,
+  probeAtMs: undefined,
+  probes: 0,
+  backAtMs: undefined,
+  claimedSinceBack: 0,
+};
+
+/**
+ * One row per TPP, kept in memory too, so that turning unresponsive and coming back cost the same whatever is awaiting.
+ * Writes must run inside a transaction.
+ */
+export class TargetTable {
+  readonly #undo: UndoLog;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #states = new Map<string, TargetState>();
+  /** TPPs whose state in memory is ahead of that on disk. */
+  readonly #ahead = new Set<string>();
+  readonly #unresponsive = new Set<string>();
+
+  constructor(database: DatabaseSync, undo: UndoLog) {
+    this.#undo = undo;
+    this.#upsert = database.prepare(
+      `INSERT INTO target (client_id, round, unresponsive_since_ms, probe_at_ms, probes, back_at_ms, claimed_since_back)
+       VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (client_id) DO UPDATE SET round = excluded.round,
+         unresponsive_since_ms = excluded.unresponsive_since_ms, probe_at_ms = excluded.probe_at_ms,
+         probes = excluded.probes, back_at_ms = excluded.back_at_ms, claimed_since_back = excluded.claimed_since_back`,
+    );
+    this.#delete = database.prepare('DELETE FROM target WHERE client_id = ?');
+    for (const row of database.prepare('SELECT * FROM target').all()) {
+      this.#put(text(row, 'client_id'), stateOf(row));
+    }
+  }
+
+  of(clientId: string): TargetState {
+    return this.#states.get(clientId) ?? NEVER_USED;
+  }
+
+  /** TPPs whose callback URL is unresponsive. */
+  unresponsive(): string[] {
+    return [...this.#unresponsive];
+  }
+
+  beginRound(clientId: string): void {
+    const state = this.of(clientId);
+    this.#write(clientId, { ...state, round: state.round + 1 });
+  }
+
+  /** It is responsive again, however that came. */
+  comeBack(clientId: string, nowMs: number): void {
+    this.#write(clientId, { ...NEVER_USED, round: this.of(clientId).round + 1, backAtMs: nowMs });
+  }
+
+  becomeUnresponsive(clientId: string, sinceMs: number, probeAtMs: number): void {
+    this.#write(clientId, { ...this.of(clientId), unresponsiveSinceMs: sinceMs, probeAtMs, probes: 0 });
+  }
+
+  probeFailed(clientId: string, probes: number, probeAtMs: number): void {
+    this.#write(clientId, { ...this.of(clientId), probes, probeAtMs });
+  }
+
+  probeNow(clientId: string, nowMs: number): void {
+    this.#write(clientId, { ...this.of(clientId), probeAtMs: nowMs });
+  }
+
+  /** No other probe before that; in memory only, as is the lease of the probe. */
+  holdProbe(clientId: string, untilMs: number): void {
+    this.#keep(clientId, { ...this.of(clientId), probeAtMs: untilMs });
+  }
+
+  /** Counts what was claimed while it may still be ramping up. It is written with what is recorded next. */
+  countClaimed(clientId: string, count: number, nowMs: number): void {
+    const state = this.of(clientId);
+    if (count === 0 || state.backAtMs === undefined || nowMs - state.backAtMs > COUNTED_AFTER_BACK_MS) return;
+    this.#keep(clientId, { ...state, claimedSinceBack: state.claimedSinceBack + count });
+    this.#ahead.add(clientId);
+  }
+
+  /** Writes what was only counted. */
+  catchUp(clientId: string): void {
+    if (this.#ahead.has(clientId)) this.#write(clientId, this.of(clientId));
+  }
+
+  remove(clientId: string): void {
+    this.#delete.run(clientId);
+    this.#keep(clientId, undefined);
+  }
+
+  #write(clientId: string, state: TargetState): void {
+    const { round, unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack } = state;
+    this.#upsert.run(
+      clientId,
+      round,
+      unresponsiveSinceMs ?? null,
+      probeAtMs ?? null,
+      probes,
+      backAtMs ?? null,
+      claimedSinceBack,
+    );
+    if (this.#ahead.delete(clientId)) this.#undo.add(() => this.#ahead.add(clientId));
+    this.#keep(clientId, state);
+  }
+
+  #keep(clientId: string, state: TargetState | undefined): void {
+    const before = this.#states.get(clientId);
+    this.#put(clientId, state);
+    this.#undo.add(() => this.#put(clientId, before));
+  }
+
+  #put(clientId: string, state: TargetState | undefined): void {
+    if (state === undefined) this.#states.delete(clientId);
+    else this.#states.set(clientId, state);
+    if (state?.unresponsiveSinceMs === undefined) this.#unresponsive.delete(clientId);
+    else this.#unresponsive.add(clientId);
+  }
+}
+
+function stateOf(row: Row): TargetState {
+  return {
+    round: whole(row, 'round'),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+    probeAtMs: optionalWhole(row, 'probe_at_ms'),
+    probes: whole(row, 'probes'),
+    backAtMs: optionalWhole(row, 'back_at_ms'),
+    claimedSinceBack: whole(row, 'claimed_since_back'),
+  };
+}

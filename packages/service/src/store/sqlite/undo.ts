@@ -1,0 +1,33 @@
+/**
+ * What is kept in memory beside the database changes with it: each change leaves here how to take it back, for a
+ * transaction, or a part of it, that is rolled back.
+ */
+export class UndoLog {
+  readonly #steps: (() => void)[] = [];
+  readonly #listeners: (() => void)[] = [];
+
+  /** @param listener called after each rollback, for what is only a cache and is forgotten then */
+  onRollBack(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  add(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** Where the log stands. */
+  mark(): number {
+    return this.#steps.length;
+  }
+
+  /** Takes back what was changed since, the newest first. */
+  rollBackTo(mark: number): void {
+    while (this.#steps.length > mark) this.#steps.pop()?.();
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** What was changed is on disk. */
+  clear(): void {
+    this.#steps.length = 0;
+  }
+}

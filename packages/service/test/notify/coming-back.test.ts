@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isRampingUp, probeDelayMs, rampRoom } from '../../src/notify/coming-back.ts';
+import type { Target } from '../../src/store/store.ts';
+import { START_MS } from '../support/fake-clock.ts';
+
+const SETTINGS = {
+  ...{ probeDelayMs: 1000, probeDelayMaxMs: 10_000 },
+  ...{ rampPerSecond: 10, rampDoublingMs: 1000, rampMs: 5000 },
+};
+
+function targetBack(claimedSinceBack: number, backAtMs: number | undefined = START_MS): Target {
+  const never = { retry: undefined, unresponsiveSinceMs: undefined, probeAtMs: undefined, probes: 0 };
+  return { clientId: 'a', callbackUrl: 'https://a.example/', ...never, backAtMs, claimedSinceBack };
+}
+
+test('the wait before a probe doubles up to the longest, however many have failed', () => {
+  const waits = [0, 1, 2, 3, 4, 5000].map((probes) => probeDelayMs(SETTINGS, probes));
+  assert.deepEqual(waits, [1000, 2000, 4000, 8000, 10_000, 10_000]);
+});
+
+test('a callback URL ramps up for its time after it came back, and one that never did does not', () => {
+  const at = (afterMs: number) => isRampingUp(targetBack(0), SETTINGS, START_MS + afterMs);
+  assert.deepEqual([-1, 0, 4999, 5000].map(at), [false, true, true, false]);
+  assert.equal(isRampingUp({ ...targetBack(0), backAtMs: undefined }, SETTINGS, START_MS), false);
+});
+
+test('one is allowed at once, and what is allowed a second doubles', () => {
+  const allowed = [0, 1000, 2000, 3000, 4000].map((afterMs) => rampRoom(targetBack(0), SETTINGS, START_MS + afterMs));
+  assert.equal(allowed[0], 1);
+  const perSecond = allowed.slice(1).map((sum, at) => sum - (allowed[at] ?? 0));
+  // 10 a second at first: 10/ln 2 in the first second, for the rate grows within it too.
+  assert.deepEqual(perSecond, [14, 29, 57, 116]);
+});
+
+test('what was claimed since it came back is taken off, and it never goes below nothing', () => {
+  const room = (claimed: number) => rampRoom(targetBack(claimed), SETTINGS, START_MS + 1000);
+  assert.deepEqual([0, 10, 15, 16, 1000].map(room), [15, 5, 0, 0, 0]);
+});

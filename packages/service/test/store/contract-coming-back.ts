@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { AuditEntry, ClaimedNotification, Store } from '../../src/store/store.ts';
+import { jtiOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
+import {
+  acknowledge,
+  CEASE,
+  ceaseUntil,
+  claim,
+  claimOne,
+  fail,
+  jtisOf,
+  LEASE_MS,
+  look,
+  numbered,
+  type OpenFor,
+  publish,
+  register,
+  retryAt,
+  targetOf,
+} from './opened.ts';
+
+const NEW_URL = 'https://new.example/open-banking/v4.0/event-notifications';
+const AUDIT: AuditEntry = { atMs: START_MS, actor: 'ops', action: 'callback-url-responsive', subject: 'a', detail: {} };
+
+/** One that waits for a retry, one that ceased, and one that is still claimed; the callback URL is unresponsive. */
+async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNotification }> {
+  await register(store, ['a', 'b']);
+  await publish(store, 'a', ['waiting', 'ceased', 'claimed']);
+  await publish(store, 'b', ['of-b']);
+  const [waiting, ceased, claimed] = await claim(store, { roomFor: ({ clientId }) => (clientId === 'a' ? 9 : 0) });
+  assert.ok(waiting && ceased && claimed);
+  await fail(store, waiting, retryAt(50_000), 50);
+  await fail(store, ceased, ceaseUntil(5000), 100);
+  await fail(store, await claimOne(store), CEASE, 100);
+  return { claimed };
+}
+
+function rounds(claimed: readonly ClaimedNotification[]): unknown[] {
+  return claimed.map((one) => [one.jti, one.attempts, one.roundAttempts, one.roundBeganAtMs, one.probe]);
+}
+
+/** Both that waited and that ceased are due, oldest first, with the whole retry policy before them. */
+async function assertIsBack(store: Store, afterMs: number): Promise<void> {
+  const { unresponsiveSinceMs, probeAtMs, probes, backAtMs } = await targetOf(store, 'a');
+  assert.deepEqual([unresponsiveSinceMs, probeAtMs, probes, backAtMs], [undefined, undefined, 0, START_MS + afterMs]);
+  assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+  assert.deepEqual(
+    rounds(await claim(store, { afterMs })),
+    ['waiting', 'ceased'].map((id) => [jtiOf(id), 1, 0, undefined, undefined]),
+  );
+  assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 100);
+}
+
+/** The ways back of an unresponsive callback URL. */
+export function describeComingBack(open: OpenFor): void {
+  describe('coming back', () => {
+    describeByAcknowledgement(open);
+    describeByRegistration(open);
+    describeByOperator(open);
+    describeRamp(open);
+  });
+}
+
+function describeByAcknowledgement(open: OpenFor): void {
+  test('an acknowledged probe makes it responsive: retry waits end, and a new round begins', async (t) => {
+    const { store } = await open(t);
+    await waitingCeasedClaimed(store);
+    await publish(store, 'a', ['later'], 4000);
+    const probe = await claimOne(store, 5000);
+    assert.equal(probe.jti, jtiOf('ceased'), 'first attempts and what ceased go before retries');
+    assert.equal(await acknowledge(store, probe, 5200), 'came-back');
+    const due = await claim(store, { afterMs: 5200 });
+    assert.deepEqual(jtisOf(due), ['waiting', 'later'].map(jtiOf));
+    assert.deepEqual([due[0]?.roundAttempts, due[0]?.roundBeganAtMs], [0, undefined]);
+    assert.equal((await targetOf(store, 'a')).backAtMs, START_MS + 5200);
+  });
+
+  test('so does one that was still under way; other claims stand', async (t) => {
+    const { store, reopen } = await open(t);
+    const { claimed } = await waitingCeasedClaimed(store);
+    assert.equal(await acknowledge(store, claimed, 300), 'came-back');
+    await assertIsBack(store, 300);
+    const reopened = await reopen(START_MS + 400);
+    assert.equal((await targetOf(reopened, 'a')).backAtMs, START_MS + 300);
+  });
+
+  test('so does a late one, of a claim that was taken over, and one of what is not awaiting any more', async (t) => {
+    const { store } = await open(t);
+    const { claimed } = await waitingCeasedClaimed(store);
+    assert.equal(await acknowledge(store, claimed, LEASE_MS + 300), 'came-back');
+    const [again] = await claim(store, { afterMs: LEASE_MS + 300 });
+    assert.ok(again);
+    await fail(store, again, CEASE, LEASE_MS + 400);
+    assert.equal(await acknowledge(store, claimed, LEASE_MS + 500), 'came-back');
+    assert.equal((await store.counts()).unresponsive, 1, 'that of b');
+  });
+
+  test('an acknowledgement while it is responsive changes nothing for the others', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['waits', 'acknowledged']);
+    const [waits, acknowledges] = await claim(store);
+    assert.ok(waits && acknowledges);
+    await fail(store, waits, retryAt(50_000), 100);
+    assert.equal(await acknowledge(store, acknowledges, 200), 'applied');
+    assert.equal((await targetOf(store, 'a')).backAtMs, undefined);
+    assert.deepEqual(await claim(store, { afterMs: 49_999 }), []);
+    assert.equal((await claimOne(store, 50_000)).roundAttempts, 1);
+  });
+
+  test('what ceased, came back and ceased again has had two whole rounds', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['e1', 'e2']);
+    const [first, second] = await claim(store);
+    assert.ok(first && second);
+    await fail(store, first, ceaseUntil(5000), 100);
+    await acknowledge(store, second, 1100);
+    const again = await claimOne(store, 1100);
+    await fail(store, again, retryAt(3000), 2100);
+    const third = await claimOne(store, 3000);
+    assert.deepEqual([third.roundAttempts, third.roundBeganAtMs, third.attempts], [1, START_MS + 2000, 2]);
+    await fail(store, third, CEASE, 3100);
+    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 3100);
+  });
+}
+
+function describeByRegistration(open: OpenFor): void {
+  for (const [name, callbackUrl] of [
+    ['the same', urlOf('a')],
+    ['another', NEW_URL],
+  ] as const) {
+    test(`a replaced event subscription with ${name} callback URL makes it responsive`, async (t) => {
+      const { store } = await open(t);
+      const { claimed } = await waitingCeasedClaimed(store);
+      await store.replaceSubscription(subscriptionOf('a', { callbackUrl }), START_MS + 300);
+      if (callbackUrl === NEW_URL) assert.equal(await acknowledge(store, claimed, 300), 'applied');
+      await assertIsBack(store, 300);
+    });
+  }
+
+  test('so does an event subscription that takes the place of the callback URL resource', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    const callbackUrl = {
+      clientId: 'a',
+      callbackUrlId: 'cb',
+      apiVersion: 'v3.1',
+      version: '3.1',
+      url: urlOf('a'),
+    } as const;
+    await store.createCallbackUrl(callbackUrl, START_MS);
+    await publish(store, 'a', ['e1']);
+    await fail(store, await claimOne(store), CEASE, 100);
+    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, START_MS + 100);
+    await store.createSubscription(subscriptionOf('a'), START_MS + 300);
+    assert.deepEqual(rounds(await claim(store, { afterMs: 300 })), [[jtiOf('e1'), 1, 0, undefined, undefined]]);
+    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
+  });
+
+  test('a callback URL resource that is superseded brings nothing back', async (t) => {
+    const { store } = await open(t);
+    await waitingCeasedClaimed(store);
+    const callbackUrl = {
+      clientId: 'a',
+      callbackUrlId: 'cb',
+      apiVersion: 'v3.1',
+      version: '3.1',
+      url: NEW_URL,
+    } as const;
+    await store.createCallbackUrl(callbackUrl, START_MS + 300);
+    await store.replaceCallbackUrl({ ...callbackUrl, url: urlOf('a') }, START_MS + 300);
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, START_MS + 100);
+    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
+  });
+
+  test('a registration that is replaced while all is well begins a new round too', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['waits']);
+    await fail(store, await claimOne(store), retryAt(50_000), 100);
+    await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
+    assert.deepEqual(rounds(await claim(store, { afterMs: 300 })), [[jtiOf('waits'), 1, 0, undefined, undefined]]);
+    assert.equal((await targetOf(store, 'a')).backAtMs, undefined, 'it never was away');
+  });
+}
+
+function describeByOperator(open: OpenFor): void {
+  test('the operator says that it is responsive, and that is on record', async (t) => {
+    const { store } = await open(t);
+    await waitingCeasedClaimed(store);
+    assert.equal(await store.bringBack('a', 'responsive', START_MS + 300, AUDIT), true);
+    await assertIsBack(store, 300);
+    const [entry, ...others] = await store.auditEntries(undefined, 10);
+    assert.deepEqual({ ...entry, id: '' }, { ...AUDIT, id: '' });
+    assert.deepEqual(others, []);
+  });
+
+  test('the operator has it probed now; it stays unresponsive until a probe is acknowledged', async (t) => {
+    const { store } = await open(t);
+    await waitingCeasedClaimed(store);
+    assert.equal(await store.bringBack('a', 'probe-now', START_MS + 300, AUDIT), true);
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, START_MS + 100);
+    const probe = await claimOne(store, 300);
+    assert.deepEqual([probe.jti, probe.probe], [jtiOf('ceased'), 0]);
+    assert.equal((await store.auditEntries(undefined, 10)).length, 1);
+  });
+
+  test('there is nothing to bring back of a TPP that is responsive, suspended, only polls, or is not known', async (t) => {
+    const { store } = await open(t);
+    await waitingCeasedClaimed(store);
+    await register(store, ['well']);
+    await register(store, ['polls'], { callbackUrl: undefined });
+    await store.putTpp({ ...tppOf('b'), isSuspended: true }, START_MS);
+    for (const clientId of ['well', 'polls', 'b', 'nobody']) {
+      for (const how of ['responsive', 'probe-now'] as const) {
+        assert.equal(await store.bringBack(clientId, how, START_MS + 300, AUDIT), false, clientId);
+      }
+    }
+    assert.deepEqual(await store.auditEntries(undefined, 10), []);
+  });
+}
+
+function describeRamp(open: OpenFor): void {
+  test('what is claimed since it came back is counted for whoever ramps up', async (t) => {
+    const { store } = await open(t);
+    const { claimed } = await waitingCeasedClaimed(store);
+    await publish(store, 'a', numbered('e', 5));
+    await acknowledge(store, claimed, 300);
+    const seen: number[] = [];
+    const roomFor = (room: number) => (target: { claimedSinceBack: number }) => {
+      seen.push(target.claimedSinceBack);
+      return room;
+    };
+    await claim(store, { afterMs: 300, roomFor: roomFor(2) });
+    await claim(store, { afterMs: 301, roomFor: roomFor(3) });
+    await claim(store, { afterMs: 302, roomFor: roomFor(0) });
+    assert.deepEqual(seen, [0, 2, 5]);
+    assert.equal((await targetOf(store, 'a')).claimedSinceBack, 5);
+  });
+
+  test('coming back again begins to count anew', async (t) => {
+    const { store } = await open(t);
+    const { claimed } = await waitingCeasedClaimed(store);
+    await acknowledge(store, claimed, 300);
+    const [first, second] = await claim(store, { afterMs: 300 });
+    assert.ok(first && second);
+    await fail(store, first, CEASE, 400);
+    assert.equal(await acknowledge(store, second, 500), 'came-back');
+    const { backAtMs, claimedSinceBack } = await targetOf(store, 'a');
+    assert.deepEqual([backAtMs, claimedSinceBack], [START_MS + 500, 0]);
+    assert.deepEqual(jtisOf(await claim(store, { afterMs: 500 })), [first.jti]);
+    assert.equal((await look(store, first.jti)).attempts.length, 2);
+  });
+}
