@@ -8,7 +8,11 @@ import type { OpenedStore } from './opened.ts';
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
 
-let template: string | undefined;
+// Databases that nobody uses, and which are empty.
+const free: string[] = [];
+const TABLES = [
+  ...['tpp', 'event_subscription', 'callback_url', 'target', 'event', 'notification', 'history', 'audit', 'signing_key'],
+];
 
 function openAt(url: string) {
   return openPostgresStore({
@@ -20,12 +24,7 @@ function openAt(url: string) {
 }
 
 async function open(): Promise<OpenedStore> {
-  if (template === undefined) {
-    const opened = await openAt(await server.createDatabase('template_tidings'));
-    await opened.store.close();
-    template = 'template_tidings';
-  }
-  const url = await server.createDatabase(undefined, template);
+  const url = free.pop() ?? (await server.createDatabase());
   const first = await openAt(url);
   let { store } = first;
   return {
@@ -37,7 +36,8 @@ async function open(): Promise<OpenedStore> {
     },
     close: async () => {
       await store.close();
-      await server.run(`DROP DATABASE ${new URL(url).pathname.slice(1)}`);
+      await server.run(TABLES.map((table) => `DELETE FROM ${table}`).join('; '), new URL(url).pathname.slice(1));
+      free.push(url);
     },
   };
 }

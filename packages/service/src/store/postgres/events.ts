@@ -1,17 +1,19 @@
-import type {
-  BankEvent,
-  ClaimedNotification,
-  DecideFanOut,
-  FanOut,
-  HandOver,
-  NoNotificationReason,
-  PublishOutcome,
-  PublishResult,
-  Target,
+import assert from 'node:assert/strict';
+import {
+  type BankEvent,
+  type ClaimedNotification,
+  type DecideFanOut,
+  type FanOut,
+  type HandOver,
+  type NoNotificationReason,
+  type PublishOutcome,
+  type PublishResult,
+  StoreError,
+  type Target,
 } from '../store.ts';
 import { type Database, Overtaken, type Transaction } from './database.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
-import { jsonOf, optionalText, type Row, storable, text } from './rows.ts';
+import { jsonOf, optionalText, type Row, storable, text, whole } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
 
 /** What publishing is asked for. */
@@ -137,15 +139,18 @@ const INSERT = `
     INSERT INTO notification
       (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims)
     SELECT jti, client_id, id, $2::bigint, $2::bigint + CASE WHEN l THEN $3::bigint ELSE 0 END, l, l::int, claims
-    FROM r WHERE jti IS NOT NULL)
-  SELECT count(*) AS count FROM fresh`;
+    FROM r WHERE jti IS NOT NULL ON CONFLICT DO NOTHING RETURNING 1)
+  SELECT (SELECT count(*) FROM fresh) AS events, (SELECT count(*) FROM made) AS notifications,
+    (SELECT count(jti) FROM r) AS expected`;
 
 async function insert(transaction: Transaction, { rows, nowMs, handOver, counts }: Batch): Promise<void> {
   const [[inserted]] = await Promise.all([
     transaction.query(INSERT, [jsonOf(rows), nowMs, handOver?.leaseMs ?? 0]),
     countClaimed(transaction, counts),
   ]);
-  if (inserted?.['count'] !== rows.length) throw new Overtaken('another published some of these events');
+  assert(inserted !== undefined);
+  if (whole(inserted, 'events') !== rows.length) throw new Overtaken('another published some of these events');
+  if (whole(inserted, 'notifications') !== whole(inserted, 'expected')) throw new StoreError('a jti was used before');
 }
 
 function freshOutcome(eventId: string, fanOut: FanOut): PublishOutcome {
