@@ -1,5 +1,5 @@
 import { after } from 'node:test';
-import { startPostgres } from '../../../../test/support/postgres-server.ts';
+import { startPostgres } from '../support/postgres-server.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { describeStoreContract } from './contract.ts';
@@ -11,7 +11,17 @@ after(() => server.stop());
 // Databases that nobody uses, and which are empty.
 const free: string[] = [];
 const TABLES = [
-  ...['tpp', 'event_subscription', 'callback_url', 'target', 'event', 'notification', 'history', 'audit', 'signing_key'],
+  ...[
+    'tpp',
+    'event_subscription',
+    'callback_url',
+    'target',
+    'event',
+    'notification',
+    'history',
+    'audit',
+    'signing_key',
+  ],
 ];
 
 function openAt(url: string) {

@@ -24,7 +24,7 @@ export class Changes {
   #offered = new Set<string>();
   #retargeted = new Set<string>();
   #isGathering = false;
-  #cancel = () => {};
+  #cancel: (() => void) | undefined;
 
   constructor(options: ChangesOptions) {
     this.#options = options;
@@ -63,7 +63,7 @@ export class Changes {
   }
 
   stop(): void {
-    this.#cancel();
+    this.#cancel?.();
     this.#listeners.clear();
   }
 

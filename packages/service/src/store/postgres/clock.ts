@@ -49,14 +49,16 @@ export async function createDatabaseClock({ local, ask }: DatabaseClockOptions):
   for (let more = 1; more < MEASURES_AT_START; more += 1) best = better(best, await measure());
   let last = Number.NEGATIVE_INFINITY;
   let isStopped = false;
-  let cancel = () => {};
+  let cancel: (() => void) | undefined;
   const again = () => {
-    cancel = local.after(MEASURE_EVERY_MS, async () => {
+    cancel = local.after(MEASURE_EVERY_MS, () => {
+      const take = (next?: Measure) => {
+        if (isStopped) return;
+        if (next !== undefined) best = better(best, next);
+        again();
+      };
       // While it is away the time goes on.
-      const next = await measure().catch(() => undefined);
-      if (isStopped) return;
-      if (next !== undefined) best = better(best, next);
-      again();
+      void measure().then(take, () => take());
     });
   };
   again();
@@ -70,7 +72,7 @@ export async function createDatabaseClock({ local, ask }: DatabaseClockOptions):
     after: (delayMs, callback) => local.after(delayMs, callback),
     stop: () => {
       isStopped = true;
-      cancel();
+      cancel?.();
     },
   };
 }

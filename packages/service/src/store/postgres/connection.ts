@@ -4,7 +4,7 @@ import pg from 'pg';
 export interface ConnectionOptions {
   /** `postgres://user@host:port/database`, without a password. */
   readonly url: string;
-  /** Undefined: the server does not ask for one. */
+  /** Undefined: the variable PGPASSWORD, where there is one. */
   readonly password: string | undefined;
   /** PEM roots that the certificate of the server must lead to, for the host of the URL; undefined: no TLS. */
   readonly ca: string | Buffer | undefined;
@@ -29,8 +29,14 @@ const types = {
 /** What every connection has in common. Nothing in it is state of a session, which a transaction pooler would lose. */
 export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
   const { url, password, ca, statementTimeoutMs } = options;
+  // Taken apart here: left to the driver, what a URL says would go before everything else.
+  const { hostname, port, username, pathname } = new URL(url);
   return {
-    connectionString: url,
+    host: hostname.replace(/^\[|\]$/g, ''),
+    ...(port !== '' && { port: Number(port) }),
+    user: decodeURIComponent(username),
+    database: decodeURIComponent(pathname.slice(1)),
+    // Undefined: the driver takes the variable PGPASSWORD.
     ...(password !== undefined && { password }),
     // Node checks both the chain and the name: verify-full.
     ...(ca !== undefined && { ssl: { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' } }),
@@ -39,7 +45,7 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
     application_name: 'tidings',
     keepAlive: true,
     types,
-  } as pg.ClientConfig;
+  };
 }
 
 /** A pool that recovers by itself: a connection that broke is left out, and another made when it is needed. */

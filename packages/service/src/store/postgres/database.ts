@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { StoreError } from '../store.ts';
 import { TIMEOUT_MARGIN_MS } from './connection.ts';
 import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
-import { lockStatement, type Locks } from './locks.ts';
+import { type Locks, lockStatement } from './locks.ts';
 import type { Row } from './rows.ts';
 
 /** Values of a statement. Rows go in as one JSON document each, see {@link jsonOf}. */
@@ -63,6 +63,21 @@ export class Database {
         if (!isWorthRepeating(error) && !(error instanceof Overtaken)) throw error;
         if (repeats === REPEATS_MAX) throw new StoreError('too many others at once', { cause: error });
       }
+    }
+  }
+
+  /** One statement that reads rows by their primary keys: it needs nothing around it. */
+  async look(text: string, values: Values = []): Promise<Row[]> {
+    const client = await this.#connect();
+    try {
+      const query = { text, values: [...values], query_timeout: this.#statementTimeoutMs };
+      const { rows } = await client.query<Row>(query);
+      client.release();
+      return rows;
+    } catch (error) {
+      const cause = asStoreError(error);
+      client.release(isOfStatement(cause) ? undefined : true);
+      throw cause;
     }
   }
 

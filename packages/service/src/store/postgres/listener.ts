@@ -25,7 +25,7 @@ export function listenTo(options: ListenerOptions): () => Promise<void> {
   let client: pg.Client | undefined;
   let retryMs = RETRY_MIN_MS;
   let isStopped = false;
-  let cancel = () => {};
+  let cancel: (() => void) | undefined;
   const retry = (broken: pg.Client, error: unknown) => {
     if (client !== broken) return;
     client = undefined;
@@ -55,7 +55,7 @@ export function listenTo(options: ListenerOptions): () => Promise<void> {
   connect();
   return async () => {
     isStopped = true;
-    cancel();
+    cancel?.();
     await client?.end().catch(() => undefined);
   };
 }

@@ -4,7 +4,7 @@ import { notificationOf, optionalWhole, storable, whole } from './rows.ts';
 
 /** A notification as the operator sees it: awaiting, or else history. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
-  const [awaiting] = await database.read(
+  const [awaiting] = await database.look(
     `SELECT n.jti, n.event_id, n.client_id, 'awaiting' AS state, n.claims, n.set_jws, n.published_at_ms,
        NULL AS acknowledged_by, n.error_log, n.attempt_log,
        CASE WHEN t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL THEN n.due_at_ms END AS next_attempt_at_ms
@@ -13,7 +13,7 @@ export async function findNotification(database: Database, jti: string): Promise
   );
   if (awaiting !== undefined) return notificationOf(awaiting);
   // The newest: an id is used again only for an event that is published again after all of it was dropped.
-  const [ended] = await database.read(
+  const [ended] = await database.look(
     'SELECT *, NULL AS next_attempt_at_ms FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1',
     [storable(jti)],
   );

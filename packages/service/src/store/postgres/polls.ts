@@ -61,7 +61,8 @@ async function report(transaction: Transaction, clientId: string, poll: PollToSt
   const rows = jsonOf(jtis.map((jti) => ({ jti, entries: entries.get(jti) })));
   const log = `(coalesce(n.error_log, '{}') || r.entries)[
     greatest(coalesce(cardinality(n.error_log), 0) + cardinality(r.entries) + 1 - ${ERRORS_PER_NOTIFICATION_MAX}, 1):]`;
-  const from = 'FROM json_to_recordset($2::json) AS r(jti text, entries text[]) WHERE n.jti = r.jti AND n.client_id = $1';
+  const from =
+    'FROM json_to_recordset($2::json) AS r(jti text, entries text[]) WHERE n.jti = r.jti AND n.client_id = $1';
   await transaction.query(`UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from}`, [
     clientId,
     rows,

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { once } from '../../base/once.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
 import { addAudit, auditEntries } from './audit.ts';
 import { Changes } from './changes.ts';
@@ -14,8 +15,8 @@ import { nextOfferAtMs, poll } from './polls.ts';
 import { keepSets, recordAttempts, release } from './records.ts';
 import { redeliver } from './redeliveries.ts';
 import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
-import { expireAwaiting, History } from './retention.ts';
 import { Retargeting } from './retargeting.ts';
+import { expireAwaiting, History } from './retention.ts';
 import { signingKeys, useSigningKey } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 
@@ -43,7 +44,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const stop = watch(database, parts, changes);
-  const asked: Asked = { query: (statement, values) => database.read(statement, values) };
+  const asked: Asked = { query: (statement, values) => database.look(statement, values) };
   return {
     ...registering(database, asked, changes),
     ...delivering(database, changes),
@@ -55,11 +56,11 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     signingKeys: () => signingKeys(database),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
-    close: async () => {
+    close: once(async () => {
       changes.stop();
       await stop();
       await database.close();
-    },
+    }),
   };
 }
 
@@ -86,10 +87,10 @@ function watch(database: Database, parts: PostgresStoreParts, changes: Changes):
         onListening: () => look().catch(() => undefined),
         onError: (error) => onProblem('listening to other instances failed', error),
       })
-    : async () => {};
+    : undefined;
   return async () => {
     for (const stop of stops) stop();
-    await stopListening();
+    await stopListening?.();
   };
 }
 
@@ -101,19 +102,21 @@ function repeat(
   onError: (error: unknown) => void,
 ): () => void {
   let isStopped = false;
-  let cancel = () => {};
+  let cancel: (() => void) | undefined;
   const next = () => {
-    cancel = clock.after(everyMs, async () => {
-      await work().catch((error: unknown) => {
+    cancel = clock.after(everyMs, () => {
+      const done = work().catch((error: unknown) => {
         if (!isStopped) onError(error);
       });
-      if (!isStopped) next();
+      void done.then(() => {
+        if (!isStopped) next();
+      });
     });
   };
   next();
   return () => {
     isStopped = true;
-    cancel();
+    cancel?.();
   };
 }
 

@@ -8,7 +8,7 @@ import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
 const ATTEMPTS_KEPT_MAX = 500;
 
-const RECORDS = `r(jti text, client_id text, token int, at_ms bigint, started_at_ms bigint, entry text)`;
+const RECORDS = 'r(jti text, client_id text, token int, at_ms bigint, started_at_ms bigint, entry text)';
 
 function logOf(column: string, max: number): string {
   return `(coalesce(${column}, '{}') || ARRAY[r.entry])[greatest(coalesce(cardinality(${column}), 0) + 2 - ${max}, 1):]`;
@@ -189,7 +189,11 @@ function rowOf({ claimed, attempt }: AttemptRecord, atMs: number | null): object
 }
 
 /** Hands claims back that still stand: each takes its old place, and another probe may be made. */
-export async function release(database: Database, claimed: readonly ClaimedNotification[], nowMs: number): Promise<void> {
+export async function release(
+  database: Database,
+  claimed: readonly ClaimedNotification[],
+  nowMs: number,
+): Promise<void> {
   if (claimed.length === 0) return;
   const ordered = claimed.toSorted((left, right) => (left.jti < right.jti ? -1 : 1));
   const rows = ordered.map(({ jti, leaseToken, probe }) => ({ jti, token: leaseToken, is_probe: probe !== undefined }));

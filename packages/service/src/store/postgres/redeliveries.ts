@@ -14,7 +14,7 @@ export interface PortionRedelivered {
 const LOOKED_AT_MIN = 200;
 
 // Of TPPs that have a registration; nobody else is there to whom it could go.
-const REGISTERED = `SELECT client_id FROM event_subscription UNION SELECT client_id FROM callback_url`;
+const REGISTERED = 'SELECT client_id FROM event_subscription UNION SELECT client_id FROM callback_url';
 
 // $1 after: when published, $2 and sequence number; $3 TPP; $4 from; $5 before; $6 now; $7 how many; $8 jtis.
 const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry
@@ -29,7 +29,8 @@ const IN_ORDER = 'ORDER BY published_at_ms, seq LIMIT $7::int';
 
 /** Candidates in the order of publishing: of each TPP the first by the index, and of those the first. */
 function candidatesOf({ jtis, only }: NotificationFilter): string {
-  const where = jtis === undefined ? 'n.client_id = r.client_id' : 'n.client_id = r.client_id AND n.jti = ANY($8::text[])';
+  const where =
+    jtis === undefined ? 'n.client_id = r.client_id' : 'n.client_id = r.client_id AND n.jti = ANY($8::text[])';
   const part = (columns: string, table: string, condition = '') =>
     `(SELECT ${columns} FROM ${table} n WHERE ${where} AND ${RANGE} ${condition} ${IN_ORDER})`;
   const parts = [
@@ -66,7 +67,8 @@ async function redeliverIn(transaction: Transaction, redelivery: Redelivery): Pr
   const next = isThrough || last === undefined ? undefined : `${whole(last, 'published_at_ms')}:${whole(last, 'seq')}`;
   if (isDryRun) return { redelivered: { count: meant.length, next }, clientIds: new Set() };
   const clientIds = await makeDue(transaction, meant, redelivery);
-  if (clientIds.length > 0) await addAudit(transaction, { ...audit, detail: { ...audit.detail, count: clientIds.length } });
+  if (clientIds.length > 0)
+    await addAudit(transaction, { ...audit, detail: { ...audit.detail, count: clientIds.length } });
   return { redelivered: { count: clientIds.length, next }, clientIds: new Set(clientIds) };
 }
 
