@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createSigner, type JwsSigner, signDetached } from '@tidings/protocol';
 import { openPki, type SandboxPki, startAuthorisationServer } from '@tidings/sandbox';
 import { Agent, request } from 'undici';
-import { startServiceProcess } from '../test/crash/service-process.ts';
+import { startServiceProcess } from '../test/support/service-process.ts';
 import { AUDIENCE, freePort, writeConfig } from './bank-config.ts';
 import { type BenchStore, openBenchStore, type StoreKind } from './bench-store.ts';
 

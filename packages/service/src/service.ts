@@ -178,10 +178,11 @@ function assembleDelivery(
     connectionsPerOriginMax: delivery.concurrencyPerTppMax,
     ...{ guard, clock },
   });
-  const lookMs = config.store.url === undefined ? undefined : config.store.lookMs;
   const engine = new Engine({
     ...delivery,
-    ...{ policy, breaker, unresponsive, financialId, lookMs, store, signer, client, clock, random, log },
+    // The SQLite store is this process's alone: nobody else leaves anything in it.
+    lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });
   return { engine, client };
 }

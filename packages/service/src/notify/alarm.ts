@@ -11,6 +11,7 @@ export class Alarm {
   readonly #ring: () => void;
   /** By the monotonic clock; undefined: not set. */
   #ringsAtMs: number | undefined;
+  #isEnded = false;
   #cancel: () => void = () => undefined;
 
   constructor(clock: Clock, ring: () => void) {
@@ -24,10 +25,11 @@ export class Alarm {
   }
 
   in(delayMs: number): void {
+    if (this.#isEnded) return;
     const boundedMs = Math.min(Math.max(delayMs, DELAY_MIN_MS), DELAY_MAX_MS);
     const ringsAtMs = this.#clock.monotonicMs() + boundedMs;
     if (this.#ringsAtMs !== undefined && this.#ringsAtMs <= ringsAtMs) return;
-    this.cancel();
+    this.#cancelTimer();
     this.#ringsAtMs = ringsAtMs;
     this.#cancel = this.#clock.after(boundedMs, () => {
       this.#ringsAtMs = undefined;
@@ -35,7 +37,13 @@ export class Alarm {
     });
   }
 
-  cancel(): void {
+  /** It rings no more, whatever it is given from now on. */
+  end(): void {
+    this.#isEnded = true;
+    this.#cancelTimer();
+  }
+
+  #cancelTimer(): void {
     this.#ringsAtMs = undefined;
     this.#cancel();
   }

@@ -4,21 +4,23 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CallbackClient } from '../net/callback-client.ts';
 import type {
+  Attempt,
   AttemptRecord,
   Claim,
   ClaimedNotification,
-  HandOver,
   RecordResult,
   Store,
   StoreError,
+  Target,
 } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
 import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
-import type { Queued } from './lane.ts';
+import type { Queued, Taken } from './lane.ts';
 import { type LaneLimits, Lanes } from './lanes.ts';
+import type { Offer } from './publish.ts';
 import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
@@ -100,11 +102,13 @@ export class Engine {
     });
   }
 
-  /** What publishing may hand over at once; whoever asks must call {@link accept}, whatever came of it. */
-  handOver(): HandOver {
+  /** What publishing may hand over at once; whoever asks must call {@link accept} or {@link miss} then. */
+  handOver(): Offer {
     const limit = this.#isStopping ? 0 : Math.max(this.#lanes.space - this.#promised, 0);
     this.#promised += limit;
-    return { leaseMs: this.#options.leaseMs, limit, roomFor: (target) => this.#lanes.roomToHandOver(target) };
+    const { leaseMs, clock } = this.#options;
+    const roomFor = (target: Target) => this.#lanes.roomToHandOver(target);
+    return { leaseMs, limit, roomFor, askedAtMs: clock.monotonicMs() };
   }
 
   /**
@@ -112,11 +116,18 @@ export class Engine {
    *
    * @param left TPPs that have more, which was not handed over
    */
-  accept(handOver: HandOver, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
-    this.#promised -= handOver.limit;
-    this.#take(claimed);
+  accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
+    this.#promised -= offer.limit;
+    this.#take(claimed, offer.askedAtMs);
     for (const clientId of left) this.#lanes.noteLeft(clientId, true);
+    this.#lookAtTrial();
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
+  }
+
+  /** Publishing failed, but may have been kept, and leased to this engine, which then never learns of it. */
+  miss(offer: Offer): void {
+    this.#promised -= offer.limit;
+    this.#alarm.in(offer.leaseMs);
   }
 
   /**
@@ -125,7 +136,7 @@ export class Engine {
    */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    this.#alarm.cancel();
+    this.#alarm.end();
     this.#stopListening();
     const cancelGrace = this.#options.clock.after(graceMs, () => this.#abort.abort());
     this.#handBack(this.#lanes.evictAll());
@@ -135,15 +146,13 @@ export class Engine {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#options;
     while (this.#lookAgain && !this.#isStopping) {
       this.#lookAgain = false;
       try {
         const nextDueAtMs = await this.#claim();
         this.#isStoreAway = false;
         if (nextDueAtMs !== undefined) this.#alarm.at(nextDueAtMs);
-        const trialAtMs = this.#lanes.nextTrialAtMs();
-        if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - clock.monotonicMs());
+        this.#lookAtTrial();
         if (this.#options.lookMs !== undefined) this.#alarm.in(this.#options.lookMs);
       } catch (error) {
         this.#storeIsAway(error);
@@ -160,6 +169,7 @@ export class Engine {
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
     const asked = new Map<string, number>();
+    const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
       nowMs: clock.nowMs(),
       leaseMs,
@@ -167,13 +177,16 @@ export class Engine {
       roomFor: (target) => {
         const room = this.#lanes.roomFor(target);
         asked.set(target.clientId, room);
+        // Now, because the pause of a breaker that leaves no room may have ended by the time the answer comes.
+        if (room === 0) this.#lanes.noteLeft(target.clientId, true);
+        if (room === 0) this.#lookAtTrial();
         if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
         return room;
       },
     });
     this.#isFull = claim.claimed.length >= limit;
     this.#noteLeft(asked, claim);
-    this.#take(claim.claimed);
+    this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;
   }
 
@@ -183,23 +196,41 @@ export class Engine {
     for (const [clientId, room] of asked) this.#lanes.noteLeft(clientId, (counts.get(clientId) ?? 0) >= room);
   }
 
-  #take(claimed: readonly ClaimedNotification[]): void {
-    const { leaseMs, timeoutMs, clock } = this.#options;
+  /** @param askedAtMs when the store was asked, by the monotonic clock: their leases began then, however late they come */
+  #take(claimed: readonly ClaimedNotification[], askedAtMs: number): void {
+    const { leaseMs, timeoutMs } = this.#options;
     if (claimed.length === 0) return;
-    const beginByMs = clock.monotonicMs() + leaseMs - timeoutMs - RECORD_MARGIN_MS;
-    this.#handBack(this.#isStopping ? claimed : this.#lanes.accept(claimed, beginByMs));
+    if (this.#isStopping) {
+      this.#handBack(claimed);
+      return;
+    }
+    const beginByMs = askedAtMs + leaseMs - timeoutMs - RECORD_MARGIN_MS;
+    const { taken, tooMuch } = this.#lanes.take(claimed, beginByMs);
+    this.#handBack(tooMuch);
+    for (const one of taken) this.#work(this.#signOne(one));
+  }
+
+  /** Signs it before its turn comes, so that the turn is short. */
+  async #signOne(taken: Taken): Promise<void> {
+    let set: string;
+    try {
+      set = await this.#sign(taken.claimed);
+    } catch (error) {
+      this.#lanes.unsigned(taken);
+      throw error;
+    }
+    if (!this.#lanes.signed({ ...taken, set })) this.#handBack([taken.claimed]);
     this.#begin();
   }
 
   /** Begins what may begin. */
   #begin(): void {
     if (this.#isStopping) return;
-    for (let queued = this.#lanes.next(); queued !== undefined; queued = this.#lanes.next()) {
-      const { clientId } = queued.claimed;
-      this.#work(this.#handle(queued), () => {
-        this.#lanes.finish(clientId);
-        this.#begin();
-        if (this.#lanes.wantsMore(clientId) || this.#hasRoomAgain()) this.wake();
+    for (let queued = this.#lanes.begin(); queued !== undefined; queued = this.#lanes.begin()) {
+      const { claimed } = queued;
+      this.#work(this.#attempt(queued), () => {
+        this.#lanes.finished(claimed);
+        if (this.#lanes.wantsMore(claimed.clientId) || this.#hasRoomAgain()) this.wake();
       });
     }
   }
@@ -208,25 +239,29 @@ export class Engine {
     return this.#isFull && this.#lanes.space >= this.#options.queueMax * REFILL_PART;
   }
 
-  /** sign → deliver → record. What fails here is tried again when the lease has run out. */
-  async #handle({ claimed, beginByMs }: Queued): Promise<void> {
-    const { client, clock, random, financialId } = this.#options;
-    const abort = this.#abort.signal;
-    const set = await this.#sign(claimed);
-    if (abort.aborted || clock.monotonicMs() > beginByMs) return this.#handBack([claimed]);
-    const { callbackUrl } = claimed;
-    const attempt = await deliver(
-      { callbackUrl, set, interactionId: random.uuid(), financialId, abort },
-      client,
-      clock,
-    );
-    const hasFailed = attempt.outcome.kind !== 'acknowledged';
-    if (abort.aborted && attempt.outcome.kind === 'unreachable') return this.#handBack([claimed]);
-    this.#note(claimed, hasFailed);
-    await this.#record(claimed, attempt);
+  /** deliver → record. What fails here is tried again when the lease has run out. */
+  async #attempt(queued: Queued): Promise<void> {
+    const { claimed } = queued;
+    const attempt = await this.#deliver(queued);
+    if (attempt !== undefined) this.#note(claimed, attempt.outcome.kind !== 'acknowledged');
+    this.#lanes.ended(claimed);
+    this.#begin();
+    if (attempt === undefined) this.#handBack([claimed]);
+    else await this.#record(claimed, attempt);
   }
 
-  async #record(claimed: ClaimedNotification, attempt: AttemptRecord['attempt']): Promise<void> {
+  /** @returns undefined when nothing was sent, or what was sent was cut off at shutdown */
+  async #deliver({ claimed, set, beginByMs }: Queued): Promise<Attempt | undefined> {
+    const { client, clock, random, financialId } = this.#options;
+    const abort = this.#abort.signal;
+    if (abort.aborted || clock.monotonicMs() > beginByMs) return undefined;
+    const { callbackUrl } = claimed;
+    const delivery = { callbackUrl, set, interactionId: random.uuid(), financialId, abort };
+    const attempt = await deliver(delivery, client, clock);
+    return abort.aborted && attempt.outcome.kind === 'unreachable' ? undefined : attempt;
+  }
+
+  async #record(claimed: ClaimedNotification, attempt: Attempt): Promise<void> {
     const { policy, unresponsive, clock, random, log } = this.#options;
     const context = { policy, unresponsive, fraction: random.fraction(), nowMs: clock.nowMs() };
     const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
@@ -249,6 +284,12 @@ export class Engine {
     if (!hasOpened) return;
     log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
     this.#handBack(this.#lanes.evict(clientId, false));
+  }
+
+  /** When a breaker lets an attempt be tried, what waits behind it is looked for. */
+  #lookAtTrial(): void {
+    const trialAtMs = this.#lanes.nextTrialAtMs();
+    if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - this.#options.clock.monotonicMs());
   }
 
   /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { ClaimedNotification, Target } from '../store/store.ts';
 import { Breaker, type BreakerSettings } from './breaker.ts';
 import { isRampingUp, rampRoom, type UnresponsiveSettings } from './coming-back.ts';
-import { claimedIn, type Lane, type Queued } from './lane.ts';
+import { claimedIn, type Lane, type Queued, type Taken } from './lane.ts';
 
 /** Limits on what is claimed and under way in this process. */
 export interface LaneLimits {
@@ -24,16 +24,18 @@ const SHARED_PART = 0.75;
 
 /**
  * Keeps TPPs out of each other's way. Each has a lane of its own: a short queue, a number of attempts at once, a breaker.
- * Lanes that have something to send take turns. Of the process's limits the last quarter is kept for lanes that have
+ * Notifications pass through it: taken → signed → begun → ended → finished. Lanes that have something to send take turns. Of the process's limits the last quarter is kept for lanes that have
  * nothing under way: whoever is slow, a TPP that is not gets its turn.
  */
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #lanes = new Map<string, Lane>();
-  /** Lanes that have something queued and a free place, in turn. */
+  /** Lanes that have something signed and a free place, in turn. */
   readonly #ready = new Set<Lane>();
+  /** Taken, and no attempt begun. */
   #queued = 0;
-  #underWay = 0;
+  #posting = 0;
+  #recording = 0;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -44,13 +46,12 @@ export class Lanes {
     return this.#queued;
   }
 
-  get underWay(): number {
-    return this.#underWay;
-  }
-
   /** How many more may be claimed in all. */
   get space(): number {
-    return Math.max(this.#options.queueMax - this.#queued, 0);
+    const { queueMax, concurrencyMax } = this.#options;
+    // What waits to be recorded, as while the store stalls, takes room as well once it is more than attempts may be.
+    const excess = Math.max(this.#posting + this.#recording - concurrencyMax, 0);
+    return Math.max(queueMax - this.#queued - excess, 0);
   }
 
   /** How many of a target may be claimed now. */
@@ -94,38 +95,71 @@ export class Lanes {
     return earliest;
   }
 
-  /** @returns what there is no room for after all, because room was promised twice: it is to be handed back */
-  accept(claimed: readonly ClaimedNotification[], beginByMs: number): ClaimedNotification[] {
+  /** Takes in what was claimed; `tooMuch` has no room after all, because room was promised twice: it is to be handed back. */
+  take(claimed: readonly ClaimedNotification[], beginByMs: number): { taken: Taken[]; tooMuch: ClaimedNotification[] } {
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
+    const taken: Taken[] = [];
     const tooMuch: ClaimedNotification[] = [];
     for (const notification of claimed) {
       const lane = this.#laneOf(notification.clientId);
-      if (claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
+      if (this.space === 0 || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
         lane.mayHaveMore = true;
         tooMuch.push(notification);
         continue;
       }
-      lane.queue.push({ claimed: notification, beginByMs });
+      lane.signing += 1;
       this.#queued += 1;
-      this.#markReady(lane);
+      taken.push({ claimed: notification, beginByMs, run: lane.run });
     }
-    return tooMuch;
+    return { taken, tooMuch };
   }
 
-  /** Takes the next that may be attempted now; undefined: none may. */
-  next(): Queued | undefined {
+  /** @returns false when it was evicted meanwhile: it is to be handed back */
+  signed(queued: Queued): boolean {
+    const lane = this.#laneOf(queued.claimed.clientId);
+    lane.signing -= 1;
+    if (queued.run === lane.run) {
+      lane.queue.push(queued);
+      this.#markReady(lane);
+      return true;
+    }
+    this.#queued -= 1;
+    this.#forgetIdle(lane);
+    return false;
+  }
+
+  /** It could not be signed, or its SET not be kept. */
+  unsigned({ claimed }: Taken): void {
+    const lane = this.#laneOf(claimed.clientId);
+    lane.signing -= 1;
+    this.#queued -= 1;
+    this.#forgetIdle(lane);
+  }
+
+  /** Takes the next that may be attempted now, and its place; undefined: none may. */
+  begin(): Queued | undefined {
     for (const lane of this.#ready) {
       if (!this.#mayBegin(lane)) continue;
       this.#ready.delete(lane);
       const queued = lane.queue.shift();
       if (queued === undefined) continue;
       this.#queued -= 1;
-      this.#underWay += 1;
-      lane.underWay += 1;
+      this.#posting += 1;
+      lane.posting += 1;
       this.#markReady(lane);
       return queued;
     }
     return undefined;
+  }
+
+  /** Its attempt ended and is to be recorded: its place is free. */
+  ended({ clientId }: ClaimedNotification): void {
+    const lane = this.#laneOf(clientId);
+    lane.posting -= 1;
+    lane.recording += 1;
+    this.#recording += 1;
+    this.#posting -= 1;
+    this.#markReady(lane);
   }
 
   /** Takes into account how an attempt ended. @returns whether its breaker opened with this one, and until when it pauses */
@@ -139,16 +173,15 @@ export class Lanes {
     return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
   }
 
-  /** Frees the place of one that {@link next} gave. */
-  finish(clientId: string): void {
+  /** What became of it is recorded, or it was handed back. */
+  finished({ clientId }: ClaimedNotification): void {
     const lane = this.#laneOf(clientId);
-    lane.underWay -= 1;
-    this.#underWay -= 1;
-    this.#markReady(lane);
+    lane.recording -= 1;
+    this.#recording -= 1;
     this.#forgetIdle(lane);
   }
 
-  /** Takes everything out of the queue of a TPP. @param isAnew its callback URL is another one, or came back */
+  /** Takes everything out of the queue of a TPP, what is being signed too, once it is. @param isAnew its callback URL is another one, or came back */
   evict(clientId: string, isAnew: boolean): ClaimedNotification[] {
     const lane = this.#lanes.get(clientId);
     if (lane === undefined) return [];
@@ -158,6 +191,7 @@ export class Lanes {
     }
     this.#ready.delete(lane);
     this.#queued -= lane.queue.length;
+    lane.run += 1;
     const evicted = lane.queue.splice(0).map(({ claimed }) => claimed);
     if (evicted.length > 0) lane.mayHaveMore = true;
     this.#forgetIdle(lane);
@@ -180,11 +214,11 @@ export class Lanes {
 
   #mayBegin(lane: Lane): boolean {
     const { concurrencyMax } = this.#options;
-    return this.#underWay < (lane.underWay === 0 ? concurrencyMax : concurrencyMax * SHARED_PART);
+    return this.#posting < (lane.posting === 0 ? concurrencyMax : concurrencyMax * SHARED_PART);
   }
 
   #markReady(lane: Lane): void {
-    if (lane.queue.length > 0 && lane.underWay < this.#options.concurrencyPerTppMax) this.#ready.add(lane);
+    if (lane.queue.length > 0 && lane.posting < this.#options.concurrencyPerTppMax) this.#ready.add(lane);
   }
 
   #laneOf(clientId: string): Lane {
@@ -192,7 +226,8 @@ export class Lanes {
     if (known !== undefined) return known;
     const breaker = new Breaker(this.#options.breaker);
     const credit = this.#options.concurrencyPerTppMax;
-    const lane: Lane = { clientId, queue: [], underWay: 0, credit, mayHaveMore: false, breaker };
+    const nothing = { signing: 0, queue: [], posting: 0, recording: 0 };
+    const lane: Lane = { clientId, ...nothing, run: 0, credit, mayHaveMore: false, breaker };
     this.#lanes.set(clientId, lane);
     return lane;
   }

@@ -7,11 +7,19 @@ import { fanOut } from './fan-out.ts';
 /** Hands events of the bank in; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
+/** What a dispatcher takes from one publishing. */
+export interface Offer extends HandOver {
+  /** When it was made, by the monotonic clock: what is handed over is leased from then on. */
+  readonly askedAtMs: number;
+}
+
 /** Who delivers what was published: the engine of this process. */
 export interface Dispatcher {
   /** What it can take at once; it must be told what came of it. */
-  handOver(): HandOver;
-  accept(handOver: HandOver, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
+  handOver(): Offer;
+  accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
+  /** In place of {@link Dispatcher.accept}: nobody knows whether something was published and leased. */
+  miss(offer: Offer): void;
 }
 
 /**
@@ -34,15 +42,17 @@ export function createPublisher(options: {
     const context = { issuer, catalogue, nowMs, newJti: () => random.uuid() };
     const decide = fanOut.bind(undefined, context);
     if (dispatcher === undefined) return store.publish(events, decide, nowMs);
-    const handOver = dispatcher.handOver();
-    let result: PublishResult | undefined;
+    const offer = dispatcher.handOver();
+    let result: PublishResult;
     try {
-      result = await store.publish(events, decide, nowMs, handOver);
-      return result;
-    } finally {
-      if (result?.kind === 'published') dispatcher.accept(handOver, result.claimed, leftOf(events, result));
-      else dispatcher.accept(handOver, [], new Set());
+      result = await store.publish(events, decide, nowMs, offer);
+    } catch (error) {
+      dispatcher.miss(offer);
+      throw error;
     }
+    if (result.kind === 'published') dispatcher.accept(offer, result.claimed, leftOf(events, result));
+    else dispatcher.accept(offer, [], new Set());
+    return result;
   };
 }
 

@@ -1,7 +1,11 @@
 import { type JwsSigner, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import { Turns } from '../base/turns.ts';
 import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
 import { Batcher } from './batcher.ts';
+
+// Signatures run on the thread pool, which also waits for the disk: neither may queue long behind the other.
+const SIGNATURES_AT_ONCE_MAX = 16;
 
 /** Gives the SET of a notification. */
 export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
@@ -25,8 +29,10 @@ export interface SigningOptions {
 export function createSigning({ store, signer, clock, onStoreError, giveUp }: SigningOptions): EnsureSigned {
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
   const keeping = new Batcher<{ jti: string; set: string }, string>({ write, clock, onStoreError, giveUp });
+  const turns = new Turns(SIGNATURES_AT_ONCE_MAX);
   return async ({ jti, claims, set }) => {
     if (set !== undefined) return set;
-    return keeping.run({ jti, set: await signSet(claims, signer, Math.floor(clock.nowMs() / 1000)) });
+    const signed = await turns.run(() => signSet(claims, signer, Math.floor(clock.nowMs() / 1000)));
+    return keeping.run({ jti, set: signed });
   };
 }

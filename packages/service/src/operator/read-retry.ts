@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { RETRY_RANGES } from '../config/schema.ts';
+import { RETRY_RANGES } from '../config/schema-delivery.ts';
 import type { RetryOverrides } from '../store/store.ts';
 import { fieldProblem } from './read-body.ts';
 

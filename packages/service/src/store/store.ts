@@ -62,6 +62,11 @@ export interface PolledNotifications {
   readonly moreAvailable: boolean;
 }
 
+/** Since when a retry must have been due to go before first attempts. */
+export const OVERDUE_MS = 60_000;
+/** Of the room of a target, what such retries may take. */
+export const OVERDUE_PART = 0.25;
+
 /** How many notifications of a target may be claimed now; pure, and asked within the transaction. */
 export type RoomFor = (target: Target) => number;
 
@@ -76,7 +81,11 @@ export interface ClaimOptions {
 
 /** What a claim came to. */
 export interface Claim {
-  /** Fairly across TPPs; within a TPP first attempts before retries, each oldest first. */
+  /**
+   * Fairly across TPPs; within a TPP first attempts before retries, each oldest first. Retries that have been due for
+   * {@link OVERDUE_MS} may take {@link OVERDUE_PART} of the room, rounded up, before them: under a load that never ends, or
+   * with room for one trial at a time, they would never be made, and no limit of the retry policy be reached.
+   */
   readonly claimed: readonly ClaimedNotification[];
   /**
    * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing

@@ -43,7 +43,14 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     trustAnchorsAccepted: ['openbanking.org.uk'],
     ownEventTypes: [],
     signing: { kid: 'kid-1', keyFile: '/etc/tidings/signing.key', formerKeysKeptMs: 7_776_000_000 },
-    store: { file: '/etc/tidings/store/tidings.db' },
+    store: {
+      file: '/etc/tidings/store/tidings.db',
+      connectionsMax: 10,
+      statementTimeoutMs: 10_000,
+      isListening: true,
+      lookMs: 1000,
+      isMigratedAtStart: false,
+    },
     api: {
       host: '0.0.0.0',
       port: 8443,
@@ -71,6 +78,13 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       port: 8444,
       tokens: [{ name: 'core', sha256: '0'.repeat(64) }],
       bodyBytesMax: 16_777_216,
+      redeliveredPerSecondMax: 500,
+    },
+    publishing: {
+      requestsMax: 64,
+      awaitingMax: 10_000_000,
+      diskFreeBytesMin: 268_435_456,
+      inFlightBytesMax: 67_108_864,
     },
     realTime: { isOffered: true },
     callbackUrls: { isOffered: true },
@@ -89,11 +103,23 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     tppKeys: { maxAgeMs: 600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
     delivery: {
       timeoutMs: 10_000,
+      callbackAddressesAllowed: [],
+      dnsServers: [],
+      dnsTimeoutMs: 2000,
+      connectionMaxMs: 300_000,
       responseBytesMax: 65_536,
-      concurrencyMax: 64,
+      concurrencyMax: 1024,
       concurrencyPerTppMax: 8,
+      queuePerTppMax: 64,
+      queueMax: 2048,
       leaseMs: 60_000,
     },
+    breaker: { attemptsMin: 10, failureShare: 0.5, pauseMs: 1000, pauseMaxMs: 60_000 },
+    unresponsive: {
+      ...{ probeDelayMs: 60_000, probeDelayMaxMs: 3_600_000 },
+      ...{ rampPerSecond: 5, rampDoublingMs: 5000, rampMs: 60_000 },
+    },
+    retention: { notificationsMs: 7_776_000_000, eventsMs: 7_776_000_000, sweepMs: 60_000 },
     retry: { delayMs: 1000, delayMaxMs: 3_600_000, retriesMax: 30, intervalMaxMs: 86_400_000, jitter: 0.2 },
     log: { level: 'info' },
     shutdown: { graceMs: 10_000 },
@@ -126,9 +152,9 @@ test('every setting says in one line what it is', () => {
 test('every number has a range, and its unit is the last word of its name or it counts things', () => {
   const numbers = leaves.filter(({ schema }) => schema.type === 'integer');
   assert.ok(numbers.length > 25, 'the schema was read');
-  const unit = /(?:Ms|Seconds|[bB]ytesMax|\.port)$/;
+  const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls)(?:PerTpp)?Max|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
+    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);

@@ -75,3 +75,16 @@ test('that attempts pause is logged once for each time', async (t) => {
   await bench.clock.advance(40_000);
   assert.equal(bench.log.filter(({ msg }) => /they pause/.test(String(msg))).length, 1);
 });
+
+test('a TPP that is dead for the whole interval is unresponsive, although the breaker spares each notification', async (t) => {
+  const policy = { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 30, intervalMaxMs: 3_600_000, jitter: 0 };
+  const bench = engineBench(t, { ...OPTIONS, policy });
+  await bench.register('a');
+  bench.client.script(A, { unreachable: 'connect' });
+  await bench.publish('a', ...numbered('e', 500));
+  await bench.clock.advance(3_000_000);
+  assert.equal((await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+  await bench.clock.advance(700_000);
+  const sinceMs = (await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs ?? assert.fail('it is responsive');
+  assert.ok(sinceMs >= START_MS + 3_500_000, 'the interval was cut short');
+});

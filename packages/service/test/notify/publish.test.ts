@@ -31,11 +31,14 @@ async function setUp(t: TestContext, broken: Partial<Store> = {}) {
     dispatcher: {
       handOver: () => {
         asked += 1;
-        return { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2 };
+        return { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2, askedAtMs: 0 };
       },
       accept: (handOver, claimed, left) => {
         assert.equal(handOver.limit, 2);
         got.push({ jtis: claimed.map(({ jti }) => jti), left: [...left] });
+      },
+      miss: () => {
+        got.push({ jtis: [], left: [] });
       },
     },
   });

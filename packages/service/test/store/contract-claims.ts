@@ -33,6 +33,7 @@ function countsOf(claimed: readonly { readonly clientId: string }[]): Record<str
 /** Claiming what is due. */
 export function describeClaims(open: OpenFor): void {
   describe('claiming', () => describeClaiming(open));
+  describe('retries that are overdue', () => describeOverdue(open));
   describe('sharing among TPPs', () => describeSharing(open));
   describe('the next moment that something is due', () => describeNextDue(open));
 }
@@ -110,6 +111,22 @@ function describeClaiming(open: OpenFor): void {
     assert.equal((await claim(store, { limit: 7 })).length, 7);
     assert.equal((await claim(store, { limit: 0 })).length, 0);
     assert.equal((await claim(store, { limit: 7 })).length, 3);
+  });
+}
+
+function describeOverdue(open: OpenFor): void {
+  test('retries that have been due for a minute may take a quarter of the room, rounded up, before first attempts', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const retried = await publish(store, 'a', numbered('r', 6));
+    for (const claimed of await claim(store)) await fail(store, claimed, retryAt(1000));
+    const fresh = await publish(store, 'a', numbered('f', 20), 2000);
+    const before = jtisOf(await claim(store, { afterMs: 60_999, roomFor: () => 3 }));
+    assert.deepEqual(before, fresh.slice(0, 3));
+    const five = jtisOf(await claim(store, { afterMs: 61_000, roomFor: () => 5 }));
+    assert.deepEqual(five, [...retried.slice(0, 2), ...fresh.slice(3, 6)]);
+    const one = jtisOf(await claim(store, { afterMs: 61_000, roomFor: () => 1 }));
+    assert.deepEqual(one, retried.slice(2, 3));
   });
 }
 

@@ -111,11 +111,13 @@ function claim(limit: number, room: number): Command {
   });
 }
 
-/** What was never claimed since it was placed comes in order, with nothing left out. */
+/** Of first attempts and of retries, what was never claimed since it was placed comes in order, with nothing left out. */
 function assertInOrder(jtis: readonly string[], due: readonly ModelNotification[]): void {
-  const placed = due.filter(({ isOutOfPlace }) => !isOutOfPlace).map(({ jti }) => jti);
-  const claimed = jtis.filter((jti) => placed.includes(jti));
-  assert.deepEqual(claimed, placed.slice(0, claimed.length));
+  for (const isRetry of [false, true]) {
+    const placed = due.filter((one) => !one.isOutOfPlace && one.isRetry === isRetry).map(({ jti }) => jti);
+    const claimed = jtis.filter((jti) => placed.includes(jti));
+    assert.deepEqual(claimed, placed.slice(0, claimed.length));
+  }
 }
 
 /** Takes a claim out of those that are held; at least one must be. */

@@ -1,7 +1,7 @@
 import { after } from 'node:test';
-import { startPostgres } from '../support/postgres-server.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { startPostgres } from '../support/postgres-server.ts';
 import { describeStoreContract } from './contract.ts';
 import type { OpenedStore } from './opened.ts';
 

@@ -9,6 +9,7 @@ import { StartUpError } from '../../src/base/start-up-error.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { UndoLog } from '../../src/store/sqlite/undo.ts';
+import { openWal } from '../../src/store/sqlite/wal.ts';
 import { WriteQueue } from '../../src/store/sqlite/write-queue.ts';
 import { type ClaimedNotification, type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
@@ -222,7 +223,7 @@ test('a full disk fails the write with a StoreError that says so, keeps nothing 
   const file = fileFor(t);
   const database = openDatabase(file);
   t.after(() => database.close());
-  const writes = new WriteQueue(database, new UndoLog());
+  const writes = new WriteQueue(database, new UndoLog(), openWal(file));
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 4}`);
   const insert = database.prepare(

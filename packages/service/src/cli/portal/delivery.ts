@@ -4,7 +4,7 @@ import { markdownTable, sayDuration } from './words.ts';
 
 /** Real time: what acknowledges, and the Event Notification Retry Policy. */
 export function realTimeNotes(config: Config): string {
-  const { retry, delivery, financialId } = config;
+  const { retry, delivery, breaker, unresponsive, financialId } = config;
   const retries = scheduleOf(retry);
   const last = retries.at(-1);
   const jitter = Math.round(retry.jitter * 100);
@@ -21,7 +21,7 @@ server-authenticated TLS 1.2 or later; we present no client certificate. You may
 Anything but 202 (another status, a timeout, a refused connection, a TLS failure) is tried again: ${sayDuration(retry.delayMs)} after
 the first attempt, then after twice the wait each time, at most ${sayDuration(retry.delayMaxMs)}. Each wait may be up to ${jitter} % shorter, so
 that retries spread. There are at most ${retry.retriesMax} retries, within ${sayDuration(retry.intervalMaxMs)} of the first attempt, whichever ends
-first. \`Retry-After\` lengthens a wait, within ${sayDuration(retry.delayMaxMs)}.
+first. On 429 and 503, \`Retry-After\` lengthens a wait, within ${sayDuration(retry.delayMaxMs)}.
 
 ${markdownTable(['retry', 'wait before it', 'since the first attempt'], scheduleRows(retries))}
 
@@ -29,9 +29,19 @@ ${last === undefined ? 'There is no retry.' : `So there are ${retries.length} re
 
 ### Unresponsive callback URLs
 
-When the policy is used up, your callback URL counts as unresponsive and the attempts for that notification cease. Nothing is
-lost: it stays awaiting${config.polling.isOffered ? ', and you can collect it by polling' : ''}. A later event is still tried. Your first 202 shows that you are back, as does a
-PUT of your registration: everything that had ceased is then sent again, oldest first, with the whole policy before it.`;
+When the policy is used up for one notification, or you answer 410, your callback URL counts as unresponsive, and all attempts
+to it cease. Nothing is lost: everything stays awaiting${config.polling.isOffered ? ', and you can collect it by polling' : ''}. We probe the URL with the oldest notification,
+${sayDuration(unresponsive.probeDelayMs)} later at first, then after twice the wait each time, at most ${sayDuration(unresponsive.probeDelayMaxMs)}. Your 202, or a PUT of your registration, shows that
+you are back: everything that is awaiting is then sent, oldest first, with the whole policy before it, about ${unresponsive.rampPerSecond} a second at
+first and twice as many every ${sayDuration(unresponsive.rampDoublingMs)}.
+
+Before that, where at least ${Math.round(breaker.failureShare * 100)} % of the last ${breaker.attemptsMin} attempts failed, attempts pause for ${sayDuration(breaker.pauseMs)} and longer, at most
+${sayDuration(breaker.pauseMaxMs)}, with one attempt after each pause. What waits meanwhile loses none of its retries.
+
+### Where callback URLs may lead
+
+The host of your callback URL must have public addresses only, each time that we connect: one that is private, loopback,
+link-local or reserved refuses the registration (400), or fails the attempt. Names are looked up by DNS.`;
 }
 
 /** Aggregated polling: caps, defaults, intervals. */

@@ -4,7 +4,7 @@ import { offerOf } from '../../openapi/offer.ts';
 import { errorNotes, securityNotes, signingNotes } from './calls.ts';
 import { pollingNotes, realTimeNotes } from './delivery.ts';
 import { eventTypeNotes, registrationNotes, versionNotes } from './registrations.ts';
-import { code, markdownTable, reflow } from './words.ts';
+import { code, markdownTable, reflow, sayDuration } from './words.ts';
 
 /**
  * What the standard makes an ASPSP tell TPPs about its event notifications, as Markdown. All of it follows from the
@@ -68,11 +68,11 @@ ${markdownTable(['version', 'endpoint', 'methods'], [...rows, keys])}
 The last one is our JWKS.${missing.length === 0 ? '' : ` We do not offer ${missing.join(', nor ')}.`}`;
 }
 
-function retentionNotes({ realTime, polling }: Config): string {
+function retentionNotes({ realTime, polling, retention }: Config): string {
   const ways = [...(realTime.isOffered ? ['by a 202'] : []), ...(polling.isOffered ? ['in a poll'] : [])].join(' or ');
   return `## Retention
 
-What you have not acknowledged, ${ways}, stays awaiting without a limit of time: nothing is dropped. It ends when you delete the
+What you have not acknowledged, ${ways}, ${retention.awaitingMs === undefined ? 'stays awaiting without a limit of time: nothing is dropped' : `stays awaiting for ${sayDuration(retention.awaitingMs)}, and expires then`}. It ends when you delete the
 registration that it is for, or when we remove you as a TPP; what is awaiting is then withdrawn. An event that happens while
 you have no registration makes no notification, neither then nor later.`;
 }

@@ -1,4 +1,11 @@
-import type { Claim, ClaimedNotification, ClaimOptions, Target } from '../store.ts';
+import {
+  type Claim,
+  type ClaimedNotification,
+  type ClaimOptions,
+  OVERDUE_MS,
+  OVERDUE_PART,
+  type Target,
+} from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { claimedOf, isTrue, optionalWhole, type Row, TARGET_COLUMNS, targetOf, text } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
@@ -8,14 +15,18 @@ interface Candidate {
   readonly target: Target;
   readonly hasFirst: boolean;
   readonly hasRetry: boolean;
+  /** The first of its retries has been due for so long that it goes before first attempts. */
+  readonly hasOverdue: boolean;
   /** When something that is not due now falls due. */
   readonly nextAtMs: number | undefined;
 }
 
 /** What may be claimed of one TPP. */
 interface Turn {
+  readonly candidate: Candidate;
   readonly target: Target;
-  room: number;
+  /** How many at most. */
+  readonly asked: number;
 }
 
 // Goes from TPP to TPP: the first row of each is found by the index, however many are awaiting. Of each lane it is looked
@@ -27,6 +38,7 @@ const CANDIDATES = `
     SELECT (SELECT n.client_id FROM notification n WHERE n.client_id > c.client_id ORDER BY n.client_id LIMIT 1)
     FROM c WHERE c.client_id IS NOT NULL)
   SELECT ${TARGET_COLUMNS}, first.due_at_ms <= $1::bigint AS has_first, retry.due_at_ms <= $1::bigint AS has_retry,
+    retry.due_at_ms <= $1::bigint - ${OVERDUE_MS} AS has_overdue,
     least(
       (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND NOT n.is_retry
         AND n.due_at_ms > $1::bigint ORDER BY n.due_at_ms LIMIT 1),
@@ -58,7 +70,7 @@ function claimLane(isRetry: boolean): string {
     SELECT due.jti, w.client_id, w.turn, due.due_at_ms FROM (SELECT * FROM wanted ORDER BY turn) AS w
       CROSS JOIN LATERAL (
         SELECT jti, due_at_ms FROM notification
-        WHERE client_id = w.client_id AND is_retry = ${isRetry} AND due_at_ms <= $1::bigint
+        WHERE client_id = w.client_id AND is_retry = ${isRetry} AND due_at_ms <= $6::bigint
         ORDER BY due_at_ms, seq LIMIT w.room FOR UPDATE SKIP LOCKED) AS due
     LIMIT $5::int) ${LEASE}`;
 }
@@ -95,18 +107,11 @@ export class Claims {
     const { nowMs, leaseMs, roomFor } = options;
     const rows = await this.#database.read(CANDIDATES, [nowMs]);
     const candidates = rows.map(candidateOf);
-    const turns = options.limit > 0 ? this.#turns(candidates, options) : [];
-    const probes = turns.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
-    const pushes = turns.filter(({ target }) => target.unresponsiveSinceMs === undefined);
-    const withRoom = (turn: Turn) => {
-      turn.room = Math.min(roomFor(turn.target), options.limit);
-      return turn.room > 0;
-    };
-    const wanted = { probes: probes.filter(withRoom), pushes: pushes.filter(withRoom) };
-    const claimed =
-      wanted.probes.length + wanted.pushes.length === 0
-        ? []
-        : await this.#claim({ ...wanted, hasRetry: candidates.some(({ hasRetry }) => hasRetry) }, options);
+    const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, roomFor)) : [];
+    const claimed = await this.#claim(
+      turns.filter(({ asked }) => asked > 0),
+      options,
+    );
     const dues = candidates.map((candidate) => nextDueAtMs(candidate, nowMs));
     if (claimed.length > 0) dues.push(nowMs + leaseMs);
     const earliest = Math.min(...dues.map((dueAtMs) => dueAtMs ?? Number.POSITIVE_INFINITY));
@@ -114,65 +119,118 @@ export class Claims {
   }
 
   /** Those that have something to claim now, beginning after the TPP that was served last. */
-  #turns(candidates: readonly Candidate[], { nowMs }: ClaimOptions): Turn[] {
+  #ready(candidates: readonly Candidate[], nowMs: number): Candidate[] {
     const after = candidates.filter(({ target }) => target.clientId > this.#lastClientId);
     const upTo = candidates.filter(({ target }) => target.clientId <= this.#lastClientId);
-    const ready = [...after, ...upTo].filter(({ target, hasFirst, hasRetry }) =>
+    return [...after, ...upTo].filter(({ target, hasFirst, hasRetry }) =>
       target.unresponsiveSinceMs === undefined ? hasFirst || hasRetry : (target.probeAtMs ?? 0) <= nowMs,
     );
-    return ready.map(({ target }) => ({ target, room: 0 }));
   }
 
-  async #claim(wanted: Wanted, options: ClaimOptions): Promise<ClaimedNotification[]> {
-    const turns = [...wanted.probes, ...wanted.pushes];
+  async #claim(turns: readonly Turn[], options: ClaimOptions): Promise<ClaimedNotification[]> {
+    if (turns.length === 0) return [];
     const unchanged = turns.map(({ target }) => target.clientId);
-    const claimed = await this.#database.transaction((transaction) => claimIn(transaction, wanted, options), {
-      locks: { unchanged },
-    });
+    const claimed = await this.#database.transaction(
+      (transaction) => new Claiming(transaction, turns, options).claim(),
+      { locks: { unchanged } },
+    );
     this.#lastClientId = claimed.at(-1)?.clientId ?? this.#lastClientId;
     return claimed;
   }
 }
 
-interface Wanted {
-  readonly probes: readonly Turn[];
-  readonly pushes: readonly Turn[];
-  readonly hasRetry: boolean;
+/** One claim, in its transaction. */
+class Claiming {
+  readonly #transaction: Transaction;
+  readonly #turns: readonly Turn[];
+  readonly #options: ClaimOptions;
+  /** How many more of each TPP, and of all. */
+  readonly #room: Map<string, number>;
+  #left: number;
+  readonly #rows: Row[] = [];
+
+  constructor(transaction: Transaction, turns: readonly Turn[], options: ClaimOptions) {
+    this.#transaction = transaction;
+    this.#turns = turns;
+    this.#options = options;
+    this.#room = new Map(turns.map(({ target, asked }) => [target.clientId, asked]));
+    this.#left = options.limit;
+  }
+
+  async claim(): Promise<ClaimedNotification[]> {
+    const { nowMs } = this.#options;
+    const probed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
+    const pushed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs === undefined);
+    if (probed.length > 0) await this.#probe(probed);
+    const overdue = pushed.filter(({ candidate }) => candidate.hasOverdue);
+    await this.#take(CLAIM_RETRIES, overdue, nowMs - OVERDUE_MS, ({ asked }) => Math.ceil(asked * OVERDUE_PART));
+    await this.#take(CLAIM_FIRSTS, pushed, nowMs);
+    const retried = pushed.filter(({ candidate }) => candidate.hasRetry);
+    await this.#take(CLAIM_RETRIES, retried, nowMs);
+    const claimed = this.#inTurn();
+    await countClaimed(this.#transaction, this.#countsOf(claimed));
+    return claimed;
+  }
+
+  async #probe(turns: readonly Turn[]): Promise<void> {
+    const { nowMs, leaseMs } = this.#options;
+    const clientIds = turns.map(({ target }) => target.clientId);
+    this.#keep(await this.#transaction.query(CLAIM_PROBES, [nowMs, leaseMs, clientIds, this.#left]));
+  }
+
+  /** Takes what is due by some time from one lane of TPPs, as far as there is room. */
+  async #take(
+    statement: string,
+    turns: readonly Turn[],
+    dueByMs: number,
+    most: (turn: Turn) => number = ({ asked }) => asked,
+  ): Promise<void> {
+    const { nowMs, leaseMs } = this.#options;
+    const room = (turn: Turn) => Math.min(this.#room.get(turn.target.clientId) ?? 0, most(turn), this.#left);
+    const open = turns.filter((turn) => room(turn) > 0);
+    if (open.length === 0) return;
+    const clientIds = open.map(({ target }) => target.clientId);
+    this.#keep(
+      await this.#transaction.query(statement, [nowMs, leaseMs, clientIds, open.map(room), this.#left, dueByMs]),
+    );
+  }
+
+  #keep(rows: readonly Row[]): void {
+    this.#rows.push(...rows.toSorted(inOrder));
+    this.#left -= rows.length;
+    for (const row of rows) {
+      const clientId = text(row, 'client_id');
+      this.#room.set(clientId, (this.#room.get(clientId) ?? 0) - 1);
+    }
+  }
+
+  /** TPP by TPP; within one, in the order of claiming. */
+  #inTurn(): ClaimedNotification[] {
+    const byClient = Map.groupBy(this.#rows, (row) => text(row, 'client_id'));
+    return this.#turns.flatMap(({ target }) => {
+      const probe = target.unresponsiveSinceMs === undefined ? undefined : target.probes;
+      return (byClient.get(target.clientId) ?? []).map((row) => claimedOf(row, target, probe));
+    });
+  }
+
+  /** What was claimed of TPPs that are ramping up. */
+  #countsOf(claimed: readonly ClaimedNotification[]): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { target } of this.#turns) {
+      if (target.unresponsiveSinceMs !== undefined || !isCounted(target, this.#options.nowMs)) continue;
+      const count = claimed.filter(({ clientId }) => clientId === target.clientId).length;
+      if (count > 0) counts.set(target.clientId, count);
+    }
+    return counts;
+  }
 }
 
-async function claimIn(
-  transaction: Transaction,
-  { probes, pushes, hasRetry }: Wanted,
-  { nowMs, leaseMs, limit }: ClaimOptions,
-): Promise<ClaimedNotification[]> {
-  const targets = new Map([...probes, ...pushes].map(({ target }) => [target.clientId, target]));
-  const probed =
-    probes.length === 0
-      ? []
-      : await transaction.query(CLAIM_PROBES, [nowMs, leaseMs, probes.map(({ target }) => target.clientId), limit]);
-  const room = new Map(pushes.map((turn) => [turn.target.clientId, turn.room]));
-  const lane = async (statement: string, left: number) => {
-    const open = [...room].filter(([, count]) => count > 0);
-    if (open.length === 0 || left <= 0) return [];
-    const rows = await transaction.query(statement, [
-      ...[nowMs, leaseMs, open.map(([clientId]) => clientId), open.map(([, count]) => count)],
-      left,
-    ]);
-    for (const row of rows) room.set(text(row, 'client_id'), (room.get(text(row, 'client_id')) ?? 0) - 1);
-    return rows;
-  };
-  const firsts = await lane(CLAIM_FIRSTS, limit - probed.length);
-  const retries = hasRetry ? await lane(CLAIM_RETRIES, limit - probed.length - firsts.length) : [];
-  const turnOf = new Map([...targets.keys()].map((clientId, turn) => [clientId, turn]));
-  const claimed = [...probed, ...firsts.toSorted(inOrder), ...retries.toSorted(inOrder)].flatMap((row) => {
-    const target = targets.get(text(row, 'client_id'));
-    if (target === undefined) return [];
-    return [claimedOf(row, target, target.unresponsiveSinceMs === undefined ? undefined : target.probes)];
-  });
-  await countClaimed(transaction, countsOf(claimed, targets, nowMs));
-  // Stable: within a TPP the order stays.
-  return claimed.toSorted((left, right) => (turnOf.get(left.clientId) ?? 0) - (turnOf.get(right.clientId) ?? 0));
+function turnOf(candidate: Candidate, roomFor: ClaimOptions['roomFor']): Turn {
+  return { candidate, target: candidate.target, asked: Math.min(roomFor(candidate.target), ROOM_MAX) };
 }
+
+// A limit of a statement is a 32-bit number.
+const ROOM_MAX = 1_000_000;
 
 function inOrder(left: Row, right: Row): number {
   const dueAtMs = (row: Row) => optionalWhole(row, 'due_at_ms') ?? 0;
@@ -180,26 +238,12 @@ function inOrder(left: Row, right: Row): number {
   return dueAtMs(left) - dueAtMs(right) || seq(left) - seq(right);
 }
 
-/** What was claimed of TPPs that are ramping up. */
-function countsOf(
-  claimed: readonly ClaimedNotification[],
-  targets: ReadonlyMap<string, Target>,
-  nowMs: number,
-): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { clientId, probe } of claimed) {
-    const target = targets.get(clientId);
-    if (probe !== undefined || target === undefined || !isCounted(target, nowMs)) continue;
-    counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
-  }
-  return counts;
-}
-
 function candidateOf(row: Row): Candidate {
   return {
     target: targetOf(row),
     hasFirst: isTrue(row, 'has_first'),
     hasRetry: isTrue(row, 'has_retry'),
+    hasOverdue: isTrue(row, 'has_overdue'),
     nextAtMs: optionalWhole(row, 'next_at_ms'),
   };
 }

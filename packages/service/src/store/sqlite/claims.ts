@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Claim, ClaimedNotification, ClaimOptions, Target } from '../store.ts';
+import {
+  type Claim,
+  type ClaimedNotification,
+  type ClaimOptions,
+  OVERDUE_MS,
+  OVERDUE_PART,
+  type Target,
+} from '../store.ts';
 import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
 
 const LANES = [0, 1] as const;
+const RETRIES = 1;
 
 /** A claim that is being made for one TPP. */
 interface Turn {
@@ -83,13 +91,16 @@ export class Claims {
 
   #claimWaiting({ client, target, options, claimed }: Turn): void {
     const { nowMs, limit, roomFor } = options;
-    let room = Math.min(roomFor(target), limit - claimed.length);
+    const asked = roomFor(target);
+    let room = Math.min(asked, limit - claimed.length);
     const before = claimed.length;
-    for (const lane of LANES) {
-      const due = room > 0 ? this.#takeFrom(client, lane, room, nowMs) : [];
+    const take = (lane: LaneNumber, wanted: number, dueByMs: number) => {
+      const due = wanted > 0 ? this.#takeFrom(client, lane, wanted, dueByMs) : [];
       for (const place of due) claimed.push(this.#claim(client, target, place, options));
       room -= due.length;
-    }
+    };
+    take(RETRIES, Math.min(Math.ceil(asked * OVERDUE_PART), room), nowMs - OVERDUE_MS);
+    for (const lane of LANES) take(lane, room, nowMs);
     this.#states.countClaimed(client.clientId, claimed.length - before, nowMs);
   }
 

@@ -9,13 +9,16 @@ const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 // The default of 2 MiB holds less than the indexes of a busy store.
 const CACHE_KIB = 65_536;
+// A page that many transactions touch is copied once for all of them; 64 MiB of log at 4 KiB a page.
+const CHECKPOINT_PAGES = 16_384;
 // Marks a file as a store of Tidings: "Tdng" in ASCII.
 const APPLICATION_ID = 0x54_64_6e_67;
 
 /**
  * Opens a store file for this process alone, makes it if it does not exist, and brings it to the newest schema. WAL with
- * `synchronous=FULL`: a commit is on disk before it returns. The exclusive lock is the operating system's, so it ends
- * with the process however that ends.
+ * `synchronous=NORMAL`: a commit is in the log when it returns, and on disk only once the log was synchronised, which is
+ * the write queue's to do before it answers; checkpoints SQLite synchronises itself. The exclusive lock is the operating
+ * system's, so it ends with the process however that ends.
  *
  * @throws {StartUpError} when the file cannot be opened, is in use, is no store, or is of a newer version
  */
@@ -23,9 +26,9 @@ export function openDatabase(file: string): DatabaseSync {
   const database = openFile(file);
   try {
     // No shared-memory file, and a second process is told at once that the store is taken.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;');
-    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     migrate(database, file);
     return database;
   } catch (error) {

@@ -27,6 +27,7 @@ import { text, whole } from './rows.ts';
 import { SigningKeyTable } from './signing-keys.ts';
 import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
+import { openWal, type Wal } from './wal.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /**
@@ -38,7 +39,7 @@ import { asStoreError, WriteQueue } from './write-queue.ts';
 export function openSqliteStore(options: { file: string; nowMs: number }): Store {
   const database = openDatabase(options.file);
   const undo = new UndoLog();
-  return storeOn(partsOf(database, undo));
+  return storeOn(partsOf(database, undo), openWal(options.file));
 }
 
 type Parts = ReturnType<typeof partsOf>;
@@ -76,9 +77,9 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   return clients;
 }
 
-function storeOn(parts: Parts): Store {
+function storeOn(parts: Parts, wal: Wal): Store {
   const { database } = parts;
-  const writes = new WriteQueue(database, parts.undo);
+  const writes = new WriteQueue(database, parts.undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
   const tell = (change: StoreChange) => {
     if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
@@ -98,7 +99,8 @@ function storeOn(parts: Parts): Store {
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
     close: async () => {
-      writes.flush();
+      await writes.end();
+      await wal.close();
       database.close();
     },
   };
@@ -175,7 +177,11 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
       return result;
     },
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
-    claimDue: (options) => read(() => inMemory(parts, () => claims.claimDue(options))),
+    claimDue: async (options) => {
+      const claim = await read(() => inMemory(parts, () => claims.claimDue(options)));
+      await writes.synced();
+      return claim;
+    },
     keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
     recordAttempts: async (records, nowMs) => {
       const results = await writes.run(() => attempts.record(records, nowMs));

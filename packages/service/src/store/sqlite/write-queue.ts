@@ -3,6 +3,7 @@ import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
 import type { UndoLog } from './undo.ts';
+import type { Wal } from './wal.ts';
 
 interface Write {
   /** Does the work inside the open transaction. */
@@ -16,20 +17,27 @@ interface Write {
 const WRITES_PER_COMMIT_MAX = 256;
 
 /**
- * Group commit: writes that arrive while one turn of the event loop runs share one transaction, and so one wait for the
- * disk. Each write has a savepoint of its own: one that throws takes nothing of the others with it.
+ * Group commit: writes that arrive while the disk is waited for share the next transaction, and so the next wait. The main
+ * thread does not wait: a write is answered when its transaction is on disk, and other work goes on until then. Each write
+ * has a savepoint of its own: one that throws takes nothing of the others with it.
  */
 export class WriteQueue {
   readonly #database: DatabaseSync;
   readonly #undo: UndoLog;
   readonly #savepoint: StatementSync;
   readonly #release: StatementSync;
+  readonly #wal: Wal;
   readonly #waiting: Write[] = [];
-  #scheduled = false;
+  #isScheduled = false;
+  /** Committed, and not on disk yet. */
+  #syncing: Promise<void> | undefined;
+  /** The disk did not take what was committed: what it holds is not known until the store is opened again. */
+  #broken: StoreError | undefined;
 
   /** @param undo what the writes changed in memory; it is rolled back with them */
-  constructor(database: DatabaseSync, undo: UndoLog) {
+  constructor(database: DatabaseSync, undo: UndoLog, wal: Wal) {
     this.#database = database;
+    this.#wal = wal;
     this.#undo = undo;
     this.#savepoint = database.prepare('SAVEPOINT one_write');
     this.#release = database.prepare('RELEASE one_write');
@@ -39,7 +47,8 @@ export class WriteQueue {
    * Runs a write in the next transaction.
    *
    * @returns what `work` returned, once it is on disk
-   * @throws {StoreError} when the database refused; whatever `work` throws is passed on
+   * @throws {StoreError} when the database refused; whatever `work` throws is passed on. When the disk failed, whether it
+   *   was kept shows only after a restart, and nothing more is taken before
    */
   run<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -55,36 +64,64 @@ export class WriteQueue {
     });
   }
 
-  /** Commits what is waiting, at once; for closing. */
-  flush(): void {
-    while (this.#waiting.length > 0) this.#commitOnce();
+  /** Resolves when everything that was committed is on disk: nothing is sent of what a power cut could take back. */
+  async synced(): Promise<void> {
+    await this.#syncing;
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  /** Commits what is waiting; for closing. */
+  async end(): Promise<void> {
+    await this.#syncing;
+    while (this.#waiting.length > 0) await this.#writeOnce();
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+    if (this.#isScheduled || this.#syncing !== undefined || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#commitOnce();
-      if (this.#waiting.length > 0) this.#schedule();
+      this.#isScheduled = false;
+      if (this.#syncing === undefined) void this.#writeOnce();
     });
   }
 
-  #commitOnce(): void {
-    const writes = this.#waiting.splice(0, WRITES_PER_COMMIT_MAX);
-    if (writes.length === 0) return;
-    let done: Write[];
+  /** One transaction, and the wait for the disk. Never rejects. */
+  async #writeOnce(): Promise<void> {
+    const done = this.#commitOnce();
+    if (done.length === 0) return this.#schedule();
+    this.#syncing = this.#sync(done);
+    await this.#syncing;
+    this.#syncing = undefined;
+    this.#schedule();
+  }
+
+  async #sync(done: readonly Write[]): Promise<void> {
     try {
+      await this.#wal.sync();
+    } catch (error) {
+      this.#broken = new StoreError('the disk failed; restart the service when it is well', { cause: error });
+      for (const write of done) write.failed(this.#broken);
+      return;
+    }
+    for (const write of done) write.committed();
+  }
+
+  /** @returns the writes that are committed */
+  #commitOnce(): readonly Write[] {
+    const writes = this.#waiting.splice(0, WRITES_PER_COMMIT_MAX);
+    if (writes.length === 0) return writes;
+    try {
+      if (this.#broken !== undefined) throw this.#broken;
       this.#database.exec('BEGIN IMMEDIATE');
-      done = writes.filter((write) => this.#runOne(write));
+      const done = writes.filter((write) => this.#runOne(write));
       this.#database.exec('COMMIT');
+      this.#undo.clear();
+      return done;
     } catch (error) {
       this.#rollBack();
       for (const write of writes) write.failed(error);
-      return;
+      return [];
     }
-    this.#undo.clear();
-    for (const write of done) write.committed();
   }
 
   /** @returns whether the write is part of the transaction */

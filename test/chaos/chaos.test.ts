@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { type ChaosReport, chaosRun, sayFindings } from './chaos-run.ts';
+import type { StoreKind } from './schedule.ts';
+
+// The PostgreSQL store is being built; its test runs as soon as its server can be started.
+const HAS_POSTGRES = existsSync(new URL('../support/postgres-server.ts', import.meta.url));
+
+// The long form is its own command: npm run chaos -- --store sqlite --kills 500
+
+test('over 20 kills at random moments on SQLite nothing is lost, and no more comes twice than was in flight', async (t) => {
+  check(await run(t, 'sqlite', 20, 1));
+});
+
+if (HAS_POSTGRES) {
+  test('over 10 kills of two instances on a PostgreSQL that is killed too, it is the same', async (t) => {
+    check(await run(t, 'postgres', 10, 2));
+  });
+}
+
+async function run(t: TestContext, store: StoreKind, kills: number, instances: number): Promise<ChaosReport> {
+  const seed = Date.now() % 1_000_000;
+  t.diagnostic(`seed ${seed}`);
+  const report = await chaosRun({ store, kills, instances, seed });
+  t.diagnostic(JSON.stringify(report));
+  return report;
+}
+
+function check(report: ChaosReport): void {
+  const { kills, accepted, acknowledged, duplicates, inFlight } = report;
+  assert.ok(accepted > 2 * kills, `only ${accepted} events were accepted: the run shows nothing`);
+  assert.ok(acknowledged > kills, `only ${acknowledged} answers were certain to be seen: the run shows nothing`);
+  assert.deepEqual(sayFindings(report), []);
+  assert.ok(duplicates <= inFlight, `${duplicates} duplicates, but only ${inFlight} were in flight at the faults`);
+}

@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Door } from './door.ts';
+import type { StoreKind } from './schedule.ts';
+
+/** What the instances keep their notifications in, and what can be done to it. */
+export interface ChaosStore {
+  /** The `store` section of an instance's configuration. */
+  readonly settings: object;
+  /** Whether an instance that starts may find it away now. */
+  isAway(): boolean;
+  /** SIGKILL of every process of it, and start again after so long. Resolves when it runs. */
+  restart(downMs: number): Promise<void>;
+  /** Ends the connections of all instances, as pg_terminate_backend does. */
+  terminateBackends(): Promise<void>;
+  /** Cuts the connections of all instances in the network. */
+  cut(): void;
+  /** Passes nothing between the instances and the database for so long. */
+  stall(forMs: number): void;
+  /** What is wrong with what is stored, once no instance runs: must be empty. */
+  damage(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** Opens what a run keeps in. @param folder of the run */
+export function openChaosStore(kind: StoreKind, folder: string): Promise<ChaosStore> {
+  return kind === 'sqlite' ? sqliteStore(join(folder, 'tidings.db')) : postgresStore();
+}
+
+async function sqliteStore(file: string): Promise<ChaosStore> {
+  const { DatabaseSync } = await import('node:sqlite');
+  const nothing = () => Promise.resolve();
+  const never = () => {
+    throw new Error('a file has no network before it');
+  };
+  return {
+    ...{ settings: { file }, isAway: () => false },
+    ...{ restart: never, terminateBackends: never, cut: never, stall: never, close: nothing },
+    damage: () => {
+      const database = new DatabaseSync(file);
+      try {
+        const found = database.prepare('PRAGMA integrity_check').all();
+        return Promise.resolve(found.map((row) => String(row['integrity_check'])).filter((line) => line !== 'ok'));
+      } finally {
+        database.close();
+      }
+    },
+  };
+}
+
+/** What is used of `test/support/postgres-server.ts`. */
+interface PostgresServer {
+  readonly url: string;
+  readonly port: number;
+  /** Of the postmaster. */
+  readonly pid: number;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+// Not an import that the compiler follows: the file comes with the PostgreSQL store.
+const SUPPORT: string = '../support/postgres-server.ts';
+const LOOK_MS = 200;
+// An instance that began to start just before a fault fails a moment after it.
+const AWAY_AFTER_MS = 1500;
+
+async function postgresStore(): Promise<ChaosStore> {
+  const { startPostgres }: { startPostgres(): Promise<PostgresServer> } = await import(SUPPORT);
+  const server = await startPostgres();
+  const door = await Door.open(() => server.port);
+  const url = new URL(server.url);
+  url.hostname = '127.0.0.1';
+  url.port = String(door.port);
+  // A run that is interrupted leaves no server behind; SIGQUIT ends it with all its processes.
+  const endServer = () => signal(server.pid, 'SIGQUIT');
+  process.once('exit', endServer);
+  let isDown = false;
+  let awayUntilMs = 0;
+  const awayFor = (forMs: number) => {
+    awayUntilMs = performance.now() + forMs + AWAY_AFTER_MS;
+  };
+  return {
+    settings: { url: url.href, isMigratedAtStart: true, lookMs: LOOK_MS },
+    isAway: () => isDown || performance.now() < awayUntilMs,
+    restart: async (downMs) => {
+      isDown = true;
+      const family = await childrenOf(server.pid);
+      await Promise.all([server.kill(), ...family.map(({ pid }) => signal(pid, 'SIGKILL'))]);
+      await new Promise((resolve) => setTimeout(resolve, downMs));
+      await server.start();
+      isDown = false;
+      awayFor(0);
+    },
+    terminateBackends: async () => {
+      awayFor(0);
+      const backends = (await childrenOf(server.pid)).filter(({ title }) => title.includes('127.0.0.1('));
+      // What pg_terminate_backend sends.
+      for (const { pid } of backends) signal(pid, 'SIGTERM');
+    },
+    cut: () => {
+      awayFor(0);
+      door.cutAll();
+    },
+    stall: (forMs) => {
+      awayFor(forMs);
+      door.stall(forMs);
+    },
+    damage: () => Promise.resolve([]),
+    close: async () => {
+      process.off('exit', endServer);
+      await door.close();
+      await server.stop();
+    },
+  };
+}
+
+/** The processes of a PostgreSQL server beside its first, with their titles, in which a backend names its client. */
+async function childrenOf(parent: number): Promise<{ pid: number; title: string }[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid, ppid, title] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return Number(ppid) === parent && title !== undefined ? [{ pid: Number(pid), title }] : [];
+  });
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}

@@ -1,0 +1,87 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fault } from './in-flight.ts';
+import type { Instance, Stop } from './instance.ts';
+import type { Strike } from './schedule.ts';
+import { GRACE_MS } from './service-config.ts';
+import type { World } from './world.ts';
+
+/** What the strikes came to. */
+export interface Struck {
+  /** What may have kept acknowledgements from being recorded. */
+  readonly faults: readonly Fault[];
+  /** Clean stops that were not clean: must be empty. */
+  readonly badStops: readonly string[];
+}
+
+// Closing doors and store takes a moment beside the grace, on a busy machine.
+const STOP_MARGIN_MS = 3000;
+
+/** Does what the schedule says, one after the other. @param onStruck told after each */
+export async function strikeAll(
+  strikes: readonly Strike[],
+  world: World,
+  onStruck: (strike: Strike, fault: Fault | undefined) => void,
+): Promise<Struck> {
+  const faults: Fault[] = [];
+  const badStops: string[] = [];
+  for (const strike of strikes) {
+    if (strike.kind === 'terminate') {
+      const instance = instanceOf(strike, world);
+      badStops.push(...badStop(instance.name, await terminate(instance, strike.afterMs)));
+      onStruck(strike, undefined);
+    } else {
+      const fault = await strikeOne(strike, world);
+      faults.push(fault);
+      onStruck(strike, fault);
+    }
+  }
+  return { faults, badStops };
+}
+
+/** How an instance that was stopped for good, or to be started again, did not do so cleanly. */
+export function badStop(name: string, { code, tookMs }: Stop): string[] {
+  return code === 0 ? [] : [`${name} ended with ${code} after ${tookMs} ms, ${GRACE_MS + STOP_MARGIN_MS} ms allowed`];
+}
+
+/** Longest time that a clean stop may take. */
+export const STOP_MAX_MS = GRACE_MS + STOP_MARGIN_MS;
+
+async function terminate(instance: Instance, afterMs: number): Promise<Stop> {
+  await instance.untilRunning();
+  await pause(afterMs);
+  return instance.terminate(STOP_MAX_MS);
+}
+
+async function strikeOne(strike: Exclude<Strike, { kind: 'terminate' }>, world: World): Promise<Fault> {
+  const { kind } = strike;
+  const instance = 'instance' in strike ? instanceOf(strike, world) : undefined;
+  if (kind === 'freeze' || (kind === 'kill' && strike.during === 'work')) await instance?.untilRunning();
+  await pause(strike.afterMs);
+  const fromMs = performance.now();
+  if (kind === 'kill') await instance?.kill();
+  else if (kind === 'freeze') await freeze(instance, strike.forMs);
+  else await strikeDatabase(strike, world);
+  return { kind, instance: instance?.name, fromMs, toMs: performance.now() };
+}
+
+async function freeze(instance: Instance | undefined, forMs: number): Promise<void> {
+  instance?.freeze();
+  await pause(forMs);
+  instance?.wake();
+}
+
+type DatabaseStrike = Exclude<Strike, { readonly instance: number }>;
+
+async function strikeDatabase(strike: DatabaseStrike, { store }: World): Promise<void> {
+  if (strike.kind === 'kill-database') return store.restart(strike.forMs);
+  if (strike.kind === 'terminate-backends') return store.terminateBackends();
+  if (strike.kind === 'cut-database') return store.cut();
+  store.stall(strike.forMs);
+  await pause(strike.forMs);
+}
+
+function instanceOf({ instance }: { readonly instance: number }, { instances }: World): Instance {
+  const found = instances[instance];
+  if (found === undefined) throw new Error(`there is no instance ${instance}`);
+  return found;
+}

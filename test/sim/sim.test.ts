@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MUTANTS } from './mutations.ts';
+import { runSeed } from './seed.ts';
+
+// As many more as you like: npm run sim -- --seeds 100000 --from 1501
+const SEEDS = 1500;
+// What a fault that was put in may take to be found.
+const SEEDS_PER_MUTANT = 400;
+
+test(`in ${SEEDS} simulated worlds nothing is lost, and no rule is broken`, async (t) => {
+  const seen: Record<string, number> = {};
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const report = await runSeed({ seed });
+    assert.equal(report.breach, undefined, report.text);
+    for (const [what, count] of Object.entries(report.seen)) seen[what] = (seen[what] ?? 0) + count;
+  }
+  t.diagnostic(JSON.stringify(seen));
+  for (const [what, count] of Object.entries(seen)) assert.ok(count > SEEDS / 10, `too little happened: ${what}`);
+});
+
+test('a seed replays exactly, and another one is another world', async () => {
+  for (const seed of [3, 1003, 2003]) {
+    const [first, second, other] = [
+      await runSeed({ seed, isTraced: true }),
+      await runSeed({ seed, isTraced: true }),
+      await runSeed({ seed: seed + 1, isTraced: true }),
+    ];
+    assert.ok(first.trace.length > 20);
+    assert.equal(second.hash, first.hash);
+    assert.notEqual(other.hash, first.hash);
+  }
+});
+
+describe('the simulation finds', { concurrency: 1 }, () => {
+  for (const { name, breach, make } of MUTANTS) {
+    test(name, async (t) => {
+      for (let seed = 1; seed <= SEEDS_PER_MUTANT; seed += 1) {
+        const report = await runSeed({ seed, mutation: make() });
+        if (report.breach === undefined) continue;
+        t.diagnostic(`seed ${seed}: ${report.breach}`);
+        assert.match(report.breach, breach);
+        return;
+      }
+      assert.fail(`no seed up to ${SEEDS_PER_MUTANT} found it`);
+    });
+  }
+});
+
+test('a breach is reported with its seed, its script and the command that replays it', async () => {
+  const [mutant] = MUTANTS;
+  for (let seed = 1; seed <= SEEDS_PER_MUTANT; seed += 1) {
+    const report = await runSeed({ seed, ...(mutant && { mutation: mutant.make() }) });
+    if (report.breach === undefined) continue;
+    assert.match(report.text, new RegExp(`^seed ${seed}: at \\d+`));
+    assert.match(report.text, /"kind":"publish"/);
+    assert.ok(report.text.endsWith(`npm run sim -- --seed ${seed} --trace`));
+    return;
+  }
+  assert.fail('nothing was found');
+});
