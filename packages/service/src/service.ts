@@ -15,7 +15,7 @@ import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
-import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
+import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
@@ -65,10 +65,10 @@ export interface Surroundings {
  * @throws {StartUpError} one sentence on what to change
  */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { log, clock = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
+  const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
+  const { store, clock, place } = await openStore(config.store, { clock: local, log });
   const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
-  const store = openSqliteStore({ file: config.store.file, nowMs: clock.nowMs() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
@@ -82,7 +82,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
     const operatorUrl = urlOf(material.operatorTls, await listen(parts.operator, 'operator', config.operator));
     parts.wake();
-    log.info({ apiUrl, operatorUrl, store: config.store.file }, 'Tidings runs');
+    log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
       log.info(await parts.keys.reload(), 'the signing key was read anew');
     };
@@ -181,7 +181,7 @@ function assembleDelivery(
   const engine = new Engine({
     ...delivery,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
-    lookMs: undefined,
+    lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
     ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });
   return { engine, client };

@@ -3,6 +3,7 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
+import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { redeliverCommand } from './redeliver.ts';
@@ -18,6 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
+    .addCommand(migrateCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
     .addCommand(redeliverCommand())

@@ -5,6 +5,7 @@ import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import { type Config, ConfigSchema } from './schema.ts';
+import { refuseUnclearStore } from './store-settings.ts';
 
 const shapeConfig = shapeOf(ConfigSchema);
 
@@ -117,6 +118,7 @@ function withAbsolutePaths<T>(settings: T, folder: string): T {
 
 function refuseContradictions(config: Config, source: string): void {
   const { accessTokens, delivery, retry } = config;
+  refuseUnclearStore(config, source);
   refuseWrongModes(config, source);
   if ((accessTokens.jwksUrl === undefined) === (accessTokens.introspectionUrl === undefined)) {
     throw new StartUpError(`${source}: give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".`);

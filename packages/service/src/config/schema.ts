@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
+import { STORE_SECTION } from './schema-store.ts';
 import { file, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
@@ -53,7 +54,7 @@ export const ConfigSchema = section({
       'How long a former key stays in the JWKS after it was last used, besides while something signed with it is awaiting',
     ),
   }),
-  store: section({ file: file('SQLite database; made if it does not exist') }),
+  store: STORE_SECTION,
   publishing: sectionOfDefaults({
     requestsMax: whole(64, 1, 10_000, 'Publish requests worked on at once; beyond, they are answered 429'),
     awaitingMax: whole(

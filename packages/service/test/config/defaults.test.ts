@@ -43,7 +43,14 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     trustAnchorsAccepted: ['openbanking.org.uk'],
     ownEventTypes: [],
     signing: { kid: 'kid-1', keyFile: '/etc/tidings/signing.key', formerKeysKeptMs: 7_776_000_000 },
-    store: { file: '/etc/tidings/store/tidings.db' },
+    store: {
+      file: '/etc/tidings/store/tidings.db',
+      connectionsMax: 10,
+      statementTimeoutMs: 10_000,
+      isListening: true,
+      lookMs: 1000,
+      isMigratedAtStart: false,
+    },
     api: {
       host: '0.0.0.0',
       port: 8443,
@@ -147,7 +154,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|queue)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
+    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);

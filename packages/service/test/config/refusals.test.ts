@@ -35,7 +35,6 @@ for (const path of [
   'signing.kid',
   'signing.keyFile',
   'store',
-  'store.file',
   'api',
   'api.tls.certificateFile',
   'api.tls.keyFile',
@@ -240,6 +239,27 @@ for (const [what, settings, message] of [
     withSetting('accessTokens.introspectionUrl', 'https://as.bank.example/introspect'),
     ONE_OF_TWO_URLS,
   ],
+  ['no store at all', withSetting('store', {}), 'give "store.file" for SQLite, or "store.url" for PostgreSQL.'],
+  [
+    'two stores',
+    withSetting('store.url', 'postgres://tidings@db/tidings'),
+    '"store.file" and "store.url" are both given; keep one of them.',
+  ],
+  [
+    'a password of a database for a store that is a file',
+    withSetting('store.passwordFile', 'password'),
+    '"store.passwordFile" goes with "store.url"; take it out, or give the URL.',
+  ],
+  [
+    'a database without a user',
+    withSetting('store', { url: 'postgres://db.bank.example/tidings' }),
+    '"store.url" must be like postgres://user@host:5432/database.',
+  ],
+  [
+    'settings of TLS in the URL of the database',
+    withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings?sslmode=disable' }),
+    '"store.url" takes nothing after the database (?sslmode=disable); TLS comes with "store.caFile".',
+  ],
   [
     'neither TLS nor a gateway',
     withoutSetting('api.tls'),
@@ -291,6 +311,14 @@ for (const [what, settings, message] of [
 ] as const) {
   test(`${what} is a contradiction, and refused`, () => {
     assert.equal(refusal(settings), `tidings.json: ${message}`);
+  });
+}
+
+for (const url of ['postgres://tidings:s3cret@db/tidings', 'postgres://tidings@db/tidings?password=s3cret']) {
+  test(`a password in the URL of the database is refused and not repeated, as ${url.includes('?') ? 'a parameter' : 'part of the user'}`, () => {
+    const message = refusal(withSetting('store', { url }));
+    assert.match(message, /"store\.url" must not hold the password; .* "store\.passwordFile", or set .* PGPASSWORD/);
+    assert.ok(!message.includes('s3cret'));
   });
 }
 

@@ -227,9 +227,10 @@ function redeliver(tpp: string, only: 'failed' | 'awaiting' | undefined, delayMs
     const clientId = model.clientId(tpp);
     const firstDueAtMs = model.nowMs + delayMs;
     const filter = { clientId, ...(only !== undefined && { only }) };
-    const common = { filter, after: undefined, limit: 100, firstDueAtMs, spacingMs: 0, audit: AUDIT };
-    const dry = await store.redeliver({ ...common, isDryRun: true });
-    const done = await store.redeliver({ ...common, isDryRun: false });
+    const common = { filter, after: undefined, limit: 100, firstDueAtMs, spacingMs: 0 };
+    const audit = { ...AUDIT, atMs: model.nowMs };
+    const dry = await store.redeliver({ ...common, audit, isDryRun: true });
+    const done = await store.redeliver({ ...common, audit, isDryRun: false });
     assert.equal(dry.count, done.count);
     assert.equal(done.count, model.redeliver(clientId, only, firstDueAtMs));
   };

@@ -1,0 +1,47 @@
+import { Command } from 'commander';
+
+interface Flags {
+  readonly config: string;
+  readonly dryRun?: true;
+}
+
+/** `tidings migrate`: brings the PostgreSQL database to the schema of this version. */
+export function migrateCommand(): Command {
+  return new Command('migrate')
+    .description('Bring the PostgreSQL database of the store to the schema of this version.')
+    .requiredOption('-c, --config <file>', 'configuration file (JSON)')
+    .option('--dry-run', 'only list the steps that would be taken')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidings migrate --config /etc/tidings/tidings.json --dry-run
+  tidings migrate --config /etc/tidings/tidings.json
+
+Instances of the version before go on running meanwhile; start those of this version afterwards. It may be run more than
+once, and by several at once. With "store.file" there is nothing to do: the service migrates its file when it starts.
+
+Exit codes: 0 done; 2 the configuration is not good, or the database cannot be used, and the message says why.`,
+    )
+    .action(async ({ config: file, dryRun }: Flags) => {
+      const [{ loadConfig }, { connectionOf }, { openDatabase, startUpErrorOf }, steps] = await Promise.all([
+        import('../config/load.ts'),
+        import('../store/open-store.ts'),
+        import('../store/postgres/open.ts'),
+        import('../store/postgres/migrate.ts'),
+      ]);
+      const connection = connectionOf(loadConfig(file).store);
+      const database = openDatabase(connection, () => undefined);
+      try {
+        const before = await steps.schemaOf(database);
+        const taken = dryRun === true ? steps.stepsAfter(before) : await steps.migrate(database);
+        const verb = dryRun === true ? 'would apply' : 'applied';
+        for (const { version, name } of taken) process.stdout.write(`${verb} step ${version}: ${name}\n`);
+        if (taken.length === 0) process.stdout.write(`nothing to do: the database has schema ${before.version}\n`);
+      } catch (error) {
+        throw startUpErrorOf(error, connection);
+      } finally {
+        await database.close();
+      }
+    });
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import type { Config } from '../config/schema.ts';
+import type { ConnectionOptions } from './postgres/connection.ts';
+import { openSqliteStore } from './sqlite/sqlite-store.ts';
+import type { Store } from './store.ts';
+
+/** What a store is opened with. */
+export interface StoreSurroundings {
+  /** This machine's clock. */
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A store that is open. */
+export interface OpenedStore {
+  readonly store: Store;
+  /** What everything that works with the store goes by: the clock of the database where several instances share it. */
+  readonly clock: Clock;
+  /** Where it is, for the log. */
+  readonly place: string;
+}
+
+/**
+ * Opens the store that the configuration names: SQLite for one instance, PostgreSQL for any number.
+ *
+ * @throws {StartUpError} one sentence on what to change
+ */
+export async function openStore(settings: Config['store'], surroundings: StoreSurroundings): Promise<OpenedStore> {
+  const { clock, log } = surroundings;
+  if (settings.url === undefined) {
+    const file = settings.file ?? '';
+    return { store: openSqliteStore({ file, nowMs: clock.nowMs() }), clock, place: file };
+  }
+  // Loaded only here: with SQLite nothing of it is needed.
+  const { openPostgresStore } = await import('./postgres/open.ts');
+  const onProblem = (problem: string, error: unknown) => {
+    log.warn({ why: error instanceof Error ? error.message : String(error) }, problem);
+  };
+  const { isListening, lookMs, isMigratedAtStart } = settings;
+  const options = { ...connectionOf(settings), isListening, lookMs, isMigratedAtStart, clock, onProblem };
+  const opened = await openPostgresStore(options);
+  const close = async () => {
+    opened.clock.stop();
+    await opened.store.close();
+  };
+  return { store: { ...opened.store, close }, clock: opened.clock, place: settings.url };
+}
+
+/**
+ * How the database that the configuration names is reached.
+ *
+ * @throws {StartUpError} when a file that it names cannot be read, or it names no database
+ */
+export function connectionOf(settings: Config['store']): ConnectionOptions {
+  const { url, passwordFile, caFile, connectionsMax, statementTimeoutMs } = settings;
+  if (url === undefined) {
+    throw new StartUpError(
+      'The configuration names no PostgreSQL database; there is nothing to migrate for "store.file".',
+    );
+  }
+  return {
+    ...{ url, connectionsMax, statementTimeoutMs },
+    password: passwordFile === undefined ? undefined : read('store.passwordFile', passwordFile).replace(/\r?\n$/, ''),
+    ca: caFile === undefined ? undefined : read('store.caFile', caFile),
+  };
+}
+
+function read(setting: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new StartUpError(`The file ${file} ("${setting}") cannot be read (${systemErrorCode(error) ?? 'unknown'}).`);
+  }
+}

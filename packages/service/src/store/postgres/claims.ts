@@ -1,0 +1,254 @@
+import {
+  type Claim,
+  type ClaimedNotification,
+  type ClaimOptions,
+  OVERDUE_MS,
+  OVERDUE_PART,
+  type Target,
+} from '../store.ts';
+import type { Database, Transaction } from './database.ts';
+import { claimedOf, isTrue, optionalWhole, type Row, TARGET_COLUMNS, targetOf, text } from './rows.ts';
+import { countClaimed, isCounted } from './targets.ts';
+
+/** A TPP that has something awaiting and somewhere to push it to. */
+interface Candidate {
+  readonly target: Target;
+  readonly hasFirst: boolean;
+  readonly hasRetry: boolean;
+  /** The first of its retries has been due for so long that it goes before first attempts. */
+  readonly hasOverdue: boolean;
+  /** When something that is not due now falls due. */
+  readonly nextAtMs: number | undefined;
+}
+
+/** What may be claimed of one TPP. */
+interface Turn {
+  readonly candidate: Candidate;
+  readonly target: Target;
+  /** How many at most. */
+  readonly asked: number;
+}
+
+// Goes from TPP to TPP: the first row of each is found by the index, however many are awaiting. Of each lane it is looked
+// whether its first is due, and when the first that is not falls due.
+const CANDIDATES = `
+  WITH RECURSIVE c AS (
+    (SELECT client_id FROM notification ORDER BY client_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.client_id FROM notification n WHERE n.client_id > c.client_id ORDER BY n.client_id LIMIT 1)
+    FROM c WHERE c.client_id IS NOT NULL)
+  SELECT ${TARGET_COLUMNS}, first.due_at_ms <= $1::bigint AS has_first, retry.due_at_ms <= $1::bigint AS has_retry,
+    retry.due_at_ms <= $1::bigint - ${OVERDUE_MS} AS has_overdue,
+    least(
+      (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND NOT n.is_retry
+        AND n.due_at_ms > $1::bigint ORDER BY n.due_at_ms LIMIT 1),
+      (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND n.is_retry
+        AND n.due_at_ms > $1::bigint ORDER BY n.due_at_ms LIMIT 1)) AS next_at_ms
+  FROM c JOIN target t ON t.client_id = c.client_id LEFT JOIN tpp p ON p.client_id = c.client_id
+    LEFT JOIN LATERAL (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND NOT n.is_retry
+      ORDER BY n.due_at_ms LIMIT 1) AS first ON true
+    LEFT JOIN LATERAL (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND n.is_retry
+      ORDER BY n.due_at_ms LIMIT 1) AS retry ON true
+  WHERE t.callback_url IS NOT NULL`;
+
+const LEASE = `
+  UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
+  FROM picked JOIN target t ON t.client_id = picked.client_id WHERE n.jti = picked.jti
+  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, picked.turn,
+    picked.due_at_ms, n.is_retry, t.callback_url,
+    CASE WHEN n.round = t.round THEN n.round_attempts ELSE 0 END AS round_attempts,
+    CASE WHEN n.round = t.round THEN n.round_began_at_ms END AS round_began_at_ms`;
+
+/** One lane of each TPP in turn, oldest first; what another transaction is claiming is left to it. */
+function claimLane(isRetry: boolean): string {
+  return `
+  WITH wanted AS MATERIALIZED (
+    SELECT w.client_id, w.room, w.turn FROM unnest($3::text[], $4::int[]) WITH ORDINALITY AS w(client_id, room, turn)
+      JOIN target t ON t.client_id = w.client_id
+    WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL),
+  picked AS MATERIALIZED (
+    SELECT due.jti, w.client_id, w.turn, due.due_at_ms FROM (SELECT * FROM wanted ORDER BY turn) AS w
+      CROSS JOIN LATERAL (
+        SELECT jti, due_at_ms FROM notification
+        WHERE client_id = w.client_id AND is_retry = ${isRetry} AND due_at_ms <= $6::bigint
+        ORDER BY due_at_ms, seq LIMIT w.room FOR UPDATE SKIP LOCKED) AS due
+    LIMIT $5::int) ${LEASE}`;
+}
+
+const CLAIM_FIRSTS = claimLane(false);
+const CLAIM_RETRIES = claimLane(true);
+
+// The target is locked, so that no two instances probe at once.
+const CLAIM_PROBES = `
+  WITH probed AS MATERIALIZED (
+    SELECT client_id, 0 AS turn FROM target
+    WHERE client_id = ANY($3::text[]) AND callback_url IS NOT NULL AND probe_at_ms <= $1::bigint
+    ORDER BY client_id FOR UPDATE SKIP LOCKED),
+  picked AS MATERIALIZED (
+    SELECT free.jti, probed.client_id, probed.turn, free.due_at_ms FROM probed CROSS JOIN LATERAL (
+      SELECT jti, due_at_ms FROM notification
+      WHERE client_id = probed.client_id AND (NOT is_leased OR due_at_ms <= $1::bigint)
+      ORDER BY is_retry, due_at_ms, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS free LIMIT $4::int),
+  claimed AS (${LEASE}),
+  held AS (UPDATE target SET probe_at_ms = $1::bigint + $2::bigint FROM claimed WHERE target.client_id = claimed.client_id)
+  SELECT * FROM claimed`;
+
+/** Claiming: one round trip when nothing is due, else three. Each TPP is first in turn. */
+export class Claims {
+  readonly #database: Database;
+  /** The TPP that was served last. */
+  #lastClientId = '';
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async claimDue(options: ClaimOptions): Promise<Claim> {
+    const { nowMs, leaseMs, roomFor } = options;
+    const rows = await this.#database.read(CANDIDATES, [nowMs]);
+    const candidates = rows.map(candidateOf);
+    const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, roomFor)) : [];
+    const claimed = await this.#claim(
+      turns.filter(({ asked }) => asked > 0),
+      options,
+    );
+    const dues = candidates.map((candidate) => nextDueAtMs(candidate, nowMs));
+    if (claimed.length > 0) dues.push(nowMs + leaseMs);
+    const earliest = Math.min(...dues.map((dueAtMs) => dueAtMs ?? Number.POSITIVE_INFINITY));
+    return { claimed, nextDueAtMs: Number.isFinite(earliest) ? earliest : undefined };
+  }
+
+  /** Those that have something to claim now, beginning after the TPP that was served last. */
+  #ready(candidates: readonly Candidate[], nowMs: number): Candidate[] {
+    const after = candidates.filter(({ target }) => target.clientId > this.#lastClientId);
+    const upTo = candidates.filter(({ target }) => target.clientId <= this.#lastClientId);
+    return [...after, ...upTo].filter(({ target, hasFirst, hasRetry }) =>
+      target.unresponsiveSinceMs === undefined ? hasFirst || hasRetry : (target.probeAtMs ?? 0) <= nowMs,
+    );
+  }
+
+  async #claim(turns: readonly Turn[], options: ClaimOptions): Promise<ClaimedNotification[]> {
+    if (turns.length === 0) return [];
+    const unchanged = turns.map(({ target }) => target.clientId);
+    const claimed = await this.#database.transaction(
+      (transaction) => new Claiming(transaction, turns, options).claim(),
+      { locks: { unchanged } },
+    );
+    this.#lastClientId = claimed.at(-1)?.clientId ?? this.#lastClientId;
+    return claimed;
+  }
+}
+
+/** One claim, in its transaction. */
+class Claiming {
+  readonly #transaction: Transaction;
+  readonly #turns: readonly Turn[];
+  readonly #options: ClaimOptions;
+  /** How many more of each TPP, and of all. */
+  readonly #room: Map<string, number>;
+  #left: number;
+  readonly #rows: Row[] = [];
+
+  constructor(transaction: Transaction, turns: readonly Turn[], options: ClaimOptions) {
+    this.#transaction = transaction;
+    this.#turns = turns;
+    this.#options = options;
+    this.#room = new Map(turns.map(({ target, asked }) => [target.clientId, asked]));
+    this.#left = options.limit;
+  }
+
+  async claim(): Promise<ClaimedNotification[]> {
+    const { nowMs } = this.#options;
+    const probed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
+    const pushed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs === undefined);
+    if (probed.length > 0) await this.#probe(probed);
+    const overdue = pushed.filter(({ candidate }) => candidate.hasOverdue);
+    await this.#take(CLAIM_RETRIES, overdue, nowMs - OVERDUE_MS, ({ asked }) => Math.ceil(asked * OVERDUE_PART));
+    await this.#take(CLAIM_FIRSTS, pushed, nowMs);
+    const retried = pushed.filter(({ candidate }) => candidate.hasRetry);
+    await this.#take(CLAIM_RETRIES, retried, nowMs);
+    const claimed = this.#inTurn();
+    await countClaimed(this.#transaction, this.#countsOf(claimed));
+    return claimed;
+  }
+
+  async #probe(turns: readonly Turn[]): Promise<void> {
+    const { nowMs, leaseMs } = this.#options;
+    const clientIds = turns.map(({ target }) => target.clientId);
+    this.#keep(await this.#transaction.query(CLAIM_PROBES, [nowMs, leaseMs, clientIds, this.#left]));
+  }
+
+  /** Takes what is due by some time from one lane of TPPs, as far as there is room. */
+  async #take(
+    statement: string,
+    turns: readonly Turn[],
+    dueByMs: number,
+    most: (turn: Turn) => number = ({ asked }) => asked,
+  ): Promise<void> {
+    const { nowMs, leaseMs } = this.#options;
+    const room = (turn: Turn) => Math.min(this.#room.get(turn.target.clientId) ?? 0, most(turn), this.#left);
+    const open = turns.filter((turn) => room(turn) > 0);
+    if (open.length === 0) return;
+    const clientIds = open.map(({ target }) => target.clientId);
+    this.#keep(
+      await this.#transaction.query(statement, [nowMs, leaseMs, clientIds, open.map(room), this.#left, dueByMs]),
+    );
+  }
+
+  #keep(rows: readonly Row[]): void {
+    this.#rows.push(...rows.toSorted(inOrder));
+    this.#left -= rows.length;
+    for (const row of rows) {
+      const clientId = text(row, 'client_id');
+      this.#room.set(clientId, (this.#room.get(clientId) ?? 0) - 1);
+    }
+  }
+
+  /** TPP by TPP; within one, in the order of claiming. */
+  #inTurn(): ClaimedNotification[] {
+    const byClient = Map.groupBy(this.#rows, (row) => text(row, 'client_id'));
+    return this.#turns.flatMap(({ target }) => {
+      const probe = target.unresponsiveSinceMs === undefined ? undefined : target.probes;
+      return (byClient.get(target.clientId) ?? []).map((row) => claimedOf(row, target, probe));
+    });
+  }
+
+  /** What was claimed of TPPs that are ramping up. */
+  #countsOf(claimed: readonly ClaimedNotification[]): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { target } of this.#turns) {
+      if (target.unresponsiveSinceMs !== undefined || !isCounted(target, this.#options.nowMs)) continue;
+      const count = claimed.filter(({ clientId }) => clientId === target.clientId).length;
+      if (count > 0) counts.set(target.clientId, count);
+    }
+    return counts;
+  }
+}
+
+function turnOf(candidate: Candidate, roomFor: ClaimOptions['roomFor']): Turn {
+  return { candidate, target: candidate.target, asked: Math.min(roomFor(candidate.target), ROOM_MAX) };
+}
+
+// A limit of a statement is a 32-bit number.
+const ROOM_MAX = 1_000_000;
+
+function inOrder(left: Row, right: Row): number {
+  const dueAtMs = (row: Row) => optionalWhole(row, 'due_at_ms') ?? 0;
+  const seq = (row: Row) => optionalWhole(row, 'seq') ?? 0;
+  return dueAtMs(left) - dueAtMs(right) || seq(left) - seq(right);
+}
+
+function candidateOf(row: Row): Candidate {
+  return {
+    target: targetOf(row),
+    hasFirst: isTrue(row, 'has_first'),
+    hasRetry: isTrue(row, 'has_retry'),
+    hasOverdue: isTrue(row, 'has_overdue'),
+    nextAtMs: optionalWhole(row, 'next_at_ms'),
+  };
+}
+
+function nextDueAtMs({ target, nextAtMs }: Candidate, nowMs: number): number | undefined {
+  if (target.probeAtMs !== undefined && target.probeAtMs > nowMs) return target.probeAtMs;
+  return nextAtMs;
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import { StoreError } from '../store.ts';
+import { TIMEOUT_MARGIN_MS } from './connection.ts';
+import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
+import { type Locks, lockStatement } from './locks.ts';
+import type { Row } from './rows.ts';
+
+/** Values of a statement. Rows go in as one JSON document each, see {@link jsonOf}. */
+export type Values = readonly (string | number | boolean | readonly string[] | readonly number[] | null)[];
+
+export interface TransactionOptions {
+  readonly locks?: Locks;
+  /** Moves rows in bulk: may take longer than other statements. */
+  readonly isBulk?: boolean;
+}
+
+/** A transaction that is open. */
+export interface Transaction {
+  /** Runs one statement. What does not need its answer may be asked at once: it goes out without waiting. */
+  query(text: string, values?: Values): Promise<Row[]>;
+  /** Runs the last statement and commits, in one round trip. */
+  last(text: string, values?: Values): Promise<Row[]>;
+}
+
+/** Thrown within a transaction: another has got in between, so that it has to be begun anew. */
+export class Overtaken extends Error {
+  override readonly name = 'Overtaken';
+}
+
+const REPEATS_MAX = 8;
+const BULK_TIMEOUT_MS = 600_000;
+
+// The tables change by thousands of rows a second, so statistics are always old: every statement names rows that an
+// index finds, and must be run that way. It also makes rows be locked in the order in which they are given.
+const PLANNER = ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']
+  .map((name) => `set_config('${name}', 'off', true)`)
+  .join(', ');
+
+/** Runs transactions on the pool. READ COMMITTED: what must not change meanwhile is locked by name. */
+export class Database {
+  readonly #pool: pg.Pool;
+  readonly #statementTimeoutMs: number;
+
+  constructor(pool: pg.Pool, statementTimeoutMs: number) {
+    this.#pool = pool;
+    this.#statementTimeoutMs = statementTimeoutMs;
+  }
+
+  /**
+   * Runs `work` in a transaction and commits. It is begun anew, a bounded number of times, when it met another in a
+   * deadlock or was {@link Overtaken}: `work` must bear being repeated.
+   *
+   * @throws {StoreError} when the database refused or is away. Nothing was kept, unless the connection broke just while
+   * the commit was under way: then that is not known. Publishing again under the same id and recording again under the
+   * same lease are harmless.
+   */
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    for (let repeats = 0; ; repeats += 1) {
+      try {
+        return await this.#once(work, options);
+      } catch (error) {
+        if (!isWorthRepeating(error) && !(error instanceof Overtaken)) throw error;
+        if (repeats === REPEATS_MAX) throw new StoreError('too many others at once', { cause: error });
+      }
+    }
+  }
+
+  /** One statement that reads rows by their primary keys: it needs nothing around it. */
+  async look(text: string, values: Values = []): Promise<Row[]> {
+    const client = await this.#connect();
+    try {
+      const query = { text, values: [...values], query_timeout: this.#statementTimeoutMs };
+      const { rows } = await client.query<Row>(query);
+      client.release();
+      return rows;
+    } catch (error) {
+      const cause = asStoreError(error);
+      client.release(isOfStatement(cause) ? undefined : true);
+      throw cause;
+    }
+  }
+
+  /** One statement that reads, in one round trip. */
+  read(text: string, values?: Values): Promise<Row[]> {
+    return this.transaction((transaction) => transaction.last(text, values));
+  }
+
+  async #once<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
+    const client = await this.#connect();
+    const transaction = new OpenTransaction(client, this.#begin(options), this.#timeoutMs(options));
+    try {
+      const result = await work(transaction);
+      await transaction.commit();
+      client.release();
+      return result;
+    } catch (error) {
+      const cause = await transaction.rollBack(error);
+      client.release(isOfStatement(cause) ? undefined : true);
+      throw cause;
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      const client = await this.#pool.connect();
+      // Whoever waits for an answer is told; without a listener the process would end.
+      if (client.listenerCount('error') === 0) client.on('error', () => undefined);
+      return client;
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
+  #timeoutMs({ isBulk = false }: TransactionOptions): number {
+    return isBulk ? Math.max(BULK_TIMEOUT_MS, this.#statementTimeoutMs) : this.#statementTimeoutMs;
+  }
+
+  #begin(options: TransactionOptions): string {
+    const timeouts = ['statement_timeout', 'idle_in_transaction_session_timeout']
+      .map((name) => `set_config('${name}', '${this.#timeoutMs(options)}', true)`)
+      .join(', ');
+    return `BEGIN; SELECT ${timeouts}, ${PLANNER};${lockStatement(options.locks)}`;
+  }
+
+  /** Ends all connections once their statements have ended. */
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+}
+
+class OpenTransaction implements Transaction {
+  readonly #client: pg.PoolClient;
+  readonly #timeoutMs: number;
+  readonly #begun: Promise<unknown>;
+  #ended = false;
+
+  constructor(client: pg.PoolClient, begin: string, timeoutMs: number) {
+    this.#client = client;
+    this.#timeoutMs = timeoutMs + TIMEOUT_MARGIN_MS;
+    this.#begun = this.#send(begin);
+    // Looked at when the transaction ends.
+    this.#begun.catch(() => undefined);
+  }
+
+  async query(text: string, values?: Values): Promise<Row[]> {
+    assert(!this.#ended, 'the transaction has ended');
+    const { rows } = await this.#send(text, values);
+    return rows;
+  }
+
+  async last(text: string, values?: Values): Promise<Row[]> {
+    const rows = this.query(text, values);
+    rows.catch(() => undefined);
+    const committed = this.commit();
+    committed.catch(() => undefined);
+    // The reason why the statement failed goes before that the commit did.
+    const answer = await rows;
+    await committed;
+    return answer;
+  }
+
+  async commit(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { command } = await this.#send('COMMIT');
+    if (command !== 'COMMIT') await this.#begun;
+    if (command !== 'COMMIT') throw new StoreError('the transaction was not committed');
+  }
+
+  /** @returns why the transaction failed: the first reason */
+  async rollBack(error: unknown): Promise<unknown> {
+    const first = await this.#begun.then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    if (this.#ended || !isOfStatement(first)) return first;
+    this.#ended = true;
+    return this.#send('ROLLBACK').then(
+      () => first,
+      () => first,
+    );
+  }
+
+  async #send(text: string, values?: Values): Promise<pg.QueryResult> {
+    try {
+      const query = { text, query_timeout: this.#timeoutMs, ...(values !== undefined && { values: [...values] }) };
+      return await this.#client.query(query);
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+}
+
+/** The statement failed, or the work on it; the connection is as good as before. */
+function isOfStatement(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return true;
+  const code = codeOf(error);
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(?:08|57P|25P03)/.test(code);
+}

@@ -1,0 +1,58 @@
+import type { NotificationRecord, StoreCounts } from '../store.ts';
+import type { Database } from './database.ts';
+import { notificationOf, optionalWhole, storable, whole } from './rows.ts';
+
+/** A notification as the operator sees it: awaiting, or else history. */
+export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
+  const [awaiting] = await database.look(
+    `SELECT n.jti, n.event_id, n.client_id, 'awaiting' AS state, n.claims, n.set_jws, n.published_at_ms,
+       NULL AS acknowledged_by, n.error_log, n.attempt_log,
+       CASE WHEN t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL THEN n.due_at_ms END AS next_attempt_at_ms
+     FROM notification n LEFT JOIN target t ON t.client_id = n.client_id WHERE n.jti = $1`,
+    [storable(jti)],
+  );
+  if (awaiting !== undefined) return notificationOf(awaiting);
+  // The newest: an id is used again only for an event that is published again after all of it was dropped.
+  const [ended] = await database.look(
+    'SELECT *, NULL AS next_attempt_at_ms FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1',
+    [storable(jti)],
+  );
+  if (ended !== undefined) return notificationOf(ended);
+  // It may have been brought back in between.
+  return undefined;
+}
+
+// Up to here it is counted one by one.
+const COUNTED_MAX = 10_000;
+
+/** Exact while it is little; beyond, what the statistics of the server say, which lag by a second or so. */
+export async function countsOf(database: Database): Promise<StoreCounts> {
+  const [row] = await database.read(
+    `SELECT (SELECT count(*) FROM (SELECT 1 FROM notification LIMIT ${COUNTED_MAX + 1}) AS few) AS few,
+       (SELECT greatest(n_live_tup, 0) FROM pg_stat_user_tables WHERE relid = 'notification'::regclass) AS about,
+       (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'notification'::regclass) AS at_analysis,
+       (SELECT count(*) FROM target WHERE unresponsive_since_ms IS NOT NULL AND callback_url IS NOT NULL) AS unresponsive`,
+  );
+  if (row === undefined) return { awaiting: 0, unresponsive: 0 };
+  const few = whole(row, 'few');
+  // The server forgets its statistics when it crashes, until the table is analysed.
+  const about = optionalWhole(row, 'about') ?? 0;
+  const awaiting = few <= COUNTED_MAX ? few : Math.max(few, about > 0 ? about : whole(row, 'at_analysis'));
+  return { awaiting, unresponsive: whole(row, 'unresponsive') };
+}
+
+/** Goes from TPP to TPP; what is withheld from polls is little, and looked through. */
+export async function oldestAwaitingAtMs(database: Database): Promise<number | undefined> {
+  const [row] = await database.read(
+    `WITH RECURSIVE c AS (
+       (SELECT client_id, published_at_ms FROM notification WHERE offer_at_ms IS NULL
+        ORDER BY client_id, published_at_ms LIMIT 1)
+       UNION ALL
+       SELECT n.client_id, n.published_at_ms FROM c CROSS JOIN LATERAL (
+         SELECT client_id, published_at_ms FROM notification
+         WHERE offer_at_ms IS NULL AND client_id > c.client_id ORDER BY client_id, published_at_ms LIMIT 1) AS n)
+     SELECT least((SELECT min(published_at_ms) FROM c),
+       (SELECT min(published_at_ms) FROM notification WHERE offer_at_ms IS NOT NULL)) AS oldest`,
+  );
+  return row && optionalWhole(row, 'oldest');
+}

@@ -1,0 +1,75 @@
+import type { NotificationRecord } from '../store.ts';
+import type { Transaction } from './database.ts';
+
+/** How a notification ceases to be awaiting, as SQL: values or columns of the statement. */
+export interface Ending {
+  readonly state: Exclude<NotificationRecord['state'], 'awaiting'>;
+  readonly acknowledgedBy?: NonNullable<NotificationRecord['acknowledgedBy']>;
+}
+
+/**
+ * SQL that ends what `gone` gave, a DELETE from `notification` that returns its columns: it is history from then on. The
+ * token grows, so that no claim of before has a say if it ever is awaiting again.
+ *
+ * @param endedAt SQL of when
+ * @param attempts SQL of how many attempts were made and of their log, where one more ends it
+ */
+export function intoHistory(
+  { state, acknowledgedBy }: Ending,
+  endedAt: string,
+  [attempts, log]: readonly [string, string] = ['attempts', 'attempt_log'],
+): string {
+  return `INSERT INTO history (ended_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms,
+      lease_token, attempts, claims, set_jws, attempt_log, error_log)
+    SELECT ${endedAt}, jti, seq, client_id, event_id, '${state}',
+      ${acknowledgedBy === undefined ? 'NULL' : `'${acknowledgedBy}'`}, published_at_ms, lease_token + 1, ${attempts},
+      claims, set_jws, ${log}, error_log FROM gone`;
+}
+
+/** SQL that makes awaiting again what `gone` gave, a DELETE from `history`. @param more SQL of due_at_ms and offer_at_ms */
+export function outOfHistory(more: readonly [string, string]): string {
+  return `INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws,
+      attempt_log, error_log, due_at_ms, offer_at_ms)
+    SELECT jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws, attempt_log, error_log,
+      ${more.join(', ')} FROM gone`;
+}
+
+/** Withdraws all that is awaiting of a TPP. */
+export async function withdrawAll(transaction: Transaction, clientId: string, nowMs: number): Promise<void> {
+  await transaction.query(
+    `WITH gone AS (DELETE FROM notification WHERE client_id = $1 RETURNING *)
+     ${intoHistory({ state: 'withdrawn' }, '$2::bigint')}`,
+    [clientId, nowMs],
+  );
+}
+
+// A lease that ran out so long ago has nobody who would still record under it.
+const LEASES_LOOKED_BACK_MS = 3_600_000;
+
+/** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
+export async function fenceLeased(transaction: Transaction, clientId: string, nowMs: number): Promise<void> {
+  await transaction.query(
+    `WITH leased AS MATERIALIZED (
+       SELECT jti FROM notification
+       WHERE client_id = $1 AND is_retry IN (false, true) AND due_at_ms > $2::bigint AND is_leased
+       ORDER BY jti FOR UPDATE)
+     UPDATE notification n SET is_leased = false, lease_token = lease_token + 1, due_at_ms = published_at_ms
+     FROM leased WHERE n.jti = leased.jti`,
+    [clientId, nowMs - LEASES_LOOKED_BACK_MS],
+  );
+}
+
+// Bounds how long the coming back of one callback URL takes; what is left keeps its waits.
+const WAITS_ENDED_MAX = 10_000;
+
+/** Retries need wait no longer: they take their old places. What another transaction is at is left to it. */
+export async function endWaits(transaction: Transaction, clientId: string): Promise<void> {
+  await transaction.query(
+    `WITH waiting AS MATERIALIZED (
+       SELECT jti FROM notification WHERE client_id = $1 AND is_retry AND NOT is_leased
+       ORDER BY due_at_ms, seq LIMIT ${WAITS_ENDED_MAX} FOR UPDATE SKIP LOCKED)
+     UPDATE notification n SET is_retry = false, due_at_ms = published_at_ms
+     FROM waiting WHERE n.jti = waiting.jti`,
+    [clientId],
+  );
+}

@@ -1,0 +1,116 @@
+import { StoreError } from '../store.ts';
+import type { Database, Transaction } from './database.ts';
+import { MIGRATING } from './locks.ts';
+import { HISTORY_OTHER } from './migrations.ts';
+import { isTrue, optionalWhole, type Row, text } from './rows.ts';
+
+const DAY_MS = 86_400_000;
+// If nobody makes them for longer, what is new goes where everything may go.
+const DAYS_AHEAD = 7;
+// A change of the partitions waits for those who use the table, and meanwhile others wait behind it: not for long.
+const LOCK_TIMEOUT_MS = 500;
+
+const PARTITION = /^history_(\d{4})(\d{2})(\d{2})$/;
+
+/** One day of history. */
+interface Partition {
+  readonly name: string;
+  /** Everything in it ended before. */
+  readonly beforeMs: number;
+  /** How many rows it holds, as good as it is known; undefined: it was never counted. */
+  readonly rows: number | undefined;
+}
+
+/**
+ * Makes the partitions of today and the days to come. A day of which there is history already elsewhere, because its
+ * partition came too late, stays there.
+ */
+export async function makePartitionsAhead(database: Database, nowMs: number): Promise<void> {
+  const today = Math.floor(nowMs / DAY_MS);
+  const names = new Set((await partitionsOf(database)).map(({ name }) => name));
+  for (let day = today; day <= today + DAYS_AHEAD; day += 1) {
+    if (!names.has(nameOf(day))) await makePartition(database, day);
+  }
+}
+
+async function makePartition(database: Database, day: number): Promise<void> {
+  const name = nameOf(day);
+  const [from, to] = [day * DAY_MS, (day + 1) * DAY_MS];
+  await database.transaction(async (transaction) => {
+    await lockPartitions(transaction);
+    const [known] = await transaction.query(
+      `SELECT to_regclass($1) IS NOT NULL AS is_there,
+         EXISTS (SELECT 1 FROM ${HISTORY_OTHER} WHERE ended_at_ms >= $2::bigint AND ended_at_ms < $3::bigint) AS is_late`,
+      [name, from, to],
+    );
+    if (known === undefined || isTrue(known, 'is_there') || isTrue(known, 'is_late')) return;
+    // Attached, not made as a partition: that would keep every reader and writer of the table out meanwhile.
+    await transaction.query(`CREATE TABLE ${name} (LIKE history INCLUDING ALL) WITH (toast_tuple_target = 8160)`);
+    await transaction.query(
+      `ALTER TABLE ${name} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL,
+         ADD CONSTRAINT ${name}_day CHECK (ended_at_ms >= ${from} AND ended_at_ms < ${to})`,
+    );
+    await transaction.query(`ALTER TABLE history ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${to})`);
+  });
+}
+
+/** @returns how many rows went, at least 1; 0: no partition is wholly before that */
+export async function dropPartitionBefore(database: Database, beforeMs: number): Promise<number> {
+  for (const partition of await partitionsOf(database)) {
+    if (partition.beforeMs > beforeMs) continue;
+    const rows = await dropPartition(database, partition);
+    if (rows > 0) return rows;
+  }
+  return 0;
+}
+
+function dropPartition(database: Database, { name, rows }: Partition): Promise<number> {
+  return database.transaction(async (transaction) => {
+    await lockPartitions(transaction);
+    const [known] = await transaction.query('SELECT to_regclass($1) IS NOT NULL AS is_there', [name]);
+    if (known === undefined || !isTrue(known, 'is_there')) return 0;
+    const [any] = await transaction.query(`SELECT EXISTS (SELECT 1 FROM ${name}) AS is_there`);
+    await transaction.query(`DROP TABLE ${name}`);
+    return any !== undefined && isTrue(any, 'is_there') ? Math.max(rows ?? 1, 1) : 0;
+  });
+}
+
+/** One instance at a time changes the partitions, and gives up soon when the table is busy: it comes round again. */
+async function lockPartitions(transaction: Transaction): Promise<void> {
+  await transaction.query(
+    `SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true), pg_advisory_xact_lock(${MIGRATING}, 2)`,
+  );
+}
+
+/** The oldest first. */
+async function partitionsOf(database: Database): Promise<Partition[]> {
+  const rows = await database.read(
+    `SELECT c.relname AS name, greatest(s.n_live_tup, c.reltuples::bigint) AS rows
+     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+     WHERE i.inhparent = 'history'::regclass ORDER BY c.relname`,
+  );
+  return rows.flatMap((row) => partitionOf(row) ?? []);
+}
+
+function partitionOf(row: Row): Partition | undefined {
+  const name = text(row, 'name');
+  const [, year, month, day] = PARTITION.exec(name) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return undefined;
+  const rows = optionalWhole(row, 'rows');
+  const fromMs = Date.UTC(Number(year), Number(month) - 1, Number(day));
+  return { name, beforeMs: fromMs + DAY_MS, rows: rows !== undefined && rows > 0 ? rows : undefined };
+}
+
+function nameOf(day: number): string {
+  return `history_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+}
+
+/** Runs something that may fail because the table is busy or the database away, and be done another time. */
+export async function unlessBusy<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreError) return otherwise;
+    throw error;
+  }
+}

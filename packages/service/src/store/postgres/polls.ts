@@ -1,0 +1,122 @@
+import type { OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
+import type { Database, Transaction } from './database.ts';
+import { intoHistory, outOfHistory } from './moves.ts';
+import type { Asked } from './registrations.ts';
+import { claimsOf, jsonOf, optionalText, optionalWhole, type Row, storable, text, whole } from './rows.ts';
+
+// Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
+const REOFFERS_PER_POLL_MIN = 1000;
+// A TPP that reports the same notification over and over must not fill the disk.
+const ERRORS_PER_NOTIFICATION_MAX = 20;
+
+/** Polls of one TPP go one after the other, so that no two are offered the same. */
+export function poll(database: Database, asked: PollToStore): Promise<PolledNotifications> {
+  const clientId = storable(asked.clientId);
+  return database.transaction(
+    async (transaction) => {
+      if (asked.acknowledged.length > 0) await acknowledge(transaction, clientId, asked);
+      if (asked.errors.length > 0) await report(transaction, clientId, asked);
+      return offer(transaction, clientId, asked);
+    },
+    { locks: { polling: clientId } },
+  );
+}
+
+/** What was taken as acknowledged when it was offered is so by the TPP's own word then. */
+async function acknowledge(transaction: Transaction, clientId: string, { acknowledged, nowMs }: PollToStore) {
+  const jtis = [...new Set(acknowledged.map(storable))].sort();
+  const gone = await transaction.query(
+    `WITH gone AS (
+       DELETE FROM notification n USING unnest($2::text[]) AS r(jti) WHERE n.jti = r.jti AND n.client_id = $1
+       RETURNING n.*),
+     kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'poll' }, '$3::bigint')})
+     SELECT jti FROM gone`,
+    [clientId, jtis, nowMs],
+  );
+  const isGone = new Set(gone.map((row) => text(row, 'jti')));
+  const others = jtis.filter((jti) => !isGone.has(jti));
+  if (others.length === 0) return;
+  await transaction.query(
+    `UPDATE history SET acknowledged_by = 'poll', ended_at_ms = $3::bigint
+     WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer'`,
+    [clientId, others, nowMs],
+  );
+}
+
+async function report(transaction: Transaction, clientId: string, poll: PollToStore): Promise<void> {
+  const { errors, nowMs } = poll;
+  const entries = new Map<string, string[]>();
+  for (const { jti, err, description } of errors) {
+    const ofJti = entries.get(storable(jti)) ?? [];
+    ofJti.push(JSON.stringify({ err, description, reportedAtMs: nowMs }));
+    entries.set(storable(jti), ofJti);
+  }
+  const jtis = [...entries.keys()].sort();
+  await transaction.query(
+    `WITH gone AS (
+       DELETE FROM history WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer' RETURNING *)
+     ${outOfHistory(['published_at_ms', 'NULL'])}`,
+    [clientId, jtis],
+  );
+  const rows = jsonOf(jtis.map((jti) => ({ jti, entries: entries.get(jti) })));
+  const log = `(coalesce(n.error_log, '{}') || r.entries)[
+    greatest(coalesce(cardinality(n.error_log), 0) + cardinality(r.entries) + 1 - ${ERRORS_PER_NOTIFICATION_MAX}, 1):]`;
+  const from =
+    'FROM json_to_recordset($2::json) AS r(jti text, entries text[]) WHERE n.jti = r.jti AND n.client_id = $1';
+  await transaction.query(`UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from}`, [
+    clientId,
+    rows,
+    nowMs + poll.reofferAfterErrorMs,
+  ]);
+  await transaction.query(`UPDATE history n SET error_log = ${log} ${from}`, [clientId, rows]);
+}
+
+// What was never offered and what may be offered again are two indexes: a poll costs the same whatever the backlog.
+const CHOOSE = `
+  WITH offerable AS MATERIALIZED (
+    SELECT jti, published_at_ms, seq FROM (
+      (SELECT jti, published_at_ms, seq FROM notification WHERE client_id = $1 AND offer_at_ms IS NULL
+       ORDER BY published_at_ms, seq LIMIT $3::int + 1)
+      UNION ALL
+      (SELECT jti, published_at_ms, seq FROM notification WHERE client_id = $1 AND offer_at_ms <= $2::bigint
+       ORDER BY offer_at_ms LIMIT $4::int)) AS either
+    ORDER BY published_at_ms, seq LIMIT $3::int + 1),
+  chosen AS MATERIALIZED (SELECT jti FROM offerable ORDER BY published_at_ms, seq LIMIT $3::int),
+  counted AS (SELECT count(*) AS offerable FROM offerable)`;
+
+const OFFER = `${CHOOSE},
+  offered AS (
+    UPDATE notification n SET offer_at_ms = $5::bigint FROM chosen WHERE n.jti = chosen.jti
+    RETURNING n.jti, n.claims, n.set_jws, n.published_at_ms, n.seq)
+  SELECT * FROM counted LEFT JOIN offered ON true ORDER BY published_at_ms, seq`;
+
+const OFFER_ONCE = `${CHOOSE},
+  gone AS (DELETE FROM notification n USING chosen WHERE n.jti = chosen.jti RETURNING n.*),
+  kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'offer' }, '$5::bigint')})
+  SELECT offerable, jti, claims, set_jws FROM counted LEFT JOIN gone ON true ORDER BY published_at_ms, seq`;
+
+async function offer(transaction: Transaction, clientId: string, poll: PollToStore): Promise<PolledNotifications> {
+  const { nowMs, maxEvents, reofferMs } = poll;
+  const rows = await transaction.last(reofferMs === undefined ? OFFER_ONCE : OFFER, [
+    ...[clientId, nowMs, maxEvents, Math.max(REOFFERS_PER_POLL_MIN, maxEvents + 1)],
+    nowMs + (reofferMs ?? 0),
+  ]);
+  const [first] = rows;
+  return {
+    notifications: rows.filter((row) => row['jti'] !== null).map(offeredOf),
+    moreAvailable: first !== undefined && whole(first, 'offerable') > maxEvents,
+  };
+}
+
+function offeredOf(row: Row): OfferedNotification {
+  return { jti: text(row, 'jti'), claims: claimsOf(row), set: optionalText(row, 'set_jws') };
+}
+
+/** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */
+export async function nextOfferAtMs(asked: Asked, clientId: string): Promise<number | undefined> {
+  const [row] = await asked.query(
+    'SELECT min(offer_at_ms) AS at FROM notification WHERE client_id = $1 AND offer_at_ms IS NOT NULL',
+    [storable(clientId)],
+  );
+  return row && optionalWhole(row, 'at');
+}

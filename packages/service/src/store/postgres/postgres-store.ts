@@ -1,0 +1,255 @@
+import type { Clock } from '../../base/clock.ts';
+import { once } from '../../base/once.ts';
+import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
+import { addAudit, auditEntries } from './audit.ts';
+import { Changes } from './changes.ts';
+import { Claims } from './claims.ts';
+import { type ConnectionOptions, clientConfig } from './connection.ts';
+import type { Database } from './database.ts';
+import { publish } from './events.ts';
+import { listenTo } from './listener.ts';
+import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
+import { Lookout } from './lookout.ts';
+import { makePartitionsAhead, unlessBusy } from './partitions.ts';
+import { nextOfferAtMs, poll } from './polls.ts';
+import { keepSets, recordAttempts, release } from './records.ts';
+import { redeliver } from './redeliveries.ts';
+import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
+import { Retargeting } from './retargeting.ts';
+import { expireAwaiting, History } from './retention.ts';
+import { signingKeys, useSigningKey } from './signing-keys.ts';
+import { findTarget, listTargets } from './targets.ts';
+
+/** What a store on an open database needs. */
+export interface PostgresStoreParts extends ConnectionOptions {
+  readonly clock: Clock;
+  readonly instance: string;
+  readonly isListening: boolean;
+  readonly lookMs: number;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+/** The store in PostgreSQL. */
+export type PostgresStore = Store;
+
+const CHANNEL = 'tidings';
+// Partitions are made for days ahead, so that one attempt in some hours is plenty.
+const PARTITIONS_EVERY_MS = 21_600_000;
+
+/** Makes the store on a database whose schema is good. Closing it closes the database. */
+export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
+  const { clock, instance, isListening } = parts;
+  const send = async (payload: string) => {
+    await database.read('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
+  };
+  const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
+  const stop = watch(database, parts, changes);
+  const asked: Asked = { query: (statement, values) => database.look(statement, values) };
+  return {
+    ...registering(database, asked, changes),
+    ...delivering(database, changes),
+    ...operating(database, asked, { changes, clock }),
+    poll: (asks) => poll(database, asks),
+    nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
+    onChange: (listener) => changes.listen(listener),
+    useSigningKey: (publicJwk, nowMs) => useSigningKey(database, publicJwk, nowMs),
+    signingKeys: () => signingKeys(database),
+    oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
+    notification: (jti) => findNotification(database, jti),
+    close: once(async () => {
+      changes.stop();
+      await stop();
+      await database.close();
+    }),
+  };
+}
+
+/** Watches what other instances do, and makes partitions in time. @returns ends it */
+function watch(database: Database, parts: PostgresStoreParts, changes: Changes): () => Promise<void> {
+  const { clock, lookMs, onProblem } = parts;
+  const lookout = new Lookout(database);
+  const look = async () => changes.found(await lookout.look());
+  const stops = [
+    repeat(clock, lookMs, look, (error) => onProblem('looking for changes failed', error)),
+    repeat(
+      clock,
+      PARTITIONS_EVERY_MS,
+      () => unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined),
+      (error) => onProblem('making partitions failed', error),
+    ),
+  ];
+  const stopListening = parts.isListening
+    ? listenTo({
+        ...{ config: clientConfig(parts), channel: CHANNEL, clock },
+        onMessage: (payload) => {
+          if (changes.receive(payload)) look().catch(() => undefined);
+        },
+        onListening: () => look().catch(() => undefined),
+        onError: (error) => onProblem('listening to other instances failed', error),
+      })
+    : undefined;
+  return async () => {
+    for (const stop of stops) stop();
+    await stopListening?.();
+  };
+}
+
+/** Does something over and over, each time that long after it was done. @returns ends it */
+function repeat(
+  clock: Clock,
+  everyMs: number,
+  work: () => Promise<void>,
+  onError: (error: unknown) => void,
+): () => void {
+  let isStopped = false;
+  let cancel: (() => void) | undefined;
+  const next = () => {
+    cancel = clock.after(everyMs, () => {
+      const done = work().catch((error: unknown) => {
+        if (!isStopped) onError(error);
+      });
+      void done.then(() => {
+        if (!isStopped) next();
+      });
+    });
+  };
+  next();
+  return () => {
+    isStopped = true;
+    cancel?.();
+  };
+}
+
+type Registering = Pick<
+  Store,
+  | 'putTpp'
+  | 'tpp'
+  | 'tpps'
+  | 'removeTpp'
+  | 'createSubscription'
+  | 'subscriptionOf'
+  | 'replaceSubscription'
+  | 'deleteSubscription'
+  | 'createCallbackUrl'
+  | 'callbackUrlOf'
+  | 'replaceCallbackUrl'
+  | 'deleteCallbackUrl'
+>;
+
+/** TPPs and their registrations. */
+function registering(database: Database, asked: Asked, changes: Changes): Registering {
+  const retargeting = new Retargeting(database);
+  /** Tells of a change of one TPP when there was one. */
+  const change = async <T extends boolean | 'created' | 'exists' | ChangeResult>(
+    clientId: string,
+    work: Promise<T>,
+  ): Promise<T> => {
+    const result = await work;
+    const isChange = result === true || result === 'created' || result === 'changed';
+    if (isChange) changes.tell({ retargeted: new Set([clientId]) });
+    return result;
+  };
+  return {
+    putTpp: async (tpp, nowMs) => {
+      await change(tpp.clientId, retargeting.putTpp(tpp, nowMs));
+    },
+    tpp: (clientId) => findTpp(asked, clientId),
+    tpps: (after, limit) => listTpps(asked, after, limit),
+    removeTpp: (clientId, nowMs) => change(clientId, retargeting.removeTpp(clientId, nowMs)),
+    createSubscription: (subscription, nowMs) =>
+      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs)),
+    subscriptionOf: (clientId) => findSubscription(asked, clientId),
+    replaceSubscription: (subscription, nowMs) =>
+      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs)),
+    deleteSubscription: (clientId, id, through, nowMs) =>
+      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs)),
+    createCallbackUrl: (callbackUrl, nowMs) =>
+      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs)),
+    callbackUrlOf: (clientId) => findCallbackUrl(asked, clientId),
+    replaceCallbackUrl: (callbackUrl, nowMs) =>
+      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs)),
+    deleteCallbackUrl: (clientId, id, through, nowMs) =>
+      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs)),
+  };
+}
+
+type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
+
+/** Publishing, claiming, recording. */
+function delivering(database: Database, changes: Changes): Delivering {
+  const claims = new Claims(database);
+  return {
+    publish: async (events, decide, nowMs, handOver) => {
+      const result = await publish(database, { events, decide, nowMs, handOver });
+      changes.tell({ offered: newlyNotified(events, result) });
+      return result;
+    },
+    claimDue: (options) => claims.claimDue(options),
+    keepSets: (sets) => keepSets(database, sets),
+    recordAttempts: async (records, nowMs) => {
+      const results = await recordAttempts(database, records, nowMs);
+      changes.tell({ retargeted: turned(records, results) });
+      return results;
+    },
+    release: (claimed, nowMs) => release(database, claimed, nowMs),
+  };
+}
+
+type Operating = Pick<
+  Store,
+  | 'target'
+  | 'targets'
+  | 'bringBack'
+  | 'redeliver'
+  | 'expireAwaiting'
+  | 'dropHistory'
+  | 'counts'
+  | 'audit'
+  | 'auditEntries'
+>;
+
+/** What operators and the service's own housekeeping do. */
+function operating(
+  database: Database,
+  asked: Asked,
+  { changes, clock }: { readonly changes: Changes; readonly clock: Clock },
+): Operating {
+  const retargeting = new Retargeting(database);
+  const history = new History(database, () => clock.nowMs());
+  return {
+    target: (clientId) => findTarget(asked, clientId),
+    targets: (after, limit) => listTargets(asked, after, limit),
+    bringBack: async (clientId, how, nowMs, entry) => {
+      const isDone = await retargeting.bringBack(clientId, how, nowMs, entry);
+      if (isDone) changes.tell({ retargeted: new Set([clientId]) });
+      return isDone;
+    },
+    redeliver: async (redelivery) => {
+      const { redelivered, clientIds } = await redeliver(database, redelivery);
+      changes.tell({ offered: clientIds });
+      return redelivered;
+    },
+    expireAwaiting: (publishedBeforeMs, limit, nowMs) => expireAwaiting(database, publishedBeforeMs, limit, nowMs),
+    dropHistory: (what) => history.drop(what),
+    counts: () => countsOf(database),
+    audit: (entry) => database.transaction((transaction) => addAudit(transaction, entry)),
+    auditEntries: (before, limit) => auditEntries(database, before, limit),
+  };
+}
+
+/** The TPPs that an event made a notification for. */
+function newlyNotified(events: readonly BankEvent[], result: PublishResult): ReadonlySet<string> {
+  const clientIds = new Set<string>();
+  if (result.kind === 'conflict') return clientIds;
+  for (const [at, { clientId }] of events.entries()) {
+    const outcome = result.outcomes[at];
+    if (outcome?.kind === 'notification' && !outcome.repeated) clientIds.add(clientId);
+  }
+  return clientIds;
+}
+
+/** The TPPs whose callback URL turned unresponsive or came back. */
+function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
+  const isTurn = (result: RecordResult | undefined) => result === 'came-back' || result === 'became-unresponsive';
+  return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
+}

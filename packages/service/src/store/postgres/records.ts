@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import type { AttemptRecord, ClaimedNotification, RecordResult } from '../store.ts';
+import type { Database, Transaction } from './database.ts';
+import { intoHistory } from './moves.ts';
+import { jsonOf, text } from './rows.ts';
+import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
+
+// A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
+const ATTEMPTS_KEPT_MAX = 500;
+
+const RECORDS = 'r(jti text, client_id text, token int, at_ms bigint, started_at_ms bigint, entry text)';
+
+function logOf(column: string, max: number): string {
+  return `(coalesce(${column}, '{}') || ARRAY[r.entry])[greatest(coalesce(cardinality(${column}), 0) + 2 - ${max}, 1):]`;
+}
+
+/** What was acknowledged moves to history, its last attempt with it. The TPP has it, whoever holds the lease. */
+const ACKNOWLEDGE = `
+  WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS}),
+  gone AS (
+    DELETE FROM notification n USING r WHERE n.jti = r.jti
+    RETURNING n.jti, n.seq, n.client_id, n.event_id, n.published_at_ms, n.lease_token, n.attempts + 1 AS attempts, n.claims,
+      n.set_jws, ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)} AS attempt_log, n.error_log, r.at_ms AS acknowledged_at_ms),
+  kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'push' }, 'acknowledged_at_ms')})
+  SELECT jti FROM gone`;
+
+// at_ms: when it is tried again; NULL: it takes its old place. Only under the lease that stands.
+const FAIL = `
+  WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS})
+  UPDATE notification n SET is_leased = false, attempts = n.attempts + 1,
+    attempt_log = ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)},
+    due_at_ms = coalesce(r.at_ms, n.published_at_ms), is_retry = r.at_ms IS NOT NULL,
+    round_attempts = CASE WHEN n.round = coalesce(t.round, 0) THEN n.round_attempts ELSE 0 END + 1,
+    round_began_at_ms =
+      coalesce(CASE WHEN n.round = coalesce(t.round, 0) THEN n.round_began_at_ms END, r.started_at_ms),
+    round = coalesce(t.round, 0)
+  FROM r LEFT JOIN target t ON t.client_id = r.client_id
+  WHERE n.jti = r.jti AND n.is_leased AND n.lease_token = r.token RETURNING n.jti`;
+
+// An attempt of a claim that no longer stands is kept, but is no part of the round: that may be at another URL.
+const KEEP = (['notification', 'history'] as const).map(
+  (table) => `
+  WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS})
+  UPDATE ${table} n SET attempts = n.attempts + 1, attempt_log = ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)}
+  FROM r WHERE n.jti = r.jti`,
+);
+
+/**
+ * Records attempts and what follows. Those that act on their notification alone, nearly all, go in one statement for each
+ * kind; those of a TPP whose callback URL may turn unresponsive or come back go one after the other.
+ */
+export function recordAttempts(
+  database: Database,
+  records: readonly AttemptRecord[],
+  nowMs: number,
+): Promise<readonly RecordResult[]> {
+  const clientIds = [...new Set(records.map(({ claimed }) => claimed.clientId))];
+  return database.transaction(async (transaction) => {
+    const unresponsive = await transaction.query(
+      'SELECT client_id FROM target WHERE client_id = ANY($1::text[]) AND unresponsive_since_ms IS NOT NULL',
+      [clientIds],
+    );
+    const turning = new Set(unresponsive.map((row) => text(row, 'client_id')));
+    for (const { claimed, next } of records) if (next.kind === 'cease') turning.add(claimed.clientId);
+    const results = new Map<AttemptRecord, RecordResult>();
+    const recording = { nowMs, turning, results };
+    for (const wave of wavesOf(records, turning)) await recordWave(transaction, wave, recording);
+    return records.map((record) => results.get(record) ?? assert.fail('every record has a result'));
+  });
+}
+
+/** A batch that is being recorded. */
+interface Recording {
+  readonly nowMs: number;
+  /** TPPs whose callback URL may turn unresponsive or come back. */
+  readonly turning: ReadonlySet<string>;
+  readonly results: Map<AttemptRecord, RecordResult>;
+}
+
+/** Splits records: within a wave they do not touch each other. A TPP's own waves are in the order of its records. */
+function wavesOf(records: readonly AttemptRecord[], turning: ReadonlySet<string>): AttemptRecord[][] {
+  const waves: AttemptRecord[][] = [];
+  const next = new Map<string, number>();
+  for (const record of records) {
+    const { jti, clientId } = record.claimed;
+    const name = turning.has(clientId) ? `client ${clientId}` : `jti ${jti}`;
+    const at = next.get(name) ?? 0;
+    next.set(name, at + 1);
+    const wave = waves[at] ?? [];
+    wave.push(record);
+    waves[at] = wave;
+  }
+  return waves;
+}
+
+async function recordWave(
+  transaction: Transaction,
+  wave: readonly AttemptRecord[],
+  { nowMs, turning, results }: Recording,
+): Promise<void> {
+  const unresponsive = await unresponsiveOf(transaction, wave, turning);
+  // In a fixed order, so that two batches do not wait for each other.
+  const ordered = wave.toSorted((left, right) => (left.claimed.jti < right.claimed.jti ? -1 : 1));
+  const acknowledged = ordered.filter(({ next }) => next.kind === 'acknowledged');
+  const failed = ordered.filter(({ next }) => next.kind !== 'acknowledged');
+  const isUnresponsive = ({ claimed }: AttemptRecord) => unresponsive.has(claimed.clientId);
+  const [gone, placed] = await Promise.all([
+    jtisOf(transaction, ACKNOWLEDGE, acknowledged, endOf),
+    jtisOf(transaction, FAIL, failed, (record) => placeAfter(record, isUnresponsive(record), nowMs)),
+  ]);
+  const stale = ordered.filter(({ claimed }) => !gone.has(claimed.jti) && !placed.has(claimed.jti));
+  await Promise.all(KEEP.map((statement) => jtisOf(transaction, statement, stale, endOf)));
+  for (const record of wave) {
+    const { claimed, next } = record;
+    const isApplied = gone.has(claimed.jti) || placed.has(claimed.jti);
+    const result = isApplied ? 'applied' : 'overtaken';
+    if (!turning.has(claimed.clientId)) results.set(record, result);
+    else if (next.kind === 'acknowledged') {
+      const isBack = await comeBack(transaction, claimed.clientId, nowMs, claimed.callbackUrl);
+      results.set(record, isBack ? 'came-back' : result);
+    } else if (isApplied) results.set(record, await turn(transaction, record, isUnresponsive(record)));
+    else results.set(record, result);
+  }
+}
+
+/** TPPs of a wave whose callback URL is unresponsive now. */
+async function unresponsiveOf(
+  transaction: Transaction,
+  wave: readonly AttemptRecord[],
+  turning: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const clientIds = wave.map(({ claimed }) => claimed.clientId).filter((clientId) => turning.has(clientId));
+  if (clientIds.length === 0) return new Set();
+  const rows = await transaction.query(
+    'SELECT client_id FROM target WHERE client_id = ANY($1::text[]) AND unresponsive_since_ms IS NOT NULL',
+    [clientIds],
+  );
+  return new Set(rows.map((row) => text(row, 'client_id')));
+}
+
+/** A failure was applied: the callback URL may be unresponsive from now on, or have failed a probe. */
+async function turn(
+  transaction: Transaction,
+  record: AttemptRecord,
+  isUnresponsive: boolean,
+): Promise<'applied' | 'became-unresponsive'> {
+  const { claimed, next } = record;
+  if (next.kind !== 'cease') return 'applied';
+  const { probeAtMs } = next;
+  if (isUnresponsive && claimed.probe !== undefined) {
+    await probeFailed(transaction, claimed.clientId, { probes: claimed.probe + 1, probeAtMs });
+  }
+  if (isUnresponsive || claimed.probe !== undefined) return 'applied';
+  const isFirst = await becomeUnresponsive(transaction, claimed.clientId, { sinceMs: endOf(record), probeAtMs });
+  return isFirst ? 'became-unresponsive' : 'applied';
+}
+
+/** @returns when it is tried again; null: it takes its old place */
+function placeAfter({ claimed, next }: AttemptRecord, isUnresponsive: boolean, nowMs: number): number | null {
+  if (isUnresponsive) return null;
+  if (next.kind === 'retry') return next.atMs;
+  // A probe that failed although the callback URL came back by other means is an attempt like any other.
+  return claimed.probe === undefined ? null : nowMs;
+}
+
+function endOf({ attempt }: AttemptRecord): number {
+  return attempt.startedAtMs + Math.round(attempt.durationMs);
+}
+
+async function jtisOf(
+  transaction: Transaction,
+  statement: string,
+  records: readonly AttemptRecord[],
+  atMs: (record: AttemptRecord) => number | null,
+): Promise<ReadonlySet<string>> {
+  if (records.length === 0) return new Set();
+  const rows = records.map((record) => rowOf(record, atMs(record)));
+  const answered = await transaction.query(statement, [jsonOf(rows)]);
+  return new Set(answered.map((row) => text(row, 'jti')));
+}
+
+function rowOf({ claimed, attempt }: AttemptRecord, atMs: number | null): object {
+  const { startedAtMs, durationMs, interactionId, callbackUrl, outcome } = attempt;
+  const entry = { startedAtMs, durationMs: Math.round(durationMs), interactionId, callbackUrl, outcome };
+  return {
+    ...{ jti: claimed.jti, client_id: claimed.clientId, token: claimed.leaseToken },
+    ...{ at_ms: atMs, started_at_ms: startedAtMs, entry: JSON.stringify(entry) },
+  };
+}
+
+/** Hands claims back that still stand: each takes its old place, and another probe may be made. */
+export async function release(
+  database: Database,
+  claimed: readonly ClaimedNotification[],
+  nowMs: number,
+): Promise<void> {
+  if (claimed.length === 0) return;
+  const ordered = claimed.toSorted((left, right) => (left.jti < right.jti ? -1 : 1));
+  const rows = ordered.map(({ jti, leaseToken, probe }) => ({ jti, token: leaseToken, is_probe: probe !== undefined }));
+  await database.transaction((transaction) =>
+    transaction.last(
+      `WITH r AS MATERIALIZED (
+         SELECT * FROM json_to_recordset($1::json) AS r(jti text, token int, is_probe boolean)),
+       freed AS (
+         UPDATE notification n SET is_leased = false,
+           due_at_ms = CASE WHEN n.is_retry THEN least(n.due_at_ms, $2::bigint) ELSE n.published_at_ms END
+         FROM r WHERE n.jti = r.jti AND n.is_leased AND n.lease_token = r.token
+         RETURNING n.client_id, r.is_probe)
+       UPDATE target SET probe_at_ms = $2::bigint
+       WHERE unresponsive_since_ms IS NOT NULL AND client_id IN (SELECT client_id FROM freed WHERE is_probe)`,
+      [jsonOf(rows), nowMs],
+    ),
+  );
+}
+
+/**
+ * Keeps each SET unless one is kept already.
+ *
+ * @returns for each, the one that is kept
+ */
+export async function keepSets(
+  database: Database,
+  sets: readonly { readonly jti: string; readonly set: string }[],
+): Promise<readonly string[]> {
+  const kept = new Map<string, string>();
+  for (const { jti, set } of sets) if (!kept.has(jti)) kept.set(jti, set);
+  const rows = [...kept].map(([jti, set]) => ({ jti, set })).sort((left, right) => (left.jti < right.jti ? -1 : 1));
+  if (rows.length === 0) return [];
+  await database.transaction(async (transaction) => {
+    const done = await transaction.query(keepIn('notification'), [jsonOf(rows)]);
+    const isDone = new Set(done.map((row) => text(row, 'jti')));
+    const others = rows.filter(({ jti }) => !isDone.has(jti));
+    if (others.length === 0) return;
+    // Kept already, or acknowledged meanwhile.
+    await transaction.query(keepIn('history'), [jsonOf(others)]);
+    const found = await transaction.query(
+      `SELECT jti, set_jws FROM notification WHERE jti = ANY($1::text[])
+       UNION ALL SELECT jti, set_jws FROM history WHERE jti = ANY($1::text[])`,
+      [others.map(({ jti }) => jti)],
+    );
+    const sets = new Map(found.map((row) => [text(row, 'jti'), text(row, 'set_jws')]));
+    for (const { jti } of others) {
+      const set = sets.get(jti);
+      if (set === undefined) throw new Error(`there is no notification ${jti}`);
+      kept.set(jti, set);
+    }
+  });
+  return sets.map(({ jti }) => kept.get(jti) ?? assert.fail('every SET has one that is kept'));
+}
+
+function keepIn(table: 'notification' | 'history'): string {
+  return `UPDATE ${table} n SET set_jws = r.set FROM json_to_recordset($1::json) AS r(jti text, set text)
+    WHERE n.jti = r.jti AND n.set_jws IS NULL RETURNING n.jti`;
+}

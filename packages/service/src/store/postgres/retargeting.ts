@@ -1,0 +1,197 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ApiVersion } from '@tidings/protocol';
+import type { AuditEntry, CallbackUrlToStore, ChangeResult, SubscriptionToStore, Tpp } from '../store.ts';
+import { addAudit } from './audit.ts';
+import type { Database, Transaction } from './database.ts';
+import { endWaits, fenceLeased, withdrawAll } from './moves.ts';
+import {
+  findCallbackUrl,
+  findSubscription,
+  findTpp,
+  mayChange,
+  putCallbackUrl,
+  putSubscription,
+  putTpp,
+  removeTpp,
+} from './registrations.ts';
+import { optionalText, optionalWhole, storable } from './rows.ts';
+import { comeBack, IS_BACK, probeNow } from './targets.ts';
+
+/** A change of the registration of one TPP, being made. */
+interface Change {
+  readonly transaction: Transaction;
+  readonly clientId: string;
+  readonly nowMs: number;
+}
+
+/**
+ * Changes of TPPs, of their registrations and of how their callback URLs fare, with what each means for the
+ * notifications that are awaiting. One at a time for each TPP, and none while something is published or claimed for it.
+ */
+export class Retargeting {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @returns whether deliveries are affected */
+  putTpp(tpp: Tpp, nowMs: number): Promise<boolean> {
+    return this.#changing(tpp.clientId, nowMs, async (change) => {
+      const { transaction, clientId } = change;
+      const before = await findTpp(transaction, clientId);
+      await putTpp(transaction, tpp);
+      const { isMoved, callbackUrl } = await retarget(change);
+      if (!isMoved) {
+        const affects = callbackUrl !== undefined && !isDeepStrictEqual(before?.retry, tpp.retry);
+        if (affects) await transaction.query(`UPDATE target SET ${REVISED} WHERE client_id = $1`, [clientId]);
+        return affects;
+      }
+      if (callbackUrl !== undefined) await startOver(change);
+      return true;
+    });
+  }
+
+  removeTpp(clientId: string, nowMs: number): Promise<boolean> {
+    return this.#changing(clientId, nowMs, async ({ transaction }) => {
+      await withdrawAll(transaction, clientId, nowMs);
+      return removeTpp(transaction, clientId);
+    });
+  }
+
+  createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'> {
+    return this.#changing(subscription.clientId, nowMs, async (change) => {
+      if ((await findSubscription(change.transaction, change.clientId)) !== undefined) return 'exists';
+      await putSubscription(change.transaction, subscription);
+      await replaced(change);
+      return 'created';
+    });
+  }
+
+  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult> {
+    const { clientId, eventSubscriptionId: id, apiVersion: through } = subscription;
+    return this.#changing(clientId, nowMs, async (change) => {
+      const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
+      if (found !== 'changed') return found;
+      await putSubscription(change.transaction, subscription);
+      await replaced(change);
+      return found;
+    });
+  }
+
+  deleteSubscription(clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult> {
+    return this.#changing(clientId, nowMs, async (change) => {
+      const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
+      if (found !== 'changed') return found;
+      await withdrawAll(change.transaction, clientId, nowMs);
+      await change.transaction.query('DELETE FROM event_subscription WHERE client_id = $1', [clientId]);
+      await replaced(change);
+      return found;
+    });
+  }
+
+  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'> {
+    return this.#changing(callbackUrl.clientId, nowMs, async (change) => {
+      if ((await findCallbackUrl(change.transaction, change.clientId)) !== undefined) return 'exists';
+      await putCallbackUrl(change.transaction, callbackUrl);
+      if (!(await isSuperseded(change))) await replaced(change);
+      return 'created';
+    });
+  }
+
+  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult> {
+    const { clientId, callbackUrlId: id, apiVersion: through } = callbackUrl;
+    return this.#changing(clientId, nowMs, async (change) => {
+      const found = await mayChange(change.transaction, 'callback_url', { id, clientId, through });
+      if (found !== 'changed') return found;
+      await putCallbackUrl(change.transaction, callbackUrl);
+      if (!(await isSuperseded(change))) await replaced(change);
+      return found;
+    });
+  }
+
+  deleteCallbackUrl(clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult> {
+    return this.#changing(clientId, nowMs, async (change) => {
+      const { transaction } = change;
+      const found = await mayChange(transaction, 'callback_url', { id, clientId, through });
+      if (found !== 'changed') return found;
+      await transaction.query('DELETE FROM callback_url WHERE client_id = $1', [clientId]);
+      if (await isSuperseded(change)) return found;
+      await withdrawAll(transaction, clientId, nowMs);
+      await replaced(change);
+      return found;
+    });
+  }
+
+  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean> {
+    return this.#changing(clientId, nowMs, async ({ transaction }) => {
+      const isDone =
+        how === 'probe-now'
+          ? await probeNow(transaction, clientId, nowMs)
+          : await comeBack(transaction, clientId, nowMs);
+      if (isDone) await addAudit(transaction, audit);
+      return isDone;
+    });
+  }
+
+  #changing<T>(clientId: string, nowMs: number, work: (change: Change) => Promise<T>): Promise<T> {
+    const id = storable(clientId);
+    return this.#database.transaction((transaction) => work({ transaction, clientId: id, nowMs }), {
+      locks: { changing: id },
+      isBulk: true,
+    });
+  }
+}
+
+const REVISED = `revision = nextval('target_revision')`;
+
+/** A callback URL that an event subscription supersedes has no effect on deliveries. */
+async function isSuperseded({ transaction, clientId }: Change): Promise<boolean> {
+  const rows = await transaction.query('SELECT 1 FROM event_subscription WHERE client_id = $1', [clientId]);
+  return rows.length > 0;
+}
+
+/**
+ * The registration that holds was changed. Its callback URL counts as responsive then, the same one too; what is under
+ * way to the same one is left to finish.
+ */
+async function replaced(change: Change): Promise<void> {
+  const { transaction, clientId, nowMs } = change;
+  const { wasUnresponsive } = await retarget(change);
+  if (!wasUnresponsive) return startOver(change);
+  await transaction.query(`UPDATE target SET ${IS_BACK}, back_at_ms = $2::bigint WHERE client_id = $1`, [
+    clientId,
+    nowMs,
+  ]);
+  await endWaits(transaction, clientId);
+}
+
+/** The whole retry policy is before all that is awaiting. */
+async function startOver({ transaction, clientId }: Change): Promise<void> {
+  await transaction.query(`UPDATE target SET round = round + 1, ${REVISED} WHERE client_id = $1`, [clientId]);
+  await endWaits(transaction, clientId);
+}
+
+// An event subscription supersedes a callback URL; nothing is pushed to a TPP that is suspended.
+const URL_NOW = `SELECT CASE WHEN p.is_suspended THEN NULL WHEN s.client_id IS NOT NULL THEN s.callback_url ELSE c.url END
+  FROM (SELECT $1::text AS client_id) AS k LEFT JOIN tpp p ON p.client_id = k.client_id
+    LEFT JOIN event_subscription s ON s.client_id = k.client_id LEFT JOIN callback_url c ON c.client_id = k.client_id`;
+
+/** Works out where the notifications of a TPP go after a change. What is under way to elsewhere is fenced. */
+async function retarget({ transaction, clientId, nowMs }: Change) {
+  await transaction.query('INSERT INTO target (client_id) VALUES ($1) ON CONFLICT DO NOTHING', [clientId]);
+  const [row] = await transaction.query(
+    `UPDATE target t SET callback_url = (${URL_NOW}), ${REVISED} FROM target AS before
+     WHERE t.client_id = $1 AND before.client_id = $1
+     RETURNING t.callback_url, before.callback_url AS url_before, before.unresponsive_since_ms`,
+    [clientId],
+  );
+  const callbackUrl = row && optionalText(row, 'callback_url');
+  const isMoved = row !== undefined && optionalText(row, 'url_before') !== callbackUrl;
+  if (isMoved) await fenceLeased(transaction, clientId, nowMs);
+  return {
+    isMoved,
+    callbackUrl,
+    wasUnresponsive: row !== undefined && optionalWhole(row, 'unresponsive_since_ms') !== undefined,
+  };
+}

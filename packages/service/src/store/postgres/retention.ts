@@ -1,0 +1,120 @@
+import type { Retention } from '../store.ts';
+import { addAudit } from './audit.ts';
+import type { Database } from './database.ts';
+import { HISTORY_OTHER } from './migrations.ts';
+import { intoHistory } from './moves.ts';
+import { dropPartitionBefore, makePartitionsAhead, unlessBusy } from './partitions.ts';
+import { isTrue, text, whole } from './rows.ts';
+
+// Of each TPP the oldest by the index; what was offered in a poll and is withheld is little, and looked through.
+const EXPIRE = `
+  WITH RECURSIVE c AS (
+    (SELECT client_id FROM notification ORDER BY client_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.client_id FROM notification n WHERE n.client_id > c.client_id ORDER BY n.client_id LIMIT 1)
+    FROM c WHERE c.client_id IS NOT NULL),
+  oldest AS MATERIALIZED (
+    SELECT o.* FROM c CROSS JOIN LATERAL (
+      (SELECT jti, published_at_ms, seq FROM notification n WHERE n.client_id = c.client_id AND n.offer_at_ms IS NULL
+         AND n.published_at_ms < $1::bigint AND NOT (n.is_leased AND n.due_at_ms > $3::bigint)
+       ORDER BY published_at_ms, seq LIMIT $2::int)
+      UNION ALL
+      (SELECT jti, published_at_ms, seq FROM notification n WHERE n.client_id = c.client_id AND n.offer_at_ms IS NOT NULL
+         AND n.published_at_ms < $1::bigint AND NOT (n.is_leased AND n.due_at_ms > $3::bigint)
+       ORDER BY published_at_ms, seq LIMIT $2::int)) AS o
+    ORDER BY o.published_at_ms, o.seq LIMIT $2::int),
+  sorted AS MATERIALIZED (SELECT jti FROM oldest ORDER BY jti),
+  gone AS (
+    DELETE FROM notification n USING sorted
+    WHERE n.jti = sorted.jti AND NOT (n.is_leased AND n.due_at_ms > $3::bigint) RETURNING n.*),
+  kept AS (${intoHistory({ state: 'expired' }, '$3::bigint')})
+  SELECT count(*) AS count FROM gone`;
+
+/** Expires awaiting notifications that are not under way, the oldest first; audited. @returns how many */
+export function expireAwaiting(
+  database: Database,
+  publishedBeforeMs: number,
+  limit: number,
+  nowMs: number,
+): Promise<number> {
+  return database.transaction(
+    async (transaction) => {
+      const [row] = await transaction.query(EXPIRE, [publishedBeforeMs, limit, nowMs]);
+      const count = row === undefined ? 0 : whole(row, 'count');
+      const detail = { count, publishedBeforeMs };
+      const entry = { atMs: nowMs, actor: 'tidings', action: 'expire', subject: 'notifications', detail };
+      if (count > 0) await addAudit(transaction, entry);
+      return count;
+    },
+    { isBulk: true },
+  );
+}
+
+const DROP_HISTORY = `
+  WITH old AS MATERIALIZED (SELECT ctid FROM ${HISTORY_OTHER} WHERE ended_at_ms < $1::bigint LIMIT $2::int)
+  DELETE FROM ${HISTORY_OTHER} h USING old WHERE h.ctid = old.ctid RETURNING 1`;
+
+const LOOK_AT_EVENTS = `
+  SELECT e.event_id, e.published_at_ms,
+    e.jti IS NULL OR (NOT EXISTS (SELECT 1 FROM notification n WHERE n.jti = e.jti)
+      AND NOT EXISTS (SELECT 1 FROM history h WHERE h.jti = e.jti)) AS is_droppable
+  FROM event e WHERE e.published_at_ms < $1::bigint AND (e.published_at_ms, e.event_id) > ($2::bigint, $3)
+  ORDER BY e.published_at_ms, e.event_id LIMIT $4::int`;
+
+/** A place in the order of events. */
+interface Place {
+  readonly publishedAtMs: number;
+  readonly eventId: string;
+}
+
+const START: Place = { publishedAtMs: -1, eventId: '' };
+
+/**
+ * Drops what is past its time: whole days of history at once; rows, in portions, only of what is in no day's partition;
+ * then events whose notification is gone.
+ */
+export class History {
+  readonly #database: Database;
+  readonly #nowMs: () => number;
+  /** Events up to here were looked at in this round. */
+  #lookedAt = START;
+
+  /** @param nowMs for partitions to come */
+  constructor(database: Database, nowMs: () => number) {
+    this.#database = database;
+    this.#nowMs = nowMs;
+  }
+
+  /** @returns how many rows went; of whole days as good as it is known */
+  async drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): Promise<number> {
+    await unlessBusy(() => makePartitionsAhead(this.#database, this.#nowMs()), undefined);
+    const ofDays = await unlessBusy(() => dropPartitionBefore(this.#database, notificationsBeforeMs), 0);
+    if (ofDays > 0) return ofDays;
+    const rows = await this.#database.transaction((transaction) =>
+      transaction.last(DROP_HISTORY, [notificationsBeforeMs, limit]),
+    );
+    if (rows.length >= limit) return rows.length;
+    return rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
+  }
+
+  /** Looks on where it stopped, since the oldest may all still be needed; at the end it begins anew another time. */
+  async #dropEvents(beforeMs: number, limit: number): Promise<number> {
+    for (;;) {
+      const { publishedAtMs, eventId } = this.#lookedAt;
+      const rows = await this.#database.read(LOOK_AT_EVENTS, [beforeMs, publishedAtMs, eventId, limit]);
+      const last = rows.at(-1);
+      this.#lookedAt =
+        last === undefined || rows.length < limit
+          ? START
+          : { publishedAtMs: whole(last, 'published_at_ms'), eventId: text(last, 'event_id') };
+      const droppable = rows.filter((row) => isTrue(row, 'is_droppable')).map((row) => text(row, 'event_id'));
+      if (droppable.length > 0) {
+        const gone = await this.#database.transaction((transaction) =>
+          transaction.last('DELETE FROM event WHERE event_id = ANY($1::text[]) RETURNING 1', [droppable.sort()]),
+        );
+        return gone.length;
+      }
+      if (this.#lookedAt === START) return 0;
+    }
+  }
+}

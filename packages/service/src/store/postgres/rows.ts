@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
+import type {
+  Attempt,
+  ClaimedNotification,
+  NotificationRecord,
+  ReportedError,
+  StoredCallbackUrl,
+  StoredSubscription,
+  Target,
+  Tpp,
+} from '../store.ts';
+
+/** A row as the driver gives it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A column that is text NOT NULL. */
+export function text(row: Row, column: string): string {
+  const value = row[column];
+  assert(typeof value === 'string', `column ${column} must be text`);
+  return value;
+}
+
+/** A column that is text. */
+export function optionalText(row: Row, column: string): string | undefined {
+  return row[column] === null ? undefined : text(row, column);
+}
+
+/** A column that is a whole number NOT NULL. */
+export function whole(row: Row, column: string): number {
+  const value = row[column];
+  assert(typeof value === 'number', `column ${column} must be a number`);
+  return value;
+}
+
+/** A column that is a whole number. */
+export function optionalWhole(row: Row, column: string): number | undefined {
+  return row[column] === null ? undefined : whole(row, column);
+}
+
+/** A column that is boolean. */
+export function isTrue(row: Row, column: string): boolean {
+  return row[column] === true;
+}
+
+/** A column that holds JSON which this store wrote. */
+export function parseText(row: Row, column: string): unknown {
+  return JSON.parse(text(row, column));
+}
+
+function texts(row: Row, column: string): readonly string[] {
+  const value = row[column];
+  return Array.isArray(value) ? value : [];
+}
+
+// PostgreSQL keeps any character but this one.
+const NUL = '\0';
+
+/** Text as PostgreSQL can keep it. */
+export function storable(value: string): string {
+  return value.includes(NUL) ? value.replaceAll(NUL, '\ufffd') : value;
+}
+
+/** Rows as one parameter, for `json_to_recordset`. */
+export function jsonOf(rows: readonly object[]): string {
+  const json = JSON.stringify(rows);
+  // Escaped once it is a NUL of a value, escaped twice it is within JSON that is itself a value, and harmless.
+  if (!/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return json;
+  return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value));
+}
+
+export function tppOf(row: Row): Tpp {
+  const jwks = parseText(row, 'jwks');
+  const jwksUrl = optionalText(row, 'jwks_url');
+  const certificateSubject = optionalText(row, 'certificate_subject');
+  const scopes = optionalText(row, 'scopes');
+  const retry = optionalText(row, 'retry');
+  return {
+    clientId: text(row, 'client_id'),
+    organisationId: text(row, 'organisation_id'),
+    softwareStatementId: text(row, 'software_statement_id'),
+    ...(jwks !== null && { jwks }),
+    ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(certificateSubject !== undefined && { certificateSubject }),
+    ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
+    ...(isTrue(row, 'is_suspended') && { isSuspended: true }),
+    ...(retry !== undefined && { retry: JSON.parse(retry) }),
+  };
+}
+
+export function subscriptionOf(row: Row): StoredSubscription {
+  const eventTypes = optionalText(row, 'event_types');
+  return {
+    clientId: text(row, 'client_id'),
+    eventSubscriptionId: text(row, 'event_subscription_id'),
+    apiVersion: apiVersionOf(text(row, 'api_version')),
+    version: text(row, 'version'),
+    callbackUrl: optionalText(row, 'callback_url'),
+    eventTypes: eventTypes === undefined ? undefined : JSON.parse(eventTypes),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+  };
+}
+
+export function callbackUrlOf(row: Row): StoredCallbackUrl {
+  return {
+    clientId: text(row, 'client_id'),
+    callbackUrlId: text(row, 'callback_url_id'),
+    apiVersion: apiVersionOf(text(row, 'api_version')),
+    version: text(row, 'version'),
+    url: text(row, 'url'),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+  };
+}
+
+/** A version of the API as the store keeps it. */
+export function apiVersionOf(value: string): ApiVersion {
+  const version = API_VERSIONS.find((known) => known === value);
+  assert(version !== undefined, `unknown API version ${value} in the store`);
+  return version;
+}
+
+/** Columns of {@link targetOf}, of `target t` joined with `tpp p`. */
+export const TARGET_COLUMNS = `t.client_id, t.callback_url, t.unresponsive_since_ms, t.probe_at_ms, t.probes,
+  t.back_at_ms, t.claimed_since_back, p.retry`;
+
+/** A target; the row must have a callback URL. */
+export function targetOf(row: Row): Target {
+  const retry = optionalText(row, 'retry');
+  return {
+    clientId: text(row, 'client_id'),
+    callbackUrl: text(row, 'callback_url'),
+    retry: retry === undefined ? undefined : JSON.parse(retry),
+    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
+    probeAtMs: optionalWhole(row, 'probe_at_ms'),
+    probes: whole(row, 'probes'),
+    backAtMs: optionalWhole(row, 'back_at_ms'),
+    claimedSinceBack: whole(row, 'claimed_since_back'),
+  };
+}
+
+/** Claims were written by this store and no one else: they are as they were made. */
+export function claimsOf(row: Row): SetClaims {
+  return JSON.parse(text(row, 'claims'));
+}
+
+/** A claimed row, for the target that it was claimed for. @param probe how many failed before it, if it is one */
+export function claimedOf(row: Row, target: Target, probe: number | undefined): ClaimedNotification {
+  return {
+    jti: text(row, 'jti'),
+    clientId: target.clientId,
+    callbackUrl: text(row, 'callback_url'),
+    claims: claimsOf(row),
+    set: optionalText(row, 'set_jws'),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    attempts: whole(row, 'attempts'),
+    roundAttempts: whole(row, 'round_attempts'),
+    roundBeganAtMs: optionalWhole(row, 'round_began_at_ms'),
+    retry: target.retry,
+    probe,
+    leaseToken: whole(row, 'lease_token'),
+  };
+}
+
+/** A row of what is awaiting, or of history. */
+export function notificationOf(row: Row): NotificationRecord {
+  const state = optionalText(row, 'state') ?? 'awaiting';
+  const acknowledgedBy = optionalText(row, 'acknowledged_by');
+  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
+  assert(isState(state), `unknown state ${state}`);
+  return {
+    jti: text(row, 'jti'),
+    eventId: text(row, 'event_id'),
+    clientId: text(row, 'client_id'),
+    state,
+    claims: claimsOf(row),
+    set: optionalText(row, 'set_jws'),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'ended_at_ms') : undefined,
+    acknowledgedBy,
+    errors: texts(row, 'error_log').map((entry): ReportedError => JSON.parse(entry)),
+    nextAttemptAtMs: optionalWhole(row, 'next_attempt_at_ms'),
+    attempts: texts(row, 'attempt_log').map((entry): Attempt => JSON.parse(entry)),
+  };
+}
+
+const STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired'] as const;
+
+function isState(value: string): value is NotificationRecord['state'] {
+  return STATES.some((state) => state === value);
+}
+
+function isAcknowledgedBy(value: string): value is 'push' | 'poll' | 'offer' {
+  return value === 'push' || value === 'poll' || value === 'offer';
+}

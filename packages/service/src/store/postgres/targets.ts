@@ -1,0 +1,108 @@
+import type { Target } from '../store.ts';
+import type { Transaction } from './database.ts';
+import { endWaits } from './moves.ts';
+import type { Asked } from './registrations.ts';
+import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
+
+const TOLD = `revision = nextval('target_revision')`;
+
+/** SQL of being responsive again: the retry policy begins anew for all that is awaiting. */
+export const IS_BACK = `unresponsive_since_ms = NULL, probe_at_ms = NULL, probes = 0, claimed_since_back = 0,
+  round = target.round + 1, ${TOLD}`;
+
+export async function findTarget(asked: Asked, clientId: string): Promise<Target | undefined> {
+  const [row] = await asked.query(
+    `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
+     WHERE t.client_id = $1 AND t.callback_url IS NOT NULL`,
+    [storable(clientId)],
+  );
+  return row && targetOf(row);
+}
+
+/** In the order of their client_id. */
+export async function listTargets(asked: Asked, after: string, limit: number): Promise<Target[]> {
+  const rows = await asked.query(
+    `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
+     WHERE t.client_id > $1 AND t.callback_url IS NOT NULL ORDER BY t.client_id LIMIT $2::int`,
+    [storable(after), limit],
+  );
+  return rows.map(targetOf);
+}
+
+/**
+ * An unresponsive callback URL is responsive again.
+ *
+ * @param callbackUrl only if it is this one
+ * @returns whether it was unresponsive
+ */
+export async function comeBack(
+  transaction: Transaction,
+  clientId: string,
+  nowMs: number,
+  callbackUrl?: string,
+): Promise<boolean> {
+  const rows = await transaction.query(
+    `UPDATE target SET ${IS_BACK}, back_at_ms = $2::bigint
+     WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL AND callback_url = coalesce($3::text, callback_url)
+     RETURNING client_id`,
+    [clientId, nowMs, callbackUrl ?? null],
+  );
+  if (rows.length === 0) return false;
+  await endWaits(transaction, clientId);
+  return true;
+}
+
+/** @returns whether there is an unresponsive callback URL to probe */
+export async function probeNow(transaction: Transaction, clientId: string, nowMs: number): Promise<boolean> {
+  const rows = await transaction.query(
+    `UPDATE target SET probe_at_ms = $2::bigint, ${TOLD}
+     WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL AND callback_url IS NOT NULL RETURNING client_id`,
+    [clientId, nowMs],
+  );
+  return rows.length > 0;
+}
+
+/** @returns false when another was quicker */
+export async function becomeUnresponsive(
+  transaction: Transaction,
+  clientId: string,
+  { sinceMs, probeAtMs }: { readonly sinceMs: number; readonly probeAtMs: number },
+): Promise<boolean> {
+  const rows = await transaction.query(
+    `UPDATE target SET unresponsive_since_ms = $2::bigint, probe_at_ms = $3::bigint, probes = 0, ${TOLD}
+     WHERE client_id = $1 AND unresponsive_since_ms IS NULL RETURNING client_id`,
+    [clientId, sinceMs, probeAtMs],
+  );
+  return rows.length > 0;
+}
+
+export async function probeFailed(
+  transaction: Transaction,
+  clientId: string,
+  { probes, probeAtMs }: { readonly probes: number; readonly probeAtMs: number },
+): Promise<void> {
+  await transaction.query(
+    `UPDATE target SET probes = $2::int, probe_at_ms = $3::bigint
+     WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL`,
+    [clientId, probes, probeAtMs],
+  );
+}
+
+// Longer than any ramp: after it nobody asks how much was claimed since.
+const COUNTED_AFTER_BACK_MS = 3_600_000;
+
+/** Whether what is claimed for a target is counted, because it may still be ramping up. */
+export function isCounted({ backAtMs }: Target, nowMs: number): boolean {
+  return backAtMs !== undefined && nowMs - backAtMs <= COUNTED_AFTER_BACK_MS;
+}
+
+/** Counts what was claimed of some TPPs, in one statement. */
+export async function countClaimed(transaction: Transaction, counts: ReadonlyMap<string, number>): Promise<void> {
+  if (counts.size === 0) return;
+  const sorted = [...counts].sort(([left], [right]) => (left < right ? -1 : 1));
+  await transaction.query(
+    `UPDATE target t SET claimed_since_back = claimed_since_back + c.count
+     FROM unnest($1::text[], $2::int[]) AS c(client_id, count) WHERE t.client_id = c.client_id`,
+    [sorted.map(([clientId]) => clientId), sorted.map(([, count]) => count)],
+  );
+}

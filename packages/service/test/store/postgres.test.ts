@@ -1,0 +1,55 @@
+import { after } from 'node:test';
+import { openPostgresStore } from '../../src/store/postgres/open.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { startPostgres } from '../support/postgres-server.ts';
+import { describeStoreContract } from './contract.ts';
+import type { OpenedStore } from './opened.ts';
+
+const server = await startPostgres({ isDurable: false });
+after(() => server.stop());
+
+// Databases that nobody uses, and which are empty.
+const free: string[] = [];
+const TABLES = [
+  ...[
+    'tpp',
+    'event_subscription',
+    'callback_url',
+    'target',
+    'event',
+    'notification',
+    'history',
+    'audit',
+    'signing_key',
+  ],
+];
+
+function openAt(url: string) {
+  return openPostgresStore({
+    ...{ url, password: undefined, ca: undefined, connectionsMax: 4, statementTimeoutMs: 10_000 },
+    // Stands still: nothing happens behind the back of a test.
+    ...{ clock: new FakeClock(), isListening: false, lookMs: 1000, isMigratedAtStart: true },
+    onProblem: () => undefined,
+  });
+}
+
+async function open(): Promise<OpenedStore> {
+  const url = free.pop() ?? (await server.createDatabase());
+  const first = await openAt(url);
+  let { store } = first;
+  return {
+    store,
+    reopen: async () => {
+      await store.close();
+      ({ store } = await openAt(url));
+      return store;
+    },
+    close: async () => {
+      await store.close();
+      await server.run(TABLES.map((table) => `DELETE FROM ${table}`).join('; '), new URL(url).pathname.slice(1));
+      free.push(url);
+    },
+  };
+}
+
+describeStoreContract('PostgreSQL', open);

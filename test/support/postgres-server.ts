@@ -1,0 +1,1 @@
+export * from '../../packages/service/test/support/postgres-server.ts';
