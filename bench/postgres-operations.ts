@@ -4,19 +4,26 @@
  */
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
+import { systemClock } from '../packages/service/src/base/clock.ts';
 import { openPostgresStore } from '../packages/service/src/store/postgres/open.ts';
+import type { AttemptRecord, ClaimedNotification } from '../packages/service/src/store/store.ts';
 import { bankEvent, notifyAll, subscriptionOf, tppOf } from '../packages/service/test/support/bank-events.ts';
 import { startPostgres } from '../test/support/postgres-server.ts';
 import { cpuMsOfFamily } from './processes.ts';
-import { systemClock } from '../packages/service/src/base/clock.ts';
-import type { AttemptRecord, ClaimedNotification } from '../packages/service/src/store/store.ts';
 
 const count = Number(process.argv[2] ?? 20_000);
 const TPPS = 50;
 const LEASE_MS = 600_000;
 const server = await startPostgres();
 const { store, clock } = await openPostgresStore({
-  ...{ url: server.url, password: undefined, ca: undefined, connectionsMax: 10, statementTimeoutMs: 10_000, isPooled: false },
+  ...{
+    url: server.url,
+    password: undefined,
+    ca: undefined,
+    connectionsMax: 10,
+    statementTimeoutMs: 10_000,
+    isPooled: false,
+  },
   ...{ clock: systemClock, isListening: true, lookMs: 1000, isMigratedAtStart: true, onProblem: console.error },
 });
 const clientIds = Array.from({ length: TPPS }, () => `tpp-${randomUUID()}`);
@@ -25,13 +32,20 @@ for (const clientId of clientIds) {
   await store.createSubscription(subscriptionOf(clientId, { eventSubscriptionId: randomUUID() }), clock.nowMs());
 }
 
-const walBytes = async () => Number((await server.run("SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes"))[0]?.['bytes']);
+const walBytes = async () =>
+  Number((await server.run("SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes"))[0]?.['bytes']);
 const transactions = async () =>
   Number((await server.run("SELECT xact_commit AS n FROM pg_stat_database WHERE datname = 'tidings'"))[0]?.['n']);
 
 async function measure(name: string, each: number, work: () => Promise<void>): Promise<void> {
   await server.run('CHECKPOINT');
-  const before = { wal: await walBytes(), server: cpuMsOfFamily(server.pid), own: process.cpuUsage(), at: performance.now(), n: await transactions() };
+  const before = {
+    wal: await walBytes(),
+    server: cpuMsOfFamily(server.pid),
+    own: process.cpuUsage(),
+    at: performance.now(),
+    n: await transactions(),
+  };
   await work();
   const wall = performance.now() - before.at;
   const own = process.cpuUsage(before.own);
@@ -69,7 +83,13 @@ const recordAll = async (size: number, kind: 'acknowledged' | 'retry') => {
   const outcome = { kind: 'acknowledged', status: 202, interactionIdEchoed: true } as const;
   for (const batch of inBatches(claimed, size)) {
     const records = batch.map((one): AttemptRecord => {
-      const attempt = { startedAtMs: clock.nowMs(), durationMs: 5, interactionId: randomUUID(), callbackUrl: one.callbackUrl, outcome };
+      const attempt = {
+        startedAtMs: clock.nowMs(),
+        durationMs: 5,
+        interactionId: randomUUID(),
+        callbackUrl: one.callbackUrl,
+        outcome,
+      };
       return { claimed: one, attempt, next: kind === 'retry' ? { kind, atMs: clock.nowMs() } : { kind } };
     });
     await store.recordAttempts(records, clock.nowMs());
@@ -78,7 +98,12 @@ const recordAll = async (size: number, kind: 'acknowledged' | 'retry') => {
 const claimAll = async (size: number) => {
   claimed = [];
   for (;;) {
-    const claim = await store.claimDue({ nowMs: clock.nowMs() + 1000, leaseMs: LEASE_MS, limit: size, roomFor: () => size });
+    const claim = await store.claimDue({
+      nowMs: clock.nowMs() + 1000,
+      leaseMs: LEASE_MS,
+      limit: size,
+      roomFor: () => size,
+    });
     if (claim.claimed.length === 0) return;
     claimed.push(...claim.claimed);
   }
