@@ -55,14 +55,14 @@ export async function openStore(settings: Config['store'], surroundings: StoreSu
  * @throws {StartUpError} when a file that it names cannot be read, or it names no database
  */
 export function connectionOf(settings: Config['store']): ConnectionOptions {
-  const { url, passwordFile, caFile, connectionsMax, statementTimeoutMs } = settings;
+  const { url, passwordFile, caFile, connectionsMax, statementTimeoutMs, isListening } = settings;
   if (url === undefined) {
     throw new StartUpError(
       'The configuration names no PostgreSQL database; there is nothing to migrate for "store.file".',
     );
   }
   return {
-    ...{ url, connectionsMax, statementTimeoutMs },
+    ...{ url, connectionsMax, statementTimeoutMs, isPooled: !isListening },
     password: passwordFile === undefined ? undefined : read('store.passwordFile', passwordFile).replace(/\r?\n$/, ''),
     ca: caFile === undefined ? undefined : read('store.caFile', caFile),
   };

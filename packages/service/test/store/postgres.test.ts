@@ -27,6 +27,7 @@ const TABLES = [
 function openAt(url: string) {
   return openPostgresStore({
     ...{ url, password: undefined, ca: undefined, connectionsMax: 4, statementTimeoutMs: 10_000 },
+    isPooled: false,
     // Stands still: nothing happens behind the back of a test.
     ...{ clock: new FakeClock(), isListening: false, lookMs: 1000, isMigratedAtStart: true },
     onProblem: () => undefined,

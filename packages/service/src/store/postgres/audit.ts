@@ -21,10 +21,10 @@ export async function auditEntries(
   limit: number,
 ): Promise<StoredAuditEntry[]> {
   const id = before === undefined ? Number.MAX_SAFE_INTEGER : Number(before);
-  const rows = await database.read('SELECT * FROM audit WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::int', [
-    id,
-    limit,
-  ]);
+  const rows = await database.read(
+    'SELECT id, at_ms, actor, action, subject, detail FROM audit WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::int',
+    [id, limit],
+  );
   return rows.map(entryOf);
 }
 

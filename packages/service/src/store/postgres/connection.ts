@@ -11,7 +11,25 @@ export interface ConnectionOptions {
   readonly connectionsMax: number;
   /** Longest time that a statement may take, and longest time to connect. */
   readonly statementTimeoutMs: number;
+  /**
+   * A transaction pooler is in between, such as PgBouncer: connections of the server change hands between transactions,
+   * so that nothing may be left on them, and nothing is listened to.
+   */
+  readonly isPooled: boolean;
 }
+
+/**
+ * Settings of every transaction. The tables change by thousands of rows a second, so statistics are always old: every
+ * statement names rows that an index finds, and must be run that way. It also makes rows be locked in the order in which
+ * they are given. Plans do not depend on the values, so that they can be kept.
+ */
+export const TRANSACTION_SETTINGS: Readonly<Record<string, string>> = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+};
 
 // A connection that nobody needed for this long is given back to the server.
 const IDLE_MS = 60_000;
@@ -26,9 +44,9 @@ const types = {
     oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
 };
 
-/** What every connection has in common. Nothing in it is state of a session, which a transaction pooler would lose. */
+/** What every connection has in common. */
 export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
-  const { url, password, ca, statementTimeoutMs } = options;
+  const { url, password, ca, statementTimeoutMs, isPooled } = options;
   // Taken apart here: left to the driver, what a URL says would go before everything else.
   const { hostname, port, username, pathname } = new URL(url);
   return {
@@ -44,8 +62,16 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
     query_timeout: statementTimeoutMs + TIMEOUT_MARGIN_MS,
     application_name: 'tidings',
     keepAlive: true,
+    ...(!isPooled && { options: startUpSettings(statementTimeoutMs) }),
     types,
   };
+}
+
+/** What a pooler would refuse at the start of a connection, and lose later. */
+function startUpSettings(statementTimeoutMs: number): string {
+  const timeouts = { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs };
+  const settings = Object.entries({ ...TRANSACTION_SETTINGS, ...timeouts });
+  return settings.map(([name, value]) => `-c ${name}=${value}`).join(' ');
 }
 
 /** A pool that recovers by itself: a connection that broke is left out, and another made when it is needed. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
 import { StoreError } from '../store.ts';
-import { TIMEOUT_MARGIN_MS } from './connection.ts';
+import { type ConnectionOptions, TIMEOUT_MARGIN_MS, TRANSACTION_SETTINGS } from './connection.ts';
 import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
 import { type Locks, lockStatement } from './locks.ts';
 import type { Row } from './rows.ts';
@@ -31,20 +31,16 @@ export class Overtaken extends Error {
 const REPEATS_MAX = 8;
 const BULK_TIMEOUT_MS = 600_000;
 
-// The tables change by thousands of rows a second, so statistics are always old: every statement names rows that an
-// index finds, and must be run that way. It also makes rows be locked in the order in which they are given.
-const PLANNER = ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']
-  .map((name) => `set_config('${name}', 'off', true)`)
-  .join(', ');
-
 /** Runs transactions on the pool. READ COMMITTED: what must not change meanwhile is locked by name. */
 export class Database {
   readonly #pool: pg.Pool;
   readonly #statementTimeoutMs: number;
+  readonly #isPooled: boolean;
 
-  constructor(pool: pg.Pool, statementTimeoutMs: number) {
+  constructor(pool: pg.Pool, options: Pick<ConnectionOptions, 'statementTimeoutMs' | 'isPooled'>) {
     this.#pool = pool;
-    this.#statementTimeoutMs = statementTimeoutMs;
+    this.#statementTimeoutMs = options.statementTimeoutMs;
+    this.#isPooled = options.isPooled;
   }
 
   /**
@@ -70,13 +66,13 @@ export class Database {
   async look(text: string, values: Values = []): Promise<Row[]> {
     const client = await this.#connect();
     try {
-      const query = { text, values: [...values], query_timeout: this.#statementTimeoutMs };
+      const query: Query = { ...queryOf(text, values, this.#isPooled), query_timeout: this.#statementTimeoutMs };
       const { rows } = await client.query<Row>(query);
       client.release();
       return rows;
     } catch (error) {
       const cause = asStoreError(error);
-      client.release(isOfStatement(cause) ? undefined : true);
+      client.release(true);
       throw cause;
     }
   }
@@ -88,7 +84,8 @@ export class Database {
 
   async #once<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
     const client = await this.#connect();
-    const transaction = new OpenTransaction(client, this.#begin(options), this.#timeoutMs(options));
+    const begin = { text: this.#begin(options), timeoutMs: this.#timeoutMs(options), isPooled: this.#isPooled };
+    const transaction = new OpenTransaction(client, begin);
     try {
       const result = await work(transaction);
       await transaction.commit();
@@ -96,7 +93,8 @@ export class Database {
       return result;
     } catch (error) {
       const cause = await transaction.rollBack(error);
-      client.release(isOfStatement(cause) ? undefined : true);
+      // After an error of a statement it is not known which others the connection still has prepared.
+      client.release(cause instanceof StoreError ? true : undefined);
       throw cause;
     }
   }
@@ -117,10 +115,14 @@ export class Database {
   }
 
   #begin(options: TransactionOptions): string {
-    const timeouts = ['statement_timeout', 'idle_in_transaction_session_timeout']
-      .map((name) => `set_config('${name}', '${this.#timeoutMs(options)}', true)`)
-      .join(', ');
-    return `BEGIN; SELECT ${timeouts}, ${PLANNER};${lockStatement(options.locks)}`;
+    const timeout = String(this.#timeoutMs(options));
+    const timeouts = { statement_timeout: timeout, idle_in_transaction_session_timeout: timeout };
+    const settings = {
+      ...(this.#isPooled && TRANSACTION_SETTINGS),
+      ...((this.#isPooled || options.isBulk === true) && timeouts),
+    };
+    const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
+    return `BEGIN;${set.length === 0 ? '' : ` SELECT ${set.join(', ')};`}${lockStatement(options.locks)}`;
   }
 
   /** Ends all connections once their statements have ended. */
@@ -129,16 +131,25 @@ export class Database {
   }
 }
 
+/** How a transaction begins. */
+interface Begin {
+  readonly text: string;
+  readonly timeoutMs: number;
+  readonly isPooled: boolean;
+}
+
 class OpenTransaction implements Transaction {
   readonly #client: pg.PoolClient;
   readonly #timeoutMs: number;
+  readonly #isPooled: boolean;
   readonly #begun: Promise<unknown>;
   #ended = false;
 
-  constructor(client: pg.PoolClient, begin: string, timeoutMs: number) {
+  constructor(client: pg.PoolClient, begin: Begin) {
     this.#client = client;
-    this.#timeoutMs = timeoutMs + TIMEOUT_MARGIN_MS;
-    this.#begun = this.#send(begin);
+    this.#timeoutMs = begin.timeoutMs + TIMEOUT_MARGIN_MS;
+    this.#isPooled = begin.isPooled;
+    this.#begun = this.#send(begin.text);
     // Looked at when the transaction ends.
     this.#begun.catch(() => undefined);
   }
@@ -184,7 +195,7 @@ class OpenTransaction implements Transaction {
 
   async #send(text: string, values?: Values): Promise<pg.QueryResult> {
     try {
-      const query = { text, query_timeout: this.#timeoutMs, ...(values !== undefined && { values: [...values] }) };
+      const query: Query = { ...queryOf(text, values, this.#isPooled), query_timeout: this.#timeoutMs };
       return await this.#client.query(query);
     } catch (error) {
       throw asStoreError(error);
@@ -192,7 +203,22 @@ class OpenTransaction implements Transaction {
   }
 }
 
-/** The statement failed, or the work on it; the connection is as good as before. */
+/** A statement as the driver takes it; the time after which it is given up is missing in its types. */
+type Query = pg.QueryConfig & { query_timeout?: number };
+
+// Statements that were prepared, by their text.
+const names = new Map<string, string>();
+
+/** A statement with values is one of few: the server keeps its plan, where the connection stays ours. */
+function queryOf(text: string, values: Values | undefined, isPooled: boolean): Query {
+  if (values === undefined) return { text };
+  if (isPooled) return { text, values: [...values] };
+  const name = names.get(text) ?? `tidings_${names.size}`;
+  names.set(text, name);
+  return { text, values: [...values], name };
+}
+
+/** The statement failed, or the work on it; the connection can still be asked. */
 function isOfStatement(error: unknown): boolean {
   if (!(error instanceof StoreError)) return true;
   const code = codeOf(error);

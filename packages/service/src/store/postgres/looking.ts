@@ -14,7 +14,9 @@ export async function findNotification(database: Database, jti: string): Promise
   if (awaiting !== undefined) return notificationOf(awaiting);
   // The newest: an id is used again only for an event that is published again after all of it was dropped.
   const [ended] = await database.look(
-    'SELECT *, NULL AS next_attempt_at_ms FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1',
+    `SELECT jti, event_id, client_id, state, claims, set_jws, published_at_ms, ended_at_ms, acknowledged_by, error_log,
+       attempt_log, NULL AS next_attempt_at_ms
+     FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1`,
     [storable(jti)],
   );
   if (ended !== undefined) return notificationOf(ended);

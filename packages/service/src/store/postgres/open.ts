@@ -52,7 +52,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 /** The database, without looking at what it holds. */
 export function openDatabase(options: ConnectionOptions, onProblem: PostgresStoreOptions['onProblem']): Database {
   const pool = createPool(options, (error) => onProblem('a connection to the database broke', error));
-  return new Database(pool, options.statementTimeoutMs);
+  return new Database(pool, options);
 }
 
 async function timeOf(database: Database): Promise<number> {

@@ -27,13 +27,17 @@ export interface Asked {
   query(statement: string, values?: Parameters<Transaction['query']>[1]): Promise<Row[]>;
 }
 
+// Columns are named: a newer version may have added others.
+const TPP = `client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject, scopes, is_suspended,
+  retry`;
+
 export async function findTpp(asked: Asked, clientId: string): Promise<Tpp | undefined> {
-  const [row] = await asked.query('SELECT * FROM tpp WHERE client_id = $1', [storable(clientId)]);
+  const [row] = await asked.query(`SELECT ${TPP} FROM tpp WHERE client_id = $1`, [storable(clientId)]);
   return row && tppOf(row);
 }
 
 export async function listTpps(asked: Asked, after: string, limit: number): Promise<Tpp[]> {
-  const rows = await asked.query('SELECT * FROM tpp WHERE client_id > $1 ORDER BY client_id LIMIT $2::int', [
+  const rows = await asked.query(`SELECT ${TPP} FROM tpp WHERE client_id > $1 ORDER BY client_id LIMIT $2::int`, [
     storable(after),
     limit,
   ]);
@@ -71,11 +75,13 @@ export async function removeTpp(asked: Asked, clientId: string): Promise<boolean
   return gone.at(-1)?.length === 1;
 }
 
-const SUBSCRIPTION = `SELECT s.*, t.unresponsive_since_ms
+const SUBSCRIPTION = `SELECT s.client_id, s.event_subscription_id, s.api_version, s.version, s.callback_url, s.event_types,
+    t.unresponsive_since_ms
   FROM event_subscription s LEFT JOIN target t ON t.client_id = s.client_id`;
 
 // While an event subscription supersedes it, nothing is known of how it fares.
-const CALLBACK_URL = `SELECT c.*, CASE WHEN s.client_id IS NULL THEN t.unresponsive_since_ms END AS unresponsive_since_ms
+const CALLBACK_URL = `SELECT c.client_id, c.callback_url_id, c.api_version, c.version, c.url,
+    CASE WHEN s.client_id IS NULL THEN t.unresponsive_since_ms END AS unresponsive_since_ms
   FROM callback_url c LEFT JOIN target t ON t.client_id = c.client_id
     LEFT JOIN event_subscription s ON s.client_id = c.client_id`;
 
@@ -124,7 +130,7 @@ export async function mayChange(
   kind: 'event_subscription' | 'callback_url',
   { id, clientId, through }: { readonly id: string; readonly clientId: string; readonly through: ApiVersion },
 ): Promise<ChangeResult> {
-  const [row] = await asked.query(`SELECT * FROM ${kind} WHERE ${kind}_id = $1`, [storable(id)]);
+  const [row] = await asked.query(`SELECT client_id, api_version FROM ${kind} WHERE ${kind}_id = $1`, [storable(id)]);
   if (row === undefined) return 'unknown';
   if (text(row, 'client_id') !== clientId) return 'of-another-tpp';
   // A registration of v4.0 must not be changed through v3.1; the other way is allowed (rules, section 2).
@@ -146,7 +152,7 @@ export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target:
 export async function lookUp(asked: Asked, clientIds: readonly string[]): Promise<Map<string, Known>> {
   const ids = clientIds.map(storable);
   const [tpps, subscriptions, callbackUrls, targets] = await Promise.all([
-    asked.query('SELECT * FROM tpp WHERE client_id = ANY($1::text[])', [ids]),
+    asked.query(`SELECT ${TPP} FROM tpp WHERE client_id = ANY($1::text[])`, [ids]),
     asked.query(`${SUBSCRIPTION} WHERE s.client_id = ANY($1::text[])`, [ids]),
     asked.query(`${CALLBACK_URL} WHERE c.client_id = ANY($1::text[])`, [ids]),
     asked.query(

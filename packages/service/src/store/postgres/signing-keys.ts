@@ -22,7 +22,9 @@ export async function useSigningKey(database: Database, publicJwk: SigningKeyJwk
 
 /** Every key that ever signed, the current one first. */
 export async function signingKeys(database: Database): Promise<StoredSigningKey[]> {
-  const rows = await database.read('SELECT * FROM signing_key ORDER BY retired_at_ms IS NOT NULL, retired_at_ms DESC');
+  const rows = await database.read(
+    'SELECT kid, public_jwk, retired_at_ms FROM signing_key ORDER BY retired_at_ms IS NOT NULL, retired_at_ms DESC',
+  );
   return rows.map(signingKeyOf);
 }
 
