@@ -65,7 +65,8 @@ async function timeOf(database: Database): Promise<number> {
 export function startUpErrorOf(error: unknown, { url }: Pick<ConnectionOptions, 'url'>): unknown {
   if (!(error instanceof StoreError)) return error;
   const where = `The database at ${placeOf(url)}`;
-  const remedy = REMEDIES[codeOf(error) ?? ''] ?? 'check "store.url" and that the server runs';
+  const byMessage = /\bSSL\b|certificate/.test(error.message) ? TLS : 'check "store.url" and that the server runs';
+  const remedy = REMEDIES[codeOf(error) ?? ''] ?? byMessage;
   return new StartUpError(`${where} cannot be used (${error.message}); ${remedy}.`, { cause: error });
 }
 
