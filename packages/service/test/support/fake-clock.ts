@@ -49,7 +49,12 @@ export class FakeClock implements Clock {
       timer.callback();
       await this.#settle();
     }
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  /** Lets time pass within what is being done, without any timer. */
+  skip(byMs: number): void {
+    this.#nowMs += byMs;
   }
 
   #next(untilMs: number): Timer | undefined {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { accessSync, chmodSync, chownSync, constants, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -15,6 +25,8 @@ export interface PostgresOptions {
   readonly isDurable?: boolean;
   /** Password of the user `tidings`; undefined: none is asked for. */
   readonly password?: string;
+  /** PEM; connections may be encrypted then. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** More lines of postgresql.conf, such as `max_connections = 20`. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
@@ -111,10 +123,12 @@ class Server implements PostgresServer {
 
   async start(): Promise<void> {
     const { bin, dataFolder, port, folder, owner, options } = this.#parts;
-    const { isDurable = true, settings = {} } = options;
+    const { isDurable = true, tls, settings = {} } = options;
+    if (tls !== undefined) this.#writeTls(tls);
     const all = {
       ...{ listen_addresses: HOST, port, unix_socket_directories: folder, max_connections: 60, shared_buffers: '64MB' },
       ...(!isDurable && { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+      ...(tls !== undefined && { ssl: 'on' }),
       ...settings,
     };
     const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -139,11 +153,22 @@ class Server implements PostgresServer {
       if (pipe !== null && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
   }
 
+  #writeTls(tls: { readonly cert: string; readonly key: string }): void {
+    const { dataFolder, owner } = this.#parts;
+    for (const [name, pem] of [
+      ['server.crt', tls.cert],
+      ['server.key', tls.key],
+    ] as const) {
+      const file = join(dataFolder, name);
+      writeFileSync(file, pem, { mode: 0o600 });
+      if (owner !== undefined) chownSync(file, owner.uid, owner.gid);
+    }
+  }
+
   async askForPasswords(): Promise<void> {
     await this.run(`ALTER SYSTEM SET hba_file = '${join(this.#parts.dataFolder, 'pg_hba.conf')}'`);
     const lines =
       'local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(join(this.#parts.dataFolder, 'pg_hba.conf'), lines);
     await this.run('SELECT pg_reload_conf()');
   }

@@ -74,15 +74,32 @@ function startUpSettings(statementTimeoutMs: number): string {
   return settings.map(([name, value]) => `-c ${name}=${value}`).join(' ');
 }
 
+/** The pool leaves a connection alone that could not be set up, which may then stay open, and the process with it. */
+class TidyClient extends pg.Client {
+  override connect(): Promise<pg.Client>;
+  override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
+  override connect(callback?: (error: never, client: never) => void): Promise<pg.Client> | undefined {
+    if (callback === undefined) return super.connect();
+    super.connect((error: Error | null) => {
+      if (error) this.end().catch(() => undefined);
+      Reflect.apply(callback, undefined, [error, this]);
+    });
+    return undefined;
+  }
+}
+
 /** A pool that recovers by itself: a connection that broke is left out, and another made when it is needed. */
 export function createPool(options: ConnectionOptions, onError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
     ...clientConfig(options),
+    Client: TidyClient,
     max: options.connectionsMax,
     idleTimeoutMillis: IDLE_MS,
     // What does not depend on an answer is sent without waiting for it: fewer round trips.
     pipeline: true,
   });
   pool.on('error', onError);
+  // Whoever waits for an answer is told; between two owners a connection has no other listener, and the process would end.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

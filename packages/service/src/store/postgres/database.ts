@@ -101,10 +101,7 @@ export class Database {
 
   async #connect(): Promise<pg.PoolClient> {
     try {
-      const client = await this.#pool.connect();
-      // Whoever waits for an answer is told; without a listener the process would end.
-      if (client.listenerCount('error') === 0) client.on('error', () => undefined);
-      return client;
+      return await this.#pool.connect();
     } catch (error) {
       throw asStoreError(error);
     }

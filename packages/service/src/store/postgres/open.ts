@@ -65,7 +65,7 @@ async function timeOf(database: Database): Promise<number> {
 export function startUpErrorOf(error: unknown, { url }: Pick<ConnectionOptions, 'url'>): unknown {
   if (!(error instanceof StoreError)) return error;
   const where = `The database at ${placeOf(url)}`;
-  const remedy = REMEDIES[codeOf(error) ?? ''] ?? 'check "store.url" and that the server runs';
+  const remedy = REMEDIES[codeOf(error) ?? ''] ?? remedyFor(error.message);
   return new StartUpError(`${where} cannot be used (${error.message}); ${remedy}.`, { cause: error });
 }
 
@@ -88,6 +88,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: TLS,
   ERR_TLS_CERT_ALTNAME_INVALID: TLS,
 };
+
+/** Of errors that have no code: those of the driver. */
+function remedyFor(message: string): string {
+  if (/password must be/.test(message)) return PASSWORD;
+  return /\bSSL\b|certificate/.test(message) ? TLS : 'check "store.url" and that the server runs';
+}
 
 /** Without user and password. */
 function placeOf(url: string): string {
