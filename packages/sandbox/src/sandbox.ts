@@ -103,24 +103,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   const authorisationServer = await orPortInUse(() => startAuthorisation(pki, port(0)));
   running.push(() => authorisationServer.close());
 
-  const { postgresUrl: url } = options;
-  const store = url === undefined ? undefined : { url, isMigratedAtStart: true };
-  const common = { folder, pki, host: HOST, authorisationServer, store };
-  const start = async (instance: number, ports: { api: number; operator: number }) => {
-    const config = writeServiceConfig({ ...common, ports, instance });
-    const log = createLog(
-      'info',
-      join(folder.serviceFolder, instance === 1 ? 'service.log' : `service-${instance}.log`),
-    );
-    const started = await orPortInUse(() => startService(config, { log }));
-    running.push(() => started.stop());
-    return started;
-  };
-  const service = await start(1, { api: port(1), operator: port(2) });
-  const others: RunningService[] = [];
-  for (let instance = 2; instance <= (options.instances ?? 1); instance += 1) {
-    others.push(await start(instance, { api: 0, operator: 0 }));
-  }
+  const { service, others } = await startInstances({ pki, folder, options, authorisationServer, running });
 
   const ledger = new Ledger();
   const accessTokens = verifierFor(pki, authorisationServer);
@@ -163,6 +146,36 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     instances: others.map(({ apiUrl, operatorUrl }) => ({ api: `${apiUrl}/open-banking/v4.0`, operator: operatorUrl })),
   };
   return { addresses, ledger, bank, tpp };
+}
+
+/** The instances of the Notification Service; the first is on the ports that the sandbox promises. */
+async function startInstances({ pki, folder, options, authorisationServer, running }: Surroundings) {
+  const { postgresUrl: url } = options;
+  const store = url === undefined ? undefined : { url, isMigratedAtStart: true };
+  const common = { folder, pki, host: HOST, authorisationServer, store };
+  const start = async (instance: number, ports: { api: number; operator: number }) => {
+    const config = writeServiceConfig({ ...common, ports, instance });
+    const file = instance === 1 ? 'service.log' : `service-${instance}.log`;
+    const log = createLog('info', join(folder.serviceFolder, file));
+    const started = await orPortInUse(() => startService(config, { log }));
+    running.push(() => started.stop());
+    return started;
+  };
+  const first = options.port === 0 ? { api: 0, operator: 0 } : { api: options.port + 1, operator: options.port + 2 };
+  const service = await start(1, first);
+  const others: RunningService[] = [];
+  for (let instance = 2; instance <= (options.instances ?? 1); instance += 1) {
+    others.push(await start(instance, { api: 0, operator: 0 }));
+  }
+  return { service, others };
+}
+
+interface Surroundings {
+  readonly pki: SandboxPki;
+  readonly folder: RunFolder;
+  readonly options: SandboxOptions;
+  readonly authorisationServer: AuthorisationServer;
+  readonly running: Closers;
 }
 
 async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {
