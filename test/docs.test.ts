@@ -25,7 +25,7 @@ test('every link between the pages leads to a file that is there', () => {
 test('the pages name the commands that package.json has', () => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync('package.json', 'utf8'));
   for (const page of PAGES) {
-    for (const [, name = ''] of readFileSync(page, 'utf8').matchAll(/npm run ([a-z:]+)/g)) {
+    for (const [, name = ''] of readFileSync(page, 'utf8').matchAll(/npm run ([a-z:-]+)/g)) {
       assert.ok(Object.hasOwn(scripts, name), `${page} names npm run ${name}, which package.json has not`);
     }
   }

@@ -38,8 +38,9 @@ describe('importing a software statement assertion', () => {
     assert.equal((await jwt(`${assertion}\n`)).body.clientId, STATEMENT.software_id);
   });
 
-  test('keeps what the statement does not say: suspension, subject and scopes, unless they are given', async () => {
-    const access = { certificateSubject: bank.pki.tpp.transport.subjectDn, scopes: ['payments'] };
+  test('keeps what the statement does not say: suspension, retry policy, and subject and scopes unless they are given', async () => {
+    const retry = { retriesMax: 3 };
+    const access = { certificateSubject: bank.pki.tpp.transport.subjectDn, scopes: ['payments'], retry };
     await bank.call('PUT', '/operator/v1/tpps/kept', { body: { ...tppOf(bank), ...access } });
     await bank.call('POST', '/operator/v1/tpps/kept/suspend');
     const { body } = await json({ softwareStatement: await bank.directory.sign(), clientId: 'kept' });
@@ -47,6 +48,7 @@ describe('importing a software statement assertion', () => {
     assert.equal(body.jwksUrl, STATEMENT.software_jwks_endpoint);
     assert.equal(body.certificateSubject, access.certificateSubject);
     assert.deepEqual(body.scopes, access.scopes);
+    assert.deepEqual(body.retry, retry);
     assert.equal(body.isSuspended, true);
     const scopes = ['accounts', 'eventpolling'];
     const again = await json({ softwareStatement: await bank.directory.sign(), clientId: 'kept', scopes });

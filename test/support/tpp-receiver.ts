@@ -15,6 +15,8 @@ export interface Receiver {
   readonly received: readonly Received[];
   /** The status that it answers with from now on. */
   status: number;
+  /** The interaction id that it answers with from now on; undefined: the one that came, as it should be. */
+  interactionId: string | undefined;
   /** Resolves when this many have come. */
   untilReceived(count: number): Promise<void>;
   close(): Promise<void>;
@@ -30,7 +32,7 @@ export async function startReceiver(bank: Bank, status = 202): Promise<Receiver>
     for await (const chunk of request) chunks.push(chunk);
     received.push({ path: request.url ?? '', body: Buffer.concat(chunks).toString() });
     response.writeHead(receiver.status, {
-      'x-fapi-interaction-id': String(request.headers['x-fapi-interaction-id']),
+      'x-fapi-interaction-id': receiver.interactionId ?? String(request.headers['x-fapi-interaction-id']),
     });
     response.end(() => {
       for (const look of waiting) look();
@@ -41,7 +43,7 @@ export async function startReceiver(bank: Bank, status = 202): Promise<Receiver>
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const receiver: Receiver = {
-    ...{ origin: `https://localhost:${port}`, received, status },
+    ...{ origin: `https://localhost:${port}`, received, status, interactionId: undefined },
     untilReceived: (count) =>
       new Promise((resolve) => {
         const look = () => {

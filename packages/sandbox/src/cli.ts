@@ -4,6 +4,7 @@ import { CHANGES, type Change } from './resource-server/ledger.ts';
 
 /** First of the five ports that a sandbox that stays up listens on, unless it is told another. */
 const PORT_DEFAULT = 8440;
+const INSTANCES_MAX = 20;
 const PORT_LAST_FIRST = 65_531;
 
 interface Flags {
@@ -11,6 +12,8 @@ interface Flags {
   readonly json?: boolean;
   readonly state: string;
   readonly port?: number;
+  readonly instances: number;
+  readonly postgres?: string;
   readonly change: Change;
 }
 
@@ -22,6 +25,11 @@ export function sandboxCommand(): Command {
     .option('--json', 'print one JSON object per step, and a summary')
     .option('--state <folder>', 'where keys and store are kept', join('.tidings', 'sandbox'))
     .option('--port <number>', `first of five ports (default ${PORT_DEFAULT}; with --once any free ones)`, parsePort)
+    .option('--instances <number>', 'instances of the service, on one database; needs --postgres', parseInstances, 1)
+    .option(
+      '--postgres <url>',
+      'keep everything in this database: postgres://user@host:port/database; PGPASSWORD holds its password',
+    )
     .addOption(new Option('--change <what>', 'what happens at the bank').choices(CHANGES).default(CHANGES[0]))
     .addHelpText(
       'after',
@@ -29,9 +37,14 @@ export function sandboxCommand(): Command {
 Examples:
   tidings sandbox                             play the flow, stay up, print how to publish events
   tidings sandbox --once --json               for scripts: one JSON object per step
-  tidings sandbox --once --change consent-revoked`,
+  tidings sandbox --once --change consent-revoked
+  tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings`,
     )
     .action(async (flags: Flags) => {
+      if (flags.instances > 1 && flags.postgres === undefined) {
+        const { StartUpError } = await import('@tidings/service');
+        throw new StartUpError('--instances needs --postgres: several instances share a PostgreSQL database.');
+      }
       const { runSandbox } = await import('./run.ts');
       const port = flags.port ?? (flags.once === true ? 0 : PORT_DEFAULT);
       const folder = relative('', flags.state) || '.';
@@ -41,8 +54,15 @@ Examples:
         json: flags.json === true,
         folder,
         port,
+        postgresUrl: flags.postgres,
       });
     });
+}
+
+function parseInstances(text: string): number {
+  const instances = Number(text);
+  if (Number.isInteger(instances) && instances >= 1 && instances <= INSTANCES_MAX) return instances;
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${INSTANCES_MAX}.`);
 }
 
 function parsePort(text: string): number {

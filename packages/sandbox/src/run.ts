@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly folder: string;
   /** First of five ports; 0 any free ones. */
   readonly port: number;
+  readonly instances: number;
+  readonly postgresUrl: string | undefined;
   readonly change: Change;
 }
 

@@ -5,6 +5,7 @@ import {
   type AccessTokenVerifier,
   createAccessTokenVerifier,
   createLog,
+  type RunningService,
   StartUpError,
   startService,
   systemClock,
@@ -29,6 +30,10 @@ export interface SandboxOptions {
   readonly once: boolean;
   /** First of five ports in a row; 0 takes any free ones. */
   readonly port: number;
+  /** Instances of the Notification Service; more than one need `postgresUrl`. Default: 1. */
+  readonly instances?: number;
+  /** A PostgreSQL database that they share, which is migrated; undefined: SQLite. */
+  readonly postgresUrl?: string | undefined;
   readonly onReceived?: (notification: EventNotification) => void;
   readonly onRefused?: (refusal: Refusal) => void;
 }
@@ -54,6 +59,8 @@ export interface SandboxAddresses {
   readonly operator: string;
   readonly callbackUrl: string;
   readonly jwks: string;
+  /** Where the further instances of the service are; empty where there is one. */
+  readonly instances: readonly { readonly api: string; readonly operator: string }[];
 }
 
 const HOST = '127.0.0.1';
@@ -96,11 +103,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   const authorisationServer = await orPortInUse(() => startAuthorisation(pki, port(0)));
   running.push(() => authorisationServer.close());
 
-  const ports = { api: port(1), operator: port(2) };
-  const config = writeServiceConfig({ folder, pki, host: HOST, ports, authorisationServer });
-  const log = createLog('info', join(folder.serviceFolder, 'service.log'));
-  const service = await orPortInUse(() => startService(config, { log }));
-  running.push(() => service.stop());
+  const { service, others } = await startInstances({ pki, folder, options, authorisationServer, running });
 
   const ledger = new Ledger();
   const accessTokens = verifierFor(pki, authorisationServer);
@@ -112,7 +115,8 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   running.push(() => resourceServer.close());
 
   const bank = createOperatorClient({
-    url: service.operatorUrl,
+    // Of several instances the bank's systems use the last, and the TPP the first: what they share is the database.
+    url: (others.at(-1) ?? service).operatorUrl,
     token: folder.operatorToken,
     caPem: pki.root.certificatePem,
   });
@@ -139,8 +143,39 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     operator: service.operatorUrl,
     callbackUrl: tpp.callbackUrl,
     jwks,
+    instances: others.map(({ apiUrl, operatorUrl }) => ({ api: `${apiUrl}/open-banking/v4.0`, operator: operatorUrl })),
   };
   return { addresses, ledger, bank, tpp };
+}
+
+/** The instances of the Notification Service; the first is on the ports that the sandbox promises. */
+async function startInstances({ pki, folder, options, authorisationServer, running }: Surroundings) {
+  const { postgresUrl: url } = options;
+  const store = url === undefined ? undefined : { url, isMigratedAtStart: true };
+  const common = { folder, pki, host: HOST, authorisationServer, store };
+  const start = async (instance: number, ports: { api: number; operator: number }) => {
+    const config = writeServiceConfig({ ...common, ports, instance });
+    const file = instance === 1 ? 'service.log' : `service-${instance}.log`;
+    const log = createLog('info', join(folder.serviceFolder, file));
+    const started = await orPortInUse(() => startService(config, { log }));
+    running.push(() => started.stop());
+    return started;
+  };
+  const first = options.port === 0 ? { api: 0, operator: 0 } : { api: options.port + 1, operator: options.port + 2 };
+  const service = await start(1, first);
+  const others: RunningService[] = [];
+  for (let instance = 2; instance <= (options.instances ?? 1); instance += 1) {
+    others.push(await start(instance, { api: 0, operator: 0 }));
+  }
+  return { service, others };
+}
+
+interface Surroundings {
+  readonly pki: SandboxPki;
+  readonly folder: RunFolder;
+  readonly options: SandboxOptions;
+  readonly authorisationServer: AuthorisationServer;
+  readonly running: Closers;
 }
 
 async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {

@@ -19,8 +19,12 @@ export function writeServiceConfig(options: {
   host: string;
   ports: { readonly api: number; readonly operator: number };
   authorisationServer: { readonly issuer: string; readonly jwksUri: string };
+  /** Of a database that several instances share; undefined: the one instance has a file of its own. */
+  store: object | undefined;
+  /** Which of the instances, from 1. */
+  instance: number;
 }): Config {
-  const { folder, pki, host, ports, authorisationServer } = options;
+  const { folder, pki, host, ports, authorisationServer, instance } = options;
   const { bank, root } = pki;
   const identity = { certificateFile: bank.transport.certificateFile, keyFile: bank.transport.keyFile };
   const settings = {
@@ -28,7 +32,7 @@ export function writeServiceConfig(options: {
     organisationId: bank.organisationId,
     financialId: bank.organisationId,
     signing: { kid: bank.signing.kid, keyFile: bank.signing.keyFile },
-    store: { file: join(folder.serviceFolder, 'tidings.db') },
+    store: options.store ?? { file: join(folder.serviceFolder, 'tidings.db') },
     api: { host, port: ports.api, tls: { ...identity, clientCaFile: root.certificateFile } },
     accessTokens: {
       issuer: authorisationServer.issuer,
@@ -49,7 +53,7 @@ export function writeServiceConfig(options: {
     retry: { delayMs: 250, delayMaxMs: 60_000 },
     polling: { reofferAfterErrorMs: 500 },
   };
-  const file = join(folder.serviceFolder, 'tidings.json');
+  const file = join(folder.serviceFolder, instance === 1 ? 'tidings.json' : `tidings-${instance}.json`);
   writeFileSync(file, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });
   return loadConfig(file);
 }

@@ -67,8 +67,9 @@ export interface Surroundings {
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
   const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
   const material = await readMaterial(config);
+  // Before the store is made: a setting that is wrong leaves nothing behind.
+  const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const { store, clock, place } = await openStore(config.store, { clock: local, log });
-  const clientCertificate = createClientCertificateReader(config.api.gateway, clock);
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),

@@ -72,7 +72,7 @@ ${pc.bold('It stays up.')}
   authorisation server   ${addresses.authorisationServer}
   notification service   ${addresses.api}
   operator API           ${addresses.operator}
-  resource server        ${addresses.resourceServer}
+${furtherInstances(addresses)}  resource server        ${addresses.resourceServer}
   TPP callback URL       ${addresses.callbackUrl}
   log of the service     ${files.logFile}
 
@@ -82,6 +82,13 @@ ${publishExample(addresses, files)}
 
 What the TPP gets is printed here. Ctrl-C stops everything.
 `;
+}
+
+function furtherInstances({ instances }: SandboxAddresses): string {
+  const lines = instances.map(
+    ({ api, operator }, at) => `  instance ${at + 2}             ${api}, operator API ${operator}\n`,
+  );
+  return lines.join('');
 }
 
 function publishExample(addresses: SandboxAddresses, files: { rootFile: string; tokenFile: string }): string {

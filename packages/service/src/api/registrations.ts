@@ -39,7 +39,7 @@ export interface RegistrationKind<Request> {
   remove(store: Store, clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
 }
 
-/** @returns false when the host of a callback URL leads to where none may; true as well when it cannot be looked up now */
+/** @returns false when the host of a callback URL leads to where none may, or cannot be looked up */
 export type CheckCallbackUrl = (url: string) => Promise<boolean>;
 
 /** What the operations on registrations need. */

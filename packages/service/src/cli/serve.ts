@@ -38,6 +38,7 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, an
       const signal = await signalled;
       endReloading();
       log.info({ signal }, 'stopping');
+      await new Promise<void>((resolve) => log.flush(() => resolve()));
       await service.stop();
       log.info('stopped');
     });

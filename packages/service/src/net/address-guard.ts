@@ -83,8 +83,8 @@ export function createAddressGuard(options: { allowed: readonly string[]; resolv
 }
 
 /**
- * Says whether a callback URL may be registered. One whose host cannot be looked up now may: every connection checks it
- * again.
+ * Says whether a callback URL may be registered. One whose host cannot be looked up may not, and the TPP is not told which it
+ * was: it could learn the names of the bank's networks by trying.
  *
  * @param isProxied the proxy looks hosts up, which this machine may not be able to
  */
@@ -96,7 +96,7 @@ export async function mayLeadTo(callbackUrl: string, guard: AddressGuard, isProx
     return true;
   } catch (error) {
     if (error instanceof ForbiddenAddressError) return false;
-    if (systemErrorCode(error)?.startsWith('DNS_') === true) return true;
+    if (systemErrorCode(error)?.startsWith('DNS_') === true) return false;
     throw error;
   }
 }

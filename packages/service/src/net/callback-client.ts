@@ -5,6 +5,7 @@ import { LruMap } from '../base/lru-map.ts';
 import type { UnreachableClass } from '../base/outcome.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { classifyFailure } from './failure.ts';
+import { OnePost } from './one-post.ts';
 
 /** What came of one POST: an answer, whatever its status, or none. */
 export type Exchange =
@@ -39,6 +40,7 @@ export interface CallbackClientOptions {
   readonly clock: Clock;
 }
 
+const ABORTED: Exchange = { kind: 'unreachable', errorClass: 'reset', detail: 'ABORTED' };
 const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 30_000;
 // Callback URLs that are kept parsed and checked; each TPP has one.
@@ -50,14 +52,13 @@ const URLS_KEPT_MAX = 10_000;
  * followed, nothing is sent twice, bodies are dropped unread beyond a bound and never unpacked.
  */
 export function createCallbackClient(options: CallbackClientOptions): CallbackClient {
-  const { guard, timeoutMs, clock } = options;
-  // To undici, 0 means its own default of 128 KiB; under one byte means none.
-  const dumpLimit = Math.max(options.responseBytesMax, 0.5);
+  const { guard, timeoutMs, clock, responseBytesMax } = options;
   // Destroying the agent waits for connections that are being made; this ends them.
   const closing = new AbortController();
   const agent = createAgent(options, closing.signal);
   const places = new LruMap<string, Place>(URLS_KEPT_MAX);
   const underWay = new UnderWay();
+  const late: Exchange = { kind: 'unreachable', errorClass: 'timeout', detail: `no answer within ${timeoutMs} ms` };
 
   function placeOf(url: string): Place {
     const known = places.get(url);
@@ -75,30 +76,16 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
       return agent.destroy();
     },
     post: async (url, headers, body, abort) => {
-      // undici heeds a signal only when the request has a connection, not while it waits for one.
-      const ended = Promise.withResolvers<never>();
-      const ending = new AbortController();
-      const end = () => {
-        ending.abort();
-        ended.reject(ending.signal.reason);
-      };
-      ended.promise.catch(() => undefined);
-      const leave = underWay.enter(abort, end);
-      let isLate = false;
-      const cancel = clock.after(timeoutMs, () => {
-        isLate = true;
-        end();
-      });
+      const { promise, resolve } = Promise.withResolvers<Exchange>();
+      const post = new OnePost(responseBytesMax, resolve);
+      const leave = underWay.enter(abort, () => post.giveUp(ABORTED));
+      const cancel = clock.after(timeoutMs, () => post.giveUp(late));
       try {
-        const { signal } = ending;
-        const request = agent.request({ ...placeOf(url), method: 'POST', headers, body, signal });
-        const answer = await Promise.race([request, ended.promise]);
-        // The status is the answer; what happens to the body no longer matters, except that it must end.
-        await answer.body.dump({ limit: dumpLimit, signal }).catch(() => undefined);
-        return { kind: 'answered', status: answer.statusCode, header: (name) => single(answer.headers[name]) };
+        agent.dispatch({ ...placeOf(url), method: 'POST', headers, body }, post);
+        return await promise;
       } catch (error) {
-        const late = { errorClass: 'timeout', detail: `no answer within ${timeoutMs} ms` } as const;
-        return { kind: 'unreachable', ...(isLate ? late : classifyFailure(error)) };
+        // What can be told without a connection: the host is an address that is forbidden, or the client is closed.
+        return { kind: 'unreachable', ...classifyFailure(error) };
       } finally {
         cancel();
         leave();
@@ -176,9 +163,4 @@ class UnderWay {
     ends.add(end);
     return () => ends.delete(end);
   }
-}
-
-/** A header that came twice says nothing that could be relied on. */
-function single(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -22,9 +22,9 @@ class World {
   ask = async (): Promise<number> => {
     this.asked += 1;
     if (this.isAway) throw new Error('away');
-    this.local.skip(this.toDatabaseMs);
+    this.local.pass(this.toDatabaseMs);
     const told = this.databaseMs;
-    this.local.skip(this.fromDatabaseMs);
+    this.local.pass(this.fromDatabaseMs);
     return told;
   };
 }

@@ -53,7 +53,7 @@ export class FakeClock implements Clock {
   }
 
   /** Lets time pass within what is being done, without any timer. */
-  skip(byMs: number): void {
+  pass(byMs: number): void {
     this.#nowMs += byMs;
   }
 

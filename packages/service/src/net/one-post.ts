@@ -1,0 +1,73 @@
+import type { Dispatcher } from 'undici';
+import type { Exchange } from './callback-client.ts';
+import { classifyFailure } from './failure.ts';
+
+type Controller = Dispatcher.DispatchController;
+type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+
+const FINAL_STATUS_MIN = 200;
+
+/**
+ * One POST from undici's side. The status is the answer; of the body a bound is read, as it comes and never inflated, so
+ * that the connection can be used again, and beyond the bound the connection is cut.
+ *
+ * undici is told directly, without the stream and the parsing that its `request` makes for each answer: the body is
+ * never looked at.
+ */
+export class OnePost implements Dispatcher.DispatchHandler {
+  readonly #bodyBytesMax: number;
+  readonly #settle: (exchange: Exchange) => void;
+  #controller: Controller | undefined;
+  #answer: Exchange | undefined;
+  #bodyBytes = 0;
+  #isOver = false;
+
+  /** @param settle is called once */
+  constructor(bodyBytesMax: number, settle: (exchange: Exchange) => void) {
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#settle = settle;
+  }
+
+  /** Ends it now, with this unless it was answered. What has no connection yet is never sent. */
+  giveUp(exchange: Exchange): void {
+    if (this.#isOver) return;
+    this.#end(exchange);
+    this.#controller?.abort(new Error('given up'));
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error('given up'));
+  }
+
+  onResponseStart(_: Controller, status: number, headers: Headers): void {
+    // Whatever an informational answer says, another follows.
+    if (status < FINAL_STATUS_MIN) return;
+    this.#answer = { kind: 'answered', status, header: (name) => single(headers[name]) };
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes <= this.#bodyBytesMax || this.#isOver) return;
+    controller.abort(new Error('the body is too long'));
+  }
+
+  onResponseEnd(): void {
+    this.#end({ kind: 'unreachable', errorClass: 'malformed', detail: 'NO_STATUS' });
+  }
+
+  onResponseError(_: Controller, error: Error): void {
+    if (!this.#isOver) this.#end({ kind: 'unreachable', ...classifyFailure(error) });
+  }
+
+  #end(exchange: Exchange): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#settle(this.#answer ?? exchange);
+  }
+}
+
+/** A header that came twice says nothing that could be relied on. */
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
