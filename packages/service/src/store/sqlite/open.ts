@@ -27,7 +27,7 @@ export function openDatabase(file: string): DatabaseSync {
   try {
     // No shared-memory file, and a second process is told at once that the store is taken.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;');
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY');
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     migrate(database, file);
     return database;

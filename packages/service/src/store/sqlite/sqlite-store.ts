@@ -257,7 +257,7 @@ function inMemory<T>({ database, undo }: Parts, work: () => T): T {
     undo.clear();
     return result;
   } catch (error) {
-    undo.rollBackTo(0);
+    undo.rollBack();
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What is kept in memory beside the database changes with it: each change leaves here how to take it back, for a
- * transaction, or a part of it, that is rolled back.
+ * transaction that is rolled back.
  */
 export class UndoLog {
   readonly #steps: (() => void)[] = [];
@@ -15,14 +15,9 @@ export class UndoLog {
     this.#steps.push(step);
   }
 
-  /** Where the log stands. */
-  mark(): number {
-    return this.#steps.length;
-  }
-
-  /** Takes back what was changed since, the newest first. */
-  rollBackTo(mark: number): void {
-    while (this.#steps.length > mark) this.#steps.pop()?.();
+  /** Takes back everything that was changed, the newest first. */
+  rollBack(): void {
+    while (this.#steps.length > 0) this.#steps.pop()?.();
     for (const listener of this.#listeners) listener();
   }
 

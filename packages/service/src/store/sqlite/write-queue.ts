@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
@@ -6,7 +6,7 @@ import type { UndoLog } from './undo.ts';
 import type { Wal } from './wal.ts';
 
 interface Write {
-  /** Does the work inside the open transaction. */
+  /** Does the work inside the open transaction; may be called again, in another one, when that one was rolled back. */
   run(): void;
   /** The transaction is on disk. */
   committed(): void;
@@ -18,14 +18,13 @@ const WRITES_PER_COMMIT_MAX = 256;
 
 /**
  * Group commit: writes that arrive while the disk is waited for share the next transaction, and so the next wait. The main
- * thread does not wait: a write is answered when its transaction is on disk, and other work goes on until then. Each write
- * has a savepoint of its own: one that throws takes nothing of the others with it.
+ * thread does not wait: a write is answered when its transaction is on disk, and other work goes on until then. A write that
+ * throws takes nothing of the others with it: the transaction is rolled back, and each is done again in one of its own. A
+ * savepoint for each would spare that, but costs a copy of every page that is touched, and writes hardly ever throw.
  */
 export class WriteQueue {
   readonly #database: DatabaseSync;
   readonly #undo: UndoLog;
-  readonly #savepoint: StatementSync;
-  readonly #release: StatementSync;
   readonly #wal: Wal;
   readonly #waiting: Write[] = [];
   #isScheduled = false;
@@ -39,13 +38,12 @@ export class WriteQueue {
     this.#database = database;
     this.#wal = wal;
     this.#undo = undo;
-    this.#savepoint = database.prepare('SAVEPOINT one_write');
-    this.#release = database.prepare('RELEASE one_write');
   }
 
   /**
    * Runs a write in the next transaction.
    *
+   * @param work changes the database, and in memory only what the undo log takes back: it may be done twice
    * @returns what `work` returned, once it is on disk
    * @throws {StoreError} when the database refused; whatever `work` throws is passed on. When the disk failed, whether it
    *   was kept shows only after a restart, and nothing more is taken before
@@ -109,44 +107,44 @@ export class WriteQueue {
   /** @returns the writes that are committed */
   #commitOnce(): readonly Write[] {
     const writes = this.#waiting.splice(0, WRITES_PER_COMMIT_MAX);
-    if (writes.length === 0) return writes;
+    if (writes.length <= 1 || this.#broken !== undefined) return writes.filter((write) => this.#commitAlone(write));
     try {
-      if (this.#broken !== undefined) throw this.#broken;
-      this.#database.exec('BEGIN IMMEDIATE');
-      const done = writes.filter((write) => this.#runOne(write));
-      this.#database.exec('COMMIT');
-      this.#undo.clear();
-      return done;
-    } catch (error) {
-      this.#rollBack();
-      for (const write of writes) write.failed(error);
-      return [];
+      this.#commit(writes);
+      return writes;
+    } catch {
+      return writes.filter((write) => this.#commitAlone(write));
     }
   }
 
-  /** @returns whether the write is part of the transaction */
-  #runOne(write: Write): boolean {
-    const mark = this.#undo.mark();
-    this.#savepoint.run();
+  /** @returns whether it is committed; it is told when it is not */
+  #commitAlone(write: Write): boolean {
     try {
-      write.run();
-      this.#release.run();
+      this.#commit([write]);
       return true;
     } catch (error) {
-      // Some errors (a full disk) end the whole transaction: then every write in it fails, for this reason.
-      if (!this.#database.isTransaction) throw error;
-      this.#database.exec('ROLLBACK TO one_write');
-      this.#release.run();
-      this.#undo.rollBackTo(mark);
       write.failed(error);
       return false;
+    }
+  }
+
+  /** All of them in one transaction, or nothing: what they changed in memory is taken back too. */
+  #commit(writes: readonly Write[]): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      for (const write of writes) write.run();
+      this.#database.exec('COMMIT');
+      this.#undo.clear();
+    } catch (error) {
+      this.#rollBack();
+      throw error;
     }
   }
 
   #rollBack(): void {
     // A database that was closed has no transaction, and would throw when it is asked.
     if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
-    this.#undo.rollBackTo(0);
+    this.#undo.rollBack();
   }
 }
 
