@@ -9,8 +9,8 @@ const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 // The default of 2 MiB holds less than the indexes of a busy store.
 const CACHE_KIB = 65_536;
-// A page that many transactions touch is copied once for all of them; 64 MiB of log at 4 KiB a page.
-const CHECKPOINT_PAGES = 16_384;
+// 8 MiB of log: a checkpoint stops everything, for as long as this takes to write. More gave no throughput.
+const CHECKPOINT_PAGES = 2_000;
 // Marks a file as a store of Tidings: "Tdng" in ASCII.
 const APPLICATION_ID = 0x54_64_6e_67;
 
