@@ -5,7 +5,7 @@ import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
 import { Batcher } from './batcher.ts';
 
 // Signatures run on the thread pool, which also waits for the disk: neither may queue long behind the other.
-const SIGNATURES_AT_ONCE_MAX = 16;
+const SIGNATURES_AT_ONCE_MAX = 256;
 
 /** Gives the SET of a notification. */
 export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
