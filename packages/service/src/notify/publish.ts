@@ -1,5 +1,6 @@
 import type { EventTypeCatalogue } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import { orderedUuid } from '../base/ordered-uuid.ts';
 import type { Random } from '../base/random.ts';
 import type { BankEvent, ClaimedNotification, HandOver, PublishResult, Store } from '../store/store.ts';
 import { fanOut } from './fan-out.ts';
@@ -39,7 +40,7 @@ export function createPublisher(options: {
   const { store, issuer, catalogue, clock, random, dispatcher } = options;
   return async (events) => {
     const nowMs = clock.nowMs();
-    const context = { issuer, catalogue, nowMs, newJti: () => random.uuid() };
+    const context = { issuer, catalogue, nowMs, newJti: () => orderedUuid(nowMs, random.uuid()) };
     const decide = fanOut.bind(undefined, context);
     if (dispatcher === undefined) return store.publish(events, decide, nowMs);
     const offer = dispatcher.handOver();

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import { listen } from '../../src/base/listen.ts';
 import { createLog } from '../../src/base/log.ts';
+import { orderedUuid } from '../../src/base/ordered-uuid.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { StartUpError, systemErrorCode } from '../../src/base/start-up-error.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -112,4 +113,12 @@ test('the log writes each line at once, as JSON, from its level on', (t) => {
   const { time, ...line } = JSON.parse(lines[0] ?? '');
   assert.deepEqual(line, { level: 40, a: 2, msg: 'written' });
   assert.equal(typeof time, 'number');
+});
+
+describe('ordered UUIDs', () => {
+  test('begin with their time, are of version 7 and keep the rest of the random one', () => {
+    const random = '0e6a3f54-9b1c-4d3e-a1b2-c3d4e5f60718';
+    assert.equal(orderedUuid(0x0123_4567_89ab, random), '01234567-89ab-7d3e-a1b2-c3d4e5f60718');
+    assert.equal(orderedUuid(5, random), '00000000-0005-7d3e-a1b2-c3d4e5f60718');
+  });
 });
