@@ -8,7 +8,7 @@ import { MIGRATIONS } from './schema.ts';
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 // The default of 2 MiB holds less than the indexes of a busy store.
-const CACHE_KIB = 65_536;
+const CACHE_KIB = 16_384;
 // 8 MiB of log: a checkpoint stops everything, for as long as this takes to write. More gave no throughput.
 const CHECKPOINT_PAGES = 2_000;
 // Marks a file as a store of Tidings: "Tdng" in ASCII.
