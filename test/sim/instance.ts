@@ -16,6 +16,9 @@ import type { Life } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
 import type { Settings } from './settings.ts';
 
+// As the service has it.
+const RECORD_LINGER_MS = 20;
+
 /** A fault that is put in on purpose, to see that the oracle finds it. */
 export interface Mutation {
   readonly engine?: (options: EngineOptions) => EngineOptions;
@@ -53,6 +56,7 @@ export function startInstance(parts: {
   const options: EngineOptions = {
     ...{ concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax },
     ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, lookMs },
+    recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
     signer: signerWith(chance),
     log: complainingLog(oracle),

@@ -25,6 +25,9 @@ import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 
+// Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
+const RECORD_LINGER_MS = 20;
+
 /** A service that runs. */
 export interface RunningService {
   /** Where TPPs reach the API, without prefix and version. */
@@ -182,6 +185,7 @@ function assembleDelivery(
   const engine = new Engine({
     ...delivery,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
+    recordLingerMs: RECORD_LINGER_MS,
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
     ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });

@@ -9,6 +9,8 @@ export interface BatcherOptions<Item, Result> {
   readonly onStoreError: (error: StoreError) => void;
   /** Ends the asking again: what is not written then is given up. */
   readonly giveUp: AbortSignal;
+  /** How long a batch waits for more that may share its commit, unless it is full; 0: not at all. */
+  readonly lingerMs: number;
 }
 
 const BATCH_MAX = 256;
@@ -30,6 +32,8 @@ export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
   readonly #waiting: Waiting<Item, Result>[] = [];
   #isWriting = false;
+  /** Ends the wait for more; undefined: there is none. */
+  #endLinger: (() => void) | undefined;
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
@@ -40,12 +44,14 @@ export class Batcher<Item, Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       if (!this.#isWriting) void this.#writeAll();
+      else if (this.#waiting.length >= BATCH_MAX) this.#endLinger?.();
     });
   }
 
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
+      if (this.#mayGrow()) await this.#linger();
       const batch = this.#waiting.splice(0, BATCH_MAX);
       try {
         const results = await this.#writeUntilTaken(batch.map(({ item }) => item));
@@ -65,12 +71,24 @@ export class Batcher<Item, Result> {
       } catch (error) {
         if (!(error instanceof StoreError) || giveUp.aborted) throw error;
         onStoreError(error);
-        await this.#pause();
+        await this.#pause(STORE_PAUSE_MS);
       }
     }
   }
 
-  #pause(): Promise<void> {
+  #mayGrow(): boolean {
+    const { lingerMs, giveUp } = this.#options;
+    return lingerMs > 0 && this.#waiting.length < BATCH_MAX && !giveUp.aborted;
+  }
+
+  async #linger(): Promise<void> {
+    await this.#pause(this.#options.lingerMs, (end) => {
+      this.#endLinger = end;
+    });
+    this.#endLinger = undefined;
+  }
+
+  #pause(ms: number, mayEnd?: (end: () => void) => void): Promise<void> {
     const { clock, giveUp } = this.#options;
     return new Promise((resolve) => {
       const end = () => {
@@ -78,7 +96,8 @@ export class Batcher<Item, Result> {
         giveUp.removeEventListener('abort', end);
         resolve();
       };
-      const cancel = clock.after(STORE_PAUSE_MS, end);
+      const cancel = clock.after(ms, end);
+      mayEnd?.(end);
       giveUp.addEventListener('abort', end);
     });
   }

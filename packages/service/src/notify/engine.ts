@@ -39,6 +39,8 @@ export interface EngineOptions extends LaneLimits {
   readonly leaseMs: number;
   /** Deadline of an attempt; no attempt begins whose lease could run out before it. */
   readonly timeoutMs: number;
+  /** How long a record waits for others to share its commit: nobody waits for it. A crash repeats what was not recorded. */
+  readonly recordLingerMs: number;
   /** How often the store is looked at for what other instances left; undefined: this is the only one. */
   readonly lookMs: number | undefined;
 }
@@ -84,7 +86,8 @@ export class Engine {
     this.#alarm = new Alarm(clock, () => this.wake());
     const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
     this.#sign = createSigning({ ...common, store, signer: options.signer });
-    this.#recording = new Batcher({ ...common, write: (records) => this.#recordAll(records) });
+    const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
+    this.#recording = new Batcher({ ...common, write, lingerMs: options.recordLingerMs });
     this.#stopListening = store.onChange(({ retargeted }) => {
       for (const clientId of retargeted) this.#retarget(clientId);
     });

@@ -28,7 +28,11 @@ export interface SigningOptions {
  */
 export function createSigning({ store, signer, clock, onStoreError, giveUp }: SigningOptions): EnsureSigned {
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
-  const keeping = new Batcher<{ jti: string; set: string }, string>({ write, clock, onStoreError, giveUp });
+  const keeping = new Batcher<{ jti: string; set: string }, string>({
+    ...{ write, clock, onStoreError, giveUp },
+    // A delivery waits for it.
+    lingerMs: 0,
+  });
   const turns = new Turns(SIGNATURES_AT_ONCE_MAX);
   return async ({ jti, claims, set }) => {
     if (set !== undefined) return set;

@@ -5,7 +5,7 @@ import { StoreError } from '../../src/store/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** A batcher whose writes are answered by hand. */
-function batcher() {
+function batcher(lingerMs = 0) {
   const writes: { items: readonly string[]; answer: PromiseWithResolvers<readonly string[]> }[] = [];
   const clock = new FakeClock(async () => {
     for (let turns = 0; turns < 5; turns += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -21,6 +21,7 @@ function batcher() {
     clock,
     onStoreError: (error) => errors.push(error),
     giveUp: giveUp.signal,
+    lingerMs,
   });
   return { subject, writes, clock, giveUp, errors };
 }
@@ -98,4 +99,45 @@ test('an error that is not the store’s is passed on to all of its batch, and t
   await clock.advance(0);
   writes[1]?.answer.resolve(['B']);
   assert.equal(await second, 'B');
+});
+
+test('one that lingers waits for more, but not once the batch is full or it is given up', async () => {
+  const { subject, writes, clock, giveUp } = batcher(20);
+  const sizes = () => writes.map(({ items }) => items.length);
+  void subject.run('a');
+  await clock.advance(19);
+  void subject.run('b');
+  assert.deepEqual(sizes(), []);
+  await clock.advance(1);
+  assert.deepEqual(sizes(), [2]);
+  writes[0]?.answer.resolve(['A', 'B']);
+  await clock.advance(0);
+  for (let at = 0; at < 255; at += 1) void subject.run(String(at));
+  await clock.advance(0);
+  assert.deepEqual(sizes(), [2]);
+  void subject.run('the last');
+  await clock.advance(0);
+  assert.deepEqual(sizes(), [2, 256]);
+  void subject.run('c');
+  writes[1]?.answer.resolve(writes[1].items);
+  await clock.advance(0);
+  assert.deepEqual(sizes(), [2, 256]);
+  giveUp.abort();
+  await clock.advance(0);
+  assert.deepEqual([sizes(), clock.timers], [[2, 256, 1], 0]);
+});
+
+test('one that lingers pauses as long as any other after an error of the store', async () => {
+  const { subject, writes, clock } = batcher(20);
+  const results = Array.from({ length: 256 }, (_, at) => subject.run(String(at)));
+  await clock.advance(0);
+  assert.equal(writes.length, 1);
+  writes[0]?.answer.reject(new StoreError('away'));
+  await clock.advance(0);
+  for (let at = 0; at < 300; at += 1) void subject.run(String(at));
+  await clock.advance(499);
+  assert.equal(writes.length, 1);
+  await clock.advance(1);
+  writes[1]?.answer.resolve(writes[1].items);
+  assert.equal((await Promise.all(results)).length, 256);
 });

@@ -66,6 +66,7 @@ const DEFAULTS = {
   queuePerTppMax: 64,
   leaseMs: 60_000,
   timeoutMs: 10_000,
+  recordLingerMs: 0,
   lookMs: undefined,
 };
 
