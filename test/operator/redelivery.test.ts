@@ -107,9 +107,9 @@ describe('redelivery', () => {
     assert.ok(lastAfterMs >= 100, `the third is due 2 x 50 ms later, and not after ${lastAfterMs} ms`);
     await until(() => jtis.every((jti) => sentFor(jti).length === 2), 'all are sent again');
     assert.equal(sentFor(early).length, 1);
-    const attempts = await Promise.all(
-      jtis.map(async (jti) => (await bank.notification(jti))['attempts'] as Attempt[]),
-    );
+    const attemptsOf = async (jti: string) => (await bank.notification(jti))['attempts'] as Attempt[];
+    await until(async () => (await Promise.all(jtis.map(attemptsOf))).every(({ length }) => length === 2), 'recorded');
+    const attempts = await Promise.all(jtis.map(attemptsOf));
     const last = Date.parse(attempts[2]?.at(-1)?.startedAt ?? '');
     assert.ok(last >= Date.parse(body.lastDueAt), 'the last is not sent before it is due');
     assert.equal((await redeliver({ publishedBefore: from, clientId: 'tpp-b', isDryRun: true })).body.count > 0, true);

@@ -4,7 +4,7 @@ import { MUTANTS } from './mutations.ts';
 import { runSeed } from './seed.ts';
 
 // As many more as you like: npm run sim -- --seeds 100000 --from 1501
-const SEEDS = 1000;
+const SEEDS = 500;
 // What a fault that was put in may take to be found.
 const SEEDS_PER_MUTANT = 400;
 
