@@ -184,8 +184,8 @@ function assembleDelivery(
   });
   const engine = new Engine({
     ...delivery,
-    // The SQLite store is this process's alone: nobody else leaves anything in it.
     recordLingerMs: RECORD_LINGER_MS,
+    // The SQLite store is this process's alone: nobody else leaves anything in it.
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
     ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
   });

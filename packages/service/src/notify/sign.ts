@@ -4,7 +4,8 @@ import { Turns } from '../base/turns.ts';
 import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
 import { Batcher } from './batcher.ts';
 
-// Signatures run on the thread pool, which also waits for the disk: neither may queue long behind the other.
+// Signatures run on the thread pool, which also waits for the disk, behind so many at the worst. With fewer the pool runs
+// dry while the main thread is busy (docs/performance.md).
 const SIGNATURES_AT_ONCE_MAX = 256;
 
 /** Gives the SET of a notification. */
