@@ -25,6 +25,8 @@ export interface Grant {
   readonly grantedAtMs: number;
   /** When its lease runs out, counted from when it was asked for. */
   readonly untilMs: number;
+  /** That of its TPP when it was granted. */
+  readonly round: number;
   post: Post | undefined;
   /** Since when the instance knows that its TPP changed and the claim no longer stands. */
   revokedAtMs: number | undefined;
@@ -72,6 +74,8 @@ export interface PartyNote {
   /** When it came back, by the clock of who recorded it. */
   backAtMs: number | undefined;
   claimedSinceBack: number;
+  /** How often the retry policy began anew for all that is awaiting. */
+  round: number;
   readonly awaiting: Set<Note>;
 }
 

@@ -82,7 +82,7 @@ export class Oracle {
   registered(clientId: string, url: string, retry: RetryOverrides | undefined, isSteady: boolean): void {
     const state = { isSuspended: false, isUnresponsive: false, probeAtMs: EVER, backAtMs: undefined };
     const awaiting = new Set<Note>();
-    this.parties.set(clientId, { clientId, retry, isSteady, url, ...state, claimedSinceBack: 0, awaiting });
+    this.parties.set(clientId, { clientId, retry, isSteady, url, ...state, claimedSinceBack: 0, round: 0, awaiting });
   }
 
   replaced(clientId: string, url: string, nowMs: number): void {
@@ -184,7 +184,8 @@ export class Oracle {
     if (party.isUnresponsive) this.seen.probes += 1;
     if (party.backAtMs !== undefined) party.claimedSinceBack += 1;
     const times = { grantedAtMs: this.#timeline.nowMs, untilMs: asked.atMs + asked.leaseMs };
-    const grant: Grant = { claimed, life, note, ...times, post: undefined, revokedAtMs: undefined };
+    const { round } = party;
+    const grant: Grant = { claimed, life, note, ...times, round, post: undefined, revokedAtMs: undefined };
     note.current = grant;
     note.dueAtMs = asked.nowMs + asked.leaseMs;
     this.#grants.set(keyOf(claimed), grant);
@@ -425,8 +426,11 @@ export class Oracle {
       if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
       return;
     }
-    // A probe that failed although the callback URL came back by other means.
-    if (claimed.probe !== undefined) return;
+    // A probe that failed although the callback URL came back by other means, or the last attempt of an older round.
+    if (claimed.probe !== undefined || grant.round !== party.round) {
+      if (result !== 'applied') this.fail(`${note.jti} ceased in another round: ${result}`);
+      return;
+    }
     this.seen.ceased += 1;
     party.isUnresponsive = true;
     party.probeAtMs = next.probeAtMs;
@@ -472,6 +476,7 @@ export class Oracle {
   }
 
   #newRound(party: PartyNote): void {
+    party.round += 1;
     for (const note of party.awaiting) this.#renew(note);
   }
 

@@ -271,7 +271,8 @@ export class Engine {
     const result = await this.#recording.run(record);
     logAttempt(log, record, result, context.nowMs);
     if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
-    if (record.next.kind === 'cease') this.#alarm.at(record.next.probeAtMs);
+    // Applied, it may be due again at once: its callback URL came back meanwhile.
+    if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);
   }
 
   #recordAll(records: readonly AttemptRecord[]): Promise<readonly RecordResult[]> {

@@ -45,9 +45,15 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
   };
   if (result === 'became-unresponsive') log.error(line, 'callback URL is unresponsive: attempts cease');
   else if (result === 'came-back') log.warn(line, 'callback URL is responsive again: what is awaiting is sent');
-  else if (next.kind === 'cease') log.warn(line, 'callback URL is still unresponsive');
+  else if (next.kind === 'cease') log.warn(line, ceasedMeanwhile(claimed));
   else if (next.kind === 'retry') log.warn(line, 'attempt failed');
   else if (attempt.outcome.kind === 'acknowledged' && !attempt.outcome.interactionIdEchoed) {
     log.warn(line, 'acknowledged, but the TPP did not echo x-fapi-interaction-id');
   } else log.info(line, 'acknowledged');
+}
+
+/** What is told of a failure that did not make the callback URL unresponsive, because that had turned before. */
+function ceasedMeanwhile({ probe }: ClaimedNotification): string {
+  if (probe !== undefined) return 'probe of an unresponsive callback URL failed';
+  return 'attempt failed, after its callback URL became unresponsive or came back';
 }

@@ -41,7 +41,9 @@ export const Evidence = Type.Object(
     acknowledgedBy: Type.Optional(AcknowledgedBy),
     set: Type.String({ maxLength: 131_072, description: 'The SET, compact JWS: the very bytes that were sent' }),
     setSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the SET, hexadecimal' }),
-    attempts: Type.Array(ShownAttempt, { description: 'Every POST to a callback URL, in their order' }),
+    attempts: Type.Array(ShownAttempt, {
+      description: 'Every POST to a callback URL, in the order in which they began',
+    }),
     errors: Type.Array(ShownError, { description: 'What the TPP reported in polls (setErrs), in its order' }),
     signingKey: Type.Object(
       { kid: Type.String() },
@@ -99,7 +101,10 @@ function writeEvidence(
     ...(acknowledgedBy !== undefined && { acknowledgedBy }),
     set,
     setSha256: createHash('sha256').update(set).digest('hex'),
-    attempts: notification.attempts.map(writeAttemptInFull),
+    // Kept in the order in which they were recorded, which is another one where attempts overlapped.
+    attempts: notification.attempts
+      .toSorted((left, right) => left.startedAtMs - right.startedAtMs)
+      .map(writeAttemptInFull),
     errors: notification.errors.map(writeError),
     signingKey: publicJwk,
   };

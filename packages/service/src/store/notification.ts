@@ -33,9 +33,14 @@ export interface ClaimedNotification {
   readonly publishedAtMs: number;
   /** Attempts made so far, ever. */
   readonly attempts: number;
-  /** Attempts made in the current round: the retry policy begins anew when a callback URL comes back or is replaced. */
+  /**
+   * The round of the target when it was claimed: the retry policy begins anew, and the number changes, when a callback
+   * URL comes back, is registered anew or resumed. That an attempt ceases counts only in the round that it was claimed in.
+   */
+  readonly round: number;
+  /** Attempts made in that round. */
   readonly roundAttempts: number;
-  /** When the first attempt of this round began; undefined before it. */
+  /** When the first attempt of that round began; undefined before it. */
   readonly roundBeganAtMs: number | undefined;
   /** As the target was when it was claimed. */
   readonly retry: RetryOverrides | undefined;

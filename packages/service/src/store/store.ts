@@ -253,7 +253,9 @@ export interface Store {
    * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
    * under way changes nothing but the attempts, and a probe that fails when it is responsive again is an attempt like any
-   * other, to be made again at once. Records act one after the other, in their order.
+   * other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
+   * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt. Records act
+   * one after the other, in their order.
    *
    * @returns for each, what became of it
    */

@@ -148,6 +148,17 @@ describe('evidence', () => {
     ],
     ['attempts in another order', { attempts: [acknowledged, refused] }, ['times']],
     ['an attempt after the export', { exportedAt: at(10_000) }, ['times']],
+    [
+      'an attempt that ended after the export',
+      { attempts: [{ ...refused, durationMs: 70_021 }, acknowledged], exportedAt: at(60_000) },
+      ['times'],
+    ],
+    [
+      'an acknowledgement after the export',
+      { acknowledgedBy: 'poll', attempts: [], acknowledgedAt: at(70_001), exportedAt: at(60_000) },
+      ['times'],
+    ],
+    ['an export that is still to come', { exportedAt: new Date(NOW_MS + 60_001).toISOString() }, ['times']],
     ['an acknowledgement at another time', { acknowledgedAt: at(45_000) }, ['acknowledgement']],
     ['an acknowledgement before it was published', { acknowledgedAt: at(-60_000) }, ['times', 'acknowledgement']],
     ['an acknowledgement without its attempt', { attempts: [refused] }, ['acknowledgement']],
@@ -172,6 +183,41 @@ describe('evidence', () => {
       assert.deepEqual(await failuresOf({ ...GENUINE, ...changed }), failures);
     });
   }
+
+  test('whose times differ by as much as clocks may passes', async () => {
+    for (const changed of [
+      { attempts: [{ ...refused, durationMs: 69_980 }, acknowledged] },
+      { acknowledgedBy: 'poll', attempts: [], acknowledgedAt: at(70_000) },
+      { exportedAt: new Date(NOW_MS + 60_000).toISOString() },
+    ]) {
+      assert.deepEqual(await failuresOf({ ...GENUINE, ...changed }), []);
+    }
+  });
+
+  test('says of which attempt what is wrong', async () => {
+    const said = async (changed: object) => {
+      const checks = await verify({ ...GENUINE, ...changed });
+      return checks.find(({ outcome }) => outcome === 'failed')?.detail;
+    };
+    const [first, second] = [
+      `(startedAt ${at(20)}, interactionId i-1)`,
+      `(startedAt ${at(30_000)}, interactionId i-2)`,
+    ];
+    assert.equal(
+      await said({ attempts: [acknowledged, refused] }),
+      `attempts[1] ${first} lies before attempts[0] ${second}`,
+    );
+    assert.equal(
+      await said({ exportedAt: at(10_000) }),
+      `exportedAt (${at(10_000)}) lies before attempts[1] ${second}`,
+    );
+    assert.equal(
+      await said({ attempts: [{ ...refused, durationMs: 90_000 }, acknowledged] }),
+      `exportedAt (${at(60_000)}) lies before the end of attempts[0] ${first}`,
+    );
+    const changed = { ...acknowledged, status: 200 };
+    assert.equal(await said({ attempts: [refused, changed] }), `attempts[1] ${second} contradicts itself`);
+  });
 
   for (const [what, text] of [
     ['no JSON', 'evidence'],

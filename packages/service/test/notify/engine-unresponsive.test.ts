@@ -7,6 +7,7 @@ import { START_MS } from '../support/fake-clock.ts';
 
 const A = urlOf('a');
 const MINUTE_MS = 60_000;
+const POLICY = { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 3, intervalMaxMs: 3_600_000, jitter: 0 };
 
 function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, at) => `${prefix}${at}`);
@@ -108,6 +109,25 @@ test('a replaced registration brings it back with a whole round, and the operato
   await bench.clock.advance(1000);
   assert.equal(await unresponsiveSince(bench), undefined);
   assert.equal((await bench.store.counts()).awaiting, 0);
+});
+
+test('what ceases by the counts of the round before is sent again at once, in the new one', async (t) => {
+  const bench = engineBench(t, { policy: { ...POLICY, retriesMax: 0 } });
+  await bench.register('a');
+  bench.client.script(A, 'hang');
+  await bench.publish('a', 'e1');
+  const subscription = (await bench.store.subscriptionOf('a')) ?? assert.fail('there is none');
+  await bench.clock.advance(500);
+  await bench.store.replaceSubscription(subscription, bench.clock.nowMs());
+  await bench.clock.advance(500);
+  bench.client.answerOne(A, 500);
+  await bench.clock.advance(5);
+  assert.deepEqual(sentAt(bench), [0, 1005]);
+  assert.equal(await unresponsiveSince(bench), undefined);
+  assert.ok(bench.log.some(({ msg }) => /became unresponsive or came back/.test(String(msg))));
+  bench.client.answerOne(A, 500);
+  await bench.quiet.settle();
+  assert.equal(await unresponsiveSince(bench), 1005);
 });
 
 test('a TPP with a retry policy of its own is judged by it', async (t) => {

@@ -7,6 +7,7 @@ import {
   acknowledged,
   CEASE,
   claim,
+  claimOne,
   failed,
   LEASE_MS,
   listen,
@@ -100,9 +101,9 @@ function describeRetargeted(open: OpenFor): void {
   test('are told when a callback URL turns unresponsive, comes back, or is to be probed', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
-    await publish(store, 'a', ['one', 'two', 'three']);
-    const [one, two, three] = await claim(store);
-    assert.ok(one && two && three);
+    await publish(store, 'a', ['one', 'two']);
+    const [one, two] = await claim(store);
+    assert.ok(one && two);
     const told = listen(store);
     const retargeted = { offered: [], retargeted: ['a'] };
     await store.recordAttempts([failed(one, CEASE)], START_MS);
@@ -111,7 +112,7 @@ function describeRetargeted(open: OpenFor): void {
     assert.deepEqual(told(), retargeted);
     await store.recordAttempts([acknowledged(two)], START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.recordAttempts([failed(three, CEASE)], START_MS);
+    await store.recordAttempts([failed(await claimOne(store), CEASE)], START_MS);
     assert.deepEqual(told(), retargeted);
     await store.bringBack('a', 'responsive', START_MS, AUDIT);
     assert.deepEqual(told(), retargeted);

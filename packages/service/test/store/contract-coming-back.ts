@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AuditEntry, ClaimedNotification, Store } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
+  acknowledged,
   CEASE,
   ceaseUntil,
   claim,
   claimOne,
   fail,
+  failed,
   jtisOf,
   LEASE_MS,
   look,
@@ -59,6 +61,7 @@ export function describeComingBack(open: OpenFor): void {
     describeByAcknowledgement(open);
     describeByRegistration(open);
     describeByOperator(open);
+    describeStaleRounds(open);
     describeRamp(open);
   });
 }
@@ -254,5 +257,86 @@ function describeRamp(open: OpenFor): void {
     assert.deepEqual([backAtMs, claimedSinceBack], [START_MS + 500, 0]);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 500 })), [first.jti]);
     assert.equal((await look(store, first.jti)).attempts.length, 2);
+  });
+}
+
+/** What was under way when a new round began has no say over it. */
+function describeStaleRounds(open: OpenFor): void {
+  /** Three that are claimed; the first of them has made the callback URL unresponsive. */
+  const underWay = async (store: Store) => {
+    await register(store, ['a']);
+    await publish(store, 'a', ['ceased', 'other', 'stale']);
+    const [ceased, other, stale] = await claim(store);
+    assert.ok(ceased && other && stale);
+    await fail(store, ceased, ceaseUntil(5000), 100);
+    return { other, stale };
+  };
+
+  for (const [how, bringBack] of [
+    ['by the 202 of another', (store, other) => acknowledge(store, other, 300)],
+    ['by its registration', (store) => store.replaceSubscription(subscriptionOf('a'), START_MS + 300)],
+    ['by the operator', (store) => store.bringBack('a', 'responsive', START_MS + 300, AUDIT)],
+  ] satisfies [string, (store: Store, other: ClaimedNotification) => Promise<unknown>][]) {
+    test(`what was under way when it came back ${how} and ceases takes that not back: it is due again at once`, async (t) => {
+      const { store } = await open(t);
+      const { other, stale } = await underWay(store);
+      await bringBack(store, other);
+      await claim(store, { afterMs: 300 });
+      assert.equal(await fail(store, stale, ceaseUntil(9000), 400), 'applied');
+      const { unresponsiveSinceMs, probeAtMs } = await targetOf(store, 'a');
+      assert.deepEqual([unresponsiveSinceMs, probeAtMs], [undefined, undefined]);
+      assert.deepEqual(rounds([await claimOne(store, 400)]), [[stale.jti, 1, 1, START_MS + 300, undefined]]);
+    });
+  }
+
+  test('nor does one that ceases after a registration was replaced while all was well', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['e1']);
+    const stale = await claimOne(store);
+    await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
+    await publish(store, 'a', ['later'], 350);
+    assert.equal(await fail(store, stale, CEASE, 400), 'applied');
+    const [later, again] = await claim(store, { afterMs: 400 });
+    assert.deepEqual([later?.jti, again?.jti], ['later', 'e1'].map(jtiOf), 'a retry goes after first attempts');
+    assert.ok(again);
+    assert.equal(await fail(store, again, CEASE, 500), 'became-unresponsive', 'that is of the new round');
+  });
+
+  test('nor one that is recorded at once with what brings it back', async (t) => {
+    const { store } = await open(t);
+    const { other, stale } = await underWay(store);
+    const records = [acknowledged(other, 300), failed(stale, CEASE, 300)];
+    assert.deepEqual(await store.recordAttempts(records, START_MS + 300), ['came-back', 'applied']);
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
+    assert.deepEqual(jtisOf(await claim(store, { afterMs: 300 })), ['ceased', 'stale'].map(jtiOf));
+  });
+
+  test('while it is unresponsive again such a one takes its old place, and the probe stays when it is', async (t) => {
+    const { store } = await open(t);
+    const { other, stale } = await underWay(store);
+    await acknowledge(store, other, 300);
+    const again = await claimOne(store, 300);
+    assert.equal(await fail(store, again, ceaseUntil(7000), 400), 'became-unresponsive');
+    assert.equal(await fail(store, stale, ceaseUntil(9000), 500), 'applied');
+    const { unresponsiveSinceMs, probeAtMs } = await targetOf(store, 'a');
+    assert.deepEqual([unresponsiveSinceMs, probeAtMs], [START_MS + 400, START_MS + 7000]);
+    assert.deepEqual(await claim(store, { afterMs: 6999 }), []);
+  });
+
+  test('what was handed over at publishing is of the round of then', async (t) => {
+    const { store } = await open(t);
+    const { other } = await underWay(store);
+    await acknowledge(store, other, 300);
+    const handOver = { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2 };
+    const events = ['e1', 'e2'].map((id) => bankEvent('a', id));
+    const published = await store.publish(events, notifyAll, START_MS + 300, handOver);
+    assert.ok(published.kind === 'published');
+    const [first, second] = published.claimed;
+    assert.ok(first && second);
+    assert.equal(await fail(store, first, CEASE, 400), 'became-unresponsive');
+    await store.bringBack('a', 'responsive', START_MS + 500, AUDIT);
+    assert.equal(await fail(store, second, CEASE, 600), 'applied');
+    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
   });
 }

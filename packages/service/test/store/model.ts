@@ -30,6 +30,8 @@ export interface ModelClaim {
   readonly claimed: ClaimedNotification;
   readonly notification: ModelNotification;
   readonly untilMs: number;
+  /** That of the TPP when it was claimed. */
+  readonly round: number;
 }
 
 /** A TPP: its registration, and how the callback URL fares. */
@@ -152,7 +154,7 @@ export class Model {
     assert.equal(claimed.probe, tpp.probeAtMs === undefined ? undefined : tpp.probes);
     if (tpp.probeAtMs === undefined) assert.ok(notification.dueAtMs <= this.nowMs, 'claimed what is not due');
     else tpp.probeAtMs = this.nowMs + leaseMs;
-    const claim = { claimed, notification, untilMs: this.nowMs + leaseMs };
+    const claim = { claimed, notification, untilMs: this.nowMs + leaseMs, round: tpp.round };
     notification.lease = claim;
     notification.isOutOfPlace = true;
     this.claims.push(claim);
@@ -185,7 +187,7 @@ export class Model {
       place(notification);
       if (claimed.probe === undefined || retryAtMs !== undefined) return 'applied';
       Object.assign(tpp, { probes: claimed.probe + 1, probeAtMs });
-    } else if (retryAtMs === undefined && claimed.probe === undefined) {
+    } else if (retryAtMs === undefined && claimed.probe === undefined && claim.round === tpp.round) {
       place(notification);
       Object.assign(tpp, { probes: 0, probeAtMs });
       return 'became-unresponsive';

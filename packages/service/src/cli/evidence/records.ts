@@ -7,27 +7,36 @@ const CLOCKS_DIFFER_MS = 10_000;
 
 type Attempt = Evidence['attempts'][number];
 
-/** Times follow each other: published (which the SET says too), signed, sent, acknowledged, exported. */
-export function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet): Check {
+/** Something that happened. */
+interface Moment {
+  /** What it is, with its time as the file has it. */
+  readonly what: string;
+  readonly atMs: number;
+}
+
+/**
+ * Times follow each other: published (which the SET says too), signed, sent, answered, acknowledged, exported.
+ *
+ * @param latestMs nothing can have been exported after that
+ */
+export function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet, latestMs: number): Check {
   const { publishedAt, acknowledgedAt, exportedAt, attempts, errors } = evidence;
   if (Math.floor(Date.parse(publishedAt) / 1000) !== claims.iat) {
     return failed('times', `publishedAt (${publishedAt}) is not what the SET says (iat ${claims.iat})`);
   }
-  const inOrder = [
-    { what: 'publishedAt', at: publishedAt },
-    ...attempts.map(({ startedAt }, at) => ({ what: `attempts[${at}].startedAt`, at: startedAt })),
-    { what: 'exportedAt', at: exportedAt },
-  ];
+  if (Date.parse(exportedAt) > latestMs) return failed('times', `exportedAt (${exportedAt}) lies in the future`);
+  const first = momentOf('publishedAt', publishedAt);
+  const last = momentOf('exportedAt', exportedAt);
   const betweenThem = [
-    { what: 'the signature', at: new Date(header.iatSeconds * 1000 + 999).toISOString() },
-    ...errors.map(({ reportedAt }, at) => ({ what: `errors[${at}].reportedAt`, at: reportedAt })),
-    ...(acknowledgedAt === undefined ? [] : [{ what: 'acknowledgedAt', at: acknowledgedAt }]),
+    { what: `the signature (iat ${header.iatSeconds})`, atMs: header.iatSeconds * 1000 + 999 },
+    ...attempts.map((attempt, at) => ({ what: `the end of ${nameOf(attempt, at)}`, atMs: endMsOf(attempt) })),
+    ...errors.map(({ reportedAt }, at) => momentOf(`errors[${at}].reportedAt`, reportedAt)),
+    ...(acknowledgedAt === undefined ? [] : [momentOf('acknowledgedAt', acknowledgedAt)]),
   ];
-  const [first, last] = [inOrder.slice(0, 1), inOrder.slice(-1)];
-  const lines = [inOrder, ...betweenThem.map((each) => [...first, each, ...last])];
-  for (const line of lines) {
-    const wrong = line.find((each, at) => isBefore(each.at, line[at - 1]?.at));
-    if (wrong !== undefined) return failed('times', `${wrong.what} (${wrong.at}) lies before what must come earlier`);
+  const begun = attempts.map((attempt, at) => ({ what: nameOf(attempt, at), atMs: Date.parse(attempt.startedAt) }));
+  for (const line of [[first, ...begun, last], ...betweenThem.map((each) => [first, each, last])]) {
+    const wrong = wrongIn(line);
+    if (wrong !== undefined) return failed('times', wrong);
   }
   return {
     check: 'times',
@@ -36,14 +45,29 @@ export function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet):
   };
 }
 
-function isBefore(time: string, earlier: string | undefined): boolean {
-  return earlier !== undefined && Date.parse(time) < Date.parse(earlier) - CLOCKS_DIFFER_MS;
+function momentOf(what: string, at: string): Moment {
+  return { what: `${what} (${at})`, atMs: Date.parse(at) };
+}
+
+/** An attempt as whoever compares the file with a log finds it. */
+function nameOf({ startedAt, interactionId }: Attempt, at: number): string {
+  return `attempts[${at}] (startedAt ${startedAt}, interactionId ${interactionId})`;
+}
+
+/** @returns what lies before which that must come earlier */
+function wrongIn(line: readonly Moment[]): string | undefined {
+  for (const [at, { what, atMs }] of line.entries()) {
+    const earlier = line[at - 1];
+    if (earlier !== undefined && atMs < earlier.atMs - CLOCKS_DIFFER_MS) return `${what} lies before ${earlier.what}`;
+  }
+  return undefined;
 }
 
 /** Each attempt says of itself what an attempt of its outcome has. */
 export function checkAttempts({ attempts }: Evidence): Check {
-  const at = attempts.findIndex((attempt) => !isWhole(attempt));
-  if (at >= 0) return failed('attempts', `attempts[${at}] contradicts itself`);
+  for (const [at, attempt] of attempts.entries()) {
+    if (!isWhole(attempt)) return failed('attempts', `${nameOf(attempt, at)} contradicts itself`);
+  }
   if (attempts.length === 0)
     return { check: 'attempts', outcome: 'none', detail: 'nothing was sent to a callback URL' };
   const count = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;

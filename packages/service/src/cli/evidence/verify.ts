@@ -23,7 +23,7 @@ const CLOCK_SKEW_SECONDS = 60;
  * Needs no network. Proves that the SET was signed with a key of the bank; does not prove when it was sent nor what came
  * back, which are the bank's own records.
  *
- * @param nowMs SETs of later than this are refused
+ * @param nowMs SETs of later than this are refused, and files that were exported later; a minute is allowed for clocks
  * @returns what was checked, in its order; the file stands when none failed
  * @throws {CliError} when the JWKS is none
  */
@@ -32,6 +32,7 @@ export async function verifyEvidence(text: string, jwksText: string, nowMs: numb
   const evidence = readEvidence(text);
   if (typeof evidence === 'string') return [failed('format', evidence)];
   const verified = await verifySignature(evidence, jwks, nowMs);
+  const latestMs = nowMs + CLOCK_SKEW_SECONDS * 1000;
   return [
     passed('format', `${evidence.format} version ${evidence.version}`),
     checkHash(evidence),
@@ -42,7 +43,9 @@ export async function verifyEvidence(text: string, jwksText: string, nowMs: numb
           `PS256 by ${verified.header.iss}, key ${verified.header.kid} of the JWKS, for ${verified.claims.aud}`,
         ),
     checkKey(evidence, jwks),
-    ...(typeof verified === 'string' ? [] : [checkIdentity(evidence, verified), checkTimes(evidence, verified)]),
+    ...(typeof verified === 'string'
+      ? []
+      : [checkIdentity(evidence, verified), checkTimes(evidence, verified, latestMs)]),
     checkAttempts(evidence),
     checkAcknowledgement(evidence),
   ];

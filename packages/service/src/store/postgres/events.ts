@@ -89,10 +89,10 @@ function conflictsOf(events: readonly BankEvent[], known: readonly Row[]): strin
 function outcomeOf(event: BankEvent, batch: Batch): PublishOutcome {
   const known = batch.outcomes.get(storable(event.id));
   if (known !== undefined) return { ...known, eventId: event.id };
-  const { tpp, registration, target } = batch.tpps.get(event.clientId) ?? UNKNOWN;
+  const { tpp, registration, target, round } = batch.tpps.get(event.clientId) ?? UNKNOWN;
   const fanOut = batch.decide(event, tpp, registration);
   const isHandedOver = fanOut.kind === 'notification' && target !== undefined && roomFor(target, batch) > 0;
-  if (isHandedOver) handOver(target, fanOut, batch);
+  if (isHandedOver) handOver({ target, round }, fanOut, batch);
   batch.rows.push(rowOf(event, fanOut, isHandedOver));
   const outcome = freshOutcome(event.id, fanOut);
   batch.outcomes.set(storable(event.id), { ...outcome, repeated: true });
@@ -108,12 +108,17 @@ function roomFor(target: Target, { handOver, room, claimed }: Batch): number {
   return left;
 }
 
-function handOver(target: Target, { claims }: FanOut & { kind: 'notification' }, batch: Batch): void {
+function handOver(
+  { target, round }: { readonly target: Target; readonly round: number },
+  { claims }: FanOut & { kind: 'notification' },
+  batch: Batch,
+): void {
   const { clientId, callbackUrl, retry } = target;
   batch.room.set(clientId, (batch.room.get(clientId) ?? 0) - 1);
   if (isCounted(target, batch.nowMs)) batch.counts.set(clientId, (batch.counts.get(clientId) ?? 0) + 1);
   batch.claimed.push({
     ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: batch.nowMs, attempts: 0 },
+    round,
     ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: 1 },
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { AttemptRecord, ClaimedNotification, RecordResult } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory } from './moves.ts';
-import { jsonOf, text } from './rows.ts';
+import { isTrue, jsonOf, type Row, text, whole } from './rows.ts';
 import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
@@ -98,15 +98,15 @@ async function recordWave(
   wave: readonly AttemptRecord[],
   { nowMs, turning, results }: Recording,
 ): Promise<void> {
-  const unresponsive = await unresponsiveOf(transaction, wave, turning);
+  const states = await statesOf(transaction, wave, turning);
   // In a fixed order, so that two batches do not wait for each other.
   const ordered = wave.toSorted((left, right) => (left.claimed.jti < right.claimed.jti ? -1 : 1));
   const acknowledged = ordered.filter(({ next }) => next.kind === 'acknowledged');
   const failed = ordered.filter(({ next }) => next.kind !== 'acknowledged');
-  const isUnresponsive = ({ claimed }: AttemptRecord) => unresponsive.has(claimed.clientId);
+  const stateOf = ({ claimed }: AttemptRecord) => states.get(claimed.clientId);
   const [gone, placed] = await Promise.all([
     jtisOf(transaction, ACKNOWLEDGE, acknowledged, endOf),
-    jtisOf(transaction, FAIL, failed, (record) => placeAfter(record, isUnresponsive(record), nowMs)),
+    jtisOf(transaction, FAIL, failed, (record) => placeAfter(record, stateOf(record), nowMs)),
   ]);
   const stale = ordered.filter(({ claimed }) => !gone.has(claimed.jti) && !placed.has(claimed.jti));
   await Promise.all(KEEP.map((statement) => jtisOf(transaction, statement, stale, endOf)));
@@ -118,49 +118,60 @@ async function recordWave(
     else if (next.kind === 'acknowledged') {
       const isBack = await comeBack(transaction, claimed.clientId, nowMs, claimed.callbackUrl);
       results.set(record, isBack ? 'came-back' : result);
-    } else if (isApplied) results.set(record, await turn(transaction, record, isUnresponsive(record)));
+    } else if (isApplied) results.set(record, await turn(transaction, record, stateOf(record)));
     else results.set(record, result);
   }
 }
 
-/** TPPs of a wave whose callback URL is unresponsive now. */
-async function unresponsiveOf(
+/** How the callback URL of a TPP fares, where that may decide something. */
+interface State {
+  readonly round: number;
+  readonly isUnresponsive: boolean;
+}
+
+/** Those of a wave, as they are now; of TPPs that are not turning nothing needs to be known. */
+async function statesOf(
   transaction: Transaction,
   wave: readonly AttemptRecord[],
   turning: ReadonlySet<string>,
-): Promise<Set<string>> {
+): Promise<Map<string, State>> {
   const clientIds = wave.map(({ claimed }) => claimed.clientId).filter((clientId) => turning.has(clientId));
-  if (clientIds.length === 0) return new Set();
+  if (clientIds.length === 0) return new Map();
   const rows = await transaction.query(
-    'SELECT client_id FROM target WHERE client_id = ANY($1::text[]) AND unresponsive_since_ms IS NOT NULL',
+    `SELECT client_id, round, unresponsive_since_ms IS NOT NULL AS is_unresponsive FROM target
+     WHERE client_id = ANY($1::text[])`,
     [clientIds],
   );
-  return new Set(rows.map((row) => text(row, 'client_id')));
+  const stateOf = (row: Row) => ({ round: whole(row, 'round'), isUnresponsive: isTrue(row, 'is_unresponsive') });
+  return new Map(rows.map((row) => [text(row, 'client_id'), stateOf(row)]));
 }
 
 /** A failure was applied: the callback URL may be unresponsive from now on, or have failed a probe. */
 async function turn(
   transaction: Transaction,
   record: AttemptRecord,
-  isUnresponsive: boolean,
+  state: State | undefined,
 ): Promise<'applied' | 'became-unresponsive'> {
   const { claimed, next } = record;
   if (next.kind !== 'cease') return 'applied';
   const { probeAtMs } = next;
-  if (isUnresponsive && claimed.probe !== undefined) {
+  if (state?.isUnresponsive && claimed.probe !== undefined) {
     await probeFailed(transaction, claimed.clientId, { probes: claimed.probe + 1, probeAtMs });
   }
-  if (isUnresponsive || claimed.probe !== undefined) return 'applied';
-  const isFirst = await becomeUnresponsive(transaction, claimed.clientId, { sinceMs: endOf(record), probeAtMs });
+  if (state?.isUnresponsive || claimed.probe !== undefined) return 'applied';
+  const ceased = { sinceMs: endOf(record), probeAtMs, round: claimed.round };
+  const isFirst = await becomeUnresponsive(transaction, claimed.clientId, ceased);
   return isFirst ? 'became-unresponsive' : 'applied';
 }
 
 /** @returns when it is tried again; null: it takes its old place */
-function placeAfter({ claimed, next }: AttemptRecord, isUnresponsive: boolean, nowMs: number): number | null {
-  if (isUnresponsive) return null;
+function placeAfter({ claimed, next }: AttemptRecord, state: State | undefined, nowMs: number): number | null {
+  if (state?.isUnresponsive) return null;
   if (next.kind === 'retry') return next.atMs;
-  // A probe that failed although the callback URL came back by other means is an attempt like any other.
-  return claimed.probe === undefined ? null : nowMs;
+  // A probe that failed although the callback URL came back by other means is an attempt like any other, and so is what
+  // ceases by the counts of an older round.
+  const isOfAnotherRound = state !== undefined && state.round !== claimed.round;
+  return claimed.probe === undefined && !isOfAnotherRound ? null : nowMs;
 }
 
 function endOf({ attempt }: AttemptRecord): number {

@@ -20,6 +20,7 @@ import {
   targetOf,
   text,
   tppOf,
+  whole,
 } from './rows.ts';
 
 /** Anything that statements can be asked of: a transaction, or one for the statement alone. */
@@ -144,9 +145,11 @@ export interface Known {
   /** The one that holds: an event subscription supersedes a callback URL. */
   readonly registration: Registration | undefined;
   readonly target: Target | undefined;
+  /** Of the target. */
+  readonly round: number;
 }
 
-export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target: undefined };
+export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target: undefined, round: 0 };
 
 /** Looks up all that is known of some TPPs. */
 export async function lookUp(asked: Asked, clientIds: readonly string[]): Promise<Map<string, Known>> {
@@ -156,7 +159,7 @@ export async function lookUp(asked: Asked, clientIds: readonly string[]): Promis
     asked.query(`${SUBSCRIPTION} WHERE s.client_id = ANY($1::text[])`, [ids]),
     asked.query(`${CALLBACK_URL} WHERE c.client_id = ANY($1::text[])`, [ids]),
     asked.query(
-      `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
+      `SELECT ${TARGET_COLUMNS}, t.round FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
        WHERE t.client_id = ANY($1::text[]) AND t.callback_url IS NOT NULL`,
       [ids],
     ),
@@ -169,6 +172,6 @@ export async function lookUp(asked: Asked, clientIds: readonly string[]): Promis
   for (const row of tpps) add(row, { tpp: tppOf(row) });
   for (const row of callbackUrls) add(row, { registration: { kind: 'callback-url', ...callbackUrlOf(row) } });
   for (const row of subscriptions) add(row, { registration: { kind: 'event-subscription', ...subscriptionOf(row) } });
-  for (const row of targets) add(row, { target: targetOf(row) });
+  for (const row of targets) add(row, { target: targetOf(row), round: whole(row, 'round') });
   return known;
 }

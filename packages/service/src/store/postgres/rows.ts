@@ -153,6 +153,7 @@ export function claimedOf(row: Row, target: Target, probe: number | undefined): 
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
     attempts: whole(row, 'attempts'),
+    round: whole(row, 'round'),
     roundAttempts: whole(row, 'round_attempts'),
     roundBeganAtMs: optionalWhole(row, 'round_began_at_ms'),
     retry: target.retry,

@@ -62,16 +62,16 @@ export async function probeNow(transaction: Transaction, clientId: string, nowMs
   return rows.length > 0;
 }
 
-/** @returns false when another was quicker */
+/** @param round only in this one. @returns false when another was quicker, or a new round has begun */
 export async function becomeUnresponsive(
   transaction: Transaction,
   clientId: string,
-  { sinceMs, probeAtMs }: { readonly sinceMs: number; readonly probeAtMs: number },
+  { sinceMs, probeAtMs, round }: { readonly sinceMs: number; readonly probeAtMs: number; readonly round: number },
 ): Promise<boolean> {
   const rows = await transaction.query(
     `UPDATE target SET unresponsive_since_ms = $2::bigint, probe_at_ms = $3::bigint, probes = 0, ${TOLD}
-     WHERE client_id = $1 AND unresponsive_since_ms IS NULL RETURNING client_id`,
-    [clientId, sinceMs, probeAtMs],
+     WHERE client_id = $1 AND unresponsive_since_ms IS NULL AND round = $4::int RETURNING client_id`,
+    [clientId, sinceMs, probeAtMs, round],
   );
   return rows.length > 0;
 }

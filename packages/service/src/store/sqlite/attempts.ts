@@ -103,12 +103,13 @@ export class AttemptTables {
       }
       return 'applied';
     }
-    if (next.kind === 'cease' && claimed.probe === undefined) {
+    if (next.kind === 'cease' && claimed.probe === undefined && claimed.round === round) {
       place(undefined);
       states.becomeUnresponsive(clientId, startedAtMs + Math.round(attempt.durationMs), next.probeAtMs);
       return 'became-unresponsive';
     }
-    // A probe that failed although the callback URL came back by other means is an attempt like any other.
+    // A probe that failed although the callback URL came back by other means is an attempt like any other, and so is what
+    // ceases by the counts of an older round.
     place(next.kind === 'retry' ? next.atMs : nowMs);
     return 'applied';
   }

@@ -218,6 +218,7 @@ function claimedOf(row: Row, target: Target, leaseToken: number, round: number):
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
     attempts: whole(row, 'attempts'),
+    round,
     roundAttempts: isSameRound ? whole(row, 'round_attempts') : 0,
     roundBeganAtMs: isSameRound ? optionalWhole(row, 'round_began_at_ms') : undefined,
     retry: target.retry,

@@ -128,8 +128,9 @@ export class EventTables {
     passBy(client, place);
     batch.room.set(clientId, (batch.room.get(clientId) ?? 0) - 1);
     this.#parts.states.countClaimed(clientId, 1, nowMs);
+    const { round } = this.#parts.states.of(clientId);
     return {
-      ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0 },
+      ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0, round },
       ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: lease.token },
     };
   }
