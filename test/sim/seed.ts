@@ -23,7 +23,7 @@ export async function runSeed(options: { seed: number; isTraced?: boolean; mutat
   const { seed, mutation } = options;
   const lines = new TraceLines();
   const world = new World({
-    ...{ seed, openStore: (nowMs) => openSqliteStore({ file: ':memory:', nowMs }) },
+    ...{ seed, openStore: () => openSqliteStore({ file: ':memory:' }) },
     ...(mutation !== undefined && { mutation }),
     ...(options.isTraced === true && { traceOf: (timeline) => lines.traceOf(timeline) }),
   });

@@ -15,7 +15,7 @@ import type { Trace } from './trace.ts';
 
 export interface WorldOptions {
   readonly seed: number;
-  readonly openStore: (nowMs: number) => Store;
+  readonly openStore: () => Store;
   readonly mutation?: Mutation;
   readonly traceOf?: (timeline: Timeline) => Trace;
 }
@@ -61,7 +61,7 @@ export class World {
     this.#trace = options.traceOf?.(this.#timeline) ?? (() => undefined);
     this.oracle = new Oracle(this.settings, this.#timeline);
     this.#mutation = options.mutation ?? {};
-    const store = options.openStore(START_MS);
+    const store = options.openStore();
     this.#store = this.#mutation.store?.(store) ?? store;
     const { timeoutMs } = this.settings;
     const parts = { oracle: this.oracle, timeline: this.#timeline, chance, trace: this.#trace, timeoutMs };

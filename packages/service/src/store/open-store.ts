@@ -32,7 +32,7 @@ export async function openStore(settings: Config['store'], surroundings: StoreSu
   const { clock, log } = surroundings;
   if (settings.url === undefined) {
     const file = settings.file ?? '';
-    return { store: openSqliteStore({ file, nowMs: clock.nowMs() }), clock, place: file };
+    return { store: openSqliteStore({ file }), clock, place: file };
   }
   // Loaded only here: with SQLite nothing of it is needed.
   const { openPostgresStore } = await import('./postgres/open.ts');

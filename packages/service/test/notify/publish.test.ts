@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 /** A publisher on a store with TPPs a and b registered, and a dispatcher that takes two at once and notes what it got. */
 async function setUp(t: TestContext, broken: Partial<Store> = {}) {
   const folder = temporaryFolder();
-  const store: Store = openSqliteStore({ file: join(folder.path, 'tidings.db'), nowMs: START_MS });
+  const store: Store = openSqliteStore({ file: join(folder.path, 'tidings.db') });
   t.after(async () => {
     await store.close();
     folder.remove();

@@ -16,7 +16,7 @@ const key = rsaKey('kid-1');
 
 /** One that was sent by two instances: the first was so slow that its lease ran out, and is recorded last. */
 async function overlapping() {
-  const store = openSqliteStore({ file: ':memory:', nowMs: START_MS });
+  const store = openSqliteStore({ file: ':memory:' });
   await register(store, ['a']);
   await store.useSigningKey(key.jwk, START_MS);
   const [jti = ''] = await publish(store, 'a', ['e1']);

@@ -85,7 +85,7 @@ function describeByAcknowledgement(open: OpenFor): void {
     const { claimed } = await waitingCeasedClaimed(store);
     assert.equal(await acknowledge(store, claimed, 300), 'came-back');
     await assertIsBack(store, 300);
-    const reopened = await reopen(START_MS + 400);
+    const reopened = await reopen();
     assert.equal((await targetOf(reopened, 'a')).backAtMs, START_MS + 300);
   });
 

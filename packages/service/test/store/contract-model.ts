@@ -261,7 +261,7 @@ async function deleteFrom(model: Model, store: Store, tpp: string): Promise<void
 function reopen(): Command {
   return command('reopen', async (model, real) => {
     model.nowMs += LEASE_MS;
-    real.store = await real.opened.reopen(model.nowMs);
+    real.store = await real.opened.reopen();
     model.claims.length = 0;
     for (const notification of model.awaiting()) notification.lease = undefined;
   });

@@ -180,7 +180,7 @@ export function describePolling(open: OpenFor): void {
     const [first = '', second = ''] = await publish(store, 'a', named(2));
     await poll(store, 'a');
     await poll(store, 'a', { acknowledged: [first] });
-    const reopened = await reopen(START_MS + 1);
+    const reopened = await reopen();
     assert.equal((await look(reopened, first)).state, 'acknowledged');
     assert.deepEqual(await polledJtis(reopened, 'a', { afterMs: REOFFER_MS - 1 }), []);
     assert.deepEqual(await polledJtis(reopened, 'a', { afterMs: REOFFER_MS }), [second]);

@@ -99,7 +99,7 @@ export function describePublishing(open: OpenFor): void {
     await register(store, ['a']);
     const event = bankEvent('a', 'e1');
     await store.publish([event], notifyAll, START_MS);
-    const reopened = await reopen(START_MS);
+    const reopened = await reopen();
     const again = await reopened.publish([event], mustNotDecide, START_MS);
     assert.deepEqual(again, published({ eventId: 'e1', repeated: true, kind: 'notification', jti: jtiOf('e1') }));
     const conflict = await reopened.publish([otherContent(event)], mustNotDecide, START_MS);

@@ -87,7 +87,7 @@ function describeWhat(open: OpenFor): void {
     await store.keepSets([{ jti, set: 'kept' }]);
     await acknowledge(store, await claimOne(store), 100);
     assert.deepEqual(await redeliver(store, { clientId: 'a' }), { count: 1, next: undefined });
-    const reopened = await reopen(START_MS + 200);
+    const reopened = await reopen();
     const { state, acknowledgedAtMs, acknowledgedBy, attempts, nextAttemptAtMs } = await look(reopened, jti);
     assert.deepEqual(
       [state, acknowledgedAtMs, acknowledgedBy, attempts.length, nextAttemptAtMs],

@@ -160,7 +160,7 @@ export function describeRegistrations(open: OpenFor): void {
   test('TPPs and event subscriptions are there after the store was reopened', async (t) => {
     const { store, reopen } = await open(t);
     await register(store, ['a'], { eventTypes: [] });
-    const reopened = await reopen(START_MS);
+    const reopened = await reopen();
     assert.deepEqual(await reopened.tpp('a'), tppOf('a'));
     const expected = { ...subscriptionOf('a', { eventTypes: [] }), unresponsiveSinceMs: undefined };
     assert.deepEqual(await reopened.subscriptionOf('a'), expected);

@@ -59,7 +59,7 @@ function describeDropping(open: OpenFor): void {
     assert.ok((await drop(store, 101, 0)) > 0);
     assert.equal(await store.notification(older.jti), undefined);
     assert.equal((await look(store, newer.jti)).state, 'acknowledged');
-    assert.equal(await (await reopen(START_MS)).notification(older.jti), undefined);
+    assert.equal(await (await reopen()).notification(older.jti), undefined);
   });
 
   test('never drops what is awaiting, whatever its age, and however it fares', async (t) => {
@@ -167,7 +167,7 @@ function describeExpiring(open: OpenFor): void {
     assert.equal((await look(store, jtiOf('b1'))).state, 'awaiting');
     assert.equal(await store.expireAwaiting(START_MS + 30, 10, START_MS + 1000), 1);
     assert.equal(await store.expireAwaiting(START_MS + 30, 10, START_MS + 1000), 0);
-    const reopened = await reopen(START_MS + 2000);
+    const reopened = await reopen();
     assert.equal((await look(reopened, jtiOf('b1'))).state, 'expired');
     assert.deepEqual(jtisOf(await claim(reopened, { afterMs: 2000 })), [jtiOf('a2')]);
   });
@@ -235,7 +235,7 @@ function describeCounts(open: OpenFor): void {
     assert.equal(await awaiting(), 3);
     await store.poll({ ...POLL, clientId: 'b', errors: [{ jti: jtiOf('b0'), err: 'e', description: 'd' }] });
     assert.equal(await awaiting(), 4);
-    assert.deepEqual(await (await reopen(START_MS)).counts(), { awaiting: 4, unresponsive: 1 });
+    assert.deepEqual(await (await reopen()).counts(), { awaiting: 4, unresponsive: 1 });
   });
 
   test('are not led astray by a write that failed', async (t) => {
@@ -267,7 +267,7 @@ function describeAudit(open: OpenFor): void {
       detail: { number, filter: { only: 'failed' }, text: 'ü "quoted"' },
     }));
     for (const entry of entries) await store.audit(entry);
-    const reopened = await reopen(START_MS);
+    const reopened = await reopen();
     const firstPage = await reopened.auditEntries(undefined, 2);
     const secondPage = await reopened.auditEntries(firstPage.at(-1)?.id, 2);
     const kept = [...firstPage, ...secondPage];

@@ -156,7 +156,7 @@ function describeOverrides(open: OpenFor): void {
     await publish(store, 'b', ['of-b']);
     const overrides = (await claim(store)).map((one) => [one.clientId, one.retry]);
     assert.deepEqual(Object.fromEntries(overrides), { a: retry, b: undefined });
-    const reopened = await reopen(START_MS);
+    const reopened = await reopen();
     assert.deepEqual((await reopened.tpp('a'))?.retry, retry);
     await reopened.putTpp(tppOf('a'), START_MS);
     assert.equal((await targetOf(reopened, 'a')).retry, undefined);

@@ -22,13 +22,13 @@ import { START_MS } from '../support/fake-clock.ts';
 /** A store under test. */
 export interface OpenedStore {
   readonly store: Store;
-  /** Ends the store as a process does that stops, and opens what it kept, at the time given. */
-  reopen(nowMs: number): Promise<Store>;
+  /** Ends the store as a process does that stops, and opens what it kept. */
+  reopen(): Promise<Store>;
   /** Closes whichever is open and removes what it kept. */
   close(): Promise<void>;
 }
 
-/** Opens an empty store, at {@link START_MS}. */
+/** Opens an empty store. */
 export type OpenStore = () => Promise<OpenedStore>;
 /** The same, closed when the test ends. */
 export type OpenFor = (t: TestContext) => Promise<OpenedStore>;

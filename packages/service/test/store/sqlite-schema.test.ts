@@ -113,7 +113,7 @@ function openOld(t: TestContext): Store {
   const folder = temporaryFolder();
   const file = join(folder.path, 'tidings.db');
   writeOldStore(file);
-  const store = openSqliteStore({ file, nowMs: START_MS });
+  const store = openSqliteStore({ file });
   t.after(async () => {
     await store.close();
     folder.remove();
@@ -221,7 +221,7 @@ test('no statement goes through a whole table of events, notifications or attemp
     }
     return prepare.call(this, sql);
   });
-  const store = openSqliteStore({ file: join(folder.path, 'tidings.db'), nowMs: START_MS });
+  const store = openSqliteStore({ file: join(folder.path, 'tidings.db') });
   t.after(() => store.close());
   assert.ok(prepared.size > 30, `${prepared.size} statements were looked at`);
   const normal = (sql: string) => sql.replaceAll(/\s+/g, ' ').trim();

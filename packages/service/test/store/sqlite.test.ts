@@ -21,13 +21,13 @@ import { acknowledged, claim, jtisOf, LEASE_MS, type OpenedStore, publish, regis
 async function open(): Promise<OpenedStore> {
   const folder = temporaryFolder();
   const file = join(folder.path, 'tidings.db');
-  const first = openSqliteStore({ file, nowMs: START_MS });
+  const first = openSqliteStore({ file });
   let store = first;
   return {
     store: first,
-    reopen: async (nowMs) => {
+    reopen: async () => {
       await store.close();
-      store = openSqliteStore({ file, nowMs });
+      store = openSqliteStore({ file });
       return store;
     },
     close: async () => {
@@ -45,8 +45,8 @@ function fileFor(t: TestContext, name = 'tidings.db'): string {
   return join(folder.path, name);
 }
 
-function openAt(t: TestContext, file: string, nowMs = START_MS): Store {
-  const store = openSqliteStore({ file, nowMs });
+function openAt(t: TestContext, file: string): Store {
+  const store = openSqliteStore({ file });
   t.after(() => store.close().catch(() => undefined));
   return store;
 }
@@ -54,7 +54,7 @@ function openAt(t: TestContext, file: string, nowMs = START_MS): Store {
 /** Opening must be refused in one sentence that names the file and matches. */
 function assertRefused(file: string, sentence: RegExp): void {
   assert.throws(
-    () => openSqliteStore({ file, nowMs: START_MS }),
+    () => openSqliteStore({ file }),
     (error) => {
       assert.ok(error instanceof StartUpError, String(error));
       assert.match(error.message, sentence);
@@ -84,7 +84,7 @@ test('a store that is open is refused a second opening, by a sentence that names
 const OPEN_AND_SAY = `
   import { openSqliteStore } from ${JSON.stringify(import.meta.resolve('../../src/store/sqlite/sqlite-store.ts'))};
   try {
-    openSqliteStore({ file: process.argv[1], nowMs: 0 });
+    openSqliteStore({ file: process.argv[1] });
     console.log('opened');
     process.kill(process.pid, 'SIGKILL');
   } catch (error) {
@@ -196,7 +196,7 @@ test('what was claimed by a process that is gone is due as soon as the store ope
   const [jti = ''] = await publish(store, 'a', ['e1']);
   await claim(store);
   await store.close();
-  const reopened = openAt(t, file, START_MS + 5);
+  const reopened = openAt(t, file);
   assert.deepEqual(jtisOf(await claim(reopened, { afterMs: 5 })), [jti]);
   assert.deepEqual(await claim(reopened, { afterMs: LEASE_MS }), []);
 });

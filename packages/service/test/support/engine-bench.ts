@@ -96,7 +96,7 @@ interface Parts {
 function benchOn(parts: Parts): EngineBench {
   const { file, quiet, clock, client, open } = parts;
   const { around, ...options } = parts.options;
-  const sqlite = openSqliteStore({ file, nowMs: clock.nowMs() });
+  const sqlite = openSqliteStore({ file });
   open.push(sqlite);
   const store = quiet.watch(around?.(sqlite) ?? sqlite);
   const lines: Record<string, unknown>[] = [];

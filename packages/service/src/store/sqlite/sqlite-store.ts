@@ -36,7 +36,7 @@ import { asStoreError, WriteQueue } from './write-queue.ts';
  *
  * @throws {StartUpError} when the file cannot be used
  */
-export function openSqliteStore(options: { file: string; nowMs: number }): Store {
+export function openSqliteStore(options: { readonly file: string }): Store {
   const database = openDatabase(options.file);
   const undo = new UndoLog();
   return storeOn(partsOf(database, undo), openWal(options.file));
