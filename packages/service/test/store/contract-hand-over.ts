@@ -140,6 +140,23 @@ function describeNotHandedOver(open: OpenFor): void {
     assert.deepEqual(await handOver(store, 'a', ['e1']), []);
   });
 
+  test('of requests at once each hands over what it made itself, within its own room', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const requests = Array.from({ length: 12 }, (_, at) => {
+      const events = [bankEvent('a', 'of-all'), bankEvent('a', `x${at}`), bankEvent('a', `y${at}`)];
+      const options: HandOver = { leaseMs: LEASE_MS + at, limit: 10, roomFor: () => 2 };
+      return store.publish(events, notifyAll, START_MS, options);
+    });
+    const handed = (await Promise.all(requests)).map((result) =>
+      result.kind === 'published' ? jtisOf(result.claimed) : [],
+    );
+    const first = handed.findIndex((jtis) => jtis.includes(jtiOf('of-all')));
+    const expected = requests.map((_, at) => (at === first ? ['of-all', `x${at}`] : [`x${at}`, `y${at}`]).map(jtiOf));
+    assert.deepEqual(handed, expected);
+    assert.deepEqual(jtisOf(await claim(store)), [jtiOf(`y${first}`)], 'the rest is leased');
+  });
+
   test('nothing goes to a TPP that only polls, is suspended, or whose callback URL is unresponsive', async (t) => {
     const { store } = await open(t);
     await register(store, ['polls'], { callbackUrl: undefined });

@@ -178,6 +178,34 @@ export function describePublishing(open: OpenFor): void {
     assert.equal((await claim(store)).length, 1);
   });
 
+  test('requests at once each get their own answer: one that conflicts or fails takes nothing of the others with it', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    const fault = new Error('fan-out broke');
+    const breaks: DecideFanOut = () => {
+      throw fault;
+    };
+    const requests = Array.from({ length: 24 }, (_, at) => {
+      const event = bankEvent(at % 2 === 0 ? 'a' : 'b', `e${at}`);
+      if (at % 8 === 5) return store.publish([bankEvent('a', `with-${at}`), event], breaks, START_MS);
+      if (at % 8 !== 6) return store.publish([event, bankEvent('a', 'of-all')], notifyAll, START_MS + at);
+      return store.publish([event, otherContent(bankEvent('a', 'of-all'))], notifyAll, START_MS);
+    });
+    const results = await Promise.allSettled(requests);
+    const kinds = results.map((one) => (one.status === 'rejected' ? String(one.reason) : one.value.kind));
+    const expected = (at: number) => ({ 5: String(fault), 6: 'conflict' })[at % 8] ?? 'published';
+    assert.deepEqual(
+      kinds,
+      requests.map((_, at) => expected(at)),
+    );
+    const kept = requests.map((_, at) => at).filter((at) => expected(at) === 'published');
+    const claimed = await claim(store, { nowMs: START_MS + 1000 });
+    const jtis = ['of-all', ...kept.map((at) => `e${at}`)].map(jtiOf);
+    assert.deepEqual(jtisOf(claimed).toSorted(), jtis.toSorted());
+    const last = claimed.find(({ jti }) => jti === jtiOf('e23'));
+    assert.equal(last?.publishedAtMs, START_MS + 23, 'each has its own time');
+  });
+
   test('an empty batch is published, and nothing comes of it', async (t) => {
     const { store } = await open(t);
     assert.deepEqual(await store.publish([], notifyAll, START_MS), published());

@@ -94,7 +94,7 @@ export class Database {
     } catch (error) {
       const cause = await transaction.rollBack(error);
       // After an error of a statement it is not known which others the connection still has prepared.
-      client.release(cause instanceof StoreError ? true : undefined);
+      client.release(isOfDatabase(cause) ? true : undefined);
       throw cause;
     }
   }
@@ -126,6 +126,11 @@ export class Database {
   close(): Promise<void> {
     return this.#pool.end();
   }
+}
+
+/** A statement failed, whatever is made of it. */
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof StoreError || (error instanceof Overtaken && error.cause instanceof StoreError);
 }
 
 /** How a transaction begins. */

@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 
@@ -29,4 +30,20 @@ export function codeOf(error: unknown): string | undefined {
 /** The transaction was rolled back, and may go through when it is repeated: it met another, or an older statement. */
 export function isWorthRepeating(error: unknown): boolean {
   return REPEATED.includes(codeOf(error));
+}
+
+// Data that the tables cannot hold, constraints, limits of a row.
+const OF_CONTENT = /^(?:22|23|54)/;
+
+/** It is what was to be written that the database refused: something else would be taken. */
+export function isOfContent(error: unknown): boolean {
+  return OF_CONTENT.test(codeOf(error) ?? '');
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** A row was refused because there is another with its key. */
+export function isTaken(error: unknown, constraint: string): boolean {
+  if (codeOf(error) !== UNIQUE_VIOLATION || !(error instanceof StoreError)) return false;
+  return error.cause instanceof DatabaseError && error.cause.constraint === constraint;
 }

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import {
   type BankEvent,
   type ClaimedNotification,
@@ -12,8 +11,9 @@ import {
   type Target,
 } from '../store.ts';
 import { type Database, Overtaken, type Transaction } from './database.ts';
+import { isTaken } from './errors.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
-import { jsonOf, optionalText, type Row, storable, text, whole } from './rows.ts';
+import { jsonOf, optionalText, type Row, storable, text } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
 
 /** What publishing is asked for. */
@@ -24,138 +24,169 @@ export interface Publication {
   readonly handOver: HandOver | undefined;
 }
 
-/** One batch that is being published. */
-interface Batch extends Publication {
+/** What one transaction publishes, of however many requests. */
+interface Batch {
   /** What is known of the TPPs. */
   readonly tpps: ReadonlyMap<string, Known>;
-  /** What came of events, those that were published before too. */
+  /** Of events that were published, before or earlier in this batch: what their content was, and what came of them. */
+  readonly fingerprints: Map<string, string>;
   readonly outcomes: Map<string, PublishOutcome>;
   /** Rows to insert, in the order of publishing. */
   readonly rows: object[];
-  readonly claimed: ClaimedNotification[];
-  /** How many more of a TPP may be handed over. */
-  readonly room: Map<string, number>;
   /** What was handed over of TPPs that are ramping up. */
   readonly counts: Map<string, number>;
 }
 
+/** What one request hands over. */
+interface Handing {
+  readonly claimed: ClaimedNotification[];
+  /** How many more of a TPP may be handed over. */
+  readonly room: Map<string, number>;
+}
+
 /**
- * Commits events and their notifications: three round trips, whatever their number. Two that publish the same event at
- * once agree: the second finds it when it is begun anew.
+ * Commits the events of one or more requests and their notifications: two round trips, whatever their number. Each
+ * request is all or nothing by itself; an event that an earlier one of them published was published before. Two
+ * instances that publish the same event at once agree: the second finds it when it is begun anew.
+ *
+ * @returns what came of each request, in their order
  */
-export function publish(database: Database, publication: Publication): Promise<PublishResult> {
-  const clientIds = [...new Set(publication.events.map(({ clientId }) => clientId))];
-  return database.transaction((transaction) => publishIn(transaction, publication, clientIds), {
+export function publishTogether(
+  database: Database,
+  publications: readonly Publication[],
+): Promise<readonly PublishResult[]> {
+  const clientIds = new Set(publications.flatMap(({ events }) => events.map(({ clientId }) => clientId)));
+  return database.transaction((transaction) => publishIn(transaction, publications, [...clientIds]), {
     locks: { unchanged: clientIds },
   });
 }
 
 async function publishIn(
   transaction: Transaction,
-  publication: Publication,
+  publications: readonly Publication[],
   clientIds: readonly string[],
-): Promise<PublishResult> {
-  const { events } = publication;
+): Promise<readonly PublishResult[]> {
+  const eventIds = new Set(publications.flatMap(({ events }) => events.map(({ id }) => storable(id))));
   const [tpps, known] = await Promise.all([
     lookUp(transaction, clientIds),
     transaction.query(
       `SELECT event_id, encode(fingerprint, 'hex') AS fingerprint, jti, none_reason FROM event
        WHERE event_id = ANY($1::text[])`,
-      [[...new Set(events.map(({ id }) => storable(id)))]],
+      [[...eventIds]],
     ),
   ]);
-  const eventIds = conflictsOf(events, known);
-  if (eventIds.length > 0) return { kind: 'conflict', eventIds };
+  const fingerprints = new Map(known.map((row) => [text(row, 'event_id'), text(row, 'fingerprint')]));
   const outcomes = new Map(known.map((row) => [text(row, 'event_id'), repeatedOutcome(row)]));
-  const fresh = { rows: [], claimed: [], room: new Map(), counts: new Map() };
-  const batch: Batch = { ...publication, tpps, outcomes, ...fresh };
-  const results = events.map((event) => outcomeOf(event, batch));
+  const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
+  const results = publications.map((publication) => resultOf(publication, batch));
   if (batch.rows.length > 0) await insert(transaction, batch);
-  return { kind: 'published', outcomes: results, claimed: batch.claimed };
+  return results;
 }
 
-/** All or nothing: a conflict is found before anything is written. */
-function conflictsOf(events: readonly BankEvent[], known: readonly Row[]): string[] {
-  const fingerprints = new Map(known.map((row) => [text(row, 'event_id'), text(row, 'fingerprint')]));
+/** All or nothing: a conflict is found before anything of the request is added to what will be written. */
+function resultOf(publication: Publication, batch: Batch): PublishResult {
+  const eventIds = conflictsOf(publication.events, batch.fingerprints);
+  if (eventIds.length > 0) return { kind: 'conflict', eventIds };
+  const handing: Handing = { claimed: [], room: new Map() };
+  const outcomes = publication.events.map((event) => outcomeOf(event, { publication, batch, handing }));
+  return { kind: 'published', outcomes, claimed: handing.claimed };
+}
+
+function conflictsOf(events: readonly BankEvent[], known: ReadonlyMap<string, string>): string[] {
+  const fresh = new Map<string, string>();
   const conflicts = new Set<string>();
   for (const { id, fingerprint } of events) {
-    const kept = fingerprints.get(storable(id));
-    if (kept !== undefined && kept !== fingerprint) conflicts.add(id);
-    fingerprints.set(storable(id), kept ?? fingerprint);
+    const kept = known.get(storable(id)) ?? fresh.get(storable(id));
+    if (kept === undefined) fresh.set(storable(id), fingerprint);
+    else if (kept !== fingerprint) conflicts.add(id);
   }
   return [...conflicts];
 }
 
-function outcomeOf(event: BankEvent, batch: Batch): PublishOutcome {
+/** Where an event that is published belongs. */
+interface Context {
+  readonly publication: Publication;
+  readonly batch: Batch;
+  readonly handing: Handing;
+}
+
+function outcomeOf(event: BankEvent, context: Context): PublishOutcome {
+  const { publication, batch } = context;
   const known = batch.outcomes.get(storable(event.id));
   if (known !== undefined) return { ...known, eventId: event.id };
   const { tpp, registration, target, round } = batch.tpps.get(event.clientId) ?? UNKNOWN;
-  const fanOut = batch.decide(event, tpp, registration);
-  const isHandedOver = fanOut.kind === 'notification' && target !== undefined && roomFor(target, batch) > 0;
-  if (isHandedOver) handOver({ target, round }, fanOut, batch);
-  batch.rows.push(rowOf(event, fanOut, isHandedOver));
+  const fanOut = publication.decide(event, tpp, registration);
+  const isHandedOver = fanOut.kind === 'notification' && target !== undefined && roomFor(target, context) > 0;
+  if (isHandedOver) handOver({ target, round }, fanOut, context);
+  batch.rows.push(rowOf(event, fanOut, publication, isHandedOver));
   const outcome = freshOutcome(event.id, fanOut);
+  batch.fingerprints.set(storable(event.id), event.fingerprint);
   batch.outcomes.set(storable(event.id), { ...outcome, repeated: true });
   return outcome;
 }
 
-/** How many more of a TPP may be handed over; asked once for each batch. */
-function roomFor(target: Target, { handOver, room, claimed }: Batch): number {
+/** How many more of a TPP may be handed over; asked once for each request. */
+function roomFor(target: Target, { publication, handing }: Context): number {
+  const { handOver } = publication;
   if (handOver === undefined || target.unresponsiveSinceMs !== undefined) return 0;
-  if (claimed.length >= handOver.limit) return 0;
-  const left = room.get(target.clientId) ?? handOver.roomFor(target);
-  room.set(target.clientId, left);
+  if (handing.claimed.length >= handOver.limit) return 0;
+  const left = handing.room.get(target.clientId) ?? handOver.roomFor(target);
+  handing.room.set(target.clientId, left);
   return left;
 }
 
 function handOver(
   { target, round }: { readonly target: Target; readonly round: number },
   { claims }: FanOut & { kind: 'notification' },
-  batch: Batch,
+  { publication: { nowMs }, batch: { counts }, handing: { claimed, room } }: Context,
 ): void {
   const { clientId, callbackUrl, retry } = target;
-  batch.room.set(clientId, (batch.room.get(clientId) ?? 0) - 1);
-  if (isCounted(target, batch.nowMs)) batch.counts.set(clientId, (batch.counts.get(clientId) ?? 0) + 1);
-  batch.claimed.push({
-    ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: batch.nowMs, attempts: 0 },
+  room.set(clientId, (room.get(clientId) ?? 0) - 1);
+  if (isCounted(target, nowMs)) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
+  claimed.push({
+    ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0 },
     round,
     ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: 1 },
   });
 }
 
-function rowOf(event: BankEvent, fanOut: FanOut, isLeased: boolean): object {
-  const { id, fingerprint } = event;
-  if (fanOut.kind === 'none') return { id, fingerprint, none_reason: fanOut.reason };
+function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publication, isLeased: boolean): object {
+  const known = { id: event.id, fingerprint: event.fingerprint, at_ms: nowMs };
+  if (fanOut.kind === 'none') return { ...known, none_reason: fanOut.reason };
   const { claims } = fanOut;
-  return { id, fingerprint, jti: claims.jti, client_id: event.clientId, claims: JSON.stringify(claims), l: isLeased };
+  return {
+    ...known,
+    ...{ jti: claims.jti, client_id: event.clientId, claims: JSON.stringify(claims), l: isLeased },
+    due_at_ms: isLeased ? nowMs + (handOver?.leaseMs ?? 0) : nowMs,
+  };
 }
 
 // Rows are given in the order of publishing, which their sequence numbers keep; events are inserted by their ids, so that
-// two that insert the same ones meet in the same order.
+// two that insert the same ones meet in the same order. They go first, all of them, because they are asked for their count:
+// whoever was overtaken finds that out by an event.
 const INSERT = `
   WITH r AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS r(id text, fingerprint text, none_reason text, jti text, client_id text,
-      claims text, l boolean)),
+    SELECT * FROM json_to_recordset($1::json) AS r(id text, fingerprint text, at_ms bigint, none_reason text, jti text,
+      client_id text, claims text, l boolean, due_at_ms bigint)),
   fresh AS (
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason)
-    SELECT id, decode(fingerprint, 'hex'), $2::bigint, jti, none_reason FROM r ORDER BY id COLLATE "C"
-    ON CONFLICT DO NOTHING RETURNING 1),
-  made AS (
-    INSERT INTO notification
-      (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims)
-    SELECT jti, client_id, id, $2::bigint, $2::bigint + CASE WHEN l THEN $3::bigint ELSE 0 END, l, l::int, claims
-    FROM r WHERE jti IS NOT NULL ON CONFLICT DO NOTHING RETURNING 1)
-  SELECT (SELECT count(*) FROM fresh) AS events, (SELECT count(*) FROM made) AS notifications,
-    (SELECT count(jti) FROM r) AS expected`;
+    SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason FROM r ORDER BY id COLLATE "C"
+    RETURNING 1)
+  INSERT INTO notification (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims)
+  SELECT jti, client_id, id, at_ms, due_at_ms, l, l::int, claims FROM r
+  WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0`;
 
-async function insert(transaction: Transaction, { rows, nowMs, handOver, counts }: Batch): Promise<void> {
-  const [[inserted]] = await Promise.all([
-    transaction.query(INSERT, [jsonOf(rows), nowMs, handOver?.leaseMs ?? 0]),
-    countClaimed(transaction, counts),
-  ]);
-  assert(inserted !== undefined);
-  if (whole(inserted, 'events') !== rows.length) throw new Overtaken('another published some of these events');
-  if (whole(inserted, 'notifications') !== whole(inserted, 'expected')) throw new StoreError('a jti was used before');
+/** The last that the transaction does: the commit goes out with it. */
+async function insert(transaction: Transaction, { rows, counts }: Batch): Promise<void> {
+  const counted = countClaimed(transaction, counts);
+  counted.catch(() => undefined);
+  try {
+    await transaction.last(INSERT, [jsonOf(rows)]);
+  } catch (error) {
+    if (isTaken(error, 'event_pkey')) throw new Overtaken('another published some of these events', { cause: error });
+    throw isTaken(error, 'notification_pkey') ? new StoreError('a jti was used before', { cause: error }) : error;
+  }
+  await counted;
 }
 
 function freshOutcome(eventId: string, fanOut: FanOut): PublishOutcome {

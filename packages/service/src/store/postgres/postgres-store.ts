@@ -6,12 +6,12 @@ import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import type { Database } from './database.ts';
-import { publish } from './events.ts';
 import { listenTo } from './listener.ts';
 import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
 import { Lookout } from './lookout.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
+import { Publishing } from './publishing.ts';
 import { keepSets, recordAttempts, release } from './records.ts';
 import { redeliver } from './redeliveries.ts';
 import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
@@ -40,7 +40,8 @@ const PARTITIONS_EVERY_MS = 21_600_000;
 export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
   const { clock, instance, isListening } = parts;
   const send = async (payload: string) => {
-    await database.read('SELECT pg_notify($1, $2)', [CHANNEL, payload]);
+    // Nothing is lost with it that looking does not find: the disk need not be waited for.
+    await database.read("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", [CHANNEL, payload]);
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const stop = watch(database, parts, changes);
@@ -178,9 +179,10 @@ type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttem
 /** Publishing, claiming, recording. */
 function delivering(database: Database, changes: Changes): Delivering {
   const claims = new Claims(database);
+  const publishing = new Publishing(database);
   return {
     publish: async (events, decide, nowMs, handOver) => {
-      const result = await publish(database, { events, decide, nowMs, handOver });
+      const result = await publishing.publish({ events, decide, nowMs, handOver });
       changes.tell({ offered: newlyNotified(events, result) });
       return result;
     },
