@@ -24,6 +24,7 @@ import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
+import { type Observer, observers } from './watch/observer.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -76,6 +77,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
+    observer: observers([]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -107,6 +109,7 @@ interface Ingredients {
   readonly random: Random;
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
+  readonly observer: Observer;
 }
 
 interface Parts {
@@ -123,7 +126,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random } = ingredients;
+  const { config, material, store, log, clock, random, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -135,7 +138,9 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   };
   const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher });
+  const publish = createPublisher({
+    ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
+  });
   const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
@@ -172,7 +177,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
 }
 
 function assembleDelivery(
-  { config, material, store, log, clock, random, guard }: Ingredients,
+  { config, material, store, log, clock, random, guard, observer }: Ingredients,
   { signer }: SigningKeys,
 ) {
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
@@ -187,13 +192,13 @@ function assembleDelivery(
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
-    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log, observer },
   });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random, guard }: Ingredients,
+  { config, material, clientCertificate, store, log, clock, random, guard, observer }: Ingredients,
   shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
 ) {
   const { keys, catalogue, publicUrl } = shared;
@@ -205,7 +210,7 @@ function assembleApi(
   const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
-    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log },
+    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
     tls: material.apiTls,
     clientCertificate,
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
@@ -217,6 +222,7 @@ function assembleApi(
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),
+      observer,
     }),
     eventTypesUrl: config.eventTypesUrl,
     checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),

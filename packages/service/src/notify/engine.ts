@@ -13,6 +13,7 @@ import type {
   StoreError,
   Target,
 } from '../store/store.ts';
+import type { Observer } from '../watch/observer.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
@@ -35,6 +36,8 @@ export interface EngineOptions extends LaneLimits {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Is told of each attempt and each signature; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
   readonly financialId: string | undefined;
   readonly leaseMs: number;
   /** Deadline of an attempt; no attempt begins whose lease could run out before it. */
@@ -85,7 +88,7 @@ export class Engine {
     this.#lanes = new Lanes(options);
     this.#alarm = new Alarm(clock, () => this.wake());
     const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
-    this.#sign = createSigning({ ...common, store, signer: options.signer });
+    this.#sign = createSigning({ ...common, store, signer: options.signer, observer: options.observer });
     const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
     this.#recording = new Batcher({ ...common, write, lingerMs: options.recordLingerMs });
     this.#stopListening = store.onChange(({ retargeted }) => {
@@ -265,11 +268,12 @@ export class Engine {
   }
 
   async #record(claimed: ClaimedNotification, attempt: Attempt): Promise<void> {
-    const { policy, unresponsive, clock, random, log } = this.#options;
+    const { policy, unresponsive, clock, random, log, observer } = this.#options;
     const context = { policy, unresponsive, fraction: random.fraction(), nowMs: clock.nowMs() };
     const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
     const result = await this.#recording.run(record);
     logAttempt(log, record, result, context.nowMs);
+    observer?.happened({ kind: 'attempted', atMs: context.nowMs, record, result });
     if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
     // Applied, it may be due again at once: its callback URL came back meanwhile.
     if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);
