@@ -14,6 +14,7 @@ import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
+import { describeWatching } from './contract-watching.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -42,6 +43,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeRedelivery(openFor);
     describeRetention(openFor);
     describeChanges(openFor);
+    describeWatching(openFor);
     describeModel(openFor);
   });
 }

@@ -1,3 +1,5 @@
+import { ACTIVITY_SCHEMA } from './migration-activity.ts';
+
 /** One step of the schema. */
 export interface Migration {
   /** The schema after the step: one more than the step before. */
@@ -154,5 +156,11 @@ export const MIGRATIONS: readonly Migration[] = [
     retired_at_ms bigint
   );
 `,
+  },
+  {
+    version: 2,
+    name: 'activity and statistics',
+    oldestCompatible: 1,
+    sql: ACTIVITY_SCHEMA,
   },
 ];
