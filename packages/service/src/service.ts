@@ -25,6 +25,7 @@ import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 import { type Observer, observers } from './watch/observer.ts';
+import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -74,10 +75,11 @@ export async function startService(config: Config, surroundings: Surroundings): 
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
-    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
-    observer: observers([]),
+    observer: observers([watch.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -101,6 +103,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
 
 interface Ingredients {
   readonly config: Config;
+  readonly watch: Watch;
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -118,6 +121,7 @@ interface Parts {
   readonly operator: FastifyInstance;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
+  readonly watch: Watch;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -126,7 +130,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random, observer } = ingredients;
+  const { config, watch, material, store, log, clock, random, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -144,7 +148,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, watch, observer },
     tls: material.operatorTls,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
@@ -152,8 +156,10 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     onTppChanged: wake,
     onDue: wake,
   });
-  const sweeper = startSweeper({ ...config.retention, store, clock, log });
-  return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
+  const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
+  const watched = { activityKeptMs: config.activity.keptMs, ...config.statistics };
+  const sweeper = startSweeper({ ...config.retention, ...watched, store, clock, log, onExpired });
+  return { keys, api, operator, engine, sweeper, watch, wake, clients: [client, ...clients], setPublicUrl };
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -236,9 +242,9 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper } = parts;
+  const { operator, api, engine, sweeper, watch } = parts;
   await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
-  await Promise.all(parts.clients.map((client) => client.close()));
+  await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
   await store.close();
 }
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
 import { STORE_SECTION } from './schema-store.ts';
+import { WATCH_SECTIONS } from './schema-watch.ts';
 import { file, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
@@ -208,6 +209,7 @@ export const ConfigSchema = section({
     }),
   ),
   ...DELIVERY_SECTIONS,
+  ...WATCH_SECTIONS,
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',

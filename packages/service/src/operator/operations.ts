@@ -5,10 +5,13 @@ import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
+import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { ReloadedKey } from './signing-keys.ts';
+import { StatisticsAnswer } from './statistics-schemas.ts';
+import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
 import { AuditPage, Status } from './upkeep-routes.ts';
 
@@ -30,6 +33,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Notifications', description: 'What became of an event.' },
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -38,6 +42,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...notificationPaths(),
       ...upkeepPaths(),
       ...signingKeyPaths(),
+      ...watchPaths(),
       ...documentPaths(),
     },
     components: {
@@ -70,6 +75,8 @@ function schemas(): Record<string, object> {
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
+    StatisticsAnswer: described(StatisticsAnswer, {}),
+    StreamedActivity: described(StreamedActivity, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }
