@@ -113,8 +113,8 @@ function readKinds(kind: unknown): ReadonlySet<string> | undefined {
 }
 
 async function* writeStream(subscription: Subscription, nowMs: () => number): AsyncGenerator<string> {
-  // Whoever asked knows at once that it is heard.
-  yield `retry: ${RECONNECT_MS}\n\n`;
+  // Whoever asked knows at once that it is heard, and where to come back to, should nothing happen until then.
+  yield `retry: ${RECONNECT_MS}\nid: ${formatPosition(subscription.position)}\n\n`;
   for await (const batch of subscription.batches()) yield writeBatch(batch, nowMs());
 }
 

@@ -19,6 +19,8 @@ export type Beginning =
   | { readonly kind: 'since'; readonly sinceMs: number };
 
 const LOOK_MS = 300;
+// While there is more than one look takes; time for those who follow to take it.
+const MORE_MS = 20;
 // Rows are of up to 2,000 entries.
 const ROWS_PER_LOOK = 10;
 
@@ -118,34 +120,33 @@ export class ActivityStream {
     this.#cancel?.();
   }
 
-  #schedule(): void {
-    this.#cancel = this.#options.clock.after(LOOK_MS, () => void this.#look());
+  #schedule(delayMs = LOOK_MS): void {
+    this.#cancel = this.#options.clock.after(delayMs, () => void this.#look());
   }
 
   /** Never rejects. */
   async #look(): Promise<void> {
     const reader = this.#reader;
+    let isMore = false;
     try {
-      let rows: readonly StoredActivity[];
-      do {
-        rows = await this.#options.store.activityAfter(this.#lastId, ROWS_PER_LOOK);
-        if (reader !== this.#reader) return;
-        this.#tell(rows);
-      } while (rows.length === ROWS_PER_LOOK);
+      const rows = await this.#options.store.activityAfter(this.#lastId, ROWS_PER_LOOK);
+      if (reader !== this.#reader) return;
+      this.#tell(rows);
+      isMore = rows.length === ROWS_PER_LOOK;
       this.#isStoreAway = false;
     } catch (error) {
       if (reader !== this.#reader) return;
       if (!this.#isStoreAway) this.#options.log.warn({ err: error }, 'the activity log cannot be read');
       this.#isStoreAway = true;
     }
-    this.#schedule();
+    this.#schedule(isMore ? MORE_MS : LOOK_MS);
   }
 
   #tell(rows: readonly StoredActivity[]): void {
-    for (const row of rows) {
-      const told = toldOf(row);
-      for (const subscription of this.#live) subscription.tell(row.id, told);
-      this.#lastId = row.id;
-    }
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    const told = rows.flatMap(toldOf);
+    for (const subscription of this.#live) subscription.tell(last.id, told);
+    this.#lastId = last.id;
   }
 }

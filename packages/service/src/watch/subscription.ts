@@ -48,6 +48,11 @@ export class Subscription {
     this.#isMissing = isMissing;
   }
 
+  /** Up to where it has been told, or, at first, where it begins. */
+  get position(): Position {
+    return this.#position;
+  }
+
   /** What comes next, until it is closed; a sign of life every 15 seconds. @throws {StoreError} while it catches up */
   async *batches(): AsyncGenerator<Batch, void, undefined> {
     try {
@@ -62,12 +67,12 @@ export class Subscription {
     }
   }
 
-  /** What happened, in the order of the log; what it knows already is left out. */
+  /** What happened up to this row, in the order of the log; what it knows already is left out. */
   tell(rowId: number, told: readonly Told[]): void {
-    if (rowId <= this.#position.rowId) return;
-    const wanted = told.filter(({ entry }) => isWanted(entry, this.#parts.filter));
-    this.#position = { rowId, index: undefined };
-    if (this.#held.length + wanted.length > HELD_MAX) {
+    const wanted = told.filter(({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#parts.filter));
+    if (rowId > this.#position.rowId) this.#position = { rowId, index: undefined };
+    // Who has taken everything is not slow, however much comes at once.
+    if (this.#held.length > 0 && this.#held.length + wanted.length > HELD_MAX) {
       this.#isMissing = true;
       this.#missed = (this.#missed ?? 0) + this.#held.length + wanted.length;
       this.#held = [];
