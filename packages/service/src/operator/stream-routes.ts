@@ -66,7 +66,8 @@ export function registerStreamRoute(app: FastifyInstance, { watch, clock }: Oper
     }
     reply.raw.once('close', () => subscription.close());
     request.log.info({ operator: request.operatorName }, 'follows the stream');
-    reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no');
+    // Nothing else ever comes over its connection, which at shutdown would be waited for.
+    reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no').header('connection', 'close');
     return reply.send(
       Readable.from(
         writeStream(subscription, () => clock.nowMs()),
