@@ -10,7 +10,7 @@ import { serverSentEvents } from './server-sent-events.ts';
 import { printable } from './table.ts';
 import type { TailFlags } from './tail.ts';
 
-const PAUSE_MS = 1000;
+const PAUSE_MS = 250;
 const PAUSE_MAX_MS = 15_000;
 
 /** `tidings tail`: ends with the first signal, or when nobody reads what it prints any more. */

@@ -11,7 +11,7 @@ import { refuseOthers } from './read-page.ts';
 import type { Counts, StatisticsAnswer } from './statistics-schemas.ts';
 
 /** Most minutes or hours that one call asks for, so that none takes long. */
-export const BUCKETS_MAX = 2000;
+export const BUCKETS_MAX = 750;
 const BUCKETS_DEFAULT: Readonly<Record<Resolution, number>> = { minute: 60, hour: 24 };
 const PARTS = [0.5, 0.9, 0.99] as const;
 
