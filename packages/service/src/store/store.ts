@@ -252,8 +252,8 @@ export interface Store {
    * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
    * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
-   * under way changes nothing but the attempts, and a probe that fails when it is responsive again is an attempt like any
-   * other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
+   * under way changes nothing but the attempts, as does that of a probe of an older round; and a probe that fails when it
+   * is responsive again is an attempt like any other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
    * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt. Records act
    * one after the other, in their order.
    *
@@ -262,7 +262,7 @@ export interface Store {
   recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
   /**
    * Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted.
-   * First attempts take their old place; of a probe, another one may be made at once.
+   * First attempts take their old place; of a probe of the round that is, another one may be made at once.
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 

@@ -71,11 +71,12 @@ export class Claims {
 
   /** Hands claims back that still stand. */
   release(claimed: readonly ClaimedNotification[], nowMs: number): void {
-    for (const { jti, clientId, leaseToken, probe } of claimed) {
+    for (const { jti, clientId, leaseToken, probe, round } of claimed) {
       const lease = this.#clients.leaseOf(jti);
       if (lease?.token !== leaseToken) continue;
       this.#clients.freeLease(this.#clients.get(clientId), lease);
-      const isProbe = probe !== undefined && this.#states.of(clientId).unresponsiveSinceMs !== undefined;
+      const state = this.#states.of(clientId);
+      const isProbe = probe !== undefined && state.unresponsiveSinceMs !== undefined && state.round === round;
       if (isProbe) this.#states.holdProbe(clientId, nowMs);
     }
   }
