@@ -24,6 +24,8 @@ import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
+import { createMetrics, type Metrics } from './watch/metrics.ts';
+import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
@@ -73,11 +75,15 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const material = await readMaterial(config);
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
-  const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const opened = await openStore(config.store, { clock: local, log });
+  const { clock, place } = opened;
+  const metrics = createMetrics({ ...config.metrics, clock });
+  const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
-    observer: observers([]),
+    metrics,
+    observer: observers([metrics]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -109,6 +115,7 @@ interface Ingredients {
   readonly random: Random;
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
+  readonly metrics: Metrics;
   readonly observer: Observer;
 }
 
@@ -126,7 +133,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random, observer } = ingredients;
+  const { config, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -144,7 +151,8 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const { clockSkewSeconds } = config.accessTokens;
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics },
+    isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
@@ -152,6 +160,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     onTppChanged: wake,
     onDue: wake,
   });
+  metrics.watch({ store, longPollsHeld: api.longPollsHeld });
   const sweeper = startSweeper({ ...config.retention, store, clock, log });
   return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
 }

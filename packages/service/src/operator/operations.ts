@@ -1,8 +1,10 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
 import { Evidence } from './evidence.ts';
+import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
+import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
@@ -30,6 +32,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Notifications', description: 'What became of an event.' },
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Health', description: 'For load balancers and for Prometheus.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -38,6 +41,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...notificationPaths(),
       ...upkeepPaths(),
       ...signingKeyPaths(),
+      ...healthPaths(),
       ...documentPaths(),
     },
     components: {
@@ -70,6 +74,8 @@ function schemas(): Record<string, object> {
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
+    Liveness: described(Liveness, {}),
+    Readiness: described(Readiness, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }

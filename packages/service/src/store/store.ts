@@ -87,6 +87,8 @@ export interface Claim {
    * with room for one trial at a time, they would never be made, and no limit of the retry policy be reached.
    */
   readonly claimed: readonly ClaimedNotification[];
+  /** How many of them were leased to somebody whose lease ran out. */
+  readonly takenOver: number;
   /**
    * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
    * does. Leaves out what is due already but had no room, and may leave out what falls due later of a TPP that has
@@ -177,6 +179,15 @@ export interface Retention {
 export interface StoreCounts {
   readonly awaiting: number;
   readonly unresponsive: number;
+}
+
+/** How the connections of this process to the database are used now. */
+export interface StoreConnections {
+  readonly open: number;
+  /** Of them, those that nobody uses. */
+  readonly idle: number;
+  /** Operations that wait for one. */
+  readonly waiting: number;
 }
 
 /** What another part of this process, or another process on the same store, changed. */
@@ -308,6 +319,11 @@ export interface Store {
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+
+  /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
+  check(): Promise<void>;
+  /** Connections to the database; undefined where there are none. */
+  connections(): StoreConnections | undefined;
 
   close(): Promise<void>;
 }

@@ -36,6 +36,8 @@ export class Claims {
   readonly #details: StatementSync;
   /** Where the next claim begins, so that each TPP is first in turn. */
   #turn = 0;
+  /** By the claim that is being made. */
+  #takenOver = 0;
 
   constructor(database: DatabaseSync, clients: Clients, registrations: RegistrationTables, states: TargetTable) {
     this.#clients = clients;
@@ -58,6 +60,7 @@ export class Claims {
     const { list } = this.#clients;
     const claimed: ClaimedNotification[] = [];
     const begin = this.#turn;
+    this.#takenOver = 0;
     for (const client of list) this.#clients.passLeases(client, options.nowMs);
     for (let at = 0; at < list.length && claimed.length < options.limit; at += 1) {
       const client = list[(begin + at) % list.length];
@@ -66,7 +69,7 @@ export class Claims {
       this.#serve(client, options, claimed);
       if (claimed.length > before) this.#turn = (begin + at + 1) % list.length;
     }
-    return { claimed, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
+    return { claimed, takenOver: this.#takenOver, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
   }
 
   /** Hands claims back that still stand. */
@@ -118,6 +121,7 @@ export class Claims {
   #claim(client: Client, target: Target, place: Place, { nowMs, leaseMs }: ClaimOptions): ClaimedNotification {
     const row = this.#details.get(place.seq);
     assert(row !== undefined, 'what is awaiting has an event');
+    if (client.leases.has(place.seq)) this.#takenOver += 1;
     const lease = this.#clients.lease(client, text(row, 'jti'), place, nowMs + leaseMs);
     return claimedOf(row, target, lease.token, this.#states.of(client.clientId).round);
   }
