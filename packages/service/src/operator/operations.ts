@@ -1,5 +1,6 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
@@ -8,6 +9,7 @@ import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { ReloadedKey } from './signing-keys.ts';
@@ -60,6 +62,8 @@ function schemas(): Record<string, object> {
   return {
     PublishedEvent: described(PublishedEvent, {}),
     PublishBatch: { ...described(PublishBatch, {}), items: schemaRef('PublishedEvent') },
+    CloudEvent: described(CloudEvent, {}),
+    CloudEventBatch: { ...described(CloudEventBatch, {}), items: schemaRef('CloudEvent') },
     PublishAnswer: described(PublishAnswer, {}),
     TppToRegister: described(tpps.TppToRegister, {}),
     RegisteredTpp: described(tpps.RegisteredTpp, {}),
@@ -89,7 +93,17 @@ function eventPaths(): Record<string, PathItem> {
     {
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } } },
+        content: {
+          'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } },
+          [CLOUD_EVENT_TYPE]: {
+            schema: schemaRef('CloudEvent'),
+            examples: { one: { value: EXAMPLE_CLOUD_EVENT } },
+          },
+          [CLOUD_EVENT_BATCH_TYPE]: {
+            schema: schemaRef('CloudEventBatch'),
+            examples: { one: { value: [EXAMPLE_CLOUD_EVENT] } },
+          },
+        },
       },
       responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
     },
@@ -108,6 +122,16 @@ const EXAMPLE_EVENT = {
     links: [{ version: 'v4.0', link: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1' }],
   },
   events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+};
+
+const EXAMPLE_CLOUD_EVENT = {
+  specversion: '1.0',
+  source: '/core/consents',
+  id: 'evt-1',
+  type: 'UK.OBIE.Consent-Authorization-Revoked',
+  time: EXAMPLE_EVENT.occurredAt,
+  subject: EXAMPLE_EVENT.resource.id,
+  data: { clientId: EXAMPLE_EVENT.clientId, resource: EXAMPLE_EVENT.resource },
 };
 
 function signingKeyPaths(): Record<string, PathItem> {

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PublishOutcome } from '../store/store.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
+import { readForms } from './publish-forms.ts';
 import type { PublishAnswer } from './publish-schemas.ts';
 import type { PublishingGate } from './publishing-gate.ts';
-import { readJson } from './read-body.ts';
 import { readEvents } from './read-events.ts';
 
 const IDS_NAMED_MAX = 10;
@@ -65,7 +65,7 @@ function contentLengthOf({ headers }: FastifyRequest): number | undefined {
 
 async function publishEvents(request: FastifyRequest, options: OperatorOptions): Promise<PublishAnswer> {
   const beganMs = options.clock.monotonicMs();
-  const events = readEvents(readJson(request.body), options.catalogue, options.clock.nowMs());
+  const events = readEvents(readForms(request.headers, request.body), options.catalogue, options.clock.nowMs());
   const result = await options.publish(events);
   if (result.kind === 'conflict') {
     const ids = result.eventIds.slice(0, IDS_NAMED_MAX).join(', ');
