@@ -27,6 +27,7 @@ import { createTppKeys } from './trust/tpp-keys.ts';
 import { createMetrics, type Metrics } from './watch/metrics.ts';
 import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
+import { createTracing } from './watch/tracing.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -83,7 +84,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
     metrics,
-    observer: observers([metrics]),
+    observer: observers([metrics, createTracing()]),
   }).catch(async (error) => {
     await store.close();
     throw error;

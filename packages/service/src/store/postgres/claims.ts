@@ -54,7 +54,7 @@ const CANDIDATES = `
 const LEASE = `
   UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
   FROM picked JOIN target t ON t.client_id = picked.client_id WHERE n.jti = picked.jti
-  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, picked.turn,
+  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, n.trace, picked.turn,
     picked.due_at_ms, picked.was_leased, n.is_retry, t.callback_url, t.round,
     CASE WHEN n.round = t.round THEN n.round_attempts ELSE 0 END AS round_attempts,
     CASE WHEN n.round = t.round THEN n.round_began_at_ms END AS round_began_at_ms`;

@@ -10,7 +10,7 @@ import {
 } from '../store.ts';
 import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
+import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
 
 const LANES = [0, 1] as const;
@@ -49,7 +49,7 @@ export class Claims {
     );
     this.#details = database.prepare(
       `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
-         awaiting.round_attempts, awaiting.round_began_at_ms
+         awaiting.round_attempts, awaiting.round_began_at_ms, event.content ->> '$.traceContext' AS trace
        FROM awaiting JOIN event ON event.seq = awaiting.seq LEFT JOIN signed_set ON signed_set.seq = awaiting.seq
        WHERE awaiting.seq = ?`,
     );
@@ -226,6 +226,7 @@ function claimedOf(row: Row, target: Target, leaseToken: number, round: number):
     round,
     roundAttempts: isSameRound ? whole(row, 'round_attempts') : 0,
     roundBeganAtMs: isSameRound ? optionalWhole(row, 'round_began_at_ms') : undefined,
+    traceContext: traceContextOf(row),
     retry: target.retry,
     probe: target.unresponsiveSinceMs === undefined ? undefined : target.probes,
     leaseToken,
