@@ -8,6 +8,7 @@ import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
+import type { OperationId } from './roles.ts';
 import { ReloadedKey } from './signing-keys.ts';
 import * as tpps from './tpp-schemas.ts';
 import { AuditPage, Status } from './upkeep-routes.ts';
@@ -112,7 +113,7 @@ function signingKeyPaths(): Record<string, PathItem> {
 }
 
 function documentPaths(): Record<string, PathItem> {
-  const document = (operationId: string, summary: string, type: string): PathItem => {
+  const document = (operationId: OperationId, summary: string, type: string): PathItem => {
     const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' };
     const responses = { 200: { description: summary, content: { [type]: { schema } } } };
     return { get: { operationId, tags: ['Documents'], summary, responses, security: [] } };

@@ -76,7 +76,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     operator: {
       host: '127.0.0.1',
       port: 8444,
-      tokens: [{ name: 'core', sha256: '0'.repeat(64) }],
+      tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }],
       bodyBytesMax: 16_777_216,
       redeliveredPerSecondMax: 500,
     },
