@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { OperatorRole } from '../config/schema-operator.ts';
 import { Problem } from './problem.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -8,15 +9,22 @@ export interface OperatorToken {
   readonly name: string;
   /** SHA-256 of the token, hexadecimal. */
   readonly sha256: string;
+  readonly role: OperatorRole;
+}
+
+/** Who calls, as far as its token tells. */
+export interface Principal {
+  /** For log and audit. */
+  readonly name: string;
+  readonly roles: readonly OperatorRole[];
 }
 
 /**
- * Tells which operator token a call carries.
+ * Tells whose operator token a call carries.
  *
- * @returns the token's name, for the log
  * @throws {Problem} 401
  */
-export function authenticateOperator(authorization: string | undefined, tokens: readonly OperatorToken[]): string {
+export function authenticateOperator(authorization: string | undefined, tokens: readonly OperatorToken[]): Principal {
   const token = BEARER.exec(authorization ?? '')?.[1];
   if (token === undefined) throw new Problem(401, 'Send the operator token as "Authorization: Bearer …".');
   const hash = createHash('sha256').update(token).digest();
@@ -24,5 +32,5 @@ export function authenticateOperator(authorization: string | undefined, tokens: 
   const matching = tokens.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, 'hex')));
   const [known] = matching;
   if (known === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
-  return known.name;
+  return { name: known.name, roles: [known.role] };
 }

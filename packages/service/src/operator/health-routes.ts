@@ -4,6 +4,7 @@ import { within } from '../base/within.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import type { PublishingGate } from './publishing-gate.ts';
+import { forOperation } from './roles.ts';
 
 const closed = { additionalProperties: false };
 
@@ -23,8 +24,6 @@ export type Readiness = Static<typeof Readiness>;
 // Asked every few seconds by a load balancer, and by anybody: nobody makes it look more often than this.
 const LOOK_MS = 1000;
 const STORE_WITHIN_MS = 2000;
-// Who asks need carry no token: a load balancer has none, and it is told nothing but this.
-const PUBLIC = { config: { needsNoToken: true } } as const;
 
 /** `/livez`, `/readyz` and `/metrics`, where those who ask for them expect them. */
 export function registerHealthRoutes(
@@ -33,14 +32,14 @@ export function registerHealthRoutes(
   gate: PublishingGate | undefined,
 ): void {
   const look = nowAndThen(() => whyNotReady(options, gate), options);
-  app.get('/livez', PUBLIC, () => ({ status: 'alive' }));
-  app.get('/readyz', PUBLIC, async (_request, reply): Promise<Readiness> => {
+  app.get('/livez', forOperation('isAlive'), () => ({ status: 'alive' }));
+  app.get('/readyz', forOperation('isReady'), async (_request, reply): Promise<Readiness> => {
     const because = await look();
     if (because.length === 0) return { status: 'ready', because: [] };
     reply.code(503);
     return { status: 'not-ready', because: [...because] };
   });
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', forOperation('getMetrics'), async (_request, reply) => {
     const { metrics } = options;
     if (metrics === undefined) throw new Problem(404, 'No metrics are kept here.');
     return reply.header('content-type', metrics.contentType).send(await metrics.text());

@@ -12,6 +12,7 @@ import { ProblemDetails } from './problem.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
+import type { OperationId } from './roles.ts';
 import { ReloadedKey } from './signing-keys.ts';
 import * as tpps from './tpp-schemas.ts';
 import { AuditPage, Status } from './upkeep-routes.ts';
@@ -142,7 +143,7 @@ function signingKeyPaths(): Record<string, PathItem> {
 }
 
 function documentPaths(): Record<string, PathItem> {
-  const document = (operationId: string, summary: string, type: string): PathItem => {
+  const document = (operationId: OperationId, summary: string, type: string): PathItem => {
     const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' };
     const responses = { 200: { description: summary, content: { [type]: { schema } } } };
     return { get: { operationId, tags: ['Documents'], summary, responses, security: [] } };

@@ -7,6 +7,7 @@ import type { PublishAnswer } from './publish-schemas.ts';
 import type { PublishingGate } from './publishing-gate.ts';
 import { readEvents } from './read-events.ts';
 import { readTraceContext } from './read-trace-context.ts';
+import { forOperation } from './roles.ts';
 
 const IDS_NAMED_MAX = 10;
 
@@ -35,7 +36,7 @@ export function registerPublishRoute(
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
     if (gate !== undefined) await passGate(gate, request, reply);
   };
-  app.post('/operator/v1/events', { onRequest }, async (request) => {
+  app.post('/operator/v1/events', { ...forOperation('publishEvents'), onRequest }, async (request) => {
     const { letIn } = request;
     if (letIn !== undefined) letIn.isWorkedOn = true;
     try {

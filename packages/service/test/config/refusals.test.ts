@@ -54,11 +54,17 @@ for (const path of [
   });
 }
 
-test('a token of the operator needs a name and a hash', () => {
+test('a token of the operator needs a name, a hash and a role', () => {
   const missing = (name: string) => `tidings.json: the setting "operator.tokens[1].${name}" is missing; add it.`;
   const [good] = MINIMAL.operator.tokens;
-  assert.equal(refusal(withSetting('operator.tokens', [good, { name: 'x' }])), missing('sha256'));
-  assert.equal(refusal(withSetting('operator.tokens', [good, { sha256: good.sha256 }])), missing('name'));
+  for (const name of ['name', 'sha256', 'role']) {
+    const without = Object.fromEntries(Object.entries(good ?? {}).filter(([each]) => each !== name));
+    assert.equal(refusal(withSetting('operator.tokens', [good, without])), missing(name));
+  }
+  assert.match(
+    refusal(withSetting('operator.tokens', [{ ...good, role: 'root' }])),
+    /"operator\.tokens\[0\]\.role" must /,
+  );
 });
 
 for (const [wrong, meant] of [
@@ -209,7 +215,7 @@ for (const [path, value, why] of [
 
 test('a hash of an operator token that is none is named by its place', () => {
   for (const sha256 of ['secret', '0'.repeat(63), '0'.repeat(65), 'A'.repeat(64)]) {
-    const message = refusal(withSetting('operator.tokens', [{ name: 'core', sha256 }]));
+    const message = refusal(withSetting('operator.tokens', [{ name: 'core', sha256, role: 'viewer' }]));
     assert.match(message, /^tidings\.json: the setting "operator\.tokens\[0\]\.sha256" must match pattern /);
     assert.ok(!message.includes('secret'), 'what was taken for a hash is not repeated');
   }

@@ -6,7 +6,7 @@ export const MINIMAL = {
   store: { file: 'store/tidings.db' },
   api: { tls: { certificateFile: 'api.pem', keyFile: 'api.key', clientCaFile: 'roots.pem' } },
   accessTokens: { issuer: 'https://as.bank.example', audience: 'bank', jwksUrl: 'https://as.bank.example/jwks' },
-  operator: { tokens: [{ name: 'core', sha256: '0'.repeat(64) }] },
+  operator: { tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }] },
 } as const;
 
 /** A copy of the settings in which one, named by its path (`operator.tokens.0.name`), has another value. */
