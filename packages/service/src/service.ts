@@ -20,6 +20,7 @@ import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
+import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
@@ -150,11 +151,13 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
   });
   const { clockSkewSeconds } = config.accessTokens;
+  const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
     ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics },
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
+    identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
@@ -163,7 +166,14 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld });
   const sweeper = startSweeper({ ...config.retention, store, clock, log });
-  return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
+  const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
+  return { keys, api, operator, engine, sweeper, wake, clients: closing, setPublicUrl };
+}
+
+function createIdentityProvider({ config, material, clock, log }: Ingredients) {
+  const { oidc } = config.operator;
+  const onFetchFailed = (failure: object) => log.warn(failure, 'keys of the identity provider could not be fetched');
+  return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
 /** The store knows the current key before anything is signed with it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { OperatorRole } from '../config/schema-operator.ts';
-import type { Principal } from './authenticate.ts';
+import type { AuthenticatedBy, Principal } from './authenticate.ts';
 import { Problem } from './problem.ts';
 import { LEAST_ROLES, type OperationId, roleThatAllows } from './roles.ts';
 
@@ -9,6 +9,7 @@ import { LEAST_ROLES, type OperationId, roleThatAllows } from './roles.ts';
 export interface Caller {
   /** For log and audit. */
   readonly name: string;
+  readonly authenticatedBy: AuthenticatedBy;
   /** The role that allowed the call. */
   readonly role: OperatorRole;
 }
@@ -47,16 +48,13 @@ export function guardRoutes(
     const least = operationId && LEAST_ROLES[operationId];
     assert(least !== undefined || request.is404, 'every route names its operation');
     if (least === 'nobody') return;
-    const { name, roles } = await authenticate(request);
+    const { name, roles, authenticatedBy } = await authenticate(request);
     request.operatorName = name;
     if (least === undefined) return;
     const role = roleThatAllows(least, roles);
     if (role === undefined) {
-      throw new Problem(
-        403,
-        `This needs the role ${least}; ${JSON.stringify(name)} has ${roles.join(', ') || 'none'}.`,
-      );
+      throw new Problem(403, `This needs the role ${least}; ${JSON.stringify(name)} has ${roles.join(', ')}.`);
     }
-    request.caller = { name, role };
+    request.caller = { name, role, authenticatedBy };
   });
 }

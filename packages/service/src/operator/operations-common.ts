@@ -5,7 +5,7 @@ import { LEAST_ROLES, type OperationId } from './roles.ts';
 
 const REFUSALS: Readonly<Record<string, string>> = {
   400: 'A field is wrong; "field" names it',
-  401: 'No operator token, or one that is not known',
+  401: 'No token, or one that is not good',
   403: 'The role of the caller is not enough; "x-tidings-role" of the operation is the least one',
   404: 'There is nothing under this path',
   409: 'It contradicts what is there; nothing was changed',

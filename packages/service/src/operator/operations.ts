@@ -53,7 +53,12 @@ export function operatorDocument(url: string): OpenApiDocument {
       parameters: { clientId: CLIENT_ID, jti: JTI },
       responses: problemResponses(),
       securitySchemes: {
-        operatorToken: { type: 'http', scheme: 'bearer', description: 'One of "operator.tokens" of the configuration' },
+        operatorToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'One of "operator.tokens" of the configuration, or an access token of the identity provider ("operator.oidc")',
+        },
       },
     },
   };

@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { Store } from '../store/store.ts';
+import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import type { OperatorToken } from './authenticate.ts';
@@ -17,8 +18,11 @@ export interface OperatorOptions {
   readonly clock: Clock;
   readonly random?: Random;
   readonly log: Log;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** `ca`: callers must have a certificate that leads to it, beside their token. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
   readonly tokens: readonly OperatorToken[];
+  /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
+  readonly identityProvider?: OidcVerifier | undefined;
   readonly bodyBytesMax: number;
   /** Verifies software statement assertions; undefined where no directory is configured. */
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;

@@ -24,14 +24,15 @@ const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Builds the operator API: publish, register TPPs, look at notifications, redeliver, audit, read the documents. */
 export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
-  const app = createHttpServer({ ...options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
+  const app = createHttpServer({ ...options, tls: tlsOf(options), requestTimeoutMs: REQUEST_TIMEOUT_MS });
   app.addContentTypeParser(/^application\/(.+\+)?json\b/, { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
-  guardRoutes(app, ({ headers }) => authenticateOperator(headers.authorization, options.tokens));
+  const credentials = { tokens: options.tokens, oidc: options.identityProvider };
+  guardRoutes(app, ({ headers }) => authenticateOperator(headers.authorization, credentials));
   app.setErrorHandler((error, request, reply) => {
     sendProblem(error, request, reply);
   });
@@ -50,6 +51,11 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;
+}
+
+/** The handshake ends for whoever lacks the certificate that is asked for: the documents are not for it either. */
+function tlsOf({ tls }: OperatorOptions) {
+  return tls && (tls.ca === undefined ? tls : { ...tls, requestCert: true, rejectUnauthorized: true });
 }
 
 /** As the configuration has it; a program that embeds the API without one bounds publishing itself. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import {
   type AccessToken,
@@ -84,6 +85,6 @@ function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): Toke
     return createIntrospectionReader({ ...options, introspectionUrl, https });
   }
   assert(jwksUrl !== undefined, 'one of jwksUrl and introspectionUrl must be given');
-  const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
+  const times = { importKeys: importSigningKeys, maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
   return createJwtReader({ ...options, keys: createJwksCache({ ...options, url: jwksUrl, https, ...times }) });
 }

@@ -60,7 +60,7 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
   function remoteKeys(url: string): KeySource {
     const found = remote.get(url);
     if (found !== undefined) return found;
-    const cache = createJwksCache({ ...options, url, https });
+    const cache = createJwksCache({ ...options, url, https, importKeys: importSigningKeys });
     remote.set(url, cache);
     return cache;
   }

@@ -76,6 +76,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     operator: {
       host: '127.0.0.1',
       port: 8444,
+      isBehindProxy: false,
       tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }],
       bodyBytesMax: 16_777_216,
       redeliveredPerSecondMax: 500,
@@ -168,7 +169,7 @@ test('the least and the most of every number are accepted', () => {
   for (const { path, schema } of leaves) {
     if (schema.minimum === undefined || bound.has(path)) continue;
     for (const value of [schema.minimum, schema.maximum]) {
-      assert.equal(at(parseConfig(withSetting(path, value), '/'), path), value, path);
+      assert.equal(at(parseConfig(withSetting(path, value, WITH_EVERY_SECTION), '/'), path), value, path);
     }
   }
   assert.equal(parseConfig(withSetting('delivery', { timeoutMs: 500, leaseMs: 1000 }), '/').delivery.leaseMs, 1000);

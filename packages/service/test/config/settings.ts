@@ -28,9 +28,18 @@ export function withoutSetting(path: string, settings: object = MINIMAL): Record
   return JSON.parse(JSON.stringify(withSetting(path, undefined, settings)));
 }
 
+/** The smallest section `operator.oidc` that is good. */
+export const OIDC = {
+  issuer: 'https://id.bank.example',
+  audience: 'tidings',
+  jwksUrl: 'https://id.bank.example/jwks',
+  roles: { viewer: ['staff'] },
+} as const;
+
 /** The smallest settings, with the least of every section that may be left out and has settings that may not. */
 export const WITH_EVERY_SECTION = {
   ...MINIMAL,
   api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },
+  operator: { oidc: OIDC },
   directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
 } as const;
