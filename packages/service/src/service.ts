@@ -62,7 +62,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
@@ -234,7 +234,7 @@ function assembleApi(
   const { clockSkewSeconds } = tokens;
   const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
   const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
     ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
