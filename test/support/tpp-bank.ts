@@ -222,7 +222,7 @@ function settingsOf(
       ...(isTls && { tls: { ...identity, clientCaFile: caFile } }),
     },
     accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },
-    operator: { port: 0, tokens: [{ name: 'tests', sha256 }] },
+    operator: { port: 0, tokens: [{ name: 'tests', sha256, role: 'administrator' }] },
     delivery: { caFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
   };

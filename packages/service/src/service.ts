@@ -2,6 +2,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { renewTls } from './base/http-server.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
@@ -20,11 +21,15 @@ import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
+import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
+import { createMetrics, type Metrics } from './watch/metrics.ts';
+import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
+import { createTracing } from './watch/tracing.ts';
 import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
@@ -39,10 +44,11 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid anew, so that keys rotate without a restart: everything that is signed from then on
-   * is signed with it. Other settings stay as they are.
+   * Reads the signing key and its kid anew, and the certificates, keys and client roots of the listeners, so that they are
+   * renewed without a restart: everything that is signed from then on is signed with the key, and connections made from
+   * then on get the certificates. Other settings and files stay as they are.
    *
-   * @throws {StartUpError} when the new key is not good; the one before it stays in use
+   * @throws {StartUpError} when any of it is not good; all stays as it was
    */
   reload(): Promise<void>;
   /**
@@ -57,7 +63,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
@@ -74,12 +80,16 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const material = await readMaterial(config);
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
-  const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const opened = await openStore(config.store, { clock: local, log });
+  const { clock, place } = opened;
+  const metrics = createMetrics({ ...config.metrics, clock });
+  const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
     ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
-    observer: observers([watch.observer]),
+    metrics,
+    observer: observers([metrics, createTracing(), watch.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -92,7 +102,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
-      log.info(await parts.keys.reload(), 'the signing key was read anew');
+      // All that is new is looked at before any of it is used.
+      const renewed = await readMaterial(readConfig());
+      const key = await parts.keys.reload();
+      renewTls(parts.api.server, renewed.apiTls);
+      renewTls(parts.operator, renewed.operatorTls);
+      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -112,6 +127,7 @@ interface Ingredients {
   readonly random: Random;
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
+  readonly metrics: Metrics;
   readonly observer: Observer;
 }
 
@@ -130,7 +146,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, watch, material, store, log, clock, random, observer } = ingredients;
+  const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -146,20 +162,37 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
   });
   const { clockSkewSeconds } = config.accessTokens;
+  const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, watch, observer },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
+    isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
+    identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
     onTppChanged: wake,
     onDue: wake,
   });
+  metrics.watch({ store, longPollsHeld: api.longPollsHeld });
+  const sweeper = openSweeper(ingredients);
+  const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
+  return { keys, api, operator, engine, sweeper, watch, wake, clients: closing, setPublicUrl };
+}
+
+function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
+  const { activity, statistics, retention } = config;
   const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
-  const watched = { activityKeptMs: config.activity.keptMs, ...config.statistics };
-  const sweeper = startSweeper({ ...config.retention, ...watched, store, clock, log, onExpired });
-  return { keys, api, operator, engine, sweeper, watch, wake, clients: [client, ...clients], setPublicUrl };
+  return startSweeper({
+    ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
+  });
+}
+
+function createIdentityProvider({ config, material, clock, log }: Ingredients) {
+  const { oidc } = config.operator;
+  const onFetchFailed = (failure: object) => log.warn(failure, 'keys of the identity provider could not be fetched');
+  return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -213,7 +246,7 @@ function assembleApi(
   const { clockSkewSeconds } = tokens;
   const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
   const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
     ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },

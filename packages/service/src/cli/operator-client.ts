@@ -10,6 +10,9 @@ export interface OperatorTarget {
   readonly token: string;
   /** Roots that its certificate must lead to, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
+  /** Client certificate and its key, PEM, where one is demanded. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** A call that was answered with 2xx. */
@@ -43,6 +46,7 @@ export class OperatorClient {
     this.#agent = new Agent({
       connect: {
         ...(target.ca !== undefined && { ca: target.ca }),
+        ...(target.cert !== undefined && { cert: target.cert, key: target.key }),
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
@@ -149,9 +153,14 @@ async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGe
 function sayUnreachable(url: string, error: unknown): string {
   const code = systemErrorCode(error) ?? 'unknown';
   const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
-  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
     const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
     return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
+  }
+  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
+  if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
+    const remedy = 'give the one that it knows with --certificate-file and --key-file';
+    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${elsewhere}`;
   }
   if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
     return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${elsewhere}`;

@@ -4,6 +4,7 @@ import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, 
 import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { refuseOpenOperator } from './operator-settings.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 import { refuseUnclearStore } from './store-settings.ts';
 
@@ -133,12 +134,7 @@ function refuseContradictions(config: Config, source: string): void {
       `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
     );
   }
-  if (config.operator.tls === undefined && !LOOPBACK.test(config.operator.host)) {
-    throw new StartUpError(
-      `${source}: "operator.host" (${config.operator.host}) is not loopback, so operator tokens would cross the network ` +
-        'in clear; give "operator.tls", or listen on 127.0.0.1.',
-    );
-  }
+  refuseOpenOperator(config, source);
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(
       `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
@@ -184,7 +180,6 @@ function refuseNoAddresses({ delivery }: Config, source: string): void {
 }
 
 const DNS_SERVER = /^(?:[\d.]+(?::\d{1,5})?|[\da-fA-F:]+|\[[\da-fA-F:]+\](?::\d{1,5})?)$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 // Signing and two writes to the store happen under the lease as well.
 const LEASE_MARGIN_MS = 500;

@@ -108,6 +108,11 @@ export class Engine {
     });
   }
 
+  /** Whether it delivers: not while it stops, nor while the store does not answer. */
+  get isDelivering(): boolean {
+    return !this.#isStopping && !this.#isStoreAway;
+  }
+
   /** What publishing may hand over at once; whoever asks must call {@link accept} or {@link miss} then. */
   handOver(): Offer {
     const limit = this.#isStopping ? 0 : Math.max(this.#lanes.space - this.#promised, 0);
@@ -170,7 +175,7 @@ export class Engine {
 
   /** @returns when something falls due */
   async #claim(): Promise<number | undefined> {
-    const { store, clock, leaseMs } = this.#options;
+    const { store, clock, leaseMs, observer } = this.#options;
     const limit = this.#lanes.space;
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
@@ -191,6 +196,7 @@ export class Engine {
       },
     });
     this.#isFull = claim.claimed.length >= limit;
+    if (claim.takenOver > 0) observer?.happened({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
     this.#noteLeft(asked, claim);
     this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;

@@ -1,14 +1,19 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
+import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
+import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
+import type { OperationId } from './roles.ts';
 import { ReloadedKey } from './signing-keys.ts';
 import { StatisticsAnswer } from './statistics-schemas.ts';
 import { StreamedActivity } from './stream-routes.ts';
@@ -33,6 +38,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Notifications', description: 'What became of an event.' },
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Health', description: 'For load balancers and for Prometheus.' },
       { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
@@ -42,6 +48,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...notificationPaths(),
       ...upkeepPaths(),
       ...signingKeyPaths(),
+      ...healthPaths(),
       ...watchPaths(),
       ...documentPaths(),
     },
@@ -51,7 +58,12 @@ export function operatorDocument(url: string): OpenApiDocument {
       parameters: { clientId: CLIENT_ID, jti: JTI },
       responses: problemResponses(),
       securitySchemes: {
-        operatorToken: { type: 'http', scheme: 'bearer', description: 'One of "operator.tokens" of the configuration' },
+        operatorToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'One of "operator.tokens" of the configuration, or an access token of the identity provider ("operator.oidc")',
+        },
       },
     },
   };
@@ -61,6 +73,8 @@ function schemas(): Record<string, object> {
   return {
     PublishedEvent: described(PublishedEvent, {}),
     PublishBatch: { ...described(PublishBatch, {}), items: schemaRef('PublishedEvent') },
+    CloudEvent: described(CloudEvent, {}),
+    CloudEventBatch: { ...described(CloudEventBatch, {}), items: schemaRef('CloudEvent') },
     PublishAnswer: described(PublishAnswer, {}),
     TppToRegister: described(tpps.TppToRegister, {}),
     RegisteredTpp: described(tpps.RegisteredTpp, {}),
@@ -75,6 +89,8 @@ function schemas(): Record<string, object> {
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
+    Liveness: described(Liveness, {}),
+    Readiness: described(Readiness, {}),
     StatisticsAnswer: described(StatisticsAnswer, {}),
     StreamedActivity: described(StreamedActivity, {}),
     ProblemDetails: described(ProblemDetails, {}),
@@ -90,7 +106,17 @@ function eventPaths(): Record<string, PathItem> {
     {
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } } },
+        content: {
+          'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } },
+          [CLOUD_EVENT_TYPE]: {
+            schema: schemaRef('CloudEvent'),
+            examples: { one: { value: EXAMPLE_CLOUD_EVENT } },
+          },
+          [CLOUD_EVENT_BATCH_TYPE]: {
+            schema: schemaRef('CloudEventBatch'),
+            examples: { one: { value: [EXAMPLE_CLOUD_EVENT] } },
+          },
+        },
       },
       responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
     },
@@ -111,6 +137,16 @@ const EXAMPLE_EVENT = {
   events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
 };
 
+const EXAMPLE_CLOUD_EVENT = {
+  specversion: '1.0',
+  source: '/core/consents',
+  id: 'evt-1',
+  type: 'UK.OBIE.Consent-Authorization-Revoked',
+  time: EXAMPLE_EVENT.occurredAt,
+  subject: EXAMPLE_EVENT.resource.id,
+  data: { clientId: EXAMPLE_EVENT.clientId, resource: EXAMPLE_EVENT.resource },
+};
+
 function signingKeyPaths(): Record<string, PathItem> {
   const summary = 'Load the signing key anew from its file; the old one stays in use when it is not good';
   const responses = ok('The kid in use', 'ReloadedKey');
@@ -119,7 +155,7 @@ function signingKeyPaths(): Record<string, PathItem> {
 }
 
 function documentPaths(): Record<string, PathItem> {
-  const document = (operationId: string, summary: string, type: string): PathItem => {
+  const document = (operationId: OperationId, summary: string, type: string): PathItem => {
     const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' };
     const responses = { 200: { description: summary, content: { [type]: { schema } } } };
     return { get: { operationId, tags: ['Documents'], summary, responses, security: [] } };

@@ -40,6 +40,7 @@ export class Problem extends Error {
 export const STATUS_TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
   412: 'Precondition Failed',
@@ -58,6 +59,8 @@ const STORE_RETRY_AFTER_SECONDS = 5;
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error, request);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  // RFC 6750 section 3.1.
+  if (problem.status === 403) reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   const { status, message, members } = problem;
   const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? STORE_RETRY_AFTER_SECONDS : undefined);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
@@ -90,6 +93,8 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
 }
 
 function bodyTypesOf({ routeOptions }: FastifyRequest): string {
-  const also = routeOptions.url?.endsWith('/import') === true ? ', or the assertion alone as application/jwt' : '';
-  return `The body must be application/json${also}.`;
+  const { url = '' } = routeOptions;
+  if (url.endsWith('/import')) return 'The body must be application/json, or the assertion alone as application/jwt.';
+  if (!url.endsWith('/events')) return 'The body must be application/json.';
+  return 'The body must be application/json, application/cloudevents+json or application/cloudevents-batch+json.';
 }

@@ -7,6 +7,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { type RedeliveryOrder, type RedeliveryPart, type RedeliveryPlace, redeliver } from './redeliver.ts';
+import { forOperation } from './roles.ts';
 
 /** Most `jti`s that one redelivery names. */
 export const REDELIVERED_JTIS_MAX = 1000;
@@ -70,7 +71,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** POST /operator/v1/redeliveries, one at a time: two at once would share no rate. */
 export function registerRedeliveryRoute(app: FastifyInstance, options: OperatorOptions): void {
   let isUnderWay = false;
-  app.post('/operator/v1/redeliveries', async (request) => {
+  app.post('/operator/v1/redeliveries', forOperation('redeliver'), async (request) => {
     const order = readOrder(request.body, options.config?.operator.redeliveredPerSecondMax);
     if (isUnderWay) {
       throw new Problem(429, 'Another redelivery is under way; try again when it is done.', {}, RETRY_AFTER_SECONDS);

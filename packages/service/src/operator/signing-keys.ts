@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { StartUpError } from '../base/start-up-error.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
+import { forOperation } from './roles.ts';
 
 /** What reloading the signing key came to. */
 export const ReloadedKey = Type.Object(
@@ -16,7 +17,7 @@ export const ReloadedKey = Type.Object(
 /** POST /operator/v1/signing-keys/reload: rotation without a restart. */
 export function registerSigningKeyRoutes(app: FastifyInstance, options: OperatorOptions): void {
   const { reloadSigningKeys, store, clock } = options;
-  app.post('/operator/v1/signing-keys/reload', async (request) => {
+  app.post('/operator/v1/signing-keys/reload', forOperation('reloadSigningKeys'), async (request) => {
     if (reloadSigningKeys === undefined)
       throw new Problem(501, 'Signing keys cannot be reloaded here; restart the service.');
     try {

@@ -8,6 +8,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem } from './read-body.ts';
 import { refuseOthers } from './read-page.ts';
+import { forOperation } from './roles.ts';
 import type { Counts, StatisticsAnswer } from './statistics-schemas.ts';
 
 /** Most minutes or hours that one call asks for, so that none takes long. */
@@ -21,21 +22,25 @@ interface WithQuery {
 
 /** GET /operator/v1/statistics: what was counted, of all instances. Never looks at notifications. */
 export function registerStatisticsRoute(app: FastifyInstance, { watch, clock }: OperatorOptions): void {
-  app.get<WithQuery>('/operator/v1/statistics', async (request): Promise<StatisticsAnswer> => {
-    const query = readQuery(request.query, clock.nowMs());
-    if (watch === undefined) throw new Problem(501, 'No statistics are kept here.');
-    const buckets = await watch.statistics.read(query);
-    const totals = emptyTally();
-    for (const { tally } of buckets) addTally(totals, tally);
-    const { resolution, clientId, fromMs, beforeMs } = query;
-    return {
-      resolution,
-      ...{ from: isoTime(fromMs), before: isoTime(beforeMs) },
-      ...(clientId !== undefined && { clientId }),
-      totals: writeCounts(totals),
-      buckets: buckets.map(({ beganAtMs, tally }) => ({ beganAt: isoTime(beganAtMs), ...writeCounts(tally) })),
-    };
-  });
+  app.get<WithQuery>(
+    '/operator/v1/statistics',
+    forOperation('getStatistics'),
+    async (request): Promise<StatisticsAnswer> => {
+      const query = readQuery(request.query, clock.nowMs());
+      if (watch === undefined) throw new Problem(501, 'No statistics are kept here.');
+      const buckets = await watch.statistics.read(query);
+      const totals = emptyTally();
+      for (const { tally } of buckets) addTally(totals, tally);
+      const { resolution, clientId, fromMs, beforeMs } = query;
+      return {
+        resolution,
+        ...{ from: isoTime(fromMs), before: isoTime(beforeMs) },
+        ...(clientId !== undefined && { clientId }),
+        totals: writeCounts(totals),
+        buckets: buckets.map(({ beganAtMs, tally }) => ({ beganAt: isoTime(beganAtMs), ...writeCounts(tally) })),
+      };
+    },
+  );
 }
 
 /** @throws {Problem} 400 that names the parameter */

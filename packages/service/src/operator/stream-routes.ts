@@ -10,6 +10,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem } from './read-body.ts';
 import { refuseOthers } from './read-page.ts';
+import { forOperation } from './roles.ts';
 
 const closed = { additionalProperties: false };
 const count = (description: string) => Type.Integer({ minimum: 0, description });
@@ -55,7 +56,7 @@ export function registerStreamRoute(app: FastifyInstance, { watch, clock }: Oper
   // The listener waits for what is being answered, and this would never end.
   app.addHook('preClose', async () => watch?.stream?.end());
 
-  app.get<WithQuery>('/operator/v1/stream', async (request, reply) => {
+  app.get<WithQuery>('/operator/v1/stream', forOperation('followStream'), async (request, reply) => {
     const { beginning, filter } = readRequest(request);
     if (watch?.stream === undefined) throw new Problem(501, NOT_KEPT);
     const subscription = await watch.stream.subscribe(beginning, filter);

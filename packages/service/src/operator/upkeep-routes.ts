@@ -5,6 +5,7 @@ import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import type { PublishingGate } from './publishing-gate.ts';
 import { readPage } from './read-page.ts';
+import { forOperation } from './roles.ts';
 
 /** Entries of the audit on one page unless the caller asks for another number. */
 export const AUDIT_PER_PAGE = 100;
@@ -60,7 +61,7 @@ export function registerUpkeepRoutes(
   { store }: OperatorOptions,
   gate: PublishingGate | undefined,
 ): void {
-  app.get('/operator/v1/status', async (): Promise<Status> => {
+  app.get('/operator/v1/status', forOperation('getStatus'), async (): Promise<Status> => {
     const [counts, oldestAwaitingAtMs, closedBecause] = await Promise.all([
       store.counts(),
       store.oldestAwaitingAtMs(),
@@ -74,7 +75,7 @@ export function registerUpkeepRoutes(
     };
   });
 
-  app.get<WithQuery>('/operator/v1/audit', async (request): Promise<AuditPage> => {
+  app.get<WithQuery>('/operator/v1/audit', forOperation('listAudit'), async (request): Promise<AuditPage> => {
     const page = readPage(request.query, {
       ...{ cursor: 'before', cursorPattern: /^[1-9]\d{0,15}$/ },
       ...{ limitDefault: AUDIT_PER_PAGE, limitMax: AUDIT_PER_PAGE_MAX },

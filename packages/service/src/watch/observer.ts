@@ -31,6 +31,12 @@ export type Happening =
       readonly offered: number;
     }
   | {
+      /** Notifications were claimed whose leases had run out: whoever held them was too slow, or is gone. */
+      readonly kind: 'taken-over';
+      readonly atMs: number;
+      readonly count: number;
+    }
+  | {
       /** A signature was made. */
       readonly kind: 'signed';
       readonly atMs: number;

@@ -46,6 +46,7 @@ export function attempted(
       round: 0,
     },
     ...{ roundAttempts: 1, roundBeganAtMs: undefined, retry: undefined, probe: undefined, leaseToken: 1 },
+    traceContext: undefined,
   };
   const attempt = { startedAtMs: atMs, durationMs: 12.4, interactionId: 'i', callbackUrl, outcome };
   return { kind: 'attempted', atMs, record: { claimed, attempt, next: { kind: 'acknowledged' } }, result };

@@ -159,6 +159,12 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     version: 2,
+    name: 'trace context of what is awaiting',
+    oldestCompatible: 1,
+    sql: 'ALTER TABLE notification ADD COLUMN trace text',
+  },
+  {
+    version: 3,
     name: 'activity and statistics',
     oldestCompatible: 1,
     sql: ACTIVITY_SCHEMA,

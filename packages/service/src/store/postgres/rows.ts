@@ -11,6 +11,7 @@ import type {
   Tally,
   Target,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as the driver gives it. */
@@ -140,6 +141,12 @@ export function targetOf(row: Row): Target {
   };
 }
 
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
+}
+
 /** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
 export function entriesOf(row: Row): readonly ActivityEntry[] {
   return JSON.parse(text(row, 'entries'));
@@ -167,6 +174,7 @@ export function claimedOf(row: Row, target: Target, probe: number | undefined): 
     round: whole(row, 'round'),
     roundAttempts: whole(row, 'round_attempts'),
     roundBeganAtMs: optionalWhole(row, 'round_began_at_ms'),
+    traceContext: traceContextOf(row),
     retry: target.retry,
     probe,
     leaseToken: whole(row, 'lease_token'),

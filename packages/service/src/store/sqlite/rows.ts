@@ -10,6 +10,7 @@ import type {
   StoredSubscription,
   Tally,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as node:sqlite gives it. */
@@ -92,6 +93,12 @@ export function apiVersionOf(value: string): ApiVersion {
   const version = API_VERSIONS.find((known) => known === value);
   assert(version !== undefined, `unknown API version ${value} in the store`);
   return version;
+}
+
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
 }
 
 /** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
