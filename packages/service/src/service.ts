@@ -25,6 +25,10 @@ import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
+import { createMetrics, type Metrics } from './watch/metrics.ts';
+import { observedStore } from './watch/observed-store.ts';
+import { type Observer, observers } from './watch/observer.ts';
+import { createTracing } from './watch/tracing.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -73,10 +77,15 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const material = await readMaterial(config);
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
-  const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const opened = await openStore(config.store, { clock: local, log });
+  const { clock, place } = opened;
+  const metrics = createMetrics({ ...config.metrics, clock });
+  const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
+    metrics,
+    observer: observers([metrics, createTracing()]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -108,6 +117,8 @@ interface Ingredients {
   readonly random: Random;
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
+  readonly metrics: Metrics;
+  readonly observer: Observer;
 }
 
 interface Parts {
@@ -124,7 +135,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random } = ingredients;
+  const { config, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -136,12 +147,15 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   };
   const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher });
+  const publish = createPublisher({
+    ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
+  });
   const { clockSkewSeconds } = config.accessTokens;
   const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics },
+    isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     identityProvider,
     softwareStatements:
@@ -150,6 +164,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     onTppChanged: wake,
     onDue: wake,
   });
+  metrics.watch({ store, longPollsHeld: api.longPollsHeld });
   const sweeper = startSweeper({ ...config.retention, store, clock, log });
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   return { keys, api, operator, engine, sweeper, wake, clients: closing, setPublicUrl };
@@ -182,7 +197,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
 }
 
 function assembleDelivery(
-  { config, material, store, log, clock, random, guard }: Ingredients,
+  { config, material, store, log, clock, random, guard, observer }: Ingredients,
   { signer }: SigningKeys,
 ) {
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
@@ -197,13 +212,13 @@ function assembleDelivery(
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
-    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log, observer },
   });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random, guard }: Ingredients,
+  { config, material, clientCertificate, store, log, clock, random, guard, observer }: Ingredients,
   shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
 ) {
   const { keys, catalogue, publicUrl } = shared;
@@ -215,7 +230,7 @@ function assembleApi(
   const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
-    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log },
+    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
     tls: material.apiTls,
     clientCertificate,
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
@@ -227,6 +242,7 @@ function assembleApi(
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),
+      observer,
     }),
     eventTypesUrl: config.eventTypesUrl,
     checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),

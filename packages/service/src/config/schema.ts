@@ -196,6 +196,9 @@ export const ConfigSchema = section({
     }),
   ),
   ...DELIVERY_SECTIONS,
+  metrics: sectionOfDefaults({
+    tppsMax: whole(100, 0, 10_000, 'TPPs that have series of their own in the metrics; the others share one'),
+  }),
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',

@@ -1,11 +1,15 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
+import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
+import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import type { OperationId } from './roles.ts';
@@ -31,6 +35,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Notifications', description: 'What became of an event.' },
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Health', description: 'For load balancers and for Prometheus.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -39,6 +44,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...notificationPaths(),
       ...upkeepPaths(),
       ...signingKeyPaths(),
+      ...healthPaths(),
       ...documentPaths(),
     },
     components: {
@@ -62,6 +68,8 @@ function schemas(): Record<string, object> {
   return {
     PublishedEvent: described(PublishedEvent, {}),
     PublishBatch: { ...described(PublishBatch, {}), items: schemaRef('PublishedEvent') },
+    CloudEvent: described(CloudEvent, {}),
+    CloudEventBatch: { ...described(CloudEventBatch, {}), items: schemaRef('CloudEvent') },
     PublishAnswer: described(PublishAnswer, {}),
     TppToRegister: described(tpps.TppToRegister, {}),
     RegisteredTpp: described(tpps.RegisteredTpp, {}),
@@ -76,6 +84,8 @@ function schemas(): Record<string, object> {
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
+    Liveness: described(Liveness, {}),
+    Readiness: described(Readiness, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }
@@ -89,7 +99,17 @@ function eventPaths(): Record<string, PathItem> {
     {
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } } },
+        content: {
+          'application/json': { schema: body, examples: { one: { value: EXAMPLE_EVENT } } },
+          [CLOUD_EVENT_TYPE]: {
+            schema: schemaRef('CloudEvent'),
+            examples: { one: { value: EXAMPLE_CLOUD_EVENT } },
+          },
+          [CLOUD_EVENT_BATCH_TYPE]: {
+            schema: schemaRef('CloudEventBatch'),
+            examples: { one: { value: [EXAMPLE_CLOUD_EVENT] } },
+          },
+        },
       },
       responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
     },
@@ -108,6 +128,16 @@ const EXAMPLE_EVENT = {
     links: [{ version: 'v4.0', link: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1' }],
   },
   events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+};
+
+const EXAMPLE_CLOUD_EVENT = {
+  specversion: '1.0',
+  source: '/core/consents',
+  id: 'evt-1',
+  type: 'UK.OBIE.Consent-Authorization-Revoked',
+  time: EXAMPLE_EVENT.occurredAt,
+  subject: EXAMPLE_EVENT.resource.id,
+  data: { clientId: EXAMPLE_EVENT.clientId, resource: EXAMPLE_EVENT.resource },
 };
 
 function signingKeyPaths(): Record<string, PathItem> {

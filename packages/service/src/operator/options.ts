@@ -7,6 +7,7 @@ import type { Publish } from '../notify/publish.ts';
 import type { Store } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import type { Metrics } from '../watch/metrics.ts';
 import type { OperatorToken } from './authenticate.ts';
 
 /** What the bank-facing API is made of. */
@@ -36,6 +37,10 @@ export interface OperatorOptions {
    * served, and there are none but those of the API itself.
    */
   readonly config?: Config | undefined;
+  /** What `/metrics` shows; undefined: 404. */
+  readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
+  /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
+  readonly isDelivering?: (() => boolean) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
 }

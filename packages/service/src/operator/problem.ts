@@ -93,6 +93,8 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
 }
 
 function bodyTypesOf({ routeOptions }: FastifyRequest): string {
-  const also = routeOptions.url?.endsWith('/import') === true ? ', or the assertion alone as application/jwt' : '';
-  return `The body must be application/json${also}.`;
+  const { url = '' } = routeOptions;
+  if (url.endsWith('/import')) return 'The body must be application/json, or the assertion alone as application/jwt.';
+  if (!url.endsWith('/events')) return 'The body must be application/json.';
+  return 'The body must be application/json, application/cloudevents+json or application/cloudevents-batch+json.';
 }

@@ -7,50 +7,49 @@ const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, 
 const uri = (description: string) => Type.String({ format: 'uri', maxLength: 2048, description });
 const closed = { additionalProperties: false };
 
-/** An event as the bank's systems publish it. */
-export const PublishedEvent = Type.Object(
-  {
-    id: id('Yours; makes publishing idempotent'),
-    clientId: id('The TPP that owns the resource'),
-    occurredAt: Type.String({
-      format: 'date-time',
-      maxLength: 64,
-      description: 'When it happened (toe), with its zone; not in the future',
-    }),
-    transactionId: Type.Optional(id('x-fapi-interaction-id of the call that caused it (txn). Left out: the jti')),
-    resource: Type.Object(
+/** What the fields of an event are, in whatever form it is published. */
+export const EVENT_FIELDS = {
+  id: id('Yours; makes publishing idempotent'),
+  clientId: id('The TPP that owns the resource'),
+  occurredAt: Type.String({
+    format: 'date-time',
+    maxLength: 64,
+    description: 'When it happened (toe), with its zone; not in the future',
+  }),
+  transactionId: Type.Optional(id('x-fapi-interaction-id of the call that caused it (txn). Left out: the jti')),
+  events: Type.Array(
+    Type.Object(
       {
-        id: id('rid'),
-        type: id('rty, such as account-access-consent'),
-        version: Type.String({
-          minLength: 1,
-          maxLength: 11,
-          description: 'Version of the API in which it was made, such as 4.0',
-        }),
-        uri: uri('sub. For a linked-account-update, that of the consent'),
-        links: Type.Array(
-          Type.Object(
-            { version: Type.String({ minLength: 1, maxLength: 10 }), link: uri('Where it is in this version') },
-            closed,
-          ),
-          { minItems: 1, maxItems: 20, description: 'rlk: links to all versions of the resource that you serve' },
-        ),
+        type: Type.String({ minLength: 1, maxLength: 256, description: 'URN or subscribe code' }),
+        reason: Type.Optional(id('Where the type has one, such as UK.OBIE.AccountClosure')),
       },
       closed,
     ),
-    events: Type.Array(
-      Type.Object(
-        {
-          type: Type.String({ minLength: 1, maxLength: 256, description: 'URN or subscribe code' }),
-          reason: Type.Optional(id('Where the type has one, such as UK.OBIE.AccountClosure')),
-        },
-        closed,
-      ),
-      { minItems: 1, maxItems: 20, description: 'What happened; one token is made of all of them' },
+    { minItems: 1, maxItems: 20, description: 'What happened; one token is made of all of them' },
+  ),
+};
+
+/** What the fields of its resource are. */
+export const RESOURCE_FIELDS = {
+  id: id('rid'),
+  type: id('rty, such as account-access-consent'),
+  version: Type.String({
+    minLength: 1,
+    maxLength: 11,
+    description: 'Version of the API in which it was made, such as 4.0',
+  }),
+  uri: uri('sub. For a linked-account-update, that of the consent'),
+  links: Type.Array(
+    Type.Object(
+      { version: Type.String({ minLength: 1, maxLength: 10 }), link: uri('Where it is in this version') },
+      closed,
     ),
-  },
-  closed,
-);
+    { minItems: 1, maxItems: 20, description: 'rlk: links to all versions of the resource that you serve' },
+  ),
+};
+
+/** An event as the bank's systems publish it. */
+export const PublishedEvent = Type.Object({ ...EVENT_FIELDS, resource: Type.Object(RESOURCE_FIELDS, closed) }, closed);
 export type PublishedEvent = Static<typeof PublishedEvent>;
 
 /** Several events at once: all or nothing. */

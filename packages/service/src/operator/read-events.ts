@@ -1,49 +1,50 @@
 import { createHash } from 'node:crypto';
-import { type EventTypeCatalogue, type EventTypeRule, isVersion, shapeOf } from '@tidings/protocol';
-import type { BankEvent } from '../store/store.ts';
-import { EVENTS_PER_BATCH_MAX, PublishedEvent } from './publish-schemas.ts';
-import { fieldProblem, joinPath, shapedValue } from './read-body.ts';
-
-const shapeEvent = shapeOf(PublishedEvent);
+import { type EventTypeCatalogue, type EventTypeRule, isVersion } from '@tidings/protocol';
+import type { BankEvent, TraceContext } from '../store/store.ts';
+import type { HandedEvent } from './cloud-events.ts';
+import { fieldProblem } from './read-body.ts';
 
 // The bank's systems and this one may tell slightly different times; receivers refuse a toe in the future.
 const FUTURE_TOLERANCE_MS = 30_000;
 const STANDARD_REASONS = new Set(['UK.OBIE.AccountClosure', 'UK.OBIE.CASS']);
 
 /**
- * Reads the body of a publish: one event, or an array of up to 1,000. All are checked before any is published.
+ * Reads the events of a publish, whatever form they came in. All are checked before any is published.
  *
- * @throws {Problem} 400 that names the field, as in `[3].resource.id`
+ * @param carried the trace of the request, which those belong to that name none themselves
+ * @throws {Problem} 400 that names the field, as in `[3].resource.version`
  */
-export function readEvents(body: unknown, catalogue: EventTypeCatalogue, nowMs: number): readonly BankEvent[] {
-  if (!Array.isArray(body)) return [readEvent(body, '', catalogue, nowMs)];
-  if (body.length === 0) throw fieldProblem('', 'must hold at least one event');
-  if (body.length > EVENTS_PER_BATCH_MAX) {
-    throw fieldProblem('', `holds ${body.length} events; send at most ${EVENTS_PER_BATCH_MAX} at once`);
-  }
-  return body.map((event: unknown, index) => readEvent(event, `[${index}]`, catalogue, nowMs));
+export function readEvents(
+  handed: readonly HandedEvent[],
+  catalogue: EventTypeCatalogue,
+  nowMs: number,
+  carried: TraceContext | undefined,
+): readonly BankEvent[] {
+  return handed.map((event) => {
+    const traceContext = event.traceContext ?? carried;
+    return { ...readEvent(event, catalogue, nowMs), ...(traceContext !== undefined && { traceContext }) };
+  });
 }
 
-function readEvent(value: unknown, at: string, catalogue: EventTypeCatalogue, nowMs: number): BankEvent {
-  const published = shapedValue(shapeEvent(value), at);
+function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: number): BankEvent {
+  const { published, where } = handed;
   const { resource } = published;
   // Banks write both 4.0 and v4.0.
   const version = resource.version.replace(/^v/, '');
-  if (!isVersion(version)) throw fieldProblem(joinPath(at, 'resource.version'), 'must be a version such as 4.0');
+  if (!isVersion(version)) throw fieldProblem(where('resource.version'), 'must be a version such as 4.0');
   const event = {
     id: published.id,
     clientId: published.clientId,
-    occurredAtMs: readOccurredAt(published.occurredAt, at, nowMs),
+    occurredAtMs: readOccurredAt(published.occurredAt, where('occurredAt'), nowMs),
     transactionId: published.transactionId,
     resource: { ...resource, version },
-    events: readEventTypes(published, at, catalogue),
+    events: readEventTypes(handed, catalogue),
   };
   return { ...event, fingerprint: fingerprintOf(event) };
 }
 
-function readOccurredAt(text: string, at: string, nowMs: number): number {
+function readOccurredAt(text: string, path: string, nowMs: number): number {
   const occurredAtMs = Date.parse(text);
-  const path = joinPath(at, 'occurredAt');
   if (Number.isNaN(occurredAtMs) || occurredAtMs < 0) {
     throw fieldProblem(path, 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z');
   }
@@ -51,20 +52,17 @@ function readOccurredAt(text: string, at: string, nowMs: number): number {
   return occurredAtMs;
 }
 
-function readEventTypes(published: PublishedEvent, at: string, catalogue: EventTypeCatalogue): BankEvent['events'] {
+function readEventTypes({ published, where }: HandedEvent, catalogue: EventTypeCatalogue): BankEvent['events'] {
   const seen = new Set<string>();
   return published.events.map(({ type: name, reason }, index) => {
-    const path = joinPath(at, `events[${index}]`);
+    const path = where(`events[${index}].type`);
     const type = catalogue.find(name);
-    if (type === undefined) throw fieldProblem(`${path}.type`, `is not an event type: ${supportedTypes(catalogue)}`);
-    if (seen.has(type.urn)) throw fieldProblem(`${path}.type`, 'stands twice; name each event type once');
+    if (type === undefined) throw fieldProblem(path, `is not an event type: ${supportedTypes(catalogue)}`);
+    if (seen.has(type.urn)) throw fieldProblem(path, 'stands twice; name each event type once');
     seen.add(type.urn);
-    checkReason(type, reason, `${path}.reason`);
+    checkReason(type, reason, where(`events[${index}].reason`));
     if (type.resourceType !== undefined && published.resource.type !== type.resourceType) {
-      throw fieldProblem(
-        joinPath(at, 'resource.type'),
-        `must be ${type.resourceType} for an event of type ${type.urn}`,
-      );
+      throw fieldProblem(where('resource.type'), `must be ${type.resourceType} for an event of type ${type.urn}`);
     }
     return { type, reason };
   });

@@ -30,6 +30,11 @@ export const LEAST_ROLES = {
 
   reloadSigningKeys: 'administrator',
 
+  getMetrics: 'viewer',
+  // A load balancer has no token, and is told nothing but this.
+  isAlive: 'nobody',
+  isReady: 'nobody',
+
   // A browser sends no bearer token with a link, and the documents hold nothing that the developer portal and this
   // project's sources do not tell: no token, key, TPP or event.
   showDocuments: 'nobody',

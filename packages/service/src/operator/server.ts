@@ -6,6 +6,7 @@ import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
+import { registerHealthRoutes } from './health-routes.ts';
 import { writeNotification } from './notifications.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
@@ -48,6 +49,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
   registerDocumentRoutes(app, options);
+  registerHealthRoutes(app, options, gate);
   return app;
 }
 

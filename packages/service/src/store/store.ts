@@ -87,6 +87,8 @@ export interface Claim {
    * with room for one trial at a time, they would never be made, and no limit of the retry policy be reached.
    */
   readonly claimed: readonly ClaimedNotification[];
+  /** How many of them were leased to somebody whose lease ran out. */
+  readonly takenOver: number;
   /**
    * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
    * does. Leaves out what is due already but had no room, and may leave out what falls due later of a TPP that has
@@ -179,6 +181,15 @@ export interface StoreCounts {
   readonly unresponsive: number;
 }
 
+/** How the connections of this process to the database are used now. */
+export interface StoreConnections {
+  readonly open: number;
+  /** Of them, those that nobody uses. */
+  readonly idle: number;
+  /** Operations that wait for one. */
+  readonly waiting: number;
+}
+
 /** What another part of this process, or another process on the same store, changed. */
 export interface StoreChange {
   /** TPPs for which something new may be offered in a poll, or is due. */
@@ -252,8 +263,8 @@ export interface Store {
    * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
    * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
-   * under way changes nothing but the attempts, and a probe that fails when it is responsive again is an attempt like any
-   * other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
+   * under way changes nothing but the attempts, as does that of a probe of an older round; and a probe that fails when it
+   * is responsive again is an attempt like any other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
    * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt. Records act
    * one after the other, in their order.
    *
@@ -262,7 +273,7 @@ export interface Store {
   recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
   /**
    * Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted.
-   * First attempts take their old place; of a probe, another one may be made at once.
+   * First attempts take their old place; of a probe of the round that is, another one may be made at once.
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 
@@ -308,6 +319,11 @@ export interface Store {
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+
+  /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
+  check(): Promise<void>;
+  /** Connections to the database; undefined where there are none. */
+  connections(): StoreConnections | undefined;
 
   close(): Promise<void>;
 }

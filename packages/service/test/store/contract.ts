@@ -12,6 +12,7 @@ import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
+import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
 import type { OpenStore } from './opened.ts';
@@ -35,6 +36,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeDeliveries(openFor);
     describeUnresponsive(openFor);
     describeComingBack(openFor);
+    describeStaleRounds(openFor);
     describeReplacing(openFor);
     describeCallbackUrls(openFor);
     describeSuspending(openFor);

@@ -232,4 +232,10 @@ test('no statement goes through a whole table of events, notifications or attemp
   assert.deepEqual(scans, []);
   const sorted = plans.filter(([sql, detail]) => BOUNDED.includes(normal(sql)) && /TEMP B-TREE/.test(detail));
   assert.deepEqual(sorted, []);
+  const ofClient = plans.filter(([sql, detail]) => /settled WHERE client_id = /.test(sql) && /settled/.test(detail));
+  assert.deepEqual(
+    ofClient.map(([, detail]) => detail),
+    ['SEARCH settled USING INDEX settled_of_client (client_id=? AND rowid>?)'],
+    'redelivery of one TPP leaves the history of others alone',
+  );
 });

@@ -155,4 +155,10 @@ export const MIGRATIONS: readonly Migration[] = [
   );
 `,
   },
+  {
+    version: 2,
+    name: 'trace context of what is awaiting',
+    oldestCompatible: 1,
+    sql: 'ALTER TABLE notification ADD COLUMN trace text',
+  },
 ];

@@ -9,6 +9,7 @@ import type {
   StoredSubscription,
   Target,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as the driver gives it. */
@@ -138,6 +139,12 @@ export function targetOf(row: Row): Target {
   };
 }
 
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
+}
+
 /** Claims were written by this store and no one else: they are as they were made. */
 export function claimsOf(row: Row): SetClaims {
   return JSON.parse(text(row, 'claims'));
@@ -156,6 +163,7 @@ export function claimedOf(row: Row, target: Target, probe: number | undefined): 
     round: whole(row, 'round'),
     roundAttempts: whole(row, 'round_attempts'),
     roundBeganAtMs: optionalWhole(row, 'round_began_at_ms'),
+    traceContext: traceContextOf(row),
     retry: target.retry,
     probe,
     leaseToken: whole(row, 'lease_token'),

@@ -8,6 +8,7 @@ import type {
   StoredCallbackUrl,
   StoredSubscription,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as node:sqlite gives it. */
@@ -90,6 +91,12 @@ export function apiVersionOf(value: string): ApiVersion {
   const version = API_VERSIONS.find((known) => known === value);
   assert(version !== undefined, `unknown API version ${value} in the store`);
   return version;
+}
+
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

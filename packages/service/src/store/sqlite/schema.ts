@@ -110,4 +110,6 @@ export const MIGRATIONS: readonly string[] = [
   // Targets, first attempts before retries, redelivery, retention. What changes often is small and apart from what is
   // written once: `awaiting` is the hot table, and everything else is only added to.
   SCHEMA_3,
+  // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
+  'CREATE INDEX settled_of_client ON settled (client_id)',
 ];

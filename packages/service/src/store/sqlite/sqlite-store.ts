@@ -98,6 +98,8 @@ function storeOn(parts: Parts, wal: Wal): Store {
     signingKeys: () => read(() => parts.signingKeys.all()),
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
+    connections: () => undefined,
     close: async () => {
       await writes.end();
       await wal.close();

@@ -1,0 +1,142 @@
+import { isJsonObject, shapeOf } from '@tidings/protocol';
+import type { TraceContext } from '../store/store.ts';
+import { CloudEvent } from './cloud-event-schemas.ts';
+import type { PublishedEvent } from './publish-schemas.ts';
+import { EVENT_FIELDS } from './publish-schemas.ts';
+import { fieldProblem, joinPath } from './read-body.ts';
+import { readTraceContext } from './read-trace-context.ts';
+
+// CloudEvents 1.0.2, its JSON format, its HTTP binding, and its extension for distributed tracing.
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+
+/** An event in the fields that all forms of publishing have in common. */
+export interface HandedEvent {
+  readonly published: PublishedEvent;
+  /** Where a field of `published` stood in what was sent, for whoever reads what is wrong with it. */
+  readonly where: (path: string) => string;
+  readonly traceContext?: TraceContext;
+}
+
+/** The source under which the id of a CloudEvent is the id of the event as it is. */
+export const PLAIN_SOURCE = 'tidings:event';
+// What no URI has in it, so that source and id can be told apart again.
+const SEPARATOR = '|';
+
+const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
+const shapeCloudEvent = shapeOf(CloudEvent);
+const shapeId = shapeOf(EVENT_FIELDS.id);
+const shapeSource = shapeOf(CloudEvent.properties.source);
+
+/**
+ * The id of the event that a CloudEvent is: `source|id`. Of two CloudEvents that differ in either no two have the same, for
+ * a `source` is a URI reference and has no `|` in it. Does not check it.
+ */
+export function eventIdOf({ source, id }: { readonly source: string; readonly id: string }): string {
+  return source === PLAIN_SOURCE ? id : `${source}${SEPARATOR}${id}`;
+}
+
+/** The one `source` and `id` whose event has this id: the inverse of {@link eventIdOf}. */
+export function cloudIdentityOf(eventId: string): { readonly source: string; readonly id: string } {
+  const at = eventId.indexOf(SEPARATOR);
+  const source = eventId.slice(0, Math.max(at, 0));
+  const id = eventId.slice(at + 1);
+  const isJoined = at > 0 && id !== '' && source !== PLAIN_SOURCE && shapeSource(source).ok;
+  return isJoined ? { source, id } : { source: PLAIN_SOURCE, id: eventId };
+}
+
+/**
+ * Reads one CloudEvent in the JSON format. Attributes that are null are left out, as the format has it; extension
+ * attributes are taken and not kept, save those of distributed tracing. Event types are not looked at.
+ *
+ * @param placeOf where an attribute, or a member of `data`, stands in what was sent
+ * @throws {Problem} 400 that names the field
+ */
+export function readCloudEvent(value: unknown, placeOf: (path: string) => string): HandedEvent {
+  const shaped = shapeCloudEvent(withAttributesChecked(value, placeOf));
+  if (!shaped.ok) {
+    const { path, why, kind } = shaped.fault;
+    throw fieldProblem(placeOf(path), kind === 'unexpected' ? 'is not a field here; take it out' : why);
+  }
+  const cloud = shaped.value;
+  const { clientId, transactionId, resource } = cloud.data;
+  const published = {
+    id: readIdentity(cloud, placeOf),
+    ...{ clientId, occurredAt: cloud.time, ...(transactionId !== undefined && { transactionId }) },
+    resource: { ...resource, id: readResourceId(cloud, placeOf) },
+    events: readTypes(cloud, placeOf),
+  };
+  const hasTypes = cloud.data.events !== undefined;
+  const where = (path: string) => placeOf(pathInCloudEvent(path, hasTypes));
+  const traceContext = readTraceContext(cloud);
+  return { published, where, ...(traceContext !== undefined && { traceContext }) };
+}
+
+/** What the format itself demands, said more clearly than a schema can. @returns it without what is null */
+function withAttributesChecked(value: unknown, placeOf: (path: string) => string): unknown {
+  if (!isJsonObject(value)) throw fieldProblem(placeOf(''), 'must be a CloudEvent, which is an object');
+  const set = Object.entries(value).filter(([, each]) => each !== null);
+  const attributes = new Map(set);
+  const version = attributes.get('specversion');
+  if (version !== '1.0')
+    throw fieldProblem(
+      placeOf('specversion'),
+      version === undefined ? 'is missing; it must be "1.0"' : 'must be "1.0"',
+    );
+  if (attributes.has('data_base64')) {
+    throw fieldProblem(placeOf('data_base64'), 'is not taken; send the event as JSON in "data"');
+  }
+  const type = attributes.get('datacontenttype');
+  if (typeof type === 'string' && !JSON_TYPE.test(type)) {
+    throw fieldProblem(placeOf('datacontenttype'), 'must be application/json, or left out');
+  }
+  for (const [name, each] of set) {
+    if (name === 'data') continue;
+    if (!ATTRIBUTE_NAME.test(name)) {
+      const why =
+        'is no name of a CloudEvents attribute (lower case letters and digits); what is yours goes into "data"';
+      throw fieldProblem(placeOf(name), why);
+    }
+    if (typeof each === 'object') throw fieldProblem(placeOf(name), 'must be a string, a number or a boolean');
+  }
+  // No member of its own can be __proto__ by now, save in data, which is taken as it is.
+  return Object.fromEntries(set);
+}
+
+function readIdentity(cloud: CloudEvent, placeOf: (path: string) => string): string {
+  const eventId = eventIdOf(cloud);
+  if (!shapeId(eventId).ok) {
+    throw fieldProblem(placeOf('id'), 'and "source" together must have at most 127 characters; shorten either');
+  }
+  // Else two would be the same event: this one, and the one that has it apart.
+  if (cloudIdentityOf(eventId).source !== cloud.source) {
+    throw fieldProblem(
+      placeOf('id'),
+      `holds a source of its own; write that into "source" in place of ${PLAIN_SOURCE}`,
+    );
+  }
+  return eventId;
+}
+
+function readResourceId({ subject, data }: CloudEvent, placeOf: (path: string) => string): string {
+  const id = data.resource.id ?? subject;
+  if (id === undefined) throw fieldProblem(placeOf('data.resource.id'), 'is missing; give it here or as "subject"');
+  if (subject !== undefined && subject !== id) {
+    throw fieldProblem(placeOf('subject'), 'must be the same as data.resource.id; leave out either');
+  }
+  return id;
+}
+
+function readTypes({ type, data }: CloudEvent, placeOf: (path: string) => string): PublishedEvent['events'] {
+  const events = data.events ?? [{ type }];
+  if (events.some((each) => each.type === type)) return events;
+  throw fieldProblem(placeOf('type'), 'must be one of the types in data.events, written in the same way');
+}
+
+/** Where a field of an event stands in a CloudEvent. */
+function pathInCloudEvent(path: string, hasTypes: boolean): string {
+  if (path === '' || path === 'id') return path;
+  if (path === 'occurredAt') return 'time';
+  if (path === 'events[0].type' && !hasTypes) return 'type';
+  return joinPath('data', path);
+}
