@@ -1,3 +1,4 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 
 /**
@@ -112,4 +113,5 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_3,
   // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
   'CREATE INDEX settled_of_client ON settled (client_id)',
+  AUDIT_IN_FULL,
 ];
