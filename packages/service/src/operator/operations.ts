@@ -1,5 +1,6 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { AuditPage } from './audit-page.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { Liveness, Readiness } from './health-routes.ts';
@@ -18,7 +19,7 @@ import { ReloadedKey } from './signing-keys.ts';
 import { StatisticsAnswer } from './statistics-schemas.ts';
 import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
-import { AuditPage, Status } from './upkeep-routes.ts';
+import { Status } from './upkeep-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {

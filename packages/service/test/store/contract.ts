@@ -1,4 +1,5 @@
 import { describe, type TestContext } from 'node:test';
+import { describeAudit } from './contract-audit.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
@@ -44,6 +45,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describePolling(openFor);
     describeRedelivery(openFor);
     describeRetention(openFor);
+    describeAudit(openFor);
     describeChanges(openFor);
     describeWatching(openFor);
     describeModel(openFor);

@@ -1,3 +1,4 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 
 /** One step of the schema. */
@@ -169,4 +170,5 @@ export const MIGRATIONS: readonly Migration[] = [
     oldestCompatible: 1,
     sql: ACTIVITY_SCHEMA,
   },
+  { version: 4, name: 'audit in full, only added to', oldestCompatible: 1, sql: AUDIT_IN_FULL },
 ];

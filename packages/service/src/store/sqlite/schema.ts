@@ -1,3 +1,4 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 
@@ -115,4 +116,6 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX settled_of_client ON settled (client_id)',
   // What is looked at while it runs, and counted.
   SCHEMA_ACTIVITY,
+  // Who changed what, in full, and only added to.
+  AUDIT_IN_FULL,
 ];
