@@ -6,6 +6,7 @@ import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
+import { publishCommand } from './publish.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
@@ -22,6 +23,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(migrateCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
+    .addCommand(publishCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())
