@@ -1,5 +1,6 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { ShownNotification } from './notifications.ts';
@@ -7,7 +8,6 @@ import { ok, operation, problemResponses } from './operations-common.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { ProblemDetails } from './problem.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { ReloadedKey } from './signing-keys.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
-import { eventIdOf } from '../../operator/cloud-events.ts';
+import { eventIdOf } from '../../operator/cloud-event-names.ts';
 
 /** A line as it stands in the file. */
 export interface RawLine {

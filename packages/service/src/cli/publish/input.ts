@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, fstatSync, openSync } from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
@@ -14,8 +14,10 @@ export interface Input {
   readonly file: string | undefined;
   /** Undefined: nobody knows. */
   readonly sizeBytes: number | undefined;
-  /** What is behind a place. */
+  /** What is behind a place. May be called once. */
   read(offsetBytes: number): Readable;
+  /** Hashes what is before a place. @returns undefined when there is less */
+  hash(offsetBytes: number): Hash | undefined;
 }
 
 const CHUNK_BYTES = 262_144;
@@ -26,7 +28,13 @@ export function openInput(file: string): Input {
     if (process.stdin.isTTY) {
       throw new CliError(EXIT_CONFIGURATION, 'Name the file to publish, or send the events to standard input.');
     }
-    return { name: 'standard input', file: undefined, sizeBytes: undefined, read: () => process.stdin };
+    return {
+      name: 'standard input',
+      file: undefined,
+      sizeBytes: undefined,
+      read: () => process.stdin,
+      hash: () => undefined,
+    };
   }
   try {
     const fd = openSync(file, 'r');
@@ -37,8 +45,8 @@ export function openInput(file: string): Input {
       name: file,
       file: isRegular ? file : undefined,
       sizeBytes: isRegular ? stat.size : undefined,
-      read: (start) =>
-        createReadStream('', { fd, highWaterMark: CHUNK_BYTES, ...(isRegular && { start }), autoClose: false }),
+      read: (start) => createReadStream('', { fd, highWaterMark: CHUNK_BYTES, ...(isRegular && { start }) }),
+      hash: (offsetBytes) => hashOf(fd, offsetBytes),
     };
   } catch (error) {
     if (error instanceof CliError) throw error;
@@ -49,7 +57,7 @@ export function openInput(file: string): Input {
 }
 
 /** Where a run goes on. @throws {CliError} when the file is not the one that was published so far, or to somewhere else */
-export async function startOf(input: Input, progress: Progress | undefined, operatorUrl: string): Promise<Start> {
+export function startOf(input: Input, progress: Progress | undefined, operatorUrl: string): Start {
   if (progress === undefined || progress.offsetBytes === 0) return beginning();
   const { offsetBytes, lines } = progress;
   const of = progressFileOf(input.name);
@@ -57,19 +65,23 @@ export async function startOf(input: Input, progress: Progress | undefined, oper
     const why = `${of} is of publishing to ${progress.operatorUrl}, and not to ${operatorUrl}`;
     throw new CliError(EXIT_CONFIGURATION, `${why}; publish to the same, or begin anew with --restart.`);
   }
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of input.read(0)) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    const part = chunk.subarray(0, offsetBytes - bytes);
-    hash.update(part);
-    bytes += part.length;
-    if (bytes === offsetBytes) break;
-  }
-  if (bytes < offsetBytes || hash.copy().digest('hex') !== progress.sha256) {
+  const hash = input.hash(offsetBytes);
+  if (hash === undefined || hash.copy().digest('hex') !== progress.sha256) {
     const why = `${input.name} was changed in its first ${lines} lines, which are published already`;
     const remedy = 'put the file back, or begin anew with --restart: events that are the same are not published twice';
     throw new CliError(EXIT_CONFIGURATION, `${why}; ${remedy}.`);
   }
   return { offsetBytes, lines, hash };
+}
+
+function hashOf(fd: number, offsetBytes: number): Hash | undefined {
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (let at = 0; at < offsetBytes; ) {
+    const read = readSync(fd, chunk, 0, Math.min(CHUNK_BYTES, offsetBytes - at), at);
+    if (read === 0) return undefined;
+    hash.update(chunk.subarray(0, read));
+    at += read;
+  }
+  return hash;
 }

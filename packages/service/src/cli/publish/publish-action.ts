@@ -44,7 +44,7 @@ export async function publish(file: string, flags: PublishFlags): Promise<void> 
   await withOperatorClient(flags, async (client) => {
     const operatorUrl = new URL(flags.operatorUrl).origin;
     const progress = input.file === undefined || flags.restart === true ? undefined : readProgress(input.file);
-    const start = await startOf(input, progress, operatorUrl);
+    const start = startOf(input, progress, operatorUrl);
     const rejected = openRejected(flags, progress);
     const saver = createSaver({ file: input.file, operatorUrl, rejected, start, clock: systemClock });
     const display = createDisplay({

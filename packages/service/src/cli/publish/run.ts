@@ -62,7 +62,8 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
     for await (const batch of batches) {
       if (reading.signal.aborted) break;
       begin(batch);
-      while (underWay.size >= inFlightMax) await Promise.race(underWay);
+      // Counted from the oldest that is not done: one that waits holds up the others, or they would run far ahead of it.
+      while (begun.length >= inFlightMax && !reading.signal.aborted) await Promise.race(underWay);
       if (reading.signal.aborted) break;
     }
     hasEnded = !reading.signal.aborted;

@@ -1,6 +1,6 @@
 import { isJsonObject, shapeOf } from '@tidings/protocol';
 import type { Clock } from '../../base/clock.ts';
-import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/publish-forms.ts';
+import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-event-names.ts';
 import { PublishAnswer } from '../../operator/publish-schemas.ts';
 import type { OperatorClient, OperatorReply } from '../operator-client.ts';
 import type { BadLine, EventLine } from './event-line.ts';
@@ -194,9 +194,14 @@ function firstOfIds(lines: readonly EventLine[], { body }: Refusal): number {
 }
 
 /** What the service says of an element of a batch, said of a line. */
-function badLineOf({ number, bytes }: EventLine, { status, body, detail }: Refusal): BadLine {
-  const said = (detail ?? `was answered ${status}`).replace(AT, '');
+function badLineOf({ number, bytes, eventId }: EventLine, { status, body, detail }: Refusal): BadLine {
+  const line = { kind: 'bad', number, bytes } as const;
+  if (status === 409) {
+    const why = `Other content was published under its id (${eventId}); give each event an id of its own.`;
+    return { ...line, why, field: 'id' };
+  }
+  const said = (detail ?? ` was answered ${status}.`).replace(AT, '');
+  const field = fieldOf(body)?.replace(AT, '');
   const why = said.startsWith(' ') ? `The line${said}` : said;
-  const field = fieldOf(body)?.replace(AT, '') || (status === 409 ? 'id' : undefined);
-  return { kind: 'bad', number, bytes, why, ...(field !== undefined && { field }) };
+  return { ...line, why, ...(field !== undefined && field !== '' && { field }) };
 }
