@@ -6,6 +6,7 @@ import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
+import { publishCommand } from './publish.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
@@ -26,6 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())
     .addCommand(tailCommand())
+    .addCommand(publishCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())

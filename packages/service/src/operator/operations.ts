@@ -1,6 +1,7 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
 import { AuditPage } from './audit-page.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { Liveness, Readiness } from './health-routes.ts';
@@ -11,7 +12,6 @@ import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import type { OperationId } from './roles.ts';
