@@ -20,6 +20,8 @@ export interface ExampleCall {
   readonly body?: (world: World) => object | string;
   /** Default: application/json. */
   readonly contentType?: string;
+  /** The answer does not end: only its head is looked at. */
+  readonly isEndless?: boolean;
   /** What it is answered when it is allowed. Default: 200. */
   readonly status?: number;
   /** Why a change is not in the audit. Whatever is not a GET must be there unless this says why. */
@@ -62,6 +64,9 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
 
   getStatus: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },
+
+  followStream: { role: 'viewer', isEndless: true },
+  getStatistics: { role: 'viewer', query: '?resolution=minute' },
 
   reloadSigningKeys: { role: 'administrator', notAudited: 'it is the same key' },
 

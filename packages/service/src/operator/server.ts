@@ -16,6 +16,8 @@ import { createPublishingGate, type PublishingGate } from './publishing-gate.ts'
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { forOperation } from './roles.ts';
 import { registerSigningKeyRoutes } from './signing-keys.ts';
+import { registerStatisticsRoute } from './statistics-routes.ts';
+import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
@@ -49,6 +51,8 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
+  registerStreamRoute(app, options);
+  registerStatisticsRoute(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

@@ -11,8 +11,12 @@ import type { BankEvent, Store } from '../../src/store/store.ts';
 // CloudEvents through the front door of the operator API; what was read is caught where it would be published.
 
 const TOKENS = [
-  { name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0', role: 'administrator' },
-] as const;
+  {
+    name: 'alice',
+    role: 'publisher',
+    sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',
+  } as const,
+];
 const ONE = 'application/cloudevents+json';
 const BATCH = 'application/cloudevents-batch+json';
 

@@ -16,6 +16,7 @@ import { describeRetention } from './contract-retention.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
+import { describeWatching } from './contract-watching.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -46,6 +47,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeRetention(openFor);
     describeAudit(openFor);
     describeChanges(openFor);
+    describeWatching(openFor);
     describeModel(openFor);
   });
 }

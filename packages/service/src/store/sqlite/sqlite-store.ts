@@ -10,6 +10,7 @@ import {
   type StoreChange,
   StoreError,
 } from '../store.ts';
+import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { AwaitingTable } from './awaiting.ts';
@@ -62,6 +63,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
     retention: new RetentionTables(database, clients, awaiting, audit),
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database),
+    activity: new ActivityTables(database),
   };
 }
 
@@ -88,6 +90,7 @@ function storeOn(parts: Parts, wal: Wal): Store {
     ...registering(parts, writes, tell),
     ...delivering(parts, writes, tell),
     ...operating(parts, writes, tell),
+    ...watching(parts, writes),
     poll: (poll) => writes.run(() => parts.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -229,6 +232,28 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
     counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
     audit: (entry) => writes.run(() => audit.add(entry)),
     auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
+  };
+}
+
+type Watching = Pick<
+  Store,
+  'appendActivity' | 'activityAfter' | 'activityBounds' | 'putStatistics' | 'statistics' | 'dropWatched'
+>;
+
+/** The activity log and the statistics. */
+function watching({ activity }: Parts, writes: WriteQueue): Watching {
+  return {
+    appendActivity: (appended) => writes.run(() => activity.append(appended)),
+    activityAfter: async (id, limit) => {
+      const rows = await read(() => activity.after(id, limit));
+      // Nobody is shown an id that a power cut could take back, and which would then be given to something else.
+      await writes.synced();
+      return rows;
+    },
+    activityBounds: (sinceMs) => read(() => activity.bounds(sinceMs)),
+    putStatistics: (buckets) => writes.run(() => activity.put(buckets)),
+    statistics: (query) => read(() => activity.statistics(query)),
+    dropWatched: (retention) => writes.run(() => activity.drop(retention)),
   };
 }
 
