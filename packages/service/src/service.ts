@@ -7,6 +7,7 @@ import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
+import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
@@ -16,6 +17,7 @@ import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
+import { BY_SERVICE } from './store/audit.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
@@ -104,16 +106,31 @@ export async function startService(config: Config, surroundings: Surroundings): 
     const reload = async () => {
       // All that is new is looked at before any of it is used.
       const renewed = await readMaterial(readConfig());
+      refuseOtherClients(material, renewed);
       const key = await parts.keys.reload();
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
       log.info(key, 'the signing key was read anew, and the certificates of the listeners');
+      if (key.changed) await auditKeyChange(key.kid, { store, clock, log });
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Whether callers must have a certificate is settled when a listener is made: new roots alone would let others in. */
+function refuseOtherClients(material: Material, renewed: Material): void {
+  if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
+  throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
+}
+
+/** It is in use by then, so that a store which fails changes nothing about it. */
+async function auditKeyChange(kid: string, { store, clock, log }: Pick<Ingredients, 'store' | 'clock' | 'log'>) {
+  const what = { action: 'signing-key-changed', subject: kid, detail: {}, after: { kid } };
+  const entry = { ...BY_SERVICE, ...what, atMs: clock.nowMs() };
+  await store.audit(entry).catch((error: unknown) => log.error({ err: error, ...entry }, 'not kept in the audit'));
 }
 
 interface Ingredients {

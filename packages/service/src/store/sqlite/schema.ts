@@ -116,6 +116,6 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX settled_of_client ON settled (client_id)',
   // What is looked at while it runs, and counted.
   SCHEMA_ACTIVITY,
-  // Who changed what, in full, and only added to.
+  // Who changed what, in full, and never taken back.
   AUDIT_IN_FULL,
 ];
