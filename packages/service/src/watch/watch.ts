@@ -21,6 +21,7 @@ export interface Watch {
 /** What it works with. */
 export interface WatchOptions {
   readonly activity: Config['activity'];
+  readonly statistics: Pick<Config['statistics'], 'writeMs'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -29,8 +30,8 @@ export interface WatchOptions {
 }
 
 /** Makes activity log, live stream and statistics. Nothing runs until something happens or somebody looks. */
-export function createWatch({ activity, ...parts }: WatchOptions): Watch {
-  const statistics = new Statistics(parts);
+export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
+  const statistics = new Statistics({ ...parts, writeMs });
   if (!activity.isKept) {
     return { observer: statistics, stream: undefined, statistics, stop: () => statistics.stop() };
   }
