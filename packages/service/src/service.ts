@@ -2,6 +2,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { renewTls } from './base/http-server.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
@@ -42,10 +43,11 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid anew, so that keys rotate without a restart: everything that is signed from then on
-   * is signed with it. Other settings stay as they are.
+   * Reads the signing key and its kid anew, and the certificates, keys and client roots of the listeners, so that they are
+   * renewed without a restart: everything that is signed from then on is signed with the key, and connections made from
+   * then on get the certificates. Other settings and files stay as they are.
    *
-   * @throws {StartUpError} when the new key is not good; the one before it stays in use
+   * @throws {StartUpError} when any of it is not good; all stays as it was
    */
   reload(): Promise<void>;
   /**
@@ -60,7 +62,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
@@ -98,7 +100,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
-      log.info(await parts.keys.reload(), 'the signing key was read anew');
+      // All that is new is looked at before any of it is used.
+      const renewed = await readMaterial(readConfig());
+      const key = await parts.keys.reload();
+      renewTls(parts.api.server, renewed.apiTls);
+      renewTls(parts.operator, renewed.operatorTls);
+      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -227,7 +234,7 @@ function assembleApi(
   const { clockSkewSeconds } = tokens;
   const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
   const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
     ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
