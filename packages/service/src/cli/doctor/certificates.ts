@@ -44,7 +44,7 @@ export function checkRoots({ config, clock }: Examination): readonly Finding[] {
 function checkRootFile({ setting, file }: NamedFile, nowMs: number): readonly Finding[] {
   try {
     const roots = certificatesIn(readCertificates(setting, file));
-    const remedy = `Take it out of ${file}, put the one that replaced it there, and start the service anew.`;
+    const remedy = `Put the one that replaced it into ${file}, and ${takeUp(setting)}.`;
     const named = (root: X509Certificate) => `The root "${nameOf(root)}" of "${setting}"`;
     return roots.flatMap((root) => checkValidity('roots', root, { what: named(root), remedy, nowMs }));
   } catch (error) {
@@ -63,7 +63,7 @@ function checkIdentity(identity: Identity, { clock }: Examination): readonly Fin
   }
   const chain = certificatesIn(readFileSync(certificateFile, 'utf8'));
   const nowMs = clock.nowMs();
-  const remedy = `Have it renewed, replace ${certificateFile}, and start the service anew.`;
+  const remedy = `Have it renewed, replace ${certificateFile}, and ${takeUp(section)}.`;
   const findings = chain.flatMap((certificate, at) => {
     const what = `The ${at === 0 ? 'certificate' : `intermediate "${nameOf(certificate)}"`} of "${section}"`;
     return checkValidity('certificates', certificate, { what, remedy, nowMs });
@@ -74,6 +74,11 @@ function checkIdentity(identity: Identity, { clock }: Examination): readonly Fin
   return [
     ok('certificates', `The certificate of "${section}" fits its key and is valid until ${dayOf(leaf.validToDate)}.`),
   ];
+}
+
+/** How a service that runs gets to know of a new file. */
+function takeUp(setting: string): string {
+  return /^(?:api|operator)\.tls\b/.test(setting) ? 'send the service SIGHUP' : 'start the service anew';
 }
 
 /** Each by itself is good, and they do not belong together. */

@@ -66,7 +66,7 @@ function findingOf(holder: Holder, where: string, inUse: StartUpError): Finding 
   if (holder === 'other') return refusal('listeners', inUse, 'Stop what uses it.');
   const what = `${Where} is held by something that shows another certificate than the configured one.`;
   const remedy =
-    'If it is Tidings, restart it so that it takes the renewed certificate; otherwise stop what uses the port.';
+    'If it is Tidings, send it SIGHUP, so that it takes the renewed certificate; otherwise stop what uses the port.';
   return warning('listeners', what, remedy);
 }
 
