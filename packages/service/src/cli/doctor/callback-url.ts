@@ -76,7 +76,7 @@ async function checkTls(
     return [
       fault(
         CHECK,
-        `${hostname} (${host}) cannot be reached over TLS (${errorClass}: ${detail}).`,
+        `${hostname}, at ${host}, cannot be reached over TLS (${errorClass}: ${detail}).`,
         REMEDIES[errorClass],
       ),
     ];
