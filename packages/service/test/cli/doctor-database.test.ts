@@ -175,19 +175,25 @@ describe('the PostgreSQL database', async () => {
     ...{ password: 'sesame', tls: loopback, settings: { max_connections: 30 } },
   });
   after(() => server.stop());
-  const shared = await server.createDatabase();
+  const [migrated, empty] = [await server.createDatabase('migrated'), await server.createDatabase('empty')];
 
-  /** An installation on a database that is migrated. @param url of one that the test changes */
-  async function installed(t: TestContext, url = shared): Promise<Installation & { readonly name: string }> {
-    await openInstance(t, url, { password: 'sesame' });
-    return installedOn(t, url);
+  /** An installation on a database that is migrated. */
+  async function installed(t: TestContext): Promise<Installation> {
+    await openInstance(t, migrated, { password: 'sesame' });
+    return installedOn(t, migrated);
   }
 
-  function installedOn(t: TestContext, url: string): Installation & { readonly name: string } {
+  function installedOn(t: TestContext, url: string): Installation {
     const it = install(t);
     it.write('password', 'sesame\n');
     it.set('store', { url, passwordFile: 'password', caFile: 'roots.pem' });
-    return { ...it, name: new URL(url).pathname.slice(1) };
+    return it;
+  }
+
+  /** Changes something until the test ends. */
+  async function change(t: TestContext, sql: string, back: string, database?: string): Promise<void> {
+    await server.run(sql, database);
+    t.after(() => server.run(back, database));
   }
   const told = (check: Finding['check'], severity: 'error' | 'warning', what: RegExp, remedy: RegExp) => ({
     ...{ check, severity, what, remedy },
@@ -204,25 +210,26 @@ describe('the PostgreSQL database', async () => {
   });
 
   test('that is not migrated', async (t) => {
-    const it = installedOn(t, await server.createDatabase());
+    const it = installedOn(t, empty);
     const remedy = /^Run: tidings migrate --config \S+tidings\.json$/;
     assertTold(await it.faults(), told('migrations', 'error', /has schema 0, and this version needs \d+/, remedy));
     it.set('store.isMigratedAtStart', true);
     assert.deepEqual(await it.faults(), []);
-    const tables = await server.run("SELECT 1 FROM pg_class WHERE relname = 'schema_version'", it.name);
+    const tables = await server.run("SELECT 1 FROM pg_class WHERE relname = 'schema_version'", 'empty');
     assert.deepEqual(tables, [], 'it was changed');
   });
 
   test('of a newer version', async (t) => {
-    const it = await installed(t, await server.createDatabase());
-    await server.run("INSERT INTO schema_version VALUES (99, 'later', 99)", it.name);
+    const it = await installed(t);
+    const later = "INSERT INTO schema_version VALUES (99, 'later', 99)";
+    await change(t, later, 'DELETE FROM schema_version WHERE version = 99', 'migrated');
     const what = /brought to schema 99 by a newer version/;
     assertTold(await it.faults(), told('migrations', 'error', what, /newer version/));
   });
 
   test('that is another program’s', async (t) => {
-    const it = installedOn(t, await server.createDatabase());
-    await server.run('CREATE TABLE a (b int)', it.name);
+    const it = installedOn(t, empty);
+    await server.run('CREATE TABLE a (b int)', 'empty');
     const what = /holds tables of another program/;
     assertTold(await it.faults(), told('migrations', 'error', what, /a database of its own .*"store\.url"/));
   });
@@ -240,24 +247,23 @@ describe('the PostgreSQL database', async () => {
   });
 
   test('that does not wait for its disk', async (t) => {
-    const it = await installed(t, await server.createDatabase());
-    await server.run(`ALTER DATABASE ${it.name} SET synchronous_commit = off`);
+    const it = await installed(t);
+    const name = 'synchronous_commit';
+    await change(t, `ALTER DATABASE migrated SET ${name} = off`, `ALTER DATABASE migrated RESET ${name}`);
     const what = /"synchronous_commit" is off: .*can be lost/;
     assertTold(await it.faults(), told('database', 'error', what, /ALTER SYSTEM SET synchronous_commit = on/));
   });
 
   test('that is read-only', async (t) => {
-    const it = await installed(t, await server.createDatabase());
-    await server.run(`ALTER DATABASE ${it.name} SET default_transaction_read_only = on`);
+    const it = await installed(t);
+    const name = 'default_transaction_read_only';
+    await change(t, `ALTER DATABASE migrated SET ${name} = on`, `ALTER DATABASE migrated RESET ${name}`);
     assertTold(await it.faults(), told('database', 'error', /read-only/, /Name the primary in "store\.url"/));
   });
 
   test('in which the user may make nothing', async (t) => {
-    const it = await installed(t, await server.createDatabase());
-    await server.run(
-      `ALTER DATABASE ${it.name} OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC`,
-      it.name,
-    );
+    const it = await installed(t);
+    await change(t, 'ALTER DATABASE migrated OWNER TO postgres', 'ALTER DATABASE migrated OWNER TO tidings');
     assertTold(await it.faults(), told('database', 'error', /may not make tables/, /ALTER DATABASE .* OWNER TO/));
   });
 
@@ -278,13 +284,13 @@ describe('the PostgreSQL database', async () => {
   });
 
   test('that does not exist', async (t) => {
-    const it = installedOn(t, shared);
+    const it = installedOn(t, empty);
     it.set('store.url', `postgres://tidings@127.0.0.1:${server.port}/nothing`);
     assertTold(await it.faults(), told('database', 'error', /"nothing" does not exist/, /Create the database/));
   });
 
   test('at which nobody listens', async (t) => {
-    const it = installedOn(t, shared);
+    const it = installedOn(t, empty);
     it.set('store.url', 'postgres://tidings@127.0.0.1:1/tidings');
     assertTold(
       await it.faults(),
@@ -294,7 +300,7 @@ describe('the PostgreSQL database', async () => {
 
   test('whose user is a superuser', async (t) => {
     const it = await installed(t);
-    it.set('store.url', `postgres://postgres@127.0.0.1:${server.port}/${it.name}`);
+    it.set('store.url', `postgres://postgres@127.0.0.1:${server.port}/migrated`);
     assertTold(await it.faults(), told('database', 'warning', /connects as a superuser/, /docs\/postgresql\.md/));
   });
 
