@@ -30,6 +30,7 @@ import { createMetrics, type Metrics } from './watch/metrics.ts';
 import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
 import { createTracing } from './watch/tracing.ts';
+import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -83,11 +84,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { clock, place } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
+  const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
-    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
     metrics,
-    observer: observers([metrics, createTracing()]),
+    observer: observers([metrics, createTracing(), watch.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -116,6 +118,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
 
 interface Ingredients {
   readonly config: Config;
+  readonly watch: Watch;
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -134,6 +137,7 @@ interface Parts {
   readonly operator: FastifyInstance;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
+  readonly watch: Watch;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -142,7 +146,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random, metrics, observer } = ingredients;
+  const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -161,7 +165,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     identityProvider,
@@ -172,9 +176,17 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     onDue: wake,
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld });
-  const sweeper = startSweeper({ ...config.retention, store, clock, log });
+  const sweeper = openSweeper(ingredients);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
-  return { keys, api, operator, engine, sweeper, wake, clients: closing, setPublicUrl };
+  return { keys, api, operator, engine, sweeper, watch, wake, clients: closing, setPublicUrl };
+}
+
+function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
+  const { activity, statistics, retention } = config;
+  const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
+  return startSweeper({
+    ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
+  });
 }
 
 function createIdentityProvider({ config, material, clock, log }: Ingredients) {
@@ -263,9 +275,9 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper } = parts;
+  const { operator, api, engine, sweeper, watch } = parts;
   await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
-  await Promise.all(parts.clients.map((client) => client.close()));
+  await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
   await store.close();
 }
 

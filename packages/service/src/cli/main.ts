@@ -10,7 +10,9 @@ import { portalNotesCommand } from './portal-notes.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { statisticsCommand } from './statistics.ts';
 import { statusCommand } from './status.ts';
+import { tailCommand } from './tail.ts';
 import { tppsCommand } from './tpps.ts';
 
 /** Runs the command line. @returns the exit code */
@@ -24,6 +26,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(doctorCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
+    .addCommand(statisticsCommand())
+    .addCommand(tailCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())

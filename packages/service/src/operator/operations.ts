@@ -1,5 +1,6 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { AuditPage } from './audit-page.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { Liveness, Readiness } from './health-routes.ts';
@@ -8,14 +9,17 @@ import { ok, operation, problemResponses } from './operations-common.ts';
 import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
+import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import type { OperationId } from './roles.ts';
 import { ReloadedKey } from './signing-keys.ts';
+import { StatisticsAnswer } from './statistics-schemas.ts';
+import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
-import { AuditPage, Status } from './upkeep-routes.ts';
+import { Status } from './upkeep-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {
@@ -36,6 +40,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
       { name: 'Health', description: 'For load balancers and for Prometheus.' },
+      { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -45,6 +50,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...upkeepPaths(),
       ...signingKeyPaths(),
       ...healthPaths(),
+      ...watchPaths(),
       ...documentPaths(),
     },
     components: {
@@ -86,6 +92,8 @@ function schemas(): Record<string, object> {
     ReloadedKey: described(ReloadedKey, {}),
     Liveness: described(Liveness, {}),
     Readiness: described(Readiness, {}),
+    StatisticsAnswer: described(StatisticsAnswer, {}),
+    StreamedActivity: described(StreamedActivity, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }

@@ -8,6 +8,8 @@ import type { Store } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
+import type { Observer } from '../watch/observer.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { OperatorToken } from './authenticate.ts';
 
 /** What the bank-facing API is made of. */
@@ -43,6 +45,10 @@ export interface OperatorOptions {
   readonly isDelivering?: (() => boolean) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
+  /** Live stream and statistics; undefined: they answer 501. */
+  readonly watch?: Pick<Watch, 'stream' | 'statistics'> | undefined;
+  /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }
 
 /** What reloading the signing key came to. */

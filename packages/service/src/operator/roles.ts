@@ -28,6 +28,9 @@ export const LEAST_ROLES = {
   getStatus: 'viewer',
   listAudit: 'viewer',
 
+  followStream: 'viewer',
+  getStatistics: 'viewer',
+
   reloadSigningKeys: 'administrator',
 
   getMetrics: 'viewer',

@@ -8,6 +8,7 @@ import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { writeNotification } from './notifications.ts';
+import { operatorDocument } from './operations.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
@@ -15,6 +16,8 @@ import { createPublishingGate, type PublishingGate } from './publishing-gate.ts'
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { forOperation } from './roles.ts';
 import { registerSigningKeyRoutes } from './signing-keys.ts';
+import { registerStatisticsRoute } from './statistics-routes.ts';
+import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
@@ -32,7 +35,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     reply.header('cache-control', 'no-store');
   });
   const credentials = { tokens: options.tokens, oidc: options.identityProvider };
-  guardRoutes(app, ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  guardRoutes(app, operatorDocument('/'), ({ headers }) => authenticateOperator(headers.authorization, credentials));
   app.setErrorHandler((error, request, reply) => {
     sendProblem(error, request, reply);
   });
@@ -48,6 +51,8 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
+  registerStreamRoute(app, options);
+  registerStatisticsRoute(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

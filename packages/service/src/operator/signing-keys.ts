@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { StartUpError } from '../base/start-up-error.ts';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { forOperation } from './roles.ts';
@@ -24,7 +25,8 @@ export function registerSigningKeyRoutes(app: FastifyInstance, options: Operator
       const { kid, changed } = await reloadSigningKeys();
       request.log.info({ operator: request.operatorName, kid, changed }, 'signing key reloaded');
       if (changed) {
-        const entry = { actor: request.operatorName, action: 'signing-key-changed', subject: kid, detail: {} };
+        const what = { action: 'signing-key-changed', subject: kid, detail: {}, after: { kid } };
+        const entry = { ...auditActorOf(request), ...what };
         await store.audit({ ...entry, atMs: clock.nowMs() }).catch((error: unknown) => {
           request.log.error({ err: error, ...entry }, 'not kept in the audit');
         });

@@ -1,5 +1,6 @@
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { readPage, refuseOthers } from './read-page.ts';
@@ -24,7 +25,7 @@ const shapeBringBack = shapeOf(BringBack);
 /** The TPP registry of the operator API. */
 export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
   const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
-  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged });
+  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged, observer: options.observer });
 
   app.get<WithPage>(TPPS, forOperation('listTpps'), (request) => listTpps(request.query, options));
 
@@ -116,5 +117,5 @@ function preconditionsOf(request: FastifyRequest): Preconditions {
 }
 
 function operatorOf(request: FastifyRequest): Operator {
-  return { name: request.operatorName, log: request.log };
+  return { name: request.operatorName, audited: auditActorOf(request), log: request.log };
 }

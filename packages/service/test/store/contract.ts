@@ -1,4 +1,5 @@
 import { describe, type TestContext } from 'node:test';
+import { describeAudit } from './contract-audit.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
@@ -15,6 +16,7 @@ import { describeRetention } from './contract-retention.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
+import { describeWatching } from './contract-watching.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -43,7 +45,9 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describePolling(openFor);
     describeRedelivery(openFor);
     describeRetention(openFor);
+    describeAudit(openFor);
     describeChanges(openFor);
+    describeWatching(openFor);
     describeModel(openFor);
   });
 }

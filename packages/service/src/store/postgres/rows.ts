@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type {
+  ActivityEntry,
   Attempt,
   ClaimedNotification,
   NotificationRecord,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
+  Tally,
   Target,
   Tpp,
   TraceContext,
@@ -143,6 +145,15 @@ export function targetOf(row: Row): Target {
 export function traceContextOf(row: Row): TraceContext | undefined {
   const trace = optionalText(row, 'trace');
   return trace === undefined ? undefined : JSON.parse(trace);
+}
+
+/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
+export function entriesOf(row: Row): readonly ActivityEntry[] {
+  return JSON.parse(text(row, 'entries'));
+}
+
+export function tallyOf(row: Row): Tally {
+  return JSON.parse(text(row, 'tally'));
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

@@ -1,4 +1,6 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
+import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -112,4 +114,8 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_3,
   // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
   'CREATE INDEX settled_of_client ON settled (client_id)',
+  // What is looked at while it runs, and counted.
+  SCHEMA_ACTIVITY,
+  // Who changed what, in full, and only added to.
+  AUDIT_IN_FULL,
 ];
