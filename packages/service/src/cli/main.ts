@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
@@ -23,6 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
+    .addCommand(doctorCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())
