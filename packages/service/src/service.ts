@@ -15,7 +15,7 @@ import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
-import { openStore } from './store/open-store.ts';
+import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
@@ -72,9 +72,9 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const material = await readMaterial(config);
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
-  const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const { store, clock, place, backUp } = await openStore(config.store, { clock: local, log });
   const parts = await assemble({
-    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, material, clientCertificate, store, backUp, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
   }).catch(async (error) => {
     await store.close();
@@ -102,6 +102,7 @@ interface Ingredients {
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
+  readonly backUp: BackUp | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -144,6 +145,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
+    backUp: ingredients.backUp,
     onTppChanged: wake,
     onDue: wake,
   });

@@ -29,13 +29,16 @@ export interface OperatorCall {
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
+// A large store takes its time to copy, and nothing is said until that is done.
+const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
 /** A client of the operator API of a running service: TLS verified, time and size of answers bounded. */
 export class OperatorClient {
   readonly #target: OperatorTarget;
   readonly #agent: Agent;
 
-  constructor(target: OperatorTarget) {
+  /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
+  constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
     this.#agent = new Agent({
       connect: {
@@ -43,9 +46,9 @@ export class OperatorClient {
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
-      headersTimeout: ANSWER_TIMEOUT_MS,
+      headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
       bodyTimeout: ANSWER_TIMEOUT_MS,
-      maxResponseSize: ANSWER_BYTES_MAX,
+      maxResponseSize: isDownload ? -1 : ANSWER_BYTES_MAX,
       allowH2: false,
     });
   }
@@ -55,9 +58,34 @@ export class OperatorClient {
     const { status, bytes, entityTag } = await this.#exchange(call);
     const body = this.#parse(bytes);
     if (status >= 200 && status < 300) return { body, entityTag };
+    throw this.#refusal(status, body);
+  }
+
+  /**
+   * A call whose answer is a file.
+   *
+   * @param take is given the file piece by piece, and how long all of it is; the next piece waits for it
+   * @throws {CliError} when it is refused, or ends early; whatever `take` throws
+   */
+  async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    if (status !== 200) throw this.#refusal(status, this.#parse(new Uint8Array(await body.arrayBuffer())));
+    const bytesTotal = Number(headers['content-length']);
+    if (!Number.isSafeInteger(bytesTotal)) throw this.#strange('it does not say how long the file is');
+    const pieces: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    for (let bytes = 0; ; ) {
+      const piece = await pieces.next().catch((error: unknown) => {
+        throw new CliError(EXIT_FAILED, `The file ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}).`);
+      });
+      if (piece.done === true) return;
+      bytes += piece.value.length;
+      await take(piece.value, bytesTotal);
+    }
+  }
+
+  #refusal(status: number, body: unknown): CliError {
     const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-    if (detail === undefined) throw this.#strange(`it answered ${status}`);
-    throw new CliError(EXIT_FAILED, detail);
+    return detail === undefined ? this.#strange(`it answered ${status}`) : new CliError(EXIT_FAILED, detail);
   }
 
   /** A call whose answer is checked. @throws {CliError} */
@@ -75,9 +103,18 @@ export class OperatorClient {
     return this.#agent.destroy();
   }
 
-  async #exchange({ method, path, body, headers }: OperatorCall) {
+  async #exchange(call: OperatorCall) {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    const bytes = await body.arrayBuffer().catch((error: unknown) => {
+      throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
+    });
+    const { etag } = headers;
+    return { status, bytes: new Uint8Array(bytes), entityTag: typeof etag === 'string' ? etag : undefined };
+  }
+
+  async #request({ method, path, body, headers }: OperatorCall) {
     try {
-      const response = await request(`${this.#target.url}${path}`, {
+      return await request(`${this.#target.url}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.#target.token}`,
@@ -88,9 +125,6 @@ export class OperatorClient {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         dispatcher: this.#agent,
       });
-      const { etag } = response.headers;
-      const bytes = new Uint8Array(await response.body.arrayBuffer());
-      return { status: response.statusCode, bytes, entityTag: typeof etag === 'string' ? etag : undefined };
     } catch (error) {
       throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
     }
@@ -112,8 +146,10 @@ export class OperatorClient {
   }
 }
 
+const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';
+
 function sayUnreachable(url: string, error: unknown): string {
-  const code = systemErrorCode(error) ?? 'unknown';
+  const code = codeOf(error);
   const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
   if (/CERT|SIGNATURE|ISSUER/.test(code)) {
     const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';

@@ -51,12 +51,13 @@ function withOperatorFlags(command: Command): Command {
 export async function withOperatorClient<T>(
   flags: OperatorFlags,
   use: (client: OperatorClient) => Promise<T>,
+  { isDownload = false } = {},
 ): Promise<T> {
   const url = readUrl(flags.operatorUrl);
   const token = readToken(flags.tokenFile);
   const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
   const { OperatorClient: Client } = await import('./operator-client.ts');
-  const client = new Client({ url, token, ca });
+  const client = new Client({ url, token, ca }, isDownload);
   try {
     return await use(client);
   } finally {

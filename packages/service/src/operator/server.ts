@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { authenticateOperator } from './authenticate.ts';
+import { registerBackupRoute } from './backup.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
 import { writeNotification } from './notifications.ts';
@@ -53,6 +54,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
+  registerBackupRoute(app, options);
   registerDocumentRoutes(app, options);
   return app;
 }
