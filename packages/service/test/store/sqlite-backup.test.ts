@@ -141,17 +141,25 @@ test('a file that exists is not overwritten, and stays', async (t) => {
 });
 
 test('while another thread works with the database, a write runs when it is let in, and not before', async (t) => {
-  const { writes, write } = setUp(t);
-  let isWritten = false;
+  const { writes } = setUp(t);
+  let isRun = false;
   // Due already when the work begins: it waits all the same.
-  const written = write().then(() => {
-    isWritten = true;
+  const written = writes.run(() => {
+    isRun = true;
   });
   await writes.interleave(async (letIn) => {
     await turns();
-    assert.equal(isWritten, false);
+    assert.equal(isRun, false);
     letIn();
+    assert.equal(isRun, true);
+    const another = writes.run(() => {
+      isRun = false;
+    });
     await written;
+    await turns();
+    assert.equal(isRun, true);
+    letIn();
+    await another;
   });
 });
 
