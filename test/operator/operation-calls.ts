@@ -62,6 +62,8 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   getEvidence: { role: 'viewer', path: notification },
   redeliver: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }) },
 
+  backUp: { role: 'administrator', isEndless: true },
+
   getStatus: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
+import { backupCommand } from './backup.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
@@ -25,6 +26,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
+    .addCommand(backupCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())

@@ -51,13 +51,16 @@ export class TemporaryError extends CliError {}
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
+// A large store takes its time to copy, and nothing is said until that is done.
+const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
 /** A client of the operator API of a running service: TLS verified, time and size of answers bounded. */
 export class OperatorClient {
   readonly #target: OperatorTarget;
   readonly #agent: Agent;
 
-  constructor(target: OperatorTarget) {
+  /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
+  constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
     this.#agent = new Agent({
       connect: {
@@ -66,9 +69,9 @@ export class OperatorClient {
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
-      headersTimeout: ANSWER_TIMEOUT_MS,
+      headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
       bodyTimeout: ANSWER_TIMEOUT_MS,
-      maxResponseSize: ANSWER_BYTES_MAX,
+      maxResponseSize: isDownload ? -1 : ANSWER_BYTES_MAX,
       allowH2: false,
     });
   }
@@ -84,9 +87,34 @@ export class OperatorClient {
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+    const detail = detailOf(body);
     const retryAfterSeconds = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
     return { status, body, entityTag, detail, retryAfterSeconds };
+  }
+
+  /**
+   * A call whose answer is a file.
+   *
+   * @param take is given the file piece by piece, and how long all of it is; the next piece waits for it
+   * @throws {CliError} when it is refused, or ends early; whatever `take` throws
+   */
+  async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    if (status !== 200) {
+      const refusal = parseIfJson(new Uint8Array(await body.arrayBuffer()));
+      throw this.refused(status, detailOf(refusal));
+    }
+    const bytesTotal = Number(headers['content-length']);
+    if (!Number.isSafeInteger(bytesTotal)) throw this.#strange('it does not say how long the file is');
+    const pieces: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    for (let bytes = 0; ; ) {
+      const piece = await pieces.next().catch((error: unknown) => {
+        throw new CliError(EXIT_FAILED, `The file ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}).`);
+      });
+      if (piece.done === true) return;
+      bytes += piece.value.length;
+      await take(piece.value, bytesTotal);
+    }
   }
 
   /** What to throw when an answer was a refusal. */
@@ -121,7 +149,7 @@ export class OperatorClient {
     );
     if (response.statusCode === 200) return temporary(url, response.body);
     const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+    const detail = detailOf(body);
     if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
     throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
@@ -131,9 +159,18 @@ export class OperatorClient {
     return this.#agent.destroy();
   }
 
-  async #exchange({ method, path, body, sent = jsonOf(body), headers, signal }: OperatorCall) {
+  async #exchange(call: OperatorCall) {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    const bytes = await body.arrayBuffer().catch((error: unknown) => {
+      throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
+    });
+    const { etag, 'retry-after': retryAfter } = headers;
+    return { status, bytes: new Uint8Array(bytes), entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
+  }
+
+  async #request({ method, path, body, sent = jsonOf(body), headers, signal }: OperatorCall) {
     try {
-      const response = await request(`${this.#target.url}${path}`, {
+      return await request(`${this.#target.url}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.#target.token}`,
@@ -145,9 +182,6 @@ export class OperatorClient {
         ...(signal !== undefined && { signal }),
         dispatcher: this.#agent,
       });
-      const { etag, 'retry-after': retryAfter } = response.headers;
-      const bytes = new Uint8Array(await response.body.arrayBuffer());
-      return { status: response.statusCode, bytes, entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
     } catch (error) {
       throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
     }
@@ -197,9 +231,15 @@ function parseIfJson(bytes: Uint8Array): unknown {
     throw error;
   }
 }
+/** What problem details say; undefined where there are none. */
+function detailOf(body: unknown): string | undefined {
+  return isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+}
+
+const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';
 
 function sayUnreachable(url: string, error: unknown): string {
-  const code = systemErrorCode(error) ?? 'unknown';
+  const code = codeOf(error);
   const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
   if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
     const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';

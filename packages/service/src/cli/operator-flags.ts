@@ -60,13 +60,14 @@ function withOperatorFlags(command: Command): Command {
 export async function withOperatorClient<T>(
   flags: OperatorFlags,
   use: (client: OperatorClient) => Promise<T>,
+  { isDownload = false } = {},
 ): Promise<T> {
   const url = readUrl(flags.operatorUrl);
   const token = readToken(flags.tokenFile);
   const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
   const identity = readIdentity(flags);
   const { OperatorClient: Client } = await import('./operator-client.ts');
-  const client = new Client({ url, token, ca, ...identity });
+  const client = new Client({ url, token, ca, ...identity }, isDownload);
   try {
     return await use(client);
   } finally {

@@ -1,6 +1,7 @@
 import type { Operation, Parameter, PathItem } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
 import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
+import { BACKUP_TYPE } from './backup.ts';
 import { ok, operation } from './operations-common.ts';
 
 /** The notification that an operation is about. */
@@ -81,8 +82,24 @@ export function upkeepPaths(): Record<string, PathItem> {
   const summary = 'What is awaiting, how many callback URLs are unresponsive, whether publishing is open';
   return {
     '/operator/v1/status': { get: operation('getStatus', 'Upkeep', summary, status) },
+    '/operator/v1/backups': { post: backUpOperation() },
     '/operator/v1/audit': {
       get: operation('listAudit', 'Upkeep', 'What operators, and the service by itself, changed', audit, [400]),
     },
   };
+}
+
+function backUpOperation(): Operation {
+  const schema = { type: 'string', contentMediaType: BACKUP_TYPE };
+  return operation(
+    'backUp',
+    'Upkeep',
+    'Copy the store while the service goes on; 501 where the store is a PostgreSQL database',
+    {
+      description:
+        'The answer is the copy: a SQLite file, the store as it was at one moment. It is made beside the store first, so the disk needs room for it. One at a time: 429 while another is under way.',
+      responses: { 200: { description: 'The copy', content: { [BACKUP_TYPE]: { schema } } } },
+    },
+    [429, 501],
+  );
 }

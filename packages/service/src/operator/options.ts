@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
 import type { Publish } from '../notify/publish.ts';
+import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
@@ -30,6 +31,8 @@ export interface OperatorOptions {
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;
   /** Loads the signing key anew (`SigningKeys.reload`); undefined: the operation answers 501. */
   readonly reloadSigningKeys?: (() => Promise<ReloadedSigningKey>) | undefined;
+  /** Copies the store into a new file beside it; undefined: the operation answers 501. */
+  readonly backUp?: BackUp | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */
   readonly onTppChanged?: ((clientId: string) => void) | undefined;
   /** What the operator did may have made notifications due: wakes the engine. */

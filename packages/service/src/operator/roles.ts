@@ -25,6 +25,9 @@ export const LEAST_ROLES = {
   getEvidence: 'viewer',
   redeliver: 'operator',
 
+  // All that there is, in one file.
+  backUp: 'administrator',
+
   getStatus: 'viewer',
   listAudit: 'viewer',
 

@@ -4,6 +4,7 @@ import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
+import { registerBackupRoute } from './backup.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
 import { registerHealthRoutes } from './health-routes.ts';
@@ -53,6 +54,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerSigningKeyRoutes(app, options);
   registerStreamRoute(app, options);
   registerStatisticsRoute(app, options);
+  registerBackupRoute(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

@@ -14,6 +14,7 @@ import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { AwaitingTable } from './awaiting.ts';
+import { backUpDatabase } from './backup.ts';
 import { Claims } from './claims.ts';
 import { Clients } from './clients.ts';
 import { EventTables } from './events.ts';
@@ -31,13 +32,19 @@ import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
+/** The store in a file, and what only such a store can do. */
+export interface SqliteStore extends Store {
+  /** As {@link backUpDatabase}: copies the store into a new file while it goes on. */
+  backUp(file: string, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * Opens the embedded store: one file, one process, durable at every commit. Notifications that were under way when the
  * last process ended are due at once.
  *
  * @throws {StartUpError} when the file cannot be used
  */
-export function openSqliteStore(options: { readonly file: string }): Store {
+export function openSqliteStore(options: { readonly file: string }): SqliteStore {
   const database = openDatabase(options.file);
   const undo = new UndoLog();
   return storeOn(partsOf(database, undo), openWal(options.file));
@@ -79,7 +86,7 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   return clients;
 }
 
-function storeOn(parts: Parts, wal: Wal): Store {
+function storeOn(parts: Parts, wal: Wal): SqliteStore {
   const { database } = parts;
   const writes = new WriteQueue(database, parts.undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
@@ -103,6 +110,7 @@ function storeOn(parts: Parts, wal: Wal): Store {
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
+    backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
     close: async () => {
       await writes.end();
       await wal.close();
