@@ -48,7 +48,9 @@ export function writeConfig(options: {
     operator: {
       port: ports.operator,
       tls: { certificateFile, keyFile },
-      tokens: [{ name: 'bench', sha256: createHash('sha256').update(operatorToken).digest('hex') }],
+      tokens: [
+        { name: 'bench', sha256: createHash('sha256').update(operatorToken).digest('hex'), role: 'administrator' },
+      ],
     },
     polling: { maxEventsMax: 100 },
     delivery: { caFile, ...CALLBACK_ADDRESSES },

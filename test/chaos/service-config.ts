@@ -50,7 +50,9 @@ export function writeServiceConfig(settings: InstanceSettings): string {
     operator: {
       port: 0,
       tls: { certificateFile, keyFile },
-      tokens: [{ name: 'chaos', sha256: createHash('sha256').update(operatorToken).digest('hex') }],
+      tokens: [
+        { name: 'chaos', sha256: createHash('sha256').update(operatorToken).digest('hex'), role: 'administrator' },
+      ],
     },
     polling: { longPollMaxMs: 1000, reofferMs: REOFFER_MS, reofferAfterErrorMs: REOFFER_MS },
     delivery: {

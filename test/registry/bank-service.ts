@@ -49,7 +49,12 @@ export async function prepareBank() {
       audience: 'https://bank.example',
       jwksUrl: 'https://auth.example/jwks',
     },
-    operator: { host: '127.0.0.1', port: 0, tls: identity, tokens: [{ name: OPERATOR, sha256 }] },
+    operator: {
+      host: '127.0.0.1',
+      port: 0,
+      tls: identity,
+      tokens: [{ name: OPERATOR, sha256, role: 'administrator' }],
+    },
     directory: { issuer: directory.issuer, jwksFile: directory.jwksFile },
   };
   const cleanUp = () => rmSync(folder, { recursive: true, force: true });

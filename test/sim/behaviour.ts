@@ -4,7 +4,7 @@ import type { Chance } from './chance.ts';
 /** What a callback URL may do, as the bank's HTTP client sees it. */
 export const BEHAVIOURS = [
   ...['healthy', 'slow', 'hang', 'drip', 'endless', 'compressed', 'reset', 'refuse', 'dns', 'tls', 'malformed'],
-  ...['failing', 'busy', 'gone', 'flapping', 'lying', 'silent', 'echo-wrong', 'answer-lost'],
+  ...['failing', 'busy', 'gone', 'flapping', 'lying', 'silent', 'echo-wrong', 'answer-lost', 'wavering'],
 ] as const satisfies readonly [string, ...string[]];
 
 export type Behaviour = string;
@@ -77,6 +77,11 @@ export function planOf(behaviour: Behaviour, circumstances: Circumstances): Plan
       return refused(410);
     case 'flapping':
       return planOf(chance.pick(['healthy', 'failing', 'hang', 'reset', 'busy']), circumstances);
+    // Says at once that it is gone, or that all is well, and what it says late is out of date by then.
+    case 'wavering':
+      if (chance.happens(0.4))
+        return taken(interactionId, chance.happens(0.5) ? answersMs : chance.between(0, timeoutMs));
+      return { ...refused(410), answersMs: chance.happens(0.4) ? answersMs : chance.between(0, 0.95) * timeoutMs };
     case 'lying':
       return refused(chance.pick([200, 201, 204, 302, 307]));
     case 'silent':

@@ -71,6 +71,8 @@ export interface PartyNote {
   isSuspended: boolean;
   isUnresponsive: boolean;
   probeAtMs: number;
+  /** Probes of this round that failed since it turned unresponsive. */
+  probes: number;
   /** When it came back, by the clock of who recorded it. */
   backAtMs: number | undefined;
   claimedSinceBack: number;

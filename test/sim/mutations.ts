@@ -1,6 +1,7 @@
 import type {
   AttemptRecord,
   CallbackClient,
+  ClaimedNotification,
   Clock,
   Exchange,
   Store,
@@ -23,8 +24,18 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a store that heeds a record whose claim was taken over',
-    breach: /the record of .* was applied|before its lease ends/,
+    breach: /the record of .* was (applied|became-unresponsive)|before its lease ends/,
     make: () => ({ store: withoutFencing }),
+  },
+  {
+    name: 'a store in which what ceases in an older round makes a callback URL unresponsive',
+    breach: /ceased in another round: became-unresponsive/,
+    make: () => ({ store: (store) => withoutRounds(store, ({ claimed }) => claimed.probe === undefined) }),
+  },
+  {
+    name: 'a store that heeds a probe of an older round',
+    breach: /probe: \d+, not \d+|a probe too early/,
+    make: () => ({ store: (store) => withoutRounds(store, ({ claimed }) => claimed.probe !== undefined) }),
   },
   {
     name: 'a store that leases for less than it was asked to',
@@ -170,20 +181,9 @@ function forgetting(store: Store): Store {
 
 function withoutFencing(store: Store): Store {
   const tokens = new Map<string, number>();
-  const note = (claimed: readonly { jti: string; leaseToken: number }[]) => {
-    for (const { jti, leaseToken } of claimed) tokens.set(jti, leaseToken);
-  };
+  const note = ({ jti, leaseToken }: ClaimedNotification) => tokens.set(jti, leaseToken);
   return around(store, {
-    publish: async (...given) => {
-      const result = await store.publish(...given);
-      if (result.kind === 'published') note(result.claimed);
-      return result;
-    },
-    claimDue: async (claim) => {
-      const result = await store.claimDue(claim);
-      note(result.claimed);
-      return result;
-    },
+    ...noting(store, note),
     recordAttempts: (records, nowMs) => {
       const newest = records.map((record) => {
         const leaseToken = tokens.get(record.claimed.jti) ?? record.claimed.leaseToken;
@@ -192,6 +192,40 @@ function withoutFencing(store: Store): Store {
       return store.recordAttempts(newest, nowMs);
     },
   });
+}
+
+/** Takes claims for those of the newest round that it has seen. */
+function withoutRounds(store: Store, isTaken: (record: AttemptRecord) => boolean): Store {
+  const rounds = new Map<string, number>();
+  const note = ({ clientId, round }: ClaimedNotification) => rounds.set(clientId, round);
+  const ofNow = (record: AttemptRecord) => {
+    const { claimed } = record;
+    return { ...record, claimed: { ...claimed, round: rounds.get(claimed.clientId) ?? claimed.round } };
+  };
+  return around(store, {
+    ...noting(store, note),
+    recordAttempts: (records, nowMs) =>
+      store.recordAttempts(
+        records.map((record) => (isTaken(record) ? ofNow(record) : record)),
+        nowMs,
+      ),
+  });
+}
+
+/** Tells of each claim. */
+function noting(store: Store, note: (claimed: ClaimedNotification) => void): Pick<Store, 'publish' | 'claimDue'> {
+  return {
+    publish: async (...given) => {
+      const result = await store.publish(...given);
+      if (result.kind === 'published') result.claimed.forEach(note);
+      return result;
+    },
+    claimDue: async (claim) => {
+      const result = await store.claimDue(claim);
+      result.claimed.forEach(note);
+      return result;
+    },
+  };
 }
 
 function keepingTheLast(store: Store): Store['keepSets'] {

@@ -49,7 +49,16 @@ export class Oracle {
   #disturbances = 0;
   #breach: string | undefined;
   /** What the run showed at all, so that a run which shows nothing can be told. */
-  readonly seen = { posts: 0, acknowledged: 0, duplicates: 0, ceased: 0, cameBack: 0, overtaken: 0, probes: 0 };
+  readonly seen = {
+    posts: 0,
+    acknowledged: 0,
+    duplicates: 0,
+    ceased: 0,
+    cameBack: 0,
+    overtaken: 0,
+    probes: 0,
+    ofOlderRounds: 0,
+  };
 
   constructor(settings: Settings, timeline: Timeline) {
     this.#settings = settings;
@@ -80,7 +89,7 @@ export class Oracle {
   }
 
   registered(clientId: string, url: string, retry: RetryOverrides | undefined, isSteady: boolean): void {
-    const state = { isSuspended: false, isUnresponsive: false, probeAtMs: EVER, backAtMs: undefined };
+    const state = { isSuspended: false, isUnresponsive: false, probeAtMs: EVER, probes: 0, backAtMs: undefined };
     const awaiting = new Set<Note>();
     this.parties.set(clientId, { clientId, retry, isSteady, url, ...state, claimedSinceBack: 0, round: 0, awaiting });
   }
@@ -307,7 +316,8 @@ export class Oracle {
       grant.note.current = undefined;
       grant.note.dueAtMs = EVER;
       const party = this.parties.get(one.clientId);
-      if (one.probe !== undefined && party?.isUnresponsive) party.probeAtMs = Math.min(party.probeAtMs, nowMs);
+      const isProbe = one.probe !== undefined && party?.isUnresponsive && party.round === grant.round;
+      if (isProbe) party.probeAtMs = Math.min(party.probeAtMs, nowMs);
     }
   }
 
@@ -353,12 +363,14 @@ export class Oracle {
     if (asked.nowMs < note.dueAtMs) {
       return `${note.dueAtMs - asked.nowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
     }
-    if ((claimed.probe !== undefined) !== party.isUnresponsive) return `probe: ${claimed.probe}`;
+    const probe = party.isUnresponsive ? party.probes : undefined;
+    if (claimed.probe !== probe) return `probe: ${claimed.probe}, not ${probe}`;
     if (party.isUnresponsive && asked.nowMs < party.probeAtMs) return 'a probe too early';
     const isOver = claimed.probe === undefined && note.failuresBegun > this.#retriesMax(party);
     if (isOver) return `after ${note.failuresBegun} failures`;
     if (claimed.roundAttempts !== note.failures) return `with ${claimed.roundAttempts} attempts, not ${note.failures}`;
-    return this.#isTooMuchForRamp(party) ? 'faster than it ramps up' : undefined;
+    // A probe is one at a time, and waits for no ramp.
+    return probe === undefined && this.#isTooMuchForRamp(party) ? 'faster than it ramps up' : undefined;
   }
 
   #isTooMuchForRamp(party: PartyNote): boolean {
@@ -423,18 +435,25 @@ export class Oracle {
       return;
     }
     if (party.isUnresponsive) {
-      if (claimed.probe !== undefined) party.probeAtMs = next.probeAtMs;
+      this.#recordProbe(grant, party, next.probeAtMs);
       return;
     }
     // A probe that failed although the callback URL came back by other means, or the last attempt of an older round.
     if (claimed.probe !== undefined || grant.round !== party.round) {
+      this.seen.ofOlderRounds += 1;
       if (result !== 'applied') this.fail(`${note.jti} ceased in another round: ${result}`);
       return;
     }
     this.seen.ceased += 1;
-    party.isUnresponsive = true;
-    party.probeAtMs = next.probeAtMs;
+    Object.assign(party, { isUnresponsive: true, probeAtMs: next.probeAtMs, probes: 0 });
     if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
+  }
+
+  /** A probe of an older round says nothing about the callback URL since it came back. */
+  #recordProbe({ claimed, round }: Grant, party: PartyNote, probeAtMs: number): void {
+    if (claimed.probe === undefined) return;
+    if (round === party.round) Object.assign(party, { probeAtMs, probes: claimed.probe + 1 });
+    else this.seen.ofOlderRounds += 1;
   }
 
   #recordAcknowledged(

@@ -63,6 +63,7 @@ function drawFault(settings: Settings, chance: Chance): Action {
   const forMs = chance.between(0, settings.chaosMs / 2);
   const instance = chance.whole(0, settings.instances - 1);
   const clientId = clientIdOf(chance.whole(settings.steady, settings.tpps - 1));
+  if (settings.isWavering && chance.happens(0.6)) return waver(settings, chance, { atMs, clientId });
   const drawn = settings.isCalm ? 0 : chance.fraction();
   if (drawn < 0.35) return { kind: 'behave', atMs, clientId, behaviour: chance.pick(BEHAVIOURS), forMs };
   if (drawn < 0.55) return { kind: 'weather', atMs, ...drawWeather(instance, chance), forMs: forMs / 2 };
@@ -75,6 +76,12 @@ function drawFault(settings: Settings, chance: Chance): Action {
   if (drawn < 0.93) return { kind: 'poll', atMs, clientId };
   if (drawn < 0.96) return { kind: 'redeliver', atMs, clientId, only: chance.happens(0.5) ? 'awaiting' : undefined };
   return { kind: 'bring-back', atMs, clientId, how: chance.pick(['responsive', 'probe-now'] as const) };
+}
+
+/** Long, and with an operator who does not believe it. */
+function waver({ chaosMs }: Settings, chance: Chance, at: { atMs: number; clientId: string }): Action {
+  if (chance.happens(0.3)) return { kind: 'bring-back', ...at, how: 'responsive' };
+  return { kind: 'behave', ...at, atMs: at.atMs / 4, behaviour: 'wavering', forMs: chaosMs };
 }
 
 function drawWeather(instance: number, chance: Chance): { instance: number | undefined; weather: Weather } {

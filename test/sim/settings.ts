@@ -20,6 +20,8 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
   readonly isNotified: boolean;
   /** Only receivers are at fault. */
   readonly isCalm: boolean;
+  /** Callback URLs turn unresponsive and come back while attempts and probes of earlier rounds are still under way. */
+  readonly isWavering: boolean;
   /** How long faults go on; then all is well again. */
   readonly chaosMs: number;
   /** Faults of the script. */
@@ -30,14 +32,15 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
 /** Draws a world. */
 export function drawSettings(chance: Chance): Settings {
   const isCalm = chance.happens(0.2);
-  const isRoomy = isCalm || chance.happens(0.3);
-  const tpps = chance.whole(2, 6);
+  const isWavering = !isCalm && chance.happens(0.15);
+  const isRoomy = isCalm || chance.happens(isWavering ? 0.7 : 0.3);
+  const tpps = chance.whole(2, isWavering ? 3 : 6);
   const instances = chance.pick([1, 1, 1, 2, 2, 3]);
   const timeoutMs = isRoomy ? chance.whole(3000, 5000) : chance.whole(500, 5000);
   return {
     ...(isRoomy ? wide(chance) : narrow(chance)),
-    ...{ isCalm, isRoomy, tpps, instances, timeoutMs },
-    steady: chance.whole(isCalm ? 1 : 0, Math.min(2, tpps - 1)),
+    ...{ isCalm, isWavering, isRoomy, tpps, instances, timeoutMs },
+    steady: chance.whole(isCalm ? 1 : 0, isWavering ? 0 : Math.min(2, tpps - 1)),
     policy: {
       delayMs: chance.pick([200, 1000, 3000]),
       delayMaxMs: chance.pick([3000, 20_000, 60_000]),
@@ -46,13 +49,13 @@ export function drawSettings(chance: Chance): Settings {
       jitter: chance.pick([0, 0.2, 1]),
     },
     breaker: {
-      attemptsMin: chance.pick([1, 3, 3, 10, 1000]),
+      attemptsMin: isWavering ? 1000 : chance.pick([1, 3, 3, 10, 1000]),
       failureShare: chance.pick([0.5, 0.9]),
       pauseMs: chance.pick([500, 2000]),
       pauseMaxMs: chance.pick([4000, 20_000]),
     },
     unresponsive: {
-      probeDelayMs: chance.pick([1000, 5000, 20_000]),
+      probeDelayMs: isWavering ? 200 : chance.pick([1000, 5000, 20_000]),
       probeDelayMaxMs: chance.pick([20_000, 60_000]),
       rampPerSecond: chance.pick([1, 5, 50]),
       rampDoublingMs: chance.pick([1000, 5000]),
@@ -63,8 +66,8 @@ export function drawSettings(chance: Chance): Settings {
     clocks: isCalm ? 'true' : chance.pick(['true', 'true', 'true', 'off', 'jumping'] as const),
     isNotified: chance.happens(0.8),
     chaosMs: chance.pick([20_000, 60_000, 180_000]),
-    faults: isCalm ? chance.whole(3, 14) : chance.whole(0, 14),
-    batches: isCalm ? chance.whole(15, 30) : chance.whole(3, 30),
+    faults: isCalm || isWavering ? chance.whole(3, 14) : chance.whole(0, 14),
+    batches: isCalm || isWavering ? chance.whole(15, 30) : chance.whole(3, 30),
   };
 }
 

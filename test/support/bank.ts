@@ -91,7 +91,7 @@ export function settingsOf(files: ReturnType<typeof writeMaterial>, accessTokens
       certificateFile,
       keyFile,
     },
-    operator: { port: 0, tokens: [{ name: 'tests', sha256: sha256Hex(OPERATOR_TOKEN) }] },
+    operator: { port: 0, tokens: [{ name: 'tests', sha256: sha256Hex(OPERATOR_TOKEN), role: 'administrator' }] },
     delivery: { caFile: rootFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     retry: { delayMs: 10, delayMaxMs: 10, retriesMax: 2, jitter: 0 },
     shutdown: { graceMs: 500 },

@@ -45,7 +45,7 @@ export function writeServiceConfig(options: {
       host,
       port: ports.operator,
       tls: identity,
-      tokens: [{ name: 'sandbox', sha256: folder.operatorTokenHash }],
+      tokens: [{ name: 'sandbox', sha256: folder.operatorTokenHash, role: 'administrator' }],
     },
     // The TPP is on this machine as well: no bank would allow this.
     delivery: { caFile: root.certificateFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },

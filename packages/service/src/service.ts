@@ -2,10 +2,12 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { renewTls } from './base/http-server.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
+import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
@@ -15,15 +17,22 @@ import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
+import { BY_SERVICE } from './store/audit.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
+import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKey } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
+import { createMetrics, type Metrics } from './watch/metrics.ts';
+import { observedStore } from './watch/observed-store.ts';
+import { type Observer, observers } from './watch/observer.ts';
+import { createTracing } from './watch/tracing.ts';
+import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -37,10 +46,11 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid anew, so that keys rotate without a restart: everything that is signed from then on
-   * is signed with it. Other settings stay as they are.
+   * Reads the signing key and its kid anew, and the certificates, keys and client roots of the listeners, so that they are
+   * renewed without a restart: everything that is signed from then on is signed with the key, and connections made from
+   * then on get the certificates. Other settings and files stay as they are.
    *
-   * @throws {StartUpError} when the new key is not good; the one before it stays in use
+   * @throws {StartUpError} when any of it is not good; all stays as it was
    */
   reload(): Promise<void>;
   /**
@@ -55,7 +65,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
@@ -72,10 +82,16 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const material = await readMaterial(config);
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
-  const { store, clock, place } = await openStore(config.store, { clock: local, log });
+  const opened = await openStore(config.store, { clock: local, log });
+  const { clock, place } = opened;
+  const metrics = createMetrics({ ...config.metrics, clock });
+  const store = observedStore(opened.store, clock, metrics.onStoreOperation);
+  const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
-    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
+    metrics,
+    observer: observers([metrics, createTracing(), watch.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -88,7 +104,14 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
-      log.info(await parts.keys.reload(), 'the signing key was read anew');
+      // All that is new is looked at before any of it is used.
+      const renewed = await readMaterial(readConfig());
+      refuseOtherClients(material, renewed);
+      const key = await parts.keys.reload();
+      renewTls(parts.api.server, renewed.apiTls);
+      renewTls(parts.operator, renewed.operatorTls);
+      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
+      if (key.changed) await auditKeyChange(key.kid, { store, clock, log });
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -97,8 +120,22 @@ export async function startService(config: Config, surroundings: Surroundings): 
   }
 }
 
+/** Whether callers must have a certificate is settled when a listener is made: new roots alone would let others in. */
+function refuseOtherClients(material: Material, renewed: Material): void {
+  if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
+  throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
+}
+
+/** It is in use by then, so that a store which fails changes nothing about it. */
+async function auditKeyChange(kid: string, { store, clock, log }: Pick<Ingredients, 'store' | 'clock' | 'log'>) {
+  const what = { action: 'signing-key-changed', subject: kid, detail: {}, after: { kid } };
+  const entry = { ...BY_SERVICE, ...what, atMs: clock.nowMs() };
+  await store.audit(entry).catch((error: unknown) => log.error({ err: error, ...entry }, 'not kept in the audit'));
+}
+
 interface Ingredients {
   readonly config: Config;
+  readonly watch: Watch;
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -107,6 +144,8 @@ interface Ingredients {
   readonly random: Random;
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
+  readonly metrics: Metrics;
+  readonly observer: Observer;
 }
 
 interface Parts {
@@ -115,6 +154,7 @@ interface Parts {
   readonly operator: FastifyInstance;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
+  readonly watch: Watch;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -123,7 +163,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random } = ingredients;
+  const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -135,20 +175,41 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   };
   const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher });
+  const publish = createPublisher({
+    ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
+  });
   const { clockSkewSeconds } = config.accessTokens;
+  const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
+    isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
+    identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     reloadSigningKeys: keys.reload,
     onTppChanged: wake,
     onDue: wake,
   });
-  const sweeper = startSweeper({ ...config.retention, store, clock, log });
-  return { keys, api, operator, engine, sweeper, wake, clients: [client, ...clients], setPublicUrl };
+  metrics.watch({ store, longPollsHeld: api.longPollsHeld });
+  const sweeper = openSweeper(ingredients);
+  const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
+  return { keys, api, operator, engine, sweeper, watch, wake, clients: closing, setPublicUrl };
+}
+
+function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
+  const { activity, statistics, retention } = config;
+  const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
+  return startSweeper({
+    ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
+  });
+}
+
+function createIdentityProvider({ config, material, clock, log }: Ingredients) {
+  const { oidc } = config.operator;
+  const onFetchFailed = (failure: object) => log.warn(failure, 'keys of the identity provider could not be fetched');
+  return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -172,7 +233,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
 }
 
 function assembleDelivery(
-  { config, material, store, log, clock, random, guard }: Ingredients,
+  { config, material, store, log, clock, random, guard, observer }: Ingredients,
   { signer }: SigningKeys,
 ) {
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
@@ -187,13 +248,13 @@ function assembleDelivery(
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
-    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log },
+    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log, observer },
   });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random, guard }: Ingredients,
+  { config, material, clientCertificate, store, log, clock, random, guard, observer }: Ingredients,
   shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
 ) {
   const { keys, catalogue, publicUrl } = shared;
@@ -202,10 +263,10 @@ function assembleApi(
   const { clockSkewSeconds } = tokens;
   const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
   const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
-    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log },
+    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
     tls: material.apiTls,
     clientCertificate,
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
@@ -217,6 +278,7 @@ function assembleApi(
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),
+      observer,
     }),
     eventTypesUrl: config.eventTypesUrl,
     checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),
@@ -230,9 +292,9 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper } = parts;
+  const { operator, api, engine, sweeper, watch } = parts;
   await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
-  await Promise.all(parts.clients.map((client) => client.close()));
+  await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
   await store.close();
 }
 

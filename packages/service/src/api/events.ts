@@ -1,6 +1,7 @@
 import { ApiError, type OBEventPollingResponse1, type Poll, readPoll, writePollResponse } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../store/store.ts';
+import type { Observer } from '../watch/observer.ts';
 import type { LongPolls } from './long-poll.ts';
 import { mapBounded } from './map-bounded.ts';
 
@@ -12,6 +13,8 @@ export interface EventsContext {
   /** Gives the SET of a notification: the very bytes that real-time delivery sends. */
   readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly limits: PollingLimits;
+  /** Is told of each look at what is awaiting; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }
 
 /** How the ASPSP answers polls. */
@@ -81,7 +84,7 @@ async function longPoll(tpp: Tpp, first: Look, onGone: OnGone, context: EventsCo
 
 /** One look at what is awaiting. Whether the TPP may poll is asked each time: a long poll outlives the answer. */
 async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context: EventsContext) {
-  const { store, clock, longPolls, limits } = context;
+  const { store, clock, longPolls, limits, observer } = context;
   const [tpp, subscription] = await Promise.all([store.tpp(clientId), store.subscriptionOf(clientId)]);
   if (tpp === undefined || tpp.isSuspended === true) {
     throw new ApiError('Forbidden', { message: 'the TPP is suspended, or no longer registered' });
@@ -97,6 +100,11 @@ async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context
     reofferMs: limits.isAcknowledgementExpected ? limits.reofferMs : undefined,
     reofferAfterErrorMs: limits.reofferAfterErrorMs,
   });
+  const { acknowledged } = polled;
+  const kept = new Set(polled.reported);
+  const errors = reported.errors.filter(({ jti }) => kept.has(jti));
+  const offered = polled.notifications.length;
+  observer?.happened({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
   // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
   if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
   return polled;

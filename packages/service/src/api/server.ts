@@ -17,6 +17,7 @@ import type { Config } from '../config/schema.ts';
 import type { OfferedNotification, Store } from '../store/store.ts';
 import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
 import type { ClientCertificateReader } from '../trust/client-certificate.ts';
+import type { Observer } from '../watch/observer.ts';
 import { CALLBACK_URLS } from './callback-urls.ts';
 import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
 import { registerJwksRoute } from './jwks.ts';
@@ -44,6 +45,8 @@ export interface ApiOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Is told of polls; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
   /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
   readonly gateway: Config['api']['gateway'];

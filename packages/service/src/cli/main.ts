@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
@@ -10,7 +11,9 @@ import { publishCommand } from './publish.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { statisticsCommand } from './statistics.ts';
 import { statusCommand } from './status.ts';
+import { tailCommand } from './tail.ts';
 import { tppsCommand } from './tpps.ts';
 
 /** Runs the command line. @returns the exit code */
@@ -21,8 +24,11 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
+    .addCommand(doctorCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
+    .addCommand(statisticsCommand())
+    .addCommand(tailCommand())
     .addCommand(publishCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())

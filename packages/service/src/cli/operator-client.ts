@@ -10,6 +10,9 @@ export interface OperatorTarget {
   readonly token: string;
   /** Roots that its certificate must lead to, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
+  /** Client certificate and its key, PEM, where one is demanded. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 /** A call that was answered with 2xx. */
@@ -42,6 +45,9 @@ export interface OperatorReply {
   readonly retryAfterSeconds: number | undefined;
 }
 
+/** It may be otherwise in a moment: the service cannot be reached, is busy or restarts. */
+export class TemporaryError extends CliError {}
+
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
@@ -56,6 +62,7 @@ export class OperatorClient {
     this.#agent = new Agent({
       connect: {
         ...(target.ca !== undefined && { ca: target.ca }),
+        ...(target.cert !== undefined && { cert: target.cert, key: target.key }),
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
@@ -96,6 +103,28 @@ export class OperatorClient {
     const shaped = shape(body);
     if (shaped.ok) return { value: shaped.value, entityTag };
     throw this.#strange(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
+  }
+
+  /**
+   * Opens a stream of events, which goes on until either side ends it.
+   *
+   * @param lastId id of the event to go on after
+   * @throws {CliError} a {@link TemporaryError} where it is worth another try
+   */
+  async open(path: string, lastId: string | undefined, abort: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const { url, token } = this.#target;
+    const headers = { authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'last-event-id': lastId }) };
+    const response = await request(`${url}${path}`, { headers, signal: abort, dispatcher: this.#agent }).catch(
+      (error) => {
+        throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+      },
+    );
+    if (response.statusCode === 200) return temporary(url, response.body);
+    const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
+    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+    if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
+    const isTemporary = response.statusCode === 429 || response.statusCode === 503;
+    throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
   }
 
   close(): Promise<void> {
@@ -140,6 +169,15 @@ export class OperatorClient {
   }
 }
 
+/** What breaks on the way may be had again from where it broke. */
+async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+  }
+}
+
 function jsonOf(body: object | undefined): OperatorCall['sent'] {
   return body === undefined
     ? undefined
@@ -163,9 +201,14 @@ function parseIfJson(bytes: Uint8Array): unknown {
 function sayUnreachable(url: string, error: unknown): string {
   const code = systemErrorCode(error) ?? 'unknown';
   const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
-  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
     const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
     return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
+  }
+  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
+  if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
+    const remedy = 'give the one that it knows with --certificate-file and --key-file';
+    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${elsewhere}`;
   }
   if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
     return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${elsewhere}`;

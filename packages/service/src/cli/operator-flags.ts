@@ -8,6 +8,8 @@ export interface OperatorFlags {
   readonly operatorUrl: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
+  readonly certificateFile?: string;
+  readonly keyFile?: string;
 }
 
 /** Flags that every command has which calls a running service. */
@@ -18,7 +20,8 @@ export interface CommonFlags extends OperatorFlags {
 /** Where the service and the token come from, as the help of a command says it. */
 export const WHERE_HELP = `
 Where the service is and the token come from --operator-url, --token-file and --ca-file, or from TIDINGS_OPERATOR_URL,
-TIDINGS_TOKEN_FILE and TIDINGS_CA_FILE. The token is never an argument.
+TIDINGS_TOKEN_FILE and TIDINGS_CA_FILE. The token is never an argument. Where the service demands a client certificate,
+give it with --certificate-file and --key-file, or TIDINGS_CERTIFICATE_FILE and TIDINGS_KEY_FILE.
 
 ${EXIT_CODES_HELP}`;
 
@@ -44,7 +47,13 @@ function withOperatorFlags(command: Command): Command {
       new Option('--ca-file <file>', 'roots of its certificate, PEM (default: those of Node.js)').env(
         'TIDINGS_CA_FILE',
       ),
-    );
+    )
+    .addOption(
+      new Option('--certificate-file <file>', 'client certificate, PEM, where one is demanded').env(
+        'TIDINGS_CERTIFICATE_FILE',
+      ),
+    )
+    .addOption(new Option('--key-file <file>', 'private key of that certificate, PEM').env('TIDINGS_KEY_FILE'));
 }
 
 /** Calls the operator API, and closes the connection whatever comes of it. @throws {CliError} */
@@ -55,13 +64,23 @@ export async function withOperatorClient<T>(
   const url = readUrl(flags.operatorUrl);
   const token = readToken(flags.tokenFile);
   const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
+  const identity = readIdentity(flags);
   const { OperatorClient: Client } = await import('./operator-client.ts');
-  const client = new Client({ url, token, ca });
+  const client = new Client({ url, token, ca, ...identity });
   try {
     return await use(client);
   } finally {
     await client.close();
   }
+}
+
+function readIdentity({ certificateFile, keyFile }: OperatorFlags) {
+  if (certificateFile === undefined && keyFile === undefined) return { cert: undefined, key: undefined };
+  if (certificateFile === undefined || keyFile === undefined) {
+    throw new CliError(EXIT_CONFIGURATION, '--certificate-file and --key-file go together; give both.');
+  }
+  const cert = readNamedFile('--certificate-file', certificateFile);
+  return { cert, key: readNamedFile('--key-file', keyFile) };
 }
 
 function readUrl(text: string): string {

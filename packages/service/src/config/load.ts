@@ -4,10 +4,12 @@ import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, 
 import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { refuseOpenOperator } from './operator-settings.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 import { refuseUnclearStore } from './store-settings.ts';
 
-const shapeConfig = shapeOf(ConfigSchema);
+/** Checks settings against the schema, without filling defaults in. */
+export const shapeConfig = shapeOf(ConfigSchema);
 
 /**
  * Reads a configuration file: JSON, checked against the schema, defaults filled in, paths made absolute. Does not read
@@ -34,7 +36,12 @@ export function parseConfig(settings: unknown, folder: string, source = 'the con
   return deepFreeze(config);
 }
 
-function readJsonFile(file: string): unknown {
+/**
+ * Reads a configuration file as JSON, and checks nothing else of it.
+ *
+ * @throws {StartUpError} when it cannot be read, or is no JSON
+ */
+export function readJsonFile(file: string): unknown {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -49,7 +56,8 @@ function readJsonFile(file: string): unknown {
   }
 }
 
-function sayFault(fault: ShapeFault): string {
+/** What is wrong with a setting and what to do, in one sentence, which the name of the source stands before. */
+export function sayFault(fault: ShapeFault): string {
   if (fault.path === '') return 'it must be a JSON object that holds the settings.';
   const setting = `the setting "${fault.path}"`;
   if (fault.kind === 'missing') return `${setting} is missing; add it.`;
@@ -133,12 +141,7 @@ function refuseContradictions(config: Config, source: string): void {
       `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
     );
   }
-  if (config.operator.tls === undefined && !LOOPBACK.test(config.operator.host)) {
-    throw new StartUpError(
-      `${source}: "operator.host" (${config.operator.host}) is not loopback, so operator tokens would cross the network ` +
-        'in clear; give "operator.tls", or listen on 127.0.0.1.',
-    );
-  }
+  refuseOpenOperator(config, source);
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(
       `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
@@ -184,7 +187,6 @@ function refuseNoAddresses({ delivery }: Config, source: string): void {
 }
 
 const DNS_SERVER = /^(?:[\d.]+(?::\d{1,5})?|[\da-fA-F:]+|\[[\da-fA-F:]+\](?::\d{1,5})?)$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 // Signing and two writes to the store happen under the lease as well.
 const LEASE_MARGIN_MS = 500;

@@ -1,6 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
+import { OPERATOR_SECTION } from './schema-operator.ts';
 import { STORE_SECTION } from './schema-store.ts';
+import { WATCH_SECTIONS } from './schema-watch.ts';
 import { file, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
@@ -152,20 +154,7 @@ export const ConfigSchema = section({
     clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat of tokens, and for iat of signatures'),
     timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
   }),
-  operator: section({
-    host: Type.String({ default: '127.0.0.1', description: 'Address of the operator listener' }),
-    port: port(8444),
-    tls: Type.Optional(section(serverTls)),
-    tokens: Type.Array(
-      section({
-        name: Type.String({ minLength: 1, maxLength: 64, description: 'Who uses the token; stands in the log' }),
-        sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the token, hexadecimal' }),
-      }),
-      { minItems: 1, maxItems: 100, description: 'Bearer tokens that are accepted' },
-    ),
-    bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
-    redeliveredPerSecondMax: whole(500, 1, 1000, 'Most notifications that one redelivery makes due in a second'),
-  }),
+  operator: OPERATOR_SECTION,
   realTime: sectionOfDefaults({
     isOffered: Type.Boolean({ default: true, description: 'Deliver to callback URLs' }),
   }),
@@ -208,6 +197,10 @@ export const ConfigSchema = section({
     }),
   ),
   ...DELIVERY_SECTIONS,
+  metrics: sectionOfDefaults({
+    tppsMax: whole(100, 0, 10_000, 'TPPs that have series of their own in the metrics; the others share one'),
+  }),
+  ...WATCH_SECTIONS,
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',

@@ -13,6 +13,7 @@ import type {
   StoreError,
   Target,
 } from '../store/store.ts';
+import type { Observer } from '../watch/observer.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
@@ -35,6 +36,8 @@ export interface EngineOptions extends LaneLimits {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Is told of each attempt and each signature; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
   readonly financialId: string | undefined;
   readonly leaseMs: number;
   /** Deadline of an attempt; no attempt begins whose lease could run out before it. */
@@ -85,7 +88,7 @@ export class Engine {
     this.#lanes = new Lanes(options);
     this.#alarm = new Alarm(clock, () => this.wake());
     const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
-    this.#sign = createSigning({ ...common, store, signer: options.signer });
+    this.#sign = createSigning({ ...common, store, signer: options.signer, observer: options.observer });
     const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
     this.#recording = new Batcher({ ...common, write, lingerMs: options.recordLingerMs });
     this.#stopListening = store.onChange(({ retargeted }) => {
@@ -103,6 +106,11 @@ export class Engine {
       // Woken between the last look and here.
       if (this.#lookAgain) this.wake();
     });
+  }
+
+  /** Whether it delivers: not while it stops, nor while the store does not answer. */
+  get isDelivering(): boolean {
+    return !this.#isStopping && !this.#isStoreAway;
   }
 
   /** What publishing may hand over at once; whoever asks must call {@link accept} or {@link miss} then. */
@@ -167,7 +175,7 @@ export class Engine {
 
   /** @returns when something falls due */
   async #claim(): Promise<number | undefined> {
-    const { store, clock, leaseMs } = this.#options;
+    const { store, clock, leaseMs, observer } = this.#options;
     const limit = this.#lanes.space;
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
@@ -188,6 +196,7 @@ export class Engine {
       },
     });
     this.#isFull = claim.claimed.length >= limit;
+    if (claim.takenOver > 0) observer?.happened({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
     this.#noteLeft(asked, claim);
     this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;
@@ -265,11 +274,12 @@ export class Engine {
   }
 
   async #record(claimed: ClaimedNotification, attempt: Attempt): Promise<void> {
-    const { policy, unresponsive, clock, random, log } = this.#options;
+    const { policy, unresponsive, clock, random, log, observer } = this.#options;
     const context = { policy, unresponsive, fraction: random.fraction(), nowMs: clock.nowMs() };
     const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
     const result = await this.#recording.run(record);
     logAttempt(log, record, result, context.nowMs);
+    observer?.happened({ kind: 'attempted', atMs: context.nowMs, record, result });
     if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
     // Applied, it may be due again at once: its callback URL came back meanwhile.
     if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { orderedUuid } from '../base/ordered-uuid.ts';
 import type { Random } from '../base/random.ts';
 import type { BankEvent, ClaimedNotification, HandOver, PublishResult, Store } from '../store/store.ts';
+import type { Observer } from '../watch/observer.ts';
 import { fanOut } from './fan-out.ts';
 
 /** Hands events of the bank in; see {@link createPublisher}. */
@@ -36,7 +37,27 @@ export function createPublisher(options: {
   clock: Clock;
   random: Random;
   dispatcher: Dispatcher | undefined;
+  /** Is told of each publishing; undefined: nobody is. */
+  observer?: Observer | undefined;
 }): Publish {
+  const { clock, observer } = options;
+  const publish = createUnobserved(options);
+  if (observer === undefined) return publish;
+  return async (events) => {
+    const beganMs = clock.monotonicMs();
+    try {
+      const result = await publish(events);
+      const durationMs = clock.monotonicMs() - beganMs;
+      observer.happened({ kind: 'published', atMs: clock.nowMs(), events, result, durationMs });
+      return result;
+    } catch (error) {
+      observer.happened({ kind: 'publishing-failed', atMs: clock.nowMs(), events });
+      throw error;
+    }
+  };
+}
+
+function createUnobserved(options: Parameters<typeof createPublisher>[0]): Publish {
   const { store, issuer, catalogue, clock, random, dispatcher } = options;
   return async (events) => {
     const nowMs = clock.nowMs();

@@ -2,6 +2,7 @@ import { type JwsSigner, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { Turns } from '../base/turns.ts';
 import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
+import type { Observer } from '../watch/observer.ts';
 import { Batcher } from './batcher.ts';
 
 // Signatures run on the thread pool, which also waits for the disk, behind so many at the worst. With fewer the pool runs
@@ -19,6 +20,8 @@ export interface SigningOptions {
   readonly onStoreError: (error: StoreError) => void;
   /** Aborted already: an error of the store is passed on at once. */
   readonly giveUp: AbortSignal;
+  /** Is told of each signature; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }
 
 /**
@@ -27,7 +30,8 @@ export interface SigningOptions {
  *
  * @throws {StoreError} when the SET could not be kept; it may not be sent then
  */
-export function createSigning({ store, signer, clock, onStoreError, giveUp }: SigningOptions): EnsureSigned {
+export function createSigning(options: SigningOptions): EnsureSigned {
+  const { store, signer, clock, onStoreError, giveUp, observer } = options;
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
   const keeping = new Batcher<{ jti: string; set: string }, string>({
     ...{ write, clock, onStoreError, giveUp },
@@ -37,7 +41,14 @@ export function createSigning({ store, signer, clock, onStoreError, giveUp }: Si
   const turns = new Turns(SIGNATURES_AT_ONCE_MAX);
   return async ({ jti, claims, set }) => {
     if (set !== undefined) return set;
-    const signed = await turns.run(() => signSet(claims, signer, Math.floor(clock.nowMs() / 1000)));
+    const askedMs = clock.monotonicMs();
+    const signed = await turns.run(async () => {
+      const beganMs = clock.monotonicMs();
+      const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
+      const durationMs = clock.monotonicMs() - beganMs;
+      observer?.happened({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
+      return signature;
+    });
     return keeping.run({ jti, set: signed });
   };
 }

@@ -58,6 +58,8 @@ export interface Operation {
   readonly requestBody?: RequestBody;
   readonly responses: Responses;
   readonly security: Security;
+  /** Of the operator API: the least role of whoever calls it. */
+  readonly 'x-tidings-role'?: string;
   readonly callbacks?: Readonly<Record<string, Readonly<Record<string, PathItem>>>>;
 }
 

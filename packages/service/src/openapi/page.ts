@@ -70,9 +70,17 @@ ${renderOperation(operation, document)}</details>
 }
 
 function renderOperation(operation: Operation, document: OpenApiDocument): Html {
-  const { description, parameters = [], requestBody, responses, callbacks = {}, security } = operation;
+  const {
+    description,
+    parameters = [],
+    requestBody,
+    responses,
+    callbacks = {},
+    security,
+    'x-tidings-role': role,
+  } = operation;
   return html`${description === undefined ? '' : html`<p>${description}</p>`}
-<p class="note">${saySecurity(security)}</p>
+<p class="note">${saySecurity(security)}${role === undefined ? '' : ` Least role: ${role}.`}</p>
 ${parameters.length === 0 ? '' : renderParameters(parameters.map((each) => resolve<Parameter>(each, document)))}
 ${requestBody === undefined ? '' : html`<h4>Body</h4>${renderContent(requestBody.content)}`}
 <h4>Responses</h4>

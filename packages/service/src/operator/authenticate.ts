@@ -1,4 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { OperatorRole } from '../config/schema-operator.ts';
+import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -8,21 +10,60 @@ export interface OperatorToken {
   readonly name: string;
   /** SHA-256 of the token, hexadecimal. */
   readonly sha256: string;
+  readonly role: OperatorRole;
+}
+
+/** How a caller showed who it is. */
+export type AuthenticatedBy = 'token' | 'oidc';
+
+/** Who calls, as far as its token tells. */
+export interface Principal {
+  /** For log and audit. */
+  readonly name: string;
+  readonly authenticatedBy: AuthenticatedBy;
+  /** At least one. */
+  readonly roles: readonly OperatorRole[];
+}
+
+/** What lets a caller in: either of the two, or both. */
+export interface Credentials {
+  readonly tokens: readonly OperatorToken[];
+  /** Verifies tokens of the bank's identity provider. */
+  readonly oidc?: OidcVerifier | undefined;
 }
 
 /**
- * Tells which operator token a call carries.
+ * Tells whose token a call carries: one of the configuration, or else one of the identity provider.
  *
- * @returns the token's name, for the log
- * @throws {Problem} 401
+ * @throws {Problem} 401; 403 for a good token that gives no role; 503 while the provider's keys cannot be had
  */
-export function authenticateOperator(authorization: string | undefined, tokens: readonly OperatorToken[]): string {
+export async function authenticateOperator(
+  authorization: string | undefined,
+  { tokens, oidc }: Credentials,
+): Promise<Principal> {
   const token = BEARER.exec(authorization ?? '')?.[1];
   if (token === undefined) throw new Problem(401, 'Send the operator token as "Authorization: Bearer …".');
+  const known = findToken(token, tokens);
+  if (known !== undefined) return { name: known.name, authenticatedBy: 'token', roles: [known.role] };
+  if (oidc === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
+  const check = await oidc.verify(token);
+  if (check.kind === 'refused') {
+    const neither = 'The token is not one of "operator.tokens", nor one that the identity provider gave for this API';
+    throw new Problem(401, `${neither}: ${check.reason}`);
+  }
+  if (check.kind === 'unavailable') {
+    throw new Problem(503, 'The keys of the identity provider cannot be had now, so its tokens cannot be verified.');
+  }
+  const { name, roles } = check;
+  if (roles.length === 0) {
+    const looked = `none of the values of its claim "${oidc.rolesClaim}" is mapped in "operator.oidc.roles"`;
+    throw new Problem(403, `The token of ${JSON.stringify(name)} gives no role here: ${looked}.`);
+  }
+  return { name, authenticatedBy: 'oidc', roles };
+}
+
+function findToken(token: string, tokens: readonly OperatorToken[]): OperatorToken | undefined {
   const hash = createHash('sha256').update(token).digest();
   // All are compared, in constant time each, so that the time tells nothing about which came close.
-  const matching = tokens.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, 'hex')));
-  const [known] = matching;
-  if (known === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
-  return known.name;
+  return tokens.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, 'hex')))[0];
 }

@@ -1,18 +1,14 @@
 import { isJsonObject, shapeOf } from '@tidings/protocol';
+import type { TraceContext } from '../store/store.ts';
 import { eventIdOf, PLAIN_SOURCE, SEPARATOR } from './cloud-event-names.ts';
 import { CloudEvent } from './cloud-event-schemas.ts';
 import type { PublishedEvent } from './publish-schemas.ts';
 import { EVENT_FIELDS } from './publish-schemas.ts';
 import { fieldProblem, joinPath } from './read-body.ts';
+import { readTraceContext } from './read-trace-context.ts';
 
 // CloudEvents 1.0.2, its JSON format, its HTTP binding, and its extension for distributed tracing.
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
-
-/** W3C trace context, as the publisher sent it: only its lengths are checked. */
-export interface TraceContext {
-  readonly traceparent: string;
-  readonly tracestate?: string;
-}
 
 /** An event in the fields that all forms of publishing have in common. */
 export interface HandedEvent {
@@ -22,7 +18,6 @@ export interface HandedEvent {
   readonly traceContext?: TraceContext;
 }
 
-const TRACE_CHARACTERS_MAX = 512;
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
 const shapeCloudEvent = shapeOf(CloudEvent);
@@ -61,7 +56,7 @@ export function readCloudEvent(value: unknown, placeOf: (path: string) => string
   };
   const hasTypes = cloud.data.events !== undefined;
   const where = (path: string) => placeOf(pathInCloudEvent(path, hasTypes));
-  const traceContext = traceContextOf(cloud);
+  const traceContext = readTraceContext(cloud);
   return { published, where, ...(traceContext !== undefined && { traceContext }) };
 }
 
@@ -124,13 +119,6 @@ function readTypes({ type, data }: CloudEvent, placeOf: (path: string) => string
   const events = data.events ?? [{ type }];
   if (events.some((each) => each.type === type)) return events;
   throw fieldProblem(placeOf('type'), 'must be one of the types in data.events, written in the same way');
-}
-
-/** W3C Trace Context, section 3.2: what cannot be made use of is left aside, and no reason to refuse anything. */
-function traceContextOf({ traceparent, tracestate }: CloudEvent): TraceContext | undefined {
-  if (traceparent === undefined || traceparent.length > TRACE_CHARACTERS_MAX) return undefined;
-  const isStateKept = tracestate !== undefined && tracestate.length <= TRACE_CHARACTERS_MAX;
-  return { traceparent, ...(isStateKept && { tracestate }) };
 }
 
 /** Where a field of an event stands in a CloudEvent. */

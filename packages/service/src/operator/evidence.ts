@@ -14,6 +14,7 @@ import {
 } from './notifications.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
+import { forOperation } from './roles.ts';
 
 /** Name and version of the format; another version is another file to whoever reads it. */
 export const EVIDENCE_FORMAT = 'tidings-evidence';
@@ -57,19 +58,23 @@ export type Evidence = Static<typeof Evidence>;
 /** GET /operator/v1/notifications/{jti}/evidence. */
 export function registerEvidenceRoute(app: FastifyInstance, options: OperatorOptions): void {
   const { store, clock } = options;
-  app.get<{ Params: { jti: string } }>('/operator/v1/notifications/:jti/evidence', async (request) => {
-    const { jti } = request.params;
-    const notification = await store.notification(jti);
-    if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-    if (notification.set === undefined) {
-      throw new Problem(409, 'This notification was never signed: nothing of it has left the bank.');
-    }
-    const header = headerOf(notification.set);
-    const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
-    if (key === undefined) throw new Error(`the store does not know the key ${header.kid}, which it signed with`);
-    request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
-    return writeEvidence({ ...notification, set: notification.set }, header, key.publicJwk, clock.nowMs());
-  });
+  app.get<{ Params: { jti: string } }>(
+    '/operator/v1/notifications/:jti/evidence',
+    forOperation('getEvidence'),
+    async (request) => {
+      const { jti } = request.params;
+      const notification = await store.notification(jti);
+      if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
+      if (notification.set === undefined) {
+        throw new Problem(409, 'This notification was never signed: nothing of it has left the bank.');
+      }
+      const header = headerOf(notification.set);
+      const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
+      if (key === undefined) throw new Error(`the store does not know the key ${header.kid}, which it signed with`);
+      request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
+      return writeEvidence({ ...notification, set: notification.set }, header, key.publicJwk, clock.nowMs());
+    },
+  );
 }
 
 interface SetHeader {

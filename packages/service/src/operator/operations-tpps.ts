@@ -1,6 +1,7 @@
 import type { Operation, Parameter, PathItem, Responses } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
 import { noContent, ok, operation } from './operations-common.ts';
+import type { OperationId } from './roles.ts';
 import { TPPS_PER_PAGE, TPPS_PER_PAGE_MAX } from './tpp-schemas.ts';
 
 /** The TPP that an operation is about. */
@@ -15,7 +16,7 @@ const withClientId = [parameterRef('clientId')];
 export function tppPaths(): Record<string, PathItem> {
   const one = '/operator/v1/tpps/{clientId}';
   const about = { parameters: withClientId };
-  const change = (id: string, summary: string) =>
+  const change = (id: OperationId, summary: string) =>
     ({ post: operation(id, 'TPPs', summary, { ...about, responses: ok('The TPP', 'RegisteredTpp') }, [404]) }) as const;
   return {
     '/operator/v1/tpps': {

@@ -1,18 +1,25 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { AuditPage } from './audit-page.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
+import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
+import { healthPaths } from './operations-health.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
+import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
+import type { OperationId } from './roles.ts';
 import { ReloadedKey } from './signing-keys.ts';
+import { StatisticsAnswer } from './statistics-schemas.ts';
+import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
-import { AuditPage, Status } from './upkeep-routes.ts';
+import { Status } from './upkeep-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {
@@ -32,6 +39,8 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Notifications', description: 'What became of an event.' },
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Health', description: 'For load balancers and for Prometheus.' },
+      { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -40,6 +49,8 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...notificationPaths(),
       ...upkeepPaths(),
       ...signingKeyPaths(),
+      ...healthPaths(),
+      ...watchPaths(),
       ...documentPaths(),
     },
     components: {
@@ -48,7 +59,12 @@ export function operatorDocument(url: string): OpenApiDocument {
       parameters: { clientId: CLIENT_ID, jti: JTI },
       responses: problemResponses(),
       securitySchemes: {
-        operatorToken: { type: 'http', scheme: 'bearer', description: 'One of "operator.tokens" of the configuration' },
+        operatorToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'One of "operator.tokens" of the configuration, or an access token of the identity provider ("operator.oidc")',
+        },
       },
     },
   };
@@ -74,6 +90,10 @@ function schemas(): Record<string, object> {
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),
+    Liveness: described(Liveness, {}),
+    Readiness: described(Readiness, {}),
+    StatisticsAnswer: described(StatisticsAnswer, {}),
+    StreamedActivity: described(StreamedActivity, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }
@@ -136,7 +156,7 @@ function signingKeyPaths(): Record<string, PathItem> {
 }
 
 function documentPaths(): Record<string, PathItem> {
-  const document = (operationId: string, summary: string, type: string): PathItem => {
+  const document = (operationId: OperationId, summary: string, type: string): PathItem => {
     const schema = type === 'text/html' ? { type: 'string' } : { type: 'object' };
     const responses = { 200: { description: summary, content: { [type]: { schema } } } };
     return { get: { operationId, tags: ['Documents'], summary, responses, security: [] } };

@@ -5,7 +5,11 @@ import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { Store } from '../store/store.ts';
+import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import type { Metrics } from '../watch/metrics.ts';
+import type { Observer } from '../watch/observer.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { OperatorToken } from './authenticate.ts';
 
 /** What the bank-facing API is made of. */
@@ -16,8 +20,11 @@ export interface OperatorOptions {
   readonly clock: Clock;
   readonly random?: Random;
   readonly log: Log;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** `ca`: callers must have a certificate that leads to it, beside their token. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
   readonly tokens: readonly OperatorToken[];
+  /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
+  readonly identityProvider?: OidcVerifier | undefined;
   readonly bodyBytesMax: number;
   /** Verifies software statement assertions; undefined where no directory is configured. */
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;
@@ -32,8 +39,16 @@ export interface OperatorOptions {
    * served, and there are none but those of the API itself.
    */
   readonly config?: Config | undefined;
+  /** What `/metrics` shows; undefined: 404. */
+  readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
+  /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
+  readonly isDelivering?: (() => boolean) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
+  /** Live stream and statistics; undefined: they answer 501. */
+  readonly watch?: Pick<Watch, 'stream' | 'statistics'> | undefined;
+  /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }
 
 /** What reloading the signing key came to. */

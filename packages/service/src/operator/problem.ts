@@ -40,6 +40,7 @@ export class Problem extends Error {
 export const STATUS_TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
   412: 'Precondition Failed',
@@ -58,6 +59,8 @@ const STORE_RETRY_AFTER_SECONDS = 5;
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error, request);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  // RFC 6750 section 3.1.
+  if (problem.status === 403) reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
   const { status, message, members } = problem;
   const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? STORE_RETRY_AFTER_SECONDS : undefined);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);

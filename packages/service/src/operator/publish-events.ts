@@ -6,6 +6,8 @@ import { readForms } from './publish-forms.ts';
 import type { PublishAnswer } from './publish-schemas.ts';
 import type { PublishingGate } from './publishing-gate.ts';
 import { readEvents } from './read-events.ts';
+import { readTraceContext } from './read-trace-context.ts';
+import { forOperation } from './roles.ts';
 
 const IDS_NAMED_MAX = 10;
 
@@ -34,7 +36,7 @@ export function registerPublishRoute(
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
     if (gate !== undefined) await passGate(gate, request, reply);
   };
-  app.post('/operator/v1/events', { onRequest }, async (request) => {
+  app.post('/operator/v1/events', { ...forOperation('publishEvents'), onRequest }, async (request) => {
     const { letIn } = request;
     if (letIn !== undefined) letIn.isWorkedOn = true;
     try {
@@ -65,7 +67,10 @@ function contentLengthOf({ headers }: FastifyRequest): number | undefined {
 
 async function publishEvents(request: FastifyRequest, options: OperatorOptions): Promise<PublishAnswer> {
   const beganMs = options.clock.monotonicMs();
-  const events = readEvents(readForms(request.headers, request.body), options.catalogue, options.clock.nowMs());
+  const { headers, body } = request;
+  const { traceparent, tracestate } = headers;
+  const carried = readTraceContext({ traceparent, tracestate });
+  const events = readEvents(readForms(headers, body), options.catalogue, options.clock.nowMs(), carried);
   const result = await options.publish(events);
   if (result.kind === 'conflict') {
     const ids = result.eventIds.slice(0, IDS_NAMED_MAX).join(', ');
@@ -79,6 +84,7 @@ async function publishEvents(request: FastifyRequest, options: OperatorOptions):
   request.log.info(
     {
       operator: request.operatorName,
+      ...(carried !== undefined && { trace: carried.traceparent }),
       events: outcomes.length,
       notifications: outcomes.filter(({ kind, repeated }) => kind === 'notification' && !repeated).length,
       repeated: outcomes.filter(({ repeated }) => repeated).length,

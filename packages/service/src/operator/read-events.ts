@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto';
 import { type EventTypeCatalogue, type EventTypeRule, isVersion } from '@tidings/protocol';
-import type { BankEvent } from '../store/store.ts';
-import type { HandedEvent, TraceContext } from './cloud-events.ts';
+import type { BankEvent, TraceContext } from '../store/store.ts';
+import type { HandedEvent } from './cloud-events.ts';
 import { fieldProblem } from './read-body.ts';
 
 // The bank's systems and this one may tell slightly different times; receivers refuse a toe in the future.
 const FUTURE_TOLERANCE_MS = 30_000;
 const STANDARD_REASONS = new Set(['UK.OBIE.AccountClosure', 'UK.OBIE.CASS']);
 
-/** An event, and the trace that it belongs to where its publisher said so. The trace is no part of its content. */
-export interface ReadEvent extends BankEvent {
-  readonly traceContext?: TraceContext;
-}
-
 /**
  * Reads the events of a publish, whatever form they came in. All are checked before any is published.
  *
+ * @param carried the trace of the request, which those belong to that name none themselves
  * @throws {Problem} 400 that names the field, as in `[3].resource.version`
  */
 export function readEvents(
   handed: readonly HandedEvent[],
   catalogue: EventTypeCatalogue,
   nowMs: number,
-): readonly ReadEvent[] {
-  return handed.map((event) => readEvent(event, catalogue, nowMs));
+  carried: TraceContext | undefined,
+): readonly BankEvent[] {
+  return handed.map((event) => {
+    const traceContext = event.traceContext ?? carried;
+    return { ...readEvent(event, catalogue, nowMs), ...(traceContext !== undefined && { traceContext }) };
+  });
 }
 
-function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: number): ReadEvent {
-  const { published, where, traceContext } = handed;
+function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: number): BankEvent {
+  const { published, where } = handed;
   const { resource } = published;
   // Banks write both 4.0 and v4.0.
   const version = resource.version.replace(/^v/, '');
@@ -40,7 +40,7 @@ function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: nu
     resource: { ...resource, version },
     events: readEventTypes(handed, catalogue),
   };
-  return { ...event, fingerprint: fingerprintOf(event), ...(traceContext !== undefined && { traceContext }) };
+  return { ...event, fingerprint: fingerprintOf(event) };
 }
 
 function readOccurredAt(text: string, path: string, nowMs: number): number {

@@ -2,11 +2,13 @@ import { decodeBase64url, encodeBase64url, parseStrictJson, StrictJsonError, sha
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationFilter } from '../store/store.ts';
+import { auditActorOf } from './access.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { type RedeliveryOrder, type RedeliveryPart, type RedeliveryPlace, redeliver } from './redeliver.ts';
+import { forOperation } from './roles.ts';
 
 /** Most `jti`s that one redelivery names. */
 export const REDELIVERED_JTIS_MAX = 1000;
@@ -70,7 +72,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** POST /operator/v1/redeliveries, one at a time: two at once would share no rate. */
 export function registerRedeliveryRoute(app: FastifyInstance, options: OperatorOptions): void {
   let isUnderWay = false;
-  app.post('/operator/v1/redeliveries', async (request) => {
+  app.post('/operator/v1/redeliveries', forOperation('redeliver'), async (request) => {
     const order = readOrder(request.body, options.config?.operator.redeliveredPerSecondMax);
     if (isUnderWay) {
       throw new Problem(429, 'Another redelivery is under way; try again when it is done.', {}, RETRY_AFTER_SECONDS);
@@ -92,11 +94,15 @@ async function redeliverFor(
   const { operatorName: operator, socket } = request;
   const { filter, isDryRun, ratePerSecond } = order;
   const detail = { ...writeFilter(filter), ratePerSecond };
-  const audit = { actor: operator, action: 'redeliver', subject: subjectOf(filter), detail };
+  const audit = { ...auditActorOf(request), action: 'redeliver', subject: subjectOf(filter), detail };
   // Whoever hangs up wants no more of it.
   const part = await redeliver(order, audit, options, () => !socket.destroyed);
   request.log.info({ operator, ...detail, isDryRun, count: part.count }, 'redelivered');
-  if (part.count > 0 && !isDryRun) options.onDue?.();
+  if (part.count > 0 && !isDryRun) {
+    const of = filter.clientId === undefined ? {} : { clientId: filter.clientId };
+    options.observer?.happened({ kind: 'redelivered', atMs: options.clock.nowMs(), count: part.count, ...of });
+    options.onDue?.();
+  }
   return writePart(part, order);
 }
 

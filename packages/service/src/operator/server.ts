@@ -2,42 +2,40 @@ import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
+import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
+import { registerHealthRoutes } from './health-routes.ts';
 import { writeNotification } from './notifications.ts';
+import { operatorDocument } from './operations.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
 import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
+import { forOperation } from './roles.ts';
 import { registerSigningKeyRoutes } from './signing-keys.ts';
+import { registerStatisticsRoute } from './statistics-routes.ts';
+import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
 export type { OperatorOptions } from './options.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Name of the operator token that the call carried; empty where none is needed. */
-    operatorName: string;
-  }
-}
-
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Builds the operator API: publish, register TPPs, look at notifications, redeliver, audit, read the documents. */
 export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
-  const app = createHttpServer({ ...options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
-  app.decorateRequest('operatorName', '');
+  const app = createHttpServer({ ...options, tls: tlsOf(options), requestTimeoutMs: REQUEST_TIMEOUT_MS });
   app.addContentTypeParser(/^application\/(.+\+)?json\b/, { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
-    if (request.routeOptions.config.needsNoToken === true) return;
-    request.operatorName = authenticateOperator(request.headers.authorization, options.tokens);
   });
+  const credentials = { tokens: options.tokens, oidc: options.identityProvider };
+  guardRoutes(app, operatorDocument('/'), ({ headers }) => authenticateOperator(headers.authorization, credentials));
   app.setErrorHandler((error, request, reply) => {
     sendProblem(error, request, reply);
   });
@@ -53,8 +51,16 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
+  registerStreamRoute(app, options);
+  registerStatisticsRoute(app, options);
   registerDocumentRoutes(app, options);
+  registerHealthRoutes(app, options, gate);
   return app;
+}
+
+/** The handshake ends for whoever lacks the certificate that is asked for: the documents are not for it either. */
+function tlsOf({ tls }: OperatorOptions) {
+  return tls && (tls.ca === undefined ? tls : { ...tls, requestCert: true, rejectUnauthorized: true });
 }
 
 /** As the configuration has it; a program that embeds the API without one bounds publishing itself. */
@@ -67,9 +73,13 @@ function gateOf({ config, store, clock, log, bodyBytesMax }: OperatorOptions): P
 }
 
 function registerNotificationRoute(app: FastifyInstance, { store }: OperatorOptions): void {
-  app.get<{ Params: { jti: string } }>('/operator/v1/notifications/:jti', async (request) => {
-    const notification = await store.notification(request.params.jti);
-    if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-    return writeNotification(notification);
-  });
+  app.get<{ Params: { jti: string } }>(
+    '/operator/v1/notifications/:jti',
+    forOperation('getNotification'),
+    async (request) => {
+      const notification = await store.notification(request.params.jti);
+      if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
+      return writeNotification(notification);
+    },
+  );
 }

@@ -1,9 +1,11 @@
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { readPage, refuseOthers } from './read-page.ts';
 import { checkClientId, readStatement, readTpp, type StatementFacts } from './read-tpp.ts';
+import { forOperation } from './roles.ts';
 import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import { BringBack, TPPS_PER_PAGE, TPPS_PER_PAGE_MAX, type TppPage } from './tpp-schemas.ts';
 import { entityTagOf, writeListedTpp, writeRegistrations, writeTpp } from './write-tpp.ts';
@@ -23,42 +25,46 @@ const shapeBringBack = shapeOf(BringBack);
 /** The TPP registry of the operator API. */
 export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
   const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
-  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged });
+  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged, observer: options.observer });
 
-  app.get<WithPage>(TPPS, (request) => listTpps(request.query, options));
+  app.get<WithPage>(TPPS, forOperation('listTpps'), (request) => listTpps(request.query, options));
 
-  app.get<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+  app.get<WithClientId>(`${TPPS}/:clientId`, forOperation('getTpp'), async (request, reply) => {
     const tpp = await registry.find(request.params.clientId);
     reply.header('etag', entityTagOf(tpp));
     return writeTpp(tpp, await registry.target(tpp.clientId));
   });
 
-  app.put<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+  app.put<WithClientId>(`${TPPS}/:clientId`, forOperation('putTpp'), async (request, reply) => {
     const facts = await readTpp(request.params.clientId, request.body, options.config?.retry);
     const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
     return reply.code(204).header('etag', entityTagOf(tpp)).send();
   });
 
-  app.delete<WithClientId>(`${TPPS}/:clientId`, async (request, reply) => {
+  app.delete<WithClientId>(`${TPPS}/:clientId`, forOperation('removeTpp'), async (request, reply) => {
     await registry.remove(request.params.clientId, operatorOf(request));
     return reply.code(204).send();
   });
 
   for (const operation of ['suspend', 'resume'] as const) {
-    app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, async (request) => {
+    app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, forOperation(`${operation}Tpp`), async (request) => {
       const isSuspended = operation === 'suspend';
       const tpp = await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request));
       return writeTpp(tpp, await registry.target(tpp.clientId));
     });
   }
 
-  app.post<WithClientId>(`${TPPS}/:clientId/callback-url/bring-back`, async (request) => {
-    const { how } = shapedValue(shapeBringBack(readJson(request.body)));
-    const tpp = await registry.bringBack(request.params.clientId, how, operatorOf(request));
-    return writeTpp(tpp, await registry.target(tpp.clientId));
-  });
+  app.post<WithClientId>(
+    `${TPPS}/:clientId/callback-url/bring-back`,
+    forOperation('bringBackCallbackUrl'),
+    async (request) => {
+      const { how } = shapedValue(shapeBringBack(readJson(request.body)));
+      const tpp = await registry.bringBack(request.params.clientId, how, operatorOf(request));
+      return writeTpp(tpp, await registry.target(tpp.clientId));
+    },
+  );
 
-  app.get<WithClientId>(`${TPPS}/:clientId/registrations`, async (request) => {
+  app.get<WithClientId>(`${TPPS}/:clientId/registrations`, forOperation('getTppRegistrations'), async (request) => {
     const { clientId } = await registry.find(request.params.clientId);
     return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
   });
@@ -72,7 +78,7 @@ function registerImport(app: FastifyInstance, registry: TppRegistry): void {
     scope.addContentTypeParser(/^application\/jwt\b/, { parseAs: 'string' }, (_request, body, parsed) => {
       parsed(null, body);
     });
-    scope.post<WithPage>(`${TPPS}/import`, async (request) => {
+    scope.post<WithPage>(`${TPPS}/import`, forOperation('importTpp'), async (request) => {
       const tpp = await registry.import(statementOf(request.body, request.query), operatorOf(request));
       return writeTpp(tpp, await registry.target(tpp.clientId));
     });
@@ -111,5 +117,5 @@ function preconditionsOf(request: FastifyRequest): Preconditions {
 }
 
 function operatorOf(request: FastifyRequest): Operator {
-  return { name: request.operatorName, log: request.log };
+  return { name: request.operatorName, audited: auditActorOf(request), log: request.log };
 }

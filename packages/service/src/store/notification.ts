@@ -1,6 +1,6 @@
 import type { SetClaims, SetErrorReport } from '@tidings/protocol';
 import type { Outcome } from '../base/outcome.ts';
-import type { RetryOverrides } from './registered.ts';
+import type { RetryOverrides, TraceContext } from './registered.ts';
 
 /**
  * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
@@ -42,6 +42,8 @@ export interface ClaimedNotification {
   readonly roundAttempts: number;
   /** When the first attempt of that round began; undefined before it. */
   readonly roundBeganAtMs: number | undefined;
+  /** Of its event; undefined where there is none, and after a redelivery of what was acknowledged. */
+  readonly traceContext: TraceContext | undefined;
   /** As the target was when it was claimed. */
   readonly retry: RetryOverrides | undefined;
   /** Defined when this is a probe of an unresponsive callback URL: how many failed before it. */

@@ -62,6 +62,12 @@ export type Registration =
   | ({ readonly kind: 'event-subscription' } & StoredSubscription)
   | ({ readonly kind: 'callback-url' } & StoredCallbackUrl);
 
+/** W3C trace context, as the publisher sent it: only its lengths are checked. */
+export interface TraceContext {
+  readonly traceparent: string;
+  readonly tracestate?: string;
+}
+
 /** An event as the bank published it, parsed. */
 export interface BankEvent {
   readonly id: string;
@@ -72,6 +78,8 @@ export interface BankEvent {
   readonly events: readonly { readonly type: EventTypeRule; readonly reason: string | undefined }[];
   /** SHA-256 of its content, hexadecimal: tells a repetition from another event under the same id. */
   readonly fingerprint: string;
+  /** The trace that it belongs to; no part of its content. */
+  readonly traceContext?: TraceContext;
 }
 
 /** Why an event made no notification. */

@@ -1,4 +1,5 @@
 import type { ApiVersion, SetErrorReport } from '@tidings/protocol';
+import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type {
   AttemptRecord,
   ClaimedNotification,
@@ -20,9 +21,19 @@ import type {
   SubscriptionToStore,
   Tpp,
 } from './registered.ts';
+import type {
+  ActivityBounds,
+  ActivityToStore,
+  CountedBucket,
+  StatisticsQuery,
+  StoredActivity,
+  WatchRetention,
+} from './watched.ts';
 
+export type * from './audit.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
+export type * from './watched.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
@@ -60,6 +71,17 @@ export interface PolledNotifications {
   readonly notifications: readonly OfferedNotification[];
   /** True exactly when more could be offered now. */
   readonly moreAvailable: boolean;
+  /** What was awaiting until this poll acknowledged it, or until it was offered where that acknowledges it. */
+  readonly acknowledged: readonly AcknowledgedInPoll[];
+  /** The notifications whose errors were kept: those of this TPP, each once. */
+  readonly reported: readonly string[];
+}
+
+/** A notification that a poll acknowledged. */
+export interface AcknowledgedInPoll {
+  readonly jti: string;
+  readonly publishedAtMs: number;
+  readonly by: 'poll' | 'offer';
 }
 
 /** Since when a retry must have been due to go before first attempts. */
@@ -87,6 +109,8 @@ export interface Claim {
    * with room for one trial at a time, they would never be made, and no limit of the retry policy be reached.
    */
   readonly claimed: readonly ClaimedNotification[];
+  /** How many of them were leased to somebody whose lease ran out. */
+  readonly takenOver: number;
   /**
    * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
    * does. Leaves out what is due already but had no room, and may leave out what falls due later of a TPP that has
@@ -145,24 +169,6 @@ export interface Redelivered {
   readonly next: string | undefined;
 }
 
-/** A change that an operator, or the service by itself, made. Append-only. */
-export interface AuditEntry {
-  readonly atMs: number;
-  /** Name of the operator token, or `tidings`. */
-  readonly actor: string;
-  /** Such as `redeliver`, `callback-url-responsive`, `expire`. */
-  readonly action: string;
-  /** What it was done to, such as a client_id. */
-  readonly subject: string;
-  /** JSON: what exactly. */
-  readonly detail: Readonly<Record<string, unknown>>;
-}
-
-/** An entry as it was kept. */
-export interface StoredAuditEntry extends AuditEntry {
-  readonly id: string;
-}
-
 /** What is to be dropped. Awaiting notifications never are, whatever their age. */
 export interface Retention {
   /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
@@ -177,6 +183,15 @@ export interface Retention {
 export interface StoreCounts {
   readonly awaiting: number;
   readonly unresponsive: number;
+}
+
+/** How the connections of this process to the database are used now. */
+export interface StoreConnections {
+  readonly open: number;
+  /** Of them, those that nobody uses. */
+  readonly idle: number;
+  /** Operations that wait for one. */
+  readonly waiting: number;
 }
 
 /** What another part of this process, or another process on the same store, changed. */
@@ -196,23 +211,33 @@ export interface Store {
   /**
    * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
    * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
+   *
+   * @param audit kept in the same transaction, as of every change below; undefined: nothing is
    */
-  putTpp(tpp: Tpp, nowMs: number): Promise<void>;
+  putTpp(tpp: Tpp, nowMs: number, audit?: AuditOf<Tpp>): Promise<void>;
   tpp(clientId: string): Promise<Tpp | undefined>;
   /** TPPs in the order of their client_id. @param after client_id to begin after; empty for the first */
   tpps(after: string, limit: number): Promise<readonly Tpp[]>;
   /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
-  removeTpp(clientId: string, nowMs: number): Promise<boolean>;
+  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): Promise<boolean>;
 
   /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
-  createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'>;
+  createSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<'created' | 'exists'>;
   subscriptionOf(clientId: string): Promise<StoredSubscription | undefined>;
   /**
    * Replaces an event subscription; its callback URL counts as responsive again, and what is awaiting goes to the new
    * one, in a new round and with no waits. What is under way to the same URL is left to finish, to another one is fenced.
    * Notifications that are made keep their content whatever the new `EventTypes`. Creating one does the same.
    */
-  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult>;
+  replaceSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<ChangeResult>;
   /**
    * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
    * again, for events from then on.
@@ -222,15 +247,30 @@ export interface Store {
     eventSubscriptionId: string,
     through: ApiVersion,
     nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
   ): Promise<ChangeResult>;
 
   /** Creates the one callback URL of a TPP. */
-  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'>;
+  createCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<'created' | 'exists'>;
   callbackUrlOf(clientId: string): Promise<StoredCallbackUrl | undefined>;
   /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult>;
+  replaceCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult>;
   /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
-  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
+  deleteCallbackUrl(
+    clientId: string,
+    callbackUrlId: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
   publish(
@@ -252,8 +292,8 @@ export interface Store {
    * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
    * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
-   * under way changes nothing but the attempts, and a probe that fails when it is responsive again is an attempt like any
-   * other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
+   * under way changes nothing but the attempts, as does that of a probe of an older round; and a probe that fails when it
+   * is responsive again is an attempt like any other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
    * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt. Records act
    * one after the other, in their order.
    *
@@ -262,7 +302,7 @@ export interface Store {
   recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
   /**
    * Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted.
-   * First attempts take their old place; of a probe, another one may be made at once.
+   * First attempts take their old place; of a probe of the round that is, another one may be made at once.
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 
@@ -287,7 +327,7 @@ export interface Store {
   counts(): Promise<StoreCounts>;
   audit(entry: AuditEntry): Promise<void>;
   /** The newest first. @param before id to begin before; undefined for the newest */
-  auditEntries(before: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
+  auditEntries(before: string | undefined, limit: number, filter?: AuditFilter): Promise<readonly StoredAuditEntry[]>;
 
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
@@ -308,6 +348,27 @@ export interface Store {
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+
+  /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
+  check(): Promise<void>;
+  /** Connections to the database; undefined where there are none. */
+  connections(): StoreConnections | undefined;
+  /**
+   * Appends to the activity log. Ids rise, also among processes, and become visible in their order: whoever has read a row
+   * never misses one with a smaller id. What was appended in the last moment before the database server (not this
+   * process) crashed may be gone: nothing depends on this log.
+   */
+  appendActivity(activity: ActivityToStore): Promise<void>;
+  /** Rows of the activity log after this one, in the order of their ids. */
+  activityAfter(id: number, limit: number): Promise<readonly StoredActivity[]>;
+  /** How far the activity log goes. @param sinceMs undefined: `sinceId` is not asked for */
+  activityBounds(sinceMs: number | undefined): Promise<ActivityBounds>;
+  /** Keeps counts, each in place of what was kept of the same resolution, time, TPP and part. */
+  putStatistics(buckets: readonly CountedBucket[]): Promise<void>;
+  /** What all processes counted in buckets that began in that time, in no particular order. */
+  statistics(query: StatisticsQuery): Promise<readonly CountedBucket[]>;
+  /** Drops old activity and statistics. @returns how many rows went; 0: there is no more */
+  dropWatched(retention: WatchRetention): Promise<number>;
 
   close(): Promise<void>;
 }

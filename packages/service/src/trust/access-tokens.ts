@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import {
   type AccessToken,
@@ -60,7 +61,8 @@ const KEYS_REFETCH_MIN_MS = 10_000;
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
   const { tls, timeoutMs, clock } = options;
   const responseBytesMax = options.jwksUrl === undefined ? INTROSPECTION_BYTES_MAX : JWKS_BYTES_MAX;
-  const https = createHttpsClient({ tls, timeoutMs, responseBytesMax, clock });
+  // Its URLs are the bank's own, and may well lead into the bank.
+  const https = createHttpsClient({ tls, guard: undefined, timeoutMs, responseBytesMax, clock });
   const read = readerOf(options, https);
   return {
     close: () => https.close(),
@@ -84,6 +86,6 @@ function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): Toke
     return createIntrospectionReader({ ...options, introspectionUrl, https });
   }
   assert(jwksUrl !== undefined, 'one of jwksUrl and introspectionUrl must be given');
-  const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
+  const times = { importKeys: importSigningKeys, maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
   return createJwtReader({ ...options, keys: createJwksCache({ ...options, url: jwksUrl, https, ...times }) });
 }

@@ -1,8 +1,13 @@
-import { importSigningKeys, JwksError, type KeySource, parseStrictJson, type SigningKeySet } from '@tidings/protocol';
+import { JwksError, parseStrictJson } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { type HttpsClient, isHttpsUrl } from './https-client.ts';
 
-export interface JwksCacheOptions {
+/** Keys by their `kid`. */
+export interface KeysByKid<Key> {
+  keyFor(kid: string): Promise<Key | undefined>;
+}
+
+export interface JwksCacheOptions<Key> {
   readonly url: string;
   readonly https: Pick<HttpsClient, 'exchange'>;
   /** Age at which the keys are fetched anew, in the background. */
@@ -10,6 +15,8 @@ export interface JwksCacheOptions {
   /** Shortest time between the beginnings of two fetches, whatever is asked for and whether they succeed. */
   readonly refetchMinMs: number;
   readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Takes the usable keys out of a JWKS. @throws {JwksError} */
+  readonly importKeys: (jwks: unknown) => KeysByKid<Key> | Promise<KeysByKid<Key>>;
   /** Told of each fetch that failed, since old keys hide it from everybody else. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
@@ -34,10 +41,10 @@ export const JWKS_BYTES_MAX = 262_144;
  *
  * @throws {JwksError} when the URL is not https
  */
-export function createJwksCache(options: JwksCacheOptions): KeySource {
+export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<Key> {
   if (!isHttpsUrl(options.url)) throw new JwksError('A JWKS URL must be https, without user name and password.');
   const { clock, maxAgeMs, refetchMinMs } = options;
-  let keys: SigningKeySet | undefined;
+  let keys: KeysByKid<Key> | undefined;
   let fetchedAtMs = 0;
   let beganAtMs: number | undefined;
   let failure: unknown;
@@ -81,11 +88,11 @@ export function createJwksCache(options: JwksCacheOptions): KeySource {
   };
 }
 
-async function fetchKeys({ https, url }: JwksCacheOptions): Promise<SigningKeySet> {
+async function fetchKeys<Key>({ https, url, importKeys }: JwksCacheOptions<Key>): Promise<KeysByKid<Key>> {
   const headers = { accept: 'application/jwk-set+json, application/json' };
   const { status, body } = await https.exchange({ url, headers });
   if (status !== 200) throw new JwksError(`The JWKS was answered with status ${status}.`);
-  return await importSigningKeys(parseStrictJson(body));
+  return await importKeys(parseStrictJson(body));
 }
 
 function reasonOf(failure: unknown): string {

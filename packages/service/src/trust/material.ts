@@ -7,7 +7,10 @@ export interface Material {
   readonly signingKey: OwnSigningKey;
   /** Undefined where TLS ends at a gateway in front. */
   readonly apiTls: (TlsIdentity & { readonly ca: string }) | undefined;
-  readonly operatorTls: TlsIdentity | undefined;
+  /** `ca`: callers must have a certificate that leads to it. */
+  readonly operatorTls: (TlsIdentity & { readonly ca?: string }) | undefined;
+  /** Roots of the bank's identity provider. */
+  readonly operatorOidcCa: string | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly deliveryCa: string | undefined;
   /** Roots of the JWKS URLs of TPPs. */
@@ -30,18 +33,28 @@ export async function readMaterial(config: Config): Promise<Material> {
       ...readTlsIdentity('api.tls', api.tls),
       ca: readCertificates('api.tls.clientCaFile', api.tls.clientCaFile),
     },
-    operatorTls: operator.tls && readTlsIdentity('operator.tls', operator.tls),
+    operatorTls: operator.tls && readOperatorTls(operator.tls),
+    operatorOidcCa: readRoots('operator.oidc.caFile', operator.oidc?.caFile),
     accessTokensTls: {
       ...(accessTokens.caFile !== undefined && { ca: readCertificates('accessTokens.caFile', accessTokens.caFile) }),
       ...clientIdentity(accessTokens),
     },
-    deliveryCa: delivery.caFile === undefined ? undefined : readCertificates('delivery.caFile', delivery.caFile),
-    tppKeysCa: tppKeys.caFile === undefined ? undefined : readCertificates('tppKeys.caFile', tppKeys.caFile),
+    deliveryCa: readRoots('delivery.caFile', delivery.caFile),
+    tppKeysCa: readRoots('tppKeys.caFile', tppKeys.caFile),
     directory: directory && {
       issuer: directory.issuer,
       jwks: await readJwks('directory.jwksFile', directory.jwksFile),
     },
   };
+}
+
+function readRoots(setting: string, file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readCertificates(setting, file);
+}
+
+function readOperatorTls(tls: NonNullable<Config['operator']['tls']>): Material['operatorTls'] {
+  const ca = readRoots('operator.tls.clientCaFile', tls.clientCaFile);
+  return { ...readTlsIdentity('operator.tls', tls), ...(ca !== undefined && { ca }) };
 }
 
 function clientIdentity({ certificateFile, keyFile }: Config['accessTokens']): Partial<TlsIdentity> {

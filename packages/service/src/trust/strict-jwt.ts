@@ -1,5 +1,6 @@
-import { decodeBase64url, isJsonObject, type KeySource, parseStrictJson, StrictJsonError } from '@tidings/protocol';
-import { type JWTPayload, type JWTVerifyOptions, errors as joseErrors, jwtVerify } from 'jose';
+import type { KeyObject } from 'node:crypto';
+import { decodeBase64url, isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
+import { type CryptoKey, type JWTPayload, type JWTVerifyOptions, errors as joseErrors, jwtVerify } from 'jose';
 
 /** What is wrong with a JWT. */
 export type StrictJwtErrorCode = 'malformed' | 'key-unknown' | 'signature-invalid' | 'claim-invalid';
@@ -22,10 +23,27 @@ export class StrictJwtError extends Error {
 export type JwtExpectations = Pick<
   JWTVerifyOptions,
   'typ' | 'issuer' | 'audience' | 'requiredClaims' | 'clockTolerance' | 'currentDate' | 'maxTokenAge'
->;
+> & {
+  /** What `typ` may be where it stands; beside `typ`, for issuers who differ in it. */
+  readonly types?: RegExp;
+};
+
+/** A key that may verify JWTs, and with which algorithms. */
+export interface JwtKey {
+  readonly cryptoKey: CryptoKey | KeyObject;
+  /** Undefined: PS256, which the trust framework signs with. */
+  readonly algorithms?: readonly string[];
+}
+
+/** Where the keys of one issuer are found; as `KeySource` of the protocol, whose keys are for PS256. */
+export interface JwtKeys {
+  keyFor(kid: string): Promise<JwtKey | undefined>;
+}
+
+const PS256 = ['PS256'];
 
 /**
- * Verifies a plain JWT (RFC 7519) of the trust framework: PS256, a `kid` of the given keys, no critical extension,
+ * Verifies a plain JWT (RFC 7519): PS256 or what the key is for, a `kid` of the given keys, no critical extension,
  * canonical base64url, no JSON member twice in header or payload, and the claims that are expected. It is not for
  * signatures of the standard's own profile (`x-jws-signature`, SETs). Members that lead to keys (`jku`, `x5u`, `jwk`) are
  * neither used nor refused. Does not bound the length: the caller does.
@@ -33,21 +51,26 @@ export type JwtExpectations = Pick<
  * @throws {StrictJwtError}
  * @throws whatever `keys` rejects with when they cannot be had
  */
-export async function verifyStrictJwt(jwt: string, keys: KeySource, expected: JwtExpectations): Promise<JWTPayload> {
+export async function verifyStrictJwt(jwt: string, keys: JwtKeys, expected: JwtExpectations): Promise<JWTPayload> {
   const [header, payload, signature, ...more] = jwt.split('.', 4).map(decodeBase64url);
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
     throw new StrictJwtError('malformed', 'It is not a JWT: three segments of base64url, separated by dots.');
   }
-  const { kid } = readObject(header, 'header');
+  const { kid, typ } = readObject(header, 'header');
   readObject(payload, 'payload');
   if (typeof kid !== 'string' || kid === '') throw new StrictJwtError('claim-invalid', 'The header lacks kid.', 'kid');
+  const { types, ...checked } = expected;
+  if (types !== undefined && typ !== undefined && !(typeof typ === 'string' && types.test(typ))) {
+    throw new StrictJwtError('claim-invalid', 'typ is that of another kind of token.', 'typ');
+  }
   const key = await keys.keyFor(kid);
   if (key === undefined) throw new StrictJwtError('key-unknown', 'kid names no signing key of the issuer.', 'kid');
+  const { cryptoKey, algorithms = PS256 } = key;
   try {
-    const verified = await jwtVerify(jwt, key.cryptoKey, { ...expected, algorithms: ['PS256'] });
+    const verified = await jwtVerify(jwt, cryptoKey, { ...checked, algorithms: [...algorithms] });
     return verified.payload;
   } catch (error) {
-    throw refusalOf(error);
+    throw refusalOf(error, algorithms);
   }
 }
 
@@ -62,7 +85,7 @@ function readObject(bytes: Uint8Array, name: string): Record<string, unknown> {
   throw new StrictJwtError('malformed', `The ${name} is not a JSON object.`);
 }
 
-function refusalOf(error: unknown): unknown {
+function refusalOf(error: unknown, algorithms: readonly string[]): unknown {
   if (error instanceof joseErrors.JWTClaimValidationFailed || error instanceof joseErrors.JWTExpired) {
     return new StrictJwtError('claim-invalid', sayClaim(error), error.claim);
   }
@@ -70,7 +93,7 @@ function refusalOf(error: unknown): unknown {
     return new StrictJwtError('signature-invalid', 'The signature does not verify.');
   }
   if (error instanceof joseErrors.JOSEAlgNotAllowed) {
-    return new StrictJwtError('claim-invalid', 'alg must be PS256.', 'alg');
+    return new StrictJwtError('claim-invalid', `alg must be ${algorithms.join(' or ')}.`, 'alg');
   }
   return error instanceof joseErrors.JOSEError ? new StrictJwtError('malformed', 'It is not a JWT.') : error;
 }

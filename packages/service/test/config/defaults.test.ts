@@ -76,7 +76,8 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     operator: {
       host: '127.0.0.1',
       port: 8444,
-      tokens: [{ name: 'core', sha256: '0'.repeat(64) }],
+      isBehindProxy: false,
+      tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }],
       bodyBytesMax: 16_777_216,
       redeliveredPerSecondMax: 500,
     },
@@ -120,6 +121,9 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       ...{ rampPerSecond: 5, rampDoublingMs: 5000, rampMs: 60_000 },
     },
     retention: { notificationsMs: 7_776_000_000, eventsMs: 7_776_000_000, sweepMs: 60_000 },
+    metrics: { tppsMax: 100 },
+    activity: { isKept: true, keptMs: 3_600_000, subscribersMax: 50 },
+    statistics: { writeMs: 5000, minutesKeptMs: 172_800_000, hoursKeptMs: 34_560_000_000 },
     retry: { delayMs: 1000, delayMaxMs: 3_600_000, retriesMax: 30, intervalMaxMs: 86_400_000, jitter: 0.2 },
     log: { level: 'info' },
     shutdown: { graceMs: 10_000 },
@@ -154,7 +158,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax)$/;
+    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);
@@ -167,7 +171,7 @@ test('the least and the most of every number are accepted', () => {
   for (const { path, schema } of leaves) {
     if (schema.minimum === undefined || bound.has(path)) continue;
     for (const value of [schema.minimum, schema.maximum]) {
-      assert.equal(at(parseConfig(withSetting(path, value), '/'), path), value, path);
+      assert.equal(at(parseConfig(withSetting(path, value, WITH_EVERY_SECTION), '/'), path), value, path);
     }
   }
   assert.equal(parseConfig(withSetting('delivery', { timeoutMs: 500, leaseMs: 1000 }), '/').delivery.leaseMs, 1000);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
-import { MINIMAL, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
+import { MINIMAL, OIDC, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -44,7 +44,6 @@ for (const path of [
   'accessTokens.issuer',
   'accessTokens.audience',
   'operator',
-  'operator.tokens',
   'directory.issuer',
   'directory.jwksFile',
 ]) {
@@ -54,11 +53,17 @@ for (const path of [
   });
 }
 
-test('a token of the operator needs a name and a hash', () => {
+test('a token of the operator needs a name, a hash and a role', () => {
   const missing = (name: string) => `tidings.json: the setting "operator.tokens[1].${name}" is missing; add it.`;
   const [good] = MINIMAL.operator.tokens;
-  assert.equal(refusal(withSetting('operator.tokens', [good, { name: 'x' }])), missing('sha256'));
-  assert.equal(refusal(withSetting('operator.tokens', [good, { sha256: good.sha256 }])), missing('name'));
+  for (const name of ['name', 'sha256', 'role']) {
+    const without = Object.fromEntries(Object.entries(good ?? {}).filter(([each]) => each !== name));
+    assert.equal(refusal(withSetting('operator.tokens', [good, without])), missing(name));
+  }
+  assert.match(
+    refusal(withSetting('operator.tokens', [{ ...good, role: 'root' }])),
+    /"operator\.tokens\[0\]\.role" must /,
+  );
 });
 
 for (const [wrong, meant] of [
@@ -74,6 +79,8 @@ for (const [wrong, meant] of [
   ['api.tls.certificatFile', 'api.tls.certificateFile'],
   ['accessTokens.jwksUri', 'accessTokens.jwksUrl'],
   ['operator.tls.keyfile', 'operator.tls.keyFile'],
+  ['operator.oidc.jwksURL', 'operator.oidc.jwksUrl'],
+  ['operator.oidc.roles.viewers', 'operator.oidc.roles.viewer'],
   ['retry.retryMax', 'retry.retriesMax'],
   ['retry.maxDelay', undefined],
   ['log.levle', 'log.level'],
@@ -147,7 +154,6 @@ for (const [path, value, why] of [
   ['accessTokens.jwksUrl', '/jwks', /must match/],
   ['accessTokens.audience', '', /must not have fewer than 1 characters/],
   ['accessTokens.clockSkewSeconds', 301, /must be <= 300/],
-  ['operator.tokens', [], /must not have fewer than 1 items \(Bearer tokens that are accepted\)/],
   ['operator.tokens', MINIMAL.operator.tokens[0], /must be array/],
   ['delivery.timeoutMs', 49, /must be >= 50/],
   ['delivery.concurrencyMax', 0, /must be >= 1/],
@@ -209,7 +215,7 @@ for (const [path, value, why] of [
 
 test('a hash of an operator token that is none is named by its place', () => {
   for (const sha256 of ['secret', '0'.repeat(63), '0'.repeat(65), 'A'.repeat(64)]) {
-    const message = refusal(withSetting('operator.tokens', [{ name: 'core', sha256 }]));
+    const message = refusal(withSetting('operator.tokens', [{ name: 'core', sha256, role: 'viewer' }]));
     assert.match(message, /^tidings\.json: the setting "operator\.tokens\[0\]\.sha256" must match pattern /);
     assert.ok(!message.includes('secret'), 'what was taken for a hash is not repeated');
   }
@@ -293,7 +299,22 @@ for (const [what, settings, message] of [
   [
     'operator tokens in clear beyond this machine',
     withSetting('operator.host', '0.0.0.0'),
-    '"operator.host" (0.0.0.0) is not loopback, so operator tokens would cross the network in clear; give "operator.tls", or listen on 127.0.0.1.',
+    '"operator.host" (0.0.0.0) is not loopback, so operator tokens would cross the network in clear; give "operator.tls", listen on 127.0.0.1, or state with "operator.isBehindProxy" that a proxy ends TLS in front.',
+  ],
+  [
+    'an operator API that is open to everybody',
+    withSetting('operator.tokens', []),
+    'the operator API would be open to everybody; give "operator.tokens" or "operator.oidc".',
+  ],
+  [
+    'an operator API that is open to everybody behind a proxy, too,',
+    withSetting('operator', { isBehindProxy: true, host: '0.0.0.0' }),
+    'the operator API would be open to everybody; give "operator.tokens" or "operator.oidc".',
+  ],
+  [
+    'an identity provider whose tokens give nobody a role',
+    withSetting('operator.oidc', { ...OIDC, roles: {} }),
+    '"operator.oidc.roles" gives nobody a role; map at least one.',
   ],
   [
     'an own event type in the namespace of the standard',
@@ -329,6 +350,18 @@ test('the operator listener may be without TLS on loopback, and with TLS anywher
   }
   const everywhere = withSetting('operator.tls', tls, withSetting('operator.host', '0.0.0.0'));
   assert.equal(parseConfig(everywhere, '/').operator.host, '0.0.0.0');
+  const behindProxy = withSetting('operator.isBehindProxy', true, withSetting('operator.host', '0.0.0.0'));
+  assert.equal(parseConfig(behindProxy, '/').operator.host, '0.0.0.0');
+  for (const host of ['::', '10.0.0.1', 'localhost.example', '127.0.0.1.example', '']) {
+    assert.match(refusal(withSetting('operator.host', host)), /is not loopback/);
+  }
+});
+
+test('an identity provider alone is enough, with its roles and what is left out by default', () => {
+  const { oidc, tokens } = parseConfig(withSetting('operator', { oidc: OIDC }), '/').operator;
+  assert.deepEqual(tokens, []);
+  const byDefault = { rolesClaim: 'roles', nameClaim: 'sub', clockSkewSeconds: 10, timeoutMs: 5000 };
+  assert.deepEqual(oidc, { ...OIDC, ...byDefault });
 });
 
 test('a configuration file is read, and its folder is where its paths start', () => {

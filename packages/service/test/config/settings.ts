@@ -6,7 +6,7 @@ export const MINIMAL = {
   store: { file: 'store/tidings.db' },
   api: { tls: { certificateFile: 'api.pem', keyFile: 'api.key', clientCaFile: 'roots.pem' } },
   accessTokens: { issuer: 'https://as.bank.example', audience: 'bank', jwksUrl: 'https://as.bank.example/jwks' },
-  operator: { tokens: [{ name: 'core', sha256: '0'.repeat(64) }] },
+  operator: { tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }] },
 } as const;
 
 /** A copy of the settings in which one, named by its path (`operator.tokens.0.name`), has another value. */
@@ -28,9 +28,18 @@ export function withoutSetting(path: string, settings: object = MINIMAL): Record
   return JSON.parse(JSON.stringify(withSetting(path, undefined, settings)));
 }
 
+/** The smallest section `operator.oidc` that is good. */
+export const OIDC = {
+  issuer: 'https://id.bank.example',
+  audience: 'tidings',
+  jwksUrl: 'https://id.bank.example/jwks',
+  roles: { viewer: ['staff'] },
+} as const;
+
 /** The smallest settings, with the least of every section that may be left out and has settings that may not. */
 export const WITH_EVERY_SECTION = {
   ...MINIMAL,
   api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },
+  operator: { oidc: OIDC },
   directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
 } as const;

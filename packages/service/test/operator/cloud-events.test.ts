@@ -6,17 +6,22 @@ import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { eventIdOf } from '../../src/operator/cloud-event-names.ts';
 import { cloudIdentityOf } from '../../src/operator/cloud-events.ts';
-import type { ReadEvent } from '../../src/operator/read-events.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { BankEvent, Store } from '../../src/store/store.ts';
 
 // CloudEvents through the front door of the operator API; what was read is caught where it would be published.
 
-const TOKENS = [{ name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0' }];
+const TOKENS = [
+  {
+    name: 'alice',
+    role: 'publisher',
+    sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',
+  } as const,
+];
 const ONE = 'application/cloudevents+json';
 const BATCH = 'application/cloudevents-batch+json';
 
-let caught: readonly ReadEvent[] = [];
+let caught: readonly BankEvent[] = [];
 const app = buildOperatorApi({
   ...{ store: {} as Store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
   ...{ tls: undefined, bodyBytesMax: 1_000_000, tokens: TOKENS },
@@ -180,7 +185,13 @@ test('the trace context is handed on beside the content, and one of no use is no
   const [plain] = await read(CLOUD, ONE);
   assert.deepEqual((await read({ ...CLOUD, ...traceContext }, ONE))[0], { ...plain, traceContext });
   assert.deepEqual((await read({ ...CLOUD, tracestate: 'x' }, ONE))[0], plain);
-  assert.deepEqual((await read({ ...CLOUD, traceparent: 'x'.repeat(513) }, ONE))[0], plain);
+  for (const traceparent of [
+    'x',
+    `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
+    `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+  ]) {
+    assert.deepEqual((await read({ ...CLOUD, traceparent }, ONE))[0], plain, traceparent);
+  }
 });
 
 const inData = (changes: object) => ({ data: { ...CLOUD.data, ...changes } });

@@ -11,7 +11,9 @@ import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { rsaKey } from '../support/trust-keys.ts';
 
 // SHA-256 of "token".
-const TOKENS = [{ name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0' }];
+const TOKENS = [
+  { name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0', role: 'administrator' },
+] as const;
 const key = rsaKey('kid-1');
 
 /** One that was sent by two instances: the first was so slow that its lease ran out, and is recorded last. */

@@ -115,7 +115,13 @@ test('a second redelivery while one is under way is answered 429, and one after 
     ...{ store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
     ...{ tls: undefined, bodyBytesMax: 10_000, publish: () => Promise.reject(new Error('not here')) },
     // SHA-256 of "token".
-    tokens: [{ name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0' }],
+    tokens: [
+      {
+        name: 'alice',
+        sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',
+        role: 'administrator',
+      },
+    ],
   });
   const post = () =>
     app.inject({

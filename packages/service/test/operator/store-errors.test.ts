@@ -11,7 +11,9 @@ import { MINIMAL } from '../config/settings.ts';
 // A store that is full, locked or away.
 
 // SHA-256 of "token".
-const TOKENS = [{ name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0' }];
+const TOKENS = [
+  { name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0', role: 'administrator' },
+] as const;
 
 const refuse = () => Promise.reject(new StoreError('database or disk is full: SELECT secret FROM sqlite'));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ClaimedNotification, Target } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -55,9 +55,30 @@ function describeClaiming(open: OpenFor): void {
       roundBeganAtMs: undefined,
       retry: undefined,
       probe: undefined,
+      traceContext: undefined,
     });
     assert.deepEqual(claims, (await look(store, jti)).claims);
     assert.ok(leaseToken > 0 && round >= 0);
+  });
+
+  test('the trace of its event is claimed with a notification, handed over or not, and is no part of the event', async (t) => {
+    const opened = await open(t);
+    const { store } = opened;
+    await register(store, ['a']);
+    const traceContext = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'bank=1' };
+    const traced = (id: string) => ({ ...bankEvent('a', id), traceContext });
+    const offer = { leaseMs: LEASE_MS, limit: 1, roomFor: () => 1 };
+    const result = await store.publish([traced('e1'), traced('e2')], notifyAll, START_MS, offer);
+    assert.ok(result.kind === 'published');
+    assert.deepEqual(result.claimed[0]?.traceContext, traceContext);
+    const again = await store.publish([bankEvent('a', 'e1')], notifyAll, START_MS);
+    assert.ok(again.kind === 'published' && again.outcomes[0]?.repeated);
+    const reopened = await opened.reopen();
+    const claimed = await claim(reopened, { afterMs: LEASE_MS });
+    assert.deepEqual(
+      claimed.map((each) => each.traceContext),
+      [traceContext, traceContext],
+    );
   });
 
   test('only what is due is claimed, to the millisecond', async (t) => {

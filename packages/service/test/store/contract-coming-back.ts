@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AuditEntry, ClaimedNotification, Store } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { jtiOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
-  acknowledged,
   CEASE,
   ceaseUntil,
   claim,
   claimOne,
   fail,
-  failed,
   jtisOf,
   LEASE_MS,
   look,
@@ -20,6 +18,7 @@ import {
   publish,
   register,
   retryAt,
+  roundsOf,
   targetOf,
 } from './opened.ts';
 
@@ -39,17 +38,13 @@ async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNot
   return { claimed };
 }
 
-function rounds(claimed: readonly ClaimedNotification[]): unknown[] {
-  return claimed.map((one) => [one.jti, one.attempts, one.roundAttempts, one.roundBeganAtMs, one.probe]);
-}
-
 /** Both that waited and that ceased are due, oldest first, with the whole retry policy before them. */
 async function assertIsBack(store: Store, afterMs: number): Promise<void> {
   const { unresponsiveSinceMs, probeAtMs, probes, backAtMs } = await targetOf(store, 'a');
   assert.deepEqual([unresponsiveSinceMs, probeAtMs, probes, backAtMs], [undefined, undefined, 0, START_MS + afterMs]);
   assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
   assert.deepEqual(
-    rounds(await claim(store, { afterMs })),
+    roundsOf(await claim(store, { afterMs })),
     ['waiting', 'ceased'].map((id) => [jtiOf(id), 1, 0, undefined, undefined]),
   );
   assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 100);
@@ -61,7 +56,6 @@ export function describeComingBack(open: OpenFor): void {
     describeByAcknowledgement(open);
     describeByRegistration(open);
     describeByOperator(open);
-    describeStaleRounds(open);
     describeRamp(open);
   });
 }
@@ -159,7 +153,7 @@ function describeByRegistration(open: OpenFor): void {
     await fail(store, await claimOne(store), CEASE, 100);
     assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, START_MS + 100);
     await store.createSubscription(subscriptionOf('a'), START_MS + 300);
-    assert.deepEqual(rounds(await claim(store, { afterMs: 300 })), [[jtiOf('e1'), 1, 0, undefined, undefined]]);
+    assert.deepEqual(roundsOf(await claim(store, { afterMs: 300 })), [[jtiOf('e1'), 1, 0, undefined, undefined]]);
     assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
   });
 
@@ -186,7 +180,7 @@ function describeByRegistration(open: OpenFor): void {
     await publish(store, 'a', ['waits']);
     await fail(store, await claimOne(store), retryAt(50_000), 100);
     await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
-    assert.deepEqual(rounds(await claim(store, { afterMs: 300 })), [[jtiOf('waits'), 1, 0, undefined, undefined]]);
+    assert.deepEqual(roundsOf(await claim(store, { afterMs: 300 })), [[jtiOf('waits'), 1, 0, undefined, undefined]]);
     assert.equal((await targetOf(store, 'a')).backAtMs, undefined, 'it never was away');
   });
 }
@@ -257,86 +251,5 @@ function describeRamp(open: OpenFor): void {
     assert.deepEqual([backAtMs, claimedSinceBack], [START_MS + 500, 0]);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 500 })), [first.jti]);
     assert.equal((await look(store, first.jti)).attempts.length, 2);
-  });
-}
-
-/** What was under way when a new round began has no say over it. */
-function describeStaleRounds(open: OpenFor): void {
-  /** Three that are claimed; the first of them has made the callback URL unresponsive. */
-  const underWay = async (store: Store) => {
-    await register(store, ['a']);
-    await publish(store, 'a', ['ceased', 'other', 'stale']);
-    const [ceased, other, stale] = await claim(store);
-    assert.ok(ceased && other && stale);
-    await fail(store, ceased, ceaseUntil(5000), 100);
-    return { other, stale };
-  };
-
-  for (const [how, bringBack] of [
-    ['by the 202 of another', (store, other) => acknowledge(store, other, 300)],
-    ['by its registration', (store) => store.replaceSubscription(subscriptionOf('a'), START_MS + 300)],
-    ['by the operator', (store) => store.bringBack('a', 'responsive', START_MS + 300, AUDIT)],
-  ] satisfies [string, (store: Store, other: ClaimedNotification) => Promise<unknown>][]) {
-    test(`what was under way when it came back ${how} and ceases takes that not back: it is due again at once`, async (t) => {
-      const { store } = await open(t);
-      const { other, stale } = await underWay(store);
-      await bringBack(store, other);
-      await claim(store, { afterMs: 300 });
-      assert.equal(await fail(store, stale, ceaseUntil(9000), 400), 'applied');
-      const { unresponsiveSinceMs, probeAtMs } = await targetOf(store, 'a');
-      assert.deepEqual([unresponsiveSinceMs, probeAtMs], [undefined, undefined]);
-      assert.deepEqual(rounds([await claimOne(store, 400)]), [[stale.jti, 1, 1, START_MS + 300, undefined]]);
-    });
-  }
-
-  test('nor does one that ceases after a registration was replaced while all was well', async (t) => {
-    const { store } = await open(t);
-    await register(store, ['a']);
-    await publish(store, 'a', ['e1']);
-    const stale = await claimOne(store);
-    await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
-    await publish(store, 'a', ['later'], 350);
-    assert.equal(await fail(store, stale, CEASE, 400), 'applied');
-    const [later, again] = await claim(store, { afterMs: 400 });
-    assert.deepEqual([later?.jti, again?.jti], ['later', 'e1'].map(jtiOf), 'a retry goes after first attempts');
-    assert.ok(again);
-    assert.equal(await fail(store, again, CEASE, 500), 'became-unresponsive', 'that is of the new round');
-  });
-
-  test('nor one that is recorded at once with what brings it back', async (t) => {
-    const { store } = await open(t);
-    const { other, stale } = await underWay(store);
-    const records = [acknowledged(other, 300), failed(stale, CEASE, 300)];
-    assert.deepEqual(await store.recordAttempts(records, START_MS + 300), ['came-back', 'applied']);
-    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
-    assert.deepEqual(jtisOf(await claim(store, { afterMs: 300 })), ['ceased', 'stale'].map(jtiOf));
-  });
-
-  test('while it is unresponsive again such a one takes its old place, and the probe stays when it is', async (t) => {
-    const { store } = await open(t);
-    const { other, stale } = await underWay(store);
-    await acknowledge(store, other, 300);
-    const again = await claimOne(store, 300);
-    assert.equal(await fail(store, again, ceaseUntil(7000), 400), 'became-unresponsive');
-    assert.equal(await fail(store, stale, ceaseUntil(9000), 500), 'applied');
-    const { unresponsiveSinceMs, probeAtMs } = await targetOf(store, 'a');
-    assert.deepEqual([unresponsiveSinceMs, probeAtMs], [START_MS + 400, START_MS + 7000]);
-    assert.deepEqual(await claim(store, { afterMs: 6999 }), []);
-  });
-
-  test('what was handed over at publishing is of the round of then', async (t) => {
-    const { store } = await open(t);
-    const { other } = await underWay(store);
-    await acknowledge(store, other, 300);
-    const handOver = { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2 };
-    const events = ['e1', 'e2'].map((id) => bankEvent('a', id));
-    const published = await store.publish(events, notifyAll, START_MS + 300, handOver);
-    assert.ok(published.kind === 'published');
-    const [first, second] = published.claimed;
-    assert.ok(first && second);
-    assert.equal(await fail(store, first, CEASE, 400), 'became-unresponsive');
-    await store.bringBack('a', 'responsive', START_MS + 500, AUDIT);
-    assert.equal(await fail(store, second, CEASE, 600), 'applied');
-    assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
   });
 }

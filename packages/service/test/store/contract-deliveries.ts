@@ -9,6 +9,7 @@ import {
   attemptAt,
   CEASE,
   claim,
+  claimDue,
   claimOne,
   fail,
   failed,
@@ -39,6 +40,17 @@ function describeLeases(open: OpenFor): void {
     const second = await claimOne(store, LEASE_MS);
     assert.equal(second.jti, first.jti);
     assert.ok(second.leaseToken > first.leaseToken);
+  });
+
+  test('a claim tells how many it took over from whoever let a lease run out, and those that were handed back are none', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', numbered('e', 3));
+    const first = await claimDue(store, { limit: 2 });
+    assert.deepEqual([first.claimed.length, first.takenOver], [2, 0]);
+    await store.release(first.claimed.slice(0, 1), START_MS);
+    const later = await claimDue(store, { afterMs: LEASE_MS });
+    assert.deepEqual([later.claimed.length, later.takenOver], [3, 1]);
   });
 
   test('claims made at the same time never share a notification', async (t) => {

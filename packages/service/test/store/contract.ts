@@ -1,4 +1,5 @@
 import { describe, type TestContext } from 'node:test';
+import { describeAudit } from './contract-audit.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
@@ -12,8 +13,10 @@ import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
+import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
+import { describeWatching } from './contract-watching.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -35,13 +38,16 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeDeliveries(openFor);
     describeUnresponsive(openFor);
     describeComingBack(openFor);
+    describeStaleRounds(openFor);
     describeReplacing(openFor);
     describeCallbackUrls(openFor);
     describeSuspending(openFor);
     describePolling(openFor);
     describeRedelivery(openFor);
     describeRetention(openFor);
+    describeAudit(openFor);
     describeChanges(openFor);
+    describeWatching(openFor);
     describeModel(openFor);
   });
 }

@@ -116,6 +116,11 @@ export function jtisOf(claimed: readonly ClaimedNotification[]): string[] {
   return claimed.map(({ jti }) => jti);
 }
 
+/** What the retry policy goes by: of each its `jti`, attempts in all, and of the round how many, since when, which probe. */
+export function roundsOf(claimed: readonly ClaimedNotification[]): unknown[] {
+  return claimed.map((one) => [one.jti, one.attempts, one.roundAttempts, one.roundBeganAtMs, one.probe]);
+}
+
 /** An attempt at the claimed notification that took 100 ms and ended the time given after the start of the test. */
 export function attemptAt(claimed: ClaimedNotification, outcome: Outcome, endedAfterMs = 0): Attempt {
   return {

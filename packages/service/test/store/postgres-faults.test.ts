@@ -51,6 +51,7 @@ function everyOperation(store: Store): Promise<unknown>[] {
     store.expireAwaiting(0, 1, START_MS),
     store.audit(audit),
     store.signingKeys(),
+    store.check(),
   ];
 }
 
@@ -126,6 +127,7 @@ describe('a database that refuses', () => {
       "ALTER DATABASE readonly SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'",
     );
     await untilItWorks(() => store.tpp('a'));
+    await assert.rejects(store.check(), StoreError);
     await assert.rejects(
       publish(store, 'a', ['e1']),
       (error) => error instanceof StoreError && /read-only/.test(error.message),
@@ -134,6 +136,7 @@ describe('a database that refuses', () => {
       "ALTER DATABASE readonly RESET default_transaction_read_only; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'",
     );
     await untilItWorks(() => publish(store, 'a', ['e1']));
+    await store.check();
     assert.equal((await claim(store)).length, 1);
   });
 

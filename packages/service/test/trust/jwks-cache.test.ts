@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { JwksError, type KeySource } from '@tidings/protocol';
+import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
 import { createHttpsClient } from '../../src/trust/https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
 import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
@@ -25,11 +25,24 @@ async function cachedJwks(t: TestContext, jwks: unknown = { keys: [first] }, tim
   const server = await serve(t, jwks);
   const clock = heldClock();
   const { ca } = await testPki();
-  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const https = createHttpsClient({
+    tls: { ca },
+    guard: undefined,
+    timeoutMs,
+    responseBytesMax: JWKS_BYTES_MAX,
+    clock,
+  });
   t.after(() => https.close());
   const failures: string[] = [];
   const keys = createJwksCache({
-    ...{ url: `${server.origin}/jwks`, https, clock, maxAgeMs: MAX_AGE_MS, refetchMinMs: REFETCH_MIN_MS },
+    ...{
+      url: `${server.origin}/jwks`,
+      https,
+      clock,
+      maxAgeMs: MAX_AGE_MS,
+      refetchMinMs: REFETCH_MIN_MS,
+      importKeys: importSigningKeys,
+    },
     onFetchFailed: ({ reason }) => failures.push(reason),
   });
   return { keys, server, clock, failures };
@@ -180,6 +193,6 @@ test('a kid is opaque: whatever it looks like, it is looked up and never resolve
 
 test('a JWKS URL that is not https is refused', () => {
   const https = { exchange: () => Promise.reject(new Error('must not be asked')) };
-  const settings = { https, clock: heldClock(), maxAgeMs: 1, refetchMinMs: 1 };
+  const settings = { https, clock: heldClock(), maxAgeMs: 1, refetchMinMs: 1, importKeys: importSigningKeys };
   assert.throws(() => createJwksCache({ ...settings, url: 'http://tpp.example/jwks' }), JwksError);
 });

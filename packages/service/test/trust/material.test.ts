@@ -30,7 +30,7 @@ const BASE = {
   store: { file: 'store.db' },
   api: { gateway: { addresses: ['127.0.0.1'] } },
   accessTokens: { issuer: 'https://as.example', audience: 'bank', jwksUrl: 'https://as.example/jwks' },
-  operator: { tokens: [{ name: 'bank', sha256: '0'.repeat(64) }] },
+  operator: { tokens: [{ name: 'bank', sha256: '0'.repeat(64), role: 'administrator' }] },
 };
 
 test('the signing key is read, and its JWK holds no private member', async (t) => {

@@ -54,8 +54,8 @@ const CANDIDATES = `
 const LEASE = `
   UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
   FROM picked JOIN target t ON t.client_id = picked.client_id WHERE n.jti = picked.jti
-  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, picked.turn,
-    picked.due_at_ms, n.is_retry, t.callback_url, t.round,
+  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, n.trace, picked.turn,
+    picked.due_at_ms, picked.was_leased, n.is_retry, t.callback_url, t.round,
     CASE WHEN n.round = t.round THEN n.round_attempts ELSE 0 END AS round_attempts,
     CASE WHEN n.round = t.round THEN n.round_began_at_ms END AS round_began_at_ms`;
 
@@ -67,9 +67,9 @@ function claimLane(isRetry: boolean): string {
       JOIN target t ON t.client_id = w.client_id
     WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL),
   picked AS MATERIALIZED (
-    SELECT due.jti, w.client_id, w.turn, due.due_at_ms FROM (SELECT * FROM wanted ORDER BY turn) AS w
+    SELECT due.jti, w.client_id, w.turn, due.due_at_ms, due.is_leased AS was_leased FROM (SELECT * FROM wanted ORDER BY turn) AS w
       CROSS JOIN LATERAL (
-        SELECT jti, due_at_ms FROM notification
+        SELECT jti, due_at_ms, is_leased FROM notification
         WHERE client_id = w.client_id AND is_retry = ${isRetry} AND due_at_ms <= $6::bigint
         ORDER BY due_at_ms, seq LIMIT w.room FOR UPDATE SKIP LOCKED) AS due
     LIMIT $5::int) ${LEASE}`;
@@ -85,8 +85,8 @@ const CLAIM_PROBES = `
     WHERE client_id = ANY($3::text[]) AND callback_url IS NOT NULL AND probe_at_ms <= $1::bigint
     ORDER BY client_id FOR UPDATE SKIP LOCKED),
   picked AS MATERIALIZED (
-    SELECT free.jti, probed.client_id, probed.turn, free.due_at_ms FROM probed CROSS JOIN LATERAL (
-      SELECT jti, due_at_ms FROM notification
+    SELECT free.jti, probed.client_id, probed.turn, free.due_at_ms, free.is_leased AS was_leased FROM probed CROSS JOIN LATERAL (
+      SELECT jti, due_at_ms, is_leased FROM notification
       WHERE client_id = probed.client_id AND (NOT is_leased OR due_at_ms <= $1::bigint)
       ORDER BY is_retry, due_at_ms, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS free LIMIT $4::int),
   claimed AS (${LEASE}),
@@ -108,14 +108,14 @@ export class Claims {
     const rows = await this.#database.read(CANDIDATES, [nowMs]);
     const candidates = rows.map(candidateOf);
     const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, roomFor)) : [];
-    const claimed = await this.#claim(
+    const { claimed, takenOver } = await this.#claim(
       turns.filter(({ asked }) => asked > 0),
       options,
     );
     const dues = candidates.map((candidate) => nextDueAtMs(candidate, nowMs));
     if (claimed.length > 0) dues.push(nowMs + leaseMs);
     const earliest = Math.min(...dues.map((dueAtMs) => dueAtMs ?? Number.POSITIVE_INFINITY));
-    return { claimed, nextDueAtMs: Number.isFinite(earliest) ? earliest : undefined };
+    return { claimed, takenOver, nextDueAtMs: Number.isFinite(earliest) ? earliest : undefined };
   }
 
   /** Those that have something to claim now, beginning after the TPP that was served last. */
@@ -127,15 +127,14 @@ export class Claims {
     );
   }
 
-  async #claim(turns: readonly Turn[], options: ClaimOptions): Promise<ClaimedNotification[]> {
-    if (turns.length === 0) return [];
+  async #claim(turns: readonly Turn[], options: ClaimOptions): Promise<Omit<Claim, 'nextDueAtMs'>> {
+    if (turns.length === 0) return { claimed: [], takenOver: 0 };
     const unchanged = turns.map(({ target }) => target.clientId);
-    const claimed = await this.#database.transaction(
-      (transaction) => new Claiming(transaction, turns, options).claim(),
-      { locks: { unchanged } },
-    );
-    this.#lastClientId = claimed.at(-1)?.clientId ?? this.#lastClientId;
-    return claimed;
+    const claim = await this.#database.transaction((transaction) => new Claiming(transaction, turns, options).claim(), {
+      locks: { unchanged },
+    });
+    this.#lastClientId = claim.claimed.at(-1)?.clientId ?? this.#lastClientId;
+    return claim;
   }
 }
 
@@ -157,7 +156,7 @@ class Claiming {
     this.#left = options.limit;
   }
 
-  async claim(): Promise<ClaimedNotification[]> {
+  async claim(): Promise<Omit<Claim, 'nextDueAtMs'>> {
     const { nowMs } = this.#options;
     const probed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
     const pushed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs === undefined);
@@ -169,7 +168,7 @@ class Claiming {
     await this.#take(CLAIM_RETRIES, retried, nowMs);
     const claimed = this.#inTurn();
     await countClaimed(this.#transaction, this.#countsOf(claimed));
-    return claimed;
+    return { claimed, takenOver: this.#rows.filter((row) => isTrue(row, 'was_leased')).length };
   }
 
   async #probe(turns: readonly Turn[]): Promise<void> {

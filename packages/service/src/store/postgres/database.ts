@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
-import { StoreError } from '../store.ts';
+import { type StoreConnections, StoreError } from '../store.ts';
 import { type ConnectionOptions, TIMEOUT_MARGIN_MS, TRANSACTION_SETTINGS } from './connection.ts';
 import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
 import { type Locks, lockStatement } from './locks.ts';
@@ -120,6 +120,11 @@ export class Database {
     };
     const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
     return `BEGIN;${set.length === 0 ? '' : ` SELECT ${set.join(', ')};`}${lockStatement(options.locks)}`;
+  }
+
+  connections(): StoreConnections {
+    const { totalCount: open, idleCount: idle, waitingCount: waiting } = this.#pool;
+    return { open, idle, waiting };
   }
 
   /** Ends all connections once their statements have ended. */

@@ -117,7 +117,7 @@ function outcomeOf(event: BankEvent, context: Context): PublishOutcome {
   const { tpp, registration, target, round } = batch.tpps.get(event.clientId) ?? UNKNOWN;
   const fanOut = publication.decide(event, tpp, registration);
   const isHandedOver = fanOut.kind === 'notification' && target !== undefined && roomFor(target, context) > 0;
-  if (isHandedOver) handOver({ target, round }, fanOut, context);
+  if (isHandedOver) handOver({ event, target, round }, fanOut, context);
   batch.rows.push(rowOf(event, fanOut, publication, isHandedOver));
   const outcome = freshOutcome(event.id, fanOut);
   batch.fingerprints.set(storable(event.id), event.fingerprint);
@@ -136,7 +136,7 @@ function roomFor(target: Target, { publication, handing }: Context): number {
 }
 
 function handOver(
-  { target, round }: { readonly target: Target; readonly round: number },
+  { event, target, round }: { readonly event: BankEvent; readonly target: Target; readonly round: number },
   { claims }: FanOut & { kind: 'notification' },
   { publication: { nowMs }, batch: { counts }, handing: { claimed, room } }: Context,
 ): void {
@@ -147,6 +147,7 @@ function handOver(
     ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0 },
     round,
     ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: 1 },
+    traceContext: event.traceContext,
   });
 }
 
@@ -157,6 +158,7 @@ function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publicatio
   return {
     ...known,
     ...{ jti: claims.jti, client_id: event.clientId, claims: JSON.stringify(claims), l: isLeased },
+    trace: event.traceContext && JSON.stringify(event.traceContext),
     due_at_ms: isLeased ? nowMs + (handOver?.leaseMs ?? 0) : nowMs,
   };
 }
@@ -167,13 +169,13 @@ function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publicatio
 const INSERT = `
   WITH r AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1::json) AS r(id text, fingerprint text, at_ms bigint, none_reason text, jti text,
-      client_id text, claims text, l boolean, due_at_ms bigint)),
+      client_id text, claims text, l boolean, due_at_ms bigint, trace text)),
   fresh AS (
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason)
     SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason FROM r ORDER BY id COLLATE "C"
     RETURNING 1)
-  INSERT INTO notification (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims)
-  SELECT jti, client_id, id, at_ms, due_at_ms, l, l::int, claims FROM r
+  INSERT INTO notification (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims, trace)
+  SELECT jti, client_id, id, at_ms, due_at_ms, l, l::int, claims, trace FROM r
   WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0`;
 
 /** The last that the transaction does: the commit goes out with it. */

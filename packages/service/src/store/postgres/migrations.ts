@@ -1,3 +1,6 @@
+import { AUDIT_IN_FULL } from './audit.ts';
+import { ACTIVITY_SCHEMA } from './migration-activity.ts';
+
 /** One step of the schema. */
 export interface Migration {
   /** The schema after the step: one more than the step before. */
@@ -155,4 +158,17 @@ export const MIGRATIONS: readonly Migration[] = [
   );
 `,
   },
+  {
+    version: 2,
+    name: 'trace context of what is awaiting',
+    oldestCompatible: 1,
+    sql: 'ALTER TABLE notification ADD COLUMN trace text',
+  },
+  {
+    version: 3,
+    name: 'activity and statistics',
+    oldestCompatible: 1,
+    sql: ACTIVITY_SCHEMA,
+  },
+  { version: 4, name: 'audit in full, only added to', oldestCompatible: 1, sql: AUDIT_IN_FULL },
 ];

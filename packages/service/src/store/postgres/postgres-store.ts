@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { once } from '../../base/once.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
+import { watching } from './activity.ts';
 import { addAudit, auditEntries } from './audit.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
@@ -50,6 +51,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     ...registering(database, asked, changes),
     ...delivering(database, changes),
     ...operating(database, asked, { changes, clock }),
+    ...watching(database),
     poll: (asks) => poll(database, asks),
     nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
     onChange: (listener) => changes.listen(listener),
@@ -57,6 +59,13 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     signingKeys: () => signingKeys(database),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
+    check: async () => {
+      // A server that only reads refuses the statement, though it finds nothing; the number makes the commit be written.
+      await database.read(
+        'WITH none AS (DELETE FROM target WHERE client_id IS NULL RETURNING 1) SELECT pg_current_xact_id()::text, (SELECT count(*) FROM none)',
+      );
+    },
+    connections: () => database.connections(),
     close: once(async () => {
       changes.stop();
       await stop();
@@ -151,26 +160,26 @@ function registering(database: Database, asked: Asked, changes: Changes): Regist
     return result;
   };
   return {
-    putTpp: async (tpp, nowMs) => {
-      await change(tpp.clientId, retargeting.putTpp(tpp, nowMs));
+    putTpp: async (tpp, nowMs, audit) => {
+      await change(tpp.clientId, retargeting.putTpp(tpp, nowMs, audit));
     },
     tpp: (clientId) => findTpp(asked, clientId),
     tpps: (after, limit) => listTpps(asked, after, limit),
-    removeTpp: (clientId, nowMs) => change(clientId, retargeting.removeTpp(clientId, nowMs)),
-    createSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs)),
+    removeTpp: (clientId, nowMs, audit) => change(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
+    createSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs, audit)),
     subscriptionOf: (clientId) => findSubscription(asked, clientId),
-    replaceSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs)),
-    deleteSubscription: (clientId, id, through, nowMs) =>
-      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs)),
-    createCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs)),
+    replaceSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs, audit)),
+    deleteSubscription: (clientId, id, through, nowMs, audit) =>
+      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs, audit)),
+    createCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs, audit)),
     callbackUrlOf: (clientId) => findCallbackUrl(asked, clientId),
-    replaceCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs)),
-    deleteCallbackUrl: (clientId, id, through, nowMs) =>
-      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs)),
+    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit)),
+    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
+      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit)),
   };
 }
 
@@ -235,7 +244,7 @@ function operating(
     dropHistory: (what) => history.drop(what),
     counts: () => countsOf(database),
     audit: (entry) => database.transaction((transaction) => addAudit(transaction, entry)),
-    auditEntries: (before, limit) => auditEntries(database, before, limit),
+    auditEntries: (before, limit, filter) => auditEntries(database, before, limit, filter),
   };
 }
 

@@ -156,7 +156,8 @@ async function turn(
   if (next.kind !== 'cease') return 'applied';
   const { probeAtMs } = next;
   if (state?.isUnresponsive && claimed.probe !== undefined) {
-    await probeFailed(transaction, claimed.clientId, { probes: claimed.probe + 1, probeAtMs });
+    const failed = { probes: claimed.probe + 1, probeAtMs, round: claimed.round };
+    await probeFailed(transaction, claimed.clientId, failed);
   }
   if (state?.isUnresponsive || claimed.probe !== undefined) return 'applied';
   const ceased = { sinceMs: endOf(record), probeAtMs, round: claimed.round };
@@ -207,18 +208,20 @@ export async function release(
 ): Promise<void> {
   if (claimed.length === 0) return;
   const ordered = claimed.toSorted((left, right) => (left.jti < right.jti ? -1 : 1));
-  const rows = ordered.map(({ jti, leaseToken, probe }) => ({ jti, token: leaseToken, is_probe: probe !== undefined }));
+  const rows = ordered.map(({ jti, leaseToken, probe, round }) => {
+    return { jti, token: leaseToken, probe_of: probe === undefined ? null : round };
+  });
   await database.transaction((transaction) =>
     transaction.last(
       `WITH r AS MATERIALIZED (
-         SELECT * FROM json_to_recordset($1::json) AS r(jti text, token int, is_probe boolean)),
+         SELECT * FROM json_to_recordset($1::json) AS r(jti text, token int, probe_of int)),
        freed AS (
          UPDATE notification n SET is_leased = false,
            due_at_ms = CASE WHEN n.is_retry THEN least(n.due_at_ms, $2::bigint) ELSE n.published_at_ms END
          FROM r WHERE n.jti = r.jti AND n.is_leased AND n.lease_token = r.token
-         RETURNING n.client_id, r.is_probe)
+         RETURNING n.client_id, r.probe_of)
        UPDATE target SET probe_at_ms = $2::bigint
-       WHERE unresponsive_since_ms IS NOT NULL AND client_id IN (SELECT client_id FROM freed WHERE is_probe)`,
+       WHERE unresponsive_since_ms IS NOT NULL AND (client_id, round) IN (SELECT client_id, probe_of FROM freed)`,
       [jsonOf(rows), nowMs],
     ),
   );

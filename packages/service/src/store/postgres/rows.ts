@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type {
+  ActivityEntry,
   Attempt,
   ClaimedNotification,
   NotificationRecord,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
+  Tally,
   Target,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as the driver gives it. */
@@ -138,6 +141,21 @@ export function targetOf(row: Row): Target {
   };
 }
 
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
+}
+
+/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
+export function entriesOf(row: Row): readonly ActivityEntry[] {
+  return JSON.parse(text(row, 'entries'));
+}
+
+export function tallyOf(row: Row): Tally {
+  return JSON.parse(text(row, 'tally'));
+}
+
 /** Claims were written by this store and no one else: they are as they were made. */
 export function claimsOf(row: Row): SetClaims {
   return JSON.parse(text(row, 'claims'));
@@ -156,6 +174,7 @@ export function claimedOf(row: Row, target: Target, probe: number | undefined): 
     round: whole(row, 'round'),
     roundAttempts: whole(row, 'round_attempts'),
     roundBeganAtMs: optionalWhole(row, 'round_began_at_ms'),
+    traceContext: traceContextOf(row),
     retry: target.retry,
     probe,
     leaseToken: whole(row, 'lease_token'),

@@ -76,15 +76,16 @@ export async function becomeUnresponsive(
   return rows.length > 0;
 }
 
+/** @param round only in this one: of an older one the probe says nothing any more */
 export async function probeFailed(
   transaction: Transaction,
   clientId: string,
-  { probes, probeAtMs }: { readonly probes: number; readonly probeAtMs: number },
+  { probes, probeAtMs, round }: { readonly probes: number; readonly probeAtMs: number; readonly round: number },
 ): Promise<void> {
   await transaction.query(
     `UPDATE target SET probes = $2::int, probe_at_ms = $3::bigint
-     WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL`,
-    [clientId, probes, probeAtMs],
+     WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL AND round = $4::int`,
+    [clientId, probes, probeAtMs, round],
   );
 }
 

@@ -98,7 +98,8 @@ export class AttemptTables {
       awaiting.placeAfterAttempt(client, lease.seq, { startedAtMs, round, retryAtMs });
     if (unresponsiveSinceMs !== undefined) {
       place(undefined);
-      if (next.kind === 'cease' && claimed.probe !== undefined) {
+      // A probe of an older round says nothing of the callback URL since it came back.
+      if (next.kind === 'cease' && claimed.probe !== undefined && claimed.round === round) {
         states.probeFailed(clientId, claimed.probe + 1, next.probeAtMs);
       }
       return 'applied';

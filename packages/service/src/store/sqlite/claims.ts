@@ -10,7 +10,7 @@ import {
 } from '../store.ts';
 import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
+import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
 
 const LANES = [0, 1] as const;
@@ -36,6 +36,8 @@ export class Claims {
   readonly #details: StatementSync;
   /** Where the next claim begins, so that each TPP is first in turn. */
   #turn = 0;
+  /** By the claim that is being made. */
+  #takenOver = 0;
 
   constructor(database: DatabaseSync, clients: Clients, registrations: RegistrationTables, states: TargetTable) {
     this.#clients = clients;
@@ -47,7 +49,7 @@ export class Claims {
     );
     this.#details = database.prepare(
       `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
-         awaiting.round_attempts, awaiting.round_began_at_ms
+         awaiting.round_attempts, awaiting.round_began_at_ms, event.content ->> '$.traceContext' AS trace
        FROM awaiting JOIN event ON event.seq = awaiting.seq LEFT JOIN signed_set ON signed_set.seq = awaiting.seq
        WHERE awaiting.seq = ?`,
     );
@@ -58,6 +60,7 @@ export class Claims {
     const { list } = this.#clients;
     const claimed: ClaimedNotification[] = [];
     const begin = this.#turn;
+    this.#takenOver = 0;
     for (const client of list) this.#clients.passLeases(client, options.nowMs);
     for (let at = 0; at < list.length && claimed.length < options.limit; at += 1) {
       const client = list[(begin + at) % list.length];
@@ -66,16 +69,17 @@ export class Claims {
       this.#serve(client, options, claimed);
       if (claimed.length > before) this.#turn = (begin + at + 1) % list.length;
     }
-    return { claimed, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
+    return { claimed, takenOver: this.#takenOver, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
   }
 
   /** Hands claims back that still stand. */
   release(claimed: readonly ClaimedNotification[], nowMs: number): void {
-    for (const { jti, clientId, leaseToken, probe } of claimed) {
+    for (const { jti, clientId, leaseToken, probe, round } of claimed) {
       const lease = this.#clients.leaseOf(jti);
       if (lease?.token !== leaseToken) continue;
       this.#clients.freeLease(this.#clients.get(clientId), lease);
-      const isProbe = probe !== undefined && this.#states.of(clientId).unresponsiveSinceMs !== undefined;
+      const state = this.#states.of(clientId);
+      const isProbe = probe !== undefined && state.unresponsiveSinceMs !== undefined && state.round === round;
       if (isProbe) this.#states.holdProbe(clientId, nowMs);
     }
   }
@@ -117,6 +121,7 @@ export class Claims {
   #claim(client: Client, target: Target, place: Place, { nowMs, leaseMs }: ClaimOptions): ClaimedNotification {
     const row = this.#details.get(place.seq);
     assert(row !== undefined, 'what is awaiting has an event');
+    if (client.leases.has(place.seq)) this.#takenOver += 1;
     const lease = this.#clients.lease(client, text(row, 'jti'), place, nowMs + leaseMs);
     return claimedOf(row, target, lease.token, this.#states.of(client.clientId).round);
   }
@@ -221,6 +226,7 @@ function claimedOf(row: Row, target: Target, leaseToken: number, round: number):
     round,
     roundAttempts: isSameRound ? whole(row, 'round_attempts') : 0,
     roundBeganAtMs: isSameRound ? optionalWhole(row, 'round_began_at_ms') : undefined,
+    traceContext: traceContextOf(row),
     retry: target.retry,
     probe: target.unresponsiveSinceMs === undefined ? undefined : target.probes,
     leaseToken,

@@ -88,7 +88,7 @@ export class EventTables {
     this.#parts.awaiting.add(client, place);
     const room = target === undefined ? 0 : roomFor(target, batch);
     if (target === undefined || room <= 0) fallsDue(client, { ...place, lane: 0 });
-    else batch.claimed.push(this.#handOver(client, target, seq, { fanOut, batch }));
+    else batch.claimed.push(this.#handOver(client, target, seq, { event, fanOut, batch }));
     return outcome;
   }
 
@@ -98,6 +98,7 @@ export class EventTables {
       transactionId: event.transactionId,
       resource: event.resource,
       events: event.events.map(({ type, reason }) => ({ type: type.urn, reason })),
+      traceContext: event.traceContext,
     });
     const isNone = fanOut.kind === 'none';
     const { lastInsertRowid } = this.#insert.run(
@@ -118,7 +119,7 @@ export class EventTables {
     client: Client,
     target: Target,
     seq: number,
-    { fanOut, batch }: { fanOut: FanOut & { kind: 'notification' }; batch: Batch },
+    { event, fanOut, batch }: { event: BankEvent; fanOut: FanOut & { kind: 'notification' }; batch: Batch },
   ): ClaimedNotification {
     const { nowMs } = batch;
     const { claims } = fanOut;
@@ -132,6 +133,7 @@ export class EventTables {
     return {
       ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0, round },
       ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: lease.token },
+      traceContext: event.traceContext,
     };
   }
 }

@@ -36,6 +36,7 @@ export class RedeliveryTables {
   readonly #parts: RedeliveryParts;
   readonly #awaitingAfter: StatementSync;
   readonly #allAfter: StatementSync;
+  readonly #ofClientAfter: StatementSync;
   readonly #byJti: StatementSync;
   readonly #hasFailed: StatementSync;
 
@@ -46,6 +47,10 @@ export class RedeliveryTables {
     const inOrder = `ORDER BY seq LIMIT ${LOOKED_AT_MAX}`;
     this.#awaitingAfter = database.prepare(`${awaiting} WHERE seq > ? ${inOrder}`);
     this.#allAfter = database.prepare(`${awaiting} WHERE seq > ?1 UNION ALL ${settled} WHERE seq > ?1 ${inOrder}`);
+    // Of what is awaiting, which is little beside the history, those of others are looked at too.
+    this.#ofClientAfter = database.prepare(
+      `${awaiting} WHERE seq > ?1 UNION ALL ${settled} WHERE client_id = ?2 AND seq > ?1 ${inOrder}`,
+    );
     this.#byJti = database.prepare(
       `SELECT event.seq, event.client_id, event.published_at_ms, coalesce(settled.state, 'awaiting') AS state
        FROM event LEFT JOIN settled ON settled.seq = event.seq WHERE event.jti = ? AND event.claims IS NOT NULL`,
@@ -91,8 +96,13 @@ export class RedeliveryTables {
         .filter(({ seq }) => seq > after);
       return { candidates: candidates.sort((left, right) => left.seq - right.seq), isLast: true };
     }
-    const rows = (filter.only === undefined ? this.#allAfter : this.#awaitingAfter).all(after);
+    const rows = this.#rowsAfter(filter, after);
     return { candidates: rows.map(candidateOf), isLast: rows.length < LOOKED_AT_MAX };
+  }
+
+  #rowsAfter({ only, clientId }: NotificationFilter, after: number): Row[] {
+    if (only !== undefined) return this.#awaitingAfter.all(after);
+    return clientId === undefined ? this.#allAfter.all(after) : this.#ofClientAfter.all(after, clientId);
   }
 
   #isMeant({ seq, clientId, publishedAtMs, state }: Candidate, filter: NotificationFilter): boolean {

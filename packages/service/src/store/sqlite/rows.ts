@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import type { SQLOutputValue } from 'node:sqlite';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type {
+  ActivityEntry,
   Attempt,
   NotificationRecord,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
+  Tally,
   Tpp,
+  TraceContext,
 } from '../store.ts';
 
 /** A row as node:sqlite gives it. */
@@ -90,6 +93,21 @@ export function apiVersionOf(value: string): ApiVersion {
   const version = API_VERSIONS.find((known) => known === value);
   assert(version !== undefined, `unknown API version ${value} in the store`);
   return version;
+}
+
+/** The column `trace`, as it was written. */
+export function traceContextOf(row: Row): TraceContext | undefined {
+  const trace = optionalText(row, 'trace');
+  return trace === undefined ? undefined : JSON.parse(trace);
+}
+
+/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
+export function entriesOf(row: Row): readonly ActivityEntry[] {
+  return JSON.parse(text(row, 'entries'));
+}
+
+export function tallyOf(row: Row): Tally {
+  return JSON.parse(text(row, 'tally'));
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

@@ -1,4 +1,6 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
+import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -110,4 +112,10 @@ export const MIGRATIONS: readonly string[] = [
   // Targets, first attempts before retries, redelivery, retention. What changes often is small and apart from what is
   // written once: `awaiting` is the hot table, and everything else is only added to.
   SCHEMA_3,
+  // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
+  'CREATE INDEX settled_of_client ON settled (client_id)',
+  // What is looked at while it runs, and counted.
+  SCHEMA_ACTIVITY,
+  // Who changed what, in full, and never taken back.
+  AUDIT_IN_FULL,
 ];

@@ -10,6 +10,7 @@ import {
   type StoreChange,
   StoreError,
 } from '../store.ts';
+import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { AwaitingTable } from './awaiting.ts';
@@ -62,6 +63,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
     retention: new RetentionTables(database, clients, awaiting, audit),
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database),
+    activity: new ActivityTables(database),
   };
 }
 
@@ -88,6 +90,7 @@ function storeOn(parts: Parts, wal: Wal): Store {
     ...registering(parts, writes, tell),
     ...delivering(parts, writes, tell),
     ...operating(parts, writes, tell),
+    ...watching(parts, writes),
     poll: (poll) => writes.run(() => parts.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -98,6 +101,8 @@ function storeOn(parts: Parts, wal: Wal): Store {
     signingKeys: () => read(() => parts.signingKeys.all()),
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
+    connections: () => undefined,
     close: async () => {
       await writes.end();
       await wal.close();
@@ -133,35 +138,35 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
   return {
-    putTpp: async (tpp) => {
+    putTpp: async (tpp, _nowMs, audit) => {
       await change(
         tpp.clientId,
-        () => retargeting.putTpp(tpp),
+        () => retargeting.putTpp(tpp, audit),
         (affects) => affects,
       );
     },
     tpp: (clientId) => read(() => registrations.tpp(clientId)),
     tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
-    removeTpp: (clientId, nowMs) =>
+    removeTpp: (clientId, nowMs, audit) =>
       change(
         clientId,
-        () => retargeting.removeTpp(clientId, nowMs),
+        () => retargeting.removeTpp(clientId, nowMs, audit),
         (removed) => removed,
       ),
-    createSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs), isChanged),
+    createSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs, audit), isChanged),
     subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
-    replaceSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs), isChanged),
-    deleteSubscription: (clientId, id, through, nowMs) =>
-      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs), isChanged),
-    createCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs), isChanged),
+    replaceSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs, audit), isChanged),
+    deleteSubscription: (clientId, id, through, nowMs, audit) =>
+      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit), isChanged),
+    createCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged),
     callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
-    replaceCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs), isChanged),
-    deleteCallbackUrl: (clientId, id, through, nowMs) =>
-      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs), isChanged),
+    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit), isChanged),
+    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
+      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit), isChanged),
   };
 }
 
@@ -226,7 +231,29 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
     dropHistory: (what) => writes.run(() => retention.drop(what)),
     counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
     audit: (entry) => writes.run(() => audit.add(entry)),
-    auditEntries: (before, limit) => read(() => audit.list(before, limit)),
+    auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
+  };
+}
+
+type Watching = Pick<
+  Store,
+  'appendActivity' | 'activityAfter' | 'activityBounds' | 'putStatistics' | 'statistics' | 'dropWatched'
+>;
+
+/** The activity log and the statistics. */
+function watching({ activity }: Parts, writes: WriteQueue): Watching {
+  return {
+    appendActivity: (appended) => writes.run(() => activity.append(appended)),
+    activityAfter: async (id, limit) => {
+      const rows = await read(() => activity.after(id, limit));
+      // Nobody is shown an id that a power cut could take back, and which would then be given to something else.
+      await writes.synced();
+      return rows;
+    },
+    activityBounds: (sinceMs) => read(() => activity.bounds(sinceMs)),
+    putStatistics: (buckets) => writes.run(() => activity.put(buckets)),
+    statistics: (query) => read(() => activity.statistics(query)),
+    dropWatched: (retention) => writes.run(() => activity.drop(retention)),
   };
 }
 

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import { within } from '../base/within.ts';
+import type { OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+import type { PublishingGate } from './publishing-gate.ts';
+import { forOperation } from './roles.ts';
+
+const closed = { additionalProperties: false };
+
+/** Whether the process runs. */
+export const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);
+
+/** Whether it can accept and deliver. */
+export const Readiness = Type.Object(
+  {
+    status: Type.Enum(['ready', 'not-ready']),
+    because: Type.Array(Type.String(), { description: 'Why it is not ready; empty when it is' }),
+  },
+  closed,
+);
+export type Readiness = Static<typeof Readiness>;
+
+// Asked every few seconds by a load balancer, and by anybody: nobody makes it look more often than this.
+const LOOK_MS = 1000;
+const STORE_WITHIN_MS = 2000;
+
+/** `/livez`, `/readyz` and `/metrics`, where those who ask for them expect them. */
+export function registerHealthRoutes(
+  app: FastifyInstance,
+  options: OperatorOptions,
+  gate: PublishingGate | undefined,
+): void {
+  const look = nowAndThen(() => whyNotReady(options, gate), options);
+  app.get('/livez', forOperation('isAlive'), () => ({ status: 'alive' }));
+  app.get('/readyz', forOperation('isReady'), async (_request, reply): Promise<Readiness> => {
+    const because = await look();
+    if (because.length === 0) return { status: 'ready', because: [] };
+    reply.code(503);
+    return { status: 'not-ready', because: [...because] };
+  });
+  app.get('/metrics', forOperation('getMetrics'), async (_request, reply) => {
+    const { metrics } = options;
+    if (metrics === undefined) throw new Problem(404, 'No metrics are kept here.');
+    return reply.header('content-type', metrics.contentType).send(await metrics.text());
+  });
+}
+
+/** Why it cannot accept, or cannot deliver; nothing of the inside, since anybody may ask. */
+async function whyNotReady(options: OperatorOptions, gate: PublishingGate | undefined): Promise<readonly string[]> {
+  const { store, clock, isDelivering } = options;
+  const because: string[] = [];
+  const isWritable = await within(clock, STORE_WITHIN_MS, store.check()).then(
+    () => true,
+    () => false,
+  );
+  if (!isWritable) because.push('the store cannot be written');
+  else if ((await gate?.closedBecause()) !== undefined) because.push('publishing is closed');
+  if (isDelivering?.() === false) because.push('deliveries pause');
+  return because;
+}
+
+function nowAndThen<T>(look: () => Promise<T>, { clock }: Pick<OperatorOptions, 'clock'>): () => Promise<T> {
+  let looked: { readonly atMs: number; readonly found: Promise<T> } | undefined;
+  return () => {
+    const atMs = clock.monotonicMs();
+    if (looked === undefined || atMs - looked.atMs >= LOOK_MS) looked = { atMs, found: look() };
+    return looked.found;
+  };
+}

@@ -1,0 +1,110 @@
+import { isJsonObject } from '@tidings/protocol';
+import type { JWTPayload } from 'jose';
+import type { Clock } from '../base/clock.ts';
+import { OPERATOR_ROLES, type OperatorRole } from '../config/schema-operator.ts';
+import { createHttpsClient } from './https-client.ts';
+import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError, type OnFetchFailed } from './jwks-cache.ts';
+import { importProviderKeys } from './provider-keys.ts';
+import { StrictJwtError, verifyStrictJwt } from './strict-jwt.ts';
+
+/** As the section `operator.oidc` of the configuration has them. */
+export interface OidcOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUrl: string;
+  readonly rolesClaim: string;
+  readonly nameClaim: string;
+  /** Which values of the roles claim make a caller what. */
+  readonly roles: Readonly<Partial<Record<OperatorRole, readonly string[]>>>;
+  readonly clockSkewSeconds: number;
+  readonly timeoutMs: number;
+  /** Roots of `jwksUrl`, PEM; undefined: those of Node.js. */
+  readonly ca: string | undefined;
+  readonly clock: Clock;
+  readonly onFetchFailed?: OnFetchFailed | undefined;
+}
+
+/** What verifying a token came to; `reason` is fit to be shown to whoever sent it. */
+export type OidcCheck =
+  | { readonly kind: 'valid'; readonly name: string; readonly roles: readonly OperatorRole[] }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+/** Verifies tokens of the bank's identity provider; see {@link createOidcVerifier}. */
+export interface OidcVerifier {
+  readonly rolesClaim: string;
+  verify(token: string): Promise<OidcCheck>;
+  close(): Promise<void>;
+}
+
+const TOKEN_CHARS_MAX = 16_384;
+const KEYS_AGE_MAX_MS = 600_000;
+const KEYS_REFETCH_MIN_MS = 10_000;
+// RFC 9068, or what providers write who do not follow it; never what another kind of token says of itself.
+const TYPES = /^(?:application\/)?(?:at\+jwt|jwt)$/i;
+// What a terminal, a log or a page would obey is no name.
+const NAME = /^[^\p{C}]{1,128}$/u;
+
+/**
+ * Verifies access tokens of the bank's identity provider (JWT bearer, RFC 6750 and 9068; RFC 7519): RS256, PS256 or ES256 by a
+ * key that it publishes, `iss`, `aud`, `exp`, `nbf`, and who the caller is. `typ` is at+jwt, JWT or absent. A token that is
+ * bound to a key (`cnf`) is refused, since nothing here asks for the proof. Does not ask whether it was revoked, and takes the
+ * discovery document from nowhere: what it says is in the configuration.
+ */
+export function createOidcVerifier(options: OidcOptions): OidcVerifier {
+  const { issuer, audience, jwksUrl: url, rolesClaim, ca, timeoutMs, clock, onFetchFailed } = options;
+  const https = createHttpsClient({
+    tls: { ca },
+    timeoutMs,
+    responseBytesMax: JWKS_BYTES_MAX,
+    clock,
+    guard: undefined,
+  });
+  const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
+  const keys = createJwksCache({ url, https, ...times, clock, onFetchFailed, importKeys: importProviderKeys });
+  return {
+    rolesClaim,
+    close: () => https.close(),
+    verify: async (token) => {
+      if (token.length > TOKEN_CHARS_MAX) return { kind: 'refused', reason: 'It is too long.' };
+      try {
+        const claims = await verifyStrictJwt(token, keys, {
+          ...{ issuer, audience, types: TYPES, requiredClaims: ['exp'] },
+          clockTolerance: options.clockSkewSeconds,
+          currentDate: new Date(clock.nowMs()),
+        });
+        return readCaller(claims, options);
+      } catch (error) {
+        if (error instanceof StrictJwtError) return { kind: 'refused', reason: error.message };
+        if (error instanceof JwksUnavailableError) return { kind: 'unavailable', reason: error.message };
+        throw error;
+      }
+    },
+  };
+}
+
+function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOptions): OidcCheck {
+  if (claims['cnf'] !== undefined)
+    return { kind: 'refused', reason: 'It is bound to a key (cnf), which is not taken.' };
+  const name = claimAt(claims, nameClaim);
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    return { kind: 'refused', reason: `It lacks ${nameClaim}, which names the caller.` };
+  }
+  const given = textsOf(claimAt(claims, rolesClaim));
+  const has = OPERATOR_ROLES.filter((role) => roles[role]?.some((each) => given.includes(each)));
+  return { kind: 'valid', name, roles: has };
+}
+
+/** A claim by its name, which may hold dots itself, or else by a path of names. */
+function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path];
+  return path
+    .split('.')
+    .reduce<unknown>((at, name) => (isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), claims);
+}
+
+/** An array of texts, or one text with spaces between, as scope is written. */
+function textsOf(claim: unknown): readonly string[] {
+  if (typeof claim === 'string') return claim.split(' ');
+  return Array.isArray(claim) ? claim.filter((each) => typeof each === 'string') : [];
+}

@@ -1,0 +1,221 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock } from '../base/clock.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { within } from '../base/within.ts';
+import type { Store } from '../store/store.ts';
+import { BoundedLabels } from './bounded-labels.ts';
+import type { OnStoreOperation } from './observed-store.ts';
+import type { Happening, Observer } from './observer.ts';
+
+export interface MetricsOptions {
+  readonly clock: Clock;
+  /** TPPs that have series of their own; the others share one, `client_id="other"`. */
+  readonly tppsMax: number;
+}
+
+/** What is looked at only when the metrics are asked for. */
+export interface LookedAt {
+  readonly store: Pick<Store, 'counts' | 'oldestAwaitingAtMs' | 'connections'>;
+  readonly longPollsHeld: () => number;
+}
+
+/** The metrics of this instance, in the text format of Prometheus. */
+export interface Metrics extends Observer {
+  readonly onStoreOperation: OnStoreOperation;
+  /** What it looks at; before it is told, it shows none of that. */
+  watch(lookedAt: LookedAt): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+// From real time to what an unresponsive callback URL takes that comes back after a day.
+const ACKNOWLEDGED_WITHIN_SECONDS = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  ...[60, 300, 1800, 3600, 21_600, 86_400],
+];
+const WITHIN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Makes the metrics: names as Prometheus asks for them (base units, `_total`), labels with few values. Counters and
+ * histograms are of this instance since it started; what the help text calls "of the store" is the same from every
+ * instance, so take its maximum, not its sum.
+ */
+export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const counted = countersIn(registry);
+  const clientIds = new BoundedLabels(tppsMax);
+  const gauges = gaugesIn(registry);
+  let lookedAt: LookedAt | undefined;
+  return {
+    happened: (happening) => count(happening, counted, clientIds),
+    onStoreOperation: (operation, durationMs, hasFailed) => {
+      counted.storeSeconds.observe({ operation }, durationMs / 1000);
+      if (hasFailed) counted.storeErrors.inc({ operation });
+    },
+    watch: (given) => {
+      lookedAt = given;
+    },
+    contentType: registry.contentType,
+    text: async () => {
+      if (lookedAt !== undefined) await look(lookedAt, gauges, clock);
+      return registry.metrics();
+    },
+  };
+}
+
+type Counters = ReturnType<typeof countersIn>;
+
+function countersIn(registry: Registry) {
+  const registers = [registry];
+  const counter = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
+    new Counter<T>({ name, help, labelNames, registers });
+  const seconds = <T extends string>(name: string, help: string, buckets: number[], ...labelNames: T[]) =>
+    new Histogram<T>({ name, help, buckets, labelNames, registers });
+  return {
+    events: counter('tidings_events_published_total', 'Events that were published, by what came of them', 'outcome'),
+    publishSeconds: seconds(
+      'tidings_publish_seconds',
+      'From a publish request that is read until it is committed',
+      WITHIN_SECONDS,
+    ),
+    attempts: counter('tidings_attempts_total', 'Attempts to deliver, by their outcome', 'outcome', 'reason'),
+    attemptSeconds: seconds('tidings_attempt_seconds', 'Time of an attempt to deliver', WITHIN_SECONDS, 'outcome'),
+    acknowledged: counter('tidings_notifications_acknowledged_total', 'Notifications that TPPs acknowledged', 'by'),
+    acknowledgedSeconds: seconds(
+      'tidings_publish_to_acknowledge_seconds',
+      'From the commit of a notification until its acknowledgement by push',
+      ACKNOWLEDGED_WITHIN_SECONDS,
+    ),
+    reported: counter('tidings_reported_errors_total', 'Errors that TPPs reported of notifications in polls'),
+    turns: counter('tidings_callback_url_turns_total', 'Callback URLs that became unresponsive or came back', 'to'),
+    takenOver: counter('tidings_leases_taken_over_total', 'Notifications whose lease had run out at another or here'),
+    signatures: counter('tidings_signatures_total', 'SETs that were signed'),
+    signingSeconds: seconds('tidings_signing_seconds', 'Time of a signature on the thread pool', WITHIN_SECONDS),
+    signingWaitSeconds: seconds(
+      'tidings_signing_wait_seconds',
+      'Time that a signature waits for its turn',
+      WITHIN_SECONDS,
+    ),
+    storeSeconds: seconds(
+      'tidings_store_operation_seconds',
+      'Time of an operation of the store',
+      WITHIN_SECONDS,
+      'operation',
+    ),
+    storeErrors: counter('tidings_store_errors_total', 'Operations of the store that failed', 'operation'),
+    tppAttempts: counter('tidings_tpp_attempts_total', 'Attempts to deliver to a TPP', 'client_id', 'outcome'),
+    tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications that were made for a TPP', 'client_id'),
+  };
+}
+
+function count(happening: Happening, counters: Counters, clientIds: BoundedLabels): void {
+  switch (happening.kind) {
+    case 'published':
+      countPublished(happening, counters, clientIds);
+      break;
+    case 'publishing-failed':
+      counters.events.inc({ outcome: 'failed' }, happening.events.length);
+      break;
+    case 'attempted':
+      countAttempt(happening, counters, clientIds);
+      break;
+    case 'polled':
+      for (const { by } of happening.acknowledged) counters.acknowledged.inc({ by });
+      counters.reported.inc(happening.errors.length);
+      break;
+    case 'taken-over':
+      counters.takenOver.inc(happening.count);
+      break;
+    case 'signed':
+      counters.signatures.inc();
+      counters.signingSeconds.observe(happening.durationMs / 1000);
+      counters.signingWaitSeconds.observe(happening.waitedMs / 1000);
+      break;
+  }
+}
+
+function countPublished(
+  { events, result, durationMs }: Happening & { kind: 'published' },
+  counters: Counters,
+  clientIds: BoundedLabels,
+): void {
+  counters.publishSeconds.observe(durationMs / 1000);
+  if (result.kind === 'conflict') {
+    counters.events.inc({ outcome: 'conflict' }, events.length);
+    return;
+  }
+  for (const [at, outcome] of result.outcomes.entries()) {
+    const event = events[at];
+    const name = outcome.kind === 'none' ? outcome.reason : 'notification';
+    counters.events.inc({ outcome: outcome.repeated ? 'repeated' : name });
+    const isNew = outcome.kind === 'notification' && !outcome.repeated;
+    if (isNew && event !== undefined) counters.tppAccepted.inc({ client_id: clientIds.labelOf(event.clientId) });
+  }
+}
+
+function countAttempt(
+  { record, result }: Happening & { kind: 'attempted' },
+  counters: Counters,
+  clientIds: BoundedLabels,
+): void {
+  const { claimed, attempt } = record;
+  const { outcome, durationMs } = attempt;
+  counters.attempts.inc({ outcome: outcome.kind, reason: reasonOf(outcome) });
+  counters.attemptSeconds.observe({ outcome: outcome.kind }, durationMs / 1000);
+  counters.tppAttempts.inc({ client_id: clientIds.labelOf(claimed.clientId), outcome: outcome.kind });
+  if (result === 'became-unresponsive') counters.turns.inc({ to: 'unresponsive' });
+  if (result === 'came-back') counters.turns.inc({ to: 'responsive' });
+  if (outcome.kind !== 'acknowledged' || result === 'overtaken') return;
+  counters.acknowledged.inc({ by: 'push' });
+  const acknowledgedAtMs = attempt.startedAtMs + durationMs;
+  counters.acknowledgedSeconds.observe(Math.max(acknowledgedAtMs - claimed.publishedAtMs, 0) / 1000);
+}
+
+/** Few values: the class of the status, or of the error. */
+function reasonOf(outcome: Outcome): string {
+  if (outcome.kind === 'acknowledged') return '202';
+  if (outcome.kind === 'unreachable') return outcome.errorClass;
+  return outcome.status === 410 || outcome.status === 429
+    ? String(outcome.status)
+    : `${Math.floor(outcome.status / 100)}xx`;
+}
+
+// A scrape is given up after ten seconds as a rule.
+const LOOK_MS = 2000;
+
+type Gauges = ReturnType<typeof gaugesIn>;
+
+function gaugesIn(registry: Registry) {
+  const gauge = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
+    new Gauge<T>({ name, help, labelNames, registers: [registry] });
+  return {
+    up: gauge('tidings_store_up', 'Whether the store answers'),
+    awaiting: gauge('tidings_notifications_awaiting', 'Notifications that are awaiting; of the store'),
+    unresponsive: gauge('tidings_callback_urls_unresponsive', 'Callback URLs that are unresponsive; of the store'),
+    oldest: gauge(
+      'tidings_oldest_awaiting_age_seconds',
+      'Age of the oldest awaiting notification, 0 where there is none; of the store',
+    ),
+    connections: gauge('tidings_store_connections', 'Connections to the database, and what waits for one', 'state'),
+    longPolls: gauge('tidings_long_polls_waiting', 'Polls that are held until there is something'),
+  };
+}
+
+/** What cannot be looked at is left out; `tidings_store_up` says so. */
+async function look({ store, longPollsHeld }: LookedAt, gauges: Gauges, clock: Clock): Promise<void> {
+  gauges.longPolls.set(longPollsHeld());
+  const used = store.connections();
+  if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
+  const looking = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);
+  const looked = await within(clock, LOOK_MS, looking).catch(() => undefined);
+  gauges.up.set(looked === undefined ? 0 : 1);
+  if (looked === undefined) {
+    for (const each of [gauges.awaiting, gauges.unresponsive, gauges.oldest]) each.remove();
+    return;
+  }
+  const [{ awaiting, unresponsive }, oldestAtMs] = looked;
+  gauges.awaiting.set(awaiting);
+  gauges.unresponsive.set(unresponsive);
+  gauges.oldest.set(oldestAtMs === undefined ? 0 : Math.max(clock.nowMs() - oldestAtMs, 0) / 1000);
+}

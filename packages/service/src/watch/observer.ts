@@ -1,0 +1,78 @@
+import type { SetErrorReport } from '@tidings/protocol';
+import type { AcknowledgedInPoll, AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
+
+/** What happened in this process, told after it was committed. */
+export type Happening =
+  | {
+      readonly kind: 'published';
+      readonly atMs: number;
+      readonly events: readonly BankEvent[];
+      readonly result: PublishResult;
+      /** From the call until the commit. */
+      readonly durationMs: number;
+    }
+  | { readonly kind: 'publishing-failed'; readonly atMs: number; readonly events: readonly BankEvent[] }
+  | {
+      /** An attempt was made and recorded. */
+      readonly kind: 'attempted';
+      readonly atMs: number;
+      readonly record: AttemptRecord;
+      readonly result: RecordResult;
+    }
+  | {
+      /** A poll was answered by the store. */
+      readonly kind: 'polled';
+      readonly atMs: number;
+      readonly clientId: string;
+      /** What was awaiting until this poll. */
+      readonly acknowledged: readonly AcknowledgedInPoll[];
+      /** Of notifications of this TPP; others are not kept. */
+      readonly errors: readonly SetErrorReport[];
+      readonly offered: number;
+    }
+  | {
+      /** Notifications were claimed whose leases had run out: whoever held them was too slow, or is gone. */
+      readonly kind: 'taken-over';
+      readonly atMs: number;
+      readonly count: number;
+    }
+  | {
+      /** A signature was made. */
+      readonly kind: 'signed';
+      readonly atMs: number;
+      /** Before its turn came. */
+      readonly waitedMs: number;
+      /** On the thread pool and waiting for it. */
+      readonly durationMs: number;
+    }
+  | {
+      /** The operator brought a callback URL back. */
+      readonly kind: 'brought-back';
+      readonly atMs: number;
+      readonly clientId: string;
+    }
+  | {
+      /** Notifications were made due again, withdrawn by the operator, or expired. */
+      readonly kind: 'redelivered' | 'withdrawn' | 'expired';
+      readonly atMs: number;
+      /** Undefined: of more than one TPP. */
+      readonly clientId?: string;
+      readonly count: number;
+    };
+
+/**
+ * Whoever is told what happens: statistics, metrics, the live stream. Told in the midst of the work: it must be quick,
+ * and must not throw.
+ */
+export interface Observer {
+  happened(happening: Happening): void;
+}
+
+/** Tells several. */
+export function observers(all: readonly Observer[]): Observer {
+  return {
+    happened: (happening) => {
+      for (const each of all) each.happened(happening);
+    },
+  };
+}

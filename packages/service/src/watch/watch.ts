@@ -1,0 +1,45 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
+import type { Store } from '../store/store.ts';
+import { ActivityLog } from './activity-log.ts';
+import { ActivityStream } from './activity-stream.ts';
+import { type Observer, observers } from './observer.ts';
+import { Statistics } from './statistics.ts';
+
+/** What tells what the service does. */
+export interface Watch {
+  /** To be told of everything that happens. */
+  readonly observer: Observer;
+  /** Undefined where no activity is kept. */
+  readonly stream: ActivityStream | undefined;
+  readonly statistics: Statistics;
+  /** Keeps what is left; to be called when nothing happens any more, before the store is closed. */
+  stop(): Promise<void>;
+}
+
+/** What it works with. */
+export interface WatchOptions {
+  readonly activity: Config['activity'];
+  readonly statistics: Pick<Config['statistics'], 'writeMs'>;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of this process, and of no other ever. */
+  readonly instance: string;
+}
+
+/** Makes activity log, live stream and statistics. Nothing runs until something happens or somebody looks. */
+export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
+  const statistics = new Statistics({ ...parts, writeMs });
+  if (!activity.isKept) {
+    return { observer: statistics, stream: undefined, statistics, stop: () => statistics.stop() };
+  }
+  const log = new ActivityLog(parts);
+  const stream = new ActivityStream({ ...parts, subscribersMax: activity.subscribersMax });
+  const stop = async () => {
+    stream.end();
+    await Promise.all([log.stop(), statistics.stop()]);
+  };
+  return { observer: observers([log, statistics]), stream, statistics, stop };
+}

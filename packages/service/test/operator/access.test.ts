@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import { systemClock } from '../../src/base/clock.ts';
+import { createHttpServer } from '../../src/base/http-server.ts';
+import { OPERATOR_ROLES, type OperatorRole } from '../../src/config/schema-operator.ts';
+import { guardRoutes } from '../../src/operator/access.ts';
+import { sendProblem } from '../../src/operator/problem.ts';
+import { forOperation, roleThatAllows } from '../../src/operator/roles.ts';
+
+const operationOf = (operationId: string) => ({ operationId, tags: [], summary: '', responses: {}, security: [] });
+const PATHS = { '/status': { get: operationOf('getStatus') }, '/tpp/{id}': { delete: operationOf('removeTpp') } };
+
+function guarded(roles: readonly OperatorRole[]) {
+  const log = pino({ level: 'silent' });
+  const app = createHttpServer({ tls: undefined, bodyBytesMax: 1, requestTimeoutMs: 1000, clock: systemClock, log });
+  guardRoutes(app, { paths: PATHS }, () => ({ name: 'alice', authenticatedBy: 'token', roles }));
+  app.setErrorHandler((error, request, reply) => void sendProblem(error, request, reply));
+  return app;
+}
+
+test('a route that names no operation keeps the service from starting', async () => {
+  const app = guarded([]);
+  const refused = /^GET \/forgotten names no operation; see src\/operator\/roles\.ts$/;
+  assert.throws(() => app.get('/forgotten', () => 'open'), { message: refused });
+  app.register((scope, _options, done) => {
+    assert.throws(() => scope.get('/forgotten', { config: {} }, () => 'open'), { message: refused });
+    done();
+  });
+  await app.ready();
+});
+
+test('a route that is not in the OpenAPI document as what it names keeps the service from starting', () => {
+  const app = guarded([]);
+  const refused = (route: string) => ({ message: `${route} in the OpenAPI document` });
+  assert.throws(() => app.get('/other', forOperation('getStatus'), () => ''), refused('GET /other is not getStatus'));
+  assert.throws(
+    () => app.post('/status', forOperation('getStatus'), () => ''),
+    refused('POST /status is not getStatus'),
+  );
+  assert.throws(() => app.get('/status', forOperation('getTpp'), () => ''), refused('GET /status is not getTpp'));
+});
+
+for (const [least, allowed] of [
+  ['viewer', ['viewer', 'operator', 'administrator']],
+  ['operator', ['operator', 'administrator']],
+  ['administrator', ['administrator']],
+  ['publisher', ['publisher', 'operator', 'administrator']],
+] as const) {
+  test(`what needs ${least} may be done by ${allowed.join(', ')}, and by nobody else`, () => {
+    const may = OPERATOR_ROLES.filter((role) => roleThatAllows(least, [role]) !== undefined);
+    assert.deepEqual(may.toSorted(), allowed.toSorted());
+  });
+}
+
+test('of several roles the highest that allows a call is the one that it is noted under', async () => {
+  assert.equal(roleThatAllows('publisher', ['publisher', 'viewer']), 'publisher');
+  assert.equal(roleThatAllows('viewer', ['publisher', 'viewer']), 'viewer');
+  assert.equal(roleThatAllows('viewer', ['viewer', 'administrator', 'publisher']), 'administrator');
+  const app = guarded(['viewer', 'operator']);
+  app.get('/status', forOperation('getStatus'), ({ caller }) => caller?.role ?? '');
+  assert.equal((await app.inject('/status')).body, 'operator');
+  await app.close();
+});
+
+test('a call whose roles are not enough is 403, and told which one is', async () => {
+  for (const roles of [['viewer', 'publisher'], ['operator']] as const) {
+    const app = guarded(roles);
+    app.delete('/tpp/:id', forOperation('removeTpp'), () => assert.fail('it must not get here'));
+    const answer = await app.inject({ method: 'DELETE', url: '/tpp/a' });
+    assert.equal(answer.statusCode, 403);
+    assert.equal(answer.headers['www-authenticate'], 'Bearer error="insufficient_scope"');
+    assert.equal(answer.json().detail, `This needs the role administrator; "alice" has ${roles.join(', ')}.`);
+    await app.close();
+  }
+});

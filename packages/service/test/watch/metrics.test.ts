@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { systemClock } from '../../src/base/clock.ts';
+import { type Store, StoreError } from '../../src/store/store.ts';
+import { BoundedLabels, OTHER } from '../../src/watch/bounded-labels.ts';
+import { createMetrics } from '../../src/watch/metrics.ts';
+import { observedStore } from '../../src/watch/observed-store.ts';
+import { FakeClock, START_MS } from '../support/fake-clock.ts';
+
+const store = (parts: Partial<Store>) => parts as Store;
+
+describe('metrics of the store', () => {
+  test('time every operation, and count those that fail, which fail as before', async () => {
+    const seen: [string, boolean][] = [];
+    const fault = new StoreError('full');
+    const observed = observedStore(
+      store({ counts: async () => ({ awaiting: 1, unresponsive: 0 }), close: () => Promise.reject(fault) }),
+      systemClock,
+      (operation, durationMs, hasFailed) => {
+        assert.ok(durationMs >= 0);
+        seen.push([operation, hasFailed]);
+      },
+    );
+    assert.deepEqual(await observed.counts(), { awaiting: 1, unresponsive: 0 });
+    await assert.rejects(observed.close(), fault);
+    assert.deepEqual(seen, [
+      ['counts', false],
+      ['close', true],
+    ]);
+  });
+
+  test('leave out what a store does not tell, and say that it is away; a store that hangs is not waited for', async () => {
+    const clock = new FakeClock();
+    const metrics = createMetrics({ clock, tppsMax: 1 });
+    let counts = () => Promise.resolve({ awaiting: 7, unresponsive: 2 });
+    const connections = () => ({ open: 3, idle: 1, waiting: 4 });
+    metrics.watch({
+      store: { counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
+      longPollsHeld: () => 6,
+    });
+    const text = await metrics.text();
+    for (const line of [
+      'tidings_store_up 1',
+      'tidings_notifications_awaiting 7',
+      'tidings_callback_urls_unresponsive 2',
+      'tidings_oldest_awaiting_age_seconds 5',
+      'tidings_long_polls_waiting 6',
+      'tidings_store_connections{state="waiting"} 4',
+    ]) {
+      assert.ok(text.includes(`\n${line}\n`), line);
+    }
+    counts = () => new Promise(() => undefined);
+    const hanging = metrics.text();
+    await clock.advance(2000);
+    const away = await hanging;
+    assert.match(away, /\ntidings_store_up 0\n/);
+    assert.doesNotMatch(away, /\ntidings_notifications_awaiting \d/);
+  });
+});
+
+test('a label keeps so many values, the first ones, and one more for all others', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string()), fc.integer({ min: 0, max: 5 }), (values, max) => {
+      const labels = new BoundedLabels(max);
+      const first = [...new Set(values)].slice(0, max);
+      for (const value of values) assert.equal(labels.labelOf(value), first.includes(value) ? value : OTHER);
+    }),
+  );
+});
