@@ -1,7 +1,7 @@
-import { isJsonObject, parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
 import { Agent, request } from 'undici';
-import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { sayRefused, sayUnreachable } from './operator-failures.ts';
 
 /** Where the operator API is, and what lets us in. */
 export interface OperatorTarget {
@@ -13,6 +13,8 @@ export interface OperatorTarget {
   /** Client certificate and its key, PEM, where one is demanded. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
+  /** Longest time between two signs of life of an answer. Default: 30 s. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** A call that was answered with 2xx. */
@@ -43,6 +45,7 @@ export class OperatorClient {
 
   constructor(target: OperatorTarget) {
     this.#target = target;
+    const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = target;
     this.#agent = new Agent({
       connect: {
         ...(target.ca !== undefined && { ca: target.ca }),
@@ -50,8 +53,8 @@ export class OperatorClient {
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
       maxResponseSize: ANSWER_BYTES_MAX,
       allowH2: false,
     });
@@ -60,11 +63,8 @@ export class OperatorClient {
   /** @throws {CliError} that says why not, and what to do */
   async call(call: OperatorCall): Promise<OperatorAnswer> {
     const { status, bytes, entityTag } = await this.#exchange(call);
-    const body = this.#parse(bytes);
-    if (status >= 200 && status < 300) return { body, entityTag };
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-    if (detail === undefined) throw this.#strange(`it answered ${status}`);
-    throw new CliError(EXIT_FAILED, detail);
+    if (status >= 200 && status < 300) return { body: this.#parse(bytes), entityTag };
+    throw this.#refused(status, bytes);
   }
 
   /** A call whose answer is checked. @throws {CliError} */
@@ -93,11 +93,9 @@ export class OperatorClient {
       },
     );
     if (response.statusCode === 200) return temporary(url, response.body);
-    const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-    if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
+    const refused = this.#refused(response.statusCode, new Uint8Array(await response.body.arrayBuffer()));
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
-    throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
+    throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;
   }
 
   close(): Promise<void> {
@@ -135,6 +133,11 @@ export class OperatorClient {
     }
   }
 
+  #refused(status: number, bytes: Uint8Array): CliError {
+    const said = sayRefused(this.#target.url, status, bytes);
+    return said === undefined ? this.#strange(`it answered ${status}`) : new CliError(EXIT_FAILED, said);
+  }
+
   #strange(why: string): CliError {
     const remedy = 'check --operator-url, and use the "tidings" of the same version as the service';
     return new CliError(EXIT_FAILED, `What is at ${this.#target.url} is not the operator API (${why}); ${remedy}.`);
@@ -148,23 +151,4 @@ async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGe
   } catch (error) {
     throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
   }
-}
-
-function sayUnreachable(url: string, error: unknown): string {
-  const code = systemErrorCode(error) ?? 'unknown';
-  const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
-  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
-    const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
-    return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
-  }
-  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
-  if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
-    const remedy = 'give the one that it knows with --certificate-file and --key-file';
-    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${elsewhere}`;
-  }
-  if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
-    return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${elsewhere}`;
-  }
-  if (/TIMEOUT/.test(code)) return `${url} did not answer in time (${code}). ${elsewhere}`;
-  return `The operator API at ${url} cannot be reached (${code}): is the service running? ${elsewhere}`;
 }
