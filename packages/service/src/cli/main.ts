@@ -3,6 +3,8 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { backupCommand } from './backup.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { completionCommand } from './completion.ts';
+import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
@@ -19,12 +21,25 @@ import { tppsCommand } from './tpps.ts';
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
+  const program = await buildProgram();
+  throwInsteadOfExit(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return sayError(error);
+  }
+}
+
+/** Every command that there is, those of the sandbox where it is installed. */
+export async function buildProgram(): Promise<Command> {
   const program = new Command('tidings')
     .description('The event notification system for UK Open Banking.')
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
+    .addCommand(configCommand())
     .addCommand(doctorCommand())
     .addCommand(backupCommand())
     .addCommand(tppsCommand())
@@ -39,14 +54,18 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(portalNotesCommand())
     .addCommand(openapiCommand())
     .addCommand(await sandboxCommand());
-  throwInsteadOfExit(program);
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-    return Number(process.exitCode ?? 0);
-  } catch (error) {
-    return sayError(error);
-  }
+  return program.addCommand(completionCommand(program)).addHelpText('after', PROGRAM_HELP);
 }
+
+const PROGRAM_HELP = `
+Examples:
+  tidings sandbox --once                        see everything play on this machine
+  tidings doctor --config tidings.json          find what is wrong with an installation
+  tidings serve --config tidings.json           run the service
+  tidings tpps --help                           what a group of commands has, with examples
+
+Exit codes: 0 done; 1 failed, refused, or something is wrong; 2 wrong use or configuration. Each command says its own.
+Colours are for terminals alone, and not even there with NO_COLOR set.`;
 
 const VERSION = '0.1.0';
 

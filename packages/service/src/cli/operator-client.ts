@@ -1,7 +1,8 @@
-import { isJsonObject, parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
 import { Agent, request } from 'undici';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { sayRefused, sayUnreachable } from './operator-failures.ts';
 
 /** Where the operator API is, and what lets us in. */
 export interface OperatorTarget {
@@ -13,6 +14,8 @@ export interface OperatorTarget {
   /** Client certificate and its key, PEM, where one is demanded. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
+  /** Longest time between two signs of life of an answer. Default: 30 s. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** A call that was answered with 2xx. */
@@ -62,6 +65,7 @@ export class OperatorClient {
   /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
   constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
+    const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = target;
     this.#agent = new Agent({
       connect: {
         ...(target.ca !== undefined && { ca: target.ca }),
@@ -69,8 +73,8 @@ export class OperatorClient {
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
-      headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
+      headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
       maxResponseSize: isDownload ? -1 : ANSWER_BYTES_MAX,
       allowH2: false,
     });
@@ -87,7 +91,7 @@ export class OperatorClient {
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const detail = detailOf(body);
+    const detail = status < 300 ? undefined : sayRefused(this.#target.url, status, bytes);
     const retryAfterSeconds = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
     return { status, body, entityTag, detail, retryAfterSeconds };
   }
@@ -101,8 +105,8 @@ export class OperatorClient {
   async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
     const { statusCode: status, headers, body } = await this.#request(call);
     if (status !== 200) {
-      const refusal = parseIfJson(new Uint8Array(await body.arrayBuffer()));
-      throw this.refused(status, detailOf(refusal));
+      const said = sayRefused(this.#target.url, status, new Uint8Array(await body.arrayBuffer()));
+      throw this.refused(status, said);
     }
     const bytesTotal = Number(headers['content-length']);
     if (!Number.isSafeInteger(bytesTotal)) throw this.#strange('it does not say how long the file is');
@@ -148,11 +152,10 @@ export class OperatorClient {
       },
     );
     if (response.statusCode === 200) return temporary(url, response.body);
-    const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
-    const detail = detailOf(body);
-    if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
+    const said = sayRefused(url, response.statusCode, new Uint8Array(await response.body.arrayBuffer()));
+    const refused = this.refused(response.statusCode, said);
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
-    throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
+    throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;
   }
 
   close(): Promise<void> {
@@ -231,28 +234,4 @@ function parseIfJson(bytes: Uint8Array): unknown {
     throw error;
   }
 }
-/** What problem details say; undefined where there are none. */
-function detailOf(body: unknown): string | undefined {
-  return isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-}
-
 const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';
-
-function sayUnreachable(url: string, error: unknown): string {
-  const code = codeOf(error);
-  const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
-  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
-    const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
-    return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
-  }
-  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
-  if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
-    const remedy = 'give the one that it knows with --certificate-file and --key-file';
-    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${elsewhere}`;
-  }
-  if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
-    return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${elsewhere}`;
-  }
-  if (/TIMEOUT/.test(code)) return `${url} did not answer in time (${code}). ${elsewhere}`;
-  return `The operator API at ${url} cannot be reached (${code}): is the service running? ${elsewhere}`;
-}
