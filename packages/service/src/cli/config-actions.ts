@@ -18,7 +18,10 @@ export function checkConfig(file: string, asJson: boolean): void {
   readNamedFile('--config', file);
   const faults = faultsOf(file);
   if (faults.length > 0) process.exitCode = EXIT_FAILED;
-  if (asJson) return printJson({ isGood: faults.length === 0, faults });
+  if (asJson) {
+    printJson({ isGood: faults.length === 0, faults });
+    return;
+  }
   const verdict = faults.length === 0 ? ['The configuration is good.'] : faults;
   process.stdout.write(verdict.map((line) => `${printable(line)}\n`).join(''));
 }
@@ -37,7 +40,10 @@ export function printEffective(file: string, asJson: boolean): void {
   readNamedFile('--config', file);
   try {
     const settings = effectiveSettings(file, new Set(Object.keys(process.env)));
-    if (asJson) return printJson({ settings });
+    if (asJson) {
+      printJson({ settings });
+      return;
+    }
     const rows = settings.map(({ setting, value, source }) => [
       setting,
       source,
