@@ -6,6 +6,7 @@ import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
+import { repeat } from './base/repeat.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
@@ -14,6 +15,7 @@ import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
+import { reloadSigningKeys } from './operator/signing-key-routes.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -21,13 +23,14 @@ import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier } from './trust/oidc-tokens.ts';
-import { loadSigningKey } from './trust/signing-key.ts';
+import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 import { createMetrics, type Metrics } from './watch/metrics.ts';
 import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
+import { RecentAttempts } from './watch/recent-attempts.ts';
 import { createTracing } from './watch/tracing.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
@@ -81,11 +84,13 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { clock, place } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
+  const recentAttempts = new RecentAttempts({ store, clock, log, instance: random.uuid() });
   const parts = await assemble({
     ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
     metrics,
-    observer: observers([metrics, createTracing()]),
+    recentAttempts,
+    observer: observers([metrics, createTracing(), recentAttempts]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -98,7 +103,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
-      log.info(await parts.keys.reload(), 'the signing key was read anew');
+      log.info(
+        await reloadSigningKeys(parts.keys, { store, clock, log }, 'tidings'),
+        'the signing keys were read anew',
+      );
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -118,6 +126,7 @@ interface Ingredients {
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
   readonly metrics: Metrics;
+  readonly recentAttempts: RecentAttempts;
   readonly observer: Observer;
 }
 
@@ -127,6 +136,9 @@ interface Parts {
   readonly operator: FastifyInstance;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
+  readonly recentAttempts: RecentAttempts;
+  /** Ends looking for what other instances did to the signing keys. */
+  readonly endFollowing: () => Promise<void>;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -135,7 +147,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random, metrics, observer } = ingredients;
+  const { config, material, store, log, clock, random, metrics, observer, recentAttempts } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -160,14 +172,18 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
-    reloadSigningKeys: keys.reload,
+    signingKeys: keys,
+    recentAttempts,
+    breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
     onDue: wake,
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld });
   const sweeper = startSweeper({ ...config.retention, store, clock, log });
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
-  return { keys, api, operator, engine, sweeper, wake, clients: closing, setPublicUrl };
+  const isShared = config.store.url !== undefined;
+  const endFollowing = isShared ? repeat(clock, config.store.lookMs, keys.follow) : async () => undefined;
+  return { keys, api, operator, engine, sweeper, recentAttempts, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
 function createIdentityProvider({ config, material, clock, log }: Ingredients) {
@@ -177,17 +193,15 @@ function createIdentityProvider({ config, material, clock, log }: Ingredients) {
 }
 
 /** The store knows the current key before anything is signed with it. */
-function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Promise<SigningKeys> {
+function openSigningKeys({ config, store, log, clock, readConfig }: Ingredients): Promise<SigningKeys> {
   return createSigningKeys({
     load: async () => {
       const { signing, organisationId, trustAnchor } = readConfig();
-      return loadSigningKey({ ...signing, organisationId, trustAnchor });
+      return loadSigningKeys({ signing, organisationId, trustAnchor });
     },
-    remember: (publicJwk, nowMs) => store.useSigningKey(publicJwk, nowMs),
-    kept: () => store.signingKeys(),
-    oldestAwaitingAtMs: () => store.oldestAwaitingAtMs(),
+    ...{ store, clock, log },
     formerKeysKeptMs: config.signing.formerKeysKeptMs,
-    clock,
+    isAlone: config.store.url === undefined,
   });
 }
 
@@ -257,7 +271,8 @@ function assembleApi(
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
   const { operator, api, engine, sweeper } = parts;
-  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
+  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop(), parts.endFollowing()]);
+  await parts.recentAttempts.stop();
   await Promise.all(parts.clients.map((client) => client.close()));
   await store.close();
 }

@@ -4,6 +4,7 @@ import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
+import { registerCallbackUrlRoutes } from './callback-url-routes.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
 import { registerHealthRoutes } from './health-routes.ts';
@@ -13,8 +14,9 @@ import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
 import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
+import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
-import { registerSigningKeyRoutes } from './signing-keys.ts';
+import { registerSigningKeyRoutes } from './signing-key-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
@@ -48,6 +50,8 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
+  registerRegistrationRoutes(app, options);
+  registerCallbackUrlRoutes(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

@@ -4,6 +4,7 @@ import type {
   ClaimedNotification,
   NotificationRecord,
   OfferedNotification,
+  RecentAttempts,
   RecordResult,
   Target,
 } from './notification.ts';
@@ -13,7 +14,9 @@ import type {
   ChangeResult,
   DecideFanOut,
   NoNotificationReason,
+  RegistrationsOfTpp,
   SigningKeyJwk,
+  SigningKeyUses,
   StoredCallbackUrl,
   StoredSigningKey,
   StoredSubscription,
@@ -279,8 +282,13 @@ export interface Store {
 
   /** Where the notifications of a TPP are pushed; undefined when nowhere. */
   target(clientId: string): Promise<Target | undefined>;
-  /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
-  targets(after: string, limit: number): Promise<readonly Target[]>;
+  /**
+   * Where the notifications of TPPs are pushed, in the order of their client_id.
+   *
+   * @param after as in {@link Store.tpps}
+   * @param only undefined: all
+   */
+  targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Promise<readonly Target[]>;
   /**
    * The operator says that a callback URL is responsive again, or is to be probed now. @returns false when the TPP has no
    * target, or one that is responsive
@@ -311,14 +319,47 @@ export interface Store {
    */
   onChange(listener: (change: StoreChange) => void): () => void;
 
-  /** Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one. */
+  /**
+   * Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one, or
+   * was withdrawn.
+   */
   useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
-  /** Every key that ever signed, the current one first. */
+  /** Remembers a key that is to sign later. @returns false when it is known already: nothing is changed then */
+  announceSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean>;
+  /**
+   * Makes a key that is known the current one; the one before it is retired. Kept in the audit when it is done.
+   *
+   * @returns false when it is the current one already, is unknown, or was withdrawn
+   */
+  rotateSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
+  /**
+   * Takes a key out of the JWKS for good. Kept in the audit when it is done.
+   *
+   * @returns false when it is the current one, is unknown, or was withdrawn before
+   */
+  withdrawSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
+  /** Remembers that a former key still signs somewhere. */
+  noteSigningKeyUsed(kid: string, nowMs: number): Promise<void>;
+  /** The current key first, then what is announced, what was retired (the last first), what was withdrawn. */
   signingKeys(): Promise<readonly StoredSigningKey[]>;
+  /** Looks at awaiting notifications, about the oldest first. @param limit most to look at */
+  signingKeyUses(limit: number): Promise<SigningKeyUses>;
   /** When the oldest awaiting notification was published: a key retired before it is needed by none. */
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+
+  /** TPPs that registered something, in the order of their client_id. @param after as in {@link Store.tpps} */
+  registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
+  /** How many notifications are awaiting for each TPP. @param countMax beyond it need not be counted: it is one more then */
+  awaitingOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Keeps the last attempts of a process in place of those kept before, for each TPP. Not waited for by anybody: what was
+   * kept in the last moment before the database server crashed may be gone.
+   */
+  keepRecentAttempts(recent: readonly RecentAttempts[], nowMs: number): Promise<void>;
+  /** The last attempts that all processes kept, in no particular order. */
+  recentAttempts(clientIds: readonly string[]): Promise<readonly RecentAttempts[]>;
 
   /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
   check(): Promise<void>;

@@ -4,6 +4,7 @@ import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol
 import type {
   Attempt,
   NotificationRecord,
+  RecentAttempts,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
@@ -97,6 +98,12 @@ export function apiVersionOf(value: string): ApiVersion {
 export function traceContextOf(row: Row): TraceContext | undefined {
   const trace = optionalText(row, 'trace');
   return trace === undefined ? undefined : JSON.parse(trace);
+}
+
+/** The column `attempts` of a process for a TPP, as it was written. */
+export function recentAttemptsOf(row: Row): RecentAttempts {
+  const attempts: RecentAttempts['attempts'] = JSON.parse(text(row, 'attempts'));
+  return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts };
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

@@ -112,4 +112,19 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_3,
   // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
   'CREATE INDEX settled_of_client ON settled (client_id)',
+  // Signing keys that are announced before they sign, and withdrawn; the last attempts of each TPP, as JSON.
+  `
+  ALTER TABLE signing_key ADD COLUMN announced_at_ms INTEGER;
+  ALTER TABLE signing_key ADD COLUMN used_from_ms INTEGER;
+  ALTER TABLE signing_key ADD COLUMN used_until_ms INTEGER;
+  ALTER TABLE signing_key ADD COLUMN withdrawn_at_ms INTEGER;
+
+  CREATE TABLE recent_attempts (
+    client_id TEXT NOT NULL,
+    instance  TEXT NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    attempts  TEXT NOT NULL,
+    PRIMARY KEY (client_id, instance)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
