@@ -257,6 +257,9 @@ test('SIGHUP while serve starts does not end it: the signing key is read anew on
   const { child, ended, line } = start(['serve', '--config', file]);
   const roots = await open(pipe, 'w');
   child.kill('SIGHUP');
+  // It is read anew with the key, from a file by then.
+  rmSync(pipe);
+  writeFileSync(pipe, authority.certificatePem);
   await roots.writeFile(authority.certificatePem);
   await roots.close();
   await line(/signing key was read anew/);
@@ -268,7 +271,12 @@ test('SIGHUP while serve starts does not end it: the signing key is read anew on
     .split('\n')
     .map((each): string => JSON.parse(each).msg)
     .filter((msg) => !msg.startsWith('Server listening at '));
-  assert.deepEqual(said, ['Tidings runs', 'the signing key was read anew', 'stopping', 'stopped']);
+  assert.deepEqual(said, [
+    'Tidings runs',
+    'the signing key was read anew, and the certificates of the listeners',
+    'stopping',
+    'stopped',
+  ]);
 });
 
 test('SIGHUP during the shutdown does not cut it off', NO_HANG_UP, async () => {

@@ -13,6 +13,8 @@ import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
 export interface MovableClock extends Clock {
   /** How far it goes ahead of the machine's. */
   aheadMs: number;
+  /** No timer that is set from now on takes longer. */
+  delayMaxMs: number;
   /** Timers of the service that have neither fired nor been cancelled. */
   timers(): number;
 }
@@ -47,6 +49,8 @@ export interface Bank {
   /** What the operator sees of a notification. */
   notification(jti: string): Promise<Record<string, unknown>>;
   log(): string;
+  /** Starts another instance of the service, with the same settings, keys and files; it is stopped with the bank. */
+  another(): Promise<RunningService>;
   stop(): Promise<void>;
 }
 
@@ -62,7 +66,7 @@ export interface BankOptions {
   readonly clients: readonly string[];
   /** client_ids that use the certificate of another one. */
   readonly certificateOf?: (clientId: string) => string;
-  /** Settings that differ; sections are merged member by member. */
+  /** Settings that differ; sections are merged member by member, and what is undefined is taken out. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** False: TLS ends at a gateway. */
   readonly isTls?: boolean;
@@ -97,12 +101,15 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const config = parseConfig(merged(settings, options.settings ?? {}), folder);
   const clock = movableClock();
   const signing = { kid: signingKey.kid };
-  const service = await startService(config, {
-    log: createLog('debug', join(folder, 'service.log')),
-    clock,
-    resolveHost: resolveTestHost,
-    readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
-  });
+  const start = () =>
+    startService(config, {
+      log: createLog('debug', join(folder, 'service.log')),
+      clock,
+      resolveHost: resolveTestHost,
+      readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
+    });
+  const service = await start();
+  const others: RunningService[] = [];
   const operator = operatorOf(service.operatorUrl);
   return {
     ...{ folder, authority, transport, signingKey, tokenKey, signing, clock, service, transportOf },
@@ -112,9 +119,14 @@ export async function startBank(options: BankOptions): Promise<Bank> {
     prefix: config.api.prefix,
     notification: async (jti) => (await operator.operate('GET', `/operator/v1/notifications/${jti}`)).body,
     log: () => readFileSync(join(folder, 'service.log'), 'utf8'),
+    another: async () => {
+      const other = await start();
+      others.push(other);
+      return other;
+    },
     stop: async () => {
       operator.close();
-      await service.stop();
+      await Promise.all([service, ...others].map((each) => each.stop()));
       await authorisationServer.close();
       rmSync(folder, { recursive: true });
     },
@@ -125,12 +137,13 @@ function movableClock(): MovableClock {
   const timers = new Set<object>();
   const clock: MovableClock = {
     aheadMs: 0,
+    delayMaxMs: Number.POSITIVE_INFINITY,
     nowMs: () => systemClock.nowMs() + clock.aheadMs,
     monotonicMs: () => systemClock.monotonicMs() + clock.aheadMs,
     after: (delayMs, callback) => {
       const timer = {};
       timers.add(timer);
-      const cancel = systemClock.after(delayMs, () => {
+      const cancel = systemClock.after(Math.min(delayMs, clock.delayMaxMs), () => {
         timers.delete(timer);
         callback();
       });
@@ -232,7 +245,9 @@ function merged(settings: Record<string, unknown>, changes: Readonly<Record<stri
   const result = { ...settings };
   for (const [name, value] of Object.entries(changes)) {
     const isSection = typeof value === 'object' && !Array.isArray(value);
-    result[name] = isSection ? { ...(result[name] as object | undefined), ...value } : value;
+    const members = isSection ? { ...(result[name] as object | undefined), ...value } : undefined;
+    const isGiven = ([, member]: [string, unknown]) => member !== undefined;
+    result[name] = members === undefined ? value : Object.fromEntries(Object.entries(members).filter(isGiven));
   }
   return result;
 }

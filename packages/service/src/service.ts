@@ -2,6 +2,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { renewTls } from './base/http-server.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
@@ -30,8 +31,8 @@ import { createTppKeys } from './trust/tpp-keys.ts';
 import { createMetrics, type Metrics } from './watch/metrics.ts';
 import { observedStore } from './watch/observed-store.ts';
 import { type Observer, observers } from './watch/observer.ts';
-import { RecentAttempts } from './watch/recent-attempts.ts';
 import { createTracing } from './watch/tracing.ts';
+import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -45,10 +46,11 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid anew, so that keys rotate without a restart: everything that is signed from then on
-   * is signed with it. Other settings stay as they are.
+   * Reads the signing key and its kid anew, and the certificates, keys and client roots of the listeners, so that they are
+   * renewed without a restart: everything that is signed from then on is signed with the key, and connections made from
+   * then on get the certificates. Other settings and files stay as they are.
    *
-   * @throws {StartUpError} when the new key is not good; the one before it stays in use
+   * @throws {StartUpError} when any of it is not good; all stays as it was
    */
   reload(): Promise<void>;
   /**
@@ -63,7 +65,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
   /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
@@ -84,13 +86,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { clock, place } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
-  const recentAttempts = new RecentAttempts({ store, clock, log, instance: random.uuid() });
+  const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
-    ...{ config, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
     metrics,
-    recentAttempts,
-    observer: observers([metrics, createTracing(), recentAttempts]),
+    observer: observers([metrics, createTracing(), watch.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
@@ -103,10 +104,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
-      log.info(
-        await reloadSigningKeys(parts.keys, { store, clock, log }, 'tidings'),
-        'the signing keys were read anew',
-      );
+      // All that is new is looked at before any of it is used.
+      const renewed = await readMaterial(readConfig());
+      const key = await reloadSigningKeys(parts.keys, { store, clock, log }, 'tidings');
+      renewTls(parts.api.server, renewed.apiTls);
+      renewTls(parts.operator, renewed.operatorTls);
+      log.info(key, 'the signing keys were read anew, and the certificates of the listeners');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -117,6 +120,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
 
 interface Ingredients {
   readonly config: Config;
+  readonly watch: Watch;
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -126,7 +130,6 @@ interface Ingredients {
   readonly readConfig: () => Config;
   readonly guard: AddressGuard;
   readonly metrics: Metrics;
-  readonly recentAttempts: RecentAttempts;
   readonly observer: Observer;
 }
 
@@ -136,7 +139,7 @@ interface Parts {
   readonly operator: FastifyInstance;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
-  readonly recentAttempts: RecentAttempts;
+  readonly watch: Watch;
   /** Ends looking for what other instances did to the signing keys. */
   readonly endFollowing: () => Promise<void>;
   /** Makes the engine look for work; of no effect where real time is not offered. */
@@ -147,7 +150,7 @@ interface Parts {
 }
 
 async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, material, store, log, clock, random, metrics, observer, recentAttempts } = ingredients;
+  const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
   const { engine, client } = assembleDelivery(ingredients, keys);
@@ -166,24 +169,31 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const identityProvider = createIdentityProvider(ingredients);
   const operator = buildOperatorApi({
     ...config.operator,
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics },
+    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     signingKeys: keys,
-    recentAttempts,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
     onDue: wake,
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld });
-  const sweeper = startSweeper({ ...config.retention, store, clock, log });
+  const sweeper = openSweeper(ingredients);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared ? repeat(clock, config.store.lookMs, keys.follow) : async () => undefined;
-  return { keys, api, operator, engine, sweeper, recentAttempts, endFollowing, wake, clients: closing, setPublicUrl };
+  return { keys, api, operator, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
+}
+
+function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
+  const { activity, statistics, retention } = config;
+  const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
+  return startSweeper({
+    ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
+  });
 }
 
 function createIdentityProvider({ config, material, clock, log }: Ingredients) {
@@ -241,7 +251,7 @@ function assembleApi(
   const { clockSkewSeconds } = tokens;
   const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
   const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, clock, onFetchFailed });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
     ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
@@ -270,10 +280,9 @@ function assembleApi(
 
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper } = parts;
+  const { operator, api, engine, sweeper, watch } = parts;
   await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop(), parts.endFollowing()]);
-  await parts.recentAttempts.stop();
-  await Promise.all(parts.clients.map((client) => client.close()));
+  await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
   await store.close();
 }
 

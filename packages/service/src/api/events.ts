@@ -100,8 +100,11 @@ async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context
     reofferMs: limits.isAcknowledgementExpected ? limits.reofferMs : undefined,
     reofferAfterErrorMs: limits.reofferAfterErrorMs,
   });
+  const { acknowledged } = polled;
+  const kept = new Set(polled.reported);
+  const errors = reported.errors.filter(({ jti }) => kept.has(jti));
   const offered = polled.notifications.length;
-  observer?.happened({ kind: 'polled', atMs: clock.nowMs(), clientId, ...reported, offered });
+  observer?.happened({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
   // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
   if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
   return polled;

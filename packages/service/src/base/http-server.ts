@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http';
-import type { ServerOptions } from 'node:https';
+import { type ServerOptions, Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { INTERACTION_ID_HEADER } from '@tidings/protocol';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
@@ -24,6 +24,7 @@ export interface HttpServerOptions {
   readonly log: Log;
 }
 
+const TLS_VERSION_MIN = 'TLSv1.2';
 const KEEP_ALIVE_MS = 30_000;
 const HEADER_BYTES_MAX = 32_768;
 const IDLE_TIMEOUT_MS = 60_000;
@@ -96,13 +97,22 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const app: unknown =
     tls === undefined
       ? fastify({ ...shared, http: bounds })
-      : fastify({ ...shared, https: { ...bounds, handshakeTimeout: requestTimeoutMs, minVersion: 'TLSv1.2', ...tls } });
+      : fastify({
+          ...shared,
+          https: { ...bounds, handshakeTimeout: requestTimeoutMs, minVersion: TLS_VERSION_MIN, ...tls },
+        });
   const server = app as FastifyInstance;
   server.removeAllContentTypeParsers();
   supportEveryMethod(server);
   server.server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
   endConnectionsWhenClosing(server, options.clock);
   return server;
+}
+
+/** Connections that are made from now on get another certificate and other roots; those that are there go on. */
+export function renewTls({ server }: FastifyInstance, tls: ServerOptions | undefined): void {
+  if (tls !== undefined && server instanceof TlsServer)
+    server.setSecureContext({ minVersion: TLS_VERSION_MIN, ...tls });
 }
 
 /** So that a path can answer 405 to any method. The framework demands a body of QUERY unless it is told otherwise. */

@@ -9,7 +9,9 @@ import { portalNotesCommand } from './portal-notes.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
+import { statisticsCommand } from './statistics.ts';
 import { statusCommand } from './status.ts';
+import { tailCommand } from './tail.ts';
 import { tppsCommand } from './tpps.ts';
 
 /** Runs the command line. @returns the exit code */
@@ -22,6 +24,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(migrateCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
+    .addCommand(statisticsCommand())
+    .addCommand(tailCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())

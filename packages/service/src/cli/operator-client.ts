@@ -29,6 +29,9 @@ export interface OperatorCall {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** It may be otherwise in a moment: the service cannot be reached, is busy or restarts. */
+export class TemporaryError extends CliError {}
+
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
@@ -75,6 +78,28 @@ export class OperatorClient {
     throw this.#strange(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
   }
 
+  /**
+   * Opens a stream of events, which goes on until either side ends it.
+   *
+   * @param lastId id of the event to go on after
+   * @throws {CliError} a {@link TemporaryError} where it is worth another try
+   */
+  async open(path: string, lastId: string | undefined, abort: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const { url, token } = this.#target;
+    const headers = { authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'last-event-id': lastId }) };
+    const response = await request(`${url}${path}`, { headers, signal: abort, dispatcher: this.#agent }).catch(
+      (error) => {
+        throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+      },
+    );
+    if (response.statusCode === 200) return temporary(url, response.body);
+    const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
+    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+    if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
+    const isTemporary = response.statusCode === 429 || response.statusCode === 503;
+    throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
+  }
+
   close(): Promise<void> {
     return this.#agent.destroy();
   }
@@ -113,6 +138,15 @@ export class OperatorClient {
   #strange(why: string): CliError {
     const remedy = 'check --operator-url, and use the "tidings" of the same version as the service';
     return new CliError(EXIT_FAILED, `What is at ${this.#target.url} is not the operator API (${why}); ${remedy}.`);
+  }
+}
+
+/** What breaks on the way may be had again from where it broke. */
+async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
   }
 }
 

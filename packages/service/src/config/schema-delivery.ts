@@ -28,12 +28,13 @@ export const DELIVERY_SECTIONS = {
       default: [],
       maxItems: 100,
       description:
-        'Addresses that callback URLs may lead to although they are not public: the bank’s own networks, a sandbox’s loopback',
+        'Addresses that callback URLs and JWKS URLs of TPPs may lead to although they are not public: the bank’s own networks, a sandbox’s loopback',
     }),
     dnsServers: Type.Array(text('IP address, with a port if it is not 53'), {
       default: [],
       maxItems: 10,
-      description: 'DNS servers that hosts of callback URLs are looked up at. Default: those of the system',
+      description:
+        'DNS servers that hosts of callback URLs and JWKS URLs of TPPs are looked up at. Default: those of the system',
     }),
     dnsTimeoutMs: whole(2000, 50, 30_000, 'Longest time that a DNS server is waited for'),
     proxyUrl: Type.Optional(

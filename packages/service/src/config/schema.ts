@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
 import { OPERATOR_SECTION } from './schema-operator.ts';
 import { STORE_SECTION } from './schema-store.ts';
+import { WATCH_SECTIONS } from './schema-watch.ts';
 import { file, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
@@ -211,6 +212,7 @@ export const ConfigSchema = section({
   metrics: sectionOfDefaults({
     tppsMax: whole(100, 0, 10_000, 'TPPs that have series of their own in the metrics; the others share one'),
   }),
+  ...WATCH_SECTIONS,
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',

@@ -1,43 +1,28 @@
+import type { HostGuard } from '../base/host-guard.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { type AllowedBlocks, forbiddenReason, literalOf, readBlocks } from './addresses.ts';
 import type { ResolveHost } from './resolve-host.ts';
 
-/** A host leads, or could lead, to where callback URLs may not lead. The message is for the operator, not for the TPP. */
+/** The setting that lifts the ban for addresses; the log names it. */
+const SETTING = 'delivery.callbackAddressesAllowed';
+
+/** A host leads, or could lead, to where URLs of TPPs may not lead. The message is for the operator, not for the TPP. */
 export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError';
   /** Such as `FORBIDDEN_ADDRESS loopback`. */
   readonly code: string;
 
   constructor(reason: string) {
-    super(`the host leads to a forbidden address (${reason})`);
+    super(`the host leads to a forbidden address (${reason}); ${SETTING} says which are allowed`);
     this.code = `FORBIDDEN_ADDRESS ${reason}`;
   }
 }
 
-/** Holds callback URLs to public addresses, so that no TPP can make this service call into the bank's networks. */
-export interface AddressGuard {
-  /**
-   * Checks what can be told without looking anything up: an address in place of a name, and names that never are public.
-   *
-   * @param host as in a parsed URL
-   * @throws {ForbiddenAddressError}
-   */
-  checkHost(host: string): void;
-  /**
-   * Looks a host up and checks every address that it has: one that is forbidden refuses them all. Connections go to one of
-   * these addresses and are not looked up again, so that nothing can change between the check and the connection.
-   *
-   * @throws {ForbiddenAddressError}
-   * @throws {ResolveError}
-   */
-  addressesOf(host: string): Promise<readonly CheckedAddress[]>;
-}
-
-/** An address that was found to be allowed. */
-export interface CheckedAddress {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
+/**
+ * Holds URLs that TPPs chose (callback URLs, JWKS URLs) to public addresses, so that no TPP can make this service call into
+ * the bank's networks. Rejects with {@link ForbiddenAddressError} and `ResolveError`.
+ */
+export type AddressGuard = HostGuard;
 
 // RFC 6761 and RFC 8375, and what networks use inside: such names are never public, whatever a DNS server says.
 const INNER_NAMES = /(?:^|\.)(?:local|internal|intranet|lan|home|corp|private|home\.arpa|onion|test|invalid)$/;

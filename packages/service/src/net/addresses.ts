@@ -31,7 +31,7 @@ export function literalOf(host: string): string | undefined {
 }
 
 /**
- * Says why callback URLs may not lead to an address: anything that is not public, unless it is allowed. IPv4 inside IPv6
+ * Says why URLs of TPPs may not lead to an address: anything that is not public, unless it is allowed. IPv4 inside IPv6
  * (mapped, NAT64, ISATAP) counts as the IPv4 address it is. 6to4 and Teredo are refused: where they lead is anybody's guess.
  *
  * @param address textual; one that cannot be read is refused

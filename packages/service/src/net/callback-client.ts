@@ -1,6 +1,6 @@
-import type { LookupFunction } from 'node:net';
 import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { checkedLookup } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
 import type { UnreachableClass } from '../base/outcome.ts';
 import type { AddressGuard } from './address-guard.ts';
@@ -126,23 +126,6 @@ function createAgent(options: CallbackClientOptions, closing: AbortSignal): Disp
     return new Agent({ ...common, connect: { ...tls, lookup: checkedLookup(options.guard) } });
   }
   return new ProxyAgent({ ...common, uri: options.proxyUrl, requestTls: tls, proxyTls: tls, proxyTunnel: true });
-}
-
-/**
- * What sockets look hosts up with: they connect to one of the addresses that were checked, whatever DNS says a moment
- * later. Sockets do not ask it for an address in place of a name; that is checked with the URL.
- */
-function checkedLookup(guard: AddressGuard): LookupFunction {
-  return (hostname, { all }, callback) => {
-    guard.addressesOf(hostname).then(
-      (addresses) => {
-        const [first] = addresses;
-        if (all === true) callback(null, [...addresses]);
-        else callback(null, first?.address ?? '', first?.family);
-      },
-      (error) => callback(error, ''),
-    );
-  };
 }
 
 /** Ends exchanges when a signal aborts, with one listener for each signal, however many exchanges heed it. */

@@ -60,13 +60,13 @@ async function list(query: Query, options: OperatorOptions): Promise<CallbackUrl
 
 async function healthOf(
   targets: readonly Target[],
-  { store, clock, recentAttempts, breakerOf }: OperatorOptions,
+  { store, clock, watch, breakerOf }: OperatorOptions,
   countMax: number,
 ): Promise<CallbackUrlHealth[]> {
   const clientIds = targets.map(({ clientId }) => clientId);
   const [awaiting, attempts] = await Promise.all([
     store.awaitingOf(clientIds, countMax),
-    recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
+    watch?.recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
   ]);
   return targets.map((target) => {
     const count = awaiting.get(target.clientId) ?? 0;

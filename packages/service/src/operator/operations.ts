@@ -11,6 +11,7 @@ import { KID, signingKeyPaths } from './operations-keys.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
 import { registrationPaths } from './operations-registrations.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
+import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
@@ -18,6 +19,8 @@ import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { RegistrationPage } from './registration-schemas.ts';
 import type { OperationId } from './roles.ts';
 import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signing-key-schemas.ts';
+import { StatisticsAnswer } from './statistics-schemas.ts';
+import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
 import { AuditPage, Status } from './upkeep-routes.ts';
 
@@ -40,6 +43,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
       { name: 'Signing keys', description: 'Our own keys.' },
       { name: 'Health', description: 'For load balancers and for Prometheus.' },
+      { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
     paths: {
@@ -50,6 +54,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...registrationPaths(),
       ...signingKeyPaths(),
       ...healthPaths(),
+      ...watchPaths(),
       ...documentPaths(),
     },
     components: {
@@ -97,6 +102,8 @@ function schemas(): Record<string, object> {
     ReloadedKey: described(ReloadedKey, {}),
     Liveness: described(Liveness, {}),
     Readiness: described(Readiness, {}),
+    StatisticsAnswer: described(StatisticsAnswer, {}),
+    StreamedActivity: described(StreamedActivity, {}),
     ProblemDetails: described(ProblemDetails, {}),
   };
 }

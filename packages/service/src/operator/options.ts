@@ -10,7 +10,8 @@ import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
-import type { RecentAttempts } from '../watch/recent-attempts.ts';
+import type { Observer } from '../watch/observer.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { OperatorToken } from './authenticate.ts';
 
 export type { BreakerNow } from '../notify/lanes.ts';
@@ -46,10 +47,12 @@ export interface OperatorOptions {
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
   readonly isDelivering?: (() => boolean) | undefined;
-  /** The last attempts to each callback URL; undefined: none are told of. */
-  readonly recentAttempts?: Pick<RecentAttempts, 'of'> | undefined;
   /** How the breaker of this process stands for a TPP; undefined: it delivers nothing. */
   readonly breakerOf?: ((clientId: string) => BreakerNow) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
+  /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
+  readonly watch?: (Pick<Watch, 'stream' | 'statistics'> & Partial<Pick<Watch, 'recentAttempts'>>) | undefined;
+  /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }

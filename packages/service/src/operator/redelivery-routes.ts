@@ -97,7 +97,11 @@ async function redeliverFor(
   // Whoever hangs up wants no more of it.
   const part = await redeliver(order, audit, options, () => !socket.destroyed);
   request.log.info({ operator, ...detail, isDryRun, count: part.count }, 'redelivered');
-  if (part.count > 0 && !isDryRun) options.onDue?.();
+  if (part.count > 0 && !isDryRun) {
+    const of = filter.clientId === undefined ? {} : { clientId: filter.clientId };
+    options.observer?.happened({ kind: 'redelivered', atMs: options.clock.nowMs(), count: part.count, ...of });
+    options.onDue?.();
+  }
   return writePart(part, order);
 }
 

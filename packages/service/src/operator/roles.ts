@@ -32,6 +32,9 @@ export const LEAST_ROLES = {
   getStatus: 'viewer',
   listAudit: 'viewer',
 
+  followStream: 'viewer',
+  getStatistics: 'viewer',
+
   listSigningKeys: 'viewer',
   getSigningKey: 'viewer',
   reloadSigningKeys: 'administrator',

@@ -17,6 +17,8 @@ import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
 import { registerSigningKeyRoutes } from './signing-key-routes.ts';
+import { registerStatisticsRoute } from './statistics-routes.ts';
+import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
 
@@ -52,6 +54,8 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);
   registerCallbackUrlRoutes(app, options);
+  registerStreamRoute(app, options);
+  registerStatisticsRoute(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

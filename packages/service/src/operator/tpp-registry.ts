@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Store, Target, Tpp } from '../store/store.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import type { Observer } from '../watch/observer.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { Problem } from './problem.ts';
 import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
@@ -13,6 +14,8 @@ export interface TppRegistryOptions {
   readonly softwareStatements: SoftwareStatementVerifier | undefined;
   /** A change may have made notifications due. */
   readonly onChanged: (clientId: string) => void;
+  /** Is told of callback URLs that were brought back; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
 }
 
 /** Who changes something, and where it is noted. */
@@ -87,12 +90,14 @@ export class TppRegistry {
    * @throws {Problem} 404, or 409 when there is none that is unresponsive
    */
   async bringBack(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
-    const { store, clock, onChanged } = this.#options;
+    const { store, clock, onChanged, observer } = this.#options;
     const tpp = await this.find(clientId);
     const nowMs = clock.nowMs();
     const audit = { atMs: nowMs, actor: by.name, action: `callback-url-${how}`, subject: clientId, detail: {} };
     if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
     by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
+    // Of one that is only probed it is told when the probe is acknowledged.
+    if (how === 'responsive') observer?.happened({ kind: 'brought-back', atMs: nowMs, clientId });
     onChanged(clientId);
     return tpp;
   }

@@ -24,7 +24,7 @@ const shapeBringBack = shapeOf(BringBack);
 /** The TPP registry of the operator API. */
 export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
   const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
-  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged });
+  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged, observer: options.observer });
 
   app.get<WithPage>(TPPS, forOperation('listTpps'), (request) => listTpps(request.query, options));
 

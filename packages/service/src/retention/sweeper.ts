@@ -3,14 +3,21 @@ import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
 import type { Store } from '../store/store.ts';
 
-/** What a sweeper works with: the section `retention` of the configuration, and the store. */
+/** What a sweeper works with: the section `retention` of the configuration, others' ages, and the store. */
 export interface SweeperOptions {
   readonly notificationsMs: number;
   readonly eventsMs: number;
   /** Age at which an awaiting notification expires; undefined: never. */
   readonly awaitingMs?: number | undefined;
   readonly sweepMs: number;
-  readonly store: Pick<Store, 'dropHistory' | 'expireAwaiting'>;
+  /** How long the activity log is kept. */
+  readonly activityKeptMs: number;
+  /** How long statistics by minute are kept. */
+  readonly minutesKeptMs: number;
+  readonly hoursKeptMs: number;
+  /** Is told how many notifications expired; undefined: nobody is. */
+  readonly onExpired?: (count: number) => void;
+  readonly store: Pick<Store, 'dropHistory' | 'expireAwaiting' | 'dropWatched'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
@@ -24,6 +31,8 @@ export interface Sweeper {
 // A portion is one transaction, for which publishing and recording wait; between two of them they go first.
 const PORTION_ROWS = 1000;
 const PAUSE_MS = 20;
+// A row of the activity log may hold hundreds of kilobytes.
+const PORTION_WATCHED_ROWS = 25;
 
 const NOTHING = (): void => undefined;
 
@@ -88,15 +97,25 @@ export function startSweeper(options: SweeperOptions): Sweeper {
 
 /** What expires is history from then on, so that comes first. */
 async function sweepOnce(
-  { notificationsMs, eventsMs, awaitingMs, store, clock }: SweeperOptions,
+  options: SweeperOptions,
   drain: (portion: () => Promise<number>) => Promise<number>,
 ): Promise<{ expired: number; dropped: number }> {
+  const { notificationsMs, eventsMs, awaitingMs, store, clock } = options;
   const nowMs = clock.nowMs();
   const expired =
     awaitingMs === undefined
       ? 0
       : await drain(() => store.expireAwaiting(nowMs - awaitingMs, PORTION_ROWS, clock.nowMs()));
+  if (expired > 0) options.onExpired?.(expired);
   const before = { notificationsBeforeMs: nowMs - notificationsMs, eventsBeforeMs: nowMs - eventsMs };
   const dropped = await drain(() => store.dropHistory({ ...before, limit: PORTION_ROWS }));
+  const watched = {
+    activityBeforeMs: nowMs - options.activityKeptMs,
+    minutesBeforeMs: nowMs - options.minutesKeptMs,
+    hoursBeforeMs: nowMs - options.hoursKeptMs,
+    limit: PORTION_WATCHED_ROWS,
+  };
+  // Not worth a line of the log, which tells of notifications.
+  await drain(() => store.dropWatched(watched));
   return { expired, dropped };
 }

@@ -23,9 +23,18 @@ import type {
   SubscriptionToStore,
   Tpp,
 } from './registered.ts';
+import type {
+  ActivityBounds,
+  ActivityToStore,
+  CountedBucket,
+  StatisticsQuery,
+  StoredActivity,
+  WatchRetention,
+} from './watched.ts';
 
 export type * from './notification.ts';
 export type * from './registered.ts';
+export type * from './watched.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
@@ -63,6 +72,17 @@ export interface PolledNotifications {
   readonly notifications: readonly OfferedNotification[];
   /** True exactly when more could be offered now. */
   readonly moreAvailable: boolean;
+  /** What was awaiting until this poll acknowledged it, or until it was offered where that acknowledges it. */
+  readonly acknowledged: readonly AcknowledgedInPoll[];
+  /** The notifications whose errors were kept: those of this TPP, each once. */
+  readonly reported: readonly string[];
+}
+
+/** A notification that a poll acknowledged. */
+export interface AcknowledgedInPoll {
+  readonly jti: string;
+  readonly publishedAtMs: number;
+  readonly by: 'poll' | 'offer';
 }
 
 /** Since when a retry must have been due to go before first attempts. */
@@ -365,6 +385,22 @@ export interface Store {
   check(): Promise<void>;
   /** Connections to the database; undefined where there are none. */
   connections(): StoreConnections | undefined;
+  /**
+   * Appends to the activity log. Ids rise, also among processes, and become visible in their order: whoever has read a row
+   * never misses one with a smaller id. What was appended in the last moment before the database server (not this
+   * process) crashed may be gone: nothing depends on this log.
+   */
+  appendActivity(activity: ActivityToStore): Promise<void>;
+  /** Rows of the activity log after this one, in the order of their ids. */
+  activityAfter(id: number, limit: number): Promise<readonly StoredActivity[]>;
+  /** How far the activity log goes. @param sinceMs undefined: `sinceId` is not asked for */
+  activityBounds(sinceMs: number | undefined): Promise<ActivityBounds>;
+  /** Keeps counts, each in place of what was kept of the same resolution, time, TPP and part. */
+  putStatistics(buckets: readonly CountedBucket[]): Promise<void>;
+  /** What all processes counted in buckets that began in that time, in no particular order. */
+  statistics(query: StatisticsQuery): Promise<readonly CountedBucket[]>;
+  /** Drops old activity and statistics. @returns how many rows went; 0: there is no more */
+  dropWatched(retention: WatchRetention): Promise<number>;
 
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { Agent } from 'undici';
 import type { Clock } from '../base/clock.ts';
+import { checkedLookup, type HostGuard } from '../base/host-guard.ts';
 
 /** What TLS shows and trusts, PEM. `ca` undefined: the roots of Node.js. */
 export interface ClientTls {
@@ -10,6 +11,8 @@ export interface ClientTls {
 
 export interface HttpsClientOptions {
   readonly tls: ClientTls;
+  /** Asked at each connection; undefined only where all URLs are the bank's own. */
+  readonly guard: HostGuard | undefined;
   /** Deadline over one whole exchange, from the look-up to the last byte. */
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
@@ -45,10 +48,10 @@ const KEEP_ALIVE_MS = 4000;
 /**
  * HTTPS and nothing else: TLS 1.2 or later, the server always verified, whatever the environment says. Redirects are not
  * followed, nothing is sent twice, one deadline holds over everything, and a body that is too long ends the exchange.
- * Does not guard where the host name leads: URLs come from the configuration and from registered TPPs.
+ * With a guard, connections go only to addresses that it has checked; without one, to wherever the host name leads.
  */
 export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
-  const { tls, timeoutMs, clock } = options;
+  const { tls, guard, timeoutMs, clock } = options;
   const agent = new Agent({
     allowH2: false,
     connections: CONNECTIONS_PER_ORIGIN_MAX,
@@ -67,13 +70,16 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
       timeout: timeoutMs,
+      ...(guard && { lookup: checkedLookup({ addressesOf: (host) => checkedBy(guard, host) }) }),
     },
   });
   return {
     close: () => agent.destroy(),
     exchange: async ({ url, headers, body }) => {
       if (!isHttpsUrl(url)) throw new HttpsError('the URL is not https');
-      const { origin, pathname, search } = new URL(url);
+      const { origin, hostname, pathname, search } = new URL(url);
+      // Sockets do not look an address up that stands in place of a name.
+      if (guard !== undefined) checkHost(guard, hostname);
       const deadline = new AbortController();
       const cancel = clock.after(timeoutMs, () => deadline.abort());
       try {
@@ -87,12 +93,32 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
         });
         return { status: answer.statusCode, body: await answer.body.bytes() };
       } catch (cause) {
+        if (cause instanceof HttpsError) throw cause;
         throw new HttpsError(deadline.signal.aborted ? `no answer within ${timeoutMs} ms` : whyOf(cause), { cause });
       } finally {
         cancel();
       }
     },
   };
+}
+
+function checkHost(guard: HostGuard, host: string): void {
+  try {
+    guard.checkHost(host);
+  } catch (cause) {
+    throw refusalOf(cause);
+  }
+}
+
+function checkedBy(guard: HostGuard, host: string): ReturnType<HostGuard['addressesOf']> {
+  return guard.addressesOf(host).catch((cause: unknown) => {
+    throw refusalOf(cause);
+  });
+}
+
+/** In the words of the guard, which say more than a code: the operator reads there which setting allows the address. */
+function refusalOf(cause: unknown): HttpsError {
+  return new HttpsError(cause instanceof Error ? cause.message : 'the host was refused', { cause });
 }
 
 /** Whether a text is an https URL without user name and password, which a URL that is passed around must not hold. */

@@ -53,7 +53,13 @@ const NAME = /^[^\p{C}]{1,128}$/u;
  */
 export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   const { issuer, audience, jwksUrl: url, rolesClaim, ca, timeoutMs, clock, onFetchFailed } = options;
-  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const https = createHttpsClient({
+    tls: { ca },
+    timeoutMs,
+    responseBytesMax: JWKS_BYTES_MAX,
+    clock,
+    guard: undefined,
+  });
   const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
   const keys = createJwksCache({ url, https, ...times, clock, onFetchFailed, importKeys: importProviderKeys });
   return {

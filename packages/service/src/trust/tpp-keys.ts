@@ -1,5 +1,6 @@
 import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import type { HostGuard } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
 import { createHttpsClient } from './https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
@@ -27,6 +28,8 @@ export interface TppKeys {
 export interface TppKeysOptions {
   /** Roots in PEM that JWKS URLs must lead to; undefined: those of Node.js. */
   readonly ca: string | undefined;
+  /** Says where JWKS URLs may lead. */
+  readonly guard: HostGuard;
   readonly maxAgeMs: number;
   readonly refetchMinMs: number;
   readonly timeoutMs: number;
@@ -40,11 +43,12 @@ const SOURCES_MAX = 10_000;
 /**
  * Keeps what is known of the keys of TPPs: imported sets of inline JWKS, since importing costs more than verifying, and
  * one cache per JWKS URL. An inline entry holds as long as the TPP's JWKS is the same text. Beyond a bound, those that
- * were not used for the longest time are dropped. The URL is the registered one, never one from a signature.
+ * were not used for the longest time are dropped. The URL is the registered one, never one from a signature;
+ * TPPs choose it all the same, so the guard says where it may lead.
  */
 export function createTppKeys(options: TppKeysOptions): TppKeys {
-  const { ca, timeoutMs, clock } = options;
-  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const { ca, guard, timeoutMs, clock } = options;
+  const https = createHttpsClient({ tls: { ca }, guard, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
   const inline = new LruMap<string, { readonly jwksText: string; readonly keys: KeySource }>(SOURCES_MAX);
   const remote = new LruMap<string, KeySource>(SOURCES_MAX);
 

@@ -121,7 +121,7 @@ function count(happening: Happening, counters: Counters, clientIds: BoundedLabel
       countAttempt(happening, counters, clientIds);
       break;
     case 'polled':
-      counters.acknowledged.inc({ by: 'poll' }, happening.acknowledged.length);
+      for (const { by } of happening.acknowledged) counters.acknowledged.inc({ by });
       counters.reported.inc(happening.errors.length);
       break;
     case 'taken-over':

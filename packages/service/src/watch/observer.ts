@@ -1,5 +1,5 @@
 import type { SetErrorReport } from '@tidings/protocol';
-import type { AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
+import type { AcknowledgedInPoll, AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
 
 /** What happened in this process, told after it was committed. */
 export type Happening =
@@ -20,11 +20,13 @@ export type Happening =
       readonly result: RecordResult;
     }
   | {
-      /** A poll was answered by the store; what it acknowledged may have been acknowledged before. */
+      /** A poll was answered by the store. */
       readonly kind: 'polled';
       readonly atMs: number;
       readonly clientId: string;
-      readonly acknowledged: readonly string[];
+      /** What was awaiting until this poll. */
+      readonly acknowledged: readonly AcknowledgedInPoll[];
+      /** Of notifications of this TPP; others are not kept. */
       readonly errors: readonly SetErrorReport[];
       readonly offered: number;
     }
@@ -42,6 +44,20 @@ export type Happening =
       readonly waitedMs: number;
       /** On the thread pool and waiting for it. */
       readonly durationMs: number;
+    }
+  | {
+      /** The operator brought a callback URL back. */
+      readonly kind: 'brought-back';
+      readonly atMs: number;
+      readonly clientId: string;
+    }
+  | {
+      /** Notifications were made due again, withdrawn by the operator, or expired. */
+      readonly kind: 'redelivered' | 'withdrawn' | 'expired';
+      readonly atMs: number;
+      /** Undefined: of more than one TPP. */
+      readonly clientId?: string;
+      readonly count: number;
     };
 
 /**

@@ -1,25 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startSweeper } from '../../src/retention/sweeper.ts';
-import { type Retention, StoreError } from '../../src/store/store.ts';
+import { type Retention, StoreError, type WatchRetention } from '../../src/store/store.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 
 const DAY_MS = 86_400_000;
-const SETTINGS = { notificationsMs: 90 * DAY_MS, eventsMs: 100 * DAY_MS, sweepMs: 60_000 };
+const SETTINGS = {
+  ...{ notificationsMs: 90 * DAY_MS, eventsMs: 100 * DAY_MS, sweepMs: 60_000 },
+  ...{ activityKeptMs: 3_600_000, minutesKeptMs: 2 * DAY_MS, hoursKeptMs: 400 * DAY_MS },
+};
 
 /** A sweeper on a store in which there is so much to do. */
-function sweeperOf(todo: { droppable: number; expirable: number }, changed: { awaitingMs?: number } = {}) {
+function sweeperOf(
+  todo: { droppable: number; expirable: number; watched?: number },
+  changed: { awaitingMs?: number } = {},
+) {
   const quiet = new Quiet();
   const clock = new FakeClock(() => quiet.settle());
   const dropped: Retention[] = [];
   const expired: { publishedBeforeMs: number; limit: number; nowMs: number }[] = [];
+  const watched: WatchRetention[] = [];
+  const told: number[] = [];
   const logged: { level: string; facts: object; message: string }[] = [];
-  const state = { ...todo, error: undefined as Error | undefined };
+  const state = { watched: 0, ...todo, error: undefined as Error | undefined };
   const log = (level: string) => (facts: object, message?: string) => {
     logged.push({ level, facts, message: message ?? '' });
   };
-  const take = (what: 'droppable' | 'expirable', limit: number) => {
+  const take = (what: 'droppable' | 'expirable' | 'watched', limit: number) => {
     if (state.error !== undefined) throw state.error;
     const count = Math.min(limit, state[what]);
     state[what] -= count;
@@ -34,12 +42,17 @@ function sweeperOf(todo: { droppable: number; expirable: number }, changed: { aw
       expired.push({ publishedBeforeMs, limit, nowMs });
       return take('expirable', limit);
     },
+    dropWatched: async (retention: WatchRetention) => {
+      watched.push(retention);
+      return take('watched', retention.limit);
+    },
   };
   const sweeper = startSweeper({
     ...{ ...SETTINGS, ...changed, store: quiet.watch(store), clock },
     log: { info: log('info'), warn: log('warn') },
+    onExpired: (count) => told.push(count),
   });
-  return { sweeper, clock, state, dropped, expired, logged };
+  return { sweeper, clock, state, dropped, expired, watched, told, logged };
 }
 
 test('nothing is dropped before the first interval is over, and then what is older than the retention', async () => {
@@ -77,13 +90,32 @@ test('awaiting notifications never expire unless an age is set', async () => {
   await without.clock.advance(600_000);
   assert.deepEqual(without.expired, []);
   await without.sweeper.stop();
-  const { sweeper, clock, expired, logged } = sweeperOf({ droppable: 0, expirable: 10 }, { awaitingMs: 7 * DAY_MS });
+  const { sweeper, clock, expired, told, logged } = sweeperOf(
+    { droppable: 0, expirable: 10 },
+    { awaitingMs: 7 * DAY_MS },
+  );
   await clock.advance(61_000);
   assert.equal(expired[0]?.publishedBeforeMs, START_MS + 60_000 - 7 * DAY_MS);
   assert.deepEqual(
     logged.map(({ facts }) => facts),
     [{ expired: 10, dropped: 0 }],
   );
+  assert.deepEqual(told, [10], 'whoever watches is told');
+  await sweeper.stop();
+});
+
+test('activity and statistics are dropped each by its own age, in small portions, and nothing is told of it', async () => {
+  const { sweeper, clock, watched, told, logged } = sweeperOf({ droppable: 0, expirable: 0, watched: 60 });
+  await clock.advance(61_000);
+  const beganMs = START_MS + 60_000;
+  const asked = {
+    activityBeforeMs: beganMs - 3_600_000,
+    minutesBeforeMs: beganMs - 2 * DAY_MS,
+    hoursBeforeMs: beganMs - 400 * DAY_MS,
+    limit: 25,
+  };
+  assert.deepEqual(watched, [asked, asked, asked, asked], 'until there is no more');
+  assert.deepEqual([told, logged], [[], []]);
   await sweeper.stop();
 });
 

@@ -50,12 +50,11 @@ export function describePolling(open: OpenFor): void {
     await register(store, ['a']);
     const [first = '', second = ''] = await publish(store, 'a', named(2));
     const answer = await poll(store, 'a', { maxEvents: 0, acknowledged: [first] });
-    assert.deepEqual(answer, { notifications: [], moreAvailable: true });
+    const told = (jti: string) => ({ acknowledged: [{ jti, publishedAtMs: START_MS, by: 'poll' }], reported: [] });
+    assert.deepEqual(answer, { notifications: [], moreAvailable: true, ...told(first) });
     assert.equal((await look(store, first)).state, 'acknowledged');
-    assert.deepEqual(await poll(store, 'a', { maxEvents: 0, acknowledged: [second] }), {
-      notifications: [],
-      moreAvailable: false,
-    });
+    const last = await poll(store, 'a', { maxEvents: 0, acknowledged: [second] });
+    assert.deepEqual(last, { notifications: [], moreAvailable: false, ...told(second) });
   });
 
   test('what was offered is withheld until the re-offer interval is over, then offered again in its old place', async (t) => {
@@ -156,6 +155,38 @@ export function describePolling(open: OpenFor): void {
     const [jti = ''] = await publish(store, 'a', ['one']);
     await fail(store, await claimOne(store), CEASE);
     assert.deepEqual(await polledJtis(store, 'a'), [jti]);
+  });
+
+  test('a poll tells what it acknowledged itself, once, and which errors were kept', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a', 'b']);
+    const [one = '', two = '', three = ''] = await publish(store, 'a', named(3), 7);
+    const [other = ''] = await publish(store, 'b', ['of-b']);
+    const said = { acknowledged: [two, one, other, 'nobody-knows', two] };
+    const first = await poll(store, 'a', said);
+    assert.deepEqual(
+      first.acknowledged.toSorted((left, right) => (left.jti < right.jti ? -1 : 1)),
+      [one, two].map((jti) => ({ jti, publishedAtMs: START_MS + 7, by: 'poll' })),
+    );
+    assert.deepEqual((await poll(store, 'a', said)).acknowledged, [], 'they had been acknowledged');
+    const errors = [three, one, three, other, 'nobody-knows'].map((jti) => ({ jti, err: 'e', description: 'd' }));
+    const second = await poll(store, 'a', { errors });
+    assert.deepEqual(second.reported.toSorted(), [one, three].toSorted());
+    assert.deepEqual(second.acknowledged, []);
+  });
+
+  test('where being offered acknowledges, the poll that offers tells it, and a later acknowledgement does not', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    const jtis = await publish(store, 'a', named(2), 7);
+    const { acknowledged } = await poll(store, 'a', { reofferMs: undefined });
+    assert.deepEqual(
+      acknowledged,
+      jtis.map((jti) => ({ jti, publishedAtMs: START_MS + 7, by: 'offer' })),
+    );
+    const later = await poll(store, 'a', { reofferMs: undefined, acknowledged: jtis });
+    assert.deepEqual([later.acknowledged, later.notifications], [[], []]);
+    assert.equal((await look(store, jtis[0] ?? '')).acknowledgedBy, 'poll');
   });
 
   test('withdrawn notifications are not offered', async (t) => {

@@ -15,6 +15,7 @@ import { describeRetention } from './contract-retention.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
+import { describeWatching } from './contract-watching.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -44,6 +45,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeRedelivery(openFor);
     describeRetention(openFor);
     describeChanges(openFor);
+    describeWatching(openFor);
     describeModel(openFor);
   });
 }

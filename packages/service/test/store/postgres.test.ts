@@ -21,6 +21,8 @@ const TABLES = [
     'history',
     'audit',
     'signing_key',
+    'activity',
+    'statistics',
   ],
 ];
 

@@ -9,7 +9,13 @@ const BYTES_MAX = 1000;
 
 async function clientOf(t: TestContext, clock: HeldClock = heldClock()): Promise<HttpsClient> {
   const { ca } = await testPki();
-  const client = createHttpsClient({ tls: { ca }, timeoutMs: 5000, responseBytesMax: BYTES_MAX, clock });
+  const client = createHttpsClient({
+    tls: { ca },
+    guard: undefined,
+    timeoutMs: 5000,
+    responseBytesMax: BYTES_MAX,
+    clock,
+  });
   t.after(() => client.close());
   return client;
 }

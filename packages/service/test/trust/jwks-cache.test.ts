@@ -25,7 +25,13 @@ async function cachedJwks(t: TestContext, jwks: unknown = { keys: [first] }, tim
   const server = await serve(t, jwks);
   const clock = heldClock();
   const { ca } = await testPki();
-  const https = createHttpsClient({ tls: { ca }, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const https = createHttpsClient({
+    tls: { ca },
+    guard: undefined,
+    timeoutMs,
+    responseBytesMax: JWKS_BYTES_MAX,
+    clock,
+  });
   t.after(() => https.close());
   const failures: string[] = [];
   const keys = createJwksCache({

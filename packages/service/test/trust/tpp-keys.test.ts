@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { JwksError } from '@tidings/protocol';
 import { JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
 import { createTppKeys, type TppKeys } from '../../src/trust/tpp-keys.ts';
+import { loopbackGuard } from '../support/loopback-guard.ts';
 import { type HeldClock, heldClock } from '../support/trust-clock.ts';
 import { rsaKey } from '../support/trust-keys.ts';
 import { testPki } from '../support/trust-pki.ts';
@@ -13,7 +14,14 @@ const other = rsaKey('other').jwk;
 
 async function tppKeys(t: TestContext, clock: HeldClock = heldClock()): Promise<TppKeys> {
   const { ca } = await testPki();
-  const keys = createTppKeys({ ca, maxAgeMs: 600_000, refetchMinMs: 30_000, timeoutMs: 5000, clock });
+  const keys = createTppKeys({
+    ca,
+    guard: loopbackGuard,
+    maxAgeMs: 600_000,
+    refetchMinMs: 30_000,
+    timeoutMs: 5000,
+    clock,
+  });
   t.after(() => keys.close());
   return keys;
 }

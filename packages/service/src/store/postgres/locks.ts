@@ -9,11 +9,14 @@ export interface Locks {
   readonly changing?: string;
   /** The TPP that polls: one poll at a time, so that no two are offered the same. */
   readonly polling?: string;
+  /** This appends to the activity log: one at a time, so that ids are in the order of the commits. */
+  readonly appending?: true;
 }
 
 // Names of advisory locks: the first number says what kind it is ("Tdng" and one more), the second which.
 const REGISTRATIONS = 0x54_64_6e_68;
 const POLLS = 0x54_64_6e_69;
+const ACTIVITY = 0x54_64_6e_6b;
 export const MIGRATING = 0x54_64_6e_6a;
 // Bounds how many locks a batch holds. Two TPPs that share a lock wait for each other's registration changes, no more.
 const BUCKETS = 64;
@@ -27,6 +30,7 @@ export function lockStatement(locks: Locks | undefined): string {
   const buckets = [...new Set([...(locks?.unchanged ?? [])].map(bucketOf))].sort((left, right) => left - right);
   for (const bucket of buckets) calls.push(`pg_advisory_xact_lock_shared(${REGISTRATIONS}, ${bucket})`);
   if (locks?.polling !== undefined) calls.push(`pg_advisory_xact_lock(${POLLS}, ${hashOf(locks.polling)})`);
+  if (locks?.appending === true) calls.push(`pg_advisory_xact_lock(${ACTIVITY}, 0)`);
   return calls.length === 0 ? '' : ` SELECT ${calls.join(', ')};`;
 }
 

@@ -1,3 +1,6 @@
+import { ACTIVITY_SCHEMA } from './migration-activity.ts';
+import { KEYS_SCHEMA } from './migration-keys.ts';
+
 /** One step of the schema. */
 export interface Migration {
   /** The schema after the step: one more than the step before. */
@@ -163,20 +166,14 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     version: 3,
+    name: 'activity and statistics',
+    oldestCompatible: 1,
+    sql: ACTIVITY_SCHEMA,
+  },
+  {
+    version: 4,
     name: 'announced and withdrawn signing keys, last attempts of each TPP',
     oldestCompatible: 1,
-    sql: `
-  ALTER TABLE signing_key ADD COLUMN announced_at_ms bigint, ADD COLUMN used_from_ms bigint,
-    ADD COLUMN used_until_ms bigint, ADD COLUMN withdrawn_at_ms bigint;
-
-  -- attempts: JSON. One row for each process; those of processes that are gone are dropped when another one writes.
-  CREATE TABLE recent_attempts (
-    client_id text COLLATE "C" NOT NULL,
-    instance  text COLLATE "C" NOT NULL,
-    at_ms     bigint NOT NULL,
-    attempts  text NOT NULL,
-    PRIMARY KEY (client_id, instance)
-  ) WITH (fillfactor = 50);
-`,
+    sql: KEYS_SCHEMA,
   },
 ];

@@ -1,4 +1,4 @@
-import type { OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
+import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory, outOfHistory } from './moves.ts';
 import type { Asked } from './registrations.ts';
@@ -14,36 +14,44 @@ export function poll(database: Database, asked: PollToStore): Promise<PolledNoti
   const clientId = storable(asked.clientId);
   return database.transaction(
     async (transaction) => {
-      if (asked.acknowledged.length > 0) await acknowledge(transaction, clientId, asked);
-      if (asked.errors.length > 0) await report(transaction, clientId, asked);
-      return offer(transaction, clientId, asked);
+      const acknowledged = asked.acknowledged.length > 0 ? await acknowledge(transaction, clientId, asked) : [];
+      const reported = asked.errors.length > 0 ? await report(transaction, clientId, asked) : [];
+      const offered = await offer(transaction, clientId, asked);
+      return { ...offered, acknowledged: [...acknowledged, ...offered.acknowledged], reported };
     },
     { locks: { polling: clientId } },
   );
 }
 
 /** What was taken as acknowledged when it was offered is so by the TPP's own word then. */
-async function acknowledge(transaction: Transaction, clientId: string, { acknowledged, nowMs }: PollToStore) {
+async function acknowledge(
+  transaction: Transaction,
+  clientId: string,
+  { acknowledged, nowMs }: PollToStore,
+): Promise<AcknowledgedInPoll[]> {
   const jtis = [...new Set(acknowledged.map(storable))].sort();
   const gone = await transaction.query(
     `WITH gone AS (
        DELETE FROM notification n USING unnest($2::text[]) AS r(jti) WHERE n.jti = r.jti AND n.client_id = $1
        RETURNING n.*),
      kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'poll' }, '$3::bigint')})
-     SELECT jti FROM gone`,
+     SELECT jti, published_at_ms FROM gone`,
     [clientId, jtis, nowMs],
   );
-  const isGone = new Set(gone.map((row) => text(row, 'jti')));
+  const taken = gone.map((row) => takenOf(row, 'poll'));
+  const isGone = new Set(taken.map(({ jti }) => jti));
   const others = jtis.filter((jti) => !isGone.has(jti));
-  if (others.length === 0) return;
+  if (others.length === 0) return taken;
   await transaction.query(
     `UPDATE history SET acknowledged_by = 'poll', ended_at_ms = $3::bigint
      WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer'`,
     [clientId, others, nowMs],
   );
+  return taken;
 }
 
-async function report(transaction: Transaction, clientId: string, poll: PollToStore): Promise<void> {
+/** @returns the notifications whose errors were kept */
+async function report(transaction: Transaction, clientId: string, poll: PollToStore): Promise<string[]> {
   const { errors, nowMs } = poll;
   const entries = new Map<string, string[]>();
   for (const { jti, err, description } of errors) {
@@ -63,12 +71,14 @@ async function report(transaction: Transaction, clientId: string, poll: PollToSt
     greatest(coalesce(cardinality(n.error_log), 0) + cardinality(r.entries) + 1 - ${ERRORS_PER_NOTIFICATION_MAX}, 1):]`;
   const from =
     'FROM json_to_recordset($2::json) AS r(jti text, entries text[]) WHERE n.jti = r.jti AND n.client_id = $1';
-  await transaction.query(`UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from}`, [
-    clientId,
-    rows,
-    nowMs + poll.reofferAfterErrorMs,
+  const [awaiting, ended] = await Promise.all([
+    transaction.query(
+      `UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from} RETURNING n.jti`,
+      [...[clientId, rows, nowMs + poll.reofferAfterErrorMs]],
+    ),
+    transaction.query(`UPDATE history n SET error_log = ${log} ${from} RETURNING n.jti`, [clientId, rows]),
   ]);
-  await transaction.query(`UPDATE history n SET error_log = ${log} ${from}`, [clientId, rows]);
+  return [...new Set([...awaiting, ...ended].map((row) => text(row, 'jti')))];
 }
 
 // What was never offered and what may be offered again are two indexes: a poll costs the same whatever the backlog.
@@ -93,19 +103,29 @@ const OFFER = `${CHOOSE},
 const OFFER_ONCE = `${CHOOSE},
   gone AS (DELETE FROM notification n USING chosen WHERE n.jti = chosen.jti RETURNING n.*),
   kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'offer' }, '$5::bigint')})
-  SELECT offerable, jti, claims, set_jws FROM counted LEFT JOIN gone ON true ORDER BY published_at_ms, seq`;
+  SELECT offerable, jti, claims, set_jws, published_at_ms FROM counted LEFT JOIN gone ON true ORDER BY published_at_ms, seq`;
 
-async function offer(transaction: Transaction, clientId: string, poll: PollToStore): Promise<PolledNotifications> {
+async function offer(
+  transaction: Transaction,
+  clientId: string,
+  poll: PollToStore,
+): Promise<Omit<PolledNotifications, 'reported'>> {
   const { nowMs, maxEvents, reofferMs } = poll;
   const rows = await transaction.last(reofferMs === undefined ? OFFER_ONCE : OFFER, [
     ...[clientId, nowMs, maxEvents, Math.max(REOFFERS_PER_POLL_MIN, maxEvents + 1)],
     nowMs + (reofferMs ?? 0),
   ]);
   const [first] = rows;
+  const offered = rows.filter((row) => row['jti'] !== null);
   return {
-    notifications: rows.filter((row) => row['jti'] !== null).map(offeredOf),
+    notifications: offered.map(offeredOf),
     moreAvailable: first !== undefined && whole(first, 'offerable') > maxEvents,
+    acknowledged: reofferMs === undefined ? offered.map((row) => takenOf(row, 'offer')) : [],
   };
+}
+
+function takenOf(row: Row, by: AcknowledgedInPoll['by']): AcknowledgedInPoll {
+  return { jti: text(row, 'jti'), publishedAtMs: whole(row, 'published_at_ms'), by };
 }
 
 function offeredOf(row: Row): OfferedNotification {

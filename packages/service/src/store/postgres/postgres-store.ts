@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { once } from '../../base/once.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
+import { watching } from './activity.ts';
 import { addAudit, auditEntries } from './audit.ts';
 import { callbackHealth } from './callback-health.ts';
 import { Changes } from './changes.ts';
@@ -51,6 +52,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     ...registering(database, asked, changes),
     ...delivering(database, changes),
     ...operating(database, asked, { changes, clock }),
+    ...watching(database),
     poll: (asks) => poll(database, asks),
     nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
     onChange: (listener) => changes.listen(listener),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type {
+  ActivityEntry,
   Attempt,
   ClaimedNotification,
   NotificationRecord,
@@ -8,6 +9,7 @@ import type {
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
+  Tally,
   Target,
   Tpp,
   TraceContext,
@@ -150,6 +152,15 @@ export function traceContextOf(row: Row): TraceContext | undefined {
 export function recentAttemptsOf(row: Row): RecentAttempts {
   const attempts: RecentAttempts['attempts'] = JSON.parse(text(row, 'attempts'));
   return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts };
+}
+
+/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
+export function entriesOf(row: Row): readonly ActivityEntry[] {
+  return JSON.parse(text(row, 'entries'));
+}
+
+export function tallyOf(row: Row): Tally {
+  return JSON.parse(text(row, 'tally'));
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
+import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Client, Clients } from './clients.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
@@ -26,7 +26,9 @@ export class PollTables {
   constructor(database: DatabaseSync, clients: Clients, awaiting: AwaitingTable) {
     this.#clients = clients;
     this.#awaiting = awaiting;
-    this.#seqOf = database.prepare('SELECT seq FROM event WHERE jti = ? AND client_id = ? AND claims IS NOT NULL');
+    this.#seqOf = database.prepare(
+      'SELECT seq, published_at_ms FROM event WHERE jti = ? AND client_id = ? AND claims IS NOT NULL',
+    );
     this.#isOnlyOffered = database.prepare("SELECT 1 FROM settled WHERE seq = ? AND acknowledged_by = 'offer'");
     this.#acknowledgeOffered = database.prepare(
       "UPDATE settled SET acknowledged_by = 'poll', at_ms = ? WHERE seq = ? AND acknowledged_by = 'offer'",
@@ -45,7 +47,7 @@ export class PollTables {
          (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms <= ? ORDER BY offer_at_ms LIMIT ?)`,
     );
     this.#offerable = database.prepare(
-      `SELECT event.seq, event.jti, event.claims, signed_set.set_jws
+      `SELECT event.seq, event.jti, event.claims, event.published_at_ms, signed_set.set_jws
        FROM (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms IS NULL ORDER BY seq LIMIT ?) AS offerable
        CROSS JOIN event ON event.seq = offerable.seq LEFT JOIN signed_set ON signed_set.seq = event.seq
        ORDER BY offerable.seq`,
@@ -58,7 +60,8 @@ export class PollTables {
   poll(poll: PollToStore): PolledNotifications {
     const { clientId, nowMs } = poll;
     const client = this.#clients.get(clientId);
-    for (const jti of poll.acknowledged) this.#acknowledge(client, jti, nowMs);
+    const acknowledged = poll.acknowledged.flatMap((jti) => this.#acknowledge(client, jti, nowMs) ?? []);
+    const reported = new Set<string>();
     for (const { jti, err, description } of poll.errors) {
       const row = this.#seqOf.get(jti, clientId);
       if (row === undefined) continue;
@@ -67,24 +70,36 @@ export class PollTables {
       this.#withhold.run(nowMs + poll.reofferAfterErrorMs, seq);
       this.#insertError.run(seq, err, description, nowMs);
       this.#dropOldErrors.run(seq);
+      reported.add(jti);
     }
     this.#offerAgain.run(clientId, nowMs, Math.max(REOFFERS_PER_POLL_MIN, poll.maxEvents + 1));
     // One more than asked for tells whether more is available.
     const rows = this.#offerable.all(clientId, poll.maxEvents + 1);
     const offered = rows.slice(0, poll.maxEvents);
     for (const row of offered) this.#markOffered(client, row, poll);
-    return { notifications: offered.map(offeredOf), moreAvailable: rows.length > offered.length };
+    return {
+      notifications: offered.map(offeredOf),
+      moreAvailable: rows.length > offered.length,
+      acknowledged: [...acknowledged, ...(poll.reofferMs === undefined ? offered.map(takenOf) : [])],
+      reported: [...reported],
+    };
   }
 
-  /** What was taken as acknowledged when it was offered is so by the TPP's own word now. */
-  #acknowledge(client: Client, jti: string, nowMs: number): void {
+  /**
+   * What was taken as acknowledged when it was offered is so by the TPP's own word now.
+   *
+   * @returns undefined when it was acknowledged before, or is not the TPP's
+   */
+  #acknowledge(client: Client, jti: string, nowMs: number): AcknowledgedInPoll | undefined {
     const row = this.#seqOf.get(jti, client.clientId);
-    if (row === undefined) return;
+    if (row === undefined) return undefined;
     const seq = whole(row, 'seq');
     const wasAwaiting = this.#awaiting.settle(client, seq, {
       ...{ state: 'acknowledged', atMs: nowMs, acknowledgedBy: 'poll' },
     });
-    if (!wasAwaiting) this.#acknowledgeOffered.run(nowMs, seq);
+    if (wasAwaiting) return { jti, publishedAtMs: whole(row, 'published_at_ms'), by: 'poll' };
+    this.#acknowledgeOffered.run(nowMs, seq);
+    return undefined;
   }
 
   #markOffered(client: Client, row: Row, { nowMs, reofferMs }: PollToStore): void {
@@ -97,6 +112,11 @@ export class PollTables {
     const row = this.#nextOffer.get(clientId);
     return row && optionalWhole(row, 'at');
   }
+}
+
+/** Where no acknowledgement is expected. */
+function takenOf(row: Row): AcknowledgedInPoll {
+  return { jti: text(row, 'jti'), publishedAtMs: whole(row, 'published_at_ms'), by: 'offer' };
 }
 
 function offeredOf(row: Row): OfferedNotification {

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import type { SQLOutputValue } from 'node:sqlite';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
 import type {
+  ActivityEntry,
   Attempt,
   NotificationRecord,
   RecentAttempts,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
+  Tally,
   Tpp,
   TraceContext,
 } from '../store.ts';
@@ -104,6 +106,15 @@ export function traceContextOf(row: Row): TraceContext | undefined {
 export function recentAttemptsOf(row: Row): RecentAttempts {
   const attempts: RecentAttempts['attempts'] = JSON.parse(text(row, 'attempts'));
   return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts };
+}
+
+/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
+export function entriesOf(row: Row): readonly ActivityEntry[] {
+  return JSON.parse(text(row, 'entries'));
+}
+
+export function tallyOf(row: Row): Tally {
+  return JSON.parse(text(row, 'tally'));
 }
 
 /** Claims were written by this store and no one else: they are as they were made. */

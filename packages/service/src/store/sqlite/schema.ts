@@ -1,4 +1,6 @@
 import { SCHEMA_3 } from './schema-3.ts';
+import { SCHEMA_ACTIVITY } from './schema-activity.ts';
+import { SCHEMA_KEYS } from './schema-keys.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -112,19 +114,8 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_3,
   // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
   'CREATE INDEX settled_of_client ON settled (client_id)',
-  // Signing keys that are announced before they sign, and withdrawn; the last attempts of each TPP, as JSON.
-  `
-  ALTER TABLE signing_key ADD COLUMN announced_at_ms INTEGER;
-  ALTER TABLE signing_key ADD COLUMN used_from_ms INTEGER;
-  ALTER TABLE signing_key ADD COLUMN used_until_ms INTEGER;
-  ALTER TABLE signing_key ADD COLUMN withdrawn_at_ms INTEGER;
-
-  CREATE TABLE recent_attempts (
-    client_id TEXT NOT NULL,
-    instance  TEXT NOT NULL,
-    at_ms     INTEGER NOT NULL,
-    attempts  TEXT NOT NULL,
-    PRIMARY KEY (client_id, instance)
-  ) STRICT, WITHOUT ROWID;
-  `,
+  // What is looked at while it runs, and counted.
+  SCHEMA_ACTIVITY,
+  // Signing keys that are announced and withdrawn; how callback URLs fared lately.
+  SCHEMA_KEYS,
 ];

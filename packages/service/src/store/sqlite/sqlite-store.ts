@@ -10,6 +10,7 @@ import {
   type StoreChange,
   StoreError,
 } from '../store.ts';
+import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { AwaitingTable } from './awaiting.ts';
@@ -64,6 +65,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
+    activity: new ActivityTables(database),
   };
 }
 
@@ -90,6 +92,7 @@ function storeOn(parts: Parts, wal: Wal): Store {
     ...registering(parts, writes, tell),
     ...delivering(parts, writes, tell),
     ...operating(parts, writes, tell),
+    ...watching(parts, writes),
     poll: (poll) => writes.run(() => parts.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -267,6 +270,28 @@ function callbackHealth({ clients, registrations, recentAttempts }: Parts, write
     awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
     keepRecentAttempts: (recent, nowMs) => writes.run(() => recentAttempts.keep(recent, nowMs)),
     recentAttempts: (clientIds) => read(() => recentAttempts.of(clientIds)),
+  };
+}
+
+type Watching = Pick<
+  Store,
+  'appendActivity' | 'activityAfter' | 'activityBounds' | 'putStatistics' | 'statistics' | 'dropWatched'
+>;
+
+/** The activity log and the statistics. */
+function watching({ activity }: Parts, writes: WriteQueue): Watching {
+  return {
+    appendActivity: (appended) => writes.run(() => activity.append(appended)),
+    activityAfter: async (id, limit) => {
+      const rows = await read(() => activity.after(id, limit));
+      // Nobody is shown an id that a power cut could take back, and which would then be given to something else.
+      await writes.synced();
+      return rows;
+    },
+    activityBounds: (sinceMs) => read(() => activity.bounds(sinceMs)),
+    putStatistics: (buckets) => writes.run(() => activity.put(buckets)),
+    statistics: (query) => read(() => activity.statistics(query)),
+    dropWatched: (retention) => writes.run(() => activity.drop(retention)),
   };
 }
 

@@ -1,0 +1,109 @@
+import type { FastifyInstance } from 'fastify';
+import type { Resolution, StatisticsQuery, Tally } from '../store/store.ts';
+import { addTally, emptyTally } from '../watch/counting.ts';
+import { percentilesOf } from '../watch/histogram.ts';
+import { BUCKET_MS, beginOf } from '../watch/statistics.ts';
+import { isoTime } from './iso-time.ts';
+import type { OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+import { fieldProblem } from './read-body.ts';
+import { refuseOthers } from './read-page.ts';
+import { forOperation } from './roles.ts';
+import type { Counts, StatisticsAnswer } from './statistics-schemas.ts';
+
+/** Most minutes or hours that one call asks for, so that none takes long. */
+export const BUCKETS_MAX = 750;
+const BUCKETS_DEFAULT: Readonly<Record<Resolution, number>> = { minute: 60, hour: 24 };
+const PARTS = [0.5, 0.9, 0.99] as const;
+
+interface WithQuery {
+  Querystring: Readonly<Record<string, unknown>>;
+}
+
+/** GET /operator/v1/statistics: what was counted, of all instances. Never looks at notifications. */
+export function registerStatisticsRoute(app: FastifyInstance, { watch, clock }: OperatorOptions): void {
+  app.get<WithQuery>(
+    '/operator/v1/statistics',
+    forOperation('getStatistics'),
+    async (request): Promise<StatisticsAnswer> => {
+      const query = readQuery(request.query, clock.nowMs());
+      if (watch === undefined) throw new Problem(501, 'No statistics are kept here.');
+      const buckets = await watch.statistics.read(query);
+      const totals = emptyTally();
+      for (const { tally } of buckets) addTally(totals, tally);
+      const { resolution, clientId, fromMs, beforeMs } = query;
+      return {
+        resolution,
+        ...{ from: isoTime(fromMs), before: isoTime(beforeMs) },
+        ...(clientId !== undefined && { clientId }),
+        totals: writeCounts(totals),
+        buckets: buckets.map(({ beganAtMs, tally }) => ({ beganAt: isoTime(beganAtMs), ...writeCounts(tally) })),
+      };
+    },
+  );
+}
+
+/** @throws {Problem} 400 that names the parameter */
+function readQuery(query: Readonly<Record<string, unknown>>, nowMs: number): StatisticsQuery {
+  const { from, before, resolution = 'hour', clientId, ...others } = query;
+  refuseOthers(others);
+  if (resolution !== 'minute' && resolution !== 'hour') throw fieldProblem('resolution', 'must be minute or hour');
+  if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
+    throw fieldProblem('clientId', 'must be one client_id');
+  }
+  if (clientId !== undefined && resolution === 'minute') {
+    throw fieldProblem('resolution', 'must be hour where clientId is given: TPPs are counted by the hour');
+  }
+  const bucketMs = BUCKET_MS[resolution];
+  const beforeMs = readTime('before', before) ?? beginOf(resolution, nowMs) + bucketMs;
+  const fromMs = beginOf(resolution, readTime('from', from) ?? beforeMs - BUCKETS_DEFAULT[resolution] * bucketMs);
+  if (fromMs >= beforeMs) throw fieldProblem('before', 'must be later than from');
+  if (beforeMs - fromMs > BUCKETS_MAX * bucketMs) {
+    throw fieldProblem('from', `must be at most ${BUCKETS_MAX} ${resolution}s before the end; ask part by part`);
+  }
+  return { resolution, clientId, fromMs, beforeMs };
+}
+
+function readTime(field: string, text: unknown): number | undefined {
+  if (text === undefined) return undefined;
+  const timeMs = typeof text === 'string' ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(timeMs) && timeMs >= 0) return timeMs;
+  throw fieldProblem(field, 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z');
+}
+
+function writeCounts({ counts, latency }: Tally): Counts {
+  const percentiles = percentilesOf(latency, PARTS);
+  const [p50 = 0, p90 = 0, p99 = 0] = percentiles ?? [];
+  return {
+    accepted: counts.accepted ?? 0,
+    repeated: counts.repeated ?? 0,
+    withoutNotification: group(counts, 'none-', WITHOUT),
+    attempts: group(counts, 'attempts-', ATTEMPTS),
+    acknowledged: group(counts, 'acknowledged-', ['push', 'poll', 'offer']),
+    reportedErrors: counts['reported-errors'] ?? 0,
+    becameUnresponsive: counts['became-unresponsive'] ?? 0,
+    cameBack: counts['came-back'] ?? 0,
+    ...(percentiles !== undefined && { latencyMs: { p50, p90, p99 } }),
+  };
+}
+
+const WITHOUT = ['unknown-client', 'no-registration', 'type-filtered', 'version-below-minimum'] as const;
+const ATTEMPTS = [
+  ...(['acknowledged', 'refused-410', 'refused-429', 'refused-4xx', 'refused-5xx', 'refused-other'] as const),
+  ...(['unreachable-dns', 'unreachable-forbidden-address', 'unreachable-connect', 'unreachable-tls'] as const),
+  ...(['unreachable-timeout', 'unreachable-reset', 'unreachable-oversized', 'unreachable-malformed'] as const),
+] as const;
+
+/** The counts whose names begin so, without that; those of nothing are left out. */
+function group<Name extends string>(
+  counts: Readonly<Partial<Record<string, number>>>,
+  prefix: string,
+  names: readonly Name[],
+): Partial<Record<Name, number>> {
+  const found: Partial<Record<Name, number>> = {};
+  for (const name of names) {
+    const count = counts[`${prefix}${name}`];
+    if (count !== undefined) found[name] = count;
+  }
+  return found;
+}

@@ -1,0 +1,108 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type {
+  ActivityBounds,
+  ActivityToStore,
+  CountedBucket,
+  StatisticsQuery,
+  StoredActivity,
+  WatchRetention,
+} from '../store.ts';
+import { entriesOf, optionalWhole, type Row, tallyOf, text, whole } from './rows.ts';
+
+// Stands for all TPPs together: no client_id is empty.
+const ALL = '';
+
+/** SQL of the activity log and the statistics. Writes must run inside a transaction. */
+export class ActivityTables {
+  readonly #append: StatementSync;
+  readonly #after: StatementSync;
+  readonly #bounds: StatementSync;
+  readonly #since: StatementSync;
+  readonly #dropActivity: StatementSync;
+  readonly #put: StatementSync;
+  readonly #select: StatementSync;
+  readonly #dropStatistics: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#append = database.prepare('INSERT INTO activity (at_ms, instance, entries) VALUES (?, ?, ?)');
+    this.#after = database.prepare(
+      'SELECT id, at_ms, instance, entries FROM activity WHERE id > ? ORDER BY id LIMIT ?',
+    );
+    this.#bounds = database.prepare(
+      'SELECT (SELECT min(id) FROM activity) AS first, (SELECT max(id) FROM activity) AS last',
+    );
+    this.#since = database.prepare('SELECT id FROM activity WHERE at_ms < ? ORDER BY at_ms DESC, id DESC LIMIT 1');
+    // The newest stays, so that ids go on from it.
+    this.#dropActivity = database.prepare(
+      `DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE at_ms < ? ORDER BY at_ms, id LIMIT ?)
+         AND id < (SELECT max(id) FROM activity)`,
+    );
+    this.#put = database.prepare(
+      `INSERT INTO statistics (client_id, resolution, began_at_ms, part, tally) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET tally = excluded.tally`,
+    );
+    this.#select = database.prepare(
+      `SELECT resolution, began_at_ms, client_id, part, tally FROM statistics
+       WHERE client_id = ? AND resolution = ? AND began_at_ms >= ? AND began_at_ms < ?`,
+    );
+    this.#dropStatistics = database.prepare(
+      `DELETE FROM statistics WHERE (client_id, resolution, began_at_ms, part) IN
+         (SELECT client_id, resolution, began_at_ms, part FROM statistics
+          WHERE resolution = ? AND began_at_ms < ? ORDER BY began_at_ms LIMIT ?)`,
+    );
+  }
+
+  append({ atMs, instance, entries }: ActivityToStore): void {
+    this.#append.run(atMs, instance, JSON.stringify(entries));
+  }
+
+  after(id: number, limit: number): StoredActivity[] {
+    return this.#after.all(id, limit).map(activityOf);
+  }
+
+  bounds(sinceMs: number | undefined): ActivityBounds {
+    const row = this.#bounds.get();
+    const since = sinceMs === undefined ? undefined : this.#since.get(sinceMs);
+    return {
+      firstId: (row && optionalWhole(row, 'first')) ?? 0,
+      lastId: (row && optionalWhole(row, 'last')) ?? 0,
+      sinceId: since === undefined ? 0 : whole(since, 'id'),
+    };
+  }
+
+  put(buckets: readonly CountedBucket[]): void {
+    for (const { clientId = ALL, resolution, beganAtMs, part, tally } of buckets) {
+      this.#put.run(clientId, resolution, beganAtMs, part, JSON.stringify(tally));
+    }
+  }
+
+  statistics({ clientId = ALL, resolution, fromMs, beforeMs }: StatisticsQuery): CountedBucket[] {
+    return this.#select.all(clientId, resolution, fromMs, beforeMs).map(bucketOf);
+  }
+
+  drop({ activityBeforeMs, minutesBeforeMs, hoursBeforeMs, limit }: WatchRetention): number {
+    const activity = Number(this.#dropActivity.run(activityBeforeMs, limit).changes);
+    const minutes = Number(this.#dropStatistics.run('minute', minutesBeforeMs, limit).changes);
+    return activity + minutes + Number(this.#dropStatistics.run('hour', hoursBeforeMs, limit - minutes).changes);
+  }
+}
+
+function activityOf(row: Row): StoredActivity {
+  return {
+    id: whole(row, 'id'),
+    atMs: whole(row, 'at_ms'),
+    instance: text(row, 'instance'),
+    entries: entriesOf(row),
+  };
+}
+
+function bucketOf(row: Row): CountedBucket {
+  const clientId = text(row, 'client_id');
+  return {
+    resolution: text(row, 'resolution') === 'minute' ? 'minute' : 'hour',
+    beganAtMs: whole(row, 'began_at_ms'),
+    clientId: clientId === ALL ? undefined : clientId,
+    part: text(row, 'part'),
+    tally: tallyOf(row),
+  };
+}

@@ -1,0 +1,97 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { once } from '../base/once.ts';
+import type { ActivityEntry, Store } from '../store/store.ts';
+import { entriesOf } from './activity-entries.ts';
+import type { Happening, Observer } from './observer.ts';
+
+/** What an activity log works with. */
+export interface ActivityLogOptions {
+  readonly store: Pick<Store, 'appendActivity'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'warn'>;
+  /** Of this process. */
+  readonly instance: string;
+}
+
+// What happens within it shares a row: few transactions, and a view that is as good as live.
+const APPEND_MS = 250;
+// Bounds what one row holds, and so what a reader takes in at once.
+const ENTRIES_PER_ROW_MAX = 2000;
+// Bounds what is held while the store is away or behind.
+const ENTRIES_MAX = 20_000;
+
+/**
+ * Gathers what happens in this process, and appends it to the activity log of the store four times a second, apart from
+ * the transactions that do the work. It is for looking, and no record: a crash loses what was gathered in the last quarter
+ * of a second; while the store is away the oldest entries give way, and a `missed` entry takes their place; and what was
+ * appended when the answer was lost is appended again.
+ */
+export class ActivityLog implements Observer {
+  readonly #options: ActivityLogOptions;
+  #entries: ActivityEntry[] = [];
+  #missed = 0;
+  #cancel: (() => void) | undefined;
+  #appending: Promise<void> | undefined;
+  #isStoreAway = false;
+  #isStopped = false;
+  /** Appends what is left, once; takes no more. */
+  readonly stop: () => Promise<void>;
+
+  constructor(options: ActivityLogOptions) {
+    this.#options = options;
+    this.stop = once(async () => {
+      this.#isStopped = true;
+      this.#cancel?.();
+      await this.#appending;
+      await this.#append();
+    });
+  }
+
+  happened(happening: Happening): void {
+    if (this.#isStopped) return;
+    const entries = entriesOf(happening);
+    if (entries.length === 0) return;
+    for (const entry of entries) this.#entries.push(entry);
+    // By halves, so that the array is not moved for every entry.
+    if (this.#entries.length > ENTRIES_MAX) {
+      this.#missed += this.#entries.splice(0, this.#entries.length - ENTRIES_MAX / 2).length;
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#cancel !== undefined || this.#appending !== undefined || this.#isStopped) return;
+    this.#cancel = this.#options.clock.after(APPEND_MS, () => {
+      this.#cancel = undefined;
+      this.#appending = this.#append().finally(() => {
+        this.#appending = undefined;
+        if (this.#entries.length + this.#missed > 0) this.#schedule();
+      });
+    });
+  }
+
+  /** Everything that there is, row by row; what could not be appended is kept. Never rejects. */
+  async #append(): Promise<void> {
+    const { store, clock, log, instance } = this.#options;
+    while (this.#entries.length + this.#missed > 0) {
+      const missed = this.#missed;
+      const entries = this.#entries.splice(0, ENTRIES_PER_ROW_MAX);
+      const gap: ActivityEntry[] = missed === 0 ? [] : [{ atMs: clock.nowMs(), kind: 'missed', count: missed }];
+      this.#missed = 0;
+      try {
+        await store.appendActivity({ atMs: clock.nowMs(), instance, entries: [...gap, ...entries] });
+        this.#isStoreAway = false;
+      } catch (error) {
+        // Those are older than what was given up meanwhile.
+        const isFull = this.#missed > 0 || this.#entries.length + entries.length > ENTRIES_MAX;
+        if (isFull) this.#missed += entries.length;
+        else this.#entries = [...entries, ...this.#entries];
+        this.#missed += missed;
+        if (!this.#isStoreAway) log.warn({ err: error }, 'the activity log cannot be written; it is tried again');
+        this.#isStoreAway = true;
+        return;
+      }
+    }
+  }
+}

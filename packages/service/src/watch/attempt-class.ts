@@ -1,0 +1,13 @@
+import type { Outcome } from '../base/outcome.ts';
+import type { AttemptClass } from '../store/store.ts';
+
+/** What an attempt came to, in a word; there are few of them. */
+export function attemptClassOf(outcome: Outcome): AttemptClass {
+  if (outcome.kind === 'acknowledged') return 'acknowledged';
+  if (outcome.kind === 'unreachable') return `unreachable-${outcome.errorClass}`;
+  const { status } = outcome;
+  if (status === 410) return 'refused-410';
+  if (status === 429) return 'refused-429';
+  if (status >= 400 && status < 500) return 'refused-4xx';
+  return status >= 500 && status < 600 ? 'refused-5xx' : 'refused-other';
+}

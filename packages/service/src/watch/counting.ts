@@ -1,0 +1,81 @@
+import type { CountName, Tally } from '../store/store.ts';
+import { attemptClassOf } from './attempt-class.ts';
+import { bucketOf } from './histogram.ts';
+import type { Happening } from './observer.ts';
+
+/** In place of a client_id that nobody is registered under: ids that are made up are not counted by themselves. */
+export const NOBODY = '';
+
+/** Takes what is counted, of one TPP each time. */
+export interface Counter {
+  count(clientId: string, name: CountName): void;
+  /** An acknowledgement came that long after publishing. */
+  latency(clientId: string, latencyMs: number): void;
+}
+
+/** Counts what happened. */
+export function countHappening(happening: Happening, counter: Counter): void {
+  if (happening.kind === 'published') countPublished(happening, counter);
+  else if (happening.kind === 'attempted') countAttempted(happening, counter);
+  else if (happening.kind === 'polled') countPolled(happening, counter);
+  else if (happening.kind === 'brought-back') counter.count(happening.clientId, 'came-back');
+}
+
+function countPublished({ events, result }: Happening & { kind: 'published' }, counter: Counter): void {
+  if (result.kind === 'conflict') return;
+  for (const [at, outcome] of result.outcomes.entries()) {
+    const isUnknown = outcome.kind === 'none' && outcome.reason === 'unknown-client';
+    const clientId = isUnknown ? NOBODY : (events[at]?.clientId ?? NOBODY);
+    if (outcome.repeated) counter.count(clientId, 'repeated');
+    else counter.count(clientId, outcome.kind === 'notification' ? 'accepted' : `none-${outcome.reason}`);
+  }
+}
+
+function countAttempted({ atMs, record, result }: Happening & { kind: 'attempted' }, counter: Counter): void {
+  const { clientId, publishedAtMs } = record.claimed;
+  const { outcome } = record.attempt;
+  counter.count(clientId, `attempts-${attemptClassOf(outcome)}`);
+  // Overtaken: it had been acknowledged, and counted, before.
+  if (outcome.kind === 'acknowledged' && result !== 'overtaken') {
+    counter.count(clientId, 'acknowledged-push');
+    counter.latency(clientId, atMs - publishedAtMs);
+  }
+  if (result === 'became-unresponsive') counter.count(clientId, 'became-unresponsive');
+  if (result === 'came-back') counter.count(clientId, 'came-back');
+}
+
+function countPolled({ atMs, clientId, acknowledged, errors }: Happening & { kind: 'polled' }, counter: Counter): void {
+  for (const { by, publishedAtMs } of acknowledged) {
+    counter.count(clientId, `acknowledged-${by}`);
+    counter.latency(clientId, atMs - publishedAtMs);
+  }
+  for (const _ of errors) counter.count(clientId, 'reported-errors');
+}
+
+/** A tally that is counted in. */
+export interface MutableTally extends Tally {
+  readonly counts: Partial<Record<CountName, number>>;
+  readonly latency: Record<string, number>;
+}
+
+/** Nothing was counted. */
+export const emptyTally = (): MutableTally => ({ counts: {}, latency: {} });
+
+export function addCount({ counts }: MutableTally, name: CountName): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}
+
+export function addLatency({ latency }: MutableTally, latencyMs: number): void {
+  const bucket = bucketOf(latencyMs);
+  latency[bucket] = (latency[bucket] ?? 0) + 1;
+}
+
+/** Adds what another counted. Counts that only a newer version knows come along. */
+export function addTally(sum: MutableTally, { counts, latency }: Tally): void {
+  addMembers(sum.counts, counts);
+  addMembers(sum.latency, latency);
+}
+
+function addMembers(sum: Partial<Record<string, number>>, more: Readonly<Partial<Record<string, number>>>): void {
+  for (const [name, count = 0] of Object.entries(more)) sum[name] = (sum[name] ?? 0) + count;
+}

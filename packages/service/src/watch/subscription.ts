@@ -1,0 +1,125 @@
+import type { Clock } from '../base/clock.ts';
+import type { StoredActivity } from '../store/store.ts';
+import { isWanted, type Position, type StreamFilter, type Told, toldOf } from './stream-position.ts';
+
+/** What a subscription works with. */
+export interface SubscriptionParts {
+  readonly filter: StreamFilter;
+  readonly clock: Clock;
+  /** Rows after one, and up to where they are all there is at least. @throws {StoreError} */
+  readonly read: (id: number) => Promise<{ readonly rows: readonly StoredActivity[]; readonly upTo: number }>;
+  /** It has read up to here. @returns whether it is told of everything after that */
+  readonly join: (reachedId: number) => boolean;
+  readonly onClose: () => void;
+}
+
+/** What a subscriber gets at once. */
+export interface Batch {
+  readonly told: readonly Told[];
+  /** Something before them is lost to it: it was too slow, or what it asks for is not kept any more. */
+  readonly isMissing: boolean;
+  /** How many are lost, where that is known. */
+  readonly missed: number | undefined;
+  /** Where to go on after this batch. Without entries it is a sign of life. */
+  readonly position: Position;
+}
+
+// What is held for a reader that is slower than what happens; beyond, it misses some.
+const HELD_MAX = 5000;
+const HEARTBEAT_MS = 15_000;
+
+/** One reader of the live stream, with a place of its own; see `ActivityStream`. */
+export class Subscription {
+  readonly #parts: SubscriptionParts;
+  #position: Position = { rowId: 0, index: undefined };
+  #isMissing = false;
+  #missed: number | undefined;
+  #held: Told[] = [];
+  #isClosed = false;
+  #wake: () => void = () => undefined;
+
+  constructor(parts: SubscriptionParts) {
+    this.#parts = parts;
+  }
+
+  /** @param isMissing something before the position is lost to it */
+  begin(position: Position, isMissing: boolean): void {
+    this.#position = position;
+    this.#isMissing = isMissing;
+  }
+
+  /** Up to where it has been told, or, at first, where it begins. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** What comes next, until it is closed; a sign of life every 15 seconds. @throws {StoreError} while it catches up */
+  async *batches(): AsyncGenerator<Batch, void, undefined> {
+    try {
+      if (this.#isMissing) yield this.#batchOf([]);
+      yield* this.#catchUp();
+      while (!this.#isClosed) {
+        if (this.#held.length === 0 && !this.#isMissing) await this.#wait();
+        if (!this.#isClosed) yield this.#batchOf(this.#held.splice(0));
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** What happened up to this row, in the order of the log; what it knows already is left out. */
+  tell(rowId: number, told: readonly Told[]): void {
+    const wanted = told.filter(({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#parts.filter));
+    if (rowId > this.#position.rowId) this.#position = { rowId, index: undefined };
+    // Who has taken everything is not slow, however much comes at once.
+    if (this.#held.length > 0 && this.#held.length + wanted.length > HELD_MAX) {
+      this.#isMissing = true;
+      this.#missed = (this.#missed ?? 0) + this.#held.length + wanted.length;
+      this.#held = [];
+    } else this.#held.push(...wanted);
+    if (this.#held.length > 0 || this.#isMissing) this.#wake();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#parts.onClose();
+    this.#wake();
+  }
+
+  /** Reads by itself until it is where the others are. */
+  async *#catchUp(): AsyncGenerator<Batch, void, undefined> {
+    while (!this.#isClosed) {
+      const { rowId, index } = this.#position;
+      const { rows, upTo } = await this.#parts.read(index === undefined ? rowId : rowId - 1);
+      for (const row of rows) {
+        const fresh = toldOf(row).filter(({ position }) => this.#isAfter(position));
+        this.#position = { rowId: row.id, index: undefined };
+        const wanted = fresh.filter(({ entry }) => isWanted(entry, this.#parts.filter));
+        if (wanted.length > 0 && !this.#isClosed) yield this.#batchOf(wanted);
+      }
+      if (rows.length === 0) this.#position = { rowId: Math.max(rowId, upTo), index: undefined };
+      if (!this.#isClosed && this.#parts.join(this.#position.rowId)) return;
+    }
+  }
+
+  #isAfter({ rowId, index = 0 }: Position): boolean {
+    const reached = this.#position;
+    return rowId > reached.rowId || (reached.index !== undefined && index > reached.index);
+  }
+
+  #batchOf(told: readonly Told[]): Batch {
+    const batch = { told, isMissing: this.#isMissing, missed: this.#missed, position: this.#position };
+    this.#isMissing = false;
+    this.#missed = undefined;
+    return batch;
+  }
+
+  async #wait(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(HEARTBEAT_MS, resolve);
+    this.#wake = resolve;
+    await promise;
+    cancel();
+  }
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { followStream, type StreamedEvent } from '../support/event-stream.ts';
+import { startPostgres } from '../support/postgres-server.ts';
+import { startBank } from '../support/tpp-bank.ts';
+import { makeParty } from '../support/tpp-party.ts';
+import { startReceiver } from '../support/tpp-receiver.ts';
+import { until } from '../support/tpp-until.ts';
+import { operatorCalls } from './calling.ts';
+
+// Three instances of the real service on one PostgreSQL: whichever is asked tells of all of them.
+
+const server = await startPostgres({ isDurable: false });
+const bank = await startBank({
+  clients: ['tpp-push', 'tpp-poll'],
+  settings: { store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true } },
+});
+// Counts are kept every 5 seconds; here sooner, so that no test waits for it.
+bank.clock.delayMaxMs = 250;
+const services = [bank.service, await bank.another(), await bank.another()];
+const calls = services.map((service) => operatorCalls({ ...bank, service }));
+const receiver = await startReceiver(bank);
+const pushed = await makeParty(bank, 'tpp-push');
+const polling = await makeParty(bank, 'tpp-poll');
+after(async () => {
+  pushed.close();
+  polling.close();
+  await receiver.close();
+  await bank.stop();
+  await server.stop();
+});
+await pushed.create('v4.0', 'event-subscriptions', {
+  Version: '4.0',
+  CallbackUrl: `${receiver.origin}/v4.0/event-notifications`,
+});
+await polling.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+
+const everywhere = <T>(ask: (call: (typeof calls)[number], at: number) => Promise<T>) => Promise.all(calls.map(ask));
+let events = 0;
+
+/** Publishes an event for each TPP at every instance. */
+async function publishEverywhere(): Promise<void> {
+  await everywhere(async (call) => {
+    const batch = ['tpp-push', 'tpp-poll'].map((clientId) => {
+      events += 1;
+      const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${events}`;
+      const resource = {
+        id: `${events}`,
+        type: 'domestic-payment',
+        version: '4.0',
+        uri,
+        links: [{ version: 'v4.0', link: uri }],
+      };
+      const occurredAt = new Date(Date.now() - 1000).toISOString();
+      return { id: `e${events}`, clientId, occurredAt, resource, events: [{ type: 'UK.OBIE.Resource-Update' }] };
+    });
+    assert.equal((await call('POST', '/operator/v1/events', batch)).status, 200);
+  });
+}
+
+const count = (all: readonly StreamedEvent[], kind: string) => all.filter(({ event }) => event === kind).length;
+
+test('the stream of each tells what all of them do, in one order, and can be resumed at any other', async () => {
+  const readers = await Promise.all(services.map(({ operatorUrl }) => followStream(operatorUrl)));
+  await publishEverywhere();
+  const { sets } = await polling.poll({ maxEvents: 10 });
+  await polling.poll({ maxEvents: 0, ack: Object.keys(sets), returnImmediately: true });
+  for (const reader of readers) {
+    await reader.until((all) => count(all, 'acknowledged') === 6, 'all acknowledgements are told');
+    assert.deepEqual([count(reader.events, 'accepted'), count(reader.events, 'missed')], [6, 0]);
+  }
+  const [first, second, third] = readers.map((reader) => reader.events);
+  assert.ok(first && second && third);
+  assert.deepEqual(second, first);
+  assert.deepEqual(third, first);
+  await Promise.all(readers.map((reader) => reader.close()));
+  for (const [at, { id }] of first.entries()) {
+    const { operatorUrl } = services[at % 3] ?? assert.fail();
+    const resumed = await followStream(operatorUrl, '', id);
+    await resumed.until((all) => all.length >= first.length - at - 1, 'the rest is told');
+    assert.deepEqual(resumed.events, first.slice(at + 1), `after ${id}`);
+    await resumed.close();
+  }
+});
+
+test('the statistics of each count what all of them did', async () => {
+  const before = (await everywhere((call) => call('GET', '/operator/v1/statistics'))).map(
+    ({ body }) => body.totals.accepted,
+  );
+  await publishEverywhere();
+  const most = Math.max(...before);
+  await until(async () => {
+    const answers = await everywhere((call) => call('GET', '/operator/v1/statistics?clientId=tpp-push'));
+    return answers.every(({ body }) => body.totals.accepted === 6 && body.totals.acknowledged.push === 6);
+  }, 'every instance counts all of it');
+  const all = await everywhere((call) => call('GET', '/operator/v1/statistics?resolution=minute'));
+  for (const { body } of all) {
+    assert.equal(body.totals.accepted, 12);
+    assert.equal(body.totals.attempts.acknowledged, 6);
+    assert.ok(body.totals.latencyMs.p50 > 0 && body.totals.latencyMs.p99 < 60_000);
+  }
+  assert.ok(most <= 6);
+});
+
+test('the audit of each holds what was changed at any of them', async () => {
+  for (const [at, call] of calls.entries()) {
+    await call('POST', `/operator/v1/tpps/tpp-poll/${at % 2 === 0 ? 'suspend' : 'resume'}`);
+  }
+  const pages = await everywhere((call) => call('GET', '/operator/v1/audit?limit=3'));
+  for (const { body } of pages) {
+    const actions = body.entries.map(({ action }: { action: string }) => action);
+    assert.deepEqual(actions, ['tpp-suspended', 'tpp-resumed', 'tpp-suspended']);
+  }
+});
