@@ -3,10 +3,12 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
+import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { redeliverCommand } from './redeliver.ts';
+import { registrationsCommand } from './registrations.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 import { statisticsCommand } from './statistics.ts';
@@ -23,6 +25,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
     .addCommand(tppsCommand())
+    .addCommand(registrationsCommand())
+    .addCommand(keysCommand())
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())
     .addCommand(tailCommand())

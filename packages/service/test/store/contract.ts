@@ -1,4 +1,5 @@
 import { describe, type TestContext } from 'node:test';
+import { describeCallbackHealth } from './contract-callback-health.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
@@ -12,6 +13,7 @@ import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
+import { describeSigningKeys } from './contract-signing-keys.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
@@ -44,6 +46,8 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describePolling(openFor);
     describeRedelivery(openFor);
     describeRetention(openFor);
+    describeSigningKeys(openFor);
+    describeCallbackHealth(openFor);
     describeChanges(openFor);
     describeWatching(openFor);
     describeModel(openFor);

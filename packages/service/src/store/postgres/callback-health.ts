@@ -56,7 +56,7 @@ async function awaitingOf(
 ): Promise<ReadonlyMap<string, number>> {
   const rows = await database.look(
     `SELECT c.client_id, (SELECT count(*) FROM (
-       SELECT 1 FROM notification n WHERE n.client_id = c.client_id LIMIT $2::int) AS some)::int AS awaiting
+       SELECT 1 FROM notification n WHERE n.client_id = c.client_id LIMIT $2::int) AS few)::int AS awaiting
      FROM unnest($1::text[]) AS c(client_id)`,
     [clientIds.map(storable), countMax + 1],
   );
