@@ -260,6 +260,7 @@ function assembleApi(
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
     publicJwks: keys.publicJwks,
+    jwksRevision: keys.revision,
     sign: createSigning({
       store,
       signer: keys.signer,

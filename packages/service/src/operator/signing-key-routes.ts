@@ -109,10 +109,7 @@ function refuseNeeded(key: StoredSigningKey, context: KeyContext): void {
   const anyway = 'or force it: whoever fetches the JWKS from then on cannot verify them';
   if (awaiting > 0) {
     const count = isAtLeast ? `at least ${awaiting}` : awaiting;
-    throw new Problem(
-      409,
-      `${count} awaiting notifications have a SET that this key signed; wait for them, ${anyway}.`,
-    );
+    throw new Problem(409, `This key signed the SETs of ${count} awaiting notifications; wait for them, ${anyway}.`);
   }
   if (isAtLeast) {
     throw new Problem(409, `So much is awaiting that this key may have signed some of it; wait, ${anyway}.`);
@@ -189,6 +186,6 @@ async function contextOf(options: OperatorOptions): Promise<KeyContext> {
 
 /** There need not be a body. @throws {Problem} 400 */
 function readForce({ body }: FastifyRequest): boolean {
-  if (body === undefined || body === null) return false;
+  if (!(body instanceof Uint8Array) || body.length === 0) return false;
   return shapedValue(shapeChange(readJson(body))).force === true;
 }

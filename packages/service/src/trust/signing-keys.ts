@@ -65,6 +65,8 @@ export interface SigningKeys {
   reload(): Promise<Reloaded>;
   /** Signs with the key that the store says is current, if this instance has it. To be called often where others may rotate. */
   follow(): Promise<void>;
+  /** Changes when this instance hears that a key was announced, rotated or withdrawn. */
+  revision(): string;
   /** What the JWKS holds, the key that signs here first. Public members only. */
   publicJwks(): Promise<readonly PublicSigningJwk[]>;
 }
@@ -82,6 +84,8 @@ interface Having {
   readonly signing: OwnSigningKey;
   readonly problem: string | undefined;
   readonly canSign: boolean;
+  /** Which keys the store knew when it was last looked at, and their states. */
+  readonly revision: string;
 }
 
 /**
@@ -136,6 +140,7 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
         take(choose(having, await store.signingKeys()));
         await noteUse();
       }),
+    revision: () => having.revision,
     publicJwks: () => publishedKeys(options, having.signing.publicJwk),
   };
 }
@@ -177,7 +182,14 @@ async function loadAnew(
     await store.useSigningKey(main.publicJwk, clock.nowMs());
   }
   const isAnnounced = next !== undefined && (await store.announceSigningKey(next.publicJwk, clock.nowMs()));
-  const loaded = { held, main: kid, signing: before?.signing ?? frozen(main), problem: undefined, canSign: true };
+  const loaded = {
+    held,
+    main: kid,
+    signing: before?.signing ?? frozen(main),
+    problem: undefined,
+    canSign: true,
+    revision: '',
+  };
   const having = choose(loaded, await store.signingKeys());
   if (having.canSign) return { having, announced: isAnnounced ? next.publicJwk.kid : undefined };
   throw new StartUpError(
@@ -204,7 +216,8 @@ function refuseReusedKid(setting: string, { publicJwk }: OwnSigningKey, kept: re
 }
 
 /** The current key if it is there; else what signs now, what the configuration names, or anything that may sign. */
-function choose(having: Having, kept: readonly KeptSigningKey[]): Having {
+function choose(before: Having, kept: readonly KeptSigningKey[]): Having {
+  const having = { ...before, revision: kept.map(({ publicJwk, state }) => `${publicJwk.kid} ${state}`).join() };
   const { held, main, signing } = having;
   const current = kept.find(({ state }) => state === 'current')?.publicJwk.kid;
   const key = current === undefined ? undefined : held.get(current);
