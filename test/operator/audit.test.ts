@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { startBank } from '../support/tpp-bank.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeSigningKey } from '../support/tpp-jws.ts';
-import { registerParty } from '../support/tpp-party.ts';
+import { makeParty, registerParty } from '../support/tpp-party.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // What operators changed, and the retry policy that is a TPP's own.
 
-const bank = await startBank({ clients: [] });
+const bank = await startBank({ clients: ['tpp-b'] });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
 const key = await makeSigningKey('kid-1');
@@ -31,6 +31,77 @@ describe('the audit', () => {
     assert.deepEqual(changed.detail, { changed: ['scopes'] });
   });
 
+  test('tells who did it, as what, how that was shown and from where, what it was and what it became', async () => {
+    const { entries } = (await call('GET', '/operator/v1/audit')).body;
+    for (const { actor, role, authenticatedBy, from } of entries) {
+      assert.deepEqual([actor, role, authenticatedBy, from], ['tests', 'administrator', 'token', '127.0.0.1']);
+    }
+    const [removed, resumed, suspended, changed, added] = entries;
+    assert.equal(added.before, undefined);
+    assert.deepEqual(added.after.kids, ['kid-1']);
+    assert.deepEqual(changed.before, added.after);
+    assert.deepEqual(changed.after, { ...added.after, scopes: ['accounts'] });
+    assert.deepEqual([suspended.before.isSuspended, suspended.after.isSuspended], [false, true]);
+    assert.deepEqual([resumed.before, resumed.after], [suspended.after, suspended.before]);
+    assert.deepEqual([removed.before, removed.after], [changed.after, undefined]);
+    assert.ok(!JSON.stringify(entries).includes(String(key.jwk['n'])), 'no key, only its kid');
+  });
+
+  test('believes no header about where a call comes from', async () => {
+    const authorization = `Bearer ${OPERATOR_TOKEN}`;
+    const headers = { authorization, 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.9' };
+    const url = `${bank.service.operatorUrl}/operator/v1/tpps/tpp-forwarded`;
+    assert.equal((await fetch(url, { method: 'PUT', headers, body: JSON.stringify(FACTS) })).status, 204);
+    assert.equal(
+      (await fetch(url, { method: 'DELETE', headers: { ...headers, forwarded: 'for=203.0.113.9' } })).status,
+      204,
+    );
+    const { entries } = (await call('GET', '/operator/v1/audit?subject=tpp-forwarded')).body;
+    assert.deepEqual(
+      entries.map(({ from }: { from: string }) => from),
+      ['127.0.0.1', '127.0.0.1'],
+    );
+  });
+
+  test('is asked for by actor, action, subject and time', async () => {
+    const { entries } = (await call('GET', '/operator/v1/audit?subject=tpp-a')).body;
+    assert.equal(entries.length, 5);
+    assert.deepEqual(await actions('?subject=tpp-a&action=tpp-changed'), ['tpp-changed']);
+    assert.deepEqual(await actions('?actor=tidings'), []);
+    assert.equal((await actions('?actor=tests')).length, 7);
+    const { at } = entries[3];
+    const since = await actions(`?subject=tpp-a&from=${at}`);
+    const until = await actions(`?subject=tpp-a&before=${at}`);
+    assert.deepEqual([...since, ...until], await actions('?subject=tpp-a'));
+    assert.ok(since.includes('tpp-changed') && !until.includes('tpp-changed'));
+    const text = printed(await cli('audit', '--subject', 'tpp-a', '--action', 'tpp-changed', '--from', at));
+    assert.match(text, /tpp-changed/);
+    assert.doesNotMatch(text, /tpp-added/);
+  });
+
+  test('holds what a TPP registers, replaces and deletes itself, with the interaction id', async () => {
+    const party = await makeParty(bank, 'tpp-b');
+    const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+    const changed = { EventSubscriptionId: id, Version: '4.0', EventTypes: ['UK.OBIE.Resource-Update'] };
+    assert.equal((await party.put('v4.0', 'event-subscriptions', id, changed)).status, 200);
+    await party.remove('v4.0', 'event-subscriptions', id);
+    party.close();
+    const { entries } = (await call('GET', '/operator/v1/audit?actor=tpp:tpp-b')).body;
+    const what = entries.map((entry: { action: string }) => entry.action.replace('event-subscription-', ''));
+    assert.deepEqual(what, ['deleted', 'replaced', 'created']);
+    const [deleted, replaced, created] = entries;
+    for (const { subject, authenticatedBy, from, detail, role } of entries) {
+      assert.deepEqual([subject, authenticatedBy, from, role], ['tpp-b', 'access-token', '127.0.0.1', undefined]);
+      assert.deepEqual(detail.id, id);
+      assert.match(detail.interactionId, /^[\da-f-]{36}$/);
+    }
+    const types = changed.EventTypes;
+    assert.deepEqual([created.before, created.after.version, created.after.eventTypes], [undefined, '4.0', undefined]);
+    assert.deepEqual([replaced.before.eventTypes, replaced.after.eventTypes], [undefined, types]);
+    assert.deepEqual([deleted.before.eventTypes, deleted.after], [types, undefined]);
+    await call('DELETE', '/operator/v1/tpps/tpp-b');
+  });
+
   test('is read page by page', async () => {
     const all = await actions();
     const first = (await call('GET', '/operator/v1/audit?limit=2')).body;
@@ -41,7 +112,20 @@ describe('the audit', () => {
     assert.deepEqual(both, all);
   });
 
-  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'before=x', 'before=-1', 'after=1', 'limit=1&limit=2']) {
+  for (const query of [
+    'limit=0',
+    'limit=1001',
+    'limit=x',
+    'before=x',
+    'before=-1',
+    'after=1',
+    'limit=1&limit=2',
+    'from=2026-11-21',
+    'from=x',
+    'actor=',
+    'before=2026-11-21T25:00Z',
+    'actor=a&actor=b',
+  ]) {
     test(`with ?${query} answers 400`, async () => {
       assert.equal((await call('GET', `/operator/v1/audit?${query}`)).status, 400);
     });
@@ -51,7 +135,10 @@ describe('the audit', () => {
     const { entries, next } = JSON.parse(printed(await cli('audit', '--json', '--limit', '2')));
     assert.equal(entries.length, 2);
     const text = printed(await cli('audit', '--limit', '2'));
-    assert.match(text, /^ID +AT +ACTOR +ACTION +SUBJECT +DETAIL\n\d+ .* tests +tpp-removed +tpp-a +\{\}\n/);
+    assert.match(
+      text,
+      /^ID +AT +ACTOR +ROLE +FROM +ACTION +SUBJECT +DETAIL\n\d+ .* tests +administrator +127.0.0.1 +tpp-removed +tpp-b +\{\}\n/,
+    );
     assert.ok(text.endsWith(`There are older ones: --before ${next}\n`));
     assert.match(printed(await cli('audit', '--before', next)), / tpp-added /);
     assert.equal((await cli('audit', '--limit', '0')).code, 2);

@@ -13,10 +13,12 @@ import { operatorCalls } from './calling.ts';
 const server = await startPostgres({ isDurable: false });
 const bank = await startBank({
   clients: ['tpp-push', 'tpp-poll'],
-  settings: { store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true } },
+  settings: {
+    store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true },
+    // So that no test waits for it.
+    statistics: { writeMs: 100 },
+  },
 });
-// Counts are kept every 5 seconds; here sooner, so that no test waits for it.
-bank.clock.delayMaxMs = 250;
 const services = [bank.service, await bank.another(), await bank.another()];
 const calls = services.map((service) => operatorCalls({ ...bank, service }));
 const receiver = await startReceiver(bank);

@@ -132,7 +132,8 @@ describe('redelivery', () => {
     const [{ id, at, ...entry }] = entries;
     assert.ok(id.length > 0 && Math.abs(Date.parse(at) - Date.now()) < 60_000);
     assert.deepEqual(entry, {
-      ...{ actor: 'tests', action: 'redeliver', subject: jti },
+      ...{ actor: 'tests', role: 'administrator', authenticatedBy: 'token', from: '127.0.0.1' },
+      ...{ action: 'redeliver', subject: jti },
       detail: { jtis: [jti], ratePerSecond: 7, count: 1 },
     });
   });

@@ -89,3 +89,16 @@ test('a certificate that does not fit its key, or a key that is no good, changes
   await assert.rejects(bank.service.reload(), /signing/);
   assert.deepEqual(await shown(), before, 'the certificates wait for the key');
 });
+
+test('a signing key that a reload changes to is in the audit, as done by the service itself', async () => {
+  const signingKey = await makeSigningKey('bank-signing-3');
+  bank.signing.kid = 'bank-signing-3';
+  writeFileSync(bank.signingKeyFile, signingKey.keyPem);
+  for (let times = 0; times < 2; times += 1) await bank.service.reload();
+  const { body } = await bank.operate('GET', '/operator/v1/audit?action=signing-key-changed');
+  const [entry, ...others] = Array.isArray(body['entries']) ? body['entries'] : [];
+  assert.deepEqual(others, [], 'a reload that changes nothing is not a change');
+  const { actor, authenticatedBy, subject, after: became } = entry;
+  assert.deepEqual([actor, authenticatedBy, subject], ['tidings', 'service', 'bank-signing-3']);
+  assert.deepEqual(became, { kid: 'bank-signing-3' });
+});

@@ -43,8 +43,8 @@ const states = async () =>
   (await call('GET', KEYS)).body.keys.map(({ kid, state }: { kid: string; state: string }) => `${kid} ${state}`);
 const audited = async () => {
   const { entries } = (await call('GET', '/operator/v1/audit?limit=1')).body;
-  const { actor, action, subject, detail } = entries[0];
-  return { actor, action, subject, detail };
+  const { actor, action, subject, before, after: became } = entries[0];
+  return { actor, action, subject, before, became };
 };
 
 // One story, told in order: each test goes on where the one before ended.
@@ -69,7 +69,8 @@ describe('signing keys', () => {
     const announced = { kid: 'bank-signing-1', changed: false, announced: 'bank-signing-2' };
     assert.deepEqual((await call('POST', `${KEYS}/reload`)).body, announced);
     assert.deepEqual(await audited(), {
-      ...{ actor: 'tests', action: 'signing-key-announced', subject: 'bank-signing-2', detail: {} },
+      ...{ actor: 'tests', action: 'signing-key-announced', subject: 'bank-signing-2' },
+      ...{ before: undefined, became: { kid: 'bank-signing-2' } },
     });
     assert.deepEqual(await kids(), ['bank-signing-1', 'bank-signing-2']);
     assert.deepEqual(await states(), ['bank-signing-1 current', 'bank-signing-2 next']);
@@ -112,8 +113,8 @@ describe('signing keys', () => {
     assert.deepEqual(new Set(signedBy), new Set(['bank-signing-1', 'bank-signing-2']));
     assert.equal(signedBy.at(-1), 'bank-signing-2');
     assert.deepEqual(await kids(), ['bank-signing-2', 'bank-signing-1']);
-    const { detail } = await audited();
-    assert.deepEqual(detail, { before: 'bank-signing-1', after: 'bank-signing-2' });
+    const { before, became } = await audited();
+    assert.deepEqual([before, became], [{ kid: 'bank-signing-1' }, { kid: 'bank-signing-2' }]);
   });
 
   test('rotating again changes nothing, and is no second entry of the audit', async () => {
@@ -162,7 +163,7 @@ describe('signing keys', () => {
     );
     assert.deepEqual(await audited(), {
       ...{ actor: 'tests', action: 'signing-key-retired', subject: 'bank-signing-1' },
-      detail: { before: 'former', after: 'withdrawn', awaiting: 0 },
+      ...{ before: { state: 'former' }, became: { state: 'withdrawn' } },
     });
     assert.deepEqual(await kids(), ['bank-signing-2']);
     const again = await call('POST', `${KEYS}/bank-signing-1/retire`);

@@ -25,7 +25,8 @@ test('SIGHUP reads the signing key anew; a key that is not good leaves the old o
   const keyFile = join(bank.folder, 'signing.key');
   copyFileSync(bank.pki.bank.signing.keyFile, keyFile);
   const configFile = join(bank.folder, 'tidings.json');
-  writeFileSync(configFile, JSON.stringify({ ...bank.settings, signing: { kid: bank.pki.bank.signing.kid, keyFile } }));
+  const settings = { ...bank.settings, signing: { kid: bank.pki.bank.signing.kid, keyFile } };
+  writeFileSync(configFile, JSON.stringify(settings));
   const child = spawn(process.execPath, [BIN, 'serve', '--config', configFile], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -40,6 +41,12 @@ test('SIGHUP reads the signing key anew; a key that is not good leaves the old o
     await lineWith(/Tidings runs/);
     child.kill('SIGHUP');
     await lineWith(/signing key was read anew/);
+    // New roots would be taken over, and the certificate that leads to them never asked for.
+    const tls = { ...settings.operator.tls, clientCaFile: bank.pki.root.certificateFile };
+    writeFileSync(configFile, JSON.stringify({ ...settings, operator: { ...settings.operator, tls } }));
+    child.kill('SIGHUP');
+    assert.match(await lineWith(/stay as they were/), /operator\.tls\.clientCaFile.* restart the service/);
+    writeFileSync(configFile, JSON.stringify(settings));
     writeFileSync(keyFile, 'not a key');
     child.kill('SIGHUP');
     assert.match(await lineWith(/stay as they were/), /signing\.keyFile/);

@@ -13,8 +13,6 @@ import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
 export interface MovableClock extends Clock {
   /** How far it goes ahead of the machine's. */
   aheadMs: number;
-  /** No timer that is set from now on takes longer. */
-  delayMaxMs: number;
   /** Timers of the service that have neither fired nor been cancelled. */
   timers(): number;
 }
@@ -148,13 +146,12 @@ function movableClock(): MovableClock {
   const timers = new Set<object>();
   const clock: MovableClock = {
     aheadMs: 0,
-    delayMaxMs: Number.POSITIVE_INFINITY,
     nowMs: () => systemClock.nowMs() + clock.aheadMs,
     monotonicMs: () => systemClock.monotonicMs() + clock.aheadMs,
     after: (delayMs, callback) => {
       const timer = {};
       timers.add(timer);
-      const cancel = systemClock.after(Math.min(delayMs, clock.delayMaxMs), () => {
+      const cancel = systemClock.after(delayMs, () => {
         timers.delete(timer);
         callback();
       });

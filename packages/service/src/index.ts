@@ -4,6 +4,7 @@ export { type Random, systemRandom } from './base/random.ts';
 export { untilSignal } from './base/signals.ts';
 export { StartUpError } from './base/start-up-error.ts';
 export { loadConfig, parseConfig } from './config/load.ts';
+export { configurationTable } from './config/reference.ts';
 export { type Config, ConfigSchema } from './config/schema.ts';
 export { type RunningService, type Surroundings, startService } from './service.ts';
 export {

@@ -8,6 +8,7 @@ import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import { repeat } from './base/repeat.ts';
+import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
@@ -18,6 +19,7 @@ import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { reloadSigningKeys } from './operator/signing-key-routes.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
+import { BY_SERVICE } from './store/audit.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
@@ -106,7 +108,8 @@ export async function startService(config: Config, surroundings: Surroundings): 
     const reload = async () => {
       // All that is new is looked at before any of it is used.
       const renewed = await readMaterial(readConfig());
-      const key = await reloadSigningKeys(parts.keys, { store, clock, log }, 'tidings');
+      refuseOtherClients(material, renewed);
+      const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
       log.info(key, 'the signing keys were read anew, and the certificates of the listeners');
@@ -116,6 +119,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await stop();
     throw error;
   }
+}
+
+/** Whether callers must have a certificate is settled when a listener is made: new roots alone would let others in. */
+function refuseOtherClients(material: Material, renewed: Material): void {
+  if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
+  throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
 }
 
 interface Ingredients {

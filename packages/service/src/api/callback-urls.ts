@@ -21,15 +21,16 @@ export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
   readReplaced: (body, _id, { apiVersion }) => readCallbackUrl(body, apiVersion),
   write: (registration, self) => writeCallbackUrl(resourceOf(registration), self),
   writeList: (registrations, self) => writeCallbackUrls(registrations.map(resourceOf), self),
-  create: (store, registration, nowMs) => store.createCallbackUrl(storedOf(registration), nowMs),
+  create: (store, registration, { nowMs, audit }) => store.createCallbackUrl(storedOf(registration), nowMs, audit),
   find: async (store, of) => {
     const found = await store.callbackUrlOf(of);
     if (found === undefined) return undefined;
     const { callbackUrlId: id, clientId, apiVersion, url, version } = found;
     return { id, clientId, apiVersion, request: { url, version } };
   },
-  replace: (store, registration, nowMs) => store.replaceCallbackUrl(storedOf(registration), nowMs),
-  remove: (store, clientId, id, through, nowMs) => store.deleteCallbackUrl(clientId, id, through, nowMs),
+  replace: (store, registration, { nowMs, audit }) => store.replaceCallbackUrl(storedOf(registration), nowMs, audit),
+  remove: (store, { clientId, id, through }, { nowMs, audit }) =>
+    store.deleteCallbackUrl(clientId, id, through, nowMs, audit),
 };
 
 function resourceOf({ id, request }: Kept): CallbackUrl {

@@ -21,15 +21,16 @@ export const EVENT_SUBSCRIPTIONS: RegistrationKind<EventSubscriptionRequest> = {
   readReplaced: readReplacedEventSubscription,
   write: (registration, self) => writeEventSubscription(resourceOf(registration), self),
   writeList: (registrations, self) => writeEventSubscriptions(registrations.map(resourceOf), self),
-  create: (store, registration, nowMs) => store.createSubscription(storedOf(registration), nowMs),
+  create: (store, registration, { nowMs, audit }) => store.createSubscription(storedOf(registration), nowMs, audit),
   find: async (store, of) => {
     const found = await store.subscriptionOf(of);
     if (found === undefined) return undefined;
     const { eventSubscriptionId: id, clientId, apiVersion, callbackUrl, version, eventTypes } = found;
     return { id, clientId, apiVersion, request: { callbackUrl, version, eventTypes } };
   },
-  replace: (store, registration, nowMs) => store.replaceSubscription(storedOf(registration), nowMs),
-  remove: (store, clientId, id, through, nowMs) => store.deleteSubscription(clientId, id, through, nowMs),
+  replace: (store, registration, { nowMs, audit }) => store.replaceSubscription(storedOf(registration), nowMs, audit),
+  remove: (store, { clientId, id, through }, { nowMs, audit }) =>
+    store.deleteSubscription(clientId, id, through, nowMs, audit),
 };
 
 function resourceOf({ id, request }: Kept): EventSubscription {

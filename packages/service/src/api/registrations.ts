@@ -1,7 +1,7 @@
 import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { ChangeResult, Store, Tpp } from '../store/store.ts';
+import type { AuditOf, ChangeResult, Store, Tpp } from '../store/store.ts';
 
 /** A registration of a TPP, of either kind. */
 export interface KeptRegistration<Request> {
@@ -33,11 +33,26 @@ export interface RegistrationKind<Request> {
   write(registration: KeptRegistration<Request>, self: string): object;
   /** Writes the body that answers GET. */
   writeList(registrations: readonly KeptRegistration<Request>[], self: string): object;
-  create(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<'created' | 'exists'>;
+  create(store: Store, registration: KeptRegistration<Request>, change: AuditedChange): Promise<'created' | 'exists'>;
   find(store: Store, clientId: string): Promise<KeptRegistration<Request> | undefined>;
-  replace(store: Store, registration: KeptRegistration<Request>, nowMs: number): Promise<ChangeResult>;
-  remove(store: Store, clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
+  replace(store: Store, registration: KeptRegistration<Request>, change: AuditedChange): Promise<ChangeResult>;
+  remove(store: Store, of: ToRemove, change: AuditedChange): Promise<ChangeResult>;
 }
+
+/** When a registration is changed, and how the audit tells of it. */
+export interface AuditedChange {
+  readonly nowMs: number;
+  readonly audit: AuditOf<object>;
+}
+
+/** Which registration is to be deleted, and through which version of the API. */
+export interface ToRemove {
+  readonly clientId: string;
+  readonly id: string;
+  readonly through: ApiVersion;
+}
+
+type ChangeName = 'created' | 'replaced' | 'deleted';
 
 /** @returns false when the host of a callback URL leads to where none may, or cannot be looked up */
 export type CheckCallbackUrl = (url: string) => Promise<boolean>;
@@ -53,6 +68,9 @@ export interface RegistrationContext {
   readonly url: string;
   /** A change may have made notifications due, or have taken the right to poll. */
   readonly onChanged: (clientId: string) => void;
+  /** Address that the call came from: that of the gateway where there is one. */
+  readonly from: string;
+  readonly interactionId: string;
 }
 
 /** A body to be sent signed. */
@@ -71,7 +89,7 @@ export async function createRegistration<Request>(
   const request = kind.read(body, context.rules);
   await checkAddress(kind, request, context);
   const registration = keptOf(context.random.uuid(), tpp, request, context);
-  const result = await kind.create(context.store, registration, context.clock.nowMs());
+  const result = await kind.create(context.store, registration, auditedChange('created', kind, registration, context));
   if (result === 'exists') {
     throw new ApiError('RulesResourceAlreadyExists', {
       message: `The ${kind.noun} exists already; change it with PUT, or delete it first.`,
@@ -102,7 +120,8 @@ export async function replaceRegistration<Request>(
   const request = kind.readReplaced(change.body, change.id, context.rules);
   await checkAddress(kind, request, context);
   const registration = keptOf(change.id, tpp, request, context);
-  checkChanged(kind, await kind.replace(context.store, registration, context.clock.nowMs()));
+  const audited = auditedChange('replaced', kind, registration, context);
+  checkChanged(kind, await kind.replace(context.store, registration, audited));
   context.onChanged(tpp.clientId);
   return { status: 200, body: kind.write(registration, selfOf(registration, context)) };
 }
@@ -114,9 +133,31 @@ export async function deleteRegistration<Request>(
   id: string,
   context: RegistrationContext,
 ): Promise<void> {
-  const nowMs = context.clock.nowMs();
-  checkChanged(kind, await kind.remove(context.store, tpp.clientId, id, context.rules.apiVersion, nowMs));
+  const of = { clientId: tpp.clientId, id, through: context.rules.apiVersion };
+  checkChanged(kind, await kind.remove(context.store, of, auditedChange('deleted', kind, of, context)));
   context.onChanged(tpp.clientId);
+}
+
+/** The entry is kept with the change, in one transaction. */
+function auditedChange<Request>(
+  what: ChangeName,
+  { noun, path }: RegistrationKind<Request>,
+  of: { readonly id: string; readonly clientId: string; readonly request?: Request },
+  { clock, from, interactionId }: RegistrationContext,
+): AuditedChange {
+  const { id, clientId, request } = of;
+  const nowMs = clock.nowMs();
+  const by = { actor: `tpp:${clientId}`, authenticatedBy: 'access-token', from } as const;
+  const entry = { ...by, atMs: nowMs, action: `${path.replace(/s$/, '')}-${what}`, subject: clientId };
+  return {
+    nowMs,
+    audit: (before) => ({
+      ...entry,
+      detail: { what: noun, id, interactionId },
+      ...(before !== undefined && { before: { ...before } }),
+      ...(request !== undefined && { after: { id, ...request } }),
+    }),
+  };
 }
 
 /** What the host leads to is not said: a TPP must not learn of the bank's networks by trying. */

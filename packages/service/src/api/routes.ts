@@ -46,17 +46,17 @@ export function registerRegistrationRoutes<Request>(
 
   app.post(path, { onRequest }, async (request, reply) => {
     const { tpp, body } = await signedRequest(request, route);
-    return answer(reply, await createRegistration(kind, tpp, body, context()));
+    return answer(reply, await createRegistration(kind, tpp, body, context(request)));
   });
   app.get(path, { onRequest }, async (request, reply) => {
-    return answer(reply, await getRegistrations(kind, callerOf(request), context()));
+    return answer(reply, await getRegistrations(kind, callerOf(request), context(request)));
   });
   app.put<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
     const { tpp, body } = await signedRequest(request, route);
-    return answer(reply, await replaceRegistration(kind, tpp, { id: request.params.id, body }, context()));
+    return answer(reply, await replaceRegistration(kind, tpp, { id: request.params.id, body }, context(request)));
   });
   app.delete<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
-    await deleteRegistration(kind, callerOf(request), request.params.id, context());
+    await deleteRegistration(kind, callerOf(request), request.params.id, context(request));
     return reply.code(204).send();
   });
   refuseOtherMethods(app, path, ['GET', 'POST']);
@@ -82,11 +82,11 @@ function pathOf(resource: string, { options, apiVersion }: RouteContext): string
   return `${options.prefix}/open-banking/${apiVersion}/${resource}`;
 }
 
-function registrationContextOf(path: string, route: RouteContext): () => RegistrationContext {
+function registrationContextOf(path: string, route: RouteContext): (request: FastifyRequest) => RegistrationContext {
   const { options, apiVersion, onRegistrationChanged } = route;
   const { store, clock, random, catalogue, eventTypesUrl, checkCallbackUrl } = options;
   const rules = { apiVersion, callbackUrlAllowed: options.isRealTimeOffered, catalogue, eventTypesUrl };
-  return () => ({
+  return ({ socket, interactionId }) => ({
     store,
     clock,
     random,
@@ -94,6 +94,8 @@ function registrationContextOf(path: string, route: RouteContext): () => Registr
     checkCallbackUrl,
     url: `${options.publicUrl()}${path}`,
     onChanged: onRegistrationChanged,
+    from: socket.remoteAddress ?? '',
+    interactionId,
   });
 }
 

@@ -8,24 +8,45 @@ const LIMIT_MAX = 1000;
 export function auditCommand(): Command {
   return operatorCommand('audit', 'List what operators, and the service by itself, changed; the newest first.')
     .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, readLimit, LIMIT_DEFAULT)
-    .option('--before <id>', 'only what is older than this entry')
-    .action(async (flags: CommonFlags & { limit: number; before?: string }) => {
+    .option('--before <time>', 'only what was done before this time; or the id that the page before ends with')
+    .option('--from <time>', 'only what was done at or after this time, such as 2026-11-21T09:30:00Z')
+    .option('--actor <name>', 'only what this one did')
+    .option('--action <action>', 'only this, such as tpp-changed')
+    .option('--subject <subject>', 'only what was done to this, such as a client_id')
+    .action(async (flags: AuditFlags) => {
       const [{ shapeOf }, { AuditPage }, { tableOf }, { printJson }] = await Promise.all([
         import('@tidings/protocol'),
-        import('../operator/upkeep-routes.ts'),
+        import('../operator/audit-page.ts'),
         import('./table.ts'),
         import('./tpps-print.ts'),
       ]);
-      const before = flags.before === undefined ? '' : `&before=${encodeURIComponent(flags.before)}`;
-      const call = { method: 'GET', path: `/operator/v1/audit?limit=${flags.limit}${before}` } as const;
+      const call = { method: 'GET', path: `/operator/v1/audit?${queryOf(flags)}` } as const;
       const { value: page } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(AuditPage)));
       if (flags.json === true) return printJson(page);
-      const rows = page.entries.map(({ id, at, actor, action, subject, detail }) => {
-        return [id, at, actor, action, subject, JSON.stringify(detail)];
+      const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
+        return [id, at, actor, role, from, action, subject, JSON.stringify(detail)];
       });
-      process.stdout.write(tableOf(['ID', 'AT', 'ACTOR', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
+      process.stdout.write(tableOf(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
       if (page.next !== undefined) process.stdout.write(`There are older ones: --before ${page.next}\n`);
     });
+}
+
+interface AuditFlags extends CommonFlags {
+  readonly limit: number;
+  readonly before?: string;
+  readonly from?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly subject?: string;
+}
+
+function queryOf(flags: AuditFlags): string {
+  const query = new URLSearchParams({ limit: String(flags.limit) });
+  for (const name of ['before', 'from', 'actor', 'action', 'subject'] as const) {
+    const value = flags[name];
+    if (value !== undefined) query.set(name, value);
+  }
+  return query.toString();
 }
 
 function readLimit(text: string): number {

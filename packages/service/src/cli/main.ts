@@ -2,11 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
+import { publishCommand } from './publish.ts';
 import { redeliverCommand } from './redeliver.ts';
 import { registrationsCommand } from './registrations.ts';
 import { sandboxCommand } from './sandbox.ts';
@@ -24,12 +26,14 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
+    .addCommand(doctorCommand())
     .addCommand(tppsCommand())
     .addCommand(registrationsCommand())
     .addCommand(keysCommand())
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())
     .addCommand(tailCommand())
+    .addCommand(publishCommand())
     .addCommand(redeliverCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())

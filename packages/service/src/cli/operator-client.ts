@@ -26,7 +26,23 @@ export interface OperatorCall {
   /** With its query, everything in it encoded. */
   readonly path: string;
   readonly body?: object;
+  /** In place of `body`: bytes that are sent as they are. */
+  readonly sent?: { readonly type: string; readonly bytes: Uint8Array };
   readonly headers?: Readonly<Record<string, string>>;
+  /** Breaks the call off. */
+  readonly signal?: AbortSignal;
+}
+
+/** A call that was answered, with whatever status. */
+export interface OperatorReply {
+  readonly status: number;
+  /** Undefined too where something else than JSON stands in a refusal. */
+  readonly body: unknown;
+  readonly entityTag: string | undefined;
+  /** What the problem details of a refusal say; undefined where it has none. */
+  readonly detail: string | undefined;
+  /** From `Retry-After`, where it gives seconds. */
+  readonly retryAfterSeconds: number | undefined;
 }
 
 /** It may be otherwise in a moment: the service cannot be reached, is busy or restarts. */
@@ -59,12 +75,23 @@ export class OperatorClient {
 
   /** @throws {CliError} that says why not, and what to do */
   async call(call: OperatorCall): Promise<OperatorAnswer> {
-    const { status, bytes, entityTag } = await this.#exchange(call);
-    const body = this.#parse(bytes);
+    const { status, body, entityTag, detail } = await this.ask(call);
     if (status >= 200 && status < 300) return { body, entityTag };
+    throw this.refused(status, detail);
+  }
+
+  /** As {@link OperatorClient.call}, but what is refused is an answer. @throws {CliError} when there is none, or a strange one */
+  async ask(call: OperatorCall): Promise<OperatorReply> {
+    const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
+    const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
     const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-    if (detail === undefined) throw this.#strange(`it answered ${status}`);
-    throw new CliError(EXIT_FAILED, detail);
+    const retryAfterSeconds = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
+    return { status, body, entityTag, detail, retryAfterSeconds };
+  }
+
+  /** What to throw when an answer was a refusal. */
+  refused(status: number, detail: string | undefined): CliError {
+    return detail === undefined ? this.#strange(`it answered ${status}`) : new CliError(EXIT_FAILED, detail);
   }
 
   /** A call whose answer is checked. @throws {CliError} */
@@ -104,22 +131,23 @@ export class OperatorClient {
     return this.#agent.destroy();
   }
 
-  async #exchange({ method, path, body, headers }: OperatorCall) {
+  async #exchange({ method, path, body, sent = jsonOf(body), headers, signal }: OperatorCall) {
     try {
       const response = await request(`${this.#target.url}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.#target.token}`,
           accept: 'application/json, application/problem+json',
-          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(sent !== undefined && { 'content-type': sent.type }),
           ...headers,
         },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(sent !== undefined && { body: sent.bytes }),
+        ...(signal !== undefined && { signal }),
         dispatcher: this.#agent,
       });
-      const { etag } = response.headers;
+      const { etag, 'retry-after': retryAfter } = response.headers;
       const bytes = new Uint8Array(await response.body.arrayBuffer());
-      return { status: response.statusCode, bytes, entityTag: typeof etag === 'string' ? etag : undefined };
+      return { status: response.statusCode, bytes, entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
     } catch (error) {
       throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
     }
@@ -147,6 +175,26 @@ async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGe
     yield* body;
   } catch (error) {
     throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+  }
+}
+
+function jsonOf(body: object | undefined): OperatorCall['sent'] {
+  return body === undefined
+    ? undefined
+    : { type: 'application/json', bytes: new TextEncoder().encode(JSON.stringify(body)) };
+}
+
+function oneOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined;
+}
+
+/** What is in front of the service may refuse in words of its own. */
+function parseIfJson(bytes: Uint8Array): unknown {
+  try {
+    return parseStrictJson(bytes);
+  } catch (error) {
+    if (error instanceof StrictJsonError) return undefined;
+    throw error;
   }
 }
 

@@ -7,7 +7,7 @@ import type { StatisticsFlags } from './statistics.ts';
 import { tableOf } from './table.ts';
 import { printJson } from './tpps-print.ts';
 
-const DAY_MS = 86_400_000;
+const LAST_MS = { minute: 3_600_000, hour: 86_400_000 } as const;
 
 const HEAD = [
   ...['BEGAN AT', 'ACCEPTED', 'REPEATED', 'NONE', 'ATTEMPTS', 'FAILED', 'PUSHED', 'POLLED', 'ERRORS'],
@@ -30,7 +30,7 @@ export async function statistics(flags: StatisticsFlags): Promise<void> {
   process.stdout.write(tableOf(HEAD, rows));
 }
 
-function timesOf({ from, before, last = DAY_MS }: StatisticsFlags, nowMs: number) {
+function timesOf({ from, before, by, last = LAST_MS[by] }: StatisticsFlags, nowMs: number) {
   const untilMs = before === undefined ? nowMs : Date.parse(before);
   // One that cannot be read is for the service to say.
   const began = Number.isNaN(untilMs) ? undefined : new Date(untilMs - last).toISOString();

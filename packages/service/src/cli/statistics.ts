@@ -26,7 +26,9 @@ export function statisticsCommand(): Command {
   return operatorCommand('statistics', 'Show what was accepted, attempted and acknowledged over time.', EXAMPLES)
     .addOption(new Option('--by <unit>', 'minute or hour').choices(['minute', 'hour']).default('hour'))
     .addOption(
-      new Option('--last <time>', 'that long until now (default: 24h)').argParser(readDuration).conflicts('from'),
+      new Option('--last <time>', 'that long until now (default: 24h, by minute 1h)')
+        .argParser(readDuration)
+        .conflicts('from'),
     )
     .option('--from <time>', 'from this time on (ISO 8601 with zone)')
     .option('--before <time>', 'before this time (default: now)')

@@ -1,6 +1,6 @@
 import { isJsonObject } from '@tidings/protocol';
-import colors from 'picocolors';
 import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from '../operator/tpp-schemas.ts';
+import { colors } from './colors.ts';
 import { factsOf, tableOf } from './table.ts';
 
 /** Prints what scripts read. */

@@ -8,7 +8,8 @@ import { refuseOpenOperator } from './operator-settings.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 import { refuseUnclearStore } from './store-settings.ts';
 
-const shapeConfig = shapeOf(ConfigSchema);
+/** Checks settings against the schema, without filling defaults in. */
+export const shapeConfig = shapeOf(ConfigSchema);
 
 /**
  * Reads a configuration file: JSON, checked against the schema, defaults filled in, paths made absolute. Does not read
@@ -35,7 +36,12 @@ export function parseConfig(settings: unknown, folder: string, source = 'the con
   return deepFreeze(config);
 }
 
-function readJsonFile(file: string): unknown {
+/**
+ * Reads a configuration file as JSON, and checks nothing else of it.
+ *
+ * @throws {StartUpError} when it cannot be read, or is no JSON
+ */
+export function readJsonFile(file: string): unknown {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -50,7 +56,8 @@ function readJsonFile(file: string): unknown {
   }
 }
 
-function sayFault(fault: ShapeFault): string {
+/** What is wrong with a setting and what to do, in one sentence, which the name of the source stands before. */
+export function sayFault(fault: ShapeFault): string {
   if (fault.path === '') return 'it must be a JSON object that holds the settings.';
   const setting = `the setting "${fault.path}"`;
   if (fault.kind === 'missing') return `${setting} is missing; add it.`;

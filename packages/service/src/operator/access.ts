@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { OperatorRole } from '../config/schema-operator.ts';
+import type { OpenApiDocument, Operation } from '../openapi/model.ts';
+import type { AuditActor } from '../store/store.ts';
 import type { AuthenticatedBy, Principal } from './authenticate.ts';
 import { Problem } from './problem.ts';
 import { LEAST_ROLES, type OperationId, roleThatAllows } from './roles.ts';
@@ -12,6 +14,16 @@ export interface Caller {
   readonly authenticatedBy: AuthenticatedBy;
   /** The role that allowed the call. */
   readonly role: OperatorRole;
+}
+
+/**
+ * Who makes the call, as the audit names it. `from` is the address that the connection came from: no header is believed
+ * about it, since whoever reaches the listener can write one.
+ */
+export function auditActorOf({ caller, socket }: FastifyRequest): AuditActor {
+  assert(caller !== undefined, 'only a call that was let in changes something');
+  const { name: actor, role, authenticatedBy } = caller;
+  return { actor, role, authenticatedBy, from: socket.remoteAddress ?? '' };
 }
 
 declare module 'fastify' {
@@ -32,16 +44,20 @@ declare module 'fastify' {
  * names no operation is refused then, so that nothing is ever open by being forgotten. A path that nothing is at is told
  * only to who has a token.
  *
+ * @param document in which every route must stand, as the operation that it names
  * @param authenticate tells who calls; throws a {@link Problem} 401
  */
 export function guardRoutes(
   app: FastifyInstance,
+  document: Pick<OpenApiDocument, 'paths'>,
   authenticate: (request: FastifyRequest) => Principal | Promise<Principal>,
 ): void {
   app.decorateRequest('caller', undefined);
   app.decorateRequest('operatorName', '');
   app.addHook('onRoute', ({ method, url, config }) => {
     assert(config?.operationId !== undefined, `${method} ${url} names no operation; see src/operator/roles.ts`);
+    const documented = operationAt(document, String(method), url)?.operationId;
+    assert(documented === config.operationId, `${method} ${url} is not ${config.operationId} in the OpenAPI document`);
   });
   app.addHook('onRequest', async (request) => {
     const { operationId } = request.routeOptions.config;
@@ -57,4 +73,9 @@ export function guardRoutes(
     }
     request.caller = { name, role, authenticatedBy };
   });
+}
+
+function operationAt({ paths }: Pick<OpenApiDocument, 'paths'>, method: string, url: string): Operation | undefined {
+  const item = paths[url.replaceAll(/:(\w+)/g, '{$1}')];
+  return item && Object.entries(item).find(([name]) => name === method.toLowerCase())?.[1];
 }

@@ -1,5 +1,6 @@
 import { isJsonObject, shapeOf } from '@tidings/protocol';
 import type { TraceContext } from '../store/store.ts';
+import { eventIdOf, PLAIN_SOURCE, SEPARATOR } from './cloud-event-names.ts';
 import { CloudEvent } from './cloud-event-schemas.ts';
 import type { PublishedEvent } from './publish-schemas.ts';
 import { EVENT_FIELDS } from './publish-schemas.ts';
@@ -17,24 +18,11 @@ export interface HandedEvent {
   readonly traceContext?: TraceContext;
 }
 
-/** The source under which the id of a CloudEvent is the id of the event as it is. */
-export const PLAIN_SOURCE = 'tidings:event';
-// What no URI has in it, so that source and id can be told apart again.
-const SEPARATOR = '|';
-
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
 const shapeCloudEvent = shapeOf(CloudEvent);
 const shapeId = shapeOf(EVENT_FIELDS.id);
 const shapeSource = shapeOf(CloudEvent.properties.source);
-
-/**
- * The id of the event that a CloudEvent is: `source|id`. Of two CloudEvents that differ in either no two have the same, for
- * a `source` is a URI reference and has no `|` in it. Does not check it.
- */
-export function eventIdOf({ source, id }: { readonly source: string; readonly id: string }): string {
-  return source === PLAIN_SOURCE ? id : `${source}${SEPARATOR}${id}`;
-}
 
 /** The one `source` and `id` whose event has this id: the inverse of {@link eventIdOf}. */
 export function cloudIdentityOf(eventId: string): { readonly source: string; readonly id: string } {

@@ -15,7 +15,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   429: 'Too much is under way; nothing of it was done. Retry-After says when to try again',
   500: 'Something went wrong here; the log tells more',
   501: 'Not configured here',
-  503: 'The store cannot be written now, or publishing is closed; nothing was kept. Retry-After says when to try again',
+  503: 'The store cannot be written now, publishing is closed, or keys of the identity provider cannot be had; nothing was kept. Retry-After says when to try again',
 };
 
 /** A response with problem details for each status that is refused with. */

@@ -1,7 +1,7 @@
 import type { Operation, Parameter, PathItem } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
+import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
 import { ok, operation } from './operations-common.ts';
-import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './upkeep-routes.ts';
 
 /** The notification that an operation is about. */
 export const JTI: Parameter = {
@@ -65,8 +65,15 @@ function redeliverOperation(): Operation {
 /** The operations that tell how the service fares, and who changed what. */
 export function upkeepPaths(): Record<string, PathItem> {
   const limit = { type: 'integer', minimum: 1, maximum: AUDIT_PER_PAGE_MAX, default: AUDIT_PER_PAGE };
+  const query = (name: string, description: string): Parameter => {
+    return { name, in: 'query', description, schema: { type: 'string', minLength: 1, maxLength: 256 } };
+  };
   const parameters: Parameter[] = [
-    { name: 'before', in: 'query', description: '"next" of the page before', schema: { type: 'string' } },
+    query('actor', 'Only what this one did'),
+    query('action', 'Only this, such as tpp-changed'),
+    query('subject', 'Only what was done to this, such as a client_id'),
+    query('from', 'Only what was done at or after this time (ISO 8601)'),
+    query('before', 'Only what was done before this time (ISO 8601); or "next" of the page before'),
     { name: 'limit', in: 'query', description: 'Most entries on the page', schema: limit },
   ];
   const audit = { parameters, responses: ok('One page, the newest first', 'AuditPage') };

@@ -1,6 +1,8 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
+import { AuditPage } from './audit-page.ts';
 import { CallbackUrlHealth, CallbackUrlPage } from './callback-url-schemas.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
 import { Liveness, Readiness } from './health-routes.ts';
@@ -13,7 +15,6 @@ import { registrationPaths } from './operations-registrations.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { RegistrationPage } from './registration-schemas.ts';
@@ -22,7 +23,7 @@ import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signi
 import { StatisticsAnswer } from './statistics-schemas.ts';
 import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
-import { AuditPage, Status } from './upkeep-routes.ts';
+import { Status } from './upkeep-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {

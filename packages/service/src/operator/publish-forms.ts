@@ -1,13 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, shapeOf } from '@tidings/protocol';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { type HandedEvent, readCloudEvent } from './cloud-events.ts';
 import { Problem } from './problem.ts';
 import { EVENTS_PER_BATCH_MAX, PublishedEvent } from './publish-schemas.ts';
 import { fieldProblem, joinPath, readJson, shapedValue } from './read-body.ts';
-
-/** Media types of CloudEvents in the JSON format: one event, and a batch (structured mode of the HTTP binding). */
-export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
-export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
 
 const HEADER_PREFIX = 'ce-';
 // Attributes that binary mode has no header for: the body is the data, and Content-Type its type.

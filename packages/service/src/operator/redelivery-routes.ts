@@ -2,6 +2,7 @@ import { decodeBase64url, encodeBase64url, parseStrictJson, StrictJsonError, sha
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationFilter } from '../store/store.ts';
+import { auditActorOf } from './access.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
@@ -93,7 +94,7 @@ async function redeliverFor(
   const { operatorName: operator, socket } = request;
   const { filter, isDryRun, ratePerSecond } = order;
   const detail = { ...writeFilter(filter), ratePerSecond };
-  const audit = { actor: operator, action: 'redeliver', subject: subjectOf(filter), detail };
+  const audit = { ...auditActorOf(request), action: 'redeliver', subject: subjectOf(filter), detail };
   // Whoever hangs up wants no more of it.
   const part = await redeliver(order, audit, options, () => !socket.destroyed);
   request.log.info({ operator, ...detail, isDryRun, count: part.count }, 'redelivered');

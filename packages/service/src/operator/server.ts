@@ -9,6 +9,7 @@ import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { writeNotification } from './notifications.ts';
+import { operatorDocument } from './operations.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
@@ -36,7 +37,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     reply.header('cache-control', 'no-store');
   });
   const credentials = { tokens: options.tokens, oidc: options.identityProvider };
-  guardRoutes(app, ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  guardRoutes(app, operatorDocument('/'), ({ headers }) => authenticateOperator(headers.authorization, credentials));
   app.setErrorHandler((error, request, reply) => {
     sendProblem(error, request, reply);
   });

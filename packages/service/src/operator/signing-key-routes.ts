@@ -1,9 +1,10 @@
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StartUpError } from '../base/start-up-error.ts';
-import type { AuditEntry, Store, StoredSigningKey } from '../store/store.ts';
+import type { AuditActor, AuditEntry, Store, StoredSigningKey } from '../store/store.ts';
 import { lastUsedAtMs, UNDER_WAY_MS } from '../trust/key-publication.ts';
 import type { Reloaded, SigningKeys } from '../trust/signing-keys.ts';
+import { auditActorOf } from './access.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
@@ -74,8 +75,12 @@ async function rotate(request: FastifyRequest<WithKid>, options: OperatorOptions
     throw new Problem(409, `${why}; wait until then, or force it.`);
   }
   const before = (await store.signingKeys()).find(({ state }) => state === 'current')?.publicJwk.kid;
-  const detail = { before, after: kid, ...(isForced && { isForced }) };
-  const audit = { atMs: nowMs, actor: request.operatorName, action: 'signing-key-rotated', subject: kid, detail };
+  const detail = isForced ? { isForced } : {};
+  const audit: AuditEntry = {
+    ...{ ...auditActorOf(request), atMs: nowMs, action: 'signing-key-rotated', subject: kid, detail },
+    ...(before !== undefined && { before: { kid: before } }),
+    after: { kid },
+  };
   if (await store.rotateSigningKey(kid, nowMs, audit)) {
     request.log.info({ operator: request.operatorName, kid, ...detail }, 'signing key rotated');
   }
@@ -94,8 +99,11 @@ async function retire(request: FastifyRequest<WithKid>, options: OperatorOptions
   const { awaiting } = dependentsOf(key, context);
   if (key.state === 'former' && !isForced) refuseNeeded(key, context);
   const nowMs = clock.nowMs();
-  const detail = { before: key.state, after: 'withdrawn', awaiting, ...(isForced && { isForced }) };
-  const audit = { atMs: nowMs, actor: request.operatorName, action: 'signing-key-retired', subject: kid, detail };
+  const detail = { awaiting, ...(isForced && { isForced }) };
+  const audit: AuditEntry = {
+    ...{ ...auditActorOf(request), atMs: nowMs, action: 'signing-key-retired', subject: kid, detail },
+    ...{ before: { state: key.state }, after: { state: 'withdrawn' } },
+  };
   if (key.state !== 'withdrawn' && (await store.withdrawSigningKey(kid, nowMs, audit))) {
     request.log.info({ operator: request.operatorName, kid, ...detail }, 'signing key retired');
   }
@@ -124,7 +132,7 @@ function refuseNeeded(key: StoredSigningKey, context: KeyContext): void {
 
 async function reload(request: FastifyRequest, options: OperatorOptions): Promise<Reloaded> {
   try {
-    const reloaded = await reloadSigningKeys(keysOf(options), options, request.operatorName);
+    const reloaded = await reloadSigningKeys(keysOf(options), options, auditActorOf(request));
     request.log.info({ operator: request.operatorName, ...reloaded }, 'signing key reloaded');
     return reloaded;
   } catch (error) {
@@ -138,12 +146,12 @@ async function reload(request: FastifyRequest, options: OperatorOptions): Promis
 export async function reloadSigningKeys(
   keys: SigningKeys,
   { store, clock, log }: Pick<OperatorOptions, 'store' | 'clock' | 'log'>,
-  actor: string,
+  actor: AuditActor,
 ): Promise<Reloaded> {
   const reloaded = await keys.reload();
   const { kid, changed, announced } = reloaded;
   const entry = (action: string, subject: string): AuditEntry => {
-    return { atMs: clock.nowMs(), actor, action, subject, detail: {} };
+    return { ...actor, atMs: clock.nowMs(), action, subject, detail: {}, after: { kid: subject } };
   };
   const entries = [
     ...(changed ? [entry('signing-key-changed', kid)] : []),

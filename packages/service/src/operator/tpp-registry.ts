@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
-import type { Store, Target, Tpp } from '../store/store.ts';
+import type { AuditActor, AuditEntry, Store, Target, Tpp } from '../store/store.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Observer } from '../watch/observer.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import { Problem } from './problem.ts';
 import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
-import { entityTagOf } from './write-tpp.ts';
+import { entityTagOf, writeListedTpp } from './write-tpp.ts';
 
 /** What the registry works on. */
 export interface TppRegistryOptions {
@@ -21,9 +21,10 @@ export interface TppRegistryOptions {
 /** Who changes something, and where it is noted. */
 export interface Operator {
   readonly name: string;
+  /** As the audit names it. */
+  readonly audited: AuditActor;
   readonly log: {
     info(facts: object, message: string): void;
-    error(facts: object, message: string): void;
   };
 }
 
@@ -78,8 +79,7 @@ export class TppRegistry {
       if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
       if ((before.isSuspended ?? false) === isSuspended) return before;
       const after = { ...before, isSuspended };
-      await this.#options.store.putTpp(after, this.#options.clock.nowMs());
-      await this.#note(by, clientId, isSuspended ? 'suspended' : 'resumed');
+      await this.#store(after, isSuspended ? 'suspended' : 'resumed', by, () => ({}));
       return after;
     });
   }
@@ -93,7 +93,9 @@ export class TppRegistry {
     const { store, clock, onChanged, observer } = this.#options;
     const tpp = await this.find(clientId);
     const nowMs = clock.nowMs();
-    const audit = { atMs: nowMs, actor: by.name, action: `callback-url-${how}`, subject: clientId, detail: {} };
+    const what = { action: `callback-url-${how}`, subject: clientId, detail: {}, before: { state: 'unresponsive' } };
+    const after = how === 'responsive' ? { state: 'responsive' } : { state: 'unresponsive', isProbedNow: true };
+    const audit = { ...by.audited, ...what, after, atMs: nowMs };
     if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
     by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
     // Of one that is only probed it is told when the probe is acknowledged.
@@ -106,8 +108,10 @@ export class TppRegistry {
   remove(clientId: string, by: Operator): Promise<void> {
     return this.#change(clientId, async () => {
       const { store, clock } = this.#options;
-      if (!(await store.removeTpp(clientId, clock.nowMs()))) throw new Problem(404, NO_SUCH_TPP);
-      await this.#note(by, clientId, 'removed');
+      const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
+      const audit = (before: Tpp | undefined): AuditEntry => ({ ...entry, ...(before && { before: audited(before) }) });
+      if (!(await store.removeTpp(clientId, entry.atMs, audit))) throw new Problem(404, NO_SUCH_TPP);
+      this.#note(by, clientId, 'removed');
     });
   }
 
@@ -153,20 +157,33 @@ export class TppRegistry {
 
   async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
     const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
-    await this.#options.store.putTpp(after, this.#options.clock.nowMs());
-    await this.#note(by, after.clientId, what, { changed: changedFields(before, after) });
+    await this.#store(after, what, by, (was) => ({ changed: changedFields(was, after) }));
     return after;
   }
 
-  /** Tells log, audit and engine of a change that is kept. */
-  async #note(by: Operator, clientId: string, what: string, detail: Readonly<Record<string, unknown>> = {}) {
-    const { store, clock, onChanged } = this.#options;
-    by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
-    onChanged(clientId);
-    const entry = { atMs: clock.nowMs(), actor: by.name, action: `tpp-${what}`, subject: clientId, detail };
-    // It is done, and the log has it: to answer that nothing was kept would be wrong.
-    await store.audit(entry).catch((error: unknown) => by.log.error({ err: error, ...entry }, 'not kept in the audit'));
+  /** Keeps a TPP with its entry in the audit, both or neither; then tells log and engine. */
+  async #store(after: Tpp, what: string, by: Operator, tell: (was: Tpp | undefined) => object): Promise<void> {
+    const { store, clock } = this.#options;
+    const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId };
+    let detail = {};
+    // The store says what was there: another instance may have changed it since it was read here.
+    await store.putTpp(after, entry.atMs, (was) => {
+      detail = tell(was);
+      return { ...entry, detail, ...(was && { before: audited(was) }), after: audited(after) };
+    });
+    this.#note(by, after.clientId, what, detail);
   }
+
+  /** Tells log and engine of a change that is kept. */
+  #note(by: Operator, clientId: string, what: string, detail: object = {}): void {
+    by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
+    this.#options.onChanged(clientId);
+  }
+}
+
+/** A TPP as the audit shows it: of its keys only the kids. */
+function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
+  return { ...writeListedTpp(tpp, undefined) };
 }
 
 function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {

@@ -1,5 +1,6 @@
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { readPage, refuseOthers } from './read-page.ts';
@@ -116,5 +117,5 @@ function preconditionsOf(request: FastifyRequest): Preconditions {
 }
 
 function operatorOf(request: FastifyRequest): Operator {
-  return { name: request.operatorName, log: request.log };
+  return { name: request.operatorName, audited: auditActorOf(request), log: request.log };
 }

@@ -1,16 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { StoredAuditEntry } from '../store/store.ts';
+import type { AuditPage } from './audit-page.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import type { PublishingGate } from './publishing-gate.ts';
-import { readPage } from './read-page.ts';
+import { readAuditQuery } from './read-audit-query.ts';
 import { forOperation } from './roles.ts';
-
-/** Entries of the audit on one page unless the caller asks for another number. */
-export const AUDIT_PER_PAGE = 100;
-/** Most entries of the audit on one page. */
-export const AUDIT_PER_PAGE_MAX = 1000;
 
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
@@ -30,29 +26,6 @@ export const Status = Type.Object(
   closed,
 );
 export type Status = Static<typeof Status>;
-
-/** One page of the audit, the newest first. */
-export const AuditPage = Type.Object(
-  {
-    entries: Type.Array(
-      Type.Object(
-        {
-          id: Type.String(),
-          at: time('When'),
-          actor: Type.String({ description: 'Name of the operator token; tidings: the service by itself' }),
-          action: Type.String({ description: 'Such as redeliver, tpp-changed, expire' }),
-          subject: Type.String({ description: 'What it was done to, such as a client_id' }),
-          detail: Type.Object({}, { description: 'What exactly' }),
-        },
-        closed,
-      ),
-      { maxItems: AUDIT_PER_PAGE_MAX },
-    ),
-    next: Type.Optional(Type.String({ description: 'Give it as "before" for older ones; absent on the last page' })),
-  },
-  closed,
-);
-export type AuditPage = Static<typeof AuditPage>;
 
 interface WithQuery {
   Querystring: Readonly<Record<string, unknown>>;
@@ -81,13 +54,10 @@ export function registerUpkeepRoutes(
   });
 
   app.get<WithQuery>('/operator/v1/audit', forOperation('listAudit'), async (request): Promise<AuditPage> => {
-    const page = readPage(request.query, {
-      ...{ cursor: 'before', cursorPattern: /^[1-9]\d{0,15}$/ },
-      ...{ limitDefault: AUDIT_PER_PAGE, limitMax: AUDIT_PER_PAGE_MAX },
-    });
+    const { before, limit, filter } = readAuditQuery(request.query);
     // One more than asked for tells whether there are older ones.
-    const found = await store.auditEntries(page.cursor, page.limit + 1);
-    const shown = found.slice(0, page.limit);
+    const found = await store.auditEntries(before, limit + 1, filter);
+    const shown = found.slice(0, limit);
     const last = shown.at(-1);
     return {
       entries: shown.map(writeEntry),
@@ -96,6 +66,6 @@ export function registerUpkeepRoutes(
   });
 }
 
-function writeEntry({ atMs, detail, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
-  return { ...entry, at: isoTime(atMs), detail: { ...detail } };
+function writeEntry({ atMs, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
+  return { ...entry, at: isoTime(atMs) };
 }

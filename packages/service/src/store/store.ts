@@ -1,4 +1,5 @@
 import type { ApiVersion, SetErrorReport } from '@tidings/protocol';
+import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type {
   AttemptRecord,
   ClaimedNotification,
@@ -32,6 +33,7 @@ import type {
   WatchRetention,
 } from './watched.ts';
 
+export type * from './audit.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
 export type * from './watched.ts';
@@ -170,24 +172,6 @@ export interface Redelivered {
   readonly next: string | undefined;
 }
 
-/** A change that an operator, or the service by itself, made. Append-only. */
-export interface AuditEntry {
-  readonly atMs: number;
-  /** Name of the operator token, or `tidings`. */
-  readonly actor: string;
-  /** Such as `redeliver`, `callback-url-responsive`, `expire`. */
-  readonly action: string;
-  /** What it was done to, such as a client_id. */
-  readonly subject: string;
-  /** JSON: what exactly. */
-  readonly detail: Readonly<Record<string, unknown>>;
-}
-
-/** An entry as it was kept. */
-export interface StoredAuditEntry extends AuditEntry {
-  readonly id: string;
-}
-
 /** What is to be dropped. Awaiting notifications never are, whatever their age. */
 export interface Retention {
   /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
@@ -230,23 +214,33 @@ export interface Store {
   /**
    * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
    * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
+   *
+   * @param audit kept in the same transaction, as of every change below; undefined: nothing is
    */
-  putTpp(tpp: Tpp, nowMs: number): Promise<void>;
+  putTpp(tpp: Tpp, nowMs: number, audit?: AuditOf<Tpp>): Promise<void>;
   tpp(clientId: string): Promise<Tpp | undefined>;
   /** TPPs in the order of their client_id. @param after client_id to begin after; empty for the first */
   tpps(after: string, limit: number): Promise<readonly Tpp[]>;
   /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
-  removeTpp(clientId: string, nowMs: number): Promise<boolean>;
+  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): Promise<boolean>;
 
   /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
-  createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'>;
+  createSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<'created' | 'exists'>;
   subscriptionOf(clientId: string): Promise<StoredSubscription | undefined>;
   /**
    * Replaces an event subscription; its callback URL counts as responsive again, and what is awaiting goes to the new
    * one, in a new round and with no waits. What is under way to the same URL is left to finish, to another one is fenced.
    * Notifications that are made keep their content whatever the new `EventTypes`. Creating one does the same.
    */
-  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult>;
+  replaceSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<ChangeResult>;
   /**
    * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
    * again, for events from then on.
@@ -256,15 +250,30 @@ export interface Store {
     eventSubscriptionId: string,
     through: ApiVersion,
     nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
   ): Promise<ChangeResult>;
 
   /** Creates the one callback URL of a TPP. */
-  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'>;
+  createCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<'created' | 'exists'>;
   callbackUrlOf(clientId: string): Promise<StoredCallbackUrl | undefined>;
   /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult>;
+  replaceCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult>;
   /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
-  deleteCallbackUrl(clientId: string, callbackUrlId: string, through: ApiVersion, nowMs: number): Promise<ChangeResult>;
+  deleteCallbackUrl(
+    clientId: string,
+    callbackUrlId: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
   publish(
@@ -326,7 +335,7 @@ export interface Store {
   counts(): Promise<StoreCounts>;
   audit(entry: AuditEntry): Promise<void>;
   /** The newest first. @param before id to begin before; undefined for the newest */
-  auditEntries(before: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
+  auditEntries(before: string | undefined, limit: number, filter?: AuditFilter): Promise<readonly StoredAuditEntry[]>;
 
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
   poll(poll: PollToStore): Promise<PolledNotifications>;

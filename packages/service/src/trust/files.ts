@@ -52,6 +52,12 @@ const CERTIFICATE_BEGINS = '-----BEGIN CERTIFICATE-----';
 // Up to the next one, so that one whose end is missing is seen too.
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN |$)/gs;
 
+/** The certificates of a PEM text in their order. @throws when one cannot be read */
+export function certificatesIn(pem: string): readonly X509Certificate[] {
+  // One by one: a secure context passes over what it cannot read.
+  return [...pem.matchAll(CERTIFICATES)].map(([certificate]) => new X509Certificate(certificate));
+}
+
 /** Reads root certificates. @throws {StartUpError} */
 export function readCertificates(setting: string, file: string): string {
   const pem = readConfiguredFile(setting, file);
@@ -59,8 +65,7 @@ export function readCertificates(setting: string, file: string): string {
     throw new StartUpError(`The file ${file}, named by "${setting}", holds no certificate in PEM.`);
   }
   try {
-    // One by one: a secure context passes over what it cannot read.
-    for (const [certificate] of pem.matchAll(CERTIFICATES)) new X509Certificate(certificate);
+    certificatesIn(pem);
   } catch {
     throw new StartUpError(`The file ${file}, named by "${setting}", is not readable as certificates in PEM.`);
   }

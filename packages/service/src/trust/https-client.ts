@@ -26,13 +26,21 @@ export interface HttpsRequest {
   readonly body?: string;
 }
 
+/** What came back. */
+export interface HttpsAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** The time of the server, as it came (RFC 9110 section 6.6.1). */
+  readonly date?: string | undefined;
+}
+
 /** Fetches small documents of the trust framework: keys, and what an authorisation server says of a token. */
 export interface HttpsClient {
   /**
    * @returns the status and the whole body; every status is an answer, a redirect too
    * @throws {HttpsError} when there is no answer, or one that is too long
    */
-  exchange(request: HttpsRequest): Promise<{ readonly status: number; readonly body: Uint8Array }>;
+  exchange(request: HttpsRequest): Promise<HttpsAnswer>;
   close(): Promise<void>;
 }
 
@@ -91,7 +99,9 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
           ...(body !== undefined && { body }),
           signal: deadline.signal,
         });
-        return { status: answer.statusCode, body: await answer.body.bytes() };
+        const { date } = answer.headers;
+        const bytes = await answer.body.bytes();
+        return { status: answer.statusCode, body: bytes, date: typeof date === 'string' ? date : undefined };
       } catch (cause) {
         if (cause instanceof HttpsError) throw cause;
         throw new HttpsError(deadline.signal.aborted ? `no answer within ${timeoutMs} ms` : whyOf(cause), { cause });

@@ -12,6 +12,8 @@ export interface StatisticsOptions {
   readonly log: Pick<Log, 'warn'>;
   /** Of this process, and of no other ever. */
   readonly instance: string;
+  /** How often what was counted is kept. */
+  readonly writeMs: number;
 }
 
 /** How long a bucket lasts. */
@@ -29,7 +31,6 @@ interface OpenBucket extends CountedBucket {
   isDirty: boolean;
 }
 
-const KEEP_MS = 5000;
 const BUCKETS_PER_WRITE_MAX = 500;
 // TPPs that are counted by themselves in an hour; of others this process counts the sum only.
 const CLIENTS_MAX = 2000;
@@ -37,8 +38,8 @@ const CLIENTS_MAX = 2000;
 const CLOSED_MAX = 10_000;
 
 /**
- * Counts what happens in this process, by minute and hour, and by hour for each TPP. Every 5 seconds what changed is kept
- * in the store: whole buckets in place of what was kept of them, so that a write that is repeated counts nothing twice. A
+ * Counts what happens in this process, by minute and hour, and by hour for each TPP. Every few seconds what changed is
+ * kept in the store: whole buckets in place of what was kept of them, so that a write that is repeated counts nothing twice. A
  * crash loses the counts of those last seconds; notifications themselves are another matter, and are all there.
  */
 export class Statistics implements Observer {
@@ -140,7 +141,7 @@ export class Statistics implements Observer {
 
   #schedule(): void {
     if (this.#cancel !== undefined || this.#isStopped) return;
-    this.#cancel = this.#options.clock.after(KEEP_MS, () => {
+    this.#cancel = this.#options.clock.after(this.#options.writeMs, () => {
       this.#keeping = this.#keep().finally(() => {
         this.#cancel = undefined;
         if (this.#dirty().length > 0) this.#schedule();

@@ -23,6 +23,7 @@ export interface Watch {
 /** What it works with. */
 export interface WatchOptions {
   readonly activity: Config['activity'];
+  readonly statistics: Pick<Config['statistics'], 'writeMs'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -31,8 +32,8 @@ export interface WatchOptions {
 }
 
 /** Makes activity log, live stream, statistics, and the last attempts. Nothing runs until something happens or somebody looks. */
-export function createWatch({ activity, ...parts }: WatchOptions): Watch {
-  const statistics = new Statistics(parts);
+export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
+  const statistics = new Statistics({ ...parts, writeMs });
   const recentAttempts = new RecentAttempts(parts);
   const watches = { statistics, recentAttempts };
   if (!activity.isKept) {

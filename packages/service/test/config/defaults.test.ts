@@ -122,6 +122,8 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     },
     retention: { notificationsMs: 7_776_000_000, eventsMs: 7_776_000_000, sweepMs: 60_000 },
     metrics: { tppsMax: 100 },
+    activity: { isKept: true, keptMs: 3_600_000, subscribersMax: 50 },
+    statistics: { writeMs: 5000, minutesKeptMs: 172_800_000, hoursKeptMs: 34_560_000_000 },
     retry: { delayMs: 1000, delayMaxMs: 3_600_000, retriesMax: 30, intervalMaxMs: 86_400_000, jitter: 0.2 },
     log: { level: 'info' },
     shutdown: { graceMs: 10_000 },
@@ -156,7 +158,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax)$/;
+    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);

@@ -8,10 +8,13 @@ import { guardRoutes } from '../../src/operator/access.ts';
 import { sendProblem } from '../../src/operator/problem.ts';
 import { forOperation, roleThatAllows } from '../../src/operator/roles.ts';
 
+const operationOf = (operationId: string) => ({ operationId, tags: [], summary: '', responses: {}, security: [] });
+const PATHS = { '/status': { get: operationOf('getStatus') }, '/tpp/{id}': { delete: operationOf('removeTpp') } };
+
 function guarded(roles: readonly OperatorRole[]) {
   const log = pino({ level: 'silent' });
   const app = createHttpServer({ tls: undefined, bodyBytesMax: 1, requestTimeoutMs: 1000, clock: systemClock, log });
-  guardRoutes(app, () => ({ name: 'alice', authenticatedBy: 'token', roles }));
+  guardRoutes(app, { paths: PATHS }, () => ({ name: 'alice', authenticatedBy: 'token', roles }));
   app.setErrorHandler((error, request, reply) => void sendProblem(error, request, reply));
   return app;
 }
@@ -25,6 +28,17 @@ test('a route that names no operation keeps the service from starting', async ()
     done();
   });
   await app.ready();
+});
+
+test('a route that is not in the OpenAPI document as what it names keeps the service from starting', () => {
+  const app = guarded([]);
+  const refused = (route: string) => ({ message: `${route} in the OpenAPI document` });
+  assert.throws(() => app.get('/other', forOperation('getStatus'), () => ''), refused('GET /other is not getStatus'));
+  assert.throws(
+    () => app.post('/status', forOperation('getStatus'), () => ''),
+    refused('POST /status is not getStatus'),
+  );
+  assert.throws(() => app.get('/status', forOperation('getTpp'), () => ''), refused('GET /status is not getTpp'));
 });
 
 for (const [least, allowed] of [
@@ -52,8 +66,8 @@ test('of several roles the highest that allows a call is the one that it is note
 test('a call whose roles are not enough is 403, and told which one is', async () => {
   for (const roles of [['viewer', 'publisher'], ['operator']] as const) {
     const app = guarded(roles);
-    app.delete('/tpp', forOperation('removeTpp'), () => assert.fail('it must not get here'));
-    const answer = await app.inject({ method: 'DELETE', url: '/tpp' });
+    app.delete('/tpp/:id', forOperation('removeTpp'), () => assert.fail('it must not get here'));
+    const answer = await app.inject({ method: 'DELETE', url: '/tpp/a' });
     assert.equal(answer.statusCode, 403);
     assert.equal(answer.headers['www-authenticate'], 'Bearer error="insufficient_scope"');
     assert.equal(answer.json().detail, `This needs the role administrator; "alice" has ${roles.join(', ')}.`);

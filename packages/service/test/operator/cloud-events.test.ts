@@ -4,7 +4,8 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
-import { cloudIdentityOf, eventIdOf } from '../../src/operator/cloud-events.ts';
+import { eventIdOf } from '../../src/operator/cloud-event-names.ts';
+import { cloudIdentityOf } from '../../src/operator/cloud-events.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BankEvent, Store } from '../../src/store/store.ts';
 

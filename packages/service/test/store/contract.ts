@@ -1,4 +1,5 @@
 import { describe, type TestContext } from 'node:test';
+import { describeAudit } from './contract-audit.ts';
 import { describeCallbackHealth } from './contract-callback-health.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
@@ -46,6 +47,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describePolling(openFor);
     describeRedelivery(openFor);
     describeRetention(openFor);
+    describeAudit(openFor);
     describeSigningKeys(openFor);
     describeCallbackHealth(openFor);
     describeChanges(openFor);

@@ -96,6 +96,18 @@ describe('migrating', () => {
   });
 });
 
+test('nothing in the audit can be changed, deleted or truncated', async (t) => {
+  const [database, url] = await databaseAt(t);
+  await migrate(database);
+  const store = await openInstance(t, url);
+  await store.audit({ atMs: START_MS, actor: 'ops', action: 'tpp-removed', subject: 'a', detail: {} });
+  const kept = await store.auditEntries(undefined, 10);
+  for (const sql of [`UPDATE audit SET actor = 'somebody'`, 'DELETE FROM audit WHERE id = 1', 'TRUNCATE audit']) {
+    await assert.rejects(server.run(sql, new URL(url).pathname.slice(1)), /the audit is only added to/);
+  }
+  assert.deepEqual(await store.auditEntries(undefined, 10), kept);
+});
+
 describe('an instance', () => {
   test('does not start on an older schema, and says what to do', async (t) => {
     const url = await server.createDatabase();

@@ -242,3 +242,35 @@ test('no statement goes through a whole table of events, notifications or attemp
     'redelivery of one TPP leaves the history of others alone',
   );
 });
+
+test('nothing in the audit can be changed, deleted or replaced, whoever tries', async (t) => {
+  const folder = temporaryFolder();
+  t.after(() => folder.remove());
+  const file = join(folder.path, 'tidings.db');
+  const store = openSqliteStore({ file });
+  for (const subject of ['a', 'b']) {
+    await store.audit({ atMs: START_MS, actor: 'ops', action: 'tpp-removed', subject, detail: {} });
+  }
+  const kept = await store.auditEntries(undefined, 10);
+  await store.close();
+  const database = new DatabaseSync(file);
+  for (const sql of [
+    `UPDATE audit SET actor = 'somebody'`,
+    'DELETE FROM audit',
+    'DELETE FROM audit WHERE id = 1',
+    `INSERT OR REPLACE INTO audit (id, at_ms, actor, action, subject, detail) VALUES (1, 0, 'x', 'x', 'x', '{}')`,
+  ]) {
+    assert.throws(() => database.exec(sql), /the audit is only added to/);
+  }
+  for (const column of ['actor', 'action', 'subject']) {
+    const plan = database.prepare(
+      `EXPLAIN QUERY PLAN SELECT * FROM audit WHERE id < 9 AND ${column} = 'x' ORDER BY id DESC LIMIT 9`,
+    );
+    const details = plan.all().map(({ detail }) => String(detail));
+    assert.deepEqual([details.length, details[0]?.includes(`audit_of_${column}`)], [1, true], details.join());
+  }
+  database.close();
+  const reopened = openSqliteStore({ file });
+  assert.deepEqual(await reopened.auditEntries(undefined, 10), kept);
+  await reopened.close();
+});

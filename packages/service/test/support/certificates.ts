@@ -15,7 +15,14 @@ export interface ServerNames {
   readonly expired?: boolean;
   /** With an RSA key of 1024 bits. */
   readonly weak?: boolean;
+  /** Valid from and until so many days from now, in place of a few hours. */
+  readonly days?: Days;
+  /** For TLS as a client alone. */
+  readonly isForClients?: boolean;
 }
+
+/** From when and until when, in days from now. */
+type Days = readonly [from: number, until: number];
 
 /** An authority that issues server certificates. */
 export interface Authority {
@@ -24,23 +31,23 @@ export interface Authority {
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 
 /** Makes an authority of its own, which nobody trusts yet. */
-export async function makeAuthority(): Promise<Authority> {
+export async function makeAuthority({ days }: { readonly days?: Days } = {}): Promise<Authority> {
   const keys = await makeKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(),
+    ...validity(false, days),
     name: 'CN=Test authority',
     keys,
     signingAlgorithm: ALGORITHM,
     extensions: [new x509.BasicConstraintsExtension(true, 1, true)],
   });
   const issue = async (names: ServerNames = {}): Promise<Keyed> => {
-    const { dns = 'localhost', ip = '127.0.0.1', expired = false, weak = false } = names;
+    const { dns = 'localhost', ip = '127.0.0.1', expired = false, weak = false, isForClients = false } = names;
     const leafKeys = weak ? await makeWeakKeys() : await makeKeys();
     const certificate = await x509.X509CertificateGenerator.create({
-      ...validity(expired),
+      ...validity(expired, names.days),
       subject: 'CN=server',
       issuer: ca.subject,
       publicKey: leafKeys.publicKey,
@@ -51,6 +58,7 @@ export async function makeAuthority(): Promise<Authority> {
           { type: 'ip', value: ip },
           { type: 'dns', value: dns },
         ]),
+        ...(isForClients ? [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])] : []),
       ],
     });
     return { cert: certificate.toString('pem'), key: await pemOf(leafKeys.privateKey) };
@@ -58,12 +66,11 @@ export async function makeAuthority(): Promise<Authority> {
   return { ca: ca.toString('pem'), issue };
 }
 
-function validity(expired = false) {
-  const endMs = expired ? Date.now() - HOUR_MS : Date.now() + HOUR_MS;
+function validity(expired = false, [from, until]: Days = expired ? [-4 / 24, -1 / 24] : [-3 / 24, 1 / 24]) {
   return {
     serialNumber: randomBytes(8).toString('hex'),
-    notBefore: new Date(endMs - 4 * HOUR_MS),
-    notAfter: new Date(endMs),
+    notBefore: new Date(Date.now() + from * DAY_MS),
+    notAfter: new Date(Date.now() + until * DAY_MS),
   };
 }
 

@@ -39,7 +39,13 @@ function cluster(count = 1) {
   });
   const start = () => {
     state.next += 1;
-    return new Statistics({ store, clock, instance: `i${state.next}`, log: { warn: () => (state.warned += 1) } });
+    return new Statistics({
+      store,
+      clock,
+      instance: `i${state.next}`,
+      writeMs: 5000,
+      log: { warn: () => (state.warned += 1) },
+    });
   };
   return { all: Array.from({ length: count }, start), start, clock, kept, state };
 }

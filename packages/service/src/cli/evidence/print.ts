@@ -1,4 +1,4 @@
-import colors from 'picocolors';
+import { colors } from '../colors.ts';
 import { printable } from '../table.ts';
 import { printJson } from '../tpps-print.ts';
 import type { Check } from './check.ts';

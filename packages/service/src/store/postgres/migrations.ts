@@ -1,3 +1,4 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 import { KEYS_SCHEMA } from './migration-keys.ts';
 
@@ -170,8 +171,9 @@ export const MIGRATIONS: readonly Migration[] = [
     oldestCompatible: 1,
     sql: ACTIVITY_SCHEMA,
   },
+  { version: 4, name: 'audit in full, only added to', oldestCompatible: 1, sql: AUDIT_IN_FULL },
   {
-    version: 4,
+    version: 5,
     name: 'announced and withdrawn signing keys, last attempts of each TPP',
     oldestCompatible: 1,
     sql: KEYS_SCHEMA,

@@ -161,26 +161,26 @@ function registering(database: Database, asked: Asked, changes: Changes): Regist
     return result;
   };
   return {
-    putTpp: async (tpp, nowMs) => {
-      await change(tpp.clientId, retargeting.putTpp(tpp, nowMs));
+    putTpp: async (tpp, nowMs, audit) => {
+      await change(tpp.clientId, retargeting.putTpp(tpp, nowMs, audit));
     },
     tpp: (clientId) => findTpp(asked, clientId),
     tpps: (after, limit) => listTpps(asked, after, limit),
-    removeTpp: (clientId, nowMs) => change(clientId, retargeting.removeTpp(clientId, nowMs)),
-    createSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs)),
+    removeTpp: (clientId, nowMs, audit) => change(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
+    createSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs, audit)),
     subscriptionOf: (clientId) => findSubscription(asked, clientId),
-    replaceSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs)),
-    deleteSubscription: (clientId, id, through, nowMs) =>
-      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs)),
-    createCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs)),
+    replaceSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs, audit)),
+    deleteSubscription: (clientId, id, through, nowMs, audit) =>
+      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs, audit)),
+    createCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs, audit)),
     callbackUrlOf: (clientId) => findCallbackUrl(asked, clientId),
-    replaceCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs)),
-    deleteCallbackUrl: (clientId, id, through, nowMs) =>
-      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs)),
+    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit)),
+    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
+      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit)),
   };
 }
 
@@ -245,7 +245,7 @@ function operating(
     dropHistory: (what) => history.drop(what),
     counts: () => countsOf(database),
     audit: (entry) => database.transaction((transaction) => addAudit(transaction, entry)),
-    auditEntries: (before, limit) => auditEntries(database, before, limit),
+    auditEntries: (before, limit, filter) => auditEntries(database, before, limit, filter),
   };
 }
 

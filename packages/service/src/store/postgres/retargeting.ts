@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiVersion } from '@tidings/protocol';
-import type { AuditEntry, CallbackUrlToStore, ChangeResult, SubscriptionToStore, Tpp } from '../store.ts';
+import type {
+  AuditEntry,
+  AuditOf,
+  CallbackUrlToStore,
+  ChangeResult,
+  StoredCallbackUrl,
+  StoredSubscription,
+  SubscriptionToStore,
+  Tpp,
+} from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { endWaits, fenceLeased, withdrawAll } from './moves.ts';
@@ -36,10 +45,11 @@ export class Retargeting {
   }
 
   /** @returns whether deliveries are affected */
-  putTpp(tpp: Tpp, nowMs: number): Promise<boolean> {
+  putTpp(tpp: Tpp, nowMs: number, audit?: AuditOf<Tpp>): Promise<boolean> {
     return this.#changing(tpp.clientId, nowMs, async (change) => {
       const { transaction, clientId } = change;
       const before = await findTpp(transaction, clientId);
+      await keep(change, audit, () => Promise.resolve(before));
       await putTpp(transaction, tpp);
       const { isMoved, callbackUrl } = await retarget(change);
       if (!isMoved) {
@@ -52,37 +62,57 @@ export class Retargeting {
     });
   }
 
-  removeTpp(clientId: string, nowMs: number): Promise<boolean> {
-    return this.#changing(clientId, nowMs, async ({ transaction }) => {
+  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): Promise<boolean> {
+    return this.#changing(clientId, nowMs, async (change) => {
+      const { transaction } = change;
+      const before = await findTpp(transaction, clientId);
+      if (before !== undefined) await keep(change, audit, () => Promise.resolve(before));
       await withdrawAll(transaction, clientId, nowMs);
       return removeTpp(transaction, clientId);
     });
   }
 
-  createSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<'created' | 'exists'> {
+  createSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<'created' | 'exists'> {
     return this.#changing(subscription.clientId, nowMs, async (change) => {
       if ((await findSubscription(change.transaction, change.clientId)) !== undefined) return 'exists';
+      await keep(change, audit, () => Promise.resolve(undefined));
       await putSubscription(change.transaction, subscription);
       await replaced(change);
       return 'created';
     });
   }
 
-  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): Promise<ChangeResult> {
+  replaceSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<ChangeResult> {
     const { clientId, eventSubscriptionId: id, apiVersion: through } = subscription;
     return this.#changing(clientId, nowMs, async (change) => {
       const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
       if (found !== 'changed') return found;
+      await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
       await putSubscription(change.transaction, subscription);
       await replaced(change);
       return found;
     });
   }
 
-  deleteSubscription(clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult> {
+  deleteSubscription(
+    clientId: string,
+    id: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): Promise<ChangeResult> {
     return this.#changing(clientId, nowMs, async (change) => {
       const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
       if (found !== 'changed') return found;
+      await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
       await withdrawAll(change.transaction, clientId, nowMs);
       await change.transaction.query('DELETE FROM event_subscription WHERE client_id = $1', [clientId]);
       await replaced(change);
@@ -90,31 +120,48 @@ export class Retargeting {
     });
   }
 
-  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<'created' | 'exists'> {
+  createCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<'created' | 'exists'> {
     return this.#changing(callbackUrl.clientId, nowMs, async (change) => {
       if ((await findCallbackUrl(change.transaction, change.clientId)) !== undefined) return 'exists';
+      await keep(change, audit, () => Promise.resolve(undefined));
       await putCallbackUrl(change.transaction, callbackUrl);
       if (!(await isSuperseded(change))) await replaced(change);
       return 'created';
     });
   }
 
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): Promise<ChangeResult> {
+  replaceCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult> {
     const { clientId, callbackUrlId: id, apiVersion: through } = callbackUrl;
     return this.#changing(clientId, nowMs, async (change) => {
       const found = await mayChange(change.transaction, 'callback_url', { id, clientId, through });
       if (found !== 'changed') return found;
+      await keep(change, audit, () => findCallbackUrl(change.transaction, change.clientId));
       await putCallbackUrl(change.transaction, callbackUrl);
       if (!(await isSuperseded(change))) await replaced(change);
       return found;
     });
   }
 
-  deleteCallbackUrl(clientId: string, id: string, through: ApiVersion, nowMs: number): Promise<ChangeResult> {
+  deleteCallbackUrl(
+    clientId: string,
+    id: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): Promise<ChangeResult> {
     return this.#changing(clientId, nowMs, async (change) => {
       const { transaction } = change;
       const found = await mayChange(transaction, 'callback_url', { id, clientId, through });
       if (found !== 'changed') return found;
+      await keep(change, audit, () => findCallbackUrl(transaction, change.clientId));
       await transaction.query('DELETE FROM callback_url WHERE client_id = $1', [clientId]);
       if (await isSuperseded(change)) return found;
       await withdrawAll(transaction, clientId, nowMs);
@@ -141,6 +188,15 @@ export class Retargeting {
       isBulk: true,
     });
   }
+}
+
+/** Of a change that is about to be made. */
+async function keep<T>(
+  { transaction }: Change,
+  audit: AuditOf<T> | undefined,
+  before: () => Promise<T | undefined>,
+): Promise<void> {
+  if (audit !== undefined) await addAudit(transaction, audit(await before()));
 }
 
 const REVISED = `revision = nextval('target_revision')`;

@@ -1,3 +1,4 @@
+import { BY_SERVICE } from '../audit.ts';
 import type { Retention } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
@@ -42,7 +43,7 @@ export function expireAwaiting(
       const [row] = await transaction.query(EXPIRE, [publishedBeforeMs, limit, nowMs]);
       const count = row === undefined ? 0 : whole(row, 'count');
       const detail = { count, publishedBeforeMs };
-      const entry = { atMs: nowMs, actor: 'tidings', action: 'expire', subject: 'notifications', detail };
+      const entry = { ...BY_SERVICE, atMs: nowMs, action: 'expire', subject: 'notifications', detail };
       if (count > 0) await addAudit(transaction, entry);
       return count;
     },

@@ -5,14 +5,15 @@ import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { MIGRATIONS } from './schema.ts';
 
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
-const SQLITE_BUSY = 5;
+/** Another process has the file locked. */
+export const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 // The default of 2 MiB holds less than the indexes of a busy store.
 const CACHE_KIB = 16_384;
 // 8 MiB of log: a checkpoint stops everything, for as long as this takes to write. More gave no throughput.
 const CHECKPOINT_PAGES = 2_000;
-// Marks a file as a store of Tidings: "Tdng" in ASCII.
-const APPLICATION_ID = 0x54_64_6e_67;
+/** Marks a file as a store of Tidings: "Tdng" in ASCII. */
+export const APPLICATION_ID = 0x54_64_6e_67;
 
 /**
  * Opens a store file for this process alone, makes it if it does not exist, and brings it to the newest schema. WAL with

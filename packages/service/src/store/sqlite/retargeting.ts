@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiVersion } from '@tidings/protocol';
-import type { AuditEntry, CallbackUrlToStore, ChangeResult, SubscriptionToStore, Tpp } from '../store.ts';
+import type {
+  AuditEntry,
+  AuditOf,
+  CallbackUrlToStore,
+  ChangeResult,
+  StoredCallbackUrl,
+  StoredSubscription,
+  SubscriptionToStore,
+  Tpp,
+} from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
@@ -28,9 +37,10 @@ export class Retargeting {
   }
 
   /** @returns whether deliveries are affected */
-  putTpp(tpp: Tpp): boolean {
+  putTpp(tpp: Tpp, audit?: AuditOf<Tpp>): boolean {
     const { registrations, states } = this.#parts;
     const { clientId } = tpp;
+    this.#keep(audit, () => registrations.tpp(clientId));
     const before = registrations.targetOf(clientId);
     registrations.putTpp(tpp);
     const after = registrations.targetOf(clientId);
@@ -40,59 +50,90 @@ export class Retargeting {
     return true;
   }
 
-  removeTpp(clientId: string, nowMs: number): boolean {
+  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): boolean {
     const { registrations, states } = this.#parts;
+    const before = registrations.tpp(clientId);
+    if (before !== undefined) this.#keep(audit, () => before);
     this.#withdraw(clientId, nowMs);
     states.remove(clientId);
     return registrations.removeTpp(clientId);
   }
 
-  createSubscription(subscription: SubscriptionToStore, nowMs: number): 'created' | 'exists' {
+  createSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): 'created' | 'exists' {
     const { registrations } = this.#parts;
     if (registrations.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
+    this.#keep(audit, () => undefined);
     this.#replacing(subscription.clientId, nowMs, () => registrations.putSubscription(subscription));
     return 'created';
   }
 
-  replaceSubscription(subscription: SubscriptionToStore, nowMs: number): ChangeResult {
+  replaceSubscription(
+    subscription: SubscriptionToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): ChangeResult {
     const { registrations } = this.#parts;
     const { clientId, eventSubscriptionId, apiVersion } = subscription;
     const found = registrations.mayChangeSubscription(eventSubscriptionId, clientId, apiVersion);
-    if (found === 'changed') {
-      this.#replacing(clientId, nowMs, () => registrations.putSubscription(subscription));
-    }
+    if (found !== 'changed') return found;
+    this.#keep(audit, () => registrations.subscriptionOf(clientId));
+    this.#replacing(clientId, nowMs, () => registrations.putSubscription(subscription));
     return found;
   }
 
-  deleteSubscription(clientId: string, id: string, through: ApiVersion, nowMs: number): ChangeResult {
+  deleteSubscription(
+    clientId: string,
+    id: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredSubscription>,
+  ): ChangeResult {
     const { registrations } = this.#parts;
     const found = registrations.mayChangeSubscription(id, clientId, through);
     if (found !== 'changed') return found;
+    this.#keep(audit, () => registrations.subscriptionOf(clientId));
     this.#withdraw(clientId, nowMs);
     this.#replacing(clientId, nowMs, () => registrations.deleteSubscription(clientId));
     return found;
   }
 
-  createCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): 'created' | 'exists' {
+  createCallbackUrl(
+    callbackUrl: CallbackUrlToStore,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): 'created' | 'exists' {
     const { registrations } = this.#parts;
     if (registrations.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
+    this.#keep(audit, () => undefined);
     this.#changingCallbackUrl(callbackUrl.clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
     return 'created';
   }
 
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number): ChangeResult {
+  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number, audit?: AuditOf<StoredCallbackUrl>): ChangeResult {
     const { registrations } = this.#parts;
     const { clientId, callbackUrlId, apiVersion } = callbackUrl;
     const found = registrations.mayChangeCallbackUrl(callbackUrlId, clientId, apiVersion);
-    if (found === 'changed')
-      this.#changingCallbackUrl(clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
+    if (found !== 'changed') return found;
+    this.#keep(audit, () => registrations.callbackUrlOf(clientId));
+    this.#changingCallbackUrl(clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
     return found;
   }
 
-  deleteCallbackUrl(clientId: string, id: string, through: ApiVersion, nowMs: number): ChangeResult {
+  deleteCallbackUrl(
+    clientId: string,
+    id: string,
+    through: ApiVersion,
+    nowMs: number,
+    audit?: AuditOf<StoredCallbackUrl>,
+  ): ChangeResult {
     const { registrations } = this.#parts;
     const found = registrations.mayChangeCallbackUrl(id, clientId, through);
     if (found !== 'changed') return found;
+    this.#keep(audit, () => registrations.callbackUrlOf(clientId));
     if (registrations.subscriptionOf(clientId) === undefined) this.#withdraw(clientId, nowMs);
     this.#changingCallbackUrl(clientId, nowMs, () => registrations.deleteCallbackUrl(clientId));
     return found;
@@ -105,6 +146,11 @@ export class Retargeting {
     else states.probeNow(clientId, nowMs);
     this.#parts.audit.add(audit);
     return true;
+  }
+
+  /** Of a change that is about to be made. */
+  #keep<T>(audit: AuditOf<T> | undefined, before: () => T | undefined): void {
+    if (audit !== undefined) this.#parts.audit.add(audit(before()));
   }
 
   /** A callback URL is responsive again: the retry policy begins anew for all that is awaiting. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { BY_SERVICE } from '../audit.ts';
 import type { Retention } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
@@ -53,7 +54,7 @@ export class RetentionTables {
     }
     if (count === 0) return 0;
     const detail = { count, publishedBeforeMs };
-    this.#audit.add({ atMs: nowMs, actor: 'tidings', action: 'expire', subject: 'notifications', detail });
+    this.#audit.add({ ...BY_SERVICE, atMs: nowMs, action: 'expire', subject: 'notifications', detail });
     return count;
   }
 

@@ -1,3 +1,4 @@
+import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 import { SCHEMA_KEYS } from './schema-keys.ts';
@@ -116,6 +117,8 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX settled_of_client ON settled (client_id)',
   // What is looked at while it runs, and counted.
   SCHEMA_ACTIVITY,
+  // Who changed what, in full, and never taken back.
+  AUDIT_IN_FULL,
   // Signing keys that are announced and withdrawn; how callback URLs fared lately.
   SCHEMA_KEYS,
 ];

@@ -140,35 +140,35 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
   return {
-    putTpp: async (tpp) => {
+    putTpp: async (tpp, _nowMs, audit) => {
       await change(
         tpp.clientId,
-        () => retargeting.putTpp(tpp),
+        () => retargeting.putTpp(tpp, audit),
         (affects) => affects,
       );
     },
     tpp: (clientId) => read(() => registrations.tpp(clientId)),
     tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
-    removeTpp: (clientId, nowMs) =>
+    removeTpp: (clientId, nowMs, audit) =>
       change(
         clientId,
-        () => retargeting.removeTpp(clientId, nowMs),
+        () => retargeting.removeTpp(clientId, nowMs, audit),
         (removed) => removed,
       ),
-    createSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs), isChanged),
+    createSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs, audit), isChanged),
     subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
-    replaceSubscription: (subscription, nowMs) =>
-      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs), isChanged),
-    deleteSubscription: (clientId, id, through, nowMs) =>
-      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs), isChanged),
-    createCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs), isChanged),
+    replaceSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs, audit), isChanged),
+    deleteSubscription: (clientId, id, through, nowMs, audit) =>
+      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit), isChanged),
+    createCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged),
     callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
-    replaceCallbackUrl: (callbackUrl, nowMs) =>
-      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs), isChanged),
-    deleteCallbackUrl: (clientId, id, through, nowMs) =>
-      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs), isChanged),
+    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit), isChanged),
+    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
+      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit), isChanged),
   };
 }
 
@@ -233,7 +233,7 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
     dropHistory: (what) => writes.run(() => retention.drop(what)),
     counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
     audit: (entry) => writes.run(() => audit.add(entry)),
-    auditEntries: (before, limit) => read(() => audit.list(before, limit)),
+    auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
   };
 }
 

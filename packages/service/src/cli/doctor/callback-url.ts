@@ -1,0 +1,117 @@
+import { checkCallbackUrl as refusalOf } from '@tidings/protocol';
+import { systemErrorCode } from '../../base/start-up-error.ts';
+import { createAddressGuard, ForbiddenAddressError } from '../../net/address-guard.ts';
+import { classifyFailure } from '../../net/failure.ts';
+import { createResolveHost } from '../../net/resolve-host.ts';
+import { readCertificates } from '../../trust/files.ts';
+import { handshake } from './connect.ts';
+import { dayOf, type Examination, type Finding, fault, ok, warning } from './finding.ts';
+import { isReadable } from './settings.ts';
+
+const CHECK = 'callback URL';
+const EXAMPLE = 'https://tpp.example/open-banking/v4.0/event-notifications';
+const HTTPS_PORT = 443;
+const DAY_MS = 86_400_000;
+const RENEW_DAYS = 30;
+
+/** A callback URL that was named: it may be registered, leads to where it may, and does TLS. Nothing is sent to it. */
+export async function checkCallbackUrl(examination: Examination): Promise<readonly Finding[]> {
+  const { callbackUrl, config } = examination;
+  if (callbackUrl === undefined) return [];
+  const why = refusalOf(callbackUrl, 'v4.0') && refusalOf(callbackUrl, 'v3.1');
+  if (why !== undefined) {
+    return [fault(CHECK, `${callbackUrl} cannot be registered: it ${why}.`, `Ask the TPP for one such as ${EXAMPLE}`)];
+  }
+  const off = config.realTime.isOffered
+    ? []
+    : [
+        warning(
+          CHECK,
+          '"realTime.isOffered" is false: nothing is sent to callback URLs.',
+          'Set it to true to deliver.',
+        ),
+      ];
+  const url = new URL(callbackUrl);
+  const led = await whereTo(url, examination);
+  if (!Array.isArray(led)) return [...off, led];
+  return [...off, ...(await checkTls(url, led, examination))];
+}
+
+/** @returns the addresses; empty: a proxy looks them up. Or what is wrong */
+async function whereTo({ hostname }: URL, { config, resolveHost }: Examination): Promise<string[] | Finding> {
+  const { callbackAddressesAllowed: allowed, dnsServers: servers, dnsTimeoutMs: timeoutMs, proxyUrl } = config.delivery;
+  const guard = createAddressGuard({ allowed, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
+  try {
+    if (proxyUrl === undefined) return (await guard.addressesOf(hostname)).map(({ address }) => address);
+    guard.checkHost(hostname);
+    return [];
+  } catch (error) {
+    if (error instanceof ForbiddenAddressError) {
+      const what = `${hostname} leads to an address that callback URLs may not have (${error.code.split(' ').slice(1).join(' ')}).`;
+      const remedy =
+        'Ask the TPP for a public host; one in your own networks is allowed by "delivery.callbackAddressesAllowed".';
+      return fault(CHECK, what, remedy);
+    }
+    const code = systemErrorCode(error);
+    if (code?.startsWith('DNS_') !== true) throw error;
+    const remedy = 'Check the host with the TPP, and the DNS of this machine or "delivery.dnsServers".';
+    return fault(CHECK, `${hostname} cannot be looked up (${code.slice('DNS_'.length)}).`, remedy);
+  }
+}
+
+async function checkTls(
+  { hostname, port }: URL,
+  addresses: readonly string[],
+  { config, clock }: Examination,
+): Promise<readonly Finding[]> {
+  const [host] = addresses;
+  const { proxyUrl, timeoutMs } = config.delivery;
+  if (host === undefined) return [ok(CHECK, `${hostname} is allowed; the way through ${proxyUrl} was not tried.`)];
+  const ca = rootsOf(config.delivery.caFile);
+  if (ca === 'unusable') return [];
+  const name = hostname.replace(/^\[|\]$/g, '');
+  const shaken = await handshake({ host, port: port === '' ? HTTPS_PORT : Number(port), name, ca, timeoutMs, clock });
+  if (shaken.kind === 'failed') {
+    const { errorClass, detail } = classifyFailure(shaken.error);
+    return [
+      fault(
+        CHECK,
+        `${hostname}, at ${host}, cannot be reached over TLS (${errorClass}: ${detail}).`,
+        REMEDIES[errorClass],
+      ),
+    ];
+  }
+  const { protocol, certificate } = shaken;
+  const leftMs = (certificate?.validToDate.getTime() ?? Number.POSITIVE_INFINITY) - clock.nowMs();
+  const reached = ok(
+    CHECK,
+    `${hostname} leads to ${addresses.join(', ')}, is allowed, and speaks ${protocol} with a certificate that is trusted.`,
+  );
+  if (certificate === undefined || leftMs >= RENEW_DAYS * DAY_MS) return [reached];
+  const what = `The certificate of ${hostname} expires on ${dayOf(certificate.validToDate)}.`;
+  return [reached, warning(CHECK, what, 'Tell the TPP; deliveries fail from then on.')];
+}
+
+const NOT_THERE = 'Ask the TPP whether it runs, and let your firewall pass it.';
+const NOT_TRUSTED =
+  'Ask the TPP for a certificate that leads to the roots of "delivery.caFile" and has the host as a name, or add its root there.';
+const REMEDIES = {
+  dns: NOT_THERE,
+  'forbidden-address': NOT_THERE,
+  connect: NOT_THERE,
+  tls: NOT_TRUSTED,
+  timeout: NOT_THERE,
+  reset: NOT_THERE,
+  oversized: NOT_THERE,
+  malformed: NOT_THERE,
+} as const;
+
+function rootsOf(file: string | undefined): string | undefined | 'unusable' {
+  if (file === undefined) return undefined;
+  if (!isReadable(file)) return 'unusable';
+  try {
+    return readCertificates('delivery.caFile', file);
+  } catch {
+    return 'unusable';
+  }
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { request } from 'undici';
+import { listen } from '../../base/listen.ts';
+import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
+import { classifyFailure } from '../../net/failure.ts';
+import { certificatesIn } from '../../trust/files.ts';
+import { handshake } from './connect.ts';
+import { type Examination, type Finding, ok, refusal, warning } from './finding.ts';
+import { isReadable } from './settings.ts';
+
+/** Time that whoever holds a port is given to show what it is. */
+const ANSWER_MS = 3000;
+const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** What was found out about the listeners. */
+export interface Listeners {
+  readonly findings: readonly Finding[];
+  /** A Tidings with this configuration runs, as far as its ports tell. */
+  readonly isRunning: boolean;
+}
+
+/** Ports are free, or held by a Tidings that runs. A port that is free is held for a moment. */
+export async function checkListeners(examination: Examination): Promise<Listeners> {
+  const found = await Promise.all((['api', 'operator'] as const).map((section) => checkListener(section, examination)));
+  return { findings: found.map(({ finding }) => finding), isRunning: found.some(({ isRunning }) => isRunning) };
+}
+
+type Section = 'api' | 'operator';
+type Found = { readonly finding: Finding; readonly isRunning: boolean };
+
+async function checkListener(section: Section, examination: Examination): Promise<Found> {
+  const { host, port } = examination.config[section];
+  const where = `port ${port} of ${host} ("${section}")`;
+  if (port === 0) return { finding: ok('listeners', `"${section}" takes any free port.`), isRunning: false };
+  try {
+    await holdForAMoment(section, { host, port });
+    return { finding: ok('listeners', `${where[0]?.toUpperCase()}${where.slice(1)} is free.`), isRunning: false };
+  } catch (error) {
+    if (error instanceof StartUpError && systemErrorCode(error.cause) === 'EADDRINUSE') {
+      const holder = await holderOf(section, examination);
+      return { finding: findingOf(holder, where, error), isRunning: holder === 'tidings' };
+    }
+    return {
+      finding: refusal('listeners', error, `Correct "${section}.host" and "${section}.port".`),
+      isRunning: false,
+    };
+  }
+}
+
+async function holdForAMoment(section: Section, address: { host: string; port: number }): Promise<void> {
+  const server = createServer();
+  const listening = ({ host, port }: { host: string; port: number }) =>
+    new Promise<string>((resolve, reject) => {
+      server.once('error', reject).listen({ host, port, exclusive: true }, () => resolve(host));
+    });
+  await listen({ server, listen: listening }, section, address);
+  await new Promise((resolve) => server.close(resolve));
+}
+
+type Holder = 'tidings' | 'other-certificate' | 'other';
+
+function findingOf(holder: Holder, where: string, inUse: StartUpError): Finding {
+  const Where = `${where[0]?.toUpperCase()}${where.slice(1)}`;
+  if (holder === 'tidings') return ok('listeners', `${Where} is held by a Tidings that runs.`);
+  if (holder === 'other') return refusal('listeners', inUse, 'Stop what uses it.');
+  const what = `${Where} is held by something that shows another certificate than the configured one.`;
+  const remedy =
+    'If it is Tidings, send it SIGHUP, so that it takes the renewed certificate; otherwise stop what uses the port.';
+  return warning('listeners', what, remedy);
+}
+
+async function holderOf(section: Section, { config, clock }: Examination): Promise<Holder> {
+  const { host: bound, port, tls } = config[section];
+  const host = WILDCARDS[bound] ?? bound;
+  if (tls === undefined) return (await answersAsTidings(section, host, port)) ? 'tidings' : 'other';
+  if (!isReadable(tls.certificateFile)) return 'other-certificate';
+  const ca = readFileSync(tls.certificateFile, 'utf8');
+  // Only who has our key can do this handshake: what leads elsewhere, or is nothing like TLS, fails.
+  const name = nameIn(ca) ?? host;
+  const shaken = await handshake({ host, port, name, ca, isCaEnough: true, timeoutMs: ANSWER_MS, clock });
+  if (shaken.kind === 'connected') return 'tidings';
+  const { errorClass, detail } = classifyFailure(shaken.error);
+  return errorClass === 'tls' && !/EPROTO|SSL/.test(detail) ? 'other-certificate' : 'other';
+}
+
+/** A name that the certificate has, so that only whose it is matters. */
+function nameIn(pem: string): string | undefined {
+  try {
+    const [leaf] = certificatesIn(pem);
+    return /(?:DNS|IP Address):([^,\s]+)/.exec(leaf?.subjectAltName ?? '')?.[1]?.replace(/^\*/, 'any');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without TLS: by what every answer of the TPP-facing listener carries, and by what anybody may ask the other. */
+async function answersAsTidings(section: Section, host: string, port: number): Promise<boolean> {
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    const path = section === 'operator' ? '/livez' : '/';
+    const answer = await request(`${origin}${path}`, { headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
+    const text = await answer.body.text();
+    return section === 'operator' ? text === '{"status":"alive"}' : 'x-fapi-interaction-id' in answer.headers;
+  } catch {
+    return false;
+  }
+}

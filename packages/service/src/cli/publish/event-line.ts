@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
+import { eventIdOf } from '../../operator/cloud-event-names.ts';
+
+/** A line as it stands in the file. */
+export interface RawLine {
+  /** From 1. */
+  readonly number: number;
+  /** Without its end. */
+  readonly bytes: Uint8Array;
+}
+
+/** What is wrong with a line. */
+export interface BadLine extends RawLine {
+  readonly kind: 'bad';
+  /** The field that is wrong; undefined: the line as a whole. */
+  readonly field?: string;
+  /** A sentence: what is wrong, and what to do. */
+  readonly why: string;
+}
+
+/** A line with an event in it, which nobody has checked yet. */
+export interface EventLine extends RawLine {
+  readonly kind: 'event' | 'cloud-event';
+  /** The id that the service will know the event by; undefined where it will refuse it anyway. */
+  readonly eventId: string | undefined;
+  /** What is sent for it. */
+  readonly sent: Uint8Array;
+}
+
+const DERIVED_HEX_CHARACTERS = 40;
+
+/** Reads a line as far as it must be known to be sent: the service checks the rest. */
+export function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | BadLine {
+  const value = parse(line.bytes);
+  if (typeof value === 'string') return { ...line, kind: 'bad', why: `The line ${value}.` };
+  const kind = Object.hasOwn(value, 'specversion') ? 'cloud-event' : 'event';
+  // A CloudEvent whose id is null has none.
+  if (value['id'] !== undefined && value['id'] !== null) {
+    return { ...line, kind, eventId: idOf(value, kind), sent: line.bytes };
+  }
+  if (!areIdsDerived) {
+    const why = 'id is missing; give each event an id of its own, or let --derive-ids make it';
+    return { ...line, kind: 'bad', field: 'id', why: `${why}.` };
+  }
+  const whole = { ...value, id: derivedId(line) };
+  return { ...line, kind, eventId: idOf(whole, kind), sent: new TextEncoder().encode(JSON.stringify(whole)) };
+}
+
+/** The same line at the same place of a file has the same id. */
+function derivedId({ number, bytes }: RawLine): string {
+  const hex = createHash('sha256').update(`${number}\n`).update(bytes).digest('hex');
+  return `line-${number}-${hex.slice(0, DERIVED_HEX_CHARACTERS)}`;
+}
+
+/** @returns what is wrong, when it is no object */
+function parse(bytes: Uint8Array): Record<string, unknown> | string {
+  try {
+    const value = parseStrictJson(bytes);
+    return isJsonObject(value) ? value : 'must be one event, which is a JSON object; write one event a line';
+  } catch (error) {
+    if (error instanceof StrictJsonError) return `${error.message}; write one event a line`;
+    throw error;
+  }
+}
+
+function idOf({ id, source }: Record<string, unknown>, kind: EventLine['kind']): string | undefined {
+  if (typeof id !== 'string') return undefined;
+  if (kind === 'event') return id;
+  return typeof source === 'string' ? eventIdOf({ source, id }) : undefined;
+}

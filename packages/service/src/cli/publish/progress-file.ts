@@ -1,0 +1,74 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { type Static, Type } from 'typebox';
+import { systemErrorCode } from '../../base/start-up-error.ts';
+import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
+
+const whole = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** How far a file is published. */
+export const Progress = Type.Object(
+  {
+    version: Type.Literal(1),
+    /** To which service. */
+    operatorUrl: Type.String(),
+    /** All before it is published, or rejected. */
+    offsetBytes: whole,
+    lines: whole,
+    /** Of all bytes before it. */
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    /** Where rejected lines are written to, and how much of it belongs to what is before the offset. */
+    rejected: Type.Optional(Type.Object({ file: Type.String(), bytes: whole }, { additionalProperties: false })),
+  },
+  { additionalProperties: false },
+);
+export type Progress = Static<typeof Progress>;
+
+const shapeProgress = shapeOf(Progress);
+
+/** Where the progress of a file is kept. */
+export function progressFileOf(file: string): string {
+  return `${file}.tidings-progress`;
+}
+
+/** @returns undefined when there is none @throws {CliError} when it cannot be made sense of */
+export function readProgress(file: string): Progress | undefined {
+  const path = progressFileOf(file);
+  const remedy = 'remove it, or begin anew with --restart: what was published already is not published twice';
+  try {
+    const shaped = shapeProgress(parseStrictJson(readFileSync(path)));
+    if (shaped.ok) return shaped.value;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT') return undefined;
+    if (code !== undefined) throw new CliError(EXIT_CONFIGURATION, `The file ${path} cannot be read (${code}).`);
+    if (!(error instanceof StrictJsonError)) throw error;
+  }
+  throw new CliError(EXIT_CONFIGURATION, `The file ${path} is no progress of this version; ${remedy}.`);
+}
+
+/** Replaces it atomically: whoever reads it finds the old or the new one, whole. @throws {CliError} */
+export function writeProgress(file: string, progress: Progress): void {
+  const path = progressFileOf(file);
+  // The same name each time, so that a crash leaves no more than one behind.
+  const next = `${path}.new`;
+  try {
+    const handle = openSync(next, 'w', 0o600);
+    try {
+      writeSync(handle, `${JSON.stringify(progress)}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(next, path);
+  } catch (error) {
+    const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
+    const remedy = 'publish from a folder that can be written to, or through standard input, which keeps none';
+    throw new CliError(EXIT_FAILED, `The progress file ${path} ${why}; ${remedy}.`);
+  }
+}
+
+/** All is published. */
+export function removeProgress(file: string): void {
+  for (const path of [progressFileOf(file), `${progressFileOf(file)}.new`]) rmSync(path, { force: true });
+}

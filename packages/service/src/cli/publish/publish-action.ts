@@ -1,0 +1,169 @@
+import { resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { systemClock } from '../../base/clock.ts';
+import { untilSignal } from '../../base/signals.ts';
+import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
+import type { OperatorClient } from '../operator-client.ts';
+import { withOperatorClient } from '../operator-flags.ts';
+import type { PublishFlags } from '../publish.ts';
+import { readBatches, type Start } from './batches.ts';
+import { createDisplay, type Display } from './display.ts';
+import type { BadLine } from './event-line.ts';
+import { type Input, openInput, startOf } from './input.ts';
+import { type Progress, readProgress, removeProgress } from './progress-file.ts';
+import { RejectedFile } from './rejected-file.ts';
+import { publishAll } from './run.ts';
+import { createSaver, type Saver } from './saver.ts';
+import { Sender } from './send.ts';
+import { printSummary, printSummaryJson, type Summary } from './summary.ts';
+
+/** How long what is under way may take after Ctrl-C. */
+const INTERRUPT_GRACE_MS = 10_000;
+const BAD_LINES_SAID_MAX = 20;
+const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Everything that a run works with. */
+interface Parts {
+  readonly flags: PublishFlags;
+  readonly input: Input;
+  readonly start: Start;
+  readonly saver: Saver;
+  readonly display: Display;
+}
+
+/** `tidings publish` */
+export async function publish(file: string, flags: PublishFlags): Promise<void> {
+  if (flags.continue === true && flags.rejected === undefined) {
+    const remedy = 'name a file for the lines that are left out with --rejected';
+    throw new CliError(EXIT_CONFIGURATION, `--continue loses lines; ${remedy}.`);
+  }
+  if (flags.continue !== true && flags.rejected !== undefined) {
+    throw new CliError(EXIT_CONFIGURATION, 'Without --continue no line is rejected; leave out --rejected, or add it.');
+  }
+  const input = openInput(file);
+  await withOperatorClient(flags, async (client) => {
+    const operatorUrl = new URL(flags.operatorUrl).origin;
+    const progress = input.file === undefined || flags.restart === true ? undefined : readProgress(input.file);
+    const start = startOf(input, progress, operatorUrl);
+    const rejected = openRejected(flags, progress);
+    const saver = createSaver({ file: input.file, operatorUrl, rejected, start, clock: systemClock });
+    const display = createDisplay({
+      ...{ stream: process.stderr, clock: systemClock, sizeBytes: input.sizeBytes },
+      startBytes: start.offsetBytes,
+    });
+    if (input.file === undefined) {
+      const again = 'should this be broken off, send all of it again: nothing is published twice';
+      display.say(`Of ${input.name} no progress is kept; ${again}.`);
+    }
+    try {
+      await run(client, { flags, input, start, saver, display });
+    } finally {
+      display.end();
+      rejected?.close();
+    }
+  });
+}
+
+/** Goes on behind what the earlier run wrote there, when it is the same file. */
+function openRejected({ rejected: file }: PublishFlags, progress: Progress | undefined): RejectedFile | undefined {
+  if (file === undefined) return undefined;
+  const before = progress?.rejected;
+  return new RejectedFile(file, before?.file === resolve(file) ? before.bytes : undefined);
+}
+
+async function run(client: OperatorClient, parts: Parts): Promise<void> {
+  const { flags, input, start, saver, display } = parts;
+  const reading = new AbortController();
+  const sending = new AbortController();
+  const brokenOff = new AbortController();
+  const ending = endAtSignal({ reading, sending, brokenOff });
+  const bad = noteBadLines(input, display);
+  const beganMs = systemClock.monotonicMs();
+  const sender = new Sender({
+    ...{ client, clock: systemClock, halted: sending.signal, brokenOff: brokenOff.signal },
+    isContinuing: flags.continue === true,
+    onWait: (seconds, why) => display.say(`Waiting ${seconds} s: ${why}`),
+    onPublished: ({ published }) => display.update(published, saver.position().offsetBytes),
+    onBadLine: bad.note,
+  });
+  const stream = addAbortSignal(reading.signal, input.read(start.offsetBytes));
+  const isPromptly = input.file === undefined;
+  const options = { linesMax: flags.batch, areIdsDerived: flags.deriveIds === true, isPromptly };
+  const ended = await publishAll({
+    ...{ batches: readBatches(stream, start, options), sender, inFlightMax: flags.inFlight, reading, sending },
+    onDone: (end, sent) => saver.done(end, sent),
+  }).then(
+    (isDone) => ({ isDone, error: undefined }),
+    (error: unknown) => ({ isDone: false, error }),
+  );
+  ending.stop();
+  // Where nothing is published there is nothing to go on from.
+  const isOver = ended.isDone || saver.position().offsetBytes === 0;
+  if (isOver && input.file !== undefined) removeProgress(input.file);
+  else saver.save();
+  display.update(sender.tally.published, saver.position().offsetBytes);
+  display.end();
+  const signal = ending.signal();
+  const summary: Summary = {
+    state: stateOf(ended, signal),
+    input: input.name,
+    ...{ fromLine: start.lines + 1, lines: saver.position().lines, tally: sender.tally },
+    ...{ rejected: saver.rejected(), badLines: bad.lines },
+    durationMs: Math.round(systemClock.monotonicMs() - beganMs),
+  };
+  if (flags.json === true) printSummaryJson(summary);
+  else printSummary(summary);
+  if (!ended.isDone) sayHowToGoOn(summary, input);
+  if (ended.error !== undefined) throw ended.error;
+  if (signal !== undefined && !ended.isDone) process.exitCode = EXIT_OF_SIGNAL[signal];
+  else if (bad.lines.length > 0) process.exitCode = EXIT_FAILED;
+}
+
+function stateOf(ended: { isDone: boolean; error: unknown }, signal: string | undefined): Summary['state'] {
+  if (ended.isDone) return 'done';
+  if (ended.error !== undefined) return 'failed';
+  return signal === undefined ? 'stopped' : 'interrupted';
+}
+
+/** The first Ctrl-C lets what is under way end, for a while; the second ends the process. */
+function endAtSignal(ends: Readonly<Record<'reading' | 'sending' | 'brokenOff', AbortController>>) {
+  let got: keyof typeof EXIT_OF_SIGNAL | undefined;
+  let cancel: (() => void) | undefined;
+  let isOver = false;
+  void untilSignal().then((signal) => {
+    if (isOver) return;
+    got = signal === 'SIGTERM' ? signal : 'SIGINT';
+    ends.reading.abort();
+    ends.sending.abort();
+    cancel = systemClock.after(INTERRUPT_GRACE_MS, () => ends.brokenOff.abort());
+  });
+  return {
+    signal: () => got,
+    stop: () => {
+      isOver = true;
+      cancel?.();
+    },
+  };
+}
+
+function noteBadLines(input: Input, display: Display): { note: (line: BadLine) => void; lines: readonly BadLine[] } {
+  const lines: BadLine[] = [];
+  return {
+    lines,
+    note: (line) => {
+      if (lines.length === BAD_LINES_SAID_MAX) return;
+      lines.push(line);
+      display.say(`${input.name}:${line.number}: ${line.why}`);
+      if (lines.length === BAD_LINES_SAID_MAX) display.say('Further lines that are not good are counted only.');
+    },
+  };
+}
+
+function sayHowToGoOn({ lines, state }: Summary, input: Input): void {
+  const said = { done: '', stopped: 'Stopped', interrupted: 'Interrupted', failed: 'Stopped' }[state];
+  const how =
+    input.file === undefined
+      ? 'send all of it again to go on: what was published is not published twice'
+      : `the same command goes on from there${state === 'stopped' ? ', once the line is repaired' : ''}`;
+  process.stderr.write(`${said}; the first ${lines} lines of ${input.name} are published; ${how}.\n`);
+}

@@ -1,0 +1,80 @@
+import type { Batch, Position } from './batches.ts';
+import type { Sender, SentBatch } from './send.ts';
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly batches: AsyncIterable<Batch>;
+  readonly sender: Pick<Sender, 'send'>;
+  readonly inFlightMax: number;
+  /** Ends the reading. */
+  readonly reading: AbortController;
+  /** Ends the sending. */
+  readonly sending: AbortController;
+  /** Called in the order of the input, for each batch of which all is published or rejected. */
+  readonly onDone: (end: Position, sent: SentBatch) => void;
+}
+
+/**
+ * Publishes batch after batch, several at once. When something stops it, what is under way ends first.
+ *
+ * @returns whether all is published, or rejected
+ * @throws whatever stopped it, but not what the reading says when it is ended
+ */
+export async function publishAll(parts: RunParts): Promise<boolean> {
+  const { batches, sender, inFlightMax, reading, sending, onDone } = parts;
+  const begun: { readonly batch: Batch; sent?: SentBatch }[] = [];
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | undefined;
+  let isAllDone = true;
+  let hasEnded = false;
+
+  const passOn = () => {
+    while (begun[0]?.sent?.isDone === true) {
+      const { batch, sent } = begun[0];
+      onDone(batch.end, sent);
+      begun.shift();
+    }
+  };
+  const fail = (error: unknown) => {
+    failure ??= { error };
+    reading.abort();
+    sending.abort();
+  };
+  const begin = (batch: Batch) => {
+    const entry: (typeof begun)[number] = { batch };
+    begun.push(entry);
+    const work = sender
+      .send(batch.lines)
+      .then((sent) => {
+        entry.sent = sent;
+        if (sent.isDone) passOn();
+        else {
+          isAllDone = false;
+          reading.abort();
+        }
+      })
+      .catch(fail)
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
+  };
+
+  try {
+    for await (const batch of batches) {
+      if (reading.signal.aborted) break;
+      begin(batch);
+      // Counted from the oldest that is not done: one that waits holds up the others, or they would run far ahead of it.
+      while (begun.length >= inFlightMax && !reading.signal.aborted) await Promise.race(underWay);
+      if (reading.signal.aborted) break;
+    }
+    hasEnded = !reading.signal.aborted;
+  } catch (error) {
+    // A stream that is broken off says so. What was read before something that cannot be read is published first.
+    if (!reading.signal.aborted) {
+      await Promise.all(underWay);
+      fail(error);
+    }
+  }
+  await Promise.all(underWay);
+  if (failure !== undefined) throw failure.error;
+  return isAllDone && hasEnded;
+}

@@ -1,0 +1,56 @@
+import type { AuditFilter } from '../store/store.ts';
+import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
+import { fieldProblem } from './read-body.ts';
+import { readPage } from './read-page.ts';
+
+const TEXT_CHARS_MAX = 256;
+const ID = /^[1-9]\d{0,15}$/;
+
+/** Which entries of the audit are asked for. */
+export interface AuditQuery {
+  /** id to begin before. */
+  readonly before: string | undefined;
+  readonly limit: number;
+  readonly filter: AuditFilter;
+}
+
+/** Reads the query of the audit. `before` is a time, or the cursor of a page, which lies before it anyway. @throws {Problem} 400 */
+export function readAuditQuery(query: Readonly<Record<string, unknown>>): AuditQuery {
+  const { actor, action, subject, from, ...others } = query;
+  const page = readPage(others, { cursor: 'before', limitDefault: AUDIT_PER_PAGE, limitMax: AUDIT_PER_PAGE_MAX });
+  const { cursor, limit } = page;
+  const isId = cursor !== undefined && ID.test(cursor);
+  const beforeMs = isId ? undefined : readTime('before', cursor, 'must be "next" of a page, or a date and time');
+  const fromMs = readTime('from', readText('from', from), 'must be a date and time');
+  const texts = {
+    actor: readText('actor', actor),
+    action: readText('action', action),
+    subject: readText('subject', subject),
+  };
+  const filter = { ...texts, fromMs, beforeMs };
+  return { before: isId ? cursor : undefined, limit, filter: withoutUndefined(filter) };
+}
+
+function readText(name: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string') throw fieldProblem(name, 'must be given once');
+  if (value === '' || value.length > TEXT_CHARS_MAX) {
+    throw fieldProblem(name, `must have 1 to ${TEXT_CHARS_MAX} characters`);
+  }
+  return value;
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
+
+function readTime(name: string, value: string | undefined, why: string): number | undefined {
+  if (value === undefined) return undefined;
+  const timeMs = TIME.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(timeMs)) throw fieldProblem(name, `${why} with its zone, such as 2026-11-21T09:30:00Z`);
+  return timeMs;
+}
+
+function withoutUndefined(
+  filter: { readonly [name in keyof AuditFilter]: AuditFilter[name] | undefined },
+): AuditFilter {
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+}
