@@ -143,3 +143,132 @@ describe('bringing a callback URL back', () => {
     assert.match(again.stderr, /no callback URL that is unresponsive/);
   });
 });
+
+describe('GET /operator/v1/callback-urls', () => {
+  const URLS = '/operator/v1/callback-urls';
+
+  test('tells of each how it fares, what is awaiting, how the breaker stands, and the last outcome', async () => {
+    const jti = await makeUnresponsive();
+    const { body } = await call('GET', `${URLS}/tpp-a`);
+    const { lastOutcomes, unresponsiveSince, nextProbeAt, backSince: _, ...rest } = body;
+    const breaker = { state: 'closed' };
+    assert.deepEqual(rest, {
+      ...{ clientId: 'tpp-a', callbackUrl, state: 'unresponsive', failedProbes: 0 },
+      ...{ awaiting: 1, isAtLeast: false, breaker },
+    });
+    assert.deepEqual(
+      [unresponsiveSince, nextProbeAt],
+      [(await target()).unresponsiveSince, (await target()).nextProbeAt],
+    );
+    const { attempts } = (await call('GET', `/operator/v1/notifications/${jti}`)).body;
+    const newest = lastOutcomes.slice(0, 3).map(({ jti: of, instance, durationMs: _, ...attempt }: Outcome) => {
+      assert.deepEqual([of, typeof instance], [jti, 'string']);
+      return attempt;
+    });
+    const kept = attempts.map(({ durationMs: _, ...attempt }: Outcome) => attempt);
+    assert.deepEqual(newest, kept.toReversed());
+    const list = (await call('GET', URLS)).body;
+    assert.deepEqual(list, { callbackUrls: [{ ...body, lastOutcomes: lastOutcomes.slice(0, 1) }] });
+  });
+
+  test('is filtered by state, and goes on after a page', async () => {
+    const listed = async (query: string) =>
+      (await call('GET', `${URLS}?${query}`)).body.callbackUrls.map(({ clientId }: { clientId: string }) => clientId);
+    assert.deepEqual(await listed('state=responsive'), ['tpp-a']);
+    assert.deepEqual(await listed('state=unresponsive'), []);
+    await polling.create('v3.1', 'callback-urls', {
+      Version: '3.1',
+      Url: `${receiver.origin}/v3.1/event-notifications`,
+    });
+    const { next } = (await call('GET', `${URLS}?limit=1`)).body;
+    assert.equal(next, 'tpp-a');
+    assert.deepEqual(await listed(`after=${next}`), ['tpp-b']);
+    await makeUnresponsive();
+    assert.deepEqual(await listed('state=unresponsive'), ['tpp-a']);
+    assert.deepEqual(await listed('state=responsive'), ['tpp-b']);
+    await polling.clear();
+    for (const query of ['state=gone', 'limit=501', 'after=a&after=b', 'other=1']) {
+      assert.equal((await call('GET', `${URLS}?${query}`)).status, 400, query);
+    }
+  });
+
+  test('has none of a TPP that is pushed to nowhere', async () => {
+    assert.equal((await call('GET', `${URLS}/tpp-b`)).status, 404);
+    await call('POST', `${TPP}/suspend`);
+    await call('POST', `${TPP}/suspend`);
+    assert.equal((await call('GET', `${URLS}/tpp-a`)).status, 404);
+    await call('POST', `${TPP}/resume`);
+    await call('POST', `${TPP}/resume`);
+    assert.equal((await call('GET', `${URLS}/tpp-a`)).body.state, 'responsive');
+  });
+});
+
+interface Outcome {
+  readonly jti: string;
+  readonly instance: string;
+  readonly durationMs: number;
+}
+
+describe('GET /operator/v1/registrations', () => {
+  const REGISTRATIONS = '/operator/v1/registrations';
+  const listed = async (query: string): Promise<string[]> => {
+    const { registrations } = (await call('GET', `${REGISTRATIONS}?${query}`)).body;
+    return registrations.map(({ clientId, kind }: { clientId: string; kind: string }) => `${clientId} ${kind}`);
+  };
+  const subscription = 'tpp-a event-subscription';
+  const ownUrl = 'tpp-a callback-url';
+  const polled = 'tpp-b event-subscription';
+
+  test('lists the registrations of all TPPs, by what they are and what they are told of', async () => {
+    const url = `${receiver.origin}/v3.1/event-notifications`;
+    const callbackUrlId = await tpp.create('v3.1', 'callback-urls', { Version: '3.1', Url: url });
+    const EventTypes = ['UK.OBIE.Consent-Authorization-Revoked'];
+    await polling.create('v4.0', 'event-subscriptions', { Version: '4.0', EventTypes });
+    const { registrations } = (await call('GET', REGISTRATIONS)).body;
+    assert.deepEqual(registrations[1], {
+      ...{ clientId: 'tpp-a', kind: 'callback-url', id: callbackUrlId, state: 'superseded' },
+      ...{ callbackUrl: url, version: '3.1', apiVersion: 'v3.1' },
+    });
+    for (const [query, expected] of Object.entries({
+      '': [subscription, ownUrl, polled],
+      'apiVersion=v3.1': [ownUrl],
+      'version=4.0': [subscription, polled],
+      'state=responsive': [subscription],
+      'state=polling': [polled],
+      'eventType=UK.OBIE.Resource-Update': [subscription, ownUrl],
+      'eventType=urn:uk:org:openbanking:events:consent-authorization-revoked': [subscription, polled],
+      'state=superseded&version=4.0': [],
+    })) {
+      assert.deepEqual(await listed(query), expected, query);
+    }
+    const first = (await call('GET', `${REGISTRATIONS}?limit=1`)).body;
+    assert.deepEqual([first.registrations.length, first.next], [2, 'tpp-a'], 'those of one TPP stay together');
+    assert.deepEqual(await listed(`limit=1&after=${first.next}`), [polled]);
+    await polling.clear();
+  });
+
+  test('refuses what it does not know', async () => {
+    for (const [name, value] of [
+      ...[['apiVersion', 'v2'] as const, ['state', 'gone'] as const, ['eventType', 'nothing'] as const],
+      ...[['version', ''] as const, ['other', '1'] as const, ['limit', '0'] as const],
+    ]) {
+      const { status, body } = await call('GET', `${REGISTRATIONS}?${name}=${value}`);
+      assert.deepEqual([status, body.field], [400, name]);
+    }
+  });
+
+  test('is listed and shown by tidings registrations, with the last outcomes', async () => {
+    const jti = await makeUnresponsive();
+    assert.match(
+      printed(await cli('registrations', 'list', '--state', 'unresponsive')),
+      /^tpp-a +event-subscription /m,
+    );
+    assert.match(printed(await cli('registrations', 'list', '--state', 'polling')), /^There is no such registration/);
+    const shown = printed(await cli('registrations', 'show', 'tpp-a'));
+    assert.match(shown, /which is +unresponsive\n/);
+    assert.match(shown, new RegExp(`refused +500 +\\d+ ms +${jti} `));
+    const { health } = JSON.parse(printed(await cli('registrations', 'show', 'tpp-a', '--json')));
+    assert.equal(health.awaiting, 1);
+    assert.match(printed(await cli('registrations', 'show', 'tpp-b')), /pushed to +nowhere/);
+  });
+});

@@ -114,3 +114,16 @@ test('the audit of each holds what was changed at any of them', async () => {
     assert.deepEqual(actions, ['tpp-suspended', 'tpp-resumed', 'tpp-suspended']);
   }
 });
+
+test('the last outcomes of a callback URL are those of all instances, whichever is asked', async () => {
+  await publishEverywhere();
+  const outcomes = () =>
+    everywhere(async (call) => (await call('GET', '/operator/v1/callback-urls/tpp-push')).body.lastOutcomes);
+  const instances = (all: { instance: string }[]) => new Set(all.map(({ instance }) => instance)).size;
+  const isTheSame = async () => {
+    const [first, ...others] = (await outcomes()).map((all) => JSON.stringify(all));
+    return others.every((other) => other === first);
+  };
+  await until(async () => (await outcomes()).every((all) => instances(all) === 3), 'each knows of the others');
+  await until(isTheSame, 'all know the same');
+});

@@ -28,7 +28,7 @@ export interface Bank {
   /** File that the service reads its signing key from. */
   readonly signingKeyFile: string;
   /** What the service reads the kid from with it; a test may change it, as it may change the file. */
-  readonly signing: { kid: string };
+  readonly signing: SigningFiles;
   readonly tokenIssuer: string;
   /** Signs the authorisation server's tokens. */
   readonly tokenKey: SigningKey;
@@ -47,9 +47,20 @@ export interface Bank {
   /** What the operator sees of a notification. */
   notification(jti: string): Promise<Record<string, unknown>>;
   log(): string;
-  /** Starts another instance of the service, with the same settings, keys and files; it is stopped with the bank. */
-  another(): Promise<RunningService>;
+  /**
+   * Starts another instance of the service, with the same settings, keys and files; it is stopped with the bank.
+   *
+   * @param signing what it reads of its keys; a test may change it. Default: those of all
+   */
+  another(signing?: SigningFiles): Promise<RunningService>;
   stop(): Promise<void>;
+}
+
+/** What an instance reads its signing keys from; left out: the key file of the bank. */
+export interface SigningFiles {
+  kid: string;
+  keyFile?: string;
+  next?: { readonly kid: string; readonly keyFile: string };
 }
 
 /** What of an event matters to a test. */
@@ -98,13 +109,13 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const settings = settingsOf(folder, { transport, rootPem, signingKey, authorisationServer }, options.isTls !== false);
   const config = parseConfig(merged(settings, options.settings ?? {}), folder);
   const clock = movableClock();
-  const signing = { kid: signingKey.kid };
-  const start = () =>
+  const signing: SigningFiles = { kid: signingKey.kid };
+  const start = (own = signing) =>
     startService(config, {
       log: createLog('debug', join(folder, 'service.log')),
       clock,
       resolveHost: resolveTestHost,
-      readConfig: () => ({ ...config, signing: { ...config.signing, ...signing } }),
+      readConfig: () => ({ ...config, signing: { ...config.signing, ...own } }),
     });
   const service = await start();
   const others: RunningService[] = [];
@@ -117,8 +128,8 @@ export async function startBank(options: BankOptions): Promise<Bank> {
     prefix: config.api.prefix,
     notification: async (jti) => (await operator.operate('GET', `/operator/v1/notifications/${jti}`)).body,
     log: () => readFileSync(join(folder, 'service.log'), 'utf8'),
-    another: async () => {
-      const other = await start();
+    another: async (own) => {
+      const other = await start(own);
       others.push(other);
       return other;
     },

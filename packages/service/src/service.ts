@@ -7,6 +7,7 @@ import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
+import { repeat } from './base/repeat.ts';
 import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
@@ -16,6 +17,7 @@ import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { buildOperatorApi } from './operator/server.ts';
+import { reloadSigningKeys } from './operator/signing-key-routes.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { BY_SERVICE } from './store/audit.ts';
 import { type BackUp, openStore } from './store/open-store.ts';
@@ -24,7 +26,7 @@ import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier } from './trust/oidc-tokens.ts';
-import { loadSigningKey } from './trust/signing-key.ts';
+import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
@@ -107,11 +109,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
       // All that is new is looked at before any of it is used.
       const renewed = await readMaterial(readConfig());
       refuseOtherClients(material, renewed);
-      const key = await parts.keys.reload();
+      const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
-      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
-      if (key.changed) await auditKeyChange(key.kid, { store, clock, log });
+      log.info(key, 'the signing keys were read anew, and the certificates of the listeners');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -124,13 +125,6 @@ export async function startService(config: Config, surroundings: Surroundings): 
 function refuseOtherClients(material: Material, renewed: Material): void {
   if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
   throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
-}
-
-/** It is in use by then, so that a store which fails changes nothing about it. */
-async function auditKeyChange(kid: string, { store, clock, log }: Pick<Ingredients, 'store' | 'clock' | 'log'>) {
-  const what = { action: 'signing-key-changed', subject: kid, detail: {}, after: { kid } };
-  const entry = { ...BY_SERVICE, ...what, atMs: clock.nowMs() };
-  await store.audit(entry).catch((error: unknown) => log.error({ err: error, ...entry }, 'not kept in the audit'));
 }
 
 interface Ingredients {
@@ -156,6 +150,8 @@ interface Parts {
   readonly engine: Engine;
   readonly sweeper: Sweeper;
   readonly watch: Watch;
+  /** Ends looking for what other instances did to the signing keys. */
+  readonly endFollowing: () => Promise<void>;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
   /** What the others work with, and which is closed after them. */
@@ -189,15 +185,18 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
-    reloadSigningKeys: keys.reload,
     backUp: ingredients.backUp,
+    signingKeys: keys,
+    breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
     onDue: wake,
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld });
   const sweeper = openSweeper(ingredients);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
-  return { keys, api, operator, engine, sweeper, watch, wake, clients: closing, setPublicUrl };
+  const isShared = config.store.url !== undefined;
+  const endFollowing = isShared ? repeat(clock, config.store.lookMs, keys.follow) : async () => undefined;
+  return { keys, api, operator, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
 function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
@@ -215,17 +214,15 @@ function createIdentityProvider({ config, material, clock, log }: Ingredients) {
 }
 
 /** The store knows the current key before anything is signed with it. */
-function openSigningKeys({ config, store, clock, readConfig }: Ingredients): Promise<SigningKeys> {
+function openSigningKeys({ config, store, log, clock, readConfig }: Ingredients): Promise<SigningKeys> {
   return createSigningKeys({
     load: async () => {
       const { signing, organisationId, trustAnchor } = readConfig();
-      return loadSigningKey({ ...signing, organisationId, trustAnchor });
+      return loadSigningKeys({ signing, organisationId, trustAnchor });
     },
-    remember: (publicJwk, nowMs) => store.useSigningKey(publicJwk, nowMs),
-    kept: () => store.signingKeys(),
-    oldestAwaitingAtMs: () => store.oldestAwaitingAtMs(),
+    ...{ store, clock, log },
     formerKeysKeptMs: config.signing.formerKeysKeptMs,
-    clock,
+    isAlone: config.store.url === undefined,
   });
 }
 
@@ -274,6 +271,7 @@ function assembleApi(
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
     publicJwks: keys.publicJwks,
+    jwksRevision: keys.revision,
     sign: createSigning({
       store,
       signer: keys.signer,
@@ -295,7 +293,7 @@ function assembleApi(
 /** Doors first, then what is under way, then what it was under way on. */
 async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
   const { operator, api, engine, sweeper, watch } = parts;
-  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop()]);
+  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop(), parts.endFollowing()]);
   await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
   await store.close();
 }

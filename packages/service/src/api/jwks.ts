@@ -8,6 +8,8 @@ export interface JwksOptions {
   readonly publicJwks: () => Promise<readonly object[]>;
   /** The signer of now. */
   readonly signer: () => JwsSigner;
+  /** Changes when it is known here that another key is announced, or one is withdrawn; undefined: that is never known. */
+  readonly jwksRevision?: (() => string) | undefined;
   readonly clock: Clock;
 }
 
@@ -26,15 +28,15 @@ export function registerJwksRoute(app: FastifyInstance, path: string, options: J
   refuseOtherMethods(app, path, ['GET']);
 }
 
-/** The document, made anew once a minute at most, and at once when another key signs: nobody may miss that one. */
-function cachedJwks({ publicJwks, signer, clock }: JwksOptions): () => Promise<Buffer> {
-  let cached: { kid: string; atMs: number; body: Promise<Buffer> } | undefined;
+/** The document, made anew once a minute at most, and at once when another key signs, is announced or withdrawn. */
+function cachedJwks({ publicJwks, signer, jwksRevision, clock }: JwksOptions): () => Promise<Buffer> {
+  let cached: { revision: string; atMs: number; body: Promise<Buffer> } | undefined;
   return () => {
-    const { kid } = signer();
+    const revision = `${signer().kid} ${jwksRevision?.()}`;
     const nowMs = clock.monotonicMs();
-    if (cached?.kid === kid && nowMs - cached.atMs < MAX_AGE_SECONDS * 1000) return cached.body;
+    if (cached?.revision === revision && nowMs - cached.atMs < MAX_AGE_SECONDS * 1000) return cached.body;
     const body = publicJwks().then((keys) => Buffer.from(JSON.stringify({ keys })));
-    const made = { kid, atMs: nowMs, body };
+    const made = { revision, atMs: nowMs, body };
     cached = made;
     body.catch(() => {
       if (cached === made) cached = undefined;

@@ -20,7 +20,7 @@ import type { ClientCertificateReader } from '../trust/client-certificate.ts';
 import type { Observer } from '../watch/observer.ts';
 import { CALLBACK_URLS } from './callback-urls.ts';
 import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
-import { registerJwksRoute } from './jwks.ts';
+import { type JwksOptions, registerJwksRoute } from './jwks.ts';
 import { LongPolls } from './long-poll.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
@@ -38,6 +38,8 @@ export interface ApiOptions {
   readonly signer: () => JwsSigner;
   /** Our public keys, for the JWKS. */
   readonly publicJwks: () => Promise<readonly object[]>;
+  /** As in {@link JwksOptions}. */
+  readonly jwksRevision?: JwksOptions['jwksRevision'];
   /** Gives the SET of a notification, signed once and kept. */
   readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly catalogue: EventTypeCatalogue;

@@ -7,11 +7,13 @@ import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
+import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { publishCommand } from './publish.ts';
 import { redeliverCommand } from './redeliver.ts';
+import { registrationsCommand } from './registrations.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 import { statisticsCommand } from './statistics.ts';
@@ -43,6 +45,8 @@ export async function buildProgram(): Promise<Command> {
     .addCommand(doctorCommand())
     .addCommand(backupCommand())
     .addCommand(tppsCommand())
+    .addCommand(registrationsCommand())
+    .addCommand(keysCommand())
     .addCommand(statusCommand())
     .addCommand(statisticsCommand())
     .addCommand(tailCommand())

@@ -49,6 +49,18 @@ export const ConfigSchema = section({
   signing: section({
     kid: text('Key id under which the trust anchor publishes our signing key'),
     keyFile: file('Private signing key, RSA of at least 2048 bits, PKCS #8 PEM'),
+    next: Type.Optional(
+      section({
+        kid: text('Key id of the key that is to sign next: it is announced in the JWKS, and signs once it is told to'),
+        keyFile: file('Private key, as above'),
+      }),
+    ),
+    announcedMs: whole(
+      86_400_000,
+      0,
+      31_536_000_000,
+      'How long the next key must have been in the JWKS before it may sign, so that TPPs that cache it know it',
+    ),
     formerKeysKeptMs: whole(
       7_776_000_000,
       0,

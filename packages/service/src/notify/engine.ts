@@ -20,7 +20,7 @@ import type { BreakerSettings } from './breaker.ts';
 import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
 import type { Queued, Taken } from './lane.ts';
-import { type LaneLimits, Lanes } from './lanes.ts';
+import { type BreakerNow, type LaneLimits, Lanes } from './lanes.ts';
 import type { Offer } from './publish.ts';
 import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -94,6 +94,11 @@ export class Engine {
     this.#stopListening = store.onChange(({ retargeted }) => {
       for (const clientId of retargeted) this.#retarget(clientId);
     });
+  }
+
+  /** How the breaker of a TPP stands in this process. */
+  breakerOf(clientId: string): BreakerNow {
+    return this.#lanes.breakerOf(clientId);
   }
 
   /** Looks for work now: at start, when a registration changed, when the operator redelivers. */

@@ -33,7 +33,9 @@ export function fanOut(
     return { kind: 'none', reason: 'version-below-minimum' };
   }
   const types = event.events.map(({ type }) => type);
-  const wanted = new Set(filterEventTypes(types, filterOf(registration), context.catalogue));
+  const wanted = new Set(
+    filterEventTypes(types, eventTypesOf({ eventTypes: undefined, ...registration }), context.catalogue),
+  );
   const events = event.events.filter(({ type }) => wanted.has(type));
   if (events.length === 0) return { kind: 'none', reason: 'type-filtered' };
   const claims = buildSetClaims({
@@ -49,8 +51,11 @@ export function fanOut(
   return { kind: 'notification', claims };
 }
 
-/** A callback URL gets resource-update only (rules, section 2). */
-function filterOf(registration: Registration): EventTypeFilter {
-  if (registration.kind === 'event-subscription') return registration;
-  return { version: registration.version, eventTypes: [RESOURCE_UPDATE] };
+/** Which event types a registration gets: a callback URL resource-update only (rules, section 2). */
+export function eventTypesOf({
+  kind,
+  version,
+  eventTypes,
+}: EventTypeFilter & Pick<Registration, 'kind'>): EventTypeFilter {
+  return { version, eventTypes: kind === 'event-subscription' ? eventTypes : [RESOURCE_UPDATE] };
 }

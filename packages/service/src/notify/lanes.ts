@@ -19,6 +19,13 @@ export interface LanesOptions extends LaneLimits {
   readonly clock: Clock;
 }
 
+/** How a breaker stands. */
+export interface BreakerNow {
+  readonly state: ReturnType<Breaker['state']>;
+  /** How long attempts pause still; undefined: they do not. */
+  readonly pauseMs: number | undefined;
+}
+
 // The rest is kept for TPPs that have nothing there, so that those which are slow never hold everything.
 const SHARED_PART = 0.75;
 
@@ -93,6 +100,14 @@ export class Lanes {
       if (atMs !== undefined && atMs > this.#nowMs()) earliest = Math.min(atMs, earliest ?? atMs);
     }
     return earliest;
+  }
+
+  /** How the breaker of a TPP stands. */
+  breakerOf(clientId: string): BreakerNow {
+    const breaker = this.#lanes.get(clientId)?.breaker;
+    const nowMs = this.#nowMs();
+    const state = breaker?.state(nowMs) ?? 'closed';
+    return { state, pauseMs: state === 'open' ? (breaker?.pauseEndsAtMs ?? nowMs) - nowMs : undefined };
   }
 
   /** Takes in what was claimed; `tooMuch` has no room after all, because room was promised twice: it is to be handed back. */

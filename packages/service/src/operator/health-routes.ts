@@ -48,7 +48,7 @@ export function registerHealthRoutes(
 
 /** Why it cannot accept, or cannot deliver; nothing of the inside, since anybody may ask. */
 async function whyNotReady(options: OperatorOptions, gate: PublishingGate | undefined): Promise<readonly string[]> {
-  const { store, clock, isDelivering } = options;
+  const { store, clock, isDelivering, signingKeys } = options;
   const because: string[] = [];
   const isWritable = await within(clock, STORE_WITHIN_MS, store.check()).then(
     () => true,
@@ -56,6 +56,7 @@ async function whyNotReady(options: OperatorOptions, gate: PublishingGate | unde
   );
   if (!isWritable) because.push('the store cannot be written');
   else if ((await gate?.closedBecause()) !== undefined) because.push('publishing is closed');
+  if (signingKeys?.canSign() === false) because.push('it has no key to sign with');
   if (isDelivering?.() === false) because.push('deliveries pause');
   return because;
 }

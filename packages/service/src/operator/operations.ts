@@ -1,6 +1,7 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, schemaRef } from '../openapi/schemas.ts';
 import { AuditPage } from './audit-page.ts';
+import { CallbackUrlHealth, CallbackUrlPage } from './callback-url-schemas.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
 import { Evidence } from './evidence.ts';
@@ -8,14 +9,17 @@ import { Liveness, Readiness } from './health-routes.ts';
 import { ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
 import { healthPaths } from './operations-health.ts';
+import { KID, signingKeyPaths } from './operations-keys.ts';
 import { JTI, notificationPaths, upkeepPaths } from './operations-notifications.ts';
+import { registrationPaths } from './operations-registrations.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
+import { RegistrationPage } from './registration-schemas.ts';
 import type { OperationId } from './roles.ts';
-import { ReloadedKey } from './signing-keys.ts';
+import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signing-key-schemas.ts';
 import { StatisticsAnswer } from './statistics-schemas.ts';
 import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
@@ -48,6 +52,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...tppPaths(),
       ...notificationPaths(),
       ...upkeepPaths(),
+      ...registrationPaths(),
       ...signingKeyPaths(),
       ...healthPaths(),
       ...watchPaths(),
@@ -56,7 +61,7 @@ export function operatorDocument(url: string): OpenApiDocument {
     components: {
       schemas: schemas(),
       headers: {},
-      parameters: { clientId: CLIENT_ID, jti: JTI },
+      parameters: { clientId: CLIENT_ID, jti: JTI, kid: KID },
       responses: problemResponses(),
       securitySchemes: {
         operatorToken: {
@@ -89,6 +94,12 @@ function schemas(): Record<string, object> {
     RedeliveryAnswer: described(RedeliveryAnswer, {}),
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
+    RegistrationPage: described(RegistrationPage, {}),
+    CallbackUrlHealth: described(CallbackUrlHealth, {}),
+    CallbackUrlPage: described(CallbackUrlPage, {}),
+    ShownSigningKey: described(ShownSigningKey, {}),
+    SigningKeyList: described(SigningKeyList, {}),
+    KeyChange: described(KeyChange, {}),
     ReloadedKey: described(ReloadedKey, {}),
     Liveness: described(Liveness, {}),
     Readiness: described(Readiness, {}),
@@ -147,13 +158,6 @@ const EXAMPLE_CLOUD_EVENT = {
   subject: EXAMPLE_EVENT.resource.id,
   data: { clientId: EXAMPLE_EVENT.clientId, resource: EXAMPLE_EVENT.resource },
 };
-
-function signingKeyPaths(): Record<string, PathItem> {
-  const summary = 'Load the signing key anew from its file; the old one stays in use when it is not good';
-  const responses = ok('The kid in use', 'ReloadedKey');
-  const post = operation('reloadSigningKeys', 'Signing keys', summary, { responses }, [409, 501]);
-  return { '/operator/v1/signing-keys/reload': { post } };
-}
 
 function documentPaths(): Record<string, PathItem> {
   const document = (operationId: OperationId, summary: string, type: string): PathItem => {

@@ -3,15 +3,19 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
+import type { BreakerNow } from '../notify/lanes.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
+import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import type { Observer } from '../watch/observer.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { OperatorToken } from './authenticate.ts';
+
+export type { BreakerNow } from '../notify/lanes.ts';
 
 /** What the bank-facing API is made of. */
 export interface OperatorOptions {
@@ -29,10 +33,10 @@ export interface OperatorOptions {
   readonly bodyBytesMax: number;
   /** Verifies software statement assertions; undefined where no directory is configured. */
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;
-  /** Loads the signing key anew (`SigningKeys.reload`); undefined: the operation answers 501. */
-  readonly reloadSigningKeys?: (() => Promise<ReloadedSigningKey>) | undefined;
   /** Copies the store into a new file beside it; undefined: the operation answers 501. */
   readonly backUp?: BackUp | undefined;
+  /** Our own keys; undefined: the operations that change them answer 501. */
+  readonly signingKeys?: SigningKeys | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */
   readonly onTppChanged?: ((clientId: string) => void) | undefined;
   /** What the operator did may have made notifications due: wakes the engine. */
@@ -46,18 +50,12 @@ export interface OperatorOptions {
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
   readonly isDelivering?: (() => boolean) | undefined;
+  /** How the breaker of this process stands for a TPP; undefined: it delivers nothing. */
+  readonly breakerOf?: ((clientId: string) => BreakerNow) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
-  /** Live stream and statistics; undefined: they answer 501. */
-  readonly watch?: Pick<Watch, 'stream' | 'statistics'> | undefined;
+  /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
+  readonly watch?: (Pick<Watch, 'stream' | 'statistics'> & Partial<Pick<Watch, 'recentAttempts'>>) | undefined;
   /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
   readonly observer?: Observer | undefined;
-}
-
-/** What reloading the signing key came to. */
-export interface ReloadedSigningKey {
-  /** The kid in use. */
-  readonly kid: string;
-  /** Whether it is another one than before. */
-  readonly changed: boolean;
 }

@@ -21,6 +21,10 @@ export const LEAST_ROLES = {
   removeTpp: 'administrator',
   importTpp: 'administrator',
 
+  listRegistrations: 'viewer',
+  listCallbackUrls: 'viewer',
+  getCallbackUrl: 'viewer',
+
   getNotification: 'viewer',
   getEvidence: 'viewer',
   redeliver: 'operator',
@@ -34,7 +38,11 @@ export const LEAST_ROLES = {
   followStream: 'viewer',
   getStatistics: 'viewer',
 
+  listSigningKeys: 'viewer',
+  getSigningKey: 'viewer',
   reloadSigningKeys: 'administrator',
+  rotateSigningKey: 'administrator',
+  retireSigningKey: 'administrator',
 
   getMetrics: 'viewer',
   // A load balancer has no token, and is told nothing but this.

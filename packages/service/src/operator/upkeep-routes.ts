@@ -17,6 +17,9 @@ export const Status = Type.Object(
     awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are not acknowledged yet' }),
     oldestAwaitingAt: Type.Optional(time('When the oldest of them was published')),
     unresponsive: Type.Integer({ minimum: 0, description: 'Callback URLs past a limit of the retry policy' }),
+    signingKeyProblem: Type.Optional(
+      Type.String({ description: 'Why the instance that answers does not sign with the current key' }),
+    ),
     publishing: Type.Enum(['open', 'closed'], { description: 'closed: answered 503, see publishingClosedBecause' }),
     publishingClosedBecause: Type.Optional(Type.String()),
   },
@@ -31,7 +34,7 @@ interface WithQuery {
 /** What an operator looks at now and then: how it fares, and who changed what. */
 export function registerUpkeepRoutes(
   app: FastifyInstance,
-  { store }: OperatorOptions,
+  { store, signingKeys }: OperatorOptions,
   gate: PublishingGate | undefined,
 ): void {
   app.get('/operator/v1/status', forOperation('getStatus'), async (): Promise<Status> => {
@@ -40,9 +43,11 @@ export function registerUpkeepRoutes(
       store.oldestAwaitingAtMs(),
       gate?.closedBecause(),
     ]);
+    const signingKeyProblem = signingKeys?.problem();
     return {
       ...counts,
       ...(oldestAwaitingAtMs !== undefined && { oldestAwaitingAt: isoTime(oldestAwaitingAtMs) }),
+      ...(signingKeyProblem !== undefined && { signingKeyProblem }),
       publishing: closedBecause === undefined ? 'open' : 'closed',
       ...(closedBecause !== undefined && { publishingClosedBecause: closedBecause }),
     };

@@ -55,23 +55,28 @@ function accessOf({ jwksUrl, certificateSubject, scopes, retry, isSuspended = fa
 }
 
 function targetOf(target: Target | undefined): { target?: ShownTarget } {
-  if (target === undefined) return {};
+  return target === undefined ? {} : { target: writeTarget(target) };
+}
+
+/** Writes where a TPP is pushed to, and how that fares. */
+export function writeTarget(target: Target): ShownTarget {
   const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, backAtMs } = target;
   const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
   return {
-    target: {
-      ...{ callbackUrl, state },
-      ...(unresponsiveSinceMs !== undefined && {
-        unresponsiveSince: isoTime(unresponsiveSinceMs),
-        failedProbes: probes,
-      }),
-      ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
-      ...(backAtMs !== undefined && { backSince: isoTime(backAtMs) }),
-    },
+    ...{ callbackUrl, state },
+    ...(unresponsiveSinceMs !== undefined && {
+      unresponsiveSince: isoTime(unresponsiveSinceMs),
+      failedProbes: probes,
+    }),
+    ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
+    ...(backAtMs !== undefined && { backSince: isoTime(backAtMs) }),
   };
 }
 
-function writeSubscription(subscription: StoredSubscription): NonNullable<TppRegistrations['eventSubscription']> {
+/** Writes an event subscription. */
+export function writeSubscription(
+  subscription: StoredSubscription,
+): NonNullable<TppRegistrations['eventSubscription']> {
   const { eventSubscriptionId, callbackUrl, version, eventTypes, apiVersion, unresponsiveSinceMs } = subscription;
   return {
     eventSubscriptionId,
@@ -83,7 +88,8 @@ function writeSubscription(subscription: StoredSubscription): NonNullable<TppReg
   };
 }
 
-function writeCallbackUrl(callbackUrl: StoredCallbackUrl): NonNullable<TppRegistrations['callbackUrl']> {
+/** Writes a callback URL resource. */
+export function writeCallbackUrl(callbackUrl: StoredCallbackUrl): NonNullable<TppRegistrations['callbackUrl']> {
   const { callbackUrlId, url, version, apiVersion, unresponsiveSinceMs } = callbackUrl;
   return {
     ...{ callbackUrlId, url, version, apiVersion },

@@ -64,6 +64,19 @@ export interface Attempt {
   readonly outcome: Outcome;
 }
 
+/** An attempt with what it was for. */
+export interface RecentAttempt extends Attempt {
+  readonly jti: string;
+}
+
+/** The last attempts that one process made for one TPP, the newest first. */
+export interface RecentAttempts {
+  readonly clientId: string;
+  /** Of the process. */
+  readonly instance: string;
+  readonly attempts: readonly RecentAttempt[];
+}
+
 /** What follows an attempt. */
 export type NextStep =
   | { readonly kind: 'acknowledged' }

@@ -102,9 +102,46 @@ export interface SigningKeyJwk {
   readonly [member: string]: unknown;
 }
 
-/** A signing key of ours that was used at some time. */
+/**
+ * `next`: announced in the JWKS, and signs nothing yet. `current`: signs. `former`: signed, and may be needed to verify.
+ * `withdrawn`: taken out of the JWKS for good; kept for evidence.
+ */
+export type SigningKeyState = 'next' | 'current' | 'former' | 'withdrawn';
+
+/** A signing key of ours that was announced or used at some time. What an older version of Tidings did not keep is undefined. */
 export interface StoredSigningKey {
   readonly publicJwk: SigningKeyJwk;
-  /** Undefined: the current one. */
+  readonly state: SigningKeyState;
+  readonly announcedAtMs: number | undefined;
+  /** When it last became the current one. */
+  readonly usedFromMs: number | undefined;
+  /** When another took its place. */
   readonly retiredAtMs: number | undefined;
+  /** When an instance that lacks the current key last said that it still signs with this one. */
+  readonly usedUntilMs: number | undefined;
+  readonly withdrawnAtMs: number | undefined;
+}
+
+/** Of the awaiting notifications that were looked at, the oldest first, how many have a SET that a key signed. */
+export interface SigningKeyUses {
+  /** By kid; a key that is not in it signed none of them. */
+  readonly byKid: ReadonlyMap<string, SigningKeyUse>;
+  /** Whether these were all; else there may be more of each. */
+  readonly isAll: boolean;
+}
+
+/** What awaiting notifications have of one key. */
+export interface SigningKeyUse {
+  readonly count: number;
+  /** The one of them that was published first. */
+  readonly oldestJti: string;
+  readonly oldestPublishedAtMs: number;
+}
+
+/** What one TPP registered: one of the two, or both. */
+export interface RegistrationsOfTpp {
+  readonly clientId: string;
+  readonly isSuspended: boolean;
+  readonly subscription: StoredSubscription | undefined;
+  readonly callbackUrl: StoredCallbackUrl | undefined;
 }

@@ -1,10 +1,11 @@
-import type { ApiVersion, SetErrorReport } from '@tidings/protocol';
+import type { ApiVersion } from '@tidings/protocol';
+import type { PolledNotifications, PollToStore, Redelivered, Redelivery, Retention } from './asked.ts';
 import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type {
   AttemptRecord,
   ClaimedNotification,
   NotificationRecord,
-  OfferedNotification,
+  RecentAttempts,
   RecordResult,
   Target,
 } from './notification.ts';
@@ -14,7 +15,9 @@ import type {
   ChangeResult,
   DecideFanOut,
   NoNotificationReason,
+  RegistrationsOfTpp,
   SigningKeyJwk,
+  SigningKeyUses,
   StoredCallbackUrl,
   StoredSigningKey,
   StoredSubscription,
@@ -30,6 +33,7 @@ import type {
   WatchRetention,
 } from './watched.ts';
 
+export type * from './asked.ts';
 export type * from './audit.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
@@ -50,39 +54,6 @@ export type PublishResult =
       readonly claimed: readonly ClaimedNotification[];
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
-
-/** A poll of one TPP, resolved: what it acknowledges and reports, and how much it is to get. */
-export interface PollToStore {
-  readonly clientId: string;
-  readonly acknowledged: readonly string[];
-  readonly errors: readonly SetErrorReport[];
-  /** 0: nothing is offered. */
-  readonly maxEvents: number;
-  readonly nowMs: number;
-  /** How long an offered notification is not offered again; undefined: offering it acknowledges it. */
-  readonly reofferMs: number | undefined;
-  /** How long one that was reported as an error is not offered again. */
-  readonly reofferAfterErrorMs: number;
-}
-
-/** What a poll came to. */
-export interface PolledNotifications {
-  /** Oldest first. */
-  readonly notifications: readonly OfferedNotification[];
-  /** True exactly when more could be offered now. */
-  readonly moreAvailable: boolean;
-  /** What was awaiting until this poll acknowledged it, or until it was offered where that acknowledges it. */
-  readonly acknowledged: readonly AcknowledgedInPoll[];
-  /** The notifications whose errors were kept: those of this TPP, each once. */
-  readonly reported: readonly string[];
-}
-
-/** A notification that a poll acknowledged. */
-export interface AcknowledgedInPoll {
-  readonly jti: string;
-  readonly publishedAtMs: number;
-  readonly by: 'poll' | 'offer';
-}
 
 /** Since when a retry must have been due to go before first attempts. */
 export const OVERDUE_MS = 60_000;
@@ -126,57 +97,6 @@ export interface HandOver {
   readonly limit: number;
   /** Asked once for each TPP, not for an unresponsive target. */
   readonly roomFor: RoomFor;
-}
-
-/**
- * Which notifications the operator means. All that is given must hold; never meant are those that are withdrawn, expired
- * or under way, and those of a TPP that has no registration any more.
- */
-export interface NotificationFilter {
-  readonly jtis?: readonly string[];
-  readonly clientId?: string;
-  /** Published at or after. */
-  readonly publishedFromMs?: number;
-  /** Published before. */
-  readonly publishedBeforeMs?: number;
-  /**
-   * `failed`: awaiting, and an attempt failed or the TPP reported an error. `awaiting`: not acknowledged. Undefined:
-   * acknowledged ones too, which are then awaiting again under the same jti, with the same SET.
-   */
-  readonly only?: 'failed' | 'awaiting';
-}
-
-/** A redelivery by the operator, in portions. */
-export interface Redelivery {
-  readonly filter: NotificationFilter;
-  /** Goes on after this one; undefined: from the oldest. */
-  readonly after: string | undefined;
-  /** Most notifications of this portion. */
-  readonly limit: number;
-  /** When the first is due; each further one `spacingMs` later, so that a TPP is not flooded. */
-  readonly firstDueAtMs: number;
-  readonly spacingMs: number;
-  /** True: nothing is changed, only counted. */
-  readonly isDryRun: boolean;
-  readonly audit: AuditEntry;
-}
-
-/** What a portion of a redelivery came to. */
-export interface Redelivered {
-  /** Notifications made due (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
-  readonly count: number;
-  /** Where the next portion goes on; undefined when this was the last. */
-  readonly next: string | undefined;
-}
-
-/** What is to be dropped. Awaiting notifications never are, whatever their age. */
-export interface Retention {
-  /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
-  readonly notificationsBeforeMs: number;
-  /** Events published before whose notification, if any, is gone. Their id may be published again then. */
-  readonly eventsBeforeMs: number;
-  /** Most rows of this portion, so that traffic does not wait. */
-  readonly limit: number;
 }
 
 /** How much there is. Counted often: cheap, and may lag by a few seconds where several processes share the store. */
@@ -308,8 +228,13 @@ export interface Store {
 
   /** Where the notifications of a TPP are pushed; undefined when nowhere. */
   target(clientId: string): Promise<Target | undefined>;
-  /** Where the notifications of TPPs are pushed, in the order of their client_id. @param after as in {@link Store.tpps} */
-  targets(after: string, limit: number): Promise<readonly Target[]>;
+  /**
+   * Where the notifications of TPPs are pushed, in the order of their client_id.
+   *
+   * @param after as in {@link Store.tpps}
+   * @param only undefined: all
+   */
+  targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Promise<readonly Target[]>;
   /**
    * The operator says that a callback URL is responsive again, or is to be probed now. @returns false when the TPP has no
    * target, or one that is responsive
@@ -340,14 +265,47 @@ export interface Store {
    */
   onChange(listener: (change: StoreChange) => void): () => void;
 
-  /** Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one. */
+  /**
+   * Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one, or
+   * was withdrawn.
+   */
   useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
-  /** Every key that ever signed, the current one first. */
+  /** Remembers a key that is to sign later. @returns false when it is known already: nothing is changed then */
+  announceSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean>;
+  /**
+   * Makes a key that is known the current one; the one before it is retired. Kept in the audit when it is done.
+   *
+   * @returns false when it is the current one already, is unknown, or was withdrawn
+   */
+  rotateSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
+  /**
+   * Takes a key out of the JWKS for good. Kept in the audit when it is done.
+   *
+   * @returns false when it is the current one, is unknown, or was withdrawn before
+   */
+  withdrawSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
+  /** Remembers that a former key still signs somewhere. */
+  noteSigningKeyUsed(kid: string, nowMs: number): Promise<void>;
+  /** The current key first, then what is announced, what was retired (the last first), what was withdrawn. */
   signingKeys(): Promise<readonly StoredSigningKey[]>;
+  /** Looks at awaiting notifications, about the oldest first. @param limit most to look at */
+  signingKeyUses(limit: number): Promise<SigningKeyUses>;
   /** When the oldest awaiting notification was published: a key retired before it is needed by none. */
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+
+  /** TPPs that registered something, in the order of their client_id. @param after as in {@link Store.tpps} */
+  registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
+  /** How many notifications are awaiting for each TPP. @param countMax beyond it need not be counted: it is one more then */
+  awaitingOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Keeps the last attempts of a process in place of those kept before, for each TPP. Not waited for by anybody: what was
+   * kept in the last moment before the database server crashed may be gone.
+   */
+  keepRecentAttempts(recent: readonly RecentAttempts[], nowMs: number): Promise<void>;
+  /** The last attempts that all processes kept, in no particular order. */
+  recentAttempts(clientIds: readonly string[]): Promise<readonly RecentAttempts[]>;
 
   /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
   check(): Promise<void>;

@@ -1,10 +1,10 @@
 import type { Config } from '../config/schema.ts';
 import { readCertificates, readJwks, readTlsIdentity, type TlsIdentity } from './files.ts';
-import { loadSigningKey, type OwnSigningKey } from './signing-key.ts';
+import { loadSigningKeys, type OwnSigningKeys } from './signing-key.ts';
 
 /** Every key and certificate that the configuration names, read and checked. */
 export interface Material {
-  readonly signingKey: OwnSigningKey;
+  readonly signingKeys: OwnSigningKeys;
   /** Undefined where TLS ends at a gateway in front. */
   readonly apiTls: (TlsIdentity & { readonly ca: string }) | undefined;
   /** `ca`: callers must have a certificate that leads to it. */
@@ -28,7 +28,7 @@ export interface Material {
 export async function readMaterial(config: Config): Promise<Material> {
   const { api, operator, accessTokens, delivery, tppKeys, directory } = config;
   return {
-    signingKey: await loadSigningKey({ ...config, ...config.signing }),
+    signingKeys: await loadSigningKeys(config),
     apiTls: api.tls && {
       ...readTlsIdentity('api.tls', api.tls),
       ca: readCertificates('api.tls.clientCaFile', api.tls.clientCaFile),

@@ -16,14 +16,44 @@ export interface OwnSigningKey {
   readonly publicJwk: PublicSigningJwk;
 }
 
-/** Loads the ASPSP's signing key. @throws {StartUpError} naming setting and file */
-export async function loadSigningKey(options: {
-  kid: string;
-  keyFile: string;
-  organisationId: string;
-  trustAnchor: string;
-}): Promise<OwnSigningKey> {
-  const pem = readConfiguredFile('signing.keyFile', options.keyFile);
+/** The signing keys that the configuration names. */
+export interface OwnSigningKeys {
+  /** `signing.kid` */
+  readonly main: OwnSigningKey;
+  /** `signing.next` */
+  readonly next: OwnSigningKey | undefined;
+}
+
+interface KeyFile {
+  readonly kid: string;
+  readonly keyFile: string;
+}
+
+/** What of the configuration our own keys are loaded by. */
+export interface SigningSettings {
+  readonly signing: KeyFile & { readonly next?: KeyFile | undefined };
+  readonly organisationId: string;
+  readonly trustAnchor: string;
+}
+
+/** Loads the ASPSP's signing keys. @throws {StartUpError} naming setting and file */
+export async function loadSigningKeys({ signing, ...identity }: SigningSettings): Promise<OwnSigningKeys> {
+  const { next } = signing;
+  if (next?.kid === signing.kid) {
+    throw new StartUpError(
+      `"signing.next.kid" (${next.kid}) is "signing.kid" as well; give the next key a kid of its own.`,
+    );
+  }
+  const main = await loadSigningKey({ ...identity, ...signing });
+  return { main, next: next && (await loadSigningKey({ ...identity, ...next }, 'signing.next.keyFile')) };
+}
+
+/** Loads one signing key. @throws {StartUpError} naming setting and file */
+export async function loadSigningKey(
+  options: KeyFile & { readonly organisationId: string; readonly trustAnchor: string },
+  setting = 'signing.keyFile',
+): Promise<OwnSigningKey> {
+  const pem = readConfiguredFile(setting, options.keyFile);
   try {
     const identity = { kid: options.kid, iss: options.organisationId, tan: options.trustAnchor };
     const signer = await createSigner(identity, pem);
@@ -31,6 +61,6 @@ export async function loadSigningKey(options: {
     return { signer, publicJwk };
   } catch (error) {
     if (!(error instanceof SigningKeyError)) throw error;
-    throw new StartUpError(`The file ${options.keyFile}, named by "signing.keyFile", ${error.message}.`);
+    throw new StartUpError(`The file ${options.keyFile}, named by "${setting}", ${error.message}.`);
   }
 }

@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import { ActivityLog } from './activity-log.ts';
 import { ActivityStream } from './activity-stream.ts';
 import { type Observer, observers } from './observer.ts';
+import { RecentAttempts } from './recent-attempts.ts';
 import { Statistics } from './statistics.ts';
 
 /** What tells what the service does. */
@@ -14,6 +15,7 @@ export interface Watch {
   /** Undefined where no activity is kept. */
   readonly stream: ActivityStream | undefined;
   readonly statistics: Statistics;
+  readonly recentAttempts: RecentAttempts;
   /** Keeps what is left; to be called when nothing happens any more, before the store is closed. */
   stop(): Promise<void>;
 }
@@ -29,17 +31,22 @@ export interface WatchOptions {
   readonly instance: string;
 }
 
-/** Makes activity log, live stream and statistics. Nothing runs until something happens or somebody looks. */
+/** Makes activity log, live stream, statistics, and the last attempts. Nothing runs until something happens or somebody looks. */
 export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
   const statistics = new Statistics({ ...parts, writeMs });
+  const recentAttempts = new RecentAttempts(parts);
+  const watches = { statistics, recentAttempts };
   if (!activity.isKept) {
-    return { observer: statistics, stream: undefined, statistics, stop: () => statistics.stop() };
+    const stop = async () => {
+      await Promise.all([statistics.stop(), recentAttempts.stop()]);
+    };
+    return { ...watches, observer: observers([statistics, recentAttempts]), stream: undefined, stop };
   }
   const log = new ActivityLog(parts);
   const stream = new ActivityStream({ ...parts, subscribersMax: activity.subscribersMax });
   const stop = async () => {
     stream.end();
-    await Promise.all([log.stop(), statistics.stop()]);
+    await Promise.all([log.stop(), statistics.stop(), recentAttempts.stop()]);
   };
-  return { observer: observers([log, statistics]), stream, statistics, stop };
+  return { ...watches, observer: observers([log, statistics, recentAttempts]), stream, stop };
 }

@@ -160,22 +160,6 @@ export function describeCallbackUrls(open: OpenFor): void {
     assert.deepEqual(await listed('c', 2), []);
   });
 
-  test('signing keys are remembered, the current one first, with when the others were retired', async (t) => {
-    const { store, reopen } = await open(t);
-    await store.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS);
-    await store.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS + 1);
-    await store.useSigningKey({ kid: 'k2', kty: 'RSA' }, START_MS + 2);
-    await store.useSigningKey({ kid: 'k3', kty: 'RSA' }, START_MS + 3);
-    const reopened = await reopen();
-    assert.deepEqual(await reopened.signingKeys(), [
-      { publicJwk: { kid: 'k3', kty: 'RSA' }, retiredAtMs: undefined },
-      { publicJwk: { kid: 'k2', kty: 'RSA' }, retiredAtMs: START_MS + 3 },
-      { publicJwk: { kid: 'k1', kty: 'RSA' }, retiredAtMs: START_MS + 2 },
-    ]);
-    await reopened.useSigningKey({ kid: 'k1', kty: 'RSA' }, START_MS + 5);
-    assert.equal((await reopened.signingKeys())[0]?.publicJwk.kid, 'k1');
-  });
-
   test('the oldest awaiting notification is found over all TPPs', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);

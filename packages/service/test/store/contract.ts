@@ -1,5 +1,6 @@
 import { describe, type TestContext } from 'node:test';
 import { describeAudit } from './contract-audit.ts';
+import { describeCallbackHealth } from './contract-callback-health.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
 import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
@@ -13,6 +14,7 @@ import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
+import { describeSigningKeys } from './contract-signing-keys.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
@@ -46,6 +48,8 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeRedelivery(openFor);
     describeRetention(openFor);
     describeAudit(openFor);
+    describeSigningKeys(openFor);
+    describeCallbackHealth(openFor);
     describeChanges(openFor);
     describeWatching(openFor);
     describeModel(openFor);

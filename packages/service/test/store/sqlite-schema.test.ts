@@ -204,6 +204,7 @@ test('polls, repeated events and new ones go on in a store of schema 2', async (
 const BOUNDED = [
   'SELECT seq, client_id, published_at_ms FROM awaiting ORDER BY seq LIMIT ?',
   'SELECT published_at_ms FROM awaiting ORDER BY seq LIMIT 1',
+  "SELECT awaiting.seq, awaiting.published_at_ms, substr(set_jws, 1, instr(set_jws, '.') - 1) AS header FROM awaiting LEFT JOIN signed_set ON signed_set.seq = awaiting.seq ORDER BY awaiting.seq LIMIT ?",
 ];
 // Once, when the store opens.
 const AT_OPENING = ['SELECT client_id, count(*) AS awaiting FROM awaiting GROUP BY client_id'];

@@ -34,9 +34,9 @@ const BASE = {
 };
 
 test('the signing key is read, and its JWK holds no private member', async (t) => {
-  const { signingKey } = await materialOf(t, {});
-  assert.equal(signingKey.signer.kid, 'bank-1');
-  assert.deepEqual(Object.keys(signingKey.publicJwk).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use']);
+  const { signingKeys } = await materialOf(t, {});
+  assert.equal(signingKeys.main.signer.kid, 'bank-1');
+  assert.deepEqual(Object.keys(signingKeys.main.publicJwk).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use']);
 });
 
 test('what the configuration does not name is absent', async (t) => {

@@ -1,5 +1,6 @@
 import { AUDIT_IN_FULL } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
+import { KEYS_SCHEMA } from './migration-keys.ts';
 
 /** One step of the schema. */
 export interface Migration {
@@ -171,4 +172,10 @@ export const MIGRATIONS: readonly Migration[] = [
     sql: ACTIVITY_SCHEMA,
   },
   { version: 4, name: 'audit in full, only added to', oldestCompatible: 1, sql: AUDIT_IN_FULL },
+  {
+    version: 5,
+    name: 'announced and withdrawn signing keys, last attempts of each TPP',
+    oldestCompatible: 1,
+    sql: KEYS_SCHEMA,
+  },
 ];

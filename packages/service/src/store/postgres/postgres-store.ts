@@ -3,6 +3,7 @@ import { once } from '../../base/once.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
 import { watching } from './activity.ts';
 import { addAudit, auditEntries } from './audit.ts';
+import { callbackHealth } from './callback-health.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
@@ -18,7 +19,7 @@ import { redeliver } from './redeliveries.ts';
 import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, History } from './retention.ts';
-import { signingKeys, useSigningKey } from './signing-keys.ts';
+import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 
 /** What a store on an open database needs. */
@@ -55,8 +56,8 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     poll: (asks) => poll(database, asks),
     nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
     onChange: (listener) => changes.listen(listener),
-    useSigningKey: (publicJwk, nowMs) => useSigningKey(database, publicJwk, nowMs),
-    signingKeys: () => signingKeys(database),
+    ...signingKeyStore(database),
+    ...callbackHealth(database),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
     check: async () => {
@@ -229,7 +230,7 @@ function operating(
   const history = new History(database, () => clock.nowMs());
   return {
     target: (clientId) => findTarget(asked, clientId),
-    targets: (after, limit) => listTargets(asked, after, limit),
+    targets: (after, limit, only) => listTargets(asked, after, limit, only),
     bringBack: async (clientId, how, nowMs, entry) => {
       const isDone = await retargeting.bringBack(clientId, how, nowMs, entry);
       if (isDone) changes.tell({ retargeted: new Set([clientId]) });

@@ -96,6 +96,24 @@ export async function findCallbackUrl(asked: Asked, clientId: string): Promise<S
   return row && callbackUrlOf(row);
 }
 
+/** Of some TPPs, by client_id. */
+export async function findSubscriptions(
+  asked: Asked,
+  clientIds: readonly string[],
+): Promise<Map<string, StoredSubscription>> {
+  const rows = await asked.query(`${SUBSCRIPTION} WHERE s.client_id = ANY($1::text[])`, [clientIds]);
+  return new Map(rows.map((row) => [text(row, 'client_id'), subscriptionOf(row)]));
+}
+
+/** Of some TPPs, by client_id. */
+export async function findCallbackUrls(
+  asked: Asked,
+  clientIds: readonly string[],
+): Promise<Map<string, StoredCallbackUrl>> {
+  const rows = await asked.query(`${CALLBACK_URL} WHERE c.client_id = ANY($1::text[])`, [clientIds]);
+  return new Map(rows.map((row) => [text(row, 'client_id'), callbackUrlOf(row)]));
+}
+
 /** Creates or replaces. */
 export async function putSubscription(asked: Asked, subscription: SubscriptionToStore): Promise<void> {
   const { clientId, eventSubscriptionId, apiVersion, version, callbackUrl, eventTypes } = subscription;

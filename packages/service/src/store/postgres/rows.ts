@@ -5,6 +5,7 @@ import type {
   Attempt,
   ClaimedNotification,
   NotificationRecord,
+  RecentAttempts,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
@@ -145,6 +146,12 @@ export function targetOf(row: Row): Target {
 export function traceContextOf(row: Row): TraceContext | undefined {
   const trace = optionalText(row, 'trace');
   return trace === undefined ? undefined : JSON.parse(trace);
+}
+
+/** The column `attempts` of a process for a TPP, as it was written. */
+export function recentAttemptsOf(row: Row): RecentAttempts {
+  const attempts: RecentAttempts['attempts'] = JSON.parse(text(row, 'attempts'));
+  return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts };
 }
 
 /** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */

@@ -1,35 +1,145 @@
 import assert from 'node:assert/strict';
 import { isJsonObject } from '@tidings/protocol';
-import type { SigningKeyJwk, StoredSigningKey } from '../store.ts';
-import type { Database } from './database.ts';
-import { optionalWhole, parseText, type Row, text } from './rows.ts';
+import { inOrder, type SameHeader, usesOf, withState } from '../signing-key-states.ts';
+import type { AuditEntry, SigningKeyJwk, SigningKeyUses, Store, StoredSigningKey } from '../store.ts';
+import { addAudit } from './audit.ts';
+import type { Database, Transaction } from './database.ts';
+import { optionalText, optionalWhole, parseText, type Row, storable, text, whole } from './rows.ts';
 
-/** Remembers the key that signs from now on; several instances that do so at once agree on one. */
-export async function useSigningKey(database: Database, publicJwk: SigningKeyJwk, nowMs: number): Promise<void> {
+type SigningKeyStore = Pick<
+  Store,
+  | 'useSigningKey'
+  | 'announceSigningKey'
+  | 'rotateSigningKey'
+  | 'withdrawSigningKey'
+  | 'noteSigningKeyUsed'
+  | 'signingKeys'
+  | 'signingKeyUses'
+>;
+
+/** Our own signing keys: several instances that change them at once agree on one. */
+export function signingKeyStore(database: Database): SigningKeyStore {
+  return {
+    useSigningKey: (publicJwk, nowMs) => useSigningKey(database, publicJwk, nowMs),
+    announceSigningKey: (publicJwk, nowMs) => announceSigningKey(database, publicJwk, nowMs),
+    rotateSigningKey: (kid, nowMs, audit) => rotateSigningKey(database, { kid, nowMs, audit }),
+    withdrawSigningKey: (kid, nowMs, audit) => withdrawSigningKey(database, { kid, nowMs, audit }),
+    noteSigningKeyUsed: async (kid, nowMs) => {
+      await database.read(NOTE_USED, [storable(kid), nowMs]);
+    },
+    signingKeys: async () => inOrder((await database.read(ALL)).map(signingKeyOf)),
+    signingKeyUses: (limit) => signingKeyUses(database, limit),
+  };
+}
+
+interface Change {
+  readonly kid: string;
+  readonly nowMs: number;
+  readonly audit: AuditEntry;
+}
+
+// Columns are named: a newer version may have added others.
+const ALL = `SELECT kid, public_jwk, announced_at_ms, used_from_ms, retired_at_ms, used_until_ms, withdrawn_at_ms
+  FROM signing_key`;
+const LOCK = 'LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE';
+// Announced and never used: no current one.
+const IS_CURRENT =
+  'withdrawn_at_ms IS NULL AND retired_at_ms IS NULL AND (announced_at_ms IS NULL OR used_from_ms IS NOT NULL)';
+const RETIRE_OTHERS = `UPDATE signing_key SET retired_at_ms = $2::bigint WHERE kid <> $1 AND ${IS_CURRENT}`;
+const MAY_BECOME_CURRENT = `SELECT 1 FROM signing_key WHERE kid = $1 AND withdrawn_at_ms IS NULL AND NOT (${IS_CURRENT})`;
+const BECOME_CURRENT = `UPDATE signing_key SET retired_at_ms = NULL, used_until_ms = NULL, used_from_ms = $2::bigint
+  WHERE kid = $1`;
+const NOTE_USED = `UPDATE signing_key SET used_until_ms = $2::bigint
+  WHERE kid = $1 AND retired_at_ms IS NOT NULL AND withdrawn_at_ms IS NULL`;
+
+async function useSigningKey(database: Database, publicJwk: SigningKeyJwk, nowMs: number): Promise<void> {
+  const kid = storable(publicJwk.kid);
   await database.transaction(async (transaction) => {
-    await transaction.query('LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE');
-    await transaction.query(
-      'UPDATE signing_key SET retired_at_ms = $1::bigint WHERE kid <> $2 AND retired_at_ms IS NULL',
-      [nowMs, publicJwk.kid],
-    );
-    await transaction.last(
-      `INSERT INTO signing_key (kid, public_jwk) VALUES ($1, $2)
-       ON CONFLICT (kid) DO UPDATE SET public_jwk = excluded.public_jwk, retired_at_ms = NULL`,
-      [publicJwk.kid, JSON.stringify(publicJwk)],
-    );
+    await transaction.query(LOCK);
+    const isNew = (await find(transaction, kid)) === undefined;
+    if (isNew) {
+      await transaction.query(RETIRE_OTHERS, [kid, nowMs]);
+      await transaction.last('INSERT INTO signing_key (kid, public_jwk, used_from_ms) VALUES ($1, $2, $3::bigint)', [
+        ...[kid, JSON.stringify(publicJwk)],
+        nowMs,
+      ]);
+    } else await makeCurrent(transaction, kid, nowMs);
   });
 }
 
-/** Every key that ever signed, the current one first. */
-export async function signingKeys(database: Database): Promise<StoredSigningKey[]> {
+async function find(transaction: Transaction, kid: string): Promise<Row | undefined> {
+  const [row] = await transaction.query('SELECT kid FROM signing_key WHERE kid = $1', [kid]);
+  return row;
+}
+
+async function makeCurrent(transaction: Transaction, kid: string, nowMs: number): Promise<boolean> {
+  const rows = await transaction.query(MAY_BECOME_CURRENT, [kid]);
+  if (rows.length === 0) return false;
+  await transaction.query(RETIRE_OTHERS, [kid, nowMs]);
+  await transaction.query(BECOME_CURRENT, [kid, nowMs]);
+  return true;
+}
+
+async function announceSigningKey(database: Database, publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean> {
   const rows = await database.read(
-    'SELECT kid, public_jwk, retired_at_ms FROM signing_key ORDER BY retired_at_ms IS NOT NULL, retired_at_ms DESC',
+    `INSERT INTO signing_key (kid, public_jwk, announced_at_ms) VALUES ($1, $2, $3::bigint)
+     ON CONFLICT (kid) DO NOTHING RETURNING kid`,
+    [storable(publicJwk.kid), JSON.stringify(publicJwk), nowMs],
   );
-  return rows.map(signingKeyOf);
+  return rows.length > 0;
+}
+
+function rotateSigningKey(database: Database, { kid, nowMs, audit }: Change): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    await transaction.query(LOCK);
+    const isDone = await makeCurrent(transaction, storable(kid), nowMs);
+    if (isDone) await addAudit(transaction, audit);
+    return isDone;
+  });
+}
+
+function withdrawSigningKey(database: Database, { kid, nowMs, audit }: Change): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    await transaction.query(LOCK);
+    const rows = await transaction.query(
+      `UPDATE signing_key SET withdrawn_at_ms = $2::bigint
+       WHERE kid = $1 AND withdrawn_at_ms IS NULL AND NOT (${IS_CURRENT}) RETURNING kid`,
+      [storable(kid), nowMs],
+    );
+    if (rows.length > 0) await addAudit(transaction, audit);
+    return rows.length > 0;
+  });
+}
+
+// By the primary key, whose values are in the order of time: about the oldest first. Those not signed yet are counted too.
+const USES = `
+  SELECT header, count(*)::int AS uses, min(published_at_ms) AS oldest_at_ms,
+    (array_agg(jti ORDER BY published_at_ms, seq))[1] AS oldest_jti
+  FROM (SELECT split_part(set_jws, '.', 1) AS header, jti, seq, published_at_ms
+        FROM notification ORDER BY jti LIMIT $1::int) AS looked_at
+  GROUP BY header`;
+
+async function signingKeyUses(database: Database, limit: number): Promise<SigningKeyUses> {
+  const groups = (await database.read(USES, [limit + 1])).map(
+    (row): SameHeader => ({
+      header: optionalText(row, 'header'),
+      count: whole(row, 'uses'),
+      oldestJti: text(row, 'oldest_jti'),
+      oldestPublishedAtMs: whole(row, 'oldest_at_ms'),
+    }),
+  );
+  return usesOf(groups, groups.reduce((sum, { count }) => sum + count, 0) <= limit);
 }
 
 function signingKeyOf(row: Row): StoredSigningKey {
   const publicJwk = parseText(row, 'public_jwk');
   assert(isJsonObject(publicJwk), 'a kept key must be an object');
-  return { publicJwk: { ...publicJwk, kid: text(row, 'kid') }, retiredAtMs: optionalWhole(row, 'retired_at_ms') };
+  return withState({
+    publicJwk: { ...publicJwk, kid: text(row, 'kid') },
+    announcedAtMs: optionalWhole(row, 'announced_at_ms'),
+    usedFromMs: optionalWhole(row, 'used_from_ms'),
+    retiredAtMs: optionalWhole(row, 'retired_at_ms'),
+    usedUntilMs: optionalWhole(row, 'used_until_ms'),
+    withdrawnAtMs: optionalWhole(row, 'withdrawn_at_ms'),
+  });
 }

@@ -19,11 +19,22 @@ export async function findTarget(asked: Asked, clientId: string): Promise<Target
   return row && targetOf(row);
 }
 
+const ONLY = {
+  all: '',
+  responsive: 'AND t.unresponsive_since_ms IS NULL',
+  unresponsive: 'AND t.unresponsive_since_ms IS NOT NULL',
+} as const;
+
 /** In the order of their client_id. */
-export async function listTargets(asked: Asked, after: string, limit: number): Promise<Target[]> {
+export async function listTargets(
+  asked: Asked,
+  after: string,
+  limit: number,
+  only: keyof typeof ONLY = 'all',
+): Promise<Target[]> {
   const rows = await asked.query(
     `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
-     WHERE t.client_id > $1 AND t.callback_url IS NOT NULL ORDER BY t.client_id LIMIT $2::int`,
+     WHERE t.client_id > $1 AND t.callback_url IS NOT NULL ${ONLY[only]} ORDER BY t.client_id LIMIT $2::int`,
     [storable(after), limit],
   );
   return rows.map(targetOf);

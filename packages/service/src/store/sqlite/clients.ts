@@ -77,6 +77,10 @@ export class Clients {
     return client;
   }
 
+  awaitingOf(clientId: string): number {
+    return this.#byId.get(clientId)?.awaiting ?? 0;
+  }
+
   /** Counts what has become awaiting, or no longer is. */
   count(client: Client, change: number): void {
     client.awaiting += change;

@@ -4,6 +4,7 @@ import type {
   CallbackUrlToStore,
   ChangeResult,
   Registration,
+  RegistrationsOfTpp,
   StoredCallbackUrl,
   StoredSubscription,
   SubscriptionToStore,
@@ -65,21 +66,42 @@ export class RegistrationTables {
     return this.lookUp(clientId).target;
   }
 
-  targets(after: string, limit: number): Target[] {
+  targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Target[] {
+    const targets: Target[] = [];
+    for (const clientId of this.#registered(after)) {
+      if (targets.length === limit) break;
+      const target = this.targetOf(clientId);
+      const state = target?.unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+      if (target !== undefined && (only ?? state) === state) targets.push(target);
+    }
+    return targets;
+  }
+
+  /** TPPs that registered something, in the order of their client_id. */
+  registrations(after: string, limit: number): RegistrationsOfTpp[] {
+    const found: RegistrationsOfTpp[] = [];
+    for (const clientId of this.#registered(after)) {
+      if (found.length === limit) break;
+      const isSuspended = this.lookUp(clientId).tpp?.isSuspended === true;
+      const [subscription, callbackUrl] = [this.subscriptionOf(clientId), this.callbackUrlOf(clientId)];
+      found.push({ clientId, isSuspended, subscription, callbackUrl });
+    }
+    return found;
+  }
+
+  /** client_ids, in their order, as they are asked for. */
+  *#registered(after: string): Generator<string> {
     const next = this.#database.prepare(
       `SELECT min(client_id) AS client_id FROM
          (SELECT min(client_id) AS client_id FROM event_subscription WHERE client_id > :after
           UNION ALL SELECT min(client_id) FROM callback_url WHERE client_id > :after)`,
     );
-    const targets: Target[] = [];
-    for (let client = after; targets.length < limit; ) {
+    for (let client = after; ; ) {
       const row = next.get({ after: client });
-      if (row === undefined || row['client_id'] === null) break;
+      if (row === undefined || row['client_id'] === null) return;
       client = text(row, 'client_id');
-      const target = this.targetOf(client);
-      if (target !== undefined) targets.push(target);
+      yield client;
     }
-    return targets;
   }
 
   /** Of the callback URLs that hold; those of suspended TPPs are not counted. */

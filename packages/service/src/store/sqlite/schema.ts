@@ -1,6 +1,7 @@
 import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 import { SCHEMA_ACTIVITY } from './schema-activity.ts';
+import { SCHEMA_KEYS } from './schema-keys.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -118,4 +119,6 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_ACTIVITY,
   // Who changed what, in full, and never taken back.
   AUDIT_IN_FULL,
+  // Signing keys that are announced and withdrawn; how callback URLs fared lately.
+  SCHEMA_KEYS,
 ];

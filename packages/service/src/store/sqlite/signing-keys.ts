@@ -1,39 +1,118 @@
 import assert from 'node:assert/strict';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isJsonObject } from '@tidings/protocol';
-import type { SigningKeyJwk, StoredSigningKey } from '../store.ts';
-import { optionalWhole, parseText, type Row, text } from './rows.ts';
+import { inOrder, type SameHeader, usesOf, withState } from '../signing-key-states.ts';
+import type { AuditEntry, SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../store.ts';
+import type { AuditTable } from './audit.ts';
+import { optionalText, optionalWhole, parseText, type Row, text, whole } from './rows.ts';
+
+// Announced and never used: no current one.
+const IS_CURRENT =
+  'withdrawn_at_ms IS NULL AND retired_at_ms IS NULL AND (announced_at_ms IS NULL OR used_from_ms IS NOT NULL)';
 
 /** SQL about our own signing keys. Writes must run inside a transaction. */
 export class SigningKeyTable {
   readonly #database: DatabaseSync;
+  readonly #audit: AuditTable;
+  readonly #awaiting: StatementSync;
+  readonly #jtiOf: StatementSync;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, audit: AuditTable) {
     this.#database = database;
+    this.#audit = audit;
+    this.#awaiting = database.prepare(
+      `SELECT awaiting.seq, awaiting.published_at_ms, substr(set_jws, 1, instr(set_jws, '.') - 1) AS header
+       FROM awaiting LEFT JOIN signed_set ON signed_set.seq = awaiting.seq ORDER BY awaiting.seq LIMIT ?`,
+    );
+    this.#jtiOf = database.prepare('SELECT jti FROM event WHERE seq = ?');
   }
 
   use(publicJwk: SigningKeyJwk, nowMs: number): void {
-    this.#database
-      .prepare('UPDATE signing_key SET retired_at_ms = ? WHERE kid <> ? AND retired_at_ms IS NULL')
-      .run(nowMs, publicJwk.kid);
-    this.#database
-      .prepare(
-        `INSERT INTO signing_key (kid, public_jwk) VALUES (?, ?)
-         ON CONFLICT (kid) DO UPDATE SET public_jwk = excluded.public_jwk, retired_at_ms = NULL`,
-      )
-      .run(publicJwk.kid, JSON.stringify(publicJwk));
+    const isNew = this.#run('INSERT INTO signing_key (kid, public_jwk) VALUES (?, ?) ON CONFLICT DO NOTHING', [
+      ...[publicJwk.kid, JSON.stringify(publicJwk)],
+    ]);
+    this.#makeCurrent(publicJwk.kid, nowMs, isNew);
+  }
+
+  announce(publicJwk: SigningKeyJwk, nowMs: number): boolean {
+    return this.#run(
+      'INSERT INTO signing_key (kid, public_jwk, announced_at_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      [publicJwk.kid, JSON.stringify(publicJwk), nowMs],
+    );
+  }
+
+  rotate(kid: string, nowMs: number, audit: AuditEntry): boolean {
+    const isDone = this.#makeCurrent(kid, nowMs, false);
+    if (isDone) this.#audit.add(audit);
+    return isDone;
+  }
+
+  withdraw(kid: string, nowMs: number, audit: AuditEntry): boolean {
+    const isDone = this.#run(
+      `UPDATE signing_key SET withdrawn_at_ms = ? WHERE kid = ? AND withdrawn_at_ms IS NULL AND NOT (${IS_CURRENT})`,
+      [nowMs, kid],
+    );
+    if (isDone) this.#audit.add(audit);
+    return isDone;
+  }
+
+  noteUsed(kid: string, nowMs: number): void {
+    this.#run(
+      `UPDATE signing_key SET used_until_ms = ?
+       WHERE kid = ? AND retired_at_ms IS NOT NULL AND withdrawn_at_ms IS NULL`,
+      [nowMs, kid],
+    );
   }
 
   all(): StoredSigningKey[] {
-    return this.#database
-      .prepare('SELECT * FROM signing_key ORDER BY retired_at_ms IS NOT NULL, retired_at_ms DESC')
-      .all()
-      .map(signingKeyOf);
+    return inOrder(this.#database.prepare('SELECT * FROM signing_key').all().map(signingKeyOf));
+  }
+
+  /** In the order of publishing. */
+  uses(limit: number): SigningKeyUses {
+    const groups = new Map<string | undefined, SameHeader & { readonly seq: number }>();
+    let lookedAt = 0;
+    for (const row of this.#awaiting.iterate(limit + 1)) {
+      lookedAt += 1;
+      const header = optionalText(row, 'header');
+      const first = { seq: whole(row, 'seq'), oldestPublishedAtMs: whole(row, 'published_at_ms') };
+      const group = groups.get(header) ?? { ...first, header, count: 0, oldestJti: '' };
+      groups.set(header, { ...group, count: group.count + 1 });
+    }
+    const named = [...groups.values()].map((group) => ({ ...group, oldestJti: this.#jti(group.seq) }));
+    return usesOf(named, lookedAt <= limit);
+  }
+
+  #jti(seq: number): string {
+    const row = this.#jtiOf.get(seq);
+    return row === undefined ? '' : text(row, 'jti');
+  }
+
+  #makeCurrent(kid: string, nowMs: number, isNew: boolean): boolean {
+    const may = `SELECT 1 FROM signing_key WHERE kid = ? AND withdrawn_at_ms IS NULL AND NOT (${IS_CURRENT})`;
+    if (!isNew && this.#database.prepare(may).get(kid) === undefined) return false;
+    this.#run(`UPDATE signing_key SET retired_at_ms = ? WHERE kid <> ? AND ${IS_CURRENT}`, [nowMs, kid]);
+    return this.#run(
+      'UPDATE signing_key SET retired_at_ms = NULL, used_until_ms = NULL, used_from_ms = ? WHERE kid = ?',
+      [nowMs, kid],
+    );
+  }
+
+  /** @returns whether a row was changed */
+  #run(sql: string, values: readonly (string | number)[]): boolean {
+    return this.#database.prepare(sql).run(...values).changes !== 0;
   }
 }
 
 function signingKeyOf(row: Row): StoredSigningKey {
   const publicJwk = parseText(row, 'public_jwk');
   assert(isJsonObject(publicJwk), 'a kept key must be an object');
-  return { publicJwk: { ...publicJwk, kid: text(row, 'kid') }, retiredAtMs: optionalWhole(row, 'retired_at_ms') };
+  return withState({
+    publicJwk: { ...publicJwk, kid: text(row, 'kid') },
+    announcedAtMs: optionalWhole(row, 'announced_at_ms'),
+    usedFromMs: optionalWhole(row, 'used_from_ms'),
+    retiredAtMs: optionalWhole(row, 'retired_at_ms'),
+    usedUntilMs: optionalWhole(row, 'used_until_ms'),
+    withdrawnAtMs: optionalWhole(row, 'withdrawn_at_ms'),
+  });
 }

@@ -21,6 +21,7 @@ import { EventTables } from './events.ts';
 import { LookUps } from './look.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
+import { RecentAttemptTable } from './recent-attempts.ts';
 import { RedeliveryTables } from './redeliveries.ts';
 import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
@@ -69,7 +70,8 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
     redeliveries: new RedeliveryTables(database, common),
     retention: new RetentionTables(database, clients, awaiting, audit),
     lookUps: new LookUps(database, clients, registrations),
-    signingKeys: new SigningKeyTable(database),
+    signingKeys: new SigningKeyTable(database, audit),
+    recentAttempts: new RecentAttemptTable(database),
     activity: new ActivityTables(database),
   };
 }
@@ -104,8 +106,8 @@ function storeOn(parts: Parts, wal: Wal): SqliteStore {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    useSigningKey: (publicJwk, nowMs) => writes.run(() => parts.signingKeys.use(publicJwk, nowMs)),
-    signingKeys: () => read(() => parts.signingKeys.all()),
+    ...signing(parts, writes),
+    ...callbackHealth(parts, writes),
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
@@ -223,7 +225,7 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
   const { clients, registrations, retargeting, redeliveries, retention, audit } = parts;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
-    targets: (after, limit) => read(() => registrations.targets(after, limit)),
+    targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
     bringBack: async (clientId, how, nowMs, entry) => {
       const isDone = await writes.run(() => retargeting.bringBack(clientId, how, nowMs, entry));
       if (isDone) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
@@ -240,6 +242,42 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
     counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
     audit: (entry) => writes.run(() => audit.add(entry)),
     auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
+  };
+}
+
+type Signing = Pick<
+  Store,
+  | 'useSigningKey'
+  | 'announceSigningKey'
+  | 'rotateSigningKey'
+  | 'withdrawSigningKey'
+  | 'noteSigningKeyUsed'
+  | 'signingKeys'
+  | 'signingKeyUses'
+>;
+
+/** Our own signing keys. */
+function signing({ signingKeys }: Parts, writes: WriteQueue): Signing {
+  return {
+    useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
+    announceSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.announce(publicJwk, nowMs)),
+    rotateSigningKey: (kid, nowMs, audit) => writes.run(() => signingKeys.rotate(kid, nowMs, audit)),
+    withdrawSigningKey: (kid, nowMs, audit) => writes.run(() => signingKeys.withdraw(kid, nowMs, audit)),
+    noteSigningKeyUsed: (kid, nowMs) => writes.run(() => signingKeys.noteUsed(kid, nowMs)),
+    signingKeys: () => read(() => signingKeys.all()),
+    signingKeyUses: (limit) => read(() => signingKeys.uses(limit)),
+  };
+}
+
+type CallbackHealth = Pick<Store, 'registrations' | 'awaitingOf' | 'keepRecentAttempts' | 'recentAttempts'>;
+
+/** What all TPPs registered, and how their callback URLs fared lately. */
+function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealth {
+  return {
+    registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
+    awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
+    keepRecentAttempts: (recent, nowMs) => writes.run(() => recentAttempts.keep(recent, nowMs)),
+    recentAttempts: (clientIds) => read(() => recentAttempts.of(clientIds)),
   };
 }
 

@@ -1,0 +1,103 @@
+import { shapeOf } from '@tidings/protocol';
+import { CallbackUrlHealth } from '../operator/callback-url-schemas.ts';
+import { RegistrationPage, type ShownRegistration } from '../operator/registration-schemas.ts';
+import { RegisteredTpp, TppRegistrations } from '../operator/tpp-schemas.ts';
+import type { OperatorClient } from './operator-client.ts';
+import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
+import type { RegistrationFlags } from './registrations.ts';
+import { factsOf, tableOf } from './table.ts';
+import { printJson } from './tpps-print.ts';
+
+const PAGE = 1000;
+
+const shapePage = shapeOf(RegistrationPage);
+const shapeTpp = shapeOf(RegisteredTpp);
+const shapeRegistrations = shapeOf(TppRegistrations);
+const shapeHealth = shapeOf(CallbackUrlHealth);
+
+/** `tidings registrations list` */
+export async function listRegistrations(flags: RegistrationFlags): Promise<void> {
+  const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
+  if (flags.json === true) return printJson({ registrations });
+  if (registrations.length === 0) {
+    process.stdout.write('There is no such registration.\n');
+    return;
+  }
+  const rows = registrations.map((each) => [
+    ...[each.clientId, each.kind, each.state, each.apiVersion, each.version],
+    ...[typesOf(each), each.callbackUrl ?? ''],
+  ]);
+  const head = ['CLIENT ID', 'KIND', 'STATE', 'API', 'VERSION', 'EVENT TYPES', 'CALLBACK URL'];
+  process.stdout.write(tableOf(head, rows));
+}
+
+async function allRegistrations(client: OperatorClient, flags: RegistrationFlags): Promise<ShownRegistration[]> {
+  const registrations: ShownRegistration[] = [];
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  const { apiVersion, resourceVersion: version, eventType, state } = flags;
+  for (const [name, value] of Object.entries({ apiVersion, version, eventType, state })) {
+    if (value !== undefined) query.set(name, value);
+  }
+  for (let isLast = false; !isLast; ) {
+    const call = { method: 'GET', path: `/operator/v1/registrations?${query}` } as const;
+    const { value: page } = await client.read(call, shapePage);
+    registrations.push(...page.registrations);
+    isLast = page.next === undefined;
+    query.set('after', page.next ?? '');
+  }
+  return registrations;
+}
+
+/** `tidings registrations show` */
+export async function showRegistrations(clientId: string, flags: CommonFlags): Promise<void> {
+  const path = `/operator/v1/tpps/${encodeURIComponent(clientId)}`;
+  await withOperatorClient(flags, async (client) => {
+    const { value: tpp } = await client.read({ method: 'GET', path }, shapeTpp);
+    const call = { method: 'GET', path: `${path}/registrations` } as const;
+    const { value: registrations } = await client.read(call, shapeRegistrations);
+    const healthCall = { method: 'GET', path: `/operator/v1/callback-urls/${encodeURIComponent(clientId)}` } as const;
+    const health = tpp.target && (await client.read(healthCall, shapeHealth)).value;
+    if (flags.json === true) printJson({ clientId, ...registrations, ...(health !== undefined && { health }) });
+    else print(clientId, registrations, health);
+  });
+}
+
+function print(clientId: string, registrations: TppRegistrations, health: CallbackUrlHealth | undefined): void {
+  const { eventSubscription: subscription, callbackUrl } = registrations;
+  process.stdout.write(
+    factsOf({
+      'client id': clientId,
+      effective: registrations.effective ?? 'no registration',
+      'event subscription': subscription?.eventSubscriptionId,
+      'event types': subscription && typesOf(subscription),
+      'of version': subscription?.version,
+      'callback URL resource': callbackUrl?.callbackUrlId,
+      'pushed to': health?.callbackUrl ?? 'nowhere',
+      ...(health && factsOfHealth(health)),
+    }),
+  );
+  if (health === undefined || health.lastOutcomes.length === 0) return;
+  const rows = health.lastOutcomes.map((each) => [
+    ...[each.startedAt, each.outcome, String(each.status ?? each.errorClass ?? '')],
+    ...[`${Math.round(each.durationMs)} ms`, each.jti, each.instance],
+  ]);
+  process.stdout.write(`\n${tableOf(['LAST OUTCOMES', 'OUTCOME', 'ANSWER', 'TOOK', 'JTI', 'INSTANCE'], rows)}`);
+}
+
+function factsOfHealth(health: CallbackUrlHealth): Record<string, string | undefined> {
+  const { breaker, failedProbes } = health;
+  const paused = breaker?.pausedUntil === undefined ? '' : `, until ${breaker.pausedUntil}`;
+  return {
+    'which is': health.state,
+    'unresponsive since': health.unresponsiveSince,
+    'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
+    'next probe': health.nextProbeAt,
+    'back since': health.backSince,
+    'breaker of this instance': breaker && `${breaker.state}${paused}`,
+    awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
+  };
+}
+
+function typesOf({ eventTypes }: { readonly eventTypes?: readonly string[] }): string {
+  return eventTypes === undefined || eventTypes.length === 0 ? 'all' : eventTypes.join(',');
+}

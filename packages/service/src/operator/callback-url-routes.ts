@@ -1,0 +1,89 @@
+import type { FastifyInstance } from 'fastify';
+import type { Target } from '../store/store.ts';
+import type { AttemptSomewhere } from '../watch/recent-attempts.ts';
+import {
+  CALLBACK_URLS_PER_PAGE,
+  CALLBACK_URLS_PER_PAGE_MAX,
+  type CallbackUrlHealth,
+  type CallbackUrlPage,
+} from './callback-url-schemas.ts';
+import { isoTime } from './iso-time.ts';
+import { writeAttempt } from './notifications.ts';
+import type { BreakerNow, OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+import { fieldProblem } from './read-body.ts';
+import { readPage, refuseOthers } from './read-page.ts';
+import { forOperation } from './roles.ts';
+import { writeTarget } from './write-tpp.ts';
+
+type Query = Readonly<Record<string, unknown>>;
+
+const URLS = '/operator/v1/callback-urls';
+// Up to here what is awaiting is counted: for one, and for each of a list.
+const COUNTED_MAX = 10_000;
+const COUNTED_IN_LIST_MAX = 1000;
+
+/** How each callback URL fares to which notifications are pushed. */
+export function registerCallbackUrlRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  app.get<{ Querystring: Query }>(URLS, forOperation('listCallbackUrls'), (request) => list(request.query, options));
+
+  app.get<{ Params: { clientId: string }; Querystring: Query }>(
+    `${URLS}/:clientId`,
+    forOperation('getCallbackUrl'),
+    async (request) => {
+      refuseOthers(request.query);
+      const target = await options.store.target(request.params.clientId);
+      const [health] = target === undefined ? [] : await healthOf([target], options, COUNTED_MAX);
+      if (health !== undefined) return health;
+      throw new Problem(404, 'Nothing is pushed to this TPP: it has no registration, only polls, or is suspended.');
+    },
+  );
+}
+
+async function list(query: Query, options: OperatorOptions): Promise<CallbackUrlPage> {
+  const { state, ...rest } = query;
+  if (state !== undefined && state !== 'responsive' && state !== 'unresponsive') {
+    throw fieldProblem('state', 'must be responsive or unresponsive');
+  }
+  const { cursor = '', limit } = readPage(rest, {
+    cursor: 'after',
+    limitDefault: CALLBACK_URLS_PER_PAGE,
+    limitMax: CALLBACK_URLS_PER_PAGE_MAX,
+  });
+  // One more than asked for tells whether there is a next page.
+  const found = await options.store.targets(cursor, limit + 1, state);
+  const shown = await healthOf(found.slice(0, limit), options, COUNTED_IN_LIST_MAX);
+  const callbackUrls = shown.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
+  const last = shown.at(-1);
+  return { callbackUrls, ...(found.length > shown.length && last !== undefined && { next: last.clientId }) };
+}
+
+async function healthOf(
+  targets: readonly Target[],
+  { store, clock, watch, breakerOf }: OperatorOptions,
+  countMax: number,
+): Promise<CallbackUrlHealth[]> {
+  const clientIds = targets.map(({ clientId }) => clientId);
+  const [awaiting, attempts] = await Promise.all([
+    store.awaitingOf(clientIds, countMax),
+    watch?.recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
+  ]);
+  return targets.map((target) => {
+    const count = awaiting.get(target.clientId) ?? 0;
+    const breaker = breakerOf?.(target.clientId);
+    return {
+      ...{ clientId: target.clientId, ...writeTarget(target) },
+      ...{ awaiting: Math.min(count, countMax), isAtLeast: count > countMax },
+      ...(breaker !== undefined && { breaker: writeBreaker(breaker, clock.nowMs()) }),
+      lastOutcomes: (attempts.get(target.clientId) ?? []).map(writeOutcome),
+    };
+  });
+}
+
+function writeBreaker({ state, pauseMs }: BreakerNow, nowMs: number): NonNullable<CallbackUrlHealth['breaker']> {
+  return { state, ...(pauseMs !== undefined && { pausedUntil: isoTime(nowMs + pauseMs) }) };
+}
+
+function writeOutcome({ jti, instance, ...attempt }: AttemptSomewhere): CallbackUrlHealth['lastOutcomes'][number] {
+  return { jti, ...writeAttempt(attempt), instance };
+}

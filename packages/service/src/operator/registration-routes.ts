@@ -1,0 +1,129 @@
+import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
+import type { FastifyInstance } from 'fastify';
+import { eventTypesOf } from '../notify/fan-out.ts';
+import type { RegistrationsOfTpp, StoredCallbackUrl, StoredSubscription } from '../store/store.ts';
+import type { OperatorOptions } from './options.ts';
+import { fieldProblem } from './read-body.ts';
+import { readPage } from './read-page.ts';
+import {
+  REGISTRATION_STATES,
+  REGISTRATIONS_PER_PAGE,
+  REGISTRATIONS_PER_PAGE_MAX,
+  type RegistrationPage,
+  type ShownRegistration,
+} from './registration-schemas.ts';
+import { forOperation } from './roles.ts';
+import { writeCallbackUrl, writeSubscription } from './write-tpp.ts';
+
+type Query = Readonly<Record<string, unknown>>;
+
+// TPPs that are looked at for one page, however few of them are meant.
+const LOOKED_AT_MAX = 2000;
+
+/** Which registrations are meant; all that is given must hold. */
+interface Filter {
+  readonly apiVersion: string | undefined;
+  readonly version: string | undefined;
+  readonly eventType: EventTypeRule | undefined;
+  readonly state: string | undefined;
+}
+
+/** GET /operator/v1/registrations: what all TPPs registered. */
+export function registerRegistrationRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  app.get<{ Querystring: Query }>('/operator/v1/registrations', forOperation('listRegistrations'), (request) =>
+    list(request.query, options),
+  );
+}
+
+async function list(query: Query, { store, catalogue }: OperatorOptions): Promise<RegistrationPage> {
+  const { apiVersion, version, eventType, state, ...rest } = query;
+  const filter: Filter = {
+    apiVersion: oneOf('apiVersion', apiVersion, API_VERSIONS),
+    version: textOf('version', version),
+    eventType: readEventType(textOf('eventType', eventType), catalogue),
+    state: oneOf('state', state, REGISTRATION_STATES),
+  };
+  const page = readPage(rest, {
+    cursor: 'after',
+    limitDefault: REGISTRATIONS_PER_PAGE,
+    limitMax: REGISTRATIONS_PER_PAGE_MAX,
+  });
+  const registrations: ShownRegistration[] = [];
+  let after = page.cursor ?? '';
+  for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX; ) {
+    const found = await store.registrations(after, page.limit);
+    for (const tpp of found) {
+      registrations.push(...shownOf(tpp).filter((each) => isMeant(each, filter, catalogue)));
+      after = tpp.clientId;
+      // What one TPP registered stands on one page: the page may have one more than its limit.
+      if (registrations.length >= page.limit) return { registrations, ...(await nextOf(after)) };
+    }
+    if (found.length < page.limit) return { registrations };
+    lookedAt += found.length;
+  }
+  return { registrations, next: after };
+
+  async function nextOf(clientId: string): Promise<{ next?: string }> {
+    const [another] = await store.registrations(clientId, 1);
+    return another === undefined ? {} : { next: clientId };
+  }
+}
+
+function textOf(name: string, value: unknown): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value.length > 0 && value.length <= 256)) return value;
+  throw fieldProblem(name, 'must be given once, and not be empty');
+}
+
+function oneOf(name: string, value: unknown, known: readonly string[]): string | undefined {
+  if (value === undefined || (typeof value === 'string' && known.includes(value))) return value;
+  throw fieldProblem(name, `must be one of ${known.join(', ')}`);
+}
+
+function readEventType(name: string | undefined, catalogue: EventTypeCatalogue): EventTypeRule | undefined {
+  if (name === undefined) return undefined;
+  const type = catalogue.find(name);
+  if (type === undefined) throw fieldProblem('eventType', 'must be an event type, by its URN or its code');
+  return type;
+}
+
+function shownOf({ clientId, isSuspended, subscription, callbackUrl }: RegistrationsOfTpp): ShownRegistration[] {
+  const holds = (isPushed: boolean, unresponsiveSinceMs: number | undefined): ShownRegistration['state'] => {
+    if (isSuspended) return 'suspended';
+    if (!isPushed) return 'polling';
+    return unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+  };
+  return [
+    ...(subscription === undefined ? [] : [writeEventSubscription(clientId, subscription, holds)]),
+    ...(callbackUrl === undefined
+      ? []
+      : [writeOwnCallbackUrl(clientId, callbackUrl, subscription !== undefined, holds)]),
+  ];
+}
+
+type Holds = (isPushed: boolean, unresponsiveSinceMs: number | undefined) => ShownRegistration['state'];
+
+function writeEventSubscription(clientId: string, subscription: StoredSubscription, holds: Holds): ShownRegistration {
+  const { eventSubscriptionId: id, ...rest } = writeSubscription(subscription);
+  const state = holds(subscription.callbackUrl !== undefined, subscription.unresponsiveSinceMs);
+  return { clientId, kind: 'event-subscription', id, state, ...rest };
+}
+
+function writeOwnCallbackUrl(
+  clientId: string,
+  own: StoredCallbackUrl,
+  isSuperseded: boolean,
+  holds: Holds,
+): ShownRegistration {
+  const { callbackUrlId: id, url: callbackUrl, ...rest } = writeCallbackUrl(own);
+  const state = isSuperseded ? 'superseded' : holds(true, own.unresponsiveSinceMs);
+  return { clientId, kind: 'callback-url', id, state, callbackUrl, ...rest };
+}
+
+function isMeant(each: ShownRegistration, filter: Filter, catalogue: EventTypeCatalogue): boolean {
+  const { apiVersion, version, eventType, state } = filter;
+  if (apiVersion !== undefined && apiVersion !== each.apiVersion) return false;
+  if (version !== undefined && version !== each.version) return false;
+  if (state !== undefined && state !== each.state) return false;
+  if (eventType === undefined) return true;
+  return filterEventTypes([eventType], eventTypesOf({ eventTypes: undefined, ...each }), catalogue).length > 0;
+}

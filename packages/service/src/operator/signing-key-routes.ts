@@ -1,0 +1,199 @@
+import { shapeOf } from '@tidings/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { StartUpError } from '../base/start-up-error.ts';
+import type { AuditActor, AuditEntry, Store, StoredSigningKey } from '../store/store.ts';
+import { lastUsedAtMs, UNDER_WAY_MS } from '../trust/key-publication.ts';
+import type { Reloaded, SigningKeys } from '../trust/signing-keys.ts';
+import { auditActorOf } from './access.ts';
+import { isoTime } from './iso-time.ts';
+import type { OperatorOptions } from './options.ts';
+import { Problem } from './problem.ts';
+import { readJson, shapedValue } from './read-body.ts';
+import { refuseOthers } from './read-page.ts';
+import { forOperation } from './roles.ts';
+import { KeyChange, type ShownSigningKey, type SigningKeyList } from './signing-key-schemas.ts';
+import { dependentsOf, type KeyContext, rotatableFrom, writeSigningKey } from './write-signing-key.ts';
+
+interface WithKid {
+  Params: { kid: string };
+}
+
+const KEYS = '/operator/v1/signing-keys';
+// Awaiting notifications that are looked at to tell what depends on a key.
+const LOOKED_AT_MAX = 10_000;
+const shapeChange = shapeOf(KeyChange);
+
+/** Our own signing keys: what there is, what depends on each, rotation without a restart. */
+export function registerSigningKeyRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  const { store } = options;
+  app.get<{ Querystring: Readonly<Record<string, unknown>> }>(
+    KEYS,
+    forOperation('listSigningKeys'),
+    async (request) => {
+      refuseOthers(request.query);
+      return listKeys(options);
+    },
+  );
+  app.get<WithKid>(`${KEYS}/:kid`, forOperation('getSigningKey'), async (request) => {
+    return writeSigningKey(await findKey(store, request.params.kid), await contextOf(options));
+  });
+  app.post(`${KEYS}/reload`, forOperation('reloadSigningKeys'), (request) => reload(request, options));
+  app.post<WithKid>(`${KEYS}/:kid/rotate`, forOperation('rotateSigningKey'), (request) => rotate(request, options));
+  app.post<WithKid>(`${KEYS}/:kid/retire`, forOperation('retireSigningKey'), (request) => retire(request, options));
+}
+
+async function listKeys(options: OperatorOptions): Promise<SigningKeyList> {
+  const { store } = options;
+  const keys = keysOf(options);
+  await keys.follow();
+  const [kept, context] = await Promise.all([store.signingKeys(), contextOf(options)]);
+  const problem = keys.problem();
+  return {
+    keys: kept.map((key) => writeSigningKey(key, context)),
+    thisInstance: {
+      ...{ signsWith: keys.current().kid, holds: [...keys.held()] },
+      ...(problem !== undefined && { problem }),
+    },
+  };
+}
+
+/** Makes a key sign on all instances that have it. Of no effect when it does already. */
+async function rotate(request: FastifyRequest<WithKid>, options: OperatorOptions): Promise<ShownSigningKey> {
+  const { store, clock } = options;
+  const keys = keysOf(options);
+  const isForced = readForce(request);
+  const key = await findKey(store, request.params.kid);
+  const { kid } = key.publicJwk;
+  const nowMs = clock.nowMs();
+  if (key.state === 'withdrawn') throw new Problem(409, 'This key was retired for good; rotate to another one.');
+  if (!keys.held().includes(kid)) {
+    throw new Problem(409, 'This instance does not have the key; name its file in "signing.next", and reload.');
+  }
+  const fromMs = rotatableFrom(key, announcedFor(options));
+  if (fromMs !== undefined && nowMs < fromMs && !isForced) {
+    const why = `This key is announced for too short a time: TPPs with a cached JWKS may not know it before ${isoTime(fromMs)}`;
+    throw new Problem(409, `${why}; wait until then, or force it.`);
+  }
+  const before = (await store.signingKeys()).find(({ state }) => state === 'current')?.publicJwk.kid;
+  const detail = isForced ? { isForced } : {};
+  const audit: AuditEntry = {
+    ...{ ...auditActorOf(request), atMs: nowMs, action: 'signing-key-rotated', subject: kid, detail },
+    ...(before !== undefined && { before: { kid: before } }),
+    after: { kid },
+  };
+  if (await store.rotateSigningKey(kid, nowMs, audit)) {
+    request.log.info({ operator: request.operatorName, kid, ...detail }, 'signing key rotated');
+  }
+  await keys.follow();
+  return writeSigningKey(await findKey(store, kid), await contextOf(options));
+}
+
+/** Takes a key out of the JWKS. Of no effect when it is not there any more. */
+async function retire(request: FastifyRequest<WithKid>, options: OperatorOptions): Promise<ShownSigningKey> {
+  const { store, clock } = options;
+  const isForced = readForce(request);
+  const key = await findKey(store, request.params.kid);
+  const { kid } = key.publicJwk;
+  if (key.state === 'current') throw new Problem(409, 'This key is the current one; rotate to another one first.');
+  const context = await contextOf(options);
+  const { awaiting } = dependentsOf(key, context);
+  if (key.state === 'former' && !isForced) refuseNeeded(key, context);
+  const nowMs = clock.nowMs();
+  const detail = { awaiting, ...(isForced && { isForced }) };
+  const audit: AuditEntry = {
+    ...{ ...auditActorOf(request), atMs: nowMs, action: 'signing-key-retired', subject: kid, detail },
+    ...{ before: { state: key.state }, after: { state: 'withdrawn' } },
+  };
+  if (key.state !== 'withdrawn' && (await store.withdrawSigningKey(kid, nowMs, audit))) {
+    request.log.info({ operator: request.operatorName, kid, ...detail }, 'signing key retired');
+  }
+  await keysOf(options).follow();
+  return writeSigningKey(await findKey(store, kid), await contextOf(options));
+}
+
+/** @throws {Problem} 409 while something that it signed, or may have signed, is awaiting */
+function refuseNeeded(key: StoredSigningKey, context: KeyContext): void {
+  const { awaiting, isAtLeast } = dependentsOf(key, context);
+  const anyway = 'or force it: whoever fetches the JWKS from then on cannot verify them';
+  if (awaiting > 0) {
+    const count = isAtLeast ? `at least ${awaiting}` : awaiting;
+    throw new Problem(409, `This key signed the SETs of ${count} awaiting notifications; wait for them, ${anyway}.`);
+  }
+  if (isAtLeast) {
+    throw new Problem(409, `So much is awaiting that this key may have signed some of it; wait, ${anyway}.`);
+  }
+  if (context.nowMs - lastUsedAtMs(key) < UNDER_WAY_MS) {
+    throw new Problem(
+      409,
+      `An instance signed with this key within the last minute; look at "stillUsedAt", ${anyway}.`,
+    );
+  }
+}
+
+async function reload(request: FastifyRequest, options: OperatorOptions): Promise<Reloaded> {
+  try {
+    const reloaded = await reloadSigningKeys(keysOf(options), options, auditActorOf(request));
+    request.log.info({ operator: request.operatorName, ...reloaded }, 'signing key reloaded');
+    return reloaded;
+  } catch (error) {
+    if (!(error instanceof StartUpError)) throw error;
+    request.log.warn({ operator: request.operatorName, why: error.message }, 'signing key not reloaded');
+    throw new Problem(409, `${error.message} The key before it stays in use.`);
+  }
+}
+
+/** Reads the keys anew, and keeps in the audit what that changed. @param actor who has it done */
+export async function reloadSigningKeys(
+  keys: SigningKeys,
+  { store, clock, log }: Pick<OperatorOptions, 'store' | 'clock' | 'log'>,
+  actor: AuditActor,
+): Promise<Reloaded> {
+  const reloaded = await keys.reload();
+  const { kid, changed, announced } = reloaded;
+  const entry = (action: string, subject: string): AuditEntry => {
+    return { ...actor, atMs: clock.nowMs(), action, subject, detail: {}, after: { kid: subject } };
+  };
+  const entries = [
+    ...(changed ? [entry('signing-key-changed', kid)] : []),
+    ...(announced === undefined ? [] : [entry('signing-key-announced', announced)]),
+  ];
+  for (const each of entries) {
+    // It is done: to answer that nothing was kept would be wrong.
+    await store.audit(each).catch((error: unknown) => log.error({ err: error, ...each }, 'not kept in the audit'));
+  }
+  return reloaded;
+}
+
+function keysOf({ signingKeys }: OperatorOptions): SigningKeys {
+  if (signingKeys !== undefined) return signingKeys;
+  throw new Problem(501, 'Signing keys cannot be changed here; restart the service.');
+}
+
+async function findKey(store: Pick<Store, 'signingKeys'>, kid: string): Promise<StoredSigningKey> {
+  const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === kid);
+  if (key !== undefined) return key;
+  throw new Problem(404, 'There is no signing key with this kid; name its file in "signing.next", and reload.');
+}
+
+function announcedFor({ config }: OperatorOptions): Pick<KeyContext, 'announcedMs'> {
+  return { announcedMs: config?.signing.announcedMs ?? 0 };
+}
+
+async function contextOf(options: OperatorOptions): Promise<KeyContext> {
+  const { store, clock, config } = options;
+  const [oldestAwaitingAtMs, uses] = await Promise.all([
+    store.oldestAwaitingAtMs(),
+    store.signingKeyUses(LOOKED_AT_MAX),
+  ]);
+  return {
+    ...{ nowMs: clock.nowMs(), ...announcedFor(options), oldestAwaitingAtMs, uses },
+    formerKeysKeptMs: config?.signing.formerKeysKeptMs ?? 0,
+    notificationsKeptMs: config?.retention.notificationsMs,
+  };
+}
+
+/** There need not be a body. @throws {Problem} 400 */
+function readForce({ body }: FastifyRequest): boolean {
+  if (!(body instanceof Uint8Array) || body.length === 0) return false;
+  return shapedValue(shapeChange(readJson(body))).force === true;
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { RecentAttempts, Store } from '../../src/store/store.ts';
+import { subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { START_MS } from '../support/fake-clock.ts';
+import { acknowledge, CEASE, claim, fail, numbered, type OpenFor, publish, REFUSED, register } from './opened.ts';
+
+const DAY_MS = 86_400_000;
+
+function recentOf(clientId: string, instance: string, jti: string): RecentAttempts {
+  const attempt = { startedAtMs: START_MS, durationMs: 5, interactionId: 'i', callbackUrl: urlOf(clientId) };
+  return { clientId, instance, attempts: [{ ...attempt, jti, outcome: REFUSED }] };
+}
+
+/** What all TPPs registered, and how their callback URLs fare. */
+export function describeCallbackHealth(open: OpenFor): void {
+  describe('registrations of all TPPs', () => {
+    const urlFor = (clientId: string) => {
+      return {
+        ...({ clientId, callbackUrlId: `cb-${clientId}`, apiVersion: 'v3.1', version: '3.1' } as const),
+        url: urlOf(clientId),
+      };
+    };
+
+    test('are listed in the order of the client_ids, both of a TPP together, page by page', async (t) => {
+      const { store } = await open(t);
+      await register(store, ['d', 'b']);
+      for (const clientId of ['a', 'c', 'none']) await store.putTpp(tppOf(clientId), START_MS);
+      for (const clientId of ['b', 'c']) await store.createCallbackUrl(urlFor(clientId), START_MS);
+      await store.putTpp({ ...tppOf('d'), isSuspended: true }, START_MS);
+      const unresponsiveSinceMs = undefined;
+      const ofB = {
+        ...{ clientId: 'b', isSuspended: false },
+        subscription: { ...subscriptionOf('b'), unresponsiveSinceMs },
+        callbackUrl: { ...urlFor('b'), unresponsiveSinceMs },
+      };
+      const ofC = {
+        ...ofB,
+        clientId: 'c',
+        subscription: undefined,
+        callbackUrl: { ...urlFor('c'), unresponsiveSinceMs },
+      };
+      const ofD = {
+        ...{ clientId: 'd', isSuspended: true, callbackUrl: undefined },
+        subscription: { ...subscriptionOf('d'), unresponsiveSinceMs },
+      };
+      assert.deepEqual(await store.registrations('', 2), [ofB, ofC]);
+      assert.deepEqual(await store.registrations('c', 2), [ofD]);
+      assert.deepEqual(await store.registrations('d', 2), []);
+    });
+  });
+
+  describe('how callback URLs fare', () => {
+    test('they are listed by whether they are responsive, page by page', async (t) => {
+      const { store } = await open(t);
+      const clientIds = ['a', 'b', 'c', 'd'];
+      await register(store, clientIds);
+      for (const clientId of ['b', 'd']) await publish(store, clientId, [`of-${clientId}`]);
+      for (const claimed of await claim(store)) assert.equal(await fail(store, claimed, CEASE), 'became-unresponsive');
+      const listed = async (only?: 'responsive' | 'unresponsive', after = '', limit = 9) =>
+        (await store.targets(after, limit, only)).map(({ clientId }) => clientId);
+      assert.deepEqual(await listed(), clientIds);
+      assert.deepEqual(await listed('responsive'), ['a', 'c']);
+      assert.deepEqual(await listed('unresponsive'), ['b', 'd']);
+      assert.deepEqual(await listed('unresponsive', '', 1), ['b']);
+      assert.deepEqual(await listed('unresponsive', 'b', 1), ['d']);
+    });
+
+    test('what is awaiting is counted for each, not for ever', async (t) => {
+      const { store } = await open(t);
+      await register(store, ['a', 'b', 'c']);
+      await publish(store, 'a', numbered('a', 5));
+      await publish(store, 'b', numbered('b', 2));
+      const [first] = await claim(store, { roomFor: ({ clientId }) => (clientId === 'b' ? 1 : 0) });
+      assert.ok(first);
+      await acknowledge(store, first);
+      const counts = await store.awaitingOf(['c', 'a', 'b'], 3);
+      assert.ok((counts.get('a') ?? 0) > 3);
+      assert.deepEqual([counts.get('b'), counts.get('c')], [1, 0]);
+    });
+
+    test('the last attempts of each process are kept, in place of those before', async (t) => {
+      const { store, reopen } = await open(t);
+      await store.keepRecentAttempts([recentOf('b', 'one', 'j1'), recentOf('a', 'one', 'j2')], START_MS);
+      await store.keepRecentAttempts([recentOf('a', 'two', 'j3')], START_MS + 1);
+      await store.keepRecentAttempts([recentOf('a', 'one', 'j4\u0000')], START_MS + 2);
+      const ofA = sorted(await (await reopen()).recentAttempts(['a', 'unknown']));
+      assert.deepEqual(
+        ofA.map(({ instance, attempts }) => [instance, attempts[0]?.jti.slice(0, 2)]),
+        [
+          ['one', 'j4'],
+          ['two', 'j3'],
+        ],
+      );
+      assert.deepEqual(ofA[1], recentOf('a', 'two', 'j3'));
+    });
+
+    test('those of processes that are gone are dropped when another one goes on', async (t) => {
+      const { store } = await open(t);
+      const instances = async (of: Store) =>
+        sorted(await of.recentAttempts(['a', 'b'])).map(({ clientId, instance }) => `${clientId} ${instance}`);
+      await store.keepRecentAttempts([recentOf('a', 'one', 'j1'), recentOf('b', 'one', 'j2')], START_MS);
+      await store.keepRecentAttempts([recentOf('a', 'two', 'j3')], START_MS + DAY_MS);
+      assert.deepEqual(await instances(store), ['a one', 'a two', 'b one']);
+      await store.keepRecentAttempts([recentOf('a', 'two', 'j3')], START_MS + DAY_MS + 1);
+      assert.deepEqual(await instances(store), ['a two', 'b one']);
+    });
+  });
+}
+
+function sorted(recent: readonly RecentAttempts[]): RecentAttempts[] {
+  const keyOf = ({ clientId, instance }: RecentAttempts) => `${clientId} ${instance}`;
+  return recent.toSorted((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
+}
