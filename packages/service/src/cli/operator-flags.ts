@@ -25,6 +25,9 @@ give it with --certificate-file and --key-file, or TIDINGS_CERTIFICATE_FILE and 
 
 ${EXIT_CODES_HELP}`;
 
+/** An example for the help of a command. @param words what follows `tidings` */
+export const exampleOf = (words: string): string => `\nExample:\n  tidings ${words}\n`;
+
 /** A command that calls a running service, with the flags and the help that all of them have. */
 export function operatorCommand(name: string, description: string, examples = ''): Command {
   return withOperatorFlags(new Command(name).description(description))
