@@ -1,3 +1,5 @@
+import { SCHEMA_3 } from './schema-3.ts';
+
 /** One step of the schema. */
 export interface Migration {
   /** The schema after the step: one more than the step before. */
@@ -161,4 +163,5 @@ export const MIGRATIONS: readonly Migration[] = [
     oldestCompatible: 1,
     sql: 'ALTER TABLE notification ADD COLUMN trace text',
   },
+  { version: 3, name: 'searching', oldestCompatible: 1, sql: SCHEMA_3 },
 ];

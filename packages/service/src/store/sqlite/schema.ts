@@ -1,4 +1,5 @@
 import { SCHEMA_3 } from './schema-3.ts';
+import { SCHEMA_5 } from './schema-5.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -112,4 +113,5 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_3,
   // For the redelivery of one TPP's history. What is awaiting has no such index: each event published would pay for it.
   'CREATE INDEX settled_of_client ON settled (client_id)',
+  SCHEMA_5,
 ];
