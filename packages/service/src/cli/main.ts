@@ -4,6 +4,7 @@ import { auditCommand } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { migrateCommand } from './migrate.ts';
+import { notificationsCommand } from './notifications.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { redeliverCommand } from './redeliver.ts';
@@ -11,6 +12,7 @@ import { sandboxCommand } from './sandbox.ts';
 import { serveCommand } from './serve.ts';
 import { statusCommand } from './status.ts';
 import { tppsCommand } from './tpps.ts';
+import { withdrawCommand } from './withdraw.ts';
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
@@ -22,7 +24,9 @@ export async function main(args: readonly string[]): Promise<number> {
     .addCommand(migrateCommand())
     .addCommand(tppsCommand())
     .addCommand(statusCommand())
+    .addCommand(notificationsCommand())
     .addCommand(redeliverCommand())
+    .addCommand(withdrawCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())
     .addCommand(verifyEvidenceCommand())

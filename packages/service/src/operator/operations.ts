@@ -13,9 +13,11 @@ import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './publish-forms.ts';
 import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import type { OperationId } from './roles.ts';
+import { NotificationPage } from './search-routes.ts';
 import { ReloadedKey } from './signing-keys.ts';
 import * as tpps from './tpp-schemas.ts';
 import { AuditPage, Status } from './upkeep-routes.ts';
+import { WithdrawalAnswer, WithdrawalRequest } from './withdrawal-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {
@@ -79,8 +81,11 @@ function schemas(): Record<string, object> {
     BringBack: described(tpps.BringBack, {}),
     ShownNotification: described(ShownNotification, {}),
     Evidence: described(Evidence, {}),
+    NotificationPage: described(NotificationPage, {}),
     RedeliveryRequest: described(RedeliveryRequest, {}),
     RedeliveryAnswer: described(RedeliveryAnswer, {}),
+    WithdrawalRequest: described(WithdrawalRequest, {}),
+    WithdrawalAnswer: described(WithdrawalAnswer, {}),
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     ReloadedKey: described(ReloadedKey, {}),

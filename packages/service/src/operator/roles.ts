@@ -21,9 +21,11 @@ export const LEAST_ROLES = {
   removeTpp: 'administrator',
   importTpp: 'administrator',
 
+  searchNotifications: 'viewer',
   getNotification: 'viewer',
   getEvidence: 'viewer',
   redeliver: 'operator',
+  withdraw: 'operator',
 
   getStatus: 'viewer',
   listAudit: 'viewer',

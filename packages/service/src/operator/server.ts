@@ -14,9 +14,11 @@ import { registerPublishRoute } from './publish-events.ts';
 import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { forOperation } from './roles.ts';
+import { registerSearchRoute } from './search-routes.ts';
 import { registerSigningKeyRoutes } from './signing-keys.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
+import { registerWithdrawalRoute } from './withdrawal-routes.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -45,7 +47,9 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerTppRoutes(app, options);
   registerNotificationRoute(app, options);
   registerEvidenceRoute(app, options);
+  registerSearchRoute(app, options);
   registerRedeliveryRoute(app, options);
+  registerWithdrawalRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
   registerDocumentRoutes(app, options);
