@@ -24,6 +24,7 @@ import type {
   SubscriptionToStore,
   Tpp,
 } from './registered.ts';
+import type { Search, SearchPage, Withdrawal, Withdrawn } from './search.ts';
 import type {
   ActivityBounds,
   ActivityToStore,
@@ -37,6 +38,7 @@ export type * from './asked.ts';
 export type * from './audit.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
+export type * from './search.ts';
 export type * from './watched.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
@@ -294,6 +296,17 @@ export interface Store {
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+  /**
+   * Looks for notifications, the newest first: by when they were published, then in the order of publishing. Goes through
+   * a bounded number of candidates by an index, so that a page may hold fewer than its limit though there is a next one.
+   * What changes meanwhile may be on the pages still to come as it was or as it is.
+   */
+  search(search: Search): Promise<SearchPage>;
+  /**
+   * Withdraws notifications that are awaiting and not under way, the oldest first, and keeps the audit entry with the
+   * count unless that is 0, in one transaction: they are neither pushed nor offered any more.
+   */
+  withdraw(withdrawal: Withdrawal): Promise<Withdrawn>;
 
   /** TPPs that registered something, in the order of their client_id. @param after as in {@link Store.tpps} */
   registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
