@@ -4,9 +4,11 @@ import { walkPage } from '../search.ts';
 import {
   type AttemptRecord,
   type BankEvent,
+  type CallbackHealthStore,
   type ChangeResult,
   type PublishResult,
   type RecordResult,
+  type SigningKeyStore,
   type Store,
   type StoreChange,
   StoreError,
@@ -257,19 +259,8 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
   };
 }
 
-type Signing = Pick<
-  Store,
-  | 'useSigningKey'
-  | 'announceSigningKey'
-  | 'rotateSigningKey'
-  | 'withdrawSigningKey'
-  | 'noteSigningKeyUsed'
-  | 'signingKeys'
-  | 'signingKeyUses'
->;
-
 /** Our own signing keys. */
-function signing({ signingKeys }: Parts, writes: WriteQueue): Signing {
+function signing({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
   return {
     useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
     announceSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.announce(publicJwk, nowMs)),
@@ -281,10 +272,8 @@ function signing({ signingKeys }: Parts, writes: WriteQueue): Signing {
   };
 }
 
-type CallbackHealth = Pick<Store, 'registrations' | 'awaitingOf' | 'keepRecentAttempts' | 'recentAttempts'>;
-
 /** What all TPPs registered, and how their callback URLs fared lately. */
-function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealth {
+function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealthStore {
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
     awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
