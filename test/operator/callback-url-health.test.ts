@@ -149,7 +149,10 @@ describe('GET /operator/v1/callback-urls', () => {
 
   test('tells of each how it fares, what is awaiting, how the breaker stands, and the last outcome', async () => {
     const jti = await makeUnresponsive();
-    const { body } = await call('GET', `${URLS}/tpp-a`);
+    const health = async () => (await call('GET', `${URLS}/tpp-a`)).body;
+    const told = async () => (await health()).lastOutcomes.filter((each: Outcome) => each.jti === jti).length;
+    await until(async () => (await told()) === 3, 'what was recorded is told of a moment later');
+    const body = await health();
     const { lastOutcomes, unresponsiveSince, nextProbeAt, backSince: _, ...rest } = body;
     const breaker = { state: 'closed' };
     assert.deepEqual(rest, {

@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
+import { notificationsCommand } from './notifications.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { publishCommand } from './publish.ts';
@@ -20,6 +21,7 @@ import { statisticsCommand } from './statistics.ts';
 import { statusCommand } from './status.ts';
 import { tailCommand } from './tail.ts';
 import { tppsCommand } from './tpps.ts';
+import { withdrawCommand } from './withdraw.ts';
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
@@ -51,7 +53,9 @@ export async function buildProgram(): Promise<Command> {
     .addCommand(statisticsCommand())
     .addCommand(tailCommand())
     .addCommand(publishCommand())
+    .addCommand(notificationsCommand())
     .addCommand(redeliverCommand())
+    .addCommand(withdrawCommand())
     .addCommand(auditCommand())
     .addCommand(evidenceCommand())
     .addCommand(verifyEvidenceCommand())

@@ -24,6 +24,7 @@ export function statusCommand(): Command {
         'unresponsive callback URLs': String(status.unresponsive),
         publishing: status.publishing,
         because: status.publishingClosedBecause,
+        'signing key': status.signingKeyProblem,
       }),
     );
   });

@@ -18,11 +18,13 @@ import { createPublishingGate, type PublishingGate } from './publishing-gate.ts'
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
+import { registerSearchRoute } from './search-routes.ts';
 import { registerSigningKeyRoutes } from './signing-key-routes.ts';
 import { registerStatisticsRoute } from './statistics-routes.ts';
 import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
+import { registerWithdrawalRoute } from './withdrawal-routes.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -51,7 +53,9 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerTppRoutes(app, options);
   registerNotificationRoute(app, options);
   registerEvidenceRoute(app, options);
+  registerSearchRoute(app, options);
   registerRedeliveryRoute(app, options);
+  registerWithdrawalRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);

@@ -125,7 +125,7 @@ function refuseNeeded(key: StoredSigningKey, context: KeyContext): void {
   if (context.nowMs - lastUsedAtMs(key) < UNDER_WAY_MS) {
     throw new Problem(
       409,
-      `An instance signed with this key within the last minute; look at "stillUsedAt", ${anyway}.`,
+      `This key signed within the last minute ("stillUsedAt" tells of instances that still do); wait, ${anyway}.`,
     );
   }
 }

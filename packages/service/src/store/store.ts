@@ -1,29 +1,20 @@
 import type { ApiVersion } from '@tidings/protocol';
 import type { PolledNotifications, PollToStore, Redelivered, Redelivery, Retention } from './asked.ts';
 import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
-import type {
-  AttemptRecord,
-  ClaimedNotification,
-  NotificationRecord,
-  RecentAttempts,
-  RecordResult,
-  Target,
-} from './notification.ts';
+import type { CallbackHealthStore, SigningKeyStore } from './kept-beside.ts';
+import type { AttemptRecord, ClaimedNotification, NotificationRecord, RecordResult, Target } from './notification.ts';
 import type {
   BankEvent,
   CallbackUrlToStore,
   ChangeResult,
   DecideFanOut,
   NoNotificationReason,
-  RegistrationsOfTpp,
-  SigningKeyJwk,
-  SigningKeyUses,
   StoredCallbackUrl,
-  StoredSigningKey,
   StoredSubscription,
   SubscriptionToStore,
   Tpp,
 } from './registered.ts';
+import type { Search, SearchPage, Withdrawal, Withdrawn } from './search.ts';
 import type {
   ActivityBounds,
   ActivityToStore,
@@ -35,8 +26,10 @@ import type {
 
 export type * from './asked.ts';
 export type * from './audit.ts';
+export type * from './kept-beside.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
+export type * from './search.ts';
 export type * from './watched.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
@@ -127,7 +120,7 @@ export interface StoreChange {
  * moment everything that was promised is there. Times are milliseconds since the epoch and are given by the caller.
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
  */
-export interface Store {
+export interface Store extends SigningKeyStore, CallbackHealthStore {
   /**
    * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
    * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
@@ -265,47 +258,21 @@ export interface Store {
    */
   onChange(listener: (change: StoreChange) => void): () => void;
 
-  /**
-   * Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one, or
-   * was withdrawn.
-   */
-  useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
-  /** Remembers a key that is to sign later. @returns false when it is known already: nothing is changed then */
-  announceSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean>;
-  /**
-   * Makes a key that is known the current one; the one before it is retired. Kept in the audit when it is done.
-   *
-   * @returns false when it is the current one already, is unknown, or was withdrawn
-   */
-  rotateSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
-  /**
-   * Takes a key out of the JWKS for good. Kept in the audit when it is done.
-   *
-   * @returns false when it is the current one, is unknown, or was withdrawn before
-   */
-  withdrawSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
-  /** Remembers that a former key still signs somewhere. */
-  noteSigningKeyUsed(kid: string, nowMs: number): Promise<void>;
-  /** The current key first, then what is announced, what was retired (the last first), what was withdrawn. */
-  signingKeys(): Promise<readonly StoredSigningKey[]>;
-  /** Looks at awaiting notifications, about the oldest first. @param limit most to look at */
-  signingKeyUses(limit: number): Promise<SigningKeyUses>;
   /** When the oldest awaiting notification was published: a key retired before it is needed by none. */
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
-
-  /** TPPs that registered something, in the order of their client_id. @param after as in {@link Store.tpps} */
-  registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
-  /** How many notifications are awaiting for each TPP. @param countMax beyond it need not be counted: it is one more then */
-  awaitingOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, number>>;
   /**
-   * Keeps the last attempts of a process in place of those kept before, for each TPP. Not waited for by anybody: what was
-   * kept in the last moment before the database server crashed may be gone.
+   * Looks for notifications, the newest first: by when they were published, then in the order of publishing. Goes through
+   * a bounded number of candidates by an index, so that a page may hold fewer than its limit though there is a next one.
+   * What changes meanwhile may be on the pages still to come as it was or as it is.
    */
-  keepRecentAttempts(recent: readonly RecentAttempts[], nowMs: number): Promise<void>;
-  /** The last attempts that all processes kept, in no particular order. */
-  recentAttempts(clientIds: readonly string[]): Promise<readonly RecentAttempts[]>;
+  search(search: Search): Promise<SearchPage>;
+  /**
+   * Withdraws notifications that are awaiting and not under way, the oldest first, and keeps the audit entry with the
+   * count unless that is 0, in one transaction: they are neither pushed nor offered any more.
+   */
+  withdraw(withdrawal: Withdrawal): Promise<Withdrawn>;
 
   /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
   check(): Promise<void>;

@@ -1,15 +1,13 @@
-import type { RecentAttempts, RegistrationsOfTpp, Store } from '../store.ts';
+import type { CallbackHealthStore, RecentAttempts, RegistrationsOfTpp } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Asked, findCallbackUrls, findSubscriptions } from './registrations.ts';
 import { isTrue, jsonOf, recentAttemptsOf, storable, text, whole } from './rows.ts';
-
-type CallbackHealth = Pick<Store, 'registrations' | 'awaitingOf' | 'keepRecentAttempts' | 'recentAttempts'>;
 
 // What processes that are gone kept goes when another has written for that long.
 const KEPT_AFTER_MS = 86_400_000;
 
 /** What all TPPs registered, and how their callback URLs fared lately. */
-export function callbackHealth(database: Database): CallbackHealth {
+export function callbackHealth(database: Database): CallbackHealthStore {
   return {
     registrations: (after, limit) => registrations(database, after, limit),
     awaitingOf: (clientIds, countMax) => awaitingOf(database, clientIds, countMax),

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { isJsonObject } from '@tidings/protocol';
 import { inOrder, type SameHeader, usesOf, withState } from '../signing-key-states.ts';
-import type { AuditEntry, SigningKeyJwk, SigningKeyUses, Store, StoredSigningKey } from '../store.ts';
+import type { AuditEntry, SigningKeyJwk, SigningKeyStore, SigningKeyUses, StoredSigningKey } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { optionalText, optionalWhole, parseText, type Row, storable, text, whole } from './rows.ts';
-
-type SigningKeyStore = Pick<
-  Store,
-  | 'useSigningKey'
-  | 'announceSigningKey'
-  | 'rotateSigningKey'
-  | 'withdrawSigningKey'
-  | 'noteSigningKeyUsed'
-  | 'signingKeys'
-  | 'signingKeyUses'
->;
 
 /** Our own signing keys: several instances that change them at once agree on one. */
 export function signingKeyStore(database: Database): SigningKeyStore {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
+import { walkPage } from '../search.ts';
 import {
   type AttemptRecord,
   type BankEvent,
+  type CallbackHealthStore,
   type ChangeResult,
   type PublishResult,
   type RecordResult,
+  type SigningKeyStore,
   type Store,
   type StoreChange,
   StoreError,
@@ -27,10 +30,13 @@ import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { RetentionTables } from './retention.ts';
 import { text, whole } from './rows.ts';
+import { SearchTables } from './search.ts';
+import { SearchIndex } from './search-index.ts';
 import { SigningKeyTable } from './signing-keys.ts';
 import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
+import { Withdrawals } from './withdrawals.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /** The store in a file, and what only such a store can do. */
@@ -59,16 +65,19 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
   const registrations = new RegistrationTables(database, states, undo);
   const awaiting = new AwaitingTable(database, clients);
   const audit = new AuditTable(database);
-  const common = { clients, states, registrations, awaiting, audit };
+  const searchIndex = new SearchIndex(database, undo);
+  const common = { clients, states, registrations, awaiting, audit, searchIndex };
   const retargeting = new Retargeting(common);
   return {
-    ...{ database, undo, clients, registrations, audit, retargeting },
+    ...{ database, undo, clients, registrations, audit, retargeting, searchIndex },
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
     polls: new PollTables(database, clients, awaiting),
     redeliveries: new RedeliveryTables(database, common),
-    retention: new RetentionTables(database, clients, awaiting, audit),
+    retention: new RetentionTables(database, common),
+    searches: new SearchTables(database, common),
+    withdrawals: new Withdrawals(database, common),
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
@@ -110,6 +119,9 @@ function storeOn(parts: Parts, wal: Wal): SqliteStore {
     ...callbackHealth(parts, writes),
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    search: (search) =>
+      walkPage(search, (after, count) => read(() => parts.searches.look(search.filter, after, count))),
+    withdraw: (withdrawal) => writes.run(() => parts.withdrawals.withdraw(withdrawal)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
     backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
@@ -184,10 +196,12 @@ type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttem
 
 /** Publishing, claiming, recording. */
 function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
-  const { events, claims, attempts } = parts;
+  const { events, claims, attempts, searchIndex } = parts;
   return {
     publish: async (batch, decide, nowMs, handOver) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
+      // Nobody waits for it; what fails is made up for after the next publishing.
+      if (searchIndex.isDue) writes.run(() => searchIndex.write()).catch(() => undefined);
       tell({ offered: newlyNotified(batch, result), retargeted: NOBODY });
       return result;
     },
@@ -245,19 +259,8 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
   };
 }
 
-type Signing = Pick<
-  Store,
-  | 'useSigningKey'
-  | 'announceSigningKey'
-  | 'rotateSigningKey'
-  | 'withdrawSigningKey'
-  | 'noteSigningKeyUsed'
-  | 'signingKeys'
-  | 'signingKeyUses'
->;
-
 /** Our own signing keys. */
-function signing({ signingKeys }: Parts, writes: WriteQueue): Signing {
+function signing({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
   return {
     useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
     announceSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.announce(publicJwk, nowMs)),
@@ -269,10 +272,8 @@ function signing({ signingKeys }: Parts, writes: WriteQueue): Signing {
   };
 }
 
-type CallbackHealth = Pick<Store, 'registrations' | 'awaitingOf' | 'keepRecentAttempts' | 'recentAttempts'>;
-
 /** What all TPPs registered, and how their callback URLs fared lately. */
-function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealth {
+function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealthStore {
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
     awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
