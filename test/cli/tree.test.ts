@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { buildProgram, commandsOf, helpOf } from '@tidings/service/cli';
 import { commandLinePage } from '../../scripts/cli-doc.ts';
@@ -58,4 +58,11 @@ test('a command that calls a running service says where that comes from', () => 
 
 test('the page of the command line is what the commands say (npm run docs writes it)', async () => {
   assert.equal(readFileSync('docs/cli.md', 'utf8'), await commandLinePage());
+});
+
+test('commands take colours from cli/colors.ts, which knows whether there is a terminal', () => {
+  const folder = 'packages/service/src/cli';
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const direct = files.filter((name) => readFileSync(`${folder}/${name}`, 'utf8').includes("from 'picocolors'"));
+  assert.deepEqual(direct, ['colors.ts']);
 });

@@ -1,7 +1,7 @@
 import { shapeOf } from '@tidings/protocol';
-import colors from 'picocolors';
 import { ShownNotification } from '../operator/notifications.ts';
 import { FOUND_PER_PAGE_MAX, NotificationPage, type ShownFound } from '../operator/search-routes.ts';
+import { colors } from './colors.ts';
 import type { FindFlags } from './notifications.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CommonFlags, operatorCommand, WHERE_HELP } from './operator-flags.ts';
+import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags that say which notifications are looked for. */
 export interface FindFlags extends CommonFlags {
@@ -19,12 +19,14 @@ export interface FindFlags extends CommonFlags {
 
 const LIMIT_DEFAULT = 50;
 
+const SHOWING = 'notifications show 190364f8-4f9c-420e-b4d1-76a6b5317fab';
+
 const EXAMPLES = `
 Examples:
   tidings notifications list
   tidings notifications find --resource aac-1
   tidings notifications find --client tpp-1 --state failed --from 2026-11-20T00:00:00Z
-  tidings notifications show 190364f8-4f9c-420e-b4d1-76a6b5317fab
+  tidings ${SHOWING}
 `;
 
 // Loaded only when a command of the group is run: the help of others need not wait for it.
@@ -61,7 +63,11 @@ function findCommand(): Command {
 }
 
 function showCommand(): Command {
-  return operatorCommand('show', 'Show a notification: its SET, decoded and as it is sent, and its attempts.')
+  return operatorCommand(
+    'show',
+    'Show a notification: its SET, decoded and as it is sent, and its attempts.',
+    exampleOf(SHOWING),
+  )
     .argument('<jti>')
     .action(async (jti: string, flags: CommonFlags) => (await loadActions()).showNotification(jti, flags));
 }
