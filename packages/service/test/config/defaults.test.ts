@@ -42,7 +42,12 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     trustAnchor: 'openbanking.org.uk',
     trustAnchorsAccepted: ['openbanking.org.uk'],
     ownEventTypes: [],
-    signing: { kid: 'kid-1', keyFile: '/etc/tidings/signing.key', formerKeysKeptMs: 7_776_000_000 },
+    signing: {
+      kid: 'kid-1',
+      keyFile: '/etc/tidings/signing.key',
+      announcedMs: 86_400_000,
+      formerKeysKeptMs: 7_776_000_000,
+    },
     store: {
       file: '/etc/tidings/store/tidings.db',
       connectionsMax: 10,
