@@ -14,6 +14,8 @@ export interface BenchBank {
   readonly tpps: readonly BenchTpp[];
   readonly pki: SandboxPki;
   readonly store: BenchStore;
+  /** Where its files are. */
+  readonly folder: string;
   readonly servicePid: number;
   readonly operatorUrl: string;
   readonly operatorToken: string;
@@ -24,6 +26,8 @@ export interface BenchBank {
   sign(body: string): Promise<string>;
   /** Calls the operator's API. @returns the body of the answer. @throws unless it was a success */
   operate(method: Method, path: string, body?: unknown): Promise<string>;
+  /** Ends the service and leaves the rest; {@link BenchBank.stop} is still to be called. */
+  endService(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -45,6 +49,8 @@ const CONNECT_TIMEOUT_MS = 120_000;
 export interface BankOptions {
   readonly store?: StoreKind;
   readonly logLevel?: string;
+  /** Fills the store, whose schema is there, while no service runs. @param folder where its file is */
+  readonly fill?: (store: BenchStore, folder: string, clientIds: readonly string[]) => Promise<void>;
   /** For the Node of the service, such as --cpu-prof. */
   readonly nodeArguments?: readonly string[];
 }
@@ -70,7 +76,14 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const store = await openBenchStore(options.store ?? 'sqlite', folder);
   const logLevel = options.logLevel ?? 'warn';
   const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel };
-  const service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments).catch(async (error) => {
+  const start = async () => {
+    if (options.fill === undefined) return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
+    const first = await startServiceProcess(writeConfig(config), ports);
+    await first.terminate();
+    await options.fill(store, folder, clientIds);
+    return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
+  };
+  const service = await start().catch(async (error) => {
     await store.stop();
     throw error;
   });
@@ -119,7 +132,8 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     tpps.push({ clientId, accessToken: await tokenFor(clientId) });
   }
   return {
-    ...{ tpps, pki, store, operate, operatorToken },
+    ...{ tpps, pki, store, operate, operatorToken, folder },
+    endService: async () => void (await service.terminate()),
     servicePid: service.pid,
     operatorUrl: service.operatorUrl,
     publish: async (owners) => {

@@ -3,6 +3,7 @@ import { BACKLOG_SIZES, benchBacklog } from './backlog.ts';
 import type { StoreKind } from './bench-store.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLatency } from './latency.ts';
+import { benchOperator, OPERATOR_NOTIFICATIONS, operatorText } from './operator.ts';
 import { benchPolling } from './polling.ts';
 import { printProfiles } from './profile.ts';
 import { asJson, asText, isSound, type Report } from './report.ts';
@@ -11,6 +12,7 @@ import { benchThroughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- throughput|latency|isolation|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
+npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
 
 The real service as a process of its own, with its defaults, publishing over the operator's HTTP API, and 50 TPPs, each
 with a callback URL of its own origin over TLS, in one receiver process. All share the machine; ratios are to the
@@ -23,12 +25,16 @@ backlog     the same number of deliveries from 10,000 and from 1,000,000 awaitin
 polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000 awaiting notifications, and
             replace their registrations with full signature work. Minutes long: a million events are published
 
+operator    every kind of search and the other lists of the operator API, 200 times each, with the query plans, on a
+            store of 1,000,000 (SQLite) or 3,000,000 (PostgreSQL) notifications. Minutes long
+
 --store       sqlite (the default) or postgres, which starts a server of its own
 --seconds     how long is measured
 --rate        notifications a second, for latency and isolation; left out, throughput is measured first
 --batch       events in a publish, for throughput: 100
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
+--notifications how many, for operator
 --log-level   of the service: info, its default, writes a line for each attempt
 --profile     a folder for CPU profiles of service, receiver and publisher; slows them down somewhat
 --json        one JSON object and nothing else on standard output
@@ -43,6 +49,7 @@ const FLAGS = {
   batch: { type: 'string' },
   outstanding: { type: 'string' },
   sizes: { type: 'string' },
+  notifications: { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   profile: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -61,7 +68,10 @@ function readArguments() {
 
 type Flags = ReturnType<typeof readArguments>['values'];
 
-function positive(flags: Flags, name: 'seconds' | 'rate' | 'batch' | 'outstanding'): number | undefined {
+function positive(
+  flags: Flags,
+  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications',
+): number | undefined {
   const text = flags[name];
   if (text === undefined) return undefined;
   const value = Number(text);
@@ -103,6 +113,7 @@ async function main(): Promise<number> {
     return 0;
   }
   if (name === 'polling') return runPolling(flags);
+  if (name === 'operator') return runOperator(flags);
   const bench = BENCHES[name];
   if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
   const seconds = positive(flags, 'seconds');
@@ -117,6 +128,14 @@ async function runPolling(flags: Flags): Promise<number> {
   const sizes = sizesOf(flags);
   const report = await benchPolling({ seconds: positive(flags, 'seconds') ?? 20, say, ...(sizes && { sizes }) });
   process.stdout.write(`${JSON.stringify(report, undefined, flags.json ? undefined : 2)}\n`);
+  return 0;
+}
+
+async function runOperator(flags: Flags): Promise<number> {
+  const store = storeOf(flags);
+  const notifications = positive(flags, 'notifications') ?? OPERATOR_NOTIFICATIONS[store];
+  const report = await benchOperator({ store, notifications, say });
+  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : operatorText(report));
   return 0;
 }
 

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-doc.ts';
 
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+const DOCS = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...DOCS.map((name) => join('docs', name))];
 
 test('the configuration page is what the schema says (npm run docs writes it)', () => {
   assert.equal(readFileSync('docs/configuration.md', 'utf8'), configurationPage());
@@ -12,7 +13,7 @@ test('the configuration page is what the schema says (npm run docs writes it)', 
 
 test('every link between the pages leads to a file that is there', () => {
   let links = 0;
-  for (const page of PAGES.filter((name) => name.endsWith('.md'))) {
+  for (const page of PAGES) {
     for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
       links += 1;

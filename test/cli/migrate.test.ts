@@ -45,6 +45,8 @@ test('"tidings migrate" lists the steps, takes them once, and says when there is
     assert.doesNotMatch(stdout + stderr, new RegExp(PASSWORD));
     return stdout;
   };
+  const { schemaBefore, isDryRun, steps } = JSON.parse(await migrate('--dry-run', '--json'));
+  assert.deepEqual([schemaBefore, isDryRun, steps[0]], [0, true, { version: 1, name: 'first schema' }]);
   assert.match(await migrate('--dry-run'), /^would apply step 1: first schema\n/);
   assert.match(await migrate(), /^applied step 1: first schema\n/);
   assert.match(await migrate(), /^nothing to do: the database has schema \d+\n$/);

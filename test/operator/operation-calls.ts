@@ -58,9 +58,14 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
     body: ({ softwareStatement }) => ({ softwareStatement, clientId: 'tpp-import' }),
   },
 
+  searchNotifications: { role: 'viewer', query: '?clientId=tpp-a&limit=2' },
   getNotification: { role: 'viewer', path: notification },
   getEvidence: { role: 'viewer', path: notification },
   redeliver: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }) },
+  // Acknowledged, or under way again: there may be nothing to withdraw. What it does when there is, is tested with searches.
+  withdraw: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }), notAudited: 'nothing may have been withdrawn' },
+
+  backUp: { role: 'administrator', isEndless: true },
 
   getStatus: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },

@@ -42,7 +42,15 @@ test(`each line is published exactly once, however often publishing is killed (s
   let code: number | null = null;
   for (let runs = 0; code === null; runs += 1) {
     assert.ok(runs <= KILLS, 'it is done at last');
-    const args = ['packages/service/bin/tidings.js', 'publish', file, '--batch', String(BATCH)];
+    const args = [
+      'packages/service/bin/tidings.js',
+      'publish',
+      file,
+      '--batch',
+      String(BATCH),
+      '--in-flight',
+      String(random.pick([1, 4])),
+    ];
     const child = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -76,19 +84,25 @@ test(`each line is published exactly once, however often publishing is killed (s
 
 const isCloud = (at: number) => at % 10 < 3;
 
-/** When a request has come, when the service has answered it, or a moment after its answer was passed on. */
+/** When a request has come, which then gets no further; when the service has answered it; or a moment after that. */
 function killAtRandom(random: SeededRandom, kill: () => void): void {
   const at = random.whole(1, 8);
-  const point = random.pick(['before', 'after', 'passed'] as const) ?? 'before';
+  const point = random.pick(['before', 'after', 'passed']);
   const lateMs = random.whole(0, LATE_MS_MAX);
-  if (point === 'passed') {
-    door.options.passed = (count) => {
+  const { options } = door;
+  if (point === 'before') {
+    options.before = async (count) => {
+      if (count !== at) return undefined;
+      kill();
+      return { status: 500 };
+    };
+  } else if (point === 'after') {
+    options.after = async (count) => {
+      if (count === at) kill();
+    };
+  } else {
+    options.passed = (count) => {
       if (count === at) setTimeout(kill, lateMs);
     };
-    return;
   }
-  door.options[point] = async (count: number) => {
-    if (count === at) kill();
-    return undefined;
-  };
 }

@@ -11,7 +11,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a package offers to others by name, beside its index. */
-export const FACES: readonly string[] = ['@tidings/sandbox/cli'];
+export const FACES: readonly string[] = ['@tidings/sandbox/cli', '@tidings/service/cli'];
 
 /** Packages that stay small on purpose: the only foreign packages their sources may import. */
 export const FOREIGN: Readonly<Record<string, { readonly packages: readonly string[]; readonly node: boolean }>> = {

@@ -38,7 +38,9 @@ Examples:
   tidings sandbox                             play the flow, stay up, print how to publish events
   tidings sandbox --once --json               for scripts: one JSON object per step
   tidings sandbox --once --change consent-revoked
-  tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings`,
+  tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings
+
+Exit codes: 0 every step happened, and Ctrl-C ended it; 1 a step failed; 2 wrong use, or its folder cannot be used.`,
     )
     .action(async (flags: Flags) => {
       if (flags.instances > 1 && flags.postgres === undefined) {

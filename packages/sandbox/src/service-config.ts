@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Config, loadConfig } from '@tidings/service';
 import type { SandboxPki } from './pki/pki.ts';
 import type { RunFolder } from './state.ts';
@@ -32,7 +32,7 @@ export function writeServiceConfig(options: {
     organisationId: bank.organisationId,
     financialId: bank.organisationId,
     signing: { kid: bank.signing.kid, keyFile: bank.signing.keyFile },
-    store: options.store ?? { file: join(folder.serviceFolder, 'tidings.db') },
+    store: options.store ?? { file: resolve(folder.serviceFolder, 'tidings.db') },
     api: { host, port: ports.api, tls: { ...identity, clientCaFile: root.certificateFile } },
     accessTokens: {
       issuer: authorisationServer.issuer,

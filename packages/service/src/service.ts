@@ -20,7 +20,7 @@ import { buildOperatorApi } from './operator/server.ts';
 import { reloadSigningKeys } from './operator/signing-key-routes.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { BY_SERVICE } from './store/audit.ts';
-import { openStore } from './store/open-store.ts';
+import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
@@ -85,12 +85,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
   // Before the store is made: a setting that is wrong leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const opened = await openStore(config.store, { clock: local, log });
-  const { clock, place } = opened;
+  const { clock, place, backUp } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
   const parts = await assemble({
-    ...{ config, watch, material, clientCertificate, store, log, clock, random, readConfig },
+    ...{ config, watch, material, clientCertificate, store, backUp, log, clock, random, readConfig },
     guard: createGuard(config, surroundings.resolveHost),
     metrics,
     observer: observers([metrics, createTracing(), watch.observer]),
@@ -133,6 +133,7 @@ interface Ingredients {
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
+  readonly backUp: BackUp | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -184,6 +185,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
+    backUp: ingredients.backUp,
     signingKeys: keys,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,

@@ -1,5 +1,5 @@
 import { isJsonObject } from '@tidings/protocol';
-import pc from 'picocolors';
+import picocolors from 'picocolors';
 import type { SandboxAddresses } from '../sandbox.ts';
 import type { StepReport } from './steps.ts';
 
@@ -9,6 +9,9 @@ export interface Printer {
   step(report: StepReport): void;
   end(summary: { readonly ok: boolean; readonly ms: number; readonly steps: number; readonly failed?: string }): void;
 }
+
+// In a file or pipe none, whatever else the environment says.
+const pc = picocolors.createColors(process.stdout.isTTY === true && picocolors.isColorSupported);
 
 type Write = (text: string) => void;
 

@@ -4,9 +4,19 @@ import { type CommonFlags, operatorCommand, withOperatorClient } from './operato
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
 
+const EXAMPLES = `
+Examples:
+  tidings audit --limit 20
+  tidings audit --subject tpp-1 --from 2026-11-20T00:00:00Z --json
+`;
+
 /** `tidings audit`: what operators, and the service by itself, changed. */
 export function auditCommand(): Command {
-  return operatorCommand('audit', 'List what operators, and the service by itself, changed; the newest first.')
+  return operatorCommand(
+    'audit',
+    'List what operators, and the service by itself, changed; the newest first.',
+    EXAMPLES,
+  )
     .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, readLimit, LIMIT_DEFAULT)
     .option('--before <time>', 'only what was done before this time; or the id that the page before ends with')
     .option('--from <time>', 'only what was done at or after this time, such as 2026-11-21T09:30:00Z')

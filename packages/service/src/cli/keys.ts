@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type CommonFlags, operatorCommand, WHERE_HELP } from './operator-flags.ts';
+import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags of `rotate` and `retire`. */
 export interface KeyFlags extends CommonFlags {
@@ -14,12 +14,14 @@ export function keysCommand(): Command {
   return new Command('keys')
     .description('List, announce, rotate and retire the signing keys of a running service.')
     .addCommand(
-      operatorCommand('list', 'List the keys: which one signs, and what still depends on each.').action(
-        async (flags: CommonFlags) => (await loadActions()).listKeys(flags),
-      ),
+      operatorCommand(
+        'list',
+        'List the keys: which one signs, and what still depends on each.',
+        exampleOf('keys list'),
+      ).action(async (flags: CommonFlags) => (await loadActions()).listKeys(flags)),
     )
     .addCommand(
-      operatorCommand('show', 'Show one key.')
+      operatorCommand('show', 'Show one key.', exampleOf('keys show bank-2026'))
         .argument('<kid>')
         .action(async (kid: string, flags: CommonFlags) => (await loadActions()).showKey(kid, flags)),
     )
@@ -27,6 +29,7 @@ export function keysCommand(): Command {
       operatorCommand(
         'announce',
         'Have the service that is asked read the keys of its configuration anew: "signing.next" is in the JWKS from then on.',
+        exampleOf('keys announce'),
       ).action(async (flags: CommonFlags) => (await loadActions()).announce(flags)),
     )
     .addCommand(
@@ -54,5 +57,5 @@ ${WHERE_HELP}`,
 }
 
 function changeCommand(name: 'rotate' | 'retire', description: string): Command {
-  return operatorCommand(name, description).argument('<kid>');
+  return operatorCommand(name, description, exampleOf(`keys ${name} bank-2026`)).argument('<kid>');
 }

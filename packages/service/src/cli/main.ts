@@ -1,11 +1,15 @@
 import { Command, CommanderError } from 'commander';
 import { StartUpError } from '../base/start-up-error.ts';
 import { auditCommand } from './audit.ts';
+import { backupCommand } from './backup.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { completionCommand } from './completion.ts';
+import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor.ts';
 import { evidenceCommand, verifyEvidenceCommand } from './evidence.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
+import { notificationsCommand } from './notifications.ts';
 import { openapiCommand } from './openapi.ts';
 import { portalNotesCommand } from './portal-notes.ts';
 import { publishCommand } from './publish.ts';
@@ -17,30 +21,11 @@ import { statisticsCommand } from './statistics.ts';
 import { statusCommand } from './status.ts';
 import { tailCommand } from './tail.ts';
 import { tppsCommand } from './tpps.ts';
+import { withdrawCommand } from './withdraw.ts';
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const program = new Command('tidings')
-    .description('The event notification system for UK Open Banking.')
-    .version(VERSION)
-    .configureHelp({ showGlobalOptions: true })
-    .addCommand(serveCommand())
-    .addCommand(migrateCommand())
-    .addCommand(doctorCommand())
-    .addCommand(tppsCommand())
-    .addCommand(registrationsCommand())
-    .addCommand(keysCommand())
-    .addCommand(statusCommand())
-    .addCommand(statisticsCommand())
-    .addCommand(tailCommand())
-    .addCommand(publishCommand())
-    .addCommand(redeliverCommand())
-    .addCommand(auditCommand())
-    .addCommand(evidenceCommand())
-    .addCommand(verifyEvidenceCommand())
-    .addCommand(portalNotesCommand())
-    .addCommand(openapiCommand())
-    .addCommand(await sandboxCommand());
+  const program = await buildProgram();
   throwInsteadOfExit(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -49,6 +34,46 @@ export async function main(args: readonly string[]): Promise<number> {
     return sayError(error);
   }
 }
+
+/** Every command that there is, those of the sandbox where it is installed. */
+export async function buildProgram(): Promise<Command> {
+  const program = new Command('tidings')
+    .description('The event notification system for UK Open Banking.')
+    .version(VERSION)
+    .configureHelp({ showGlobalOptions: true })
+    .addCommand(serveCommand())
+    .addCommand(migrateCommand())
+    .addCommand(configCommand())
+    .addCommand(doctorCommand())
+    .addCommand(backupCommand())
+    .addCommand(tppsCommand())
+    .addCommand(registrationsCommand())
+    .addCommand(keysCommand())
+    .addCommand(statusCommand())
+    .addCommand(statisticsCommand())
+    .addCommand(tailCommand())
+    .addCommand(publishCommand())
+    .addCommand(notificationsCommand())
+    .addCommand(redeliverCommand())
+    .addCommand(withdrawCommand())
+    .addCommand(auditCommand())
+    .addCommand(evidenceCommand())
+    .addCommand(verifyEvidenceCommand())
+    .addCommand(portalNotesCommand())
+    .addCommand(openapiCommand())
+    .addCommand(await sandboxCommand());
+  return program.addCommand(completionCommand(program)).addHelpText('after', PROGRAM_HELP);
+}
+
+const PROGRAM_HELP = `
+Examples:
+  tidings sandbox --once                        see everything play on this machine
+  tidings doctor --config tidings.json          find what is wrong with an installation
+  tidings serve --config tidings.json           run the service
+  tidings tpps --help                           what a group of commands has, with examples
+
+Exit codes: 0 done; 1 failed, refused, or something is wrong; 2 wrong use or configuration. Each command says its own.
+Colours are for terminals alone, and not even there with NO_COLOR set.`;
 
 const VERSION = '0.1.0';
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 interface Flags {
   readonly config: string;
   readonly dryRun?: true;
+  readonly json?: true;
 }
 
 /** `tidings migrate`: brings the PostgreSQL database to the schema of this version. */
@@ -11,6 +12,7 @@ export function migrateCommand(): Command {
     .description('Bring the PostgreSQL database of the store to the schema of this version.')
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--dry-run', 'only list the steps that would be taken')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
@@ -23,8 +25,8 @@ once, and by several at once. With "store.file" there is nothing to do: the serv
 
 Exit codes: 0 done; 2 the configuration is not good, or the database cannot be used, and the message says why.`,
     )
-    .action(async ({ config: file, dryRun }: Flags) => {
-      const [{ loadConfig }, { connectionOf }, { openDatabase, startUpErrorOf }, steps] = await Promise.all([
+    .action(async ({ config: file, dryRun, json }: Flags) => {
+      const [{ loadConfig }, { connectionOf }, { openDatabase, startUpErrorOf }, schema] = await Promise.all([
         import('../config/load.ts'),
         import('../store/open-store.ts'),
         import('../store/postgres/open.ts'),
@@ -33,8 +35,14 @@ Exit codes: 0 done; 2 the configuration is not good, or the database cannot be u
       const connection = connectionOf(loadConfig(file).store);
       const database = openDatabase(connection, () => undefined);
       try {
-        const before = await steps.schemaOf(database);
-        const taken = dryRun === true ? steps.stepsAfter(before) : await steps.migrate(database);
+        const before = await schema.schemaOf(database);
+        const taken = dryRun === true ? schema.stepsAfter(before) : await schema.migrate(database);
+        if (json === true) {
+          const { printJson } = await import('./tpps-print.ts');
+          const steps = taken.map(({ version, name }) => ({ version, name }));
+          printJson({ schemaBefore: before.version, isDryRun: dryRun === true, steps });
+          return;
+        }
         const verb = dryRun === true ? 'would apply' : 'applied';
         for (const { version, name } of taken) process.stdout.write(`${verb} step ${version}: ${name}\n`);
         if (taken.length === 0) process.stdout.write(`nothing to do: the database has schema ${before.version}\n`);

@@ -1,7 +1,8 @@
-import { isJsonObject, parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
 import { Agent, request } from 'undici';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { sayRefused, sayUnreachable } from './operator-failures.ts';
 
 /** Where the operator API is, and what lets us in. */
 export interface OperatorTarget {
@@ -13,6 +14,8 @@ export interface OperatorTarget {
   /** Client certificate and its key, PEM, where one is demanded. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
+  /** Longest time between two signs of life of an answer. Default: 30 s. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** A call that was answered with 2xx. */
@@ -51,14 +54,18 @@ export class TemporaryError extends CliError {}
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
+// A large store takes its time to copy, and nothing is said until that is done.
+const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
 /** A client of the operator API of a running service: TLS verified, time and size of answers bounded. */
 export class OperatorClient {
   readonly #target: OperatorTarget;
   readonly #agent: Agent;
 
-  constructor(target: OperatorTarget) {
+  /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
+  constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
+    const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = target;
     this.#agent = new Agent({
       connect: {
         ...(target.ca !== undefined && { ca: target.ca }),
@@ -66,9 +73,9 @@ export class OperatorClient {
         minVersion: 'TLSv1.2',
         timeout: CONNECT_TIMEOUT_MS,
       },
-      headersTimeout: ANSWER_TIMEOUT_MS,
-      bodyTimeout: ANSWER_TIMEOUT_MS,
-      maxResponseSize: ANSWER_BYTES_MAX,
+      headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
+      maxResponseSize: isDownload ? -1 : ANSWER_BYTES_MAX,
       allowH2: false,
     });
   }
@@ -84,9 +91,34 @@ export class OperatorClient {
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
+    const detail = status < 300 ? undefined : sayRefused(this.#target.url, status, bytes);
     const retryAfterSeconds = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
     return { status, body, entityTag, detail, retryAfterSeconds };
+  }
+
+  /**
+   * A call whose answer is a file.
+   *
+   * @param take is given the file piece by piece, and how long all of it is; the next piece waits for it
+   * @throws {CliError} when it is refused, or ends early; whatever `take` throws
+   */
+  async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    if (status !== 200) {
+      const said = sayRefused(this.#target.url, status, new Uint8Array(await body.arrayBuffer()));
+      throw this.refused(status, said);
+    }
+    const bytesTotal = Number(headers['content-length']);
+    if (!Number.isSafeInteger(bytesTotal)) throw this.#strange('it does not say how long the file is');
+    const pieces: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    for (let bytes = 0; ; ) {
+      const piece = await pieces.next().catch((error: unknown) => {
+        throw new CliError(EXIT_FAILED, `The file ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}).`);
+      });
+      if (piece.done === true) return;
+      bytes += piece.value.length;
+      await take(piece.value, bytesTotal);
+    }
   }
 
   /** What to throw when an answer was a refusal. */
@@ -120,20 +152,28 @@ export class OperatorClient {
       },
     );
     if (response.statusCode === 200) return temporary(url, response.body);
-    const body = this.#parse(new Uint8Array(await response.body.arrayBuffer()));
-    const detail = isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
-    if (detail === undefined) throw this.#strange(`it answered ${response.statusCode}`);
+    const said = sayRefused(url, response.statusCode, new Uint8Array(await response.body.arrayBuffer()));
+    const refused = this.refused(response.statusCode, said);
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
-    throw isTemporary ? new TemporaryError(EXIT_FAILED, detail) : new CliError(EXIT_FAILED, detail);
+    throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;
   }
 
   close(): Promise<void> {
     return this.#agent.destroy();
   }
 
-  async #exchange({ method, path, body, sent = jsonOf(body), headers, signal }: OperatorCall) {
+  async #exchange(call: OperatorCall) {
+    const { statusCode: status, headers, body } = await this.#request(call);
+    const bytes = await body.arrayBuffer().catch((error: unknown) => {
+      throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
+    });
+    const { etag, 'retry-after': retryAfter } = headers;
+    return { status, bytes: new Uint8Array(bytes), entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
+  }
+
+  async #request({ method, path, body, sent = jsonOf(body), headers, signal }: OperatorCall) {
     try {
-      const response = await request(`${this.#target.url}${path}`, {
+      return await request(`${this.#target.url}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.#target.token}`,
@@ -145,9 +185,6 @@ export class OperatorClient {
         ...(signal !== undefined && { signal }),
         dispatcher: this.#agent,
       });
-      const { etag, 'retry-after': retryAfter } = response.headers;
-      const bytes = new Uint8Array(await response.body.arrayBuffer());
-      return { status: response.statusCode, bytes, entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
     } catch (error) {
       throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
     }
@@ -197,22 +234,4 @@ function parseIfJson(bytes: Uint8Array): unknown {
     throw error;
   }
 }
-
-function sayUnreachable(url: string, error: unknown): string {
-  const code = systemErrorCode(error) ?? 'unknown';
-  const elsewhere = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
-  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
-    const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
-    return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
-  }
-  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
-  if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
-    const remedy = 'give the one that it knows with --certificate-file and --key-file';
-    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${elsewhere}`;
-  }
-  if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
-    return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${elsewhere}`;
-  }
-  if (/TIMEOUT/.test(code)) return `${url} did not answer in time (${code}). ${elsewhere}`;
-  return `The operator API at ${url} cannot be reached (${code}): is the service running? ${elsewhere}`;
-}
+const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';

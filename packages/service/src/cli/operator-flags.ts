@@ -25,6 +25,9 @@ give it with --certificate-file and --key-file, or TIDINGS_CERTIFICATE_FILE and 
 
 ${EXIT_CODES_HELP}`;
 
+/** An example for the help of a command. @param words what follows `tidings` */
+export const exampleOf = (words: string): string => `\nExample:\n  tidings ${words}\n`;
+
 /** A command that calls a running service, with the flags and the help that all of them have. */
 export function operatorCommand(name: string, description: string, examples = ''): Command {
   return withOperatorFlags(new Command(name).description(description))
@@ -60,13 +63,14 @@ function withOperatorFlags(command: Command): Command {
 export async function withOperatorClient<T>(
   flags: OperatorFlags,
   use: (client: OperatorClient) => Promise<T>,
+  { isDownload = false } = {},
 ): Promise<T> {
   const url = readUrl(flags.operatorUrl);
   const token = readToken(flags.tokenFile);
   const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
   const identity = readIdentity(flags);
   const { OperatorClient: Client } = await import('./operator-client.ts');
-  const client = new Client({ url, token, ca, ...identity });
+  const client = new Client({ url, token, ca, ...identity }, isDownload);
   try {
     return await use(client);
   } finally {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type CommonFlags, operatorCommand, WHERE_HELP } from './operator-flags.ts';
+import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags of `list`. */
 export interface RegistrationFlags extends CommonFlags {
@@ -16,7 +16,11 @@ export function registrationsCommand(): Command {
   return new Command('registrations')
     .description('List what the TPPs registered, and show how a callback URL fares.')
     .addCommand(
-      operatorCommand('list', 'List event subscriptions and callback URLs in the order of the client_ids.')
+      operatorCommand(
+        'list',
+        'List event subscriptions and callback URLs in the order of the client_ids.',
+        exampleOf('registrations list --state unresponsive'),
+      )
         .option('--api-version <version>', 'made or last changed through this version of the API: v3.1 or v4.0')
         .option('--resource-version <version>', 'with this minimum version of resources, as in 4.0')
         .option('--event-type <type>', 'that are told of events of this type, by its URN or code')
@@ -24,7 +28,11 @@ export function registrationsCommand(): Command {
         .action(async (flags: RegistrationFlags) => (await loadActions()).listRegistrations(flags)),
     )
     .addCommand(
-      operatorCommand('show', 'Show what a TPP registered, how its callback URL fares, and the last outcomes.')
+      operatorCommand(
+        'show',
+        'Show what a TPP registered, how its callback URL fares, and the last outcomes.',
+        exampleOf('registrations show tpp-1'),
+      )
         .argument('<clientId>')
         .action(async (clientId: string, flags: CommonFlags) =>
           (await loadActions()).showRegistrations(clientId, flags),

@@ -20,6 +20,8 @@ export async function sandboxCommand(): Promise<Command> {
   return new Command('sandbox')
     .description('Play the real-time flow on this machine (needs the package @tidings/sandbox).')
     .allowUnknownOption()
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package is not installed.')
     .action(() => {
       throw new StartUpError('The sandbox is not installed; run "npm install @tidings/sandbox" and try again.');
     });

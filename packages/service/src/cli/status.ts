@@ -6,6 +6,7 @@ export function statusCommand(): Command {
   return operatorCommand(
     'status',
     'Show what is awaiting, how many callback URLs are unresponsive, and whether publishing is open.',
+    '\nExample:\n  tidings status --operator-url https://localhost:8444\n',
   ).action(async (flags: CommonFlags) => {
     const [{ shapeOf }, { Status }, { factsOf }, { printJson }] = await Promise.all([
       import('@tidings/protocol'),

@@ -1,8 +1,8 @@
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
-import colors from 'picocolors';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { untilSignal } from '../base/signals.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { colors } from './colors.ts';
 import { type OperatorClient, TemporaryError } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import { queryOf } from './query.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type CommonFlags, operatorCommand, WHERE_HELP } from './operator-flags.ts';
+import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags that say what is known of a TPP. */
 export interface TppFlags extends CommonFlags {
@@ -24,6 +24,10 @@ export interface ImportFlags extends CommonFlags {
 // Loaded only when a command of the group is run: the help of others need not wait for it.
 const loadActions = () => import('./tpps-actions.ts');
 
+const ADDING = `add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statement-id TidingsSampleTpp000001 \\
+    --jwks-file tpp-1.jwks --scopes accounts,payments`;
+const CHANGING = 'change tpp-1 --scopes accounts --retry retriesMax=10,delayMs=2000';
+
 /** `tidings tpps`: the TPP registry of a running service, over its operator API. */
 export function tppsCommand(): Command {
   return new Command('tpps')
@@ -43,8 +47,7 @@ export function tppsCommand(): Command {
 Examples:
   export TIDINGS_OPERATOR_URL=https://localhost:8444 TIDINGS_TOKEN_FILE=/etc/tidings/operator-token
   tidings tpps list
-  tidings tpps add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statement-id TidingsSampleTpp000001 \\
-    --jwks-file tpp-1.jwks --scopes accounts,payments
+  tidings tpps ${ADDING}
   tidings tpps suspend tpp-1
   tidings tpps bring-back tpp-1 --probe
 ${WHERE_HELP}`,
@@ -52,13 +55,13 @@ ${WHERE_HELP}`,
 }
 
 function listCommand(): Command {
-  return operatorCommand('list', 'List the TPPs in the order of their client_ids.').action(async (flags: CommonFlags) =>
-    (await loadActions()).listTpps(flags),
+  return operatorCommand('list', 'List the TPPs in the order of their client_ids.', exampleOf('tpps list')).action(
+    async (flags: CommonFlags) => (await loadActions()).listTpps(flags),
   );
 }
 
 function showCommand(): Command {
-  return operatorCommand('show', 'Show a TPP, and what it registered.')
+  return operatorCommand('show', 'Show a TPP, and what it registered.', exampleOf('tpps show tpp-1'))
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).showTpp(clientId, flags));
 }
@@ -78,26 +81,32 @@ function withTppFlags(command: Command): Command {
 }
 
 function addCommand(): Command {
-  return withTppFlags(operatorCommand('add', 'Register a TPP that is not registered yet.'))
+  return withTppFlags(operatorCommand('add', 'Register a TPP that is not registered yet.', exampleOf(`tpps ${ADDING}`)))
     .argument('<clientId>')
     .action(async (clientId: string, flags: TppFlags) => (await loadActions()).addTpp(clientId, flags));
 }
 
 function changeCommand(): Command {
-  return withTppFlags(operatorCommand('change', 'Change what is given of a TPP; the rest stays.'))
+  return withTppFlags(
+    operatorCommand('change', 'Change what is given of a TPP; the rest stays.', exampleOf(`tpps ${CHANGING}`)),
+  )
     .option('--no-certificate-subject', 'accept any certificate that its tokens are bound to')
     .argument('<clientId>')
     .action(async (clientId: string, flags: TppFlags) => (await loadActions()).changeTpp(clientId, flags));
 }
 
 function stateCommand(name: 'suspend' | 'resume', description: string): Command {
-  return operatorCommand(name, description)
+  return operatorCommand(name, description, exampleOf(`tpps ${name} tpp-1`))
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags) => (await loadActions()).setState(clientId, name, flags));
 }
 
 function bringBackCommand(): Command {
-  return operatorCommand('bring-back', 'Make the unresponsive callback URL of a TPP count as responsive again.')
+  return operatorCommand(
+    'bring-back',
+    'Make the unresponsive callback URL of a TPP count as responsive again.',
+    exampleOf('tpps bring-back tpp-1 --probe'),
+  )
     .option('--probe', 'only try it now with one notification; it is responsive when that is acknowledged')
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags & { probe?: boolean }) =>
@@ -106,7 +115,11 @@ function bringBackCommand(): Command {
 }
 
 function removeCommand(): Command {
-  return operatorCommand('remove', 'Remove a TPP and its registrations; what is awaiting is withdrawn.')
+  return operatorCommand(
+    'remove',
+    'Remove a TPP and its registrations; what is awaiting is withdrawn.',
+    exampleOf('tpps remove tpp-1'),
+  )
     .option('--yes', 'do not ask')
     .argument('<clientId>')
     .action(async (clientId: string, flags: CommonFlags & { yes?: boolean }) =>
@@ -115,7 +128,11 @@ function removeCommand(): Command {
 }
 
 function importCommand(): Command {
-  return operatorCommand('import', 'Register or change a TPP by a software statement assertion of the directory.')
+  return operatorCommand(
+    'import',
+    'Register or change a TPP by a software statement assertion of the directory.',
+    exampleOf('tpps import statement.jwt --client-id tpp-1'),
+  )
     .option('--client-id <id>', 'client_id at your authorisation server (default: the id of the software)')
     .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
     .option('--scopes <list>', 'scopes of its tokens, separated by commas')

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { isJsonObject, type ShapeFault } from '@tidings/protocol';
+import { isJsonObject, type ShapeFault, shapeOf } from '@tidings/protocol';
 import { Value } from 'typebox/value';
 import { StartUpError } from '../base/start-up-error.ts';
 import { parseConfig, readJsonFile, sayFault, shapeConfig } from './load.ts';
@@ -24,9 +24,13 @@ const FAULTS_MAX = 50;
 export function examineConfig(file: string): ExaminedConfig {
   const settings = structuredClone(readJsonFile(file));
   const faults: string[] = [];
-  for (let fault = firstFault(settings); fault !== undefined; fault = firstFault(settings)) {
+  let schema: Schema = ConfigSchema;
+  while (faults.length < FAULTS_MAX) {
+    const fault = firstFault(settings, schema);
+    if (fault === undefined) break;
     faults.push(sayFault(fault));
-    if (fault.kind === 'missing' || !leaveOut(settings, fault) || faults.length === FAULTS_MAX) break;
+    if (fault.kind === 'missing') schema = withoutRequired(schema, namesIn(fault.path));
+    else if (!leaveOut(settings, namesIn(fault.path))) break;
   }
   if (faults.length > 0) return { config: undefined, faults };
   try {
@@ -37,17 +41,35 @@ export function examineConfig(file: string): ExaminedConfig {
   }
 }
 
-function firstFault(settings: unknown): ShapeFault | undefined {
-  const shaped = shapeConfig(Value.Default(ConfigSchema, structuredClone(settings)));
+/** What is read of a JSON schema here. */
+interface Schema {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, object>>;
+  readonly items?: object;
+}
+
+function firstFault(settings: unknown, schema: Schema): ShapeFault | undefined {
+  const shape = schema === ConfigSchema ? shapeConfig : shapeOf(schema);
+  const shaped = shape(Value.Default(ConfigSchema, structuredClone(settings)));
   return shaped.ok ? undefined : shaped.fault;
 }
 
+/** As in `operator.tokens[0].name`. */
+const namesIn = (path: string): readonly string[] => path.split(/[.[\]]+/).filter((name) => name !== '');
+
+/** The schema in which this setting need not be there, so that what else is wrong can be told. */
+function withoutRequired(schema: Schema, [name = '', ...inner]: readonly string[]): Schema {
+  if (inner.length === 0) return { ...schema, required: schema.required?.filter((each) => each !== name) ?? [] };
+  if (schema.items !== undefined) return { ...schema, items: withoutRequired(schema.items, inner) };
+  const section = schema.properties?.[name] ?? {};
+  return { ...schema, properties: { ...schema.properties, [name]: withoutRequired(section, inner) } };
+}
+
 /** Takes what a fault is about out of the settings. @returns whether it was there */
-function leaveOut(settings: unknown, { path }: ShapeFault): boolean {
-  const names = path.split(/[.[\]]+/).filter((name) => name !== '');
-  const last = names.pop();
+function leaveOut(settings: unknown, names: readonly string[]): boolean {
+  const last = names.at(-1);
   let section = settings;
-  for (const name of names) {
+  for (const name of names.slice(0, -1)) {
     if (Array.isArray(section)) section = section[Number(name)];
     else section = isJsonObject(section) ? section[name] : undefined;
   }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { decodeBase64url, HEADER_ISS, HEADER_TAN, isJsonObject, parseStrictJson } from '@tidings/protocol';
+import { HEADER_ISS, HEADER_TAN } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
 import { isoTime } from './iso-time.ts';
 import {
   AcknowledgedBy,
+  headerOf,
   NotificationStates,
   ShownAttempt,
   ShownError,
@@ -68,7 +69,7 @@ export function registerEvidenceRoute(app: FastifyInstance, options: OperatorOpt
       if (notification.set === undefined) {
         throw new Problem(409, 'This notification was never signed: nothing of it has left the bank.');
       }
-      const header = headerOf(notification.set);
+      const header = signerOf(notification.set);
       const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
       if (key === undefined) throw new Error(`the store does not know the key ${header.kid}, which it signed with`);
       request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
@@ -84,10 +85,9 @@ interface SetHeader {
 }
 
 /** Of a SET that this service signed itself. */
-function headerOf(set: string): SetHeader {
-  const bytes = decodeBase64url(set.split('.')[0] ?? '');
-  const header: unknown = bytes === undefined ? undefined : parseStrictJson(bytes);
-  const member = (name: string) => (isJsonObject(header) ? String(header[name]) : '');
+function signerOf(set: string): SetHeader {
+  const header = headerOf(set);
+  const member = (name: string) => String(header[name] ?? '');
   return { kid: member('kid'), organisationId: member(HEADER_ISS), trustAnchor: member(HEADER_TAN) };
 }
 

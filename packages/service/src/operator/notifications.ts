@@ -1,3 +1,4 @@
+import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { Attempt, NotificationRecord, ReportedError } from '../store/store.ts';
 import { isoTime } from './iso-time.ts';
@@ -60,6 +61,8 @@ export const ShownNotification = Type.Object(
     acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
     nextAttemptAt: Type.Optional(time('When the next attempt is due; absent when none is')),
+    transactionId: Type.String({ description: 'txn of the SET' }),
+    header: Type.Optional(Type.Object({}, { description: 'The header of the SET, decoded' })),
     claims: Type.Object({}, { description: 'The claims of the SET' }),
     set: Type.Optional(
       Type.String({
@@ -82,11 +85,20 @@ export function writeNotification(notification: NotificationRecord): ShownNotifi
     ...(notification.acknowledgedAtMs !== undefined && { acknowledgedAt: isoTime(notification.acknowledgedAtMs) }),
     ...(acknowledgedBy !== undefined && { acknowledgedBy }),
     ...(notification.nextAttemptAtMs !== undefined && { nextAttemptAt: isoTime(notification.nextAttemptAtMs) }),
+    transactionId: claims.txn,
+    ...(set !== undefined && { header: headerOf(set) }),
     claims,
     ...(set !== undefined && { set }),
     attempts: attempts.map(writeAttempt),
     errors: errors.map(writeError),
   };
+}
+
+/** Decodes the header of a SET that this service signed itself. */
+export function headerOf(set: string): Readonly<Record<string, unknown>> {
+  const bytes = decodeBase64url(set.split('.')[0] ?? '');
+  const header: unknown = bytes === undefined ? undefined : parseStrictJson(bytes);
+  return isJsonObject(header) ? header : {};
 }
 
 /** Writes an attempt as the operator reads it. */

@@ -1,7 +1,9 @@
 import type { Operation, Parameter, PathItem } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
 import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
+import { BACKUP_TYPE } from './backup.ts';
 import { ok, operation } from './operations-common.ts';
+import { FOUND_PER_PAGE, FOUND_PER_PAGE_MAX, SEARCH_STATES } from './search-routes.ts';
 
 /** The notification that an operation is about. */
 export const JTI: Parameter = {
@@ -17,6 +19,7 @@ export function notificationPaths(): Record<string, PathItem> {
   const shown = { parameters: withJti, responses: ok('The notification', 'ShownNotification') };
   const proven = { parameters: withJti, responses: ok('The evidence, to be kept as a file', 'Evidence') };
   return {
+    '/operator/v1/notifications': { get: searchOperation() },
     [one]: {
       get: operation(
         'getNotification',
@@ -36,7 +39,54 @@ export function notificationPaths(): Record<string, PathItem> {
       ),
     },
     '/operator/v1/redeliveries': { post: redeliverOperation() },
+    '/operator/v1/withdrawals': { post: withdrawOperation() },
   };
+}
+
+function searchOperation(): Operation {
+  const text = { type: 'string', minLength: 1, maxLength: 512 } as const;
+  const by = (name: string, description: string, schema: object = text): Parameter => {
+    return { name, in: 'query', description, schema: { ...schema } };
+  };
+  const limit = { type: 'integer', minimum: 1, maximum: FOUND_PER_PAGE_MAX, default: FOUND_PER_PAGE };
+  const time = { type: 'string', format: 'date-time' };
+  const parameters = [
+    by('jti', 'The notification with this jti'),
+    by('eventId', 'The one of this event'),
+    by('transactionId', 'Those with this txn'),
+    by('resourceId', 'Those about this resource'),
+    by('clientId', 'Those of this TPP'),
+    by('eventType', 'Those that have this event type, by URN or subscribe code'),
+    by('state', 'failed: awaiting, with a failed attempt or a reported error', { type: 'string', enum: SEARCH_STATES }),
+    by('publishedFrom', 'Those published at or after this time', time),
+    by('publishedBefore', 'Those published before this time', time),
+    by('after', '"next" of the page before; with the same filter'),
+    by('limit', 'Most notifications on the page', limit),
+  ];
+  return operation(
+    'searchNotifications',
+    'Notifications',
+    'Notifications by any combination of what is known of them, the newest first; all that is given must hold',
+    { parameters, responses: ok('One page', 'NotificationPage') },
+    [400],
+  );
+}
+
+const EXAMPLE_WITHDRAWAL = { clientId: 'tpp-1', publishedBefore: '2026-11-21T00:00:00Z', isDryRun: true };
+
+function withdrawOperation(): Operation {
+  return operation(
+    'withdraw',
+    'Notifications',
+    'Withdraw awaiting notifications: they are neither pushed nor offered any more',
+    {
+      description:
+        'Name the notifications, a TPP or a time; all that is given must hold. What is being sent at this moment is left alone. A large withdrawal is answered part by part: ask again with "next" as "after" until there is none.',
+      requestBody: { required: true, content: jsonOf('WithdrawalRequest', EXAMPLE_WITHDRAWAL) },
+      responses: ok('What this part came to', 'WithdrawalAnswer'),
+    },
+    [400, 413, 415],
+  );
 }
 
 const EXAMPLE_REDELIVERY = {
@@ -81,8 +131,24 @@ export function upkeepPaths(): Record<string, PathItem> {
   const summary = 'What is awaiting, how many callback URLs are unresponsive, whether publishing is open';
   return {
     '/operator/v1/status': { get: operation('getStatus', 'Upkeep', summary, status) },
+    '/operator/v1/backups': { post: backUpOperation() },
     '/operator/v1/audit': {
       get: operation('listAudit', 'Upkeep', 'What operators, and the service by itself, changed', audit, [400]),
     },
   };
+}
+
+function backUpOperation(): Operation {
+  const schema = { type: 'string', contentMediaType: BACKUP_TYPE };
+  return operation(
+    'backUp',
+    'Upkeep',
+    'Copy the store while the service goes on; 501 where the store is a PostgreSQL database',
+    {
+      description:
+        'The answer is the copy: a SQLite file, the store as it was at one moment. It is made beside the store first, so the disk needs room for it. One at a time: 429 while another is under way.',
+      responses: { 200: { description: 'The copy', content: { [BACKUP_TYPE]: { schema } } } },
+    },
+    [429, 501],
+  );
 }

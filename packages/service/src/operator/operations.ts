@@ -19,11 +19,13 @@ import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.t
 import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
 import { RegistrationPage } from './registration-schemas.ts';
 import type { OperationId } from './roles.ts';
+import { NotificationPage } from './search-routes.ts';
 import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signing-key-schemas.ts';
 import { StatisticsAnswer } from './statistics-schemas.ts';
 import { StreamedActivity } from './stream-routes.ts';
 import * as tpps from './tpp-schemas.ts';
 import { Status } from './upkeep-routes.ts';
+import { WithdrawalAnswer, WithdrawalRequest } from './withdrawal-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {
@@ -90,8 +92,11 @@ function schemas(): Record<string, object> {
     BringBack: described(tpps.BringBack, {}),
     ShownNotification: described(ShownNotification, {}),
     Evidence: described(Evidence, {}),
+    NotificationPage: described(NotificationPage, {}),
     RedeliveryRequest: described(RedeliveryRequest, {}),
     RedeliveryAnswer: described(RedeliveryAnswer, {}),
+    WithdrawalRequest: described(WithdrawalRequest, {}),
+    WithdrawalAnswer: described(WithdrawalAnswer, {}),
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
     RegistrationPage: described(RegistrationPage, {}),

@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
 import type { BreakerNow } from '../notify/lanes.ts';
 import type { Publish } from '../notify/publish.ts';
+import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
@@ -32,6 +33,8 @@ export interface OperatorOptions {
   readonly bodyBytesMax: number;
   /** Verifies software statement assertions; undefined where no directory is configured. */
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;
+  /** Copies the store into a new file beside it; undefined: the operation answers 501. */
+  readonly backUp?: BackUp | undefined;
   /** Our own keys; undefined: the operations that change them answer 501. */
   readonly signingKeys?: SigningKeys | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */

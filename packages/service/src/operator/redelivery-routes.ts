@@ -65,6 +65,12 @@ export const RedeliveryAnswer = Type.Object(
 );
 export type RedeliveryAnswer = Static<typeof RedeliveryAnswer>;
 
+/** What requests about several notifications have in common. */
+type NotificationsMeant = Pick<
+  Static<typeof RedeliveryRequest>,
+  'jtis' | 'clientId' | 'publishedFrom' | 'publishedBefore' | 'only'
+>;
+
 const shapeRequest = shapeOf(RedeliveryRequest);
 const shapePlace = shapeOf(Type.Tuple([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]));
 const RETRY_AFTER_SECONDS = 5;
@@ -109,11 +115,18 @@ async function redeliverFor(
 /** @throws {Problem} 400 that names the field */
 function readOrder(body: unknown, perSecondMax = REDELIVERED_PER_SECOND_MAX): RedeliveryOrder {
   const request = shapedValue(shapeRequest(readJson(body)));
-  const { jtis, clientId, only, isDryRun = false, after } = request;
+  const { isDryRun = false, after } = request;
   const ratePerSecond = request.ratePerSecond ?? Math.min(REDELIVERED_PER_SECOND, perSecondMax);
   if (ratePerSecond > perSecondMax) {
     throw fieldProblem('ratePerSecond', `must be at most ${perSecondMax} ("operator.redeliveredPerSecondMax")`);
   }
+  const filter = readFilter(request);
+  return { filter, isDryRun, ratePerSecond, from: after === undefined ? undefined : readPlace(after) };
+}
+
+/** Which notifications are meant, as the body of a request has it. @throws {Problem} 400 that names the field */
+export function readFilter(request: NotificationsMeant): NotificationFilter {
+  const { jtis, clientId, only } = request;
   const publishedFromMs = readTime('publishedFrom', request.publishedFrom);
   const publishedBeforeMs = readTime('publishedBefore', request.publishedBefore);
   if (
@@ -128,19 +141,16 @@ function readOrder(body: unknown, perSecondMax = REDELIVERED_PER_SECOND_MAX): Re
     throw fieldProblem('publishedBefore', 'must be later than publishedFrom');
   }
   return {
-    filter: {
-      ...(jtis !== undefined && { jtis }),
-      ...(clientId !== undefined && { clientId }),
-      ...(publishedFromMs !== undefined && { publishedFromMs }),
-      ...(publishedBeforeMs !== undefined && { publishedBeforeMs }),
-      ...(only !== undefined && { only }),
-    },
-    ...{ isDryRun, ratePerSecond },
-    from: after === undefined ? undefined : readPlace(after),
+    ...(jtis !== undefined && { jtis }),
+    ...(clientId !== undefined && { clientId }),
+    ...(publishedFromMs !== undefined && { publishedFromMs }),
+    ...(publishedBeforeMs !== undefined && { publishedBeforeMs }),
+    ...(only !== undefined && { only }),
   };
 }
 
-function readTime(field: string, text: string | undefined): number | undefined {
+/** Reads a time that a field may have. @throws {Problem} 400 that names the field */
+export function readTime(field: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const timeMs = Date.parse(text);
   if (Number.isNaN(timeMs)) {
@@ -180,7 +190,7 @@ function writePart({ count, lastDueAtMs, next }: RedeliveryPart, order: Redelive
 }
 
 /** As the log and the audit tell of it; of many notifications only how many were named. */
-function writeFilter({ jtis, publishedFromMs, publishedBeforeMs, ...others }: NotificationFilter): object {
+export function writeFilter({ jtis, publishedFromMs, publishedBeforeMs, ...others }: NotificationFilter): object {
   return {
     ...others,
     ...(jtis !== undefined && { jtis: jtis.length > JTIS_TOLD_MAX ? jtis.length : jtis }),
@@ -191,7 +201,8 @@ function writeFilter({ jtis, publishedFromMs, publishedBeforeMs, ...others }: No
 
 const JTIS_TOLD_MAX = 20;
 
-function subjectOf({ jtis = [], clientId }: NotificationFilter): string {
+/** What the audit says that it was done to. */
+export function subjectOf({ jtis = [], clientId }: NotificationFilter): string {
   const [only, ...others] = jtis;
   return others.length === 0 && only !== undefined ? only : (clientId ?? 'notifications');
 }

@@ -25,9 +25,14 @@ export const LEAST_ROLES = {
   listCallbackUrls: 'viewer',
   getCallbackUrl: 'viewer',
 
+  searchNotifications: 'viewer',
   getNotification: 'viewer',
   getEvidence: 'viewer',
   redeliver: 'operator',
+  withdraw: 'operator',
+
+  // All that there is, in one file.
+  backUp: 'administrator',
 
   getStatus: 'viewer',
   listAudit: 'viewer',

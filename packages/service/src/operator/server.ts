@@ -4,6 +4,7 @@ import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
+import { registerBackupRoute } from './backup.ts';
 import { registerCallbackUrlRoutes } from './callback-url-routes.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
@@ -17,11 +18,13 @@ import { createPublishingGate, type PublishingGate } from './publishing-gate.ts'
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
+import { registerSearchRoute } from './search-routes.ts';
 import { registerSigningKeyRoutes } from './signing-key-routes.ts';
 import { registerStatisticsRoute } from './statistics-routes.ts';
 import { registerStreamRoute } from './stream-routes.ts';
 import { registerTppRoutes } from './tpp-routes.ts';
 import { registerUpkeepRoutes } from './upkeep-routes.ts';
+import { registerWithdrawalRoute } from './withdrawal-routes.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -50,13 +53,16 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerTppRoutes(app, options);
   registerNotificationRoute(app, options);
   registerEvidenceRoute(app, options);
+  registerSearchRoute(app, options);
   registerRedeliveryRoute(app, options);
+  registerWithdrawalRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);
   registerCallbackUrlRoutes(app, options);
   registerStreamRoute(app, options);
   registerStatisticsRoute(app, options);
+  registerBackupRoute(app, options);
   registerDocumentRoutes(app, options);
   registerHealthRoutes(app, options, gate);
   return app;

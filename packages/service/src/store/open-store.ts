@@ -7,6 +7,9 @@ import type { ConnectionOptions } from './postgres/connection.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
 
+/** Copies a store into a file that must not exist. The signal ends it early. */
+export type BackUp = (file: string, signal: AbortSignal) => Promise<void>;
+
 /** What a store is opened with. */
 export interface StoreSurroundings {
   /** This machine's clock. */
@@ -21,6 +24,8 @@ export interface OpenedStore {
   readonly clock: Clock;
   /** Where it is, for the log. */
   readonly place: string;
+  /** Copies the store into a new file while it goes on; undefined: that is for the tools of the database. */
+  readonly backUp?: BackUp;
 }
 
 /**
@@ -32,7 +37,8 @@ export async function openStore(settings: Config['store'], surroundings: StoreSu
   const { clock, log } = surroundings;
   if (settings.url === undefined) {
     const file = settings.file ?? '';
-    return { store: openSqliteStore({ file }), clock, place: file };
+    const store = openSqliteStore({ file });
+    return { store, clock, place: file, backUp: store.backUp };
   }
   // Loaded only here: with SQLite nothing of it is needed.
   const { openPostgresStore } = await import('./postgres/open.ts');

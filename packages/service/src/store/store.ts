@@ -1,14 +1,8 @@
-import type { ApiVersion, SetErrorReport } from '@tidings/protocol';
+import type { ApiVersion } from '@tidings/protocol';
+import type { PolledNotifications, PollToStore, Redelivered, Redelivery, Retention } from './asked.ts';
 import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type { CallbackHealthStore, SigningKeyStore } from './kept-beside.ts';
-import type {
-  AttemptRecord,
-  ClaimedNotification,
-  NotificationRecord,
-  OfferedNotification,
-  RecordResult,
-  Target,
-} from './notification.ts';
+import type { AttemptRecord, ClaimedNotification, NotificationRecord, RecordResult, Target } from './notification.ts';
 import type {
   BankEvent,
   CallbackUrlToStore,
@@ -20,6 +14,7 @@ import type {
   SubscriptionToStore,
   Tpp,
 } from './registered.ts';
+import type { Search, SearchPage, Withdrawal, Withdrawn } from './search.ts';
 import type {
   ActivityBounds,
   ActivityToStore,
@@ -29,10 +24,12 @@ import type {
   WatchRetention,
 } from './watched.ts';
 
+export type * from './asked.ts';
 export type * from './audit.ts';
 export type * from './kept-beside.ts';
 export type * from './notification.ts';
 export type * from './registered.ts';
+export type * from './search.ts';
 export type * from './watched.ts';
 
 /** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
@@ -50,39 +47,6 @@ export type PublishResult =
       readonly claimed: readonly ClaimedNotification[];
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
-
-/** A poll of one TPP, resolved: what it acknowledges and reports, and how much it is to get. */
-export interface PollToStore {
-  readonly clientId: string;
-  readonly acknowledged: readonly string[];
-  readonly errors: readonly SetErrorReport[];
-  /** 0: nothing is offered. */
-  readonly maxEvents: number;
-  readonly nowMs: number;
-  /** How long an offered notification is not offered again; undefined: offering it acknowledges it. */
-  readonly reofferMs: number | undefined;
-  /** How long one that was reported as an error is not offered again. */
-  readonly reofferAfterErrorMs: number;
-}
-
-/** What a poll came to. */
-export interface PolledNotifications {
-  /** Oldest first. */
-  readonly notifications: readonly OfferedNotification[];
-  /** True exactly when more could be offered now. */
-  readonly moreAvailable: boolean;
-  /** What was awaiting until this poll acknowledged it, or until it was offered where that acknowledges it. */
-  readonly acknowledged: readonly AcknowledgedInPoll[];
-  /** The notifications whose errors were kept: those of this TPP, each once. */
-  readonly reported: readonly string[];
-}
-
-/** A notification that a poll acknowledged. */
-export interface AcknowledgedInPoll {
-  readonly jti: string;
-  readonly publishedAtMs: number;
-  readonly by: 'poll' | 'offer';
-}
 
 /** Since when a retry must have been due to go before first attempts. */
 export const OVERDUE_MS = 60_000;
@@ -126,57 +90,6 @@ export interface HandOver {
   readonly limit: number;
   /** Asked once for each TPP, not for an unresponsive target. */
   readonly roomFor: RoomFor;
-}
-
-/**
- * Which notifications the operator means. All that is given must hold; never meant are those that are withdrawn, expired
- * or under way, and those of a TPP that has no registration any more.
- */
-export interface NotificationFilter {
-  readonly jtis?: readonly string[];
-  readonly clientId?: string;
-  /** Published at or after. */
-  readonly publishedFromMs?: number;
-  /** Published before. */
-  readonly publishedBeforeMs?: number;
-  /**
-   * `failed`: awaiting, and an attempt failed or the TPP reported an error. `awaiting`: not acknowledged. Undefined:
-   * acknowledged ones too, which are then awaiting again under the same jti, with the same SET.
-   */
-  readonly only?: 'failed' | 'awaiting';
-}
-
-/** A redelivery by the operator, in portions. */
-export interface Redelivery {
-  readonly filter: NotificationFilter;
-  /** Goes on after this one; undefined: from the oldest. */
-  readonly after: string | undefined;
-  /** Most notifications of this portion. */
-  readonly limit: number;
-  /** When the first is due; each further one `spacingMs` later, so that a TPP is not flooded. */
-  readonly firstDueAtMs: number;
-  readonly spacingMs: number;
-  /** True: nothing is changed, only counted. */
-  readonly isDryRun: boolean;
-  readonly audit: AuditEntry;
-}
-
-/** What a portion of a redelivery came to. */
-export interface Redelivered {
-  /** Notifications made due (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
-  readonly count: number;
-  /** Where the next portion goes on; undefined when this was the last. */
-  readonly next: string | undefined;
-}
-
-/** What is to be dropped. Awaiting notifications never are, whatever their age. */
-export interface Retention {
-  /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
-  readonly notificationsBeforeMs: number;
-  /** Events published before whose notification, if any, is gone. Their id may be published again then. */
-  readonly eventsBeforeMs: number;
-  /** Most rows of this portion, so that traffic does not wait. */
-  readonly limit: number;
 }
 
 /** How much there is. Counted often: cheap, and may lag by a few seconds where several processes share the store. */
@@ -349,6 +262,17 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   oldestAwaitingAtMs(): Promise<number | undefined>;
 
   notification(jti: string): Promise<NotificationRecord | undefined>;
+  /**
+   * Looks for notifications, the newest first: by when they were published, then in the order of publishing. Goes through
+   * a bounded number of candidates by an index, so that a page may hold fewer than its limit though there is a next one.
+   * What changes meanwhile may be on the pages still to come as it was or as it is.
+   */
+  search(search: Search): Promise<SearchPage>;
+  /**
+   * Withdraws notifications that are awaiting and not under way, the oldest first, and keeps the audit entry with the
+   * count unless that is 0, in one transaction: they are neither pushed nor offered any more.
+   */
+  withdraw(withdrawal: Withdrawal): Promise<Withdrawn>;
 
   /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
   check(): Promise<void>;

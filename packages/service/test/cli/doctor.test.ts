@@ -148,6 +148,11 @@ const FAULTS: readonly Planted[] = [
     error('signing key', /fewer than 2048 bits/, /openssl genpkey/),
   ],
   [
+    'a next signing key that is the one that signs',
+    (it) => it.set('signing.next', { kid: 'kid-2', keyFile: 'signing.key' }),
+    warning('signing key', /"signing\.next\.keyFile" holds the key that signs now/, /openssl genpkey/),
+  ],
+  [
     'two operator tokens that are the same',
     (it) =>
       it.set(

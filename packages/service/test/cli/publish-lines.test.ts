@@ -129,10 +129,18 @@ async function publishText(text: string, { isContinuing, linesMax, inFlightMax, 
     onDone: ({ lines }, sent) => {
       assert.ok(lines > doneLines, 'in the order of the file');
       doneLines = lines;
+      for (const id of goodIdsOf(text, lines))
+        assert.ok(service.accepted.includes(id), `${id} is done and not published`);
       rejected.push(...sent.rejected.map(({ number }) => number));
     },
   });
   return { isDone, bad, rejected, waits, doneLines, tally: sender.tally };
+}
+
+/** Ids of the good ones among the first lines of a text that {@link textOf} made. */
+function goodIdsOf(text: string, lines: number): string[] {
+  const first = text.split('\n').slice(0, lines);
+  return first.flatMap((line) => (line.includes('"quality":"good"') ? [(JSON.parse(line) as { id: string }).id] : []));
 }
 
 /** A line of a file, by what it is. */

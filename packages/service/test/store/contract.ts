@@ -14,11 +14,13 @@ import { describeRedelivery } from './contract-redelivery.ts';
 import { describeRegistrations } from './contract-registrations.ts';
 import { describeReplacing } from './contract-replacing.ts';
 import { describeRetention } from './contract-retention.ts';
+import { describeSearch } from './contract-search.ts';
 import { describeSigningKeys } from './contract-signing-keys.ts';
 import { describeStaleRounds } from './contract-stale-rounds.ts';
 import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
 import { describeWatching } from './contract-watching.ts';
+import { describeWithdrawal } from './contract-withdrawal.ts';
 import type { OpenStore } from './opened.ts';
 
 /**
@@ -46,6 +48,8 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeSuspending(openFor);
     describePolling(openFor);
     describeRedelivery(openFor);
+    describeSearch(openFor);
+    describeWithdrawal(openFor);
     describeRetention(openFor);
     describeAudit(openFor);
     describeSigningKeys(openFor);

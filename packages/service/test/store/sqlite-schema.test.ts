@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { SearchFilter, Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -200,6 +200,22 @@ test('polls, repeated events and new ones go on in a store of schema 2', async (
   assert.equal(await fail(store, first, retryAt(100)), 'applied');
 });
 
+test('what a store of schema 2 had is found by searching, whatever became of it', async (t) => {
+  const store = openOld(t);
+  const found = async (filter: SearchFilter) => {
+    const { notifications } = await store.search({ filter, after: undefined, limit: 50 });
+    return notifications.map(({ eventId }) => eventId);
+  };
+  const all = OLD_ROWS.map(({ id }) => id).toReversed();
+  assert.deepEqual(await found({}), all);
+  assert.deepEqual(await found({ clientId: 'polls' }), ['polled']);
+  assert.deepEqual(await found({ resourceId: 'payment-of-leased' }), ['leased']);
+  assert.deepEqual(await found({ transactionId: jtiOf('ceased') }), ['ceased']);
+  assert.deepEqual(await found({ state: 'failed' }), ['polled', 'ceased', 'leased', 'retried']);
+  assert.deepEqual(await found({ state: 'awaiting', clientId: 'a' }), ['leased', 'retried', 'fresh']);
+  assert.deepEqual(await found({ state: 'withdrawn' }), ['withdrawn']);
+});
+
 // In the order of publishing and with a limit: they stop as soon as they have enough.
 const BOUNDED = [
   'SELECT seq, client_id, published_at_ms FROM awaiting ORDER BY seq LIMIT ?',
@@ -228,7 +244,7 @@ test('no statement goes through a whole table of events, notifications or attemp
   const normal = (sql: string) => sql.replaceAll(/\s+/g, ' ').trim();
   const scans = plans.filter(([sql, detail]) => {
     if ([...BOUNDED, ...AT_OPENING].includes(normal(sql))) return false;
-    return /^SCAN (event|awaiting|settled|attempt|reported_error|signed_set|activity|statistics)\b|TEMP B-TREE/.test(
+    return /^SCAN (event|search|awaiting|settled|attempt|reported_error|signed_set|activity|statistics)\b|TEMP B-TREE/.test(
       detail,
     );
   });

@@ -238,6 +238,52 @@ test('a store that is away for a while is made up for', async () => {
   subscription.close();
 });
 
+test('whoever catches up while the others are told of more gets that too', async (t) => {
+  const rows: StoredActivity[] = [];
+  const append = (name: string) =>
+    rows.push({ id: rows.length + 1, atMs: START_MS, instance: 'one', entries: [entryOf(name)] });
+  // What it answers is what there is when it is asked, and the answer may take its time.
+  let slow: Promise<void> | undefined;
+  const store = {
+    activityAfter: async (id: number) => {
+      const found = rows.filter((row) => row.id > id);
+      const answered = slow;
+      slow = undefined;
+      await answered;
+      return found;
+    },
+    activityBounds: async () => ({ firstId: 1, lastId: rows.length, sinceId: 0 }),
+  };
+  const turns = async () => {
+    for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const clock = new FakeClock(turns);
+  const stream = new ActivityStream({ store, clock, log: { warn: () => undefined }, subscribersMax: 5 });
+  t.after(() => stream.end());
+  const follow = async (beginning: Beginning) =>
+    readerOf((await stream.subscribe(beginning, EVERYTHING)) ?? assert.fail('there is room'));
+  append('a');
+  const first = await follow(NOW);
+  await turns();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  slow = promise;
+  const second = await follow(after('0'));
+  append('b');
+  await clock.advance(300);
+  assert.deepEqual([first.told(), second.told()], [['b'], []]);
+  resolve();
+  await turns();
+  append('c');
+  await clock.advance(300);
+  assert.deepEqual(
+    [first.told(), second.told()],
+    [
+      ['b', 'c'],
+      ['a', 'b', 'c'],
+    ],
+  );
+});
+
 test('whoever comes, goes and resumes in whatever way gets every entry once, and in its order', async (t: TestContext) => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant('append' as const), count: fc.integer({ min: 1, max: 15 }) }) },

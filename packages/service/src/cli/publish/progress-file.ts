@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { systemErrorCode } from '../../base/start-up-error.ts';
@@ -47,19 +47,19 @@ export function readProgress(file: string): Progress | undefined {
   throw new CliError(EXIT_CONFIGURATION, `The file ${path} is no progress of this version; ${remedy}.`);
 }
 
-/** Replaces it atomically: whoever reads it finds the old or the new one, whole. @throws {CliError} */
+/**
+ * Replaces it atomically: whoever reads it finds the old or the new one, whole, whenever this process is killed. It does not
+ * wait for the disk, as it is done after each batch: a crash of the machine may leave an old one, of which more is sent
+ * again, or none that makes sense, which {@link readProgress} says.
+ *
+ * @throws {CliError}
+ */
 export function writeProgress(file: string, progress: Progress): void {
   const path = progressFileOf(file);
   // The same name each time, so that a crash leaves no more than one behind.
   const next = `${path}.new`;
   try {
-    const handle = openSync(next, 'w', 0o600);
-    try {
-      writeSync(handle, `${JSON.stringify(progress)}\n`);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
+    writeFileSync(next, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
     renameSync(next, path);
   } catch (error) {
     const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;

@@ -46,7 +46,7 @@ export async function publish(file: string, flags: PublishFlags): Promise<void> 
     const progress = input.file === undefined || flags.restart === true ? undefined : readProgress(input.file);
     const start = startOf(input, progress, operatorUrl);
     const rejected = openRejected(flags, progress);
-    const saver = createSaver({ file: input.file, operatorUrl, rejected, start, clock: systemClock });
+    const saver = createSaver({ file: input.file, operatorUrl, rejected, start });
     const display = createDisplay({
       ...{ stream: process.stderr, clock: systemClock, sizeBytes: input.sizeBytes },
       startBytes: start.offsetBytes,

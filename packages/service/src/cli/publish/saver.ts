@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
 import type { Position, Start } from './batches.ts';
 import { writeProgress } from './progress-file.ts';
 import type { RejectedFile } from './rejected-file.ts';
@@ -22,35 +21,28 @@ export interface SaverOptions {
   readonly operatorUrl: string;
   readonly rejected: RejectedFile | undefined;
   readonly start: Start;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
 }
 
-// It waits for the disk each time; what a crash loses of it is sent again, and not published twice.
-const SAVE_EVERY_MS = 100;
-
 /** Begins by writing down where the run begins: what cannot be written is said before anything is published. */
-export function createSaver({ file, operatorUrl, rejected, start, clock }: SaverOptions): Saver {
+export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions): Saver {
   let position: Position = {
     ...{ offsetBytes: start.offsetBytes, lines: start.lines },
     sha256: start.hash.copy().digest('hex'),
   };
   let lines = 0;
-  let savedAtMs = Number.NEGATIVE_INFINITY;
   const save = () => {
-    savedAtMs = clock.monotonicMs();
     if (file === undefined) return;
     const kept = rejected && { rejected: { file: resolve(rejected.file), bytes: rejected.bytes } };
     writeProgress(file, { version: 1, operatorUrl, ...position, ...kept });
   };
   save();
-  savedAtMs = Number.NEGATIVE_INFINITY;
   return {
     done: (end, sent) => {
       // First the lines, then the word that they are written: a crash in between writes them again, at the same place.
       rejected?.append(sent.rejected);
       lines += sent.rejected.length;
       position = end;
-      if (clock.monotonicMs() - savedAtMs >= SAVE_EVERY_MS) save();
+      save();
     },
     save,
     position: () => position,

@@ -1,3 +1,4 @@
+import { searchKey, typesOf } from '../search.ts';
 import {
   type BankEvent,
   type ClaimedNotification,
@@ -12,6 +13,7 @@ import {
 } from '../store.ts';
 import { type Database, Overtaken, type Transaction } from './database.ts';
 import { isTaken } from './errors.ts';
+import type { EventTypes } from './event-types.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
 import { jsonOf, optionalText, type Row, storable, text } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
@@ -32,9 +34,17 @@ interface Batch {
   readonly fingerprints: Map<string, string>;
   readonly outcomes: Map<string, PublishOutcome>;
   /** Rows to insert, in the order of publishing. */
-  readonly rows: object[];
+  readonly rows: EventRow[];
   /** What was handed over of TPPs that are ramping up. */
   readonly counts: Map<string, number>;
+}
+
+/** An event to insert; what is left out is NULL. */
+interface EventRow {
+  readonly id: string;
+  /** Of its notification, as {@link typesOf} writes them; they go as a number. */
+  readonly urns?: string;
+  readonly [column: string]: string | number | boolean | undefined;
 }
 
 /** What one request hands over. */
@@ -54,17 +64,21 @@ interface Handing {
 export function publishTogether(
   database: Database,
   publications: readonly Publication[],
+  eventTypes: EventTypes,
 ): Promise<readonly PublishResult[]> {
   const clientIds = new Set(publications.flatMap(({ events }) => events.map(({ clientId }) => clientId)));
-  return database.transaction((transaction) => publishIn(transaction, publications, [...clientIds]), {
-    locks: { unchanged: clientIds },
-  });
+  return database.transaction(
+    (transaction) => publishIn(transaction, publications, { clientIds: [...clientIds], eventTypes }),
+    {
+      locks: { unchanged: clientIds },
+    },
+  );
 }
 
 async function publishIn(
   transaction: Transaction,
   publications: readonly Publication[],
-  clientIds: readonly string[],
+  { clientIds, eventTypes }: { readonly clientIds: readonly string[]; readonly eventTypes: EventTypes },
 ): Promise<readonly PublishResult[]> {
   const eventIds = new Set(publications.flatMap(({ events }) => events.map(({ id }) => storable(id))));
   const [tpps, known] = await Promise.all([
@@ -79,7 +93,7 @@ async function publishIn(
   const outcomes = new Map(known.map((row) => [text(row, 'event_id'), repeatedOutcome(row)]));
   const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
   const results = publications.map((publication) => resultOf(publication, batch));
-  if (batch.rows.length > 0) await insert(transaction, batch);
+  if (batch.rows.length > 0) await insert(transaction, batch, eventTypes);
   return results;
 }
 
@@ -151,13 +165,14 @@ function handOver(
   });
 }
 
-function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publication, isLeased: boolean): object {
+function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publication, isLeased: boolean): EventRow {
   const known = { id: event.id, fingerprint: event.fingerprint, at_ms: nowMs };
   if (fanOut.kind === 'none') return { ...known, none_reason: fanOut.reason };
   const { claims } = fanOut;
   return {
     ...known,
     ...{ jti: claims.jti, client_id: event.clientId, claims: JSON.stringify(claims), l: isLeased },
+    ...{ urns: typesOf(claims), txn_key: searchKey(claims.txn), resource_key: searchKey(event.resource.id) },
     trace: event.traceContext && JSON.stringify(event.traceContext),
     due_at_ms: isLeased ? nowMs + (handOver?.leaseMs ?? 0) : nowMs,
   };
@@ -168,22 +183,26 @@ function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publicatio
 // whoever was overtaken finds that out by an event.
 const INSERT = `
   WITH r AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS r(id text, fingerprint text, at_ms bigint, none_reason text, jti text,
-      client_id text, claims text, l boolean, due_at_ms bigint, trace text)),
+    SELECT *, CASE WHEN jti IS NOT NULL THEN nextval('notification_seq') END AS seq
+    FROM json_to_recordset($1::json) AS r(id text, fingerprint text, at_ms bigint, none_reason text, jti text,
+      client_id text, claims text, l boolean, due_at_ms bigint, types int, txn_key int, resource_key int, trace text)),
   fresh AS (
-    INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason)
-    SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason FROM r ORDER BY id COLLATE "C"
+    INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason, seq, types, txn_key, resource_key)
+    SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason, seq, types, txn_key, resource_key FROM r ORDER BY id COLLATE "C"
     RETURNING 1)
-  INSERT INTO notification (jti, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims, trace)
-  SELECT jti, client_id, id, at_ms, due_at_ms, l, l::int, claims, trace FROM r
+  INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims,
+    trace)
+  SELECT jti, seq, client_id, id, at_ms, due_at_ms, l, l::int, claims, trace FROM r
   WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0`;
 
 /** The last that the transaction does: the commit goes out with it. */
-async function insert(transaction: Transaction, { rows, counts }: Batch): Promise<void> {
+async function insert(transaction: Transaction, { rows, counts }: Batch, eventTypes: EventTypes): Promise<void> {
+  const numbers = await eventTypes.numbersOf(transaction, new Set(rows.flatMap(({ urns }) => urns ?? [])));
+  const numbered = rows.map(({ urns, ...row }) => (urns === undefined ? row : { ...row, types: numbers.get(urns) }));
   const counted = countClaimed(transaction, counts);
   counted.catch(() => undefined);
   try {
-    await transaction.last(INSERT, [jsonOf(rows)]);
+    await transaction.last(INSERT, [jsonOf(numbered)]);
   } catch (error) {
     if (isTaken(error, 'event_pkey')) throw new Overtaken('another published some of these events', { cause: error });
     throw isTaken(error, 'notification_pkey') ? new StoreError('a jti was used before', { cause: error }) : error;

@@ -1,6 +1,7 @@
 import { AUDIT_IN_FULL } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 import { KEYS_SCHEMA } from './migration-keys.ts';
+import { SEARCH_SCHEMA } from './migration-search.ts';
 
 /** One step of the schema. */
 export interface Migration {
@@ -178,4 +179,5 @@ export const MIGRATIONS: readonly Migration[] = [
     oldestCompatible: 1,
     sql: KEYS_SCHEMA,
   },
+  { version: 6, name: 'searching', oldestCompatible: 1, sql: SEARCH_SCHEMA },
 ];

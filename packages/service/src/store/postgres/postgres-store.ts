@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { once } from '../../base/once.ts';
+import { walkPage } from '../search.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
 import { watching } from './activity.ts';
 import { addAudit, auditEntries } from './audit.ts';
@@ -8,6 +9,8 @@ import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import type { Database } from './database.ts';
+import { EventTypes } from './event-types.ts';
+import { indexOlder } from './index-older.ts';
 import { listenTo } from './listener.ts';
 import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
 import { Lookout } from './lookout.ts';
@@ -19,8 +22,10 @@ import { redeliver } from './redeliveries.ts';
 import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, History } from './retention.ts';
+import { lookThrough } from './search.ts';
 import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
+import { withdraw } from './withdrawals.ts';
 
 /** What a store on an open database needs. */
 export interface PostgresStoreParts extends ConnectionOptions {
@@ -37,6 +42,9 @@ export type PostgresStore = Store;
 const CHANNEL = 'tidings';
 // Partitions are made for days ahead, so that one attempt in some hours is plenty.
 const PARTITIONS_EVERY_MS = 21_600_000;
+// As a rule there is nothing to do; after an upgrade, portion after portion.
+const INDEX_OLDER_EVERY_MS = 10_000;
+const INDEX_OLDER_PAUSE_MS = 20;
 
 /** Makes the store on a database whose schema is good. Closing it closes the database. */
 export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
@@ -46,11 +54,12 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     await database.read("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", [CHANNEL, payload]);
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
-  const stop = watch(database, parts, changes);
+  const eventTypes = new EventTypes();
+  const stop = watch(database, parts, { changes, eventTypes });
   const asked: Asked = { query: (statement, values) => database.look(statement, values) };
   return {
     ...registering(database, asked, changes),
-    ...delivering(database, changes),
+    ...delivering(database, changes, eventTypes),
     ...operating(database, asked, { changes, clock }),
     ...watching(database),
     poll: (asks) => poll(database, asks),
@@ -60,6 +69,8 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     ...callbackHealth(database),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
+    search: (search) => walkPage(search, (after, count) => lookThrough(database, search.filter, after, count)),
+    withdraw: (withdrawal) => withdraw(database, withdrawal),
     check: async () => {
       // A server that only reads refuses the statement, though it finds nothing; the number makes the commit be written.
       await database.read(
@@ -76,17 +87,36 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
 }
 
 /** Watches what other instances do, and makes partitions in time. @returns ends it */
-function watch(database: Database, parts: PostgresStoreParts, changes: Changes): () => Promise<void> {
+function watch(
+  database: Database,
+  parts: PostgresStoreParts,
+  { changes, eventTypes }: { readonly changes: Changes; readonly eventTypes: EventTypes },
+): () => Promise<void> {
   const { clock, lookMs, onProblem } = parts;
   const lookout = new Lookout(database);
   const look = async () => changes.found(await lookout.look());
+  let isMoreToIndex = false;
   const stops = [
-    repeat(clock, lookMs, look, (error) => onProblem('looking for changes failed', error)),
     repeat(
       clock,
-      PARTITIONS_EVERY_MS,
+      () => lookMs,
+      look,
+      (error) => onProblem('looking for changes failed', error),
+    ),
+    repeat(
+      clock,
+      () => PARTITIONS_EVERY_MS,
       () => unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined),
       (error) => onProblem('making partitions failed', error),
+    ),
+    repeat(
+      clock,
+      () => (isMoreToIndex ? INDEX_OLDER_PAUSE_MS : INDEX_OLDER_EVERY_MS),
+      async () => {
+        isMoreToIndex = false;
+        isMoreToIndex = await indexOlder(database, eventTypes);
+      },
+      (error) => onProblem('making older events searchable failed', error),
     ),
   ];
   const stopListening = parts.isListening
@@ -105,17 +135,17 @@ function watch(database: Database, parts: PostgresStoreParts, changes: Changes):
   };
 }
 
-/** Does something over and over, each time that long after it was done. @returns ends it */
+/** Does something over and over, each time so long after it was done. @returns ends it */
 function repeat(
   clock: Clock,
-  everyMs: number,
+  everyMs: () => number,
   work: () => Promise<void>,
   onError: (error: unknown) => void,
 ): () => void {
   let isStopped = false;
   let cancel: (() => void) | undefined;
   const next = () => {
-    cancel = clock.after(everyMs, () => {
+    cancel = clock.after(everyMs(), () => {
       const done = work().catch((error: unknown) => {
         if (!isStopped) onError(error);
       });
@@ -187,9 +217,9 @@ function registering(database: Database, asked: Asked, changes: Changes): Regist
 type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
 
 /** Publishing, claiming, recording. */
-function delivering(database: Database, changes: Changes): Delivering {
+function delivering(database: Database, changes: Changes, eventTypes: EventTypes): Delivering {
   const claims = new Claims(database);
-  const publishing = new Publishing(database);
+  const publishing = new Publishing(database, eventTypes);
   return {
     publish: async (events, decide, nowMs, handOver) => {
       const result = await publishing.publish({ events, decide, nowMs, handOver });

@@ -1,6 +1,7 @@
 import { type PublishResult, StoreError } from '../store.ts';
 import type { Database } from './database.ts';
 import { isOfContent } from './errors.ts';
+import type { EventTypes } from './event-types.ts';
 import { type Publication, publishTogether } from './events.ts';
 
 interface Waiting {
@@ -20,11 +21,13 @@ const EVENTS_MAX = 1000;
  */
 export class Publishing {
   readonly #database: Database;
+  readonly #eventTypes: EventTypes;
   readonly #waiting: Waiting[] = [];
   #underWay = 0;
 
-  constructor(database: Database) {
+  constructor(database: Database, eventTypes: EventTypes) {
     this.#database = database;
+    this.#eventTypes = eventTypes;
   }
 
   /** @throws {StoreError} when the database refused or is away */
@@ -62,6 +65,7 @@ export class Publishing {
       const results = await publishTogether(
         this.#database,
         group.map(({ publication }) => publication),
+        this.#eventTypes,
       );
       for (const [at, { resolve }] of group.entries()) resolve(results[at] as PublishResult);
     } catch (error) {

@@ -16,9 +16,11 @@ const LOOKED_AT_MIN = 200;
 // Of TPPs that have a registration; nobody else is there to whom it could go.
 const REGISTERED = 'SELECT client_id FROM event_subscription UNION SELECT client_id FROM callback_url';
 
-// $1 after: when published, $2 and sequence number; $3 TPP; $4 from; $5 before; $6 now; $7 how many; $8 jtis.
-const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry
+/** That something went wrong with a row of `notification n`. */
+export const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry
   WHERE entry::json -> 'outcome' ->> 'kind' <> 'acknowledged'))`;
+
+// $1 after: when published, $2 and sequence number; $3 TPP; $4 from; $5 before; $6 now; $7 how many; $8 jtis.
 const AWAITING = `n.jti, n.client_id, n.published_at_ms, n.seq, true AS is_awaiting,
   NOT (n.is_leased AND n.due_at_ms > $6::bigint) AS is_free, ${HAS_FAILED} AS has_failed`;
 const ACKNOWLEDGED = `n.jti, n.client_id, n.published_at_ms, n.seq, false AS is_awaiting,

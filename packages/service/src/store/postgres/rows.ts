@@ -190,10 +190,7 @@ export function claimedOf(row: Row, target: Target, probe: number | undefined): 
 
 /** A row of what is awaiting, or of history. */
 export function notificationOf(row: Row): NotificationRecord {
-  const state = optionalText(row, 'state') ?? 'awaiting';
-  const acknowledgedBy = optionalText(row, 'acknowledged_by');
-  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
-  assert(isState(state), `unknown state ${state}`);
+  const state = stateOf(row);
   return {
     jti: text(row, 'jti'),
     eventId: text(row, 'event_id'),
@@ -203,14 +200,34 @@ export function notificationOf(row: Row): NotificationRecord {
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
     acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'ended_at_ms') : undefined,
-    acknowledgedBy,
+    acknowledgedBy: acknowledgedByOf(row),
     errors: texts(row, 'error_log').map((entry): ReportedError => JSON.parse(entry)),
     nextAttemptAtMs: optionalWhole(row, 'next_attempt_at_ms'),
     attempts: texts(row, 'attempt_log').map((entry): Attempt => JSON.parse(entry)),
   };
 }
 
+/** The attempt in a column of its own, `last_attempt`, if there was one. */
+export function lastAttemptOf(row: Row): Attempt | undefined {
+  const entry = optionalText(row, 'last_attempt');
+  return entry === undefined ? undefined : JSON.parse(entry);
+}
+
 const STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired'] as const;
+
+/** The state of a row; NULL: it is awaiting. */
+export function stateOf(row: Row): NotificationRecord['state'] {
+  const state = optionalText(row, 'state') ?? 'awaiting';
+  assert(isState(state), `unknown state ${state}`);
+  return state;
+}
+
+/** How a row was acknowledged, if it was. */
+export function acknowledgedByOf(row: Row): NotificationRecord['acknowledgedBy'] {
+  const acknowledgedBy = optionalText(row, 'acknowledged_by');
+  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
+  return acknowledgedBy;
+}
 
 function isState(value: string): value is NotificationRecord['state'] {
   return STATES.some((state) => state === value);

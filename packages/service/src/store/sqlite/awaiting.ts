@@ -28,6 +28,9 @@ export interface AfterAttempt {
   readonly retryAtMs: number | undefined;
 }
 
+// Attempts made so far, 1 when something went wrong, 1 when searches find it by an index.
+const NO_PAST = { attempts: 0, hasFailed: 0, isIndexed: 0 };
+
 /** SQL of what is awaiting, and of what is so no longer; keeps {@link Clients} up to it. Must run inside a transaction. */
 export class AwaitingTable {
   readonly #clients: Clients;
@@ -35,7 +38,7 @@ export class AwaitingTable {
   readonly #delete: StatementSync;
   readonly #settle: StatementSync;
   readonly #unsettle: StatementSync;
-  readonly #attemptsOf: StatementSync;
+  readonly #pastOf: StatementSync;
   readonly #countAttempt: StatementSync;
   readonly #afterAttempt: StatementSync;
   readonly #place: StatementSync;
@@ -46,18 +49,23 @@ export class AwaitingTable {
   constructor(database: DatabaseSync, clients: Clients) {
     this.#clients = clients;
     this.#insert = database.prepare(
-      `INSERT INTO awaiting (seq, client_id, published_at_ms, due_at_ms, is_retry, attempts, round, round_attempts)
-       VALUES (?, ?, ?, ?, 0, ?, 0, 0)`,
+      `INSERT INTO awaiting (seq, client_id, published_at_ms, due_at_ms, is_retry, attempts, round, round_attempts,
+         has_failed, is_indexed)
+       VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?, ?)`,
     );
     this.#delete = database.prepare('DELETE FROM awaiting WHERE seq = ? RETURNING published_at_ms');
     this.#settle = database.prepare(
       'INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#unsettle = database.prepare('DELETE FROM settled WHERE seq = ? RETURNING published_at_ms');
-    this.#attemptsOf = database.prepare('SELECT count(*) AS attempts FROM attempt WHERE seq = ?');
-    this.#countAttempt = database.prepare('UPDATE awaiting SET attempts = attempts + 1 WHERE seq = ?');
+    this.#pastOf = database.prepare(
+      `SELECT (SELECT count(*) FROM attempt WHERE seq = ?1) AS attempts,
+         EXISTS (SELECT 1 FROM reported_error WHERE seq = ?1)
+           OR EXISTS (SELECT 1 FROM attempt WHERE seq = ?1 AND outcome ->> 'kind' <> 'acknowledged') AS has_failed`,
+    );
+    this.#countAttempt = database.prepare('UPDATE awaiting SET attempts = attempts + 1, has_failed = 1 WHERE seq = ?');
     this.#afterAttempt = database.prepare(
-      `UPDATE awaiting SET attempts = attempts + 1, round = :round,
+      `UPDATE awaiting SET attempts = attempts + 1, has_failed = 1, round = :round,
          round_attempts = iif(round = :round, round_attempts, 0) + 1,
          round_began_at_ms = coalesce(iif(round = :round, round_began_at_ms, NULL), :startedAtMs),
          is_retry = :isRetry, due_at_ms = coalesce(:retryAtMs, published_at_ms)
@@ -79,9 +87,13 @@ export class AwaitingTable {
     this.#deleteAll = database.prepare('DELETE FROM awaiting WHERE client_id = ?');
   }
 
-  /** What was published now is awaiting, with no attempts. @returns where it stands */
-  add(client: Client, { seq, publishedAtMs, dueAtMs }: NewlyAwaiting, attempts = 0): void {
-    this.#insert.run(seq, client.clientId, publishedAtMs, dueAtMs, attempts);
+  /** What was published now is awaiting, with no attempts unless it has a past. */
+  add(
+    client: Client,
+    { seq, publishedAtMs, dueAtMs }: NewlyAwaiting,
+    { attempts, hasFailed, isIndexed } = NO_PAST,
+  ): void {
+    this.#insert.run(seq, client.clientId, publishedAtMs, dueAtMs, attempts, hasFailed, isIndexed);
     this.#clients.count(client, 1);
   }
 
@@ -103,13 +115,15 @@ export class AwaitingTable {
     const row = this.#unsettle.get(seq);
     if (row === undefined) return;
     const publishedAtMs = whole(row, 'published_at_ms');
-    const attempts = this.#attemptsOf.get(seq);
+    const past = this.#pastOf.get(seq);
     const placed = { seq, publishedAtMs, dueAtMs: dueAtMs ?? publishedAtMs };
-    this.add(client, placed, attempts === undefined ? 0 : whole(attempts, 'attempts'));
+    const counted = past && { attempts: whole(past, 'attempts'), hasFailed: whole(past, 'has_failed') };
+    // Indexed or not: what stands in both places is found once.
+    this.add(client, placed, counted && { ...counted, isIndexed: 1 });
     fallsDue(client, { ...placed, lane: 0 });
   }
 
-  /** An attempt was made that has no say in what follows. */
+  /** A failed attempt was made that has no say in what follows. */
   countAttempt(seq: number): void {
     this.#countAttempt.run(seq);
   }

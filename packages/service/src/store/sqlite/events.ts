@@ -14,6 +14,7 @@ import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, fallsDue, passBy } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import { optionalText, type Row, text } from './rows.ts';
+import type { SearchIndex } from './search-index.ts';
 import type { TargetTable } from './targets.ts';
 
 /** What events are published with. */
@@ -22,6 +23,7 @@ export interface EventParts {
   readonly states: TargetTable;
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
+  readonly searchIndex: SearchIndex;
 }
 
 /** One batch that is being published. */
@@ -85,6 +87,7 @@ export class EventTables {
     if (fanOut.kind === 'none') return outcome;
     const client = this.#parts.clients.get(event.clientId);
     const place = { seq, publishedAtMs: batch.nowMs, dueAtMs: batch.nowMs };
+    this.#parts.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
     this.#parts.awaiting.add(client, place);
     const room = target === undefined ? 0 : roomFor(target, batch);
     if (target === undefined || room <= 0) fallsDue(client, { ...place, lane: 0 });

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { MIGRATIONS } from './schema.ts';
+import { defineSearchFunctions } from './search-index.ts';
 
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
 /** Another process has the file locked. */
@@ -30,6 +31,7 @@ export function openDatabase(file: string): DatabaseSync {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY');
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    defineSearchFunctions(database);
     migrate(database, file);
     return database;
   } catch (error) {

@@ -17,6 +17,7 @@ export class PollTables {
   readonly #isOnlyOffered: StatementSync;
   readonly #acknowledgeOffered: StatementSync;
   readonly #withhold: StatementSync;
+  readonly #withholdFailed: StatementSync;
   readonly #insertError: StatementSync;
   readonly #dropOldErrors: StatementSync;
   readonly #offerAgain: StatementSync;
@@ -34,6 +35,7 @@ export class PollTables {
       "UPDATE settled SET acknowledged_by = 'poll', at_ms = ? WHERE seq = ? AND acknowledged_by = 'offer'",
     );
     this.#withhold = database.prepare('UPDATE awaiting SET offer_at_ms = ? WHERE seq = ?');
+    this.#withholdFailed = database.prepare('UPDATE awaiting SET offer_at_ms = ?, has_failed = 1 WHERE seq = ?');
     this.#insertError = database.prepare(
       `INSERT INTO reported_error (seq, number, err, description, reported_at_ms)
        SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM reported_error WHERE seq = ?1`,
@@ -67,7 +69,7 @@ export class PollTables {
       if (row === undefined) continue;
       const seq = whole(row, 'seq');
       if (this.#isOnlyOffered.get(seq) !== undefined) this.#awaiting.unsettle(client, seq);
-      this.#withhold.run(nowMs + poll.reofferAfterErrorMs, seq);
+      this.#withholdFailed.run(nowMs + poll.reofferAfterErrorMs, seq);
       this.#insertError.run(seq, err, description, nowMs);
       this.#dropOldErrors.run(seq);
       reported.add(jti);

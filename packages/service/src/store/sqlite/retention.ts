@@ -5,24 +5,35 @@ import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
 import { text, whole } from './rows.ts';
+import type { SearchIndex } from './search-index.ts';
 
 // How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.
 const LOOKED_AT_BEYOND = 1000;
+
+/** What retention works with. */
+export interface RetentionParts {
+  readonly clients: Clients;
+  readonly awaiting: AwaitingTable;
+  readonly audit: AuditTable;
+  readonly searchIndex: SearchIndex;
+}
 
 /** SQL of what is dropped by age, each in portions by an index. Must run inside a transaction. */
 export class RetentionTables {
   readonly #clients: Clients;
   readonly #awaiting: AwaitingTable;
   readonly #audit: AuditTable;
+  readonly #searchIndex: SearchIndex;
   readonly #oldestAwaiting: StatementSync;
   readonly #oldestSettled: StatementSync;
   readonly #dropNotification: readonly StatementSync[];
   readonly #dropEvents: StatementSync;
 
-  constructor(database: DatabaseSync, clients: Clients, awaiting: AwaitingTable, audit: AuditTable) {
+  constructor(database: DatabaseSync, { clients, awaiting, audit, searchIndex }: RetentionParts) {
     this.#clients = clients;
     this.#awaiting = awaiting;
     this.#audit = audit;
+    this.#searchIndex = searchIndex;
     this.#oldestAwaiting = database.prepare(
       'SELECT seq, client_id, published_at_ms FROM awaiting ORDER BY seq LIMIT ?',
     );
@@ -60,8 +71,13 @@ export class RetentionTables {
 
   drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): number {
     const rows = this.#oldestSettled.all(notificationsBeforeMs, limit);
-    for (const row of rows) for (const statement of this.#dropNotification) statement.run(whole(row, 'seq'));
+    for (const row of rows) this.#drop(whole(row, 'seq'));
     const { changes } = this.#dropEvents.run(eventsBeforeMs, limit - rows.length);
     return rows.length + Number(changes);
+  }
+
+  #drop(seq: number): void {
+    for (const statement of this.#dropNotification) statement.run(seq);
+    this.#searchIndex.drop(seq);
   }
 }

@@ -128,10 +128,7 @@ export function notificationOf(
   attempts: readonly Row[],
   errors: readonly Row[],
 ): Omit<NotificationRecord, 'nextAttemptAtMs'> {
-  const state = optionalText(row, 'state') ?? 'awaiting';
-  const acknowledgedBy = optionalText(row, 'acknowledged_by');
-  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
-  assert(isState(state), `unknown state ${state}`);
+  const state = stateOf(row);
   return {
     jti: text(row, 'jti'),
     eventId: text(row, 'event_id'),
@@ -141,13 +138,33 @@ export function notificationOf(
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
     acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'at_ms') : undefined,
-    acknowledgedBy,
+    acknowledgedBy: acknowledgedByOf(row),
     attempts: attempts.map(attemptOf),
     errors: errors.map(errorOf),
   };
 }
 
+/** The outcome in the column `last_outcome`, if there was an attempt. */
+export function lastOutcomeOf(row: Row): Attempt['outcome'] | undefined {
+  const outcome = optionalText(row, 'last_outcome');
+  return outcome === undefined ? undefined : JSON.parse(outcome);
+}
+
 const STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired'] as const;
+
+/** The state of a row; NULL: it is awaiting. */
+export function stateOf(row: Row): NotificationRecord['state'] {
+  const state = optionalText(row, 'state') ?? 'awaiting';
+  assert(isState(state), `unknown state ${state}`);
+  return state;
+}
+
+/** How a row was acknowledged, if it was. */
+export function acknowledgedByOf(row: Row): NotificationRecord['acknowledgedBy'] {
+  const acknowledgedBy = optionalText(row, 'acknowledged_by');
+  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
+  return acknowledgedBy;
+}
 
 function isState(value: string): value is NotificationRecord['state'] {
   return STATES.some((state) => state === value);

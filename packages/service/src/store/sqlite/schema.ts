@@ -2,6 +2,7 @@ import { AUDIT_IN_FULL } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 import { SCHEMA_KEYS } from './schema-keys.ts';
+import { SCHEMA_SEARCH } from './schema-search.ts';
 
 /**
  * The tables, as steps: the n-th brings a store from schema n-1 to n, and is never changed once released. Small hot
@@ -121,4 +122,5 @@ export const MIGRATIONS: readonly string[] = [
   AUDIT_IN_FULL,
   // Signing keys that are announced and withdrawn; how callback URLs fared lately.
   SCHEMA_KEYS,
+  SCHEMA_SEARCH,
 ];

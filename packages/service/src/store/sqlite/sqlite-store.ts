@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
+import { walkPage } from '../search.ts';
 import {
   type AttemptRecord,
   type BankEvent,
@@ -16,6 +17,7 @@ import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { AwaitingTable } from './awaiting.ts';
+import { backUpDatabase } from './backup.ts';
 import { Claims } from './claims.ts';
 import { Clients } from './clients.ts';
 import { EventTables } from './events.ts';
@@ -28,11 +30,20 @@ import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { RetentionTables } from './retention.ts';
 import { text, whole } from './rows.ts';
+import { SearchTables } from './search.ts';
+import { SearchIndex } from './search-index.ts';
 import { SigningKeyTable } from './signing-keys.ts';
 import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
+import { Withdrawals } from './withdrawals.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
+
+/** The store in a file, and what only such a store can do. */
+export interface SqliteStore extends Store {
+  /** As {@link backUpDatabase}: copies the store into a new file while it goes on. */
+  backUp(file: string, signal: AbortSignal): Promise<void>;
+}
 
 /**
  * Opens the embedded store: one file, one process, durable at every commit. Notifications that were under way when the
@@ -40,7 +51,7 @@ import { asStoreError, WriteQueue } from './write-queue.ts';
  *
  * @throws {StartUpError} when the file cannot be used
  */
-export function openSqliteStore(options: { readonly file: string }): Store {
+export function openSqliteStore(options: { readonly file: string }): SqliteStore {
   const database = openDatabase(options.file);
   const undo = new UndoLog();
   return storeOn(partsOf(database, undo), openWal(options.file));
@@ -54,16 +65,19 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
   const registrations = new RegistrationTables(database, states, undo);
   const awaiting = new AwaitingTable(database, clients);
   const audit = new AuditTable(database);
-  const common = { clients, states, registrations, awaiting, audit };
+  const searchIndex = new SearchIndex(database, undo);
+  const common = { clients, states, registrations, awaiting, audit, searchIndex };
   const retargeting = new Retargeting(common);
   return {
-    ...{ database, undo, clients, registrations, audit, retargeting },
+    ...{ database, undo, clients, registrations, audit, retargeting, searchIndex },
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
     polls: new PollTables(database, clients, awaiting),
     redeliveries: new RedeliveryTables(database, common),
-    retention: new RetentionTables(database, clients, awaiting, audit),
+    retention: new RetentionTables(database, common),
+    searches: new SearchTables(database, common),
+    withdrawals: new Withdrawals(database, common),
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
@@ -83,7 +97,7 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   return clients;
 }
 
-function storeOn(parts: Parts, wal: Wal): Store {
+function storeOn(parts: Parts, wal: Wal): SqliteStore {
   const { database } = parts;
   const writes = new WriteQueue(database, parts.undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
@@ -105,8 +119,12 @@ function storeOn(parts: Parts, wal: Wal): Store {
     ...callbackHealth(parts, writes),
     oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    search: (search) =>
+      walkPage(search, (after, count) => read(() => parts.searches.look(search.filter, after, count))),
+    withdraw: (withdrawal) => writes.run(() => parts.withdrawals.withdraw(withdrawal)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
+    backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
     close: async () => {
       await writes.end();
       await wal.close();
@@ -178,10 +196,12 @@ type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttem
 
 /** Publishing, claiming, recording. */
 function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
-  const { events, claims, attempts } = parts;
+  const { events, claims, attempts, searchIndex } = parts;
   return {
     publish: async (batch, decide, nowMs, handOver) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
+      // Nobody waits for it; what fails is made up for after the next publishing.
+      if (searchIndex.isDue) writes.run(() => searchIndex.write()).catch(() => undefined);
       tell({ offered: newlyNotified(batch, result), retargeted: NOBODY });
       return result;
     },

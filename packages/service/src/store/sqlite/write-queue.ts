@@ -28,6 +28,8 @@ export class WriteQueue {
   readonly #wal: Wal;
   readonly #waiting: Write[] = [];
   #isScheduled = false;
+  /** Another thread works with the database: writes run when it says so. */
+  #interleaved: Promise<unknown> | undefined;
   /** Committed, and not on disk yet. */
   #syncing: Promise<void> | undefined;
   /** The disk did not take what was committed: what it holds is not known until the store is opened again. */
@@ -68,18 +70,38 @@ export class WriteQueue {
     if (this.#broken !== undefined) throw this.#broken;
   }
 
+  /**
+   * Lets another thread work with the database, which writes must not run beside: until the work has ended they run only when
+   * it calls `write`, at most one transaction each time.
+   */
+  async interleave<T>(work: (write: () => void) => Promise<T>): Promise<T> {
+    if (this.#interleaved !== undefined) throw new Error('the database is worked with by another thread already');
+    const working = work(() => {
+      if (this.#syncing === undefined) void this.#writeOnce();
+    });
+    this.#interleaved = working;
+    try {
+      return await working;
+    } finally {
+      this.#interleaved = undefined;
+      this.#schedule();
+    }
+  }
+
   /** Commits what is waiting; for closing. */
   async end(): Promise<void> {
+    await this.#interleaved?.catch(() => undefined);
     await this.#syncing;
     while (this.#waiting.length > 0) await this.#writeOnce();
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#syncing !== undefined || this.#waiting.length === 0) return;
+    if (this.#interleaved !== undefined || this.#isScheduled || this.#syncing !== undefined) return;
+    if (this.#waiting.length === 0) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      if (this.#syncing === undefined) void this.#writeOnce();
+      if (this.#syncing === undefined && this.#interleaved === undefined) void this.#writeOnce();
     });
   }
 

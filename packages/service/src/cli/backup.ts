@@ -1,0 +1,100 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
+
+const HELP = `
+Example:
+  tidings backup /backup/tidings-2026-11-21.db
+
+For "store.file"; a PostgreSQL database is backed up with its own tools. The service goes on meanwhile, and its disk needs
+room for the copy. FILE must not exist; it is readable for you alone, and is checked before the command ends. It holds
+every SET that is kept, and no private key. To restore it, see docs/guides/backup-and-restore.md.
+`;
+
+/** `tidings backup`: the store of a running service, as a file. */
+export function backupCommand(): Command {
+  return operatorCommand('backup', 'Copy the store file of a running service, while it goes on.', HELP)
+    .argument('<file>', 'file to write, which must not exist')
+    .action(async (file: string, flags: CommonFlags) => {
+      const [{ rm }, { printJson }] = await Promise.all([import('node:fs/promises'), import('./tpps-print.ts')]);
+      const handle = await create(file);
+      try {
+        const bytes = await receive(handle, flags).finally(() => handle.close());
+        const schema = await check(file);
+        if (flags.json === true) printJson({ file, bytes, schema });
+        else process.stdout.write(`${file}: ${bytes} bytes, schema ${schema}, checked.\n`);
+      } catch (error) {
+        await rm(file, { force: true });
+        throw error;
+      }
+    });
+}
+
+async function create(file: string): Promise<FileHandle> {
+  const [{ open }, { systemErrorCode }] = await Promise.all([
+    import('node:fs/promises'),
+    import('../base/start-up-error.ts'),
+  ]);
+  try {
+    return await open(file, 'wx', 0o600);
+  } catch (error) {
+    const code = systemErrorCode(error) ?? 'unknown';
+    const why = code === 'EEXIST' ? 'exists, and is not overwritten' : `cannot be written (${code})`;
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file} ${why}.`);
+  }
+}
+
+/** @returns how many bytes there are, all on disk */
+async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> {
+  const { systemErrorCode } = await import('../base/start-up-error.ts');
+  const orSay = <T>(writing: Promise<T>) =>
+    writing.catch((error: unknown) => {
+      throw new CliError(EXIT_FAILED, `The backup cannot be written (${systemErrorCode(error) ?? 'unknown'}).`);
+    });
+  let bytes = 0;
+  let percentShown = 0;
+  const call = { method: 'POST', path: '/operator/v1/backups' } as const;
+  const take = async (piece: Uint8Array, bytesTotal: number) => {
+    await orSay(handle.writeFile(piece));
+    bytes += piece.length;
+    const percent = Math.floor((100 * bytes) / bytesTotal);
+    if (percent > percentShown) show(`received ${percent} % of ${bytesTotal} bytes`);
+    percentShown = percent;
+  };
+  show('the service copies its store');
+  await withOperatorClient(flags, (client) => client.download(call, take), { isDownload: true }).finally(() =>
+    show(''),
+  );
+  await orSay(handle.sync());
+  return bytes;
+}
+
+/** One line on a terminal, in place of the one before; nothing elsewhere. */
+function show(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
+}
+
+/** Reads all of it, leaving nothing beside it. @returns its schema */
+async function check(file: string): Promise<number> {
+  const [{ DatabaseSync }, { pathToFileURL }, { sqliteCode }] = await Promise.all([
+    import('node:sqlite'),
+    import('node:url'),
+    import('../store/sqlite/open.ts'),
+  ]);
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  try {
+    const database = new DatabaseSync(url, { readOnly: true });
+    try {
+      const problem = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+      if (problem !== 'ok') throw new CliError(EXIT_FAILED, `What was received is damaged (${String(problem)}).`);
+      return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    if (sqliteCode(error) === undefined) throw error;
+    throw new CliError(EXIT_FAILED, 'What was received is damaged; try again.');
+  }
+}

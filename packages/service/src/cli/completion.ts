@@ -1,0 +1,30 @@
+import { Argument, Command } from 'commander';
+
+const SHELLS = ['bash', 'zsh', 'fish'];
+
+/** `tidings completion`: what makes a shell complete commands and flags. @param program whose they are */
+export function completionCommand(program: Command): Command {
+  return new Command('completion')
+    .description('Print a script that makes a shell complete commands, flags and their choices.')
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tidings completion bash > ~/.local/share/bash-completion/completions/tidings
+  tidings completion zsh > ~/.zfunc/_tidings
+  tidings completion fish > ~/.config/fish/completions/tidings.fish
+
+For bash, the package bash-completion reads that folder; without it, put this into ~/.bashrc:
+  source <(tidings completion bash)
+For zsh, put this into ~/.zshrc before compinit:
+  fpath=(~/.zfunc $fpath)
+Print it again after an upgrade: the script knows the commands of the version that printed it.
+
+Exit codes: 0 done; 2 wrong use.`,
+    )
+    .action(async (shell: string) => {
+      const { completionScript } = await import('./completion/scripts.ts');
+      process.stdout.write(completionScript(shell, program));
+    });
+}

@@ -1,0 +1,2 @@
+export { buildProgram } from './main.ts';
+export { commandReference, commandsOf, helpOf } from './reference.ts';

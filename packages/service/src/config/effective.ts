@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { isJsonObject, parseStrictJson } from '@tidings/protocol';
+import { StartUpError } from '../base/start-up-error.ts';
+import { examineConfig } from './faults.ts';
+import { configurationReference } from './reference.ts';
+import { ConfigSchema } from './schema.ts';
+
+/** A setting as the service takes it. */
+export interface EffectiveSetting {
+  /** Its path, as in `operator.tokens[0].name`. */
+  readonly setting: string;
+  /** Paths are absolute; {@link REDACTED} where it is nobody's business; left out where there is none. */
+  readonly value?: unknown;
+  readonly source: 'file' | 'default' | 'environment' | 'none';
+}
+
+/** Stands for a value that is not shown. */
+export const REDACTED = 'redacted';
+// A hash of a token is no secret, but whoever has it can try tokens at leisure.
+const SECRETS = new Set(['sha256']);
+/** What the environment says where the configuration is silent. */
+const VARIABLES: Readonly<Record<string, string>> = { 'store.passwordFile': 'PGPASSWORD' };
+
+/**
+ * Every setting with its value and where that comes from.
+ *
+ * @param environment names of variables that are set; of their values nothing is told
+ * @throws {StartUpError} with all that is wrong, when the configuration is not good
+ */
+export function effectiveSettings(file: string, environment: ReadonlySet<string>): readonly EffectiveSetting[] {
+  const { config, faults } = examineConfig(file);
+  if (config === undefined) throw new StartUpError(`${file}: ${faults.join(' ')}`);
+  const written = parseStrictJson(readFileSync(file));
+  const shown = leavesOf(config, '').map(({ setting, value }): EffectiveSetting => {
+    const isSecret = SECRETS.has(setting.split('.').at(-1) ?? '');
+    const source = valueAt(written, setting) === undefined ? 'default' : 'file';
+    return { setting, value: isSecret ? REDACTED : value, source };
+  });
+  const order = configurationReference().filter(({ isSection }) => isSection !== true);
+  const ofSetting = Map.groupBy(shown, ({ setting }) => setting.replaceAll(/\[\d+\]/g, '[]'));
+  const isPostgres = config.store.url !== undefined;
+  return order.flatMap(({ setting }): readonly EffectiveSetting[] => {
+    const found = ofSetting.get(setting);
+    if (found !== undefined) return found;
+    // Of a list that is empty, or a section that was left out, there is nothing to tell.
+    if (setting.includes('[]') || !isSectionThere(config, setting)) return [];
+    const variable = VARIABLES[setting];
+    if (variable === undefined || !environment.has(variable) || !isPostgres) return [{ setting, source: 'none' }];
+    return [{ setting, value: `${variable}, ${REDACTED}`, source: 'environment' }];
+  });
+}
+
+/** Lists of sections are taken apart; lists of values are values. */
+function leavesOf(value: unknown, path: string): readonly { readonly setting: string; readonly value: unknown }[] {
+  if (Array.isArray(value)) {
+    if (value.length > 0 && value.every(isJsonObject)) {
+      return value.flatMap((entry, at) => leavesOf(entry, `${path}[${at}]`));
+    }
+  } else if (isJsonObject(value)) {
+    return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, path === '' ? name : `${path}.${name}`));
+  }
+  return [{ setting: path, value }];
+}
+
+function valueAt(settings: unknown, path: string): unknown {
+  let value = settings;
+  for (const name of path.split(/[.[\]]+/).filter((part) => part !== '')) {
+    if (Array.isArray(value)) value = value[Number(name)];
+    else value = isJsonObject(value) ? value[name] : undefined;
+  }
+  return value;
+}
+
+function isSectionThere(config: object, setting: string): boolean {
+  const section = setting.slice(0, Math.max(setting.lastIndexOf('.'), 0));
+  return section === '' ? Object.hasOwn(ConfigSchema.properties, setting) : valueAt(config, section) !== undefined;
+}

@@ -1,0 +1,278 @@
+import {
+  claimsPieces,
+  type FoundNotification,
+  hasClaims,
+  type Looked,
+  type SearchFilter,
+  type SearchPlace,
+  searchKey,
+  shownOfClaims,
+} from '../search.ts';
+import type { Database, Values } from './database.ts';
+import { HAS_FAILED } from './redeliveries.ts';
+import {
+  acknowledgedByOf,
+  claimsOf,
+  lastAttemptOf,
+  optionalWhole,
+  type Row,
+  stateOf,
+  storable,
+  text,
+  whole,
+} from './rows.ts';
+
+/** A statement that is being written, with the values it is asked with. */
+class Asking {
+  readonly values: Values[number][] = [];
+
+  /** @returns how the value is written in the statement */
+  value(value: string | number, type: 'text' | 'bigint' | 'int'): string {
+    this.values.push(typeof value === 'string' ? storable(value) : value);
+    return `$${this.values.length}::${type}`;
+  }
+}
+
+/** What every part of a search has in common, as SQL. */
+interface Common {
+  readonly asking: Asking;
+  readonly filter: SearchFilter;
+  /** That a row is meant, of `n`, besides its state. */
+  readonly isMeant: string;
+  readonly inTime: Order;
+  readonly newestFirst: Order;
+  readonly limit: string;
+}
+
+/** An order, newest first, that an index has: by time as it is, or negated. */
+interface Order {
+  /** That something is within the times and after the place where the page begins. */
+  readonly range: string;
+  readonly by: string;
+}
+
+type Table = 'notification' | 'history';
+
+// Keys lie together by the time of publishing: those that are written at the same time are on few pages of the index,
+// however random they are. Each look-up looks once for each such time that the store reaches back.
+const KEY_BUCKET_MS = 21_600_000;
+
+const ORDER = 'ORDER BY published_at_ms DESC, seq DESC';
+// Clocks of several machines: something may seem to have ended before it was published.
+const CLOCKS_APART_MS = 3_600_000;
+
+const SHOWN: Readonly<Record<Table, string>> = {
+  notification: `n.jti, n.event_id, n.client_id, 'awaiting' AS state, NULL::bigint AS ended_at_ms, NULL AS acknowledged_by,
+    n.attempts, n.claims, n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
+  history: `n.jti, n.event_id, n.client_id, n.state, n.ended_at_ms, n.acknowledged_by, n.attempts, n.claims,
+    n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
+};
+
+/** Looks at so many candidates after a place. */
+export async function lookThrough(
+  database: Database,
+  filter: SearchFilter,
+  after: SearchPlace,
+  count: number,
+): Promise<Looked> {
+  const { statement, values } = searchStatement(filter, after, count);
+  const rows = await database.look(statement, values);
+  const meant = rows.filter((row) => row['jti'] !== null && hasClaims(filter, claimsOf(row)));
+  const last = rows.at(-1);
+  return {
+    found: meant.map((row) => ({ place: placeOf(row), notification: foundOf(row) })),
+    last: rows.length < count || last === undefined ? undefined : placeOf(last),
+  };
+}
+
+/** A search as one statement: a row for each candidate, in their order, and of those that are meant what is shown. */
+export function searchStatement(
+  filter: SearchFilter,
+  after: SearchPlace,
+  count: number,
+): { readonly statement: string; readonly values: Values } {
+  const asking = new Asking();
+  const common = { asking, filter, ...conditionsOf(filter, asking), ...boundsOf(filter, after, count, asking) };
+  return { statement: statementOf(common), values: asking.values };
+}
+
+/** By what as a rule leaves the fewest. */
+function statementOf(common: Common): string {
+  const { asking, filter } = common;
+  const { jti, eventId, transactionId, resourceId, clientId, eventType, state } = filter;
+  const value = (text: string) => asking.value(text, 'text');
+  const { inTime, newestFirst } = common;
+  if (jti !== undefined) return candidates(common, inTime, anywhere(`n.jti = ${value(jti)}`));
+  if (eventId !== undefined) {
+    return candidates(common, inTime, anywhere(`n.jti = (SELECT jti FROM event WHERE event_id = ${value(eventId)})`));
+  }
+  if (transactionId !== undefined) return byEvents(common, inBuckets(common, 'txn_key', transactionId));
+  if (resourceId !== undefined) return byEvents(common, inBuckets(common, 'resource_key', resourceId));
+  const client = clientId === undefined ? undefined : `n.client_id = ${value(clientId)}`;
+  const ofClient = client === undefined ? '' : ` AND ${client}`;
+  if (state === 'failed') {
+    const order = client === undefined ? newestFirst : inTime;
+    return candidates(common, order, [['notification', `${MAY_HAVE_FAILED}${ofClient}`]]);
+  }
+  if (state === 'withdrawn' || state === 'expired') {
+    const ended = `n.state <> 'acknowledged' AND n.state = ${value(state)}`;
+    return candidates(common, client === undefined ? inTime : newestFirst, [['history', `${ended}${ofClient}`]]);
+  }
+  if (client !== undefined) return candidates(common, inTime, partsOfClient(client));
+  if (state === 'awaiting') return candidates(common, newestFirst, [['notification', 'true']]);
+  if (eventType !== undefined) return byEvents(common, ofTypes(common, eventType));
+  return byEvents(common, inOrder(common));
+}
+
+/** As the partial indexes have it. */
+const MAY_HAVE_FAILED = '(n.attempts > 0 OR n.error_log IS NOT NULL)';
+
+function conditionsOf(filter: SearchFilter, asking: Asking): Pick<Common, 'isMeant'> {
+  const { jti, eventId, clientId } = filter;
+  const equals = (column: string, value: string | undefined) =>
+    value === undefined ? [] : [`n.${column} = ${asking.value(value, 'text')}`];
+  const conditions = [
+    ...[...equals('jti', jti), ...equals('event_id', eventId), ...equals('client_id', clientId)],
+    ...claimsPieces(filter).map((piece) => `strpos(n.claims, ${asking.value(piece, 'text')}) > 0`),
+  ];
+  return { isMeant: conditions.length === 0 ? 'true' : conditions.join(' AND ') };
+}
+
+function boundsOf(
+  { publishedFromMs = 0 }: SearchFilter,
+  { publishedAtMs, seq }: SearchPlace,
+  count: number,
+  asking: Asking,
+): Pick<Common, 'inTime' | 'newestFirst' | 'limit'> {
+  const [at, from] = [asking.value(publishedAtMs, 'bigint'), asking.value(publishedFromMs, 'bigint')];
+  const after = asking.value(seq, 'bigint');
+  // The first condition is implied by the second, and there for indexes that have no seq.
+  return {
+    inTime: {
+      range: `published_at_ms <= ${at} AND (published_at_ms, seq) < (${at}, ${after}) AND published_at_ms >= ${from}`,
+      by: ORDER,
+    },
+    newestFirst: {
+      range: `-published_at_ms >= -${at} AND (-published_at_ms, -seq) > (-${at}, -${after})
+        AND -published_at_ms <= -${from}`,
+      by: 'ORDER BY -published_at_ms, -seq',
+    },
+    limit: `LIMIT ${asking.value(count, 'int')}`,
+  };
+}
+
+/** Whether a table can hold what is meant, and which of its rows have that state. */
+function stateIn(table: Table, { state }: SearchFilter): string | undefined {
+  if (state === undefined) return 'true';
+  if (table === 'history') return state === 'awaiting' || state === 'failed' ? undefined : `n.state = '${state}'`;
+  if (state === 'failed') return HAS_FAILED;
+  return state === 'awaiting' ? 'true' : undefined;
+}
+
+/** A part of the candidates: a table, and which of its rows. */
+type Part = readonly [Table, string];
+
+function anywhere(condition: string): Part[] {
+  return [
+    ['notification', condition],
+    ['history', condition],
+  ];
+}
+
+// What was never offered in a poll, what was, and what ended are an index each.
+function partsOfClient(condition: string): Part[] {
+  return [
+    ['notification', `${condition} AND n.offer_at_ms IS NULL`],
+    ['notification', `${condition} AND n.offer_at_ms IS NOT NULL`],
+    ['history', condition],
+  ];
+}
+
+/** Candidates that are notifications. What is shown of them is left out of those that are not meant. */
+function candidates({ filter, isMeant, limit }: Common, { range, by }: Order, parts: readonly Part[]): string {
+  const selected = parts.flatMap(([table, condition]) => {
+    const state = stateIn(table, filter);
+    if (state === undefined) return [];
+    const meant = `LEFT JOIN LATERAL (SELECT ${SHOWN[table]} WHERE ${isMeant} AND ${state}) AS shown ON true`;
+    return [
+      `(SELECT n.published_at_ms, n.seq, shown.* FROM (SELECT * FROM ${table} AS n WHERE ${condition} AND ${range}
+        ${by} ${limit}) AS n ${meant})`,
+    ];
+  });
+  return `SELECT * FROM (${selected.join(' UNION ALL ')}) AS candidate ${ORDER} ${limit}`;
+}
+
+/**
+ * Candidates that are events, given as SQL of (jti, published_at_ms, seq, types), each with its notification. That is looked up
+ * before it is known whether it is meant: it is in the first or second partition that can have it, and the rest is not
+ * looked at.
+ */
+function byEvents({ asking, filter, isMeant, limit }: Common, events: string): string {
+  // Known of the event already: the notification of one that has not the type need not be looked up.
+  const { eventType } = filter;
+  const typed = eventType === undefined ? '' : `event.types = ANY(ARRAY(${typesHaving(asking, eventType)})) AND `;
+  const failed = filter.state === 'failed' ? `, ${HAS_FAILED} AS has_failed` : '';
+  const never = filter.state === 'failed' ? ', false' : '';
+  return `SELECT event.published_at_ms, event.seq, shown.* FROM (${events} ${limit}) AS event
+    LEFT JOIN LATERAL (SELECT n.* FROM (
+      SELECT ${SHOWN.notification}${failed} FROM notification AS n WHERE ${typed}n.jti = event.jti
+      UNION ALL
+      SELECT ${SHOWN.history}${never} FROM history AS n
+      WHERE ${typed}n.jti = event.jti AND n.ended_at_ms >= event.published_at_ms - ${CLOCKS_APART_MS}
+      LIMIT 1) AS n WHERE ${isMeant} AND ${stateOfShown(filter)}) AS shown ON true ${ORDER}`;
+}
+
+function stateOfShown({ state }: SearchFilter): string {
+  if (state === undefined) return 'true';
+  return state === 'failed' ? 'n.has_failed' : `n.state = '${state}'`;
+}
+
+const EVENT = 'jti, published_at_ms, seq, types';
+
+/** The numbers of the combinations that have a type. */
+function typesHaving(asking: Asking, eventType: string): string {
+  return `SELECT id FROM event_types WHERE strpos(urns, ${asking.value(JSON.stringify(eventType), 'text')}) > 0`;
+}
+
+/** From bucket to bucket, the newest first, until there are enough: the rows come in the order of the buckets. */
+function inBuckets(
+  { asking, newestFirst, limit, filter }: Common,
+  column: 'txn_key' | 'resource_key',
+  name: string,
+): string {
+  const { publishedFromMs = 0, publishedBeforeMs = Number.MAX_SAFE_INTEGER } = filter;
+  const newest = `least((SELECT max(published_at_ms) FROM event), ${asking.value(publishedBeforeMs, 'bigint')})`;
+  const oldest = `greatest((SELECT min(published_at_ms) FROM event), ${asking.value(publishedFromMs, 'bigint')})`;
+  const buckets = `generate_series(${newest} / ${KEY_BUCKET_MS}, ${oldest} / ${KEY_BUCKET_MS}, -1)`;
+  return `SELECT e.* FROM ${buckets} AS bucket CROSS JOIN LATERAL (
+      SELECT ${EVENT} FROM event WHERE (published_at_ms / ${KEY_BUCKET_MS})::integer = bucket::integer
+        AND ${column} = ${asking.value(searchKey(name), 'int')} AND ${newestFirst.range}
+      ${newestFirst.by} ${limit}) AS e`;
+}
+
+/** Of each combination that has the type the newest, and of those the newest. */
+function ofTypes({ asking, newestFirst, limit }: Common, eventType: string): string {
+  return `SELECT e.* FROM (${typesHaving(asking, eventType)}) AS t CROSS JOIN LATERAL (
+      SELECT ${EVENT} FROM event WHERE types = t.id AND ${newestFirst.range} ${newestFirst.by} ${limit}) AS e ${ORDER}`;
+}
+
+function inOrder({ inTime }: Common): string {
+  return `SELECT ${EVENT} FROM event WHERE types IS NOT NULL AND ${inTime.range} ${inTime.by}`;
+}
+
+function placeOf(row: Row): SearchPlace {
+  return { publishedAtMs: whole(row, 'published_at_ms'), seq: whole(row, 'seq') };
+}
+
+function foundOf(row: Row): FoundNotification {
+  return {
+    ...{ jti: text(row, 'jti'), eventId: text(row, 'event_id'), clientId: text(row, 'client_id') },
+    ...shownOfClaims(claimsOf(row)),
+    state: stateOf(row),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    endedAtMs: optionalWhole(row, 'ended_at_ms'),
+    acknowledgedBy: acknowledgedByOf(row),
+    attempts: whole(row, 'attempts'),
+    lastOutcome: lastAttemptOf(row)?.outcome,
+  };
+}

@@ -1,0 +1,197 @@
+import { RESOURCE_ID, type SetClaims } from '@tidings/protocol';
+import type { Outcome } from '../base/outcome.ts';
+import type { NotificationState } from './notification.ts';
+import type { AuditEntry, NotificationFilter } from './store.ts';
+
+/** What notifications are looked for by. All that is given must hold; nothing given: all there are. */
+export interface SearchFilter {
+  readonly jti?: string;
+  readonly eventId?: string;
+  /** `txn` of the SET: what the bank gave as transaction id, or else the `jti`. */
+  readonly transactionId?: string;
+  readonly resourceId?: string;
+  readonly clientId?: string;
+  /** URN of a type that the SET has. */
+  readonly eventType?: string;
+  /** `failed`: awaiting, and an attempt failed or the TPP reported an error. */
+  readonly state?: NotificationState | 'failed';
+  /** Published at or after. */
+  readonly publishedFromMs?: number;
+  /** Published before. */
+  readonly publishedBeforeMs?: number;
+}
+
+/** A search, page by page. */
+export interface Search {
+  readonly filter: SearchFilter;
+  /** `next` of the page before; undefined: from the newest. */
+  readonly after: string | undefined;
+  /** Most notifications on the page. */
+  readonly limit: number;
+}
+
+/** A notification that was found. */
+export interface FoundNotification {
+  readonly jti: string;
+  readonly eventId: string;
+  readonly clientId: string;
+  /** `txn` of the SET. */
+  readonly transactionId: string;
+  readonly resourceId: string | undefined;
+  /** URNs that the SET has, in its order. */
+  readonly eventTypes: readonly string[];
+  readonly state: NotificationState;
+  readonly publishedAtMs: number;
+  /** When it ceased to be awaiting; undefined while it is. */
+  readonly endedAtMs: number | undefined;
+  readonly acknowledgedBy: 'push' | 'poll' | 'offer' | undefined;
+  /** Attempts made, ever. */
+  readonly attempts: number;
+  /** Of the attempt that was recorded last; undefined: there was none. */
+  readonly lastOutcome: Outcome | undefined;
+}
+
+/** A page of what was found, the newest first. */
+export interface SearchPage {
+  /** May be fewer than the limit, even none, though there is a `next`: a page looks through {@link LOOKED_AT_MAX} at most. */
+  readonly notifications: readonly FoundNotification[];
+  /** Where the next page goes on; undefined on the last. */
+  readonly next: string | undefined;
+}
+
+/** A withdrawal by the operator, in portions. */
+export interface Withdrawal {
+  /** Of what is awaiting: `only` can narrow it to `failed`, and whether the TPP has a registration does not matter. */
+  readonly filter: NotificationFilter;
+  /** Goes on after this one; undefined: from the oldest. */
+  readonly after: string | undefined;
+  /** Most notifications of this portion. */
+  readonly limit: number;
+  /** True: nothing is changed, only counted. */
+  readonly isDryRun: boolean;
+  /** When it is done stands in `atMs`: what is leased then is under way, and left alone. */
+  readonly audit: AuditEntry;
+}
+
+/** What a portion of a withdrawal came to. */
+export interface Withdrawn {
+  /** Notifications withdrawn (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
+  readonly count: number;
+  /** Where the next portion goes on; undefined when this was the last. */
+  readonly next: string | undefined;
+}
+
+/** Candidates that one page of a search goes through, however few of them are meant. */
+export const LOOKED_AT_MAX = 1000;
+
+/** Where a page begins: only what is older in the order of (published_at_ms, seq) is on it. */
+export interface SearchPlace {
+  readonly publishedAtMs: number;
+  readonly seq: number;
+}
+
+/** Cursors are only ever made by {@link writePlace}. */
+export function readPlace(text: string): SearchPlace {
+  const [publishedAtMs = 0, seq = 0] = text.split(':').map(Number);
+  return { publishedAtMs, seq };
+}
+
+export function writePlace({ publishedAtMs, seq }: SearchPlace): string {
+  return `${publishedAtMs}:${seq}`;
+}
+
+/** Where a search begins, by what it is limited to and where the page before ended. */
+export function startOf({ filter, after }: Search): SearchPlace {
+  const before = { publishedAtMs: filter.publishedBeforeMs ?? Number.MAX_SAFE_INTEGER, seq: -1 };
+  if (after === undefined) return before;
+  const place = readPlace(after);
+  return place.publishedAtMs < before.publishedAtMs ? place : before;
+}
+
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** A number of 32 bits (FNV-1a) that an index finds text by. Two texts may share it: what is found has to be compared. */
+export function searchKey(text: string): number {
+  let hash = FNV_OFFSET;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
+  return hash | 0;
+}
+
+/** The event types of a SET as one text: there are few such combinations, and each gets a number. */
+export function typesOf({ events }: SetClaims): string {
+  return JSON.stringify(Object.keys(events).sort());
+}
+
+/**
+ * Pieces of text that the claims of a notification hold exactly when it is meant. The claims are what this service made
+ * of them, and a quotation mark within a value is escaped in JSON: nothing else can look like it.
+ */
+export function claimsPieces({ transactionId, resourceId, eventType }: SearchFilter): string[] {
+  return [
+    ...(transactionId === undefined ? [] : [`"txn":${JSON.stringify(transactionId)}`]),
+    ...(resourceId === undefined ? [] : [`${JSON.stringify(RESOURCE_ID)}:${JSON.stringify(resourceId)}`]),
+    ...(eventType === undefined ? [] : [`${JSON.stringify(eventType)}:{`]),
+  ];
+}
+
+/** What a search shows of the claims. */
+export function shownOfClaims({
+  txn,
+  events,
+}: SetClaims): Pick<FoundNotification, 'transactionId' | 'resourceId' | 'eventTypes'> {
+  return { transactionId: txn, resourceId: resourceIdOf(events), eventTypes: Object.keys(events) };
+}
+
+/** Every event that has a subject has the same one. */
+export function resourceIdOf(events: SetClaims['events']): string | undefined {
+  for (const { subject } of Object.values(events)) if (subject !== undefined) return subject[RESOURCE_ID];
+  return undefined;
+}
+
+/** Whether claims have what is looked for: pieces of text alone could also be those of a member of another name. */
+export function hasClaims({ eventType }: SearchFilter, { events }: SetClaims): boolean {
+  return eventType === undefined || Object.hasOwn(events, eventType);
+}
+
+/** What a look at some candidates came to. */
+export interface Looked {
+  /** Those that are meant, in their order. */
+  readonly found: readonly { readonly place: SearchPlace; readonly notification: FoundNotification }[];
+  /** The last candidate; undefined when there are no more. */
+  readonly last: SearchPlace | undefined;
+}
+
+// Candidates are looked at a few at first, since most searches mean nearly all of them; then in growing portions.
+const GROWTH = 4;
+
+/**
+ * Walks through candidates until a page is full, or {@link LOOKED_AT_MAX} were looked at.
+ *
+ * @param look looks at so many candidates after a place
+ */
+export async function walkPage(
+  search: Search,
+  look: (after: SearchPlace, count: number) => Promise<Looked>,
+): Promise<SearchPage> {
+  const { limit } = search;
+  const all: Looked['found'][number][] = [];
+  let after = startOf(search);
+  let left = LOOKED_AT_MAX;
+  let portion = limit + 1;
+  for (;;) {
+    const count = Math.min(portion, left);
+    const { found, last } = await look(after, count);
+    all.push(...found);
+    const page = all.slice(0, limit);
+    const notifications = page.map(({ notification }) => notification);
+    const lastShown = page.at(-1)?.place;
+    if (all.length > limit && lastShown !== undefined) return { notifications, next: writePlace(lastShown) };
+    if (last === undefined) return { notifications, next: undefined };
+    after = last;
+    left -= count;
+    // Where none of the first is meant, few are: the rest is looked at in one go.
+    portion = all.length === 0 ? LOOKED_AT_MAX : portion * GROWTH;
+    if (left <= 0) return { notifications, next: writePlace(last) };
+  }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { CliError } from '../../src/cli/cli-error.ts';
+import { OperatorClient } from '../../src/cli/operator-client.ts';
+import { sayUnreachable } from '../../src/cli/operator-failures.ts';
+import { makeAuthority } from '../support/certificates.ts';
+import { authority, listenHttps, listenTcp, unusedPort } from '../support/tls-servers.ts';
+
+/** What a command says that calls what is there. */
+async function saidOf(t: TestContext, url: string, target: { ca?: string; answerTimeoutMs?: number } = {}) {
+  const identity = { cert: undefined, key: undefined };
+  const client = new OperatorClient({ url, token: 'token', ca: undefined, ...identity, ...target });
+  t.after(() => client.close());
+  const error = await client.call({ method: 'GET', path: '/operator/v1/status' }).then(
+    () => assert.fail('it was answered'),
+    (error: unknown) => error,
+  );
+  assert.ok(error instanceof CliError, String(error));
+  assert.equal(error.exitCode, 1);
+  return error.message;
+}
+
+async function serving(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const problem = (status: number, detail: string): RequestListener => {
+  return (_request, response) => response.writeHead(status).end(JSON.stringify({ status, detail }));
+};
+const ELSEWHERE = /Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL\.$/;
+
+describe('a command that cannot reach the service says why, and how to point it elsewhere:', () => {
+  test('nobody listens', async (t) => {
+    const said = await saidOf(t, `http://127.0.0.1:${await unusedPort()}`);
+    assert.match(said, /cannot be reached \(ECONNREFUSED\): is the service running\?/);
+    assert.match(said, ELSEWHERE);
+  });
+
+  for (const code of ['ENOTFOUND', 'EAI_AGAIN']) {
+    test(`the host has no address (${code})`, () => {
+      const said = sayUnreachable('https://ops.bank.example:8444', Object.assign(new Error('none'), { code }));
+      assert.match(said, new RegExp(`The host of https://ops\\.bank\\.example:8444 cannot be looked up \\(${code}\\)`));
+      assert.match(said, ELSEWHERE);
+    });
+  }
+
+  test('its certificate leads to other roots', async (t) => {
+    const { port } = await listenHttps(t, () => assert.fail('the token was sent'));
+    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: (await makeAuthority()).ca });
+    assert.match(said, /The certificate of https:\S+ is not trusted \(.*--ca-file or TIDINGS_CA_FILE/);
+  });
+
+  test('its certificate is for another host', async (t) => {
+    const { port } = await listenHttps(
+      t,
+      () => assert.fail('the token was sent'),
+      await authority.issue({ ip: '::1' }),
+    );
+    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: authority.ca });
+    assert.match(said, /not trusted \(ERR_TLS_CERT_ALTNAME_INVALID\).*use a host name that it has/);
+  });
+
+  test('it speaks TLS, and was called without', async (t) => {
+    const { port } = await listenHttps(t, () => undefined);
+    const said = await saidOf(t, `http://127.0.0.1:${port}`);
+    assert.match(said, /is it https:\/\/\?/);
+    assert.match(said, ELSEWHERE);
+  });
+
+  test('it speaks no TLS, and was called with', async (t) => {
+    const url = await serving(t, () => undefined);
+    assert.match(await saidOf(t, url.replace('http:', 'https:')), /is it http:\/\/\?|hung up/);
+  });
+
+  test('it does not answer', async (t) => {
+    const { port } = await listenTcp(t, (socket) => socket.resume());
+    const said = await saidOf(t, `http://127.0.0.1:${port}`, { answerTimeoutMs: 50 });
+    assert.match(said, /did not answer in time \(UND_ERR_HEADERS_TIMEOUT\): it is overloaded, or a firewall/);
+    assert.match(said, ELSEWHERE);
+  });
+
+  test('a proxy in front does not reach it', async (t) => {
+    const url = await serving(t, (_request, response) => response.writeHead(502).end('<html>Bad Gateway</html>'));
+    const said = await saidOf(t, url);
+    assert.match(said, /answers 502: the service behind it does not run/);
+    assert.match(said, ELSEWHERE);
+  });
+
+  test('something else is there', async (t) => {
+    for (const status of [200, 404, 500]) {
+      const url = await serving(t, (_request, response) => response.writeHead(status).end('<html></html>'));
+      assert.match(await saidOf(t, url), /is not the operator API \(.*\); check --operator-url/);
+    }
+  });
+});
+
+describe('a command that the service refuses says so in its words, and adds what the service cannot know:', () => {
+  test('a token that it does not know', async (t) => {
+    const said = await saidOf(t, await serving(t, problem(401, 'The token is not known.')));
+    assert.match(
+      said,
+      /^The token is not known\. Give one that http:\S+ knows with --token-file or TIDINGS_TOKEN_FILE\.$/,
+    );
+  });
+
+  test('a role that may not', async (t) => {
+    const said = await saidOf(t, await serving(t, problem(403, 'This needs the role administrator; "a" has viewer.')));
+    assert.match(
+      said,
+      /^This needs the role administrator; "a" has viewer\. A token that may is given with --token-file/,
+    );
+  });
+
+  test('a command that an older service does not have', async (t) => {
+    const detail = 'There is no GET /operator/v1/status in the operator API; see docs/operator-api.md.';
+    const said = await saidOf(t, await serving(t, problem(404, detail)));
+    assert.match(said, /does not know this command, so it is older .* use the "tidings" of its version, or upgrade/);
+  });
+
+  test('a thing that is not there', async (t) => {
+    const said = await saidOf(t, await serving(t, problem(404, 'There is no notification with this jti.')));
+    assert.equal(said, 'There is no notification with this jti.');
+  });
+});

@@ -1,0 +1,89 @@
+import pg from 'pg';
+import { type Filled, type Filling, populationOf, setOf } from './search-population.ts';
+
+const ROWS_PER_STATEMENT = 2000;
+const CONNECTIONS = 2;
+const DAY_MS = 86_400_000;
+// Of the days before the first event too, since their partitions would be there.
+const DAYS = 61;
+
+const WRITE = `
+  WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS r(seq bigint, event_id text, fingerprint text,
+    jti text, client_id text, types text, txn_key int, resource_key int, claims text, set_jws text, at_ms bigint,
+    state text, by text, ended_at_ms bigint, attempt text)),
+  e AS (
+    INSERT INTO event (event_id, fingerprint, published_at_ms, jti, seq, types, txn_key, resource_key)
+    SELECT event_id, decode(fingerprint, 'hex'), at_ms, jti, seq, t.id, txn_key, resource_key
+    FROM r JOIN event_types t ON t.urns = r.types),
+  n AS (
+    INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, attempts, claims, attempt_log)
+    SELECT jti, seq, client_id, event_id, at_ms, at_ms, (attempt IS NOT NULL)::int, claims,
+      CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state = 'awaiting')
+  INSERT INTO history (ended_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms, lease_token,
+    attempts, claims, set_jws, attempt_log)
+  SELECT ended_at_ms, jti, seq, client_id, event_id, state, by, at_ms, 1, (attempt IS NOT NULL)::int, claims, set_jws,
+    CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state <> 'awaiting'`;
+
+/** Writes notifications into a database whose schema is there, as the service would have written them. */
+export async function fillPostgres(url: string, filling: Filling): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, options: '-c synchronous_commit=off' });
+  try {
+    await makePartitions(pool, filling.endsAtMs);
+    let written = 0;
+    const rows = populationOf(filling);
+    const numbered = new Set<string>();
+    const work = async () => {
+      for (let batch = take(rows); batch.length > 0; batch = take(rows)) {
+        const fresh = [...new Set(batch.map(({ types }) => types))].filter((types) => !numbered.has(types));
+        for (const types of fresh) {
+          await pool.query('INSERT INTO event_types (urns) VALUES ($1) ON CONFLICT DO NOTHING', [types]);
+          numbered.add(types);
+        }
+        await pool.query(WRITE, [JSON.stringify(batch.map(rowOf))]);
+        written += batch.length;
+        filling.onProgress(written);
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, work));
+    await pool.query("SELECT setval('notification_seq', $1)", [filling.notifications + 1]);
+    for (const table of ['event', 'notification', 'history']) await pool.query(`VACUUM (ANALYZE) ${table}`);
+  } finally {
+    await pool.end();
+  }
+}
+
+function take(rows: Generator<Filled>): Filled[] {
+  const batch: Filled[] = [];
+  while (batch.length < ROWS_PER_STATEMENT) {
+    const { value, done } = rows.next();
+    if (done === true) break;
+    batch.push(value);
+  }
+  return batch;
+}
+
+function rowOf(filled: Filled): object {
+  const { seq, eventId, fingerprint, jti, clientId, types, publishedAtMs, state } = filled;
+  return {
+    ...{ seq, event_id: eventId, fingerprint, jti, client_id: clientId, types, at_ms: publishedAtMs, state },
+    ...{ txn_key: filled.txnKey, resource_key: filled.resourceKey, claims: JSON.stringify(filled.claims) },
+    ...{ by: filled.acknowledgedBy, ended_at_ms: filled.endedAtMs },
+    ...(state !== 'awaiting' && { set_jws: setOf(seq) }),
+    ...(filled.attempt !== undefined && { attempt: JSON.stringify(filled.attempt) }),
+  };
+}
+
+/** Those of the days gone by, as the service made them then. */
+async function makePartitions(pool: pg.Pool, endsAtMs: number): Promise<void> {
+  const today = Math.floor(endsAtMs / DAY_MS);
+  for (let day = today - DAYS; day < today; day += 1) {
+    const name = `history_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+    await pool.query(
+      `CREATE TABLE ${name} PARTITION OF history FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS})
+         WITH (toast_tuple_target = 8160)`,
+    );
+    await pool.query(
+      `ALTER TABLE ${name} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL`,
+    );
+  }
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { buildProgram, commandsOf } from '@tidings/service/cli';
+import { run } from '../support/command.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tidings-completion-'));
+after(() => rmSync(folder, { recursive: true }));
+const isInstalled = (shell: string) => spawnSync(shell, ['-c', 'true']).status === 0;
+
+describe('tidings completion bash', { skip: !isInstalled('bash') && 'there is no bash here' }, () => {
+  const script = join(folder, 'tidings.bash');
+  before(async () => {
+    const { code, stdout, stderr } = await run(['completion', 'bash']);
+    assert.equal(code, 0, stderr);
+    writeFileSync(script, stdout);
+  });
+
+  /** What bash offers for the last of these words. */
+  function offered(...words: readonly string[]): string[] {
+    const program = `. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _tidings; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const output = execFileSync('bash', ['-uec', program, 'bash', script, 'tidings', ...words], { encoding: 'utf8' });
+    return output.split('\n').filter((line) => line !== '');
+  }
+
+  test('offers every command, and those that begin as the word does', () => {
+    assert.ok(
+      ['serve', 'doctor', 'config', 'tpps', 'sandbox', 'completion'].every((name) => offered('').includes(name)),
+    );
+    assert.deepEqual(offered('doc'), ['doctor']);
+  });
+
+  test('offers what is in a group, also behind flags', () => {
+    assert.deepEqual(offered('tpps', 'bring'), ['bring-back']);
+    assert.deepEqual(offered('config', 'e'), ['effective']);
+    assert.deepEqual(offered('config', 'effective', '--json', '--con'), ['--config']);
+  });
+
+  test('offers the flags of the command, and none of another', () => {
+    assert.deepEqual(offered('doctor', '--ca'), ['--callback-url']);
+    assert.deepEqual(offered('doctor', '--token'), []);
+    assert.deepEqual(offered('tpps', 'list', '--token'), ['--token-file']);
+  });
+
+  test('offers the choices of a flag and of an argument, and nothing where any file or word may follow', () => {
+    assert.deepEqual(offered('sandbox', '--change', 'con'), ['consent-revoked']);
+    assert.deepEqual(offered('completion', 'z'), ['zsh']);
+    assert.deepEqual(offered('serve', '--config', ''), []);
+    assert.deepEqual(offered('serve', '-c', ''), []);
+  });
+
+  test('knows every command that there is', async () => {
+    for (const { path, command } of commandsOf(await buildProgram())) {
+      if (path === 'tidings') continue;
+      const words = path.split(' ').slice(1);
+      const flags = command.options.filter(({ hidden }) => !hidden).map(({ long }) => long);
+      const expected = [...flags, '--help'].sort();
+      assert.deepEqual(offered(...words, '--').sort(), expected, path);
+    }
+  });
+});
+
+for (const shell of ['zsh', 'fish'].filter(isInstalled)) {
+  test(`tidings completion ${shell} prints what ${shell} can read`, async () => {
+    const { stdout } = await run(['completion', shell]);
+    const { status, stderr } = spawnSync(shell, ['-n'], { input: stdout, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  });
+}
+
+test('the scripts for zsh and fish name every command and flag', async () => {
+  const [zsh, fish] = await Promise.all(
+    ['zsh', 'fish'].map(async (shell) => (await run(['completion', shell])).stdout),
+  );
+  for (const { path, command } of commandsOf(await buildProgram())) {
+    assert.ok(zsh?.includes(`'${path}'`), `zsh: ${path}`);
+    assert.ok(fish?.includes(`"__tidings_at '${path}'"`), `fish: ${path}`);
+    for (const { long } of command.options.filter(({ hidden }) => !hidden)) {
+      assert.ok(zsh?.includes(` ${long} `) || zsh?.includes(`${long} `), `zsh: ${path} ${long}`);
+      assert.ok(fish?.includes(`"__tidings_at '${path}'" -l ${long?.slice(2)} `), `fish: ${path} ${long}`);
+    }
+  }
+});
+
+test('a shell that is none is wrong use', async () => {
+  const { code, stderr } = await run(['completion', 'csh']);
+  assert.equal(code, 2);
+  assert.match(stderr, /Allowed choices are bash, zsh, fish/);
+});

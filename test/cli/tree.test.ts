@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { buildProgram, commandsOf, helpOf } from '@tidings/service/cli';
+import { commandLinePage } from '../../scripts/cli-doc.ts';
+
+const commands = commandsOf(await buildProgram());
+const leaves = commands.filter(({ command }) => command.commands.length === 0);
+
+/** Commands that print no data, or only in a form of its own. */
+const WITHOUT_JSON: Readonly<Record<string, string>> = {
+  'tidings serve': 'its log is JSON',
+  'tidings openapi': 'the document is JSON',
+  'tidings portal-notes': 'a text in Markdown, to be published',
+  'tidings completion': 'a script',
+};
+
+test('the walk finds the commands of the service and of the sandbox', () => {
+  const paths = commands.map(({ path }) => path);
+  for (const path of ['tidings serve', 'tidings tpps list', 'tidings sandbox']) assert.ok(paths.includes(path), path);
+});
+
+describe('every command', () => {
+  for (const { path, command } of commands) {
+    test(`${path} has an example in its help that names it, and says its exit codes`, () => {
+      const help = helpOf(command);
+      const [, examples] = help.split(/^Examples?:\n/m);
+      assert.ok(examples !== undefined, `no line "Example:" or "Examples:" in\n${help}`);
+      const line = new RegExp(`^ {2}(?:\\S.*\\| )?${path}(?: |$)`, 'm');
+      // Groups, and the whole, show what is in them.
+      const isShown = command.commands.length > 0 ? examples.includes(`  ${path} `) : line.test(examples);
+      assert.ok(isShown, `no example of ${path} in\n${help}`);
+      assert.match(help, /^Exit codes: /m);
+      assert.match(command.description(), /^[A-Z].*\.$/, 'a description is a sentence');
+    });
+  }
+});
+
+describe('every command that prints data', () => {
+  for (const { path, command } of leaves) {
+    const why = WITHOUT_JSON[path];
+    test(`${path} ${why === undefined ? 'has --json' : `has no --json: ${why}`}`, () => {
+      const has = command.options.some(({ long }) => long === '--json');
+      assert.equal(has, why === undefined, 'give it --json, or a reason in WITHOUT_JSON');
+    });
+  }
+});
+
+test('a command that calls a running service says where that comes from', () => {
+  for (const { path, command } of leaves) {
+    if (!command.options.some(({ long }) => long === '--operator-url')) continue;
+    const help = helpOf(command);
+    for (const name of ['TIDINGS_OPERATOR_URL', 'TIDINGS_TOKEN_FILE', 'TIDINGS_CA_FILE']) {
+      assert.ok(help.includes(name), `${path}: ${name}`);
+    }
+  }
+});
+
+test('the page of the command line is what the commands say (npm run docs writes it)', async () => {
+  assert.equal(readFileSync('docs/cli.md', 'utf8'), await commandLinePage());
+});
+
+test('commands take colours from cli/colors.ts, which knows whether there is a terminal', () => {
+  const folder = 'packages/service/src/cli';
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const direct = files.filter((name) => readFileSync(`${folder}/${name}`, 'utf8').includes("from 'picocolors'"));
+  assert.deepEqual(direct, ['colors.ts']);
+});
