@@ -139,6 +139,7 @@ test('retired by force, it signs nothing and is not ready until it has a key; wh
   };
   await until(async () => (await whyNotReady()).length > 0, 'it is not ready');
   assert.deepEqual(await whyNotReady(), ['it has no key to sign with']);
+  assert.deepEqual((await signsWith())[2], undefined);
   await until(async () => (await kids()).every((each) => each.length === 1), 'all hear of it');
   assert.deepEqual((await kids()).flat(), ['bank-signing-2', 'bank-signing-2', 'bank-signing-2']);
   forgotten.next = { kid: next.kid, keyFile: nextFile };

@@ -112,7 +112,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
-      log.info(key, 'the signing keys were read anew, and the certificates of the listeners');
+      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {

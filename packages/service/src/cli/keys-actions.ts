@@ -27,7 +27,7 @@ export async function listKeys(flags: CommonFlags): Promise<void> {
   ]);
   process.stdout.write(tableOf(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
   const { signsWith, holds, problem } = value.thisInstance;
-  process.stdout.write(`This instance has ${holds.join(', ')} and signs with ${signsWith}.\n`);
+  process.stdout.write(`This instance has ${holds.join(', ')} and signs with ${signsWith ?? 'nothing'}.\n`);
   if (problem !== undefined) process.stdout.write(`PROBLEM: ${problem}.\n`);
 }
 

@@ -51,7 +51,8 @@ async function listKeys(options: OperatorOptions): Promise<SigningKeyList> {
   return {
     keys: kept.map((key) => writeSigningKey(key, context)),
     thisInstance: {
-      ...{ signsWith: keys.current().kid, holds: [...keys.held()] },
+      ...(keys.canSign() && { signsWith: keys.current().kid }),
+      holds: [...keys.held()],
       ...(problem !== undefined && { problem }),
     },
   };

@@ -53,7 +53,7 @@ export const SigningKeyList = Type.Object(
     keys: Type.Array(ShownSigningKey, { description: 'current, next, former (the last first), withdrawn' }),
     thisInstance: Type.Object(
       {
-        signsWith: Type.String({ description: 'kid' }),
+        signsWith: Type.Optional(Type.String({ description: 'kid; absent when it has no key that it may sign with' })),
         holds: Type.Array(Type.String(), { description: 'kids whose private keys the instance that answers has' }),
         problem: Type.Optional(Type.String({ description: 'Why it does not sign with the current key' })),
       },
