@@ -62,8 +62,8 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   getNotification: { role: 'viewer', path: notification },
   getEvidence: { role: 'viewer', path: notification },
   redeliver: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }) },
-  // Acknowledged, or under way again: there may be nothing to withdraw. What it does when there is, is tested with searches.
-  withdraw: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }), notAudited: 'nothing may have been withdrawn' },
+  // Redelivered by the call before, so that it is awaiting.
+  withdraw: { role: 'operator', body: ({ jti }) => ({ jtis: [jti] }) },
 
   backUp: { role: 'administrator', isEndless: true },
 
@@ -73,6 +73,22 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   followStream: { role: 'viewer', isEndless: true },
   getStatistics: { role: 'viewer', query: '?resolution=minute' },
 
+  listRegistrations: { role: 'viewer', query: '?limit=2' },
+  listCallbackUrls: { role: 'viewer', query: '?limit=2' },
+  // It only polls, so that it has none.
+  getCallbackUrl: { role: 'viewer', path: tpp('tpp-a'), status: 404 },
+
+  listSigningKeys: { role: 'viewer' },
+  getSigningKey: { role: 'viewer', path: () => ({ kid: 'bank-signing-1' }) },
+  // The current one, so that nothing changes. What they do with others is tested with signing keys.
+  rotateSigningKey: {
+    ...{ role: 'administrator', path: () => ({ kid: 'bank-signing-1' }) },
+    notAudited: 'it signs already',
+  },
+  retireSigningKey: {
+    ...{ role: 'administrator', path: () => ({ kid: 'bank-signing-1' }), status: 409 },
+    notAudited: 'the current one cannot be retired',
+  },
   reloadSigningKeys: { role: 'administrator', notAudited: 'it is the same key' },
 
   getMetrics: { role: 'viewer' },
