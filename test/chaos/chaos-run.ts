@@ -4,7 +4,7 @@ import { disturbNetwork } from './network.ts';
 import { type Publisher, startPublisher } from './publisher.ts';
 import { seededRandom } from './random.ts';
 import { type StoreKind, type Strike, scheduleOf } from './schedule.ts';
-import { PER_TPP_MAX, TIMEOUT_MS } from './service-config.ts';
+import { CLAIMED_PER_TPP_MAX, TIMEOUT_MS } from './service-config.ts';
 import { checkAtRest, sentAfterRecorded, settle } from './settle.ts';
 import { badStop, STOP_MAX_MS, strikeAll } from './strike.ts';
 import { startWorld, type World } from './world.ts';
@@ -73,7 +73,7 @@ export interface Findings {
   readonly damaged: readonly string[];
 }
 
-const LIMITS: Limits = { perTppMax: PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
+const LIMITS: Limits = { perTppMax: CLAIMED_PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
 // Publishing waits while so many accepted notifications have not been handled, so that a run ends soon after its faults.
 const BACKLOG_MAX = 600;
 

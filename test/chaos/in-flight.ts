@@ -11,7 +11,7 @@ export interface Fault {
 }
 
 export interface Limits {
-  /** Attempts that an instance may have under way to one TPP: `delivery.concurrencyPerTppMax`. */
+  /** What an instance may have claimed for one TPP: `delivery.queuePerTppMax` and `concurrencyPerTppMax`. */
   readonly perTppMax: number;
   /** `delivery.timeoutMs`. */
   readonly timeoutMs: number;
@@ -57,8 +57,9 @@ const RECORDED_WITHIN_MS = 800;
  * **In flight** at a fault are the notifications whose acknowledgement may not have been recorded because of it: those
  * that the instance (of a fault of the database: any instance) had POSTed and that were not answered when it began, or
  * were answered within RECORDED_WITHIN_MS before it, or arrived up to RECORDED_WITHIN_MS after it was over (what was on
- * its way, and what a frozen instance sends when it wakes). An attempt keeps its place until it is recorded, so of each
- * instance and TPP they are `concurrencyPerTppMax` at most, and no more are counted. Clean stops leave nothing in flight.
+ * its way, and what a frozen instance sends when it wakes). A notification is claimed until its attempt is recorded, so of
+ * each instance and TPP they are no more than it may claim, and no more are counted. (An attempt gives its place to the next
+ * before it is recorded: `concurrencyPerTppMax` bounds nothing here.) Clean stops leave nothing in flight.
  *
  * Each duplicate must be of a notification that was in flight at a fault that had begun before it; a fault accounts for
  * one duplicate of each notification, and for no more duplicates than were in flight at it.

@@ -10,7 +10,10 @@ export const AUDIENCE = 'https://bank.example/open-banking';
 export const TIMEOUT_MS = 1500;
 export const LEASE_MS = 3000;
 export const GRACE_MS = 5000;
-export const PER_TPP_MAX = 8;
+const PER_TPP_MAX = 8;
+const QUEUE_PER_TPP_MAX = 64;
+/** What an instance may have claimed for one TPP, until it is recorded. */
+export const CLAIMED_PER_TPP_MAX = QUEUE_PER_TPP_MAX + PER_TPP_MAX;
 const REOFFER_MS = 1000;
 /**
  * The TPPs are on loopback. A service that guards callback addresses needs 127.0.0.0/8 and ::1/128 here; one that does
@@ -56,7 +59,13 @@ export function writeServiceConfig(settings: InstanceSettings): string {
     },
     polling: { longPollMaxMs: 1000, reofferMs: REOFFER_MS, reofferAfterErrorMs: REOFFER_MS },
     delivery: {
-      ...{ caFile, timeoutMs: TIMEOUT_MS, leaseMs: LEASE_MS, concurrencyPerTppMax: PER_TPP_MAX },
+      ...{
+        caFile,
+        timeoutMs: TIMEOUT_MS,
+        leaseMs: LEASE_MS,
+        concurrencyPerTppMax: PER_TPP_MAX,
+        queuePerTppMax: QUEUE_PER_TPP_MAX,
+      },
       callbackAddressesAllowed: CALLBACK_ADDRESSES_ALLOWED,
     },
     // Long enough that no callback URL becomes unresponsive: it would be left alone for longer than a run takes.
