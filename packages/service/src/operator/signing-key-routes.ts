@@ -20,7 +20,7 @@ interface WithKid {
 
 const KEYS = '/operator/v1/signing-keys';
 // Awaiting notifications that are looked at to tell what depends on a key.
-const LOOKED_AT_MAX = 10_000;
+const LOOKED_AT_MAX = 2000;
 const shapeChange = shapeOf(KeyChange);
 
 /** Our own signing keys: what there is, what depends on each, rotation without a restart. */

@@ -122,7 +122,7 @@ export interface StoredSigningKey {
   readonly withdrawnAtMs: number | undefined;
 }
 
-/** Of the awaiting notifications that were looked at, the oldest first, how many have a SET that a key signed. */
+/** Of the awaiting notifications that were looked at, about the oldest first, how many have a SET that a key signed. */
 export interface SigningKeyUses {
   /** By kid; a key that is not in it signed none of them. */
   readonly byKid: ReadonlyMap<string, SigningKeyUse>;

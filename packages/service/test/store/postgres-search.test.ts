@@ -114,6 +114,12 @@ test('a poll of a TPP with little goes by its own notifications, however much ot
   assert.match(polled, /using notification_offerable/);
 });
 
+test('what depends on a signing key is looked for among the oldest, and no further', async () => {
+  const { plan } = await planned;
+  const looked = await plan(`SELECT split_part(set_jws, '.', 1) FROM notification ORDER BY jti LIMIT 9`);
+  assert.match(looked, /using notification_pkey/);
+});
+
 /** A database with rows of which one TPP has nearly all, known to the planner. */
 const planned = (async () => {
   const url = await server.createDatabase();
