@@ -12,7 +12,12 @@ export const WATCH_SECTIONS = {
     subscribersMax: whole(50, 1, 1000, 'Readers of the live stream at this instance; beyond, they are answered 429'),
   }),
   statistics: sectionOfDefaults({
-    writeMs: whole(5000, 100, 60_000, 'How often an instance writes what it counted; a crash loses no more than that'),
+    writeMs: whole(
+      5000,
+      100,
+      60_000,
+      'How often an instance writes what it counted, and its last attempts; a crash loses no more than that',
+    ),
     minutesKeptMs: whole(172_800_000, 3_600_000, 2_592_000_000, 'How long statistics by minute are kept'),
     hoursKeptMs: whole(34_560_000_000, 86_400_000, 315_360_000_000, 'How long statistics by hour are kept'),
   }),

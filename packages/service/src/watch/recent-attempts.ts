@@ -12,10 +12,10 @@ export interface RecentAttemptsOptions {
   readonly log: Pick<Log, 'warn'>;
   /** Of this process, and of no other ever. */
   readonly instance: string;
+  /** How late other instances see it. An attempt costs a place in a short list; the store hears of many at once. */
+  readonly writeMs: number;
 }
 
-// How late other instances see it. An attempt costs a place in a short list; the store hears of many at once.
-const KEPT_EVERY_MS = 5000;
 // What is not asked for and not attempted any more is forgotten, the first first; the store still has it.
 const TPPS_MAX = 10_000;
 
@@ -50,7 +50,7 @@ export class RecentAttempts implements Observer {
     if (known.length > RECENT_ATTEMPTS) known.length = RECENT_ATTEMPTS;
     this.#ahead.add(clientId);
     if (this.#isStopped) return;
-    this.#cancel ??= this.#options.clock.after(KEPT_EVERY_MS, () => {
+    this.#cancel ??= this.#options.clock.after(this.#options.writeMs, () => {
       this.#keeping = this.#keep();
     });
   }
@@ -104,6 +104,7 @@ export class RecentAttempts implements Observer {
   }
 }
 
+/** Those of the same moment in an order that is the same at every instance. */
 function newestFirst(left: RecentAttempt, right: RecentAttempt): number {
-  return right.startedAtMs - left.startedAtMs;
+  return right.startedAtMs - left.startedAtMs || (left.interactionId < right.interactionId ? -1 : 1);
 }

@@ -34,7 +34,7 @@ export interface WatchOptions {
 /** Makes activity log, live stream, statistics, and the last attempts. Nothing runs until something happens or somebody looks. */
 export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
   const statistics = new Statistics({ ...parts, writeMs });
-  const recentAttempts = new RecentAttempts(parts);
+  const recentAttempts = new RecentAttempts({ ...parts, writeMs });
   const watches = { statistics, recentAttempts };
   if (!activity.isKept) {
     const stop = async () => {

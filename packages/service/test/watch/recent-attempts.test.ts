@@ -43,7 +43,7 @@ function attempted(watching: RecentAttempts, clientId: string, jti: string, afte
 
 function watchingAt(instance: string, store = fakeStore()) {
   const clock = new FakeClock();
-  const watching = new RecentAttempts({ store, clock, log: { warn: () => undefined }, instance });
+  const watching = new RecentAttempts({ store, clock, log: { warn: () => undefined }, instance, writeMs: 5000 });
   const jtisOf = async (clientId: string) => (await watching.of([clientId])).get(clientId)?.map(({ jti }) => jti);
   return { store, clock, watching, jtisOf };
 }
