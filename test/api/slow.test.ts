@@ -71,3 +71,16 @@ test('a service that is stopped waits for a request that never ends only so long
   assert.ok(performance.now() - beganMs < 10_000, 'bounded');
   socket.destroy();
 });
+
+test('connections that were opened for later do not hold the shutdown up', async () => {
+  const held = await startTestBank({ tpps: ['tpp-b'] });
+  const apiPort = Number(new URL(held.apiUrl).port);
+  const raw = connectTcp(apiPort, 'localhost');
+  const secured = connectTls({ host: 'localhost', port: apiPort, ...held.tpp('tpp-b').tls });
+  const plain = connectTcp(Number(new URL(held.operatorUrl).port), 'localhost');
+  for (const socket of [raw, secured, plain]) socket.on('error', () => undefined).resume();
+  await Promise.all([once(raw, 'connect'), once(secured, 'secureConnect'), once(plain, 'connect')]);
+  const beganMs = performance.now();
+  await held.stop();
+  assert.ok(performance.now() - beganMs < 4000, 'before the grace for requests under way is over');
+});

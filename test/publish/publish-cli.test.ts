@@ -104,6 +104,21 @@ describe('a file', () => {
 });
 
 describe('a line that is not good', () => {
+  test('is the second of two with one id, although the request with the first one is slower', async () => {
+    const [first, ...between] = events(3);
+    const second = { ...first, transactionId: 'x' };
+    const file = fileOf([first, ...between, second, event()].map((line) => line ?? ''));
+    // Time enough for the fourth request to overtake it.
+    door.options.before = async (count) => {
+      if (count === 1) await new Promise((resolve) => setTimeout(resolve, 300));
+      return undefined;
+    };
+    const rejected = join(bank.folder, 'second.ndjson');
+    const run = await publish([file, '--continue', '--rejected', rejected, '--batch', '1', '--in-flight', '4']);
+    assert.equal(run.code, 1, run.stderr);
+    assert.equal(readFileSync(rejected, 'utf8'), ndjson([second]));
+  });
+
   test('stops it: file, line, field and remedy are said, what is before it is published, nothing behind it', async () => {
     const good = events(9);
     const file = fileOf([...good.slice(0, 7), event(BAD), ...good.slice(7)]);

@@ -1,6 +1,7 @@
-import { METHODS } from 'node:http';
+import { type IncomingMessage, METHODS } from 'node:http';
 import { type ServerOptions, Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { INTERACTION_ID_HEADER } from '@tidings/protocol';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Clock } from './clock.ts';
@@ -33,6 +34,8 @@ const CONNECTIONS_MAX = 1000;
 const LATE_CHECK_MS = 1000;
 // Once it closes, Node looks for late requests no more, so those that do not end by themselves are cut off.
 const CLOSE_GRACE_MS = 5000;
+// For a request that a connection was opened for; one that a client keeps in reserve holds nobody up.
+const UNUSED_GRACE_MS = 250;
 
 const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -123,21 +126,37 @@ function supportEveryMethod(server: FastifyInstance): void {
   }
 }
 
-/** Kept connections end with the answer under way on them; what has not ended after the grace is cut off. */
+/**
+ * Kept connections end with the answer under way on them, and unused ones almost at once; what has not ended after the
+ * grace is cut off.
+ */
 function endConnectionsWhenClosing(server: FastifyInstance, clock: Clock): void {
-  // Node's own list leaves out what is still in the handshake.
+  // Node's own list leaves out what is still in the handshake, and takes one without a request for one that is busy.
   const connections = new Set<Socket>();
-  server.server.on('connection', (socket: Socket) => {
+  const used = new WeakSet<Socket>();
+  const track = (socket: Socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
-  });
+  };
+  server.server.on('connection', track);
+  // The same connections once more, as requests come from them.
+  if (server.server instanceof TlsServer) server.server.on('secureConnection', track);
+  server.server.on('request', ({ socket }: IncomingMessage) => used.add(socket));
+  const isUnused = (socket: Socket) => socket.bytesRead === 0 || (socket instanceof TLSSocket && !used.has(socket));
   let isClosing = false;
   server.addHook('preClose', async () => {
     isClosing = true;
-    const cutOff = () => {
-      for (const socket of connections) socket.destroy();
+    const cutOff = (isMeant: (socket: Socket) => boolean) => {
+      for (const socket of connections) if (isMeant(socket)) socket.destroy();
     };
-    server.server.once('close', clock.after(CLOSE_GRACE_MS, cutOff));
+    server.server.once(
+      'close',
+      clock.after(UNUSED_GRACE_MS, () => cutOff(isUnused)),
+    );
+    server.server.once(
+      'close',
+      clock.after(CLOSE_GRACE_MS, () => cutOff(() => true)),
+    );
   });
   server.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');

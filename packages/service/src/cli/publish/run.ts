@@ -22,7 +22,7 @@ export interface RunParts {
  */
 export async function publishAll(parts: RunParts): Promise<boolean> {
   const { batches, sender, inFlightMax, reading, sending, onDone } = parts;
-  const begun: { readonly batch: Batch; sent?: SentBatch }[] = [];
+  const begun: { readonly batch: Batch; readonly ids: ReadonlySet<string>; sent?: SentBatch }[] = [];
   const underWay = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
   let isAllDone = true;
@@ -40,8 +40,10 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
     reading.abort();
     sending.abort();
   };
-  const begin = (batch: Batch) => {
-    const entry: (typeof begun)[number] = { batch };
+  const isUnderWay = (ids: ReadonlySet<string>) =>
+    begun.some((entry) => entry.sent === undefined && [...entry.ids].some((id) => ids.has(id)));
+  const begin = (batch: Batch, ids: ReadonlySet<string>) => {
+    const entry: (typeof begun)[number] = { batch, ids };
     begun.push(entry);
     const work = sender
       .send(batch.lines)
@@ -60,8 +62,11 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
 
   try {
     for await (const batch of batches) {
+      // Of two lines with one id it is the first that is published, whichever request is quicker.
+      const ids = idsOf(batch);
+      while (isUnderWay(ids) && !reading.signal.aborted) await Promise.race(underWay);
       if (reading.signal.aborted) break;
-      begin(batch);
+      begin(batch, ids);
       // Counted from the oldest that is not done: one that waits holds up the others, or they would run far ahead of it.
       while (begun.length >= inFlightMax && !reading.signal.aborted) await Promise.race(underWay);
       if (reading.signal.aborted) break;
@@ -77,4 +82,8 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   await Promise.all(underWay);
   if (failure !== undefined) throw failure.error;
   return isAllDone && hasEnded;
+}
+
+function idsOf({ lines }: Batch): ReadonlySet<string> {
+  return new Set(lines.flatMap((line) => (line.kind === 'bad' || line.eventId === undefined ? [] : [line.eventId])));
 }
