@@ -14,6 +14,11 @@ export interface RunParts {
   readonly onDone: (end: Position, sent: SentBatch) => void;
 }
 
+interface BegunBatch {
+  readonly batch: Batch;
+  sent?: SentBatch;
+}
+
 /**
  * Publishes batch after batch, several at once. When something stops it, what is under way ends first.
  *
@@ -22,7 +27,7 @@ export interface RunParts {
  */
 export async function publishAll(parts: RunParts): Promise<boolean> {
   const { batches, sender, inFlightMax, reading, sending, onDone } = parts;
-  const begun: { readonly batch: Batch; readonly ids: ReadonlySet<string>; sent?: SentBatch }[] = [];
+  const begun: BegunBatch[] = [];
   const underWay = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
   let isAllDone = true;
@@ -40,10 +45,8 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
     reading.abort();
     sending.abort();
   };
-  const isUnderWay = (ids: ReadonlySet<string>) =>
-    begun.some((entry) => entry.sent === undefined && [...entry.ids].some((id) => ids.has(id)));
-  const begin = (batch: Batch, ids: ReadonlySet<string>) => {
-    const entry: (typeof begun)[number] = { batch, ids };
+  const begin = (batch: Batch) => {
+    const entry: BegunBatch = { batch };
     begun.push(entry);
     const work = sender
       .send(batch.lines)
@@ -63,10 +66,9 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   try {
     for await (const batch of batches) {
       // Of two lines with one id it is the first that is published, whichever request is quicker.
-      const ids = idsOf(batch);
-      while (isUnderWay(ids) && !reading.signal.aborted) await Promise.race(underWay);
+      while (begun.some((each) => holdsUp(each, batch)) && !reading.signal.aborted) await Promise.race(underWay);
       if (reading.signal.aborted) break;
-      begin(batch, ids);
+      begin(batch);
       // Counted from the oldest that is not done: one that waits holds up the others, or they would run far ahead of it.
       while (begun.length >= inFlightMax && !reading.signal.aborted) await Promise.race(underWay);
       if (reading.signal.aborted) break;
@@ -82,6 +84,12 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   await Promise.all(underWay);
   if (failure !== undefined) throw failure.error;
   return isAllDone && hasEnded;
+}
+
+/** Whether a batch is under way that has an id in common with the next one. */
+function holdsUp({ batch, sent }: BegunBatch, next: Batch): boolean {
+  const ids = idsOf(batch);
+  return sent === undefined && [...idsOf(next)].some((id) => ids.has(id));
 }
 
 function idsOf({ lines }: Batch): ReadonlySet<string> {
