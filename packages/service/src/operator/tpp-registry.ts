@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { AuditActor, AuditEntry, Store, Target, Tpp } from '../store/store.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
@@ -37,6 +38,11 @@ export interface Preconditions {
 }
 
 const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
+
+const BUSY = 'Others keep changing this TPP at the same time; try again.';
+const BUSY_RETRY_AFTER_SECONDS = 1;
+// Another instance can hardly get in between twice.
+const REPEATS_MAX = 8;
 
 const NOT_UNRESPONSIVE =
   'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
@@ -79,7 +85,7 @@ export class TppRegistry {
       if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
       if ((before.isSuspended ?? false) === isSuspended) return before;
       const after = { ...before, isSuspended };
-      await this.#store(after, isSuspended ? 'suspended' : 'resumed', by, () => ({}));
+      await this.#store(before, after, isSuspended ? 'suspended' : 'resumed', by);
       return after;
     });
   }
@@ -151,25 +157,38 @@ export class TppRegistry {
     }
   }
 
+  /** @param change is given the TPP as it is; anew when another instance changed it before the change was kept */
   #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
-    return this.#oneAtATime.run(clientId, async () => change(await this.#options.store.tpp(clientId)));
+    return this.#oneAtATime.run(clientId, async () => {
+      for (let repeats = 0; ; repeats += 1) {
+        try {
+          return await change(await this.#options.store.tpp(clientId));
+        } catch (error) {
+          if (!(error instanceof ChangedMeanwhile)) throw error;
+          if (repeats === REPEATS_MAX) throw new Problem(503, BUSY, {}, BUSY_RETRY_AFTER_SECONDS);
+        }
+      }
+    });
   }
 
   async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
     const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
-    await this.#store(after, what, by, (was) => ({ changed: changedFields(was, after) }));
+    await this.#store(before, after, what, by, { changed: changedFields(before, after) });
     return after;
   }
 
-  /** Keeps a TPP with its entry in the audit, both or neither; then tells log and engine. */
-  async #store(after: Tpp, what: string, by: Operator, tell: (was: Tpp | undefined) => object): Promise<void> {
+  /**
+   * Keeps a TPP with its entry in the audit, both or neither; then tells log and engine.
+   *
+   * @throws {ChangedMeanwhile} and nothing is kept
+   */
+  async #store(before: Tpp | undefined, after: Tpp, what: string, by: Operator, detail: object = {}): Promise<void> {
     const { store, clock } = this.#options;
-    const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId };
-    let detail = {};
-    // The store says what was there: another instance may have changed it since it was read here.
+    const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId, detail };
     await store.putTpp(after, entry.atMs, (was) => {
-      detail = tell(was);
-      return { ...entry, detail, ...(was && { before: audited(was) }), after: audited(after) };
+      // The store says what is there within the transaction: another instance may have changed it since it was read here.
+      if (!isDeepStrictEqual(was, before)) throw new ChangedMeanwhile();
+      return { ...entry, ...(was && { before: audited(was) }), after: audited(after) };
     });
     this.#note(by, after.clientId, what, detail);
   }
@@ -179,6 +198,11 @@ export class TppRegistry {
     by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
     this.#options.onChanged(clientId);
   }
+}
+
+/** Another instance changed the TPP between reading and keeping it. */
+class ChangedMeanwhile extends Error {
+  override readonly name = 'ChangedMeanwhile';
 }
 
 /** A TPP as the audit shows it: of its keys only the kids. */

@@ -125,7 +125,8 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
    * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
    * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
    *
-   * @param audit kept in the same transaction, as of every change below; undefined: nothing is
+   * @param audit kept in the same transaction, as of every change below; undefined: nothing is. When it throws, nothing is
+   *   changed, and the error is passed on: so a caller makes sure that what it read is still so
    */
   putTpp(tpp: Tpp, nowMs: number, audit?: AuditOf<Tpp>): Promise<void>;
   tpp(clientId: string): Promise<Tpp | undefined>;

@@ -41,6 +41,22 @@ export function describeAudit(open: OpenFor): void {
       );
     });
 
+    test('that cannot be made keeps the change from being made, and its error is passed on', async (t) => {
+      const { store } = await open(t);
+      await store.putTpp(tppOf('a'), START_MS);
+      const why = new Error('changed meanwhile');
+      const throwing = () => {
+        throw why;
+      };
+      const changed = { ...tppOf('a'), isSuspended: true };
+      await Promise.all([
+        assert.rejects(store.putTpp(changed, START_MS, throwing), why),
+        store.putTpp(tppOf('b'), START_MS, audited('tpp-added')),
+      ]);
+      assert.equal((await store.tpp('a'))?.isSuspended ?? false, false);
+      assert.deepEqual(await entriesOf(store), [['tpp-added', null]]);
+    });
+
     test('is found by all that is asked for', async (t) => {
       const { store } = await open(t);
       for (const [at, actor] of ['alice', 'bob', 'alice', 'bob'].entries()) {
