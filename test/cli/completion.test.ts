@@ -65,11 +65,28 @@ describe('tidings completion bash', { skip: !isInstalled('bash') && 'there is no
 
 for (const shell of ['zsh', 'fish'].filter(isInstalled)) {
   test(`tidings completion ${shell} prints what ${shell} can read`, async () => {
-    const { stdout } = await run(['completion', shell]);
-    const { status, stderr } = spawnSync(shell, ['-n'], { input: stdout, encoding: 'utf8' });
+    const script = join(folder, `tidings.${shell}`);
+    writeFileSync(script, (await run(['completion', shell])).stdout);
+    const { status, stderr } = spawnSync(shell, ['-n', script], { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
   });
 }
+
+test('fish offers commands, flags and choices', {
+  skip: !isInstalled('fish') && 'there is no fish here',
+}, async () => {
+  const script = join(folder, 'offered.fish');
+  writeFileSync(script, (await run(['completion', 'fish'])).stdout);
+  const offered = (line: string) =>
+    execFileSync('fish', ['-c', 'source $argv[1]; complete -C $argv[2]', script, line], { encoding: 'utf8' })
+      .split('\n')
+      .map((each) => each.split('\t')[0])
+      .filter((each) => each !== '');
+  assert.deepEqual(offered('tidings doc'), ['doctor']);
+  assert.deepEqual(offered('tidings tpps s'), ['show', 'suspend']);
+  assert.deepEqual(offered('tidings publish --in'), ['--in-flight']);
+  assert.deepEqual(offered('tidings completion z'), ['zsh']);
+});
 
 test('the scripts for zsh and fish name every command and flag', async () => {
   const [zsh, fish] = await Promise.all(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
@@ -96,6 +98,15 @@ describe('metrics', () => {
     assert.deepEqual((await call('GET', '/livez')).body, { status: 'alive' });
     assert.deepEqual(await (await ask('/livez')).json(), { status: 'alive' });
     assert.deepEqual(await (await ask('/readyz')).json(), { status: 'ready', because: [] });
+  });
+
+  test('are asked for by alert rules that Prometheus can read', {
+    skip: spawnSync('promtool', ['--version']).status !== 0 && 'there is no promtool here',
+  }, () => {
+    const rules = fileURLToPath(new URL('../../deploy/prometheus/tidings-alerts.yml', import.meta.url));
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', rules], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /SUCCESS: \d+ rules found/);
   });
 
   test('hold all that the alert rules and the dashboard use, with the labels that they use', async () => {
