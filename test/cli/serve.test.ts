@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -243,6 +243,16 @@ test('serve answers on both listeners, and stops on SIGTERM and on SIGINT with e
   const left = new DatabaseSync(storeFile);
   assert.deepEqual({ ...left.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
   left.close();
+});
+
+test('serve bounds its memory as it starts', {
+  skip: process.platform !== 'linux' && 'other systems do not tell how a process was started',
+}, async () => {
+  const { child, ended } = await serve(prepare().file);
+  const started = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').split('\0');
+  assert.ok(started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'), `${started}`);
+  child.kill('SIGTERM');
+  assert.equal((await ended).code, 0);
 });
 
 /** Windows has no SIGHUP that one process can send another. */

@@ -10,13 +10,17 @@ if (major < NODE_MAJOR_MIN) {
   process.exit(2);
 }
 
-// V8 lets the space for new objects grow to 130 MB, and takes a limit only when it starts. A long-running service has no
-// use for more than this (measured: docs/performance.md), so it replaces itself once, as the same process. Where that
-// cannot be done, or the operator says otherwise, it runs as it is.
-const LIMIT = '--max-semi-space-size';
-const isLimited = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((each) => each.includes(LIMIT));
-if (process.argv[2] === 'serve' && process.execve !== undefined && process.platform !== 'win32' && !isLimited) {
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, `${LIMIT}=8`, ...process.argv.slice(1)]);
+// V8 lets the space for new objects grow to 130 MB, and old space to a multiple of what lives in it before it collects; it
+// takes limits only when it starts. A long-running service has no use for so much (measured: docs/performance.md), so it
+// replaces itself once, as the same process. What the operator sets goes before; where it cannot be done, it runs as it is.
+const LIMITS = [
+  ['--max-semi-space-size', 8],
+  ['--heap-growing-percent', 100],
+];
+const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''];
+const missing = LIMITS.filter(([name]) => !given.some((each) => each.includes(name))).map((limit) => limit.join('='));
+if (process.argv[2] === 'serve' && process.execve !== undefined && process.platform !== 'win32' && missing.length > 0) {
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...missing, ...process.argv.slice(1)]);
 }
 
 const { main } = await import('../src/cli/main.ts');

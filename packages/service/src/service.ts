@@ -191,7 +191,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
     onTppChanged: wake,
     onDue: wake,
   });
-  metrics.watch({ store, longPollsHeld: api.longPollsHeld });
+  metrics.watch({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
   const sweeper = openSweeper(ingredients);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;

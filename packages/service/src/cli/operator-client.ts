@@ -152,7 +152,10 @@ export class OperatorClient {
       },
     );
     if (response.statusCode === 200) return temporary(url, response.body);
-    const said = sayRefused(url, response.statusCode, new Uint8Array(await response.body.arrayBuffer()));
+    const bytes = await response.body.arrayBuffer().catch((error: unknown) => {
+      throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+    });
+    const said = sayRefused(url, response.statusCode, new Uint8Array(bytes));
     const refused = this.refused(response.statusCode, said);
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
     throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;

@@ -17,6 +17,8 @@ export interface MetricsOptions {
 export interface LookedAt {
   readonly store: Pick<Store, 'counts' | 'oldestAwaitingAtMs' | 'connections'>;
   readonly longPollsHeld: () => number;
+  /** What keeps this instance from signing with the current key; undefined: nothing does. */
+  readonly signingKeyProblem: () => string | undefined;
 }
 
 /** The metrics of this instance, in the text format of Prometheus. */
@@ -198,13 +200,16 @@ function gaugesIn(registry: Registry) {
       'Age of the oldest awaiting notification, 0 where there is none; of the store',
     ),
     connections: gauge('tidings_store_connections', 'Connections to the database, and what waits for one', 'state'),
+    keyProblem: gauge('tidings_signing_key_problem', '1: this instance cannot sign with the current signing key'),
     longPolls: gauge('tidings_long_polls_waiting', 'Polls that are held until there is something'),
   };
 }
 
 /** What cannot be looked at is left out; `tidings_store_up` says so. */
-async function look({ store, longPollsHeld }: LookedAt, gauges: Gauges, clock: Clock): Promise<void> {
+async function look(lookedAt: LookedAt, gauges: Gauges, clock: Clock): Promise<void> {
+  const { store, longPollsHeld, signingKeyProblem } = lookedAt;
   gauges.longPolls.set(longPollsHeld());
+  gauges.keyProblem.set(signingKeyProblem() === undefined ? 0 : 1);
   const used = store.connections();
   if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
   const looking = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);

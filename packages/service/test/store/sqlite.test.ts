@@ -149,6 +149,13 @@ test('a folder that is missing is made, for nobody else to read', (t) => {
   assert.equal(statSync(join(file, '..')).mode & 0o077, 0);
 });
 
+test('a file that is missing is made in a folder that is there, for nobody else to read', (t) => {
+  const file = fileFor(t);
+  openAt(t, file);
+  assert.equal(statSync(file).mode & 0o077, 0);
+  assert.equal(statSync(`${file}-wal`).mode & 0o077, 0);
+});
+
 test('a folder that cannot be made is refused', (t) => {
   const regular = fileFor(t, 'regular');
   writeFileSync(regular, '');

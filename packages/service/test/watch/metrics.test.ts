@@ -34,10 +34,12 @@ describe('metrics of the store', () => {
     const clock = new FakeClock();
     const metrics = createMetrics({ clock, tppsMax: 1 });
     let counts = () => Promise.resolve({ awaiting: 7, unresponsive: 2 });
+    let problem: string | undefined = 'it has not the private key';
     const connections = () => ({ open: 3, idle: 1, waiting: 4 });
     metrics.watch({
       store: { counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
       longPollsHeld: () => 6,
+      signingKeyProblem: () => problem,
     });
     const text = await metrics.text();
     for (const line of [
@@ -46,15 +48,18 @@ describe('metrics of the store', () => {
       'tidings_callback_urls_unresponsive 2',
       'tidings_oldest_awaiting_age_seconds 5',
       'tidings_long_polls_waiting 6',
+      'tidings_signing_key_problem 1',
       'tidings_store_connections{state="waiting"} 4',
     ]) {
       assert.ok(text.includes(`\n${line}\n`), line);
     }
+    problem = undefined;
     counts = () => new Promise(() => undefined);
     const hanging = metrics.text();
     await clock.advance(2000);
     const away = await hanging;
     assert.match(away, /\ntidings_store_up 0\n/);
+    assert.match(away, /\ntidings_signing_key_problem 0\n/);
     assert.doesNotMatch(away, /\ntidings_notifications_awaiting \d/);
   });
 });

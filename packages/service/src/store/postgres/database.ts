@@ -51,19 +51,21 @@ export class Database {
    * the commit was under way: then that is not known. Publishing again under the same id and recording again under the
    * same lease are harmless.
    */
-  async transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    for (let repeats = 0; ; repeats += 1) {
-      try {
-        return await this.#once(work, options);
-      } catch (error) {
-        if (!isWorthRepeating(error) && !(error instanceof Overtaken)) throw error;
-        if (repeats === REPEATS_MAX) throw new StoreError('too many others at once', { cause: error });
-      }
-    }
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return repeatedly(() => this.#once(work, options));
   }
 
-  /** One statement that reads rows by their primary keys: it needs nothing around it. */
-  async look(text: string, values: Values = []): Promise<Row[]> {
+  /** One statement that reads rows by their primary keys: it needs nothing around it. Repeated as a transaction is. */
+  look(text: string, values: Values = []): Promise<Row[]> {
+    return repeatedly(() => this.#lookOnce(text, values));
+  }
+
+  /** One statement that reads, in one round trip. */
+  read(text: string, values?: Values): Promise<Row[]> {
+    return this.transaction((transaction) => transaction.last(text, values));
+  }
+
+  async #lookOnce(text: string, values: Values): Promise<Row[]> {
     const client = await this.#connect();
     try {
       const query: Query = { ...queryOf(text, values, this.#isPooled), query_timeout: this.#statementTimeoutMs };
@@ -75,11 +77,6 @@ export class Database {
       client.release(true);
       throw cause;
     }
-  }
-
-  /** One statement that reads, in one round trip. */
-  read(text: string, values?: Values): Promise<Row[]> {
-    return this.transaction((transaction) => transaction.last(text, values));
   }
 
   async #once<T>(work: (transaction: Transaction) => Promise<T>, options: TransactionOptions): Promise<T> {
@@ -130,6 +127,18 @@ export class Database {
   /** Ends all connections once their statements have ended. */
   close(): Promise<void> {
     return this.#pool.end();
+  }
+}
+
+/** A deadlock has a loser, and whoever was overtaken has to look again. */
+async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let repeats = 0; ; repeats += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isWorthRepeating(error) && !(error instanceof Overtaken)) throw error;
+      if (repeats === REPEATS_MAX) throw new StoreError('too many others at once', { cause: error });
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
@@ -43,6 +43,8 @@ export function openDatabase(file: string): DatabaseSync {
 function openFile(file: string): DatabaseSync {
   try {
     if (!existsSync(dirname(file))) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    // A new one is nobody else's to read; SQLite gives its log the same permissions.
+    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
     return new DatabaseSync(file, { timeout: 0 });
   } catch (error) {
     const why = systemErrorCode(error) === 'ERR_SQLITE_ERROR' ? messageOf(error) : systemErrorCode(error);
