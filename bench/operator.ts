@@ -22,6 +22,7 @@ const WARM_UP = 20;
 const P95_MS_MAX = 50;
 const LIMIT = 50;
 const PROGRESS_MS = 5000;
+const HOUR_MS = 3_600_000;
 
 /** How one kind of request fared. */
 export interface Asked {
@@ -131,6 +132,11 @@ async function askAll(bank: BenchBank, filling: Filling, say: Options['say']): P
     paths.set('TPPs', 'tpps');
     paths.set('audit', 'audit');
     paths.set('status', 'status');
+    const hours = (count: number) => `from=${new Date(filling.endsAtMs - count * HOUR_MS).toISOString()}`;
+    paths.set('statistics of 24 hours', 'statistics');
+    paths.set('statistics of 749 hours', `statistics?${hours(749)}`);
+    paths.set('statistics of 749 hours of a TPP', `statistics?${hours(749)}&clientId=${filling.clientIds[0]}`);
+    paths.set('statistics of 12 hours by the minute', `statistics?${hours(12)}&resolution=minute`);
     const asked: Asked[] = [];
     for (const [name, path] of paths) {
       say(`asking: ${name}`);

@@ -250,7 +250,10 @@ test('serve bounds its memory as it starts', {
 }, async () => {
   const { child, ended } = await serve(prepare().file);
   const started = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').split('\0');
-  assert.ok(started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'), `${started}`);
+  assert.ok(
+    started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'),
+    `${started}`,
+  );
   child.kill('SIGTERM');
   assert.equal((await ended).code, 0);
 });

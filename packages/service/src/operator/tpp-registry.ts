@@ -29,6 +29,9 @@ export interface Operator {
   };
 }
 
+/** What log and audit say of a change besides. */
+type Detail = AuditEntry['detail'];
+
 /** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
 export interface Preconditions {
   /** `If-Match`: the entity tag that it read. */
@@ -182,7 +185,7 @@ export class TppRegistry {
    *
    * @throws {ChangedMeanwhile} and nothing is kept
    */
-  async #store(before: Tpp | undefined, after: Tpp, what: string, by: Operator, detail: object = {}): Promise<void> {
+  async #store(before: Tpp | undefined, after: Tpp, what: string, by: Operator, detail: Detail = {}): Promise<void> {
     const { store, clock } = this.#options;
     const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId, detail };
     await store.putTpp(after, entry.atMs, (was) => {
@@ -194,7 +197,7 @@ export class TppRegistry {
   }
 
   /** Tells log and engine of a change that is kept. */
-  #note(by: Operator, clientId: string, what: string, detail: object = {}): void {
+  #note(by: Operator, clientId: string, what: string, detail: Detail = {}): void {
     by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
     this.#options.onChanged(clientId);
   }

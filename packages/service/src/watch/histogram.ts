@@ -39,15 +39,15 @@ export function percentilesOf(histogram: Histogram, parts: readonly number[]): r
   const total = countOf(histogram);
   if (total === 0) return undefined;
   // Members that are whole numbers come in their order.
-  const buckets = Object.entries(histogram);
+  const buckets = Object.keys(histogram);
   let at = -1;
   let upTo = 0;
   return parts.map((part) => {
     const rank = Math.max(Math.ceil(total * part), 1);
     while (upTo < rank && at < buckets.length - 1) {
       at += 1;
-      upTo += buckets[at]?.[1] ?? 0;
+      upTo += histogram[buckets[at] ?? ''] ?? 0;
     }
-    return middleOf(Number(buckets[at]?.[0] ?? 0));
+    return middleOf(Number(buckets[at] ?? 0));
   });
 }

@@ -2,7 +2,16 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
 import type { CountedBucket, Resolution, StatisticsQuery, Store, Tally } from '../store/store.ts';
-import { addCount, addLatency, addTally, countHappening, emptyTally, type MutableTally, NOBODY } from './counting.ts';
+import {
+  addCount,
+  addLatency,
+  addTally,
+  copyTally,
+  countHappening,
+  emptyTally,
+  type MutableTally,
+  NOBODY,
+} from './counting.ts';
 import type { Happening, Observer } from './observer.ts';
 
 /** What statistics work with. */
@@ -83,9 +92,9 @@ export class Statistics implements Observer {
     const sums = new Map<number, MutableTally>();
     const ofOthers = kept.filter(({ part }) => !own.has(part));
     for (const { beganAtMs, tally } of [...ofOthers, ...own.values()]) {
-      const sum = sums.get(beganAtMs) ?? emptyTally();
-      addTally(sum, tally);
-      sums.set(beganAtMs, sum);
+      const sum = sums.get(beganAtMs);
+      if (sum === undefined) sums.set(beganAtMs, copyTally(tally));
+      else addTally(sum, tally);
     }
     return [...sums]
       .map(([beganAtMs, tally]) => ({ beganAtMs, tally }))
@@ -184,7 +193,7 @@ export class Statistics implements Observer {
 }
 
 function copyOf({ isDirty, tally, ...bucket }: OpenBucket): CountedBucket {
-  return { ...bucket, tally: { counts: { ...tally.counts }, latency: { ...tally.latency } } };
+  return { ...bucket, tally: copyTally(tally) };
 }
 
 /** When the bucket began that a time is in. */

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type FilledStatistics, statisticsOf } from './fill-statistics.ts';
 import { type Filled, type Filling, populationOf, setOf } from './search-population.ts';
 
 const ROWS_PER_STATEMENT = 2000;
@@ -46,14 +47,31 @@ export async function fillPostgres(url: string, filling: Filling): Promise<void>
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, work));
     await pool.query("SELECT setval('notification_seq', $1)", [filling.notifications + 1]);
-    for (const table of ['event', 'notification', 'history']) await pool.query(`VACUUM (ANALYZE) ${table}`);
+    await writeStatistics(pool, filling);
+    for (const table of ['event', 'notification', 'history', 'statistics'])
+      await pool.query(`VACUUM (ANALYZE) ${table}`);
   } finally {
     await pool.end();
   }
 }
 
-function take(rows: Generator<Filled>): Filled[] {
-  const batch: Filled[] = [];
+async function writeStatistics(pool: pg.Pool, filling: Filling): Promise<void> {
+  const rows: Generator<FilledStatistics> = statisticsOf(filling);
+  for (let batch = take(rows); batch.length > 0; batch = take(rows)) {
+    const columns = batch.map(({ clientId, beganAtMs, tally, ...rest }) => ({
+      ...{ client_id: clientId, began_at_ms: beganAtMs, ...rest, tally: JSON.stringify(tally) },
+    }));
+    await pool.query(
+      `INSERT INTO statistics (client_id, resolution, began_at_ms, part, tally)
+       SELECT * FROM json_to_recordset($1::json)
+         AS r(client_id text, resolution text, began_at_ms bigint, part text, tally text)`,
+      [JSON.stringify(columns)],
+    );
+  }
+}
+
+function take<T>(rows: Generator<T>): T[] {
+  const batch: T[] = [];
   while (batch.length < ROWS_PER_STATEMENT) {
     const { value, done } = rows.next();
     if (done === true) break;

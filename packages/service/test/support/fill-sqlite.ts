@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { statisticsOf } from './fill-statistics.ts';
 import { type Filled, type Filling, populationOf, setOf } from './search-population.ts';
 
 const ROWS_PER_TRANSACTION = 20_000;
@@ -21,10 +22,20 @@ export function fillSqlite(file: string, filling: Filling): void {
       database.exec('COMMIT; BEGIN');
       filling.onProgress(filled.seq);
     }
+    writeStatistics(database, filling);
     for (const { sql } of indexes) database.exec(String(sql));
     database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     database.close();
+  }
+}
+
+function writeStatistics(database: DatabaseSync, filling: Filling): void {
+  const insert = database.prepare(
+    'INSERT INTO statistics (client_id, resolution, began_at_ms, part, tally) VALUES (?, ?, ?, ?, ?)',
+  );
+  for (const { clientId, resolution, beganAtMs, part, tally } of statisticsOf(filling)) {
+    insert.run(clientId, resolution, beganAtMs, part, JSON.stringify(tally));
   }
 }
 
