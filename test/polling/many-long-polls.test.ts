@@ -6,17 +6,21 @@ import { mapSome } from '../support/tpp-map-some.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 import { until } from '../support/tpp-until.ts';
 
-// Two thousand connections that wait, each over mutual TLS of its own: five hundred TPPs, four polls each.
+// Two thousand connections that wait, each over mutual TLS of its own: two hundred TPPs, ten polls each.
 
-const TPPS = 500;
-const POLLS_OF_EACH = 4;
+const TPPS = 200;
+const POLLS_OF_EACH = 10;
 const ALL = TPPS * POLLS_OF_EACH;
-const PARTIES_AT_ONCE = 25;
+const PARTIES_AT_ONCE = 10;
 const WITHIN_MS = 20_000;
 const OWN_TIMERS_MAX = 5;
 const clients = Array.from({ length: TPPS }, (_, at) => `tpp-${at}`);
 // One certificate and one signing key for all: what is shown is how many can wait, not who they are.
-const bank = await startBank({ clients, certificateOf: () => 'everybody', settings: { log: { level: 'warn' } } });
+const bank = await startBank({
+  clients,
+  certificateOf: () => 'everybody',
+  settings: { log: { level: 'warn' }, polling: { longPollsPerTppMax: POLLS_OF_EACH } },
+});
 const parties: Party[] = [];
 after(async () => {
   for (const party of parties) party.close();
