@@ -134,8 +134,8 @@ async function askAll(bank: BenchBank, filling: Filling, say: Options['say']): P
     paths.set('status', 'status');
     const hours = (count: number) => `from=${new Date(filling.endsAtMs - count * HOUR_MS).toISOString()}`;
     paths.set('statistics of 24 hours', 'statistics');
-    paths.set('statistics of 749 hours', `statistics?${hours(749)}`);
-    paths.set('statistics of 749 hours of a TPP', `statistics?${hours(749)}&clientId=${filling.clientIds[0]}`);
+    paths.set('statistics of 740 hours', `statistics?${hours(740)}`);
+    paths.set('statistics of 740 hours of a TPP', `statistics?${hours(740)}&clientId=${filling.clientIds[0]}`);
     paths.set('statistics of 12 hours by the minute', `statistics?${hours(12)}&resolution=minute`);
     const asked: Asked[] = [];
     for (const [name, path] of paths) {
