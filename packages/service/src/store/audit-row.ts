@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { isJsonObject } from '@tidings/protocol';
 import type { AuditAuthentication, StoredAuditEntry } from './audit.ts';
-
-type Row = Readonly<Record<string, unknown>>;
+import type { Row } from './row.ts';
 
 const AUTHENTICATIONS: readonly AuditAuthentication[] = ['token', 'oidc', 'access-token', 'service'];
 

@@ -1,17 +1,15 @@
+import { ALL, activityOf, bucketOf } from '../activity-row.ts';
+import { optionalWhole } from '../row.ts';
 import type {
   ActivityBounds,
   ActivityToStore,
   CountedBucket,
   StatisticsQuery,
   Store,
-  StoredActivity,
   WatchRetention,
 } from '../store.ts';
 import type { Database } from './database.ts';
-import { entriesOf, jsonOf, optionalWhole, type Row, storable, tallyOf, text, whole } from './rows.ts';
-
-// Stands for all TPPs together: no client_id is empty.
-const ALL = '';
+import { jsonOf, storable } from './rows.ts';
 
 type Watching = Pick<
   Store,
@@ -114,24 +112,4 @@ function dropWatched(
     const hours = await transaction.last(DROP_STATISTICS, ['hour', hoursBeforeMs, limit - minutes.length]);
     return activity.length + minutes.length + hours.length;
   });
-}
-
-function activityOf(row: Row): StoredActivity {
-  return {
-    id: whole(row, 'id'),
-    atMs: whole(row, 'at_ms'),
-    instance: text(row, 'instance'),
-    entries: entriesOf(row),
-  };
-}
-
-function bucketOf(row: Row): CountedBucket {
-  const clientId = text(row, 'client_id');
-  return {
-    resolution: text(row, 'resolution') === 'minute' ? 'minute' : 'hour',
-    beganAtMs: whole(row, 'began_at_ms'),
-    clientId: clientId === ALL ? undefined : clientId,
-    part: text(row, 'part'),
-    tally: tallyOf(row),
-  };
 }

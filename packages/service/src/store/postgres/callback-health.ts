@@ -1,7 +1,8 @@
+import { recentAttemptsOf, text, whole } from '../row.ts';
 import type { CallbackHealthStore, RecentAttempts, RegistrationsOfTpp } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Asked, findCallbackUrls, findSubscriptions } from './registrations.ts';
-import { isTrue, jsonOf, recentAttemptsOf, storable, text, whole } from './rows.ts';
+import { isTrue, jsonOf, storable } from './rows.ts';
 
 // What processes that are gone kept goes when another has written for that long.
 const KEPT_AFTER_MS = 86_400_000;

@@ -1,3 +1,4 @@
+import { optionalWhole, type Row, text } from '../row.ts';
 import {
   type Claim,
   type ClaimedNotification,
@@ -7,7 +8,7 @@ import {
   type Target,
 } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
-import { claimedOf, isTrue, optionalWhole, type Row, TARGET_COLUMNS, targetOf, text } from './rows.ts';
+import { claimedOf, isTrue, TARGET_COLUMNS, targetOf } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
 
 /** A TPP that has something awaiting and somewhere to push it to. */

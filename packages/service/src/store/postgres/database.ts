@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
+import type { Row } from '../row.ts';
 import { type StoreConnections, StoreError } from '../store.ts';
 import { type ConnectionOptions, TIMEOUT_MARGIN_MS, TRANSACTION_SETTINGS } from './connection.ts';
 import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
 import { type Locks, lockStatement } from './locks.ts';
-import type { Row } from './rows.ts';
 
 /** Values of a statement. Rows go in as one JSON document each, see {@link jsonOf}. */
 export type Values = readonly (string | number | boolean | readonly string[] | readonly number[] | null)[];

@@ -1,5 +1,6 @@
+import { text, whole } from '../row.ts';
 import type { Transaction } from './database.ts';
-import { jsonOf, text, whole } from './rows.ts';
+import { jsonOf } from './rows.ts';
 
 /** The numbers of combinations of event types, of which there are few: as a rule they are known without asking. */
 export class EventTypes {

@@ -1,3 +1,4 @@
+import { optionalText, type Row, text } from '../row.ts';
 import { searchKey, typesOf } from '../search.ts';
 import {
   type BankEvent,
@@ -15,7 +16,7 @@ import { type Database, Overtaken, type Transaction } from './database.ts';
 import { isTaken } from './errors.ts';
 import type { EventTypes } from './event-types.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
-import { jsonOf, optionalText, type Row, storable, text } from './rows.ts';
+import { jsonOf, storable } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
 
 /** What publishing is asked for. */

@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
+import { text, whole } from '../row.ts';
 import { StoreError } from '../store.ts';
 import type { Database } from './database.ts';
-import { isTrue, text, whole } from './rows.ts';
+import { isTrue } from './rows.ts';
 
 /** What a PostgreSQL server and database say of themselves. */
 export interface DatabaseFacts {

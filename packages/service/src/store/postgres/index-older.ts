@@ -1,7 +1,8 @@
+import { claimsOf, optionalText, type Row, text, whole } from '../row.ts';
 import { resourceIdOf, searchKey, typesOf } from '../search.ts';
 import type { Database, Transaction } from './database.ts';
 import type { EventTypes } from './event-types.ts';
-import { claimsOf, jsonOf, optionalText, type Row, text, whole } from './rows.ts';
+import { jsonOf } from './rows.ts';
 
 // A portion is one transaction; publishing goes on beside it.
 const PORTION = 500;

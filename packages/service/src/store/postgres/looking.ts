@@ -1,6 +1,7 @@
+import { optionalWhole, whole } from '../row.ts';
 import type { NotificationRecord, StoreCounts } from '../store.ts';
 import type { Database } from './database.ts';
-import { notificationOf, optionalWhole, storable, whole } from './rows.ts';
+import { notificationOf, storable } from './rows.ts';
 
 /** A notification as the operator sees it: awaiting, or else history. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {

@@ -1,6 +1,6 @@
+import { type Row, text, whole } from '../row.ts';
 import type { StoreChange } from '../store.ts';
 import type { Database } from './database.ts';
-import { type Row, text, whole } from './rows.ts';
 
 // TPPs that something may be offered to now: of each the first by the index.
 const OFFERABLE = `

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
+import { whole } from '../row.ts';
 import { StoreError } from '../store.ts';
 import { createDatabaseClock, type DatabaseClock } from './clock.ts';
 import { type ConnectionOptions, createPool } from './connection.ts';
@@ -9,7 +10,6 @@ import { codeOf } from './errors.ts';
 import { migrate, refuseUnfit, schemaOf } from './migrate.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { createPostgresStore, type PostgresStore } from './postgres-store.ts';
-import { whole } from './rows.ts';
 
 /** How the store in PostgreSQL is opened. */
 export interface PostgresStoreOptions extends ConnectionOptions {

@@ -1,8 +1,9 @@
+import { optionalWhole, type Row, text } from '../row.ts';
 import { StoreError } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { MIGRATING } from './locks.ts';
 import { HISTORY_OTHER } from './migrations.ts';
-import { isTrue, optionalWhole, type Row, text } from './rows.ts';
+import { isTrue } from './rows.ts';
 
 const DAY_MS = 86_400_000;
 // If nobody makes them for longer, what is new goes where everything may go.

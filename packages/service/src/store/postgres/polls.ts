@@ -1,8 +1,9 @@
+import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
 import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory, outOfHistory } from './moves.ts';
 import type { Asked } from './registrations.ts';
-import { claimsOf, jsonOf, optionalText, optionalWhole, type Row, storable, text, whole } from './rows.ts';
+import { jsonOf, storable } from './rows.ts';
 
 // Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
 const REOFFERS_PER_POLL_MIN = 1000;

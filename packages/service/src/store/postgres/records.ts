@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { type Row, text, whole } from '../row.ts';
 import type { AttemptRecord, ClaimedNotification, RecordResult } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory } from './moves.ts';
-import { isTrue, jsonOf, type Row, text, whole } from './rows.ts';
+import { isTrue, jsonOf } from './rows.ts';
 import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.

@@ -1,8 +1,9 @@
+import { type Row, text, whole } from '../row.ts';
 import type { NotificationFilter, Redelivered, Redelivery } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { outOfHistory } from './moves.ts';
-import { isTrue, jsonOf, type Row, storable, text, whole } from './rows.ts';
+import { isTrue, jsonOf, storable } from './rows.ts';
 
 /** What a portion came to, and whose notifications are due again. */
 export interface PortionRedelivered {

@@ -1,4 +1,5 @@
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
+import { apiVersionOf, type Row, text, whole } from '../row.ts';
 import type {
   CallbackUrlToStore,
   ChangeResult,
@@ -10,18 +11,7 @@ import type {
   Tpp,
 } from '../store.ts';
 import type { Transaction } from './database.ts';
-import {
-  apiVersionOf,
-  callbackUrlOf,
-  type Row,
-  storable,
-  subscriptionOf,
-  TARGET_COLUMNS,
-  targetOf,
-  text,
-  tppOf,
-  whole,
-} from './rows.ts';
+import { callbackUrlOf, storable, subscriptionOf, TARGET_COLUMNS, targetOf, tppOf } from './rows.ts';
 
 /** Anything that statements can be asked of: a transaction, or one for the statement alone. */
 export interface Asked {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiVersion } from '@tidings/protocol';
+import { optionalText, optionalWhole } from '../row.ts';
 import type {
   AuditEntry,
   AuditOf,
@@ -23,7 +24,7 @@ import {
   putTpp,
   removeTpp,
 } from './registrations.ts';
-import { optionalText, optionalWhole, storable } from './rows.ts';
+import { storable } from './rows.ts';
 import { comeBack, IS_BACK, probeNow } from './targets.ts';
 
 /** A change of the registration of one TPP, being made. */

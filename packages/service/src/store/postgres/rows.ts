@@ -1,55 +1,30 @@
-import assert from 'node:assert/strict';
-import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
+import {
+  acknowledgedByOf,
+  apiVersionOf,
+  claimsOf,
+  optionalText,
+  optionalWhole,
+  parseText,
+  type Row,
+  stateOf,
+  text,
+  traceContextOf,
+  whole,
+} from '../row.ts';
 import type {
-  ActivityEntry,
   Attempt,
   ClaimedNotification,
   NotificationRecord,
-  RecentAttempts,
   ReportedError,
   StoredCallbackUrl,
   StoredSubscription,
-  Tally,
   Target,
   Tpp,
-  TraceContext,
 } from '../store.ts';
-
-/** A row as the driver gives it. */
-export type Row = Readonly<Record<string, unknown>>;
-
-/** A column that is text NOT NULL. */
-export function text(row: Row, column: string): string {
-  const value = row[column];
-  assert(typeof value === 'string', `column ${column} must be text`);
-  return value;
-}
-
-/** A column that is text. */
-export function optionalText(row: Row, column: string): string | undefined {
-  return row[column] === null ? undefined : text(row, column);
-}
-
-/** A column that is a whole number NOT NULL. */
-export function whole(row: Row, column: string): number {
-  const value = row[column];
-  assert(typeof value === 'number', `column ${column} must be a number`);
-  return value;
-}
-
-/** A column that is a whole number. */
-export function optionalWhole(row: Row, column: string): number | undefined {
-  return row[column] === null ? undefined : whole(row, column);
-}
 
 /** A column that is boolean. */
 export function isTrue(row: Row, column: string): boolean {
   return row[column] === true;
-}
-
-/** A column that holds JSON which this store wrote. */
-export function parseText(row: Row, column: string): unknown {
-  return JSON.parse(text(row, column));
 }
 
 function texts(row: Row, column: string): readonly string[] {
@@ -116,13 +91,6 @@ export function callbackUrlOf(row: Row): StoredCallbackUrl {
   };
 }
 
-/** A version of the API as the store keeps it. */
-export function apiVersionOf(value: string): ApiVersion {
-  const version = API_VERSIONS.find((known) => known === value);
-  assert(version !== undefined, `unknown API version ${value} in the store`);
-  return version;
-}
-
 /** Columns of {@link targetOf}, of `target t` joined with `tpp p`. */
 export const TARGET_COLUMNS = `t.client_id, t.callback_url, t.unresponsive_since_ms, t.probe_at_ms, t.probes,
   t.back_at_ms, t.claimed_since_back, p.retry`;
@@ -140,32 +108,6 @@ export function targetOf(row: Row): Target {
     backAtMs: optionalWhole(row, 'back_at_ms'),
     claimedSinceBack: whole(row, 'claimed_since_back'),
   };
-}
-
-/** The column `trace`, as it was written. */
-export function traceContextOf(row: Row): TraceContext | undefined {
-  const trace = optionalText(row, 'trace');
-  return trace === undefined ? undefined : JSON.parse(trace);
-}
-
-/** The column `attempts` of a process for a TPP, as it was written. */
-export function recentAttemptsOf(row: Row): RecentAttempts {
-  const attempts: RecentAttempts['attempts'] = JSON.parse(text(row, 'attempts'));
-  return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts };
-}
-
-/** Entries of the activity log, as they were written; those of a newer version may be of kinds that this one does not know. */
-export function entriesOf(row: Row): readonly ActivityEntry[] {
-  return JSON.parse(text(row, 'entries'));
-}
-
-export function tallyOf(row: Row): Tally {
-  return JSON.parse(text(row, 'tally'));
-}
-
-/** Claims were written by this store and no one else: they are as they were made. */
-export function claimsOf(row: Row): SetClaims {
-  return JSON.parse(text(row, 'claims'));
 }
 
 /** A claimed row, for the target that it was claimed for. @param probe how many failed before it, if it is one */
@@ -211,28 +153,4 @@ export function notificationOf(row: Row): NotificationRecord {
 export function lastAttemptOf(row: Row): Attempt | undefined {
   const entry = optionalText(row, 'last_attempt');
   return entry === undefined ? undefined : JSON.parse(entry);
-}
-
-const STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired'] as const;
-
-/** The state of a row; NULL: it is awaiting. */
-export function stateOf(row: Row): NotificationRecord['state'] {
-  const state = optionalText(row, 'state') ?? 'awaiting';
-  assert(isState(state), `unknown state ${state}`);
-  return state;
-}
-
-/** How a row was acknowledged, if it was. */
-export function acknowledgedByOf(row: Row): NotificationRecord['acknowledgedBy'] {
-  const acknowledgedBy = optionalText(row, 'acknowledged_by');
-  assert(acknowledgedBy === undefined || isAcknowledgedBy(acknowledgedBy), `unknown ${acknowledgedBy}`);
-  return acknowledgedBy;
-}
-
-function isState(value: string): value is NotificationRecord['state'] {
-  return STATES.some((state) => state === value);
-}
-
-function isAcknowledgedBy(value: string): value is 'push' | 'poll' | 'offer' {
-  return value === 'push' || value === 'poll' || value === 'offer';
 }

@@ -1,26 +1,9 @@
-import {
-  claimsPieces,
-  type FoundNotification,
-  hasClaims,
-  type Looked,
-  type SearchFilter,
-  type SearchPlace,
-  searchKey,
-  shownOfClaims,
-} from '../search.ts';
+import { claimsOf, optionalWhole } from '../row.ts';
+import { claimsPieces, hasClaims, type Looked, type SearchFilter, type SearchPlace, searchKey } from '../search.ts';
+import { foundOf, placeOf } from '../search-row.ts';
 import type { Database, Values } from './database.ts';
 import { HAS_FAILED } from './redeliveries.ts';
-import {
-  acknowledgedByOf,
-  claimsOf,
-  lastAttemptOf,
-  optionalWhole,
-  type Row,
-  stateOf,
-  storable,
-  text,
-  whole,
-} from './rows.ts';
+import { lastAttemptOf, storable } from './rows.ts';
 
 /** A statement that is being written, with the values it is asked with. */
 class Asking {
@@ -80,7 +63,13 @@ export async function lookThrough(
   const meant = rows.filter((row) => row['jti'] !== null && hasClaims(filter, claimsOf(row)));
   const last = rows.at(-1);
   return {
-    found: meant.map((row) => ({ place: placeOf(row), notification: foundOf(row) })),
+    found: meant.map((row) => ({
+      place: placeOf(row),
+      notification: foundOf(row, {
+        endedAtMs: optionalWhole(row, 'ended_at_ms'),
+        lastOutcome: lastAttemptOf(row)?.outcome,
+      }),
+    })),
     last: rows.length < count || last === undefined ? undefined : placeOf(last),
   };
 }
@@ -258,21 +247,4 @@ function ofTypes({ asking, newestFirst, limit }: Common, eventType: string): str
 
 function inOrder({ inTime }: Common): string {
   return `SELECT ${EVENT} FROM event WHERE types IS NOT NULL AND ${inTime.range} ${inTime.by}`;
-}
-
-function placeOf(row: Row): SearchPlace {
-  return { publishedAtMs: whole(row, 'published_at_ms'), seq: whole(row, 'seq') };
-}
-
-function foundOf(row: Row): FoundNotification {
-  return {
-    ...{ jti: text(row, 'jti'), eventId: text(row, 'event_id'), clientId: text(row, 'client_id') },
-    ...shownOfClaims(claimsOf(row)),
-    state: stateOf(row),
-    publishedAtMs: whole(row, 'published_at_ms'),
-    endedAtMs: optionalWhole(row, 'ended_at_ms'),
-    acknowledgedBy: acknowledgedByOf(row),
-    attempts: whole(row, 'attempts'),
-    lastOutcome: lastAttemptOf(row)?.outcome,
-  };
 }

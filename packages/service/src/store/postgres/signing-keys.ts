@@ -1,10 +1,10 @@
-import assert from 'node:assert/strict';
-import { isJsonObject } from '@tidings/protocol';
-import { inOrder, type SameHeader, usesOf, withState } from '../signing-key-states.ts';
-import type { AuditEntry, SigningKeyJwk, SigningKeyStore, SigningKeyUses, StoredSigningKey } from '../store.ts';
+import { optionalText, type Row, text, whole } from '../row.ts';
+import { signingKeyOf } from '../signing-key-row.ts';
+import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
+import type { AuditEntry, SigningKeyJwk, SigningKeyStore, SigningKeyUses } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
-import { optionalText, optionalWhole, parseText, type Row, storable, text, whole } from './rows.ts';
+import { storable } from './rows.ts';
 
 /** Our own signing keys: several instances that change them at once agree on one. */
 export function signingKeyStore(database: Database): SigningKeyStore {
@@ -127,17 +127,4 @@ async function signingKeyUses(database: Database, limit: number): Promise<Signin
     }),
   );
   return usesOf(groups, groups.reduce((sum, { count }) => sum + count, 0) <= limit);
-}
-
-function signingKeyOf(row: Row): StoredSigningKey {
-  const publicJwk = parseText(row, 'public_jwk');
-  assert(isJsonObject(publicJwk), 'a kept key must be an object');
-  return withState({
-    publicJwk: { ...publicJwk, kid: text(row, 'kid') },
-    announcedAtMs: optionalWhole(row, 'announced_at_ms'),
-    usedFromMs: optionalWhole(row, 'used_from_ms'),
-    retiredAtMs: optionalWhole(row, 'retired_at_ms'),
-    usedUntilMs: optionalWhole(row, 'used_until_ms'),
-    withdrawnAtMs: optionalWhole(row, 'withdrawn_at_ms'),
-  });
 }

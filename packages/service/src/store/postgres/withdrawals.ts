@@ -1,9 +1,10 @@
+import { type Row, text, whole } from '../row.ts';
 import type { NotificationFilter, Withdrawal, Withdrawn } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory } from './moves.ts';
 import { HAS_FAILED } from './redeliveries.ts';
-import { isTrue, type Row, storable, text, whole } from './rows.ts';
+import { isTrue, storable } from './rows.ts';
 
 // So that a portion is not all looking.
 const LOOKED_AT_MIN = 2000;

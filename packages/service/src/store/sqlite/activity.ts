@@ -1,4 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { ALL, activityOf, bucketOf } from '../activity-row.ts';
+import { optionalWhole, whole } from '../row.ts';
 import type {
   ActivityBounds,
   ActivityToStore,
@@ -7,10 +9,6 @@ import type {
   StoredActivity,
   WatchRetention,
 } from '../store.ts';
-import { entriesOf, optionalWhole, type Row, tallyOf, text, whole } from './rows.ts';
-
-// Stands for all TPPs together: no client_id is empty.
-const ALL = '';
 
 /** SQL of the activity log and the statistics. Writes must run inside a transaction. */
 export class ActivityTables {
@@ -85,24 +83,4 @@ export class ActivityTables {
     const minutes = Number(this.#dropStatistics.run('minute', minutesBeforeMs, limit).changes);
     return activity + minutes + Number(this.#dropStatistics.run('hour', hoursBeforeMs, limit - minutes).changes);
   }
-}
-
-function activityOf(row: Row): StoredActivity {
-  return {
-    id: whole(row, 'id'),
-    atMs: whole(row, 'at_ms'),
-    instance: text(row, 'instance'),
-    entries: entriesOf(row),
-  };
-}
-
-function bucketOf(row: Row): CountedBucket {
-  const clientId = text(row, 'client_id');
-  return {
-    resolution: text(row, 'resolution') === 'minute' ? 'minute' : 'hour',
-    beganAtMs: whole(row, 'began_at_ms'),
-    clientId: clientId === ALL ? undefined : clientId,
-    part: text(row, 'part'),
-    tally: tallyOf(row),
-  };
 }

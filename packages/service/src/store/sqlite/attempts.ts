@@ -1,10 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { text, whole } from '../row.ts';
 import type { AttemptRecord, RecordResult } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, isGone, type Lease } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { Retargeting } from './retargeting.ts';
-import { text, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
 
 /** What attempts are recorded with. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Row, whole } from '../row.ts';
 import type { NotificationRecord } from '../store.ts';
 import { type Client, type Clients, fallsDue, forgetLanesOf, isGone } from './clients.ts';
-import { type Row, whole } from './rows.ts';
 
 // Bounds how long the coming back of one callback URL holds the main thread; what is left keeps its waits.
 const WAITS_ENDED_MAX = 10_000;

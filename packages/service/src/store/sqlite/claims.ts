@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from '../row.ts';
 import {
   type Claim,
   type ClaimedNotification,
@@ -10,7 +11,6 @@ import {
 } from '../store.ts';
 import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from './rows.ts';
 import type { TargetTable } from './targets.ts';
 
 const LANES = [0, 1] as const;

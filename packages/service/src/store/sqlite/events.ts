@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { optionalText, type Row, text } from '../row.ts';
 import type {
   BankEvent,
   ClaimedNotification,
@@ -13,7 +14,6 @@ import type {
 import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, fallsDue, passBy } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { optionalText, type Row, text } from './rows.ts';
 import type { SearchIndex } from './search-index.ts';
 import type { TargetTable } from './targets.ts';
 

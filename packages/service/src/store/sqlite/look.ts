@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { optionalWhole, whole } from '../row.ts';
 import type { NotificationRecord } from '../store.ts';
 import type { Clients } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { notificationOf, optionalWhole, whole } from './rows.ts';
+import { notificationOf } from './rows.ts';
 
 /** SQL of looking at what there is; writes nothing. */
 export class LookUps {

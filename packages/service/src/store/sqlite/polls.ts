@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
 import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Client, Clients } from './clients.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from './rows.ts';
 
 // Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
 const REOFFERS_PER_POLL_MIN = 1000;

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { recentAttemptsOf } from '../row.ts';
 import type { RecentAttempts } from '../store.ts';
-import { recentAttemptsOf } from './rows.ts';
 
 // What processes that are gone kept goes when another has written for that long.
 const KEPT_AFTER_MS = 86_400_000;

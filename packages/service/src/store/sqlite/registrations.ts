@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
+import { apiVersionOf, type Row, text } from '../row.ts';
 import type {
   CallbackUrlToStore,
   ChangeResult,
@@ -11,7 +12,7 @@ import type {
   Target,
   Tpp,
 } from '../store.ts';
-import { apiVersionOf, callbackUrlOf, type Row, subscriptionOf, text } from './rows.ts';
+import { callbackUrlOf, subscriptionOf } from './rows.ts';
 import type { TargetState, TargetTable } from './targets.ts';
 import { TppTable } from './tpps.ts';
 import type { UndoLog } from './undo.ts';

@@ -1,10 +1,10 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BY_SERVICE } from '../audit.ts';
+import { text, whole } from '../row.ts';
 import type { Retention } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
-import { text, whole } from './rows.ts';
 import type { SearchIndex } from './search-index.ts';
 
 // How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.

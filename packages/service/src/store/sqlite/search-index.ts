@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { SetClaims } from '@tidings/protocol';
+import { claimsOf, text, whole } from '../row.ts';
 import { resourceIdOf, type SearchFilter, type SearchPlace, searchKey, typesOf } from '../search.ts';
 import { newestFirst, type Places } from './merge.ts';
-import { claimsOf, text, whole } from './rows.ts';
 import type { UndoLog } from './undo.ts';
 
 /** Makes known to SQL what is kept for searching, so that a migration keeps the same. */

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import {
-  claimsPieces,
-  type FoundNotification,
-  hasClaims,
-  type Looked,
-  type SearchFilter,
-  type SearchPlace,
-  searchKey,
-  shownOfClaims,
-} from '../search.ts';
+import { claimsOf, optionalWhole } from '../row.ts';
+import { claimsPieces, hasClaims, type Looked, type SearchFilter, type SearchPlace, searchKey } from '../search.ts';
+import { foundOf, placeOf } from '../search-row.ts';
 import type { Clients } from './clients.ts';
 import { merged, newestFirst, type Places } from './merge.ts';
-import { acknowledgedByOf, claimsOf, lastOutcomeOf, optionalWhole, type Row, stateOf, text, whole } from './rows.ts';
+import { lastOutcomeOf } from './rows.ts';
 import type { SearchIndex } from './search-index.ts';
 
 /** What searching works with. */
@@ -99,7 +92,10 @@ export class SearchTables {
     });
     const found = rows
       .filter((row) => hasClaims(filter, claimsOf(row)))
-      .map((row) => ({ place: placeOf(row), notification: foundOf(row) }))
+      .map((row) => ({
+        place: placeOf(row),
+        notification: foundOf(row, { endedAtMs: optionalWhole(row, 'at_ms'), lastOutcome: lastOutcomeOf(row) }),
+      }))
       .sort((left, right) => newestFirst(left.place, right.place));
     return { found, last: places.length < count ? undefined : places.at(-1) };
   }
@@ -153,21 +149,4 @@ type Values = Readonly<Record<string, string | number>>;
 function piecesOf(filter: SearchFilter): string | null {
   const pieces = claimsPieces(filter);
   return pieces.length === 0 ? null : JSON.stringify(pieces);
-}
-
-function placeOf(row: Row): SearchPlace {
-  return { publishedAtMs: whole(row, 'published_at_ms'), seq: whole(row, 'seq') };
-}
-
-function foundOf(row: Row): FoundNotification {
-  return {
-    ...{ jti: text(row, 'jti'), eventId: text(row, 'event_id'), clientId: text(row, 'client_id') },
-    ...shownOfClaims(claimsOf(row)),
-    state: stateOf(row),
-    publishedAtMs: whole(row, 'published_at_ms'),
-    endedAtMs: optionalWhole(row, 'at_ms'),
-    acknowledgedBy: acknowledgedByOf(row),
-    attempts: whole(row, 'attempts'),
-    lastOutcome: lastOutcomeOf(row),
-  };
 }

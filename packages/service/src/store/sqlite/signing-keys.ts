@@ -1,10 +1,9 @@
-import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { isJsonObject } from '@tidings/protocol';
-import { inOrder, type SameHeader, usesOf, withState } from '../signing-key-states.ts';
+import { optionalText, text, whole } from '../row.ts';
+import { signingKeyOf } from '../signing-key-row.ts';
+import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
 import type { AuditEntry, SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../store.ts';
 import type { AuditTable } from './audit.ts';
-import { optionalText, optionalWhole, parseText, type Row, text, whole } from './rows.ts';
 
 // Announced and never used: no current one.
 const IS_CURRENT =
@@ -102,17 +101,4 @@ export class SigningKeyTable {
   #run(sql: string, values: readonly (string | number)[]): boolean {
     return this.#database.prepare(sql).run(...values).changes !== 0;
   }
-}
-
-function signingKeyOf(row: Row): StoredSigningKey {
-  const publicJwk = parseText(row, 'public_jwk');
-  assert(isJsonObject(publicJwk), 'a kept key must be an object');
-  return withState({
-    publicJwk: { ...publicJwk, kid: text(row, 'kid') },
-    announcedAtMs: optionalWhole(row, 'announced_at_ms'),
-    usedFromMs: optionalWhole(row, 'used_from_ms'),
-    retiredAtMs: optionalWhole(row, 'retired_at_ms'),
-    usedUntilMs: optionalWhole(row, 'used_until_ms'),
-    withdrawnAtMs: optionalWhole(row, 'withdrawn_at_ms'),
-  });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
+import { text, whole } from '../row.ts';
 import { walkPage } from '../search.ts';
 import {
   type AttemptRecord,
@@ -29,7 +30,6 @@ import { RedeliveryTables } from './redeliveries.ts';
 import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { RetentionTables } from './retention.ts';
-import { text, whole } from './rows.ts';
 import { SearchTables } from './search.ts';
 import { SearchIndex } from './search-index.ts';
 import { SigningKeyTable } from './signing-keys.ts';

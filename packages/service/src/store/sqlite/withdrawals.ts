@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Row, text, whole } from '../row.ts';
 import type { NotificationFilter, Withdrawal, Withdrawn } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
-import { type Row, text, whole } from './rows.ts';
 
 // Bounds how many are looked at for one portion, however few of them are meant.
 const LOOKED_AT_MAX = 5000;
