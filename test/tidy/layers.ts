@@ -22,6 +22,20 @@ export const FOREIGN: Readonly<Record<string, { readonly packages: readonly stri
 /** The one file that may import by a computed specifier: it loads the sandbox without depending on it. */
 export const COMPUTED_IMPORT = 'packages/service/src/cli/sandbox.ts';
 
+const BELOW_SERVICE = [
+  'base',
+  'config',
+  'store',
+  'trust',
+  'net',
+  'watch',
+  'notify',
+  'api',
+  'retention',
+  'openapi',
+  'operator',
+] as const;
+
 /** Which other places of packages/service/src each place may import; every place may import itself. */
 export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   base: [],
@@ -35,46 +49,7 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   retention: ['base', 'config', 'store'],
   openapi: ['base', 'config'],
   operator: ['base', 'config', 'store', 'trust', 'net', 'watch', 'notify', 'api', 'openapi'],
-  'service.ts': [
-    'base',
-    'config',
-    'store',
-    'trust',
-    'net',
-    'watch',
-    'notify',
-    'api',
-    'retention',
-    'openapi',
-    'operator',
-  ],
-  'index.ts': [
-    'base',
-    'config',
-    'store',
-    'trust',
-    'net',
-    'watch',
-    'notify',
-    'api',
-    'retention',
-    'openapi',
-    'operator',
-    'service.ts',
-  ],
-  cli: [
-    'base',
-    'config',
-    'store',
-    'trust',
-    'net',
-    'watch',
-    'notify',
-    'api',
-    'retention',
-    'openapi',
-    'operator',
-    'service.ts',
-    'index.ts',
-  ],
+  'service.ts': BELOW_SERVICE,
+  'index.ts': [...BELOW_SERVICE, 'service.ts'],
+  cli: [...BELOW_SERVICE, 'service.ts', 'index.ts'],
 };
