@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
-import { type BoundToken, readBoundToken, refused, type TokenReader } from './bound-token.ts';
+import { type BoundToken, readBoundToken, refused, type TokenReader, type TokenRefused } from './bound-token.ts';
 import { type HttpsClient, HttpsError } from './https-client.ts';
 
 export interface IntrospectionOptions {
@@ -20,6 +20,8 @@ export interface IntrospectionOptions {
 export const INTROSPECTION_BYTES_MAX = 65_536;
 /** How long an answer is used again: so long a revoked token may still be taken. */
 export const INTROSPECTION_CACHED_MS = 15_000;
+/** How long a refusal is used again, so that a token that is not good costs the authorisation server one question. */
+export const INTROSPECTION_REFUSED_CACHED_MS = 5000;
 const TOKENS_CACHED_MAX = 10_000;
 /** More at once, and the authorisation server is not keeping up: waiting would only make the queue longer. */
 const UNDER_WAY_MAX = 1000;
@@ -35,16 +37,20 @@ interface Cached {
 /**
  * Reads opaque access tokens by asking the authorisation server (RFC 7662). `iss` and `aud` must be ours where they are
  * given. What it vouched for is kept shortly and never beyond `exp`, under the SHA-256 of the token, so that the cache
- * holds no secret; what it refused is asked again. Callers with the same token at the same time share one request.
+ * holds no secret; what it refused is kept for some seconds, apart, so that refusals displace no good token. Callers with the same token at the same time share one request.
  */
 export function createIntrospectionReader(options: IntrospectionOptions): TokenReader {
   const { clock } = options;
   const cache = new LruMap<string, Cached>(TOKENS_CACHED_MAX);
+  const refusals = new LruMap<string, { readonly refusal: TokenRefused; readonly answeredAtMs: number }>(
+    TOKENS_CACHED_MAX,
+  );
   const underWay = new Map<string, Promise<Reading>>();
 
   async function ask(token: string, hash: string): Promise<Reading> {
     const answeredAtMs = clock.monotonicMs();
     const reading = await introspect(token, options);
+    if (reading.kind === 'refused') refusals.set(hash, { refusal: reading, answeredAtMs });
     if (reading.kind !== 'active') return reading;
     cache.set(hash, { ...reading, answeredAtMs });
     return reading.token;
@@ -54,6 +60,10 @@ export function createIntrospectionReader(options: IntrospectionOptions): TokenR
     const hash = createHash('sha256').update(token).digest('base64url');
     const cached = cache.get(hash);
     if (cached !== undefined && isFresh(cached, options)) return cached.token;
+    const kept = refusals.get(hash);
+    if (kept !== undefined && clock.monotonicMs() - kept.answeredAtMs < INTROSPECTION_REFUSED_CACHED_MS) {
+      return kept.refusal;
+    }
     const asked = underWay.get(hash);
     if (asked !== undefined) return await asked;
     if (underWay.size >= UNDER_WAY_MAX) return unavailable('too many introspections are under way');

@@ -7,7 +7,11 @@ import {
   type AccessTokenVerifierOptions,
   createAccessTokenVerifier,
 } from '../../src/trust/access-tokens.ts';
-import { createIntrospectionReader, INTROSPECTION_CACHED_MS } from '../../src/trust/introspection.ts';
+import {
+  createIntrospectionReader,
+  INTROSPECTION_CACHED_MS,
+  INTROSPECTION_REFUSED_CACHED_MS,
+} from '../../src/trust/introspection.ts';
 import { type HeldClock, heldClock, NOW_MS, until } from '../support/trust-clock.ts';
 import { testPki } from '../support/trust-pki.ts';
 import { type Changeable, serve } from '../support/trust-servers.ts';
@@ -173,10 +177,27 @@ test('what was vouched for is never used beyond exp', async (t) => {
   assert.equal(server.seen.length, 2);
 });
 
-test('what was refused, or could not be told, is asked again', async (t) => {
+for (const [what, answer] of [
+  ['is not active', { active: false }],
+  ['is for another audience', { ...ANSWER, aud: 'https://other.example' }],
+] as const) {
+  test(`a token that ${what} is refused again for some seconds without a question, and then asked about`, async (t) => {
+    const { verifier, server, clock } = await verifying(t);
+    server.answer.body = JSON.stringify(answer);
+    const refusal = await verifier.verify('opaque', THUMBPRINT);
+    assert.equal(refusal.kind, 'refused');
+    clock.advance(INTROSPECTION_REFUSED_CACHED_MS - 1);
+    assert.deepEqual(await verifier.verify('opaque', THUMBPRINT), refusal);
+    assert.equal(server.seen.length, 1);
+    server.answer.body = JSON.stringify(ANSWER);
+    clock.advance(1);
+    assert.equal((await verifier.verify('opaque', THUMBPRINT)).kind, 'valid');
+    assert.equal(server.seen.length, 2);
+  });
+}
+
+test('a token that could not be decided is asked about again', async (t) => {
   const { verifier, server } = await verifying(t);
-  server.answer.body = '{"active":false}';
-  assert.equal((await verifier.verify('opaque', THUMBPRINT)).kind, 'refused');
   server.answer.status = 500;
   assert.equal((await verifier.verify('opaque', THUMBPRINT)).kind, 'unavailable');
   server.answer = { status: 200, body: JSON.stringify(ANSWER) };
@@ -217,6 +238,25 @@ test('answers are kept under the hash of the token, in a bounded number', async 
   assert.equal(asked.length, 10_001, 'the newest is kept');
   await read('secret-0');
   assert.equal(asked.length, 10_002, 'the oldest gave way');
+});
+
+test('refusals are kept in a bounded number, and no flood of them displaces a token that is good', async () => {
+  const asked: string[] = [];
+  const https = {
+    exchange: async ({ body = '' }: { body?: string }) => {
+      asked.push(body);
+      const answer = body.includes('good') ? ANSWER : { active: false };
+      return { status: 200, body: Buffer.from(JSON.stringify(answer)) };
+    },
+  };
+  const read = createIntrospectionReader({ ...READER, https, clock: heldClock() });
+  await read('good');
+  for (let at = 0; at <= 10_000; at += 1) await read(`bad-${at}`);
+  await read('good');
+  await read('bad-10000');
+  assert.equal(asked.length, 10_002, 'the good token and the newest refusal are kept');
+  await read('bad-0');
+  assert.equal(asked.length, 10_003, 'the oldest refusal gave way');
 });
 
 test('beyond a thousand introspections under way the answer is that it cannot be told', async () => {
