@@ -103,6 +103,7 @@ export {
   writeEventSubscription,
   writeEventSubscriptions,
 } from './registrations.ts';
+export { retryAfterMs } from './retry-after.ts';
 export { SET_TYPES_ACCEPTED, type SetExpectations, signSet, type VerifiedSet, verifySet } from './set.ts';
 export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';
 export { type Shaped, type ShapeFault, shapeOf } from './shape.ts';

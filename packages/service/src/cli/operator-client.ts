@@ -1,5 +1,6 @@
-import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, retryAfterMs, type Shaped, StrictJsonError } from '@tidings/protocol';
 import { Agent, request } from 'undici';
+import { systemClock } from '../base/clock.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { sayRefused, sayUnreachable } from './operator-failures.ts';
@@ -44,7 +45,7 @@ export interface OperatorReply {
   readonly entityTag: string | undefined;
   /** What the problem details of a refusal say; undefined where it has none. */
   readonly detail: string | undefined;
-  /** From `Retry-After`, where it gives seconds. */
+  /** From `Retry-After`, rounded up. */
   readonly retryAfterSeconds: number | undefined;
 }
 
@@ -92,7 +93,8 @@ export class OperatorClient {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
     const detail = status < 300 ? undefined : sayRefused(this.#target.url, status, bytes);
-    const retryAfterSeconds = /^\d{1,9}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
+    const askedMs = retryAfterMs(retryAfter, systemClock.nowMs());
+    const retryAfterSeconds = askedMs === undefined ? undefined : Math.ceil(askedMs / 1000);
     return { status, body, entityTag, detail, retryAfterSeconds };
   }
 

@@ -131,3 +131,18 @@ describe('a command that the service refuses says so in its words, and adds what
     assert.equal(said, 'There is no notification with this jti.');
   });
 });
+
+for (const [header, seconds] of [
+  ['7', 7],
+  ['Thursday, 01-Jan-98 00:00:00 GMT', 0],
+  ['Thu Jan  1 00:00:00 1998', 0],
+  ['soon', undefined],
+] as const) {
+  test(`a refusal with Retry-After "${header}" asks a command to wait ${seconds} s`, async (t) => {
+    const url = await serving(t, (_request, response) => response.writeHead(503, { 'retry-after': header }).end());
+    const client = new OperatorClient({ url, token: 'token', ca: undefined, cert: undefined, key: undefined });
+    t.after(() => client.close());
+    const { retryAfterSeconds } = await client.ask({ method: 'GET', path: '/operator/v1/status' });
+    assert.equal(retryAfterSeconds, seconds);
+  });
+}

@@ -114,6 +114,24 @@ test('Retry-After counts on 429 and 503, and on nothing else', async (t) => {
   assert.deepEqual(['t429', 't503', 't500'].map(retriedAfter), [30_000, 30_000, 1000]);
 });
 
+for (const [header, expectedMs] of [
+  ['Thu, 09 Oct 2025 08:53:40 GMT', 20_000],
+  ['Thursday, 09-Oct-25 08:53:40 GMT', 20_000],
+  ['Thu Oct  9 08:53:40 2025', 20_000],
+  ['99999999999', 60_000],
+] as const) {
+  test(`after a 503 with Retry-After "${header}" the retry waits ${expectedMs} ms`, async (t) => {
+    const bench = engineBench(t);
+    await bench.register('a');
+    bench.client.script(A, { status: 503, headers: { 'retry-after': header } }, 202);
+    await bench.publish('a', 'e1');
+    await bench.clock.advance(expectedMs - 1);
+    assert.equal(bench.client.posts.length, 1);
+    await bench.clock.advance(1);
+    assert.equal(bench.client.posts.length, 2);
+  });
+}
+
 test('a 202 without the interaction id is an acknowledgement, and the breach is logged and kept', async (t) => {
   const bench = engineBench(t);
   await bench.register('a');

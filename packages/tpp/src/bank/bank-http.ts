@@ -3,6 +3,7 @@ import {
   JwsError,
   type JwsSigner,
   type KeySource,
+  retryAfterMs,
   SIGNATURE_HEADER,
   SIGNATURE_TYPES,
   signDetached,
@@ -13,7 +14,6 @@ import type { AccessTokens } from './access-tokens.ts';
 import type { BankAnswer } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import { readErrorBody } from './error-body.ts';
-import { retryAfterMsOf } from './retry-after.ts';
 import { bankErrorOf } from './transport-error.ts';
 
 /** The ASPSP as a signer. */
@@ -105,7 +105,7 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
       status,
       body: new Uint8Array(await response.arrayBuffer()),
       signature: response.headers.get(SIGNATURE_HEADER) ?? undefined,
-      retryAfterMs: retryAfterMsOf(response.headers.get('retry-after'), now()),
+      retryAfterMs: retryAfterMs(response.headers.get('retry-after'), now()),
       interactionId,
     };
   }
