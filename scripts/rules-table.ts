@@ -3,8 +3,11 @@ import { stripTypeScriptTypes } from 'node:module';
 import { type CallExpression, type Node, parse } from 'acorn';
 import { simple } from 'acorn-walk';
 import type { NamedTest, Rule } from './rules/rule.ts';
+import { SECTION_1 } from './rules/section-1.ts';
 import { SECTION_2 } from './rules/section-2.ts';
 import { SECTION_2_VERSIONS } from './rules/section-2-versions.ts';
+import { SECTION_3 } from './rules/section-3.ts';
+import { SECTION_4 } from './rules/section-4.ts';
 import { SECTION_5 } from './rules/section-5.ts';
 import { SECTION_6 } from './rules/section-6.ts';
 import { SECTION_7 } from './rules/section-7.ts';
@@ -24,7 +27,10 @@ export interface Section {
 
 /** The sections of which every claim has a test, in the numbering of the rules. */
 export const SECTIONS: readonly Section[] = [
+  { number: 1, title: 'Who is in the system', rules: SECTION_1 },
   { number: 2, title: 'Registrations', rules: [...SECTION_2, ...SECTION_2_VERSIONS] },
+  { number: 3, title: 'The event notification', rules: SECTION_3 },
+  { number: 4, title: 'Real time delivery', rules: SECTION_4 },
   { number: 5, title: 'Message signing', rules: SECTION_5 },
   { number: 6, title: 'Aggregated polling', rules: SECTION_6 },
   { number: 7, title: 'Errors', rules: SECTION_7 },
@@ -133,8 +139,8 @@ export function rulesPage(): string {
   const count = SECTIONS.reduce((sum, { rules }) => sum + rules.length, 0);
   return `# Rules and their tests
 
-What the standard asks of registrations, signatures, polling, errors and identity, rule by rule and in our own words, and
-where each one is shown. Sections have the numbers of the rules that the project is built from; where the documents of the
+What the standard asks of the participants, registrations, event notifications, delivery, signatures, polling, errors and
+identity, rule by rule and in our own words, and where each one is shown. Sections have the numbers of the rules that the project is built from; where the documents of the
 standard contradict each other, [divergences](divergences.md) says which reading is meant. There are ${count} rules.
 
 A name of a test holds \`…\` where the test computes it, once for each case. The name of a group stands for all tests in it.

@@ -5,7 +5,7 @@ import { faultsOf, rulesPage, SECTIONS, type Section } from '../scripts/rules-ta
 
 // docs/rules.md says which test shows which rule. Here: that it is true, and that the check would say so if it were not.
 
-const RULES_MIN: Readonly<Record<number, number>> = { 2: 50, 5: 40, 6: 28, 7: 34, 8: 15 };
+const RULES_MIN: Readonly<Record<number, number>> = { 1: 13, 2: 50, 3: 36, 4: 22, 5: 40, 6: 28, 7: 34, 8: 15 };
 const FILE = 'test/made-up.test.ts';
 const SOURCE = `
   // test('only in a comment', () => undefined);
@@ -39,7 +39,7 @@ describe('the rules', () => {
   test('are as many in each section as the standard has', () => {
     assert.deepEqual(
       SECTIONS.map(({ number }) => number),
-      [2, 5, 6, 7, 8],
+      [1, 2, 3, 4, 5, 6, 7, 8],
     );
     for (const { number, rules } of SECTIONS) {
       assert.ok(rules.length >= (RULES_MIN[number] ?? Number.POSITIVE_INFINITY), `section ${number}: ${rules.length}`);
@@ -84,9 +84,9 @@ describe('the check of the rules', () => {
   test('reports a made-up rule beside the real ones', () => {
     const file = 'test/rules/registrations.test.ts';
     const madeUp = { id: '2.made-up', rule: 'Made up.', tests: [{ file, name: '[2 made-up]' }] };
-    const [first, ...others] = SECTIONS;
-    assert.ok(first !== undefined);
-    const faults = faultsOf([{ ...first, rules: [...first.rules, madeUp] }, ...others]);
+    const faults = faultsOf(
+      SECTIONS.map((each) => (each.number === 2 ? { ...each, rules: [...each.rules, madeUp] } : each)),
+    );
     const more = faults.filter((fault) => fault.startsWith(madeUp.id));
     assert.deepEqual(more, [`2.made-up: ${file} has no test of the name '[2 made-up]'`]);
   });
