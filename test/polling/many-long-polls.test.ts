@@ -19,7 +19,7 @@ const clients = Array.from({ length: TPPS }, (_, at) => `tpp-${at}`);
 const bank = await startBank({
   clients,
   certificateOf: () => 'everybody',
-  settings: { log: { level: 'warn' }, polling: { longPollsPerTppMax: POLLS_OF_EACH } },
+  settings: { log: { level: 'warn' }, polling: { longPollsPerTppMax: POLLS_OF_EACH, pollsPerTppMax: POLLS_OF_EACH } },
 });
 const parties: Party[] = [];
 after(async () => {

@@ -9,6 +9,7 @@ import {
   type Publish,
   pino,
   type Random,
+  SigningQueue,
   type Store,
 } from '../../packages/service/test/support/parts.ts';
 import type { Chance } from './chance.ts';
@@ -59,6 +60,7 @@ export function startInstance(parts: {
     recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
     signer: signerWith(chance),
+    signingQueue: new SigningQueue(),
     log: complainingLog(oracle),
   };
   const engine = new Engine(mutation.engine?.(options) ?? options);

@@ -28,6 +28,7 @@ import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
+import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 import { createMetrics, type Metrics } from './watch/metrics.ts';
@@ -163,14 +164,15 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(ingredients);
-  const { engine, client } = assembleDelivery(ingredients, keys);
+  const signingQueue = new SigningQueue();
+  const { engine, client } = assembleDelivery(ingredients, keys, signingQueue);
   const wake = config.realTime.isOffered ? () => engine.wake() : () => undefined;
   let url = '';
   const publicUrl = () => url;
   const setPublicUrl = (known: string) => {
     url = known;
   };
-  const { api, clients } = assembleApi(ingredients, { keys, catalogue, wake, publicUrl });
+  const { api, clients } = assembleApi(ingredients, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
   const publish = createPublisher({
     ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
@@ -234,6 +236,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
 function assembleDelivery(
   { config, material, store, log, clock, random, guard, observer }: Ingredients,
   { signer }: SigningKeys,
+  signingQueue: SigningQueue,
 ) {
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
@@ -247,16 +250,35 @@ function assembleDelivery(
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: nobody else leaves anything in it.
     lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
-    ...{ policy, breaker, unresponsive, financialId, store, signer, client, clock, random, log, observer },
+    ...{
+      policy,
+      breaker,
+      unresponsive,
+      financialId,
+      store,
+      signer,
+      signingQueue,
+      client,
+      clock,
+      random,
+      log,
+      observer,
+    },
   });
   return { engine, client };
 }
 
 function assembleApi(
   { config, material, clientCertificate, store, log, clock, random, guard, observer }: Ingredients,
-  shared: { keys: SigningKeys; catalogue: EventTypeCatalogue; wake: () => void; publicUrl: () => string },
+  shared: {
+    keys: SigningKeys;
+    signingQueue: SigningQueue;
+    catalogue: EventTypeCatalogue;
+    wake: () => void;
+    publicUrl: () => string;
+  },
 ) {
-  const { keys, catalogue, publicUrl } = shared;
+  const { keys, signingQueue, catalogue, publicUrl } = shared;
   const { accessTokens: tokens, realTime, callbackUrls, trustAnchorsAccepted } = config;
   const { gateway, isUnencodedPayloadAccepted } = config.api;
   const { clockSkewSeconds } = tokens;
@@ -265,7 +287,7 @@ function assembleApi(
   const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
   const api = buildApi({
     ...config.api,
-    ...{ store, accessTokens, gateway, catalogue, publicUrl, clock, random, log, observer },
+    ...{ store, accessTokens, signingQueue, gateway, catalogue, publicUrl, clock, random, log, observer },
     tls: material.apiTls,
     clientCertificate,
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
@@ -275,6 +297,7 @@ function assembleApi(
     sign: createSigning({
       store,
       signer: keys.signer,
+      queueOf: (clientId) => (work) => signingQueue.forAnswer(clientId, work),
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),

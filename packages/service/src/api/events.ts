@@ -4,6 +4,7 @@ import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../st
 import type { Observer } from '../watch/observer.ts';
 import type { LongPolls } from './long-poll.ts';
 import { mapBounded } from './map-bounded.ts';
+import type { PollSlot } from './poll-limit.ts';
 
 /** What `POST /events` needs. */
 export interface EventsContext {
@@ -27,10 +28,16 @@ export interface PollingLimits {
   readonly isAcknowledgementExpected: boolean;
 }
 
-/** Calls back when the caller's connection ends. @returns takes it back */
-export type OnGone = (callback: () => void) => () => void;
+/** The caller that waits for the answer. */
+export interface Caller {
+  readonly tpp: Tpp;
+  /** Calls back when the caller's connection ends. @returns takes it back */
+  readonly onGone: (callback: () => void) => () => void;
+  /** The place that the poll has among those of the TPP. */
+  readonly slot: PollSlot;
+}
 
-// Signing runs on the thread pool; a poll must not fill the pool's queue for everybody else.
+// So many SETs of one poll wait to be signed at once; the rest are not begun.
 const SIGNATURES_AT_ONCE_MAX = 8;
 
 const NOTHING_REPORTED = { acknowledged: [], errors: [] };
@@ -39,21 +46,19 @@ const NOTHING_REPORTED = { acknowledged: [], errors: [] };
  * POST /events (rules, section 6): acknowledge and report, then get what is awaiting. Where nothing is and the TPP asks
  * for a long poll, the answer waits for it.
  *
- * @param onGone tells when nobody is there any more to get the answer
  * @throws {ApiError}
  */
 export async function pollEvents(
-  tpp: Tpp,
+  caller: Caller,
   body: Uint8Array,
-  onGone: OnGone,
   context: EventsContext,
 ): Promise<OBEventPollingResponse1> {
   const poll = readPoll(body);
   const maxEvents = Math.min(poll.maxEvents ?? context.limits.maxEventsDefault, context.limits.maxEventsMax);
   const isLong = !poll.returnImmediately && maxEvents > 0;
   const polled = isLong
-    ? await longPoll(tpp, { ...poll, maxEvents }, onGone, context)
-    : await look(tpp, { ...poll, maxEvents }, context);
+    ? await longPoll(caller, { ...poll, maxEvents }, context)
+    : await look(caller.tpp, { ...poll, maxEvents }, context);
   const sets = await mapBounded(polled.notifications, SIGNATURES_AT_ONCE_MAX, async (offered) => {
     return { jti: offered.jti, set: await context.sign(offered) };
   });
@@ -63,7 +68,8 @@ export async function pollEvents(
 type Look = Pick<Poll, 'acknowledged' | 'errors'> & { readonly maxEvents: number };
 
 /** Holds the poll before it looks, so that nothing that comes meanwhile is missed. */
-async function longPoll(tpp: Tpp, first: Look, onGone: OnGone, context: EventsContext): Promise<PolledNotifications> {
+async function longPoll(caller: Caller, first: Look, context: EventsContext): Promise<PolledNotifications> {
+  const { tpp, onGone, slot } = caller;
   const { clientId } = tpp;
   const held = context.longPolls.hold(clientId);
   if (held === undefined) return look(tpp, first, context);
@@ -72,7 +78,10 @@ async function longPoll(tpp: Tpp, first: Look, onGone: OnGone, context: EventsCo
     let polled = await look(tpp, first, context);
     while (polled.notifications.length === 0) {
       const offerAtMs = await context.store.nextOfferAtMs(clientId);
-      if ((await held.wait(offerAtMs)) === 'give-up') break;
+      slot.hold();
+      const end = await held.wait(offerAtMs);
+      slot.resume();
+      if (end === 'give-up') break;
       polled = await look(tpp, { maxEvents: first.maxEvents, ...NOTHING_REPORTED }, context);
     }
     return polled;

@@ -4,9 +4,7 @@ import {
   type ApiVersion,
   errorBody,
   INTERACTION_ID_HEADER,
-  type JwsSigner,
   SIGNATURE_HEADER,
-  signDetached,
 } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
@@ -16,8 +14,8 @@ const JSON_UTF8 = 'application/json; charset=utf-8';
 export class RateLimited extends ApiError {
   readonly retryAfterSeconds: number;
 
-  constructor(retryAfterSeconds: number) {
-    super('RateLimited', { message: 'too many requests in a minute' });
+  constructor(retryAfterSeconds: number, message = 'too many requests in a minute') {
+    super('RateLimited', { message });
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
@@ -27,12 +25,10 @@ export async function sendSigned(
   reply: FastifyReply,
   status: number,
   body: object,
-  signer: JwsSigner,
-  nowMs: number,
+  sign: (bytes: Uint8Array) => Promise<string>,
 ): Promise<FastifyReply> {
   const bytes = Buffer.from(JSON.stringify(body));
-  const signature = await signDetached(bytes, signer, Math.floor(nowMs / 1000));
-  return sendBytes(reply.header(SIGNATURE_HEADER, signature), status, bytes);
+  return sendBytes(reply.header(SIGNATURE_HEADER, await sign(bytes)), status, bytes);
 }
 
 /** Sends a body that the standard does not have signed. */

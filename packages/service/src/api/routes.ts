@@ -1,11 +1,12 @@
-import type { ApiVersion } from '@tidings/protocol';
+import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Tpp } from '../store/store.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
 import { onConnectionEnd } from './connection.ts';
-import { type EventsContext, pollEvents } from './events.ts';
+import { type Caller, type EventsContext, pollEvents } from './events.ts';
 import { checkAccept, checkContentType } from './negotiate.ts';
 import { refuseOtherMethods } from './other-methods.ts';
+import type { PollLimit } from './poll-limit.ts';
 import {
   type Answer,
   createRegistration,
@@ -15,7 +16,7 @@ import {
   type RegistrationKind,
   replaceRegistration,
 } from './registrations.ts';
-import { sendSigned, sendUnsigned } from './respond.ts';
+import { RateLimited, sendSigned, sendUnsigned } from './respond.ts';
 import type { ApiOptions } from './server.ts';
 import { verifySignature } from './verify-signature.ts';
 
@@ -42,7 +43,11 @@ export function registerRegistrationRoutes<Request>(
   const context = registrationContextOf(path, route);
   const onRequest = beforeBody(REGISTRATION_SCOPES, route);
   const answer = (reply: FastifyReply, { status, body }: Answer) =>
-    sendSigned(reply, status, body, options.signer(), options.clock.nowMs());
+    sendSigned(reply, status, body, (bytes) =>
+      options.signingQueue.forAnswer(callerOf(reply.request).clientId, () =>
+        signDetached(bytes, options.signer(), Math.floor(options.clock.nowMs() / 1000)),
+      ),
+    );
 
   app.post(path, { onRequest }, async (request, reply) => {
     const { tpp, body } = await signedRequest(request, route);
@@ -65,17 +70,35 @@ export function registerRegistrationRoutes<Request>(
 }
 
 /** Aggregated polling: neither request nor answer is signed (rules, section 5). */
-export function registerEventsRoute(app: FastifyInstance, events: EventsContext, route: RouteContext): void {
+export function registerEventsRoute(
+  app: FastifyInstance,
+  events: EventsContext & { readonly pollLimit: PollLimit },
+  route: RouteContext,
+): void {
   const path = pathOf('events', route);
   // The early versions of the profile have a scope of their own for it.
   const scopes = route.apiVersion === 'v3.1' ? [...REGISTRATION_SCOPES, 'eventpolling'] : REGISTRATION_SCOPES;
   app.post(path, { onRequest: beforeBody(scopes, route) }, async (request, reply) => {
-    const onGone = (callback: () => void) => onConnectionEnd(request.raw.socket, callback);
-    const body = await pollEvents(callerOf(request), bodyOf(request), onGone, events);
+    const caller = admitPoll(request, reply, events.pollLimit);
+    const body = await pollEvents(caller, bodyOf(request), events);
     request.setsGiven = Object.keys(body.sets).length;
     return sendUnsigned(reply, 200, body);
   });
   refuseOtherMethods(app, path, ['POST']);
+}
+
+/** The place of the poll is kept until its answer has left, or the connection ends. */
+function admitPoll(request: FastifyRequest, reply: FastifyReply, limit: PollLimit): Caller {
+  const tpp = callerOf(request);
+  const slot = limit.enter(tpp.clientId);
+  if (slot === undefined) throw new RateLimited(1, 'too many polls of this TPP at once');
+  const onGone = (callback: () => void) => onConnectionEnd(request.raw.socket, callback);
+  const takeBack = onGone(slot.leave);
+  reply.raw.once('close', () => {
+    takeBack();
+    slot.leave();
+  });
+  return { tpp, onGone, slot };
 }
 
 function pathOf(resource: string, { options, apiVersion }: RouteContext): string {

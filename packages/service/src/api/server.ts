@@ -17,11 +17,13 @@ import type { Config } from '../config/schema.ts';
 import type { OfferedNotification, Store } from '../store/store.ts';
 import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
 import type { ClientCertificateReader } from '../trust/client-certificate.ts';
+import type { SigningQueue } from '../trust/signing-queue.ts';
 import type { Observer } from '../watch/observer.ts';
 import { CALLBACK_URLS } from './callback-urls.ts';
 import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
 import { type JwksOptions, registerJwksRoute } from './jwks.ts';
 import { LongPolls } from './long-poll.ts';
+import { PollLimit } from './poll-limit.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
 import { apiErrorOf, sendError } from './respond.ts';
@@ -36,6 +38,8 @@ export interface ApiOptions {
   readonly signatures: SignatureContext;
   /** The signer of now; taken anew for every signature. */
   readonly signer: () => JwsSigner;
+  /** Says when an answer to a TPP is signed. */
+  readonly signingQueue: SigningQueue;
   /** Our public keys, for the JWKS. */
   readonly publicJwks: () => Promise<readonly object[]>;
   /** As in {@link JwksOptions}. */
@@ -87,6 +91,7 @@ export function buildApi(options: ApiOptions): Api {
   const server = createServer(options);
   const longPolls = new LongPolls({ store, clock, ...polling });
   server.addHook('preClose', async () => longPolls.close());
+  const pollLimit = new PollLimit(polling.pollsPerTppMax);
   const rateLimit = new RateLimit(options.requestsPerMinutePerTppMax, clock);
   registerJwksRoute(server, `${prefix}${options.jwksPath}`, options);
   for (const apiVersion of API_VERSIONS) {
@@ -100,7 +105,7 @@ export function buildApi(options: ApiOptions): Api {
     };
     registerRegistrationRoutes(server, EVENT_SUBSCRIPTIONS, route);
     if (options.areCallbackUrlsOffered) registerRegistrationRoutes(server, CALLBACK_URLS, route);
-    if (polling.isOffered) registerEventsRoute(server, { ...options, longPolls, limits: polling }, route);
+    if (polling.isOffered) registerEventsRoute(server, { ...options, longPolls, pollLimit, limits: polling }, route);
   }
   return { server, longPollsHeld: () => longPolls.held };
 }

@@ -150,6 +150,11 @@ function refuseContradictions(config: Config, source: string): void {
   if (retry.delayMaxMs < retry.delayMs) {
     throw new StartUpError(`${source}: "retry.delayMaxMs" must not be below "retry.delayMs".`);
   }
+  if (config.polling.pollsPerTppMax < config.polling.longPollsPerTppMax) {
+    throw new StartUpError(
+      `${source}: "polling.pollsPerTppMax" must not be below "polling.longPollsPerTppMax", or long polls that arrive together would be answered 429.`,
+    );
+  }
   refuseNoAddresses(config, source);
   try {
     new EventTypeCatalogue(config.ownEventTypes);

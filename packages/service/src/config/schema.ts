@@ -183,6 +183,12 @@ export const ConfigSchema = section({
     longPollMaxMs: whole(30_000, 0, 300_000, 'Longest time a long poll is held; 0 answers every poll at once'),
     longPollsMax: whole(10_000, 1, 100_000, 'Long polls held at once; beyond, polls are answered at once'),
     longPollsPerTppMax: whole(4, 1, 1000, 'Long polls of one TPP held at once; beyond, they are answered at once'),
+    pollsPerTppMax: whole(
+      8,
+      1,
+      1000,
+      'Polls of one TPP answered at once, until the TPP has read the answers; more are answered 429. Held long polls do not count',
+    ),
     reofferMs: whole(60_000, 1000, 86_400_000, 'Wait before an offered but unacknowledged SET is offered again'),
     reofferAfterErrorMs: whole(
       300_000,

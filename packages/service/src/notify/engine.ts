@@ -13,6 +13,7 @@ import type {
   StoreError,
   Target,
 } from '../store/store.ts';
+import type { SigningQueue } from '../trust/signing-queue.ts';
 import type { Observer } from '../watch/observer.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
@@ -29,6 +30,7 @@ import { createSigning, type EnsureSigned } from './sign.ts';
 export interface EngineOptions extends LaneLimits {
   readonly store: Store;
   readonly signer: JwsSigner;
+  readonly signingQueue: SigningQueue;
   readonly client: CallbackClient;
   readonly policy: RetryPolicy;
   readonly breaker: BreakerSettings;
@@ -88,7 +90,8 @@ export class Engine {
     this.#lanes = new Lanes(options);
     this.#alarm = new Alarm(clock, () => this.wake());
     const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
-    this.#sign = createSigning({ ...common, store, signer: options.signer, observer: options.observer });
+    const { signer, signingQueue, observer } = options;
+    this.#sign = createSigning({ ...common, store, signer, queueOf: () => signingQueue.forDelivery, observer });
     const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
     this.#recording = new Batcher({ ...common, write, lingerMs: options.recordLingerMs });
     this.#stopListening = store.onChange(({ retargeted }) => {

@@ -1,13 +1,9 @@
 import { type JwsSigner, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import { Turns } from '../base/turns.ts';
 import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
+import type { Enqueue } from '../trust/signing-queue.ts';
 import type { Observer } from '../watch/observer.ts';
 import { Batcher } from './batcher.ts';
-
-// Signatures run on the thread pool, which also waits for the disk, behind so many at the worst. With fewer the pool runs
-// dry while the main thread is busy (docs/performance.md).
-const SIGNATURES_AT_ONCE_MAX = 256;
 
 /** Gives the SET of a notification. */
 export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
@@ -15,6 +11,8 @@ export type EnsureSigned = (notification: OfferedNotification) => Promise<string
 export interface SigningOptions {
   readonly store: Pick<Store, 'keepSets'>;
   readonly signer: JwsSigner;
+  /** Says when the notification of a TPP is signed. */
+  readonly queueOf: (clientId: string) => Enqueue;
   readonly clock: Clock;
   /** Called when the store could not answer; it is asked again until `giveUp`. */
   readonly onStoreError: (error: StoreError) => void;
@@ -31,18 +29,17 @@ export interface SigningOptions {
  * @throws {StoreError} when the SET could not be kept; it may not be sent then
  */
 export function createSigning(options: SigningOptions): EnsureSigned {
-  const { store, signer, clock, onStoreError, giveUp, observer } = options;
+  const { store, signer, queueOf, clock, onStoreError, giveUp, observer } = options;
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
   const keeping = new Batcher<{ jti: string; set: string }, string>({
     ...{ write, clock, onStoreError, giveUp },
     // A delivery waits for it.
     lingerMs: 0,
   });
-  const turns = new Turns(SIGNATURES_AT_ONCE_MAX);
   return async ({ jti, claims, set }) => {
     if (set !== undefined) return set;
     const askedMs = clock.monotonicMs();
-    const signed = await turns.run(async () => {
+    const signed = await queueOf(claims.aud)(async () => {
       const beganMs = clock.monotonicMs();
       const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
       const durationMs = clock.monotonicMs() - beganMs;

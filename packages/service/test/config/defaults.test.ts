@@ -101,6 +101,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       longPollMaxMs: 30_000,
       longPollsMax: 10_000,
       longPollsPerTppMax: 4,
+      pollsPerTppMax: 8,
       reofferMs: 60_000,
       reofferAfterErrorMs: 300_000,
       isAcknowledgementExpected: true,
@@ -163,7 +164,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
+    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);
@@ -171,8 +172,9 @@ test('every number has a range, and its unit is the last word of its name or it 
 });
 
 test('the least and the most of every number are accepted', () => {
-  // Three settings are bound to each other; they are moved together.
+  // Settings that are bound to each other are moved together.
   const bound = new Set(['delivery.timeoutMs', 'delivery.leaseMs', 'retry.delayMs', 'retry.delayMaxMs']);
+  for (const name of ['pollsPerTppMax', 'longPollsPerTppMax']) bound.add(`polling.${name}`);
   for (const { path, schema } of leaves) {
     if (schema.minimum === undefined || bound.has(path)) continue;
     for (const value of [schema.minimum, schema.maximum]) {
@@ -180,6 +182,10 @@ test('the least and the most of every number are accepted', () => {
     }
   }
   assert.equal(parseConfig(withSetting('delivery', { timeoutMs: 500, leaseMs: 1000 }), '/').delivery.leaseMs, 1000);
+  for (const count of [1, 1000]) {
+    const polling = { pollsPerTppMax: count, longPollsPerTppMax: count };
+    assert.equal(parseConfig(withSetting('polling', polling), '/').polling.pollsPerTppMax, count);
+  }
   assert.equal(parseConfig(withSetting('retry', { delayMs: 10, delayMaxMs: 10 }), '/').retry.delayMaxMs, 10);
 });
 

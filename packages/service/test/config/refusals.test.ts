@@ -195,6 +195,7 @@ for (const [path, value, why] of [
   ['polling.longPollMaxMs', 300_001, /must be <= 300000/],
   ['polling.longPollsMax', 0, /must be >= 1/],
   ['polling.longPollsPerTppMax', 1.5, /must be integer/],
+  ['polling.pollsPerTppMax', 0, /must be >= 1/],
   ['polling.reofferMs', 999, /must be >= 1000/],
   ['polling.reofferAfterErrorMs', -1, /must be >= 0/],
   ['polling.isAcknowledgementExpected', 'false', /must be boolean/],
@@ -285,6 +286,11 @@ for (const [what, settings, message] of [
     'a key without its client certificate',
     withSetting('accessTokens.keyFile', 'as.key'),
     '"accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.',
+  ],
+  [
+    'fewer polls than long polls',
+    withSetting('polling', { pollsPerTppMax: 8, longPollsPerTppMax: 9 }),
+    '"polling.pollsPerTppMax" must not be below "polling.longPollsPerTppMax", or long polls that arrive together would be answered 429.',
   ],
   [
     'a lease shorter than an attempt',

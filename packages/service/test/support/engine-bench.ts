@@ -9,6 +9,7 @@ import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 import { createPublisher } from '../../src/notify/publish.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store, SubscriptionToStore } from '../../src/store/store.ts';
+import { SigningQueue } from '../../src/trust/signing-queue.ts';
 import { bankEvent, ISSUER, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
 import { FakeCallbackClient } from './fake-callback-client.ts';
 import { FakeClock, START_MS } from './fake-clock.ts';
@@ -102,7 +103,13 @@ function benchOn(parts: Parts): EngineBench {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const watched = quiet.watch(signer);
-  const common = { ...DEFAULTS, signer: watched, random: countingRandom(), ...options };
+  const common = {
+    ...DEFAULTS,
+    signer: watched,
+    signingQueue: new SigningQueue(),
+    random: countingRandom(),
+    ...options,
+  };
   const engine = new Engine({ ...common, store, client, clock, log });
   return {
     ...{ engine, store, client, clock, quiet, log: lines },

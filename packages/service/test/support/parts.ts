@@ -10,3 +10,4 @@ export { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 export { createPublisher, type Publish } from '../../src/notify/publish.ts';
 export { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 export * from '../../src/store/store.ts';
+export { SigningQueue } from '../../src/trust/signing-queue.ts';

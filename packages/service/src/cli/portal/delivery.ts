@@ -58,6 +58,7 @@ export function pollingNotes({ polling, realTime }: Config): string {
       'longest long poll',
       longPollMaxMs === 0 ? 'not offered: every poll is answered at once' : sayDuration(longPollMaxMs),
     ],
+    ['polls of one TPP answered at once; beyond, 429 with `Retry-After`', String(polling.pollsPerTppMax)],
     ...(longPollMaxMs === 0 ? [] : [['long polls of one TPP held at once', String(polling.longPollsPerTppMax)]]),
     ...(isAcknowledgementExpected
       ? [
