@@ -139,6 +139,23 @@ describe('a line that is not good', () => {
     assert.equal(acceptedIds().length, 5);
   });
 
+  for (const [what, id] of [
+    ['half of a surrogate pair', 'x\ud800'],
+    ['U+0000', 'x\0'],
+  ] as const) {
+    test(`stops it where a text holds ${what}, without waiting; with --continue it goes on behind it`, async () => {
+      const [before = {}, behind = {}] = events(2);
+      const file = fileOf([before, { ...event(), id }, behind]);
+      const run = await publish([file, '--batch', '1']);
+      assert.equal(run.code, 1, run.stderr);
+      assert.match(run.stderr, /events-\d+\.ndjson:2: id holds /);
+      assert.deepEqual(acceptedIds(), idsOf([before]));
+      const rest = await publish([file, '--continue', '--rejected', join(bank.folder, `unfit-${id.length}-${what}`)]);
+      assert.equal(rest.code, 1, rest.stderr);
+      assert.ok(acceptedIds().includes(idsOf([behind])[0] ?? ''));
+    });
+  }
+
   test('is left out with --continue, as are all others, and kept as it is; each good one is published once', async () => {
     const earlier = event();
     assert.equal((await bank.operate('POST', '/operator/v1/events', earlier)).status, 200);

@@ -1,3 +1,5 @@
+import { isLongerThan } from './text.ts';
+
 /** One attribute of a relative distinguished name, normalised for comparison. */
 type Attribute = string;
 /** The attributes of one relative distinguished name, sorted. */
@@ -43,7 +45,7 @@ export function sameDistinguishedName(left: string, right: string): boolean {
 
 /** @returns the relative distinguished names in their order; undefined when the text is not a distinguished name */
 function parseDistinguishedName(text: string): readonly RelativeName[] | undefined {
-  if (text.length > CHARS_MAX || !text.isWellFormed()) return undefined;
+  if (isLongerThan(text, CHARS_MAX) || !text.isWellFormed()) return undefined;
   const names: RelativeName[] = [];
   let current: Attribute[] = [];
   let rest = text;

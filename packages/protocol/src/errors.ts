@@ -1,3 +1,4 @@
+import { cutText } from './text.ts';
 import type { ApiVersion } from './versions.ts';
 
 /**
@@ -92,11 +93,11 @@ export function errorBody(
   const row: ApiErrorRow = API_ERRORS[error.code];
   const code = apiVersion === 'v4.0' ? row.v40 : row.v31;
   if (code === undefined) return undefined;
-  const message = error.detail.message.slice(0, MESSAGE_CHARS_MAX);
+  const message = cutText(error.detail.message, MESSAGE_CHARS_MAX);
   const entry = {
     ErrorCode: code,
     Message: message,
-    ...(error.detail.path !== undefined && { Path: error.detail.path.slice(0, MESSAGE_CHARS_MAX) }),
+    ...(error.detail.path !== undefined && { Path: cutText(error.detail.path, MESSAGE_CHARS_MAX) }),
     ...(error.detail.url !== undefined && { Url: error.detail.url }),
   };
   if (apiVersion === 'v4.0') return { Id: id, Errors: [entry] };

@@ -108,7 +108,14 @@ export { SET_TYPES_ACCEPTED, type SetExpectations, signSet, type VerifiedSet, ve
 export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';
 export { type Shaped, type ShapeFault, shapeOf } from './shape.ts';
 export { createSigner, SigningKeyError } from './signer.ts';
-export { isJsonObject, JSON_DEPTH_MAX, parseStrictJson, StrictJsonError } from './strict-json.ts';
+export {
+  isJsonObject,
+  JSON_DEPTH_MAX,
+  parseStrictJson,
+  StrictJsonError,
+  type StrictJsonOptions,
+} from './strict-json.ts';
+export { cutText, fitText, isLongerThan, textFault } from './text.ts';
 export {
   API_VERSIONS,
   type ApiVersion,

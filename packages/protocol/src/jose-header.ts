@@ -1,6 +1,7 @@
 import { sameDistinguishedName } from './distinguished-name.ts';
 import { JwsError } from './jws-error.ts';
 import { isJsonObject, parseStrictJson, StrictJsonError } from './strict-json.ts';
+import { cutText } from './text.ts';
 
 /** Header members of the standard (rules, section 5); the names are URIs and are never fetched. */
 export const HEADER_IAT = 'http://openbanking.org.uk/iat';
@@ -90,7 +91,7 @@ export function checkJoseHeader(header: Record<string, unknown>, expected: Heade
     }
   }
   for (const member of Object.keys(header)) {
-    if (!KNOWN_MEMBERS.has(member)) throw invalid(member.slice(0, 100), 'is not a member that the standard allows');
+    if (!KNOWN_MEMBERS.has(member)) throw invalid(cutText(member, 100), 'is not a member that the standard allows');
   }
   if (header['alg'] !== 'PS256') throw invalid('alg', 'must be PS256');
   const unencodedPayload = checkB64(header, expected.unencodedPayloadAccepted);

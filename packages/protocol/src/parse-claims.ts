@@ -9,6 +9,7 @@ import {
 import { RESOURCE_UPDATE, standardEventType } from './event-types.ts';
 import { SetError } from './set-errors.ts';
 import { isJsonObject, parseStrictJson, StrictJsonError } from './strict-json.ts';
+import { cutText, isLongerThan } from './text.ts';
 
 const ID_CHARS_MAX = 128;
 const URI_CHARS_MAX = 2048;
@@ -49,14 +50,15 @@ function readObject(payload: Uint8Array): Record<string, unknown> {
     const claims = parseStrictJson(payload);
     if (isJsonObject(claims)) return claims;
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new SetError('invalid_request', `The payload ${error.message}.`);
+    if (error instanceof StrictJsonError)
+      throw new SetError('invalid_request', `${error.path || 'The payload'} ${error.message}.`);
     throw error;
   }
   throw new SetError('invalid_request', 'The payload is not a JSON object.');
 }
 
 function parseContent(urn: string, content: unknown, events: Record<string, unknown>): EventContent {
-  const path = `events[${JSON.stringify(urn.slice(0, ID_CHARS_MAX))}]`;
+  const path = `events[${JSON.stringify(cutText(urn, ID_CHARS_MAX))}]`;
   if (!isJsonObject(content)) throw refused(path, 'must be an object');
   const rule = standardEventType(urn);
   if (rule === undefined) return content;
@@ -85,7 +87,7 @@ function checkSubject(subject: unknown, path: string): void {
 
 function text(holder: Record<string, unknown>, member: string, path: string, charsMax: number): string {
   const value = holder[member];
-  if (typeof value === 'string' && value !== '' && value.length <= charsMax) return value;
+  if (typeof value === 'string' && value !== '' && !isLongerThan(value, charsMax)) return value;
   throw refused(path, `must be a string of 1 to ${charsMax} characters`);
 }
 

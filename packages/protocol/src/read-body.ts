@@ -1,5 +1,5 @@
 import { ApiError } from './errors.ts';
-import type { Shaped } from './shape.ts';
+import type { Shaped, ShapeFault } from './shape.ts';
 import { parseStrictJson, StrictJsonError } from './strict-json.ts';
 
 /**
@@ -10,23 +10,24 @@ import { parseStrictJson, StrictJsonError } from './strict-json.ts';
  * @throws {ApiError} FieldMissing, FieldInvalid or ResourceInvalidFormat, naming the field (rules, section 7)
  */
 export function readBody<T>(body: Uint8Array, shape: (value: unknown) => Shaped<T>, fieldsBelow: string): T {
-  const shaped = shape(readJson(body));
+  const shaped = shape(readJson(body, fieldsBelow));
   if (shaped.ok) return shaped.value;
-  const { kind, path, why } = shaped.fault;
-  const detail = { message: `${path === '' ? 'The body' : path} ${why}.`, ...(path !== '' && { path }) };
-  if (kind === 'missing') throw new ApiError('FieldMissing', detail);
-  const isField = kind === 'invalid' && path !== '' && path.startsWith(fieldsBelow);
-  throw new ApiError(isField ? 'FieldInvalid' : 'ResourceInvalidFormat', detail);
+  throw bodyError(shaped.fault, fieldsBelow);
 }
 
-function readJson(body: Uint8Array): unknown {
+function bodyError({ kind, path, why }: ShapeFault, fieldsBelow: string): ApiError {
+  const detail = { message: `${path === '' ? 'The body' : path} ${why}.`, ...(path !== '' && { path }) };
+  if (kind === 'missing') return new ApiError('FieldMissing', detail);
+  const isField = kind === 'invalid' && path !== '' && path.startsWith(fieldsBelow);
+  return new ApiError(isField ? 'FieldInvalid' : 'ResourceInvalidFormat', detail);
+}
+
+function readJson(body: Uint8Array, fieldsBelow: string): unknown {
   try {
     return parseStrictJson(body);
   } catch (error) {
-    if (error instanceof StrictJsonError) {
-      throw new ApiError('ResourceInvalidFormat', { message: `The body ${error.message}.` });
-    }
-    throw error;
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw bodyError({ kind: 'invalid', path: error.path, why: error.message }, fieldsBelow);
   }
 }
 

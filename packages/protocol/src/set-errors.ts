@@ -1,3 +1,5 @@
+import { cutText } from './text.ts';
+
 /**
  * Error codes of Security Event Token delivery (RFC 8935 section 2.4, the IANA registry). A receiver answers with them,
  * and a poller reports them in `setErrs`.
@@ -23,7 +25,7 @@ export class SetError extends Error {
   readonly code: SetErrorCode;
 
   constructor(code: SetErrorCode, message: string, options?: ErrorOptions) {
-    super(message.slice(0, MESSAGE_CHARS_MAX), options);
+    super(cutText(message, MESSAGE_CHARS_MAX), options);
     this.code = code;
   }
 }

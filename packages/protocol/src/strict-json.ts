@@ -1,6 +1,22 @@
+import { cutText, fitText, textFault } from './text.ts';
+
 /** Why a text was not accepted as JSON. `message` is fit to be shown to whoever sent the text. */
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError';
+  /** The value that is not accepted, as in `Data.EventTypes[0]`; empty for the text as a whole. */
+  readonly path: string;
+
+  /** @param message to be read after the path, or after the name of the whole */
+  constructor(message: string, path = '') {
+    super(message);
+    this.path = path;
+  }
+}
+
+/** What {@link parseStrictJson} takes besides the bytes. */
+export interface StrictJsonOptions {
+  /** Accept texts that can be neither kept nor signed as they are. For what is only read and passed on. */
+  readonly acceptsUnfitTexts?: boolean;
 }
 
 /** Objects and arrays nested deeper than this are refused. */
@@ -11,13 +27,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Parses JSON as a security protocol must: UTF-8 only, no byte order mark, no duplicate member in any object, bounded
  * depth. `JSON.parse` keeps the last of two equal members where other parsers keep the first, so that two readers of
- * one signed text would see different claims (RFC 8259 section 4; rules of the standard, section 5).
+ * one signed text would see different claims (RFC 8259 section 4; rules of the standard, section 5). For the same reason
+ * no text may hold half of a surrogate pair or U+0000 (see {@link textFault}), the names of members included.
  *
  * Does not limit the size: the caller bounds the bytes before it reads them.
  *
  * @throws {StrictJsonError} when the text is refused
  */
-export function parseStrictJson(bytes: Uint8Array): unknown {
+export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }: StrictJsonOptions = {}): unknown {
   const text = decodeUtf8(bytes);
   if (text.startsWith('\uFEFF')) throw new StrictJsonError('must not start with a byte order mark');
   let value: unknown;
@@ -27,7 +44,30 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
     throw new StrictJsonError('is not JSON');
   }
   refuseDuplicateMembers(text);
+  // In UTF-8 only an escape can make such a text: most bodies are not walked.
+  if (!acceptsUnfitTexts && UNFIT_ESCAPE.test(text)) refuseUnfitTexts(value, '');
   return value;
+}
+
+const UNFIT_ESCAPE = /\\u(?:0000|[dD][89a-fA-F])/;
+const NAME_CHARS_MAX = 100;
+
+/** The depth is bounded by now. */
+function refuseUnfitTexts(value: unknown, path: string): void {
+  if (typeof value === 'string') {
+    const fault = textFault(value);
+    if (fault !== undefined) throw new StrictJsonError(fault, path);
+  } else if (Array.isArray(value)) {
+    for (const [at, item] of value.entries()) refuseUnfitTexts(item, `${path}[${at}]`);
+  } else if (isJsonObject(value)) {
+    for (const [name, member] of Object.entries(value)) {
+      const shown = fitText(cutText(name, NAME_CHARS_MAX));
+      const inside = path === '' ? shown : `${path}.${shown}`;
+      const fault = textFault(name);
+      if (fault !== undefined) throw new StrictJsonError(`has a name that ${fault}`, inside);
+      refuseUnfitTexts(member, inside);
+    }
+  }
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -79,7 +119,8 @@ function endOfString(text: string, start: number): number {
 function rememberMember(seen: Set<string> | undefined, literal: string): void {
   // Decoded, because "\u0061" and "a" are the same member.
   const name = String(JSON.parse(literal));
-  if (seen?.has(name)) throw new StrictJsonError(`has the member ${JSON.stringify(name.slice(0, 100))} twice`);
+  if (seen?.has(name))
+    throw new StrictJsonError(`has the member ${JSON.stringify(cutText(name, NAME_CHARS_MAX))} twice`);
   seen?.add(name);
 }
 

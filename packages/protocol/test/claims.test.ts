@@ -172,6 +172,9 @@ describe('the claims that are read', () => {
     test(`have a ${claim} of at most 128 characters`, () => {
       parseSetClaims(json(claims({ [claim]: 'x'.repeat(128) })));
       refuses(json(claims({ [claim]: 'x'.repeat(129) })), /128/);
+      // In code points, as they were counted when they were published.
+      parseSetClaims(json(claims({ [claim]: '\u{1f3e6}'.repeat(128) })));
+      refuses(json(claims({ [claim]: '\u{1f3e6}'.repeat(129) })), /128/);
     });
   }
 

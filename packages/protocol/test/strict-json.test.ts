@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isJsonObject, JSON_DEPTH_MAX, parseStrictJson, StrictJsonError } from '../src/index.ts';
+import { isJsonObject, JSON_DEPTH_MAX, parseStrictJson, StrictJsonError, textFault } from '../src/index.ts';
 import { BYTE_ORDER_MARK, concat, utf8 } from './support/bytes.ts';
 
 function refuses(bytes: Uint8Array, message?: RegExp): void {
@@ -121,7 +121,7 @@ describe('strict JSON refuses a duplicate member', () => {
     const wraps = fc.array(fc.constantFrom('array', 'object', 'sibling'), { maxLength: 12 });
     fc.assert(
       fc.property(
-        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'binary' }).filter((name) => textFault(name) === undefined),
         fc.json({ maxDepth: 3 }),
         mask,
         mask,
@@ -204,6 +204,32 @@ describe('strict JSON refuses', () => {
       parseStrictJson(nested(JSON_DEPTH_MAX));
       refuses(nested(JSON_DEPTH_MAX + 1), /nested deeper/);
       refuses(nested(200_000), /nested deeper/);
+    }
+  });
+
+  const UNFIT: readonly (readonly [string, string, RegExp])[] = [
+    ['{"id":"x\\ud800"}', 'id', /^holds half of a surrogate pair/],
+    ['{"id":"\\uDC00\\uD800"}', 'id', /^holds half of a surrogate pair/],
+    ['{"id":"\\uD83C\\uD83C\\uDFE6"}', 'id', /^holds half of a surrogate pair/],
+    ['{"a":[{},{"b":["x","\\udfff"]}]}', 'a[1].b[1]', /^holds half of a surrogate pair/],
+    ['[1,{"resource":{"id":"\\u0000"}}]', '[1].resource.id', /^holds the character U\+0000/],
+    ['{"a":{"x\\ud800":1}}', 'a.x\ufffd', /^has a name that holds half of a surrogate pair/],
+    ['{"\\u0000":1}', '\ufffd', /^has a name that holds the character U\+0000/],
+    ['"\\ud800"', '', /^holds half of a surrogate pair/],
+  ];
+  for (const [text, path, why] of UNFIT) {
+    test(`texts that cannot be kept, naming where they stand: ${text}`, () => {
+      assert.throws(
+        () => parseStrictJson(utf8(text)),
+        (error) => error instanceof StrictJsonError && error.path === path && why.test(error.message),
+      );
+      assert.deepEqual(parseStrictJson(utf8(text), { acceptsUnfitTexts: true }), JSON.parse(text));
+    });
+  }
+
+  test('but no escape that makes a whole character, or only looks like half of one', () => {
+    for (const text of ['"\\ud83c\\udfe6"', '"\\\\ud800"', '"\\\\u0000"', '"\\u0001"', '"\\ud7ff\\ue000"']) {
+      assert.equal(parseStrictJson(utf8(text)), JSON.parse(text));
     }
   });
 

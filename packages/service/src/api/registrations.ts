@@ -1,4 +1,4 @@
-import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules } from '@tidings/protocol';
+import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules, textFault } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { AuditOf, ChangeResult, Store, Tpp } from '../store/store.ts';
@@ -121,7 +121,8 @@ export async function replaceRegistration<Request>(
   await checkAddress(kind, request, context);
   const registration = keptOf(change.id, tpp, request, context);
   const audited = auditedChange('replaced', kind, registration, context);
-  checkChanged(kind, await kind.replace(context.store, registration, audited));
+  const result = isPossibleId(change.id) ? await kind.replace(context.store, registration, audited) : 'unknown';
+  checkChanged(kind, result);
   context.onChanged(tpp.clientId);
   return { status: 200, body: kind.write(registration, selfOf(registration, context)) };
 }
@@ -134,8 +135,14 @@ export async function deleteRegistration<Request>(
   context: RegistrationContext,
 ): Promise<void> {
   const of = { clientId: tpp.clientId, id, through: context.rules.apiVersion };
-  checkChanged(kind, await kind.remove(context.store, of, auditedChange('deleted', kind, of, context)));
+  const audited = auditedChange('deleted', kind, of, context);
+  checkChanged(kind, isPossibleId(id) ? await kind.remove(context.store, of, audited) : 'unknown');
   context.onChanged(tpp.clientId);
+}
+
+/** A database that cannot hold a text cannot be asked for it either. */
+function isPossibleId(id: string): boolean {
+  return textFault(id) === undefined;
 }
 
 /** The entry is kept with the change, in one transaction. */

@@ -198,7 +198,7 @@ export class OperatorClient {
   #parse(bytes: Uint8Array): unknown {
     if (bytes.length === 0) return undefined;
     try {
-      return parseStrictJson(bytes);
+      return parseStrictJson(bytes, { acceptsUnfitTexts: true });
     } catch (error) {
       if (error instanceof StrictJsonError) throw this.#strange('what it answers is no JSON');
       throw error;
@@ -233,7 +233,7 @@ function oneOf(header: string | string[] | undefined): string | undefined {
 /** What is in front of the service may refuse in words of its own. */
 function parseIfJson(bytes: Uint8Array): unknown {
   try {
-    return parseStrictJson(bytes);
+    return parseStrictJson(bytes, { acceptsUnfitTexts: true });
   } catch (error) {
     if (error instanceof StrictJsonError) return undefined;
     throw error;

@@ -54,7 +54,7 @@ export function sayRefused(url: string, status: number, bytes: Uint8Array): stri
 /** RFC 9457 section 3.1.4. */
 function detailOf(bytes: Uint8Array): string | undefined {
   try {
-    const body = parseStrictJson(bytes);
+    const body = parseStrictJson(bytes, { acceptsUnfitTexts: true });
     return isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
   } catch (error) {
     if (error instanceof StrictJsonError) return undefined;

@@ -68,7 +68,7 @@ function pause(clock: Clock, delayMs: number, abort: AbortSignal): Promise<void>
 }
 
 function print(id: string | undefined, data: string, isJson: boolean): void {
-  const activity: unknown = parseStrictJson(new TextEncoder().encode(data));
+  const activity: unknown = parseStrictJson(new TextEncoder().encode(data), { acceptsUnfitTexts: true });
   if (!isJsonObject(activity)) {
     throw new CliError(EXIT_FAILED, 'What it is told is no activity; use the "tidings" of the version of the service.');
   }

@@ -51,8 +51,9 @@ export function readJsonFile(file: string): unknown {
   try {
     return parseStrictJson(bytes);
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new StartUpError(`The configuration file ${file} ${error.message}.`);
-    throw error;
+    if (!(error instanceof StrictJsonError)) throw error;
+    const where = error.path === '' ? '' : `: the setting "${error.path}"`;
+    throw new StartUpError(`The configuration file ${file}${where} ${error.message}.`);
   }
 }
 

@@ -77,6 +77,10 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StoreError) {
     request.log.error({ err: error }, 'the store did not answer');
+    // Told to come later, a publisher would come for ever.
+    if (error.isLasting) {
+      return new Problem(500, 'The store cannot hold what was sent; the log of the service tells what it refused.');
+    }
     return new Problem(503, 'The store cannot be written now; nothing of this request was kept. Try again later.');
   }
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {

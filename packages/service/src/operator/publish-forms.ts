@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isJsonObject, shapeOf } from '@tidings/protocol';
+import { isJsonObject, shapeOf, textFault } from '@tidings/protocol';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { type HandedEvent, readCloudEvent } from './cloud-events.ts';
 import { Problem } from './problem.ts';
@@ -69,9 +69,13 @@ function readBinary(headers: IncomingHttpHeaders, data: unknown): HandedEvent {
 
 /** HTTP binding, section 3.1.3.2: percent-encoded UTF-8. */
 function decodeHeader(header: string, text: string): string {
+  let decoded: string;
   try {
-    return decodeURIComponent(text);
+    decoded = decodeURIComponent(text);
   } catch {
     throw fieldProblem(header, 'must be percent-encoded UTF-8, as CloudEvents has it');
   }
+  const fault = textFault(decoded);
+  if (fault !== undefined) throw fieldProblem(header, fault);
+  return decoded;
 }

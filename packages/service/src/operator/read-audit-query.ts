@@ -1,3 +1,4 @@
+import { isLongerThan } from '@tidings/protocol';
 import type { AuditFilter } from '../store/store.ts';
 import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
 import { fieldProblem } from './read-body.ts';
@@ -34,7 +35,7 @@ export function readAuditQuery(query: Readonly<Record<string, unknown>>): AuditQ
 function readText(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') throw fieldProblem(name, 'must be given once');
-  if (value === '' || value.length > TEXT_CHARS_MAX) {
+  if (value === '' || isLongerThan(value, TEXT_CHARS_MAX)) {
     throw fieldProblem(name, `must have 1 to ${TEXT_CHARS_MAX} characters`);
   }
   return value;

@@ -1,4 +1,4 @@
-import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { fitText, parseStrictJson, type Shaped, StrictJsonError, textFault } from '@tidings/protocol';
 import { Problem } from './problem.ts';
 
 /** Reads a JSON body. @throws {Problem} 400 */
@@ -6,7 +6,7 @@ export function readJson(body: unknown): unknown {
   try {
     return parseStrictJson(body instanceof Uint8Array ? body : new Uint8Array());
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new Problem(400, `The body ${error.message}.`);
+    if (error instanceof StrictJsonError) throw fieldProblem(error.path, error.message);
     throw error;
   }
 }
@@ -22,6 +22,15 @@ export function shapedValue<T>(shaped: Shaped<T>, at = ''): T {
   const { path, why, kind } = shaped.fault;
   const remedy = kind === 'unexpected' ? 'is not a field here; take it out' : why;
   throw fieldProblem(joinPath(at, path), remedy);
+}
+
+/** Refuses parameters of path and query that the store could not look for. @throws {Problem} 400 that names the first */
+export function refuseUnfitParameters(parameters: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    const fault = [value].flat().map((each) => (typeof each === 'string' ? textFault(each) : undefined));
+    const why = textFault(name) ?? fault.find((each) => each !== undefined);
+    if (why !== undefined) throw fieldProblem(fitText(name), why);
+  }
 }
 
 /** A 400 that names a field. */

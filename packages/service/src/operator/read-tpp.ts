@@ -1,4 +1,11 @@
-import { importSigningKeys, isJsonObject, JwksError, sameDistinguishedName, shapeOf } from '@tidings/protocol';
+import {
+  importSigningKeys,
+  isJsonObject,
+  isLongerThan,
+  JwksError,
+  sameDistinguishedName,
+  shapeOf,
+} from '@tidings/protocol';
 import type { Tpp } from '../store/store.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { checkRetry, type RetrySettings } from './read-retry.ts';
@@ -107,7 +114,7 @@ function checkUrl(jwksUrl: string): void {
 }
 
 async function checkKeys(jwks: { readonly keys: readonly unknown[] }): Promise<void> {
-  if (JSON.stringify(jwks).length > JWKS_CHARS_MAX) {
+  if (isLongerThan(JSON.stringify(jwks), JWKS_CHARS_MAX)) {
     throw fieldProblem(
       'jwks',
       `is longer than ${JWKS_CHARS_MAX} characters; leave out what is no key, or give jwksUrl`,

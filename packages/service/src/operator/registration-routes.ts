@@ -1,4 +1,10 @@
-import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
+import {
+  API_VERSIONS,
+  type EventTypeCatalogue,
+  type EventTypeRule,
+  filterEventTypes,
+  isLongerThan,
+} from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { eventTypesOf } from '../notify/fan-out.ts';
 import type { RegistrationsOfTpp, StoredCallbackUrl, StoredSubscription } from '../store/store.ts';
@@ -69,9 +75,12 @@ async function list(query: Query, { store, catalogue }: OperatorOptions): Promis
   }
 }
 
+const TEXT_CHARS_MAX = 256;
+
 function textOf(name: string, value: unknown): string | undefined {
-  if (value === undefined || (typeof value === 'string' && value.length > 0 && value.length <= 256)) return value;
-  throw fieldProblem(name, 'must be given once, and not be empty');
+  if (value === undefined) return value;
+  if (typeof value === 'string' && value !== '' && !isLongerThan(value, TEXT_CHARS_MAX)) return value;
+  throw fieldProblem(name, `must be given once, and have 1 to ${TEXT_CHARS_MAX} characters`);
 }
 
 function oneOf(name: string, value: unknown, known: readonly string[]): string | undefined {

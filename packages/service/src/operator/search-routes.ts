@@ -1,4 +1,4 @@
-import type { EventTypeCatalogue } from '@tidings/protocol';
+import { type EventTypeCatalogue, isLongerThan } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { FoundNotification, SearchFilter } from '../store/store.ts';
@@ -104,7 +104,7 @@ function readFilter(query: WithQuery['Querystring'], catalogue: EventTypeCatalog
 function readText(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string') throw fieldProblem(name, 'must be given once');
-  if (value.length < 1 || value.length > TEXT_LENGTH_MAX) {
+  if (value === '' || isLongerThan(value, TEXT_LENGTH_MAX)) {
     throw fieldProblem(name, `must have 1 to ${TEXT_LENGTH_MAX} characters`);
   }
   return value;

@@ -15,6 +15,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
 import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
+import { refuseUnfitParameters } from './read-body.ts';
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
@@ -41,6 +42,10 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   });
   const credentials = { tokens: options.tokens, oidc: options.identityProvider };
   guardRoutes(app, operatorDocument('/'), ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  app.addHook('preHandler', async ({ params, query, is404 }) => {
+    if (!is404)
+      refuseUnfitParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));
+  });
   app.setErrorHandler((error, request, reply) => {
     sendProblem(error, request, reply);
   });

@@ -299,7 +299,17 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   close(): Promise<void>;
 }
 
-/** The store cannot do its work now: full, locked, broken. Nothing of the operation was kept. */
+/** The store cannot do its work: full, locked, broken. Nothing of the operation was kept. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
+  /** True: it cannot hold what it was given, so that the same operation fails at every repetition. */
+  readonly isLasting: boolean;
+
+  constructor(
+    message: string,
+    { isLasting = false, ...options }: ErrorOptions & { readonly isLasting?: boolean } = {},
+  ) {
+    super(message, options);
+    this.isLasting = isLasting;
+  }
 }

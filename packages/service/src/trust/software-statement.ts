@@ -1,4 +1,4 @@
-import { importSigningKeys } from '@tidings/protocol';
+import { importSigningKeys, isLongerThan } from '@tidings/protocol';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { isHttpsUrl } from './https-client.ts';
@@ -126,7 +126,7 @@ function readId(claims: JWTPayload, claim: string): string {
 
 function readName(claims: JWTPayload, claim: string): string | undefined {
   const value = claims[claim];
-  if (value === undefined || (typeof value === 'string' && value.length <= NAME_CHARS_MAX)) return value;
+  if (value === undefined || (typeof value === 'string' && !isLongerThan(value, NAME_CHARS_MAX))) return value;
   throw refusal(claim, `must be a text of at most ${NAME_CHARS_MAX} characters`);
 }
 
@@ -140,7 +140,7 @@ function readRoles(claims: JWTPayload, claim: string): readonly string[] {
 function readUrl(claims: JWTPayload, claim: string): string | undefined {
   const value = claims[claim];
   if (value === undefined) return undefined;
-  if (typeof value === 'string' && value.length <= URL_CHARS_MAX && isHttpsUrl(value)) return value;
+  if (typeof value === 'string' && !isLongerThan(value, URL_CHARS_MAX) && isHttpsUrl(value)) return value;
   throw refusal(claim, `must be an https URL of at most ${URL_CHARS_MAX} characters`);
 }
 

@@ -15,10 +15,10 @@ const TOKENS = [
   { name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0', role: 'administrator' },
 ] as const;
 
-const refuse = () => Promise.reject(new StoreError('database or disk is full: SELECT secret FROM sqlite'));
-
 /** An operator API whose store refuses all, or all but counting. */
-function apiOn(isCounting: boolean) {
+function apiOn(isCounting: boolean, isLasting = false) {
+  const refuse = () =>
+    Promise.reject(new StoreError('database or disk is full: SELECT secret FROM sqlite', { isLasting }));
   const counts = () => (isCounting ? Promise.resolve({ awaiting: 0, unresponsive: 0 }) : refuse());
   const store = new Proxy({} as Store, { get: (_store, name) => (name === 'counts' ? counts : refuse) });
   const publishing = { requestsMax: 1, diskFreeBytesMin: 0 };
@@ -67,3 +67,12 @@ for (const [method, url, payload] of [
     }
   });
 }
+
+test('what the store can never hold is answered 500 without Retry-After, so that no publisher repeats it for ever', async () => {
+  const app = apiOn(true, true);
+  const headers = { authorization: 'Bearer token' };
+  const answer = await app.inject({ method: 'POST', url: '/operator/v1/events', headers, payload: EVENT });
+  assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [500, undefined]);
+  assert.doesNotMatch(answer.body, /SELECT|sqlite|disk is full/);
+  await app.close();
+});

@@ -109,3 +109,21 @@ test('a database that is closed refuses with a StoreError', async () => {
   await other.close();
   await assert.rejects(other.read('SELECT 1'), StoreError);
 });
+
+test('an error about the data itself is lasting; one that another row, or later, would not meet is not', async () => {
+  const failing = (sql: string, values: readonly (string | number)[]) =>
+    database.read(sql, values).then(
+      () => assert.fail('it was taken'),
+      (error: unknown) => error,
+    );
+  for (const [sql, values, isLasting] of [
+    ['SELECT $1::text', ['x\0'], true],
+    ['SELECT $1::int', ['x'], true],
+    ['INSERT INTO counter VALUES ($1::int, 0) RETURNING id', [1], false],
+    ['SELECT * FROM nowhere WHERE $1::int = 1', [1], false],
+  ] as const) {
+    const error = await failing(sql, values);
+    assert.ok(error instanceof StoreError, sql);
+    assert.equal(error.isLasting, isLasting, `${sql}: ${error.message}`);
+  }
+});

@@ -19,7 +19,8 @@ export interface BankAnswer {
 /** Reads the body of an answer as JSON; its shape is not checked. @throws {BankError} untrusted */
 export function readJson(answer: BankAnswer): unknown {
   try {
-    return parseStrictJson(answer.body);
+    // A text in a resource may be cut at any place; one bad SET must not take the others with it.
+    return parseStrictJson(answer.body, { acceptsUnfitTexts: true });
   } catch (error) {
     if (error instanceof StrictJsonError) throw untrusted(answer, error.message);
     throw error;

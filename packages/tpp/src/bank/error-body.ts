@@ -1,4 +1,4 @@
-import { isJsonObject, parseStrictJson } from '@tidings/protocol';
+import { cutText, fitText, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import type { BankErrorDetail } from './bank-error.ts';
 
 const DETAILS_MAX = 20;
@@ -18,7 +18,7 @@ export function readErrorBody(body: Uint8Array): readonly BankErrorDetail[] {
 
 function parseOrUndefined(body: Uint8Array): unknown {
   try {
-    return parseStrictJson(body);
+    return parseStrictJson(body, { acceptsUnfitTexts: true });
   } catch {
     return undefined;
   }
@@ -42,5 +42,5 @@ function detailOf(entry: Record<string, unknown>, codeMember: 'ErrorCode' | 'Cod
 
 function textOf(entry: Record<string, unknown>, member: string): string | undefined {
   const value = entry[member];
-  return typeof value === 'string' ? value.slice(0, TEXT_CHARS_MAX) : undefined;
+  return typeof value === 'string' ? fitText(cutText(value, TEXT_CHARS_MAX)) : undefined;
 }

@@ -34,7 +34,7 @@ export interface Registrations<Wanted, Held> {
   ensure(wanted: Wanted): Promise<{ readonly held: Held; readonly did: Ensured }>;
 }
 
-const ID = /^(?!\.{1,2}$).{1,40}$/s;
+const ID = /^(?!\.{1,2}$).{1,40}$/su;
 const CONFLICT = 409;
 // Of a registration that is gone (rules, section 7): v4.0 and v3.1.
 const NOT_FOUND_CODES: readonly string[] = ['U011', 'UK.OBIE.Resource.NotFound'];

@@ -56,7 +56,7 @@ const failed = (check: Check['check'], detail: string): Check => ({ check, outco
 
 function readJwks(text: string): unknown {
   try {
-    return parseStrictJson(new TextEncoder().encode(text));
+    return parseStrictJson(new TextEncoder().encode(text), { acceptsUnfitTexts: true });
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     throw new CliError(EXIT_CONFIGURATION, `The file named by --jwks ${error.message}.`);
@@ -66,7 +66,7 @@ function readJwks(text: string): unknown {
 /** @returns the evidence, or why it is none */
 function readEvidence(text: string): Evidence | string {
   try {
-    const shaped = shapeEvidence(parseStrictJson(new TextEncoder().encode(text)));
+    const shaped = shapeEvidence(parseStrictJson(new TextEncoder().encode(text), { acceptsUnfitTexts: true }));
     if (shaped.ok) return shaped.value;
     return `${shaped.fault.path || 'the file'} ${shaped.fault.why}`;
   } catch (error) {

@@ -32,8 +32,9 @@ const DERIVED_HEX_CHARACTERS = 40;
 
 /** Reads a line as far as it must be known to be sent: the service checks the rest. */
 export function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | BadLine {
-  const value = parse(line.bytes);
-  if (typeof value === 'string') return { ...line, kind: 'bad', why: `The line ${value}.` };
+  const parsed = parse(line);
+  if ('bad' in parsed) return parsed.bad;
+  const { value } = parsed;
   const kind = Object.hasOwn(value, 'specversion') ? 'cloud-event' : 'event';
   // A CloudEvent whose id is null has none.
   if (value['id'] !== undefined && value['id'] !== null) {
@@ -53,14 +54,18 @@ function derivedId({ number, bytes }: RawLine): string {
   return `line-${number}-${hex.slice(0, DERIVED_HEX_CHARACTERS)}`;
 }
 
-/** @returns what is wrong, when it is no object */
-function parse(bytes: Uint8Array): Record<string, unknown> | string {
+function parse(line: RawLine): { readonly value: Record<string, unknown> } | { readonly bad: BadLine } {
+  const bad = (why: string, field?: string) => {
+    return { bad: { ...line, kind: 'bad', why, ...(field !== undefined && { field }) } } as const;
+  };
   try {
-    const value = parseStrictJson(bytes);
-    return isJsonObject(value) ? value : 'must be one event, which is a JSON object; write one event a line';
+    const value = parseStrictJson(line.bytes);
+    if (isJsonObject(value)) return { value };
+    return bad('The line must be one event, which is a JSON object; write one event a line.');
   } catch (error) {
-    if (error instanceof StrictJsonError) return `${error.message}; write one event a line`;
-    throw error;
+    if (!(error instanceof StrictJsonError)) throw error;
+    const { path, message } = error;
+    return path === '' ? bad(`The line ${message}; write one event a line.`) : bad(`${path} ${message}.`, path);
   }
 }
 

@@ -19,7 +19,7 @@ const REPEATED: readonly (string | undefined)[] = [
 export function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message || (systemErrorCode(error) ?? error.name) : String(error);
-  return new StoreError(message, { cause: error });
+  return new StoreError(message, { cause: error, isLasting: OF_DATA.test(systemErrorCode(error) ?? '') });
 }
 
 /** SQLSTATE, or the code of the system; undefined where there is none. */
@@ -32,7 +32,9 @@ export function isWorthRepeating(error: unknown): boolean {
   return REPEATED.includes(codeOf(error));
 }
 
-// Data that the tables cannot hold, constraints, limits of a row.
+// Data that the tables cannot hold; unlike a constraint, no other row can make the difference.
+const OF_DATA = /^(?:22|54)/;
+// The same, constraints, limits of a row.
 const OF_CONTENT = /^(?:22|23|54)/;
 
 /** It is what was to be written that the database refused: something else would be taken. */
