@@ -18,6 +18,7 @@ export interface BenchBank {
   readonly folder: string;
   readonly servicePid: number;
   readonly operatorUrl: string;
+  readonly apiUrl: string;
   readonly operatorToken: string;
   /** Publishes one event each, in batches of at most 1,000. */
   publish(clientIds: readonly string[]): Promise<void>;
@@ -136,6 +137,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     endService: async () => void (await service.terminate()),
     servicePid: service.pid,
     operatorUrl: service.operatorUrl,
+    apiUrl: service.apiUrl,
     publish: async (owners) => {
       for (let at = 0; at < owners.length; at += BATCH) {
         await operate('POST', 'events', owners.slice(at, at + BATCH).map(makeEvent));

@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BenchBank, startBank } from './bank.ts';
+import { type BenchBank, type BenchTpp, startBank } from './bank.ts';
 import type { StoreKind } from './bench-store.ts';
 import { machineNowMs } from './clock.ts';
 import { cpuMsOf, mainThreadCpuMsOf, peakRssBytesOf } from './processes.ts';
@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly profileFolder: string | undefined;
   /** How long the signing limit is measured, each time. */
   readonly signingLimitSeconds?: number;
+  /** TPPs besides, which have no callback URL and to which the publisher publishes nothing. Default: none. */
+  readonly pollers?: number;
   readonly say: Say;
 }
 
@@ -37,6 +39,7 @@ export interface CpuMs {
 /** The bank under load: service, receiver and publisher, each a process, and everybody registered. */
 export interface Rig {
   readonly bank: BenchBank;
+  readonly pollers: readonly BenchTpp[];
   readonly receiver: Receiver;
   readonly publisher: Publisher;
   cpuMs(): CpuMs;
@@ -51,12 +54,12 @@ const SIGNING_LIMIT_SECONDS = 3;
 
 /** Starts all of it, with one event subscription and one callback URL for each of 50 TPPs. */
 export async function startRig(options: BenchOptions): Promise<Rig> {
-  const { store, logLevel, profileFolder } = options;
+  const { store, logLevel, profileFolder, pollers = 0 } = options;
   const nodeArguments = (name: string) =>
     profileFolder === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
-  const bank = await startBank(TPPS, { store, logLevel, nodeArguments: nodeArguments('service') });
+  const bank = await startBank(TPPS + pollers, { store, logLevel, nodeArguments: nodeArguments('service') });
   try {
     return await completeRig(bank, nodeArguments);
   } catch (error) {
@@ -75,14 +78,14 @@ async function completeRig(bank: BenchBank, nodeArguments: (name: string) => str
       url: bank.operatorUrl,
       token: bank.operatorToken,
       caPem: bank.pki.root.certificatePem,
-      clientIds: bank.tpps.map(({ clientId }) => clientId),
+      clientIds: bank.tpps.slice(0, TPPS).map(({ clientId }) => clientId),
     },
     nodeArguments('publisher'),
   );
   receiver.onProgress((answered) => publisher.delivered(answered));
   await subscribeAll(bank, receiver.callbackUrls);
   return {
-    ...{ bank, receiver, publisher },
+    ...{ bank, receiver, publisher, pollers: bank.tpps.slice(TPPS) },
     cpuMs: () => ({
       atMs: machineNowMs(),
       service: cpuMsOf(bank.servicePid),

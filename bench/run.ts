@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { BACKLOG_SIZES, benchBacklog } from './backlog.ts';
 import type { StoreKind } from './bench-store.ts';
+import { benchBurst } from './burst.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLatency } from './latency.ts';
 import { benchOperator, OPERATOR_NOTIFICATIONS, operatorText } from './operator.ts';
@@ -10,7 +11,7 @@ import { asJson, asText, isSound, type Report } from './report.ts';
 import type { BenchOptions } from './rig.ts';
 import { benchThroughput } from './throughput.ts';
 
-const USAGE = `npm run bench -- throughput|latency|isolation|backlog [--store sqlite|postgres] [--seconds S] [--json]
+const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
 
@@ -21,6 +22,7 @@ machine's own signing limit, measured before and after.
 throughput  as fast as the service accepts, 20 s
 latency     evenly paced at half of that, 20 s: publish to 202
 isolation   evenly paced at a quarter of that, in turn with none and with 5 TPPs that never answer, 40 s in all
+burst       evenly paced at a quarter of that, with and without 600 polls of another TPP at once
 backlog     the same number of deliveries from 10,000 and from 1,000,000 awaiting. Minutes long
 polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000 awaiting notifications, and
             replace their registrations with full signature work. Minutes long: a million events are published
@@ -30,7 +32,7 @@ operator    every kind of search and the other lists of the operator API, 200 ti
 
 --store       sqlite (the default) or postgres, which starts a server of its own
 --seconds     how long is measured
---rate        notifications a second, for latency and isolation; left out, throughput is measured first
+--rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first
 --batch       events in a publish, for throughput: 100
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
@@ -100,6 +102,7 @@ const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => P
   },
   latency: (common, flags) => benchLatency({ ...common, perSecond: positive(flags, 'rate') }),
   isolation: (common, flags) => benchIsolation({ ...common, perSecond: positive(flags, 'rate') }),
+  burst: (common, flags) => benchBurst({ ...common, perSecond: positive(flags, 'rate') }),
   backlog: (common, flags) => benchBacklog({ ...common, sizes: sizesOf(flags) ?? BACKLOG_SIZES }),
 };
 

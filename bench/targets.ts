@@ -36,6 +36,10 @@ export const ISOLATION: Target = {
   ...{ measure: "isolation: 5 of 50 TPPs hang, the healthy ones' p99 against none hanging" },
   ...{ reach: 1.5, beyond: 1.2, wants: 'at most' },
 };
+export const BURST: Target = {
+  ...{ measure: "burst: 600 polls of one TPP at once, the others' deliveries: p99 against no burst" },
+  ...{ reach: 1.5, beyond: 1.2, wants: 'at most' },
+};
 export const BACKLOG: Target = {
   ...{ measure: 'backlog: claiming with 1,000,000 awaiting against 10,000' },
   ...{ reach: 1.5, beyond: 1.1, wants: 'at most' },

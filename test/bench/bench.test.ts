@@ -43,7 +43,7 @@ test('npm run bench says how it is used', async () => {
     runBench('latency', '--store', 'ram'),
   ]);
   assert.equal(help.code, 0);
-  assert.match(help.stdout, /^npm run bench -- throughput\|latency\|isolation\|backlog /);
+  assert.match(help.stdout, /^npm run bench -- throughput\|latency\|isolation\|burst\|backlog /);
   assert.equal(none.code, 2);
   assert.match(none.stderr, /name one bench\n\nnpm run bench -- /);
   assert.equal(wrong.code, 2);
