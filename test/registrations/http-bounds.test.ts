@@ -9,6 +9,9 @@ import { withBank } from '../support/tpp-with-bank.ts';
 
 // What is slow, too large, or no HTTP: bounded and harmless. And what is not the caller's fault.
 
+// Of pino.
+const INFO_LEVEL = 30;
+const ERROR_LEVEL = 50;
 const REQUEST_TIMEOUT_MS = 400;
 const bank = await startBank({ clients: ['tpp-a'], settings: { api: { requestTimeoutMs: REQUEST_TIMEOUT_MS } } });
 const tpp = await makeParty(bank, 'tpp-a');
@@ -95,6 +98,24 @@ describe('what is not the caller’s fault', () => {
         assert.deepEqual(errorOf(await party.call('GET', version, 'event-subscriptions')), unexpected(version));
         assert.deepEqual(errorOf(await party.call('POST', version, 'events', { body: '{}' })), unexpected(version));
       }
+    });
+  });
+
+  test('an answer of 500 is logged as an error, which alerts look for, and a refusal is not', async () => {
+    const settings = { accessTokens: { jwksUrl: 'https://localhost:1/jwks' } };
+    await withBank({ settings }, async (party, at) => {
+      assert.equal((await party.call('GET', 'v4.0', 'event-subscriptions')).status, 500);
+      assert.equal((await party.call('GET', 'v4.0', 'unknown')).status, 404);
+      const lines = at
+        .log()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const levels = lines.filter(({ msg }) => msg === 'answered').map(({ status, level }) => ({ status, level }));
+      assert.deepEqual(levels, [
+        { status: 500, level: ERROR_LEVEL },
+        { status: 404, level: INFO_LEVEL },
+      ]);
     });
   });
 

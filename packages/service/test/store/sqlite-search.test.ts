@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
+import { indexFor } from '../../src/store/sqlite/search.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { SearchFilter, Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll } from '../support/bank-events.ts';
@@ -59,6 +60,29 @@ test('what is in the indexes and the newest, which are not, are found as one, in
   store = openSqliteStore({ file });
   for (const filter of FILTERS) assert.deepEqual(await jtisFound(store, filter), expected, JSON.stringify(filter));
 });
+
+// What narrows a search most goes first, whatever else it names: the page of a large store depends on it.
+for (const [filter, index] of [
+  [{ jti: 'j', eventId: 'e', transactionId: 't', resourceId: 'r', clientId: 'a', state: 'failed' }, 'jti'],
+  [{ eventId: 'e', transactionId: 't', resourceId: 'r', clientId: 'a', state: 'failed' }, 'eventId'],
+  [{ transactionId: 't', resourceId: 'r', clientId: 'a', state: 'failed' }, 'txn'],
+  [{ resourceId: 'r', clientId: 'a', state: 'failed' }, 'resource'],
+  [{ clientId: 'a', state: 'failed', eventType: RESOURCE_UPDATE }, 'failedOfClient'],
+  [{ state: 'failed', eventType: RESOURCE_UPDATE }, 'failed'],
+  [{ clientId: 'a', state: 'withdrawn' }, 'endedOfClient'],
+  [{ clientId: 'a', state: 'expired' }, 'endedOfClient'],
+  [{ state: 'withdrawn', eventType: RESOURCE_UPDATE }, 'ended'],
+  [{ state: 'expired' }, 'ended'],
+  [{ clientId: 'a', state: 'awaiting' }, 'awaitingOfClient'],
+  [{ state: 'awaiting' }, 'awaitingOfClient'],
+  [{ clientId: 'a', state: 'acknowledged', eventType: RESOURCE_UPDATE }, 'client'],
+  [{ state: 'acknowledged', eventType: RESOURCE_UPDATE }, 'types'],
+  [{}, 'types'],
+] as const satisfies readonly (readonly [SearchFilter, string])[]) {
+  test(`a search for ${Object.keys(filter).join(', ') || 'everything'} comes by the index ${index}`, () => {
+    assert.equal(indexFor(filter), index);
+  });
+}
 
 test('what is dropped leaves the indexes with it', async (t) => {
   const file = fileFor(t);

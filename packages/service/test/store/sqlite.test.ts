@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
@@ -44,6 +44,33 @@ function fileFor(t: TestContext, name = 'tidings.db'): string {
   t.after(() => folder.remove());
   return join(folder.path, name);
 }
+
+const OWN_DESCRIPTORS = '/proc/self/fd';
+
+/** The files below a folder that this process has open. */
+function openBelow(folder: string): string[] {
+  const linkOf = (descriptor: string) => {
+    try {
+      return readlinkSync(join(OWN_DESCRIPTORS, descriptor));
+    } catch {
+      // That of reading the list itself is gone by now.
+      return '';
+    }
+  };
+  return readdirSync(OWN_DESCRIPTORS)
+    .map(linkOf)
+    .filter((file) => file.startsWith(folder));
+}
+
+test('a store that was closed leaves none of its files open', { skip: !existsSync(OWN_DESCRIPTORS) }, async (t) => {
+  const file = fileFor(t);
+  const store = openSqliteStore({ file });
+  await register(store, ['a']);
+  await publish(store, 'a', ['e-1']);
+  assert.ok(openBelow(file).length > 1, 'the database and its log are open');
+  await store.close();
+  assert.deepEqual(openBelow(file), []);
+});
 
 function openAt(t: TestContext, file: string): Store {
   const store = openSqliteStore({ file });
