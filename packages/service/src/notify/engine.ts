@@ -138,7 +138,7 @@ export class Engine {
   accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
     this.#promised -= offer.limit;
     this.#take(claimed, offer.askedAtMs);
-    for (const clientId of left) this.#lanes.noteLeft(clientId, true);
+    for (const clientId of left) this.#lanes.noteBacklog(clientId);
     this.#lookAtTrial();
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
   }
@@ -188,6 +188,7 @@ export class Engine {
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
     const asked = new Map<string, number>();
+    const notesBefore = this.#lanes.backlogNotes;
     const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
       nowMs: clock.nowMs(),
@@ -197,7 +198,7 @@ export class Engine {
         const room = this.#lanes.roomFor(target);
         asked.set(target.clientId, room);
         // Now, because the pause of a breaker that leaves no room may have ended by the time the answer comes.
-        if (room === 0) this.#lanes.noteLeft(target.clientId, true);
+        if (room === 0) this.#lanes.noteBacklog(target.clientId);
         if (room === 0) this.#lookAtTrial();
         if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
         return room;
@@ -205,15 +206,18 @@ export class Engine {
     });
     this.#isFull = claim.claimed.length >= limit;
     if (claim.takenOver > 0) observer?.happened({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
-    this.#noteLeft(asked, claim);
+    this.#noteBacklogs(asked, claim, notesBefore);
     this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;
   }
 
-  #noteLeft(asked: ReadonlyMap<string, number>, { claimed }: Claim): void {
+  #noteBacklogs(asked: ReadonlyMap<string, number>, { claimed }: Claim, notesBefore: number): void {
     const counts = new Map<string, number>();
     for (const { clientId } of claimed) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
-    for (const [clientId, room] of asked) this.#lanes.noteLeft(clientId, (counts.get(clientId) ?? 0) >= room);
+    for (const [clientId, room] of asked) {
+      if ((counts.get(clientId) ?? 0) >= room) this.#lanes.noteBacklog(clientId);
+      else this.#lanes.noteNoBacklog(clientId, notesBefore);
+    }
   }
 
   /** @param askedAtMs when the store was asked, by the monotonic clock: their leases began then, however late they come */
@@ -326,7 +330,7 @@ export class Engine {
     this.#work(store.release(claimed, clock.nowMs()), () => {
       if (!this.#isStopping) this.#alarm.in(HANDED_BACK_LOOK_MS);
     });
-    for (const { clientId } of claimed) this.#lanes.noteLeft(clientId, true);
+    for (const { clientId } of claimed) this.#lanes.noteBacklog(clientId);
   }
 
   /** Never rejects, so that nothing of it can end the process. */

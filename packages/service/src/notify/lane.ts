@@ -31,8 +31,10 @@ export interface Lane {
    * TPP which does not answer holds little.
    */
   credit: number;
-  /** More may be due in the store than there was room for. */
-  mayHaveMore: boolean;
+  /** More may be due in the store than there was capacity for. */
+  hasBacklog: boolean;
+  /** Which of all notes of a backlog was the last one about this TPP; 0: none was. */
+  backlogNote: number;
   readonly breaker: Breaker;
 }
 

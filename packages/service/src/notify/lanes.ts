@@ -43,6 +43,7 @@ export class Lanes {
   #queued = 0;
   #posting = 0;
   #recording = 0;
+  #backlogNotes = 0;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -73,30 +74,51 @@ export class Lanes {
 
   /** As {@link roomFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
   roomToHandOver(target: Target): number {
-    const mayHaveMore = this.#lanes.get(target.clientId)?.mayHaveMore === true;
-    return mayHaveMore || this.isRampingUp(target) ? 0 : this.roomFor(target);
+    const hasBacklog = this.#lanes.get(target.clientId)?.hasBacklog === true;
+    return hasBacklog || this.isRampingUp(target) ? 0 : this.roomFor(target);
   }
 
   isRampingUp(target: Target): boolean {
     return isRampingUp(target, this.#options.unresponsive, this.#options.clock.nowMs());
   }
 
-  /** Remembers whether a claim or a hand-over left something for want of room. */
-  noteLeft(clientId: string, isLeft: boolean): void {
-    this.#laneOf(clientId).mayHaveMore = isLeft;
+  /** How often a backlog was noted, of whichever TPP: to be read before a claim, for {@link noteNoBacklog}. */
+  get backlogNotes(): number {
+    return this.#backlogNotes;
   }
 
-  /** True when a lane that left something in the store can take a good deal of it now. */
+  /** A claim or a hand-over left something of a TPP in the store for want of capacity. */
+  noteBacklog(clientId: string): void {
+    this.#noteBacklog(this.#laneOf(clientId));
+  }
+
+  /**
+   * A claim took all there was of a TPP. It says nothing of what was left meanwhile, so a backlog that was noted since
+   * the claim was asked for stays.
+   *
+   * @param notesBefore {@link backlogNotes} when the claim was asked for
+   */
+  noteNoBacklog(clientId: string, notesBefore: number): void {
+    const lane = this.#laneOf(clientId);
+    if (lane.backlogNote <= notesBefore) lane.hasBacklog = false;
+  }
+
+  /**
+   * True when a lane with a backlog can take a good deal of it now, or has nothing else: then nothing of its own would end
+   * that asks again.
+   */
   wantsMore(clientId: string): boolean {
     const lane = this.#lanes.get(clientId);
-    return lane?.mayHaveMore === true && this.#roomIn(lane) * 2 >= lane.credit;
+    if (lane?.hasBacklog !== true) return false;
+    const capacity = this.#roomIn(lane);
+    return capacity * 2 >= lane.credit || (capacity > 0 && claimedIn(lane) === 0);
   }
 
   /** When the pause of a breaker ends behind which something may be waiting, by the monotonic clock. */
   nextTrialAtMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { breaker, mayHaveMore } of this.#lanes.values()) {
-      const atMs = mayHaveMore ? breaker.pauseEndsAtMs : undefined;
+    for (const { breaker, hasBacklog } of this.#lanes.values()) {
+      const atMs = hasBacklog ? breaker.pauseEndsAtMs : undefined;
       if (atMs !== undefined && atMs > this.#nowMs()) earliest = Math.min(atMs, earliest ?? atMs);
     }
     return earliest;
@@ -118,7 +140,7 @@ export class Lanes {
     for (const notification of claimed) {
       const lane = this.#laneOf(notification.clientId);
       if (this.space === 0 || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
-        lane.mayHaveMore = true;
+        this.#noteBacklog(lane);
         tooMuch.push(notification);
         continue;
       }
@@ -208,7 +230,7 @@ export class Lanes {
     this.#queued -= lane.queue.length;
     lane.run += 1;
     const evicted = lane.queue.splice(0).map(({ claimed }) => claimed);
-    if (evicted.length > 0) lane.mayHaveMore = true;
+    if (evicted.length > 0) this.#noteBacklog(lane);
     this.#forgetIdle(lane);
     return evicted;
   }
@@ -227,6 +249,11 @@ export class Lanes {
     return Math.max(Math.min(lane.credit, allowed) - claimedIn(lane), 0);
   }
 
+  #noteBacklog(lane: Lane): void {
+    this.#backlogNotes += 1;
+    Object.assign(lane, { hasBacklog: true, backlogNote: this.#backlogNotes });
+  }
+
   #mayBegin(lane: Lane): boolean {
     const { concurrencyMax } = this.#options;
     return this.#posting < (lane.posting === 0 ? concurrencyMax : concurrencyMax * SHARED_PART);
@@ -242,13 +269,13 @@ export class Lanes {
     const breaker = new Breaker(this.#options.breaker);
     const credit = this.#options.concurrencyPerTppMax;
     const nothing = { signing: 0, queue: [], posting: 0, recording: 0 };
-    const lane: Lane = { clientId, ...nothing, run: 0, credit, mayHaveMore: false, breaker };
+    const lane: Lane = { clientId, ...nothing, run: 0, credit, hasBacklog: false, backlogNote: 0, breaker };
     this.#lanes.set(clientId, lane);
     return lane;
   }
 
   #forgetIdle(lane: Lane): void {
-    if (claimedIn(lane) === 0 && !lane.mayHaveMore && lane.breaker.isFresh) this.#lanes.delete(lane.clientId);
+    if (claimedIn(lane) === 0 && !lane.hasBacklog && lane.breaker.isFresh) this.#lanes.delete(lane.clientId);
   }
 
   #nowMs(): number {

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Store } from '../../src/store/store.ts';
+import { numbered } from '../store/opened.ts';
+import { bankEvent, notifyAll, urlOf } from '../support/bank-events.ts';
+import { type EngineBench, engineBench } from '../support/engine-bench.ts';
+import { START_MS } from '../support/fake-clock.ts';
+
+const A = urlOf('a');
+
+/** Answers what hangs at the callback URLs of TPPs until nothing does. No time passes. */
+async function answerAll(bench: EngineBench, clientIds: readonly string[]): Promise<void> {
+  while (clientIds.some((clientId) => bench.client.hanging(urlOf(clientId)) > 0)) {
+    for (const clientId of clientIds) bench.client.answerOne(urlOf(clientId), 202);
+    await bench.quiet.settle();
+  }
+}
+
+/** Registers TPPs whose callback URLs answer only when they are told to. */
+async function registerHanging(bench: EngineBench, clientIds: readonly string[]): Promise<void> {
+  for (const clientId of clientIds) {
+    await bench.register(clientId);
+    bench.client.script(urlOf(clientId), 'hang');
+  }
+  await bench.quiet.settle();
+}
+
+test('what publishing left in the store is not forgotten when a claim answers that was asked before', async (t) => {
+  const held = Promise.withResolvers<void>();
+  const claimed = Promise.withResolvers<void>();
+  let isHeld = false;
+  const around = (store: Store): Store => ({
+    ...store,
+    claimDue: async (options) => {
+      const claim = await store.claimDue(options);
+      if (!isHeld) return claim;
+      isHeld = false;
+      claimed.resolve();
+      await held.promise;
+      return claim;
+    },
+  });
+  const bench = engineBench(t, { around, concurrencyPerTppMax: 4 });
+  await registerHanging(bench, ['a']);
+  await bench.publishThrough('a', 'e1', 'e2');
+  isHeld = true;
+  // There is capacity for two, and one is due: the claim has all there is.
+  const published = bench.publish('a', 'e3');
+  await claimed.promise;
+  // Two are handed over, which is all that there is capacity for, and one is left.
+  const through = bench.publishThrough('a', 'e4', 'e5', 'e6');
+  while (bench.client.posts.length < 4) await new Promise((resolve) => setImmediate(resolve));
+  held.resolve();
+  await Promise.all([published, through]);
+  await answerAll(bench, ['a']);
+  assert.equal(
+    bench.client.posts.length,
+    6,
+    'it is claimed as soon as there is capacity, and not when a lease runs out',
+  );
+});
+
+test('a TPP whose last attempt ends while the queue is short is claimed for, however wide its window had become', async (t) => {
+  const hanging = numbered('hangs', 8);
+  const bench = engineBench(t, { concurrencyMax: 2, concurrencyPerTppMax: 1, queueMax: 8, queuePerTppMax: 8 });
+  await bench.register('a');
+  bench.client.script(A, ...numbered('', 8).map(() => 202), 'hang');
+  await bench.publish('a', ...numbered('widens', 9));
+  await registerHanging(bench, hanging);
+  for (const clientId of hanging) await bench.publishThrough(clientId, `of-${clientId}`);
+  assert.deepEqual([bench.client.hanging(A), bench.client.hanging()], [1, 2], 'seven wait in the queue');
+  await bench.publishThrough('a', 'left1', 'left2');
+  await answerAll(bench, ['a']);
+  await answerAll(bench, hanging);
+  await answerAll(bench, ['a']);
+  assert.equal(bench.client.postsTo(A).length, 11);
+});
+
+test('after a claim that the full queue cut short, the rest is claimed once a quarter of it is free', async (t) => {
+  const clientIds = numbered('tpp', 20);
+  const bench = engineBench(t, { concurrencyMax: 1, concurrencyPerTppMax: 2, queueMax: 8, queuePerTppMax: 8 });
+  await registerHanging(bench, clientIds);
+  const events = clientIds.map((clientId) => bankEvent(clientId, `of-${clientId}`));
+  await bench.store.publish(events, notifyAll, START_MS);
+  const before = bench.quiet.calls('claimDue');
+  const claims = () => bench.quiet.calls('claimDue') - before;
+  bench.engine.wake();
+  await bench.quiet.settle();
+  const answerOne = async () => {
+    const [clientId] = clientIds.filter((one) => bench.client.hanging(urlOf(one)) > 0);
+    bench.client.answerOne(urlOf(clientId ?? assert.fail('nothing is under way')), 202);
+    await bench.quiet.settle();
+  };
+  // Eight were claimed, of which one is under way: one place is free.
+  assert.equal(claims(), 1);
+  await answerOne();
+  assert.equal(claims(), 2, 'two of eight are free');
+  await answerAll(bench, clientIds);
+  assert.equal(bench.client.posts.length, 20, 'no time has passed');
+  assert.ok(claims() <= 12, `${claims()} claims for twenty notifications`);
+});
