@@ -40,8 +40,10 @@ export interface Note {
   /** JSON of its claims as fan-out made them. */
   readonly claims: string;
   readonly publishedAtMs: number;
-  /** How many of its TPP were awaiting when it was published. */
-  readonly ahead: number;
+  /** When it was published as the store has it, which decides its turn: publishing was asked for then. */
+  readonly stampMs: number;
+  /** How many of its TPP were awaiting when it was published, or are older though they were committed later. */
+  ahead: number;
   state: 'awaiting' | 'acknowledged' | 'withdrawn';
   /** The one SET that may be sent. */
   set: string | undefined;
@@ -51,9 +53,8 @@ export interface Note {
   dueAtMs: number;
   /** Attempts that were recorded as failed since the retry policy last began anew. */
   failures: number;
-  /** Of these, those that also began since then. */
-  failuresBegun: number;
-  renewedAtMs: number;
+  /** Of these, those of claims of this round: one of an older claim is counted, but decides nothing. */
+  failuresOfRound: number;
   acknowledgedAtMs: number | undefined;
   acknowledgedThrough: Grant | undefined;
   /** When the first POST began. */

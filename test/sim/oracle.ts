@@ -168,7 +168,7 @@ export class Oracle {
       if (event === undefined || event.id !== outcome.eventId) this.fail(`outcome ${at} is of ${outcome.eventId}`);
       else if (outcome.repeated !== this.events.has(event.id)) this.fail(`${event.id}: repeated ${outcome.repeated}`);
       else if (outcome.repeated && this.events.get(event.id) !== jti) this.fail(`${event.id} came to something else`);
-      else if (!outcome.repeated) this.#made(event, jti, claimsOf.get(event.id));
+      else if (!outcome.repeated) this.#made(event, jti, claimsOf.get(event.id), asked.nowMs);
     }
     return result.claimed.flatMap((claimed) => this.granted(life, claimed, asked));
   }
@@ -333,7 +333,7 @@ export class Oracle {
     return note;
   }
 
-  #made(event: BankEvent, jti: string | undefined, claims: string | undefined): void {
+  #made(event: BankEvent, jti: string | undefined, claims: string | undefined, stampMs: number): void {
     const party = this.parties.get(event.clientId);
     this.events.set(event.id, jti);
     if ((jti === undefined) !== (party === undefined)) this.fail(`${event.id} came to ${jti ?? 'nothing'}`);
@@ -344,13 +344,15 @@ export class Oracle {
     }
     const note: Note = {
       ...{ jti, eventId: event.id, clientId: event.clientId, claims, publishedAtMs: this.#timeline.nowMs },
-      ahead: party.awaiting.size,
+      ...{ stampMs, ahead: party.awaiting.size },
       ...{ state: 'awaiting', set: undefined, current: undefined, dueAtMs: EVER },
-      ...{ failures: 0, failuresBegun: 0, renewedAtMs: EVER },
+      ...{ failures: 0, failuresOfRound: 0 },
       ...{ acknowledgedAtMs: undefined, acknowledgedThrough: undefined },
       ...{ firstPostAtMs: undefined, isTaken: false },
     };
     this.notes.set(jti, note);
+    // Of two commits the second may have been asked for first: what it publishes is the older.
+    for (const other of party.awaiting) if (other.stampMs > stampMs) other.ahead += 1;
     party.awaiting.add(note);
   }
 
@@ -360,17 +362,24 @@ export class Oracle {
     if (claimed.callbackUrl !== party.url) return `to ${claimed.callbackUrl}`;
     if (JSON.stringify(claimed.claims) !== note.claims) return 'with other claims';
     if (claimed.set !== note.set) return 'without the SET that is kept';
-    if (asked.nowMs < note.dueAtMs) {
+    // A wait of its own holds no probe: that of its callback URL does, and whoever has it leased.
+    const isHeld = note.current !== undefined || !party.isUnresponsive;
+    if (isHeld && asked.nowMs < note.dueAtMs) {
       return `${note.dueAtMs - asked.nowMs} ms before ${note.current === undefined ? 'it is due' : 'its lease ends'}`;
     }
     const probe = party.isUnresponsive ? party.probes : undefined;
     if (claimed.probe !== probe) return `probe: ${claimed.probe}, not ${probe}`;
     if (party.isUnresponsive && asked.nowMs < party.probeAtMs) return 'a probe too early';
-    const isOver = claimed.probe === undefined && note.failuresBegun > this.#retriesMax(party);
-    if (isOver) return `after ${note.failuresBegun} failures`;
+    if (this.#isOver(note, party)) return `after ${note.failuresOfRound} failures`;
     if (claimed.roundAttempts !== note.failures) return `with ${claimed.roundAttempts} attempts, not ${note.failures}`;
     // A probe is one at a time, and waits for no ramp.
     return probe === undefined && this.#isTooMuchForRamp(party) ? 'faster than it ramps up' : undefined;
+  }
+
+  /** No limit of the retry policy holds a probe. */
+  #isOver({ failuresOfRound }: Note, party: PartyNote): boolean {
+    const retriesMax = party.retry?.retriesMax ?? this.#settings.policy.retriesMax;
+    return !party.isUnresponsive && failuresOfRound > retriesMax;
   }
 
   #isTooMuchForRamp(party: PartyNote): boolean {
@@ -429,7 +438,7 @@ export class Oracle {
     note.current = undefined;
     note.dueAtMs = EVER;
     note.failures += 1;
-    if (grant.post !== undefined && grant.post.startedAtMs >= note.renewedAtMs) note.failuresBegun += 1;
+    if (grant.round === party.round) note.failuresOfRound += 1;
     if (next.kind === 'retry') {
       if (!party.isUnresponsive) note.dueAtMs = next.atMs;
       return;
@@ -500,12 +509,8 @@ export class Oracle {
   }
 
   #renew(note: Note): void {
-    Object.assign(note, { failures: 0, failuresBegun: 0, renewedAtMs: this.#timeline.nowMs });
+    Object.assign(note, { failures: 0, failuresOfRound: 0 });
     if (note.current === undefined) note.dueAtMs = EVER;
-  }
-
-  #retriesMax(party: PartyNote): number {
-    return party.retry?.retriesMax ?? this.#settings.policy.retriesMax;
   }
 }
 

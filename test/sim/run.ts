@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
-import { runSeed } from './seed.ts';
+import { commandFor, freshStart, runSeed } from './seed.ts';
 
+// npm run sim -- --seeds 5000, from a seed that is another one each time
 // npm run sim -- --seeds 5000 --from 1
 // npm run sim -- --seed 17 --trace
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
+    from: { type: 'string' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
@@ -19,8 +20,10 @@ function whole(name: string, value: string): number {
   return Number(value);
 }
 
-const from = values.seed === undefined ? whole('from', values.from) : whole('seed', values.seed);
 const seeds = values.seed === undefined ? whole('seeds', values.seeds) : 1;
+const [name, given] = values.seed === undefined ? ['from', values.from] : ['seed', values.seed];
+const from = given === undefined ? freshStart(seeds) : whole(name, given);
+console.log(`seeds ${from} to ${from + seeds - 1}; the same once more: ${commandFor(seeds, from)}`);
 const began = performance.now();
 let shown = began;
 for (let done = 1; done <= seeds; done += 1) {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { openSqliteStore } from '../../packages/service/test/support/parts.ts';
 import type { Mutation } from './instance.ts';
 import type { Oracle } from './oracle.ts';
@@ -17,6 +18,18 @@ export interface SeedReport {
 }
 
 const TRACE_LINES_SHOWN = 60;
+// As many digits as the command takes.
+const SEED_MAX = 999_999_999;
+
+/** Where seeds begin that nobody has run before: another place each time. @param seeds how many follow */
+export function freshStart(seeds: number): number {
+  return randomInt(1, SEED_MAX - seeds);
+}
+
+/** The command that runs seeds again. */
+export function commandFor(seeds: number, from: number): string {
+  return `npm run sim -- --seeds ${seeds} --from ${from}`;
+}
 
 /** Runs one seed. A seed that fails is run once more, to show how it came to that. */
 export async function runSeed(options: { seed: number; isTraced?: boolean; mutation?: Mutation }): Promise<SeedReport> {

@@ -61,7 +61,10 @@ export interface ClaimOptions {
   readonly leaseMs: number;
   /** Most notifications to claim. */
   readonly limit: number;
-  /** For an unresponsive target whose `probeAtMs` has come, anything above 0 claims one probe; before that it is not asked. */
+  /**
+   * For an unresponsive target whose `probeAtMs` has come, anything above 0 claims one probe: the first in the order of
+   * claiming that nobody has leased, due or not, as a retry wait holds no probe. Before that it is not asked.
+   */
   readonly roomFor: RoomFor;
 }
 
@@ -208,8 +211,9 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
    * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
    * under way changes nothing but the attempts, as does that of a probe of an older round; and a probe that fails when it
    * is responsive again is an attempt like any other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
-   * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt. Records act
-   * one after the other, in their order.
+   * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt: also when it is
+   * the last that the policy allows, and also when it began in the new round, as whoever made it did not know of that. The
+   * next, which is claimed in the new round, decides. Records act one after the other, in their order.
    *
    * @returns for each, what became of it
    */

@@ -79,6 +79,19 @@ function describeStaleAttempts(open: OpenFor): void {
     assert.equal(await fail(store, again, CEASE, 500), 'became-unresponsive', 'that is of the new round');
   });
 
+  test('nor one that began after it had come back, under a claim from before: the next decides', async (t) => {
+    const { store } = await open(t);
+    const { other, stale } = await underWay(store);
+    await acknowledge(store, other, 300);
+    const { attempt } = failed(stale, CEASE, 500);
+    assert.ok(attempt.startedAtMs > START_MS + 300);
+    assert.equal(await fail(store, stale, CEASE, 500), 'applied');
+    const again = (await claim(store, { afterMs: 500 })).find(({ jti }) => jti === stale.jti);
+    assert.ok(again);
+    assert.deepEqual(roundsOf([again]), [[stale.jti, 1, 1, attempt.startedAtMs, undefined]], 'it counts');
+    assert.equal(await fail(store, again, CEASE, 600), 'became-unresponsive');
+  });
+
   test('nor one that is recorded at once with what brings it back', async (t) => {
     const { store } = await open(t);
     const { other, stale } = await underWay(store);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Store } from '../../src/store/store.ts';
+import type { AuditEntry, Store } from '../../src/store/store.ts';
 import { jtiOf, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
@@ -20,6 +20,8 @@ import {
   retryAt,
   targetOf,
 } from './opened.ts';
+
+const AUDIT: AuditEntry = { atMs: START_MS, actor: 'ops', action: 'probe-now', subject: 'a', detail: {} };
 
 /** Callback URLs past a limit of the retry policy, and how they are probed. */
 export function describeUnresponsive(open: OpenFor): void {
@@ -136,6 +138,38 @@ function describeProbing(open: OpenFor): void {
     await store.release([await claimOne(store, 5000)], START_MS + 5100);
     const { probe, jti } = await claimOne(store, 5100);
     assert.deepEqual([probe, jti], [0, jtiOf('e1')]);
+  });
+
+  test('is probed with what waits for its retry when nothing else is left', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['ceased', 'waits']);
+    const [ceased, waits] = await claim(store);
+    assert.ok(ceased && waits);
+    await fail(store, waits, retryAt(500_000), 100);
+    await fail(store, ceased, ceaseUntil(5000), 100);
+    await store.poll({ ...POLL, clientId: 'a', acknowledged: [ceased.jti] });
+    assert.equal(await nextDueAfterMs(store, 1000), 5000, 'at the time of the probe, not of the retry');
+    assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
+    const probe = await claimOne(store, 5000);
+    assert.deepEqual([probe.jti, probe.probe, probe.roundAttempts], [waits.jti, 0, 1]);
+  });
+
+  test('is probed with another while a probe is under way and the operator asks for one', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['ceased', 'waits']);
+    const [ceased, waits] = await claim(store);
+    assert.ok(ceased && waits);
+    await fail(store, waits, retryAt(500_000), 100);
+    await fail(store, ceased, ceaseUntil(5000), 100);
+    const first = await claimOne(store, 5000);
+    await store.bringBack('a', 'probe-now', START_MS + 5050, AUDIT);
+    const second = await claimOne(store, 5050);
+    assert.deepEqual([first.jti, second.jti, second.probe], [ceased.jti, waits.jti, 0]);
+    assert.equal(await fail(store, first, ceaseUntil(15_000), 5100), 'applied');
+    assert.equal(await fail(store, second, ceaseUntil(15_000), 5100), 'applied');
+    assert.equal((await targetOf(store, 'a')).probes, 1, 'they count as one');
   });
 
   test('is not probed with nothing awaiting, and with what comes next when the time is past', async (t) => {
