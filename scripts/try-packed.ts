@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type PackageName, ROOT } from './pack/lock.ts';
+import type { Sbom } from './pack/sbom.ts';
 
 // Installs what `npm run pack` made into empty folders, as a stranger would, and uses it there: the TPP's side by itself,
-// with its types, and the sandbox with all that it is made of.
+// with its types, the service as a bank does, and the sandbox with all that it is made of.
+//
+// The cache of npm is a new one, and only the first is installed with a registry. The others need what the libraries need,
+// which is in the cache by then, and bundle the rest: a version that could float would not be found.
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PACKED = join(ROOT, 'dist', 'packed');
 // The Node.js of the project first, whatever the machine has.
 const PATH = [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
@@ -24,20 +27,50 @@ export const catalogue: EventTypeCatalogue = new EventTypeCatalogue([]);
 try {
   run(ROOT, 'npm', 'run', '--silent', 'pack');
   tryTpp(install('tpp', ['protocol', 'tpp']));
-  trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox']));
+  tryService(install('service', ['protocol', 'service'], '--offline'));
+  trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox'], '--offline'));
   process.stdout.write('The packed files install and work.\n');
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 
-function install(name: string, packages: readonly string[]): string {
+/** Installs a package with those of ours that it needs, and checks that its bill of materials is what is there then. */
+function install(name: PackageName, packages: readonly PackageName[], ...options: readonly string[]): string {
   const folder = join(work, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  const files = readdirSync(PACKED).filter((file) => packages.some((each) => file.startsWith(`tidings-${each}-`)));
+  const files = readdirSync(PACKED).filter(
+    (file) => file.endsWith('.tgz') && packages.some((each) => file.startsWith(`tidings-${each}-`)),
+  );
   assert.equal(files.length, packages.length, `dist/packed holds ${files.join(', ')}`);
-  run(folder, 'npm', 'install', '--no-audit', '--no-fund', ...files.map((file) => join(PACKED, file)));
+  const flags = ['--no-audit', '--no-fund', '--cache', join(work, 'cache'), ...options];
+  run(folder, 'npm', 'install', ...flags, ...files.map((file) => join(PACKED, file)));
+  const home = join(folder, 'node_modules', '@tidings', name);
+  for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE'])
+    assert.ok(existsSync(join(home, file)), `${name}: ${file}`);
+  const { components, metadata }: Sbom = JSON.parse(readFileSync(join(home, 'sbom.cdx.json'), 'utf8'));
+  const listed = [...components, metadata.component].map((each) => `${each.name}@${each.version}`);
+  assert.deepEqual([...new Set(listed)].sort(), [...new Set(installedIn(folder))].sort(), `the SBOM of ${name}`);
   return folder;
+}
+
+/** What is in the node_modules of a folder, and in those below, as `name@version`. */
+function installedIn(folder: string): string[] {
+  const below = (parent: string) =>
+    existsSync(parent)
+      ? readdirSync(parent)
+          .filter((each) => !each.startsWith('.'))
+          .map((each) => join(parent, each))
+      : [];
+  const homes = below(join(folder, 'node_modules')).flatMap((home) =>
+    home.slice(dirname(home).length + 1).startsWith('@') ? below(home) : [home],
+  );
+  return homes.flatMap((home) => {
+    const { name, version }: { name: string; version: string } = JSON.parse(
+      readFileSync(join(home, 'package.json'), 'utf8'),
+    );
+    return [`${name}@${version}`, ...installedIn(home)];
+  });
 }
 
 /** It has few dependencies, and types that a compiler takes. */
@@ -56,6 +89,13 @@ function tryTpp(folder: string): void {
     "import('@tidings/tpp').then((it) => console.log(Object.keys(it)))",
   );
   assert.match(names, /createReceiver/);
+}
+
+/** The program of a bank: it runs, and embeds. */
+function tryService(folder: string): void {
+  assert.match(run(folder, 'npx', '--no-install', 'tidings', '--help'), /Usage: tidings/);
+  const script = "import('@tidings/service').then((it) => console.log(Object.keys(it)))";
+  assert.match(run(folder, process.execPath, '-e', script), /startService/);
 }
 
 function trySandbox(folder: string): void {

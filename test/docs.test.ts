@@ -5,7 +5,11 @@ import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-doc.ts';
 
 const DOCS = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...DOCS.map((name) => join('docs', name))];
+const READMES = readdirSync('packages').map((name) => join('packages', name, 'README.md'));
+const ROOT_PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'];
+const PAGES = [...ROOT_PAGES, ...READMES, ...DOCS.map((name) => join('docs', name))];
+// The README of a package is read where the rest of the repository is not.
+const REPOSITORY = 'https://github.com/tidings-events/tidings/blob/main/';
 
 test('the configuration page is what the schema says (npm run docs writes it)', () => {
   assert.equal(readFileSync('docs/configuration.md', 'utf8'), configurationPage());
@@ -21,6 +25,17 @@ test('every link between the pages leads to a file that is there', () => {
     }
   }
   assert.ok(links > 0, 'no link was found: the check looks at nothing');
+});
+
+test('every link of a README of a package into the repository leads to a file that is there', () => {
+  for (const page of READMES) {
+    const targets = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target);
+    assert.ok(targets.length > 0, `${page} links to nothing`);
+    for (const target of targets) {
+      assert.ok(target.startsWith(REPOSITORY), `${page} links to ${target}, which its package does not hold`);
+      assert.ok(existsSync(target.slice(REPOSITORY.length)), `${page} links to ${target}, which is not there`);
+    }
+  }
 });
 
 test('the pages name the commands that package.json has', () => {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const PAGES = ['docs/tpp.md', 'packages/tpp/README.md', 'packages/protocol/README.md'];
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 // What the examples leave to the reader. An example that declares one of these itself has its own.
@@ -20,6 +21,8 @@ declare global {
   const certificatePem: string;
   const keyPem: string;
   const signingKeyPem: string;
+  const token: string;
+  const jwks: { keys: readonly object[] };
   const kid: string;
   const bank: BankClient;
   const poller: Poller;
@@ -36,9 +39,13 @@ function typescriptBlocks(markdown: string): string[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 }
 
-test('every TypeScript example of docs/tpp.md compiles as it stands', async (t) => {
-  const blocks = typescriptBlocks(await readFile(join(ROOT, 'docs/tpp.md'), 'utf8'));
-  assert.ok(blocks.length > 0, 'docs/tpp.md has no ```ts block: the check looks at nothing');
+test('every TypeScript example of docs/tpp.md and of the READMEs compiles as it stands', async (t) => {
+  const blocks: string[] = [];
+  for (const page of PAGES) {
+    const found = typescriptBlocks(await readFile(join(ROOT, page), 'utf8'));
+    assert.ok(found.length > 0, `${page} has no \`\`\`ts block: the check looks at nothing`);
+    blocks.push(...found);
+  }
   const folder = await mkdtemp(join(tmpdir(), 'tidings-docs-examples-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');

@@ -123,6 +123,4 @@ export const MIGRATIONS: readonly string[] = [
   // Signing keys that are announced and withdrawn; how callback URLs fared lately.
   SCHEMA_KEYS,
   SCHEMA_SEARCH,
-  // Lists of revoked keys of TPPs.
-  'ALTER TABLE tpp ADD COLUMN revoked_jwks_url TEXT',
 ];

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isProgram, type Lock, type LockEntry, type PackageName, ROOT, treeOf } from './lock.ts';
+
+/** What of a CycloneDX document is looked at here. */
+export interface Sbom {
+  readonly metadata: { readonly component: { readonly name: string; readonly version: string } };
+  readonly components: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly hashes?: readonly object[];
+  }[];
+}
+
+/**
+ * The software bill of materials of one package, as CycloneDX 1.5 in JSON: each package that runs, with its version,
+ * licence and SHA-512.
+ *
+ * npm writes it, from a lock file of that package alone. Asked for a workspace, npm 11 leaves out whatever the tests of
+ * the repository need too, such as pg and undici, and names the whole after the folder.
+ *
+ * @param integrityOf `sha512-…` of those of ours that were packed before, by name
+ */
+export function sbomOf(lock: Lock, name: PackageName, integrityOf: Readonly<Record<string, string>> = {}): Sbom {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-sbom-'));
+  const manifest: LockEntry & { readonly name: string } = JSON.parse(
+    readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8'),
+  );
+  const root = { ...manifest, devDependencies: undefined };
+  const packages = [...treeOf(lock, `packages/${name}`)].map(([at, from]): [string, object] => {
+    if (at === '') return [at, root];
+    const integrity = integrityOf[at.slice('node_modules/'.length)];
+    const entry = { ...lock[from], dev: undefined, devOptional: undefined, devDependencies: undefined };
+    return [at, integrity === undefined ? entry : { ...entry, integrity }];
+  });
+  const lockFile = { name: manifest.name, version: manifest.version, lockfileVersion: 3, requires: true };
+  try {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(root));
+    writeFileSync(
+      join(folder, 'package-lock.json'),
+      JSON.stringify({ ...lockFile, packages: Object.fromEntries(packages) }),
+    );
+    const type = isProgram(name) ? 'application' : 'library';
+    const options = ['--package-lock-only', '--sbom-format', 'cyclonedx', '--sbom-type', type];
+    const written: Sbom = JSON.parse(execFileSync('npm', ['sbom', ...options], { cwd: folder, encoding: 'utf8' }));
+    const component = { ...written.metadata.component, name: manifest.name };
+    return { ...written, metadata: { ...written.metadata, component } };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
