@@ -79,6 +79,17 @@ describe('tidings tpps', () => {
     });
   });
 
+  test('a list of revoked keys goes with its JWKS URL, and can be taken away', async () => {
+    const [url, revoked] = ['https://keystore.directory.example/a', 'https://keystore.directory.example/revoked'];
+    await add('cli-3a');
+    const given = await json(['change', 'cli-3a', '--jwks-url', url, '--revoked-jwks-url', revoked]);
+    assert.deepEqual([given.jwksUrl, given.revokedJwksUrl], [url, revoked]);
+    const kept = await json(['change', 'cli-3a', '--scopes', 'accounts']);
+    assert.equal(kept.revokedJwksUrl, revoked);
+    const gone = await json(['change', 'cli-3a', '--no-revoked-jwks-url']);
+    assert.deepEqual([gone.jwksUrl, gone.revokedJwksUrl], [url, undefined]);
+  });
+
   test('suspend, resume and remove do so, under the name of the token', async () => {
     await add('cli-4');
     assert.equal((await tpps(['suspend', 'cli-4'])).stdout, 'cli-4 is suspended.\n');

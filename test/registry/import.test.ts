@@ -25,6 +25,7 @@ describe('importing a software statement assertion', () => {
       organisationId: STATEMENT.org_id,
       softwareStatementId: STATEMENT.software_id,
       jwksUrl: STATEMENT.software_jwks_endpoint,
+      revokedJwksUrl: STATEMENT.software_jwks_revoked_endpoint,
       isSuspended: false,
     });
     assert.deepEqual((await bank.call('GET', '/operator/v1/tpps/imported')).body, body);

@@ -27,6 +27,7 @@ describe('adding and changing', () => {
     const facts = {
       ...ids,
       jwksUrl: 'https://keystore.directory.example/tpp.jwks',
+      revokedJwksUrl: 'https://keystore.directory.example/revoked/tpp.jwks',
       certificateSubject: bank.pki.tpp.transport.subjectDn,
       scopes: ['accounts', 'eventpolling'],
     };
@@ -59,6 +60,18 @@ describe('adding and changing', () => {
       ({ jwks: _j, ...tpp }) => ({ ...tpp, jwksUrl: 'https://a:b@c.example/' }),
       'jwksUrl',
       /password/,
+    ],
+    [
+      'a list of revoked keys beside an inline JWKS',
+      (tpp) => ({ ...tpp, revokedJwksUrl: 'https://a.example/' }),
+      'revokedJwksUrl',
+      /take a revoked key out of the inline jwks/,
+    ],
+    [
+      'a list of revoked keys without TLS',
+      ({ jwks: _j, ...tpp }) => ({ ...tpp, jwksUrl: 'https://a.example/', revokedJwksUrl: 'http://a.example/' }),
+      'revokedJwksUrl',
+      /https/,
     ],
     ['an empty JWKS', (tpp) => ({ ...tpp, jwks: { keys } }), 'jwks', /no usable signing key/],
     ['an unknown scope', (tpp) => ({ ...tpp, scopes: ['accounts', 'everything'] }), 'scopes[1]', /fundsconfirmations/],

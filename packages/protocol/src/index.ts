@@ -76,10 +76,15 @@ export {
 export { JwsError, type JwsErrorCode } from './jws-error.ts';
 export {
   importSigningKeys,
+  JWKS_KEYS_MAX,
   JwksError,
   type KeySource,
+  keysOfJwks,
+  rsaJwkFault,
+  rsaKeyFault,
   type SigningKeySet,
   type VerificationKey,
+  withoutRevokedKeys,
 } from './keys.ts';
 export { parseSetClaims } from './parse-claims.ts';
 export {

@@ -27,20 +27,96 @@ export class JwksError extends Error {
   override readonly name = 'JwksError';
 }
 
-const MODULUS_BITS_MIN = 2048;
-const KEYS_MAX = 100;
+/** Most keys in a JWKS, those that are not for signing included. */
+export const JWKS_KEYS_MAX = 100;
+export const RSA_MODULUS_BITS_MIN = 2048;
+/** A larger key makes every verification expensive, and whoever publishes it chooses its size. */
+export const RSA_MODULUS_BITS_MAX = 8192;
+/** The time of a verification grows with the length of the exponent; 65537 has 17 bits. */
+export const RSA_EXPONENT_BITS_MAX = 32;
+
+// Base64url of the bounds above; generous, since a number may begin with zeros. The imported key is measured exactly.
+const MODULUS_CHARS_MAX = 2048;
+const EXPONENT_CHARS_MAX = 64;
+
+/** The members of a JWKS (RFC 7517 section 5), unread. @throws {JwksError} when it has not the shape of one */
+export function keysOfJwks(jwks: unknown): readonly unknown[] {
+  const keys = membersOf(jwks, 'A JWKS');
+  if (keys.length > JWKS_KEYS_MAX) throw new JwksError(`A JWKS may hold at most ${JWKS_KEYS_MAX} keys.`);
+  return keys;
+}
 
 /**
- * Imports the signing keys of a JWKS (RFC 7517). A JWKS holds transport keys too, so keys are filtered: RSA of at least
- * 2048 bits, `use` = `sig`, `alg` absent or PS256, a `kid`. Of keys that share a `kid` none is used, since a signature
- * would be checked against whichever came first. Fetches nothing: certificate members (`x5u`, `x5c`) are ignored.
+ * A JWKS without the keys that another one lists as revoked (`software_jwks_revoked_endpoint`): those with the same `kid`,
+ * and those with the same numbers, since a key is no better under another name. The revoked ones may be of any kind and
+ * number.
  *
- * @throws {JwksError} when the value has not the shape of a JWKS
+ * @throws {JwksError} when either has not the shape of a JWKS
+ */
+export function withoutRevokedKeys(jwks: unknown, revokedJwks: unknown): { readonly keys: readonly unknown[] } {
+  const revoked = membersOf(revokedJwks, 'The JWKS of revoked keys');
+  const names = new Set(revoked.flatMap(namesOf));
+  return { keys: keysOfJwks(jwks).filter((jwk) => !namesOf(jwk).some((name) => names.has(name))) };
+}
+
+/** What a key is recognised by: its kid, and its numbers (RFC 7638 section 3.2). */
+function namesOf(jwk: unknown): readonly string[] {
+  if (!isJsonObject(jwk)) return [];
+  const numbers = [jwk['n'], jwk['x'], jwk['y']].map((number) => (typeof number === 'string' ? number : ''));
+  const kid = kidOf(jwk);
+  return [
+    ...(kid === undefined ? [] : [`kid ${kid}`]),
+    ...(numbers.join('') === '' ? [] : [`key ${numbers.join(' ').replaceAll('=', '')}`]),
+  ];
+}
+
+function membersOf(jwks: unknown, what: string): readonly unknown[] {
+  const keys: unknown = isJsonObject(jwks) ? jwks['keys'] : undefined;
+  if (!Array.isArray(keys)) throw new JwksError(`${what} must be an object with an array "keys".`);
+  return keys;
+}
+
+/** Why the numbers of an RSA key in a JWK are not worth importing, judged by their length alone; undefined: they are. */
+export function rsaJwkFault(n: string, e: string): string | undefined {
+  if (n.length > MODULUS_CHARS_MAX) return `it has over ${RSA_MODULUS_BITS_MAX} bits`;
+  return e.length > EXPONENT_CHARS_MAX ? `its exponent has over ${RSA_EXPONENT_BITS_MAX} bits` : undefined;
+}
+
+/**
+ * Why an RSA key may not be used for signatures; undefined: it may. The exponent must be odd and at least 3 (RFC 8017
+ * section 3.1): with 1 anybody can write a signature that verifies.
+ */
+export function rsaKeyFault(modulusBits: number, publicExponent: bigint): string | undefined {
+  if (modulusBits < RSA_MODULUS_BITS_MIN) return `it has under ${RSA_MODULUS_BITS_MIN} bits`;
+  if (modulusBits > RSA_MODULUS_BITS_MAX) return `it has over ${RSA_MODULUS_BITS_MAX} bits`;
+  if (publicExponent >= 1n << BigInt(RSA_EXPONENT_BITS_MAX)) {
+    return `its exponent has over ${RSA_EXPONENT_BITS_MAX} bits`;
+  }
+  return publicExponent < 3n || publicExponent % 2n === 0n ? 'its numbers make no RSA key' : undefined;
+}
+
+/** As {@link rsaKeyFault}, of a key that WebCrypto holds. */
+export function rsaCryptoKeyFault({ algorithm }: CryptoKey): string | undefined {
+  const { modulusLength = 0, publicExponent = new Uint8Array() } = algorithm as {
+    modulusLength?: number;
+    publicExponent?: Uint8Array;
+  };
+  return rsaKeyFault(
+    modulusLength,
+    publicExponent.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n),
+  );
+}
+
+/**
+ * Imports the signing keys of a JWKS (RFC 7517). A JWKS holds transport keys too, so keys are filtered: RSA of 2048 to
+ * 8192 bits with an exponent of at most 32 bits, `use` = `sig`, `alg` absent or PS256, a `kid`. Of keys that share a `kid`
+ * none is used, since a signature would be checked against whichever came first. Fetches nothing: certificate members
+ * (`x5u`, `x5c`) are ignored.
+ *
+ * @throws {JwksError} when the value has not the shape of a JWKS, or more than {@link JWKS_KEYS_MAX} keys
  */
 export async function importSigningKeys(jwks: unknown): Promise<SigningKeySet> {
-  const keys = isJsonObject(jwks) ? jwks['keys'] : undefined;
-  if (!Array.isArray(keys)) throw new JwksError('A JWKS must be an object with an array "keys".');
-  if (keys.length > KEYS_MAX) throw new JwksError(`A JWKS may hold at most ${KEYS_MAX} keys.`);
+  const keys = keysOfJwks(jwks);
   const usable = new Map<string, VerificationKey>();
   const leftOut: { kid: string; reason: string }[] = [];
   const timesSeen = countKids(keys);
@@ -77,24 +153,14 @@ async function importSigningKey(jwk: unknown): Promise<VerificationKey | string>
   if (alg !== undefined && alg !== 'PS256') return 'its alg is not PS256';
   const keyOps = jwk['key_ops'];
   if (keyOps !== undefined && !(Array.isArray(keyOps) && keyOps.includes('verify'))) return 'its key_ops lack verify';
+  const tooLarge = rsaJwkFault(n, e);
+  if (tooLarge !== undefined) return tooLarge;
   try {
     // Only the public members, so that a private key given by mistake is never held.
     const cryptoKey = await importJWK({ kty, n, e }, 'PS256');
     if (cryptoKey instanceof Uint8Array) return 'it is not an RSA key';
-    const { modulusLength, publicExponent } = cryptoKey.algorithm as {
-      modulusLength?: number;
-      publicExponent?: Uint8Array;
-    };
-    if (modulusLength === undefined || modulusLength < MODULUS_BITS_MIN) return `it has under ${MODULUS_BITS_MIN} bits`;
-    if (!isPublicExponent(publicExponent ?? new Uint8Array())) return 'its numbers make no RSA key';
-    return { kid, cryptoKey };
+    return rsaCryptoKeyFault(cryptoKey) ?? { kid, cryptoKey };
   } catch {
     return 'its numbers make no RSA key';
   }
-}
-
-/** RFC 8017 section 3.1: odd and at least 3. With an exponent of 1 anybody can write a signature that verifies. */
-function isPublicExponent(bytes: Uint8Array): boolean {
-  const lowest = bytes.at(-1) ?? 0;
-  return lowest % 2 === 1 && (lowest >= 3 || bytes.subarray(0, -1).some((byte) => byte !== 0));
 }

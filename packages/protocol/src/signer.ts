@@ -1,13 +1,13 @@
 import { type CryptoKey, importPKCS8 } from 'jose';
 import type { SignerIdentity } from './jose-header.ts';
 import type { JwsSigner } from './jws.ts';
+import { rsaCryptoKeyFault } from './keys.ts';
 
 /** A private key that cannot sign PS256. `message` names what is wrong, never the key. */
 export class SigningKeyError extends Error {
   override readonly name = 'SigningKeyError';
 }
 
-const MODULUS_BITS_MIN = 2048;
 // RFC 7518 section 3.5: the salt is as long as the hash. Verifiers refuse any other.
 const PS256 = { name: 'RSA-PSS', saltLength: 32 };
 
@@ -15,7 +15,8 @@ const PS256 = { name: 'RSA-PSS', saltLength: 32 };
  * Makes a signer of an RSA private key in PKCS #8 PEM. The key is held unextractable; signatures are computed by
  * WebCrypto, which Node runs on its thread pool (measured equal to `crypto.sign` with a callback).
  *
- * @throws {SigningKeyError} when the text is not such a key, or has under 2048 bits
+ * @throws {SigningKeyError} when the text is not such a key, or one that verifiers refuse: of under 2048 or over
+ *   8192 bits, or with an exponent of over 32 bits
  */
 export async function createSigner(identity: SignerIdentity, privateKeyPem: string): Promise<JwsSigner> {
   let key: CryptoKey;
@@ -24,10 +25,8 @@ export async function createSigner(identity: SignerIdentity, privateKeyPem: stri
   } catch {
     throw new SigningKeyError('is not an RSA private key in PKCS #8 PEM ("-----BEGIN PRIVATE KEY-----")');
   }
-  const { modulusLength } = key.algorithm as { modulusLength?: number };
-  if (modulusLength === undefined || modulusLength < MODULUS_BITS_MIN) {
-    throw new SigningKeyError(`is an RSA key of fewer than ${MODULUS_BITS_MIN} bits`);
-  }
+  const fault = rsaCryptoKeyFault(key);
+  if (fault !== undefined) throw new SigningKeyError(`is an RSA key that verifiers refuse: ${fault}`);
   return {
     ...identity,
     sign: async (signingInput) =>

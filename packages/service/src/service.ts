@@ -24,6 +24,7 @@ import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
+import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
@@ -209,10 +210,22 @@ function openSweeper({ config, store, clock, log, observer }: Ingredients): Swee
   });
 }
 
-function createIdentityProvider({ config, material, clock, log }: Ingredients) {
+function createIdentityProvider(ingredients: Ingredients) {
+  const { config, material, clock } = ingredients;
   const { oidc } = config.operator;
-  const onFetchFailed = (failure: object) => log.warn(failure, 'keys of the identity provider could not be fetched');
+  const onFetchFailed = tellOfFailedFetch(ingredients, 'identity-provider');
   return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
+}
+
+/** To log and metrics: old keys, and what callers are told, hide it. */
+function tellOfFailedFetch(
+  { log, clock, observer }: Pick<Ingredients, 'log' | 'clock' | 'observer'>,
+  of: 'tpp' | 'authorisation-server' | 'identity-provider',
+): OnFetchFailed {
+  return (failure) => {
+    log.warn({ ...failure, of }, 'keys could not be fetched');
+    observer.happened({ kind: 'keys-not-fetched', atMs: clock.nowMs(), of });
+  };
 }
 
 /** The store knows the current key before anything is signed with it. */
@@ -282,9 +295,15 @@ function assembleApi(
   const { accessTokens: tokens, realTime, callbackUrls, trustAnchorsAccepted } = config;
   const { gateway, isUnencodedPayloadAccepted } = config.api;
   const { clockSkewSeconds } = tokens;
-  const onFetchFailed = (failure: object) => log.warn(failure, 'keys could not be fetched');
-  const accessTokens = createAccessTokenVerifier({ ...tokens, tls: material.accessTokensTls, clock, onFetchFailed });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, clock, onFetchFailed });
+  const toldOf = (of: 'tpp' | 'authorisation-server') => ({
+    clock,
+    onFetchFailed: tellOfFailedFetch({ log, clock, observer }, of),
+  });
+  const accessTokens = createAccessTokenVerifier({
+    ...{ ...tokens, tls: material.accessTokensTls },
+    ...toldOf('authorisation-server'),
+  });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, ...toldOf('tpp') });
   const api = buildApi({
     ...config.api,
     ...{ store, accessTokens, signingQueue, gateway, catalogue, publicUrl, clock, random, log, observer },

@@ -120,13 +120,50 @@ for (const { name, status, body } of FAILURES) {
 test('while keys were never had the source rejects, and asks once per cooldown', async (t) => {
   const jwks = await serveJwks(t, { cooldownMs: 5_000 });
   jwks.answer = { status: 500, body: '' };
-  const expected = { name: 'RemoteKeysError', message: 'The JWKS could not be had.' };
+  const expected = { name: 'RemoteKeysError', message: 'The JWKS is unavailable.' };
   await assert.rejects(jwks.keys.keyFor('first'), expected);
   await assert.rejects(jwks.keys.keyFor('first'), expected);
   assert.equal(jwks.requests, 1);
   jwks.answer = await jwksOf('first');
   jwks.nowMs += 5_000;
   assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
+});
+
+test('while the JWKS fails keys are used up to the hard age, and not a millisecond longer', async (t) => {
+  const jwks = await serveJwks(t);
+  await jwks.keys.keyFor('first');
+  const good = jwks.answer;
+  jwks.answer = { status: 503, body: '' };
+  jwks.nowMs += 3_599_999;
+  assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
+  jwks.nowMs += 1;
+  await assert.rejects(jwks.keys.keyFor('first'), { name: 'RemoteKeysError' });
+  jwks.answer = good;
+  jwks.nowMs += 30_000;
+  assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
+});
+
+test('an age that is shorter than the cooldown is kept all the same', async (t) => {
+  const jwks = await serveJwks(t, { maxAgeMs: 1000 });
+  await jwks.keys.keyFor('first');
+  jwks.answer = await jwksOf('second');
+  jwks.nowMs += 1000;
+  assert.equal(await jwks.keys.keyFor('first'), undefined);
+});
+
+test('a key that the list of revoked keys has is not used, and neither is any while the list cannot be had', async (t) => {
+  const revoked = await serveJwks(t);
+  revoked.answer = { status: 200, body: '{"keys":[]}' };
+  const jwks = await serveJwks(t, { revokedUrl: `${revoked.origin}/revoked` });
+  jwks.answer = await jwksOf('first', 'second');
+  assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
+  revoked.answer = await jwksOf('first');
+  jwks.nowMs += 600_000;
+  assert.equal(await jwks.keys.keyFor('first'), undefined);
+  assert.equal((await jwks.keys.keyFor('second'))?.kid, 'second');
+  revoked.answer = { status: 404, body: '' };
+  jwks.nowMs += 3_600_000;
+  await assert.rejects(jwks.keys.keyFor('second'), { name: 'RemoteKeysError' });
 });
 
 test('a JWKS that hangs is given up at its deadline', async (t) => {
@@ -150,5 +187,11 @@ test('a clock that was set back does not stop the refreshing', async (t) => {
 test('a URL that is not https is an error at once', () => {
   for (const url of ['http://bank.example/jwks', 'bank.example', '']) {
     assert.throws(() => remoteKeys({ url }), TypeError);
+    assert.throws(() => remoteKeys({ url: 'https://bank.example/jwks', revokedUrl: url }), TypeError);
   }
+});
+
+test('a hard age below the age is an error at once', () => {
+  const url = 'https://bank.example/jwks';
+  assert.throws(() => remoteKeys({ url, maxAgeMs: 2, hardMaxAgeMs: 1 }), TypeError);
 });

@@ -21,7 +21,7 @@ export interface AuthorisationServerOptions {
   /** Its certificate must be good for `localhost`; clients need one that `caPem` issued. */
   readonly tls: MutualTls;
   /**
-   * Signs the access tokens (PS256): an RSA private key in PEM (PKCS #8) of 2048 bits or more, and its `kid` in
+   * Signs the access tokens (PS256): an RSA private key in PEM (PKCS #8) of 2048 to 8192 bits, and its `kid` in
    * the served JWKS.
    */
   readonly signingKey: { readonly keyPem: string; readonly kid: string };

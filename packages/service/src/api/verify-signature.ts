@@ -11,7 +11,7 @@ import {
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import type { Tpp } from '../store/store.ts';
-import { JwksUnavailableError } from '../trust/jwks-cache.ts';
+import { JwksUnavailableError, JwksUnusableError } from '../trust/jwks-cache.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 
 /** What signatures of TPPs are checked with. */
@@ -52,8 +52,11 @@ export async function verifySignature(
   } catch (error) {
     if (error instanceof JwsError) throw failure(error.code, error.message);
     if (!(error instanceof JwksError || error instanceof JwksUnavailableError)) throw error;
-    // An inline JWKS is checked when a TPP is registered; behind a URL it may be down, or become something else.
-    request.log.error({ clientId: tpp.clientId, reason: error.message }, 'the keys of a TPP cannot be had');
+    request.log.error({ clientId: tpp.clientId, reason: error.message }, 'the keys of a TPP are unavailable');
+    // What the TPP publishes under its URL is its own to mend; an inline JWKS is checked when the bank registers it.
+    if (error instanceof JwksUnusableError) {
+      throw failure('SignatureInvalidClaim', `kid cannot be looked up: your JWKS is not usable. ${error.message}`);
+    }
     throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified now; try again later.' });
   }
 }

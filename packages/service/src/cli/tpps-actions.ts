@@ -51,7 +51,7 @@ export async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
   if (organisationId === undefined || softwareStatementId === undefined) {
     throw new CliError(EXIT_CONFIGURATION, 'Give --organisation-id and --software-statement-id.');
   }
-  const keys = keysOf(flags);
+  const keys = keysOf(flags, {});
   if (keys === undefined)
     throw new CliError(EXIT_CONFIGURATION, 'Give the keys of the TPP: --jwks-file or --jwks-url.');
   const body = { organisationId, softwareStatementId, ...keys, ...accessOf(flags, {}) };
@@ -65,11 +65,11 @@ export async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
 export async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
   await withOperatorClient(flags, async (client) => {
     const { value: before, entityTag } = await getTpp(client, clientId);
-    const { organisationId, softwareStatementId, jwks, jwksUrl } = before;
+    const { organisationId, softwareStatementId } = before;
     const body = {
       organisationId: flags.organisationId ?? organisationId,
       softwareStatementId: flags.softwareStatementId ?? softwareStatementId,
-      ...(keysOf(flags) ?? { jwks, jwksUrl }),
+      ...keysOf(flags, before),
       ...accessOf(flags, before),
     };
     // What was read is what is changed: what somebody else did in the meantime is not undone.
@@ -148,13 +148,24 @@ function pathOf(clientId: string): string {
   return `/operator/v1/tpps/${encodeURIComponent(clientId)}`;
 }
 
-/** The keys as the flags give them; undefined when they do not. */
-function keysOf({ jwksFile, jwksUrl }: TppFlags): { jwks: unknown } | { jwksUrl: string } | undefined {
+type Keys = Pick<RegisteredTpp, 'jwksUrl' | 'revokedJwksUrl'> & { readonly jwks?: unknown };
+
+/**
+ * The keys as the flags give them, or else as they are; undefined where neither says anything. A list of revoked keys
+ * belongs to the URL that it was given with.
+ */
+function keysOf({ jwksFile, jwksUrl, revokedJwksUrl }: TppFlags, before: Partial<RegisteredTpp>): Keys | undefined {
   if (jwksFile !== undefined && jwksUrl !== undefined) {
     throw new CliError(EXIT_CONFIGURATION, 'Give --jwks-file or --jwks-url, not both.');
   }
-  if (jwksUrl !== undefined) return { jwksUrl };
-  return jwksFile === undefined ? undefined : { jwks: readJsonFile('--jwks-file', jwksFile) };
+  const isNew = jwksFile !== undefined || jwksUrl !== undefined;
+  const revoked = revokedJwksUrl ?? (isNew ? undefined : before.revokedJwksUrl);
+  const also = typeof revoked === 'string' ? { revokedJwksUrl: revoked } : {};
+  if (jwksUrl !== undefined) return { jwksUrl, ...also };
+  if (jwksFile !== undefined) return { jwks: readJsonFile('--jwks-file', jwksFile), ...also };
+  const { jwks, jwksUrl: url } = before;
+  if (jwks !== undefined) return { jwks, ...also };
+  return url === undefined ? undefined : { jwksUrl: url, ...also };
 }
 
 function readJsonFile(flag: string, file: string): unknown {

@@ -34,6 +34,7 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
       organisation: tpp.organisationId,
       'software statement': tpp.softwareStatementId,
       keys: tpp.jwksUrl ?? kidsOf(tpp),
+      'revoked keys': tpp.revokedJwksUrl,
       'certificate subject': tpp.certificateSubject ?? 'any that its tokens are bound to',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': retryOf(tpp),

@@ -8,6 +8,8 @@ export interface TppFlags extends CommonFlags {
   readonly jwksFile?: string;
   readonly jwksUrl?: string;
   /** False: it is taken away. */
+  readonly revokedJwksUrl?: string | false;
+  /** False: it is taken away. */
   readonly certificateSubject?: string | false;
   readonly scopes?: string;
   /** As in `retriesMax=10,delayMs=2000`; `default`: nothing of its own. */
@@ -72,6 +74,7 @@ function withTppFlags(command: Command): Command {
     .option('--software-statement-id <id>', 'id of its software statement')
     .option('--jwks-file <file>', 'its JWKS, kept inline (- reads standard input)')
     .option('--jwks-url <url>', 'where its JWKS is published; instead of --jwks-file')
+    .option('--revoked-jwks-url <url>', 'where its revoked keys are listed; beside --jwks-url')
     .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
     .option('--scopes <list>', 'scopes of its tokens, separated by commas; "all" for all')
     .option(
@@ -90,6 +93,7 @@ function changeCommand(): Command {
   return withTppFlags(
     operatorCommand('change', 'Change what is given of a TPP; the rest stays.', exampleOf(`tpps ${CHANGING}`)),
   )
+    .option('--no-revoked-jwks-url', 'ask for no list of its revoked keys')
     .option('--no-certificate-subject', 'accept any certificate that its tokens are bound to')
     .argument('<clientId>')
     .action(async (clientId: string, flags: TppFlags) => (await loadActions()).changeTpp(clientId, flags));

@@ -143,6 +143,7 @@ function refuseContradictions(config: Config, source: string): void {
     );
   }
   refuseOpenOperator(config, source);
+  refuseWrongKeyAges(config, source);
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(
       `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
@@ -162,6 +163,19 @@ function refuseContradictions(config: Config, source: string): void {
   } catch (error) {
     if (error instanceof TypeError) throw new StartUpError(`${source}: "ownEventTypes": ${error.message}.`);
     throw error;
+  }
+}
+
+function refuseWrongKeyAges({ tppKeys, accessTokens, operator: { oidc } }: Config, source: string): void {
+  const wrong = (section: string, maxAge: string, hardMaxAge: string) =>
+    new StartUpError(`${source}: "${section}.${hardMaxAge}" must not be below "${section}.${maxAge}".`);
+  if (tppKeys.hardMaxAgeMs < tppKeys.maxAgeMs) throw wrong('tppKeys', 'maxAgeMs', 'hardMaxAgeMs');
+  for (const [section, ages] of [
+    ['accessTokens', accessTokens],
+    ['operator.oidc', oidc],
+  ] as const) {
+    if (ages === undefined || ages.keysHardMaxAgeMs >= ages.keysMaxAgeMs) continue;
+    throw wrong(section, 'keysMaxAgeMs', 'keysHardMaxAgeMs');
   }
 }
 

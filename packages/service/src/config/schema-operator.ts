@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { file, port, section, text, whole } from './settings.ts';
+import { file, keyAges, port, section, text, whole } from './settings.ts';
 
 /** What a caller of the operator API may be; see docs/operator-api.md. */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'administrator', 'publisher'] as const;
@@ -57,6 +57,7 @@ const OIDC = section({
   caFile: Type.Optional(file('Roots that the certificate of jwksUrl must lead to, PEM. Default: those of Node.js')),
   clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat'),
   timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
+  ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),
 });
 
 /** The section `operator` of the configuration: the operator listener, and who may do what there. */

@@ -3,7 +3,7 @@ import { DELIVERY_SECTIONS } from './schema-delivery.ts';
 import { OPERATOR_SECTION } from './schema-operator.ts';
 import { STORE_SECTION } from './schema-store.ts';
 import { WATCH_SECTIONS } from './schema-watch.ts';
-import { file, port, section, sectionOfDefaults, text, whole } from './settings.ts';
+import { file, keyAges, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
   certificateFile: file('Certificate chain in PEM'),
@@ -48,7 +48,7 @@ export const ConfigSchema = section({
   ),
   signing: section({
     kid: text('Key id under which the trust anchor publishes our signing key'),
-    keyFile: file('Private signing key, RSA of at least 2048 bits, PKCS #8 PEM'),
+    keyFile: file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM'),
     next: Type.Optional(
       section({
         kid: text('Key id of the key that is to sign next: it is announced in the JWKS, and signs once it is told to'),
@@ -165,6 +165,7 @@ export const ConfigSchema = section({
     keyFile: Type.Optional(file('Private key of the client certificate')),
     clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat of tokens, and for iat of signatures'),
     timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
+    ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),
   }),
   operator: OPERATOR_SECTION,
   realTime: sectionOfDefaults({
@@ -204,8 +205,13 @@ export const ConfigSchema = section({
   }),
   tppKeys: sectionOfDefaults({
     caFile: Type.Optional(file('Roots that JWKS URLs of TPPs must lead to, PEM. Default: those of Node.js')),
-    maxAgeMs: whole(600_000, 1000, 86_400_000, 'Age at which the keys of a TPP are fetched anew, in the background'),
-    refetchMinMs: whole(30_000, 100, 3_600_000, 'Shortest time between two fetches of the keys of one TPP'),
+    ...keyAges('maxAgeMs', 'hardMaxAgeMs'),
+    refetchMinMs: whole(
+      30_000,
+      100,
+      3_600_000,
+      'Shortest time between two fetches of the keys of one TPP that fail, or are for a kid that is not known',
+    ),
     timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch may take'),
   }),
   directory: Type.Optional(

@@ -22,3 +22,24 @@ export const file = (description: string) =>
   Type.String({ minLength: 1, description: `${description} (path, from the folder of this file)` });
 /** A TCP port. */
 export const port = (byDefault: number) => whole(byDefault, 0, 65_535, 'Port to listen on; 0 takes any free one');
+
+/** Defaults of {@link keyAges}. */
+export const KEYS_MAX_AGE_MS = 600_000;
+export const KEYS_HARD_MAX_AGE_MS = 3_600_000;
+
+/** How long the keys behind a JWKS URL are used, under the names that a section has for it. */
+export function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft, hardMaxAgeMs: Hard) {
+  const soft = whole(
+    KEYS_MAX_AGE_MS,
+    1000,
+    86_400_000,
+    'Age from which keys are used only after they were fetched again, or that failed; from half of it on they are fetched in the background',
+  );
+  const hard = whole(
+    KEYS_HARD_MAX_AGE_MS,
+    1000,
+    604_800_000,
+    `Age from which keys are not used at all: while they cannot be fetched, what they would verify is refused. Not below ${maxAgeMs}`,
+  );
+  return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
+}

@@ -48,15 +48,17 @@ export async function readTpp(
   const value = readJson(body);
   checkKeysAreGivenOnce(value);
   checkScopes(value);
-  const { jwks, jwksUrl, retry, ...facts } = shapedValue(shapeTpp(value));
+  const { jwks, jwksUrl, revokedJwksUrl, retry, ...facts } = shapedValue(shapeTpp(value));
   const overrides = checkRetry(retry, retrySettings);
   checkCertificateSubject(facts.certificateSubject);
   if (jwks !== undefined) await checkKeys(jwks);
-  if (jwksUrl !== undefined) checkUrl(jwksUrl);
+  if (jwksUrl !== undefined) checkUrl('jwksUrl', jwksUrl);
+  if (revokedJwksUrl !== undefined) checkRevokedUrl(revokedJwksUrl, jwksUrl);
   return {
     ...{ clientId, ...facts, retry: overrides },
     ...(jwks !== undefined && { jwks }),
     ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
   };
 }
 
@@ -106,11 +108,17 @@ function checkCertificateSubject(subject: string | undefined): void {
   throw fieldProblem('certificateSubject', 'must be a distinguished name as in RFC 4514, such as CN=…,O=…,C=GB');
 }
 
-function checkUrl(jwksUrl: string): void {
-  const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : undefined;
-  if (url?.protocol !== 'https:') throw fieldProblem('jwksUrl', 'must be a URL that starts with https://');
-  if (url.username !== '' || url.password !== '') throw fieldProblem('jwksUrl', 'must hold no user name or password');
-  if (url.hash !== '') throw fieldProblem('jwksUrl', 'must have no fragment');
+function checkUrl(field: string, text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'https:') throw fieldProblem(field, 'must be a URL that starts with https://');
+  if (url.username !== '' || url.password !== '') throw fieldProblem(field, 'must hold no user name or password');
+  if (url.hash !== '') throw fieldProblem(field, 'must have no fragment');
+}
+
+function checkRevokedUrl(revokedJwksUrl: string, jwksUrl: string | undefined): void {
+  checkUrl('revokedJwksUrl', revokedJwksUrl);
+  if (jwksUrl !== undefined) return;
+  throw fieldProblem('revokedJwksUrl', 'goes with jwksUrl; take a revoked key out of the inline jwks instead');
 }
 
 async function checkKeys(jwks: { readonly keys: readonly unknown[] }): Promise<void> {

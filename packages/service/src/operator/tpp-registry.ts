@@ -132,14 +132,15 @@ export class TppRegistry {
    */
   async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
     const statement = await this.#verify(facts.softwareStatement);
-    const { organisationId, softwareStatementId, jwksUrl } = statement;
+    const { organisationId, softwareStatementId, jwksUrl, revokedJwksUrl } = statement;
     const clientId = facts.clientId ?? softwareStatementId;
     checkClientId(clientId);
     return this.#change(clientId, (before) => {
       const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
       const scopes = facts.scopes ?? before?.scopes;
       const retry = before?.retry;
-      const after = { clientId, organisationId, softwareStatementId, jwksUrl, certificateSubject, scopes, retry };
+      const keys = { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) };
+      const after = { clientId, organisationId, softwareStatementId, ...keys, certificateSubject, scopes, retry };
       return this.#keep(before, after, by, 'imported');
     });
   }
@@ -222,8 +223,8 @@ function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Pre
 }
 
 const FIELDS = [
-  ...(['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'certificateSubject', 'scopes'] as const),
-  'retry',
+  ...(['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'revokedJwksUrl'] as const),
+  ...(['certificateSubject', 'scopes', 'retry'] as const),
 ] as const;
 
 function changedFields(before: Tpp | undefined, after: Tpp): string[] {

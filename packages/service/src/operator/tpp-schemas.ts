@@ -18,13 +18,20 @@ const organisationId = id(
 const softwareStatementId = id('Id of its software statement at the trust anchor');
 const jwks = Type.Object(
   { keys: Type.Array(Type.Unknown(), { maxItems: 100, description: 'JWKs (RFC 7517), public members only' }) },
-  { description: 'Its JWKS, inline. One usable signing key at least: RSA of 2048 bits or more, use sig, a kid' },
+  { description: 'Its JWKS, inline. One usable signing key at least: RSA of 2048 to 8192 bits, use sig, a kid' },
 );
 const jwksUrl = Type.String({
   format: 'uri',
   pattern: '^https://',
   maxLength: 2048,
   description: 'Where its JWKS is published, as its software statement names it',
+});
+const revokedJwksUrl = Type.String({
+  format: 'uri',
+  pattern: '^https://',
+  maxLength: 2048,
+  description:
+    'Where those of its keys are listed that were revoked, as its software statement names it; only beside jwksUrl. While it cannot be fetched the keys are not used once they are too old',
 });
 const certificateSubject = Type.String({
   minLength: 1,
@@ -51,6 +58,7 @@ export const TppToRegister = Type.Object(
     softwareStatementId,
     jwks: Type.Optional(jwks),
     jwksUrl: Type.Optional(jwksUrl),
+    revokedJwksUrl: Type.Optional(revokedJwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
     retry: Type.Optional(RetryOverridesSchema),
@@ -84,6 +92,7 @@ export const RegisteredTpp = Type.Object(
     softwareStatementId,
     jwks: Type.Optional(jwks),
     jwksUrl: Type.Optional(jwksUrl),
+    revokedJwksUrl: Type.Optional(revokedJwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
     retry: Type.Optional(RetryOverridesSchema),
@@ -102,6 +111,7 @@ export const ListedTpp = Type.Object(
     softwareStatementId,
     kids: Type.Optional(Type.Array(Type.String(), { description: 'kids of its inline JWKS' })),
     jwksUrl: Type.Optional(jwksUrl),
+    revokedJwksUrl: Type.Optional(revokedJwksUrl),
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
     retry: Type.Optional(RetryOverridesSchema),

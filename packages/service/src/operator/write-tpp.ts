@@ -44,9 +44,10 @@ function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
   return { clientId, organisationId, softwareStatementId };
 }
 
-function accessOf({ jwksUrl, certificateSubject, scopes, retry, isSuspended = false }: Tpp) {
+function accessOf({ jwksUrl, revokedJwksUrl, certificateSubject, scopes, retry, isSuspended = false }: Tpp) {
   return {
     ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
     ...(certificateSubject !== undefined && { certificateSubject }),
     ...(scopes !== undefined && { scopes: [...scopes] as RegisteredTpp['scopes'] & {} }),
     ...(retry !== undefined && { retry: { ...retry } }),

@@ -16,6 +16,8 @@ export interface Tpp {
   readonly jwks?: unknown;
   /** Where its JWKS is published, as the software statement names it. */
   readonly jwksUrl?: string | undefined;
+  /** Where those of its keys are listed that were revoked; only beside `jwksUrl`. */
+  readonly revokedJwksUrl?: string | undefined;
   /** Subject of its transport certificate, RFC 4514; undefined: the token's binding alone decides. */
   readonly certificateSubject?: string | undefined;
   /** Scopes that its tokens may be used with; undefined: all. */

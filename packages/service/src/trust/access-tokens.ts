@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
 import {
   type AccessToken,
   refused,
@@ -44,13 +45,15 @@ export interface AccessTokenVerifierOptions {
   readonly clockSkewSeconds: number;
   /** Longest time one request to the authorisation server may take. */
   readonly timeoutMs: number;
+  /** As `maxAgeMs` and `hardMaxAgeMs` of {@link KeyAges}; by default as in the configuration. */
+  readonly keysMaxAgeMs?: number | undefined;
+  readonly keysHardMaxAgeMs?: number | undefined;
   readonly clock: Clock;
   /** Told of each fetch of its keys that failed. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
 const TOKEN_CHARS_MAX = 16_384;
-const KEYS_AGE_MAX_MS = 600_000;
 const KEYS_REFETCH_MIN_MS = 10_000;
 
 /**
@@ -86,6 +89,11 @@ function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): Toke
     return createIntrospectionReader({ ...options, introspectionUrl, https });
   }
   assert(jwksUrl !== undefined, 'one of jwksUrl and introspectionUrl must be given');
-  const times = { importKeys: importSigningKeys, maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
-  return createJwtReader({ ...options, keys: createJwksCache({ ...options, url: jwksUrl, https, ...times }) });
+  const { keysMaxAgeMs: maxAgeMs = KEYS_MAX_AGE_MS, keysHardMaxAgeMs: hardMaxAgeMs = KEYS_HARD_MAX_AGE_MS } = options;
+  const keys = createJwksCache({
+    ...{ url: jwksUrl, https, clock: options.clock, onFetchFailed: options.onFetchFailed },
+    ...{ maxAgeMs, hardMaxAgeMs, refetchMinMs: KEYS_REFETCH_MIN_MS },
+    importKeys: importSigningKeys,
+  });
+  return createJwtReader({ ...options, keys });
 }

@@ -1,18 +1,26 @@
-import { JwksError, parseStrictJson } from '@tidings/protocol';
+import { JwksError, parseStrictJson, StrictJsonError, withoutRevokedKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import { type HttpsClient, isHttpsUrl } from './https-client.ts';
+import { type HttpsClient, HttpsError, isHttpsUrl } from './https-client.ts';
 
 /** Keys by their `kid`. */
 export interface KeysByKid<Key> {
   keyFor(kid: string): Promise<Key | undefined>;
 }
 
-export interface JwksCacheOptions<Key> {
-  readonly url: string;
-  readonly https: Pick<HttpsClient, 'exchange'>;
-  /** Age at which the keys are fetched anew, in the background. */
+/** How long fetched keys are used. */
+export interface KeyAges {
+  /** Age from which a fetch is waited for before keys are used; while it fails, they are used still. */
   readonly maxAgeMs: number;
-  /** Shortest time between the beginnings of two fetches, whatever is asked for and whether they succeed. */
+  /** Age from which keys are not used at all, whatever a fetch comes to. */
+  readonly hardMaxAgeMs: number;
+}
+
+export interface JwksCacheOptions<Key> extends KeyAges {
+  readonly url: string;
+  /** Where the same participant's revoked keys are listed; undefined: nowhere. */
+  readonly revokedUrl?: string | undefined;
+  readonly https: Pick<HttpsClient, 'exchange'>;
+  /** Shortest time between the beginnings of two fetches; after one that succeeded, `maxAgeMs` if that is shorter. */
   readonly refetchMinMs: number;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Takes the usable keys out of a JWKS. @throws {JwksError} */
@@ -24,28 +32,38 @@ export interface JwksCacheOptions<Key> {
 /** Told of a fetch of keys that failed; `reason` is for the log. */
 export type OnFetchFailed = (failure: { readonly url: string; readonly reason: string }) => void;
 
-/** The keys behind a JWKS URL were never had, and cannot be had now. `message` is for the log. */
+/** The keys behind a JWKS URL are unavailable: none was fetched, or none recently enough. `message` is for the log. */
 export class JwksUnavailableError extends Error {
-  override readonly name = 'JwksUnavailableError';
+  override readonly name: string = 'JwksUnavailableError';
+}
+
+/** The URL answers, but with what cannot be used as a JWKS. `message` is fit to be shown to whoever publishes it. */
+export class JwksUnusableError extends JwksUnavailableError {
+  override readonly name = 'JwksUnusableError';
 }
 
 /** Longest JWKS that is read; it holds certificates (`x5c`) too. */
 export const JWKS_BYTES_MAX = 262_144;
 
 /**
- * Keeps the keys of one JWKS URL (RFC 7517; rules, section 8). They are fetched when first needed, in one request for
- * all who ask meanwhile. Keys older than `maxAgeMs` are still given out while they are fetched anew, so nobody waits
- * for a JWKS that is slow or down; a refresh that fails keeps them, for as long as it takes. So a key that was taken
- * out is believed until the fetch that its next use starts has ended. A `kid` that is not known is waited for: it may
- * be new. Rejects with {@link JwksUnavailableError} only while no keys were ever had.
+ * Keeps the keys of one JWKS URL (RFC 7517; rules, section 8), without those that `revokedUrl` lists. They are fetched when
+ * first needed, in one request for all who ask meanwhile.
  *
- * @throws {JwksError} when the URL is not https
+ * A key that was removed or revoked is used for `maxAgeMs` at most: from half that age on keys are fetched in the
+ * background, and from that age on a fetch is waited for. A fetch that fails keeps the old keys, so that a JWKS that is
+ * down stops nobody at once; after one without any answer the next is not waited for either. From `hardMaxAgeMs` on no old
+ * key is used any more. A `kid` that is not known is waited for: it may be new.
+ *
+ * Its keys reject with {@link JwksUnusableError} or {@link JwksUnavailableError} while there are none that may be used.
+ *
+ * @throws {JwksError} when a URL is not https
  */
 export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<Key> {
-  if (!isHttpsUrl(options.url)) throw new JwksError('A JWKS URL must be https, without user name and password.');
-  const { clock, maxAgeMs, refetchMinMs } = options;
-  let keys: KeysByKid<Key> | undefined;
-  let fetchedAtMs = 0;
+  const { url, revokedUrl = url, clock, maxAgeMs, hardMaxAgeMs, refetchMinMs } = options;
+  if (![url, revokedUrl].every(isHttpsUrl)) {
+    throw new JwksError('A JWKS URL must be https, without user name and password.');
+  }
+  let fetched: { readonly keys: KeysByKid<Key>; readonly atMs: number } | undefined;
   let beganAtMs: number | undefined;
   let failure: unknown;
   let underWay: Promise<void> | undefined;
@@ -54,11 +72,12 @@ export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<
     const startedAtMs = clock.monotonicMs();
     beganAtMs = startedAtMs;
     try {
-      keys = await fetchKeys(options);
-      fetchedAtMs = startedAtMs;
+      // Their age counts from the request: what changed while it was answered may not be in the answer.
+      fetched = { keys: await fetchKeys(options), atMs: startedAtMs };
+      failure = undefined;
     } catch (error) {
       failure = error;
-      options.onFetchFailed?.({ url: options.url, reason: reasonOf(error) });
+      options.onFetchFailed?.({ url, reason: reasonOf(error) });
     } finally {
       underWay = undefined;
     }
@@ -66,33 +85,76 @@ export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<
 
   /** Never rejects. Undefined when it is too early to ask again. */
   function refreshUnlessTooEarly(): Promise<void> | undefined {
-    if (underWay === undefined && (beganAtMs === undefined || clock.monotonicMs() - beganAtMs >= refetchMinMs)) {
-      underWay = refresh();
-    }
+    const waitMs = failure === undefined ? Math.min(refetchMinMs, maxAgeMs) : refetchMinMs;
+    const isEarly = beganAtMs !== undefined && clock.monotonicMs() - beganAtMs < waitMs;
+    if (underWay === undefined && !isEarly) underWay = refresh();
     return underWay;
+  }
+
+  const ageMs = () => (fetched === undefined ? Number.POSITIVE_INFINITY : clock.monotonicMs() - fetched.atMs);
+
+  async function refreshByAge(): Promise<void> {
+    if (ageMs() < maxAgeMs / 2) return;
+    const wasAnswered = !(failure instanceof HttpsError);
+    const refreshing = refreshUnlessTooEarly();
+    if (ageMs() >= hardMaxAgeMs || (ageMs() >= maxAgeMs && wasAnswered)) await refreshing;
+  }
+
+  function usableKeys(): KeysByKid<Key> {
+    if (fetched !== undefined && ageMs() < hardMaxAgeMs) return fetched.keys;
+    throw unavailable(failure);
   }
 
   return {
     keyFor: async (kid) => {
-      const known = await keys?.keyFor(kid);
-      if (known === undefined) {
-        await refreshUnlessTooEarly();
-        if (keys === undefined) {
-          throw new JwksUnavailableError(`the JWKS cannot be had: ${reasonOf(failure)}`, { cause: failure });
-        }
-        return await keys.keyFor(kid);
-      }
-      if (clock.monotonicMs() - fetchedAtMs >= maxAgeMs) void refreshUnlessTooEarly();
-      return known;
+      await refreshByAge();
+      const known = await usableKeys().keyFor(kid);
+      if (known !== undefined) return known;
+      await refreshUnlessTooEarly();
+      return await usableKeys().keyFor(kid);
     },
   };
 }
 
-async function fetchKeys<Key>({ https, url, importKeys }: JwksCacheOptions<Key>): Promise<KeysByKid<Key>> {
+function unavailable(cause: unknown): JwksUnavailableError {
+  const reason = reasonOf(cause);
+  if (cause instanceof JwksError) return new JwksUnusableError(reason, { cause });
+  return new JwksUnavailableError(`the JWKS is unavailable: ${reason}`, { cause });
+}
+
+/** Both documents, or neither: keys without what is known of their revocation are not used. */
+async function fetchKeys<Key>(options: JwksCacheOptions<Key>): Promise<KeysByKid<Key>> {
+  const { https, url, revokedUrl, importKeys } = options;
+  const [jwks, revoked] = await Promise.all([
+    fetchJwks(https, url, 'JWKS'),
+    revokedUrl === undefined ? undefined : fetchJwks(https, revokedUrl, 'JWKS of revoked keys'),
+  ]);
+  return await importKeys(revoked === undefined ? jwks : withoutRevokedKeys(jwks, revoked));
+}
+
+/** @throws {JwksError} when it is answered with what is no JWKS; {StatusError}, {HttpsError} */
+async function fetchJwks(https: Pick<HttpsClient, 'exchange'>, url: string, name: string): Promise<unknown> {
   const headers = { accept: 'application/jwk-set+json, application/json' };
-  const { status, body } = await https.exchange({ url, headers });
-  if (status !== 200) throw new JwksError(`The JWKS was answered with status ${status}.`);
-  return await importKeys(parseStrictJson(body));
+  const { status, body } = await https.exchange({ url, headers }).catch((error: unknown) => {
+    if (!isTooLong(error)) throw error;
+    throw new JwksError(`The ${name} has more than ${JWKS_BYTES_MAX} bytes.`, { cause: error });
+  });
+  if (status !== 200) throw new StatusError(`the ${name} was answered with status ${status}`);
+  try {
+    return parseStrictJson(body);
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error;
+    throw new JwksError(`The ${name} ${error.message}.`, { cause: error });
+  }
+}
+
+/** An answer without a JWKS: whether the publisher or a server in between is at fault is not known. */
+class StatusError extends Error {
+  override readonly name = 'StatusError';
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof HttpsError && error.message === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
 }
 
 function reasonOf(failure: unknown): string {

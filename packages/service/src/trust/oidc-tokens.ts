@@ -2,6 +2,7 @@ import { isJsonObject } from '@tidings/protocol';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { OPERATOR_ROLES, type OperatorRole } from '../config/schema-operator.ts';
+import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
 import { createHttpsClient } from './https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError, type OnFetchFailed } from './jwks-cache.ts';
 import { importProviderKeys } from './provider-keys.ts';
@@ -18,6 +19,9 @@ export interface OidcOptions {
   readonly roles: Readonly<Partial<Record<OperatorRole, readonly string[]>>>;
   readonly clockSkewSeconds: number;
   readonly timeoutMs: number;
+  /** As `maxAgeMs` and `hardMaxAgeMs` of {@link KeyAges}; by default as in the configuration. */
+  readonly keysMaxAgeMs?: number | undefined;
+  readonly keysHardMaxAgeMs?: number | undefined;
   /** Roots of `jwksUrl`, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
   readonly clock: Clock;
@@ -38,7 +42,6 @@ export interface OidcVerifier {
 }
 
 const TOKEN_CHARS_MAX = 16_384;
-const KEYS_AGE_MAX_MS = 600_000;
 const KEYS_REFETCH_MIN_MS = 10_000;
 // RFC 9068, or what providers write who do not follow it; never what another kind of token says of itself.
 const TYPES = /^(?:application\/)?(?:at\+jwt|jwt)$/i;
@@ -60,7 +63,8 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
     clock,
     guard: undefined,
   });
-  const times = { maxAgeMs: KEYS_AGE_MAX_MS, refetchMinMs: KEYS_REFETCH_MIN_MS };
+  const { keysMaxAgeMs: maxAgeMs = KEYS_MAX_AGE_MS, keysHardMaxAgeMs: hardMaxAgeMs = KEYS_HARD_MAX_AGE_MS } = options;
+  const times = { maxAgeMs, hardMaxAgeMs, refetchMinMs: KEYS_REFETCH_MIN_MS };
   const keys = createJwksCache({ url, https, ...times, clock, onFetchFailed, importKeys: importProviderKeys });
   return {
     rolesClaim,

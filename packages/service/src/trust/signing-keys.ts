@@ -1,4 +1,4 @@
-import type { JwsSigner } from '@tidings/protocol';
+import { JWKS_KEYS_MAX, type JwsSigner } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { type KeptSigningKey, publicationOf } from './key-publication.ts';
@@ -71,8 +71,6 @@ export interface SigningKeys {
   publicJwks(): Promise<readonly PublicSigningJwk[]>;
 }
 
-/** Verifiers refuse a JWKS of more keys (`importSigningKeys`). */
-const KEYS_PUBLISHED_MAX = 100;
 /** How often a former key that still signs is noted. */
 const NOTED_MS = 60_000;
 
@@ -256,5 +254,5 @@ async function publishedKeys(
   const others = kept.filter((key) => key.publicJwk.kid !== signing.kid && publicationOf(key, now).isPublished);
   // The key that signs here, but for one that was withdrawn.
   const own = stateOf(signing.kid, kept) === 'withdrawn' ? [] : [signing];
-  return [...own, ...others.map(({ publicJwk }) => publicJwk)].slice(0, KEYS_PUBLISHED_MAX);
+  return [...own, ...others.map(({ publicJwk }) => publicJwk)].slice(0, JWKS_KEYS_MAX);
 }

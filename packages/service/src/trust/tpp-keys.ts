@@ -3,13 +3,15 @@ import type { Clock } from '../base/clock.ts';
 import type { HostGuard } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
 import { createHttpsClient } from './https-client.ts';
-import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
+import { createJwksCache, JWKS_BYTES_MAX, type KeyAges, type OnFetchFailed } from './jwks-cache.ts';
 
 /** What of a registered TPP its keys depend on. */
 export interface TppWithKeys {
   readonly clientId: string;
   readonly jwks?: unknown;
   readonly jwksUrl?: string | undefined;
+  /** Where those of its keys are listed that were revoked; only beside `jwksUrl`. */
+  readonly revokedJwksUrl?: string | undefined;
 }
 
 /** Gives the signing keys of registered TPPs. */
@@ -25,12 +27,11 @@ export interface TppKeys {
   close(): Promise<void>;
 }
 
-export interface TppKeysOptions {
+export interface TppKeysOptions extends KeyAges {
   /** Roots in PEM that JWKS URLs must lead to; undefined: those of Node.js. */
   readonly ca: string | undefined;
   /** Says where JWKS URLs may lead. */
   readonly guard: HostGuard;
-  readonly maxAgeMs: number;
   readonly refetchMinMs: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -42,7 +43,7 @@ const SOURCES_MAX = 10_000;
 
 /**
  * Keeps what is known of the keys of TPPs: imported sets of inline JWKS, since importing costs more than verifying, and
- * one cache per JWKS URL. An inline entry holds as long as the TPP's JWKS is the same text. Beyond a bound, those that
+ * one cache per JWKS URL and list of revoked keys. An inline entry holds as long as the TPP's JWKS is the same text. Beyond a bound, those that
  * were not used for the longest time are dropped. The URL is the registered one, never one from a signature;
  * TPPs choose it all the same, so the guard says where it may lead.
  */
@@ -61,17 +62,18 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
     return keys;
   }
 
-  function remoteKeys(url: string): KeySource {
-    const found = remote.get(url);
+  function remoteKeys(url: string, revokedUrl: string | undefined): KeySource {
+    const name = JSON.stringify([url, revokedUrl]);
+    const found = remote.get(name);
     if (found !== undefined) return found;
-    const cache = createJwksCache({ ...options, url, https, importKeys: importSigningKeys });
-    remote.set(url, cache);
+    const cache = createJwksCache({ ...options, url, revokedUrl, https, importKeys: importSigningKeys });
+    remote.set(name, cache);
     return cache;
   }
 
   return {
-    keysOf: async ({ clientId, jwks, jwksUrl }) => {
-      if (jwksUrl !== undefined) return remoteKeys(jwksUrl);
+    keysOf: async ({ clientId, jwks, jwksUrl, revokedJwksUrl }) => {
+      if (jwksUrl !== undefined) return remoteKeys(jwksUrl, revokedJwksUrl);
       if (jwks === undefined) throw new JwksError('The TPP has neither a JWKS nor a JWKS URL.');
       return await inlineKeys(clientId, jwks);
     },

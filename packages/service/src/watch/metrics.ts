@@ -105,6 +105,11 @@ function countersIn(registry: Registry) {
       WITHIN_SECONDS,
       'operation',
     ),
+    keysNotFetched: counter(
+      'tidings_key_fetches_failed_total',
+      'Fetches of a JWKS that failed, or brought what cannot be used, by whose keys they are',
+      'of',
+    ),
     storeErrors: counter('tidings_store_errors_total', 'Operations of the store that failed', 'operation'),
     tppAttempts: counter('tidings_tpp_attempts_total', 'Attempts to deliver to a TPP', 'client_id', 'outcome'),
     tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications that were made for a TPP', 'client_id'),
@@ -128,6 +133,9 @@ function count(happening: Happening, counters: Counters, clientIds: BoundedLabel
       break;
     case 'taken-over':
       counters.takenOver.inc(happening.count);
+      break;
+    case 'keys-not-fetched':
+      counters.keysNotFetched.inc({ of: happening.of });
       break;
     case 'signed':
       counters.signatures.inc();

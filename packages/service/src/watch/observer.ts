@@ -46,6 +46,12 @@ export type Happening =
       readonly durationMs: number;
     }
   | {
+      /** Keys behind a JWKS URL could not be fetched, or what was fetched cannot be used. */
+      readonly kind: 'keys-not-fetched';
+      readonly atMs: number;
+      readonly of: 'tpp' | 'authorisation-server' | 'identity-provider';
+    }
+  | {
       /** The operator brought a callback URL back. */
       readonly kind: 'brought-back';
       readonly atMs: number;

@@ -77,6 +77,8 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       jwksUrl: 'https://as.bank.example/jwks',
       clockSkewSeconds: 10,
       timeoutMs: 5000,
+      keysMaxAgeMs: 600_000,
+      keysHardMaxAgeMs: 3_600_000,
     },
     operator: {
       host: '127.0.0.1',
@@ -107,7 +109,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       isAcknowledgementExpected: true,
       intervalSeconds: 60,
     },
-    tppKeys: { maxAgeMs: 600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
+    tppKeys: { maxAgeMs: 600_000, hardMaxAgeMs: 3_600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
     delivery: {
       timeoutMs: 10_000,
       callbackAddressesAllowed: [],
@@ -175,6 +177,11 @@ test('the least and the most of every number are accepted', () => {
   // Settings that are bound to each other are moved together.
   const bound = new Set(['delivery.timeoutMs', 'delivery.leaseMs', 'retry.delayMs', 'retry.delayMaxMs']);
   for (const name of ['pollsPerTppMax', 'longPollsPerTppMax']) bound.add(`polling.${name}`);
+  const ages = ['tppKeys.maxAgeMs', 'tppKeys.hardMaxAgeMs'];
+  for (const section of ['accessTokens', 'operator.oidc']) {
+    ages.push(`${section}.keysMaxAgeMs`, `${section}.keysHardMaxAgeMs`);
+  }
+  for (const path of ages) bound.add(path);
   for (const { path, schema } of leaves) {
     if (schema.minimum === undefined || bound.has(path)) continue;
     for (const value of [schema.minimum, schema.maximum]) {
@@ -185,6 +192,13 @@ test('the least and the most of every number are accepted', () => {
   for (const count of [1, 1000]) {
     const polling = { pollsPerTppMax: count, longPollsPerTppMax: count };
     assert.equal(parseConfig(withSetting('polling', polling), '/').polling.pollsPerTppMax, count);
+  }
+  for (const [maxAgeMs, hardMaxAgeMs] of [
+    [1000, 1000],
+    [86_400_000, 604_800_000],
+  ]) {
+    const { tppKeys } = parseConfig(withSetting('tppKeys', { maxAgeMs, hardMaxAgeMs }), '/');
+    assert.deepEqual([tppKeys.maxAgeMs, tppKeys.hardMaxAgeMs], [maxAgeMs, hardMaxAgeMs]);
   }
   assert.equal(parseConfig(withSetting('retry', { delayMs: 10, delayMaxMs: 10 }), '/').retry.delayMaxMs, 10);
 });
@@ -211,6 +225,8 @@ test('access tokens are checked with published keys or by introspection', () => 
     introspectionUrl,
     clockSkewSeconds: 10,
     timeoutMs: 5000,
+    keysMaxAgeMs: 600_000,
+    keysHardMaxAgeMs: 3_600_000,
   });
 });
 

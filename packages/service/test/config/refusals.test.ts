@@ -201,6 +201,9 @@ for (const [path, value, why] of [
   ['polling.isAcknowledgementExpected', 'false', /must be boolean/],
   ['polling.intervalSeconds', 0, /must be >= 1/],
   ['tppKeys.maxAgeMs', 999, /must be >= 1000/],
+  ['tppKeys.hardMaxAgeMs', 999, /must be >= 1000/],
+  ['accessTokens.keysMaxAgeMs', 999, /must be >= 1000/],
+  ['operator.oidc.keysHardMaxAgeMs', 999, /must be >= 1000/],
   ['tppKeys.refetchMinMs', 99, /must be >= 100/],
   ['tppKeys.timeoutMs', 60_001, /must be <= 60000/],
   ['tppKeys.caFile', '', /must not have fewer than 1 characters/],
@@ -323,6 +326,21 @@ for (const [what, settings, message] of [
     '"operator.oidc.roles" gives nobody a role; map at least one.',
   ],
   [
+    'keys of TPPs whose hard age is below their age',
+    withSetting('tppKeys', { maxAgeMs: 3_600_001 }),
+    '"tppKeys.hardMaxAgeMs" must not be below "tppKeys.maxAgeMs".',
+  ],
+  [
+    'keys of the authorisation server whose hard age is below their age',
+    withSetting('accessTokens.keysHardMaxAgeMs', 599_999),
+    '"accessTokens.keysHardMaxAgeMs" must not be below "accessTokens.keysMaxAgeMs".',
+  ],
+  [
+    'keys of the identity provider whose hard age is below their age',
+    withSetting('operator.oidc', { ...OIDC, keysHardMaxAgeMs: 599_999 }),
+    '"operator.oidc.keysHardMaxAgeMs" must not be below "operator.oidc.keysMaxAgeMs".',
+  ],
+  [
     'an own event type in the namespace of the standard',
     withSetting('ownEventTypes', [{ urn: 'urn:uk:org:openbanking:events:mine', subscribeCode: 'BANK.Mine' }]),
     '"ownEventTypes": the event type urn:uk:org:openbanking:events:mine lies in the namespace of the standard; use one of your own.',
@@ -367,7 +385,7 @@ test('an identity provider alone is enough, with its roles and what is left out 
   const { oidc, tokens } = parseConfig(withSetting('operator', { oidc: OIDC }), '/').operator;
   assert.deepEqual(tokens, []);
   const byDefault = { rolesClaim: 'roles', nameClaim: 'sub', clockSkewSeconds: 10, timeoutMs: 5000 };
-  assert.deepEqual(oidc, { ...OIDC, ...byDefault });
+  assert.deepEqual(oidc, { ...OIDC, ...byDefault, keysMaxAgeMs: 600_000, keysHardMaxAgeMs: 3_600_000 });
 });
 
 test('a configuration file is read, and its folder is where its paths start', () => {

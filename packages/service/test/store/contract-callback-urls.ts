@@ -137,6 +137,7 @@ export function describeCallbackUrls(open: OpenFor): void {
     const tpp = {
       ...withoutJwks,
       jwksUrl: 'https://keystore.example/a.jwks',
+      revokedJwksUrl: 'https://keystore.example/revoked/a.jwks',
       certificateSubject: 'CN=a,C=GB',
       scopes: ['accounts'],
       isSuspended: true,

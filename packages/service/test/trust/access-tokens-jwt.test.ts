@@ -191,10 +191,28 @@ test('no token waits for an authorisation server that is down while its key is k
   const token = await jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
   await verifier.verify(token, THUMBPRINT);
   server.hold = new Promise(() => undefined);
-  clock.advance(3_600_000);
+  clock.advance(300_000);
   assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
   await until(() => server.seen.length === 2);
   assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
+});
+
+test('a key that the authorisation server removed verifies nothing at its age, nor any key at the hard age', async (t) => {
+  const { verifier, server, clock } = await verifying(t);
+  const token = await jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
+  assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
+  const good = server.answer.body;
+  server.answer.body = JSON.stringify({ keys: [nextKey.jwk] });
+  clock.advance(600_000);
+  assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'refused');
+  server.answer.body = good;
+  clock.advance(600_000);
+  assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
+  server.answer.status = 503;
+  clock.advance(3_599_999);
+  assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
+  clock.advance(1);
+  assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'unavailable');
 });
 
 test('while the keys were never had a token is neither good nor bad', async (t) => {
@@ -203,7 +221,7 @@ test('while the keys were never had a token is neither good nor bad', async (t) 
   const checked = await verifier.verify(await jwtOf(key, CLAIMS, TYP), THUMBPRINT);
   assert.deepEqual(checked, {
     kind: 'unavailable',
-    reason: 'the JWKS cannot be had: The JWKS was answered with status 503.',
+    reason: 'the JWKS is unavailable: the JWKS was answered with status 503',
   });
 });
 

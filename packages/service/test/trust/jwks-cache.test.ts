@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
+import { importSigningKeys, JwksError, type KeySource, type VerificationKey } from '@tidings/protocol';
 import { createHttpsClient } from '../../src/trust/https-client.ts';
-import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
+import {
+  createJwksCache,
+  JWKS_BYTES_MAX,
+  type JwksCacheOptions,
+  JwksUnavailableError,
+  JwksUnusableError,
+} from '../../src/trust/jwks-cache.ts';
 import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
 import { rsaKey } from '../support/trust-keys.ts';
 import { testPki } from '../support/trust-pki.ts';
@@ -11,6 +17,7 @@ import { type Changeable, serve } from '../support/trust-servers.ts';
 const first = rsaKey('first').jwk;
 const second = rsaKey('second').jwk;
 const MAX_AGE_MS = 600_000;
+const HARD_MAX_AGE_MS = 3_600_000;
 const REFETCH_MIN_MS = 30_000;
 const TIMEOUT_MS = 5000;
 
@@ -21,7 +28,12 @@ interface Cached {
   readonly failures: string[];
 }
 
-async function cachedJwks(t: TestContext, jwks: unknown = { keys: [first] }, timeoutMs = TIMEOUT_MS): Promise<Cached> {
+async function cachedJwks(
+  t: TestContext,
+  jwks: unknown = { keys: [first] },
+  timeoutMs = TIMEOUT_MS,
+  changed: Partial<Pick<JwksCacheOptions<VerificationKey>, 'revokedUrl' | 'maxAgeMs'>> = {},
+): Promise<Cached> {
   const server = await serve(t, jwks);
   const clock = heldClock();
   const { ca } = await testPki();
@@ -40,10 +52,12 @@ async function cachedJwks(t: TestContext, jwks: unknown = { keys: [first] }, tim
       https,
       clock,
       maxAgeMs: MAX_AGE_MS,
+      hardMaxAgeMs: HARD_MAX_AGE_MS,
       refetchMinMs: REFETCH_MIN_MS,
       importKeys: importSigningKeys,
     },
     onFetchFailed: ({ reason }) => failures.push(reason),
+    ...changed,
   });
   return { keys, server, clock, failures };
 }
@@ -72,11 +86,11 @@ test('all who ask at the same time share one request', async (t) => {
   assert.equal(server.seen.length, 1);
 });
 
-test('keys that are too old are given out while they are fetched anew, in one request', async (t) => {
+test('keys that are half too old are given out while they are fetched again, in one request', async (t) => {
   const { keys, server, clock } = await cachedJwks(t);
   await keys.keyFor('first');
   server.answer.body = JSON.stringify({ keys: [second] });
-  clock.advance(MAX_AGE_MS - 1);
+  clock.advance(MAX_AGE_MS / 2 - 1);
   await keys.keyFor('first');
   clock.advance(1);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -89,17 +103,137 @@ test('keys that are too old are given out while they are fetched anew, in one re
   assert.equal(server.seen.length, 2);
 });
 
-test('nobody waits for a JWKS that does not answer while there is a key', async (t) => {
+test('a key that was removed is not used once more at the age from which a fetch is waited for', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.answer.body = JSON.stringify({ keys: [second] });
+  clock.advance(MAX_AGE_MS);
+  assert.equal(await kidOf(keys, 'first'), undefined);
+  assert.equal(server.seen.length, 2);
+});
+
+test('an age that is shorter than refetchMinMs is kept all the same', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t, undefined, TIMEOUT_MS, { maxAgeMs: 1000 });
+  await keys.keyFor('first');
+  server.answer.body = JSON.stringify({ keys: [second] });
+  clock.advance(1000);
+  assert.equal(await kidOf(keys, 'first'), undefined);
+});
+
+test('after a failure that was answered, the next fetch is waited for, so that a removed key is not used again', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.answer.status = 503;
+  clock.advance(MAX_AGE_MS);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  server.answer = { status: 200, body: JSON.stringify({ keys: [second] }) };
+  clock.advance(REFETCH_MIN_MS);
+  assert.equal(await kidOf(keys, 'first'), undefined);
+});
+
+test('after a fetch without an answer nobody waits for the next one until the hard age', async (t) => {
   const { keys, server, clock, failures } = await cachedJwks(t);
   await keys.keyFor('first');
   server.hold = new Promise(() => undefined);
-  clock.advance(MAX_AGE_MS);
+  clock.advance(MAX_AGE_MS / 2);
   assert.equal(await kidOf(keys, 'first'), 'first');
   await until(() => server.seen.length === 2);
   clock.advance(TIMEOUT_MS);
   await until(() => failures.length === 1);
   assert.deepEqual(failures, ['no answer within 5000 ms']);
+  clock.advance(MAX_AGE_MS);
   assert.equal(await kidOf(keys, 'first'), 'first');
+});
+
+test('while the JWKS fails keys are used up to the hard age, and not a millisecond longer', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  server.answer.status = 503;
+  clock.advance(HARD_MAX_AGE_MS - 1);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  clock.advance(1);
+  await assert.rejects(keys.keyFor('first'), JwksUnavailableError);
+  await assert.rejects(keys.keyFor('unknown'), JwksUnavailableError);
+  server.answer.status = 200;
+  clock.advance(REFETCH_MIN_MS);
+  assert.equal(await kidOf(keys, 'first'), 'first', 'and again once they could be fetched');
+});
+
+test('keys past the hard age are waited for, and used when they come', async (t) => {
+  const { keys, server, clock } = await cachedJwks(t);
+  await keys.keyFor('first');
+  clock.advance(HARD_MAX_AGE_MS);
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  assert.equal(server.seen.length, 2);
+});
+
+const { kid: _, ...anonymous } = first;
+
+for (const [how, listed] of [
+  ['under its kid', { kid: 'first' }],
+  ['under another kid', { ...anonymous, kid: 'renamed' }],
+  ['without a kid', anonymous],
+  ['among more keys than a JWKS may have', undefined],
+] as const) {
+  test(`a key that the list of revoked keys has ${how} is not used`, async (t) => {
+    const many = Array.from({ length: 101 }, (_item, at) => ({ kid: `old-${at}` }));
+    const revoked = await serve(t, { keys: listed === undefined ? [...many, first] : [listed] });
+    const { keys } = await cachedJwks(t, { keys: [first, second] }, TIMEOUT_MS, { revokedUrl: `${revoked.origin}/r` });
+    assert.equal(await kidOf(keys, 'first'), undefined);
+    assert.equal(await kidOf(keys, 'second'), 'second');
+    assert.deepEqual(
+      revoked.seen.map(({ request }) => request.url),
+      ['/r'],
+    );
+  });
+}
+
+test('a key that is revoked later is gone at the next refresh', async (t) => {
+  const revoked = await serve(t, { keys: [] });
+  const { keys, clock } = await cachedJwks(t, undefined, TIMEOUT_MS, { revokedUrl: revoked.origin });
+  assert.equal(await kidOf(keys, 'first'), 'first');
+  revoked.answer.body = JSON.stringify({ keys: [first] });
+  clock.advance(MAX_AGE_MS);
+  assert.equal(await kidOf(keys, 'first'), undefined);
+});
+
+test('while the list of revoked keys fails keys are used up to the hard age, and none at first', async (t) => {
+  const revoked = await serve(t, { keys: [] });
+  const cached = await cachedJwks(t, undefined, TIMEOUT_MS, { revokedUrl: revoked.origin });
+  await cached.keys.keyFor('first');
+  for (const answer of [
+    { status: 404, body: '' },
+    { status: 200, body: '{}' },
+    { status: 200, body: '' },
+  ]) {
+    revoked.answer = answer;
+    const { keys } = await cachedJwks(t, undefined, TIMEOUT_MS, { revokedUrl: revoked.origin });
+    await assert.rejects(keys.keyFor('first'), JwksUnavailableError);
+  }
+  cached.clock.advance(HARD_MAX_AGE_MS - 1);
+  assert.equal(await kidOf(cached.keys, 'first'), 'first');
+  cached.clock.advance(1);
+  await assert.rejects(cached.keys.keyFor('first'), JwksUnavailableError);
+});
+
+test('what a JWKS URL answers that is no usable JWKS is told from a JWKS that is down', async (t) => {
+  for (const [body, reason] of [
+    [JSON.stringify({ keys: Array.from({ length: 101 }, () => ({})) }), /at most 100 keys/],
+    ['<html>', /^The JWKS /],
+    ['{"keys":{}}', /array "keys"/],
+    [`{"keys":[],"x":"${'x'.repeat(JWKS_BYTES_MAX)}"}`, /more than 262144 bytes/],
+  ] as const) {
+    const { keys, server } = await cachedJwks(t);
+    server.answer.body = body;
+    await assert.rejects(keys.keyFor('first'), (error) => {
+      assert.ok(error instanceof JwksUnusableError, String(error));
+      assert.match(error.message, reason);
+      return true;
+    });
+  }
+  const { keys, server } = await cachedJwks(t);
+  server.answer.status = 404;
+  await assert.rejects(keys.keyFor('first'), (error) => !(error instanceof JwksUnusableError));
 });
 
 test('a kid that is not known is waited for, with one fetch per refetchMinMs at most', async (t) => {
@@ -193,6 +327,13 @@ test('a kid is opaque: whatever it looks like, it is looked up and never resolve
 
 test('a JWKS URL that is not https is refused', () => {
   const https = { exchange: () => Promise.reject(new Error('must not be asked')) };
-  const settings = { https, clock: heldClock(), maxAgeMs: 1, refetchMinMs: 1, importKeys: importSigningKeys };
+  const settings = {
+    https,
+    clock: heldClock(),
+    maxAgeMs: 1,
+    hardMaxAgeMs: 1,
+    refetchMinMs: 1,
+    importKeys: importSigningKeys,
+  };
   assert.throws(() => createJwksCache({ ...settings, url: 'http://tpp.example/jwks' }), JwksError);
 });

@@ -78,6 +78,9 @@ const UNFIT: readonly (readonly [string, ProviderKey])[] = [
   ['is too short', { ...rs256, jwk: { ...providerKey('rs', 'RS256', 1024).jwk } }],
   ['is for another algorithm', { ...providerKey('rs', 'RS512'), alg: 'RS256' }],
   ['has an exponent of 1', { ...rs256, jwk: { ...rs256.jwk, e: 'AQ' } }],
+  ['has an exponent of 40 bits', { ...rs256, jwk: { ...rs256.jwk, e: Buffer.alloc(5, 0xff).toString('base64url') } }],
+  ['is too long', { ...rs256, jwk: { ...rs256.jwk, n: Buffer.alloc(1025, 0xff).toString('base64url') } }],
+  ['is enormous', { ...rs256, jwk: { ...rs256.jwk, n: Buffer.alloc(150_000, 0xff).toString('base64url') } }],
   ['is on another curve', { ...es256, jwk: { ...es256.jwk, crv: 'P-384' } }],
 ];
 
@@ -177,4 +180,22 @@ test('a key that the provider changes to is found, and while none was ever had t
   clock.advance(10_000);
   assert.equal((await verifier.verify(await oidcToken(es256))).kind, 'valid');
   assert.equal((await verifier.verify(await oidcToken(rs256))).kind, 'refused');
+});
+
+test('a key that the provider removed verifies nothing at its age, nor any key at the hard age', async (t) => {
+  const { verifier, server, clock } = await oidcVerifying(t, [rs256]);
+  const token = await oidcToken(rs256, { ...OIDC_CLAIMS, exp: NOW_SECONDS + 86_400 });
+  assert.equal((await verifier.verify(token)).kind, 'valid');
+  const good = server.answer;
+  server.answer = { status: 200, body: JSON.stringify({ keys: [es256.jwk] }) };
+  clock.advance(600_000);
+  assert.equal((await verifier.verify(token)).kind, 'refused');
+  server.answer = good;
+  clock.advance(600_000);
+  assert.equal((await verifier.verify(token)).kind, 'valid');
+  server.answer = { status: 503, body: '' };
+  clock.advance(3_599_999);
+  assert.equal((await verifier.verify(token)).kind, 'valid');
+  clock.advance(1);
+  assert.equal((await verifier.verify(token)).kind, 'unavailable');
 });

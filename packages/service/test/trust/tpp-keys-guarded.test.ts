@@ -22,7 +22,14 @@ async function setUp(t: TestContext, options: { allowed: readonly string[]; reso
   const clock = heldClock();
   const failures: string[] = [];
   const keys = createTppKeys({
-    ...{ ca: authority.ca, maxAgeMs: 600_000, refetchMinMs: REFETCH_MIN_MS, timeoutMs: 5000, clock },
+    ...{
+      ca: authority.ca,
+      maxAgeMs: 600_000,
+      hardMaxAgeMs: 3_600_000,
+      refetchMinMs: REFETCH_MIN_MS,
+      timeoutMs: 5000,
+      clock,
+    },
     guard: createAddressGuard(options),
     onFetchFailed: ({ reason }) => failures.push(reason),
   });

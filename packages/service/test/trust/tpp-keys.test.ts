@@ -18,6 +18,7 @@ async function tppKeys(t: TestContext, clock: HeldClock = heldClock()): Promise<
     ca,
     guard: loopbackGuard,
     maxAgeMs: 600_000,
+    hardMaxAgeMs: 3_600_000,
     refetchMinMs: 30_000,
     timeoutMs: 5000,
     clock,

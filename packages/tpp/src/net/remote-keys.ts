@@ -4,6 +4,7 @@ import {
   parseStrictJson,
   type SigningKeySet,
   StrictJsonError,
+  withoutRevokedKeys,
 } from '@tidings/protocol';
 import { systemNowMs } from '../clock.ts';
 import { createTlsFetch, type TlsFetch, type TlsTransport } from './tls-fetch.ts';
@@ -12,39 +13,48 @@ import { createTlsFetch, type TlsFetch, type TlsTransport } from './tls-fetch.ts
 export interface RemoteKeysOptions {
   /** The JWKS of the one participant whose signatures are verified; https. */
   readonly url: string;
+  /** Where the revoked keys of the same participant are listed, as a JWKS; https. Default: nowhere. */
+  readonly revokedUrl?: string;
   /** Trusted authorities, and a client certificate where the JWKS demands one. */
   readonly transport?: TlsTransport;
-  /** Shortest time between two requests. Default 30 000. */
+  /** Shortest time between two requests; after one that succeeded, `maxAgeMs` if that is shorter. Default 30 000. */
   readonly cooldownMs?: number;
   /** Keys older than this are fetched anew before they are used. Default 600 000 (10 minutes). */
   readonly maxAgeMs?: number;
+  /** Keys older than this are not used at all, while they cannot be fetched. Default 3 600 000 (an hour). */
+  readonly hardMaxAgeMs?: number;
   /** Default 10 000. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds since the epoch. Default: the machine's clock. */
   now?(): number;
 }
 
-/** The keys were never had, and could not be had now. */
+/** The keys are unavailable: none was fetched, or none recently enough. */
 export class RemoteKeysError extends Error {
   override readonly name = 'RemoteKeysError';
 }
 
 const COOLDOWN_MS = 30_000;
 const MAX_AGE_MS = 600_000;
+const HARD_MAX_AGE_MS = 3_600_000;
 const JWKS_BYTES_MAX = 262_144;
 
 /**
  * Keeps the keys of a JWKS URL (RFC 7517; rules, section 8). They are fetched when first needed, when they are too old,
  * and when a `kid` is not among them; never more than once per `cooldownMs`, whatever comes in, and one request at a
- * time. A refresh that fails keeps the old keys, for as long as it takes: a JWKS that is down must not stop
- * notifications, so a key that was revoked meanwhile is believed until the JWKS answers again. No redirect is followed.
+ * time. A refresh that fails keeps the old keys, since a JWKS that is down for a while must not stop notifications; from
+ * `hardMaxAgeMs` on they are not used any more, so that a key that was removed or revoked is not believed for ever. No
+ * redirect is followed.
  *
- * @returns a source that rejects with {@link RemoteKeysError} only while no keys were ever had
- * @throws {TypeError} when `url` is not https, or `transport` is not PEM
+ * @returns a source that rejects with {@link RemoteKeysError} while there are no keys, or none but those that are too old
+ * @throws {TypeError} when a URL is not https, `transport` is not PEM, or `hardMaxAgeMs` is below `maxAgeMs`
  */
 export function remoteKeys(options: RemoteKeysOptions): KeySource {
-  const { url, cooldownMs = COOLDOWN_MS, maxAgeMs = MAX_AGE_MS, now = systemNowMs } = options;
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') throw new TypeError('url must be an https URL');
+  const { url, revokedUrl, cooldownMs = COOLDOWN_MS, maxAgeMs = MAX_AGE_MS, now = systemNowMs } = options;
+  const { hardMaxAgeMs = Math.max(HARD_MAX_AGE_MS, maxAgeMs) } = options;
+  checkUrl('url', url);
+  if (revokedUrl !== undefined) checkUrl('revokedUrl', revokedUrl);
+  if (hardMaxAgeMs < maxAgeMs) throw new TypeError('hardMaxAgeMs must not be below maxAgeMs');
   const tlsFetch = createTlsFetch({ ...options, responseBytesMax: JWKS_BYTES_MAX, keepAlive: false });
   let keys: SigningKeySet | undefined;
   let fetchedAtMs = 0;
@@ -54,8 +64,10 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
 
   async function refresh(): Promise<void> {
     try {
-      keys = await fetchKeys(tlsFetch, url);
-      fetchedAtMs = now();
+      const startedAtMs = now();
+      keys = await fetchKeys(tlsFetch, url, revokedUrl);
+      fetchedAtMs = startedAtMs;
+      failure = undefined;
     } catch (error) {
       failure = error;
     } finally {
@@ -65,20 +77,25 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
   }
 
   function refreshUnlessCooling(): Promise<void> | undefined {
-    if (underWay === undefined && (askedAtMs === undefined || hasPassed(cooldownMs, askedAtMs, now()))) {
+    const waitMs = failure === undefined ? Math.min(cooldownMs, maxAgeMs) : cooldownMs;
+    if (underWay === undefined && (askedAtMs === undefined || hasPassed(waitMs, askedAtMs, now()))) {
       underWay = refresh();
     }
     return underWay;
   }
 
+  function usableKeys(): SigningKeySet {
+    if (keys !== undefined && !hasPassed(hardMaxAgeMs, fetchedAtMs, now())) return keys;
+    throw new RemoteKeysError('The JWKS is unavailable.', { cause: failure });
+  }
+
   return {
     keyFor: async (kid) => {
       if (keys === undefined || hasPassed(maxAgeMs, fetchedAtMs, now())) await refreshUnlessCooling();
-      const known = await keys?.keyFor(kid);
+      const known = await usableKeys().keyFor(kid);
       if (known !== undefined) return known;
       await refreshUnlessCooling();
-      if (keys === undefined) throw new RemoteKeysError('The JWKS could not be had.', { cause: failure });
-      return await keys.keyFor(kid);
+      return await usableKeys().keyFor(kid);
     },
   };
 }
@@ -88,14 +105,27 @@ function hasPassed(durationMs: number, sinceMs: number, nowMs: number): boolean 
   return nowMs < sinceMs || nowMs - sinceMs >= durationMs;
 }
 
-async function fetchKeys(tlsFetch: TlsFetch, url: string): Promise<SigningKeySet> {
+function checkUrl(option: string, url: string): void {
+  if (!URL.canParse(url) || new URL(url).protocol !== 'https:') throw new TypeError(`${option} must be an https URL`);
+}
+
+/** Both documents, or neither: keys without what is known of their revocation are not used. */
+async function fetchKeys(tlsFetch: TlsFetch, url: string, revokedUrl: string | undefined): Promise<SigningKeySet> {
+  const [jwks, revoked] = await Promise.all([
+    fetchJwks(tlsFetch, url),
+    revokedUrl === undefined ? undefined : fetchJwks(tlsFetch, revokedUrl),
+  ]);
+  return await importSigningKeys(revoked === undefined ? jwks : withoutRevokedKeys(jwks, revoked));
+}
+
+async function fetchJwks(tlsFetch: TlsFetch, url: string): Promise<unknown> {
   const response = await tlsFetch(url, { headers: { accept: 'application/jwk-set+json, application/json' } });
-  if (response.status !== 200) throw new RemoteKeysError(`The JWKS was answered with status ${response.status}.`);
+  if (response.status !== 200) throw new RemoteKeysError(`${url} was answered with status ${response.status}.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   try {
-    return await importSigningKeys(parseStrictJson(bytes));
+    return parseStrictJson(bytes);
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new RemoteKeysError(`The JWKS ${error.message}.`, { cause: error });
+    if (error instanceof StrictJsonError) throw new RemoteKeysError(`${url} ${error.message}.`, { cause: error });
     throw error;
   }
 }

@@ -102,7 +102,7 @@ async function checkKeys({ status, body }: HttpsAnswer, { setting, url }: Endpoi
     if (kids.length > 0) return ok('keys of others', `${url} ("${setting}") has ${kids.length} keys that can be used.`);
     const why = leftOut[0] === undefined ? 'it is empty' : `of the first, ${leftOut[0].reason}`;
     const publish =
-      'Let the issuer publish an RSA key of 2048 bits or more with a kid, "use": "sig", and sign with PS256.';
+      'Let the issuer publish an RSA key of 2048 to 8192 bits with a kid, "use": "sig", and sign with PS256.';
     return fault('keys of others', `${url} ("${setting}") has no key that can be used: ${why}.`, publish);
   } catch (error) {
     if (!(error instanceof JwksError || error instanceof StrictJsonError)) throw error;

@@ -25,7 +25,7 @@ export function signingNotes({ trustAnchor, trustAnchorsAccepted, organisationId
 POST and PUT of registrations carry \`x-jws-signature\`, a detached JWS over the exact bytes of the body; our answers to POST,
 PUT and GET do, too. DELETE, \`/events\` and errors are not signed.
 
-- \`alg\` PS256; \`kid\` of a signing key of yours (\`use\` \`sig\`, RSA of 2048 bits or more); \`crit\` exactly the three members below.
+- \`alg\` PS256; \`kid\` of a signing key of yours (\`use\` \`sig\`, RSA of 2048 to 8192 bits with an exponent of at most 32 bits); \`crit\` exactly the three members below.
 - \`http://openbanking.org.uk/iat\` in the past, with a tolerance of ${accessTokens.clockSkewSeconds} seconds; \`http://openbanking.org.uk/iss\`
   \`{organisation id}/{software statement id}\`; \`http://openbanking.org.uk/tan\` one of ${trustAnchorsAccepted.map(code).join(', ')}.
 - ${unencoded}

@@ -180,4 +180,10 @@ export const MIGRATIONS: readonly Migration[] = [
     sql: KEYS_SCHEMA,
   },
   { version: 6, name: 'searching', oldestCompatible: 1, sql: SEARCH_SCHEMA },
+  {
+    version: 7,
+    name: 'lists of revoked keys of TPPs',
+    oldestCompatible: 1,
+    sql: 'ALTER TABLE tpp ADD COLUMN revoked_jwks_url text',
+  },
 ];

@@ -19,8 +19,8 @@ export interface Asked {
 }
 
 // Columns are named: a newer version may have added others.
-const TPP = `client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject, scopes, is_suspended,
-  retry`;
+const TPP = `client_id, organisation_id, software_statement_id, jwks, jwks_url, revoked_jwks_url, certificate_subject, scopes,
+  is_suspended, retry`;
 
 export async function findTpp(asked: Asked, clientId: string): Promise<Tpp | undefined> {
   const [row] = await asked.query(`SELECT ${TPP} FROM tpp WHERE client_id = $1`, [storable(clientId)]);
@@ -37,11 +37,11 @@ export async function listTpps(asked: Asked, after: string, limit: number): Prom
 
 export async function putTpp(asked: Asked, tpp: Tpp): Promise<void> {
   await asked.query(
-    `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject, scopes,
-       is_suspended, retry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, revoked_jwks_url,
+       certificate_subject, scopes, is_suspended, retry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (client_id) DO UPDATE SET organisation_id = excluded.organisation_id,
        software_statement_id = excluded.software_statement_id, jwks = excluded.jwks, jwks_url = excluded.jwks_url,
-       certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
+       revoked_jwks_url = excluded.revoked_jwks_url, certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
        is_suspended = excluded.is_suspended, retry = excluded.retry`,
     [
       storable(tpp.clientId),
@@ -49,6 +49,7 @@ export async function putTpp(asked: Asked, tpp: Tpp): Promise<void> {
       storable(tpp.softwareStatementId),
       JSON.stringify(tpp.jwks ?? null),
       tpp.jwksUrl === undefined ? null : storable(tpp.jwksUrl),
+      tpp.revokedJwksUrl === undefined ? null : storable(tpp.revokedJwksUrl),
       tpp.certificateSubject === undefined ? null : storable(tpp.certificateSubject),
       tpp.scopes === undefined ? null : JSON.stringify(tpp.scopes),
       tpp.isSuspended === true,

@@ -51,6 +51,7 @@ export function jsonOf(rows: readonly object[]): string {
 export function tppOf(row: Row): Tpp {
   const jwks = parseText(row, 'jwks');
   const jwksUrl = optionalText(row, 'jwks_url');
+  const revokedJwksUrl = optionalText(row, 'revoked_jwks_url');
   const certificateSubject = optionalText(row, 'certificate_subject');
   const scopes = optionalText(row, 'scopes');
   const retry = optionalText(row, 'retry');
@@ -60,6 +61,7 @@ export function tppOf(row: Row): Tpp {
     softwareStatementId: text(row, 'software_statement_id'),
     ...(jwks !== null && { jwks }),
     ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
     ...(certificateSubject !== undefined && { certificateSubject }),
     ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
     ...(isTrue(row, 'is_suspended') && { isSuspended: true }),

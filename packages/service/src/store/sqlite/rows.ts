@@ -11,6 +11,7 @@ import type {
 export function tppOf(row: Row): Tpp {
   const jwks: unknown = JSON.parse(text(row, 'jwks'));
   const jwksUrl = optionalText(row, 'jwks_url');
+  const revokedJwksUrl = optionalText(row, 'revoked_jwks_url');
   const certificateSubject = optionalText(row, 'certificate_subject');
   const scopes = optionalText(row, 'scopes');
   const retry = optionalText(row, 'retry');
@@ -20,6 +21,7 @@ export function tppOf(row: Row): Tpp {
     softwareStatementId: text(row, 'software_statement_id'),
     ...(jwks !== null && { jwks }),
     ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
     ...(certificateSubject !== undefined && { certificateSubject }),
     ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
     ...(whole(row, 'is_suspended') === 1 && { isSuspended: true }),

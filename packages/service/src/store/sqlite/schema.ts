@@ -123,4 +123,6 @@ export const MIGRATIONS: readonly string[] = [
   // Signing keys that are announced and withdrawn; how callback URLs fared lately.
   SCHEMA_KEYS,
   SCHEMA_SEARCH,
+  // Lists of revoked keys of TPPs.
+  'ALTER TABLE tpp ADD COLUMN revoked_jwks_url TEXT',
 ];

@@ -15,11 +15,11 @@ export class TppTable {
   put(tpp: Tpp): void {
     this.#database
       .prepare(
-        `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, certificate_subject,
-           scopes, is_suspended, retry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, revoked_jwks_url,
+           certificate_subject, scopes, is_suspended, retry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (client_id) DO UPDATE SET organisation_id = excluded.organisation_id,
            software_statement_id = excluded.software_statement_id, jwks = excluded.jwks, jwks_url = excluded.jwks_url,
-           certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
+           revoked_jwks_url = excluded.revoked_jwks_url, certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
            is_suspended = excluded.is_suspended, retry = excluded.retry`,
       )
       .run(
@@ -28,6 +28,7 @@ export class TppTable {
         tpp.softwareStatementId,
         JSON.stringify(tpp.jwks ?? null),
         tpp.jwksUrl ?? null,
+        tpp.revokedJwksUrl ?? null,
         tpp.certificateSubject ?? null,
         tpp.scopes === undefined ? null : JSON.stringify(tpp.scopes),
         tpp.isSuspended === true ? 1 : 0,

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
+import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
+import { makeSigningKey, type SigningKey } from '../support/tpp-jws.ts';
+import { makeParty, type Party } from '../support/tpp-party.ts';
+
+// The keys of a TPP behind its JWKS URL: removed, revoked, too old, or not usable.
+
+const BODY = JSON.stringify({ Data: { Version: '4.0' } });
+const other = await makeSigningKey('other');
+
+interface Published {
+  readonly bank: Bank;
+  readonly tpp: Party;
+  /** What the two URLs are answered with. */
+  readonly answers: { keys: { status: number; body: string }; revoked: { status: number; body: string } };
+}
+
+function jwksOf(...keys: readonly SigningKey[]): { status: number; body: string } {
+  return { status: 200, body: JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }) };
+}
+
+/** A bank, and one TPP whose keys a server of the test publishes. */
+async function publishing(t: TestContext, isRevokedListed = false): Promise<Published> {
+  const bank = await startBank({ clients: ['tpp-a'], settings: { tppKeys: { caFile: 'root.pem' } } });
+  t.after(() => bank.stop());
+  const { certificatePem: cert, keyPem: key } = await bank.authority.issue('keystore');
+  const answers = { keys: { status: 200, body: '' }, revoked: { status: 200, body: '{"keys":[]}' } };
+  const server = createServer({ cert, key }, ({ url }, response) => {
+    const { status, body } = url === '/revoked' ? answers.revoked : answers.keys;
+    response.writeHead(status, { connection: 'close' }).end(body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const urls = { jwksUrl: `${origin}/keys`, ...(isRevokedListed && { revokedJwksUrl: `${origin}/revoked` }) };
+  const tpp = await makeParty(bank, 'tpp-a', { registration: { jwks: undefined, ...urls } });
+  t.after(() => tpp.close());
+  answers.keys = jwksOf(tpp.signing);
+  return { bank, tpp, answers };
+}
+
+async function register({ tpp }: Published): Promise<number> {
+  const { status } = await tpp.call('POST', 'v4.0', 'event-subscriptions', { body: BODY });
+  if (status === 201) await tpp.clear();
+  return status;
+}
+
+describe('keys behind a JWKS URL', () => {
+  test('a key that was removed changes no registration from tppKeys.maxAgeMs on', async (t) => {
+    const published = await publishing(t);
+    assert.equal(await register(published), 201);
+    published.answers.keys = jwksOf(other);
+    published.bank.clock.aheadMs += 600_000;
+    assert.equal(await register(published), 400);
+  });
+
+  test('while the JWKS answers 503 a key changes registrations until tppKeys.hardMaxAgeMs, and none after it', async (t) => {
+    const published = await publishing(t);
+    assert.equal(await register(published), 201);
+    published.answers.keys = { status: 503, body: '' };
+    published.bank.clock.aheadMs += 3_500_000;
+    assert.equal(await register(published), 201);
+    published.bank.clock.aheadMs += 100_000;
+    assert.equal(await register(published), 500);
+    published.answers.keys = jwksOf(published.tpp.signing);
+    published.bank.clock.aheadMs += 30_000;
+    assert.equal(await register(published), 201);
+  });
+
+  test('a key that is listed under revokedJwksUrl changes no registration, although its JWKS still has it', async (t) => {
+    const published = await publishing(t, true);
+    assert.equal(await register(published), 201);
+    published.answers.revoked = jwksOf(published.tpp.signing);
+    published.bank.clock.aheadMs += 600_000;
+    assert.equal(await register(published), 400);
+    published.answers.revoked = { status: 503, body: '' };
+    published.bank.clock.aheadMs += 3_600_000;
+    assert.equal(await register(published), 500, 'without the list no key is used');
+  });
+
+  const unusable: readonly (readonly [string, string, RegExp])[] = [
+    ['has 101 keys', JSON.stringify({ keys: Array.from({ length: 101 }, () => other.jwk) }), /at most 100 keys/],
+    ['is no JSON', '<html>', /JWKS/],
+    ['has no keys', '{"key":[]}', /must be an object with an array/],
+    ['is longer than is read', `{"keys":[],"x":"${'x'.repeat(262_144)}"}`, /more than 262144 bytes/],
+  ];
+  test('a JWKS that is not usable is 400 for its TPP with the reason, and log and metric tell the operator', async (t) => {
+    const published = await publishing(t);
+    const { tpp, bank } = published;
+    for (const [what, body, reason] of unusable) {
+      published.answers.keys = { status: 200, body };
+      for (const version of VERSIONS) {
+        const answer = await tpp.call('POST', version, 'event-subscriptions', { body: BODY });
+        const { code } = errorOf(answer);
+        assert.deepEqual([answer.status, code], [400, version === 'v4.0' ? 'U016' : 'UK.OBIE.Signature.InvalidClaim']);
+        assert.match(answer.body.toString(), reason, what);
+      }
+      bank.clock.aheadMs += 30_000;
+    }
+    assert.match(bank.log(), /"clientId":"tpp-a".*"the keys of a TPP are unavailable"/);
+    assert.match(bank.log(), /"of":"tpp".*"keys could not be fetched"/);
+    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+    const metrics = await (await fetch(`${bank.service.operatorUrl}/metrics`, { headers })).text();
+    assert.match(metrics, /^tidings_key_fetches_failed_total\{of="tpp"\} 4$/m);
+  });
+
+  test('a key of over 8192 bits is as unknown as one that is not there', async (t) => {
+    const published = await publishing(t);
+    const n = Buffer.alloc(175_000, 0xff).toString('base64url');
+    published.answers.keys = { status: 200, body: JSON.stringify({ keys: [{ ...published.tpp.signing.jwk, n }] }) };
+    assert.equal(await register(published), 400);
+  });
+});
