@@ -4,6 +4,7 @@ import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, 
 import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { refuseWrongGrantMark } from './grant-mark.ts';
 import { refuseOpenOperator } from './operator-settings.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 import { refuseUnclearStore } from './store-settings.ts';
@@ -144,6 +145,7 @@ function refuseContradictions(config: Config, source: string): void {
   }
   refuseOpenOperator(config, source);
   refuseWrongKeyAges(config, source);
+  if (accessTokens.clientCredentials !== undefined) refuseWrongGrantMark(accessTokens.clientCredentials, source);
   if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
     throw new StartUpError(
       `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,

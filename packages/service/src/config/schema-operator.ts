@@ -54,6 +54,11 @@ const OIDC = section({
     administrator: mapped('an administrator'),
     publisher: mapped('a publisher'),
   }),
+  isAccessTokenTypeRequired: Type.Boolean({
+    default: false,
+    description:
+      'Take only tokens whose typ is at+jwt (RFC 9068), where the provider sets it; others may be JWT or have none',
+  }),
   caFile: Type.Optional(file('Roots that the certificate of jwksUrl must lead to, PEM. Default: those of Node.js')),
   clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat'),
   timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),

@@ -163,6 +163,32 @@ export const ConfigSchema = section({
     caFile: Type.Optional(file('Roots that its certificate must lead to, PEM. Default: those of Node.js')),
     certificateFile: Type.Optional(file('Client certificate, where it demands mutual TLS')),
     keyFile: Type.Optional(file('Private key of the client certificate')),
+    clientCredentials: Type.Optional(
+      section({
+        claim: Type.String({
+          minLength: 1,
+          maxLength: 256,
+          description:
+            'How the authorisation server marks tokens of the client credentials grant, where it is not by a sub that equals client_id: the claim, or a path such as act.sub; see docs/tokens-and-keys.md',
+        }),
+        value: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 1024,
+            description:
+              'What the claim is, exactly; {client_id} stands for the client_id, {client_id:lower} for it in lower case',
+          }),
+        ),
+        pattern: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 1024,
+            description:
+              'Instead of value: a regular expression that the whole claim must match, with the same placeholders',
+          }),
+        ),
+      }),
+    ),
     clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat of tokens, and for iat of signatures'),
     timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
     ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import type { GrantMark } from '../config/grant-mark.ts';
 import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
 import {
   type AccessToken,
@@ -43,6 +44,8 @@ export interface AccessTokenVerifierOptions {
   /** How to reach the authorisation server; its certificate is always verified. */
   readonly tls: ClientTls;
   readonly clockSkewSeconds: number;
+  /** How the authorisation server marks the client credentials grant; undefined: as RFC 9068 says. */
+  readonly clientCredentials?: GrantMark | undefined;
   /** Longest time one request to the authorisation server may take. */
   readonly timeoutMs: number;
   /** As `maxAgeMs` and `hardMaxAgeMs` of {@link KeyAges}; by default as in the configuration. */
@@ -69,15 +72,15 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
   const read = readerOf(options, https);
   return {
     close: () => https.close(),
-    verify: async (token, certificateThumbprint) => {
-      if (token.length > TOKEN_CHARS_MAX) return refused('the token is too long');
-      const reading = await read(token);
+    verify: async (bearer, certificateThumbprint) => {
+      if (bearer.length > TOKEN_CHARS_MAX) return refused('the token is too long');
+      const reading = await read(bearer);
       if (reading.kind !== 'bound') return reading;
-      const { clientId, scopes } = reading;
       if (certificateThumbprint === '' || reading.certificateThumbprint !== certificateThumbprint) {
         return refused('the token is bound to another certificate');
       }
-      return { kind: 'valid', token: { clientId, scopes } };
+      const { kind: _, certificateThumbprint: _thumbprint, ...token } = reading;
+      return { kind: 'valid', token };
     },
   };
 }

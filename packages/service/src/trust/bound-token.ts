@@ -1,7 +1,12 @@
+import { type GrantMark, hasGrantMark } from '../config/grant-mark.ts';
+import { claimAt, refuseIdToken, StrictJwtError, textsOf } from './strict-jwt.ts';
+
 /** What an access token says of its bearer. */
 export interface AccessToken {
   readonly clientId: string;
   readonly scopes: readonly string[];
+  /** `exp`, without clock skew; undefined: the authorisation server does not say. */
+  readonly expiresAtMs?: number;
 }
 
 /** The token is not good. `reason` is for the log: the bearer is told no more than that. */
@@ -32,14 +37,47 @@ export function refused(reason: string): TokenRefused {
 }
 
 /**
- * Reads the claims that JWT access tokens and introspection answers have in common. `sub` must equal `client_id` where it
- * is present, which tells a client credentials token from one that a customer stands behind (RFC 9068 section 2.2).
+ * Reads the claims that JWT access tokens and introspection answers have in common. An ID token is refused, and so is a
+ * token that a customer stands behind. `scope` may be an array too, as some authorisation servers write it.
+ *
+ * @param mark how the client credentials grant is marked; undefined: as RFC 9068 section 2.2 says, `sub` equals `client_id`
  */
-export function readBoundToken(claims: Readonly<Record<string, unknown>>): BoundToken | TokenRefused {
-  const { client_id: clientId, sub, cnf, scope } = claims;
+export function readBoundToken(
+  claims: Readonly<Record<string, unknown>>,
+  mark: GrantMark | undefined,
+): BoundToken | TokenRefused {
+  const { client_id: clientId, cnf, scope, exp } = claims;
   if (typeof clientId !== 'string' || clientId === '') return refused('client_id is no text');
-  if (sub !== undefined && sub !== clientId) return refused('the token is not of the client credentials grant');
+  try {
+    refuseIdToken(claims);
+  } catch (error) {
+    if (error instanceof StrictJwtError) return refused(error.message);
+    throw error;
+  }
+  if (!isOfClientCredentials(claims, clientId, mark))
+    return refused('the token is not of the client credentials grant');
   const certificateThumbprint = typeof cnf === 'object' && cnf !== null && 'x5t#S256' in cnf && cnf['x5t#S256'];
-  const scopes = typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : [];
-  return { kind: 'bound', clientId, scopes, certificateThumbprint };
+  const scopes = textsOf(scope).filter((one) => one !== '');
+  const expiresAtMs = typeof exp === 'number' ? { expiresAtMs: exp * 1000 } : {};
+  return { kind: 'bound', clientId, scopes, ...expiresAtMs, certificateThumbprint };
+}
+
+/** Longest claim that is compared with a mark, in UTF-16 units. */
+const MARK_CHARS_MAX = 1024;
+
+/**
+ * Without a mark, `sub` and, in introspection, `username` (the resource owner, RFC 7662 section 2.2) must equal `client_id`
+ * where they are present. With a mark the marked claim alone decides: a token that lacks it is not of the grant.
+ */
+function isOfClientCredentials(
+  claims: Readonly<Record<string, unknown>>,
+  clientId: string,
+  mark: GrantMark | undefined,
+): boolean {
+  if (mark === undefined) {
+    const subjects = [claims['sub'], claims['username']];
+    return subjects.every((subject) => subject === undefined || subject === clientId);
+  }
+  const claim = claimAt(claims, mark.claim);
+  return typeof claim === 'string' && claim.length <= MARK_CHARS_MAX && hasGrantMark(claim, mark, clientId);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
+import type { GrantMark } from '../config/grant-mark.ts';
 import { type BoundToken, readBoundToken, refused, type TokenReader, type TokenRefused } from './bound-token.ts';
 import { type HttpsClient, HttpsError } from './https-client.ts';
 
@@ -12,6 +13,8 @@ export interface IntrospectionOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly clockSkewSeconds: number;
+  /** As in {@link readBoundToken}. */
+  readonly clientCredentials?: GrantMark | undefined;
   readonly https: Pick<HttpsClient, 'exchange'>;
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
 }
@@ -106,7 +109,7 @@ function readAnswer(answer: unknown, options: IntrospectionOptions): Answer {
     return unavailable('the introspection answer lacks active');
   }
   if (!answer['active']) return refused('the token is not active');
-  const { exp, nbf, iss, aud, username } = answer;
+  const { exp, nbf, iss, aud } = answer;
   const nowSeconds = options.clock.nowMs() / 1000;
   if (!isSecondsOrAbsent(exp) || !isSecondsOrAbsent(nbf)) return unavailable('exp and nbf must be numbers');
   if (isExpired(exp, nowSeconds, options.clockSkewSeconds)) return refused('exp lies in the past');
@@ -115,11 +118,7 @@ function readAnswer(answer: unknown, options: IntrospectionOptions): Answer {
   if (aud !== undefined && !(Array.isArray(aud) ? aud : [aud]).includes(options.audience)) {
     return refused('aud is another audience');
   }
-  // The resource owner, whom the client credentials grant does not have (RFC 7662 section 2.2).
-  if (username !== undefined && username !== answer['client_id']) {
-    return refused('the token is not of the client credentials grant');
-  }
-  const token = readBoundToken(answer);
+  const token = readBoundToken(answer, options.clientCredentials);
   return token.kind === 'bound' ? { kind: 'active', token, expSeconds: exp } : token;
 }
 

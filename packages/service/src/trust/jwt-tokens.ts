@@ -1,5 +1,6 @@
 import type { KeySource } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import type { GrantMark } from '../config/grant-mark.ts';
 import { readBoundToken, refused, type TokenReader } from './bound-token.ts';
 import { JwksUnavailableError } from './jwks-cache.ts';
 import { StrictJwtError, verifyStrictJwt } from './strict-jwt.ts';
@@ -10,6 +11,8 @@ export interface JwtTokensOptions {
   readonly clockSkewSeconds: number;
   /** Those of the authorisation server. */
   readonly keys: KeySource;
+  /** As in {@link readBoundToken}. */
+  readonly clientCredentials?: GrantMark | undefined;
   readonly clock: Pick<Clock, 'nowMs'>;
 }
 
@@ -29,7 +32,7 @@ export function createJwtReader(options: JwtTokensOptions): TokenReader {
         clockTolerance: clockSkewSeconds,
         currentDate: new Date(clock.nowMs()),
       });
-      return readBoundToken(claims);
+      return readBoundToken(claims, options.clientCredentials);
     } catch (error) {
       if (error instanceof StrictJwtError) return refused(error.message);
       if (error instanceof JwksUnavailableError) return { kind: 'unavailable', reason: error.message };

@@ -1,4 +1,3 @@
-import { isJsonObject } from '@tidings/protocol';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { OPERATOR_ROLES, type OperatorRole } from '../config/schema-operator.ts';
@@ -6,7 +5,7 @@ import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
 import { createHttpsClient } from './https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError, type OnFetchFailed } from './jwks-cache.ts';
 import { importProviderKeys } from './provider-keys.ts';
-import { StrictJwtError, verifyStrictJwt } from './strict-jwt.ts';
+import { claimAt, refuseIdToken, StrictJwtError, textsOf, verifyStrictJwt } from './strict-jwt.ts';
 
 /** As the section `operator.oidc` of the configuration has them. */
 export interface OidcOptions {
@@ -19,6 +18,8 @@ export interface OidcOptions {
   readonly roles: Readonly<Partial<Record<OperatorRole, readonly string[]>>>;
   readonly clockSkewSeconds: number;
   readonly timeoutMs: number;
+  /** True: `typ` must be at+jwt (RFC 9068 section 2.1), which no ID token has. */
+  readonly isAccessTokenTypeRequired?: boolean | undefined;
   /** As `maxAgeMs` and `hardMaxAgeMs` of {@link KeyAges}; by default as in the configuration. */
   readonly keysMaxAgeMs?: number | undefined;
   readonly keysHardMaxAgeMs?: number | undefined;
@@ -30,7 +31,13 @@ export interface OidcOptions {
 
 /** What verifying a token came to; `reason` is fit to be shown to whoever sent it. */
 export type OidcCheck =
-  | { readonly kind: 'valid'; readonly name: string; readonly roles: readonly OperatorRole[] }
+  | {
+      readonly kind: 'valid';
+      readonly name: string;
+      readonly roles: readonly OperatorRole[];
+      /** `exp`, without clock skew. */
+      readonly expiresAtMs: number;
+    }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'unavailable'; readonly reason: string };
 
@@ -50,9 +57,10 @@ const NAME = /^[^\p{C}]{1,128}$/u;
 
 /**
  * Verifies access tokens of the bank's identity provider (JWT bearer, RFC 6750 and 9068; RFC 7519): RS256, PS256 or ES256 by a
- * key that it publishes, `iss`, `aud`, `exp`, `nbf`, and who the caller is. `typ` is at+jwt, JWT or absent. A token that is
- * bound to a key (`cnf`) is refused, since nothing here asks for the proof. Does not ask whether it was revoked, and takes the
- * discovery document from nowhere: what it says is in the configuration.
+ * key that it publishes, `iss`, `aud`, `exp`, `nbf`, and who the caller is. `typ` is at+jwt, JWT or absent, or at+jwt where that is
+ * required; an ID token is refused by its claims. A token that is bound to a key (`cnf`) is refused, since nothing here asks
+ * for the proof. Does not ask whether it was revoked, and takes the discovery document from nowhere: what it says is in the
+ * configuration.
  */
 export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   const { issuer, audience, jwksUrl: url, rolesClaim, ca, timeoutMs, clock, onFetchFailed } = options;
@@ -73,10 +81,12 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
       if (token.length > TOKEN_CHARS_MAX) return { kind: 'refused', reason: 'It is too long.' };
       try {
         const claims = await verifyStrictJwt(token, keys, {
-          ...{ issuer, audience, types: TYPES, requiredClaims: ['exp'] },
+          ...{ issuer, audience, requiredClaims: ['exp'] },
+          ...(options.isAccessTokenTypeRequired === true ? { typ: 'at+jwt' } : { types: TYPES }),
           clockTolerance: options.clockSkewSeconds,
           currentDate: new Date(clock.nowMs()),
         });
+        refuseIdToken(claims);
         return readCaller(claims, options);
       } catch (error) {
         if (error instanceof StrictJwtError) return { kind: 'refused', reason: error.message };
@@ -96,19 +106,5 @@ function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOp
   }
   const given = textsOf(claimAt(claims, rolesClaim));
   const has = OPERATOR_ROLES.filter((role) => roles[role]?.some((each) => given.includes(each)));
-  return { kind: 'valid', name, roles: has };
-}
-
-/** A claim by its name, which may hold dots itself, or else by a path of names. */
-function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unknown {
-  if (Object.hasOwn(claims, path)) return claims[path];
-  return path
-    .split('.')
-    .reduce<unknown>((at, name) => (isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), claims);
-}
-
-/** An array of texts, or one text with spaces between, as scope is written. */
-function textsOf(claim: unknown): readonly string[] {
-  if (typeof claim === 'string') return claim.split(' ');
-  return Array.isArray(claim) ? claim.filter((each) => typeof each === 'string') : [];
+  return { kind: 'valid', name, roles: has, expiresAtMs: (claims.exp ?? 0) * 1000 };
 }

@@ -104,3 +104,32 @@ function sayClaim({ claim, reason }: joseErrors.JWTClaimValidationFailed | joseE
     ? `${claim} does not allow its use now.`
     : `${claim} is not what it must be.`;
 }
+
+/** A claim by its name, which may hold dots itself, or else by a path of names. */
+export function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path];
+  return path
+    .split('.')
+    .reduce<unknown>((at, name) => (isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), claims);
+}
+
+/** An array of texts, or one text with spaces between, as scope is written. */
+export function textsOf(claim: unknown): readonly string[] {
+  if (typeof claim === 'string') return claim.split(' ');
+  return Array.isArray(claim) ? claim.filter((each) => typeof each === 'string') : [];
+}
+
+// OpenID Connect Core sections 2 and 3.3.2.11, and FAPI 1.0 Advanced section 5.1.1: what only ID tokens have.
+const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash'];
+
+/**
+ * Refuses an ID token, which tells a client about its user and is no permission to call anybody, though the same issuer
+ * signed it with the same key. Also for what introspection tells of a token.
+ *
+ * @throws {StrictJwtError}
+ */
+export function refuseIdToken(claims: Readonly<Record<string, unknown>>): void {
+  const found = ID_TOKEN_CLAIMS.find((claim) => claims[claim] !== undefined);
+  if (found === undefined) return;
+  throw new StrictJwtError('claim-invalid', `It is an ID token (${found}), not an access token.`, found);
+}

@@ -249,6 +249,26 @@ for (const [what, settings, message] of [
     withSetting('accessTokens.introspectionUrl', 'https://as.bank.example/introspect'),
     ONE_OF_TWO_URLS,
   ],
+  [
+    'a mark of the client credentials grant without a value',
+    withSetting('accessTokens.clientCredentials', { claim: 'sub' }),
+    'give one of "accessTokens.clientCredentials.value" and "accessTokens.clientCredentials.pattern".',
+  ],
+  [
+    'a mark of the client credentials grant that is value and pattern',
+    withSetting('accessTokens.clientCredentials', { claim: 'sub', value: 'x', pattern: 'x' }),
+    'give one of "accessTokens.clientCredentials.value" and "accessTokens.clientCredentials.pattern".',
+  ],
+  [
+    'a mark of the client credentials grant that is no regular expression',
+    withSetting('accessTokens.clientCredentials', { claim: 'sub', pattern: '(' }),
+    '"accessTokens.clientCredentials.pattern" (() is no regular expression.',
+  ],
+  [
+    'a mark of the client credentials grant that customers have too',
+    withSetting('accessTokens.clientCredentials', { claim: 'sub', pattern: '.*' }),
+    '"accessTokens.clientCredentials.pattern" (.*) matches any text, so that customers\' tokens would pass; make it narrower.',
+  ],
   ['no store at all', withSetting('store', {}), 'give "store.file" for SQLite, or "store.url" for PostgreSQL.'],
   [
     'two stores',
@@ -385,7 +405,13 @@ test('an identity provider alone is enough, with its roles and what is left out 
   const { oidc, tokens } = parseConfig(withSetting('operator', { oidc: OIDC }), '/').operator;
   assert.deepEqual(tokens, []);
   const byDefault = { rolesClaim: 'roles', nameClaim: 'sub', clockSkewSeconds: 10, timeoutMs: 5000 };
-  assert.deepEqual(oidc, { ...OIDC, ...byDefault, keysMaxAgeMs: 600_000, keysHardMaxAgeMs: 3_600_000 });
+  assert.deepEqual(oidc, {
+    ...OIDC,
+    ...byDefault,
+    keysMaxAgeMs: 600_000,
+    keysHardMaxAgeMs: 3_600_000,
+    isAccessTokenTypeRequired: false,
+  });
 });
 
 test('a configuration file is read, and its folder is where its paths start', () => {

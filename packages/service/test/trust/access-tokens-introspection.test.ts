@@ -60,7 +60,7 @@ test('an opaque token that the authorisation server says is active is good', asy
   const { verifier, server } = await verifying(t, { introspectionClientId: 'bank' });
   assert.deepEqual(await verifier.verify('opaque+/=', THUMBPRINT), {
     kind: 'valid',
-    token: { clientId: 'tpp-1', scopes: ['accounts'] },
+    token: { clientId: 'tpp-1', scopes: ['accounts'], expiresAtMs: NOW_MS + 300_000 },
   });
   const [seen] = server.seen;
   assert.equal(seen?.request.method, 'POST');

@@ -56,7 +56,7 @@ test('a JWT access token of the authorisation server is good, with its client_id
   const { verifier } = await verifying(t);
   assert.deepEqual(await verifier.verify(await jwtOf(key, CLAIMS, TYP), THUMBPRINT), {
     kind: 'valid',
-    token: { clientId: 'tpp-1', scopes: ['accounts', 'payments'] },
+    token: { clientId: 'tpp-1', scopes: ['accounts', 'payments'], expiresAtMs: NOW_MS + 300_000 },
   });
 });
 

@@ -28,6 +28,7 @@ const CLAIMS = {
   exp: NOW_SECONDS + 300,
   cnf: { 'x5t#S256': THUMBPRINT },
 };
+const EXPIRES_AT_MS = CLAIMS.exp * 1000;
 const HEADER = { alg: 'PS256', typ: 'at+jwt', kid: 'as-key' };
 
 /** A token with claims and header members changed; what is undefined is left out. */
@@ -76,7 +77,10 @@ async function check(verifier: AccessTokenVerifier, claims: Record<string, unkno
 
 test('a token of the client credentials grant, bound to the certificate, is valid, with its scopes', async (t) => {
   const { verifier, jwks } = await setUp(t);
-  const expected = { kind: 'valid', token: { clientId: 'tpp-1', scopes: ['accounts', 'payments'] } };
+  const expected = {
+    kind: 'valid',
+    token: { clientId: 'tpp-1', scopes: ['accounts', 'payments'], expiresAtMs: EXPIRES_AT_MS },
+  };
   assert.deepEqual(await verifier.verify(await token(), THUMBPRINT), expected);
   assert.deepEqual(await verifier.verify(await token(), THUMBPRINT), expected);
   assert.equal(jwks.requests, 1);
@@ -85,7 +89,7 @@ test('a token of the client credentials grant, bound to the certificate, is vali
 test('a token without scope, and one for several audiences, are valid', async (t) => {
   const { verifier } = await setUp(t);
   const without = await verifier.verify(await token({ scope: undefined }), THUMBPRINT);
-  assert.deepEqual(without, { kind: 'valid', token: { clientId: 'tpp-1', scopes: [] } });
+  assert.deepEqual(without, { kind: 'valid', token: { clientId: 'tpp-1', scopes: [], expiresAtMs: EXPIRES_AT_MS } });
   assert.equal(await check(verifier, { aud: ['https://other.example', AUDIENCE] }), 'valid');
 });
 
@@ -109,6 +113,10 @@ const CLAIMS_REFUSED: readonly (readonly [string, Record<string, unknown>])[] = 
   ['with an empty client_id', { client_id: '', sub: '' }],
   ['whose client_id is no text', { client_id: 1, sub: 1 }],
   ['of a customer, whose sub is not the client_id', { sub: 'customer-1' }],
+  ['that is an ID token, by its nonce,', { nonce: 'n-0S6_WzA2Mj' }],
+  ['that is an ID token, by its at_hash,', { at_hash: '77QmUPtjPfzWtF2AnpK9RQ' }],
+  ['that is an ID token, by its c_hash,', { c_hash: 'LDktKdoQak3Pk0cnXxCltA' }],
+  ['that is an ID token, by its s_hash,', { s_hash: '' }],
   ['that is bound to no certificate', { cnf: undefined }],
   ['whose cnf is null', { cnf: null }],
   ['whose cnf is text', { cnf: THUMBPRINT }],

@@ -110,6 +110,14 @@ const CLAIMS: readonly (readonly [string, JWTPayload, string])[] = [
   ['sub is absent', without('sub'), 'It lacks sub, which names the caller.'],
   ['sub is empty', { ...OIDC_CLAIMS, sub: '' }, 'It lacks sub, which names the caller.'],
   ['sub would move the cursor', { ...OIDC_CLAIMS, sub: 'a\u001b[2Jb' }, 'It lacks sub, which names the caller.'],
+  ...['nonce', 'at_hash', 'c_hash', 's_hash'].map(
+    (claim) =>
+      [
+        `it is an ID token, by its ${claim},`,
+        { ...OIDC_CLAIMS, [claim]: 'x' },
+        `It is an ID token (${claim}), not an access token.`,
+      ] as const,
+  ),
   ['it is bound to a key', { ...OIDC_CLAIMS, cnf: { jkt: 'x' } }, 'It is bound to a key (cnf), which is not taken.'],
 ];
 
@@ -131,6 +139,16 @@ test('typ is at+jwt, JWT or absent; what is another kind of token is refused', a
   for (const typ of ['logout+jwt', 'dpop+jwt', 'secevent+jwt', 'at+jwt+x', '']) {
     const refused = 'refused: typ is that of another kind of token.';
     assert.equal(await checked(t, await oidcToken(rs256, OIDC_CLAIMS, { typ })), refused);
+  }
+});
+
+test('where the type is required, typ is at+jwt and nothing else', async (t) => {
+  const required = { isAccessTokenTypeRequired: true };
+  for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT']) {
+    assert.equal(await checked(t, await oidcToken(rs256, OIDC_CLAIMS, { typ }), required), 'f3b1: viewer');
+  }
+  for (const typ of ['JWT', 'jwt', undefined, '', 'logout+jwt']) {
+    assert.match(await checked(t, await oidcToken(rs256, OIDC_CLAIMS, { typ }), required), /^refused: typ is /);
   }
 });
 
