@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Store } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
 import { bankEvent, notifyAll, urlOf } from '../support/bank-events.ts';
+import { Deadline, inTime, until } from '../support/deadline.ts';
 import { type EngineBench, engineBench } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -10,7 +11,9 @@ const A = urlOf('a');
 
 /** Answers what hangs at the callback URLs of TPPs until nothing does. No time passes. */
 async function answerAll(bench: EngineBench, clientIds: readonly string[]): Promise<void> {
+  const deadline = new Deadline();
   while (clientIds.some((clientId) => bench.client.hanging(urlOf(clientId)) > 0)) {
+    deadline.check(() => `the last attempt: ${bench.client.posts.length} were made`);
     for (const clientId of clientIds) bench.client.answerOne(urlOf(clientId), 202);
     await bench.quiet.settle();
   }
@@ -46,10 +49,10 @@ test('what publishing left in the store is not forgotten when a claim answers th
   isHeld = true;
   // There is capacity for two, and one is due: the claim has all there is.
   const published = bench.publish('a', 'e3');
-  await claimed.promise;
+  await inTime(claimed.promise, 'a claim');
   // Two are handed over, which is all that there is capacity for, and one is left.
   const through = bench.publishThrough('a', 'e4', 'e5', 'e6');
-  while (bench.client.posts.length < 4) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => bench.client.posts.length === 4, 'what is handed over to be sent');
   held.resolve();
   await Promise.all([published, through]);
   await answerAll(bench, ['a']);

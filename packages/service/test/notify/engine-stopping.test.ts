@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type Claim, type Store, StoreError } from '../../src/store/store.ts';
 import { look } from '../store/opened.ts';
 import { urlOf } from '../support/bank-events.ts';
+import { inTime } from '../support/deadline.ts';
 import { engineBench } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -25,7 +26,7 @@ test('after a restart the engine goes on: with what waited for a retry, and with
   await bench.register('a');
   bench.client.script(A, 500, 202);
   const [retried = ''] = await bench.publish('a', 'e1');
-  await bench.engine.stop(GRACE_MS);
+  await inTime(bench.engine.stop(GRACE_MS), 'the engine to stop');
   const [fresh = ''] = await bench.publish('a', 'e2');
   assert.equal(bench.client.posts.length, 1);
   const again = await bench.restart();
@@ -48,7 +49,7 @@ test('stop lets what is under way finish, and counts it', async (t) => {
   await bench.clock.advance(GRACE_MS - 1);
   assert.equal(bench.client.hanging(), 1);
   bench.client.answerOne(A, 202);
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   assert.equal((await look(bench.store, jti)).state, 'acknowledged');
   assert.equal(bench.clock.timers, 0);
 });
@@ -60,7 +61,7 @@ test('after the grace what is under way is cut off and handed back, without coun
   const [jti = ''] = await bench.publish('a', 'e1');
   const stopped = bench.engine.stop(GRACE_MS);
   await bench.clock.advance(GRACE_MS);
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   const record = await look(bench.store, jti);
   assert.deepEqual([record.state, record.attempts.length, record.nextAttemptAtMs], ['awaiting', 0, START_MS]);
   bench.client.script(A, 202);
@@ -83,7 +84,7 @@ test('a stopped engine takes no more work: not when woken, not when a retry fall
   bench.engine.wake();
   bench.client.answerOne(A, 202);
   await bench.clock.advance(60_000);
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   assert.equal(bench.client.posts.length, before);
   assert.equal(bench.clock.timers, 0);
 });
@@ -106,10 +107,10 @@ test('what is claimed while the engine is stopping is handed back', async (t) =>
   const bench = engineBench(t, { around });
   await bench.register('a');
   const published = bench.publish('a', 'e1');
-  await asked.promise;
+  await inTime(asked.promise, 'a claim');
   const stopped = bench.engine.stop(GRACE_MS);
   held.resolve();
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   const [jti = ''] = await published;
   assert.deepEqual(
     claims.flatMap(({ claimed }) => claimed.map((one) => one.jti)),
@@ -134,13 +135,13 @@ test('stop waits for every attempt, also where a lease ran out and two at one no
   await bench.quiet.settle();
   assert.equal(hasStopped, false);
   bench.client.answerOne(A, 202);
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   assert.equal((await look(bench.store, jti)).state, 'acknowledged');
 });
 
 test('an idle engine stops at once', async (t) => {
   const bench = engineBench(t);
-  await bench.engine.stop(GRACE_MS);
+  await inTime(bench.engine.stop(GRACE_MS), 'the engine to stop');
   assert.equal(bench.clock.timers, 0);
 });
 
@@ -211,7 +212,7 @@ test('an engine that is told to stop while the store is away stops when the grac
   const [jti = ''] = await bench.publish('a', 'e1');
   const stopped = bench.engine.stop(GRACE_MS);
   await bench.clock.advance(GRACE_MS);
-  await stopped;
+  await inTime(stopped, 'the engine to stop');
   assert.equal(bench.clock.timers, 0);
   broken.clear();
   const again = await bench.restart();

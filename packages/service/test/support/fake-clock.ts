@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/base/clock.ts';
+import { Deadline } from './deadline.ts';
 
 /** The moment at which tests begin. */
 export const START_MS = 1_760_000_000_000;
@@ -42,11 +43,15 @@ export class FakeClock implements Clock {
   /** Lets time pass, with every timer that falls due on the way. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#nowMs + byMs;
+    const deadline = new Deadline();
+    let rung = 0;
     await this.#settle();
     for (let timer = this.#next(untilMs); timer !== undefined; timer = this.#next(untilMs)) {
       this.#timers.delete(timer);
       this.#nowMs = Math.max(this.#nowMs, timer.atMs);
       timer.callback();
+      rung += 1;
+      deadline.check(() => `${byMs} ms to pass: ${rung} timers rang, and ${untilMs - this.#nowMs} ms are left`);
       await this.#settle();
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
