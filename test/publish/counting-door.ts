@@ -14,7 +14,10 @@ export interface Passage {
 /** What the door does with a request: lets it through, or answers it. */
 export interface DoorOptions {
   /** Called before a request is let through. @returns what it is answered in its place */
-  before?: (count: number) => Promise<{ status: number; headers?: Record<string, string>; body?: string } | undefined>;
+  before?: (
+    count: number,
+    body: string,
+  ) => Promise<{ status: number; headers?: Record<string, string>; body?: string } | undefined>;
   /** Called when the service has answered, before the answer is passed on. */
   after?: (count: number) => Promise<void>;
   /** Called when the answer was passed on. */
@@ -34,7 +37,7 @@ export async function openDoor(serviceUrl: string) {
     count += 1;
     const number = count;
     const type = String(incoming.headers['content-type']);
-    const inPlace = await options.before?.(number);
+    const inPlace = await options.before?.(number, body.toString());
     if (inPlace !== undefined) {
       passages.push({ type, body: body.toString(), answer: undefined, status: inPlace.status });
       outgoing.writeHead(inPlace.status, inPlace.headers).end(inPlace.body);

@@ -127,16 +127,64 @@ describe('a line that is not good', () => {
     assert.match(run.stderr, /events-\d+\.ndjson:8: occurredAt must /);
     assert.deepEqual(acceptedIds(), idsOf(good.slice(0, 7)), 'each line once');
     const { state, badLines, lines } = summaryOf(run);
-    assert.deepEqual({ state, lines }, { state: 'stopped', lines: 5 });
+    assert.deepEqual({ state, lines }, { state: 'stopped', lines: 7 });
     assert.equal((badLines as { field: string }[])[0]?.field, 'occurredAt');
-    assert.match(run.stderr, /the same command goes on from there, once the line is repaired/);
+    assert.match(
+      run.stderr,
+      /\nStopped; the first 7 lines of .* are published; the same command goes on at line 8, once line 8 is repaired\.\n$/,
+    );
 
     writeFileSync(file, ndjson([...good.slice(0, 7), event(), ...good.slice(7)]));
     door.reset();
     const rest = await publish([file]);
     assert.equal(rest.code, 0, rest.stderr);
-    assert.equal(summaryOf(rest)['fromLine'], 6);
-    assert.equal(acceptedIds().length, 5);
+    assert.deepEqual([summaryOf(rest)['fromLine'], summaryOf(rest)['repeated']], [8, 0]);
+    assert.equal(acceptedIds().length, 3);
+  });
+
+  test('in the only batch stops it there: the lines before it count, and the same command goes on at it', async () => {
+    // The command line finds the first of them itself, and the service the second.
+    for (const bad of ['nonsense', event(BAD)]) {
+      door.reset();
+      const good = events(2);
+      const file = fileOf([...good, bad]);
+      const run = await runCli(['publish', file], environment);
+      assert.equal(run.code, 1);
+      assert.match(run.stdout, /^Published 2 events: 2 with a notification\.\n$/);
+      assert.match(
+        run.stderr,
+        /\nStopped; the first 2 lines of .* are published; the same command goes on at line 3, /,
+      );
+      assert.equal(JSON.parse(readFileSync(progressOf(file), 'utf8')).lines, 2);
+      const last = event();
+      writeFileSync(file, ndjson([...good, last]));
+      door.reset();
+      const rest = await publish([file]);
+      assert.deepEqual([rest.code, summaryOf(rest)['fromLine'], summaryOf(rest)['published']], [0, 3, 1]);
+      assert.deepEqual(acceptedIds(), idsOf([last]));
+      assert.equal(existsSync(progressOf(file)), false);
+    }
+  });
+
+  test('stops several requests in flight: the next run begins at it, whichever request ended first', async () => {
+    const good = events(10);
+    const lines = [...good.slice(0, 5), event(BAD), ...good.slice(5)];
+    const file = fileOf(lines);
+    // The batch with the bad line is answered first, those before it last.
+    const refused = Promise.withResolvers<void>();
+    door.options.before = async (_count, body) => {
+      if (!body.includes('yesterday')) await refused.promise;
+      return undefined;
+    };
+    door.options.passed = () => {
+      if (door.passages.some(({ status }) => status === 400)) refused.resolve();
+    };
+    const run = await publish([file, '--batch', '2', '--in-flight', '4']);
+    assert.deepEqual([run.code, summaryOf(run)['lines']], [1, 5], run.stderr);
+    assert.ok(idsOf(good.slice(0, 5)).every((id) => acceptedIds().includes(id)));
+    writeFileSync(file, ndjson(lines.map((line, at) => (at === 5 ? event() : line))));
+    const rest = await publish([file]);
+    assert.deepEqual([rest.code, summaryOf(rest)['fromLine'], summaryOf(rest)['published']], [0, 6, 6]);
   });
 
   for (const [what, id] of [
@@ -240,7 +288,7 @@ describe('going on', () => {
     assert.equal(code, 130, stderr);
     assert.match(
       stderr,
-      /^Interrupted; the first 4 lines of .* are published; the same command goes on from there\.\n$/,
+      /^Interrupted; the first 4 lines of .* are published; the same command goes on at line 5\.\n$/,
     );
     const run = await publish([file]);
     assert.deepEqual([run.code, summaryOf(run)['fromLine'], summaryOf(run)['repeated']], [0, 5, 0]);

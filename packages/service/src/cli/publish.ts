@@ -29,8 +29,8 @@ skipped. The service checks each. At a line that is not good it says file:line, 
 lines before it are published, and of those behind it at most the batches that were under way at that moment; with
 --in-flight 1 none. Batches that are under way together may be published in any order; --in-flight 1 keeps that of the file.
 
-What was published is kept in FILE.tidings-progress, so that the same command goes on where it ended, by Ctrl-C or a crash
-too; it is removed at the end. Whatever is sent twice is published once, since each event has its id. Standard input has no
+FILE.tidings-progress keeps how many lines are published, so that the same command goes on where it ended: at the bad line
+once it is repaired, after Ctrl-C, after a crash. It is removed at the end. Whatever is sent twice is published once, since each event has its id. Standard input has no
 such file: send all of it again.
 
 --derive-ids gives a line without an id one that is made of its content and its number: the same line at the same place of

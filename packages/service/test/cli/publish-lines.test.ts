@@ -96,10 +96,11 @@ interface World {
   readonly linesMax: number;
   readonly inFlightMax: number;
   readonly service: ModelService;
+  readonly onDone?: (lines: number) => void;
 }
 
 /** Publishes a text. @returns what became of it */
-async function publishText(text: string, { isContinuing, linesMax, inFlightMax, service }: World) {
+async function publishText(text: string, { isContinuing, linesMax, inFlightMax, service, onDone }: World) {
   const reading = new AbortController();
   const sending = new AbortController();
   const bad: BadLine[] = [];
@@ -126,12 +127,16 @@ async function publishText(text: string, { isContinuing, linesMax, inFlightMax, 
   const isDone = await publishAll({
     batches: readBatches(chunksOf(text), beginning(), { ...OPTIONS, linesMax }),
     ...{ sender, inFlightMax, reading, sending },
-    onDone: ({ lines }, sent) => {
-      assert.ok(lines > doneLines, 'in the order of the file');
+    onDone: ({ lines, offsetBytes, sha256 }, newlyRejected) => {
+      assert.ok(lines >= doneLines, 'in the order of the file');
+      const before = text.slice(0, offsetBytes);
+      assert.equal(before.split('\n').length - 1, lines, 'the offset is that of the line');
+      assert.equal(sha256, createHash('sha256').update(before).digest('hex'));
       doneLines = lines;
+      onDone?.(lines);
       for (const id of goodIdsOf(text, lines))
         assert.ok(service.accepted.includes(id), `${id} is done and not published`);
-      rejected.push(...sent.rejected.map(({ number }) => number));
+      rejected.push(...newlyRejected.map(({ number }) => number));
     },
   });
   return { isDone, bad, rejected, waits, doneLines, tally: sender.tally };
@@ -210,7 +215,7 @@ test('without it all lines before the first bad one are published, it is named, 
         Math.min(...bad.map(({ number }) => number)),
         firstBad === -1 ? Number.POSITIVE_INFINITY : firstBad + 1,
       );
-      assert.ok(doneLines <= before.length);
+      assert.equal(doneLines, before.length, 'the next run goes on at the bad line');
       if (world.inFlightMax === 1) assert.deepEqual(service.accepted, before);
       // What was under way beside the bad line, and no more.
       const last = Math.max(-1, ...service.accepted.map((id) => Number(id.slice(2))));
@@ -247,6 +252,23 @@ test('a bad line is told with its field and remedy, without its place in the bat
     bad.map(({ number, field, why }) => [number, field, why]),
     [[2, 'quality', 'quality must be better.']],
   );
+});
+
+test('lines of a batch that were published before the service failed count as done, and those behind them do not', async () => {
+  const service = new ModelService(1, []);
+  const take = service.ask.bind(service);
+  service.ask = async (call) => (service.accepted.length === 3 ? reply(500, {}) : take(call));
+  const done: number[] = [];
+  const world = {
+    isContinuing: false,
+    linesMax: 8,
+    inFlightMax: 1,
+    service,
+    onDone: (lines: number) => done.push(lines),
+  };
+  const run = publishText(textOf(['good', 'good', 'good', 'good', 'good']), world);
+  await assert.rejects(run, { message: 'answered 500' });
+  assert.deepEqual(done, [3]);
 });
 
 test('another refusal ends it with what the service says, and so does an answer that is none', async () => {
@@ -351,7 +373,8 @@ test('the file of rejected lines goes on behind what is kept of it, and is never
   const folder = temporaryFolder();
   t.after(() => folder.remove());
   const file = join(folder.path, 'rejected');
-  const line = (text: string): BadLine => ({ kind: 'bad', number: 1, bytes: Buffer.from(text), why: 'why' });
+  const start = { offsetBytes: 0, lines: 0, sha256: '' };
+  const line = (text: string): BadLine => ({ kind: 'bad', number: 1, bytes: Buffer.from(text), start, why: 'why' });
   const first = new RejectedFile(file, undefined);
   first.append([line('one')]);
   const keptBytes = first.bytes;

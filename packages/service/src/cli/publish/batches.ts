@@ -1,16 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { CliError, EXIT_FAILED } from '../cli-error.ts';
-import { type BadLine, type EventLine, readEventLine } from './event-line.ts';
-
-/** A place between two lines of the input. */
-export interface Position {
-  /** Bytes before it. */
-  readonly offsetBytes: number;
-  /** Lines before it. */
-  readonly lines: number;
-  /** SHA-256 of all bytes before it, hexadecimal. */
-  readonly sha256: string;
-}
+import { type BadLine, type EventLine, type Position, readEventLine } from './event-line.ts';
 
 /** Lines that go into one request. */
 export interface Batch {
@@ -101,7 +91,7 @@ class Cutter {
     }
     const bytes = withoutEnd(raw);
     if (bytes.some((byte) => !isWhiteSpace(byte))) {
-      const line = readEventLine({ number, bytes }, this.#options.areIdsDerived);
+      const line = readEventLine({ number, bytes, start: this.#position() }, this.#options.areIdsDerived);
       if (!this.#hasRoomFor(line)) yield* this.cut();
       this.#lines.push(line);
       this.#bytes += raw.length;
@@ -122,11 +112,14 @@ class Cutter {
 
   *cut(): Generator<Batch> {
     if (this.#offsetBytes === this.#cutAtBytes) return;
-    const end = { offsetBytes: this.#offsetBytes, lines: this.#number, sha256: this.#hash.copy().digest('hex') };
-    yield { lines: this.#lines, end };
+    yield { lines: this.#lines, end: this.#position() };
     this.#cutAtBytes = this.#offsetBytes;
     this.#lines = [];
     this.#bytes = 0;
+  }
+
+  #position(): Position {
+    return { offsetBytes: this.#offsetBytes, lines: this.#number, sha256: this.#hash.copy().digest('hex') };
   }
 }
 

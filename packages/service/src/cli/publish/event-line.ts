@@ -2,12 +2,24 @@ import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import { eventIdOf } from '../../operator/cloud-event-names.ts';
 
+/** A place between two lines of the input. */
+export interface Position {
+  /** Bytes before it. */
+  readonly offsetBytes: number;
+  /** Lines before it. */
+  readonly lines: number;
+  /** SHA-256 of all bytes before it, hexadecimal. */
+  readonly sha256: string;
+}
+
 /** A line as it stands in the file. */
 export interface RawLine {
   /** From 1. */
   readonly number: number;
   /** Without its end. */
   readonly bytes: Uint8Array;
+  /** Where it begins: a run that stops at this line goes on here. */
+  readonly start: Position;
 }
 
 /** What is wrong with a line. */

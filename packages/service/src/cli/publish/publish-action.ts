@@ -91,7 +91,7 @@ async function run(client: OperatorClient, parts: Parts): Promise<void> {
   const options = { linesMax: flags.batch, areIdsDerived: flags.deriveIds === true, isPromptly };
   const ended = await publishAll({
     ...{ batches: readBatches(stream, start, options), sender, inFlightMax: flags.inFlight, reading, sending },
-    onDone: (end, sent) => saver.done(end, sent),
+    onDone: (end, rejected) => saver.done(end, rejected),
   }).then(
     (isDone) => ({ isDone, error: undefined }),
     (error: unknown) => ({ isDone: false, error }),
@@ -159,11 +159,15 @@ function noteBadLines(input: Input, display: Display): { note: (line: BadLine) =
   };
 }
 
-function sayHowToGoOn({ lines, state }: Summary, input: Input): void {
-  const said = { done: '', stopped: 'Stopped', interrupted: 'Interrupted', failed: 'Stopped' }[state];
+function sayHowToGoOn({ lines, state, rejected }: Summary, input: Input): void {
+  const said = state === 'interrupted' ? 'Interrupted' : 'Stopped';
+  const published = lines === 1 ? 'the first line' : `the first ${lines} lines`;
+  const fate = `${lines === 1 ? 'is' : 'are'} published${rejected > 0 ? ' or rejected' : ''}`;
+  const until = lines === 0 ? `nothing of ${input.name} is published yet` : `${published} of ${input.name} ${fate}`;
+  const repair = state === 'stopped' ? `, once line ${lines + 1} is repaired` : '';
   const how =
     input.file === undefined
       ? 'send all of it again to go on: what was published is not published twice'
-      : `the same command goes on from there${state === 'stopped' ? ', once the line is repaired' : ''}`;
-  process.stderr.write(`${said}; the first ${lines} lines of ${input.name} are published; ${how}.\n`);
+      : `the same command goes on at line ${lines + 1}${repair}`;
+  process.stderr.write(`${said}; ${until}; ${how}.\n`);
 }

@@ -1,4 +1,5 @@
-import type { Batch, Position } from './batches.ts';
+import type { Batch } from './batches.ts';
+import type { BadLine, Position } from './event-line.ts';
 import type { Sender, SentBatch } from './send.ts';
 
 /** What a run is made of. */
@@ -10,8 +11,12 @@ export interface RunParts {
   readonly reading: AbortController;
   /** Ends the sending. */
   readonly sending: AbortController;
-  /** Called in the order of the input, for each batch of which all is published or rejected. */
-  readonly onDone: (end: Position, sent: SentBatch) => void;
+  /**
+   * Called in the order of the input, as soon as all before a position is published or rejected.
+   *
+   * @param rejected lines that were rejected since the last call
+   */
+  readonly onDone: (end: Position, rejected: readonly BadLine[]) => void;
 }
 
 interface BegunBatch {
@@ -34,10 +39,16 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   let hasEnded = false;
 
   const passOn = () => {
-    while (begun[0]?.sent?.isDone === true) {
+    while (isAllDone && begun[0]?.sent !== undefined) {
       const { batch, sent } = begun[0];
-      onDone(batch.end, sent);
-      begun.shift();
+      const { firstLeft, rejected } = sent;
+      if (firstLeft === undefined) {
+        onDone(batch.end, rejected);
+        begun.shift();
+      } else {
+        isAllDone = false;
+        onDone(firstLeft.start, rejected);
+      }
     }
   };
   const fail = (error: unknown) => {
@@ -52,11 +63,9 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
       .send(batch.lines)
       .then((sent) => {
         entry.sent = sent;
-        if (sent.isDone) passOn();
-        else {
-          isAllDone = false;
-          reading.abort();
-        }
+        passOn();
+        if (sent.firstLeft !== undefined) reading.abort();
+        if (sent.failure !== undefined) fail(sent.failure.error);
       })
       .catch(fail)
       .finally(() => underWay.delete(work));

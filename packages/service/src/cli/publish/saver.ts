@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
-import type { Position, Start } from './batches.ts';
+import type { Start } from './batches.ts';
+import type { BadLine, Position } from './event-line.ts';
 import { writeProgress } from './progress-file.ts';
 import type { RejectedFile } from './rejected-file.ts';
-import type { SentBatch } from './send.ts';
 
 /** Keeps how far publishing is. */
 export interface Saver {
-  /** All before `end` is published, or rejected by now. */
-  done(end: Position, sent: SentBatch): void;
+  /** All before `end` is published, or rejected by now. @param lines those that were rejected since the last call */
+  done(end: Position, lines: readonly BadLine[]): void;
   /** Writes it down now. */
   save(): void;
   position(): Position;
@@ -37,10 +37,10 @@ export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions
   };
   save();
   return {
-    done: (end, sent) => {
+    done: (end, newlyRejected) => {
       // First the lines, then the word that they are written: a crash in between writes them again, at the same place.
-      rejected?.append(sent.rejected);
-      lines += sent.rejected.length;
+      rejected?.append(newlyRejected);
+      lines += newlyRejected.length;
       position = end;
       save();
     },

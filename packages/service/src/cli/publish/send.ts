@@ -34,13 +34,21 @@ export interface SenderOptions {
 
 /** What became of a batch. */
 export interface SentBatch {
-  /** Each of its lines is published, or rejected. */
-  readonly isDone: boolean;
-  /** Those that are rejected, in their order. */
+  /** The first line that is neither published nor rejected; undefined: there is none. */
+  readonly firstLeft: EventLine | BadLine | undefined;
+  /** Why it was given up, unless it was because of a line. */
+  readonly failure: { readonly error: unknown } | undefined;
+  /** Those that are rejected before it, in their order. */
   readonly rejected: readonly BadLine[];
 }
 
 type Line = EventLine | BadLine;
+
+/** Lines of a batch by their numbers, as they come to their end. */
+interface Outcome {
+  readonly published: Set<number>;
+  readonly rejected: Map<number, BadLine>;
+}
 type Refusal = Pick<OperatorReply, 'status' | 'body' | 'detail'>;
 
 const WAIT_SECONDS = 5;
@@ -68,53 +76,59 @@ export class Sender {
     this.#options = options;
   }
 
-  /** @throws {CliError} when the service cannot be reached, or refuses for another reason than a line */
+  /** Publishes lines in their order; when several parts are needed, one after the other. */
   async send(lines: readonly Line[]): Promise<SentBatch> {
-    const rejected: BadLine[] = [];
-    const isDone = await this.#publish(lines, rejected);
-    return { isDone, rejected: rejected.toSorted((one, other) => one.number - other.number) };
+    const outcome: Outcome = { published: new Set(), rejected: new Map() };
+    const failure = await this.#publish(lines, outcome).then(
+      () => undefined,
+      // The service cannot be reached, or refuses for another reason than a line.
+      (error: unknown) => ({ error }),
+    );
+    const { published, rejected } = outcome;
+    const firstLeft = lines.find(({ number }) => !published.has(number) && !rejected.has(number));
+    const before = firstLeft?.number ?? Number.POSITIVE_INFINITY;
+    const counted = [...rejected.values()].filter(({ number }) => number < before);
+    return { firstLeft, failure, rejected: counted.toSorted((one, other) => one.number - other.number) };
   }
 
-  /** @returns whether each line is published, or rejected */
-  async #publish(all: readonly Line[], rejected: BadLine[]): Promise<boolean> {
+  async #publish(all: readonly Line[], outcome: Outcome): Promise<void> {
     const lines = all.filter(({ number }) => number < this.#stopAt);
-    const areAll = lines.length === all.length;
-    if (lines.length === 0) return areAll;
+    if (lines.length === 0) return;
     const events = lines.filter((line) => line.kind !== 'bad');
     const [bad] = lines.filter((line) => line.kind === 'bad');
-    if (bad !== undefined) return (await this.#without(bad, lines, rejected)) && areAll;
+    if (bad !== undefined) return this.#without(bad, lines, outcome);
     const reply = await this.#ask(events);
-    if (reply === undefined) return false;
-    if (reply.status === 200) return areAll;
-    return (await this.#narrow(events, reply, rejected)) && areAll;
+    if (reply === undefined) return;
+    if (reply.status !== 200) return this.#narrow(events, reply, outcome);
+    for (const { number } of events) outcome.published.add(number);
   }
 
   /** Leaves a line out, or stops in front of it. */
-  async #without(bad: BadLine, lines: readonly Line[], rejected: BadLine[]): Promise<boolean> {
+  #without(bad: BadLine, lines: readonly Line[], outcome: Outcome): Promise<void> {
     this.#options.onBadLine(bad);
     if (this.#options.isContinuing) {
-      rejected.push(bad);
+      outcome.rejected.set(bad.number, bad);
       return this.#publish(
         lines.filter(({ number }) => number !== bad.number),
-        rejected,
+        outcome,
       );
     }
     this.#stopAt = Math.min(this.#stopAt, bad.number);
-    return this.#publish(lines, rejected);
+    return this.#publish(lines, outcome);
   }
 
   /** Nothing of these lines was kept, because of one of them. */
-  async #narrow(lines: readonly EventLine[], refusal: Refusal, rejected: BadLine[]): Promise<boolean> {
+  async #narrow(lines: readonly EventLine[], refusal: Refusal, outcome: Outcome): Promise<void> {
     const [first] = lines;
     const at = indexNamed(refusal);
     const named = at === undefined ? undefined : lines[at];
-    if (named !== undefined) return this.#without(badLineOf(named, refusal), lines, rejected);
-    if (first !== undefined && lines.length === 1) return this.#without(badLineOf(first, refusal), lines, rejected);
+    if (named !== undefined) return this.#without(badLineOf(named, refusal), lines, outcome);
+    if (first !== undefined && lines.length === 1) return this.#without(badLineOf(first, refusal), lines, outcome);
     // Which of two with one id is the wrong one shows when the first is published without the other.
     const conflict = refusal.status === 409 ? firstOfIds(lines, refusal) : -1;
     const cutAt = conflict === -1 ? Math.ceil(lines.length / 2) : Math.max(conflict, 1);
-    const isHeadDone = await this.#publish(lines.slice(0, cutAt), rejected);
-    return (await this.#publish(lines.slice(cutAt), rejected)) && isHeadDone;
+    await this.#publish(lines.slice(0, cutAt), outcome);
+    return this.#publish(lines.slice(cutAt), outcome);
   }
 
   /** Sends until it is not told to come later. @returns undefined when it was not sent, or broken off */
@@ -194,8 +208,8 @@ function firstOfIds(lines: readonly EventLine[], { body }: Refusal): number {
 }
 
 /** What the service says of an element of a batch, said of a line. */
-function badLineOf({ number, bytes, eventId }: EventLine, { status, body, detail }: Refusal): BadLine {
-  const line = { kind: 'bad', number, bytes } as const;
+function badLineOf({ number, bytes, start, eventId }: EventLine, { status, body, detail }: Refusal): BadLine {
+  const line = { kind: 'bad', number, bytes, start } as const;
   if (status === 409) {
     const why = `Other content was published under its id (${eventId}); give each event an id of its own.`;
     return { ...line, why, field: 'id' };
