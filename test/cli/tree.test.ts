@@ -60,9 +60,11 @@ test('the page of the command line is what the commands say (npm run docs writes
   assert.equal(readFileSync('docs/cli.md', 'utf8'), await commandLinePage());
 });
 
-test('commands take colours from cli/colors.ts, which knows whether there is a terminal', () => {
-  const folder = 'packages/service/src/cli';
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  const direct = files.filter((name) => readFileSync(`${folder}/${name}`, 'utf8').includes("from 'picocolors'"));
-  assert.deepEqual(direct, ['colors.ts']);
+test('commands take colours from base/output.ts, which knows whether there is a terminal', () => {
+  const files = ['packages/service/src', 'packages/sandbox/src'].flatMap((folder) => {
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    return names.map((name) => `${folder}/${name}`);
+  });
+  const direct = files.filter((file) => readFileSync(file, 'utf8').includes("from 'picocolors'"));
+  assert.deepEqual(direct, ['packages/service/src/base/output.ts']);
 });

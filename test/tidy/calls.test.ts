@@ -31,6 +31,8 @@ describe('what sources may not reach for', () => {
     ['fetch', 'const options = { fetch };'],
     ['fetch', 'const get = globalThis.fetch;'],
     ['console', "console.log('x');"],
+    ['output', "process.stdout.write('x');"],
+    ['output', "import { stderr } from 'node:process';"],
     ['environment', "const home = process.env['HOME'];"],
     ['environment', 'const { env } = process;'],
     ['environment', "import { env } from 'node:process';"],
@@ -57,7 +59,7 @@ describe('what sources may not reach for', () => {
     'class Clock { setTimeout(): void {} }\nnew Clock().setTimeout();',
     'const text = "Math.random() and console.log"; // Date.now()',
     'const f: Function = g;',
-    "process.stdout.write('x');\nprocess.exitCode = 1;",
+    'process.exitCode = 1;',
     'const options = { rejectUnauthorized: true };',
     'const text = JSON.stringify(value);',
   ];

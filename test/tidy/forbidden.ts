@@ -11,7 +11,11 @@ const RANDOM: Forbidden = { rule: 'random', remedy: 'take randomness as an argum
 const ENVIRONMENT: Forbidden = { rule: 'environment', remedy: 'read it in the CLI or config, and pass the value on' };
 const EXIT: Forbidden = { rule: 'exit', remedy: 'return or throw; the CLI sets process.exitCode' };
 const FETCH: Forbidden = { rule: 'fetch', remedy: 'take the HTTP client as an argument' };
-const CONSOLE: Forbidden = { rule: 'console', remedy: 'use the logger; the CLI writes to process.stdout' };
+const CONSOLE: Forbidden = { rule: 'console', remedy: 'use the logger; the CLI prints with base/output.ts' };
+const OUTPUT: Forbidden = {
+  rule: 'output',
+  remedy: 'write with print or printError, which no text of others gets past',
+};
 const EVAL: Forbidden = { rule: 'eval', remedy: 'never turn text into code' };
 const JSON_PARSE: Forbidden = {
   rule: 'json-parse',
@@ -33,7 +37,7 @@ export const MEMBERS: Readonly<Record<string, Readonly<Record<string, Forbidden>
   JSON: { parse: JSON_PARSE },
   Math: { random: RANDOM },
   performance: { now: CLOCK },
-  process: { env: ENVIRONMENT, exit: EXIT, hrtime: CLOCK },
+  process: { env: ENVIRONMENT, exit: EXIT, hrtime: CLOCK, stderr: OUTPUT, stdout: OUTPUT },
 };
 
 /** Globals that may not be called; `new` needs no argument for the clock to be read. */
@@ -42,7 +46,7 @@ export const CALLED: Readonly<Record<string, Forbidden>> = { Date: CLOCK, Functi
 /** Named imports that would bring the same in by another door; `*` stands for every name. */
 export const IMPORTED: Readonly<Record<string, Readonly<Record<string, Forbidden>>>> = {
   'node:perf_hooks': { performance: CLOCK },
-  'node:process': { env: ENVIRONMENT, exit: EXIT, hrtime: CLOCK },
+  'node:process': { env: ENVIRONMENT, exit: EXIT, hrtime: CLOCK, stderr: OUTPUT, stdout: OUTPUT },
   'node:timers': { '*': TIMER },
   'node:timers/promises': { '*': TIMER },
 };

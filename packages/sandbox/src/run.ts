@@ -1,5 +1,14 @@
 import { join, relative } from 'node:path';
-import { StartUpError, systemClock, untilSignal } from '@tidings/service';
+import {
+  onOutputClosed,
+  print,
+  printable,
+  printError,
+  printJsonLine,
+  StartUpError,
+  systemClock,
+  untilSignal,
+} from '@tidings/service';
 import type { EventNotification, Refusal } from '@tidings/tpp';
 import { playFlow, setUp } from './play/flow.ts';
 import { humanPrinter, jsonPrinter, type Printer, stayingUp } from './play/print.ts';
@@ -42,8 +51,7 @@ interface Run {
  *   signal came before the end
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
-  const write = (text: string) => void process.stdout.write(text);
-  const printer = options.json ? jsonPrinter(write) : humanPrinter(write);
+  const printer = options.json ? jsonPrinter(printJsonLine) : humanPrinter(print);
   const run: Run = { starting: undefined, isUp: false, isInterrupted: false };
   const signal = untilSignal();
   const interrupted = signal.then(() => {
@@ -56,9 +64,10 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     if (code !== 0 || options.once || run.starting === undefined) return code;
     const sandbox = await run.starting;
     run.isUp = true;
-    if (!options.json) write(stayingUp(sandbox.addresses, filesOf(sandbox)));
-    await signal;
-    if (!options.json) write('\nStopping.\n');
+    if (!options.json) print(stayingUp(sandbox.addresses, filesOf(sandbox)));
+    // It stays up to be looked at: with nobody left to read it there is nothing to stay for.
+    await Promise.race([signal, new Promise<void>(onOutputClosed)]);
+    if (!options.json) print('\nStopping.\n');
     return 0;
   } finally {
     // Also what was still starting when the signal came: nobody else would ever stop it.
@@ -88,7 +97,7 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
     if (run.isInterrupted) return EXIT_INTERRUPTED;
     if (!(error instanceof StepFailed)) throw error;
     printer.end({ ok: false, ms: ms(), steps, failed: error.step });
-    process.stderr.write(`tidings: ${error.message}\n`);
+    printError(`tidings: ${error.message}\n`);
     return error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
   }
 }
@@ -96,7 +105,9 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
 /** Once the flow is over, what reaches the TPP is printed as it comes. */
 function liveNews({ json }: RunOptions, run: Run) {
   const say = (line: string, object: object) => {
-    if (run.isUp) process.stdout.write(`${json ? JSON.stringify(object) : line}\n`);
+    if (!run.isUp) return;
+    if (json) printJsonLine(object);
+    else print(`${printable(line)}\n`);
   };
   return {
     onReceived: ({ jti, eventTypes, claims }: EventNotification) =>

@@ -1,5 +1,5 @@
 import { isJsonObject } from '@tidings/protocol';
-import picocolors from 'picocolors';
+import { colors as pc, printable } from '@tidings/service';
 import type { SandboxAddresses } from '../sandbox.ts';
 import type { StepReport } from './steps.ts';
 
@@ -10,14 +10,10 @@ export interface Printer {
   end(summary: { readonly ok: boolean; readonly ms: number; readonly steps: number; readonly failed?: string }): void;
 }
 
-// In a file or pipe none, whatever else the environment says.
-const pc = picocolors.createColors(process.stdout.isTTY === true && picocolors.isColorSupported);
-
 type Write = (text: string) => void;
 
 /** One JSON object a line. */
-export function jsonPrinter(write: Write): Printer {
-  const line = (object: object) => write(`${JSON.stringify(object)}\n`);
+export function jsonPrinter(line: (object: object) => void): Printer {
   return {
     begin: () => undefined,
     step: ({ step, ok, ms, details }) => line({ step, ok, ms, ...details }),
@@ -39,7 +35,7 @@ export function humanPrinter(write: Write): Printer {
       const { step, ok, ms, said } = report;
       const mark = ok ? pc.green('✓') : pc.red('✗');
       const number = String(count).padStart(2);
-      write(`${number} ${mark} ${pc.bold(step.padEnd(NAME_CHARS))}${said} ${pc.dim(`${ms} ms`)}\n`);
+      write(`${number} ${mark} ${pc.bold(step.padEnd(NAME_CHARS))}${printable(said)} ${pc.dim(`${ms} ms`)}\n`);
       for (const line of more(report)) write(`${INDENT}${line}\n`);
     },
     end: ({ ok, ms, steps, failed }) => {

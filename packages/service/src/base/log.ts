@@ -1,4 +1,5 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
+import { escapeJson } from './terminal-text.ts';
 
 /** Structured log. Never hand it a token, a key, or a request as it came. */
 export type Log = Logger;
@@ -19,9 +20,11 @@ const FLUSH_MS = 100;
  * @param file where to; undefined: standard output
  */
 export function createLog(level: LogLevel, file?: string): Log {
-  if (file !== undefined) return pino({ level, base: null }, pino.destination({ dest: file, sync: true, mkdir: true }));
+  // Others' texts are in the lines, and operators read them on a terminal.
+  const options: LoggerOptions = { level, base: null, hooks: { streamWrite: escapeJson } };
+  if (file !== undefined) return pino(options, pino.destination({ dest: file, sync: true, mkdir: true }));
   const buffered = { sync: false, minLength: BUFFER_BYTES, maxLength: BUFFER_BYTES_MAX, periodicFlush: FLUSH_MS };
   const destination = pino.destination({ dest: 1, ...buffered });
   process.once('exit', () => destination.flushSync());
-  return pino({ level, base: null }, destination);
+  return pino(options, destination);
 }

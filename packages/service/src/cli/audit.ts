@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -24,11 +25,10 @@ export function auditCommand(): Command {
     .option('--action <action>', 'only this, such as tpp-changed')
     .option('--subject <subject>', 'only what was done to this, such as a client_id')
     .action(async (flags: AuditFlags) => {
-      const [{ shapeOf }, { AuditPage }, { tableOf }, { printJson }] = await Promise.all([
+      const [{ shapeOf }, { AuditPage }, { tableOf }] = await Promise.all([
         import('@tidings/protocol'),
         import('../operator/audit-page.ts'),
         import('./table.ts'),
-        import('./tpps-print.ts'),
       ]);
       const call = { method: 'GET', path: `/operator/v1/audit?${queryOf(flags)}` } as const;
       const { value: page } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(AuditPage)));
@@ -36,8 +36,8 @@ export function auditCommand(): Command {
       const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
         return [id, at, actor, role, from, action, subject, JSON.stringify(detail)];
       });
-      process.stdout.write(tableOf(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
-      if (page.next !== undefined) process.stdout.write(`There are older ones: --before ${page.next}\n`);
+      print(tableOf(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
+      if (page.next !== undefined) print(`There are older ones: --before ${page.next}\n`);
     });
 }
 

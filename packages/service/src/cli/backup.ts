@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { print, printJson, printProgress } from '../base/output.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
@@ -17,13 +18,13 @@ export function backupCommand(): Command {
   return operatorCommand('backup', 'Copy the store file of a running service, while it goes on.', HELP)
     .argument('<file>', 'file to write, which must not exist')
     .action(async (file: string, flags: CommonFlags) => {
-      const [{ rm }, { printJson }] = await Promise.all([import('node:fs/promises'), import('./tpps-print.ts')]);
+      const [{ rm }] = await Promise.all([import('node:fs/promises'), import('./tpps-print.ts')]);
       const handle = await create(file);
       try {
         const bytes = await receive(handle, flags).finally(() => handle.close());
         const schema = await check(file);
         if (flags.json === true) printJson({ file, bytes, schema });
-        else process.stdout.write(`${file}: ${bytes} bytes, schema ${schema}, checked.\n`);
+        else print(`${file}: ${bytes} bytes, schema ${schema}, checked.\n`);
       } catch (error) {
         await rm(file, { force: true });
         throw error;
@@ -72,7 +73,7 @@ async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> 
 
 /** One line on a terminal, in place of the one before; nothing elsewhere. */
 function show(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
+  printProgress(line);
 }
 
 /** Reads all of it, leaving nothing beside it. @returns its schema */

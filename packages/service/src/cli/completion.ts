@@ -1,4 +1,5 @@
 import { Argument, Command } from 'commander';
+import { print } from '../base/output.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'];
 
@@ -25,6 +26,6 @@ Exit codes: 0 done; 2 wrong use.`,
     )
     .action(async (shell: string) => {
       const { completionScript } = await import('./completion/scripts.ts');
-      process.stdout.write(completionScript(shell, program));
+      print(completionScript(shell, program));
     });
 }

@@ -1,16 +1,17 @@
+import { print, printJson } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
+import { printable } from '../base/terminal-text.ts';
 import { effectiveSettings } from '../config/effective.ts';
 import { examineConfig } from '../config/faults.ts';
 import { configurationReference, configurationTable } from '../config/reference.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { readNamedFile } from './read-file.ts';
-import { printable, tableOf } from './table.ts';
-import { printJson } from './tpps-print.ts';
+import { tableOf } from './table.ts';
 
 /** `tidings config reference` */
 export function printReference(asJson: boolean): void {
   if (asJson) printJson({ settings: configurationReference() });
-  else process.stdout.write(configurationTable());
+  else print(configurationTable());
 }
 
 /** `tidings config check` */
@@ -23,7 +24,7 @@ export function checkConfig(file: string, asJson: boolean): void {
     return;
   }
   const verdict = faults.length === 0 ? ['The configuration is good.'] : faults;
-  process.stdout.write(verdict.map((line) => `${printable(line)}\n`).join(''));
+  print(verdict.map((line) => `${printable(line)}\n`).join(''));
 }
 
 function faultsOf(file: string): readonly string[] {
@@ -49,7 +50,7 @@ export function printEffective(file: string, asJson: boolean): void {
       source,
       value === undefined ? '' : textOf(value),
     ]);
-    process.stdout.write(tableOf(['SETTING', 'SOURCE', 'VALUE'], rows));
+    print(tableOf(['SETTING', 'SOURCE', 'VALUE'], rows));
   } catch (error) {
     if (error instanceof StartUpError) throw new CliError(EXIT_FAILED, error.message);
     throw error;

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { printJson } from '../base/output.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
@@ -37,9 +38,8 @@ export function evidenceCommand(): Command {
       ]);
       const call = { method: 'GET', path: `/operator/v1/notifications/${encodeURIComponent(jti)}/evidence` } as const;
       const { value: evidence } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Evidence)));
-      const text = `${JSON.stringify(evidence, undefined, 2)}\n`;
-      if (flags.out === undefined) process.stdout.write(text);
-      else await writeNew(flags.out, text);
+      if (flags.out === undefined) printJson(evidence);
+      else await writeNew(flags.out, `${JSON.stringify(evidence, undefined, 2)}\n`);
     });
 }
 

@@ -1,9 +1,9 @@
 import { shapeOf } from '@tidings/protocol';
+import { print, printJson } from '../base/output.ts';
 import { ReloadedKey, ShownSigningKey, SigningKeyList } from '../operator/signing-key-schemas.ts';
 import type { KeyFlags } from './keys.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import { factsOf, tableOf } from './table.ts';
-import { printJson } from './tpps-print.ts';
 
 const KEYS = '/operator/v1/signing-keys';
 const shapeList = shapeOf(SigningKeyList);
@@ -25,10 +25,10 @@ export async function listKeys(flags: CommonFlags): Promise<void> {
     awaitingOf(key),
     key.thumbprint,
   ]);
-  process.stdout.write(tableOf(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
+  print(tableOf(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
   const { signsWith, holds, problem } = value.thisInstance;
-  process.stdout.write(`This instance has ${holds.join(', ')} and signs with ${signsWith ?? 'nothing'}.\n`);
-  if (problem !== undefined) process.stdout.write(`PROBLEM: ${problem}.\n`);
+  print(`This instance has ${holds.join(', ')} and signs with ${signsWith ?? 'nothing'}.\n`);
+  if (problem !== undefined) print(`PROBLEM: ${problem}.\n`);
 }
 
 /** `tidings keys show` */
@@ -47,7 +47,7 @@ export async function announce(flags: CommonFlags): Promise<void> {
   const { kid, changed, announced } = value;
   const signing = changed ? `${kid} signs from now on, at once.` : `${kid} signs, as before.`;
   const next = announced === undefined ? 'No key is announced that was not known.' : `${announced} is announced.`;
-  process.stdout.write(`The keys were read anew. ${next} ${signing}\n`);
+  print(`The keys were read anew. ${next} ${signing}\n`);
 }
 
 /** `tidings keys rotate` and `tidings keys retire` */
@@ -56,12 +56,12 @@ export async function changeKey(kid: string, how: 'rotate' | 'retire', flags: Ke
   const call = { method: 'POST', path: `${pathOf(kid)}/${how}`, body } as const;
   const { value } = await withOperatorClient(flags, (client) => client.read(call, shapeKey));
   if (flags.json === true) printJson(value);
-  else process.stdout.write(how === 'rotate' ? `${kid} signs from now on.\n` : `${kid} is not in the JWKS any more.\n`);
+  else print(how === 'rotate' ? `${kid} signs from now on.\n` : `${kid} is not in the JWKS any more.\n`);
 }
 
 function printKey(key: ShownSigningKey): void {
   const { oldest, evidence } = key.dependents;
-  process.stdout.write(
+  print(
     factsOf({
       ...{ kid: key.kid, thumbprint: key.thumbprint, algorithm: key.algorithm, state: key.state, since: key.since },
       'may sign from': key.rotatableFrom,

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { print, printError } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
+import { printable } from '../base/terminal-text.ts';
 import { auditCommand } from './audit.ts';
 import { backupCommand } from './backup.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
@@ -26,7 +28,7 @@ import { withdrawCommand } from './withdraw.ts';
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
   const program = await buildProgram();
-  throwInsteadOfExit(program);
+  prepare(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
@@ -73,26 +75,29 @@ Examples:
   tidings tpps --help                           what a group of commands has, with examples
 
 Exit codes: 0 done; 1 failed, refused, or something is wrong; 2 wrong use or configuration. Each command says its own.
+A command whose output nobody reads any more, such as one piped into "head", goes on to its end without a word, and its
+exit code is the same; "tail", and a sandbox that stays up, end.
 Colours are for terminals alone, and not even there with NO_COLOR set.`;
 
 const VERSION = '0.1.0';
 
-function throwInsteadOfExit(command: Command): void {
-  command.exitOverride();
-  for (const inner of command.commands) throwInsteadOfExit(inner);
+/** Commander must neither end the process by itself nor write past {@link print}. */
+function prepare(command: Command): void {
+  command.exitOverride().configureOutput({ writeOut: print, writeErr: printError });
+  for (const inner of command.commands) prepare(inner);
 }
 
 function sayError(error: unknown): number {
   // Commander has written its own message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CONFIGURATION;
   if (error instanceof CliError) {
-    process.stderr.write(`tidings: ${error.message}\n`);
+    printError(`tidings: ${printable(error.message)}\n`);
     return error.exitCode;
   }
   if (error instanceof StartUpError || (error instanceof Error && error.name === 'StateFolderError')) {
-    process.stderr.write(`tidings: ${error.message}\n`);
+    printError(`tidings: ${printable(error.message)}\n`);
     return EXIT_CONFIGURATION;
   }
-  process.stderr.write(`tidings: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  printError(`tidings: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return EXIT_FAILED;
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { print, printJson } from '../base/output.ts';
 
 interface Flags {
   readonly config: string;
@@ -38,14 +39,13 @@ Exit codes: 0 done; 2 the configuration is not good, or the database cannot be u
         const before = await schema.schemaOf(database);
         const taken = dryRun === true ? schema.stepsAfter(before) : await schema.migrate(database);
         if (json === true) {
-          const { printJson } = await import('./tpps-print.ts');
           const steps = taken.map(({ version, name }) => ({ version, name }));
           printJson({ schemaBefore: before.version, isDryRun: dryRun === true, steps });
           return;
         }
         const verb = dryRun === true ? 'would apply' : 'applied';
-        for (const { version, name } of taken) process.stdout.write(`${verb} step ${version}: ${name}\n`);
-        if (taken.length === 0) process.stdout.write(`nothing to do: the database has schema ${before.version}\n`);
+        for (const { version, name } of taken) print(`${verb} step ${version}: ${name}\n`);
+        if (taken.length === 0) print(`nothing to do: the database has schema ${before.version}\n`);
       } catch (error) {
         throw startUpErrorOf(error, connection);
       } finally {

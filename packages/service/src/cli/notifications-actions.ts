@@ -1,12 +1,12 @@
 import { shapeOf } from '@tidings/protocol';
+import { colors, print, printJson } from '../base/output.ts';
+import { escapeJson } from '../base/terminal-text.ts';
 import { ShownNotification } from '../operator/notifications.ts';
 import { FOUND_PER_PAGE_MAX, NotificationPage, type ShownFound } from '../operator/search-routes.ts';
-import { colors } from './colors.ts';
 import type { FindFlags } from './notifications.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import { factsOf, tableOf } from './table.ts';
-import { printJson } from './tpps-print.ts';
 
 const shapePage = shapeOf(NotificationPage);
 const shapeNotification = shapeOf(ShownNotification);
@@ -19,9 +19,9 @@ const PAGES_MAX = 200;
 export async function findNotifications(flags: FindFlags): Promise<void> {
   const found = await withOperatorClient(flags, (client) => findUpTo(client, flags));
   if (flags.json === true) return printJson(found);
-  if (found.notifications.length > 0) process.stdout.write(tableOf(HEAD, found.notifications.map(rowOf)));
-  else if (found.next === undefined) process.stdout.write('There is no such notification.\n');
-  if (found.next !== undefined) process.stdout.write(`There may be older ones: --after ${found.next}\n`);
+  if (found.notifications.length > 0) print(tableOf(HEAD, found.notifications.map(rowOf)));
+  else if (found.next === undefined) print('There is no such notification.\n');
+  if (found.next !== undefined) print(`There may be older ones: --after ${found.next}\n`);
 }
 
 /** Page after page, as many as are wanted. */
@@ -70,7 +70,7 @@ export async function showNotification(jti: string, flags: CommonFlags): Promise
 }
 
 function printNotification(shown: ShownNotification): void {
-  process.stdout.write(
+  print(
     factsOf({
       ...{ jti: shown.jti, event: shown.eventId, client_id: shown.clientId, txn: shown.transactionId },
       state: shown.state,
@@ -79,8 +79,9 @@ function printNotification(shown: ShownNotification): void {
       'next attempt': shown.nextAttemptAt,
     }),
   );
-  if (shown.header !== undefined) printPart('header of the SET', JSON.stringify(shown.header, undefined, 2));
-  printPart('claims of the SET', JSON.stringify(shown.claims, undefined, 2));
+  if (shown.header !== undefined)
+    printPart('header of the SET', escapeJson(JSON.stringify(shown.header, undefined, 2)));
+  printPart('claims of the SET', escapeJson(JSON.stringify(shown.claims, undefined, 2)));
   printPart('SET', shown.set ?? 'It is not signed yet.');
   if (shown.attempts.length > 0) {
     const rows = shown.attempts.map((attempt) => [
@@ -98,5 +99,5 @@ function printNotification(shown: ShownNotification): void {
 }
 
 function printPart(name: string, text: string): void {
-  process.stdout.write(`\n${colors.bold(name)}\n${text}\n`);
+  print(`\n${colors.bold(name)}\n${text}\n`);
 }

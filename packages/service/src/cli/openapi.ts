@@ -1,4 +1,5 @@
 import { Argument, Command } from 'commander';
+import { printJson } from '../base/output.ts';
 
 const DOCUMENTS = ['tpp-facing', 'operator'];
 
@@ -20,7 +21,7 @@ A running service serves them at /operator/v1/openapi/, with a page that shows t
 Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
     )
     .action(async (name: string, { config: file }: { config: string }) => {
-      process.stdout.write(`${JSON.stringify(await documentOf(name, file), undefined, 2)}\n`);
+      printJson(await documentOf(name, file));
     });
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { print } from '../base/output.ts';
 
 /** `tidings portal-notes`: what the standard makes an ASPSP tell TPPs, as Markdown. */
 export function portalNotesCommand(): Command {
@@ -18,6 +19,6 @@ Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
     .action(async ({ config: file }: { config: string }) => {
       const { loadConfig } = await import('../config/load.ts');
       const { portalNotes } = await import('./portal/portal-notes.ts');
-      process.stdout.write(portalNotes(loadConfig(file)));
+      print(portalNotes(loadConfig(file)));
     });
 }

@@ -1,10 +1,10 @@
 import { shapeOf } from '@tidings/protocol';
+import { print, printJson } from '../base/output.ts';
 import { RedeliveryAnswer } from '../operator/redelivery-routes.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import type { RedeliverFlags } from './redeliver.ts';
-import { printJson } from './tpps-print.ts';
 
 const shapeAnswer = shapeOf(RedeliveryAnswer);
 
@@ -21,7 +21,7 @@ export async function redeliver(jtis: readonly string[], flags: RedeliverFlags):
   if (flags.json === true) return printJson({ count, isDryRun, lastDueAt });
   const what = count === 1 ? '1 notification is' : `${count} notifications are`;
   const until = lastDueAt === undefined ? '' : `, the last at ${lastDueAt}`;
-  process.stdout.write(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${what} sent again${until}.\n`);
+  print(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${what} sent again${until}.\n`);
 }
 
 /** A large redelivery is answered part by part. */

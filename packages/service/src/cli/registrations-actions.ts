@@ -1,4 +1,5 @@
 import { shapeOf } from '@tidings/protocol';
+import { print, printJson } from '../base/output.ts';
 import { CallbackUrlHealth } from '../operator/callback-url-schemas.ts';
 import { RegistrationPage, type ShownRegistration } from '../operator/registration-schemas.ts';
 import { RegisteredTpp, TppRegistrations } from '../operator/tpp-schemas.ts';
@@ -6,7 +7,6 @@ import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import type { RegistrationFlags } from './registrations.ts';
 import { factsOf, tableOf } from './table.ts';
-import { printJson } from './tpps-print.ts';
 
 const PAGE = 1000;
 
@@ -20,7 +20,7 @@ export async function listRegistrations(flags: RegistrationFlags): Promise<void>
   const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
   if (flags.json === true) return printJson({ registrations });
   if (registrations.length === 0) {
-    process.stdout.write('There is no such registration.\n');
+    print('There is no such registration.\n');
     return;
   }
   const rows = registrations.map((each) => [
@@ -28,7 +28,7 @@ export async function listRegistrations(flags: RegistrationFlags): Promise<void>
     ...[typesOf(each), each.callbackUrl ?? ''],
   ]);
   const head = ['CLIENT ID', 'KIND', 'STATE', 'API', 'VERSION', 'EVENT TYPES', 'CALLBACK URL'];
-  process.stdout.write(tableOf(head, rows));
+  print(tableOf(head, rows));
 }
 
 async function allRegistrations(client: OperatorClient, flags: RegistrationFlags): Promise<ShownRegistration[]> {
@@ -58,13 +58,17 @@ export async function showRegistrations(clientId: string, flags: CommonFlags): P
     const healthCall = { method: 'GET', path: `/operator/v1/callback-urls/${encodeURIComponent(clientId)}` } as const;
     const health = tpp.target && (await client.read(healthCall, shapeHealth)).value;
     if (flags.json === true) printJson({ clientId, ...registrations, ...(health !== undefined && { health }) });
-    else print(clientId, registrations, health);
+    else printRegistrations(clientId, registrations, health);
   });
 }
 
-function print(clientId: string, registrations: TppRegistrations, health: CallbackUrlHealth | undefined): void {
+function printRegistrations(
+  clientId: string,
+  registrations: TppRegistrations,
+  health: CallbackUrlHealth | undefined,
+): void {
   const { eventSubscription: subscription, callbackUrl } = registrations;
-  process.stdout.write(
+  print(
     factsOf({
       'client id': clientId,
       effective: registrations.effective ?? 'no registration',
@@ -81,7 +85,7 @@ function print(clientId: string, registrations: TppRegistrations, health: Callba
     ...[each.startedAt, each.outcome, String(each.status ?? each.errorClass ?? '')],
     ...[`${Math.round(each.durationMs)} ms`, each.jti, each.instance],
   ]);
-  process.stdout.write(`\n${tableOf(['LAST OUTCOMES', 'OUTCOME', 'ANSWER', 'TOOK', 'JTI', 'INSTANCE'], rows)}`);
+  print(`\n${tableOf(['LAST OUTCOMES', 'OUTCOME', 'ANSWER', 'TOOK', 'JTI', 'INSTANCE'], rows)}`);
 }
 
 function factsOfHealth(health: CallbackUrlHealth): Record<string, string | undefined> {

@@ -1,11 +1,11 @@
 import { shapeOf } from '@tidings/protocol';
 import { systemClock } from '../base/clock.ts';
+import { print, printJson } from '../base/output.ts';
 import { type Counts, StatisticsAnswer } from '../operator/statistics-schemas.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import { queryOf } from './query.ts';
 import type { StatisticsFlags } from './statistics.ts';
 import { tableOf } from './table.ts';
-import { printJson } from './tpps-print.ts';
 
 const LAST_MS = { minute: 3_600_000, hour: 86_400_000 } as const;
 
@@ -23,11 +23,11 @@ export async function statistics(flags: StatisticsFlags): Promise<void> {
   if (flags.json === true) return printJson(answer);
   const { buckets, totals } = answer;
   if (buckets.length === 0) {
-    process.stdout.write(`Nothing was counted from ${answer.from} to ${answer.before}.\n`);
+    print(`Nothing was counted from ${answer.from} to ${answer.before}.\n`);
     return;
   }
   const rows = [...buckets.map(({ beganAt, ...counts }) => rowOf(beganAt, counts)), rowOf('all', totals)];
-  process.stdout.write(tableOf(HEAD, rows));
+  print(tableOf(HEAD, rows));
 }
 
 function timesOf({ from, before, by, last = LAST_MS[by] }: StatisticsFlags, nowMs: number) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
 /** `tidings status`: how a running service fares. */
@@ -8,16 +9,15 @@ export function statusCommand(): Command {
     'Show what is awaiting, how many callback URLs are unresponsive, and whether publishing is open.',
     '\nExample:\n  tidings status --operator-url https://localhost:8444\n',
   ).action(async (flags: CommonFlags) => {
-    const [{ shapeOf }, { Status }, { factsOf }, { printJson }] = await Promise.all([
+    const [{ shapeOf }, { Status }, { factsOf }] = await Promise.all([
       import('@tidings/protocol'),
       import('../operator/upkeep-routes.ts'),
       import('./table.ts'),
-      import('./tpps-print.ts'),
     ]);
     const call = { method: 'GET', path: '/operator/v1/status' } as const;
     const { value: status } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Status)));
     if (flags.json === true) return printJson(status);
-    process.stdout.write(
+    print(
       factsOf({
         awaiting: String(status.awaiting),
         'oldest awaiting': status.oldestAwaitingAt,

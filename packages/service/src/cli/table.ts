@@ -1,11 +1,5 @@
-import { colors } from './colors.ts';
-
-const CONTROL = /\p{Cc}/gu;
-
-/** Text of others as it may stand on a terminal: nothing in it moves the cursor or changes a colour. */
-export function printable(text: string): string {
-  return text.replaceAll(CONTROL, '�');
-}
+import { colors } from '../base/output.ts';
+import { printable } from '../base/terminal-text.ts';
 
 /** A table with a head; columns are as wide as what is in them, and nothing is cut off. */
 export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {

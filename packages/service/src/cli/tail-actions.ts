@@ -1,13 +1,13 @@
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { colors, onOutputClosed, print, printError, printJsonLine } from '../base/output.ts';
 import { untilSignal } from '../base/signals.ts';
+import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { colors } from './colors.ts';
 import { type OperatorClient, TemporaryError } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import { queryOf } from './query.ts';
 import { serverSentEvents } from './server-sent-events.ts';
-import { printable } from './table.ts';
 import type { TailFlags } from './tail.ts';
 
 const PAUSE_MS = 250;
@@ -17,7 +17,7 @@ const PAUSE_MAX_MS = 15_000;
 export async function tail(flags: TailFlags): Promise<void> {
   const abort = new AbortController();
   void untilSignal().then(() => abort.abort());
-  process.stdout.on('error', () => abort.abort());
+  onOutputClosed(() => abort.abort());
   await withOperatorClient(flags, (client) => follow(client, flags, abort.signal, systemClock));
 }
 
@@ -32,7 +32,7 @@ async function follow(client: OperatorClient, flags: TailFlags, abort: AbortSign
       if (isOver && !abort.aborted) throw error;
     });
     if (abort.aborted) return;
-    process.stderr.write('tidings: the connection was lost; it connects again\n');
+    printError('tidings: the connection was lost; it connects again\n');
     await pause(clock, place.pauseMs, abort);
     place.pauseMs = Math.min(place.pauseMs * 2, PAUSE_MAX_MS);
   }
@@ -53,7 +53,7 @@ async function followOnce(
   for await (const { id, data } of serverSentEvents(body)) {
     place.lastId = id ?? place.lastId;
     place.pauseMs = PAUSE_MS;
-    if (data !== undefined) print(id, data, isJson);
+    if (data !== undefined) printActivity(id, data, isJson);
   }
 }
 
@@ -67,12 +67,13 @@ function pause(clock: Clock, delayMs: number, abort: AbortSignal): Promise<void>
   });
 }
 
-function print(id: string | undefined, data: string, isJson: boolean): void {
+function printActivity(id: string | undefined, data: string, isJson: boolean): void {
   const activity: unknown = parseStrictJson(new TextEncoder().encode(data), { acceptsUnfitTexts: true });
   if (!isJsonObject(activity)) {
     throw new CliError(EXIT_FAILED, 'What it is told is no activity; use the "tidings" of the version of the service.');
   }
-  process.stdout.write(`${isJson ? JSON.stringify({ id, ...activity }) : lineOf(activity)}\n`);
+  if (isJson) printJsonLine({ id, ...activity });
+  else print(`${lineOf(activity)}\n`);
 }
 
 const KIND_WIDTH = 14;

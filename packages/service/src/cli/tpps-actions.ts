@@ -1,13 +1,14 @@
-import { createInterface } from 'node:readline/promises';
 import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { print, printJson } from '../base/output.ts';
 import { type ListedTpp, RegisteredTpp, TppPage, TppRegistrations } from '../operator/tpp-schemas.ts';
+import { ask } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { numbersOf } from './numbers-of.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import { readNamedFile } from './read-file.ts';
 import type { ImportFlags, TppFlags } from './tpps.ts';
-import { printJson, printTpp, printTpps } from './tpps-print.ts';
+import { printTpp, printTpps } from './tpps-print.ts';
 
 const PAGE = 1000;
 
@@ -95,7 +96,7 @@ export async function bringBack(clientId: string, flags: CommonFlags & { probe?:
     const { value: tpp } = await client.read({ method: 'POST', path, body }, shapeTpp);
     const done = flags.probe === true ? 'is probed now' : 'counts as responsive again; what is awaiting is pushed';
     if (flags.json === true) printJson(tpp);
-    else process.stdout.write(`The callback URL of ${clientId} ${done}.\n`);
+    else print(`The callback URL of ${clientId} ${done}.\n`);
   });
 }
 
@@ -105,7 +106,7 @@ export async function removeTpp(clientId: string, flags: CommonFlags & { yes?: b
     if (flags.yes !== true) await askFirst(clientId);
     await client.call({ method: 'DELETE', path: pathOf(clientId) });
     if (flags.json === true) printJson({ clientId, removed: true });
-    else process.stdout.write(`${clientId} is removed.\n`);
+    else print(`${clientId} is removed.\n`);
   });
 }
 
@@ -118,26 +119,21 @@ export async function importTpp(file: string, flags: ImportFlags): Promise<void>
   await withOperatorClient(flags, async (client) => {
     const { value: tpp } = await client.read({ method: 'POST', path: '/operator/v1/tpps/import', body }, shapeTpp);
     if (flags.json === true) printJson(tpp);
-    else process.stdout.write(`${tpp.clientId} is imported; its keys are at ${tpp.jwksUrl}.\n`);
+    else print(`${tpp.clientId} is imported; its keys are at ${tpp.jwksUrl}.\n`);
   });
 }
 
 async function askFirst(clientId: string): Promise<void> {
   if (!process.stdin.isTTY)
     throw new CliError(EXIT_CONFIGURATION, `Add --yes to remove ${clientId} without being asked.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const question = `What is awaiting for ${clientId} will be withdrawn. Write its client_id again to remove it: `;
-    if ((await terminal.question(question)) === clientId) return;
-  } finally {
-    terminal.close();
-  }
+  const question = `What is awaiting for ${clientId} will be withdrawn. Write its client_id again to remove it: `;
+  if ((await ask(question)) === clientId) return;
   throw new CliError(EXIT_CONFIGURATION, 'That is another client_id; nothing was removed.');
 }
 
 async function sayDone(client: OperatorClient, clientId: string, what: string, flags: CommonFlags): Promise<void> {
   if (flags.json === true) printJson((await getTpp(client, clientId)).value);
-  else process.stdout.write(`${clientId} is ${what}.\n`);
+  else print(`${clientId} is ${what}.\n`);
 }
 
 function getTpp(client: OperatorClient, clientId: string) {

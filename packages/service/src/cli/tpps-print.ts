@@ -1,17 +1,12 @@
 import { isJsonObject } from '@tidings/protocol';
+import { colors, print } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from '../operator/tpp-schemas.ts';
-import { colors } from './colors.ts';
 import { factsOf, tableOf } from './table.ts';
-
-/** Prints what scripts read. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
-}
 
 /** Prints a list of TPPs as a table. */
 export function printTpps(tpps: readonly ListedTpp[]): void {
   if (tpps.length === 0) {
-    process.stdout.write('No TPP is registered; add one with "tidings tpps add", or import a software statement.\n');
+    print('No TPP is registered; add one with "tidings tpps add", or import a software statement.\n');
     return;
   }
   const rows = tpps.map((tpp) => [
@@ -22,12 +17,12 @@ export function printTpps(tpps: readonly ListedTpp[]): void {
     tpp.scopes?.join(',') ?? 'all',
     tpp.isSuspended ? 'suspended' : (tpp.target?.state ?? 'active'),
   ]);
-  process.stdout.write(tableOf(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
+  print(tableOf(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
 }
 
 /** Prints one TPP with its registrations. */
 export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
-  process.stdout.write(
+  print(
     factsOf({
       client_id: tpp.clientId,
       state: tpp.isSuspended ? 'suspended: 403, no deliveries, its events are kept' : 'active',
@@ -50,7 +45,7 @@ function retryOf({ retry = {} }: RegisteredTpp): string {
 }
 
 function printTarget(target: ShownTarget): void {
-  process.stdout.write(
+  print(
     factsOf({
       'pushed to': target.callbackUrl,
       'which is': target.state,
@@ -63,10 +58,10 @@ function printTarget(target: ShownTarget): void {
 }
 
 function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {
-  if (effective === undefined) process.stdout.write('\nIt has no registration, so its events make no notifications.\n');
+  if (effective === undefined) print('\nIt has no registration, so its events make no notifications.\n');
   if (eventSubscription !== undefined) {
-    process.stdout.write(`\n${colors.bold('event subscription')}\n`);
-    process.stdout.write(
+    print(`\n${colors.bold('event subscription')}\n`);
+    print(
       factsOf({
         id: eventSubscription.eventSubscriptionId,
         'callback URL': eventSubscription.callbackUrl ?? 'none: it polls',
@@ -78,8 +73,8 @@ function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRe
   }
   if (callbackUrl === undefined) return;
   const note = effective === 'callback-url' ? '' : ' (superseded by the event subscription)';
-  process.stdout.write(`\n${colors.bold('callback URL')}${note}\n`);
-  process.stdout.write(
+  print(`\n${colors.bold('callback URL')}${note}\n`);
+  print(
     factsOf({
       id: callbackUrl.callbackUrlId,
       URL: callbackUrl.url,

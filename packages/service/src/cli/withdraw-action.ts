@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { shapeOf } from '@tidings/protocol';
+import { print, printJson } from '../base/output.ts';
 import { WithdrawalAnswer } from '../operator/withdrawal-routes.ts';
+import { ask } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
-import { printJson } from './tpps-print.ts';
 import type { WithdrawFlags } from './withdraw.ts';
 
 const shapeAnswer = shapeOf(WithdrawalAnswer);
@@ -26,7 +26,7 @@ export async function withdraw(jtis: readonly string[], flags: WithdrawFlags): P
     return allParts(client, { ...which, isDryRun });
   });
   if (flags.json === true) return printJson({ count, isDryRun });
-  process.stdout.write(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${saying(count)} withdrawn.\n`);
+  print(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${saying(count)} withdrawn.\n`);
 }
 
 function saying(count: number): string {
@@ -34,13 +34,8 @@ function saying(count: number): string {
 }
 
 async function askFirst(count: number): Promise<void> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(`${saying(count)} withdrawn for good. Go on? [y/N] `);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    terminal.close();
-  }
+  const answer = await ask(`${saying(count)} withdrawn for good. Go on? [y/N] `);
+  if (/^y(es)?$/i.test(answer.trim())) return;
   throw new CliError(EXIT_CONFIGURATION, 'Nothing was withdrawn.');
 }
 

@@ -1,6 +1,5 @@
-import { colors } from '../colors.ts';
-import { printable } from '../table.ts';
-import { printJson } from '../tpps-print.ts';
+import { colors, print, printJson } from '../../base/output.ts';
+import { printable } from '../../base/terminal-text.ts';
 import type { Finding } from './finding.ts';
 
 const MARKS = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') } as const;
@@ -18,7 +17,7 @@ export function printFindings(findings: readonly Finding[], asJson: boolean): bo
     const line = `${MARKS[severity]} ${check.padEnd(width)}  ${printable(what)}\n`;
     return remedy === undefined ? line : `${line}  ${' '.repeat(width)}  ${colors.bold('→')} ${printable(remedy)}\n`;
   });
-  process.stdout.write(`${lines.join('')}\n${verdictOf(errors, warnings)}\n`);
+  print(`${lines.join('')}\n${verdictOf(errors, warnings)}\n`);
   return errors > 0;
 }
 

@@ -1,6 +1,5 @@
-import { colors } from '../colors.ts';
-import { printable } from '../table.ts';
-import { printJson } from '../tpps-print.ts';
+import { colors, print, printJson } from '../../base/output.ts';
+import { printable } from '../../base/terminal-text.ts';
 import type { Check } from './check.ts';
 
 const PAINTED = { passed: colors.green('passed'), failed: colors.red('failed'), none: colors.dim('none  ') } as const;
@@ -16,7 +15,7 @@ export function printChecks(checks: readonly Check[], asJson: boolean): void {
   const lines = checks.map(({ check, outcome, detail }) => {
     return `${PAINTED[outcome]}  ${check.padEnd(width)}  ${printable(detail)}\n`;
   });
-  process.stdout.write(lines.join(''));
+  print(lines.join(''));
   const verdict = failures === 0 ? 'Every check passed' : `Not to be relied on: ${failures} of the checks failed`;
-  process.stdout.write(`${verdict}.\n`);
+  print(`${verdict}.\n`);
 }

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../../base/clock.ts';
-import { printable } from '../table.ts';
+import { printError } from '../../base/output.ts';
+import { printable } from '../../base/terminal-text.ts';
 
 /** Shows how far publishing is, on standard error. */
 export interface Display {
@@ -46,7 +47,7 @@ function barDisplay(options: DisplayOptions): Display {
     },
     say: (text) => {
       bar.stop();
-      stream.write(`${printable(text)}\n`);
+      printError(`${printable(text)}\n`);
       start();
     },
     end: () => bar.stop(),
@@ -54,7 +55,7 @@ function barDisplay(options: DisplayOptions): Display {
 }
 
 function plainDisplay(options: DisplayOptions): Display {
-  const { stream, clock, sizeBytes } = options;
+  const { clock, sizeBytes } = options;
   const pace = paceOf(options);
   let saidAtMs = clock.monotonicMs();
   return {
@@ -63,9 +64,9 @@ function plainDisplay(options: DisplayOptions): Display {
       if (nowMs - saidAtMs < PLAIN_EVERY_MS) return;
       saidAtMs = nowMs;
       const part = sizeBytes === undefined ? '' : `${Math.floor((doneBytes / Math.max(sizeBytes, 1)) * 100)}%, `;
-      stream.write(`${part}${pace(events, doneBytes)}\n`);
+      printError(`${part}${pace(events, doneBytes)}\n`);
     },
-    say: (text) => void stream.write(`${printable(text)}\n`),
+    say: (text) => printError(`${printable(text)}\n`),
     end: () => undefined,
   };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { systemClock } from '../../base/clock.ts';
+import { errorStream, printError } from '../../base/output.ts';
 import { untilSignal } from '../../base/signals.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
 import type { OperatorClient } from '../operator-client.ts';
@@ -48,7 +49,7 @@ export async function publish(file: string, flags: PublishFlags): Promise<void> 
     const rejected = openRejected(flags, progress);
     const saver = createSaver({ file: input.file, operatorUrl, rejected, start });
     const display = createDisplay({
-      ...{ stream: process.stderr, clock: systemClock, sizeBytes: input.sizeBytes },
+      ...{ stream: errorStream(), clock: systemClock, sizeBytes: input.sizeBytes },
       startBytes: start.offsetBytes,
     });
     if (input.file === undefined) {
@@ -169,5 +170,5 @@ function sayHowToGoOn({ lines, state, rejected }: Summary, input: Input): void {
     input.file === undefined
       ? 'send all of it again to go on: what was published is not published twice'
       : `the same command goes on at line ${lines + 1}${repair}`;
-  process.stderr.write(`${said}; ${until}; ${how}.\n`);
+  printError(`${said}; ${until}; ${how}.\n`);
 }

@@ -38,19 +38,6 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   let isAllDone = true;
   let hasEnded = false;
 
-  const passOn = () => {
-    while (isAllDone && begun[0]?.sent !== undefined) {
-      const { batch, sent } = begun[0];
-      const { firstLeft, rejected } = sent;
-      if (firstLeft === undefined) {
-        onDone(batch.end, rejected);
-        begun.shift();
-      } else {
-        isAllDone = false;
-        onDone(firstLeft.start, rejected);
-      }
-    }
-  };
   const fail = (error: unknown) => {
     failure ??= { error };
     reading.abort();
@@ -63,7 +50,7 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
       .send(batch.lines)
       .then((sent) => {
         entry.sent = sent;
-        passOn();
+        if (isAllDone) isAllDone = passOn(begun, onDone);
         if (sent.firstLeft !== undefined) reading.abort();
         if (sent.failure !== undefined) fail(sent.failure.error);
       })
@@ -93,6 +80,18 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
   await Promise.all(underWay);
   if (failure !== undefined) throw failure.error;
   return isAllDone && hasEnded;
+}
+
+/** Passes on what is done from the oldest batch on. @returns whether nothing was left out of what was sent */
+function passOn(begun: BegunBatch[], onDone: RunParts['onDone']): boolean {
+  while (begun[0]?.sent !== undefined) {
+    const { batch, sent } = begun[0];
+    const { firstLeft, rejected } = sent;
+    onDone(firstLeft?.start ?? batch.end, rejected);
+    if (firstLeft !== undefined) return false;
+    begun.shift();
+  }
+  return true;
 }
 
 /** Whether a batch is under way that has an id in common with the next one. */

@@ -1,4 +1,4 @@
-import { printJson } from '../tpps-print.ts';
+import { print, printJson } from '../../base/output.ts';
 import type { BadLine } from './event-line.ts';
 import type { Tally } from './send.ts';
 
@@ -37,5 +37,5 @@ export function printSummary({ tally, rejected, fromLine }: Summary): void {
     ...(repeated > 0 ? [`${repeated} of them had been published before, and made nothing anew.`] : []),
     ...(rejected > 0 ? [`${rejected} ${rejected === 1 ? 'line was' : 'lines were'} rejected.`] : []),
   ];
-  process.stdout.write(facts.map((fact) => `${fact}\n`).join(''));
+  print(facts.map((fact) => `${fact}\n`).join(''));
 }
