@@ -22,6 +22,11 @@ const FILES: readonly (readonly [string, string])[] = [
 
 // What the official files say and we do not, with the reason.
 const LEFT_OUT: readonly { readonly where: RegExp; readonly reason: string }[] = [
+  { where: / 40[45]$/, reason: 'no operation that there is answers so: it is for other paths and methods' },
+  {
+    where: /^get \S+ 400$/,
+    reason: 'nothing of a GET without body and parameters can be wrong but what has a status of its own',
+  },
   { where: /^post \/events 201$/, reason: 'a poll creates nothing: the profile answers it with 200' },
   { where: /^\w+ \S+ parameter Authorization$/, reason: 'OpenAPI 3 has it in the security schemes' },
 ];
@@ -101,6 +106,7 @@ for (const [file, version] of FILES) {
 
     test('has error bodies with the same members, of which the same are required', () => {
       for (const { name, theirs, mine } of pairs) {
+        if (isLeftOut(`${name} 400`)) continue;
         const [their, my] = [resolve(theirs.responses['400'], official), resolve(mine.responses[400], ours)];
         assert.deepEqual(errorMembers(my, ours), errorMembers(their, official), name);
       }

@@ -74,6 +74,15 @@ describe('a burst of polls of one TPP', () => {
   });
 });
 
+test('bodies of polls that do not end count too: no more of one TPP are read than may be answered', async () => {
+  await busy.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+  const begun = await Promise.all(Array.from({ length: PER_TPP_MAX }, () => beginPoll('{"ack":[', 4_000_000)));
+  await until(async () => (await pollOf(busy, { maxEvents: 1 })).status === 429, 'the places are taken');
+  assert.equal((await calm.call('GET', 'v4.0', 'event-subscriptions')).status, 200);
+  for (const socket of begun) socket.destroy();
+  await until(async () => (await pollOf(busy, { maxEvents: 1 })).status === 200, 'the places are free again');
+});
+
 test('answers that a TPP does not read stay within pollsPerTppMax, until its connections end', async () => {
   await busy.create('v4.0', 'event-subscriptions', { Version: '4.0' });
   // Larger than what the machine's own buffers take off the service's hands.
@@ -108,6 +117,15 @@ async function publishLarge(count: number): Promise<void> {
 
 /** A poll whose answer has begun to come, and is left where it is. */
 async function pollWithoutReading(count: number): Promise<TLSSocket> {
+  const body = JSON.stringify({ maxEvents: LARGE, returnImmediately: true });
+  const socket = await beginPoll(body, body.length);
+  await once(socket, 'readable');
+  assert.match(String(socket.read(15)), /^HTTP\/1\.1 200/, `answer ${count}`);
+  return socket;
+}
+
+/** Sends a poll as far as it is given. @param contentLength of the whole body */
+async function beginPoll(body: string, contentLength: number): Promise<TLSSocket> {
   const { hostname, port } = new URL(bank.service.apiUrl);
   const { certificatePem: cert, keyPem: key } = busy.transport;
   const socket = connect({
@@ -120,16 +138,13 @@ async function pollWithoutReading(count: number): Promise<TLSSocket> {
   });
   socket.on('error', () => undefined);
   await once(socket, 'secureConnect');
-  const body = JSON.stringify({ maxEvents: LARGE, returnImmediately: true });
   const head = [
     `POST ${bank.prefix}/open-banking/v4.0/events HTTP/1.1`,
     `host: ${hostname}`,
     `authorization: Bearer ${await busy.token()}`,
     'content-type: application/json',
-    `content-length: ${body.length}`,
+    `content-length: ${contentLength}`,
   ];
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
-  await once(socket, 'readable');
-  assert.match(String(socket.read(15)), /^HTTP\/1\.1 200/, `answer ${count}`);
   return socket;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, afterEach, describe, test } from 'node:test';
 import { errorOf, VERSIONS, type Version } from '../support/tpp-answers.ts';
 import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
@@ -34,6 +35,19 @@ async function published(count: number, party = tpp, at: Bank = bank): Promise<s
   const jtis: string[] = [];
   for (let done = 0; done < count; done += 1) jtis.push((await at.publish(party.clientId)) ?? '');
   return jtis;
+}
+
+interface PollingDocument {
+  readonly components: {
+    readonly schemas: {
+      readonly OBEventPolling1: {
+        readonly properties: {
+          readonly ack: { readonly maxItems: number };
+          readonly setErrs: { readonly maxProperties: number };
+        };
+      };
+    };
+  };
 }
 
 const errOf = (err: string) => ({ err, description: 'said by the test' });
@@ -104,6 +118,32 @@ for (const version of VERSIONS) {
       assert.deepEqual(Object.keys((await other.poll()).sets), [theirs]);
     });
 
+    test('what is no jti of ours is ignored in ack and setErrs, of any length, and takes nothing with it', async () => {
+      await subscribe(tpp);
+      const [acknowledged = '', wrong = ''] = await published(2);
+      const strange = ['', 'x'.repeat(129), '\u{1f3e6}'.repeat(10_000), 'a\nb', '__proto__', ' '];
+      const setErrs = Object.fromEntries([...strange, wrong].map((jti) => [jti, errOf('jwtIss')]));
+      await poll({ ack: [...strange, acknowledged], setErrs, maxEvents: 0 });
+      assert.deepEqual([await stateOf(acknowledged), await stateOf(wrong)], ['acknowledged', 'awaiting']);
+      assert.equal(((await bank.notification(wrong))['errors'] as unknown[]).length, 1);
+    });
+
+    test('as many acknowledgements and reports as the OpenAPI document promises fit into one poll', async () => {
+      await subscribe(tpp);
+      const { body: document } = await bank.operate('GET', '/operator/v1/openapi/tpp-facing.json');
+      const { ack: acks, setErrs: reports } = (document as unknown as PollingDocument).components.schemas
+        .OBEventPolling1.properties;
+      const [jti = '', wrong = ''] = await published(2);
+      const err = { err: 'e'.repeat(40), description: 'd'.repeat(256) };
+      const unknown = (count: number) => Array.from({ length: count }, (): string => randomUUID());
+      const body = {
+        ack: [...unknown(acks.maxItems - 1), jti],
+        setErrs: Object.fromEntries([...unknown(reports.maxProperties - 1), wrong].map((each) => [each, err])),
+      };
+      await poll({ ...body, maxEvents: 0 });
+      assert.deepEqual([await stateOf(jti), await stateOf(wrong)], ['acknowledged', 'awaiting']);
+    });
+
     test('a jti in setErrs stays awaiting, is recorded, and is offered again [6 set-errs-awaiting]', async () => {
       await subscribe(tpp);
       const [jti = ''] = await published(1);
@@ -165,7 +205,8 @@ for (const version of VERSIONS) {
       ['{"maxEvents":"1"}', 'U002', 'Field.Invalid', 'maxEvents'],
       ['{"returnImmediately":"true"}', 'U002', 'Field.Invalid', 'returnImmediately'],
       ['{"ack":"x"}', 'U002', 'Field.Invalid', 'ack'],
-      [`{"ack":["${'x'.repeat(129)}"]}`, 'U002', 'Field.Invalid', 'ack[0]'],
+      ['{"ack":[1]}', 'U002', 'Field.Invalid', 'ack[0]'],
+      [JSON.stringify({ ack: Array.from({ length: 10_001 }, () => 'x') }), 'U002', 'Field.Invalid', 'ack'],
       ['{"setErrs":{"x":{"err":"e"}}}', 'U004', 'Field.Missing', 'setErrs.x.description'],
       [`{"setErrs":{"x":{"err":"${'e'.repeat(41)}","description":"d"}}}`, 'U002', 'Field.Invalid', 'setErrs.x.err'],
       [

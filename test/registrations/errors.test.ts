@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { METHODS } from 'node:http';
 import { after, describe, test } from 'node:test';
+import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { bodyOf, errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { headerOf } from '../support/tpp-jws.ts';
@@ -82,8 +83,11 @@ for (const version of VERSIONS) {
     });
 
     test('a body over the limit is 413, whether its length is told or not [7 413]', async () => {
-      const body = `{"Data":{"Version":"3.1"},"x":"${'x'.repeat(BODY_BYTES_MAX)}"}`;
-      for (const path of ['event-subscriptions', 'events']) {
+      for (const [path, bytesMax] of [
+        ['event-subscriptions', BODY_BYTES_MAX],
+        ['events', POLL_BODY_BYTES_MAX],
+      ] as const) {
+        const body = `{"Data":{"Version":"3.1"},"x":"${'x'.repeat(bytesMax)}"}`;
         assert.equal((await tpp.call('POST', version, path, { body })).status, 413);
         const headers = { 'transfer-encoding': 'chunked', 'content-type': 'application/json' };
         assert.equal((await tpp.call('POST', version, path, { body, headers })).status, 413);

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { checkCallbackUrl } from './callback-url.ts';
+import { LINKS_AND_META_UNREAD, Links, Meta } from './links-and-meta.ts';
 import { fieldInvalid, readBody } from './read-body.ts';
 import { checkVersion } from './registrations.ts';
 import { shapeOf } from './shape.ts';
@@ -8,7 +9,7 @@ import type { ApiVersion } from './versions.ts';
 const closed = { additionalProperties: false };
 const data = { Url: Type.String({ maxLength: 2048 }), Version: Type.String({ minLength: 1, maxLength: 10 }) };
 const identified = Type.Object({ CallbackUrlId: Type.String({ minLength: 1, maxLength: 40 }), ...data }, closed);
-const envelope = { Links: Type.Object({ Self: Type.String() }), Meta: Type.Object({}) };
+const envelope = { Links, Meta };
 
 /** `OBCallbackUrl1`, the body of POST and PUT. */
 export const OBCallbackUrl1 = Type.Object({ Data: Type.Object(data, closed) }, closed);
@@ -17,12 +18,16 @@ export const OBCallbackUrl1 = Type.Object({ Data: Type.Object(data, closed) }, c
 export const OBCallbackUrlResponse1 = Type.Object({ Data: identified, ...envelope }, closed);
 export type OBCallbackUrlResponse1 = Static<typeof OBCallbackUrlResponse1>;
 
+const list = Type.Object({ CallbackUrl: Type.Optional(Type.Array(identified)) }, closed);
+
 /** `OBCallbackUrlsResponse1`, the answer to GET: a list of zero or one. */
-export const OBCallbackUrlsResponse1 = Type.Object(
-  { Data: Type.Object({ CallbackUrl: Type.Optional(Type.Array(identified)) }, closed), ...envelope },
-  closed,
-);
+export const OBCallbackUrlsResponse1 = Type.Object({ Data: list, ...envelope }, closed);
 export type OBCallbackUrlsResponse1 = Static<typeof OBCallbackUrlsResponse1>;
+
+/** What a TPP reads of an `OBCallbackUrlResponse1`. */
+export const CallbackUrlAnswer = Type.Object({ Data: identified, ...LINKS_AND_META_UNREAD }, closed);
+/** What a TPP reads of an `OBCallbackUrlsResponse1`. */
+export const CallbackUrlsAnswer = Type.Object({ Data: list, ...LINKS_AND_META_UNREAD }, closed);
 
 /** What a TPP asks for in a POST or PUT of a callback URL: resource-update only, real time only. */
 export interface CallbackUrlRequest {

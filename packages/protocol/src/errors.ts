@@ -41,6 +41,9 @@ interface ApiErrorRow {
 /** The closed union of error codes of the TPP-facing API. */
 export type ApiErrorCode = keyof typeof API_ERRORS;
 
+/** Codes of the standard that no answer has: every header that the API reads has a code, or a status, of its own. */
+export const CODES_NEVER_SENT: readonly ApiErrorCode[] = ['HeaderInvalid', 'HeaderMissing'];
+
 /** What an error says besides its code. `message` goes to the TPP: it must never reveal internals. */
 export interface ApiErrorDetail {
   readonly message: string;

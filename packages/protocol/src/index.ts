@@ -2,7 +2,9 @@ export { decodeBase64url, encodeBase64url } from './base64url.ts';
 export { checkCallbackUrl } from './callback-url.ts';
 export {
   type CallbackUrl,
+  CallbackUrlAnswer,
   type CallbackUrlRequest,
+  CallbackUrlsAnswer,
   OBCallbackUrl1,
   OBCallbackUrlResponse1,
   OBCallbackUrlsResponse1,
@@ -29,6 +31,7 @@ export {
   ApiError,
   type ApiErrorCode,
   type ApiErrorDetail,
+  CODES_NEVER_SENT,
   type ErrorBodyV31,
   type ErrorBodyV40,
   errorBody,
@@ -90,6 +93,7 @@ export { parseSetClaims } from './parse-claims.ts';
 export {
   OBEventPolling1,
   OBEventPollingResponse1,
+  POLL_BODY_BYTES_MAX,
   type Poll,
   REPORTS_PER_POLL_MAX,
   readPoll,
@@ -98,7 +102,9 @@ export {
 } from './polling.ts';
 export {
   type EventSubscription,
+  EventSubscriptionAnswer,
   type EventSubscriptionRequest,
+  EventSubscriptionsAnswer,
   OBEventSubscription1,
   OBEventSubscriptionResponse1,
   OBEventSubscriptionsResponse1,

@@ -1,26 +1,45 @@
 import { type Static, Type } from 'typebox';
 import { readBody } from './read-body.ts';
 import { shapeOf } from './shape.ts';
+import { isLongerThan } from './text.ts';
 
-const jti = Type.String({ minLength: 1, maxLength: 128 });
-// Spelt out, because the pattern that Type.String() stands for leaves out names with a line break.
-const jtiAsName = Type.String({ pattern: '^[\\s\\S]{1,128}$' });
+const ERR_CHARS_MAX = 40;
+const DESCRIPTION_CHARS_MAX = 256;
+const JTI_CHARS_MAX = 128;
+
 const reported = Type.Object({
-  err: Type.String({ minLength: 1, maxLength: 40 }),
-  description: Type.String({ minLength: 1, maxLength: 256 }),
+  err: Type.String({ minLength: 1, maxLength: ERR_CHARS_MAX }),
+  description: Type.String({ minLength: 1, maxLength: DESCRIPTION_CHARS_MAX }),
 });
 
-/** Most `jti`s that one poll may acknowledge or report. */
+/** Most `jti`s that one poll may acknowledge, and most that it may report. */
 export const REPORTS_PER_POLL_MAX = 10_000;
+
+// What one of each takes in a body: a jti of ours is a UUID, and the texts of a report have their full length in ASCII.
+const ACKNOWLEDGEMENT_BYTES = '"00000000-0000-0000-0000-000000000000",'.length;
+const REPORT_BYTES =
+  ACKNOWLEDGEMENT_BYTES + '{"err":"","description":""},'.length + ERR_CHARS_MAX + DESCRIPTION_CHARS_MAX;
+const OTHER_MEMBERS_BYTES = 1024;
+
+/**
+ * Largest body of a poll: whoever sends as many acknowledgements and reports as the limits allow is within it. In other
+ * characters than ASCII, or under longer `jti`s, fewer reports fit: those of a thousand SETs do in any case.
+ */
+export const POLL_BODY_BYTES_MAX = REPORTS_PER_POLL_MAX * (ACKNOWLEDGEMENT_BYTES + REPORT_BYTES) + OTHER_MEMBERS_BYTES;
 
 /** `OBEventPolling1`, the body of POST /events; every member is optional. */
 export const OBEventPolling1 = Type.Object(
   {
     maxEvents: Type.Optional(Type.Integer({ minimum: 0 })),
     returnImmediately: Type.Optional(Type.Boolean()),
-    ack: Type.Optional(Type.Array(jti, { maxItems: REPORTS_PER_POLL_MAX })),
+    // Of any length: what is no jti of ours is ignored, and takes nothing with it.
+    ack: Type.Optional(Type.Array(Type.String(), { maxItems: REPORTS_PER_POLL_MAX })),
     setErrs: Type.Optional(
-      Type.Record(jtiAsName, reported, { maxProperties: REPORTS_PER_POLL_MAX, additionalProperties: false }),
+      // Spelt out, because the pattern that Type.String() stands for leaves out names with a line break.
+      Type.Record(Type.String({ pattern: '^[\\s\\S]*$' }), reported, {
+        maxProperties: REPORTS_PER_POLL_MAX,
+        additionalProperties: false,
+      }),
     ),
   },
   { additionalProperties: false },
@@ -58,13 +77,17 @@ const shape = shapeOf(OBEventPolling1);
 /** Reads the body of POST /events. @throws {ApiError} naming the field (rules, sections 6 and 7) */
 export function readPoll(body: Uint8Array): Poll {
   const { maxEvents, returnImmediately, ack = [], setErrs = {} } = readBody(body, shape, '');
-  const acknowledged = new Set(ack);
+  const acknowledged = new Set(ack.filter(isJti));
   const errors = Object.entries(setErrs)
-    .filter(([jti]) => !acknowledged.has(jti))
+    .filter(([jti]) => isJti(jti) && !acknowledged.has(jti))
     .map(([jti, { err, description }]) => ({ jti, err, description }));
   // The profile does not say what leaving it out means; RFC 8936 section 2.2 has false as the default. A TPP that asks
   // for nothing in particular is answered at once, so that nobody is held who did not ask for it.
   return { maxEvents, returnImmediately: returnImmediately ?? true, acknowledged: [...acknowledged], errors };
+}
+
+function isJti(text: string): boolean {
+  return text !== '' && !isLongerThan(text, JTI_CHARS_MAX);
 }
 
 /** Writes the body that answers a poll. @param sets compact JWS by `jti`, oldest first */

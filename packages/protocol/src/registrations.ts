@@ -2,52 +2,43 @@ import { type Static, Type } from 'typebox';
 import { checkCallbackUrl } from './callback-url.ts';
 import { ApiError } from './errors.ts';
 import type { EventTypeCatalogue } from './event-types.ts';
+import { LINKS_AND_META_UNREAD, Links, Meta } from './links-and-meta.ts';
 import { fieldInvalid, readBody } from './read-body.ts';
 import { shapeOf } from './shape.ts';
 import { type ApiVersion, compareVersions, isVersion, SPECIFICATION_VERSION_MAX } from './versions.ts';
 
-const EVENT_TYPES_MAX = 100;
+const closed = { additionalProperties: false };
 
-// Unknown members inside Data are let be, as the official schema lets them; beside Data they are refused.
+// Unknown members inside Data are let be, as the official schema lets them; beside Data they are refused. The number and
+// the length of event types have no bound but that of the body: one that is not supported has a code of its own.
 const subscriptionData = {
   CallbackUrl: Type.Optional(Type.String({ maxLength: 2048 })),
   Version: Type.String({ minLength: 1, maxLength: 10 }),
-  EventTypes: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: EVENT_TYPES_MAX })),
+  EventTypes: Type.Optional(Type.Array(Type.String())),
 };
+const identified = Type.Object({
+  EventSubscriptionId: Type.String({ minLength: 1, maxLength: 40 }),
+  ...subscriptionData,
+});
+const envelope = { Links: Type.Optional(Links), Meta: Type.Optional(Meta) };
 
 /** `OBEventSubscription1`, the body of POST. */
-export const OBEventSubscription1 = Type.Object(
-  { Data: Type.Object(subscriptionData) },
-  { additionalProperties: false },
-);
+export const OBEventSubscription1 = Type.Object({ Data: Type.Object(subscriptionData) }, closed);
 
 /** `OBEventSubscriptionResponse1`: the body of PUT, and of the answers to POST and PUT. */
-export const OBEventSubscriptionResponse1 = Type.Object(
-  {
-    Data: Type.Object({ EventSubscriptionId: Type.String({ minLength: 1, maxLength: 40 }), ...subscriptionData }),
-    Links: Type.Optional(Type.Object({ Self: Type.String() })),
-    Meta: Type.Optional(Type.Object({})),
-  },
-  { additionalProperties: false },
-);
+export const OBEventSubscriptionResponse1 = Type.Object({ Data: identified, ...envelope }, closed);
 export type OBEventSubscriptionResponse1 = Static<typeof OBEventSubscriptionResponse1>;
 
+const list = Type.Object({ EventSubscription: Type.Optional(Type.Array(identified)) });
+
 /** `OBEventSubscriptionsResponse1`: the answer to GET, a list of zero or one. */
-export const OBEventSubscriptionsResponse1 = Type.Object(
-  {
-    Data: Type.Object({
-      EventSubscription: Type.Optional(
-        Type.Array(
-          Type.Object({ EventSubscriptionId: Type.String({ minLength: 1, maxLength: 40 }), ...subscriptionData }),
-        ),
-      ),
-    }),
-    Links: Type.Optional(Type.Object({ Self: Type.String() })),
-    Meta: Type.Optional(Type.Object({})),
-  },
-  { additionalProperties: false },
-);
+export const OBEventSubscriptionsResponse1 = Type.Object({ Data: list, ...envelope }, closed);
 export type OBEventSubscriptionsResponse1 = Static<typeof OBEventSubscriptionsResponse1>;
+
+/** What a TPP reads of an `OBEventSubscriptionResponse1`. */
+export const EventSubscriptionAnswer = Type.Object({ Data: identified, ...LINKS_AND_META_UNREAD }, closed);
+/** What a TPP reads of an `OBEventSubscriptionsResponse1`. */
+export const EventSubscriptionsAnswer = Type.Object({ Data: list, ...LINKS_AND_META_UNREAD }, closed);
 
 /** What a TPP asks for in a POST or PUT of an event subscription. */
 export interface EventSubscriptionRequest {

@@ -15,7 +15,7 @@ describe('a callback URL that ends in the API version and /event-notifications',
     'https://[2001:db8::1]/v4.0/event-notifications',
     'https://xn--bcher-kva.example/v4.0/event-notifications',
     'https://tpp.example/with%20space/v4.0/event-notifications',
-    'HTTPS://TPP.EXAMPLE/v4.0/event-notifications',
+    'https://tpp.example./a//b/%2F/%7e/v4.0/event-notifications',
     'https://tpp.example/v4.0/event-notifications/v4.0/event-notifications',
   ];
   for (const url of good) {
@@ -116,6 +116,31 @@ describe('a callback URL is refused on both versions', () => {
       'https://tpp.example/v4.0/event-notifications\u200b',
       'https://tpp.example/\ud800/v4.0/event-notifications',
     ],
+    'when a URL parser would write it in another way': [
+      'HTTPS://tpp.example/v4.0/event-notifications',
+      'https://TPP.example/v4.0/event-notifications',
+      'https://tpp.example:443/v4.0/event-notifications',
+      'https://tpp.example:08443/v4.0/event-notifications',
+      'https://tpp.example:/v4.0/event-notifications',
+      'https://tpp.example/x/../v4.0/event-notifications',
+      'https://tpp.example/./v4.0/event-notifications',
+      'https://tpp.example/../v4.0/event-notifications',
+      'https://tpp.example/x/%2e%2e/v4.0/event-notifications',
+      'https://tpp.example/x/.%2E/v4.0/event-notifications',
+      'https://tpp.example/%2e/v4.0/event-notifications',
+      'https://tpp.example/{id}/v4.0/event-notifications',
+      'https://tpp.example/"/v4.0/event-notifications',
+      'https://tpp.example/<x>/v4.0/event-notifications',
+      'https://tpp.example/`/v4.0/event-notifications',
+      'https://%74pp.example/v4.0/event-notifications',
+      'https://127.1/v4.0/event-notifications',
+      'https://0x7f000001/v4.0/event-notifications',
+      'https://2130706433/v4.0/event-notifications',
+      'https://[2001:DB8::1]/v4.0/event-notifications',
+      'https://[2001:db8:0:0:0:0:0:1]/v4.0/event-notifications',
+      'https://[::ffff:192.0.2.1]/v4.0/event-notifications',
+      'https://XN--bcher-kva.example/v4.0/event-notifications',
+    ],
     'when it is longer than 2048 characters': [`https://tpp.example/${'x'.repeat(2048)}/v4.0/event-notifications`],
   };
   for (const [why, urls] of Object.entries(refused)) {
@@ -134,6 +159,13 @@ describe('a callback URL is refused on both versions', () => {
     const other = 'https://tpp.example/x/v4.0/../event-notifications';
     assert.equal(typeof checkCallbackUrl(other, 'v4.0'), 'string');
   });
+});
+
+test('a callback URL that is not normalised is refused in words that show how it would be accepted', () => {
+  const why = checkCallbackUrl('https://TPP.example:443/x/../v4.0/event-notifications', 'v4.0');
+  assert.match(String(why), /which is https:\/\/tpp\.example\/v4\.0\/event-notifications$/);
+  const long = checkCallbackUrl(`https://TPP.example/${'x'.repeat(1900)}/v4.0/event-notifications`, 'v4.0');
+  assert.ok(String(long).length < 300);
 });
 
 test('a callback URL of 2048 characters is accepted', () => {
@@ -159,7 +191,10 @@ test('whatever the text, what is accepted is an https URL with that ending, and 
         assert.equal(onV31, undefined);
         assert.match(text, /^https:\/\/[^/?#@\\]+\/([^?#]*\/)?v\d+\.\d+(\.\d+)?\/event-notifications$/i);
       }
-      if (onV31 === undefined) assert.ok(new URL(text).href.endsWith('/event-notifications'));
+      if (onV31 === undefined) {
+        assert.equal(new URL(text).href, text, 'what is called is what was registered');
+        assert.ok(text.endsWith('/event-notifications'));
+      }
     }),
     { numRuns: 1000 },
   );

@@ -168,11 +168,8 @@ describe('a field that is invalid is FieldInvalid, with its Path', () => {
     ['Data.EventTypes', { EventTypes: null }],
     ['Data.EventTypes', { EventTypes: {} }],
     ['Data.EventTypes', { EventTypes: 'UK.OBIE.Resource-Update' }],
-    ['Data.EventTypes', { EventTypes: Array.from({ length: 101 }, () => 'UK.OBIE.Resource-Update') }],
     ['Data.EventTypes[0]', { EventTypes: [null] }],
-    ['Data.EventTypes[0]', { EventTypes: [''] }],
     ['Data.EventTypes[1]', { EventTypes: ['UK.OBIE.Resource-Update', 1] }],
-    ['Data.EventTypes[0]', { EventTypes: ['x'.repeat(257)] }],
   ];
   for (const [path, changes] of invalid) {
     test(`${path}: ${JSON.stringify(changes).slice(0, 70)}`, () => {
@@ -229,7 +226,7 @@ describe('Data.CallbackUrl', () => {
   test('is used as it is: the suffix is never appended a second time', () => {
     for (const url of [
       DATA.CallbackUrl,
-      DATA.CallbackUrl.replace('https', 'HTTPS'),
+      DATA.CallbackUrl.replace('tpp.example', 'tpp.example:8443'),
       `${DATA.CallbackUrl}/v3.1/event-notifications`,
     ]) {
       assert.equal(readEventSubscription(body({ CallbackUrl: url }), onV40).callbackUrl, url);

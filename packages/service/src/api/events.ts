@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { ApiError, type OBEventPollingResponse1, type Poll, readPoll, writePollResponse } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../store/store.ts';
@@ -39,6 +40,9 @@ export interface Caller {
 
 // So many SETs of one poll wait to be signed at once; the rest are not begun.
 const SIGNATURES_AT_ONCE_MAX = 8;
+
+// A poll may bring ten thousand of each.
+const REPORTS_AT_ONCE_MAX = 1000;
 
 const NOTHING_REPORTED = { acknowledged: [], errors: [] };
 
@@ -101,20 +105,31 @@ async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context
   if (subscription === undefined) {
     throw new ApiError('Forbidden', { message: 'polling needs an event subscription' });
   }
-  const polled = await store.poll({
-    clientId,
-    ...reported,
-    maxEvents,
-    nowMs: clock.nowMs(),
-    reofferMs: limits.isAcknowledgementExpected ? limits.reofferMs : undefined,
-    reofferAfterErrorMs: limits.reofferAfterErrorMs,
-  });
-  const { acknowledged } = polled;
-  const kept = new Set(polled.reported);
+  const reofferMs = limits.isAcknowledgementExpected ? limits.reofferMs : undefined;
+  const of = { clientId, reofferMs, reofferAfterErrorMs: limits.reofferAfterErrorMs };
+  const portions = portionsOf(reported);
+  const polls: PolledNotifications[] = [];
+  for (const [at, portion] of portions.entries()) {
+    const isLast = at === portions.length - 1;
+    polls.push(await store.poll({ ...of, ...portion, maxEvents: isLast ? maxEvents : 0, nowMs: clock.nowMs() }));
+  }
+  const polled = polls.at(-1);
+  assert(polled !== undefined, 'there is at least one portion');
+  const acknowledged = polls.flatMap((each) => each.acknowledged);
+  const kept = new Set(polls.flatMap((each) => each.reported));
   const errors = reported.errors.filter(({ jti }) => kept.has(jti));
   const offered = polled.notifications.length;
   observer?.happened({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
   // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
   if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
   return polled;
+}
+
+/** Acknowledgements and reports in parts, at least one, each a transaction that others need not wait long for. */
+function portionsOf({ acknowledged, errors }: Pick<Look, 'acknowledged' | 'errors'>) {
+  const count = Math.max(1, Math.ceil(Math.max(acknowledged.length, errors.length) / REPORTS_AT_ONCE_MAX));
+  return Array.from({ length: count }, (_, at) => {
+    const part = [at * REPORTS_AT_ONCE_MAX, (at + 1) * REPORTS_AT_ONCE_MAX] as const;
+    return { acknowledged: acknowledged.slice(...part), errors: errors.slice(...part) };
+  });
 }

@@ -1,5 +1,6 @@
 import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { pollBodyBytesMax } from '../config/body-limits.ts';
 import type { Tpp } from '../store/store.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
 import { onConnectionEnd } from './connection.ts';
@@ -78,8 +79,15 @@ export function registerEventsRoute(
   const path = pathOf('events', route);
   // The early versions of the profile have a scope of their own for it.
   const scopes = route.apiVersion === 'v3.1' ? [...REGISTRATION_SCOPES, 'eventpolling'] : REGISTRATION_SCOPES;
-  app.post(path, { onRequest: beforeBody(scopes, route) }, async (request, reply) => {
-    const caller = admitPoll(request, reply, events.pollLimit);
+  const callers = new WeakMap<FastifyRequest, Caller>();
+  // Before the body, which may be long: so few of one TPP are read at once.
+  const admit = async (request: FastifyRequest, reply: FastifyReply) => {
+    callers.set(request, admitPoll(request, reply, events.pollLimit));
+  };
+  const bodyLimit = pollBodyBytesMax(route.options);
+  app.post(path, { bodyLimit, onRequest: [beforeBody(scopes, route), admit] }, async (request, reply) => {
+    const caller = callers.get(request);
+    if (caller === undefined) throw new Error('a poll was reached without being admitted');
     const body = await pollEvents(caller, bodyOf(request), events);
     request.setsGiven = Object.keys(body.sets).length;
     return sendUnsigned(reply, 200, body);

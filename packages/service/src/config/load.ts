@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EventTypeCatalogue, parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
 import ipaddr from 'ipaddr.js';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { refuseSmallBodies } from './body-limits.ts';
 import { refuseWrongGrantMark } from './grant-mark.ts';
 import { refuseOpenOperator } from './operator-settings.ts';
 import { type Config, ConfigSchema } from './schema.ts';
@@ -161,7 +162,7 @@ function refuseContradictions(config: Config, source: string): void {
   }
   refuseNoAddresses(config, source);
   try {
-    new EventTypeCatalogue(config.ownEventTypes);
+    refuseSmallBodies(config, source);
   } catch (error) {
     if (error instanceof TypeError) throw new StartUpError(`${source}: "ownEventTypes": ${error.message}.`);
     throw error;

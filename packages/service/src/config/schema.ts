@@ -1,3 +1,4 @@
+import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
 import { OPERATOR_SECTION } from './schema-operator.ts';
@@ -138,7 +139,12 @@ export const ConfigSchema = section({
       description: 'Accept the b64: false form of x-jws-signature on v3.1 paths (resources v3.1.2 and v3.1.3)',
     }),
     requestsPerMinutePerTppMax: whole(600, 1, 1_000_000, 'Requests of one TPP a minute; more are answered 429'),
-    bodyBytesMax: whole(65_536, 1024, 10_485_760, 'Largest request body'),
+    bodyBytesMax: whole(
+      65_536,
+      4096,
+      10_485_760,
+      `Largest request body; those of polls may have ${POLL_BODY_BYTES_MAX} bytes at least, for their acknowledgements and reports`,
+    ),
     requestTimeoutMs: whole(10_000, 100, 120_000, 'Longest time a request may take to arrive'),
   }),
   accessTokens: section({

@@ -4,7 +4,6 @@ import {
   type ApiErrorCode,
   type ApiVersion,
   errorBody,
-  INTERACTION_ID_HEADER,
   SIGNATURE_HEADER,
 } from '@tidings/protocol';
 import type { Example } from './model.ts';
@@ -32,7 +31,6 @@ const EXAMPLE_DETAILS: Readonly<Partial<Record<ApiErrorCode, { message: string; 
   FieldInvalid: { message: 'Data.Version must be digits and dots, such as 4.0.', path: 'Data.Version' },
   FieldUnexpected: { message: 'Data.CallbackUrl is not expected here.', path: 'Data.CallbackUrl' },
   UnsupportedEventType: { message: 'Data.EventTypes[0] is not supported here.', path: 'Data.EventTypes[0]' },
-  HeaderInvalid: { message: 'The header is not valid.', path: INTERACTION_ID_HEADER },
   SignatureMissing: ofSignature('The signature is missing.'),
   SignatureMalformed: ofSignature('The signature cannot be parsed.'),
   SignatureMissingClaim: ofSignature('A member of the JOSE header is missing.'),

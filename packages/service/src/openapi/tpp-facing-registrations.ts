@@ -34,10 +34,22 @@ interface Resource {
   /** Where the callback URL stands in the body; undefined where no real time is offered. */
   readonly callbackExpression: string | undefined;
   readonly fieldCodes: readonly ApiErrorCode[];
+  readonly bodyBytesMax: number;
+}
+
+/** What of the configuration stands in the operations. */
+interface Published {
+  /** Absolute, in front of `/open-banking`. */
+  readonly base: string;
+  readonly bodyBytesMax: number;
 }
 
 /** The four operations on event subscriptions under one version. */
-export function eventSubscriptionPaths(apiVersion: ApiVersion, offer: Offer, base: string): Record<string, PathItem> {
+export function eventSubscriptionPaths(
+  apiVersion: ApiVersion,
+  offer: Offer,
+  { base, bodyBytesMax }: Published,
+): Record<string, PathItem> {
   const callbackUrl = offer.hasRealTime
     ? `https://tpp.example/open-banking/${apiVersion}/event-notifications`
     : undefined;
@@ -64,12 +76,13 @@ export function eventSubscriptionPaths(apiVersion: ApiVersion, offer: Offer, bas
       list: writeEventSubscriptions([example], self),
     },
     callbackExpression: offer.hasRealTime ? '{$request.body#/Data/CallbackUrl}' : undefined,
+    bodyBytesMax,
     fieldCodes: ['UnsupportedEventType', ...(offer.hasRealTime ? [] : (['FieldUnexpected'] as const))],
   });
 }
 
 /** The four operations on callback URLs under one version. */
-export function callbackUrlPaths(apiVersion: ApiVersion, base: string): Record<string, PathItem> {
+export function callbackUrlPaths(apiVersion: ApiVersion, { base, bodyBytesMax }: Published): Record<string, PathItem> {
   const example = {
     callbackUrlId: '7c1b5a53-9a05-4f1e-8a39-0e8f6d2c9b11',
     url: `https://tpp.example/open-banking/${apiVersion}/event-notifications`,
@@ -88,6 +101,7 @@ export function callbackUrlPaths(apiVersion: ApiVersion, base: string): Record<s
       list: writeCallbackUrls([example], self),
     },
     callbackExpression: '{$request.body#/Data/Url}',
+    bodyBytesMax,
     fieldCodes: [],
   });
 }
@@ -111,7 +125,10 @@ function createOperation(apiVersion: ApiVersion, resource: Resource): Operation 
     summary: `Create: at most one of ${resource.path} per TPP`,
     parameters: parametersOf({ isSigned: true }),
     requestBody: { required: true, content: jsonOf(schemas.create, examples.create) },
-    responses: { 201: signed('Created', schemas.one, examples.one), ...refusals(apiVersion, codes, true) },
+    responses: {
+      201: signed('Created', schemas.one, examples.one),
+      ...refusals(apiVersion, codes, resource.bodyBytesMax),
+    },
     ...(expression !== undefined && {
       callbacks: { eventNotification: { [expression]: { post: eventNotification(apiVersion, resource) } } },
     }),
@@ -126,7 +143,7 @@ function readOperation(apiVersion: ApiVersion, resource: Resource): Operation {
     parameters: parametersOf({ isSigned: false }),
     responses: {
       200: signed('The list', schemas.list, examples.list),
-      ...refusals(apiVersion, ['HeaderInvalid'], false),
+      ...refusals(apiVersion, [], undefined),
     },
   };
 }
@@ -139,7 +156,10 @@ function replaceOperation(apiVersion: ApiVersion, resource: Resource): Operation
     summary: 'Replace: what is awaiting goes to the new callback URL',
     parameters: parametersOf({ idName, isSigned: true }),
     requestBody: { required: true, content: jsonOf(schemas.replace, examples.replace) },
-    responses: { 200: signed('Changed', schemas.one, examples.one), ...refusals(apiVersion, codes, true) },
+    responses: {
+      200: signed('Changed', schemas.one, examples.one),
+      ...refusals(apiVersion, codes, resource.bodyBytesMax),
+    },
   };
 }
 
@@ -148,7 +168,7 @@ function deleteOperation(apiVersion: ApiVersion, resource: Resource): Operation 
     ...common(apiVersion, resource, 'Delete'),
     summary: 'Delete: what is awaiting is withdrawn',
     parameters: parametersOf({ idName: resource.idName, isSigned: false }),
-    responses: { 204: NO_CONTENT, ...refusals(apiVersion, ['HeaderInvalid', 'ResourceNotFound'], false) },
+    responses: { 204: NO_CONTENT, ...refusals(apiVersion, ['ResourceNotFound'], resource.bodyBytesMax) },
   };
 }
 

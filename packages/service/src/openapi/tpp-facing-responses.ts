@@ -22,7 +22,6 @@ export const SIGNED_BODY_CODES: readonly ApiErrorCode[] = [
   'ResourceInvalidFormat',
   'FieldMissing',
   'FieldInvalid',
-  'HeaderInvalid',
   ...SIGNATURE_CODES,
 ];
 
@@ -40,7 +39,6 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     required: true,
     schema: { type: 'string' },
   },
-  allow: { description: 'The methods that are served under this path', required: true, schema: { type: 'string' } },
   'retry-after': { description: 'Seconds to wait', required: true, schema: { type: 'integer', minimum: 0 } },
   'www-authenticate': { description: 'Bearer (RFC 6750)', schema: { type: 'string' } },
 };
@@ -59,10 +57,7 @@ export const SHARED_RESPONSES: Readonly<Record<string, Response>> = {
   Forbidden: bodiless(
     'The token has none of the scopes; the client_id is not registered or is suspended; the registration is another TPP’s, or was made through a newer version. No body.',
   ),
-  NotFound: bodiless('Nothing is served under this path. No body.'),
-  MethodNotAllowed: bodiless('The method is not served under this path. No body.', 'allow'),
   NotAcceptable: bodiless('The caller does not accept application/json. No body.'),
-  ContentTooLarge: bodiless('The body is larger than is accepted. No body.'),
   UnsupportedMediaType: bodiless('The body is not application/json, with or without charset=utf-8. No body.'),
   TooManyRequests: bodiless('More requests than one TPP may make. No body.', 'retry-after'),
   UnexpectedErrorV31: unexpectedError('v3.1'),
@@ -97,8 +92,13 @@ export const NO_CONTENT: Response = bodiless('Done. No body.');
  * Every refusal of an operation.
  *
  * @param codes those that are answered with a body; their statuses come from the one table of errors
+ * @param bodyBytesMax largest body that is read, if only to be ignored; undefined: none is read
  */
-export function refusals(apiVersion: ApiVersion, codes: readonly ApiErrorCode[], hasBody: boolean): Responses {
+export function refusals(
+  apiVersion: ApiVersion,
+  codes: readonly ApiErrorCode[],
+  bodyBytesMax: number | undefined,
+): Responses {
   const statuses = [...new Set(codes.map((code) => API_ERRORS[code].status))];
   const withBody = statuses.map((status) => {
     const ofStatus = codes.filter((code) => API_ERRORS[code].status === status);
@@ -108,10 +108,11 @@ export function refusals(apiVersion: ApiVersion, codes: readonly ApiErrorCode[],
     ...Object.fromEntries(withBody),
     401: responseRef('Unauthorized'),
     403: responseRef('Forbidden'),
-    404: responseRef('NotFound'),
-    405: responseRef('MethodNotAllowed'),
     406: responseRef('NotAcceptable'),
-    ...(hasBody && { 413: responseRef('ContentTooLarge'), 415: responseRef('UnsupportedMediaType') }),
+    ...(bodyBytesMax !== undefined && {
+      413: bodiless(`The body has more than ${bodyBytesMax} bytes. No body.`),
+      415: responseRef('UnsupportedMediaType'),
+    }),
     429: responseRef('TooManyRequests'),
     500: responseRef(`UnexpectedError${versionSuffix(apiVersion)}`),
   };

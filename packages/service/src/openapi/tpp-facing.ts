@@ -12,6 +12,7 @@ import {
   SPECIFICATION_VERSION_MAX,
   writePollResponse,
 } from '@tidings/protocol';
+import { pollBodyBytesMax } from '../config/body-limits.ts';
 import type { Config } from '../config/schema.ts';
 import { ErrorResponseV31, ErrorResponseV40 } from './error-schemas.ts';
 import type { OpenApiDocument, Operation, PathItem, SchemaObject, Tag } from './model.ts';
@@ -37,7 +38,8 @@ export function tppFacingDocument(config: Config, publicUrl: string): OpenApiDoc
       version: SPECIFICATION_VERSION_MAX,
       description:
         `The event notification API of ${config.issuer}, by the UK Open Banking Read/Write API Specification, under ` +
-        `${offer.versions.join(' and ')}. Requests and responses of registrations are signed (x-jws-signature).`,
+        `${offer.versions.join(' and ')}. Requests and responses of registrations are signed (x-jws-signature). ` +
+        'A path that is not in this document is answered 404, and a method that is not under its path 405 with Allow.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: base, description: 'Mutual TLS' }],
@@ -65,14 +67,15 @@ export function tppFacingDocument(config: Config, publicUrl: string): OpenApiDoc
 }
 
 function pathsOf(apiVersion: ApiVersion, offer: Offer, config: Config, base: string): Record<string, PathItem> {
+  const published = { base, bodyBytesMax: config.api.bodyBytesMax };
   return {
-    ...eventSubscriptionPaths(apiVersion, offer, base),
-    ...(offer.hasCallbackUrls && callbackUrlPaths(apiVersion, base)),
+    ...eventSubscriptionPaths(apiVersion, offer, published),
+    ...(offer.hasCallbackUrls && callbackUrlPaths(apiVersion, published)),
     ...(offer.hasPolling && { [`/open-banking/${apiVersion}/events`]: { post: pollOperation(apiVersion, config) } }),
   };
 }
 
-function pollOperation(apiVersion: ApiVersion, { polling }: Config): Operation {
+function pollOperation(apiVersion: ApiVersion, { api, polling }: Config): Operation {
   const scopes = ['accounts', 'payments', 'fundsconfirmations', ...(apiVersion === 'v3.1' ? ['eventpolling'] : [])];
   const longPoll =
     polling.longPollMaxMs === 0
@@ -90,7 +93,7 @@ function pollOperation(apiVersion: ApiVersion, { polling }: Config): Operation {
     },
     responses: {
       200: unsigned('What is awaiting, oldest first', 'OBEventPollingResponse1', writePollResponse([], false)),
-      ...refusals(apiVersion, ['ResourceInvalidFormat', 'FieldMissing', 'FieldInvalid', 'HeaderInvalid'], true),
+      ...refusals(apiVersion, ['ResourceInvalidFormat', 'FieldMissing', 'FieldInvalid'], pollBodyBytesMax(api)),
     },
     security: scopes.map((scope) => ({ mutualTls: [], accessToken: [scope] })),
   };
@@ -159,7 +162,7 @@ function dataDescriptions(offer: Offer, { ownEventTypes }: Config): Record<strin
   const types = new EventTypeCatalogue(ownEventTypes).all.map(({ subscribeCode, urn }) => subscribeCode ?? urn);
   return {
     CallbackUrl: offer.hasRealTime
-      ? 'Where event notifications are sent, exactly as it is: https, ending in the API version and /event-notifications. Left out by a TPP that only polls'
+      ? 'Where event notifications are sent, exactly as it is: https, written as URLs are normalised, ending in the API version and /event-notifications. Left out by a TPP that only polls'
       : 'Not expected: this ASPSP offers aggregated polling only',
     Version: `Minimum version of the resources it wants events about, at most ${SPECIFICATION_VERSION_MAX}`,
     EventTypes: `Left out or empty: all. Supported: ${types.join(', ')}`,
@@ -167,7 +170,8 @@ function dataDescriptions(offer: Offer, { ownEventTypes }: Config): Record<strin
 }
 
 function callbackUrlSchemas(id: string): Record<string, SchemaObject> {
-  const url = 'Where event notifications are sent, exactly as it is: https, ending in /event-notifications';
+  const url =
+    'Where event notifications are sent, exactly as it is: https, written as URLs are normalised, ending in /event-notifications';
   return {
     OBCallbackUrl1: described(OBCallbackUrl1, { 'Data.Url': url }),
     OBCallbackUrlResponse1: described(OBCallbackUrlResponse1, { 'Data.Url': url, 'Data.CallbackUrlId': id }),
@@ -175,14 +179,15 @@ function callbackUrlSchemas(id: string): Record<string, SchemaObject> {
   };
 }
 
-function pollingSchemas({ polling }: Config): Record<string, SchemaObject> {
+function pollingSchemas({ api, polling }: Config): Record<string, SchemaObject> {
+  const bounded = `The whole body may have ${pollBodyBytesMax(api)} bytes`;
   const { maxEventsDefault, maxEventsMax } = polling;
   return {
     OBEventPolling1: described(OBEventPolling1, {
       maxEvents: `Default ${maxEventsDefault}, at most ${maxEventsMax} are given; 0 acknowledges only`,
       returnImmediately: 'false asks for a long poll; left out: true',
-      ack: 'jti of each notification that is acknowledged; those of others and unknown ones are ignored',
-      setErrs: 'By jti, what was wrong with it; it stays awaiting and is offered again',
+      ack: `jti of each notification that is acknowledged; those of others and unknown ones are ignored. ${bounded}`,
+      setErrs: `By jti, what was wrong with it; it stays awaiting and is offered again. ${bounded}`,
     }),
     OBEventPollingResponse1: described(OBEventPollingResponse1, {
       sets: 'By jti, the SET as a compact JWS; {} when nothing is awaiting',

@@ -147,7 +147,7 @@ for (const [path, value, why] of [
   ['api.publicUrl', 'http://api.bank.example', /must match pattern "\^https:/],
   ['api.publicUrl', 'https://api.bank.example?x=1', /must match pattern/],
   ['api.publicUrl', 'api.bank.example', /must match/],
-  ['api.bodyBytesMax', 1023, /must be >= 1024/],
+  ['api.bodyBytesMax', 4095, /must be >= 4096/],
   ['api.bodyBytesMax', 10_485_761, /must be <= 10485760/],
   ['api.requestTimeoutMs', 0, /must be >= 100/],
   ['accessTokens.jwksUrl', 'http://as.bank.example/jwks', /must match pattern "\^https:/],
@@ -359,6 +359,17 @@ for (const [what, settings, message] of [
     'keys of the identity provider whose hard age is below their age',
     withSetting('operator.oidc', { ...OIDC, keysHardMaxAgeMs: 599_999 }),
     '"operator.oidc.keysHardMaxAgeMs" must not be below "operator.oidc.keysMaxAgeMs".',
+  ],
+  [
+    'a bound on bodies that a registration for every event type could not keep to',
+    withSetting(
+      'ownEventTypes',
+      Array.from({ length: 40 }, (_, at) => ({
+        urn: `urn:bank:${at}`,
+        subscribeCode: `BANK.${'x'.repeat(2000)}${at}`,
+      })),
+    ),
+    '"api.bodyBytesMax" must be at least 83180, or a registration for every event type would be answered 413.',
   ],
   [
     'an own event type in the namespace of the standard',

@@ -1,8 +1,9 @@
 import {
   type CallbackUrl,
+  CallbackUrlAnswer,
   type CallbackUrlRequest,
-  OBCallbackUrlResponse1,
-  OBCallbackUrlsResponse1,
+  CallbackUrlsAnswer,
+  type OBCallbackUrlResponse1,
   shapeOf,
 } from '@tidings/protocol';
 import type { BankHttp } from './bank-http.ts';
@@ -32,8 +33,8 @@ export interface EnsuredCallbackUrl {
   readonly did: Ensured;
 }
 
-const shapeOfOne = shapeOf(OBCallbackUrlResponse1);
-const shapeOfList = shapeOf(OBCallbackUrlsResponse1);
+const shapeOfOne = shapeOf(CallbackUrlAnswer);
+const shapeOfList = shapeOf(CallbackUrlsAnswer);
 
 const KIND: RegistrationKind<CallbackUrlRequest, CallbackUrl> = {
   path: 'callback-urls',

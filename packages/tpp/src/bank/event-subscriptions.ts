@@ -1,7 +1,8 @@
 import {
   type EventSubscription,
-  OBEventSubscriptionResponse1,
-  OBEventSubscriptionsResponse1,
+  EventSubscriptionAnswer,
+  EventSubscriptionsAnswer,
+  type OBEventSubscriptionResponse1,
   shapeOf,
 } from '@tidings/protocol';
 import type { BankHttp } from './bank-http.ts';
@@ -48,8 +49,8 @@ export interface EnsuredEventSubscription {
   readonly did: Ensured;
 }
 
-const shapeOfOne = shapeOf(OBEventSubscriptionResponse1);
-const shapeOfList = shapeOf(OBEventSubscriptionsResponse1);
+const shapeOfOne = shapeOf(EventSubscriptionAnswer);
+const shapeOfList = shapeOf(EventSubscriptionsAnswer);
 
 const KIND: RegistrationKind<NewEventSubscription, EventSubscription> = {
   path: 'event-subscriptions',

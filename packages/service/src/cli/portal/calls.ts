@@ -1,17 +1,21 @@
-import { API_ERRORS, type ApiErrorCode } from '@tidings/protocol';
+import { API_ERRORS, type ApiErrorCode, CODES_NEVER_SENT, REPORTS_PER_POLL_MAX } from '@tidings/protocol';
+import { pollBodyBytesMax } from '../../config/body-limits.ts';
 import type { Config } from '../../config/schema.ts';
 import { wireCode } from '../../openapi/error-examples.ts';
 import { code, markdownTable } from './words.ts';
 
 /** How to be let in, and how often. */
 export function securityNotes({ accessTokens, api, polling }: Config): string {
+  const pollBodies = polling.isOffered
+    ? ` (those of \`/events\` ${pollBodyBytesMax(api).toLocaleString('en')}, with ${REPORTS_PER_POLL_MAX.toLocaleString('en')} entries at most in each of \`ack\` and \`setErrs\`)`
+    : '';
   return `## Access
 
 - Mutual TLS 1.2 or later, and an access token of the client credentials grant from ${code(accessTokens.issuer)}, bound to the
   certificate of the connection (RFC 8705).
 - Any one of the scopes \`accounts\`, \`payments\`, \`fundsconfirmations\`${polling.isOffered ? '; for polling through v3.1, `eventpolling` too' : ''}.
 - At most ${api.requestsPerMinutePerTppMax.toLocaleString('en')} requests a minute per client_id; beyond, 429 with \`Retry-After\` in seconds.
-- Bodies of at most ${api.bodyBytesMax.toLocaleString('en')} bytes, \`application/json\`, with or without \`charset=utf-8\`.
+- Bodies of at most ${api.bodyBytesMax.toLocaleString('en')} bytes${pollBodies}, \`application/json\`, with or without \`charset=utf-8\`.
 - \`x-fapi-interaction-id\` is given back when it is a UUID, and is a fresh one otherwise. \`x-idempotency-key\` is not used.`;
 }
 
@@ -39,8 +43,6 @@ const MEANINGS: Readonly<Partial<Record<ApiErrorCode, string>>> = {
   FieldInvalid: 'a field is not valid',
   FieldUnexpected: 'a field is not expected',
   UnsupportedEventType: 'the event type is not supported',
-  HeaderInvalid: 'a header is not valid',
-  HeaderMissing: 'a header is missing',
   SignatureMissing: 'the signature is missing',
   SignatureMalformed: 'the signature cannot be parsed',
   SignatureMissingClaim: 'a member of the JOSE header is missing',
@@ -51,10 +53,11 @@ const MEANINGS: Readonly<Partial<Record<ApiErrorCode, string>>> = {
   UnexpectedError: 'something went wrong at our side; try again later',
 };
 
-/** Every error code of both vocabularies. */
+/** Every error code that is sent, in both vocabularies. */
 export function errorNotes(): string {
   const rows = Object.entries(API_ERRORS).flatMap(([name, { status }]) => {
     const error = name as ApiErrorCode;
+    if (CODES_NEVER_SENT.includes(error)) return [];
     const [v40, v31] = [wireCode(error, 'v4.0'), wireCode(error, 'v3.1')];
     return v40 === undefined || v31 === undefined
       ? []
