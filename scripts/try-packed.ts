@@ -45,6 +45,7 @@ function install(name: PackageName, packages: readonly PackageName[], ...options
   assert.equal(files.length, packages.length, `dist/packed holds ${files.join(', ')}`);
   const flags = ['--no-audit', '--no-fund', '--cache', join(work, 'cache'), ...options];
   run(folder, 'npm', 'install', ...flags, ...files.map((file) => join(PACKED, file)));
+  run(folder, 'npm', 'ls', '--all', '--parseable');
   const home = join(folder, 'node_modules', '@tidings', name);
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE'])
     assert.ok(existsSync(join(home, file)), `${name}: ${file}`);

@@ -105,10 +105,12 @@ const POLICY_RULES: readonly Rule[] = [
     ],
     [RULES, '[4 unresponsive]'],
   ),
-  rule('4.retry-after', 'Retry-After counts on 429 and 503.', [
-    ENGINE,
-    'Retry-After counts on 429 and 503, and on nothing else',
-  ]),
+  rule(
+    '4.retry-after',
+    'Retry-After counts on 429 and 503, in every form that it may have.',
+    [ENGINE, 'Retry-After counts on 429 and 503, and on nothing else'],
+    [ENGINE, 'after a 503 with Retry-After "…" the retry waits … ms'],
+  ),
   rule(
     '4.retry-after-limits',
     'It counts within the limits of the policy only.',
