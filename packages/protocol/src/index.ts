@@ -89,6 +89,7 @@ export {
   type VerificationKey,
   withoutRevokedKeys,
 } from './keys.ts';
+export { isIdentityEncoding, isUtf8, type MediaType, parseMediaType } from './media-type.ts';
 export { parseSetClaims } from './parse-claims.ts';
 export {
   OBEventPolling1,
