@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { createReceiver, type EventNotification, nodeListener, type Receiver } from '@tidings/tpp';
+import { connect } from 'node:tls';
+import { createReceiver, type EventNotification, nodeListener, type Receiver, type Refusal } from '@tidings/tpp';
 import { answerTo, open } from './support/https-client.ts';
+import { testPki } from './support/pki.ts';
 import { deferred, listen } from './support/servers.ts';
 import { INTERACTION_ID, makeSet, receiverOptions } from './support/sets.ts';
 
@@ -168,4 +170,91 @@ test('a receiver that fails in itself ends the connection, not the process', asy
   const outgoing = await open(origin, HEADERS);
   outgoing.end('x');
   await assert.rejects(answerTo(outgoing), { code: 'ECONNRESET' });
+});
+
+/** What may stand in front of the receiver, and hands the request on at some time. */
+type InFront = (incoming: IncomingMessage, next: () => void) => void;
+
+const READ_BEFORE: Readonly<Record<string, InFront>> = {
+  'read whole': (incoming, next) => incoming.on('data', () => undefined).on('end', next),
+  'thrown away': (incoming, next) => incoming.on('end', next).resume(),
+  'read whole, long ago': (incoming, next) => incoming.resume().on('end', () => setImmediate(() => setImmediate(next))),
+  'read in part': (incoming, next) => incoming.once('data', () => setImmediate(next, incoming.pause())),
+  'read in part, by an iterator': async (incoming, next) => {
+    for await (const _ of incoming.iterator({ destroyOnReturn: false })) break;
+    next();
+  },
+  'taken with read()': (incoming, next) => {
+    incoming.once('readable', () => {
+      incoming.read(10);
+      next();
+    });
+  },
+};
+
+for (const [what, inFront] of Object.entries(READ_BEFORE)) {
+  test(`a body that was ${what} is 500 at once, and onRefused says that it had been read`, async (t) => {
+    const refusals: Refusal[] = [];
+    const options = await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) });
+    const listener = nodeListener(createReceiver(options));
+    const { origin } = await listen(t, (incoming, outgoing) => inFront(incoming, () => listener(incoming, outgoing)));
+    const outgoing = await open(origin, HEADERS);
+    outgoing.end(await makeSet());
+    const { status, headers, body } = await answerTo(outgoing);
+    assert.equal(status, 500);
+    assert.equal(body, '');
+    assert.equal(headers['x-fapi-interaction-id'], INTERACTION_ID);
+    assert.deepEqual(
+      refusals.map(({ code, status: told }) => [code, told]),
+      [['body_already_read', 500]],
+    );
+    assert.match(refusals[0]?.message ?? '', /had been read/);
+  });
+}
+
+test('a request whose stream was destroyed before is refused at once, and told of', async (t) => {
+  const refused = deferred<Refusal>();
+  const listener = nodeListener(createReceiver(await receiverOptions({ onRefused: refused.resolve })));
+  const { origin } = await listen(t, (incoming, outgoing) => {
+    incoming.destroy();
+    listener(incoming, outgoing);
+  });
+  const outgoing = await open(origin, HEADERS);
+  outgoing.end(await makeSet());
+  await assert.rejects(answerTo(outgoing));
+  assert.equal((await refused.promise).code, 'body_already_read');
+});
+
+const NOT_READ_BEFORE: Readonly<Record<string, InFront>> = {
+  'was paused meanwhile': (incoming, next) => setImmediate(next, incoming.pause()),
+  'somebody else reads too': (incoming, next) => {
+    incoming.on('data', () => undefined);
+    next();
+  },
+  'is read as text': (incoming, next) => {
+    incoming.setEncoding('latin1');
+    next();
+  },
+};
+
+for (const [what, inFront] of Object.entries(NOT_READ_BEFORE)) {
+  test(`a body that ${what} is whole, and acknowledged`, async (t) => {
+    const listener = nodeListener(createReceiver(await receiverOptions()));
+    const { origin } = await listen(t, (incoming, outgoing) => inFront(incoming, () => listener(incoming, outgoing)));
+    const outgoing = await open(origin, HEADERS);
+    outgoing.end(await makeSet());
+    assert.equal((await answerTo(outgoing)).status, 202);
+  });
+}
+
+test('two Host headers are 400', async (t) => {
+  const { port } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const socket = connect({ host: '127.0.0.1', port, ca: (await testPki()).caPem });
+  const set = await makeSet();
+  const lines = ['POST / HTTP/1.1', 'host: localhost', 'host: other.example', 'connection: close'];
+  const headers = ['content-type: application/jwt', `content-length: ${set.length}`];
+  socket.write(`${[...lines, ...headers].join('\r\n')}\r\n\r\n${set}`);
+  const [answer] = await once(socket, 'data');
+  assert.match(String(answer), /^HTTP\/1\.1 400 /);
+  socket.destroy();
 });

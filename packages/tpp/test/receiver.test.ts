@@ -41,20 +41,62 @@ test('a good notification reaches the handler and is acknowledged with 202 and n
 
 test('the media type may have parameters and any case', async () => {
   const receiver = createReceiver(await receiverOptions());
-  for (const type of ['application/jwt; charset=utf-8', 'Application/JWT', ' application/jwt ;x=y']) {
+  for (const type of [
+    'application/jwt; charset=utf-8',
+    'Application/JWT',
+    ' application/jwt ;x=y',
+    'application/jwt;',
+    'application/jwt;;charset=utf-8;',
+  ]) {
     assert.equal((await receiver.handle(delivery(await makeSet(), { 'content-type': type }))).status, 202);
   }
 });
 
 test('another media type is 415, and the body is not read', async () => {
   const receiver = createReceiver(await receiverOptions());
-  for (const type of ['application/json', 'text/plain', 'application/jwtx', 'application/jwt, application/jwt']) {
+  for (const type of [
+    'application/json',
+    'text/plain',
+    'application/jwtx',
+    'application/jwt, application/jwt',
+    'application/jwt;x',
+  ]) {
     const request = delivery(await makeSet(), { 'content-type': type });
     assert.equal((await receiver.handle(request)).status, 415);
     assert.equal(request.bodyUsed, false);
   }
   const withoutType = new Request('https://tpp.example/', { method: 'POST', body: new Uint8Array(3) });
   assert.equal((await receiver.handle(withoutType)).status, 415);
+});
+
+test('a content coding is 415, whose answer names identity, and the body is not read', async () => {
+  const refusals: Refusal[] = [];
+  const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
+  for (const coding of ['gzip', 'BR', 'x-gzip', 'identity, gzip', 'nonsense']) {
+    const request = delivery(await makeSet(), { 'content-encoding': coding });
+    const response = await receiver.handle(request);
+    assert.equal(response.status, 415, coding);
+    assert.equal(response.headers.get('accept-encoding'), 'identity');
+    assert.equal(request.bodyUsed, false);
+    assert.equal(refusals.at(-1)?.code, 'unsupported_content_coding');
+  }
+  for (const coding of ['identity', 'IDENTITY', 'identity, identity', '']) {
+    const request = delivery(await makeSet(), { 'content-encoding': coding });
+    assert.equal((await receiver.handle(request)).status, 202, coding);
+  }
+});
+
+test('a request whose body was used, or is being read by another, is 500 and onRefused says that', async () => {
+  const refusals: Refusal[] = [];
+  const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
+  const used = delivery(await makeSet());
+  await used.text();
+  const locked = delivery(await makeSet());
+  locked.body?.getReader();
+  for (const request of [used, locked]) {
+    assert.equal((await receiver.handle(request)).status, 500);
+    assert.equal(refusals.pop()?.code, 'body_already_read');
+  }
 });
 
 test('another method is 405, and Allow names POST', async () => {

@@ -7,6 +7,9 @@ const UNREAD_URL = 'https://receiver.invalid/';
 /**
  * Adapts a receiver to `node:http` and `node:https`: `https.createServer({ cert, key }, nodeListener(receiver))`.
  *
+ * Give it requests whose body nobody has read: behind a body parser every notification is answered 500, and `onRefused`
+ * says why (`body_already_read`).
+ *
  * Does not route: give it only the requests to the callback URL. Does not bound time: set `requestTimeout` and
  * `headersTimeout` of the server (say 10 000 ms), or a client that drips its body holds a connection for the five
  * minutes that Node allows. After a refusal that left the body unread the connection is closed.
@@ -18,7 +21,9 @@ export function nodeListener(receiver: Receiver): (request: IncomingMessage, res
 }
 
 async function serve(receiver: Receiver, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const response = await receiver.handle(toRequest(incoming));
+  const request = toRequest(incoming);
+  if (isBodyGone(incoming)) await request.body?.cancel();
+  const response = await receiver.handle(request);
   const body = new Uint8Array(await response.arrayBuffer());
   for (const [name, value] of response.headers) outgoing.setHeader(name, value);
   outgoing.setHeader('content-length', body.length);
@@ -38,6 +43,15 @@ function toRequest(incoming: IncomingMessage): Request {
 }
 
 /**
+ * Whether a part of the body was read before, or its stream has ended: what is left would be another body, or never come.
+ * One that was only paused, as while a middleware waits for something, is whole.
+ */
+function isBodyGone(incoming: IncomingMessage): boolean {
+  const { method, readableDidRead, readableEnded, destroyed } = incoming;
+  return method === 'POST' && (readableDidRead || readableEnded || destroyed);
+}
+
+/**
  * The body as a web stream with back pressure. `Readable.toWeb` would destroy the socket when the stream is cancelled,
  * and with it the answer.
  */
@@ -49,9 +63,10 @@ function toWebStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   };
   return new ReadableStream<Uint8Array>({
     start: (controller) => {
-      incoming.on('data', (chunk: Buffer) => {
+      incoming.on('data', (chunk: Buffer | string) => {
         if (!isOpen) return;
-        controller.enqueue(chunk);
+        // A text where somebody has set an encoding before.
+        controller.enqueue(typeof chunk === 'string' ? Buffer.from(chunk, incoming.readableEncoding ?? 'utf8') : chunk);
         if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
       });
       incoming.on(

@@ -1,4 +1,10 @@
-import { INTERACTION_ID_HEADER, interactionIdOf, SET_MEDIA_TYPE } from '@tidings/protocol';
+import {
+  INTERACTION_ID_HEADER,
+  interactionIdOf,
+  isIdentityEncoding,
+  parseMediaType,
+  SET_MEDIA_TYPE,
+} from '@tidings/protocol';
 import { freshUuid } from '../clock.ts';
 import { readCapped } from '../net/read-capped.ts';
 import { eventNotificationOf } from '../notification/event-notification.ts';
@@ -32,7 +38,8 @@ const BODY_BYTES_MAX = 131_072;
  * Makes the receiver behind a callback URL (rules, section 4; RFC 8935 section 2). It takes a POST of
  * `application/jwt` whose whole body, exactly as sent, is the SET; verifies it; hands it once to `onNotification`; and
  * answers 202, or 400 with the body of RFC 8935 section 2.3, or 500 when the bank is to send it again. Every answer
- * carries `x-fapi-interaction-id`. A notification seen before (by `iss` and `jti`) is acknowledged without the handler.
+ * carries `x-fapi-interaction-id`. A request whose body was read before is 500 at once: a body parser in front would keep
+ * every notification from being verified. A notification seen before (by `iss` and `jti`) is acknowledged without the handler.
  *
  * Does not look at the path of the request, nor at `x-fapi-financial-id`, nor at who the client is: the signature alone
  * says who speaks. Does not limit how slowly a body may come: that is the server's matter.
@@ -65,14 +72,23 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   };
 }
 
-function checkRequest({ method, headers }: Request, bodyBytesMax: number): void {
+function checkRequest(request: Request, bodyBytesMax: number): void {
+  const { method, headers } = request;
+  // Several are joined by the Fetch API; no host has a comma in it.
+  if (headers.get('host')?.includes(',')) throw new RefusedRequest('invalid_request', 'Host is given more than once.');
   if (method !== 'POST') throw new RefusedRequest('method_not_allowed', `${method} is not POST.`);
-  const mediaType = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
-  if (mediaType !== SET_MEDIA_TYPE) {
+  if (parseMediaType(headers.get('content-type'))?.essence !== SET_MEDIA_TYPE) {
     throw new RefusedRequest('unsupported_media_type', `The Content-Type is not ${SET_MEDIA_TYPE}.`);
   }
+  if (!isIdentityEncoding(headers.get('content-encoding'))) {
+    throw new RefusedRequest('unsupported_content_coding', 'The Content-Encoding is not identity.');
+  }
   if (Number(headers.get('content-length') ?? 0) > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  if (request.bodyUsed || request.body?.locked) throw new RefusedRequest('body_already_read', BODY_ALREADY_READ);
 }
+
+const BODY_ALREADY_READ =
+  'The body had been read before the receiver got the request; mount it in front of any body parser.';
 
 // Bytes that are not UTF-8, or a byte order mark, become characters that no token may have: they are refused as such.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -116,6 +132,7 @@ function report(refusal: Refusal, options: ReceiverOptions): void {
 function answer({ code, status, message, interactionId }: Refusal): Response {
   const headers = new Headers({ [INTERACTION_ID_HEADER]: interactionId });
   if (code === 'method_not_allowed') headers.set('allow', 'POST');
+  if (code === 'unsupported_content_coding') headers.set('accept-encoding', 'identity');
   if (status !== 400) return new Response(null, { status, headers });
   headers.set('content-type', 'application/json');
   headers.set('content-language', 'en');

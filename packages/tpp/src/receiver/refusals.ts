@@ -14,6 +14,10 @@ export const REFUSALS = {
   method_not_allowed: 405,
   content_too_large: 413,
   unsupported_media_type: 415,
+  /** The content is encoded (gzip, say), which would have to be undone first. */
+  unsupported_content_coding: 415,
+  /** Something in front of the receiver, such as a body parser, had read of the body already, or ended its stream. */
+  body_already_read: 500,
   /** The bank's keys could not be had, so the SET was neither believed nor refused. */
   keys_unavailable: 500,
   /** The memory of what was handled failed. */
