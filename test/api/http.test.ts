@@ -81,6 +81,11 @@ for (const type of [
   'application/json; charset=utf-8',
   'application/json;charset=UTF-8',
   'Application/JSON; charset="utf-8"',
+  'application/json;',
+  'application/json ; ',
+  'application/json;charset=utf-8;',
+  'application/json;;charset=utf-8',
+  'application/json;\t;CHARSET=utf-8 ;;',
 ]) {
   test(`Content-Type: ${type} is accepted`, async () => {
     const answer = await tpp.call('POST', SUBSCRIPTIONS, { body: BODY, headers: { 'content-type': type } });
@@ -97,6 +102,8 @@ for (const type of [
   'application/json+x',
   'application/problem+json',
   'application/json; boundary=x',
+  'application/json; charset',
+  'application/json; charset=utf-8; charset=utf-8',
   'json',
   '',
   'application/json, text/plain',
@@ -108,6 +115,40 @@ for (const type of [
     assert.deepEqual(await tpp.list(), []);
   });
 }
+
+for (const coding of ['gzip', 'GZIP', 'br', 'x-gzip', 'identity, gzip', ['identity', 'deflate'], 'nonsense']) {
+  test(`Content-Encoding: ${coding} answers 415 to POST and PUT, and nothing is created`, async () => {
+    const headers = { 'content-type': 'application/json', ...Object.fromEntries([['content-encoding', coding]]) };
+    for (const [method, path] of [
+      ['POST', SUBSCRIPTIONS],
+      ['PUT', `${SUBSCRIPTIONS}/x`],
+      ['POST', '/open-banking/v3.1/callback-urls'],
+      ['POST', '/open-banking/v4.0/events'],
+    ] as const) {
+      const answer = await tpp.call(method, path, { body: BODY, headers });
+      assert.deepEqual(errorOf(answer), { status: 415 }, path);
+      assert.equal(answer.headers['accept-encoding'], 'identity');
+    }
+    assert.deepEqual(await tpp.list(), []);
+  });
+}
+
+for (const coding of ['identity', 'Identity', 'identity, identity', ',identity,', '']) {
+  test(`Content-Encoding: ${coding} is accepted`, async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+    const answer = await tpp.call('POST', SUBSCRIPTIONS, { body: BODY, headers });
+    assert.equal(answer.status, 201, answer.body.toString());
+    await tpp.clear();
+  });
+}
+
+test('Content-Encoding says nothing where there is no content, no token, or no such path or method', async () => {
+  const headers = { 'content-encoding': 'gzip', 'content-type': 'application/json' };
+  assert.equal((await tpp.call('GET', SUBSCRIPTIONS, { headers })).status, 200);
+  assert.equal((await tpp.call('POST', SUBSCRIPTIONS, { headers, body: BODY, token: null })).status, 401);
+  assert.equal((await tpp.call('POST', '/unknown', { headers, body: BODY })).status, 404);
+  assert.equal((await tpp.call('PATCH', SUBSCRIPTIONS, { headers, body: BODY })).status, 405);
+});
 
 test('a body of the limit is read, and one of a byte more answers 413 without a body', async () => {
   const padded = (length: number) => BODY + ' '.repeat(length - BODY.length);

@@ -98,12 +98,59 @@ test('a body over the limit answers 413, and says which setting it is', async ()
   assert.match(String(problem['detail']), /"operator\.bodyBytesMax"/);
 });
 
-for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml', '']) {
+for (const type of [
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'application/xml',
+  '',
+  'application/jwt',
+  'application/jsonx',
+  'application/json-patch',
+  'application/json, text/plain',
+  'application/json;charset=iso-8859-1',
+  'application/cloudevents',
+  'application/cloudevents+xml',
+]) {
   test(`Content-Type: ${type} answers 415`, async () => {
     const request = { method: 'POST', headers: authorised({ 'content-type': type }), body: '{}' };
     assert.equal((await send(EVENTS, request)).status, 415);
   });
 }
+
+for (const type of ['application/json;', 'application/json;charset=utf-8;', 'Application/JSON ;; charset="UTF-8"']) {
+  test(`Content-Type: ${type} is accepted`, async () => {
+    const request = {
+      method: 'PUT',
+      headers: authorised({ 'content-type': type }),
+      body: JSON.stringify(REGISTRATION),
+    };
+    assert.equal((await send(tppPath('tpp-typed'), request)).status, 204);
+  });
+}
+
+for (const coding of ['gzip', 'BR', 'identity, gzip', ['identity', 'deflate']]) {
+  test(`Content-Encoding: ${coding} answers 415, and says what to do`, async () => {
+    const headers = authorised({ 'content-encoding': coding });
+    for (const [method, path] of [
+      ['PUT', tppPath('tpp-encoded')],
+      ['POST', EVENTS],
+      ['POST', '/operator/v1/tpps/import'],
+    ] as const) {
+      const { status, body } = await send(path, { method, headers, body: JSON.stringify(REGISTRATION) });
+      assert.equal(status, 415);
+      assert.match(String(body['detail']), /Content-Encoding/);
+    }
+    assert.equal((await send(tppPath('tpp-encoded'), { headers: authorised() })).status, 404);
+  });
+}
+
+test('Content-Encoding: identity is accepted, in any case and as a list', async () => {
+  for (const coding of ['identity', 'IDENTITY', 'identity,identity', '']) {
+    const headers = authorised({ 'content-encoding': coding });
+    const request = { method: 'PUT', headers, body: JSON.stringify(REGISTRATION) };
+    assert.equal((await send(tppPath('tpp-encoded'), request)).status, 204);
+  }
+});
 
 test('a TPP reads back as it was registered, and registering it again replaces it', async () => {
   const path = tppPath('tpp-new');

@@ -19,7 +19,11 @@ const clients = Array.from({ length: TPPS }, (_, at) => `tpp-${at}`);
 const bank = await startBank({
   clients,
   certificateOf: () => 'everybody',
-  settings: { log: { level: 'warn' }, polling: { longPollsPerTppMax: POLLS_OF_EACH, pollsPerTppMax: POLLS_OF_EACH } },
+  settings: {
+    log: { level: 'warn' },
+    polling: { longPollsPerTppMax: POLLS_OF_EACH, pollsPerTppMax: POLLS_OF_EACH },
+    api: { connectionsPerAddressMax: ALL + PARTIES_AT_ONCE * TPPS },
+  },
 });
 const parties: Party[] = [];
 after(async () => {

@@ -24,6 +24,7 @@ import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
+import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier } from './trust/oidc-tokens.ts';
@@ -309,6 +310,7 @@ function assembleApi(
     ...{ store, accessTokens, signingQueue, gateway, catalogue, publicUrl, clock, random, log, observer },
     tls: material.apiTls,
     clientCertificate,
+    isGateway: gateway === undefined ? () => false : createAddressList(gateway.addresses),
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
     publicJwks: keys.publicJwks,

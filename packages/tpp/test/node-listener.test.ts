@@ -179,7 +179,12 @@ const READ_BEFORE: Readonly<Record<string, InFront>> = {
   'read whole': (incoming, next) => incoming.on('data', () => undefined).on('end', next),
   'thrown away': (incoming, next) => incoming.on('end', next).resume(),
   'read whole, long ago': (incoming, next) => incoming.resume().on('end', () => setImmediate(() => setImmediate(next))),
-  'read in part': (incoming, next) => incoming.once('data', () => setImmediate(next, incoming.pause())),
+  'read in part': (incoming, next) => {
+    incoming.once('data', () => {
+      incoming.pause();
+      setImmediate(next);
+    });
+  },
   'read in part, by an iterator': async (incoming, next) => {
     for await (const _ of incoming.iterator({ destroyOnReturn: false })) break;
     next();
@@ -226,7 +231,10 @@ test('a request whose stream was destroyed before is refused at once, and told o
 });
 
 const NOT_READ_BEFORE: Readonly<Record<string, InFront>> = {
-  'was paused meanwhile': (incoming, next) => setImmediate(next, incoming.pause()),
+  'was paused meanwhile': (incoming, next) => {
+    incoming.pause();
+    setImmediate(next);
+  },
   'somebody else reads too': (incoming, next) => {
     incoming.on('data', () => undefined);
     next();

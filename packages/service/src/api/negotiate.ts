@@ -1,12 +1,13 @@
-import { ApiError } from '@tidings/protocol';
+import { ApiError, isUtf8, parseMediaType } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
 
-const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const ACCEPTED_RANGES = new Set(['application/json', 'application/*', '*/*']);
 
-/** Refuses a body that is not `application/json`, with or without `charset=utf-8`. @throws {ApiError} */
+/** Refuses a body that is not `application/json`, with no other parameter than `charset=utf-8`. @throws {ApiError} */
 export function checkContentType(request: FastifyRequest): void {
-  if (JSON_TYPE.test(request.headers['content-type'] ?? '')) return;
+  const type = parseMediaType(request.headers['content-type']);
+  const isJson = type?.essence === 'application/json' && isUtf8(type);
+  if (isJson && [...type.parameters.keys()].every((name) => name === 'charset')) return;
   throw new ApiError('UnsupportedMediaType', { message: 'the body must be application/json' });
 }
 

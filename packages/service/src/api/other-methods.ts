@@ -6,6 +6,7 @@ export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: r
   app.route({
     method: app.supportedMethods.filter((method) => !allowed.includes(method)),
     url,
+    config: { isRefusal: true },
     onRequest: async (_request, reply) => {
       reply.header('allow', allowed.join(', '));
       throw new ApiError('MethodNotAllowed', { message: 'method not allowed' });

@@ -1,12 +1,6 @@
-import {
-  API_ERRORS,
-  ApiError,
-  type ApiVersion,
-  errorBody,
-  INTERACTION_ID_HEADER,
-  SIGNATURE_HEADER,
-} from '@tidings/protocol';
+import { API_ERRORS, ApiError, type ApiVersion, errorBody, SIGNATURE_HEADER } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { HttpRefusal } from '../base/http-refusal.ts';
 
 const JSON_UTF8 = 'application/json; charset=utf-8';
 
@@ -45,11 +39,17 @@ export function sendError(
 ): FastifyReply {
   const { status } = API_ERRORS[error.code];
   request.refusal = error;
-  reply.code(status).header(INTERACTION_ID_HEADER, request.interactionId);
+  reply.code(status);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error instanceof RateLimited) reply.header('retry-after', error.retryAfterSeconds);
   const body = errorBody(error, apiVersion, request.interactionId);
   return body === undefined ? reply.send() : sendUnsigned(reply, status, body);
+}
+
+/** Sends what HTTP itself refuses: without a body, since the standard has no code for it. */
+export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: HttpRefusal): FastifyReply {
+  request.refusal = refusal;
+  return reply.code(refusal.status).headers(refusal.headers).send();
 }
 
 function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyReply {

@@ -1,15 +1,8 @@
 import './request-state.ts';
-import {
-  API_VERSIONS,
-  ApiError,
-  type ApiVersion,
-  type EventTypeCatalogue,
-  INTERACTION_ID_HEADER,
-  interactionIdOf,
-  type JwsSigner,
-} from '@tidings/protocol';
+import { API_VERSIONS, ApiError, type ApiVersion, type EventTypeCatalogue, type JwsSigner } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
+import { HttpRefusal } from '../base/http-refusal.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -26,7 +19,7 @@ import { LongPolls } from './long-poll.ts';
 import { PollLimit } from './poll-limit.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
-import { apiErrorOf, sendError } from './respond.ts';
+import { apiErrorOf, sendError, sendRefusal } from './respond.ts';
 import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
 import type { SignatureContext } from './verify-signature.ts';
 
@@ -67,6 +60,11 @@ export interface ApiOptions {
   readonly requestsPerMinutePerTppMax: number;
   readonly bodyBytesMax: number;
   readonly requestTimeoutMs: number;
+  readonly firstRequestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly connectionsPerAddressMax: number;
+  /** Whether a remote address is the gateway's, from which the connections of many come. */
+  readonly isGateway: (remoteAddress: string | undefined) => boolean;
   readonly onRegistrationChanged: () => void;
 }
 
@@ -115,6 +113,10 @@ function createServer(options: ApiOptions): FastifyInstance {
     tls: tlsOf(options),
     bodyBytesMax: options.bodyBytesMax,
     requestTimeoutMs: options.requestTimeoutMs,
+    firstRequestTimeoutMs: options.firstRequestTimeoutMs,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+    connectionsPerAddressMax: options.connectionsPerAddressMax,
+    isUncounted: options.isGateway,
     idleTimeoutMs: options.polling.longPollMaxMs + ANSWER_IDLE_MS,
     connectionsMax: options.polling.longPollsMax + OTHER_CONNECTIONS_MAX,
     clock: options.clock,
@@ -123,10 +125,13 @@ function createServer(options: ApiOptions): FastifyInstance {
   });
   // Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes.
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  beginEveryExchange(server, options);
+  server.decorateRequest('tpp', undefined);
+  server.decorateRequest('refusal', undefined);
+  server.decorateRequest('setsGiven', undefined);
   logEveryExchange(server, options);
   server.setErrorHandler((error, request, reply) => {
-    sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request, options.prefix));
+    if (error instanceof HttpRefusal) return sendRefusal(request, reply, error);
+    return sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request, options.prefix));
   });
   server.setNotFoundHandler((request, reply) => {
     const error = new ApiError('PathUnknown', { message: 'unknown path' });
@@ -142,20 +147,6 @@ function createServer(options: ApiOptions): FastifyInstance {
  */
 function tlsOf({ tls, gateway }: ApiOptions) {
   return tls && { ...tls, requestCert: true, rejectUnauthorized: gateway === undefined };
-}
-
-function beginEveryExchange(server: FastifyInstance, { clock, random }: ApiOptions): void {
-  server.decorateRequest('interactionId', '');
-  server.decorateRequest('arrivedMs', 0);
-  server.decorateRequest('tpp', undefined);
-  server.decorateRequest('refusal', undefined);
-  server.decorateRequest('setsGiven', undefined);
-  server.addHook('onRequest', async (request, reply) => {
-    request.arrivedMs = clock.monotonicMs();
-    request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => random.uuid());
-    reply.header(INTERACTION_ID_HEADER, request.interactionId);
-    reply.header('cache-control', 'no-store');
-  });
 }
 
 /** One wide line per exchange. */
@@ -174,7 +165,7 @@ function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void 
         ...factsOf(request),
         status: reply.statusCode,
         ...(setsGiven !== undefined && { sets: setsGiven }),
-        ...(refusal !== undefined && { refused: refusal.code, why: refusal.message, path: refusal.detail.path }),
+        ...(refusal !== undefined && { refused: codeOf(refusal), why: refusal.message, path: pathOf(refusal) }),
       },
       'answered',
     );
@@ -186,6 +177,9 @@ function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void 
     });
   });
 }
+
+const codeOf = (refusal: ApiError | HttpRefusal) => (refusal instanceof ApiError ? refusal.code : refusal.status);
+const pathOf = (refusal: ApiError | HttpRefusal) => (refusal instanceof ApiError ? refusal.detail.path : undefined);
 
 /** Which vocabulary an error is told in: that of the path, and the newest where the path tells none. */
 function apiVersionOf(request: FastifyRequest, prefix: string): ApiVersion {

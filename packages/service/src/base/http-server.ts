@@ -1,12 +1,25 @@
-import { type IncomingMessage, METHODS } from 'node:http';
+import { type IncomingMessage, METHODS, ServerResponse } from 'node:http';
 import { type ServerOptions, Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import { INTERACTION_ID_HEADER } from '@tidings/protocol';
+import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
+import { createAllowedMethods } from './allowed-methods.ts';
 import type { Clock } from './clock.ts';
+import { Connections } from './connections.ts';
+import { HttpRefusal, refuseAmbiguousMessage, refuseContentEncoding } from './http-refusal.ts';
 import type { Log } from './log.ts';
-import type { Random } from './random.ts';
+import { type Random, systemRandom } from './random.ts';
+import { SERVER_TLS } from './server-tls.ts';
+import { createUnreadableRequestHandler } from './unreadable-request.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** `x-fapi-interaction-id` of this exchange: the caller's if it is a UUID, else a fresh one. */
+    interactionId: string;
+    /** When it arrived, of the monotonic clock. */
+    arrivedMs: number;
+  }
+}
 
 /** What the two listeners of the service have in common. */
 export interface HttpServerOptions {
@@ -15,18 +28,24 @@ export interface HttpServerOptions {
   readonly bodyBytesMax: number;
   /** Longest time a request may take to arrive, headers and body. */
   readonly requestTimeoutMs: number;
+  /** Longest time from a connection to the headers of its first request, the TLS handshake included. */
+  readonly firstRequestTimeoutMs: number;
+  /** Longest time a connection is kept without a request after one was answered. */
+  readonly keepAliveTimeoutMs: number;
   /** Longest time in which nothing moves on a connection, while an answer is waited for too. Default: 60 seconds. */
   readonly idleTimeoutMs?: number;
-  /** Most connections at once; more are hung up on. Default: 1000. */
+  /** Most connections at once. Default: 1000. */
   readonly connectionsMax?: number;
+  /** Most connections at once from one remote address; an IPv6 /64 is one. */
+  readonly connectionsPerAddressMax: number;
+  /** Whether a remote address may have any number of connections; left out: none may. */
+  readonly isUncounted?: (remoteAddress: string | undefined) => boolean;
   readonly clock: Clock;
-  /** Makes the interaction ids of answers to what was not even HTTP; undefined: they have none. */
+  /** Makes interaction ids. Default: that of the system. */
   readonly random?: Random;
   readonly log: Log;
 }
 
-const TLS_VERSION_MIN = 'TLSv1.2';
-const KEEP_ALIVE_MS = 30_000;
 const HEADER_BYTES_MAX = 32_768;
 const IDLE_TIMEOUT_MS = 60_000;
 const CONNECTIONS_MAX = 1000;
@@ -37,58 +56,37 @@ const CLOSE_GRACE_MS = 5000;
 // For a request that a connection was opened for; one that a client keeps in reserve holds nobody up.
 const UNUSED_GRACE_MS = 250;
 
-const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-};
-
-// What it was told may still be on its way to a peer; one that does not hang up then is hung up on.
-const LINGER_MS = 1000;
-
-/** What was not even HTTP gets a status and nothing else, and the connection ends; what was not even TLS just ends. */
-function unreadableRequestHandler({ clock, random }: HttpServerOptions) {
-  return (error: Error & { code?: string }, socket: Socket): void => {
-    const isOfHttp = /^(?:HPE_|ERR_HTTP_)/.test(error.code ?? '');
-    if (!isOfHttp || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
-    socket.once(
-      'close',
-      clock.after(LINGER_MS, () => socket.destroy()),
-    );
-    const headers = ['connection: close', 'content-length: 0'];
-    if (random !== undefined) headers.push(`${INTERACTION_ID_HEADER}: ${random.uuid()}`);
-    socket.end(`HTTP/1.1 ${status}\r\n${headers.join('\r\n')}\r\n\r\n`);
-  };
-}
-
 /**
  * Makes an HTTP server with everything bounded: body, headers, time, connections. Bodies stay the bytes that were
  * received; who handles a request parses them. Trusts no `X-Forwarded-…` header. Every method that Node can read may be
- * routed. Closing it lets requests under way finish, for a while.
+ * routed. Every answer has `x-fapi-interaction-id`, those to requests that could not be read too. What HTTP itself refuses
+ * is thrown as an {@link HttpRefusal} for the error handler, before the hooks of whoever calls this. Closing the server
+ * lets requests under way finish, for a while.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { tls, requestTimeoutMs } = options;
+  const { tls, requestTimeoutMs, clock, random = systemRandom } = options;
+  const allowed = createAllowedMethods();
+  const unreadable = createUnreadableRequestHandler({ clock, random, allowedAt: allowed.at });
   const bounds = {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(requestTimeoutMs, LATE_CHECK_MS),
+    // Refused below, with the headers that every answer has.
+    requireHostHeader: false,
   };
   const shared = {
     bodyLimit: options.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     // Against callers that ask and do not read.
     connectionTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
     // What still comes in on a kept connection is answered as ever, past no hook; the connection ends with the answer.
     return503OnClosing: false,
     loggerInstance: options.log,
     // One wide line per exchange is written where it is answered.
     logController: new LogController({ disableRequestLogging: true }),
-    clientErrorHandler: unreadableRequestHandler(options),
+    clientErrorHandler: unreadable.onError,
     exposeHeadRoutes: false,
     trustProxy: false,
     // An id of any length is an id, which headers bound; what is no URL is a path that nothing is at. Left to itself the
@@ -96,26 +94,37 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
     rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => (isDecodable(url) ? url : url.replaceAll('%', '%25')),
   } as const;
+  const handshakeTimeout = Math.min(requestTimeoutMs, options.firstRequestTimeoutMs);
   // The types of an HTTPS and an HTTP instance differ in nothing that is used here.
   const app: unknown =
     tls === undefined
       ? fastify({ ...shared, http: bounds })
-      : fastify({
-          ...shared,
-          https: { ...bounds, handshakeTimeout: requestTimeoutMs, minVersion: TLS_VERSION_MIN, ...tls },
-        });
+      : fastify({ ...shared, https: { ...bounds, handshakeTimeout, ...tls, ...SERVER_TLS } });
   const server = app as FastifyInstance;
   server.removeAllContentTypeParsers();
   supportEveryMethod(server);
-  server.server.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
-  endConnectionsWhenClosing(server, options.clock);
+  // The size of the headers bounds their number; beyond a number Node drops them, a second Host too.
+  server.server.maxHeadersCount = 0;
+  server.addHook('onRoute', allowed.add);
+  answerWhatNodeWould(server);
+  beginExchanges(server, { clock, random, allAllowed: allowed.all });
+  const connections = new Connections(
+    {
+      ...options,
+      connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
+      isUncounted: options.isUncounted ?? (() => false),
+    },
+    unreadable.onLate,
+  );
+  connections.follow(server.server, tls !== undefined);
+  server.server.on('request', unreadable.follow);
+  endConnectionsWhenClosing(server, connections, clock);
   return server;
 }
 
 /** Connections that are made from now on get another certificate and other roots; those that are there go on. */
 export function renewTls({ server }: FastifyInstance, tls: ServerOptions | undefined): void {
-  if (tls !== undefined && server instanceof TlsServer)
-    server.setSecureContext({ minVersion: TLS_VERSION_MIN, ...tls });
+  if (tls !== undefined && server instanceof TlsServer) server.setSecureContext({ ...tls, ...SERVER_TLS });
 }
 
 /** So that a path can answer 405 to any method. The framework demands a body of QUERY unless it is told otherwise. */
@@ -126,37 +135,66 @@ function supportEveryMethod(server: FastifyInstance): void {
   }
 }
 
+const unmetExpectations = new WeakSet<IncomingMessage>();
+
+/** Left to itself Node answers an unknown expectation without our headers, and hangs up on CONNECT. */
+function answerWhatNodeWould({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    unmetExpectations.add(request);
+    server.emit('request', request, response);
+  });
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    // Node has let go of the connection: nobody else hears of its errors, or ends it.
+    socket.on('error', () => socket.destroy());
+    response.assignSocket(socket);
+    response.once('finish', () => socket.end(() => socket.destroy()));
+    server.emit('request', request, response);
+  });
+}
+
+function beginExchanges(
+  server: FastifyInstance,
+  { clock, random, allAllowed }: { clock: Clock; random: Random; allAllowed: () => string },
+): void {
+  server.decorateRequest('interactionId', '');
+  server.decorateRequest('arrivedMs', 0);
+  server.addHook('onRequest', async (request, reply) => {
+    request.arrivedMs = clock.monotonicMs();
+    request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => random.uuid());
+    reply.header(INTERACTION_ID_HEADER, request.interactionId).header('cache-control', 'no-store');
+    refuseAmbiguousMessage(request.raw);
+    if (unmetExpectations.has(request.raw)) {
+      throw new HttpRefusal(417, 'Expect must be 100-continue, or left out.', { connection: 'close' });
+    }
+    if (request.method === 'CONNECT') {
+      throw new HttpRefusal(405, 'This is no proxy.', { connection: 'close', allow: allAllowed() });
+    }
+  });
+  // After all that tells who calls, and that there is such a path and method, and before a byte of the body is read.
+  server.addHook('preParsing', async (request) => {
+    if (!request.is404) refuseContentEncoding(request.raw);
+  });
+}
+
 /**
  * Kept connections end with the answer under way on them, and unused ones almost at once; what has not ended after the
  * grace is cut off.
  */
-function endConnectionsWhenClosing(server: FastifyInstance, clock: Clock): void {
-  // Node's own list leaves out what is still in the handshake, and takes one without a request for one that is busy.
-  const connections = new Set<Socket>();
-  const used = new WeakSet<Socket>();
-  const track = (socket: Socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  };
-  server.server.on('connection', track);
-  // The same connections once more, as requests come from them.
-  if (server.server instanceof TlsServer) server.server.on('secureConnection', track);
-  server.server.on('request', ({ socket }: IncomingMessage) => used.add(socket));
-  const isUnused = (socket: Socket) => socket.bytesRead === 0 || (socket instanceof TLSSocket && !used.has(socket));
+function endConnectionsWhenClosing(server: FastifyInstance, connections: Connections, clock: Clock): void {
   let isClosing = false;
   server.addHook('preClose', async () => {
     isClosing = true;
-    const cutOff = (isMeant: (socket: Socket) => boolean) => {
-      for (const socket of connections) if (isMeant(socket)) socket.destroy();
-    };
-    server.server.once(
-      'close',
-      clock.after(UNUSED_GRACE_MS, () => cutOff(isUnused)),
-    );
-    server.server.once(
-      'close',
-      clock.after(CLOSE_GRACE_MS, () => cutOff(() => true)),
-    );
+    for (const [graceMs, which] of [
+      [UNUSED_GRACE_MS, 'unused'],
+      [CLOSE_GRACE_MS, 'all'],
+    ] as const) {
+      server.server.once(
+        'close',
+        clock.after(graceMs, () => connections.cutOff(which)),
+      );
+    }
   });
   server.addHook('onSend', async (_request, reply) => {
     if (isClosing) reply.header('connection', 'close');

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { file, keyAges, port, section, text, whole } from './settings.ts';
+import { connectionSettings, file, keyAges, port, section, text, whole } from './settings.ts';
 
 /** What a caller of the operator API may be; see docs/operator-api.md. */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'administrator', 'publisher'] as const;
@@ -90,5 +90,6 @@ export const OPERATOR_SECTION = section({
   }),
   oidc: Type.Optional(OIDC),
   bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
+  ...connectionSettings(200, 'they are not counted where "operator.isBehindProxy" is true'),
   redeliveredPerSecondMax: whole(500, 1, 1000, 'Most notifications that one redelivery makes due in a second'),
 });

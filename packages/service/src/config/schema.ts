@@ -4,7 +4,7 @@ import { DELIVERY_SECTIONS } from './schema-delivery.ts';
 import { OPERATOR_SECTION } from './schema-operator.ts';
 import { STORE_SECTION } from './schema-store.ts';
 import { WATCH_SECTIONS } from './schema-watch.ts';
-import { file, keyAges, port, section, sectionOfDefaults, text, whole } from './settings.ts';
+import { connectionSettings, file, keyAges, port, section, sectionOfDefaults, text, whole } from './settings.ts';
 
 const serverTls = {
   certificateFile: file('Certificate chain in PEM'),
@@ -146,6 +146,7 @@ export const ConfigSchema = section({
       `Largest request body; those of polls may have ${POLL_BODY_BYTES_MAX} bytes at least, for their acknowledgements and reports`,
     ),
     requestTimeoutMs: whole(10_000, 100, 120_000, 'Longest time a request may take to arrive'),
+    ...connectionSettings(1000, 'connections from "api.gateway.addresses" are not counted'),
   }),
   accessTokens: section({
     issuer: Type.String({ format: 'uri', description: 'Issuer of the access tokens: the authorisation server' }),

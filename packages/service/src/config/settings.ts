@@ -43,3 +43,30 @@ export function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft
   );
   return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
 }
+
+/**
+ * What both listeners say of their connections.
+ *
+ * @param perAddress default of the most from one address
+ * @param exception whose connections are not counted, for the doc
+ */
+export const connectionSettings = (perAddress: number, exception: string) => ({
+  connectionsPerAddressMax: whole(
+    perAddress,
+    1,
+    100_000,
+    `Connections from one remote address (an IPv6 /64 is one) at once; a new one takes the place of one without a request, or is closed; ${exception}`,
+  ),
+  firstRequestTimeoutMs: whole(
+    5000,
+    100,
+    120_000,
+    'Longest time from a connection to the headers of its first request, TLS handshake included',
+  ),
+  keepAliveTimeoutMs: whole(
+    75_000,
+    1000,
+    3_600_000,
+    'How long a connection is kept idle between two requests; must be longer than the gateway, proxy or load balancer in front keeps it',
+  ),
+});

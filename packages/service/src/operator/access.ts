@@ -75,7 +75,12 @@ export function guardRoutes(
   });
 }
 
-function operationAt({ paths }: Pick<OpenApiDocument, 'paths'>, method: string, url: string): Operation | undefined {
+/** The operation of a route in the document; undefined where there is none. */
+export function operationAt(
+  { paths }: Pick<OpenApiDocument, 'paths'>,
+  method: string,
+  url: string,
+): Operation | undefined {
   const item = paths[url.replaceAll(/:(\w+)/g, '{$1}')];
   return item && Object.entries(item).find(([name]) => name === method.toLowerCase())?.[1];
 }

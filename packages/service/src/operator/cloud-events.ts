@@ -1,4 +1,4 @@
-import { isJsonObject, shapeOf } from '@tidings/protocol';
+import { isJsonObject, parseMediaType, shapeOf } from '@tidings/protocol';
 import type { TraceContext } from '../store/store.ts';
 import { eventIdOf, PLAIN_SOURCE, SEPARATOR } from './cloud-event-names.ts';
 import { CloudEvent } from './cloud-event-schemas.ts';
@@ -19,7 +19,6 @@ export interface HandedEvent {
 }
 
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
-const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
 const shapeCloudEvent = shapeOf(CloudEvent);
 const shapeId = shapeOf(EVENT_FIELDS.id);
 const shapeSource = shapeOf(CloudEvent.properties.source);
@@ -75,7 +74,7 @@ function withAttributesChecked(value: unknown, placeOf: (path: string) => string
     throw fieldProblem(placeOf('data_base64'), 'is not taken; send the event as JSON in "data"');
   }
   const type = attributes.get('datacontenttype');
-  if (typeof type === 'string' && !JSON_TYPE.test(type)) {
+  if (typeof type === 'string' && parseMediaType(type)?.essence !== 'application/json') {
     throw fieldProblem(placeOf('datacontenttype'), 'must be application/json, or left out');
   }
   for (const [name, each] of set) {

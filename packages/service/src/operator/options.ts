@@ -31,6 +31,11 @@ export interface OperatorOptions {
   /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
   readonly identityProvider?: OidcVerifier | undefined;
   readonly bodyBytesMax: number;
+  readonly firstRequestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly connectionsPerAddressMax: number;
+  /** True: the connections of all callers come from a proxy, and are not counted by address. */
+  readonly isBehindProxy?: boolean;
   /** Verifies software statement assertions; undefined where no directory is configured. */
   readonly softwareStatements?: SoftwareStatementVerifier | undefined;
   /** Copies the store into a new file beside it; undefined: the operation answers 501. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { HttpRefusal } from '../base/http-refusal.ts';
 import { StoreError } from '../store/store.ts';
 
 /** What is answered to a refused call: problem details (RFC 9457). */
@@ -42,10 +43,12 @@ export const STATUS_TITLES: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  417: 'Expectation Failed',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   501: 'Not Implemented',
@@ -58,6 +61,7 @@ const STORE_RETRY_AFTER_SECONDS = 5;
 /** Sends whatever was thrown as a problem; what is not foreseen is a 500 that says nothing. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error, request);
+  if (error instanceof HttpRefusal) reply.headers(error.headers);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   // RFC 6750 section 3.1.
   if (problem.status === 403) reply.header('www-authenticate', 'Bearer error="insufficient_scope"');
@@ -83,22 +87,17 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
     }
     return new Problem(503, 'The store cannot be written now; nothing of this request was kept. Try again later.');
   }
+  if (error instanceof HttpRefusal) return new Problem(error.status, error.message);
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new Problem(413, 'The body is larger than "operator.bodyBytesMax" allows; send smaller batches.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem(400, 'The body is not as long as Content-Length says.');
+    // No media type at all, to the framework.
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem(415, bodyTypesOf(request));
+      return new Problem(415, 'Content-Type is no media type; send that of the body.');
     default:
       request.log.error({ err: error }, 'unexpected error');
       return new Problem(500, 'Something went wrong here; the log of the service tells more.');
   }
-}
-
-function bodyTypesOf({ routeOptions }: FastifyRequest): string {
-  const { url = '' } = routeOptions;
-  if (url.endsWith('/import')) return 'The body must be application/json, or the assertion alone as application/jwt.';
-  if (!url.endsWith('/events')) return 'The body must be application/json.';
-  return 'The body must be application/json, application/cloudevents+json or application/cloudevents-batch+json.';
 }

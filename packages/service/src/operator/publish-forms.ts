@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isJsonObject, shapeOf, textFault } from '@tidings/protocol';
+import { isJsonObject, parseMediaType, shapeOf, textFault } from '@tidings/protocol';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
 import { type HandedEvent, readCloudEvent } from './cloud-events.ts';
-import { Problem } from './problem.ts';
 import { EVENTS_PER_BATCH_MAX, PublishedEvent } from './publish-schemas.ts';
 import { fieldProblem, joinPath, readJson, shapedValue } from './read-body.ts';
 
@@ -16,15 +15,12 @@ const shapeEvent = shapeOf(PublishedEvent);
  * Reads the body of a publish, in whatever form it came: JSON, or CloudEvents 1.0, structured, batched or binary (one whose
  * attributes are headers, `ce-specversion` among them). Only shapes are checked.
  *
- * @throws {Problem} 400 that names the field, as in `[3].resource.id`, or 415
+ * @throws {Problem} 400 that names the field, as in `[3].resource.id`
  */
 export function readForms(headers: IncomingHttpHeaders, body: unknown): readonly HandedEvent[] {
-  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const type = parseMediaType(headers['content-type'])?.essence;
   if (type === CLOUD_EVENT_BATCH_TYPE) return readBatch(readJson(body), readStructured);
   if (type === CLOUD_EVENT_TYPE) return [readOneCloudEvent(readJson(body))];
-  if (type.startsWith('application/cloudevents')) {
-    throw new Problem(415, `CloudEvents must be ${CLOUD_EVENT_TYPE} or ${CLOUD_EVENT_BATCH_TYPE}.`);
-  }
   const value = readJson(body);
   if (headers['ce-specversion'] !== undefined) return [readBinary(headers, value)];
   return Array.isArray(value) ? readBatch(value, readPlain) : [readPlain(value, '')];

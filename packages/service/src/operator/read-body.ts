@@ -1,5 +1,43 @@
-import { fitText, parseStrictJson, type Shaped, StrictJsonError, textFault } from '@tidings/protocol';
+import {
+  fitText,
+  isUtf8,
+  parseMediaType,
+  parseStrictJson,
+  type Shaped,
+  StrictJsonError,
+  textFault,
+} from '@tidings/protocol';
+import type { FastifyInstance } from 'fastify';
+import { hasContent } from '../base/http-refusal.ts';
+import type { OpenApiDocument } from '../openapi/model.ts';
+import { operationAt } from './access.ts';
 import { Problem } from './problem.ts';
+
+const JSON_TYPE = 'application/json';
+const OTHER_JSON_TYPE = /^application\/(?!cloudevents).+\+json$/;
+
+/**
+ * Refuses a body of a type that the operation does not take, with a {@link Problem} 415, before the body is read.
+ *
+ * @param document which says what each operation takes; what is JSON under another name is JSON
+ */
+export function guardBodies(app: FastifyInstance, document: Pick<OpenApiDocument, 'paths'>): void {
+  app.addHook('preParsing', async ({ raw, headers, method, is404, routeOptions }) => {
+    if (is404 || !hasContent(raw)) return;
+    const { requestBody } = operationAt(document, method, routeOptions.url ?? '') ?? {};
+    const taken = Object.keys(requestBody?.content ?? { [JSON_TYPE]: undefined });
+    const type = parseMediaType(headers['content-type']);
+    const named = OTHER_JSON_TYPE.test(type?.essence ?? '') ? JSON_TYPE : type?.essence;
+    if (type === undefined || named === undefined || !taken.includes(named)) {
+      const [last = '', ...others] = taken.toReversed();
+      throw new Problem(
+        415,
+        `The body must be ${[others.toReversed().join(', '), last].filter(Boolean).join(' or ')}.`,
+      );
+    }
+    if (!isUtf8(type)) throw new Problem(415, 'The body must be UTF-8; leave the charset out of Content-Type.');
+  });
+}
 
 /** Reads a JSON body. @throws {Problem} 400 */
 export function readJson(body: unknown): unknown {

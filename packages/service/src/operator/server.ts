@@ -15,7 +15,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { registerPublishRoute } from './publish-events.ts';
 import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
-import { refuseUnfitParameters } from './read-body.ts';
+import { guardBodies, refuseUnfitParameters } from './read-body.ts';
 import { registerRedeliveryRoute } from './redelivery-routes.ts';
 import { registerRegistrationRoutes } from './registration-routes.ts';
 import { forOperation } from './roles.ts';
@@ -33,15 +33,20 @@ const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Builds the operator API: publish, register TPPs, look at notifications, redeliver, audit, read the documents. */
 export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
-  const app = createHttpServer({ ...options, tls: tlsOf(options), requestTimeoutMs: REQUEST_TIMEOUT_MS });
-  app.addContentTypeParser(/^application\/(.+\+)?json\b/, { parseAs: 'buffer' }, (_request, body, done) => {
+  const app = createHttpServer({
+    ...options,
+    tls: tlsOf(options),
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    isUncounted: () => options.isBehindProxy === true,
+  });
+  // Which types an operation takes is in the document.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
-  });
   const credentials = { tokens: options.tokens, oidc: options.identityProvider };
-  guardRoutes(app, operatorDocument('/'), ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  const document = operatorDocument('/');
+  guardRoutes(app, document, ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  guardBodies(app, document);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
       refuseUnfitParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));

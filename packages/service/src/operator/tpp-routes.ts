@@ -1,4 +1,4 @@
-import { shapeOf } from '@tidings/protocol';
+import { parseMediaType, shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
@@ -72,29 +72,23 @@ export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions
   registerImport(app, registry);
 }
 
-/** In a scope of its own: no other operation takes application/jwt. */
 function registerImport(app: FastifyInstance, registry: TppRegistry): void {
-  app.register((scope, _options, done) => {
-    scope.addContentTypeParser(/^application\/jwt\b/, { parseAs: 'string' }, (_request, body, parsed) => {
-      parsed(null, body);
-    });
-    scope.post<WithPage>(`${TPPS}/import`, forOperation('importTpp'), async (request) => {
-      const tpp = await registry.import(statementOf(request.body, request.query), operatorOf(request));
-      return writeTpp(tpp, await registry.target(tpp.clientId));
-    });
-    done();
+  app.post<WithPage>(`${TPPS}/import`, forOperation('importTpp'), async (request) => {
+    const tpp = await registry.import(statementOf(request), operatorOf(request));
+    return writeTpp(tpp, await registry.target(tpp.clientId));
   });
 }
 
 /** The assertion alone, or JSON around it. */
-function statementOf(body: unknown, query: WithPage['Querystring']): StatementFacts {
-  if (typeof body !== 'string') return readStatement(body);
+function statementOf({ body, headers, query }: FastifyRequest<WithPage>): StatementFacts {
+  if (parseMediaType(headers['content-type'])?.essence !== 'application/jwt') return readStatement(body);
+  const softwareStatement = body instanceof Uint8Array ? Buffer.from(body).toString().trim() : '';
   const { clientId, ...others } = query;
   refuseOthers(others);
-  if (clientId === undefined) return { softwareStatement: body.trim() };
+  if (clientId === undefined) return { softwareStatement };
   if (typeof clientId !== 'string') throw fieldProblem('clientId', 'must be given once');
   checkClientId(clientId);
-  return { softwareStatement: body.trim(), clientId };
+  return { softwareStatement, clientId };
 }
 
 async function listTpps(query: WithPage['Querystring'], { store }: OperatorOptions): Promise<TppPage> {

@@ -69,6 +69,9 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       isUnencodedPayloadAccepted: false,
       requestsPerMinutePerTppMax: 600,
       bodyBytesMax: 65_536,
+      connectionsPerAddressMax: 1000,
+      firstRequestTimeoutMs: 5000,
+      keepAliveTimeoutMs: 75_000,
       requestTimeoutMs: 10_000,
     },
     accessTokens: {
@@ -86,6 +89,9 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       isBehindProxy: false,
       tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }],
       bodyBytesMax: 16_777_216,
+      connectionsPerAddressMax: 200,
+      firstRequestTimeoutMs: 5000,
+      keepAliveTimeoutMs: 75_000,
       redeliveredPerSecondMax: 500,
     },
     publishing: {
@@ -166,7 +172,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
+    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);

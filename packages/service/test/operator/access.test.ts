@@ -7,13 +7,21 @@ import { OPERATOR_ROLES, type OperatorRole } from '../../src/config/schema-opera
 import { guardRoutes } from '../../src/operator/access.ts';
 import { sendProblem } from '../../src/operator/problem.ts';
 import { forOperation, roleThatAllows } from '../../src/operator/roles.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 
 const operationOf = (operationId: string) => ({ operationId, tags: [], summary: '', responses: {}, security: [] });
 const PATHS = { '/status': { get: operationOf('getStatus') }, '/tpp/{id}': { delete: operationOf('removeTpp') } };
 
 function guarded(roles: readonly OperatorRole[]) {
   const log = pino({ level: 'silent' });
-  const app = createHttpServer({ tls: undefined, bodyBytesMax: 1, requestTimeoutMs: 1000, clock: systemClock, log });
+  const app = createHttpServer({
+    tls: undefined,
+    bodyBytesMax: 1,
+    ...CONNECTIONS,
+    requestTimeoutMs: 1000,
+    clock: systemClock,
+    log,
+  });
   guardRoutes(app, { paths: PATHS }, () => ({ name: 'alice', authenticatedBy: 'token', roles }));
   app.setErrorHandler((error, request, reply) => void sendProblem(error, request, reply));
   return app;

@@ -11,6 +11,7 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BackUp } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // SHA-256 of "token".
@@ -29,7 +30,13 @@ async function apiWith(t: TestContext, backUp: BackUp | undefined) {
   const store = { audit: async () => undefined, counts: async () => ({ awaiting: 0, unresponsive: 0 }) };
   const app = buildOperatorApi({
     ...{ store: store as unknown as Store, catalogue: new EventTypeCatalogue([]), clock: systemClock, tokens: TOKENS },
-    ...{ tls: undefined, bodyBytesMax: 100_000, publish: () => assert.fail('nothing is published'), backUp },
+    ...{
+      tls: undefined,
+      bodyBytesMax: 100_000,
+      ...CONNECTIONS,
+      publish: () => assert.fail('nothing is published'),
+      backUp,
+    },
     log: pino({ level: 'silent' }),
     config: parseConfig(
       { ...MINIMAL, store: { file: 'tidings.db' }, publishing: { diskFreeBytesMin: 0 } },

@@ -8,6 +8,7 @@ import { eventIdOf } from '../../src/operator/cloud-event-names.ts';
 import { cloudIdentityOf } from '../../src/operator/cloud-events.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BankEvent, Store } from '../../src/store/store.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 
 // CloudEvents through the front door of the operator API; what was read is caught where it would be published.
 
@@ -24,7 +25,7 @@ const BATCH = 'application/cloudevents-batch+json';
 let caught: readonly BankEvent[] = [];
 const app = buildOperatorApi({
   ...{ store: {} as Store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
-  ...{ tls: undefined, bodyBytesMax: 1_000_000, tokens: TOKENS },
+  ...{ tls: undefined, bodyBytesMax: 1_000_000, ...CONNECTIONS, tokens: TOKENS },
   publish: async (events) => {
     caught = events;
     return { kind: 'published', outcomes: [], claimed: [] };

@@ -7,6 +7,7 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Attempt, ClaimedNotification } from '../../src/store/store.ts';
 import { ACKNOWLEDGED, attemptAt, claimOne, LEASE_MS, publish, REFUSED, register, retryAt } from '../store/opened.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { rsaKey } from '../support/trust-keys.ts';
 
@@ -53,7 +54,7 @@ test('evidence of attempts that overlapped has them in the order in which they b
   await clock.advance(LEASE_MS + 7000);
   const app = buildOperatorApi({
     ...{ store, catalogue: new EventTypeCatalogue([]), clock, log: pino({ level: 'silent' }), tokens: TOKENS },
-    ...{ tls: undefined, bodyBytesMax: 100_000, publish: () => assert.fail('nothing is published') },
+    ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: () => assert.fail('nothing is published') },
   });
   t.after(async () => {
     await app.close();

@@ -6,6 +6,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 // Whether the service says that it is ready exactly when it can accept and deliver.
@@ -22,7 +23,7 @@ function healthOf(t: { after(done: () => Promise<void>): void }) {
   };
   const app = buildOperatorApi({
     ...{ store: store as Store, catalogue: new EventTypeCatalogue([]), clock, log: pino({ level: 'silent' }) },
-    ...{ tls: undefined, bodyBytesMax: 1000, publish: () => assert.fail(), tokens: [] },
+    ...{ tls: undefined, bodyBytesMax: 1000, ...CONNECTIONS, publish: () => assert.fail(), tokens: [] },
     config: parseConfig({ ...MINIMAL, publishing: { awaitingMax: 1000, diskFreeBytesMin: 0 } }, '/'),
     isDelivering: () => state.isDelivering,
   });

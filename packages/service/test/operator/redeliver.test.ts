@@ -6,6 +6,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { redeliver } from '../../src/operator/redeliver.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { Redelivered, Redelivery, Store } from '../../src/store/store.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 
@@ -113,7 +114,7 @@ test('a second redelivery while one is under way is answered 429, and one after 
   });
   const app = buildOperatorApi({
     ...{ store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
-    ...{ tls: undefined, bodyBytesMax: 10_000, publish: () => Promise.reject(new Error('not here')) },
+    ...{ tls: undefined, bodyBytesMax: 10_000, ...CONNECTIONS, publish: () => Promise.reject(new Error('not here')) },
     // SHA-256 of "token".
     tokens: [
       {

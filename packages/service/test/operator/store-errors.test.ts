@@ -7,6 +7,7 @@ import { parseConfig } from '../../src/config/load.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
+import { CONNECTIONS } from '../support/connections.ts';
 
 // A store that is full, locked or away.
 
@@ -24,7 +25,7 @@ function apiOn(isCounting: boolean, isLasting = false) {
   const publishing = { requestsMax: 1, diskFreeBytesMin: 0 };
   return buildOperatorApi({
     ...{ store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
-    ...{ tls: undefined, bodyBytesMax: 100_000, publish: refuse, tokens: TOKENS },
+    ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: refuse, tokens: TOKENS },
     config: parseConfig({ ...MINIMAL, publishing }, '/'),
   });
 }

@@ -15,6 +15,8 @@ export interface ServerNames {
   readonly expired?: boolean;
   /** With an RSA key of 1024 bits. */
   readonly weak?: boolean;
+  /** With an RSA key of 2048 bits. */
+  readonly isRsa?: boolean;
   /** Valid from and until so many days from now, in place of a few hours. */
   readonly days?: Days;
   /** For TLS as a client alone. */
@@ -45,7 +47,7 @@ export async function makeAuthority({ days }: { readonly days?: Days } = {}): Pr
   });
   const issue = async (names: ServerNames = {}): Promise<Keyed> => {
     const { dns = 'localhost', ip = '127.0.0.1', expired = false, weak = false, isForClients = false } = names;
-    const leafKeys = weak ? await makeWeakKeys() : await makeKeys();
+    const leafKeys = weak || names.isRsa ? await makeRsaKeys(weak ? 1024 : 2048) : await makeKeys();
     const certificate = await x509.X509CertificateGenerator.create({
       ...validity(expired, names.days),
       subject: 'CN=server',
@@ -78,8 +80,8 @@ async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
   return await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
-async function makeWeakKeys(): Promise<webcrypto.CryptoKeyPair> {
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 1024 };
+async function makeRsaKeys(modulusLength: number): Promise<webcrypto.CryptoKeyPair> {
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength };
   const publicExponent = new Uint8Array([1, 0, 1]);
   return await webcrypto.subtle.generateKey({ ...algorithm, publicExponent }, true, ['sign', 'verify']);
 }

@@ -1,0 +1,174 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from './clock.ts';
+import { remoteNetworkOf } from './remote-address.ts';
+
+/** How many connections a listener holds, and how long one may take to come to its first request. */
+export interface ConnectionLimits {
+  /** Most connections at once. */
+  readonly connectionsMax: number;
+  /** Most connections at once from one remote address, an IPv6 /64 being one. */
+  readonly connectionsPerAddressMax: number;
+  /** Whether a remote address may have any number, within `connectionsMax`: a gateway or proxy of the bank. */
+  readonly isUncounted: (remoteAddress: string | undefined) => boolean;
+  /** Longest time from the connection to the headers of its first request, the TLS handshake included. */
+  readonly firstRequestTimeoutMs: number;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
+interface Connection {
+  /** Of TCP. */
+  readonly socket: Socket;
+  /** What requests come from: that of TLS once there is one. */
+  channel: Socket;
+  isSecured: boolean;
+  requests: number;
+  isUsed: boolean;
+  /** Ends the wait for the first request. */
+  cancelDeadline: () => void;
+  readonly pools: readonly Pool[];
+}
+
+/** Connections in the order in which they may be given up. */
+class Pool {
+  /** No request yet; oldest first. */
+  readonly silent = new Set<Connection>();
+  /** Between two requests; longest idle first. */
+  readonly idle = new Set<Connection>();
+  readonly busy = new Set<Connection>();
+
+  get size(): number {
+    return this.silent.size + this.idle.size + this.busy.size;
+  }
+
+  get mostDispensable(): Connection | undefined {
+    return [this.silent, this.idle].map((set) => set.values().next()).find(({ done }) => done !== true)?.value;
+  }
+
+  put(connection: Connection): void {
+    this.remove(connection);
+    if (connection.requests > 0) this.busy.add(connection);
+    else if (connection.isUsed) this.idle.add(connection);
+    else this.silent.add(connection);
+  }
+
+  remove(connection: Connection): void {
+    for (const set of [this.silent, this.idle, this.busy]) set.delete(connection);
+  }
+}
+
+/**
+ * The connections of a listener, each within its time and all within their number. At the limit a new connection takes the
+ * place of one that has made no request, else of the one that has been idle longest, so that whoever only opens connections
+ * keeps nobody out; where all have a request under way the new one is closed.
+ */
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #onLate: (socket: Socket) => void;
+  readonly #all = new Pool();
+  readonly #byNetwork = new Map<string, Pool>();
+  readonly #bySocket = new WeakMap<Socket, Connection>();
+  // TLS makes a socket of its own for the same connection, which this tells.
+  readonly #byPeer = new Map<string, Connection>();
+
+  /** @param onLate ends a connection that is past its time and could be answered */
+  constructor(limits: ConnectionLimits, onLate: (socket: Socket) => void) {
+    this.#limits = limits;
+    this.#onLate = onLate;
+  }
+
+  /** @param isTls whether requests come only once a handshake is done */
+  follow(server: Server, isTls: boolean): void {
+    server.on('connection', (socket) => this.#open(socket, isTls));
+    server.on('secureConnection', (channel: Socket) => this.#secure(channel));
+    server.on('request', (request, response) => this.#use(request, response));
+  }
+
+  /** Closes at once what no request has begun to arrive on, or all. */
+  cutOff(which: 'unused' | 'all'): void {
+    const isUnused = ({ socket, isSecured, isUsed }: Connection) => !isUsed && (isSecured || socket.bytesRead === 0);
+    for (const set of [this.#all.silent, this.#all.idle, this.#all.busy]) {
+      for (const connection of set) if (which === 'all' || isUnused(connection)) close(connection);
+    }
+  }
+
+  #open(socket: Socket, isTls: boolean): void {
+    const network = this.#networkOf(socket);
+    const own = network === undefined ? undefined : (this.#byNetwork.get(network) ?? new Pool());
+    const isWithin =
+      (own === undefined || hasRoom(own, this.#limits.connectionsPerAddressMax)) &&
+      hasRoom(this.#all, this.#limits.connectionsMax);
+    if (!isWithin) {
+      socket.destroy();
+      return;
+    }
+    if (network !== undefined && own !== undefined) this.#byNetwork.set(network, own);
+    const pools = own === undefined ? [this.#all] : [this.#all, own];
+    const connection: Connection = {
+      ...{ socket, channel: socket, isSecured: !isTls, requests: 0, isUsed: false, pools },
+      cancelDeadline: this.#limits.clock.after(this.#limits.firstRequestTimeoutMs, () => this.#end(connection)),
+    };
+    const peer = peerOf(socket);
+    this.#bySocket.set(socket, connection);
+    this.#byPeer.set(peer, connection);
+    for (const pool of pools) pool.put(connection);
+    socket.once('close', () => {
+      connection.cancelDeadline();
+      for (const pool of pools) pool.remove(connection);
+      if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
+      if (network !== undefined && own?.size === 0 && this.#byNetwork.get(network) === own)
+        this.#byNetwork.delete(network);
+    });
+  }
+
+  #networkOf(socket: Socket): string | undefined {
+    return this.#limits.isUncounted(socket.remoteAddress) ? undefined : remoteNetworkOf(socket);
+  }
+
+  #secure(channel: Socket): void {
+    const connection = this.#byPeer.get(peerOf(channel));
+    if (connection === undefined) return;
+    connection.channel = channel;
+    connection.isSecured = true;
+    this.#bySocket.set(channel, connection);
+    channel.once('close', () => connection.socket.destroy());
+  }
+
+  #use({ socket }: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#bySocket.get(socket);
+    if (connection === undefined) return;
+    const count = (change: 1 | -1) => {
+      connection.requests += change;
+      if (!connection.socket.destroyed) for (const pool of connection.pools) pool.put(connection);
+    };
+    connection.isUsed = true;
+    connection.cancelDeadline();
+    count(1);
+    response.once('close', () => count(-1));
+  }
+
+  #end(connection: Connection): void {
+    if (connection.isSecured) this.#onLate(connection.channel);
+    else close(connection);
+  }
+}
+
+/** Makes room for one more, where that can be. */
+function hasRoom(pool: Pool, max: number): boolean {
+  if (pool.size < max) return true;
+  const { mostDispensable } = pool;
+  if (mostDispensable === undefined) return false;
+  close(mostDispensable);
+  // Its end is told later; its place is free now.
+  for (const each of mostDispensable.pools) each.remove(mostDispensable);
+  return true;
+}
+
+function close({ channel, socket }: Connection): void {
+  channel.destroy();
+  socket.destroy();
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
