@@ -333,7 +333,10 @@ export class Engine {
     for (const { clientId } of claimed) this.#lanes.noteBacklog(clientId);
   }
 
-  /** Never rejects, so that nothing of it can end the process. */
+  /**
+   * Never rejects, so that nothing of it can end the process. What was handed over has no alarm for the end of its lease,
+   * so a failure sets one.
+   */
   #work(work: Promise<void>, onDone: () => void = () => undefined): void {
     const done = work
       .catch((error) => {
@@ -341,6 +344,7 @@ export class Engine {
           { err: error },
           'work on notifications could not be completed; their leases will run out',
         );
+        this.#alarm.in(this.#options.leaseMs);
       })
       .finally(() => {
         this.#working.delete(done);

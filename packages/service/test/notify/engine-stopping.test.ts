@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JwsSigner } from '@tidings/protocol';
 import { type Claim, type Store, StoreError } from '../../src/store/store.ts';
 import { look } from '../store/opened.ts';
 import { urlOf } from '../support/bank-events.ts';
 import { inTime } from '../support/deadline.ts';
-import { engineBench } from '../support/engine-bench.ts';
+import { engineBench, SIGNER } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 const A = urlOf('a');
@@ -232,4 +233,19 @@ test('a signer that fails does not stop the engine', async (t) => {
   assert.equal((await look(bench.store, jti)).state, 'awaiting');
   assert.equal(bench.client.posts.length, 0);
   assert.equal(bench.log.filter(({ msg }) => /could not be completed/.test(String(msg))).length, 2);
+});
+
+test('what was handed over and could not be signed is tried again when its lease has run out, with nothing else to wake the engine', async (t) => {
+  let isBroken = true;
+  const around = (signer: JwsSigner): JwsSigner => ({
+    ...signer,
+    sign: (input) => (isBroken ? Promise.reject(new Error('the key is gone')) : signer.sign(input)),
+  });
+  const bench = engineBench(t, { signer: around(SIGNER), leaseMs: 20_000 });
+  await bench.register('a');
+  const [jti = ''] = await bench.publishThrough('a', 'e1');
+  assert.equal(bench.client.posts.length, 0);
+  isBroken = false;
+  await bench.clock.advance(20_000);
+  assert.equal((await look(bench.store, jti)).state, 'acknowledged');
 });

@@ -22,7 +22,8 @@ const keyPair = generateKeyPairSync('rsa', { modulusLength: 2048 });
 /** The public key that verifies what the bench signs. */
 export const SIGNER_JWK = { ...keyPair.publicKey.export({ format: 'jwk' }), kid: 'bank-key', use: 'sig', alg: 'PS256' };
 
-const signer: JwsSigner = await createSigner(
+/** What the bench signs with. */
+export const SIGNER: JwsSigner = await createSigner(
   { kid: 'bank-key', iss: SIGNER_ISS, tan: 'openbanking.org.uk' },
   keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 );
@@ -102,13 +103,13 @@ function benchOn(parts: Parts): EngineBench {
   const store = quiet.watch(around?.(sqlite) ?? sqlite);
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
-  const watched = quiet.watch(signer);
+  const watched = quiet.watch(options.signer ?? SIGNER);
   const common = {
     ...DEFAULTS,
-    signer: watched,
     signingQueue: new SigningQueue(),
     random: countingRandom(),
     ...options,
+    signer: watched,
   };
   const engine = new Engine({ ...common, store, client, clock, log });
   return {
