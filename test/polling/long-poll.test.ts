@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { after, afterEach, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { VERSIONS } from '../support/tpp-answers.ts';
-import { type Bank, startBank } from '../support/tpp-bank.ts';
+import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
+import { accessTokenOf } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 import { until } from '../support/tpp-until.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
@@ -47,6 +48,18 @@ function runBank(polling: object, check: (party: Party, at: Bank) => Promise<voi
 }
 
 describe('a long poll', () => {
+  test('is answered when its access token expires, long before polling.longPollMaxMs', async () => {
+    await subscribe(tpp);
+    const { thumbprint } = tpp.transport;
+    const nowMs = bank.clock.nowMs();
+    const of = { issuer: bank.tokenIssuer, audience: AUDIENCE, clientId: 'tpp-a', thumbprint, nowMs };
+    const exp = nowMs / 1000 + 0.5;
+    const { sets } = await tpp.poll(LONG, { token: accessTokenOf(bank.tokenKey, of, { exp }) });
+    assert.deepEqual(sets, {});
+    const tookMs = bank.clock.nowMs() - nowMs;
+    assert.ok(tookMs >= 500 && tookMs < 20_000, `${tookMs} ms`);
+  });
+
   for (const version of VERSIONS) {
     test(`under ${version} is answered by the next event, in milliseconds [6 long-poll-woken]`, async () => {
       await subscribe(tpp);

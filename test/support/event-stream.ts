@@ -22,11 +22,16 @@ export interface StreamReader {
 }
 
 /** Follows the stream. @param lastId sent as `Last-Event-ID` */
-export async function followStream(operatorUrl: string, query = '', lastId?: string): Promise<StreamReader> {
+export async function followStream(
+  operatorUrl: string,
+  query = '',
+  lastId?: string,
+  token = OPERATOR_TOKEN,
+): Promise<StreamReader> {
   const abort = new AbortController();
   const answer = await fetch(`${operatorUrl}/operator/v1/stream${query}`, {
     headers: {
-      authorization: `Bearer ${OPERATOR_TOKEN}`,
+      authorization: `Bearer ${token}`,
       ...(lastId !== undefined && { 'last-event-id': lastId }),
     },
     signal: abort.signal,

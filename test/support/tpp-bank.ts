@@ -3,7 +3,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AuthorisationServer, startAuthorisationServer } from '@tidings/sandbox';
-import { type Clock, createLog, parseConfig, type RunningService, startService, systemClock } from '@tidings/service';
+import {
+  type Clock,
+  type Config,
+  createLog,
+  parseConfig,
+  type RunningService,
+  startService,
+  systemClock,
+} from '@tidings/service';
 import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
 import { createHttpPeer } from './tpp-http.ts';
@@ -21,6 +29,8 @@ export interface MovableClock extends Clock {
 export interface Bank {
   readonly folder: string;
   readonly authority: TransportAuthority;
+  /** As the service was started with it. */
+  readonly config: Config;
   /** The bank's own transport certificate. */
   readonly transport: TransportIdentity;
   /** The one that the service was started with. */
@@ -29,6 +39,8 @@ export interface Bank {
   readonly signingKeyFile: string;
   /** What the service reads the kid from with it; a test may change it, as it may change the file. */
   readonly signing: SigningFiles;
+  /** Sections of the configuration that are other ones when the service reads it again; a test may set them. */
+  readonly reread: { operator?: Config['operator'] };
   readonly tokenIssuer: string;
   /** Signs the authorisation server's tokens. */
   readonly tokenKey: SigningKey;
@@ -110,18 +122,19 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const config = parseConfig(merged(settings, options.settings ?? {}), folder);
   const clock = movableClock();
   const signing: SigningFiles = { kid: signingKey.kid };
+  const reread: Bank['reread'] = {};
   const start = (own = signing) =>
     startService(config, {
       log: createLog('debug', join(folder, 'service.log')),
       clock,
       resolveHost: resolveTestHost,
-      readConfig: () => ({ ...config, signing: { ...config.signing, ...own } }),
+      readConfig: () => ({ ...config, ...reread, signing: { ...config.signing, ...own } }),
     });
   const service = await start();
   const others: RunningService[] = [];
   const operator = operatorOf(service.operatorUrl);
   return {
-    ...{ folder, authority, transport, signingKey, tokenKey, signing, clock, service, transportOf },
+    ...{ config, reread, folder, authority, transport, signingKey, tokenKey, signing, clock, service, transportOf },
     ...{ operate: operator.operate, ...publisher(operator.operate) },
     signingKeyFile: join(folder, SIGNING_KEY_FILE),
     tokenIssuer: authorisationServer.issuer,

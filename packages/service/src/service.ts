@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
@@ -16,6 +17,7 @@ import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
+import { OperatorTokens } from './operator/authenticate.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { reloadSigningKeys } from './operator/signing-key-routes.ts';
 import { type Sweeper, startSweeper } from './retention/sweeper.ts';
@@ -27,7 +29,7 @@ import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial } from './trust/material.ts';
-import { createOidcVerifier } from './trust/oidc-tokens.ts';
+import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
@@ -51,9 +53,10 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid anew, and the certificates, keys and client roots of the listeners, so that they are
-   * renewed without a restart: everything that is signed from then on is signed with the key, and connections made from
-   * then on get the certificates. Other settings and files stay as they are.
+   * Reads the signing key and its kid again, the certificates, keys and client roots of the listeners, and the operator
+   * tokens and mapped roles, so that they are renewed without a restart: everything that is signed from then on is signed
+   * with the key, connections made from then on get the certificates, and a token or role that was taken away is accepted
+   * no longer, by a live stream either. Other settings and files stay as they are.
    *
    * @throws {StartUpError} when any of it is not good; all stays as it was
    */
@@ -110,12 +113,17 @@ export async function startService(config: Config, surroundings: Surroundings): 
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     const reload = async () => {
       // All that is new is looked at before any of it is used.
-      const renewed = await readMaterial(readConfig());
+      const { operator, ...others } = readConfig();
+      const renewed = await readMaterial({ operator, ...others });
       refuseOtherClients(material, renewed);
+      refuseOtherProvider(config.operator.oidc, operator.oidc);
       const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
-      log.info(key, 'the signing key was read anew, and the certificates of the listeners');
+      if (operator.oidc !== undefined) parts.identityProvider?.useRoles(operator.oidc.roles);
+      parts.operatorTokens.replace(operator.tokens);
+      const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
+      log.info({ ...key, operatorTokens }, 'the signing key was read anew, and certificates and operator tokens');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {
@@ -128,6 +136,13 @@ export async function startService(config: Config, surroundings: Surroundings): 
 function refuseOtherClients(material: Material, renewed: Material): void {
   if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
   throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
+}
+
+/** Its keys and names are settled at start: what is taken away only in the file would be let in still. */
+function refuseOtherProvider(before: Config['operator']['oidc'], after: Config['operator']['oidc']): void {
+  const settledOf = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
+  if (isDeepStrictEqual(settledOf(before), settledOf(after))) return;
+  throw new StartUpError('"operator.oidc" changed in more than its roles; restart the service for that.');
 }
 
 interface Ingredients {
@@ -150,6 +165,8 @@ interface Parts {
   readonly keys: SigningKeys;
   readonly api: Api;
   readonly operator: FastifyInstance;
+  readonly operatorTokens: OperatorTokens;
+  readonly identityProvider: OidcVerifier | undefined;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
   readonly watch: Watch;
@@ -181,8 +198,9 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   });
   const { clockSkewSeconds } = config.accessTokens;
   const identityProvider = createIdentityProvider(ingredients);
+  const operatorTokens = new OperatorTokens(config.operator.tokens);
   const operator = buildOperatorApi({
-    ...config.operator,
+    ...{ ...config.operator, tokens: operatorTokens },
     ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
@@ -200,7 +218,8 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared ? repeat(clock, config.store.lookMs, keys.follow) : async () => undefined;
-  return { keys, api, operator, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
+  const operating = { operator, operatorTokens, identityProvider };
+  return { keys, api, ...operating, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
 function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {

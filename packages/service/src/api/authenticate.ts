@@ -36,6 +36,7 @@ export async function authenticate(
   const certificate = context.clientCertificate(request.raw);
   if (certificate === undefined) throw new ApiError('TokenInvalid', { message: 'there is no client certificate' });
   const token = await verifyToken(request, certificate.thumbprintS256, context.accessTokens);
+  request.tokenExpiresAtMs = token.expiresAtMs;
   const retryAfterSeconds = context.rateLimit.take(token.clientId);
   if (retryAfterSeconds !== undefined) throw new RateLimited(retryAfterSeconds);
   const tpp = await context.store.tpp(token.clientId);

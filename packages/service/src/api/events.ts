@@ -32,6 +32,8 @@ export interface PollingLimits {
 /** The caller that waits for the answer. */
 export interface Caller {
   readonly tpp: Tpp;
+  /** When its access token expires; undefined: nobody knows when. */
+  readonly tokenExpiresAtMs: number | undefined;
   /** Calls back when the caller's connection ends. @returns takes it back */
   readonly onGone: (callback: () => void) => () => void;
   /** The place that the poll has among those of the TPP. */
@@ -73,9 +75,9 @@ type Look = Pick<Poll, 'acknowledged' | 'errors'> & { readonly maxEvents: number
 
 /** Holds the poll before it looks, so that nothing that comes meanwhile is missed. */
 async function longPoll(caller: Caller, first: Look, context: EventsContext): Promise<PolledNotifications> {
-  const { tpp, onGone, slot } = caller;
+  const { tpp, tokenExpiresAtMs, onGone, slot } = caller;
   const { clientId } = tpp;
-  const held = context.longPolls.hold(clientId);
+  const held = context.longPolls.hold(clientId, tokenExpiresAtMs);
   if (held === undefined) return look(tpp, first, context);
   const stayed = onGone(held.abort);
   try {

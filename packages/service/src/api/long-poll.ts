@@ -78,16 +78,22 @@ export class LongPolls {
     for (const waiters of this.#waitersOf.values()) for (const waiter of waiters) giveUp(waiter);
   }
 
-  /** Holds a poll for at most `longPollMaxMs`. @returns undefined when it is to be answered at once */
-  hold(clientId: string): HeldPoll | undefined {
+  /**
+   * Holds a poll for at most `longPollMaxMs`, and no longer than the token that it came with is good.
+   *
+   * @param tokenExpiresAtMs in milliseconds since the epoch; undefined: nobody knows when
+   * @returns undefined when it is to be answered at once
+   */
+  hold(clientId: string, tokenExpiresAtMs = Number.POSITIVE_INFINITY): HeldPoll | undefined {
     const { clock, longPollMaxMs, longPollsMax, longPollsPerTppMax } = this.#options;
     const waiters = this.#waitersOf.get(clientId) ?? new Set();
     const hasRoom = this.#held < longPollsMax && waiters.size < longPollsPerTppMax;
-    if (this.#isClosed || longPollMaxMs === 0 || !hasRoom) return undefined;
+    const heldMs = Math.min(longPollMaxMs, tokenExpiresAtMs - clock.nowMs());
+    if (this.#isClosed || heldMs <= 0 || !hasRoom) return undefined;
     const waiter: Waiter = { isWoken: false, isOver: false, isAborted: false, resolve: undefined };
     this.#waitersOf.set(clientId, waiters.add(waiter));
     this.#held += 1;
-    const cancelLimit = clock.after(longPollMaxMs, () => giveUp(waiter));
+    const cancelLimit = clock.after(heldMs, () => giveUp(waiter));
     return {
       wait: (untilMs) => this.#wait(waiter, untilMs),
       abort: () => {

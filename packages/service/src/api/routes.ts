@@ -106,7 +106,7 @@ function admitPoll(request: FastifyRequest, reply: FastifyReply, limit: PollLimi
     takeBack();
     slot.leave();
   });
-  return { tpp, onGone, slot };
+  return { tpp, tokenExpiresAtMs: request.tokenExpiresAtMs, onGone, slot };
 }
 
 function pathOf(resource: string, { options, apiVersion }: RouteContext): string {

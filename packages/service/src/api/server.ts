@@ -126,6 +126,7 @@ function createServer(options: ApiOptions): FastifyInstance {
   // Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes.
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   server.decorateRequest('tpp', undefined);
+  server.decorateRequest('tokenExpiresAtMs', undefined);
   server.decorateRequest('refusal', undefined);
   server.decorateRequest('setsGiven', undefined);
   logEveryExchange(server, options);

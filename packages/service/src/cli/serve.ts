@@ -15,8 +15,8 @@ Examples:
   tidings serve --config /etc/tidings/tidings.json
   tidings serve --config tidings.json | npx pino-pretty
 
-The log goes to standard output, one JSON object a line. SIGHUP reads the signing key and the certificates of the
-listeners anew, so that they are renewed without a restart. Settings: docs/configuration.md.
+The log goes to standard output, one JSON object a line. SIGHUP reads the signing key, the certificates of the
+listeners and the operator tokens again, so that they are renewed or revoked without a restart. Settings: docs/configuration.md.
 
 Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, and the message names the setting.`,
     )
@@ -54,7 +54,7 @@ function reloadOnHangUp(started: Promise<RunningService>, log: Log): () => void 
     await service.reload().catch((error: unknown) => {
       log.error(
         { why: error instanceof Error ? error.message : String(error) },
-        'signing key and certificates stay as they were',
+        'signing key, certificates and operator tokens stay as they were',
       );
     });
   };

@@ -13,6 +13,32 @@ export interface OperatorToken {
   readonly role: OperatorRole;
 }
 
+/** The tokens that are accepted now: those of the configuration, as it was last read. */
+export class OperatorTokens {
+  #accepted: readonly OperatorToken[];
+  readonly #observers = new Set<() => void>();
+
+  constructor(accepted: readonly OperatorToken[]) {
+    this.#accepted = accepted;
+  }
+
+  get accepted(): readonly OperatorToken[] {
+    return this.#accepted;
+  }
+
+  /** Accepts these and no others from now on, and tells whoever a longer answer is given to. */
+  replace(accepted: readonly OperatorToken[]): void {
+    this.#accepted = accepted;
+    for (const observer of [...this.#observers]) observer();
+  }
+
+  /** @returns takes it back */
+  onReplaced(observer: () => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+}
+
 /** How a caller showed who it is. */
 export type AuthenticatedBy = 'token' | 'oidc';
 
@@ -23,11 +49,13 @@ export interface Principal {
   readonly authenticatedBy: AuthenticatedBy;
   /** At least one. */
   readonly roles: readonly OperatorRole[];
+  /** When its token expires; undefined: not by itself. */
+  readonly expiresAtMs?: number;
 }
 
 /** What lets a caller in: either of the two, or both. */
 export interface Credentials {
-  readonly tokens: readonly OperatorToken[];
+  readonly tokens: Pick<OperatorTokens, 'accepted'>;
   /** Verifies tokens of the bank's identity provider. */
   readonly oidc?: OidcVerifier | undefined;
 }
@@ -43,7 +71,7 @@ export async function authenticateOperator(
 ): Promise<Principal> {
   const token = BEARER.exec(authorization ?? '')?.[1];
   if (token === undefined) throw new Problem(401, 'Send the operator token as "Authorization: Bearer …".');
-  const known = findToken(token, tokens);
+  const known = findToken(token, tokens.accepted);
   if (known !== undefined) return { name: known.name, authenticatedBy: 'token', roles: [known.role] };
   if (oidc === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
   const check = await oidc.verify(token);
@@ -54,12 +82,12 @@ export async function authenticateOperator(
   if (check.kind === 'unavailable') {
     throw new Problem(503, 'The keys of the identity provider cannot be had now, so its tokens cannot be verified.');
   }
-  const { name, roles } = check;
+  const { name, roles, expiresAtMs } = check;
   if (roles.length === 0) {
     const looked = `none of the values of its claim "${oidc.rolesClaim}" is mapped in "operator.oidc.roles"`;
     throw new Problem(403, `The token of ${JSON.stringify(name)} gives no role here: ${looked}.`);
   }
-  return { name, authenticatedBy: 'oidc', roles };
+  return { name, authenticatedBy: 'oidc', roles, expiresAtMs };
 }
 
 function findToken(token: string, tokens: readonly OperatorToken[]): OperatorToken | undefined {

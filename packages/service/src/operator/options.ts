@@ -13,7 +13,7 @@ import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import type { Observer } from '../watch/observer.ts';
 import type { Watch } from '../watch/watch.ts';
-import type { OperatorToken } from './authenticate.ts';
+import type { OperatorTokens } from './authenticate.ts';
 
 export type { BreakerNow } from '../notify/lanes.ts';
 
@@ -27,7 +27,7 @@ export interface OperatorOptions {
   readonly log: Log;
   /** `ca`: callers must have a certificate that leads to it, beside their token. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
-  readonly tokens: readonly OperatorToken[];
+  readonly tokens: OperatorTokens;
   /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
   readonly identityProvider?: OidcVerifier | undefined;
   readonly bodyBytesMax: number;

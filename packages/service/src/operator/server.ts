@@ -45,7 +45,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   });
   const credentials = { tokens: options.tokens, oidc: options.identityProvider };
   const document = operatorDocument('/');
-  guardRoutes(app, document, ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  const admit = guardRoutes(app, document, ({ headers }) => authenticateOperator(headers.authorization, credentials));
   guardBodies(app, document);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
@@ -70,7 +70,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);
   registerCallbackUrlRoutes(app, options);
-  registerStreamRoute(app, options);
+  registerStreamRoute(app, options, { admit, tokens: options.tokens, clock: options.clock });
   registerStatisticsRoute(app, options);
   registerBackupRoute(app, options);
   registerDocumentRoutes(app, options);

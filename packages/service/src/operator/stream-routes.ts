@@ -5,6 +5,7 @@ import type { ActivityEntry } from '../store/store.ts';
 import type { Beginning } from '../watch/activity-stream.ts';
 import { formatPosition, parsePosition, STREAM_KINDS, type StreamFilter, type Told } from '../watch/stream-position.ts';
 import type { Batch, Subscription } from '../watch/subscription.ts';
+import { type AccessWatch, watchAccess } from './access.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
@@ -51,8 +52,15 @@ interface WithQuery {
   Querystring: Readonly<Record<string, unknown>>;
 }
 
-/** GET /operator/v1/stream: what happens, as server-sent events (WHATWG HTML, section 9.2). */
-export function registerStreamRoute(app: FastifyInstance, { watch, clock }: OperatorOptions): void {
+/**
+ * GET /operator/v1/stream: what happens, as server-sent events (WHATWG HTML, section 9.2), for as long as the caller may
+ * have it.
+ */
+export function registerStreamRoute(
+  app: FastifyInstance,
+  { watch, clock }: OperatorOptions,
+  access: AccessWatch,
+): void {
   // The listener waits for what is being answered, and this would never end.
   app.addHook('preClose', async () => watch?.stream?.end());
 
@@ -65,7 +73,14 @@ export function registerStreamRoute(app: FastifyInstance, { watch, clock }: Oper
         'As many follow the stream as may ("activity.subscribersMax"); try again later, or at another instance.';
       throw new Problem(429, why, {}, RETRY_AFTER_SECONDS);
     }
-    reply.raw.once('close', () => subscription.close());
+    const endWatch = watchAccess(request, access, (why) => {
+      request.log.info({ operator: request.operatorName, why }, 'follows the stream no longer');
+      subscription.close();
+    });
+    reply.raw.once('close', () => {
+      endWatch();
+      subscription.close();
+    });
     request.log.info({ operator: request.operatorName }, 'follows the stream');
     // Nothing else ever comes over its connection, which at shutdown would be waited for.
     reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no').header('connection', 'close');

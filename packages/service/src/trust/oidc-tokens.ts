@@ -45,6 +45,8 @@ export type OidcCheck =
 export interface OidcVerifier {
   readonly rolesClaim: string;
   verify(token: string): Promise<OidcCheck>;
+  /** Gives the roles by these values of the roles claim from now on. */
+  useRoles(roles: OidcOptions['roles']): void;
   close(): Promise<void>;
 }
 
@@ -74,9 +76,13 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   const { keysMaxAgeMs: maxAgeMs = KEYS_MAX_AGE_MS, keysHardMaxAgeMs: hardMaxAgeMs = KEYS_HARD_MAX_AGE_MS } = options;
   const times = { maxAgeMs, hardMaxAgeMs, refetchMinMs: KEYS_REFETCH_MIN_MS };
   const keys = createJwksCache({ url, https, ...times, clock, onFetchFailed, importKeys: importProviderKeys });
+  let { roles } = options;
   return {
     rolesClaim,
     close: () => https.close(),
+    useRoles: (mapped) => {
+      roles = mapped;
+    },
     verify: async (token) => {
       if (token.length > TOKEN_CHARS_MAX) return { kind: 'refused', reason: 'It is too long.' };
       try {
@@ -87,7 +93,7 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
           currentDate: new Date(clock.nowMs()),
         });
         refuseIdToken(claims);
-        return readCaller(claims, options);
+        return readCaller(claims, { ...options, roles });
       } catch (error) {
         if (error instanceof StrictJwtError) return { kind: 'refused', reason: error.message };
         if (error instanceof JwksUnavailableError) return { kind: 'unavailable', reason: error.message };

@@ -45,8 +45,8 @@ function bench() {
         if (atMs <= nowMs && timers.delete(timer)) fire();
       }
     },
-    hold: (clientId = 'a') => {
-      const held = longPolls.hold(clientId);
+    hold: (clientId = 'a', tokenExpiresAtMs?: number) => {
+      const held = longPolls.hold(clientId, tokenExpiresAtMs);
       assert.ok(held !== undefined, 'there is room');
       return held;
     },
@@ -54,6 +54,20 @@ function bench() {
 }
 
 describe('a held poll', () => {
+  test('is answered when its token expires, at longPollMaxMs if that is earlier, and is not held past it', async () => {
+    const { hold, pass, longPolls } = bench();
+    const [short, long] = [hold('a', 400), hold('a', 5000)];
+    const ends = [short.wait(undefined), long.wait(undefined)];
+    pass(400);
+    assert.equal(await ends[0], 'give-up');
+    short.release();
+    assert.equal(longPolls.held, 1);
+    pass(600);
+    assert.equal(await ends[1], 'give-up');
+    long.release();
+    for (const expired of [1000, 999]) assert.equal(longPolls.hold('a', expired), undefined);
+  });
+
   test('looks again for what came between its look and its wait', async () => {
     const { hold, offer } = bench();
     const held = hold();

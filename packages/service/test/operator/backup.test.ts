@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { request } from 'undici';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BackUp } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -29,7 +30,12 @@ async function apiWith(t: TestContext, backUp: BackUp | undefined) {
   writeFileSync(join(folder.path, 'tidings.db'), '');
   const store = { audit: async () => undefined, counts: async () => ({ awaiting: 0, unresponsive: 0 }) };
   const app = buildOperatorApi({
-    ...{ store: store as unknown as Store, catalogue: new EventTypeCatalogue([]), clock: systemClock, tokens: TOKENS },
+    ...{
+      store: store as unknown as Store,
+      catalogue: new EventTypeCatalogue([]),
+      clock: systemClock,
+      tokens: new OperatorTokens(TOKENS),
+    },
     ...{
       tls: undefined,
       bodyBytesMax: 100_000,

@@ -4,6 +4,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { eventIdOf } from '../../src/operator/cloud-event-names.ts';
 import { cloudIdentityOf } from '../../src/operator/cloud-events.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
@@ -25,7 +26,7 @@ const BATCH = 'application/cloudevents-batch+json';
 let caught: readonly BankEvent[] = [];
 const app = buildOperatorApi({
   ...{ store: {} as Store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
-  ...{ tls: undefined, bodyBytesMax: 1_000_000, ...CONNECTIONS, tokens: TOKENS },
+  ...{ tls: undefined, bodyBytesMax: 1_000_000, ...CONNECTIONS, tokens: new OperatorTokens(TOKENS) },
   publish: async (events) => {
     caught = events;
     return { kind: 'published', outcomes: [], claimed: [] };

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { pino } from 'pino';
 import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Attempt, ClaimedNotification } from '../../src/store/store.ts';
@@ -53,7 +54,13 @@ test('evidence of attempts that overlapped has them in the order in which they b
   const clock = new FakeClock();
   await clock.advance(LEASE_MS + 7000);
   const app = buildOperatorApi({
-    ...{ store, catalogue: new EventTypeCatalogue([]), clock, log: pino({ level: 'silent' }), tokens: TOKENS },
+    ...{
+      store,
+      catalogue: new EventTypeCatalogue([]),
+      clock,
+      log: pino({ level: 'silent' }),
+      tokens: new OperatorTokens(TOKENS),
+    },
     ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: () => assert.fail('nothing is published') },
   });
   t.after(async () => {

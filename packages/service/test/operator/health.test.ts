@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config/load.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
@@ -23,7 +24,13 @@ function healthOf(t: { after(done: () => Promise<void>): void }) {
   };
   const app = buildOperatorApi({
     ...{ store: store as Store, catalogue: new EventTypeCatalogue([]), clock, log: pino({ level: 'silent' }) },
-    ...{ tls: undefined, bodyBytesMax: 1000, ...CONNECTIONS, publish: () => assert.fail(), tokens: [] },
+    ...{
+      tls: undefined,
+      bodyBytesMax: 1000,
+      ...CONNECTIONS,
+      publish: () => assert.fail(),
+      tokens: new OperatorTokens([]),
+    },
     config: parseConfig({ ...MINIMAL, publishing: { awaitingMax: 1000, diskFreeBytesMin: 0 } }, '/'),
     isDelivering: () => state.isDelivering,
   });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { redeliver } from '../../src/operator/redeliver.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { Redelivered, Redelivery, Store } from '../../src/store/store.ts';
@@ -116,13 +117,13 @@ test('a second redelivery while one is under way is answered 429, and one after 
     ...{ store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
     ...{ tls: undefined, bodyBytesMax: 10_000, ...CONNECTIONS, publish: () => Promise.reject(new Error('not here')) },
     // SHA-256 of "token".
-    tokens: [
+    tokens: new OperatorTokens([
       {
         name: 'alice',
         sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0',
         role: 'administrator',
       },
-    ],
+    ]),
   });
   const post = () =>
     app.inject({

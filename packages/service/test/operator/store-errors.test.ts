@@ -4,6 +4,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { OperatorTokens } from '../../src/operator/authenticate.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
@@ -25,7 +26,7 @@ function apiOn(isCounting: boolean, isLasting = false) {
   const publishing = { requestsMax: 1, diskFreeBytesMin: 0 };
   return buildOperatorApi({
     ...{ store, catalogue: new EventTypeCatalogue([]), clock: systemClock, log: pino({ level: 'silent' }) },
-    ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: refuse, tokens: TOKENS },
+    ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: refuse, tokens: new OperatorTokens(TOKENS) },
     config: parseConfig({ ...MINIMAL, publishing }, '/'),
   });
 }
