@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Door } from './door.ts';
+
+const EXITS_WITHIN_MS = 15_000;
 
 test('a door passes on what comes, and tells the connection by its port', async (t) => {
   const { door, socket, remotePort } = await throughDoor(t);
@@ -44,6 +47,37 @@ test('a door that leads nowhere resets connections', async (t) => {
   const socket = connect(door.port, '127.0.0.1');
   socket.on('error', () => undefined);
   await closed(socket);
+});
+
+// In a process of its own: a socket that is never closed keeps a process from exiting, at the full load of a core. The cut
+// comes in the moment in which the door ends a connection, because the other side has: its shutdown is under way then.
+const CUT_WHILE_ENDING = `
+  import { once } from 'node:events';
+  import { connect, createServer, Socket } from 'node:net';
+  import { Door } from './test/chaos/door.ts';
+  const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const door = await Door.open(() => server.address().port);
+  const client = connect({ port: door.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
+  await once(server, 'connection');
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  const { end } = Socket.prototype;
+  client.end();
+  Socket.prototype.end = function () {
+    process.nextTick(() => process.nextTick(() => door.cutAll()));
+    return end.call(this);
+  };
+  await closed;
+  await door.close();
+  server.close();
+`;
+
+test('a cut of a connection that is just being ended closes it, and the process can exit', async () => {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', CUT_WHILE_ENDING], { stdio: 'inherit' });
+  const late = setTimeout(() => child.kill('SIGKILL'), EXITS_WITHIN_MS);
+  const [code, signal] = await once(child, 'exit');
+  clearTimeout(late);
+  assert.deepEqual([code, signal], [0, null], `it did not exit by itself within ${EXITS_WITHIN_MS} ms`);
 });
 
 /** A connection through a door to a server that says back what it hears. */

@@ -40,7 +40,7 @@ class OpenPassage implements Passage {
   cut(): void {
     const nowMs = performance.now();
     this.disturbances.push({ fromMs: nowMs, toMs: nowMs });
-    for (const end of this.#ends) end.resetAndDestroy();
+    for (const end of this.#ends) reset(end);
   }
 
   /** Passes nothing on until then. */
@@ -59,6 +59,15 @@ class OpenPassage implements Passage {
     this.#stalledUntilMs = undefined;
     for (const end of this.#ends) end.resume();
   }
+}
+
+/**
+ * libuv refuses to reset a socket while its writing side is being shut down, and Node.js then never closes it: the descriptor
+ * is leaked, and the process spins in its clean-up for ever when it is to exit.
+ */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /**
@@ -99,7 +108,7 @@ export class Door {
 
   #pass(outside: Socket, target: number | undefined): void {
     outside.on('error', () => undefined);
-    if (target === undefined || performance.now() < this.#shutUntilMs) return void outside.resetAndDestroy();
+    if (target === undefined || performance.now() < this.#shutUntilMs) return void reset(outside);
     const inside = connect({ port: target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     const passage = new OpenPassage(outside, inside);
     if (performance.now() < this.#stalledUntilMs) passage.stall(this.#stalledUntilMs);
