@@ -1,4 +1,4 @@
-import { countDuplicates, type Duplicates, type Fault, inFlightAt, type Limits } from './in-flight.ts';
+import { countDuplicates, type Duplicates, type Fault, inFlightAt } from './in-flight.ts';
 import type { Ledger } from './ledger.ts';
 import { disturbNetwork } from './network.ts';
 import { type Publisher, startPublisher } from './publisher.ts';
@@ -15,6 +15,8 @@ export interface ChaosOptions {
   readonly instances: number;
   /** SIGKILLs of instances; what else is done is in proportion to them. */
   readonly kills: number;
+  /** Power cuts of the machine that the store is on; above 0 only where {@link whyNoPowerCuts} names no reason. */
+  readonly powerCuts: number;
   readonly seed: number;
   readonly onProgress?: (line: string) => void;
 }
@@ -43,6 +45,10 @@ export interface Findings {
   readonly lost: readonly string[];
   /** Accepted events that the operator API does not call acknowledged in the end, also after one more kill. */
   readonly notAcknowledged: readonly string[];
+  /** SETs that a TPP has and that the store does not have, or not in these bytes. */
+  readonly lostSets: readonly string[];
+  /** Attempts that the log calls recorded and that the store does not have with that outcome, by interaction id. */
+  readonly lostAttempts: readonly string[];
   /** Events that got another notification when they were published again. */
   readonly changedNotification: readonly string[];
   /** Notifications that came in more than one spelling. */
@@ -59,7 +65,7 @@ export interface Findings {
   readonly unexplainedDuplicates: readonly string[];
   /** Faults with more duplicates than were in flight at them. */
   readonly tooManyDuplicates: readonly string[];
-  /** Duplicates that were sent although the acknowledgement before them stands in the store. */
+  /** Duplicates that were claimed after the acknowledgement before them had been recorded. */
   readonly sentAfterRecorded: readonly string[];
   /** Publishing that was answered with what is neither success nor "later". */
   readonly wrongAnswers: readonly string[];
@@ -73,7 +79,7 @@ export interface Findings {
   readonly damaged: readonly string[];
 }
 
-const LIMITS: Limits = { perTppMax: CLAIMED_PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
+const LIMITS = { perTppMax: CLAIMED_PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
 // Publishing waits while so many accepted notifications have not been handled, so that a run ends soon after its faults.
 const BACKLOG_MAX = 600;
 
@@ -83,17 +89,17 @@ const BACKLOG_MAX = 600;
  * finish, and compares what it accepted with what reached the TPPs. The same seed makes the same schedule; what is under
  * way when a strike comes differs from run to run.
  *
- * A killed process loses nothing that the operating system has taken over; that the disk has it too is not shown by
- * this: it would take a power cut.
+ * A killed process loses nothing that the operating system has taken over. That the disk has it too, a power cut shows:
+ * the store goes on with what its file system had given to its device at that moment, see {@link Disk}.
  *
  * @throws when it could not be run at all; what the service did wrong is in `findings`
  */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
-  const { store, instances, kills, seed } = options;
+  const { store, instances, kills, powerCuts, seed } = options;
   const began = performance.now();
   const random = seededRandom(seed);
   const strikes = scheduleOf(options, random);
-  const world = await startWorld({ store, instances, random });
+  const world = await startWorld({ store, instances, hasDisk: powerCuts > 0, random });
   try {
     const publisher = publishTo(world, seed);
     const doors = [...world.pushTpps.map(({ door }) => door), world.apiDoor, world.operatorDoor];
@@ -105,12 +111,13 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
     options.onProgress?.(`${publisher.accepted.size} accepted; waiting until all are acknowledged`);
     const notAcknowledged = await settle(world, publisher.accepted);
     const rest = await checkAtRest(world, publisher.accepted);
-    const reckoned: Duplicates = countDuplicates(world.ledger.arrivals, struck.faults, LIMITS);
-    const { duplicates, inFlight, acknowledged, uncertain, unexplained, exceeded } = reckoned;
-    const afterRecorded = await sentAfterRecorded(world, duplicates);
+    const limits = { ...LIMITS, delayMs: world.delays.between };
+    const reckoned: Duplicates = countDuplicates(world.ledger.arrivals, struck.faults, limits);
+    const { duplicates, repeated, inFlight, acknowledged, uncertain, unexplained, exceeded } = reckoned;
+    const afterRecorded = sentAfterRecorded(world, rest.kept, { repeated, faults: struck.faults });
     const badStops = await endAll(world);
     return {
-      ...{ store, instances, kills, seed },
+      ...{ store, instances, kills, powerCuts, seed },
       strikes: tally(strikes),
       accepted: publisher.accepted.size,
       posts: world.ledger.arrivals.length,
@@ -121,7 +128,7 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
         tooManyDuplicates: exceeded,
         sentAfterRecorded: afterRecorded,
         notAcknowledged: [...notAcknowledged, ...rest.notAcknowledged],
-        sentAtRest: rest.sent,
+        ...{ sentAtRest: rest.sent, lostSets: rest.lostSets, lostAttempts: rest.lostAttempts },
         pollingFailed: world.pollTpp.failed,
         died: world.instances.flatMap(({ died }) => died),
         badStops: [...struck.badStops, ...badStops],

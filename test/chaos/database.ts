@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Disk } from './disk.ts';
 import { Door } from './door.ts';
 import type { StoreKind } from './schedule.ts';
 
@@ -8,10 +9,19 @@ import type { StoreKind } from './schedule.ts';
 export interface ChaosStore {
   /** The `store` section of an instance's configuration. */
   readonly settings: object;
+  /** Whether it is a part of the instance's process: then nothing is recorded once that has ended. */
+  readonly isInProcess: boolean;
   /** Whether an instance that starts may find it away now. */
   isAway(): boolean;
   /** SIGKILL of every process of it, and start again after so long. Resolves when it runs. */
   restart(downMs: number): Promise<void>;
+  /**
+   * Takes what is stored back to what a power cut would leave now.
+   *
+   * @param kill ends the instance that the store is a part of, which must be frozen; the processes of a database server are
+   *   stopped, killed and started again by this
+   */
+  cutPower(kill: () => Promise<void>): Promise<void>;
   /** Ends the connections of all instances, as pg_terminate_backend does. */
   terminateBackends(): Promise<void>;
   /** Cuts the connections of all instances in the network. */
@@ -23,20 +33,37 @@ export interface ChaosStore {
   close(): Promise<void>;
 }
 
-/** Opens what a run keeps in. @param folder of the run */
-export function openChaosStore(kind: StoreKind, folder: string): Promise<ChaosStore> {
-  return kind === 'sqlite' ? sqliteStore(join(folder, 'tidings.db')) : postgresStore();
+/**
+ * Opens what a run keeps its notifications in.
+ *
+ * @param folder of the run
+ * @param hasDisk whether it is on a disk of its own, whose power can be cut
+ */
+export async function openChaosStore(kind: StoreKind, folder: string, hasDisk: boolean): Promise<ChaosStore> {
+  const disk = hasDisk ? await Disk.open() : undefined;
+  const opening = kind === 'sqlite' ? sqliteStore(folder, disk) : postgresStore(disk);
+  const store = await opening.catch(async (error) => {
+    await disk?.close();
+    throw error;
+  });
+  const close = async () => {
+    await store.close();
+    await disk?.close();
+  };
+  return { ...store, close };
 }
 
-async function sqliteStore(file: string): Promise<ChaosStore> {
+async function sqliteStore(folder: string, disk: Disk | undefined): Promise<ChaosStore> {
   const { DatabaseSync } = await import('node:sqlite');
+  const file = join(disk?.folder ?? folder, 'tidings.db');
   const nothing = () => Promise.resolve();
   const never = () => {
     throw new Error('a file has no network before it');
   };
   return {
-    ...{ settings: { file }, isAway: () => false },
+    ...{ settings: { file }, isInProcess: true, isAway: () => false },
     ...{ restart: never, terminateBackends: never, cut: never, stall: never, close: nothing },
+    cutPower: (kill) => disk?.cutPower(kill) ?? noDisk(),
     damage: () => {
       const database = new DatabaseSync(file);
       try {
@@ -47,6 +74,10 @@ async function sqliteStore(file: string): Promise<ChaosStore> {
       }
     },
   };
+}
+
+function noDisk(): never {
+  throw new Error('the store has no disk of its own');
 }
 
 /** What is used of `test/support/postgres-server.ts`. */
@@ -66,9 +97,13 @@ const LOOK_MS = 200;
 // An instance that began to start just before a fault fails a moment after it.
 const AWAY_AFTER_MS = 1500;
 
-async function postgresStore(): Promise<ChaosStore> {
-  const { startPostgres }: { startPostgres(): Promise<PostgresServer> } = await import(SUPPORT);
-  const server = await startPostgres();
+async function postgresStore(disk: Disk | undefined): Promise<ChaosStore> {
+  const { startPostgres }: { startPostgres(options: { dataParent?: string }): Promise<PostgresServer> } = await import(
+    SUPPORT
+  );
+  const server = await startPostgres(disk === undefined ? {} : { dataParent: disk.folder });
+  // The cluster itself is made without waiting for the disk.
+  await disk?.sync();
   const door = await Door.open(() => server.port);
   const url = new URL(server.url);
   url.hostname = '127.0.0.1';
@@ -81,17 +116,33 @@ async function postgresStore(): Promise<ChaosStore> {
   const awayFor = (forMs: number) => {
     awayUntilMs = performance.now() + forMs + AWAY_AFTER_MS;
   };
+  const kill = async (family: readonly { readonly pid: number }[]) => {
+    await Promise.all([server.kill(), ...family.map(({ pid }) => signal(pid, 'SIGKILL'))]);
+  };
+  const start = async () => {
+    await server.start();
+    isDown = false;
+    awayFor(0);
+  };
   return {
     settings: { url: url.href, isMigratedAtStart: true, lookMs: LOOK_MS },
+    isInProcess: false,
     isAway: () => isDown || performance.now() < awayUntilMs,
     restart: async (downMs) => {
       isDown = true;
-      const family = await childrenOf(server.pid);
-      await Promise.all([server.kill(), ...family.map(({ pid }) => signal(pid, 'SIGKILL'))]);
+      await kill(await childrenOf(server.pid));
       await new Promise((resolve) => setTimeout(resolve, downMs));
-      await server.start();
-      isDown = false;
-      awayFor(0);
+      await start();
+    },
+    cutPower: async () => {
+      if (disk === undefined) noDisk();
+      isDown = true;
+      // The postmaster first, so that it makes no more children.
+      signal(server.pid, 'SIGSTOP');
+      const family = await childrenOf(server.pid);
+      for (const { pid } of family) signal(pid, 'SIGSTOP');
+      await disk.cutPower(() => kill(family));
+      await start();
     },
     terminateBackends: async () => {
       awayFor(0);

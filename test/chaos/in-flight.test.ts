@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countDuplicates, type Fault } from './in-flight.ts';
+import { countDuplicates, type Fault, type Limits } from './in-flight.ts';
 import type { Arrival } from './ledger.ts';
 
-const LIMITS = { perTppMax: 2, timeoutMs: 1500 };
+const LIMITS = { perTppMax: 2, timeoutMs: 1500, delayMs: () => 0 };
 
 function post(jti: string, arrivedMs: number, changes: Partial<Arrival> = {}): Arrival {
   return {
-    ...{ jti, arrivedMs, clientId: 'tpp', instance: 'one', interactionId: `${jti} ${arrivedMs}` },
+    ...{ jti, arrivedMs, clientId: 'tpp', instance: 'one', process: 'one.1', interactionId: `${jti} ${arrivedMs}` },
     ...{ endedMs: arrivedMs + 5, status: 202, passage: { disturbances: [] }, nextOnPassageMs: undefined },
     ...changes,
   };
@@ -17,8 +17,8 @@ function kill(fromMs: number, instance: string | undefined = 'one'): Fault {
   return { kind: 'kill', instance, fromMs, toMs: fromMs + 20 };
 }
 
-function count(arrivals: readonly Arrival[], faults: readonly Fault[]) {
-  const { duplicates, inFlight, unexplained, exceeded } = countDuplicates(arrivals, faults, LIMITS);
+function count(arrivals: readonly Arrival[], faults: readonly Fault[], limits: Limits = LIMITS) {
+  const { duplicates, inFlight, unexplained, exceeded } = countDuplicates(arrivals, faults, limits);
   return {
     duplicates: duplicates.length,
     inFlight,
@@ -78,4 +78,14 @@ test('what is sent again because the TPP failed, was slow, or its connection was
 test('what follows a duplicate that was not acknowledged is no further duplicate', () => {
   const arrivals = [post('a', 1000), post('a', 2000, { status: 500 }), post('a', 3000)];
   assert.deepEqual(count(arrivals, [kill(1100)]), { duplicates: 1, inFlight: 1, unexplained: [], exceeded: 0 });
+});
+
+test('what a bank sends again that got no CPU when the answer came is no duplicate', () => {
+  const arrivals = [post('a', 1000), post('a', 3000)];
+  const starvedFrom = (sinceMs: number): Limits => ({
+    ...LIMITS,
+    delayMs: (process, fromMs, toMs) => (process === 'one.1' && fromMs <= sinceMs && sinceMs <= toMs ? 700 : 0),
+  });
+  assert.deepEqual(count(arrivals, [], starvedFrom(1200)).unexplained, []);
+  assert.deepEqual(count(arrivals, [], starvedFrom(2500)).unexplained, ['a'], 'by then it had read it');
 });

@@ -15,20 +15,22 @@ export interface Limits {
   readonly perTppMax: number;
   /** `delivery.timeoutMs`. */
   readonly timeoutMs: number;
+  /** How long the process that sent a POST got no CPU between two times; see {@link Delays}. */
+  readonly delayMs: (process: string, fromMs: number, toMs: number) => number;
 }
 
-/** A POST of what had been acknowledged. */
+/** A POST of what had been acknowledged, and its predecessor. */
 export interface Duplicate {
-  readonly jti: string;
-  /** Interaction id of the POST before it, which was acknowledged. */
-  readonly acknowledgedIn: string;
-  /** Kind of the fault that accounts for it; undefined: none does. */
-  readonly fault: string | undefined;
+  /** The POST before it, which was answered 202. */
+  readonly before: Arrival;
+  readonly again: Arrival;
 }
 
 /** Duplicates, and what was in flight at the faults. */
 export interface Duplicates {
   readonly duplicates: readonly Duplicate[];
+  /** The same with those after which the bank may not have seen the answer. */
+  readonly repeated: readonly Duplicate[];
   /** What was in flight at the faults, all faults together: duplicates may not exceed it. */
   readonly inFlight: number;
   /** Duplicates that no fault accounts for, each with its POSTs and the faults around them: must be empty. */
@@ -37,19 +39,22 @@ export interface Duplicates {
   readonly exceeded: readonly string[];
   /** POSTs that were answered 202 where the bank must have seen the answer. */
   readonly acknowledged: number;
-  /** POSTs that were answered 202 where it may not have: the connection was disturbed, or the TPP was slow. */
+  /** POSTs that were answered 202 where it may not have: the connection was disturbed, or TPP or bank were slow. */
   readonly uncertain: number;
 }
 
 /** Time in which an answer gets from the TPP through the network to the bank and is recorded, on a busy machine. */
 const RECORDED_WITHIN_MS = 800;
+/** The part of it that the machine may keep from the bank: who got no CPU for longer may have read the answer too late. */
+const DELAY_MAX_MS = 200;
 
 /**
  * Counts duplicates and compares them with what was in flight.
  *
  * An **acknowledged** POST is one whose 202 was sent whole, and that the bank must have seen: the TPP answered within half
- * of the bank's deadline, and the connection was not cut or stalled between RECORDED_WITHIN_MS before the answer and as
- * long after it. (A later POST on the same connection shows that the answer was read, whatever came after.)
+ * of the bank's deadline, the connection was not cut or stalled between RECORDED_WITHIN_MS before the answer and as long
+ * after it, and the bank was not kept from its CPU meanwhile. (A later POST on the same connection shows that the answer was
+ * read, whatever came after.)
  *
  * A **duplicate** is a POST whose predecessor, the POST of the same notification that arrived before it, was acknowledged.
  * (Where a duplicate is not acknowledged in its turn, the bank owes the notification again: what follows is no further one.)
@@ -70,21 +75,22 @@ export function countDuplicates(arrivals: readonly Arrival[], faults: readonly F
   const explained = faults.map(() => 0);
   const used = new Set<string>();
   const unexplained: string[] = [];
-  for (const { before, again } of repeatsOf(arrivals, limits)) {
+  const repeated = repeatsOf(arrivals);
+  for (const { before, again } of repeated.filter((pair) => wasSeen(pair.before, limits))) {
     const { jti, arrivedMs } = again;
     const at = faults.findLastIndex(
       ({ fromMs }, index) =>
         fromMs <= arrivedMs && (inFlight[index]?.jtis.has(jti) ?? false) && !used.has(`${index} ${jti}`),
     );
-    if (at === -1) unexplained.push(tell(jti, arrivals, faults));
+    if (at === -1) unexplained.push(describePosts(jti, arrivals, faults));
     else explained[at] = (explained[at] ?? 0) + 1;
     used.add(`${at} ${jti}`);
-    duplicates.push({ jti, acknowledgedIn: before.interactionId, fault: faults[at]?.kind });
+    duplicates.push({ before, again });
   }
   const answered = arrivals.filter(({ status }) => status === 202);
   const acknowledged = answered.filter((arrival) => wasSeen(arrival, limits)).length;
   return {
-    duplicates,
+    ...{ duplicates, repeated },
     inFlight: inFlight.reduce((sum, { count }) => sum + count, 0),
     unexplained,
     exceeded: faults.flatMap(({ kind, instance }, index) => {
@@ -97,7 +103,7 @@ export function countDuplicates(arrivals: readonly Arrival[], faults: readonly F
 }
 
 /** The POSTs of a notification and the faults around them, in milliseconds since the first of them, for whoever debugs. */
-function tell(jti: string, arrivals: readonly Arrival[], faults: readonly Fault[]): string {
+export function describePosts(jti: string, arrivals: readonly Arrival[], faults: readonly Fault[]): string {
   const posts = arrivals.filter((arrival) => arrival.jti === jti);
   const [first, last] = [posts[0]?.arrivedMs ?? 0, posts.at(-1)?.arrivedMs ?? 0];
   const since = (ms: number | undefined) => (ms === undefined ? '' : String(Math.round(ms - first)));
@@ -105,8 +111,8 @@ function tell(jti: string, arrivals: readonly Arrival[], faults: readonly Fault[
   return [
     jti,
     ...posts.map(
-      ({ instance, arrivedMs, endedMs, status, passage, nextOnPassageMs }) =>
-        `${instance} ${since(arrivedMs)}..${since(endedMs)} ${status ?? 'no answer'}, next there ${since(nextOnPassageMs)}, ` +
+      ({ process, arrivedMs, endedMs, status, passage, nextOnPassageMs }) =>
+        `${process} ${since(arrivedMs)}..${since(endedMs)} ${status ?? 'no answer'}, next there ${since(nextOnPassageMs)}, ` +
         `disturbed ${passage?.disturbances.map(({ fromMs, toMs }) => `${since(fromMs)}..${since(toMs)}`)}`,
     ),
     ...around.map(({ kind, instance, fromMs, toMs }) => `${kind} ${instance ?? ''} ${since(fromMs)}..${since(toMs)}`),
@@ -117,7 +123,7 @@ function tell(jti: string, arrivals: readonly Arrival[], faults: readonly Fault[
 export function inFlightAt(
   fault: Fault,
   arrivals: readonly Arrival[],
-  { perTppMax }: Limits,
+  { perTppMax }: Pick<Limits, 'perTppMax'>,
 ): { readonly count: number; readonly jtis: ReadonlySet<string> } {
   const jtis = new Set<string>();
   const perTpp = new Map<string, Set<string>>();
@@ -132,21 +138,22 @@ export function inFlightAt(
   return { count, jtis };
 }
 
-/** Each POST whose predecessor was acknowledged, with that. */
-function repeatsOf(arrivals: readonly Arrival[], limits: Limits): { before: Arrival; again: Arrival }[] {
+/** Each POST whose predecessor was answered 202, with that. */
+function repeatsOf(arrivals: readonly Arrival[]): Duplicate[] {
   const last = new Map<string, Arrival>();
   return arrivals.flatMap((again) => {
     const before = last.get(again.jti);
     last.set(again.jti, again);
-    return before !== undefined && wasSeen(before, limits) ? [{ before, again }] : [];
+    return before?.status === 202 ? [{ before, again }] : [];
   });
 }
 
 /** Whether it was answered 202 and the bank, if it ran, must have seen that. */
-function wasSeen(arrival: Arrival, { timeoutMs }: Limits): boolean {
-  const { status, arrivedMs, endedMs, passage, nextOnPassageMs } = arrival;
+function wasSeen(arrival: Arrival, { timeoutMs, delayMs }: Limits): boolean {
+  const { status, process, arrivedMs, endedMs, passage, nextOnPassageMs } = arrival;
   if (status !== 202 || endedMs === undefined || passage === undefined) return false;
   if (endedMs - arrivedMs > timeoutMs / 2) return false;
+  if (delayMs(process, arrivedMs, endedMs + RECORDED_WITHIN_MS) > DELAY_MAX_MS) return false;
   return passage.disturbances.every(
     ({ fromMs, toMs }) =>
       arrivedMs > toMs + RECORDED_WITHIN_MS ||

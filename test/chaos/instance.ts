@@ -7,6 +7,20 @@ export interface Stop {
   readonly tookMs: number;
 }
 
+/** When one process of an instance lived, by the machine's wall clock. */
+export interface Life {
+  readonly spawnedAtMs: number;
+  readonly endedAtMs: number | undefined;
+}
+
+/** What an instance works with. */
+export interface InstanceOptions {
+  /** Whether the store may be away, so that an instance which starts cannot. */
+  readonly isStoreAway: () => boolean;
+  /** Receives each line that any of its processes logs. */
+  readonly onLine: (line: string) => void;
+}
+
 const RESTART_DELAY_MS = 100;
 const START_MAX_MS = 60_000;
 
@@ -20,21 +34,30 @@ export class Instance {
   readonly name: string;
   /** What it said when it ended without being asked to: must be empty. */
   readonly died: string[] = [];
-  readonly #configFile: string;
-  readonly #isStoreAway: () => boolean;
+  /** Its processes by their names, which are `name.1`, `name.2` and so on. */
+  readonly lives = new Map<string, Life>();
+  readonly #writeConfig: (run: number) => string;
+  readonly #options: InstanceOptions;
   #service: SpawnedService;
   #ports: { readonly api: number; readonly operator: number } | undefined;
   #isAsked = false;
   #isEnding = false;
+  #mayStart = Promise.resolve();
   #running = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
 
-  constructor(name: string, configFile: string, isStoreAway: () => boolean) {
+  /** @param writeConfig writes the configuration of its process of that number, from 1. @returns the file */
+  constructor(name: string, writeConfig: (run: number) => string, options: InstanceOptions) {
     this.name = name;
-    this.#configFile = configFile;
-    this.#isStoreAway = isStoreAway;
-    this.#service = spawnService(configFile);
+    this.#writeConfig = writeConfig;
+    this.#options = options;
+    this.#service = this.#spawn();
     this.#ended = this.#supervise();
+  }
+
+  /** Process id by the name of the process that runs or starts now; it may have ended a moment ago. */
+  get current(): readonly [name: string, pid: number] {
+    return [`${this.name}.${this.lives.size}`, this.#service.pid];
   }
 
   /** Where it listens; undefined while it does not run. */
@@ -80,6 +103,22 @@ export class Instance {
     this.#service.signal('SIGCONT');
   }
 
+  /**
+   * Stops it in the middle of whatever it does; another process is started once `cut` is done.
+   *
+   * @param cut must call `kill`, which ends the stopped process
+   */
+  async cutPower(cut: (kill: () => Promise<void>) => Promise<void>): Promise<void> {
+    const held = Promise.withResolvers<void>();
+    this.#mayStart = held.promise;
+    this.freeze();
+    try {
+      await cut(() => this.kill());
+    } finally {
+      held.resolve();
+    }
+  }
+
   /** Stops it for good. */
   async end(withinMs: number): Promise<Stop> {
     this.#isEnding = true;
@@ -92,6 +131,16 @@ export class Instance {
   killNow(): void {
     this.#isEnding = true;
     this.#service.signal('SIGKILL');
+  }
+
+  #spawn(): SpawnedService {
+    const run = this.lives.size + 1;
+    const life = { spawnedAtMs: Date.now(), endedAtMs: undefined };
+    const process = `${this.name}.${run}`;
+    this.lives.set(process, life);
+    const service = spawnService(this.#writeConfig(run), [], this.#options.onLine);
+    void service.exited.then(() => this.lives.set(process, { ...life, endedAtMs: Date.now() }));
+    return service;
   }
 
   #ask(): void {
@@ -108,19 +157,20 @@ export class Instance {
   async #supervise(): Promise<void> {
     for (;;) {
       const service = this.#service;
-      const wasStoreAway = this.#isStoreAway();
+      const wasStoreAway = this.#options.isStoreAway();
       service.running.then(
         ({ apiUrl, operatorUrl }) => this.#isNowRunning(service, apiUrl, operatorUrl),
         () => undefined,
       );
       const exit = await service.exited;
-      const mayFail = this.#ports === undefined && (wasStoreAway || this.#isStoreAway());
+      const mayFail = this.#ports === undefined && (wasStoreAway || this.#options.isStoreAway());
       this.#notRunning();
       if (!this.#isAsked && !mayFail) this.died.push(sayExit(this.name, exit));
       if (this.#isEnding) return;
       if (!this.#isAsked) await pause(RESTART_DELAY_MS);
+      await this.#mayStart;
       this.#isAsked = false;
-      this.#service = spawnService(this.#configFile);
+      this.#service = this.#spawn();
     }
   }
 

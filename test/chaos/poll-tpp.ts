@@ -23,7 +23,7 @@ const HANDLER_FAILS = 0.03;
  */
 export function startPollTpp(options: TppOptions & { readonly client: BankClient }): PollTpp {
   const { clientId, pki, keys, issuer, ledger, random, client } = options;
-  const acknowledged = new Set<string>();
+  const { acknowledgedByPoll: acknowledged } = ledger;
   const failed: string[] = [];
   let isWell = false;
   const poller = createPoller({

@@ -32,7 +32,7 @@ export interface PushTpp {
 type Manners = 'good' | 'slow' | 'cut-early' | 'cut' | 'error' | 'answer-lost' | 'hang';
 
 const SLOW_MAX_MS = 300;
-// Every instance calls itself so, see service-config.ts.
+// Every process of an instance calls itself so, see service-config.ts.
 const INSTANCE_HEADER = 'x-fapi-financial-id';
 
 /**
@@ -67,7 +67,7 @@ export async function startPushTpp(options: TppOptions & { readonly hangMs: numb
     if (set === undefined) return;
     const ended = ledger.arrive({
       ...{ clientId, set, passage: door.passageFrom(request.socket.remotePort) },
-      instance: String(request.headers[INSTANCE_HEADER]),
+      ...senderOf(request.headers[INSTANCE_HEADER]),
       interactionId: String(request.headers['x-fapi-interaction-id']),
     });
     response.once('finish', () => ended(response.statusCode)).once('close', () => ended(undefined));
@@ -95,6 +95,12 @@ export async function startPushTpp(options: TppOptions & { readonly hangMs: numb
       await once(server, 'close');
     },
   };
+}
+
+/** `instance-0.3` is the third process of `instance-0`. */
+function senderOf(header: string | string[] | undefined): { instance: string; process: string } {
+  const process = String(header);
+  return { instance: process.slice(0, process.lastIndexOf('.')), process };
 }
 
 function mannersOf(fraction: number): Manners {

@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
 import { chaosRun, sayFindings } from './chaos-run.ts';
+import { whyNoPowerCuts } from './disk.ts';
 
-const USAGE = `npm run chaos -- --store sqlite|postgres [--kills N] [--instances N] [--seed S] [--json]
+const USAGE = `npm run chaos -- --store sqlite|postgres [--kills N] [--power-cuts N] [--instances N] [--seed S] [--json]
 
 Runs the service as real processes, kills them and what they depend on at random, and counts what is lost.
 
   --store      sqlite (one instance), or postgres
   --kills      SIGKILLs of instances; default 50. Everything else is done in proportion
+  --power-cuts of the machine that the store is on; default: a tenth of the kills. They need root and a loop device,
+               and are left out with a line that says why where there is none
   --instances  with postgres; default 3
   --seed       of the schedule; default: another each time. It is printed
   --json       prints the report alone, as JSON
@@ -18,10 +21,11 @@ const { values } = read();
 const { store, json } = values;
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
 const instances = Number(values.instances ?? (store === 'postgres' ? 3 : 1));
+const askedPowerCuts = Number(values['power-cuts'] ?? Math.ceil(kills / 10));
 const isGood =
   (store === 'postgres' || (store === 'sqlite' && instances === 1)) &&
   [kills, instances].every((count) => Number.isInteger(count) && count > 0) &&
-  Number.isInteger(seed);
+  [askedPowerCuts, seed].every((number) => Number.isInteger(number) && number >= 0);
 
 // Not by the default action of the signals, which would leave the instances running.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -31,11 +35,15 @@ if (values.help || !isGood) {
   process.exitCode = values.help ? 0 : 2;
 } else {
   const say = (line: string) => void (json || process.stdout.write(`${line}\n`));
-  say(`seed ${seed}: ${kills} kills, ${instances} instance(s) on ${store}`);
+  const whyNot = askedPowerCuts === 0 ? undefined : await whyNoPowerCuts();
+  if (whyNot !== undefined) say(`no power cuts: ${whyNot}`);
+  const powerCuts = whyNot === undefined ? askedPowerCuts : 0;
+  say(`seed ${seed}: ${kills} kills, ${powerCuts} power cuts, ${instances} instance(s) on ${store}`);
   const report = await chaosRun({
     store: store === 'postgres' ? store : 'sqlite',
     instances,
     kills,
+    powerCuts,
     seed,
     onProgress: say,
   });
@@ -56,6 +64,7 @@ function read() {
       options: {
         store: { type: 'string', default: 'sqlite' },
         kills: { type: 'string', default: '50' },
+        'power-cuts': { type: 'string' },
         instances: { type: 'string' },
         seed: { type: 'string', default: String(Date.now() % 1_000_000) },
         json: { type: 'boolean', default: false },

@@ -11,6 +11,10 @@ export type Strike =
   | { readonly kind: 'terminate'; readonly instance: number; readonly afterMs: number }
   /** SIGSTOP for longer than its leases, then SIGCONT. */
   | { readonly kind: 'freeze'; readonly instance: number; readonly afterMs: number; readonly forMs: number }
+  /** The power of the machine is cut that the instance and its store are on. */
+  | { readonly kind: 'power-cut'; readonly instance: number; readonly afterMs: number }
+  /** The same, of the machine that PostgreSQL is on. */
+  | { readonly kind: 'power-cut-database'; readonly afterMs: number }
   /** SIGKILL of PostgreSQL, which is started again after a while. */
   | { readonly kind: 'kill-database'; readonly afterMs: number; readonly forMs: number }
   | { readonly kind: 'terminate-backends'; readonly afterMs: number }
@@ -24,9 +28,9 @@ const DATABASE_DOWN_MAX_MS = 1500;
 // The part of the kills that do not wait until the instance runs.
 const AT_ANY_TIME = 0.2;
 
-/** What is done, in its order: so many kills, and of everything else in proportion to them. */
+/** What is done, in its order: so many kills and power cuts, and of everything else in proportion to the kills. */
 export function scheduleOf(
-  { kills, instances, store }: { kills: number; instances: number; store: StoreKind },
+  { kills, powerCuts, instances, store }: { kills: number; powerCuts: number; instances: number; store: StoreKind },
   random: SeededRandom,
 ): Strike[] {
   const times = <T>(count: number, make: () => T) => Array.from({ length: Math.ceil(count) }, make);
@@ -44,6 +48,10 @@ export function scheduleOf(
       return { kind: 'freeze', instance: instance(), afterMs: afterMs(), forMs };
     }),
   ];
+  const powerCut = (): Strike =>
+    store === 'sqlite'
+      ? { kind: 'power-cut', instance: instance(), afterMs: afterMs() }
+      : { kind: 'power-cut-database', afterMs: afterMs() };
   if (store === 'postgres') {
     strikes.push(
       ...times(kills / 10, (): Strike => {
@@ -56,5 +64,5 @@ export function scheduleOf(
       }),
     );
   }
-  return random.shuffled(strikes);
+  return random.shuffled([...strikes, ...times(powerCuts, powerCut)]);
 }

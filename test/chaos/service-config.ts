@@ -10,6 +10,8 @@ export const AUDIENCE = 'https://bank.example/open-banking';
 export const TIMEOUT_MS = 1500;
 export const LEASE_MS = 3000;
 export const GRACE_MS = 5000;
+/** An attempt begins so long after its claim at the latest: its deadline and 250 ms for recording must fit into the lease. */
+export const ATTEMPT_BEGINS_WITHIN_MS = LEASE_MS - TIMEOUT_MS - 250;
 const PER_TPP_MAX = 8;
 const QUEUE_PER_TPP_MAX = 64;
 /** What an instance may have claimed for one TPP, until it is recorded. */
@@ -24,8 +26,12 @@ const CALLBACK_ADDRESSES_ALLOWED: readonly string[] = ['127.0.0.0/8', '::1/128']
 /** What the configuration of an instance is made of. */
 export interface InstanceSettings {
   readonly folder: string;
-  /** Says which instance sent a POST: it stands in x-fapi-financial-id, which TPPs are sent and nobody else uses here. */
   readonly name: string;
+  /**
+   * Number of the process among those of the instance. `name.run` says who sent a POST: it stands in x-fapi-financial-id,
+   * which TPPs are sent and nobody else uses here.
+   */
+  readonly run: number;
   readonly pki: SandboxPki;
   readonly authorisationServer: Pick<AuthorisationServer, 'issuer' | 'jwksUri'>;
   readonly operatorToken: string;
@@ -35,12 +41,12 @@ export interface InstanceSettings {
 
 /** Writes it. @returns the file */
 export function writeServiceConfig(settings: InstanceSettings): string {
-  const { folder, name, pki, authorisationServer, operatorToken, store } = settings;
+  const { folder, name, run, pki, authorisationServer, operatorToken, store } = settings;
   const { certificateFile, keyFile } = pki.bank.transport;
   const caFile = pki.root.certificateFile;
   const file = join(folder, `${name}.json`);
   const config = {
-    ...{ issuer: ISSUER, organisationId: pki.bank.organisationId, financialId: name, store },
+    ...{ issuer: ISSUER, organisationId: pki.bank.organisationId, financialId: `${name}.${run}`, store },
     signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
     api: {
       ...{ host: '127.0.0.1', port: 0, requestsPerMinutePerTppMax: 1_000_000 },

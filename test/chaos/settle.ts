@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { createOperatorClient, type OperatorClient } from '@tidings/sandbox';
-import type { Duplicate } from './in-flight.ts';
+import { createOperatorClient, type OperatorClient, type ShownNotification } from '@tidings/sandbox';
+import { type Duplicate, describePosts, type Fault } from './in-flight.ts';
+import type { Arrival, RecordedAttempt } from './ledger.ts';
+import { isSentAfterRecorded } from './sent-after.ts';
 import type { World } from './world.ts';
 
 const SETTLE_MAX_MS = 90_000;
@@ -34,7 +36,8 @@ export async function settle(world: World, accepted: Accepted): Promise<readonly
 
 /**
  * Kills every instance once more, when nothing is in flight: when they are back, everything must still be acknowledged,
- * and nothing may be sent.
+ * nothing may be sent, and the store must have every SET that a TPP got, and every attempt of which a log said that it was
+ * recorded.
  */
 export async function checkAtRest(world: World, accepted: Accepted) {
   const { instances, ledger } = world;
@@ -43,28 +46,53 @@ export async function checkAtRest(world: World, accepted: Accepted) {
   await Promise.all(instances.map((instance) => instance.untilRunning()));
   await pause(REST_MS);
   const sent = ledger.arrivals.slice(before).map(({ jti }) => jti);
-  const asked = await askFor(world, [...accepted.values()]);
-  return { sent, notAcknowledged: asked.map(({ jti, state }) => `${jti}: ${state} after a kill`) };
+  const kept = new Map<string, ShownNotification>();
+  const asked = await askFor(world, [...accepted.values()], (notification) => kept.set(notification.jti, notification));
+  return {
+    ...{ sent, kept },
+    notAcknowledged: asked.map(({ jti, state }) => `${jti}: ${state} after a kill`),
+    lostSets: [...ledger.sets].filter(([jti, set]) => kept.get(jti)?.set !== set).map(([jti]) => jti),
+    lostAttempts: [...ledger.recorded]
+      .filter(([id, attempt]) => !hasAttempt(kept.get(attempt.jti), id, attempt))
+      .map(([id, { jti }]) => `${id} of ${jti}`),
+  };
+}
+
+function hasAttempt(kept: ShownNotification | undefined, id: string, { isAcknowledged }: RecordedAttempt): boolean {
+  const found = kept?.attempts.find(({ interactionId }) => interactionId === id);
+  return found !== undefined && (found.outcome === 'acknowledged') === isAcknowledged;
 }
 
 /**
- * Asks which duplicates were sent although their acknowledgement had been recorded: the operator API shows each recorded
- * attempt by its interaction id. Of those that a kill accounts for, and of those that nothing does: an instance that was
- * frozen, or cut off from the database, may have sent what another recorded meanwhile.
+ * Finds the duplicates that were claimed after the acknowledgement before them had been recorded; see
+ * {@link isSentAfterRecorded}. The store shows each recorded attempt by its interaction id, and the log line of an attempt
+ * says by when it was recorded. So does the end of its process where the store is a part of that process.
  *
- * @returns their jtis
+ * @param kept what the store has in the end, by jti
+ * @returns each with its POSTs and the faults around them
  */
-export async function sentAfterRecorded(world: World, duplicates: readonly Duplicate[]): Promise<string[]> {
-  const client = clientOf(world);
-  const found: string[] = [];
-  for (const { jti, acknowledgedIn, fault } of duplicates) {
-    if (fault !== undefined && fault !== 'kill') continue;
-    const { attempts } = await client.notification(jti);
-    const recorded = attempts.find(({ interactionId }) => interactionId === acknowledgedIn);
-    if (recorded?.outcome === 'acknowledged') found.push(jti);
-  }
-  client.close();
-  return found;
+export function sentAfterRecorded(
+  { instances, ledger, store }: World,
+  kept: ReadonlyMap<string, ShownNotification>,
+  { repeated, faults }: { readonly repeated: readonly Duplicate[]; readonly faults: readonly Fault[] },
+): string[] {
+  const lives = new Map(instances.flatMap((instance) => [...instance.lives]));
+  const attemptOf = ({ jti, interactionId }: Arrival) =>
+    kept.get(jti)?.attempts.find((attempt) => attempt.interactionId === interactionId);
+  const found = repeated.filter(({ before, again }) => {
+    const [acknowledged, later] = [attemptOf(before), attemptOf(again)];
+    if (acknowledged?.outcome !== 'acknowledged') return false;
+    const loggedAtMs = ledger.recorded.get(before.interactionId)?.loggedAtMs ?? Number.POSITIVE_INFINITY;
+    const endedAtMs =
+      (store.isInProcess ? lives.get(before.process)?.endedAtMs : undefined) ?? Number.POSITIVE_INFINITY;
+    return isSentAfterRecorded({
+      acknowledgedBeganAtMs: Date.parse(acknowledged.startedAt),
+      recordedByMs: Math.min(loggedAtMs, endedAtMs),
+      beganAtMs: later && Date.parse(later.startedAt),
+      spawnedAtMs: lives.get(again.process)?.spawnedAtMs ?? 0,
+    });
+  });
+  return found.map(({ before: { jti } }) => describePosts(jti, ledger.arrivals, faults));
 }
 
 function clientOf({ operatorUrl: url, operatorToken: token, caPem }: World): OperatorClient {
@@ -72,13 +100,17 @@ function clientOf({ operatorUrl: url, operatorToken: token, caPem }: World): Ope
 }
 
 /** @returns those that are not acknowledged, with what they are */
-async function askFor(world: World, jtis: readonly string[]): Promise<{ jti: string; state: string }[]> {
+async function askFor(
+  world: World,
+  jtis: readonly string[],
+  onAnswer: (notification: ShownNotification) => void = () => undefined,
+): Promise<{ jti: string; state: string }[]> {
   const client = clientOf(world);
   const left: { jti: string; state: string }[] = [];
   const queue = jtis.values();
   const ask = async () => {
     for (const jti of queue) {
-      const state = await stateOf(client, jti);
+      const state = await stateOf(client, jti, onAnswer);
       if (state !== 'acknowledged') left.push({ jti, state });
     }
   };
@@ -87,9 +119,15 @@ async function askFor(world: World, jtis: readonly string[]): Promise<{ jti: str
   return left;
 }
 
-async function stateOf(client: OperatorClient, jti: string): Promise<string> {
+async function stateOf(
+  client: OperatorClient,
+  jti: string,
+  onAnswer: (notification: ShownNotification) => void,
+): Promise<string> {
   try {
-    const { state, attempts } = await client.notification(jti);
+    const notification = await client.notification(jti);
+    onAnswer(notification);
+    const { state, attempts } = notification;
     return state === 'acknowledged' ? state : `${state} after ${attempts.length} attempts`;
   } catch (error) {
     return error instanceof Error ? error.message : 'no answer';

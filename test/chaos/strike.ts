@@ -16,6 +16,10 @@ export interface Struck {
 // Closing doors and store takes a moment beside the grace, on a busy machine.
 const STOP_MARGIN_MS = 3000;
 
+const POSTS_BEFORE_STRIKE = 20;
+const WORK_MAX_MS = 2000;
+const LOOK_MS = 10;
+
 /** Does what the schedule says, one after the other. @param onStruck told after each */
 export async function strikeAll(
   strikes: readonly Strike[],
@@ -55,13 +59,23 @@ async function terminate(instance: Instance, afterMs: number): Promise<Stop> {
 async function strikeOne(strike: Exclude<Strike, { kind: 'terminate' }>, world: World): Promise<Fault> {
   const { kind } = strike;
   const instance = 'instance' in strike ? instanceOf(strike, world) : undefined;
-  if (kind === 'freeze' || (kind === 'kill' && strike.during === 'work')) await instance?.untilRunning();
+  const isWhileRunning = kind === 'freeze' || kind === 'power-cut' || (kind === 'kill' && strike.during === 'work');
+  if (isWhileRunning && instance !== undefined) await untilAtWork(instance, world);
   await pause(strike.afterMs);
   const fromMs = performance.now();
   if (kind === 'kill') await instance?.kill();
   else if (kind === 'freeze') await freeze(instance, strike.forMs);
+  else if (kind === 'power-cut') await instance?.cutPower(world.store.cutPower);
   else await strikeDatabase(strike, world);
   return { kind, instance: instance?.name, fromMs, toMs: performance.now() };
+}
+
+/** On a busy machine a process that has just begun to run has done nothing yet: a strike would show nothing. */
+async function untilAtWork(instance: Instance, { ledger: { arrivals } }: World): Promise<void> {
+  await instance.untilRunning();
+  const enough = arrivals.length + POSTS_BEFORE_STRIKE;
+  const latestMs = performance.now() + WORK_MAX_MS;
+  while (arrivals.length < enough && performance.now() < latestMs) await pause(LOOK_MS);
 }
 
 async function freeze(instance: Instance | undefined, forMs: number): Promise<void> {
@@ -74,6 +88,7 @@ type DatabaseStrike = Exclude<Strike, { readonly instance: number }>;
 
 async function strikeDatabase(strike: DatabaseStrike, { store }: World): Promise<void> {
   if (strike.kind === 'kill-database') return store.restart(strike.forMs);
+  if (strike.kind === 'power-cut-database') return store.cutPower(() => Promise.resolve());
   if (strike.kind === 'terminate-backends') return store.terminateBackends();
   if (strike.kind === 'cut-database') return store.cut();
   store.stall(strike.forMs);

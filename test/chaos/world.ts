@@ -6,6 +6,7 @@ import { createSigner, importSigningKeys } from '@tidings/protocol';
 import { createOperatorClient, openPki, type SandboxPki, startAuthorisationServer } from '@tidings/sandbox';
 import { type BankClient, createBankClient } from '@tidings/tpp';
 import { type ChaosStore, openChaosStore } from './database.ts';
+import { type Delays, measureDelays } from './delays.ts';
 import { Door } from './door.ts';
 import { Instance } from './instance.ts';
 import { Ledger } from './ledger.ts';
@@ -20,6 +21,7 @@ export interface World {
   readonly instances: readonly Instance[];
   readonly store: ChaosStore;
   readonly ledger: Ledger;
+  readonly delays: Delays;
   readonly pushTpps: readonly PushTpp[];
   readonly pollTpp: PollTpp;
   readonly clientIds: readonly string[];
@@ -43,6 +45,8 @@ const END_MAX_MS = 10_000;
 export async function startWorld(options: {
   readonly store: StoreKind;
   readonly instances: number;
+  /** Whether the power of the store's machine can be cut. */
+  readonly hasDisk: boolean;
   readonly random: SeededRandom;
 }): Promise<World> {
   const { random } = options;
@@ -58,15 +62,21 @@ export async function startWorld(options: {
     const clientIds = Array.from({ length: PUSH_TPPS + 1 }, (_, at) => `tpp-${at}`);
     const authorisationServer = await startBankLogin(pki, clientIds);
     opened.push(authorisationServer.close);
-    const store = await openChaosStore(options.store, folder);
+    const store = await openChaosStore(options.store, folder, options.hasDisk);
     opened.push(store.close);
 
+    const ledger = new Ledger();
     const operatorToken = randomUUID();
     const instances = Array.from({ length: options.instances }, (_, at) => {
       const name = `instance-${at}`;
       const settings = { folder, name, pki, authorisationServer, operatorToken, store: store.settings };
-      return new Instance(name, writeServiceConfig(settings), store.isAway);
+      return new Instance(name, (run) => writeServiceConfig({ ...settings, run }), {
+        isStoreAway: store.isAway,
+        onLine: (line) => ledger.readLog(line),
+      });
     });
+    const delays = measureDelays(() => new Map(instances.map(({ current }) => current)));
+    opened.push(delays.stop);
     opened.push(() => Promise.all(instances.map((instance) => instance.end(END_MAX_MS))));
     endWithThisProcess(instances, folder);
     const running = () => random.pick(instances.flatMap(({ ports }) => ports ?? []));
@@ -74,7 +84,6 @@ export async function startWorld(options: {
     opened.push(apiDoor.close.bind(apiDoor), operatorDoor.close.bind(operatorDoor));
     await Promise.all(instances.map((instance) => instance.untilRunning()));
 
-    const ledger = new Ledger();
     const keys = await importSigningKeys({ keys: [pki.bank.signing.publicJwk] });
     const tpps = clientIds.map((clientId): TppOptions => ({ clientId, pki, keys, issuer: ISSUER, ledger, random }));
     const pushTpps = await Promise.all(tpps.slice(1).map((tpp) => startPushTpp({ ...tpp, hangMs: HANG_MS })));
@@ -91,7 +100,7 @@ export async function startWorld(options: {
     const pollTpp = startPollTpp({ ...polling, client });
     opened.push(pollTpp.stop);
     return {
-      ...{ instances, store, ledger, pushTpps, pollTpp, clientIds, apiDoor, operatorDoor },
+      ...{ instances, store, ledger, delays, pushTpps, pollTpp, clientIds, apiDoor, operatorDoor },
       ...{ operatorUrl, operatorToken, caPem, close },
     };
   } catch (error) {

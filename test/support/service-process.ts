@@ -39,14 +39,23 @@ export interface ServiceProcess extends ServiceUrls {
   terminate(): Promise<number | null>;
 }
 
-/** Spawns the service. @param nodeArguments for Node itself, such as --cpu-prof */
-export function spawnService(configFile: string, nodeArguments: readonly string[] = []): SpawnedService {
+/**
+ * Spawns the service.
+ *
+ * @param nodeArguments for Node itself, such as --cpu-prof
+ * @param onLine receives each line of its log
+ */
+export function spawnService(
+  configFile: string,
+  nodeArguments: readonly string[] = [],
+  onLine: (line: string) => void = () => undefined,
+): SpawnedService {
   const command = [...nodeArguments, BIN, 'serve', '--config', configFile];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const lastLines: string[] = [];
   const exited = untilExit(child, lastLines);
   const running = Promise.race([
-    firstWords(child, lastLines),
+    firstWords(child, lastLines, onLine),
     exited.then(({ code, lastWords }) => {
       throw new Error(`tidings serve ended with ${code}: ${lastWords}`);
     }),
@@ -110,11 +119,16 @@ async function untilExit(child: ChildProcess, lastLines: readonly string[]): Pro
 }
 
 /** Reads the log to its end, or the pipe fills and the service waits for its own log. */
-function firstWords({ stdout }: ChildProcess, lastLines: string[]): Promise<ServiceUrls> {
+function firstWords(
+  { stdout }: ChildProcess,
+  lastLines: string[],
+  onLine: (line: string) => void,
+): Promise<ServiceUrls> {
   const { promise, resolve } = Promise.withResolvers<ServiceUrls>();
   if (stdout === null) throw new Error('the process has no output');
   let isRunning = false;
   createInterface({ input: stdout }).on('line', (line) => {
+    onLine(line);
     lastLines.push(line);
     if (lastLines.length > LAST_LINES_MAX) lastLines.shift();
     if (isRunning || !line.includes('"Tidings runs"')) return;

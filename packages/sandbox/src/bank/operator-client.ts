@@ -16,6 +16,8 @@ export interface ShownNotification {
   readonly state: string;
   readonly set?: string;
   readonly attempts: readonly {
+    /** ISO 8601. */
+    readonly startedAt: string;
     readonly outcome: string;
     readonly status?: number;
     readonly errorClass?: string;

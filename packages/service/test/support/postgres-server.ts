@@ -6,6 +6,7 @@ import {
   chownSync,
   constants,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -23,6 +24,8 @@ import pg from 'pg';
 export interface PostgresOptions {
   /** False: a crash of the machine may lose data, which makes tests faster. Default: true, as in production. */
   readonly isDurable?: boolean;
+  /** An existing folder that gets the data folder; undefined: a temporary one. */
+  readonly dataParent?: string;
   /** Password of the user `tidings`; undefined: none is asked for. */
   readonly password?: string;
   /** PEM; connections may be encrypted then. */
@@ -63,7 +66,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   chmodSync(folder, 0o700);
   const bin = await binaries(folder, owner);
-  const dataFolder = join(folder, 'data');
+  const dataFolder = join(options.dataParent ?? folder, 'data');
+  mkdirSync(dataFolder, { mode: 0o700 });
+  if (owner !== undefined) chownSync(dataFolder, owner.uid, owner.gid);
   const initdb = ['-D', dataFolder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   execFileSync(join(bin, 'initdb'), initdb, { ...owner, stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
   const port = await freePort();
