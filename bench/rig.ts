@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly profileFolder: string | undefined;
   /** How long the signing limit is measured, each time. */
   readonly signingLimitSeconds?: number;
+  /** TPPs with a callback URL each. Default: 50. */
+  readonly tpps?: number;
   /** TPPs besides, which have no callback URL and to which the publisher publishes nothing. Default: none. */
   readonly pollers?: number;
   readonly say: Say;
@@ -52,40 +54,40 @@ export const TPPS = 50;
 const DRAIN_MAX_MS = 60_000;
 const SIGNING_LIMIT_SECONDS = 3;
 
-/** Starts all of it, with one event subscription and one callback URL for each of 50 TPPs. */
+/** Starts all of it, with one event subscription for each TPP. */
 export async function startRig(options: BenchOptions): Promise<Rig> {
-  const { store, logLevel, profileFolder, pollers = 0 } = options;
+  const { store, logLevel, profileFolder, tpps = TPPS, pollers = 0 } = options;
   const nodeArguments = (name: string) =>
     profileFolder === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
-  const bank = await startBank(TPPS + pollers, { store, logLevel, nodeArguments: nodeArguments('service') });
+  const bank = await startBank(tpps + pollers, { store, logLevel, nodeArguments: nodeArguments('service') });
   try {
-    return await completeRig(bank, nodeArguments);
+    return await completeRig(bank, tpps, nodeArguments);
   } catch (error) {
     await bank.stop();
     throw error;
   }
 }
 
-async function completeRig(bank: BenchBank, nodeArguments: (name: string) => string[]): Promise<Rig> {
+async function completeRig(bank: BenchBank, tpps: number, nodeArguments: (name: string) => string[]): Promise<Rig> {
   const { certificatePem, keyPem } = bank.pki.tpp.transport;
   const receiver = await startReceiver({
-    ...{ tpps: TPPS, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
+    ...{ tpps, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
   });
   const publisher = await startPublisher(
     {
       url: bank.operatorUrl,
       token: bank.operatorToken,
       caPem: bank.pki.root.certificatePem,
-      clientIds: bank.tpps.slice(0, TPPS).map(({ clientId }) => clientId),
+      clientIds: bank.tpps.slice(0, tpps).map(({ clientId }) => clientId),
     },
     nodeArguments('publisher'),
   );
   receiver.onProgress((answered) => publisher.delivered(answered));
   await subscribeAll(bank, receiver.callbackUrls);
   return {
-    ...{ bank, receiver, publisher, pollers: bank.tpps.slice(TPPS) },
+    ...{ bank, receiver, publisher, pollers: bank.tpps.slice(tpps) },
     cpuMs: () => ({
       atMs: machineNowMs(),
       service: cpuMsOf(bank.servicePid),

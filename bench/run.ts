@@ -9,11 +9,13 @@ import { benchPolling } from './polling.ts';
 import { printProfiles } from './profile.ts';
 import { asJson, asText, isSound, type Report } from './report.ts';
 import type { BenchOptions } from './rig.ts';
+import { soak, soakText } from './soak.ts';
 import { benchThroughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
+npm run soak -- [--store sqlite|postgres] [--seconds S] [--rate N] [--slope-max-kib K] [--json]
 
 The real service as a process of its own, with its defaults, publishing over the operator's HTTP API, and 50 TPPs, each
 with a callback URL of its own origin over TLS, in one receiver process. All share the machine; ratios are to the
@@ -30,18 +32,24 @@ polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000
 operator    every kind of search and the other lists of the operator API, 200 times each, with the query plans, on a
             store of 1,000,000 (SQLite) or 3,000,000 (PostgreSQL) notifications. Minutes long
 
+soak        30 min of good requests with abusive ones among them: malformed, without token or with a wrong certificate,
+            oversized, slow, silent, abandoned. Fails when memory of the service grows after its warm-up, a good request
+            is not served, abuse is answered with 2xx or 5xx, or a notification is lost
+
 --store       sqlite (the default) or postgres, which starts a server of its own
 --seconds     how long is measured
---rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first
+--rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first. For soak: 20
 --batch       events in a publish, for throughput: 100
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
 --notifications how many, for operator
+--slope-max-kib memory of the service may grow by so many KiB a second, for soak: 10
 --log-level   of the service: info, its default, writes a line for each attempt
 --profile     a folder for CPU profiles of service, receiver and publisher; slows them down somewhat
 --json        one JSON object and nothing else on standard output
 
-Exit codes: 0 measured, whether or not a figure is met; 1 something was lost, repeated or wrong; 2 wrong usage.
+Exit codes: 0 measured, whether or not a figure is met; 1 something was lost, repeated or wrong, or a soak failed; 2 wrong
+usage.
 `;
 
 const FLAGS = {
@@ -53,6 +61,7 @@ const FLAGS = {
   sizes: { type: 'string' },
   notifications: { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
+  'slope-max-kib': { type: 'string' },
   profile: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -72,7 +81,7 @@ type Flags = ReturnType<typeof readArguments>['values'];
 
 function positive(
   flags: Flags,
-  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications',
+  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications' | 'slope-max-kib',
 ): number | undefined {
   const text = flags[name];
   if (text === undefined) return undefined;
@@ -106,6 +115,10 @@ const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => P
   backlog: (common, flags) => benchBacklog({ ...common, sizes: sizesOf(flags) ?? BACKLOG_SIZES }),
 };
 
+const SOAK_SECONDS = 1800;
+const SOAK_PER_SECOND = 20;
+const SLOPE_MAX_KIB = 10;
+
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 async function main(): Promise<number> {
@@ -117,6 +130,7 @@ async function main(): Promise<number> {
   }
   if (name === 'polling') return runPolling(flags);
   if (name === 'operator') return runOperator(flags);
+  if (name === 'soak') return runSoak(flags);
   const bench = BENCHES[name];
   if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
   const seconds = positive(flags, 'seconds');
@@ -140,6 +154,17 @@ async function runOperator(flags: Flags): Promise<number> {
   const report = await benchOperator({ store, notifications, say });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : operatorText(report));
   return 0;
+}
+
+async function runSoak(flags: Flags): Promise<number> {
+  const report = await soak({
+    ...{ store: storeOf(flags), logLevel: flags['log-level'], profileFolder: flags.profile, say },
+    seconds: positive(flags, 'seconds') ?? SOAK_SECONDS,
+    perSecond: positive(flags, 'rate') ?? SOAK_PER_SECOND,
+    slopeMaxBytesPerSecond: (positive(flags, 'slope-max-kib') ?? SLOPE_MAX_KIB) * 1024,
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : soakText(report));
+  return report.findings.length === 0 ? 0 : 1;
 }
 
 // Ends the processes that it started, too.

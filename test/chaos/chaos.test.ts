@@ -28,7 +28,10 @@ async function run(t: TestContext, store: StoreKind, kills: number, instances: n
 function check(report: ChaosReport): void {
   const { kills, accepted, acknowledged, uncertain, duplicates, inFlight } = report;
   assert.ok(accepted > 2 * kills, `only ${accepted} events were accepted: the run shows nothing`);
-  assert.ok(acknowledged + uncertain > kills, `only ${acknowledged + uncertain} answers were sent: the run shows nothing`);
+  assert.ok(
+    acknowledged + uncertain > kills,
+    `only ${acknowledged + uncertain} answers were sent: the run shows nothing`,
+  );
   assert.deepEqual(sayFindings(report), []);
   assert.ok(duplicates <= inFlight, `${duplicates} duplicates, but only ${inFlight} were in flight at the faults`);
 }
