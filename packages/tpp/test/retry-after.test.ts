@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { randomFraction, waitFor } from '../src/clock.ts';
 import { forEachConcurrently } from '../src/poller/concurrency.ts';
 import { createReports } from '../src/poller/reports.ts';
@@ -45,13 +46,41 @@ test('reports are told in batches of at most 10 000, and an acknowledgement wins
   reports.refuse({ jti: 'x', err: 'e', description: 'd' });
   reports.refuse({ jti: '5', err: 'e', description: 'd' });
   reports.acknowledge('x');
-  assert.equal(reports.hasMoreThanOneBatch(), true);
-  const first = reports.next();
+  const first = reports.next(1_000_000);
   assert.deepEqual([first.ack.length, first.ack[0], first.setErrs], [10_000, '0', []]);
+  assert.equal(reports.hasMoreThan(first), true);
   reports.told(first);
-  assert.deepEqual([reports.hasMoreThanOneBatch(), reports.next().ack], [false, ['10000', 'x']]);
-  reports.told(reports.next());
+  const last = reports.next(1_000_000);
+  assert.deepEqual([reports.hasMoreThan(last), last.ack], [false, ['10000', 'x']]);
+  reports.told(last);
   assert.equal(reports.hasAny(), false);
+});
+
+test('reports are told in batches within a number of bytes, at least one each, whatever their characters', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 20 })), fc.nat(300), (texts, bytesMax) => {
+      const reports = createReports();
+      const told: string[] = [];
+      const jtis = [...new Set(texts)];
+      for (const [at, jti] of jtis.entries()) {
+        if (at % 2 === 0) reports.acknowledge(jti);
+        else reports.refuse({ jti, err: jti, description: jti });
+      }
+      while (reports.hasAny()) {
+        const batch = reports.next(bytesMax);
+        const { ack, setErrs } = batch;
+        const members = Object.fromEntries(setErrs.map(({ jti, err, description }) => [jti, { err, description }]));
+        // Without the brackets and braces around them, and with a comma behind the last of each.
+        const written = Buffer.byteLength(JSON.stringify(ack)) + Buffer.byteLength(JSON.stringify(members)) - 4;
+        const count = ack.length + setErrs.length;
+        assert.ok(count === 1 || written <= bytesMax, `${written} bytes`);
+        assert.equal(reports.hasMoreThan(batch), told.length + count < jtis.length);
+        told.push(...ack, ...setErrs.map(({ jti }) => jti));
+        reports.told(batch);
+      }
+      assert.deepEqual(told.toSorted(), jtis.toSorted());
+    }),
+  );
 });
 
 test('of a list each item is worked on once, in order, and the first failure is thrown', async () => {

@@ -1,3 +1,4 @@
+import { cutText, fitText, isLongerThan, textFault } from '@tidings/protocol';
 import { BankError } from '../bank/bank-error.ts';
 import type { PollAnswer } from '../bank/event-polling.ts';
 import type { EventNotification } from '../notification/event-notification.ts';
@@ -5,8 +6,8 @@ import { NotificationError } from '../notification/notification-error.ts';
 import { forEachConcurrently } from './concurrency.ts';
 import { verifyOffered } from './offered-sets.ts';
 import type { PollerLimits, PollerSettings, RefusedSet } from './poller-options.ts';
-import { createReports, type ReportBatch, type Reports } from './reports.ts';
-import { isLasting, isTooLarge, retryDelayMs } from './retry-delay.ts';
+import { bytesOfBatch, createReports, type ReportBatch, type Reports } from './reports.ts';
+import { isLasting, isTooLarge, isTooMuch, retryDelayMs } from './retry-delay.ts';
 
 /** What one run of the loop works with. */
 export interface PollLoop {
@@ -27,6 +28,8 @@ interface Progress {
   /** Polls in a row that failed or got nowhere. */
   failures: number;
   maxEvents: number;
+  /** What the reports of one poll may take in its body. */
+  reportBytesMax: number;
 }
 
 // An ASPSP that holds a poll for less than this does not hold it.
@@ -34,6 +37,8 @@ const HELD_MS_MIN = 1000;
 const CODE_CHARS_MAX = 40;
 const DESCRIPTION_CHARS_MAX = 256;
 const JTI_CHARS_MAX = 128;
+// The members of a poll beside its reports.
+const OTHER_MEMBERS_BYTES = 128;
 
 /**
  * Polls, verifies, hands over, and tells the bank with the next poll what came of it, until the signal ends it; then it
@@ -42,12 +47,14 @@ const JTI_CHARS_MAX = 128;
  * @returns rejects with the `BankError` that makes further polls pointless
  */
 export async function runPollLoop(loop: PollLoop): Promise<void> {
-  const progress: Progress = { reports: createReports(), failures: 0, maxEvents: loop.limits.maxEvents };
+  const { maxEvents, requestBytesMax } = loop.limits;
+  const reportBytesMax = requestBytesMax - OTHER_MEMBERS_BYTES;
+  const progress: Progress = { reports: createReports(), failures: 0, maxEvents, reportBytesMax };
   while (!loop.signal.aborted) {
     const delayMs = await pollOnce(loop, progress);
     if (delayMs > 0) await loop.limits.wait(delayMs, loop.signal);
   }
-  await tellWhatIsLeft(loop, progress.reports);
+  await tellWhatIsLeft(loop, progress);
 }
 
 /** @returns how long to wait before the next poll */
@@ -55,8 +62,8 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
   const { settings, limits, signal } = loop;
   const { returnImmediately, requestTimeoutMs, responseBytesMax } = limits;
   const { reports } = progress;
-  const batch = reports.next();
-  const maxEvents = reports.hasMoreThanOneBatch() ? 0 : progress.maxEvents;
+  const batch = reports.next(progress.reportBytesMax);
+  const maxEvents = reports.hasMoreThan(batch) ? 0 : progress.maxEvents;
   const askedAtMs = limits.now();
   let answer: PollAnswer;
   try {
@@ -64,7 +71,7 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
     answer = await settings.bank.events.poll(request, { requestTimeoutMs, responseBytesMax, signal });
   } catch (error) {
     if (signal.aborted) return 0;
-    return delayAfterFailure(error, loop, progress);
+    return delayAfterFailure(error, batch, loop, progress);
   }
   reports.told(batch);
   if (maxEvents === 0) return 0;
@@ -79,13 +86,33 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
   return retryDelayMs(progress.failures, limits);
 }
 
-function delayAfterFailure(error: unknown, { settings, limits }: PollLoop, progress: Progress): number {
+function delayAfterFailure(error: unknown, batch: ReportBatch, loop: PollLoop, progress: Progress): number {
+  const { settings, limits } = loop;
   if (!(error instanceof BankError) || isLasting(error)) throw error;
   progress.failures += 1;
   if (isTooLarge(error)) progress.maxEvents = Math.max(1, Math.floor(progress.maxEvents / 2));
+  const givenUp = isTooMuch(error) ? tellLess(batch, progress) : [];
   const delayMs = retryDelayMs(progress.failures, limits, error.retryAfterMs);
-  quietly(() => settings.onPollFailed?.({ error, failures: progress.failures, retryDelayMs: delayMs }));
+  const failure = { error, failures: progress.failures, retryDelayMs: delayMs, givenUp };
+  quietly(() => settings.onPollFailed?.(failure));
   return delayMs;
+}
+
+/**
+ * A poll was too long for the bank: the next ones tell half as much. What is too long alone is given up; the bank offers
+ * those SETs again.
+ *
+ * @returns the `jti`s that are given up
+ */
+function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
+  const jtis = [...batch.ack, ...batch.setErrs.map(({ jti }) => jti)];
+  if (jtis.length === 1) {
+    progress.reports.told(batch);
+    return jtis;
+  }
+  // Without reports there is nothing to lessen; what is in the way may pass.
+  if (jtis.length > 1) progress.reportBytesMax = Math.min(progress.reportBytesMax, Math.floor(bytesOfBatch(batch) / 2));
+  return [];
 }
 
 /** @returns whether any was finished that the bank had not been told of */
@@ -125,37 +152,45 @@ function refuse({ jti, error, interactionId, notification }: Failed, loop: PollL
       : new NotificationError('handler_failed', 'The handler failed.', { cause: error });
   const report =
     notification === undefined ? reportOf(code, message) : quietly(() => loop.reportFailure?.(notification, cause));
-  // A key that is no jti would make the bank refuse the whole poll.
-  const isReported = report !== undefined && jti !== '' && jti.length <= JTI_CHARS_MAX;
+  // A key that is no jti, and a text that is none, would make the bank refuse the whole poll.
+  const isReported = report !== undefined && isJti(jti);
   if (isReported) {
-    const { err, description } = report;
-    reports.refuse({
-      jti,
-      err: err.slice(0, CODE_CHARS_MAX),
-      description: description.slice(0, DESCRIPTION_CHARS_MAX),
-    });
+    const err = reportText(report.err, CODE_CHARS_MAX) || code;
+    reports.refuse({ jti, err, description: reportText(report.description, DESCRIPTION_CHARS_MAX) || message });
   }
-  const refused = { code, message, jti: jti.slice(0, JTI_CHARS_MAX), isReported, interactionId };
+  const refused = { code, message, jti: cutText(jti, JTI_CHARS_MAX), isReported, interactionId };
   quietly(() => loop.settings.onRefused?.({ ...refused, ...(cause !== undefined && { cause }) } satisfies RefusedSet));
+}
+
+function isJti(text: string): boolean {
+  return text !== '' && !isLongerThan(text, JTI_CHARS_MAX) && textFault(text) === undefined;
+}
+
+/** What the TPP gives as a text, as the bank accepts it. */
+function reportText(given: unknown, charsMax: number): string {
+  return fitText(cutText(String(given ?? ''), charsMax));
 }
 
 function reportOf(code: NotificationError['code'], message: string): { err: string; description: string } | undefined {
   return code === 'keys_unavailable' ? undefined : { err: code, description: message };
 }
 
-/** Without a second try: what the bank is not told it offers again, and it is then known as handled. */
-async function tellWhatIsLeft({ settings, limits }: PollLoop, reports: Reports): Promise<void> {
+/** Without a second try, but for a poll that was too long: what the bank is not told it offers again, and it is then known as handled. */
+async function tellWhatIsLeft({ settings, limits }: PollLoop, progress: Progress): Promise<void> {
   const { responseBytesMax } = limits;
+  const { reports } = progress;
   while (reports.hasAny()) {
-    const batch = reports.next();
+    const batch = reports.next(progress.reportBytesMax);
     try {
       await settings.bank.events.poll({ maxEvents: 0, returnImmediately: true, ...batch }, { responseBytesMax });
+      reports.told(batch);
     } catch (error) {
       if (!(error instanceof BankError)) throw error;
-      quietly(() => settings.onPollFailed?.({ error, failures: 1, retryDelayMs: undefined }));
-      return;
+      const isGoingOn = isTooMuch(error);
+      const givenUp = isGoingOn ? tellLess(batch, progress) : [];
+      quietly(() => settings.onPollFailed?.({ error, failures: 1, retryDelayMs: isGoingOn ? 0 : undefined, givenUp }));
+      if (!isGoingOn) return;
     }
-    reports.told(batch);
   }
 }
 

@@ -20,6 +20,11 @@ export interface PollerSettings extends SetVerification {
   readonly requestTimeoutMs?: number;
   /** Longest answer, all of which is held at once. Default 16 777 216 (16 MiB). */
   readonly responseBytesMax?: number;
+  /**
+   * Longest body of a poll, 1024 to 4 194 304: acknowledgements and reports are spread over as many polls as they need.
+   * Halved when the bank refuses one with 413. Default 65 536.
+   */
+  readonly requestBytesMax?: number;
   /** How many notifications are handled at once by `run`. Default 1: one after the other, oldest first. */
   readonly concurrency?: number;
   /** Between polls, when the bank has nothing and answers within a second. Default 60 000. */
@@ -78,6 +83,8 @@ export interface PollFailure {
   readonly failures: number;
   /** When it is tried again; undefined for the last poll of a run, which is not. */
   readonly retryDelayMs: number | undefined;
+  /** `jti`s that the bank cannot be told of: it refused each of them alone with 413. It offers them again. */
+  readonly givenUp: readonly string[];
 }
 
 /** The settings with their defaults. */
@@ -86,6 +93,7 @@ export interface PollerLimits extends RetryDelays {
   readonly returnImmediately: boolean;
   readonly requestTimeoutMs: number;
   readonly responseBytesMax: number;
+  readonly requestBytesMax: number;
   readonly concurrency: number;
   readonly pollIntervalMs: number;
   now(): number;
@@ -105,6 +113,7 @@ export function limitsOf(settings: PollerSettings): PollerLimits {
     returnImmediately,
     requestTimeoutMs: ms('requestTimeoutMs', 120_000, 1),
     responseBytesMax: whole(settings, 'responseBytesMax', 16_777_216, 1, 268_435_456),
+    requestBytesMax: whole(settings, 'requestBytesMax', 65_536, 1024, 4_194_304),
     concurrency: whole(settings, 'concurrency', 1, 1, 1000),
     pollIntervalMs: ms('pollIntervalMs', 60_000, 1),
     retryDelayMsMin,
@@ -116,7 +125,7 @@ export function limitsOf(settings: PollerSettings): PollerLimits {
 }
 
 type MsOption = 'requestTimeoutMs' | 'pollIntervalMs' | 'retryDelayMsMin' | 'retryDelayMsMax';
-type WholeOption = MsOption | 'maxEvents' | 'responseBytesMax' | 'concurrency';
+type WholeOption = MsOption | 'maxEvents' | 'responseBytesMax' | 'requestBytesMax' | 'concurrency';
 
 function whole(settings: PollerSettings, name: WholeOption, byDefault: number, min: number, max: number): number {
   const value = settings[name] ?? byDefault;

@@ -10,14 +10,19 @@ export interface ReportBatch {
 export interface Reports {
   acknowledge(jti: string): void;
   refuse(report: SetErrorReport): void;
-  /** What the next poll may tell, oldest first; it stays here until it was told. */
-  next(): ReportBatch;
-  /** Forgets what a poll told. */
+  /**
+   * What the next poll may tell, oldest first, acknowledgements before refusals; it stays here until it was told. At
+   * least one, where there is any.
+   *
+   * @param bytesMax what it may take in the body of a poll
+   */
+  next(bytesMax: number): ReportBatch;
+  /** Forgets what a poll told, or what is given up. */
   told(batch: ReportBatch): void;
   /** Whether there is anything to tell. */
   hasAny(): boolean;
-  /** Whether there is more to tell than one poll may. */
-  hasMoreThanOneBatch(): boolean;
+  /** Whether there is more to tell than a batch tells. */
+  hasMoreThan(batch: ReportBatch): boolean;
 }
 
 /** Makes an empty list of reports. A SET is either acknowledged or refused: the acknowledgement wins, as at the bank. */
@@ -32,24 +37,51 @@ export function createReports(): Reports {
     refuse: (report) => {
       if (!finished.has(report.jti)) refused.set(report.jti, report);
     },
-    next: () => ({
-      ack: firstOf(finished.values()),
-      setErrs: firstOf(refused.values()),
-    }),
+    next: (bytesMax) => {
+      const ack = firstWithin(finished.values(), { bytesMax, bytesOf: bytesOfAcknowledgement, isOneAtLeast: true });
+      const left = bytesMax - sum(ack.map(bytesOfAcknowledgement));
+      const isOneAtLeast = ack.length === 0;
+      return { ack, setErrs: firstWithin(refused.values(), { bytesMax: left, bytesOf: bytesOfReport, isOneAtLeast }) };
+    },
     told: ({ ack, setErrs }) => {
       for (const jti of ack) finished.delete(jti);
       for (const { jti } of setErrs) refused.delete(jti);
     },
     hasAny: () => finished.size + refused.size > 0,
-    hasMoreThanOneBatch: () => Math.max(finished.size, refused.size) > REPORTS_PER_POLL_MAX,
+    hasMoreThan: ({ ack, setErrs }) => finished.size > ack.length || refused.size > setErrs.length,
   };
 }
 
-function firstOf<T>(values: Iterable<T>): T[] {
+/** What a batch takes in the body of a poll. */
+export function bytesOfBatch({ ack, setErrs }: ReportBatch): number {
+  return sum(ack.map(bytesOfAcknowledgement)) + sum(setErrs.map(bytesOfReport));
+}
+
+interface Bounds<T> {
+  readonly bytesMax: number;
+  readonly bytesOf: (value: T) => number;
+  readonly isOneAtLeast: boolean;
+}
+
+function firstWithin<T>(values: Iterable<T>, { bytesMax, bytesOf, isOneAtLeast }: Bounds<T>): T[] {
   const first: T[] = [];
+  let bytes = 0;
   for (const value of values) {
+    bytes += bytesOf(value);
     if (first.length === REPORTS_PER_POLL_MAX) break;
+    if (bytes > bytesMax && !(isOneAtLeast && first.length === 0)) break;
     first.push(value);
   }
   return first;
+}
+
+const encoder = new TextEncoder();
+
+// With the comma behind it.
+const bytesOfAcknowledgement = (jti: string) => encoder.encode(JSON.stringify(jti)).length + 1;
+const bytesOfReport = ({ jti, err, description }: SetErrorReport) =>
+  bytesOfAcknowledgement(jti) + encoder.encode(JSON.stringify({ err, description })).length + 1;
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }

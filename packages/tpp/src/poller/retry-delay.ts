@@ -12,8 +12,9 @@ export interface RetryDelays {
 // A longer Retry-After is cut to an hour: a timer holds 24 days, and nobody wants to find out after them.
 const RETRY_AFTER_MS_MAX = 3_600_000;
 const DOUBLINGS_MAX = 30;
-// Of the 4xx those that pass by themselves: request timeout, too early, too many requests.
-const PASSING_STATUSES: readonly number[] = [408, 425, 429];
+const CONTENT_TOO_LARGE = 413;
+// Of the 4xx those that pass by themselves, or when less is sent: request timeout, too large, too early, too many requests.
+const PASSING_STATUSES: readonly number[] = [408, CONTENT_TOO_LARGE, 425, 429];
 
 /**
  * The exponential backoff: doubled with every failure in a row, up to the maximum, and of that a random part between
@@ -40,4 +41,9 @@ export function isLasting(error: BankError): boolean {
 /** Whether an answer was longer than the cap. */
 export function isTooLarge(error: BankError): boolean {
   return error.cause instanceof TlsFetchError && error.cause.code === 'too_large';
+}
+
+/** Whether a request was longer than the bank takes. */
+export function isTooMuch(error: BankError): boolean {
+  return error.kind === 'refused' && error.status === CONTENT_TOO_LARGE;
 }

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPoller, type PollFailure } from '@tidings/tpp';
+import type { Instead } from './support/fake-bank.ts';
+import { type HeldTime, publish, startPolling } from './support/pollers.ts';
+
+// What a poller has to report, and how much of it a bank takes at once.
+
+const BANK = '\u{1f3e6}';
+
+/** Refuses polls that are longer with 413 and no body, as gateways do. */
+const longerThan =
+  (bytesMax: number): Instead =>
+  ({ path, body }, response) => {
+    if (!path.endsWith('/events') || body.length <= bytesMax) return false;
+    response.writeHead(413).end();
+    return true;
+  };
+
+/** Lets every delay end at once, until the run has ended. */
+const releasing = (time: HeldTime) => {
+  const { wait } = time;
+  return {
+    wait: (delayMs: number, signal: AbortSignal) => {
+      const waited = wait(delayMs, signal);
+      time.release();
+      return waited;
+    },
+  };
+};
+
+const jtisOf = (count: number) => Array.from({ length: count }, (_, at) => `jti-${at}`);
+
+const FAILING = {
+  onNotification: () => {
+    throw new Error('no');
+  },
+  reportHandlerFailure: () => ({ err: 'own.code', description: 'd'.repeat(256) }),
+};
+
+test('a bank that refuses with 413 is told less at a time, until all is told, and the run goes on', async (t) => {
+  const { bank, time, options, failed } = await startPolling(t, FAILING);
+  bank.instead = longerThan(2000);
+  await publish(bank, ...jtisOf(40));
+  const poller = createPoller({ ...options, ...releasing(time) });
+  const running = poller.run();
+  await bank.events.until(({ errors, held }) => errors.length === 40 && held === 1);
+  await poller.stop();
+  await running;
+  assert.ok(failed.length >= 2 && failed.every((each) => each === 413), String(failed));
+});
+
+test('the last poll of a run is parted as well: nothing that is finished stays untold', async (t) => {
+  const { bank, options, handled } = await startPolling(t, { maxEvents: 60 });
+  await publish(bank, ...jtisOf(60));
+  const poller = createPoller({
+    ...options,
+    onNotification: ({ jti }) => {
+      handled.push(jti);
+      if (handled.length < 60) return;
+      bank.instead = longerThan(300);
+      void poller.stop();
+    },
+  });
+  await poller.run();
+  assert.deepEqual(bank.events.acknowledged.toSorted(), jtisOf(60).toSorted());
+});
+
+test('what one poll tells stays within requestBytesMax, whatever the texts', async (t) => {
+  const { bank, time, options } = await startPolling(t, {
+    ...FAILING,
+    reportHandlerFailure: () => ({ err: BANK.repeat(40), description: BANK.repeat(256) }),
+    requestBytesMax: 4096,
+  });
+  await publish(bank, ...jtisOf(20));
+  const poller = createPoller({ ...options, ...releasing(time) });
+  const running = poller.run();
+  await bank.events.until(({ errors, held }) => errors.length === 20 && held === 1);
+  await poller.stop();
+  await running;
+  const lengths = bank.seen.filter(({ path }) => path.endsWith('/events')).map(({ body }) => body.length);
+  assert.ok(Math.max(...lengths) <= 4096, String(lengths));
+  assert.ok(Math.max(...lengths) > 2000, 'polls are filled');
+});
+
+test('a report that is too long alone is given up and told to the TPP; the others go through', async (t) => {
+  const failures: PollFailure[] = [];
+  const { bank, time, options } = await startPolling(t, {
+    ...FAILING,
+    reportHandlerFailure: ({ jti }) => ({ err: 'e', description: 'd'.repeat(jti === 'jti-1' ? 256 : 1) }),
+    onPollFailed: (failure) => void failures.push(failure),
+  });
+  bank.instead = longerThan(300);
+  await publish(bank, ...jtisOf(3));
+  const poller = createPoller({ ...options, ...releasing(time) });
+  const running = poller.run();
+  await bank.events.until(({ errors, held }) => errors.length === 2 && held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(bank.events.errors.map(({ jti }) => jti).toSorted(), ['jti-0', 'jti-2']);
+  assert.deepEqual(
+    failures.flatMap(({ givenUp }) => givenUp),
+    ['jti-1'],
+  );
+});
+
+test('a 413 for a poll that tells nothing is tried again with the backoff, for as long as it takes', async (t) => {
+  const { bank, time, options, failed } = await startPolling(t, { retryDelayMsMin: 100 });
+  bank.instead = longerThan(0);
+  const poller = createPoller(options);
+  const running = poller.run();
+  for (let n = 1; n <= 3; n += 1) {
+    await time.begun(n);
+    if (n === 3) bank.instead = undefined;
+    time.release();
+  }
+  await bank.events.until(({ held }) => held === 1);
+  await poller.stop();
+  await running;
+  assert.deepEqual(
+    [time.delays, failed],
+    [
+      [75, 150, 300],
+      [413, 413, 413],
+    ],
+  );
+});
+
+for (const [what, given, told] of [
+  [
+    'is longer than may be',
+    { err: BANK.repeat(41), description: BANK.repeat(257) },
+    { err: BANK.repeat(40), description: BANK.repeat(256) },
+  ],
+  [
+    'holds half of a surrogate pair or U+0000',
+    { err: 'a\ud800', description: 'b\0' },
+    { err: 'a\ufffd', description: 'b\ufffd' },
+  ],
+  ['is empty', { err: '', description: '' }, { err: 'handler_failed', description: 'The handler failed.' }],
+] as const) {
+  test(`a report whose text ${what} is told all the same, and takes no other with it`, async (t) => {
+    const { bank, time, options } = await startPolling(t, { ...FAILING, reportHandlerFailure: () => given });
+    await publish(bank, 'a');
+    const poller = createPoller({ ...options, ...releasing(time) });
+    const running = poller.run();
+    await bank.events.until(({ errors, held }) => errors.length === 1 && held === 1);
+    await poller.stop();
+    await running;
+    assert.deepEqual(bank.events.errors, [{ jti: 'a', ...told }]);
+  });
+}
