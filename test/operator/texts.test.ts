@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { parseSetClaims } from '@tidings/protocol';
+import { JWS_CHARS_MAX, parseSetClaims } from '@tidings/protocol';
 import { startPostgres } from '../support/postgres-server.ts';
 import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
@@ -25,6 +25,7 @@ type Fields = Record<string, unknown>;
 const LINK = 'https://bank.example/open-banking/v4.0/pisp/domestic-payments/p-1';
 const UPDATE = { type: 'UK.OBIE.Resource-Update' };
 const REVOKED = 'UK.OBIE.Consent-Authorization-Revoked';
+const OWN_TYPES = ['one', 'two'].map((name) => ({ urn: `urn:bank:event:${name}`, subscribeCode: `BANK.${name}` }));
 let events = 0;
 
 function eventOf(changes: Fields = {}, resource: Fields = {}): Fields {
@@ -65,7 +66,7 @@ const { id: _, clientId, resource } = eventOf();
 
 for (const [name, store] of Object.entries(STORES)) {
   describe(`with a ${name} store`, async () => {
-    const bank = await startBank({ clients: ['tpp-a'], settings: { store } });
+    const bank = await startBank({ clients: ['tpp-a'], settings: { store, ownEventTypes: OWN_TYPES } });
     const tpp = await makeParty(bank, 'tpp-a');
     const operator = createHttpPeer(bank.service.operatorUrl);
     after(async () => {
@@ -89,6 +90,23 @@ for (const [name, store] of Object.entries(STORES)) {
         }
       });
     }
+
+    test('texts that are short enough but too many for any receiver are 400; of the longest SET ours reads all', async () => {
+      const types = [UPDATE, ...OWN_TYPES.map(({ urn: type }) => ({ type }))];
+      // The subject stands in each of the types.
+      const withLinks = (chars: number) => {
+        const links = Array.from({ length: 20 }, (_, at) => {
+          return { version: `v${at}`, link: `https://bank.example/${'x'.repeat(chars)}` };
+        });
+        return eventOf({ events: types }, { links });
+      };
+      const refused = await publish(withLinks(1800));
+      assert.deepEqual([refused.status, refused.body['field']], [400, 'resource.links']);
+      assert.equal((await publish(withLinks(1400))).status, 200);
+      const [set = ''] = Object.values((await tpp.poll()).sets);
+      assert.ok(set.length > 100_000 && set.length <= JWS_CHARS_MAX, `${set.length}`);
+      parseSetClaims(Buffer.from(set.split('.')[1] ?? '', 'base64url'));
+    });
 
     for (const [what, text] of [
       ['half of a surrogate pair', HALF],

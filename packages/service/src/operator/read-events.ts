@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type EventTypeCatalogue, type EventTypeRule, isVersion } from '@tidings/protocol';
+import {
+  buildSetClaims,
+  type EventTypeCatalogue,
+  type EventTypeRule,
+  isVersion,
+  JWS_CHARS_MAX,
+} from '@tidings/protocol';
 import type { BankEvent, TraceContext } from '../store/store.ts';
 import type { HandedEvent } from './cloud-events.ts';
 import { fieldProblem } from './read-body.ts';
@@ -40,7 +46,25 @@ function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: nu
     resource: { ...resource, version },
     events: readEventTypes(handed, catalogue),
   };
+  checkSetSize(event, where('resource.links'));
   return { ...event, fingerprint: fingerprintOf(event) };
+}
+
+// What the claims leave of the longest JWS to header, signature, and the claims that are not known here: issuer and jti.
+const OTHER_JWS_CHARS = 8192;
+const CLAIMS_BYTES_MAX = Math.floor(((JWS_CHARS_MAX - OTHER_JWS_CHARS) * 3) / 4);
+
+/** Every receiver bounds what it reads, and ours at {@link JWS_CHARS_MAX}: what is longer would be sent for ever. */
+function checkSetSize(event: Omit<BankEvent, 'fingerprint'>, path: string): void {
+  const { clientId, transactionId, occurredAtMs, resource, events } = event;
+  const of = { issuer: '', jti: '', clientId, transactionId, occurredAtMs, nowMs: occurredAtMs };
+  const claims = JSON.stringify(buildSetClaims({ ...of, resource, events }));
+  const bytes = Buffer.byteLength(claims);
+  if (bytes <= CLAIMS_BYTES_MAX) return;
+  throw fieldProblem(
+    path,
+    `and the event types make a SET whose claims have ${bytes} bytes, and receivers read ${CLAIMS_BYTES_MAX}; name fewer links, shorter ones, or fewer types`,
+  );
 }
 
 function readOccurredAt(text: string, path: string, nowMs: number): number {
