@@ -98,17 +98,30 @@ export function planOf(behaviour: Behaviour, circumstances: Circumstances): Plan
 
 function busy(plan: Plan, { chance, nowMs }: Circumstances): Plan {
   const seconds = chance.pick([0, 1, 7, 3600, 999_999_999]);
-  const [header, minMs, maxMs] = chance.pick([
+  const [header, minMs, maxMs] = chance.pick<readonly [string, number, number]>([
     [String(seconds), seconds * 1000, seconds * 1000],
-    [new Date(nowMs + 5000).toUTCString(), 3000, 5000],
+    ...formsOf(nowMs + 5000).map((form) => [form, 3000, 5000] as const),
     [new Date(nowMs - 86_400_000).toUTCString(), 0, 0],
     ['soon', 0, 0],
     ['-5', 0, 0],
     ['1.5', 0, 0],
-    ['99999999999999999999', 0, 0],
-  ] as const);
+    // Longer than any policy waits.
+    ['99999999999999999999', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  ]);
   const exchange = answered(chance.pick([429, 503]), { 'retry-after': header });
   return { ...plan, exchange, asked: { minMs, maxMs } };
+}
+
+/** An HTTP date in the form of today, and in the two obsolete ones that must be understood (RFC 9110, section 5.6.7). */
+function formsOf(atMs: number): string[] {
+  const date = new Date(atMs);
+  const [day = '', dayOfMonth = '', month = '', year = '', time = ''] = date.toUTCString().split(/,? /);
+  const weekday = date.toLocaleDateString('en-GB', { weekday: 'long', timeZone: 'UTC' });
+  return [
+    date.toUTCString(),
+    `${weekday}, ${dayOfMonth}-${month}-${year.slice(2)} ${time} GMT`,
+    `${day} ${month} ${String(Number(dayOfMonth)).padStart(2, ' ')} ${time} ${year}`,
+  ];
 }
 
 function answered(status: number, headers: Readonly<Record<string, string>>): Exchange {

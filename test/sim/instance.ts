@@ -47,6 +47,8 @@ export function startInstance(parts: {
   chance: Chance;
   oracle: Oracle;
   mutation: Mutation;
+  /** Whether the next signature cannot be made. */
+  failsToSign: () => boolean;
 }): Instance {
   const { life, store, settings, chance, oracle, mutation } = parts;
   const clock = mutation.clock?.(life.clock) ?? life.clock;
@@ -59,7 +61,7 @@ export function startInstance(parts: {
     ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, lookMs },
     recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
-    signer: signerWith(chance),
+    signer: signerWith(parts),
     signingQueue: new SigningQueue(),
     log: complainingLog(oracle),
   };
@@ -68,19 +70,30 @@ export function startInstance(parts: {
   return { life, engine, publish };
 }
 
-/** Makes other bytes each time, as PS256 does. */
-function signerWith(chance: Chance): JwsSigner {
+/** Makes other bytes each time, as PS256 does, unless the key is away. */
+function signerWith({ life, chance, oracle, failsToSign }: Parameters<typeof startInstance>[0]): JwsSigner {
   return {
     ...{ kid: 'bank-key', iss: '0015800000jfQ9aAAE', tan: 'openbanking.org.uk' },
-    sign: () => Promise.resolve(Buffer.from(chance.uuid())),
+    sign: async (signingInput) => {
+      if (!failsToSign()) return Buffer.from(chance.uuid());
+      const payload = Buffer.from(signingInput).toString().split('.')[1] ?? '';
+      const { jti }: { jti: string } = JSON.parse(Buffer.from(payload, 'base64url').toString());
+      oracle.unsigned(life, jti);
+      throw new SigningError('simulated');
+    },
   };
 }
 
-/** An error that the engine only logs is a breach too, unless it is the store's. */
+class SigningError extends Error {
+  override readonly name = 'SigningError';
+}
+
+/** An error that the engine only logs is a breach too, unless it is the store's or the key's. */
 function complainingLog(oracle: Oracle) {
   const write = (line: string) => {
     const { err }: { err?: { type: string; stack: string } } = JSON.parse(line);
-    if (err !== undefined && err.type !== 'StoreError') oracle.fail(`the engine logged ${err.stack}`);
+    if (err !== undefined && !['StoreError', 'SigningError'].includes(err.type))
+      oracle.fail(`the engine logged ${err.stack}`);
   };
   return pino({ level: 'error', base: null, timestamp: false }, { write });
 }

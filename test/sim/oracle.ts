@@ -309,6 +309,14 @@ export class Oracle {
     }
   }
 
+  /** The instance could not sign it, and leaves it to its lease. */
+  unsigned(life: Life, jti: string): void {
+    this.disturb();
+    const open = [...life.held].filter(({ note, post }) => note.jti === jti && post === undefined);
+    const grant = open.sort((left, right) => right.untilMs - left.untilMs)[0];
+    if (grant !== undefined) this.unheld(life, [grant.claimed]);
+  }
+
   released(claimed: readonly ClaimedNotification[], nowMs: number): void {
     for (const one of claimed) {
       const grant = this.#grants.get(keyOf(one));

@@ -32,6 +32,10 @@ export class World {
   readonly oracle: Oracle;
   readonly #timeline: Timeline;
   readonly #chance: Chance;
+  /** Apart from the other choices, which stay what they are where every signature is made. */
+  readonly #signing: Chance;
+  /** Of the signatures, the part that cannot be made until all is well. */
+  readonly #unsigned: number;
   readonly #trace: Trace;
   readonly #network: Network;
   readonly #store: Store;
@@ -55,6 +59,8 @@ export class World {
     const chance = new Chance(options.seed);
     this.seed = options.seed;
     this.#chance = chance;
+    this.#signing = new Chance(~options.seed);
+    this.#unsigned = this.#signing.happens(0.1) ? this.#signing.between(0.02, 0.3) : 0;
     this.settings = drawSettings(chance);
     this.script = drawScript(this.settings, chance);
     this.#timeline = new Timeline(chance);
@@ -135,7 +141,8 @@ export class World {
     const client = this.#network.clientOf(life, clock);
     const { settings, oracle } = this;
     const parts = { life, store, client, settings, oracle, chance: this.#chance, mutation: this.#mutation };
-    const instance = startInstance(parts);
+    const failsToSign = () => !this.#isHealed && this.#signing.happens(this.#unsigned);
+    const instance = startInstance({ ...parts, failsToSign });
     this.#trace(() => `${life.name} starts`);
     instance.engine.wake();
     return instance;
