@@ -11,6 +11,7 @@ import { isParsable } from './tidy/parse.ts';
 import { checkFileLength, checkFunctionLength } from './tidy/size.ts';
 import { checkSkips } from './tidy/skips.ts';
 import { listFiles, readText } from './tidy/sources.ts';
+import { checkTlsClients } from './tidy/tls-clients.ts';
 import { assertNone, type Checker, type Violation } from './tidy/violation.ts';
 import { checkWords } from './tidy/words.ts';
 
@@ -47,7 +48,7 @@ const direction = run(
   paths.filter((path) => (SCRIPTS.test(path) || path.endsWith('.tsx')) && !FIXTURE.test(path)),
 );
 
-test('the service imports leftwards only: base ← config ← store, trust, net ← notify, api ← operator ← cli', () => {
+test('the service imports leftwards only: base ← config ← store, net ← trust ← notify, api ← operator ← cli', () => {
   assertNone(direction.filter(({ rule }) => rule === 'direction'));
 });
 
@@ -90,6 +91,10 @@ const CALL_RULES: readonly (readonly [string, readonly string[]])[] = [
 for (const [sentence, rules] of CALL_RULES) {
   test(sentence, () => assertNone(excusable.filter(({ rule }) => rules.includes(rule))));
 }
+
+test('every TLS client of the sources pins the verification of its peer, whatever the environment says', () => {
+  assertNone(run(checkTlsClients, sources));
+});
 
 test("sources say the standard's words, and nothing is marked as unfinished", () => {
   assertNone(

@@ -37,7 +37,7 @@ export class Network {
   clientOf(life: Life, clock: Clock): CallbackClient {
     return {
       close: () => Promise.resolve(),
-      post: (url, headers, body, abort) => this.#post(life, clock, { url, headers, body, abort }),
+      post: ({ url, headers, body }, abort) => this.#post(life, clock, { url, headers, body, abort }),
     };
   }
 

@@ -41,7 +41,7 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   base: [],
   config: ['base'],
   store: ['base', 'config'],
-  trust: ['base', 'config'],
+  trust: ['base', 'config', 'net'],
   net: ['base', 'config'],
   watch: ['base', 'config', 'store'],
   notify: ['base', 'config', 'store', 'trust', 'net', 'watch'],

@@ -1,3 +1,4 @@
+export { type AddressAttempt, type AddressRace, raceAddresses } from './address-race.ts';
 export { decodeBase64url, encodeBase64url } from './base64url.ts';
 export { checkCallbackUrl } from './callback-url.ts';
 export {

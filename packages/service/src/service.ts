@@ -275,7 +275,7 @@ function assembleDelivery(
   const client = createCallbackClient({
     ...delivery,
     ca: material.deliveryCa,
-    connectionsPerOriginMax: delivery.concurrencyPerTppMax,
+    connectionsMax: delivery.concurrencyPerTppMax,
     ...{ guard, clock },
   });
   const engine = new Engine({

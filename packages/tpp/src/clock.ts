@@ -5,6 +5,11 @@ export function systemNowMs(): number {
   return Date.now();
 }
 
+/** Milliseconds of a clock that never goes back; only differences mean something. */
+export function monotonicMs(): number {
+  return performance.now();
+}
+
 /** A fresh random UUID (RFC 9562 version 4). */
 export function freshUuid(): string {
   return crypto.randomUUID();

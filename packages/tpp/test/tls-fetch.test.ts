@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer as createPlainServer, type RequestListener } from 'node:http';
+import { createServer as createPlainServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createTlsFetch, type TlsFetch, type TlsFetchOptions } from '@tidings/tpp';
@@ -78,6 +78,47 @@ test('a server of an unknown authority, or under another name, is not spoken to'
   assert.equal(requests, 0);
 });
 
+test('a server of an unknown authority is refused though NODE_TLS_REJECT_UNAUTHORIZED is 0', async (t) => {
+  const stranger = await makePki();
+  const identity = { cert: stranger.server.certificatePem, key: stranger.server.keyPem };
+  const { origin } = await listen(t, () => assert.fail('something was sent'), identity);
+  const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  t.after(() => {
+    if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+  });
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+  await assert.rejects((await client(t))(origin), { code: 'connection', message: /UNABLE_TO_VERIFY|SIGNATURE/ });
+});
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const FINAL = 'HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}';
+for (const [what, pieces] of [
+  ['100 Continue in the packet of the answer', [CONTINUE + FINAL]],
+  ['100 Continue in a packet of its own', [CONTINUE, FINAL]],
+  ['100 Continue byte by byte', [...CONTINUE, FINAL]],
+  ['several informational answers', [`${CONTINUE}HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n`, CONTINUE, FINAL]],
+  ['199, which nobody has defined', ['HTTP/1.1 199 Odd\r\n\r\n', FINAL]],
+] as const) {
+  test(`an answer after ${what} is the answer`, async (t) => {
+    const { origin } = await listen(t, async ({ socket }) => {
+      for (const piece of pieces) {
+        socket.write(piece);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    });
+    const answer = await (await client(t))(origin, { method: 'POST', body: 'set' });
+    assert.deepEqual([answer.status, await answer.text()], [202, '{}']);
+  });
+}
+
+test('an unasked 101 Switching Protocols is no answer', async (t) => {
+  const { origin } = await listen(t, (request) => {
+    request.socket.write('HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n');
+  });
+  await assert.rejects((await client(t))(origin), { code: 'malformed' });
+});
+
 test('TLS below 1.2 is not spoken', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   const { origin } = await listen(t, (_request, response) => response.end(), old);
@@ -129,6 +170,27 @@ test('an answer longer than the cap is cut off, one of exactly the cap is not', 
   assert.equal((await (await tlsFetch(`${origin}/1000`)).text()).length, 1_000);
   await assert.rejects(tlsFetch(`${origin}/1001`), { code: 'too_large' });
   await assert.rejects(tlsFetch(`${origin}/endless`), { code: 'too_large' });
+});
+
+test('at most 16 requests to one host are under way; what waits is under its deadline, and can be aborted', async (t) => {
+  const held: ServerResponse[] = [];
+  const { origin } = await listen(t, (_request, response) => void held.push(response));
+  const tlsFetch = await client(t);
+  const first = Array.from({ length: 16 }, () => tlsFetch(origin));
+  while (held.length < 16) await new Promise((resolve) => setImmediate(resolve));
+  await assert.rejects(tlsFetch(origin, { requestTimeoutMs: 20 }), { code: 'timeout' });
+  const abort = new AbortController();
+  const aborted = assert.rejects(tlsFetch(origin, { signal: abort.signal }), { code: 'aborted' });
+  abort.abort();
+  await aborted;
+  const last = tlsFetch(origin);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(held.length, 16);
+  for (const response of held.splice(0)) response.end();
+  await Promise.all(first);
+  while (held.length < 1) await new Promise((resolve) => setImmediate(resolve));
+  held[0]?.end();
+  assert.equal((await last).status, 200);
 });
 
 test('a redirect is an answer, and is not followed', async (t) => {

@@ -1,5 +1,3 @@
-import type { LookupFunction } from 'node:net';
-
 /** An address that was found to be allowed. */
 export interface CheckedAddress {
   readonly address: string;
@@ -22,21 +20,4 @@ export interface HostGuard {
    * @throws {Error} when one is forbidden, or the host cannot be looked up
    */
   addressesOf(host: string): Promise<readonly CheckedAddress[]>;
-}
-
-/**
- * What sockets look hosts up with: they connect to one of the addresses that were checked, whatever DNS says a moment
- * later. Sockets do not ask it for an address in place of a name; that is for `checkHost`.
- */
-export function checkedLookup(guard: Pick<HostGuard, 'addressesOf'>): LookupFunction {
-  return (hostname, { all }, callback) => {
-    guard.addressesOf(hostname).then(
-      (addresses) => {
-        const [first] = addresses;
-        if (all === true) callback(null, [...addresses]);
-        else callback(null, first?.address ?? '', first?.family);
-      },
-      (error) => callback(error, ''),
-    );
-  };
 }

@@ -2,9 +2,16 @@
 export class LruMap<Key, Value extends object> {
   readonly #entries = new Map<Key, Value>();
   readonly #sizeMax: number;
+  readonly #onDropped: (value: Value) => void;
 
-  constructor(sizeMax: number) {
+  /** @param onDropped is given each value that gave way */
+  constructor(sizeMax: number, onDropped: (value: Value) => void = () => undefined) {
     this.#sizeMax = sizeMax;
+    this.#onDropped = onDropped;
+  }
+
+  values(): Value[] {
+    return [...this.#entries.values()];
   }
 
   /** Counts as a use. */
@@ -16,8 +23,11 @@ export class LruMap<Key, Value extends object> {
 
   set(key: Key, value: Value): void {
     this.#putLast(key, value);
-    const oldest = this.#entries.keys().next();
-    if (this.#entries.size > this.#sizeMax && !oldest.done) this.#entries.delete(oldest.value);
+    const oldest = this.#entries.entries().next();
+    if (this.#entries.size <= this.#sizeMax || oldest.done) return;
+    const [oldestKey, dropped] = oldest.value;
+    this.#entries.delete(oldestKey);
+    this.#onDropped(dropped);
   }
 
   /** A Map keeps the order of insertion, so the first entry is the one that was used least recently. */

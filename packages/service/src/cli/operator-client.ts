@@ -2,6 +2,7 @@ import { parseStrictJson, retryAfterMs, type Shaped, StrictJsonError } from '@ti
 import { Agent, request } from 'undici';
 import { systemClock } from '../base/clock.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
+import { Connector } from '../net/connector.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { sayRefused, sayUnreachable } from './operator-failures.ts';
 
@@ -61,19 +62,23 @@ const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 /** A client of the operator API of a running service: TLS verified, time and size of answers bounded. */
 export class OperatorClient {
   readonly #target: OperatorTarget;
+  readonly #connector: Connector;
   readonly #agent: Agent;
 
   /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
   constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
     const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = target;
+    const { ca, cert, key } = target;
+    const guard = undefined;
+    this.#connector = new Connector({
+      tls: { ca, cert, key },
+      guard,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      clock: systemClock,
+    });
     this.#agent = new Agent({
-      connect: {
-        ...(target.ca !== undefined && { ca: target.ca }),
-        ...(target.cert !== undefined && { cert: target.cert, key: target.key }),
-        minVersion: 'TLSv1.2',
-        timeout: CONNECT_TIMEOUT_MS,
-      },
+      connect: this.#connector.connect,
       headersTimeout: isDownload ? DOWNLOAD_TIMEOUT_MS : answerTimeoutMs,
       bodyTimeout: answerTimeoutMs,
       maxResponseSize: isDownload ? -1 : ANSWER_BYTES_MAX,
@@ -164,6 +169,7 @@ export class OperatorClient {
   }
 
   close(): Promise<void> {
+    this.#connector.close();
     return this.#agent.destroy();
   }
 

@@ -1,9 +1,9 @@
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { Agent, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
-import { checkedLookup } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
 import type { UnreachableClass } from '../base/outcome.ts';
 import type { AddressGuard } from './address-guard.ts';
+import { Connector } from './connector.ts';
 import { classifyFailure } from './failure.ts';
 import { OnePost } from './one-post.ts';
 
@@ -12,6 +12,15 @@ export type Exchange =
   | { readonly kind: 'answered'; readonly status: number; readonly header: (name: string) => string | undefined }
   | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };
 
+/** What is POSTed. */
+export interface CallbackPost {
+  /** The TPP it is for: connections are those of one TPP, so that none waits for another's on the same host. */
+  readonly clientId: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 /** Sends to callback URLs. An argument of the engine, so that a simulation can hold the network. */
 export interface CallbackClient {
   /**
@@ -19,7 +28,7 @@ export interface CallbackClient {
    *
    * @param abort ends the exchange early, as at shutdown
    */
-  post(url: string, headers: Readonly<Record<string, string>>, body: string, abort: AbortSignal): Promise<Exchange>;
+  post(post: CallbackPost, abort: AbortSignal): Promise<Exchange>;
   close(): Promise<void>;
 }
 
@@ -34,7 +43,8 @@ export interface CallbackClientOptions {
   readonly timeoutMs: number;
   /** How much of an answer's body is read so that its connection can be used again; beyond, the connection is cut. */
   readonly responseBytesMax: number;
-  readonly connectionsPerOriginMax: number;
+  /** Connections of one TPP to one origin. */
+  readonly connectionsMax: number;
   /** Longest life of a connection that is used again: after it the host is looked up, and checked, anew. */
   readonly connectionMaxMs: number;
   readonly clock: Clock;
@@ -43,48 +53,52 @@ export interface CallbackClientOptions {
 const ABORTED: Exchange = { kind: 'unreachable', errorClass: 'reset', detail: 'ABORTED' };
 const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 30_000;
-// Callback URLs that are kept parsed and checked; each TPP has one.
-const URLS_KEPT_MAX = 10_000;
+// TPPs whose callback URLs are kept parsed and checked, and whose connections are used again.
+const TPPS_KEPT_MAX = 10_000;
 
 /**
  * Server-authenticated TLS 1.2 or later with pooled connections; no client certificate, since mutual TLS does not apply
  * to callback URLs (rules, section 4). Connections go only to addresses that the guard has checked. Redirects are never
- * followed, nothing is sent twice, bodies are dropped unread beyond a bound and never unpacked.
+ * followed, nothing is sent twice, bodies are dropped unread beyond a bound and never unpacked. Each TPP has connections of
+ * its own, also where several have callback URLs on one host: none waits for what another one's hold up.
  */
 export function createCallbackClient(options: CallbackClientOptions): CallbackClient {
   const { guard, timeoutMs, clock, responseBytesMax } = options;
-  // Destroying the agent waits for connections that are being made; this ends them.
-  const closing = new AbortController();
-  const agent = createAgent(options, closing.signal);
-  const places = new LruMap<string, Place>(URLS_KEPT_MAX);
+  const connector = new Connector({ ...options, tls: { ca: options.ca } });
+  const tpps = new LruMap<string, Tpp>(TPPS_KEPT_MAX, ({ agent }) => void agent.close());
   const underWay = new UnderWay();
   const late: Exchange = { kind: 'unreachable', errorClass: 'timeout', detail: `no answer within ${timeoutMs} ms` };
+  let isClosed = false;
 
-  function placeOf(url: string): Place {
-    const known = places.get(url);
-    if (known !== undefined) return known;
+  function tppOf(clientId: string, url: string): Tpp {
+    const known = tpps.get(clientId);
+    if (known?.url === url) return known;
     const { origin, pathname, hostname } = new URL(url);
     guard.checkHost(hostname);
-    const place = { origin, path: pathname };
-    places.set(url, place);
-    return place;
+    const agent = known?.agent ?? createAgent(options, connector.connect);
+    const tpp = { url, origin, path: pathname, agent };
+    tpps.set(clientId, tpp);
+    return tpp;
   }
 
   return {
-    close: () => {
-      closing.abort();
-      return agent.destroy();
+    close: async () => {
+      isClosed = true;
+      connector.close();
+      await Promise.all(tpps.values().map(({ agent }) => agent.destroy()));
     },
-    post: async (url, headers, body, abort) => {
+    post: async ({ clientId, url, headers, body }, abort) => {
+      if (isClosed) return ABORTED;
       const { promise, resolve } = Promise.withResolvers<Exchange>();
       const post = new OnePost(responseBytesMax, resolve);
       const leave = underWay.enter(abort, () => post.giveUp(ABORTED));
       const cancel = clock.after(timeoutMs, () => post.giveUp(late));
       try {
-        agent.dispatch({ ...placeOf(url), method: 'POST', headers, body }, post);
+        const { agent, origin, path } = tppOf(clientId, url);
+        agent.dispatch({ origin, path, method: 'POST', headers, body }, post);
         return await promise;
       } catch (error) {
-        // What can be told without a connection: the host is an address that is forbidden, or the client is closed.
+        // What can be told without a connection: the host is an address that is forbidden.
         return { kind: 'unreachable', ...classifyFailure(error) };
       } finally {
         cancel();
@@ -94,38 +108,31 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
   };
 }
 
-/** Where a callback URL leads, as it is given to undici. */
-interface Place {
+/** A TPP's callback URL, as undici is given it, and the TPP's connections. */
+interface Tpp {
+  readonly url: string;
   readonly origin: string;
   readonly path: string;
+  readonly agent: Agent;
 }
 
-function createAgent(options: CallbackClientOptions, closing: AbortSignal): Dispatcher {
-  const tls = {
-    ...(options.ca !== undefined && { ca: options.ca }),
-    minVersion: 'TLSv1.2',
-    timeout: options.timeoutMs,
-    signal: closing,
-  } as const;
-  const common = {
-    // One connection for all POSTs to a TPP would let one that stalls hold up the rest; see docs/performance.md.
+function createAgent(options: CallbackClientOptions, connect: Connector['connect']): Agent {
+  return new Agent({
+    connect,
+    // Undici would hold further connections back until the first has shown what it speaks, a TPP that stalls for ever.
     allowH2: false,
-    connections: options.connectionsPerOriginMax,
+    connections: options.connectionsMax,
     pipelining: 1,
     clientTtl: options.connectionMaxMs,
     // By itself undici takes a bare client where there is one connection, which knows no such limit.
-    factory: (origin: string | URL, pool: object) => new Pool(origin, pool),
+    factory: (origin: string | URL, pool: object) => new Pool(origin, { ...pool, connect }),
     maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     // The one deadline of each exchange is over everything; these would only cut in with another name for it.
     headersTimeout: 0,
     bodyTimeout: 0,
-  };
-  if (options.proxyUrl === undefined) {
-    return new Agent({ ...common, connect: { ...tls, lookup: checkedLookup(options.guard) } });
-  }
-  return new ProxyAgent({ ...common, uri: options.proxyUrl, requestTls: tls, proxyTls: tls, proxyTunnel: true });
+  });
 }
 
 /** Ends exchanges when a signal aborts, with one listener for each signal, however many exchanges heed it. */

@@ -28,6 +28,7 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   EPIPE: 'reset',
   UND_ERR_SOCKET: 'reset',
   UND_ERR_ABORTED: 'reset',
+  INTERIM_OVERFLOW: 'oversized',
   UND_ERR_HEADERS_OVERFLOW: 'oversized',
   HPE_HEADER_OVERFLOW: 'oversized',
   [PARSER_ERROR]: 'malformed',
@@ -37,6 +38,7 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
 const CLASS_OF_PREFIX: readonly (readonly [string, UnreachableClass])[] = [
   ['FORBIDDEN_ADDRESS', 'forbidden-address'],
   ['DNS_', 'dns'],
+  ['PROXY_', 'connect'],
   ['ERR_TLS_', 'tls'],
   ['ERR_SSL_', 'tls'],
   ['CERT_', 'tls'],

@@ -9,6 +9,7 @@ const INTERACTION_ID_CHARACTERS_MAX = 64;
 
 /** What one POST needs. */
 export interface Delivery {
+  readonly clientId: string;
   readonly callbackUrl: string;
   readonly set: string;
   /** Fresh for this exchange. */
@@ -19,7 +20,7 @@ export interface Delivery {
 
 /** POSTs a SET to the callback URL, exactly as registered (rules, section 4), and says what came of it. */
 export async function deliver(delivery: Delivery, client: CallbackClient, clock: Clock): Promise<Attempt> {
-  const { callbackUrl, set, interactionId, financialId, abort } = delivery;
+  const { clientId, callbackUrl, set, interactionId, financialId, abort } = delivery;
   const headers = {
     'content-type': SET_MEDIA_TYPE,
     [INTERACTION_ID_HEADER]: interactionId,
@@ -27,7 +28,7 @@ export async function deliver(delivery: Delivery, client: CallbackClient, clock:
   };
   const startedAtMs = clock.nowMs();
   const beganMs = clock.monotonicMs();
-  const exchange = await client.post(callbackUrl, headers, set, abort);
+  const exchange = await client.post({ clientId, url: callbackUrl, headers, body: set }, abort);
   const durationMs = clock.monotonicMs() - beganMs;
   return { startedAtMs, durationMs, interactionId, callbackUrl, outcome: outcomeOf(exchange, interactionId, clock) };
 }

@@ -279,8 +279,8 @@ export class Engine {
     const { client, clock, random, financialId } = this.#options;
     const abort = this.#abort.signal;
     if (abort.aborted || clock.monotonicMs() > beginByMs) return undefined;
-    const { callbackUrl } = claimed;
-    const delivery = { callbackUrl, set, interactionId: random.uuid(), financialId, abort };
+    const { clientId, callbackUrl } = claimed;
+    const delivery = { clientId, callbackUrl, set, interactionId: random.uuid(), financialId, abort };
     const attempt = await deliver(delivery, client, clock);
     return abort.aborted && attempt.outcome.kind === 'unreachable' ? undefined : attempt;
   }

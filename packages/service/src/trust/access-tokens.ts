@@ -3,6 +3,7 @@ import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { GrantMark } from '../config/grant-mark.ts';
 import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
+import type { ClientTls } from '../net/connector.ts';
 import {
   type AccessToken,
   refused,
@@ -10,7 +11,7 @@ import {
   type TokenRefused,
   type TokenUnavailable,
 } from './bound-token.ts';
-import { type ClientTls, createHttpsClient, type HttpsClient } from './https-client.ts';
+import { createHttpsClient, type HttpsClient } from './https-client.ts';
 import { createIntrospectionReader, INTROSPECTION_BYTES_MAX } from './introspection.ts';
 import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
 import { createJwtReader } from './jwt-tokens.ts';

@@ -1,13 +1,7 @@
 import { Agent } from 'undici';
 import type { Clock } from '../base/clock.ts';
-import { checkedLookup, type HostGuard } from '../base/host-guard.ts';
-
-/** What TLS shows and trusts, PEM. `ca` undefined: the roots of Node.js. */
-export interface ClientTls {
-  readonly ca?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
+import type { HostGuard } from '../base/host-guard.ts';
+import { type ClientTls, Connector } from '../net/connector.ts';
 
 export interface HttpsClientOptions {
   readonly tls: ClientTls;
@@ -60,7 +54,13 @@ const KEEP_ALIVE_MS = 4000;
  */
 export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
   const { tls, guard, timeoutMs, clock } = options;
+  const connector = new Connector({
+    ...{ tls, timeoutMs, clock },
+    guard: guard && { addressesOf: (host) => checkedBy(guard, host) },
+  });
   const agent = new Agent({
+    connect: connector.connect,
+    // Undici would hold further connections back until the first has shown what it speaks.
     allowH2: false,
     connections: CONNECTIONS_PER_ORIGIN_MAX,
     pipelining: 1,
@@ -71,18 +71,12 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
     // The one deadline below is over everything; these would only cut in with another name for it.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: {
-      ...(tls.ca !== undefined && { ca: tls.ca }),
-      ...(tls.cert !== undefined && { cert: tls.cert }),
-      ...(tls.key !== undefined && { key: tls.key }),
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      timeout: timeoutMs,
-      ...(guard && { lookup: checkedLookup({ addressesOf: (host) => checkedBy(guard, host) }) }),
-    },
   });
   return {
-    close: () => agent.destroy(),
+    close: () => {
+      connector.close();
+      return agent.destroy();
+    },
     exchange: async ({ url, headers, body }) => {
       if (!isHttpsUrl(url)) throw new HttpsError('the URL is not https');
       const { origin, hostname, pathname, search } = new URL(url);

@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import {
   type CallbackClient,
   type CallbackClientOptions,
+  type CallbackPost,
   createCallbackClient,
   type Exchange,
 } from '../../src/net/callback-client.ts';
@@ -25,7 +26,7 @@ function clientFor(t: TestContext, changes: Partial<CallbackClientOptions> = {})
     ca: authority.ca,
     timeoutMs: TIMEOUT_MS,
     responseBytesMax: 1000,
-    connectionsPerOriginMax: 8,
+    connectionsMax: 8,
     connectionMaxMs: 300_000,
     guard: loopbackGuard,
     clock,
@@ -36,7 +37,11 @@ function clientFor(t: TestContext, changes: Partial<CallbackClientOptions> = {})
 }
 
 function post(client: CallbackClient, { port }: Listening, abort: AbortSignal = NEVER): Promise<Exchange> {
-  return client.post(`https://127.0.0.1:${port}${PATH}`, { 'content-type': 'application/jwt' }, 'a.b.c', abort);
+  return client.post(postTo(`https://127.0.0.1:${port}${PATH}`), abort);
+}
+
+function postTo(url: string, clientId = 'tpp'): CallbackPost {
+  return { clientId, url, headers: { 'content-type': 'application/jwt' }, body: 'a.b.c' };
 }
 
 function assertStatus(exchange: Exchange, status: number): void {
@@ -135,7 +140,7 @@ for (const responseBytesMax of [0, 1000]) {
 test('a body within the bound is read, and its connection used again; one beyond costs the connection', async (t) => {
   const left = [999, 1000, 100_000, 0];
   const server = await listenHttps(t, (_, response) => response.writeHead(202).end(Buffer.alloc(left.shift() ?? 0)));
-  const { client } = clientFor(t, { connectionsPerOriginMax: 1 });
+  const { client } = clientFor(t, { connectionsMax: 1 });
   const connections: number[] = [];
   for (let posts = 0; posts < 4; posts += 1) {
     assertStatus(await post(client, server), 202);
@@ -147,7 +152,7 @@ test('a body within the bound is read, and its connection used again; one beyond
 test('with no body allowed, a body costs the connection, and none does not', async (t) => {
   const left = [0, 100_000, 0];
   const server = await listenHttps(t, (_, response) => response.writeHead(202).end(Buffer.alloc(left.shift() ?? 0)));
-  const { client } = clientFor(t, { responseBytesMax: 0, connectionsPerOriginMax: 1 });
+  const { client } = clientFor(t, { responseBytesMax: 0, connectionsMax: 1 });
   const connections: number[] = [];
   for (let posts = 0; posts < 3; posts += 1) {
     assertStatus(await post(client, server), 202);
@@ -207,7 +212,7 @@ test('an abort does not wait for a handshake that never ends', { timeout: 20_000
 test('waiting for a free connection is under the deadline, and what was given up is not sent', async (t) => {
   const requests: ServerResponse[] = [];
   const server = await listenHttps(t, (_, response) => requests.push(response));
-  const { client, clock } = clientFor(t, { ...LONG, connectionsPerOriginMax: 1 });
+  const { client, clock } = clientFor(t, { ...LONG, connectionsMax: 1 });
   const abort = new AbortController();
   const first = post(client, server);
   await until(() => requests.length === 1);
@@ -226,13 +231,13 @@ test('waiting for a free connection is under the deadline, and what was given up
 
 test('a refused connection is connect', async (t) => {
   const { client } = clientFor(t);
-  const exchange = await client.post(`https://127.0.0.1:${await unusedPort()}${PATH}`, {}, '', NEVER);
+  const exchange = await client.post(postTo(`https://127.0.0.1:${await unusedPort()}${PATH}`), NEVER);
   assertUnreachable(exchange, 'connect');
 });
 
 test('an unknown host is dns', async (t) => {
   const { client } = clientFor(t);
-  assertUnreachable(await client.post(`https://nonexistent.invalid${PATH}`, {}, '', NEVER), 'dns');
+  assertUnreachable(await client.post(postTo(`https://nonexistent.invalid${PATH}`), NEVER), 'dns');
 });
 
 test('TLS 1.1 is not spoken', async (t) => {
@@ -293,7 +298,7 @@ test('what was aborted before is not sent at all', async (t) => {
     requests += 1;
     response.writeHead(202).end();
   });
-  const { client } = clientFor(t, { connectionsPerOriginMax: 1 });
+  const { client } = clientFor(t, { connectionsMax: 1 });
   assert.equal((await post(client, server, AbortSignal.abort())).kind, 'unreachable');
   assertStatus(await post(client, server), 202);
   assert.equal(requests, 1);
@@ -301,11 +306,40 @@ test('what was aborted before is not sent at all', async (t) => {
 
 test('connections are used again, and no more are opened than allowed', async (t) => {
   const server = await listenHttps(t, (_, response) => response.writeHead(202).end('thanks'));
-  const { client } = clientFor(t, { connectionsPerOriginMax: 3 });
+  const { client } = clientFor(t, { connectionsMax: 3 });
   for (let posts = 0; posts < 5; posts += 1) assertStatus(await post(client, server), 202);
   const many = await Promise.all(Array.from({ length: 20 }, () => post(client, server)));
   for (const exchange of many) assertStatus(exchange, 202);
   assert.ok(server.connections() <= 3, `${server.connections()} connections`);
+});
+
+test('a TPP does not wait for another one on the same origin, however long that one takes', async (t) => {
+  const held: ServerResponse[] = [];
+  const server = await listenHttps(t, (request, response) => {
+    if (request.url?.startsWith('/slow') === true) held.push(response);
+    else response.writeHead(202).end();
+  });
+  const { client, clock } = clientFor(t, { connectionsMax: 2 });
+  const origin = `https://127.0.0.1:${server.port}`;
+  const slow = Array.from({ length: 5 }, () => client.post(postTo(`${origin}/slow${PATH}`, 'b'), NEVER));
+  await until(() => held.length === 2);
+  for (let posts = 0; posts < 3; posts += 1)
+    assertStatus(await client.post(postTo(`${origin}${PATH}`, 'a'), NEVER), 202);
+  assert.equal(held.length, 2, 'a TPP has its own bound all the same');
+  await clock.advance(TIMEOUT_MS);
+  for (const exchange of await Promise.all(slow)) assertUnreachable(exchange, 'timeout');
+});
+
+test('the connections of a TPP whose callback URL moved are not used for the new one', async (t) => {
+  const seen: string[] = [];
+  const listener = (name: string) => (_: IncomingMessage, response: ServerResponse) => {
+    seen.push(name);
+    response.writeHead(202).end();
+  };
+  const [old, moved] = [await listenHttps(t, listener('old')), await listenHttps(t, listener('moved'))];
+  const { client } = clientFor(t);
+  for (const server of [old, moved, moved]) assertStatus(await post(client, server), 202);
+  assert.deepEqual(seen, ['old', 'moved', 'moved']);
 });
 
 test('closing ends what is under way at once', async (t) => {

@@ -29,14 +29,15 @@ async function setUp(t: TestContext, options: { allowed: string[]; connectionMax
   const dns = await startDns(t, () => ({ ipv4: addresses }));
   const resolve = createResolveHost({ servers: [dns.address], timeoutMs: 1000 });
   const client = createCallbackClient({
-    ...{ ca: authority.ca, timeoutMs: 5000, responseBytesMax: 1000, connectionsPerOriginMax: 1 },
+    ...{ ca: authority.ca, timeoutMs: 5000, responseBytesMax: 1000, connectionsMax: 1 },
     guard: createAddressGuard({ allowed: options.allowed, resolve }),
     proxyUrl: options.proxyUrl,
     connectionMaxMs: options.connectionMaxMs ?? 300_000,
     clock: new FakeClock(),
   });
   t.after(() => client.close());
-  const post = (host: string) => client.post(`https://${host}:${server.port}${PATH}`, {}, 'set', NEVER);
+  const post = (host: string) =>
+    client.post({ clientId: 'tpp', url: `https://${host}:${server.port}${PATH}`, headers: {}, body: 'set' }, NEVER);
   return {
     ...{ server, dns, requests, post, client },
     setAddresses: (...some: readonly string[]) => {

@@ -14,12 +14,15 @@ const stranger = await makeAuthority();
 
 /** What POSTing to a server comes to. */
 async function postTo(t: TestContext, { port }: Listening, ca: string | null = authority.ca): Promise<Exchange> {
-  const bounds = { timeoutMs: 5000, responseBytesMax: 0, connectionsPerOriginMax: 1 };
+  const bounds = { timeoutMs: 5000, responseBytesMax: 0, connectionsMax: 1 };
   const client = createCallbackClient({
     ...{ ca: ca ?? undefined, ...bounds, guard: loopbackGuard, connectionMaxMs: 300_000, clock: new FakeClock() },
   });
   t.after(() => client.close());
-  return await client.post(`https://127.0.0.1:${port}${PATH}`, {}, 'set', new AbortController().signal);
+  return await client.post(
+    { clientId: 'tpp', url: `https://127.0.0.1:${port}${PATH}`, headers: {}, body: 'set' },
+    new AbortController().signal,
+  );
 }
 
 /** A server that counts what gets through to it. */

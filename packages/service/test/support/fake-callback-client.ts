@@ -1,5 +1,5 @@
 import type { UnreachableClass } from '../../src/base/outcome.ts';
-import type { CallbackClient, Exchange } from '../../src/net/callback-client.ts';
+import type { CallbackClient, CallbackPost, Exchange } from '../../src/net/callback-client.ts';
 
 /** One POST that was made. */
 export interface Post {
@@ -49,7 +49,7 @@ export class FakeCallbackClient implements CallbackClient {
     this.#hanging.get(url)?.[0]?.(answered(status, {}));
   }
 
-  post(url: string, headers: Readonly<Record<string, string>>, body: string, abort: AbortSignal): Promise<Exchange> {
+  post({ url, headers, body }: CallbackPost, abort: AbortSignal): Promise<Exchange> {
     this.posts.push({ url, headers, body, atMs: this.#nowMs() });
     const script = this.#scripts.get(url) ?? [];
     const answer = (script.length > 1 ? script.shift() : script[0]) ?? 202;

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { runAfter } from '../clock.ts';
+import { RacingAgent, type RacingOptions } from './racing-agent.ts';
 import { readCapped } from './read-capped.ts';
 
 /** What a TLS client shows and trusts. PEM texts, not paths. */
@@ -72,20 +73,20 @@ const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
  * Makes a small HTTPS client over `node:https`: a client certificate where one is given, TLS 1.2 at least, the server
- * always verified (whatever the environment says), one deadline over the whole exchange, a capped answer. Redirects are
- * answers, never followed, and nothing is sent twice.
+ * always verified (whatever the environment says), one deadline over the whole exchange, in which every address of the
+ * host has its chance, a capped answer. Redirects are answers, never followed, and nothing is sent twice.
  *
  * @throws {TypeError} when certificate, key or authorities are not PEM, or do not belong together
  */
 export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, responseBytesMax = RESPONSE_BYTES_MAX, keepAlive = true } = options;
-  const agent = new Agent({
+  const agent = new RacingAgent({
     keepAlive,
     maxSockets: CONNECTIONS_MAX,
     timeout: IDLE_MS_MAX,
     secureContext: secureContextOf(options.transport ?? {}),
-    rejectUnauthorized: true,
   });
+  const slots = new Slots(CONNECTIONS_MAX);
   let closed = false;
 
   async function tlsFetch(url: string, request: TlsRequest = {}): Promise<Response> {
@@ -96,6 +97,7 @@ export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
     if (request.signal?.aborted) throw new TlsFetchError('aborted', ABORTED);
     return await exchange(new URL(url), request, {
       agent,
+      slots,
       requestTimeoutMs: request.requestTimeoutMs ?? requestTimeoutMs,
       responseBytesMax: request.responseBytesMax ?? responseBytesMax,
     });
@@ -123,36 +125,97 @@ function secureContextOf({ certificatePem, keyPem, caPem }: TlsTransport): Secur
 }
 
 interface Limits {
-  readonly agent: Agent;
+  readonly agent: RacingAgent;
+  readonly slots: Slots;
   readonly requestTimeoutMs: number;
   readonly responseBytesMax: number;
 }
 
+/** One exchange under one deadline, whatever it waits for: a free connection, the connection, or the answer. */
 async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<Response> {
-  const { agent, requestTimeoutMs, responseBytesMax } = limits;
-  const outgoing = httpsRequest(url, { agent, method: request.method ?? 'GET', headers: { ...request.headers } });
-  let isLate = false;
-  const cancelDeadline = runAfter(requestTimeoutMs, () => {
-    isLate = true;
-    outgoing.destroy();
-  });
-  const abort = () => outgoing.destroy();
+  const { requestTimeoutMs } = limits;
+  const ending = new AbortController();
+  const end = (code: TlsFetchErrorCode, message: string) => ending.abort(new TlsFetchError(code, message));
+  const cancelDeadline = runAfter(requestTimeoutMs, () =>
+    end('timeout', `No whole answer within ${requestTimeoutMs} ms.`),
+  );
+  const abort = () => end('aborted', ABORTED);
   request.signal?.addEventListener('abort', abort);
+  const ended = new Promise<never>((_resolve, reject) => {
+    ending.signal.addEventListener('abort', () => reject(ending.signal.reason));
+  });
+  try {
+    return await Promise.race([ended, answerTo(url, request, limits, ending.signal)]);
+  } finally {
+    cancelDeadline();
+    request.signal?.removeEventListener('abort', abort);
+  }
+}
+
+async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: AbortSignal): Promise<Response> {
+  const { agent, slots, requestTimeoutMs, responseBytesMax } = limits;
+  const leave = await slots.enter(url.host, ended);
   try {
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
-      outgoing.on('response', resolve).on('error', reject).end(request.body);
+      const options: RacingOptions = {
+        ...{ method: request.method ?? 'GET', headers: { ...request.headers } },
+        ...{ connectTimeoutMs: requestTimeoutMs, ended },
+      };
+      const outgoing = httpsRequest(url, { ...options, agent }, resolve);
+      ended.addEventListener('abort', () => outgoing.destroy());
+      outgoing.on('error', reject).on('upgrade', (_incoming, socket) => {
+        socket.destroy();
+        reject(new TlsFetchError('malformed', 'The server changed the protocol, which nobody asked it to do.'));
+      });
+      // Whatever else ends it without an answer and without an error; after an answer it is too late to reject.
+      outgoing.on('close', () => reject(new TlsFetchError('connection', 'The connection closed without an answer.')));
+      outgoing.end(request.body);
     });
     const body = await readCapped(incoming, responseBytesMax);
     if (body === undefined) throw new TlsFetchError('too_large', `The answer has over ${responseBytesMax} bytes.`);
     return toResponse(incoming, body);
   } catch (cause) {
     if (cause instanceof TlsFetchError) throw cause;
-    if (request.signal?.aborted) throw new TlsFetchError('aborted', ABORTED, { cause });
-    if (isLate) throw new TlsFetchError('timeout', `No whole answer within ${requestTimeoutMs} ms.`, { cause });
     throw new TlsFetchError('connection', `The connection failed (${codeOf(cause)}).`, { cause });
   } finally {
-    cancelDeadline();
-    request.signal?.removeEventListener('abort', abort);
+    leave();
+  }
+}
+
+/** Bounds exchanges under way by host: an agent does not count the connections that it is still making. */
+class Slots {
+  readonly #max: number;
+  readonly #ofHost = new Map<string, { taken: number; readonly waiting: Set<() => void> }>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Waits for a slot. @returns gives it back. @throws the reason of `ended` when that aborts before */
+  async enter(host: string, ended: AbortSignal): Promise<() => void> {
+    const slots = this.#ofHost.get(host) ?? { taken: 0, waiting: new Set() };
+    this.#ofHost.set(host, slots);
+    const wakeNext = () => slots.waiting.values().next().value?.();
+    while (slots.taken >= this.#max) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          slots.waiting.delete(wake);
+          resolve();
+        };
+        slots.waiting.add(wake);
+        ended.addEventListener('abort', wake);
+      });
+      if (!ended.aborted) continue;
+      // It may have been woken for a slot that it no longer wants.
+      wakeNext();
+      throw ended.reason;
+    }
+    slots.taken += 1;
+    return () => {
+      slots.taken -= 1;
+      if (slots.taken === 0 && slots.waiting.size === 0) this.#ofHost.delete(host);
+      wakeNext();
+    };
   }
 }
 

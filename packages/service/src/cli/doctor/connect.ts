@@ -28,6 +28,7 @@ export function handshake({ host, port, name, ca, isCaEnough, timeoutMs, clock }
   return new Promise((resolve) => {
     const socket = connect({
       ...{ host, port, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
+      rejectUnauthorized: true,
       // A name is told to the server and compared; an address is only compared.
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(ca !== undefined && { ca }),

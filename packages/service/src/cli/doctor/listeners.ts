@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
+import type { Clock } from '../../base/clock.ts';
 import { listen } from '../../base/listen.ts';
 import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
+import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { certificatesIn } from '../../trust/files.ts';
 import { handshake } from './connect.ts';
@@ -73,7 +75,7 @@ function findingOf(holder: Holder, where: string, inUse: StartUpError): Finding 
 async function holderOf(section: Section, { config, clock }: Examination): Promise<Holder> {
   const { host: bound, port, tls } = config[section];
   const host = WILDCARDS[bound] ?? bound;
-  if (tls === undefined) return (await answersAsTidings(section, host, port)) ? 'tidings' : 'other';
+  if (tls === undefined) return (await answersAsTidings(section, { host, port, clock })) ? 'tidings' : 'other';
   if (!isReadable(tls.certificateFile)) return 'other-certificate';
   const ca = readFileSync(tls.certificateFile, 'utf8');
   // Only who has our key can do this handshake: what leads elsewhere, or is nothing like TLS, fails.
@@ -95,14 +97,22 @@ function nameIn(pem: string): string | undefined {
 }
 
 /** Without TLS: by what every answer of the TPP-facing listener carries, and by what anybody may ask the other. */
-async function answersAsTidings(section: Section, host: string, port: number): Promise<boolean> {
+async function answersAsTidings(
+  section: Section,
+  { host, port, clock }: { host: string; port: number; clock: Clock },
+): Promise<boolean> {
+  const connector = new Connector({ tls: {}, guard: undefined, timeoutMs: ANSWER_MS, clock });
+  const dispatcher = new Agent({ connect: connector.connect, headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
   const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   try {
     const path = section === 'operator' ? '/livez' : '/';
-    const answer = await request(`${origin}${path}`, { headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
+    const answer = await request(`${origin}${path}`, { dispatcher });
     const text = await answer.body.text();
     return section === 'operator' ? text === '{"status":"alive"}' : 'x-fapi-interaction-id' in answer.headers;
   } catch {
     return false;
+  } finally {
+    connector.close();
+    await dispatcher.destroy();
   }
 }

@@ -1,0 +1,96 @@
+import type { Socket } from 'node:net';
+
+const STATUS_LINE = 'HTTP/1.1 100';
+const [CR, LF, ZERO, ONE, TWO] = [0x0d, 0x0a, 0x30, 0x31, 0x32];
+const MINOR_VERSION_AT = STATUS_LINE.indexOf('1 ');
+const STATUS_AT = STATUS_LINE.indexOf('100');
+
+/** More informational responses than anybody needs, all to one request. */
+export class InterimOverflowError extends Error {
+  override readonly name = 'InterimOverflowError';
+  readonly code = 'INTERIM_OVERFLOW';
+}
+
+/**
+ * Lets a client of undici read any number of informational responses before the final one, as RFC 9110 section 15.2 demands.
+ * undici takes all of them but `100 Continue`, at which it breaks the connection off. On the way from the socket, `100` becomes
+ * `102`, which says as little and which undici passes over. Only heads of informational responses are looked at: at the first
+ * other status the bytes pass as they are, until the next request is written. Requests must not be pipelined.
+ *
+ * @param bytesMax of all informational responses to one request; beyond, the socket is destroyed with
+ *   {@link InterimOverflowError}
+ */
+export function acceptUnaskedContinue(socket: Socket, bytesMax: number): void {
+  const heads = new InterimHeads();
+  const { write, read } = socket;
+  socket.write = new Proxy(write, {
+    apply: (_, __, given) => {
+      heads.expect();
+      return Reflect.apply(write, socket, given);
+    },
+  });
+  socket.read = (size) => {
+    const chunk: unknown = read.call(socket, size);
+    if (chunk instanceof Uint8Array) heads.pass(chunk);
+    if (heads.bytes > bytesMax) socket.destroy(new InterimOverflowError('too many informational responses'));
+    return chunk;
+  };
+}
+
+/** Where in the heads of informational responses a stream of bytes is. */
+export class InterimHeads {
+  #isExpected = false;
+  /** Where in the status line; undefined: in the rest of an informational head. */
+  #at: number | undefined = 0;
+  #isContinue = false;
+  #isLineEmpty = false;
+  #bytes = 0;
+
+  /** Of the informational heads since the last request. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A request was written: what comes next is the head of a response. */
+  expect(): void {
+    this.#isExpected = true;
+    this.#at = 0;
+    this.#bytes = 0;
+  }
+
+  /** Reads the next bytes, and changes the last digit of each `100` among them. */
+  pass(bytes: Uint8Array): void {
+    for (let place = 0; this.#isExpected && place < bytes.length; place += 1) {
+      const byte = bytes[place] ?? 0;
+      if (this.#at === undefined) this.#passInHead(byte);
+      else if (this.#passInStatusLine(byte, this.#at)) bytes[place] = TWO;
+    }
+  }
+
+  #passInHead(byte: number): void {
+    this.#bytes += 1;
+    if (byte === LF && this.#isLineEmpty) this.#at = 0;
+    if (byte !== CR) this.#isLineEmpty = byte === LF;
+  }
+
+  /** @returns whether the byte is the last of a `100` */
+  #passInStatusLine(byte: number, at: number): boolean {
+    // Parsers pass over empty lines before a status line.
+    if (at === 0 && (byte === CR || byte === LF)) return false;
+    if (at === STATUS_AT + 2) {
+      this.#at = undefined;
+      this.#isLineEmpty = false;
+      this.#bytes += STATUS_LINE.length;
+      return byte === ZERO && this.#isContinue;
+    }
+    const isVersion = at === MINOR_VERSION_AT && (byte === ZERO || byte === ONE);
+    if (at === STATUS_AT + 1) this.#isContinue = byte === ZERO;
+    else if (!isVersion && byte !== STATUS_LINE.charCodeAt(at)) {
+      // A final response, or no HTTP at all: the parser's affair.
+      this.#isExpected = false;
+      return false;
+    }
+    this.#at = at + 1;
+    return false;
+  }
+}
