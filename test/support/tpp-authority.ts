@@ -18,6 +18,8 @@ export interface TransportAuthority {
   readonly certificatePem: string;
   /** A certificate for TLS as client and as server on loopback, with the subject `CN={name},O=Tests,C=GB`. */
   issue(name: string): Promise<TransportIdentity>;
+  /** Its revocation list, PEM, good for an hour unless it is said when it is past. */
+  revoke(revoked: readonly TransportIdentity[], nextUpdate?: Date): Promise<string>;
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -35,6 +37,21 @@ export async function makeTransportAuthority(name: string): Promise<TransportAut
   });
   return {
     certificatePem: root.toString('pem'),
+    revoke: async (revoked, nextUpdate = new Date(Date.now() + HOUR_MS)) => {
+      const list = await x509.X509CrlGenerator.create({
+        issuer: root.subject,
+        signingKey: keys.privateKey,
+        signingAlgorithm: ALGORITHM,
+        thisUpdate: new Date(Date.now() - 2 * HOUR_MS),
+        nextUpdate,
+        entries: revoked.map(({ certificatePem }) => ({
+          serialNumber: new X509Certificate(certificatePem).serialNumber,
+          revocationDate: new Date(),
+        })),
+      });
+      // The library writes the label that OpenSSL does not read.
+      return list.toString('pem').replaceAll(/(BEGIN|END) CRL/g, '$1 X509 CRL');
+    },
     issue: async (subject) => {
       const leafKeys = await makeKeys();
       const certificate = await x509.X509CertificateGenerator.create({

@@ -63,8 +63,9 @@ export interface Bank {
    * Starts another instance of the service, with the same settings, keys and files; it is stopped with the bank.
    *
    * @param signing what it reads of its keys; a test may change it. Default: those of all
+   * @param changed sections of its configuration that are other ones
    */
-  another(signing?: SigningFiles): Promise<RunningService>;
+  another(signing?: SigningFiles, changed?: Partial<Config>): Promise<RunningService>;
   stop(): Promise<void>;
 }
 
@@ -123,13 +124,16 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const clock = movableClock();
   const signing: SigningFiles = { kid: signingKey.kid };
   const reread: Bank['reread'] = {};
-  const start = (own = signing) =>
-    startService(config, {
-      log: createLog('debug', join(folder, 'service.log')),
-      clock,
-      resolveHost: resolveTestHost,
-      readConfig: () => ({ ...config, ...reread, signing: { ...config.signing, ...own } }),
-    });
+  const start = (own = signing, changed: Partial<Config> = {}) =>
+    startService(
+      { ...config, ...changed },
+      {
+        log: createLog('debug', join(folder, 'service.log')),
+        clock,
+        resolveHost: resolveTestHost,
+        readConfig: () => ({ ...config, ...changed, ...reread, signing: { ...config.signing, ...own } }),
+      },
+    );
   const service = await start();
   const others: RunningService[] = [];
   const operator = operatorOf(service.operatorUrl);
@@ -141,8 +145,8 @@ export async function startBank(options: BankOptions): Promise<Bank> {
     prefix: config.api.prefix,
     notification: async (jti) => (await operator.operate('GET', `/operator/v1/notifications/${jti}`)).body,
     log: () => readFileSync(join(folder, 'service.log'), 'utf8'),
-    another: async (own) => {
-      const other = await start(own);
+    another: async (own, changed) => {
+      const other = await start(own, changed);
       others.push(other);
       return other;
     },

@@ -47,7 +47,9 @@ export interface ApiOptions {
   /** Is told of polls; undefined: nobody is. */
   readonly observer?: Observer | undefined;
   /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  readonly tls:
+    | { readonly cert: string; readonly key: string; readonly ca: string; readonly crl?: string[] }
+    | undefined;
   readonly gateway: Config['api']['gateway'];
   readonly prefix: string;
   readonly jwksPath: string;

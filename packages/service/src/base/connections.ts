@@ -24,6 +24,8 @@ interface Connection {
   isSecured: boolean;
   requests: number;
   isUsed: boolean;
+  /** It ends with the answer under way. */
+  isRetired: boolean;
   /** Ends the wait for the first request. */
   cancelDeadline: () => void;
   readonly pools: readonly Pool[];
@@ -92,6 +94,26 @@ export class Connections {
     }
   }
 
+  /**
+   * Lets nothing that is there go on: what has no request under way is closed at once, the rest with its answer, and after
+   * the grace whatever its answer is.
+   *
+   * @returns cancels what waits for the grace
+   */
+  retire(graceMs: number): () => void {
+    for (const set of [this.#all.silent, this.#all.idle]) for (const connection of set) close(connection);
+    const busy = [...this.#all.busy];
+    for (const connection of busy) connection.isRetired = true;
+    return this.#limits.clock.after(graceMs, () => {
+      for (const connection of busy) close(connection);
+    });
+  }
+
+  /** Whether the connection ends with the answer under way. */
+  isRetired(socket: Socket): boolean {
+    return this.#bySocket.get(socket)?.isRetired === true;
+  }
+
   #open(socket: Socket, isTls: boolean): void {
     const network = this.#networkOf(socket);
     const own = network === undefined ? undefined : (this.#byNetwork.get(network) ?? new Pool());
@@ -105,7 +127,7 @@ export class Connections {
     if (network !== undefined && own !== undefined) this.#byNetwork.set(network, own);
     const pools = own === undefined ? [this.#all] : [this.#all, own];
     const connection: Connection = {
-      ...{ socket, channel: socket, isSecured: !isTls, requests: 0, isUsed: false, pools },
+      ...{ socket, channel: socket, isSecured: !isTls, requests: 0, isUsed: false, isRetired: false, pools },
       cancelDeadline: this.#limits.clock.after(this.#limits.firstRequestTimeoutMs, () => this.#end(connection)),
     };
     const peer = peerOf(socket);

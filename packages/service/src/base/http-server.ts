@@ -119,12 +119,46 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   connections.follow(server.server, tls !== undefined);
   server.server.on('request', unreadable.follow);
   endConnectionsWhenClosing(server, connections, clock);
+  retireWhenTrustChanges(server, connections, tls);
   return server;
 }
 
-/** Connections that are made from now on get another certificate and other roots; those that are there go on. */
-export function renewTls({ server }: FastifyInstance, tls: ServerOptions | undefined): void {
-  if (tls !== undefined && server instanceof TlsServer) server.setSecureContext({ ...tls, ...SERVER_TLS });
+/** What of TLS decides whom a listener lets in, and how the connections that it let in are ended; by listener. */
+const trusts = new WeakMap<FastifyInstance, { trusted: string; readonly retire: () => void }>();
+
+const trustedBy = (tls: ServerOptions | undefined) => JSON.stringify([tls?.ca, tls?.crl]);
+
+// Longer than a long poll is held by default.
+const RETIRED_GRACE_MS = 60_000;
+
+function retireWhenTrustChanges(server: FastifyInstance, connections: Connections, tls: ServerOptions | undefined) {
+  let cancel: () => void = () => undefined;
+  server.server.once('close', () => cancel());
+  trusts.set(server, {
+    trusted: trustedBy(tls),
+    retire: () => {
+      cancel();
+      cancel = connections.retire(RETIRED_GRACE_MS);
+    },
+  });
+  server.addHook('onSend', async ({ raw }, reply) => {
+    if (connections.isRetired(raw.socket)) reply.header('connection', 'close');
+  });
+}
+
+/**
+ * Connections that are made from now on get another certificate, other roots and revocation lists. Those that are there go
+ * on, unless roots or lists changed: whom they would not let in any more must not stay by never hanging up. Sessions are
+ * not resumed across it, since the keys of session tickets are new.
+ */
+export function renewTls(app: FastifyInstance, tls: ServerOptions | undefined): void {
+  const { server } = app;
+  if (tls === undefined || !(server instanceof TlsServer)) return;
+  server.setSecureContext({ ...tls, ...SERVER_TLS });
+  const trust = trusts.get(app);
+  if (trust === undefined || trust.trusted === trustedBy(tls)) return;
+  trust.trusted = trustedBy(tls);
+  trust.retire();
 }
 
 /** So that a path can answer 405 to any method. The framework demands a body of QUERY unless it is told otherwise. */

@@ -15,8 +15,8 @@ Examples:
   tidings serve --config /etc/tidings/tidings.json
   tidings serve --config tidings.json | npx pino-pretty
 
-The log goes to standard output, one JSON object a line. SIGHUP reads the signing key, the certificates of the
-listeners and the operator tokens again, so that they are renewed or revoked without a restart. Settings: docs/configuration.md.
+The log goes to standard output, one JSON object a line. SIGHUP reads the signing key, the certificates and
+revocation lists of the listeners and the operator tokens again, so that they are renewed or revoked without a restart. Settings: docs/configuration.md.
 
 Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, and the message names the setting.`,
     )

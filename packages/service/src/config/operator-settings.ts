@@ -18,6 +18,11 @@ export function refuseOpenOperator({ operator }: Config, source: string): void {
   if (oidc !== undefined && Object.keys(oidc.roles).length === 0) {
     throw new StartUpError(`${source}: "operator.oidc.roles" gives nobody a role; map at least one.`);
   }
+  if (tls?.clientCrlFile !== undefined && tls.clientCaFile === undefined) {
+    throw new StartUpError(
+      `${source}: "operator.tls.clientCrlFile" goes with "operator.tls.clientCaFile"; without it no client certificate is asked for.`,
+    );
+  }
   if (tls === undefined && !LOOPBACK.test(host) && !isBehindProxy) {
     throw new StartUpError(
       `${source}: "operator.host" (${host}) is not loopback, so operator tokens would cross the network in clear; ` +

@@ -65,6 +65,13 @@ const OIDC = section({
   ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),
 });
 
+/** Of a listener that demands client certificates. */
+export const CLIENT_CRL_FILE = Type.Optional(
+  file(
+    'Revocation lists, PEM, one of each authority in the chains of client certificates: a revoked certificate is refused in the handshake, and every one once a list is past its next update',
+  ),
+);
+
 /** The section `operator` of the configuration: the operator listener, and who may do what there. */
 export const OPERATOR_SECTION = section({
   host: Type.String({ default: '127.0.0.1', description: 'Address of the operator listener' }),
@@ -76,6 +83,7 @@ export const OPERATOR_SECTION = section({
       clientCaFile: Type.Optional(
         file('Given: callers must have a client certificate that leads to these roots, PEM, beside their token'),
       ),
+      clientCrlFile: CLIENT_CRL_FILE,
     }),
   ),
   isBehindProxy: Type.Boolean({

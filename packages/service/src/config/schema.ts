@@ -1,7 +1,7 @@
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { DELIVERY_SECTIONS } from './schema-delivery.ts';
-import { OPERATOR_SECTION } from './schema-operator.ts';
+import { CLIENT_CRL_FILE, OPERATOR_SECTION } from './schema-operator.ts';
 import { STORE_SECTION } from './schema-store.ts';
 import { WATCH_SECTIONS } from './schema-watch.ts';
 import { connectionSettings, file, keyAges, port, section, sectionOfDefaults, text, whole } from './settings.ts';
@@ -114,7 +114,11 @@ export const ConfigSchema = section({
       description: 'Path of our own JWKS, after the prefix',
     }),
     tls: Type.Optional(
-      section({ ...serverTls, clientCaFile: file('Roots that TPP transport certificates must lead to, PEM') }),
+      section({
+        ...serverTls,
+        clientCaFile: file('Roots that TPP transport certificates must lead to, PEM'),
+        clientCrlFile: CLIENT_CRL_FILE,
+      }),
     ),
     gateway: Type.Optional(
       section({

@@ -26,7 +26,9 @@ export interface OperatorOptions {
   readonly random?: Random;
   readonly log: Log;
   /** `ca`: callers must have a certificate that leads to it, beside their token. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
+  readonly tls:
+    | { readonly cert: string; readonly key: string; readonly ca?: string; readonly crl?: string[] }
+    | undefined;
   readonly tokens: OperatorTokens;
   /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
   readonly identityProvider?: OidcVerifier | undefined;

@@ -84,3 +84,28 @@ export async function readJwks(setting: string, file: string): Promise<unknown> 
   }
   throw new StartUpError(`The file ${file}, named by "${setting}", holds no signing key (RSA, PS256, "use": "sig").`);
 }
+
+const CRL_BEGINS = '-----BEGIN X509 CRL-----';
+const CRLS = /-----BEGIN X509 CRL-----.*?(?=-----BEGIN |$)/gs;
+
+/**
+ * Reads certificate revocation lists (RFC 5280 section 5), one PEM text each, since TLS reads only the first of a text.
+ * Does not look at their signature or times: each handshake does.
+ *
+ * @throws {StartUpError}
+ */
+export function readRevocationLists(setting: string, file: string): string[] {
+  const pem = readConfiguredFile(setting, file);
+  if (!pem.includes(CRL_BEGINS)) {
+    throw new StartUpError(
+      `The file ${file}, named by "${setting}", holds no revocation list in PEM ("${CRL_BEGINS}").`,
+    );
+  }
+  const lists = [...pem.matchAll(CRLS)].map(([list]) => list);
+  try {
+    createSecureContext({ crl: lists });
+  } catch {
+    throw new StartUpError(`The file ${file}, named by "${setting}", is not readable as revocation lists in PEM.`);
+  }
+  return lists;
+}

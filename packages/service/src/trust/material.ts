@@ -1,14 +1,14 @@
 import type { Config } from '../config/schema.ts';
-import { readCertificates, readJwks, readTlsIdentity, type TlsIdentity } from './files.ts';
+import { readCertificates, readJwks, readRevocationLists, readTlsIdentity, type TlsIdentity } from './files.ts';
 import { loadSigningKeys, type OwnSigningKeys } from './signing-key.ts';
 
 /** Every key and certificate that the configuration names, read and checked. */
 export interface Material {
   readonly signingKeys: OwnSigningKeys;
   /** Undefined where TLS ends at a gateway in front. */
-  readonly apiTls: (TlsIdentity & { readonly ca: string }) | undefined;
+  readonly apiTls: (TlsIdentity & { readonly ca: string; readonly crl?: string[] }) | undefined;
   /** `ca`: callers must have a certificate that leads to it. */
-  readonly operatorTls: (TlsIdentity & { readonly ca?: string }) | undefined;
+  readonly operatorTls: (TlsIdentity & { readonly ca?: string; readonly crl?: string[] }) | undefined;
   /** Roots of the bank's identity provider. */
   readonly operatorOidcCa: string | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
@@ -32,6 +32,7 @@ export async function readMaterial(config: Config): Promise<Material> {
     apiTls: api.tls && {
       ...readTlsIdentity('api.tls', api.tls),
       ca: readCertificates('api.tls.clientCaFile', api.tls.clientCaFile),
+      ...readCrl('api.tls.clientCrlFile', api.tls.clientCrlFile),
     },
     operatorTls: operator.tls && readOperatorTls(operator.tls),
     operatorOidcCa: readRoots('operator.oidc.caFile', operator.oidc?.caFile),
@@ -54,7 +55,12 @@ function readRoots(setting: string, file: string | undefined): string | undefine
 
 function readOperatorTls(tls: NonNullable<Config['operator']['tls']>): Material['operatorTls'] {
   const ca = readRoots('operator.tls.clientCaFile', tls.clientCaFile);
-  return { ...readTlsIdentity('operator.tls', tls), ...(ca !== undefined && { ca }) };
+  const crl = readCrl('operator.tls.clientCrlFile', tls.clientCrlFile);
+  return { ...readTlsIdentity('operator.tls', tls), ...(ca !== undefined && { ca }), ...crl };
+}
+
+function readCrl(setting: string, file: string | undefined): { readonly crl?: string[] } {
+  return file === undefined ? {} : { crl: readRevocationLists(setting, file) };
 }
 
 function clientIdentity({ certificateFile, keyFile }: Config['accessTokens']): Partial<TlsIdentity> {

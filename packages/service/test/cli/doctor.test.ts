@@ -145,7 +145,7 @@ const FAULTS: readonly Planted[] = [
   [
     'a signing key that is too short',
     (it) => it.write('signing.key', rsaKey('kid-1', 1024).pem),
-    error('signing key', /fewer than 2048 bits/, /openssl genpkey/),
+    error('signing key', /under 2048 bits/, /openssl genpkey/),
   ],
   [
     'a next signing key that is the one that signs',

@@ -341,6 +341,11 @@ for (const [what, settings, message] of [
     'the operator API would be open to everybody; give "operator.tokens" or "operator.oidc".',
   ],
   [
+    'revocation lists for a listener that asks for no client certificate',
+    withSetting('operator.tls', { certificateFile: 'a.pem', keyFile: 'a.key', clientCrlFile: 'a.crl' }),
+    '"operator.tls.clientCrlFile" goes with "operator.tls.clientCaFile"; without it no client certificate is asked for.',
+  ],
+  [
     'an identity provider whose tokens give nobody a role',
     withSetting('operator.oidc', { ...OIDC, roles: {} }),
     '"operator.oidc.roles" gives nobody a role; map at least one.',

@@ -107,7 +107,7 @@ test('the signing key gives a signer with our identity, and its public half for 
 });
 
 const NO_SIGNING_KEYS: readonly (readonly [string, () => string, string])[] = [
-  ['of fewer than 2048 bits', () => pemOf(1024), 'fewer than 2048 bits'],
+  ['of under 2048 bits', () => pemOf(1024), 'under 2048 bits'],
   ['that is an EC key', () => one.key, 'not an RSA private key'],
   ['that is a certificate', () => one.cert, 'not an RSA private key'],
   ['in PKCS #1', () => pkcs1(), 'not an RSA private key'],

@@ -63,7 +63,7 @@ const BAD: readonly (readonly [string, object, Readonly<Record<string, string>>,
   ['it holds no signing key', DIRECTORY, { 'directory.json': '{"keys":[]}' }, /holds no signing key/],
   ['the roots of JWKS URLs are none', { tppKeys: { caFile: 'x.pem' } }, { 'x.pem': 'x' }, /"tppKeys\.caFile"/],
   ['the signing key is none', {}, { 'signing.pem': 'x' }, /"signing\.keyFile", is not an RSA private key/],
-  ['the signing key is too short', {}, { 'signing.pem': rsaKey('x', 1024).pem }, /fewer than 2048 bits/],
+  ['the signing key is too short', {}, { 'signing.pem': rsaKey('x', 1024).pem }, /under 2048 bits/],
 ];
 
 for (const [what, settings, files, message] of BAD) {
