@@ -144,6 +144,30 @@ for (const found of operations) {
   });
 }
 
+test('what is wrong with a parameter of the path, or with a body that is not taken, is answered as documented', async () => {
+  for (const { path, method, operation } of operations) {
+    const { operationId, responses } = operation;
+    const url = `${operatorUrl}${path.replaceAll(/\{\w+\}/g, 'x%00')}`;
+    const send = async (headers: Record<string, string>, body?: string) => {
+      const authorization = `Bearer ${OPERATOR_TOKEN}`;
+      const answer = await fetch(url, {
+        method: method.toUpperCase(),
+        headers: { authorization, ...headers },
+        ...(body !== undefined && { body }),
+      });
+      const text = await answer.text();
+      assert.ok(responses[answer.status] !== undefined, `${operationId} ${answer.status} is not documented: ${text}`);
+      return answer.status;
+    };
+    const json = { 'content-type': 'application/json' };
+    if (path.includes('{'))
+      assert.equal(await send(method === 'get' ? {} : json, method === 'get' ? undefined : '{}'), 400);
+    if (method === 'get') continue;
+    assert.equal(await send({ 'content-type': 'text/plain' }, 'x'), 415, operationId);
+    assert.ok(responses[413] !== undefined, operationId);
+  }
+});
+
 interface AuditShown {
   readonly id?: string;
   readonly actor?: string;

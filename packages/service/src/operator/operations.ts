@@ -1,5 +1,5 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
-import { described, schemaRef } from '../openapi/schemas.ts';
+import { described, responseRef, schemaRef } from '../openapi/schemas.ts';
 import { AuditPage } from './audit-page.ts';
 import { CallbackUrlHealth, CallbackUrlPage } from './callback-url-schemas.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
@@ -49,7 +49,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'Watching', description: 'What happens, live and in numbers.' },
       { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
     ],
-    paths: {
+    paths: withRefusalsOfAny({
       ...eventPaths(),
       ...tppPaths(),
       ...notificationPaths(),
@@ -59,7 +59,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       ...healthPaths(),
       ...watchPaths(),
       ...documentPaths(),
-    },
+    }),
     components: {
       schemas: schemas(),
       headers: {},
@@ -75,6 +75,19 @@ export function operatorDocument(url: string): OpenApiDocument {
       },
     },
   };
+}
+
+/** Of a parameter in the path any text is refused that no store can hold; a body is read where none is needed, too. */
+function withRefusalsOfAny(paths: Readonly<Record<string, PathItem>>): Record<string, PathItem> {
+  const entries = Object.entries(paths).map(([path, item]) => {
+    const operations = Object.entries(item).map(([method, operation]) => {
+      const statuses = [...(path.includes('{') ? [400] : []), ...(method === 'get' ? [] : [413, 415])];
+      const refusals = Object.fromEntries(statuses.map((status) => [status, responseRef(`Problem${status}`)]));
+      return [method, { ...operation, responses: { ...refusals, ...operation.responses } }];
+    });
+    return [path, Object.fromEntries(operations)];
+  });
+  return Object.fromEntries(entries);
 }
 
 function schemas(): Record<string, object> {

@@ -32,7 +32,8 @@ export function registrationNotes(config: Config): string {
   const { hasRealTime, hasCallbackUrls } = offerOf(config);
   const callbackUrl = hasRealTime
     ? `- \`CallbackUrl\` is used exactly as you send it; we append nothing. It must start with \`https://\`, have at most 2,048
-  characters, no query, fragment or user name, and end with the API version and \`/event-notifications\`, as in
+  characters, no query, fragment or user name, be written as URLs are normalised (host in lower case, no default port, no dot
+  segments), and end with the API version and \`/event-notifications\`, as in
   \`https://tpp.example/open-banking/v4.0/event-notifications\`. Through v3.1 it may lack the version. Leave it out to poll.`
     : '- `CallbackUrl` is not expected: leave it out, and poll.';
   return `## Registrations
