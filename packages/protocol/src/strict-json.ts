@@ -111,14 +111,23 @@ function refuseDuplicateMembers(text: string): void {
 }
 
 function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (text.charAt(at) !== '"') at += text.charAt(at) === '\\' ? 2 : 1;
+  // Most characters of a large body are within strings: the engine's own search goes over them many times as fast.
+  let at = text.indexOf('"', start + 1);
+  while (isEscaped(text, at)) at = text.indexOf('"', at + 1);
   return at;
 }
 
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+  return backslashes % 2 === 1;
+}
+
+const BACKSLASH = 0x5c;
+
 function rememberMember(seen: Set<string> | undefined, literal: string): void {
   // Decoded, because "\u0061" and "a" are the same member.
-  const name = String(JSON.parse(literal));
+  const name = literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1);
   if (seen?.has(name))
     throw new StrictJsonError(`has the member ${JSON.stringify(cutText(name, NAME_CHARS_MAX))} twice`);
   seen?.add(name);
