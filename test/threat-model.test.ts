@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { rule } from '../scripts/rules/rule.ts';
+import { type Rule, rule } from '../scripts/rules/rule.ts';
 import { faultsOf, type Section } from '../scripts/rules-table.ts';
 
 // docs/threat-model.md says which test shows which control. Here: that each threat has one, and that it is there.
@@ -12,19 +12,22 @@ const THREATS_MIN = 50;
 /** The tables of the threats, by their numbers. The file that a link leads to is the one that is looked at. */
 function sectionsOf(page: string): Section[] {
   const threats = page.slice(page.indexOf('\n## Threats\n'), page.indexOf('\n## What is left\n'));
-  return [...threats.matchAll(/^### (\d+)\. (.+)\n([^#]*)/gm)].map(([, number = '', title = '', table = '']) => ({
-    number: Number(number),
-    title,
-    rules: table
-      .split('\n')
-      .filter((line) => /^\| \d/.test(line))
-      .map((line) => {
-        const [threat = '', control = '', tests = ''] = line.split(' | ');
-        const [id = '', ...said] = threat.replace('| ', '').split(' ');
-        assert.ok(said.length > 0 && control.trim() !== '', `${line} says no threat, or no control`);
-        return rule(id, `${said.join(' ')}: ${control}`, ...tests.replace(/ \|$/, '').split('<br>').map(namedTest));
-      }),
-  }));
+  return threats
+    .split('\n### ')
+    .slice(1)
+    .map((section) => {
+      const [heading = '', ...lines] = section.split('\n');
+      const [, number, title = ''] = /^(\d+)\. (.+)$/.exec(heading) ?? [];
+      return { number: Number(number), title, rules: lines.filter((line) => /^\| \d/.test(line)).map(threatOf) };
+    });
+}
+
+/** A row: the threat with its number, the control, and the tests. */
+function threatOf(line: string): Rule {
+  const [threat = '', control = '', tests = ''] = line.split(' | ');
+  const [id = '', ...said] = threat.replace('| ', '').split(' ');
+  assert.ok(said.length > 0 && control.trim() !== '', `${line} says no threat, or no control`);
+  return rule(id, `${said.join(' ')}: ${control}`, ...tests.replace(/ \|$/, '').split('<br>').map(namedTest));
 }
 
 function namedTest(text: string): [file: string, name: string] {
