@@ -115,6 +115,7 @@ for (const [at, file, authority, first, second] of LISTENERS) {
       write(file, await authority().revoke([], new Date(Date.now() - 60_000)));
       await service.reload();
       assert.equal(await isLetIn(second, at), false);
+      assert.match(bank.log(), /clientCrlFile".*"a revocation list is past its next update/);
       write(file, await authority().revoke([]));
       await service.reload();
       assert.equal(await isLetIn(second, at), true);

@@ -30,6 +30,7 @@ import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial } from './trust/material.ts';
 import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
+import { nextUpdateMsOf } from './trust/revocation-list.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
@@ -111,6 +112,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     const operatorUrl = urlOf(material.operatorTls, await listen(parts.operator, 'operator', config.operator));
     parts.wake();
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
+    warnOfPastLists(material, { log, clock });
     const reload = async () => {
       // All that is new is looked at before any of it is used.
       const { operator, ...others } = readConfig();
@@ -120,6 +122,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
       renewTls(parts.api.server, renewed.apiTls);
       renewTls(parts.operator, renewed.operatorTls);
+      warnOfPastLists(renewed, { log, clock });
       if (operator.oidc !== undefined) parts.identityProvider?.useRoles(operator.oidc.roles);
       parts.operatorTokens.replace(operator.tokens);
       const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
@@ -143,6 +146,18 @@ function refuseOtherProvider(before: Config['operator']['oidc'], after: Config['
   const settledOf = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
   if (isDeepStrictEqual(settledOf(before), settledOf(after))) return;
   throw new StartUpError('"operator.oidc" changed in more than its roles; restart the service for that.');
+}
+
+/** A list that is past closes the listener to all of its authority: the operator must not find that out from them. */
+function warnOfPastLists({ apiTls, operatorTls }: Material, { log, clock }: Pick<Ingredients, 'log' | 'clock'>): void {
+  for (const [setting, tls] of [
+    ['api.tls.clientCrlFile', apiTls],
+    ['operator.tls.clientCrlFile', operatorTls],
+  ] as const) {
+    const nextUpdatesMs = tls?.crl?.map((list) => nextUpdateMsOf(list) ?? Number.POSITIVE_INFINITY) ?? [];
+    if (nextUpdatesMs.every((atMs) => clock.nowMs() < atMs)) continue;
+    log.error({ setting }, 'a revocation list is past its next update: no certificate of its authority is let in');
+  }
 }
 
 interface Ingredients {

@@ -13,6 +13,7 @@ import {
   stranger,
   type Told,
 } from '../support/installation.ts';
+import { revocationList } from '../support/revocation-lists.ts';
 import { listenHttps, listenTcp, unusedPort } from '../support/tls-servers.ts';
 import { rsaKey } from '../support/trust-keys.ts';
 
@@ -252,6 +253,24 @@ test('all misspelt and missing settings are found at once', async (t) => {
   assert.equal(faults.length, 3, JSON.stringify(faults));
   const all = faults.map(({ what }) => what).join('\n');
   for (const each of ['"logs"', '"api.port"', '"operator.tokens[0].nme"']) assert.ok(all.includes(each), all);
+});
+
+test('a revocation list that is past, or is within a day, or is none is found, and a good one is not', async (t) => {
+  const it = install(t);
+  it.set('api.tls.clientCrlFile', 'tpps.crl');
+  const hourMs = 3_600_000;
+  for (const [hours, severity, what] of [
+    [48, undefined, /^$/],
+    [12, 'warning', /"api\.tls\.clientCrlFile" is past its next update within a day/],
+    [-1, 'error', /"api\.tls\.clientCrlFile" is past its next update, so that nobody/],
+  ] as const) {
+    it.write('tpps.crl', await revocationList(new Date(Date.now() + hours * hourMs)));
+    const [fault, ...others] = await it.faults();
+    assert.deepEqual([fault?.severity, others], [severity, []]);
+    assert.match(fault?.what ?? '', what);
+  }
+  it.write('tpps.crl', 'no list');
+  assert.match((await it.faults())[0]?.what ?? '', /named by "api\.tls\.clientCrlFile", holds no revocation list/);
 });
 
 test('a root that expired is found, and one that is good beside it is not', async (t) => {

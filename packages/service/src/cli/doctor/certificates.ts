@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { certificatesIn, readCertificates, readTlsIdentity } from '../../trust/files.ts';
+import { certificatesIn, readCertificates, readRevocationLists, readTlsIdentity } from '../../trust/files.ts';
+import { nextUpdateMsOf } from '../../trust/revocation-list.ts';
 import { type CheckName, dayOf, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
 import { filesOf, isReadable, type NamedFile, sectionsOf, textOf } from './settings.ts';
 
@@ -33,10 +34,12 @@ export function checkCertificates(examination: Examination): readonly Finding[] 
   return [...readable.flatMap((identity) => checkIdentity(identity, examination)), ...checkPublicUrl(examination)];
 }
 
-/** Roots that others must lead to: each can be read and is valid now. */
+/** Roots that others must lead to, and revocation lists: each can be read and is valid now. */
 export function checkRoots({ config, clock }: Examination): readonly Finding[] {
   const files = filesOf(config).filter(({ name, file }) => ROOT_NAMES.has(name) && isReadable(file));
+  const lists = filesOf(config).filter(({ name, file }) => name === 'clientCrlFile' && isReadable(file));
   const findings = files.flatMap((named) => checkRootFile(named, clock.nowMs()));
+  findings.push(...lists.flatMap((named) => checkListFile(named, clock.nowMs())));
   if (findings.length > 0 || files.length === 0) return findings;
   return [ok('roots', `The roots in ${files.map(({ setting }) => `"${setting}"`).join(', ')} are valid.`)];
 }
@@ -49,6 +52,22 @@ function checkRootFile({ setting, file }: NamedFile, nowMs: number): readonly Fi
     return roots.flatMap((root) => checkValidity('roots', root, { what: named(root), remedy, nowMs }));
   } catch (error) {
     return [refusal('roots', error, `Put the root certificates into ${file}, in PEM.`)];
+  }
+}
+
+/** A list that is past locks out whoever its authority vouches for. */
+function checkListFile({ setting, file }: NamedFile, nowMs: number): readonly Finding[] {
+  const remedy = `Fetch the list again, replace ${file}, and send the service SIGHUP.`;
+  try {
+    return readRevocationLists(setting, file).flatMap((list): Finding[] => {
+      const nextUpdateMs = nextUpdateMsOf(list) ?? Number.POSITIVE_INFINITY;
+      if (nextUpdateMs > nowMs + DAY_MS) return [];
+      const what = `A revocation list of "${setting}"`;
+      if (nextUpdateMs > nowMs) return [warning('roots', `${what} is past its next update within a day.`, remedy)];
+      return [fault('roots', `${what} is past its next update, so that nobody of its authority is let in.`, remedy)];
+    });
+  } catch (error) {
+    return [refusal('roots', error, `Put the revocation lists into ${file}, in PEM.`)];
   }
 }
 
