@@ -63,6 +63,14 @@ for (const version of VERSIONS) {
         });
       }
 
+      for (const port of [22, 25, 53, 80, 444, 1023]) {
+        test(`${resource}: a URL with port ${port} is 400, naming the field`, async () => {
+          const url = `${HOST}:${port}/v4.0/event-notifications`;
+          const refused = await refusal(version, resource, { [name]: url, Version: '3.1' });
+          assert.deepEqual(refused, { status: 400, code: invalid, path: `Data.${name}` });
+        });
+      }
+
       test(`${resource}: a URL without a version segment is good on v3.1 alone (${version}) [2 v3-suffix-without-version]`, async () => {
         const data = { [name]: `${HOST}/open-banking/event-notifications`, Version: '3.1' };
         if (version === 'v3.1') await tpp.create(version, resource, data);

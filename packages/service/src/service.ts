@@ -11,7 +11,7 @@ import { type Random, systemRandom } from './base/random.ts';
 import { repeat } from './base/repeat.ts';
 import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
-import { type AddressGuard, createAddressGuard, mayLeadTo } from './net/address-guard.ts';
+import { type AddressGuard, createAddressGuard, whyNotTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
 import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
@@ -277,8 +277,9 @@ function openSigningKeys({ config, store, log, clock, readConfig }: Ingredients)
 }
 
 function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined): AddressGuard {
-  const { callbackAddressesAllowed: allowed, dnsServers: servers, dnsTimeoutMs: timeoutMs } = delivery;
-  return createAddressGuard({ allowed, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
+  const { callbackAddressesAllowed: allowed, callbackPortsAllowed: ports } = delivery;
+  const { dnsServers: servers, dnsTimeoutMs: timeoutMs } = delivery;
+  return createAddressGuard({ allowed, ports, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
 }
 
 function assembleDelivery(
@@ -359,7 +360,7 @@ function assembleApi(
       observer,
     }),
     eventTypesUrl: config.eventTypesUrl,
-    checkCallbackUrl: (callbackUrl) => mayLeadTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),
+    checkCallbackUrl: (callbackUrl) => whyNotTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),
     isRealTimeOffered: realTime.isOffered,
     areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,
     polling: config.polling,

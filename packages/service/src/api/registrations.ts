@@ -55,7 +55,7 @@ export interface ToRemove {
 type ChangeName = 'created' | 'replaced' | 'deleted';
 
 /** @returns false when the host of a callback URL leads to where none may, or cannot be looked up */
-export type CheckCallbackUrl = (url: string) => Promise<boolean>;
+export type CheckCallbackUrl = (url: string) => Promise<string | undefined>;
 
 /** What the operations on registrations need. */
 export interface RegistrationContext {
@@ -174,11 +174,9 @@ async function checkAddress<Request>(
   { checkCallbackUrl }: RegistrationContext,
 ): Promise<void> {
   const url = callbackUrlOf(request);
-  if (url === undefined || (await checkCallbackUrl(url))) return;
-  throw new ApiError('FieldInvalid', {
-    message: `${callbackUrlField} must lead to a public address.`,
-    path: callbackUrlField,
-  });
+  const why = url === undefined ? undefined : await checkCallbackUrl(url);
+  if (why === undefined) return;
+  throw new ApiError('FieldInvalid', { message: `${callbackUrlField} ${why}.`, path: callbackUrlField });
 }
 
 function checkChanged({ noun, idName }: { noun: string; idName: string }, result: ChangeResult): void {

@@ -7,12 +7,12 @@ export interface CheckedAddress {
 /** Says where connections may go whose hosts a TPP chose. Errors are for the log, never for the TPP. */
 export interface HostGuard {
   /**
-   * Checks what can be told without looking anything up: an address in place of a name, and names that never are public.
+   * Checks what can be told without looking anything up: the port, an address in place of a name, and names that never are
+   * public.
    *
-   * @param host as in a parsed URL
-   * @throws {Error} when it is forbidden
+   * @throws {Error} when one is forbidden
    */
-  checkHost(host: string): void;
+  checkUrl(url: URL): void;
   /**
    * Looks a host up and checks every address that it has: one that is forbidden refuses them all. Connections go to one of
    * these addresses and are not looked up again, so that nothing can change between the check and the connection.

@@ -1,7 +1,7 @@
 /** Why no answer came from a callback URL. */
 export type UnreachableClass =
   | 'dns'
-  /** The host leads to an address that callback URLs may not have: nothing was sent. */
+  /** The host leads to an address, or the URL has a port, that callback URLs may not have: nothing was sent. */
   | 'forbidden-address'
   | 'connect'
   | 'tls'

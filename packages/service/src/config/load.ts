@@ -7,6 +7,7 @@ import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import { refuseSmallBodies } from './body-limits.ts';
 import { refuseWrongGrantMark } from './grant-mark.ts';
 import { refuseOpenOperator } from './operator-settings.ts';
+import { portRangeOf } from './ports.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 import { refuseUnclearStore } from './store-settings.ts';
 
@@ -194,7 +195,13 @@ function refuseWrongModes({ api, realTime, polling }: Config, source: string): v
 }
 
 function refuseNoAddresses({ delivery }: Config, source: string): void {
-  const { callbackAddressesAllowed: blocks, dnsServers } = delivery;
+  const { callbackAddressesAllowed: blocks, callbackPortsAllowed: ports, dnsServers } = delivery;
+  for (const [at, port] of ports.entries()) {
+    if (portRangeOf(port) !== undefined) continue;
+    throw new StartUpError(
+      `${source}: "delivery.callbackPortsAllowed[${at}]" (${port}) must be a port, such as 443, or a range, such as 1024-65535.`,
+    );
+  }
   for (const [at, block] of blocks.entries()) {
     if (ipaddr.isValidCIDR(block)) continue;
     throw new StartUpError(

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { CALLBACK_PORTS_ALLOWED } from './ports.ts';
 import { file, sectionOfDefaults, text, whole } from './settings.ts';
 
 /** What the settings of the retry policy may be that a TPP can have of its own. */
@@ -29,6 +30,12 @@ export const DELIVERY_SECTIONS = {
       maxItems: 100,
       description:
         'Addresses that callback URLs and JWKS URLs of TPPs may lead to although they are not public: the bank’s own networks, a sandbox’s loopback',
+    }),
+    callbackPortsAllowed: Type.Array(text('Port, or range of ports such as 1024-65535'), {
+      default: CALLBACK_PORTS_ALLOWED,
+      minItems: 1,
+      maxItems: 100,
+      description: 'Ports that callback URLs and JWKS URLs of TPPs may have: none at which other services listen',
     }),
     dnsServers: Type.Array(text('IP address, with a port if it is not 53'), {
       default: [],

@@ -1,10 +1,13 @@
 import type { HostGuard } from '../base/host-guard.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
+import { CALLBACK_PORTS_ALLOWED, portRangeOf } from '../config/ports.ts';
 import { type AllowedBlocks, forbiddenReason, literalOf, readBlocks } from './addresses.ts';
 import type { ResolveHost } from './resolve-host.ts';
 
-/** The setting that lifts the ban for addresses; the log names it. */
+/** The settings that lift the bans; the log names them. */
 const SETTING = 'delivery.callbackAddressesAllowed';
+const PORTS_SETTING = 'delivery.callbackPortsAllowed';
+const HTTPS_PORT = 443;
 
 /** A host leads, or could lead, to where URLs of TPPs may not lead. The message is for the operator, not for the TPP. */
 export class ForbiddenAddressError extends Error {
@@ -18,9 +21,22 @@ export class ForbiddenAddressError extends Error {
   }
 }
 
+/** A URL has a port that URLs of TPPs may not have. */
+export class ForbiddenPortError extends Error {
+  override readonly name = 'ForbiddenPortError';
+  /** Such as `FORBIDDEN_PORT 25`. */
+  readonly code: string;
+
+  constructor(port: number) {
+    super(`the port ${port} is forbidden; ${PORTS_SETTING} says which are allowed`);
+    this.code = `FORBIDDEN_PORT ${port}`;
+  }
+}
+
 /**
  * Holds URLs that TPPs chose (callback URLs, JWKS URLs) to public addresses, so that no TPP can make this service call into
- * the bank's networks. Rejects with {@link ForbiddenAddressError} and `ResolveError`.
+ * the bank's networks, and to ports at which no other service listens. Throws and rejects with {@link ForbiddenAddressError},
+ * {@link ForbiddenPortError} and `ResolveError`.
  */
 export type AddressGuard = HostGuard;
 
@@ -36,10 +52,24 @@ const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i;
  * Makes a guard.
  *
  * @param options.allowed CIDR blocks that are allowed although they are not public
+ * @param options.ports ports and ranges that are allowed; default: that of `delivery.callbackPortsAllowed`
  * @throws {TypeError} when one is not a block
  */
-export function createAddressGuard(options: { allowed: readonly string[]; resolve: ResolveHost }): AddressGuard {
+export function createAddressGuard(options: {
+  allowed: readonly string[];
+  ports?: readonly string[];
+  resolve: ResolveHost;
+}): AddressGuard {
   const allowed = readBlocks(options.allowed);
+  const ports = (options.ports ?? CALLBACK_PORTS_ALLOWED).map(portRangeOf);
+
+  function checkUrl({ hostname, port: text }: URL): void {
+    const port = text === '' ? HTTPS_PORT : Number(text);
+    if (!ports.some((range) => range !== undefined && range[0] <= port && port <= range[1])) {
+      throw new ForbiddenPortError(port);
+    }
+    checkHost(hostname);
+  }
 
   function checkHost(host: string): void {
     const literal = literalOf(host);
@@ -57,7 +87,7 @@ export function createAddressGuard(options: { allowed: readonly string[]; resolv
   }
 
   return {
-    checkHost,
+    checkUrl,
     addressesOf: async (host) => {
       checkHost(host);
       const addresses = await lookUp(host, options.resolve);
@@ -68,20 +98,26 @@ export function createAddressGuard(options: { allowed: readonly string[]; resolv
 }
 
 /**
- * Says whether a callback URL may be registered. One whose host cannot be looked up may not, and the TPP is not told which it
- * was: it could learn the names of the bank's networks by trying.
+ * Says why a callback URL may not be registered, to be read after the field's name. One whose host cannot be looked up may
+ * not, and the TPP is not told which it was: it could learn the names of the bank's networks by trying.
  *
  * @param isProxied the proxy looks hosts up, which this machine may not be able to
+ * @returns undefined when it may
  */
-export async function mayLeadTo(callbackUrl: string, guard: AddressGuard, isProxied: boolean): Promise<boolean> {
-  const { hostname } = new URL(callbackUrl);
+export async function whyNotTo(
+  callbackUrl: string,
+  guard: AddressGuard,
+  isProxied: boolean,
+): Promise<string | undefined> {
+  const url = new URL(callbackUrl);
   try {
-    if (isProxied) guard.checkHost(hostname);
-    else await guard.addressesOf(hostname);
-    return true;
+    guard.checkUrl(url);
+    if (!isProxied) await guard.addressesOf(url.hostname);
+    return undefined;
   } catch (error) {
-    if (error instanceof ForbiddenAddressError) return false;
-    if (systemErrorCode(error)?.startsWith('DNS_') === true) return false;
+    if (error instanceof ForbiddenPortError) return 'must have a port that we deliver to';
+    const isDns = systemErrorCode(error)?.startsWith('DNS_') === true;
+    if (error instanceof ForbiddenAddressError || isDns) return 'must lead to a public address';
     throw error;
   }
 }

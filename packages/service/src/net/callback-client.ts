@@ -73,8 +73,9 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
   function tppOf(clientId: string, url: string): Tpp {
     const known = tpps.get(clientId);
     if (known?.url === url) return known;
-    const { origin, pathname, hostname } = new URL(url);
-    guard.checkHost(hostname);
+    const parsed = new URL(url);
+    guard.checkUrl(parsed);
+    const { origin, pathname } = parsed;
     const agent = known?.agent ?? createAgent(options, connector.connect);
     const tpp = { url, origin, path: pathname, agent };
     tpps.set(clientId, tpp);

@@ -36,7 +36,7 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
 };
 
 const CLASS_OF_PREFIX: readonly (readonly [string, UnreachableClass])[] = [
-  ['FORBIDDEN_ADDRESS', 'forbidden-address'],
+  ['FORBIDDEN_', 'forbidden-address'],
   ['DNS_', 'dns'],
   ['PROXY_', 'connect'],
   ['ERR_TLS_', 'tls'],

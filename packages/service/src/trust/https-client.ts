@@ -10,6 +10,8 @@ export interface HttpsClientOptions {
   /** Deadline over one whole exchange, from the look-up to the last byte. */
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
+  /** Default 16: whoever asks at once for more waits. */
+  readonly connectionsPerOriginMax?: number;
   readonly clock: Clock;
 }
 
@@ -62,7 +64,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
     connect: connector.connect,
     // Undici would hold further connections back until the first has shown what it speaks.
     allowH2: false,
-    connections: CONNECTIONS_PER_ORIGIN_MAX,
+    connections: options.connectionsPerOriginMax ?? CONNECTIONS_PER_ORIGIN_MAX,
     pipelining: 1,
     maxHeaderSize: HEADER_BYTES_MAX,
     maxResponseSize: options.responseBytesMax,
@@ -79,9 +81,10 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
     },
     exchange: async ({ url, headers, body }) => {
       if (!isHttpsUrl(url)) throw new HttpsError('the URL is not https');
-      const { origin, hostname, pathname, search } = new URL(url);
+      const parsed = new URL(url);
+      const { origin, pathname, search } = parsed;
       // Sockets do not look an address up that stands in place of a name.
-      if (guard !== undefined) checkHost(guard, hostname);
+      if (guard !== undefined) checkUrl(guard, parsed);
       const deadline = new AbortController();
       const cancel = clock.after(timeoutMs, () => deadline.abort());
       try {
@@ -106,9 +109,9 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
   };
 }
 
-function checkHost(guard: HostGuard, host: string): void {
+function checkUrl(guard: HostGuard, url: URL): void {
   try {
-    guard.checkHost(host);
+    guard.checkUrl(url);
   } catch (cause) {
     throw refusalOf(cause);
   }

@@ -49,7 +49,11 @@ const SOURCES_MAX = 10_000;
  */
 export function createTppKeys(options: TppKeysOptions): TppKeys {
   const { ca, guard, timeoutMs, clock } = options;
-  const https = createHttpsClient({ tls: { ca }, guard, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock });
+  const https = createHttpsClient({
+    ...{ tls: { ca }, guard, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock },
+    // Each URL is fetched once at a time, which bounds them all. A bound by host would let TPPs wait for each other's.
+    connectionsPerOriginMax: SOURCES_MAX,
+  });
   const inline = new LruMap<string, { readonly jwksText: string; readonly keys: KeySource }>(SOURCES_MAX);
   const remote = new LruMap<string, KeySource>(SOURCES_MAX);
 

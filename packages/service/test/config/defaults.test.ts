@@ -119,6 +119,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     delivery: {
       timeoutMs: 10_000,
       callbackAddressesAllowed: [],
+      callbackPortsAllowed: ['443', '1024-65535'],
       dnsServers: [],
       dnsTimeoutMs: 2000,
       connectionMaxMs: 300_000,

@@ -477,3 +477,14 @@ test('a fault in a file is told with the name of the file as it was given', () =
   writeFileSync(file, JSON.stringify(withSetting('api.port', 'x')));
   assert.ok(messageOf(() => loadConfig(file)).startsWith(`${file}: the setting "api.port" must be integer`));
 });
+
+for (const port of ['0', '65536', '1024-', '2000-1000', 'https', '443,8443', '-1', '']) {
+  test(`delivery.callbackPortsAllowed with ${JSON.stringify(port)} is refused, and the setting is named`, () => {
+    const said = refusal({ ...MINIMAL, delivery: { callbackPortsAllowed: ['443', port] } });
+    assert.match(said, /"delivery\.callbackPortsAllowed\[1\]"/);
+  });
+}
+
+test('delivery.callbackPortsAllowed may not be empty', () => {
+  assert.match(refusal({ ...MINIMAL, delivery: { callbackPortsAllowed: [] } }), /delivery\.callbackPortsAllowed/);
+});

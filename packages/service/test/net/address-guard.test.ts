@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAddressGuard, ForbiddenAddressError, mayLeadTo } from '../../src/net/address-guard.ts';
+import {
+  createAddressGuard,
+  ForbiddenAddressError,
+  ForbiddenPortError,
+  whyNotTo,
+} from '../../src/net/address-guard.ts';
 import { createResolveHost, ResolveError } from '../../src/net/resolve-host.ts';
 import { startDns } from '../support/dns-server.ts';
 
@@ -33,7 +38,7 @@ test('one forbidden address refuses them all', async () => {
 test('an address in place of a name is checked without asking anybody', async () => {
   const { guard, asked } = guardOf(['8.8.8.8']);
   for (const host of ['127.0.0.1', '[::1]', '10.0.0.1', '[::ffff:10.0.0.1]', '[64:ff9b::7f00:1]']) {
-    assert.throws(() => guard.checkHost(host), ForbiddenAddressError, host);
+    assert.throws(() => guard.checkUrl(new URL(`https://${host}/`)), ForbiddenAddressError, host);
     await assert.rejects(guard.addressesOf(host), ForbiddenAddressError, host);
   }
   assert.deepEqual(await guard.addressesOf('9.9.9.9'), [{ address: '9.9.9.9', family: 4 }]);
@@ -87,18 +92,18 @@ test('the error says to the operator what kind of address it was, and names none
 test('a callback URL may be registered when its host is found, and leads to public addresses only', async () => {
   const url = 'https://tpp.example/v4.0/event-notifications';
   const unknown = { allowed: [], resolve: () => Promise.reject(new ResolveError('DNS_ENOTFOUND')) };
-  assert.equal(await mayLeadTo(url, guardOf(['8.8.8.8']).guard, false), true);
-  assert.equal(await mayLeadTo(url, guardOf(['8.8.8.8', '10.0.0.1']).guard, false), false);
-  assert.equal(await mayLeadTo(url, createAddressGuard(unknown), false), false);
+  assert.equal(await whyNotTo(url, guardOf(['8.8.8.8']).guard, false), undefined);
+  assert.equal(await whyNotTo(url, guardOf(['8.8.8.8', '10.0.0.1']).guard, false), 'must lead to a public address');
+  assert.equal(await whyNotTo(url, createAddressGuard(unknown), false), 'must lead to a public address');
   const broken = { allowed: [], resolve: () => Promise.reject(new Error('a bug')) };
-  await assert.rejects(mayLeadTo(url, createAddressGuard(broken), false), /a bug/);
+  await assert.rejects(whyNotTo(url, createAddressGuard(broken), false), /a bug/);
 });
 
 test('behind a proxy nothing is looked up at registration, and what can be told without is still refused', async () => {
   const { guard, asked } = guardOf(['10.0.0.1']);
-  assert.equal(await mayLeadTo('https://tpp.example/event-notifications', guard, true), true);
-  assert.equal(await mayLeadTo('https://10.0.0.1/event-notifications', guard, true), false);
-  assert.equal(await mayLeadTo('https://db.internal/event-notifications', guard, true), false);
+  assert.equal(await whyNotTo('https://tpp.example/event-notifications', guard, true), undefined);
+  assert.equal(await whyNotTo('https://10.0.0.1/event-notifications', guard, true), 'must lead to a public address');
+  assert.equal(await whyNotTo('https://db.internal/event-notifications', guard, true), 'must lead to a public address');
   assert.deepEqual(asked, []);
 });
 
@@ -127,3 +132,31 @@ test('a DNS server that does not answer is given up', async (t) => {
     (error) => error instanceof ResolveError && error.code === 'DNS_ETIMEOUT',
   );
 });
+
+const PORTS_ALLOWED = ['', ':443', ':1024', ':8443', ':65535'];
+const PORTS_FORBIDDEN = [':0', ':1', ':22', ':25', ':53', ':80', ':444', ':1023'];
+
+for (const [ports, good, bad] of [
+  [undefined, PORTS_ALLOWED, PORTS_FORBIDDEN],
+  [['443'], ['', ':443'], [':444', ':8443', ':1024']],
+  [
+    ['8443', '9000-9001'],
+    [':8443', ':9000', ':9001'],
+    ['', ':443', ':8999', ':9002'],
+  ],
+] as const) {
+  test(`with ports ${ports ?? 'as they are by default'}, others are refused at registration and at each connection`, async () => {
+    const guard = createAddressGuard({ allowed: [], ...(ports && { ports }), resolve: async () => ['8.8.8.8'] });
+    for (const port of good) {
+      guard.checkUrl(new URL(`https://tpp.example${port}/event-notifications`));
+      assert.equal(await whyNotTo(`https://tpp.example${port}/event-notifications`, guard, false), undefined);
+    }
+    for (const port of bad) {
+      const url = `https://tpp.example${port}/event-notifications`;
+      assert.throws(() => guard.checkUrl(new URL(url)), ForbiddenPortError, port);
+      for (const isProxied of [false, true]) {
+        assert.equal(await whyNotTo(url, guard, isProxied), 'must have a port that we deliver to');
+      }
+    }
+  });
+}

@@ -14,7 +14,10 @@ const PATH = '/open-banking/v4.0/event-notifications';
 const NEVER = new AbortController().signal;
 
 /** A server for tpp.example on the loopback, and a client that asks a DNS server which the test holds. */
-async function setUp(t: TestContext, options: { allowed: string[]; connectionMaxMs?: number; proxyUrl?: string }) {
+async function setUp(
+  t: TestContext,
+  options: { allowed: string[]; ports?: string[]; connectionMaxMs?: number; proxyUrl?: string },
+) {
   const identity = await authority.issue({ dns: 'tpp.example' });
   const requests: IncomingMessage[] = [];
   const server = await listenHttps(
@@ -30,7 +33,7 @@ async function setUp(t: TestContext, options: { allowed: string[]; connectionMax
   const resolve = createResolveHost({ servers: [dns.address], timeoutMs: 1000 });
   const client = createCallbackClient({
     ...{ ca: authority.ca, timeoutMs: 5000, responseBytesMax: 1000, connectionsMax: 1 },
-    guard: createAddressGuard({ allowed: options.allowed, resolve }),
+    guard: createAddressGuard({ allowed: options.allowed, ...(options.ports && { ports: options.ports }), resolve }),
     proxyUrl: options.proxyUrl,
     connectionMaxMs: options.connectionMaxMs ?? 300_000,
     clock: new FakeClock(),
@@ -76,6 +79,17 @@ test('a host that leads to a forbidden address is never connected to', async (t)
   ]) {
     assert.equal(await classOf(post(host)), 'forbidden-address', host);
   }
+  assert.equal(server.connections(), 0);
+});
+
+test('a port that is not allowed is never connected to', async (t) => {
+  const { client, server } = await setUp(t, { allowed: ['127.0.0.0/8'], ports: ['443'] });
+  const post = { clientId: 'tpp', url: `https://tpp.example:${server.port}${PATH}`, headers: {}, body: 'set' };
+  assert.deepEqual(await client.post(post, NEVER), {
+    kind: 'unreachable',
+    errorClass: 'forbidden-address',
+    detail: `FORBIDDEN_PORT ${server.port}`,
+  });
   assert.equal(server.connections(), 0);
 });
 

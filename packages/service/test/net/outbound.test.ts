@@ -32,7 +32,7 @@ interface Client {
 
 function guardOf(addresses: readonly string[]): HostGuard {
   const checked = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }) as const);
-  return { checkHost: () => undefined, addressesOf: async () => checked };
+  return { checkUrl: () => undefined, addressesOf: async () => checked };
 }
 
 const DELIVERY: Client = {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { createAddressGuard } from '../../src/net/address-guard.ts';
 import { ResolveError, type ResolveHost } from '../../src/net/resolve-host.ts';
@@ -11,12 +12,19 @@ const { jwk } = rsaKey('one');
 const REFETCH_MIN_MS = 30_000;
 
 /** A JWKS server for tpp.example on the loopback, and keys whose look-ups the test answers. */
-async function setUp(t: TestContext, options: { allowed: readonly string[]; resolve: ResolveHost }) {
+async function setUp(
+  t: TestContext,
+  options: { allowed: readonly string[]; ports?: readonly string[]; resolve: ResolveHost },
+) {
   const identity = await authority.issue({ dns: 'tpp.example' });
   const body = JSON.stringify({ keys: [jwk] });
+  const held: ServerResponse[] = [];
   const server = await listenHttps(
     t,
-    (_, response) => response.writeHead(200, { connection: 'close' }).end(body),
+    ({ url }, response) => {
+      if (url?.startsWith('/slow') === true) held.push(response);
+      else response.writeHead(200, { connection: 'close' }).end(body);
+    },
     identity,
   );
   const clock = heldClock();
@@ -34,11 +42,11 @@ async function setUp(t: TestContext, options: { allowed: readonly string[]; reso
     onFetchFailed: ({ reason }) => failures.push(reason),
   });
   t.after(() => keys.close());
-  const kidAt = async (host: string) => {
-    const source = await keys.keysOf({ clientId: 'a', jwksUrl: `https://${host}:${server.port}/a.jwks` });
+  const kidAt = async (host: string, path = '/a.jwks') => {
+    const source = await keys.keysOf({ clientId: 'a', jwksUrl: `https://${host}:${server.port}${path}` });
     return (await source.keyFor('one'))?.kid;
   };
-  return { server, clock, keys, failures, kidAt };
+  return { server, clock, keys, failures, kidAt, held };
 }
 
 const refusal = (kind: string) =>
@@ -53,6 +61,25 @@ test('the keys behind a JWKS URL are fetched from an address that was checked, u
   const { kidAt } = await setUp(t, { allowed: ['127.0.0.0/8'], resolve });
   assert.equal(await kidAt('tpp.example'), 'one');
   assert.deepEqual(asked, ['tpp.example']);
+});
+
+test('the keys of a TPP do not wait for those of others on the same host, however long these take', async (t) => {
+  const resolve: ResolveHost = async () => ['127.0.0.1'];
+  const { kidAt, held, clock } = await setUp(t, { allowed: ['127.0.0.0/8'], resolve });
+  const slow = Array.from({ length: 20 }, (_, n) => kidAt('tpp.example', `/slow/${n}.jwks`).catch(() => 'late'));
+  await until(() => held.length === 20);
+  assert.equal(await kidAt('tpp.example'), 'one');
+  clock.advance(5000);
+  assert.deepEqual(new Set(await Promise.all(slow)), new Set(['late']));
+});
+
+test('a JWKS URL whose port is not allowed is not fetched, and the log names the setting', async (t) => {
+  const resolve: ResolveHost = async () => assert.fail('it was looked up');
+  const { kidAt, failures, server } = await setUp(t, { allowed: ['127.0.0.0/8'], ports: ['443'], resolve });
+  await assert.rejects(kidAt('tpp.example'));
+  const why = 'delivery.callbackPortsAllowed says which are allowed';
+  assert.deepEqual(failures, [`the port ${server.port} is forbidden; ${why}`]);
+  assert.equal(server.connections(), 0);
 });
 
 const LED_INSIDE: readonly (readonly [string, readonly string[], string])[] = [

@@ -1,6 +1,6 @@
 import { checkCallbackUrl as refusalOf } from '@tidings/protocol';
 import { systemErrorCode } from '../../base/start-up-error.ts';
-import { createAddressGuard, ForbiddenAddressError } from '../../net/address-guard.ts';
+import { createAddressGuard, ForbiddenAddressError, ForbiddenPortError } from '../../net/address-guard.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { createResolveHost } from '../../net/resolve-host.ts';
 import { readCertificates } from '../../trust/files.ts';
@@ -38,14 +38,23 @@ export async function checkCallbackUrl(examination: Examination): Promise<readon
 }
 
 /** @returns the addresses; empty: a proxy looks them up. Or what is wrong */
-async function whereTo({ hostname }: URL, { config, resolveHost }: Examination): Promise<string[] | Finding> {
-  const { callbackAddressesAllowed: allowed, dnsServers: servers, dnsTimeoutMs: timeoutMs, proxyUrl } = config.delivery;
-  const guard = createAddressGuard({ allowed, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
+async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<string[] | Finding> {
+  const { callbackAddressesAllowed: allowed, callbackPortsAllowed: ports, proxyUrl } = config.delivery;
+  const { dnsServers: servers, dnsTimeoutMs: timeoutMs } = config.delivery;
+  const { hostname } = url;
+  const guard = createAddressGuard({
+    allowed,
+    ports,
+    resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }),
+  });
   try {
-    if (proxyUrl === undefined) return (await guard.addressesOf(hostname)).map(({ address }) => address);
-    guard.checkHost(hostname);
-    return [];
+    guard.checkUrl(url);
+    return proxyUrl === undefined ? (await guard.addressesOf(hostname)).map(({ address }) => address) : [];
   } catch (error) {
+    if (error instanceof ForbiddenPortError) {
+      const what = `${url.href} has a port that callback URLs may not have (${ports.join(', ')} are allowed).`;
+      return fault(CHECK, what, 'Ask the TPP for another port, or allow it in "delivery.callbackPortsAllowed".');
+    }
     if (error instanceof ForbiddenAddressError) {
       const what = `${hostname} leads to an address that callback URLs may not have (${error.code.split(' ').slice(1).join(' ')}).`;
       const remedy =

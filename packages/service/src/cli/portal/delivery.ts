@@ -41,7 +41,8 @@ ${sayDuration(breaker.pauseMaxMs)}, with one attempt after each pause. What wait
 ### Where callback URLs may lead
 
 The host of your callback URL must have public addresses only, each time that we connect: one that is private, loopback,
-link-local or reserved refuses the registration (400), or fails the attempt. Names are looked up by DNS.`;
+link-local or reserved refuses the registration (400), or fails the attempt. Names are looked up by DNS. Its port must be one
+of: ${delivery.callbackPortsAllowed.join(', ')}; none written is 443.`;
 }
 
 /** Aggregated polling: caps, defaults, intervals. */
