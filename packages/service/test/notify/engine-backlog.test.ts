@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Store } from '../../src/store/store.ts';
+import { type Store, StoreError } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
 import { bankEvent, notifyAll, urlOf } from '../support/bank-events.ts';
 import { Deadline, inTime, until } from '../support/deadline.ts';
@@ -101,4 +101,49 @@ test('after a claim that the full queue cut short, the rest is claimed once a qu
   await answerAll(bench, clientIds);
   assert.equal(bench.client.posts.length, 20, 'no time has passed');
   assert.ok(claims() <= 12, `${claims()} claims for twenty notifications`);
+});
+
+test('woken while the queue is full, it claims once a quarter of it is free', async (t) => {
+  const clientIds = numbered('tpp', 6);
+  const bench = engineBench(t, { concurrencyMax: 1, concurrencyPerTppMax: 2, queueMax: 4, queuePerTppMax: 4 });
+  await registerHanging(bench, [...clientIds, 'late']);
+  // What is handed over at publishing fills it: one is under way, and four wait.
+  for (const clientId of clientIds.slice(0, 5)) await bench.publishThrough(clientId, `of-${clientId}`);
+  const before = bench.quiet.calls('claimDue');
+  await bench.publish('late', 'of-late');
+  assert.equal(bench.quiet.calls('claimDue'), before, 'there is no capacity to claim with');
+  await answerAll(bench, [...clientIds, 'late']);
+  assert.equal(bench.client.postsTo(urlOf('late')).length, 1, 'no time has passed');
+});
+
+test('what is published while another publication may take all that is free is claimed at once', async (t) => {
+  const bench = engineBench(t);
+  await bench.register('a');
+  await bench.register('b');
+  await bench.quiet.settle();
+  const before = bench.quiet.calls('claimDue');
+  await Promise.all([bench.publishThrough('a', 'e1'), bench.publishThrough('b', 'e2')]);
+  assert.deepEqual([bench.client.postsTo(A).length, bench.client.postsTo(urlOf('b')).length], [1, 1]);
+  assert.equal(bench.quiet.calls('claimDue') - before, 1, 'nothing was free to be handed over to the second');
+});
+
+test('a publication that failed gives back what it might have taken, and is looked for when its lease is over', async (t) => {
+  let isLost = true;
+  const around = (store: Store): Store => ({
+    ...store,
+    publish: async (...given) => {
+      const result = await store.publish(...given);
+      if (isLost) throw new StoreError('the answer is lost');
+      return result;
+    },
+  });
+  const bench = engineBench(t, { around, leaseMs: 20_000 });
+  await bench.register('a');
+  await assert.rejects(bench.publishThrough('a', 'e1'), StoreError);
+  isLost = false;
+  const before = bench.quiet.calls('claimDue');
+  await bench.publishThrough('a', 'e2');
+  assert.deepEqual([bench.client.posts.length, bench.quiet.calls('claimDue')], [1, before], 'it is handed over');
+  await bench.clock.advance(20_000);
+  assert.equal(bench.client.posts.length, 2);
 });

@@ -173,3 +173,17 @@ test('notifications left behind by the publisher are not overtaken by what it ha
   lanes.noteBacklog('a');
   assert.deepEqual([lanes.roomToHandOver(target('a')), lanes.roomFor(target('a'))], [0, 4]);
 });
+
+test('a callback URL that is another one, or came back, begins with a new window and a closed breaker', () => {
+  const breaker = { attemptsMin: 2, failureShare: 1, pauseMs: 1000, pauseMaxMs: 1000 };
+  const lanes = lanesWith({ breaker });
+  for (const failed of [FAILED, FAILED]) {
+    queue(lanes, 'a', 1);
+    attempt(lanes, 'a', failed);
+  }
+  queue(lanes, 'a', 2);
+  assert.deepEqual([lanes.breakerOf('a').state, lanes.roomFor(target('a'))], ['open', 0]);
+  const evicted = lanes.evict('a', true);
+  assert.deepEqual([evicted.length, lanes.queued], [2, 0]);
+  assert.deepEqual([lanes.breakerOf('a').state, lanes.roomFor(target('a'))], ['closed', 4]);
+});
