@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { isLoopback } from '../base/loopback.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { readNamedFile } from './read-file.ts';
@@ -37,7 +38,6 @@ export function operatorCommand(name: string, description: string, examples = ''
 
 const URL_DEFAULT = 'http://127.0.0.1:8444';
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /** The token is never an argument: others could see it. */
 function withOperatorFlags(command: Command): Command {
@@ -95,7 +95,7 @@ function readUrl(text: string): string {
     const what = `--operator-url (${text}) must be scheme, host and port, such as https://localhost:8444`;
     throw new CliError(EXIT_CONFIGURATION, `${what}; it may also stand in TIDINGS_OPERATOR_URL.`);
   }
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw new CliError(EXIT_CONFIGURATION, `The token would cross the network to ${url.host} in clear; use https://.`);
   }
   return url.origin;

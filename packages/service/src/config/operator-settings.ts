@@ -1,7 +1,6 @@
+import { isLoopback } from '../base/loopback.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import type { Config } from './schema.ts';
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
 /**
  * Refuses an operator listener that anybody could call, or that others on the network could listen to.
@@ -23,7 +22,7 @@ export function refuseOpenOperator({ operator }: Config, source: string): void {
       `${source}: "operator.tls.clientCrlFile" goes with "operator.tls.clientCaFile"; without it no client certificate is asked for.`,
     );
   }
-  if (tls === undefined && !LOOPBACK.test(host) && !isBehindProxy) {
+  if (tls === undefined && !isLoopback(host) && !isBehindProxy) {
     throw new StartUpError(
       `${source}: "operator.host" (${host}) is not loopback, so operator tokens would cross the network in clear; ` +
         'give "operator.tls", listen on 127.0.0.1, or state with "operator.isBehindProxy" that a proxy ends TLS in front.',

@@ -52,6 +52,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       file: '/etc/tidings/store/tidings.db',
       connectionsMax: 10,
       statementTimeoutMs: 10_000,
+      isClearTextAllowed: false,
       isListening: true,
       lookMs: 1000,
       isMigratedAtStart: false,

@@ -291,6 +291,11 @@ for (const [what, settings, message] of [
     '"store.url" takes nothing after the database (?sslmode=disable); TLS comes with "store.caFile".',
   ],
   [
+    'a database beyond this machine without TLS',
+    withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings' }),
+    'the host of "store.url" (db.bank.example) is not this machine, so all that is kept would cross the network in clear; give "store.caFile" for TLS, or state with "store.isClearTextAllowed" that the way there is protected otherwise.',
+  ],
+  [
     'neither TLS nor a gateway',
     withoutSetting('api.tls'),
     'give "api.tls", or "api.gateway" where TLS ends at a gateway in front.',
@@ -488,3 +493,29 @@ for (const port of ['0', '65536', '1024-', '2000-1000', 'https', '443,8443', '-1
 test('delivery.callbackPortsAllowed may not be empty', () => {
   assert.match(refusal({ ...MINIMAL, delivery: { callbackPortsAllowed: [] } }), /delivery\.callbackPortsAllowed/);
 });
+
+for (const [what, store] of [
+  ['by its name', { url: 'postgres://tidings@localhost/tidings' }],
+  ['by its IPv4 address', { url: 'postgres://tidings@127.0.0.2:5433/tidings' }],
+  ['by its IPv6 address', { url: 'postgres://tidings@[::1]/tidings' }],
+  ['over a Unix socket', { url: 'postgres://tidings@%2Fvar%2Frun%2Fpostgresql/tidings' }],
+  ['elsewhere with TLS', { url: 'postgres://tidings@db.bank.example/tidings', caFile: 'roots.pem' }],
+  ['elsewhere over a tunnel', { url: 'postgres://tidings@db.bank.example/tidings', isClearTextAllowed: true }],
+] as const) {
+  test(`a database ${what} may be named`, () => {
+    assert.equal(parseConfig(withSetting('store', store), '/').store.url, store.url);
+  });
+}
+
+for (const host of [
+  'db',
+  '10.0.0.1',
+  '127.0.0.1.bank.example',
+  'localhost.bank.example',
+  '[fd00::1]',
+  '[::ffff:10.0.0.1]',
+]) {
+  test(`a database at ${host} is beyond this machine`, () => {
+    assert.match(refusal(withSetting('store', { url: `postgres://tidings@${host}/tidings` })), /is not this machine/);
+  });
+}

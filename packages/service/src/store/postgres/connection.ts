@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { databaseHostOf } from '../../config/store-settings.ts';
 
 /** How the database is reached. */
 export interface ConnectionOptions {
@@ -36,6 +37,9 @@ const IDLE_MS = 60_000;
 // The server gives a statement up in time; a server that is not there any more does not, so this side does, later.
 export const TIMEOUT_MARGIN_MS = 2000;
 
+/** What is said of a server that asks for the password in clear, without TLS. */
+export const CLEAR_PASSWORD = 'it asks for the password in clear, and there is no TLS';
+
 const INT8_OID = 20;
 
 /** Whole numbers are milliseconds, counts and sequence numbers, all far below 2^53. */
@@ -48,16 +52,16 @@ const types = {
 export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
   const { url, password, ca, statementTimeoutMs, isPooled } = options;
   // Taken apart here: left to the driver, what a URL says would go before everything else.
-  const { hostname, port, username, pathname } = new URL(url);
+  const { port, username, pathname } = new URL(url);
   return {
-    host: hostname.replace(/^\[|\]$/g, ''),
+    host: databaseHostOf(url),
     ...(port !== '' && { port: Number(port) }),
     user: decodeURIComponent(username),
     database: decodeURIComponent(pathname.slice(1)),
     // Undefined: the driver takes the variable PGPASSWORD.
     ...(password !== undefined && { password }),
-    // Node checks both the chain and the name: verify-full.
-    ...(ca !== undefined && { ssl: { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' } }),
+    // Node checks both the chain and the name: verify-full. Said in either case: the driver heeds the variable PGSSLMODE.
+    ssl: ca === undefined ? false : { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     connectionTimeoutMillis: statementTimeoutMs,
     query_timeout: statementTimeoutMs + TIMEOUT_MARGIN_MS,
     application_name: 'tidings',
@@ -74,8 +78,23 @@ function startUpSettings(statementTimeoutMs: number): string {
   return settings.map(([name, value]) => `-c ${name}=${value}`).join(' ');
 }
 
-/** The pool leaves a connection alone that could not be set up, which may then stay open, and the process with it. */
-class TidyClient extends pg.Client {
+/**
+ * A connection that is closed when it could not be set up: the pool would leave it open, and the process with it. It never
+ * sends the password in clear where there is no TLS, whatever the server, or who stands in for it, asks for: SCRAM and MD5
+ * send none.
+ */
+export class DatabaseClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    if (typeof config?.ssl !== 'object')
+      Object.defineProperty(this, '_handleAuthCleartextPassword', { value: this.#refuseClear });
+  }
+
+  /** In place of the driver's own answer to AuthenticationCleartextPassword. */
+  readonly #refuseClear = (): void => {
+    this.connection.emit('error', new Error(CLEAR_PASSWORD));
+  };
+
   override connect(): Promise<pg.Client>;
   override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
   override connect(callback?: (error: never, client: never) => void): Promise<pg.Client> | undefined {
@@ -92,7 +111,7 @@ class TidyClient extends pg.Client {
 export function createPool(options: ConnectionOptions, onError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
     ...clientConfig(options),
-    Client: TidyClient,
+    Client: DatabaseClient,
     max: options.connectionsMax,
     idleTimeoutMillis: IDLE_MS,
     // What does not depend on an answer is sent without waiting for it: fewer round trips.

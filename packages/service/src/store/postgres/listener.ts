@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Clock } from '../../base/clock.ts';
+import { DatabaseClient } from './connection.ts';
 
 /** Where messages of other instances come in. */
 export interface ListenerOptions {
@@ -36,7 +37,7 @@ export function listenTo(options: ListenerOptions): () => Promise<void> {
     retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
   };
   const connect = () => {
-    const fresh = new pg.Client(config);
+    const fresh = new DatabaseClient(config);
     client = fresh;
     fresh.on('error', (error) => retry(fresh, error));
     fresh.on('end', () => retry(fresh, new Error('the connection ended')));

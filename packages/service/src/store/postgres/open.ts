@@ -4,7 +4,7 @@ import { StartUpError } from '../../base/start-up-error.ts';
 import { whole } from '../row.ts';
 import { StoreError } from '../store.ts';
 import { createDatabaseClock, type DatabaseClock } from './clock.ts';
-import { type ConnectionOptions, createPool } from './connection.ts';
+import { CLEAR_PASSWORD, type ConnectionOptions, createPool } from './connection.ts';
 import { Database } from './database.ts';
 import { codeOf } from './errors.ts';
 import { migrate, refuseUnfit, schemaOf } from './migrate.ts';
@@ -92,6 +92,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** Of errors that have no code: those of the driver. */
 function remedyFor(message: string): string {
   if (/password must be/.test(message)) return PASSWORD;
+  if (message === CLEAR_PASSWORD)
+    return 'let the server use SCRAM ("scram-sha-256" in pg_hba.conf), or give "store.caFile"';
   return /\bSSL\b|certificate/.test(message) ? TLS : 'check "store.url" and that the server runs';
 }
 
