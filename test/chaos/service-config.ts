@@ -49,7 +49,12 @@ export function writeServiceConfig(settings: InstanceSettings): string {
     ...{ issuer: ISSUER, organisationId: pki.bank.organisationId, financialId: `${name}.${run}`, store },
     signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
     api: {
-      ...{ host: '127.0.0.1', port: 0, requestsPerMinutePerTppMax: 1_000_000 },
+      ...{
+        host: '127.0.0.1',
+        port: 0,
+        requestsPerMinutePerTppMax: 1_000_000,
+        registrationChangesPerHourPerTppMax: 1_000_000,
+      },
       tls: { certificateFile, keyFile, clientCaFile: caFile },
     },
     accessTokens: {

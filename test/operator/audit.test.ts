@@ -102,6 +102,51 @@ describe('the audit', () => {
     await call('DELETE', '/operator/v1/tpps/tpp-b');
   });
 
+  test('holds nothing of an operator who puts a TPP as it is', async () => {
+    const body = { ...FACTS, scopes: ['accounts'] };
+    for (let put = 0; put < 3; put += 1) assert.equal((await call('PUT', TPP, body)).status, 204);
+    assert.deepEqual(await actions('?subject=tpp-a&limit=1'), ['tpp-added']);
+    assert.equal((await call('PUT', TPP, { ...body, scopes: ['payments'] })).status, 204);
+    assert.deepEqual(await actions('?subject=tpp-a&limit=2'), ['tpp-changed', 'tpp-added']);
+    await call('DELETE', TPP);
+  });
+
+  test('holds nothing of a registration that is replaced by the same, and the difference of another', async () => {
+    const party = await makeParty(bank, 'tpp-b');
+    const of = async () => (await call('GET', '/operator/v1/audit?actor=tpp:tpp-b')).body.entries;
+    const before = (await of()).length;
+    const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+    const same = { EventSubscriptionId: id, Version: '4.0' };
+    for (let put = 0; put < 20; put += 1) {
+      assert.equal((await party.put('v4.0', 'event-subscriptions', id, same)).status, 200);
+    }
+    assert.equal((await of()).length, before + 1);
+    await party.put('v4.0', 'event-subscriptions', id, { ...same, Version: '3.1' });
+    const [replaced] = await of();
+    assert.deepEqual([replaced.before, replaced.after], [{ version: '4.0' }, { version: '3.1' }]);
+    await party.remove('v4.0', 'event-subscriptions', id);
+    party.close();
+    await call('DELETE', '/operator/v1/tpps/tpp-b');
+  });
+
+  test('bounds what it keeps of a change, however much a TPP repeats', async () => {
+    const party = await makeParty(bank, 'tpp-b');
+    const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+    for (const repeats of [100, 99]) {
+      const EventTypes = Array.from({ length: repeats }, () => 'UK.OBIE.Resource-Update');
+      const body = { EventSubscriptionId: id, Version: '4.0', EventTypes };
+      assert.equal((await party.put('v4.0', 'event-subscriptions', id, body)).status, 200);
+    }
+    const [replaced] = (await call('GET', '/operator/v1/audit?actor=tpp:tpp-b')).body.entries;
+    assert.equal(replaced.before.eventTypes.items, 100);
+    assert.equal(replaced.after.eventTypes.items, 99);
+    assert.match(replaced.after.eventTypes.sha256, /^[0-9a-f]{64}$/);
+    assert.equal(replaced.after.eventTypes.begins[0], 'UK.OBIE.Resource-Update');
+    assert.ok(JSON.stringify(replaced).length < 2000, JSON.stringify(replaced));
+    party.close();
+    await call('DELETE', '/operator/v1/tpps/tpp-b');
+  });
+
   test('is read page by page', async () => {
     const all = await actions();
     const first = (await call('GET', '/operator/v1/audit?limit=2')).body;

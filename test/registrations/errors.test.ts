@@ -207,4 +207,26 @@ describe('too many requests', () => {
       calm.close();
     });
   });
+
+  test('that change registrations are 429 earlier, both kinds together, while others go on, and it passes', async () => {
+    const settings = { api: { registrationChangesPerHourPerTppMax: 3 } };
+    await withBank({ clients: ['tpp-a', 'calm'], settings }, async (busy, at) => {
+      const calm = await makeParty(at, 'calm');
+      const id = await busy.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+      const data = { EventSubscriptionId: id, Version: '4.0' };
+      for (let change = 0; change < 2; change += 1) {
+        assert.equal((await busy.put('v4.0', 'event-subscriptions', id, data)).status, 200);
+      }
+      const refused = await busy.put('v4.0', 'event-subscriptions', id, data);
+      assert.equal(refused.status, 429);
+      const retryAfterSeconds = Number(refused.headers['retry-after']);
+      assert.ok(retryAfterSeconds > 1000 && retryAfterSeconds <= 1200, String(retryAfterSeconds));
+      assert.equal((await busy.call('DELETE', 'v3.1', `event-subscriptions/${id}`)).status, 429);
+      assert.equal((await busy.call('GET', 'v4.0', 'event-subscriptions')).status, 200);
+      await calm.create('v4.0', 'event-subscriptions', { Version: '4.0' });
+      at.clock.aheadMs += retryAfterSeconds * 1000;
+      assert.equal((await busy.call('DELETE', 'v4.0', `event-subscriptions/${id}`)).status, 204);
+      calm.close();
+    });
+  });
 });

@@ -82,7 +82,10 @@ export function settingsOf(files: ReturnType<typeof writeMaterial>, accessTokens
     eventTypesUrl: 'https://bank.example/event-types',
     signing: { kid: 'bank-signing-1', keyFile: signingKeyFile },
     store: { file: 'store/tidings.db' },
-    api: { host: '127.0.0.1', port: 0, tls: { certificateFile, keyFile, clientCaFile: rootFile } },
+    api: {
+      ...{ host: '127.0.0.1', port: 0, registrationChangesPerHourPerTppMax: 1_000_000 },
+      tls: { certificateFile, keyFile, clientCaFile: rootFile },
+    },
     accessTokens: {
       issuer: accessTokens.issuer,
       audience: AUDIENCE,

@@ -243,7 +243,7 @@ function settingsOf(
     signing: { kid: of.signingKey.kid, keyFile: write(SIGNING_KEY_FILE, of.signingKey.keyPem) },
     store: { file: 'tidings.db' },
     api: {
-      ...{ host: HOST, port: 0, requestsPerMinutePerTppMax: 1_000_000 },
+      ...{ host: HOST, port: 0, requestsPerMinutePerTppMax: 1_000_000, registrationChangesPerHourPerTppMax: 1_000_000 },
       ...(isTls && { tls: { ...identity, clientCaFile: caFile } }),
     },
     accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },

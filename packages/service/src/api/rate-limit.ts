@@ -1,7 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
 
-const MINUTE_MS = 60_000;
 // One that was forgotten is full again, so forgetting the longest unused costs little.
 const BUCKETS_MAX = 10_000;
 
@@ -11,16 +10,19 @@ interface Bucket {
 }
 
 /**
- * Counts the requests of each TPP: a bucket of a minute's requests, refilled evenly over a minute. Holds a bounded
+ * Counts what each TPP asks for: a bucket of what it may in a period, refilled evenly over that period. Holds a bounded
  * number of buckets.
  */
 export class RateLimit {
-  readonly #perMinuteMax: number;
+  readonly #max: number;
+  readonly #periodMs: number;
   readonly #clock: Clock;
   readonly #buckets = new LruMap<string, Bucket>(BUCKETS_MAX);
 
-  constructor(perMinuteMax: number, clock: Clock) {
-    this.#perMinuteMax = perMinuteMax;
+  /** @param max in a period @param periodMs default: a minute */
+  constructor(max: number, clock: Clock, periodMs = 60_000) {
+    this.#max = max;
+    this.#periodMs = periodMs;
     this.#clock = clock;
   }
 
@@ -32,15 +34,15 @@ export class RateLimit {
       bucket.tokens -= 1;
       return undefined;
     }
-    const waitMs = ((1 - bucket.tokens) * MINUTE_MS) / this.#perMinuteMax;
+    const waitMs = ((1 - bucket.tokens) * this.#periodMs) / this.#max;
     return Math.max(1, Math.ceil(waitMs / 1000));
   }
 
   #refilled(clientId: string): Bucket {
     const nowMs = this.#clock.monotonicMs();
     const found = this.#buckets.get(clientId);
-    if (found === undefined) return { tokens: this.#perMinuteMax, atMs: nowMs };
-    const gained = ((nowMs - found.atMs) * this.#perMinuteMax) / MINUTE_MS;
-    return { tokens: Math.min(this.#perMinuteMax, found.tokens + gained), atMs: nowMs };
+    if (found === undefined) return { tokens: this.#max, atMs: nowMs };
+    const gained = ((nowMs - found.atMs) * this.#max) / this.#periodMs;
+    return { tokens: Math.min(this.#max, found.tokens + gained), atMs: nowMs };
   }
 }

@@ -2,6 +2,7 @@ import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules, textFa
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { AuditOf, ChangeResult, Store, Tpp } from '../store/store.ts';
+import { differenceOf } from './audited-difference.ts';
 
 /** A registration of a TPP, of either kind. */
 export interface KeptRegistration<Request> {
@@ -66,6 +67,8 @@ export interface RegistrationContext {
   readonly checkCallbackUrl: CheckCallbackUrl;
   /** Absolute URL of the resource under the version that was called. */
   readonly url: string;
+  /** Counts a change that is about to be made. @throws {ApiError} RateLimited */
+  readonly countChange: (clientId: string) => void;
   /** A change may have made notifications due, or have taken the right to poll. */
   readonly onChanged: (clientId: string) => void;
   /** Address that the call came from: that of the gateway where there is one. */
@@ -89,6 +92,7 @@ export async function createRegistration<Request>(
   const request = kind.read(body, context.rules);
   await checkAddress(kind, request, context);
   const registration = keptOf(context.random.uuid(), tpp, request, context);
+  context.countChange(tpp.clientId);
   const result = await kind.create(context.store, registration, auditedChange('created', kind, registration, context));
   if (result === 'exists') {
     throw new ApiError('RulesResourceAlreadyExists', {
@@ -120,6 +124,7 @@ export async function replaceRegistration<Request>(
   const request = kind.readReplaced(change.body, change.id, context.rules);
   await checkAddress(kind, request, context);
   const registration = keptOf(change.id, tpp, request, context);
+  context.countChange(tpp.clientId);
   const audited = auditedChange('replaced', kind, registration, context);
   const result = isPossibleId(change.id) ? await kind.replace(context.store, registration, audited) : 'unknown';
   checkChanged(kind, result);
@@ -135,6 +140,7 @@ export async function deleteRegistration<Request>(
   context: RegistrationContext,
 ): Promise<void> {
   const of = { clientId: tpp.clientId, id, through: context.rules.apiVersion };
+  context.countChange(tpp.clientId);
   const audited = auditedChange('deleted', kind, of, context);
   checkChanged(kind, isPossibleId(id) ? await kind.remove(context.store, of, audited) : 'unknown');
   context.onChanged(tpp.clientId);
@@ -149,21 +155,19 @@ function isPossibleId(id: string): boolean {
 function auditedChange<Request>(
   what: ChangeName,
   { noun, path }: RegistrationKind<Request>,
-  of: { readonly id: string; readonly clientId: string; readonly request?: Request },
+  of: { readonly id: string; readonly clientId: string; readonly apiVersion?: ApiVersion; readonly request?: Request },
   { clock, from, interactionId }: RegistrationContext,
 ): AuditedChange {
-  const { id, clientId, request } = of;
+  const { id, clientId, apiVersion, request } = of;
   const nowMs = clock.nowMs();
   const by = { actor: `tpp:${clientId}`, authenticatedBy: 'access-token', from } as const;
   const entry = { ...by, atMs: nowMs, action: `${path.replace(/s$/, '')}-${what}`, subject: clientId };
   return {
     nowMs,
-    audit: (before) => ({
-      ...entry,
-      detail: { what: noun, id, interactionId },
-      ...(before !== undefined && { before: { ...before } }),
-      ...(request !== undefined && { after: { id, ...request } }),
-    }),
+    audit: (before) => {
+      const difference = differenceOf(before, request && { apiVersion, ...request });
+      return difference && { ...entry, detail: { what: noun, id, interactionId }, ...difference };
+    },
   };
 }
 

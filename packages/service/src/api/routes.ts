@@ -8,6 +8,7 @@ import { type Caller, type EventsContext, pollEvents } from './events.ts';
 import { checkAccept, checkContentType } from './negotiate.ts';
 import { refuseOtherMethods } from './other-methods.ts';
 import type { PollLimit } from './poll-limit.ts';
+import type { RateLimit } from './rate-limit.ts';
 import {
   type Answer,
   createRegistration,
@@ -30,6 +31,8 @@ export interface RouteContext {
   readonly options: ApiOptions;
   readonly apiVersion: ApiVersion;
   readonly authentication: AuthenticationContext;
+  /** Counts changes of registrations. */
+  readonly changeLimit: RateLimit;
   readonly onRegistrationChanged: (clientId: string) => void;
 }
 
@@ -114,7 +117,7 @@ function pathOf(resource: string, { options, apiVersion }: RouteContext): string
 }
 
 function registrationContextOf(path: string, route: RouteContext): (request: FastifyRequest) => RegistrationContext {
-  const { options, apiVersion, onRegistrationChanged } = route;
+  const { options, apiVersion, onRegistrationChanged, changeLimit } = route;
   const { store, clock, random, catalogue, eventTypesUrl, checkCallbackUrl } = options;
   const rules = { apiVersion, callbackUrlAllowed: options.isRealTimeOffered, catalogue, eventTypesUrl };
   return ({ socket, interactionId }) => ({
@@ -124,6 +127,11 @@ function registrationContextOf(path: string, route: RouteContext): (request: Fas
     rules,
     checkCallbackUrl,
     url: `${options.publicUrl()}${path}`,
+    countChange: (clientId: string) => {
+      const retryAfterSeconds = changeLimit.take(clientId);
+      if (retryAfterSeconds === undefined) return;
+      throw new RateLimited(retryAfterSeconds, 'too many changes of registrations of this TPP');
+    },
     onChanged: onRegistrationChanged,
     from: socket.remoteAddress ?? '',
     interactionId,

@@ -60,6 +60,7 @@ export interface ApiOptions {
   readonly areCallbackUrlsOffered: boolean;
   readonly polling: Config['polling'];
   readonly requestsPerMinutePerTppMax: number;
+  readonly registrationChangesPerHourPerTppMax: number;
   readonly bodyBytesMax: number;
   readonly requestTimeoutMs: number;
   readonly firstRequestTimeoutMs: number;
@@ -81,6 +82,7 @@ export interface Api {
 const OTHER_CONNECTIONS_MAX = 10_000;
 // Beside the time that a long poll is held, in which nothing moves on its connection.
 const ANSWER_IDLE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 /**
  * Builds the TPP-facing API: authenticate → negotiate → verify signature → operation → signed answer. What the bank does
@@ -93,11 +95,13 @@ export function buildApi(options: ApiOptions): Api {
   server.addHook('preClose', async () => longPolls.close());
   const pollLimit = new PollLimit(polling.pollsPerTppMax);
   const rateLimit = new RateLimit(options.requestsPerMinutePerTppMax, clock);
+  const changeLimit = new RateLimit(options.registrationChangesPerHourPerTppMax, clock, HOUR_MS);
   registerJwksRoute(server, `${prefix}${options.jwksPath}`, options);
   for (const apiVersion of API_VERSIONS) {
     const route: RouteContext = {
       ...{ options, apiVersion },
       authentication: { ...options, rateLimit },
+      changeLimit,
       onRegistrationChanged: (clientId) => {
         longPolls.wake(clientId);
         options.onRegistrationChanged();

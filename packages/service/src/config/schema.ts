@@ -143,6 +143,12 @@ export const ConfigSchema = section({
       description: 'Accept the b64: false form of x-jws-signature on v3.1 paths (resources v3.1.2 and v3.1.3)',
     }),
     requestsPerMinutePerTppMax: whole(600, 1, 1_000_000, 'Requests of one TPP a minute; more are answered 429'),
+    registrationChangesPerHourPerTppMax: whole(
+      60,
+      1,
+      1_000_000,
+      'Registrations that one TPP creates, replaces or deletes in an hour; more are answered 429',
+    ),
     bodyBytesMax: whole(
       65_536,
       4096,

@@ -74,7 +74,7 @@ export class TppRegistry {
     return this.#options.store.target(clientId);
   }
 
-  /** Adds a TPP, or changes it; one that is suspended stays so. @throws {Problem} 412 */
+  /** Adds a TPP, or changes it; one that is suspended stays so. Putting what is there has no effect. @throws {Problem} 412 */
   put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
     return this.#change(facts.clientId, async (before) => {
       checkPreconditions(before, preconditions);
@@ -177,7 +177,10 @@ export class TppRegistry {
 
   async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
     const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
-    await this.#store(before, after, what, by, { changed: changedFields(before, after) });
+    const changed = changedFields(before, after);
+    // A pipeline that puts the same each hour changes nothing, and would fill the audit with that.
+    if (before !== undefined && changed.length === 0) return before;
+    await this.#store(before, after, what, by, { changed });
     return after;
   }
 

@@ -43,8 +43,8 @@ export interface AuditFilter {
   readonly beforeMs?: number;
 }
 
-/** Writes the entry of a change in its transaction, from what was there before it; pure. */
-export type AuditOf<T> = (before: T | undefined) => AuditEntry;
+/** Writes the entry of a change in its transaction, from what was there before it; pure. Undefined: nothing is changed by it, so nothing is audited. */
+export type AuditOf<T> = (before: T | undefined) => AuditEntry | undefined;
 
 /** What the service itself did. */
 export const BY_SERVICE: AuditActor = { actor: 'tidings', authenticatedBy: 'service' };

@@ -174,6 +174,7 @@ for (const [path, value, why] of [
   ['api.jwksPath', '/open-banking/jwks', /must match pattern/],
   ['api.isUnencodedPayloadAccepted', 1, /must be boolean \(Accept the b64: false form/],
   ['api.requestsPerMinutePerTppMax', 0, /must be >= 1/],
+  ['api.registrationChangesPerHourPerTppMax', 0, /must be >= 1/],
   ['api.gateway.addresses', [], /must not have fewer than 1 items \(Where the gateway connects from/],
   ['api.gateway.addresses', '10.0.0.0/8', /must be array/],
   ['api.gateway.certificateHeader', 'client cert', /must match pattern/],

@@ -127,6 +127,16 @@ export function describeAudit(open: OpenFor): void {
     assert.deepEqual(await entriesOf(store), []);
   });
 
+  test('a change that says of itself that it changes nothing is made, and not audited', async (t) => {
+    const { store } = await open(t);
+    const subscription = subscriptionOf('a');
+    await store.putTpp(tppOf('a'), START_MS, () => undefined);
+    await store.createSubscription(subscription, START_MS, () => undefined);
+    assert.equal(await store.replaceSubscription(subscription, START_MS, () => undefined), 'changed');
+    assert.equal((await store.subscriptionOf('a'))?.version, subscription.version);
+    assert.deepEqual(await entriesOf(store), []);
+  });
+
   test('a change whose entry cannot be written is not made', async (t) => {
     const { store } = await open(t);
     await store.putTpp(tppOf('a'), START_MS);

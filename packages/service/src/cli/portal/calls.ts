@@ -15,6 +15,7 @@ export function securityNotes({ accessTokens, api, polling }: Config): string {
   certificate of the connection (RFC 8705).
 - Any one of the scopes \`accounts\`, \`payments\`, \`fundsconfirmations\`${polling.isOffered ? '; for polling through v3.1, `eventpolling` too' : ''}.
 - At most ${api.requestsPerMinutePerTppMax.toLocaleString('en')} requests a minute per client_id; beyond, 429 with \`Retry-After\` in seconds.
+- At most ${api.registrationChangesPerHourPerTppMax.toLocaleString('en')} registrations created, replaced or deleted an hour per client_id; beyond, the same.
 - Bodies of at most ${api.bodyBytesMax.toLocaleString('en')} bytes${pollBodies}, \`application/json\`, with or without \`charset=utf-8\`.
 - \`x-fapi-interaction-id\` is given back when it is a UUID, and is a fresh one otherwise. \`x-idempotency-key\` is not used.`;
 }

@@ -197,7 +197,9 @@ async function keep<T>(
   audit: AuditOf<T> | undefined,
   before: () => Promise<T | undefined>,
 ): Promise<void> {
-  if (audit !== undefined) await addAudit(transaction, audit(await before()));
+  if (audit === undefined) return;
+  const entry = audit(await before());
+  if (entry !== undefined) await addAudit(transaction, entry);
 }
 
 const REVISED = `revision = nextval('target_revision')`;

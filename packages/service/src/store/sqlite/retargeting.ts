@@ -150,7 +150,8 @@ export class Retargeting {
 
   /** Of a change that is about to be made. */
   #keep<T>(audit: AuditOf<T> | undefined, before: () => T | undefined): void {
-    if (audit !== undefined) this.#parts.audit.add(audit(before()));
+    const entry = audit?.(before());
+    if (entry !== undefined) this.#parts.audit.add(entry);
   }
 
   /** A callback URL is responsive again: the retry policy begins anew for all that is awaiting. */
