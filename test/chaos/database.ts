@@ -11,8 +11,8 @@ export interface ChaosStore {
   readonly settings: object;
   /** Whether it is a part of the instance's process: then nothing is recorded once that has ended. */
   readonly isInProcess: boolean;
-  /** Whether an instance that starts may find it away now. */
-  isAway(): boolean;
+  /** Whether an instance that has been starting since then may have found it away. @param sinceMs `performance.now()` */
+  wasAwaySince(sinceMs: number): boolean;
   /** SIGKILL of every process of it, and start again after so long. Resolves when it runs. */
   restart(downMs: number): Promise<void>;
   /**
@@ -61,7 +61,7 @@ async function sqliteStore(folder: string, disk: Disk | undefined): Promise<Chao
     throw new Error('a file has no network before it');
   };
   return {
-    ...{ settings: { file }, isInProcess: true, isAway: () => false },
+    ...{ settings: { file }, isInProcess: true, wasAwaySince: () => false },
     ...{ restart: never, terminateBackends: never, cut: never, stall: never, close: nothing },
     cutPower: (kill) => disk?.cutPower(kill) ?? noDisk(),
     damage: () => {
@@ -127,7 +127,7 @@ async function postgresStore(disk: Disk | undefined): Promise<ChaosStore> {
   return {
     settings: { url: url.href, isMigratedAtStart: true, lookMs: LOOK_MS },
     isInProcess: false,
-    isAway: () => isDown || performance.now() < awayUntilMs,
+    wasAwaySince: (sinceMs) => isDown || sinceMs < awayUntilMs,
     restart: async (downMs) => {
       isDown = true;
       await kill(await childrenOf(server.pid));

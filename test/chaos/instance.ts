@@ -15,14 +15,18 @@ export interface Life {
 
 /** What an instance works with. */
 export interface InstanceOptions {
-  /** Whether the store may be away, so that an instance which starts cannot. */
-  readonly isStoreAway: () => boolean;
+  /** Whether the store was away since then, so that an instance which has been starting since could not. */
+  readonly wasStoreAwaySince: (sinceMs: number) => boolean;
+  /** How long a process got no CPU between two times; see {@link Delays}. All times are `performance.now()`. */
+  readonly delayMs: (process: string, fromMs: number, toMs: number) => number;
   /** Receives each line that any of its processes logs. */
   readonly onLine: (line: string) => void;
 }
 
 const RESTART_DELAY_MS = 100;
-const START_MAX_MS = 60_000;
+// A bound against waiting for ever: a machine with far more to do than it can takes its time.
+const START_MAX_MS = 300_000;
+const LATE_LOOK_MS = 200;
 
 /**
  * One instance of the service, a process of its own that is started again whenever it has ended, as a supervisor does.
@@ -82,15 +86,24 @@ export class Instance {
     await service.exited;
   }
 
-  /** SIGTERM, and SIGKILL when it has not ended by then; another is started. */
+  /**
+   * SIGTERM, and SIGKILL when it has not ended by then; another is started.
+   *
+   * @param withinMs without the time in which the machine gave it no CPU
+   */
   async terminate(withinMs: number): Promise<Stop> {
     const service = this.#service;
     const beganMs = performance.now();
     this.#ask();
     service.signal('SIGTERM');
-    const late = setTimeout(() => service.signal('SIGKILL'), withinMs);
+    const [name] = this.current;
+    const late = setInterval(() => {
+      const nowMs = performance.now();
+      const delayMs = this.#options.delayMs(name, beganMs, nowMs);
+      if (nowMs - beganMs - delayMs > withinMs) service.signal('SIGKILL');
+    }, LATE_LOOK_MS);
     const { code } = await service.exited;
-    clearTimeout(late);
+    clearInterval(late);
     return { code, tookMs: Math.round(performance.now() - beganMs) };
   }
 
@@ -157,13 +170,13 @@ export class Instance {
   async #supervise(): Promise<void> {
     for (;;) {
       const service = this.#service;
-      const wasStoreAway = this.#options.isStoreAway();
+      const spawnedMs = performance.now();
       service.running.then(
         ({ apiUrl, operatorUrl }) => this.#isNowRunning(service, apiUrl, operatorUrl),
         () => undefined,
       );
       const exit = await service.exited;
-      const mayFail = this.#ports === undefined && (wasStoreAway || this.#options.isStoreAway());
+      const mayFail = this.#ports === undefined && this.#options.wasStoreAwaySince(spawnedMs);
       this.#notRunning();
       if (!this.#isAsked && !mayFail) this.died.push(sayExit(this.name, exit));
       if (this.#isEnding) return;

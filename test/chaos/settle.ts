@@ -1,37 +1,56 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createOperatorClient, type OperatorClient, type ShownNotification } from '@tidings/sandbox';
 import { type Duplicate, describePosts, type Fault } from './in-flight.ts';
-import type { Arrival, RecordedAttempt } from './ledger.ts';
+import type { Arrival, Ledger, RecordedAttempt } from './ledger.ts';
 import { isSentAfterRecorded } from './sent-after.ts';
 import type { World } from './world.ts';
 
+// Without any progress.
 const SETTLE_MAX_MS = 90_000;
 const LOOK_MS = 200;
 const ASKED_AT_ONCE = 8;
 // A last retry, or a lease of a frozen instance, would come well within it.
 const REST_MS = 1500;
 
+/** What a notification is, as the operator API tells it, or why it does not. */
+interface State {
+  readonly jti: string;
+  readonly state: string;
+}
+
 type Accepted = ReadonlyMap<string, string>;
 
 /**
  * Waits until every accepted notification was handled and the operator API calls it acknowledged.
  *
- * @returns what was not so after SETTLE_MAX_MS
+ * @returns what was not so after SETTLE_MAX_MS without progress
  */
 export async function settle(world: World, accepted: Accepted): Promise<readonly string[]> {
-  const untilMs = performance.now() + SETTLE_MAX_MS;
   await Promise.all(world.instances.map((instance) => instance.untilRunning()));
   const jtis = [...accepted.values()];
-  while (performance.now() < untilMs && !jtis.every((jti) => world.ledger.handled.has(jti))) await pause(LOOK_MS);
+  const unhandled = () => jtis.filter((jti) => !world.ledger.handled.has(jti));
+  await untilNone(async () => unhandled().map((jti) => ({ jti, state: 'not handled' })));
   let left: readonly string[] = jtis;
-  let states: readonly string[] = [];
-  do {
+  const states = await untilNone(async () => {
     const asked = await askFor(world, left);
     left = asked.map(({ jti }) => jti);
-    states = asked.map(({ jti, state }) => `${jti}: ${state}`);
-    if (left.length > 0) await pause(LOOK_MS);
-  } while (left.length > 0 && performance.now() < untilMs);
-  return states;
+    return asked;
+  });
+  return states.map(({ jti, state }) => `${jti}: ${state}`);
+}
+
+/** Looks until nothing is left, or nothing has become less for SETTLE_MAX_MS. @returns what is left then */
+async function untilNone(look: () => Promise<readonly State[]>): Promise<readonly State[]> {
+  let fewest = Number.POSITIVE_INFINITY;
+  let latestMs = 0;
+  for (;;) {
+    const left = await look();
+    const nowMs = performance.now();
+    if (left.length < fewest) latestMs = nowMs + SETTLE_MAX_MS;
+    fewest = Math.min(fewest, left.length);
+    if (left.length === 0 || nowMs > latestMs) return left;
+    await pause(LOOK_MS);
+  }
 }
 
 /**
@@ -41,21 +60,37 @@ export async function settle(world: World, accepted: Accepted): Promise<readonly
  */
 export async function checkAtRest(world: World, accepted: Accepted) {
   const { instances, ledger } = world;
+  await untilQuiet(ledger);
   const before = ledger.arrivals.length;
   await Promise.all(instances.map((instance) => instance.kill()));
   await Promise.all(instances.map((instance) => instance.untilRunning()));
   await pause(REST_MS);
   const sent = ledger.arrivals.slice(before).map(({ jti }) => jti);
   const kept = new Map<string, ShownNotification>();
-  const asked = await askFor(world, [...accepted.values()], (notification) => kept.set(notification.jti, notification));
+  const jtis = [...accepted.values()];
+  // A busy machine may answer late: what was told once is not asked again.
+  const untold = await untilNone(async () => {
+    const left = jtis.filter((jti) => !kept.has(jti));
+    const asked = await askFor(world, left, (notification) => kept.set(notification.jti, notification));
+    return asked.filter(({ jti }) => !kept.has(jti));
+  });
+  const states = [...untold, ...kept.values()].filter(({ state }) => state !== 'acknowledged');
   return {
     ...{ sent, kept },
-    notAcknowledged: asked.map(({ jti, state }) => `${jti}: ${state} after a kill`),
+    notAcknowledged: states.map(({ jti, state }) => `${jti}: ${state} after a kill`),
     lostSets: [...ledger.sets].filter(([jti, set]) => kept.get(jti)?.set !== set).map(([jti]) => jti),
     lostAttempts: [...ledger.recorded]
       .filter(([id, attempt]) => !hasAttempt(kept.get(attempt.jti), id, attempt))
       .map(([id, { jti }]) => `${id} of ${jti}`),
   };
+}
+
+/** Waits until nothing has come for a while: a duplicate may still be under way when everything is acknowledged. */
+async function untilQuiet({ arrivals }: Ledger): Promise<void> {
+  for (let seen = -1; seen !== arrivals.length; ) {
+    seen = arrivals.length;
+    await pause(REST_MS);
+  }
 }
 
 function hasAttempt(kept: ShownNotification | undefined, id: string, { isAcknowledged }: RecordedAttempt): boolean {
@@ -104,9 +139,9 @@ async function askFor(
   world: World,
   jtis: readonly string[],
   onAnswer: (notification: ShownNotification) => void = () => undefined,
-): Promise<{ jti: string; state: string }[]> {
+): Promise<State[]> {
   const client = clientOf(world);
-  const left: { jti: string; state: string }[] = [];
+  const left: State[] = [];
   const queue = jtis.values();
   const ask = async () => {
     for (const jti of queue) {

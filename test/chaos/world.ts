@@ -71,11 +71,12 @@ export async function startWorld(options: {
       const name = `instance-${at}`;
       const settings = { folder, name, pki, authorisationServer, operatorToken, store: store.settings };
       return new Instance(name, (run) => writeServiceConfig({ ...settings, run }), {
-        isStoreAway: store.isAway,
+        wasStoreAwaySince: store.wasAwaySince,
+        delayMs: (...asked) => delays.between(...asked),
         onLine: (line) => ledger.readLog(line),
       });
     });
-    const delays = measureDelays(() => new Map(instances.map(({ current }) => current)));
+    const delays: Delays = measureDelays(() => new Map(instances.map(({ current }) => current)));
     opened.push(delays.stop);
     opened.push(() => Promise.all(instances.map((instance) => instance.end(END_MAX_MS))));
     endWithThisProcess(instances, folder);
