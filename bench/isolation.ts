@@ -12,6 +12,8 @@ const WARM_UP_SECONDS = 3;
 const SETTLE_SECONDS = 4;
 const PART_OF_THROUGHPUT = 0.25;
 const HANGING = [0, 10, 20, 30, 40];
+// Each that hangs shares its host with four that are healthy.
+const TPPS_PER_ORIGIN = 5;
 // None hangs, some hang, and both again: what else happens on the machine hits both.
 const PHASES = [false, true, false, true];
 
@@ -23,7 +25,7 @@ interface Phase {
 }
 
 /**
- * 50 TPPs at a moderate load; in turn none of them hangs, and 5 do: they take connection and request and never answer.
+ * 50 TPPs at a moderate load, on 10 hosts; in turn none of them hangs, and 5 do: they take connection and request and never answer.
  * Compared are the same 45 healthy ones, by when their events were published. When a phase ends, what hung is answered.
  *
  * @param options.seconds how long is measured in all, in four phases
@@ -41,7 +43,7 @@ async function measureIsolation(options: LatencyOptions) {
   const { say, seconds = SECONDS } = options;
   const perSecond = options.perSecond ?? (await partOfThroughput(options, PART_OF_THROUGHPUT));
   const phaseSeconds = seconds / PHASES.length;
-  const rig = await startRig(options);
+  const rig = await startRig({ ...options, tppsPerOrigin: TPPS_PER_ORIGIN });
   try {
     say(
       `publishing ${perSecond} a second, ${PHASES.length} phases of ${phaseSeconds} s, ${HANGING.length} TPPs hang in two`,

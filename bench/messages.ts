@@ -2,7 +2,8 @@
 export const LEDGER_CHUNK = 20_000;
 
 export type ToReceiver =
-  | { readonly kind: 'listen'; readonly tpps: number; readonly certificatePem: string; readonly keyPem: string }
+  /** Opens so many listeners, each an origin. */
+  | { readonly kind: 'listen'; readonly origins: number; readonly certificatePem: string; readonly keyPem: string }
   /** These TPPs take connections and requests and never answer. */
   | { readonly kind: 'hang'; readonly tpps: readonly number[] }
   | { readonly kind: 'heal' }

@@ -6,7 +6,7 @@ import { speakToParent } from './ipc.ts';
 import { type FromReceiver, LEDGER_CHUNK, type ToReceiver } from './messages.ts';
 
 /**
- * The TPPs under load, all in one process: a listener, and so an origin, for each. It reads each notification to its
+ * The TPPs under load, all in one process: listeners, each an origin of one TPP or several. It reads each notification to its
  * end, takes the jti from it, and answers 202 with the interaction id that came. It verifies no signature on the way:
  * that would be the TPP's work, not the bank's; some SETs are kept and verified after the run.
  */
@@ -35,12 +35,10 @@ const say = speakToParent<ToReceiver, FromReceiver>((message) => {
   else report();
 });
 
-async function listenAll({ tpps, certificatePem, keyPem }: Extract<ToReceiver, { kind: 'listen' }>): Promise<void> {
+async function listenAll({ origins, certificatePem, keyPem }: Extract<ToReceiver, { kind: 'listen' }>): Promise<void> {
   const ports: number[] = [];
-  for (let tpp = 0; tpp < tpps; tpp += 1) {
-    const server = createServer({ cert: certificatePem, key: keyPem }, (request, response) =>
-      receive(tpp, request, response),
-    );
+  for (let origin = 0; origin < origins; origin += 1) {
+    const server = createServer({ cert: certificatePem, key: keyPem }, receive);
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -55,7 +53,8 @@ async function listenAll({ tpps, certificatePem, keyPem }: Extract<ToReceiver, {
   }, PROGRESS_EVERY_MS);
 }
 
-function receive(tpp: number, request: IncomingMessage, response: ServerResponse): void {
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  const tpp = Number(/^\/tpp-(\d+)\//.exec(request.url ?? '')?.[1]);
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {

@@ -7,7 +7,7 @@ export type ReceiverLedger = ReadonlyMap<string, { readonly answeredMs: number; 
 /** The receiver process, as its parent sees it. */
 export interface Receiver {
   readonly pid: number;
-  /** The callback URL of each TPP, each of its own origin. */
+  /** The callback URL of each TPP. */
   readonly callbackUrls: readonly string[];
   /** Notifications answered 202 so far, each counted once; some tens of milliseconds old. */
   answered(): number;
@@ -22,11 +22,13 @@ export interface Receiver {
 
 export async function startReceiver(options: {
   tpps: number;
+  /** How many TPPs have their callback URLs at one origin. */
+  tppsPerOrigin: number;
   certificatePem: string;
   keyPem: string;
   nodeArguments: readonly string[];
 }): Promise<Receiver> {
-  const { tpps, certificatePem, keyPem, nodeArguments } = options;
+  const { tpps, tppsPerOrigin, certificatePem, keyPem, nodeArguments } = options;
   const listening = Promise.withResolvers<readonly number[]>();
   let reported = Promise.withResolvers<readonly string[]>();
   const ledger = new Map<string, { answeredMs: number; count: number }>();
@@ -43,11 +45,14 @@ export async function startReceiver(options: {
       }
     } else reported.resolve(message.samples);
   });
-  helper.send({ kind: 'listen', tpps, certificatePem, keyPem });
+  helper.send({ kind: 'listen', origins: Math.ceil(tpps / tppsPerOrigin), certificatePem, keyPem });
   const ports = await listening.promise;
   return {
     pid: helper.pid,
-    callbackUrls: ports.map((port) => `https://localhost:${port}/open-banking/v4.0/event-notifications`),
+    callbackUrls: Array.from({ length: tpps }, (_, tpp) => {
+      const port = ports[Math.floor(tpp / tppsPerOrigin)];
+      return `https://localhost:${port}/tpp-${tpp}/open-banking/v4.0/event-notifications`;
+    }),
     answered: () => answered,
     onProgress: (listener) => void listeners.push(listener),
     hang: (hanging) => helper.send({ kind: 'hang', tpps: hanging }),

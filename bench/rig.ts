@@ -22,6 +22,8 @@ export interface BenchOptions {
   readonly signingLimitSeconds?: number;
   /** TPPs with a callback URL each. Default: 50. */
   readonly tpps?: number;
+  /** How many of them have their callback URLs at one origin. Default: 1. */
+  readonly tppsPerOrigin?: number;
   /** TPPs besides, which have no callback URL and to which the publisher publishes nothing. Default: none. */
   readonly pollers?: number;
   readonly say: Say;
@@ -56,24 +58,28 @@ const SIGNING_LIMIT_SECONDS = 3;
 
 /** Starts all of it, with one event subscription for each TPP. */
 export async function startRig(options: BenchOptions): Promise<Rig> {
-  const { store, logLevel, profileFolder, tpps = TPPS, pollers = 0 } = options;
+  const { store, logLevel, profileFolder, tpps = TPPS, tppsPerOrigin = 1, pollers = 0 } = options;
   const nodeArguments = (name: string) =>
     profileFolder === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
   const bank = await startBank(tpps + pollers, { store, logLevel, nodeArguments: nodeArguments('service') });
   try {
-    return await completeRig(bank, tpps, nodeArguments);
+    return await completeRig(bank, { tpps, tppsPerOrigin }, nodeArguments);
   } catch (error) {
     await bank.stop();
     throw error;
   }
 }
 
-async function completeRig(bank: BenchBank, tpps: number, nodeArguments: (name: string) => string[]): Promise<Rig> {
+async function completeRig(
+  bank: BenchBank,
+  { tpps, tppsPerOrigin }: { tpps: number; tppsPerOrigin: number },
+  nodeArguments: (name: string) => string[],
+): Promise<Rig> {
   const { certificatePem, keyPem } = bank.pki.tpp.transport;
   const receiver = await startReceiver({
-    ...{ tpps, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
+    ...{ tpps, tppsPerOrigin, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
   });
   const publisher = await startPublisher(
     {
