@@ -286,7 +286,7 @@ test('SIGHUP while serve starts does not end it: the signing key is read anew on
     .filter((msg) => !msg.startsWith('Server listening at '));
   assert.deepEqual(said, [
     'Tidings runs',
-    'the signing key was read anew, and the certificates of the listeners',
+    'the signing key was read anew, and certificates and operator tokens',
     'stopping',
     'stopped',
   ]);
