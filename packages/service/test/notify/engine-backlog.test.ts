@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JwsSigner } from '@tidings/protocol';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
-import { bankEvent, notifyAll, urlOf } from '../support/bank-events.ts';
+import { bankEvent, notifyAll, subscriptionOf, urlOf } from '../support/bank-events.ts';
 import { Deadline, inTime, until } from '../support/deadline.ts';
-import { type EngineBench, engineBench } from '../support/engine-bench.ts';
+import { type EngineBench, engineBench, SIGNER } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 const A = urlOf('a');
@@ -146,4 +147,26 @@ test('a publication that failed gives back what it might have taken, and is look
   assert.deepEqual([bench.client.posts.length, bench.quiet.calls('claimDue')], [1, before], 'it is handed over');
   await bench.clock.advance(20_000);
   assert.equal(bench.client.posts.length, 2);
+});
+
+test('what is being signed when its callback URL is registered anew is handed back, and sent a moment later', async (t) => {
+  const held = Promise.withResolvers<void>();
+  let isSigning = false;
+  const signer: JwsSigner = {
+    ...SIGNER,
+    sign: async (input) => {
+      isSigning = true;
+      await held.promise;
+      return SIGNER.sign(input);
+    },
+  };
+  const bench = engineBench(t, { signer });
+  await bench.register('a');
+  const published = bench.publishThrough('a', 'e1');
+  await until(() => isSigning, 'the signature to be asked for');
+  await bench.store.replaceSubscription(subscriptionOf('a'), START_MS);
+  held.resolve();
+  await published;
+  await bench.clock.advance(200);
+  assert.equal(bench.client.posts.length, 1, 'long before its lease runs out');
 });

@@ -241,7 +241,7 @@ test('what was handed over and could not be signed is tried again when its lease
     ...signer,
     sign: (input) => (isBroken ? Promise.reject(new Error('the key is gone')) : signer.sign(input)),
   });
-  const bench = engineBench(t, { signer: around(SIGNER), leaseMs: 20_000 });
+  const bench = engineBench(t, { signer: around(SIGNER), leaseMs: 20_000, queueMax: 1 });
   await bench.register('a');
   const [jti = ''] = await bench.publishThrough('a', 'e1');
   assert.equal(bench.client.posts.length, 0);
