@@ -66,6 +66,12 @@ export const MUTANTS: readonly Mutant[] = [
     make: () => ({ client: (client) => posting(client, twice) }),
   },
   {
+    name: 'a client whose TPPs share the connections of their host',
+    // What waits for a connection is sent late: for its TPP, or for its lease.
+    breach: /waited|before its lease ends/,
+    make: () => ({ client: sharingConnections }),
+  },
+  {
     name: 'a client to which 200 acknowledges',
     breach: /recorded acknowledged .* not 200/,
     make: () => ({ client: (client) => answering(client, (answer) => ({ ...answer, status: ok(answer.status) })) }),
@@ -244,6 +250,22 @@ function acknowledgedRecord(claimed: AttemptRecord['claimed']): AttemptRecord {
 
 function posting(client: CallbackClient, change: (post: () => Promise<Exchange>) => Promise<Exchange>): CallbackClient {
   return { close: () => client.close(), post: (...given) => change(() => client.post(...given)) };
+}
+
+/** As where connections are pooled by origin alone, and all callback URLs are on one. */
+function sharingConnections(client: CallbackClient): CallbackClient {
+  let isTaken = false;
+  const waiting: (() => void)[] = [];
+  return posting(client, async (post) => {
+    while (isTaken) await new Promise<void>((resolve) => waiting.push(resolve));
+    isTaken = true;
+    try {
+      return await post();
+    } finally {
+      isTaken = false;
+      waiting.shift()?.();
+    }
+  });
 }
 
 type Answer = Exchange & { readonly kind: 'answered' };
