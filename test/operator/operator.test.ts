@@ -309,7 +309,7 @@ test('the log names the operator token and who was registered, and holds no toke
   const changed = '"operator":"tests","clientId":"tpp-new","changed":["organisationId"],"msg":"TPP changed"';
   assert.ok(log.includes(changed), 'who was changed');
   assert.match(log, /"operator":"tests","events":1,"notifications":1,"repeated":0/);
-  assert.match(log, /"method":"POST","route":"\/operator\/v1\/events","status":401,"why":"The operator token is not/);
+  assert.match(log, /"method":"POST","route":"\/operator\/v1\/events","status":401,"why":"Send the operator token as/);
   assert.ok(!log.includes(bank.operatorToken), 'no operator token');
   assert.ok(!log.includes('wrong-token'), 'no token that was refused');
   assert.ok(!log.includes(String(key.jwk['n'])), 'no key');

@@ -59,6 +59,12 @@ export const ORGANISATION_ID = '0015800001TESTBANK';
 const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 
+/** For tests that are about what is refused, not about how much of it. */
+export const UNLIMITED = {
+  unauthenticatedPerMinutePerCertificateMax: 1_000_000,
+  unauthenticatedPerMinutePerAddressMax: 1_000_000,
+};
+
 /** Writes what the service needs as files, as an operator would have them. */
 export function writeMaterial(folder: string, material: { transport: Keyed; rootPem: string; signingPem: string }) {
   const file = (name: string, text: string) => {
@@ -85,6 +91,7 @@ export function settingsOf(files: ReturnType<typeof writeMaterial>, accessTokens
     api: {
       ...{ host: '127.0.0.1', port: 0, registrationChangesPerHourPerTppMax: 1_000_000 },
       tls: { certificateFile, keyFile, clientCaFile: rootFile },
+      ...UNLIMITED,
     },
     accessTokens: {
       issuer: accessTokens.issuer,

@@ -12,6 +12,7 @@ import {
   startService,
   systemClock,
 } from '@tidings/service';
+import { UNLIMITED } from './bank.ts';
 import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
 import { createHttpPeer } from './tpp-http.ts';
@@ -244,6 +245,7 @@ function settingsOf(
     store: { file: 'tidings.db' },
     api: {
       ...{ host: HOST, port: 0, requestsPerMinutePerTppMax: 1_000_000, registrationChangesPerHourPerTppMax: 1_000_000 },
+      ...UNLIMITED,
       ...(isTls && { tls: { ...identity, clientCaFile: caFile } }),
     },
     accessTokens: { issuer, audience: AUDIENCE, jwksUrl: jwksUri, caFile, ...identity },

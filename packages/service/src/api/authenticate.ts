@@ -1,10 +1,13 @@
 import { ApiError } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
+import type { LogSampler } from '../base/log-sampler.ts';
+import { remoteNetworkOf } from '../base/remote-address.ts';
 import type { Store, Tpp } from '../store/store.ts';
 import type { AccessToken, AccessTokenVerifier } from '../trust/access-tokens.ts';
-import { type ClientCertificateReader, matchesSubject } from '../trust/client-certificate.ts';
+import { type ClientCertificate, type ClientCertificateReader, matchesSubject } from '../trust/client-certificate.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { RateLimited } from './respond.ts';
+import type { UnauthenticatedLimit } from './unauthenticated-limit.ts';
 
 // RFC 6750 section 2.1.
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -18,6 +21,10 @@ export interface AuthenticationContext {
   readonly accessTokens: AccessTokenVerifier;
   readonly store: Pick<Store, 'tpp'>;
   readonly rateLimit: RateLimit;
+  readonly unauthenticatedLimit: UnauthenticatedLimit;
+  /** Whether a remote address is the gateway's, from which the requests of many come. */
+  readonly isGateway: (remoteAddress: string | undefined) => boolean;
+  readonly logSampler: LogSampler;
 }
 
 /**
@@ -34,8 +41,26 @@ export async function authenticate(
   context: AuthenticationContext,
 ): Promise<Tpp> {
   const certificate = context.clientCertificate(request.raw);
+  const { remoteAddress } = request.socket;
+  request.peer = certificate?.thumbprintS256 ?? remoteNetworkOf(request.socket);
+  const network = context.isGateway(remoteAddress) ? undefined : remoteNetworkOf(request.socket);
+  const attempt = { thumbprint: certificate?.thumbprintS256, network };
+  const { tpp, token } = await context.unauthenticatedLimit.attempt(attempt, () =>
+    identify(request, certificate, context),
+  );
+  if (tpp.isSuspended === true) throw new ApiError('Forbidden', { message: 'the TPP is suspended' });
+  const isAllowed = token.scopes.some((scope) => scopes.includes(scope) && (tpp.scopes?.includes(scope) ?? true));
+  if (!isAllowed) throw new ApiError('Forbidden', { message: 'the token has none of the scopes that the TPP may use' });
+  return tpp;
+}
+
+async function identify(
+  request: FastifyRequest,
+  certificate: ClientCertificate | undefined,
+  context: AuthenticationContext,
+): Promise<{ tpp: Tpp; token: AccessToken }> {
   if (certificate === undefined) throw new ApiError('TokenInvalid', { message: 'there is no client certificate' });
-  const token = await verifyToken(request, certificate.thumbprintS256, context.accessTokens);
+  const token = await verifyToken(request, certificate.thumbprintS256, context);
   request.tokenExpiresAtMs = token.expiresAtMs;
   const retryAfterSeconds = context.rateLimit.take(token.clientId);
   if (retryAfterSeconds !== undefined) throw new RateLimited(retryAfterSeconds);
@@ -44,22 +69,20 @@ export async function authenticate(
   if (tpp.certificateSubject !== undefined && !matchesSubject(certificate, tpp.certificateSubject)) {
     throw new ApiError('TokenInvalid', { message: 'the certificate is not of the subject that is registered' });
   }
-  if (tpp.isSuspended === true) throw new ApiError('Forbidden', { message: 'the TPP is suspended' });
-  const isAllowed = token.scopes.some((scope) => scopes.includes(scope) && (tpp.scopes?.includes(scope) ?? true));
-  if (!isAllowed) throw new ApiError('Forbidden', { message: 'the token has none of the scopes that the TPP may use' });
-  return tpp;
+  return { tpp, token };
 }
 
 async function verifyToken(
   request: FastifyRequest,
   thumbprint: string,
-  accessTokens: AccessTokenVerifier,
+  { accessTokens, logSampler }: AuthenticationContext,
 ): Promise<AccessToken> {
   const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) throw new ApiError('TokenInvalid', { message: 'there is no bearer token' });
   const check = await accessTokens.verify(token, thumbprint);
   if (check.kind === 'valid') return check.token;
   if (check.kind === 'refused') throw new ApiError('TokenInvalid', { message: check.reason });
-  request.log.error({ reason: check.reason }, 'access tokens cannot be verified');
+  const admitted = logSampler.admit(`unavailable ${check.reason}`);
+  if (admitted) request.log.error({ reason: check.reason, ...admitted }, 'access tokens cannot be verified');
   throw new ApiError('UnexpectedError', { message: 'The access token cannot be verified now; try again later.' });
 }

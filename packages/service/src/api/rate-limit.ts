@@ -10,8 +10,8 @@ interface Bucket {
 }
 
 /**
- * Counts what each TPP asks for: a bucket of what it may in a period, refilled evenly over that period. Holds a bounded
- * number of buckets.
+ * Counts what each TPP, or whatever else has a key, asks for: a bucket of what it may in a period, refilled evenly over that
+ * period. Holds a bounded number of buckets.
  */
 export class RateLimit {
   readonly #max: number;
@@ -27,9 +27,9 @@ export class RateLimit {
   }
 
   /** Counts a request. @returns undefined when it may go on, else in how many seconds the next one may (at least 1) */
-  take(clientId: string): number | undefined {
-    const bucket = this.#refilled(clientId);
-    this.#buckets.set(clientId, bucket);
+  take(key: string): number | undefined {
+    const bucket = this.#refilled(key);
+    this.#buckets.set(key, bucket);
     if (bucket.tokens >= 1) {
       bucket.tokens -= 1;
       return undefined;
@@ -38,11 +38,17 @@ export class RateLimit {
     return Math.max(1, Math.ceil(waitMs / 1000));
   }
 
-  #refilled(clientId: string): Bucket {
+  /** Takes back that a request was counted. */
+  giveBack(key: string): void {
+    const bucket = this.#refilled(key);
+    this.#buckets.set(key, { ...bucket, tokens: Math.min(this.#max, bucket.tokens + 1) });
+  }
+
+  #refilled(key: string): Bucket {
     const nowMs = this.#clock.monotonicMs();
-    const found = this.#buckets.get(clientId);
+    const found = this.#buckets.get(key);
     if (found === undefined) return { tokens: this.#max, atMs: nowMs };
-    const gained = ((nowMs - found.atMs) * this.#max) / this.#periodMs;
+    const gained = (Math.max(0, nowMs - found.atMs) * this.#max) / this.#periodMs;
     return { tokens: Math.min(this.#max, found.tokens + gained), atMs: nowMs };
   }
 }

@@ -5,7 +5,9 @@ import type { Clock } from '../base/clock.ts';
 import { HttpRefusal } from '../base/http-refusal.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import type { Log } from '../base/log.ts';
+import { LogSampler } from '../base/log-sampler.ts';
 import type { Random } from '../base/random.ts';
+import { remoteNetworkOf } from '../base/remote-address.ts';
 import type { Config } from '../config/schema.ts';
 import type { OfferedNotification, Store } from '../store/store.ts';
 import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
@@ -21,6 +23,7 @@ import { RateLimit } from './rate-limit.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
 import { apiErrorOf, sendError, sendRefusal } from './respond.ts';
 import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
+import { UnauthenticatedLimit } from './unauthenticated-limit.ts';
 import type { SignatureContext } from './verify-signature.ts';
 
 /** What the TPP-facing API is made of. */
@@ -61,6 +64,8 @@ export interface ApiOptions {
   readonly polling: Config['polling'];
   readonly requestsPerMinutePerTppMax: number;
   readonly registrationChangesPerHourPerTppMax: number;
+  readonly unauthenticatedPerMinutePerCertificateMax: number;
+  readonly unauthenticatedPerMinutePerAddressMax: number;
   readonly bodyBytesMax: number;
   readonly requestTimeoutMs: number;
   readonly firstRequestTimeoutMs: number;
@@ -90,17 +95,25 @@ const HOUR_MS = 3_600_000;
  */
 export function buildApi(options: ApiOptions): Api {
   const { store, clock, polling, prefix } = options;
-  const server = createServer(options);
+  const logSampler = new LogSampler(clock);
+  const server = createServer(options, logSampler);
   const longPolls = new LongPolls({ store, clock, ...polling });
   server.addHook('preClose', async () => longPolls.close());
   const pollLimit = new PollLimit(polling.pollsPerTppMax);
   const rateLimit = new RateLimit(options.requestsPerMinutePerTppMax, clock);
   const changeLimit = new RateLimit(options.registrationChangesPerHourPerTppMax, clock, HOUR_MS);
+  const unauthenticatedLimit = new UnauthenticatedLimit(
+    {
+      perCertificateMax: options.unauthenticatedPerMinutePerCertificateMax,
+      perAddressMax: options.unauthenticatedPerMinutePerAddressMax,
+    },
+    clock,
+  );
   registerJwksRoute(server, `${prefix}${options.jwksPath}`, options);
   for (const apiVersion of API_VERSIONS) {
     const route: RouteContext = {
       ...{ options, apiVersion },
-      authentication: { ...options, rateLimit },
+      authentication: { ...options, rateLimit, unauthenticatedLimit, logSampler },
       changeLimit,
       onRegistrationChanged: (clientId) => {
         longPolls.wake(clientId);
@@ -114,7 +127,7 @@ export function buildApi(options: ApiOptions): Api {
   return { server, longPollsHeld: () => longPolls.held };
 }
 
-function createServer(options: ApiOptions): FastifyInstance {
+function createServer(options: ApiOptions, logSampler: LogSampler): FastifyInstance {
   const server = createHttpServer({
     tls: tlsOf(options),
     bodyBytesMax: options.bodyBytesMax,
@@ -133,9 +146,10 @@ function createServer(options: ApiOptions): FastifyInstance {
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   server.decorateRequest('tpp', undefined);
   server.decorateRequest('tokenExpiresAtMs', undefined);
+  server.decorateRequest('peer', undefined);
   server.decorateRequest('refusal', undefined);
   server.decorateRequest('setsGiven', undefined);
-  logEveryExchange(server, options);
+  logExchanges(server, { ...options, logSampler });
   server.setErrorHandler((error, request, reply) => {
     if (error instanceof HttpRefusal) return sendRefusal(request, reply, error);
     return sendError(request, reply, apiErrorOf(error, request), apiVersionOf(request, options.prefix));
@@ -156,8 +170,15 @@ function tlsOf({ tls, gateway }: ApiOptions) {
   return tls && { ...tls, requestCert: true, rejectUnauthorized: gateway === undefined };
 }
 
-/** One wide line per exchange. */
-function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void {
+/** One wide line per exchange; of callers who are not authenticated the first ones of a kind in each minute. */
+function logExchanges(
+  server: FastifyInstance,
+  { clock, logSampler }: { readonly clock: Clock; readonly logSampler: LogSampler },
+): void {
+  const admit = (request: FastifyRequest, what: string | number) => {
+    if (request.tpp !== undefined) return {};
+    return logSampler.admit(`${request.peer ?? remoteNetworkOf(request.socket)} ${what}`);
+  };
   const factsOf = (request: FastifyRequest) => ({
     interactionId: request.interactionId,
     clientId: request.tpp?.clientId,
@@ -167,9 +188,12 @@ function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void 
   });
   server.addHook('onResponse', async (request, reply) => {
     const { refusal, setsGiven } = request;
+    const admitted = admit(request, reply.statusCode);
+    if (admitted === undefined) return;
     request.log[reply.statusCode >= 500 ? 'error' : 'info'](
       {
         ...factsOf(request),
+        ...admitted,
         status: reply.statusCode,
         ...(setsGiven !== undefined && { sets: setsGiven }),
         ...(refusal !== undefined && { refused: codeOf(refusal), why: refusal.message, path: pathOf(refusal) }),
@@ -180,7 +204,8 @@ function logEveryExchange(server: FastifyInstance, { clock }: ApiOptions): void 
   // Not onRequestAbort: that tells of callers who leave before their body was read, not before they were answered.
   server.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) request.log.info(factsOf(request), 'hung up');
+      const admitted = reply.raw.writableFinished ? undefined : admit(request, 'hung up');
+      if (admitted) request.log.info({ ...factsOf(request), ...admitted }, 'hung up');
     });
   });
 }

@@ -99,5 +99,11 @@ export const OPERATOR_SECTION = section({
   oidc: Type.Optional(OIDC),
   bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
   ...connectionSettings(200, 'they are not counted where "operator.isBehindProxy" is true'),
+  unauthenticatedPerMinutePerAddressMax: whole(
+    600,
+    1,
+    1_000_000,
+    'Tokens of one remote address (an IPv6 /64 is one) a minute that are neither of "operator.tokens" nor good for "operator.oidc"; beyond, none but "operator.tokens" is looked at, and others are answered 429; not where "operator.isBehindProxy" is true',
+  ),
   redeliveredPerSecondMax: whole(500, 1, 1000, 'Most notifications that one redelivery makes due in a second'),
 });

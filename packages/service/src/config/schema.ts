@@ -149,6 +149,18 @@ export const ConfigSchema = section({
       1_000_000,
       'Registrations that one TPP creates, replaces or deletes in an hour; more are answered 429',
     ),
+    unauthenticatedPerMinutePerCertificateMax: whole(
+      120,
+      1,
+      1_000_000,
+      'Requests of one client certificate a minute that come to no registered TPP; more are answered 429 without a look at their token',
+    ),
+    unauthenticatedPerMinutePerAddressMax: whole(
+      1200,
+      1,
+      1_000_000,
+      'The same of one remote address (an IPv6 /64 is one), by certificates that came to no TPP before; not of "api.gateway.addresses"',
+    ),
     bodyBytesMax: whole(
       65_536,
       4096,

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { RateLimit } from '../api/rate-limit.ts';
 import type { OperatorRole } from '../config/schema-operator.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
@@ -58,23 +59,33 @@ export interface Credentials {
   readonly tokens: Pick<OperatorTokens, 'accepted'>;
   /** Verifies tokens of the bank's identity provider. */
   readonly oidc?: OidcVerifier | undefined;
+  /** Bounds how many tokens of one remote address the provider's keys are tried on in vain; undefined: nothing does. */
+  readonly limit?: RateLimit | undefined;
 }
 
 /**
  * Tells whose token a call carries: one of the configuration, or else one of the identity provider.
  *
- * @throws {Problem} 401; 403 for a good token that gives no role; 503 while the provider's keys cannot be had
+ * @param network that the call comes from
+ * @throws {Problem} 401; 429 where too many tokens of the network were not good; 403 for a good token that gives no role; 503 while the provider's keys cannot be had
  */
 export async function authenticateOperator(
   authorization: string | undefined,
-  { tokens, oidc }: Credentials,
+  { tokens, oidc, limit }: Credentials,
+  network: string,
 ): Promise<Principal> {
   const token = BEARER.exec(authorization ?? '')?.[1];
   if (token === undefined) throw new Problem(401, 'Send the operator token as "Authorization: Bearer …".');
   const known = findToken(token, tokens.accepted);
   if (known !== undefined) return { name: known.name, authenticatedBy: 'token', roles: [known.role] };
   if (oidc === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
+  // Those of the configuration cost nothing, and go on while somebody else of the same address guesses.
+  const retryAfterSeconds = limit?.take(network);
+  if (retryAfterSeconds !== undefined) {
+    throw new Problem(429, 'Too many tokens that are not good came from this address.', {}, retryAfterSeconds);
+  }
   const check = await oidc.verify(token);
+  if (check.kind !== 'refused') limit?.giveBack(network);
   if (check.kind === 'refused') {
     const neither = 'The token is not one of "operator.tokens", nor one that the identity provider gave for this API';
     throw new Problem(401, `${neither}: ${check.reason}`);

@@ -36,6 +36,8 @@ export interface OperatorOptions {
   readonly firstRequestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsPerAddressMax: number;
+  /** Tokens of one remote address a minute that the identity provider did not vouch for; undefined: any number. */
+  readonly unauthenticatedPerMinutePerAddressMax?: number;
   /** True: the connections of all callers come from a proxy, and are not counted by address. */
   readonly isBehindProxy?: boolean;
   /** Verifies software statement assertions; undefined where no directory is configured. */

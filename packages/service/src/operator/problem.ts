@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { HttpRefusal } from '../base/http-refusal.ts';
+import type { LogSampler } from '../base/log-sampler.ts';
+import { remoteNetworkOf } from '../base/remote-address.ts';
 import { StoreError } from '../store/store.ts';
 
 /** What is answered to a refused call: problem details (RFC 9457). */
@@ -58,8 +60,17 @@ export const STATUS_TITLES: Readonly<Record<number, string>> = {
 // A store that is busy or full is looked at again after about this long.
 const STORE_RETRY_AFTER_SECONDS = 5;
 
-/** Sends whatever was thrown as a problem; what is not foreseen is a 500 that says nothing. */
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/**
+ * Sends whatever was thrown as a problem; what is not foreseen is a 500 that says nothing.
+ *
+ * @param sampler which lines are written of calls without a good token; undefined: all
+ */
+export function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  sampler?: LogSampler,
+): FastifyReply {
   const problem = problemOf(error, request);
   if (error instanceof HttpRefusal) reply.headers(error.headers);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
@@ -69,7 +80,10 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? STORE_RETRY_AFTER_SECONDS : undefined);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
   const { method, operatorName: operator } = request;
-  request.log.warn({ operator, method, route: request.routeOptions.url, status, why: message }, 'refused');
+  const isKnown = operator !== '' || sampler === undefined;
+  const admitted = isKnown ? {} : sampler.admit(`${remoteNetworkOf(request.socket)} ${status}`);
+  const facts = { operator, method, route: request.routeOptions.url, status, why: message };
+  if (admitted) request.log.warn({ ...facts, ...admitted }, 'refused');
   const body = { type: 'about:blank', title: STATUS_TITLES[status] ?? 'Error', status, detail: message, ...members };
   return reply
     .code(status)

@@ -1,7 +1,10 @@
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { RateLimit } from '../api/rate-limit.ts';
 import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
+import { LogSampler } from '../base/log-sampler.ts';
+import { remoteNetworkOf } from '../base/remote-address.ts';
 import { guardRoutes } from './access.ts';
 import { authenticateOperator } from './authenticate.ts';
 import { registerBackupRoute } from './backup.ts';
@@ -43,16 +46,21 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
     done(null, body);
   });
-  const credentials = { tokens: options.tokens, oidc: options.identityProvider };
+  const { unauthenticatedPerMinutePerAddressMax: perAddressMax, isBehindProxy, clock } = options;
+  const limit = perAddressMax === undefined || isBehindProxy ? undefined : new RateLimit(perAddressMax, clock);
+  const credentials = { tokens: options.tokens, oidc: options.identityProvider, limit };
   const document = operatorDocument('/');
-  const admit = guardRoutes(app, document, ({ headers }) => authenticateOperator(headers.authorization, credentials));
+  const admit = guardRoutes(app, document, ({ headers, socket }) =>
+    authenticateOperator(headers.authorization, credentials, remoteNetworkOf(socket)),
+  );
   guardBodies(app, document);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
       refuseUnfitParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));
   });
+  const sampler = new LogSampler(clock);
   app.setErrorHandler((error, request, reply) => {
-    sendProblem(error, request, reply);
+    sendProblem(error, request, reply, sampler);
   });
   app.setNotFoundHandler((request, reply) => {
     const what = `There is no ${request.method} ${request.url.split('?')[0]} in the operator API`;

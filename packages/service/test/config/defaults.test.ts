@@ -70,6 +70,8 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       isUnencodedPayloadAccepted: false,
       requestsPerMinutePerTppMax: 600,
       registrationChangesPerHourPerTppMax: 60,
+      unauthenticatedPerMinutePerCertificateMax: 120,
+      unauthenticatedPerMinutePerAddressMax: 1200,
       bodyBytesMax: 65_536,
       connectionsPerAddressMax: 1000,
       firstRequestTimeoutMs: 5000,
@@ -94,6 +96,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       connectionsPerAddressMax: 200,
       firstRequestTimeoutMs: 5000,
       keepAliveTimeoutMs: 75_000,
+      unauthenticatedPerMinutePerAddressMax: 600,
       redeliveredPerSecondMax: 500,
     },
     publishing: {
@@ -175,7 +178,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
+    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|unauthenticatedPerMinutePer(?:Certificate|Address)Max|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);
