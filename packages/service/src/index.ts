@@ -2,6 +2,7 @@ export { type Clock, systemClock } from './base/clock.ts';
 export { createLog, type Log, type LogLevel } from './base/log.ts';
 export { colors, onOutputClosed, print, printError, printJsonLine } from './base/output.ts';
 export { type Random, systemRandom } from './base/random.ts';
+export { SERVER_TLS } from './base/server-tls.ts';
 export { untilSignal } from './base/signals.ts';
 export { StartUpError } from './base/start-up-error.ts';
 export { printable } from './base/terminal-text.ts';

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { systemClock } from '@tidings/service';
+import { SERVER_TLS, systemClock } from '@tidings/service';
 
 /** The server's own certificate and key, and the one root that client certificates must come from. All in PEM. */
 export interface MutualTls {
@@ -19,18 +19,6 @@ const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 const CONNECTIONS_MAX = 500;
 /** How long a request under way may go on once the server closes. */
 const CLOSE_GRACE_MS = 500;
-
-/**
- * TLS 1.3, and for TLS 1.2 what FAPI 1.0 Advanced section 8.5 leaves for an RSA key, without the slow
- * finite-field pair.
- */
-const CIPHERS = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-].join(':');
 
 /**
  * Starts listening; resolves with the port, which with `port: 0` is any free one. Nothing handles requests yet.
@@ -49,9 +37,7 @@ export async function listenWithMutualTls(options: { host: string; port: number;
     ca: caPem,
     requestCert: true,
     rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ciphers: CIPHERS,
-    honorCipherOrder: true,
+    ...SERVER_TLS,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,

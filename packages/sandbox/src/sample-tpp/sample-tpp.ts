@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import { type ApiVersion, createSigner, type KeySource, type SetClaims, verifySet } from '@tidings/protocol';
-import { systemClock } from '@tidings/service';
+import { SERVER_TLS, systemClock } from '@tidings/service';
 import {
   type BankClient,
   createBankClient,
@@ -79,7 +79,7 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
     {
       cert: tpp.transport.certificatePem,
       key: tpp.transport.keyPem,
-      minVersion: 'TLSv1.2',
+      ...SERVER_TLS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
     },
