@@ -88,7 +88,13 @@ const KINDS: Readonly<Record<string, { readonly kind: Kind; readonly atOnce?: nu
     kind: (target) =>
       exchange({ ...api(target), credentials: target.strange }, request('/events', '{}', bearer(target.accessToken))),
   },
-  'oversized body': { kind: (target) => post(target, `{"ack":["${'a'.repeat(200_000)}"]}`) },
+  // Not of a poll, which may be long.
+  'oversized body': {
+    kind: (target) => {
+      const body = `{"Data":{"Version":"${'4'.repeat(200_000)}"}}`;
+      return exchange(api(target), request('/event-subscriptions', body, bearer(target.accessToken)));
+    },
+  },
   'oversized chunks': { kind: (target) => exchange(api(target), chunked(target, 200_000)) },
   'oversized header': { kind: (target) => post(target, '{}', { 'x-padding': 'a'.repeat(100_000) }) },
   abandoned: { kind: abandon },
@@ -146,7 +152,7 @@ function request(path: string, body: string, headers: Readonly<Record<string, st
 }
 
 function chunked({ accessToken }: AbuseTarget, bytes: number): string {
-  const head = `POST /open-banking/v4.0/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${accessToken}\r\n`;
+  const head = `POST /open-banking/v4.0/event-subscriptions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${accessToken}\r\n`;
   return `${head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${bytes.toString(16)}\r\n${' '.repeat(bytes)}`;
 }
 

@@ -3,7 +3,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { connect } from 'node:tls';
+import { connect, TLSSocket } from 'node:tls';
+import { queryObjects } from 'node:v8';
 import {
   type CallbackClient,
   type CallbackClientOptions,
@@ -362,4 +363,16 @@ test('closing does not wait for a handshake that never ends', { timeout: 20_000 
   await client.close();
   assert.equal((await exchange).kind, 'unreachable');
   await until(() => server.open() === 0);
+});
+
+test('connections that have ended are not kept in memory', async (t) => {
+  const server = await listenHttps(t, (_request, response) => {
+    response.writeHead(202, { connection: 'close' }).end();
+  });
+  const { client } = clientFor(t);
+  const count = () => queryObjects(TLSSocket, { format: 'count' });
+  for (let at = 0; at < 5; at += 1) assertStatus(await post(client, server), 202);
+  const before = count();
+  for (let at = 0; at < 40; at += 1) assertStatus(await post(client, server), 202);
+  assert.ok(count() - before < 10, `${count() - before} of 80 sockets are kept`);
 });
