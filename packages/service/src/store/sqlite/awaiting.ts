@@ -31,6 +31,10 @@ export interface AfterAttempt {
 // Attempts made so far, 1 when something went wrong, 1 when searches find it by an index.
 const NO_PAST = { attempts: 0, hasFailed: 0, isIndexed: 0 };
 
+// In the order of an index, so that a portion costs no more where much is awaiting.
+const OF_CLIENT = 'SELECT seq FROM awaiting WHERE client_id = ? ORDER BY is_retry, due_at_ms, seq LIMIT ?';
+const ALL = -1;
+
 /** SQL of what is awaiting, and of what is so no longer; keeps {@link Clients} up to it. Must run inside a transaction. */
 export class AwaitingTable {
   readonly #clients: Clients;
@@ -82,9 +86,9 @@ export class AwaitingTable {
     );
     this.#settleAll = database.prepare(
       `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
-       SELECT seq, client_id, published_at_ms, 'withdrawn', ? FROM awaiting WHERE client_id = ?`,
+       SELECT seq, client_id, published_at_ms, 'withdrawn', ? FROM awaiting WHERE seq IN (${OF_CLIENT})`,
     );
-    this.#deleteAll = database.prepare('DELETE FROM awaiting WHERE client_id = ?');
+    this.#deleteAll = database.prepare(`DELETE FROM awaiting WHERE seq IN (${OF_CLIENT})`);
   }
 
   /** What was published now is awaiting, with no attempts unless it has a past. */
@@ -152,11 +156,18 @@ export class AwaitingTable {
     forgetLanesOf(client);
   }
 
-  withdrawAll(client: Client, nowMs: number): void {
-    if (client.awaiting === 0) return;
-    this.#settleAll.run(nowMs, client.clientId);
-    this.#deleteAll.run(client.clientId);
-    this.#clients.count(client, -client.awaiting);
+  /** @param limit default: all of them @returns how many */
+  withdraw(client: Client, nowMs: number, limit = ALL): number {
+    if (client.awaiting === 0) return 0;
+    this.#settleAll.run(nowMs, client.clientId, limit);
+    const { changes } = this.#deleteAll.run(client.clientId, limit);
+    this.#clients.count(client, -Number(changes));
+    this.fence(client);
+    return Number(changes);
+  }
+
+  /** Nobody holds anything of a TPP any more. */
+  fence(client: Client): void {
     for (const lease of [...client.leases.values()]) this.#clients.endLease(client, lease);
     forgetLanesOf(client);
   }

@@ -50,11 +50,12 @@ export class Retargeting {
     return true;
   }
 
-  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): boolean {
+  /** What is awaiting is left to {@link withdrawLeft}, as below. */
+  removeTpp(clientId: string, audit?: AuditOf<Tpp>): boolean {
     const { registrations, states } = this.#parts;
     const before = registrations.tpp(clientId);
     if (before !== undefined) this.#keep(audit, () => before);
-    this.#withdraw(clientId, nowMs);
+    this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
     states.remove(clientId);
     return registrations.removeTpp(clientId);
   }
@@ -67,6 +68,7 @@ export class Retargeting {
     const { registrations } = this.#parts;
     if (registrations.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
+    this.withdrawLeft(subscription.clientId, nowMs);
     this.#replacing(subscription.clientId, nowMs, () => registrations.putSubscription(subscription));
     return 'created';
   }
@@ -96,7 +98,9 @@ export class Retargeting {
     const found = registrations.mayChangeSubscription(id, clientId, through);
     if (found !== 'changed') return found;
     this.#keep(audit, () => registrations.subscriptionOf(clientId));
-    this.#withdraw(clientId, nowMs);
+    // A callback URL that holds from now on must get none of it.
+    if (registrations.callbackUrlOf(clientId) !== undefined) this.#withdraw(clientId, nowMs);
+    else this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
     this.#replacing(clientId, nowMs, () => registrations.deleteSubscription(clientId));
     return found;
   }
@@ -109,6 +113,7 @@ export class Retargeting {
     const { registrations } = this.#parts;
     if (registrations.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
+    this.withdrawLeft(callbackUrl.clientId, nowMs);
     this.#changingCallbackUrl(callbackUrl.clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
     return 'created';
   }
@@ -134,7 +139,9 @@ export class Retargeting {
     const found = registrations.mayChangeCallbackUrl(id, clientId, through);
     if (found !== 'changed') return found;
     this.#keep(audit, () => registrations.callbackUrlOf(clientId));
-    if (registrations.subscriptionOf(clientId) === undefined) this.#withdraw(clientId, nowMs);
+    if (registrations.subscriptionOf(clientId) === undefined) {
+      this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
+    }
     this.#changingCallbackUrl(clientId, nowMs, () => registrations.deleteCallbackUrl(clientId));
     return found;
   }
@@ -190,7 +197,19 @@ export class Retargeting {
     this.#parts.awaiting.endWaits(this.#parts.clients.get(clientId));
   }
 
+  /**
+   * Withdraws what is awaiting of a TPP that has no registration any more. Nothing of it is delivered or offered, so that it
+   * may take many transactions; whoever registers again, and whoever opens the store again, finishes it first.
+   *
+   * @param limit default: all of it @returns how many; 0: nothing is left, or the TPP has a registration
+   */
+  withdrawLeft(clientId: string, nowMs: number, limit?: number): number {
+    const { registrations, awaiting, clients } = this.#parts;
+    const has = registrations.subscriptionOf(clientId) ?? registrations.callbackUrlOf(clientId);
+    return has === undefined ? awaiting.withdraw(clients.get(clientId), nowMs, limit) : 0;
+  }
+
   #withdraw(clientId: string, nowMs: number): void {
-    this.#parts.awaiting.withdrawAll(this.#parts.clients.get(clientId), nowMs);
+    this.#parts.awaiting.withdraw(this.#parts.clients.get(clientId), nowMs);
   }
 }

@@ -37,6 +37,7 @@ import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
 import { Withdrawals } from './withdrawals.ts';
+import { finishWithdrawal, withdrawingOf } from './withdrawing.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /** The store in a file, and what only such a store can do. */
@@ -91,7 +92,14 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   assert(opening !== undefined, 'the schema has one row');
   const clients = new Clients(undo, whole(opening, 'number'));
   const counts = database.prepare('SELECT client_id, count(*) AS awaiting FROM awaiting GROUP BY client_id').all();
-  for (const row of counts) clients.count(clients.get(text(row, 'client_id')), whole(row, 'awaiting'));
+  const isRegistered = database.prepare(
+    'SELECT 1 FROM event_subscription WHERE client_id = ?1 UNION ALL SELECT 1 FROM callback_url WHERE client_id = ?1',
+  );
+  for (const row of counts) {
+    const clientId = text(row, 'client_id');
+    if (isRegistered.get(clientId) === undefined) finishWithdrawal(database, clientId);
+    else clients.count(clients.get(clientId), whole(row, 'awaiting'));
+  }
   undo.clear();
   undo.onRollBack(() => clients.forgetLanes());
   return clients;
@@ -159,6 +167,7 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
     return result;
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
+  const { withdrawing, withdrawLeft } = withdrawingOf(retargeting, writes);
   return {
     putTpp: async (tpp, _nowMs, audit) => {
       await change(
@@ -169,26 +178,39 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
     },
     tpp: (clientId) => read(() => registrations.tpp(clientId)),
     tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
-    removeTpp: (clientId, nowMs, audit) =>
-      change(
-        clientId,
-        () => retargeting.removeTpp(clientId, nowMs, audit),
-        (removed) => removed,
-      ),
-    createSubscription: (subscription, nowMs, audit) =>
-      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs, audit), isChanged),
+    removeTpp: async (clientId, nowMs, audit) => {
+      const work = () => retargeting.removeTpp(clientId, audit);
+      const isRemoved = await change(clientId, work, (removed) => removed);
+      await withdrawLeft(clientId, nowMs);
+      return isRemoved;
+    },
+    createSubscription: async (subscription, nowMs, audit) => {
+      await withdrawing.get(subscription.clientId);
+      const work = () => retargeting.createSubscription(subscription, nowMs, audit);
+      return change(subscription.clientId, work, isChanged);
+    },
     subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
     replaceSubscription: (subscription, nowMs, audit) =>
       change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs, audit), isChanged),
-    deleteSubscription: (clientId, id, through, nowMs, audit) =>
-      change(clientId, () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit), isChanged),
-    createCallbackUrl: (callbackUrl, nowMs, audit) =>
-      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged),
+    deleteSubscription: async (clientId, id, through, nowMs, audit) => {
+      const work = () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit);
+      const result = await change(clientId, work, isChanged);
+      if (result === 'changed') await withdrawLeft(clientId, nowMs);
+      return result;
+    },
+    createCallbackUrl: async (callbackUrl, nowMs, audit) => {
+      await withdrawing.get(callbackUrl.clientId);
+      return change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged);
+    },
     callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
     replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
       change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit), isChanged),
-    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
-      change(clientId, () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit), isChanged),
+    deleteCallbackUrl: async (clientId, id, through, nowMs, audit) => {
+      const work = () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit);
+      const result = await change(clientId, work, isChanged);
+      if (result === 'changed') await withdrawLeft(clientId, nowMs);
+      return result;
+    },
   };
 }
 
