@@ -162,12 +162,17 @@ test('a token in the query or in the body is no token', async () => {
   assert.equal((await tpp.call('POST', SUBSCRIPTIONS, { token: null, ...form })).status, 401);
 });
 
-for (const scope of [undefined, '', 'eventpolling', 'accountsx Payments', ['accounts'], 'openid']) {
+for (const scope of [undefined, '', 'eventpolling', 'accountsx Payments', ['openid'], 'openid']) {
   test(`a token whose scope is ${JSON.stringify(scope)} answers 403 without a body`, async () => {
     const answer = await tpp.call('GET', SUBSCRIPTIONS, { token: token({ scope }) });
     assert.deepEqual(errorOf(answer), { status: 403 });
   });
 }
+
+test('a scope that is written as an array counts as one that is written as text', async () => {
+  const answer = await tpp.call('GET', SUBSCRIPTIONS, { token: token({ scope: ['openid', 'accounts'] }) });
+  assert.equal(answer.status, 200);
+});
 
 test('a TPP that the bank has not registered here gets 403 without a body, on every operation', async () => {
   const stranger = bank.tpp('unregistered-tpp');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
 import { startTestBank } from '../support/bank.ts';
 import { createHttpClient, type Exchange } from '../support/http.ts';
 import { makeSigningKey } from '../support/jws.ts';
@@ -176,7 +177,9 @@ test('a client_id with any other character answers 400, and is not registered', 
     const { status, body } = await bank.operate('PUT', tppPath(clientId), REGISTRATION);
     assert.equal(status, 400, JSON.stringify(clientId));
     checkProblem(body, 400, 'clientId');
-    assert.equal((await bank.operate('GET', tppPath(clientId))).status, 404);
+    // What no store could hold is not looked for either.
+    const expected = clientId.includes('\0') ? 400 : 404;
+    assert.equal((await bank.operate('GET', tppPath(clientId))).status, expected);
   }
 });
 
@@ -281,8 +284,8 @@ test('a notification that is only polled for shows its claims and no attempt', a
 
 test('a notification that cannot be delivered shows each attempt: when, where to, and what it came to', async () => {
   const tpp = bank.tpp('tpp-a');
-  // Nobody listens on port 1 of loopback.
-  const callbackUrl = CALLBACK_URL.replace('tpp.example', '127.0.0.1:1');
+  // Nobody listens there any more.
+  const callbackUrl = CALLBACK_URL.replace('tpp.example', `127.0.0.1:${await unusedPort()}`);
   assert.equal((await tpp.create({ CallbackUrl: callbackUrl, Version: '4.0' })).status, 201);
   const jti = await publish();
   const giveUpMs = Date.now() + 10_000;

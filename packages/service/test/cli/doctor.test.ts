@@ -350,7 +350,7 @@ describe('a callback URL', () => {
 
   test('whose host has no address is said to have none', async (t) => {
     const resolveHost = () => Promise.reject(Object.assign(new Error('none'), { code: 'DNS_ENOTFOUND' }));
-    const faults = await install(t).faults({ callbackUrl: urlAt('tpp.example', 443), resolveHost });
+    const faults = await install(t).faults({ callbackUrl: urlAt('tpp.example', 8443), resolveHost });
     assertTold(
       faults,
       error('callback URL', /tpp\.example cannot be looked up \(ENOTFOUND\)/, /"delivery\.dnsServers"/),
