@@ -14,7 +14,7 @@ const GOOD = {
   issuer: ISSUER,
   organisationId: '0015800001BANKXAAA',
   signing: { kid: 'kid-1', keyFile: 'signing.key' },
-  store: { url: 'postgres://tidings@db.bank.example/tidings' },
+  store: { url: 'postgres://tidings@db.bank.example/tidings', caFile: 'database-roots.pem' },
   api: { tls: { certificateFile: 'api.pem', keyFile: 'api.key', clientCaFile: 'roots.pem' } },
   accessTokens: { issuer: 'https://as.bank.example', audience: 'bank', jwksUrl: 'https://as.bank.example/jwks' },
   operator: { tokens: [{ name: 'core', role: 'operator', sha256: HASH }] },
