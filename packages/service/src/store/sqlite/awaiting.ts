@@ -1,7 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Row, whole } from '../row.ts';
 import type { NotificationRecord } from '../store.ts';
-import { type Client, type Clients, fallsDue, forgetLanesOf, isGone } from './clients.ts';
+import {
+  type Client,
+  type Clients,
+  fallsDue,
+  forgetLanesOf,
+  isGone,
+  type Withdrawing,
+  withdrawnUpTo,
+} from './clients.ts';
 
 // Bounds how long the coming back of one callback URL holds the main thread; what is left keeps its waits.
 const WAITS_ENDED_MAX = 10_000;
@@ -32,8 +40,7 @@ export interface AfterAttempt {
 const NO_PAST = { attempts: 0, hasFailed: 0, isIndexed: 0 };
 
 // In the order of an index, so that a portion costs no more where much is awaiting.
-const OF_CLIENT = 'SELECT seq FROM awaiting WHERE client_id = ? ORDER BY is_retry, due_at_ms, seq LIMIT ?';
-const ALL = -1;
+const OF_CLIENT = 'SELECT seq FROM awaiting WHERE client_id = ? AND seq <= ? ORDER BY is_retry, due_at_ms, seq LIMIT ?';
 
 /** SQL of what is awaiting, and of what is so no longer; keeps {@link Clients} up to it. Must run inside a transaction. */
 export class AwaitingTable {
@@ -81,7 +88,7 @@ export class AwaitingTable {
     );
     this.#endWaits = database.prepare(
       `UPDATE awaiting SET is_retry = 0, due_at_ms = published_at_ms WHERE seq IN
-         (SELECT seq FROM awaiting WHERE client_id = ? AND is_retry = 1
+         (SELECT seq FROM awaiting WHERE client_id = ? AND is_retry = 1 AND seq > ?
             AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at_ms LIMIT ${WAITS_ENDED_MAX})`,
     );
     this.#settleAll = database.prepare(
@@ -152,18 +159,17 @@ export class AwaitingTable {
   /** Retries need wait no longer: they take their old places. */
   endWaits(client: Client): void {
     if (client.awaiting === 0) return;
-    this.#endWaits.run(client.clientId, JSON.stringify([...client.leases.keys()]));
+    this.#endWaits.run(client.clientId, withdrawnUpTo(client), JSON.stringify([...client.leases.keys()]));
     forgetLanesOf(client);
   }
 
-  /** @param limit default: all of them @returns how many */
-  withdraw(client: Client, nowMs: number, limit = ALL): number {
-    if (client.awaiting === 0) return 0;
-    this.#settleAll.run(nowMs, client.clientId, limit);
-    const { changes } = this.#deleteAll.run(client.clientId, limit);
-    this.#clients.count(client, -Number(changes));
-    this.fence(client);
-    return Number(changes);
+  /** A portion of a backlog that nobody holds anything of. @returns how many */
+  withdraw(client: Client, { upToSeq, atMs }: Withdrawing, limit: number): number {
+    this.#settleAll.run(atMs, client.clientId, upToSeq, limit);
+    const changes = Number(this.#deleteAll.run(client.clientId, upToSeq, limit).changes);
+    this.#clients.count(client, -changes);
+    forgetLanesOf(client);
+    return changes;
   }
 
   /** Nobody holds anything of a TPP any more. */

@@ -85,7 +85,7 @@ export class Claims {
   }
 
   #serve(client: Client, options: ClaimOptions, claimed: ClaimedNotification[]): void {
-    if (client.awaiting === 0) return;
+    if (client.awaiting === 0 || client.withdrawing !== undefined) return;
     const target = this.#registrations.targetOf(client.clientId);
     if (target === undefined) return;
     const turn = { client, target, options, claimed };
@@ -182,7 +182,7 @@ export class Claims {
   /** When something of a TPP falls due at the earliest; what is due and had no room is left out. */
   #hintOf(client: Client, nowMs: number): number {
     const target = this.#registrations.targetOf(client.clientId);
-    if (target === undefined) return Number.POSITIVE_INFINITY;
+    if (target === undefined || client.withdrawing !== undefined) return Number.POSITIVE_INFINITY;
     let earliest = client.leaseEndHintMs;
     if (target.probeAtMs !== undefined) return target.probeAtMs > nowMs ? target.probeAtMs : earliest;
     for (const number of LANES) {

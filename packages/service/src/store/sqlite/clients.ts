@@ -33,9 +33,18 @@ export interface Lease extends Place {
   isOver: boolean;
 }
 
+/** A backlog that is being withdrawn, in portions. */
+export interface Withdrawing {
+  /** The last of it; what was published later is not part of it. */
+  readonly upToSeq: number;
+  readonly atMs: number;
+}
+
 /** What is known of a TPP's notifications without asking the database. */
 export interface Client {
   readonly clientId: string;
+  /** Until all of it is withdrawn, nothing of the TPP is claimed. */
+  withdrawing: Withdrawing | undefined;
   /** Notifications that are awaiting, leased or free. */
   awaiting: number;
   readonly leases: Map<number, Lease>;
@@ -67,6 +76,7 @@ export class Clients {
     const lanes = [newLane(), newLane()] as const;
     const client = {
       clientId,
+      withdrawing: undefined,
       awaiting: 0,
       leases: new Map<number, Lease>(),
       leaseEndHintMs: Number.POSITIVE_INFINITY,
@@ -88,6 +98,14 @@ export class Clients {
     this.#undo.add(() => {
       client.awaiting -= change;
       this.awaiting -= change;
+    });
+  }
+
+  setWithdrawing(client: Client, withdrawing: Withdrawing | undefined): void {
+    const before = client.withdrawing;
+    client.withdrawing = withdrawing;
+    this.#undo.add(() => {
+      client.withdrawing = before;
     });
   }
 
@@ -176,6 +194,11 @@ export function isGone(client: Client): void {
 /** Rows have moved between the lanes, or it is not known where they stand. */
 export function forgetLanesOf(client: Client): void {
   for (const lane of client.lanes) Object.assign(lane, newLane());
+}
+
+/** Where what may be delivered of a TPP begins: its sequence numbers are greater. */
+export function withdrawnUpTo({ withdrawing }: Client): number {
+  return withdrawing?.upToSeq ?? 0;
 }
 
 function newLane(): Lane {

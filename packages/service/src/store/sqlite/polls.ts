@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
 import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
-import type { Client, Clients } from './clients.ts';
+import { type Client, type Clients, withdrawnUpTo } from './clients.ts';
 
 // Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
 const REOFFERS_PER_POLL_MIN = 1000;
@@ -50,7 +50,7 @@ export class PollTables {
     );
     this.#offerable = database.prepare(
       `SELECT event.seq, event.jti, event.claims, event.published_at_ms, signed_set.set_jws
-       FROM (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms IS NULL ORDER BY seq LIMIT ?) AS offerable
+       FROM (SELECT seq FROM awaiting WHERE client_id = ? AND offer_at_ms IS NULL AND seq > ? ORDER BY seq LIMIT ?) AS offerable
        CROSS JOIN event ON event.seq = offerable.seq LEFT JOIN signed_set ON signed_set.seq = event.seq
        ORDER BY offerable.seq`,
     );
@@ -76,7 +76,7 @@ export class PollTables {
     }
     this.#offerAgain.run(clientId, nowMs, Math.max(REOFFERS_PER_POLL_MIN, poll.maxEvents + 1));
     // One more than asked for tells whether more is available.
-    const rows = this.#offerable.all(clientId, poll.maxEvents + 1);
+    const rows = this.#offerable.all(clientId, withdrawnUpTo(client), poll.maxEvents + 1);
     const offered = rows.slice(0, poll.maxEvents);
     for (const row of offered) this.#markOffered(client, row, poll);
     return {

@@ -3,7 +3,7 @@ import { type Row, text, whole } from '../row.ts';
 import type { NotificationFilter, Redelivered, Redelivery } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
-import type { Clients } from './clients.ts';
+import { type Clients, withdrawnUpTo } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 
 // Bounds how many are looked at for one portion, however few of them are meant.
@@ -112,7 +112,10 @@ export class RedeliveryTables {
     if (state !== 'awaiting' && (state !== 'acknowledged' || only !== undefined)) return false;
     // Nobody is there to whom it could go.
     if (this.#parts.registrations.lookUp(clientId).registration === undefined) return false;
-    const lease = this.#parts.clients.get(clientId).leases.get(seq);
+    const client = this.#parts.clients.get(clientId);
+    // It would be withdrawn with the rest.
+    if (seq <= withdrawnUpTo(client)) return false;
+    const lease = client.leases.get(seq);
     if (lease !== undefined && !lease.isOver) return false;
     return only !== 'failed' || this.#hasFailed.get(seq)?.['has_failed'] === 1;
   }

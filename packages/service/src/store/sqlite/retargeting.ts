@@ -15,6 +15,7 @@ import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
+import type { WithdrawingTable } from './withdrawing.ts';
 
 /** What changes of a TPP are made with. */
 export interface RetargetingParts {
@@ -23,6 +24,7 @@ export interface RetargetingParts {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
   readonly audit: AuditTable;
+  readonly withdrawing: WithdrawingTable;
 }
 
 /**
@@ -50,12 +52,11 @@ export class Retargeting {
     return true;
   }
 
-  /** What is awaiting is left to {@link withdrawLeft}, as below. */
-  removeTpp(clientId: string, audit?: AuditOf<Tpp>): boolean {
+  removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): boolean {
     const { registrations, states } = this.#parts;
     const before = registrations.tpp(clientId);
     if (before !== undefined) this.#keep(audit, () => before);
-    this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
+    this.#parts.withdrawing.begin(clientId, nowMs);
     states.remove(clientId);
     return registrations.removeTpp(clientId);
   }
@@ -68,7 +69,6 @@ export class Retargeting {
     const { registrations } = this.#parts;
     if (registrations.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
-    this.withdrawLeft(subscription.clientId, nowMs);
     this.#replacing(subscription.clientId, nowMs, () => registrations.putSubscription(subscription));
     return 'created';
   }
@@ -98,9 +98,8 @@ export class Retargeting {
     const found = registrations.mayChangeSubscription(id, clientId, through);
     if (found !== 'changed') return found;
     this.#keep(audit, () => registrations.subscriptionOf(clientId));
-    // A callback URL that holds from now on must get none of it.
-    if (registrations.callbackUrlOf(clientId) !== undefined) this.#withdraw(clientId, nowMs);
-    else this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
+    // A callback URL that holds from now on gets none of it.
+    this.#parts.withdrawing.begin(clientId, nowMs);
     this.#replacing(clientId, nowMs, () => registrations.deleteSubscription(clientId));
     return found;
   }
@@ -113,7 +112,6 @@ export class Retargeting {
     const { registrations } = this.#parts;
     if (registrations.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
-    this.withdrawLeft(callbackUrl.clientId, nowMs);
     this.#changingCallbackUrl(callbackUrl.clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
     return 'created';
   }
@@ -139,9 +137,7 @@ export class Retargeting {
     const found = registrations.mayChangeCallbackUrl(id, clientId, through);
     if (found !== 'changed') return found;
     this.#keep(audit, () => registrations.callbackUrlOf(clientId));
-    if (registrations.subscriptionOf(clientId) === undefined) {
-      this.#parts.awaiting.fence(this.#parts.clients.get(clientId));
-    }
+    if (registrations.subscriptionOf(clientId) === undefined) this.#parts.withdrawing.begin(clientId, nowMs);
     this.#changingCallbackUrl(clientId, nowMs, () => registrations.deleteCallbackUrl(clientId));
     return found;
   }
@@ -195,21 +191,5 @@ export class Retargeting {
   #startOver(clientId: string, begin: () => void): void {
     begin();
     this.#parts.awaiting.endWaits(this.#parts.clients.get(clientId));
-  }
-
-  /**
-   * Withdraws what is awaiting of a TPP that has no registration any more. Nothing of it is delivered or offered, so that it
-   * may take many transactions; whoever registers again, and whoever opens the store again, finishes it first.
-   *
-   * @param limit default: all of it @returns how many; 0: nothing is left, or the TPP has a registration
-   */
-  withdrawLeft(clientId: string, nowMs: number, limit?: number): number {
-    const { registrations, awaiting, clients } = this.#parts;
-    const has = registrations.subscriptionOf(clientId) ?? registrations.callbackUrlOf(clientId);
-    return has === undefined ? awaiting.withdraw(clients.get(clientId), nowMs, limit) : 0;
-  }
-
-  #withdraw(clientId: string, nowMs: number): void {
-    this.#parts.awaiting.withdraw(this.#parts.clients.get(clientId), nowMs);
   }
 }

@@ -125,4 +125,10 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_SEARCH,
   // Lists of revoked keys of TPPs.
   'ALTER TABLE tpp ADD COLUMN revoked_jwks_url TEXT',
+  // Backlogs that are being withdrawn, and since when: all that a TPP had awaiting up to a place in the order of publishing.
+  `CREATE TABLE withdrawing (
+     client_id TEXT PRIMARY KEY,
+     up_to_seq INTEGER NOT NULL,
+     at_ms     INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID`,
 ];

@@ -37,7 +37,7 @@ import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
 import { Withdrawals } from './withdrawals.ts';
-import { finishWithdrawal, withdrawingOf } from './withdrawing.ts';
+import { finishWithdrawing, Withdrawer, WithdrawingTable } from './withdrawing.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /** The store in a file, and what only such a store can do. */
@@ -46,19 +46,31 @@ export interface SqliteStore extends Store {
   backUp(file: string, signal: AbortSignal): Promise<void>;
 }
 
+export interface SqliteStoreOptions {
+  readonly file: string;
+  /** How much of the backlog of a deleted registration one transaction withdraws; default 1000. */
+  readonly withdrawnAtOnce?: number;
+}
+
+// A portion holds the main thread for a few milliseconds.
+const WITHDRAWN_AT_ONCE = 1000;
+
 /**
  * Opens the embedded store: one file, one process, durable at every commit. Notifications that were under way when the
  * last process ended are due at once.
  *
  * @throws {StartUpError} when the file cannot be used
  */
-export function openSqliteStore(options: { readonly file: string }): SqliteStore {
-  const database = openDatabase(options.file);
+export function openSqliteStore({ file, withdrawnAtOnce = WITHDRAWN_AT_ONCE }: SqliteStoreOptions): SqliteStore {
+  const database = openDatabase(file);
   const undo = new UndoLog();
-  return storeOn(partsOf(database, undo), openWal(options.file));
+  const parts = partsOf(database, undo);
+  const wal = openWal(file);
+  const writes = new WriteQueue(database, undo, wal);
+  return storeOn({ ...parts, withdrawer: new Withdrawer(parts.withdrawing, writes, withdrawnAtOnce) }, writes, wal);
 }
 
-type Parts = ReturnType<typeof partsOf>;
+type Parts = ReturnType<typeof partsOf> & { readonly withdrawer: Withdrawer };
 
 function partsOf(database: DatabaseSync, undo: UndoLog) {
   const clients = clientsIn(database, undo);
@@ -67,10 +79,11 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
   const awaiting = new AwaitingTable(database, clients);
   const audit = new AuditTable(database);
   const searchIndex = new SearchIndex(database, undo);
-  const common = { clients, states, registrations, awaiting, audit, searchIndex };
+  const withdrawing = new WithdrawingTable(database, { awaiting, clients });
+  const common = { clients, states, registrations, awaiting, audit, searchIndex, withdrawing };
   const retargeting = new Retargeting(common);
   return {
-    ...{ database, undo, clients, registrations, audit, retargeting, searchIndex },
+    ...{ database, clients, registrations, audit, retargeting, searchIndex, undo, withdrawing },
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
@@ -90,24 +103,17 @@ function partsOf(database: DatabaseSync, undo: UndoLog) {
 function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   const opening = database.prepare('UPDATE opening SET number = number + 1 RETURNING number').get();
   assert(opening !== undefined, 'the schema has one row');
+  finishWithdrawing(database);
   const clients = new Clients(undo, whole(opening, 'number'));
   const counts = database.prepare('SELECT client_id, count(*) AS awaiting FROM awaiting GROUP BY client_id').all();
-  const isRegistered = database.prepare(
-    'SELECT 1 FROM event_subscription WHERE client_id = ?1 UNION ALL SELECT 1 FROM callback_url WHERE client_id = ?1',
-  );
-  for (const row of counts) {
-    const clientId = text(row, 'client_id');
-    if (isRegistered.get(clientId) === undefined) finishWithdrawal(database, clientId);
-    else clients.count(clients.get(clientId), whole(row, 'awaiting'));
-  }
+  for (const row of counts) clients.count(clients.get(text(row, 'client_id')), whole(row, 'awaiting'));
   undo.clear();
   undo.onRollBack(() => clients.forgetLanes());
   return clients;
 }
 
-function storeOn(parts: Parts, wal: Wal): SqliteStore {
+function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
   const { database } = parts;
-  const writes = new WriteQueue(database, parts.undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
   const tell = (change: StoreChange) => {
     if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
@@ -159,7 +165,8 @@ type Registering = Pick<
 >;
 
 /** TPPs and their registrations. */
-function registering({ registrations, retargeting }: Parts, writes: WriteQueue, tell: Tell): Registering {
+function registering(parts: Parts, writes: WriteQueue, tell: Tell): Registering {
+  const { registrations, retargeting } = parts;
   /** Runs a change of one TPP and tells of it when there was one. */
   const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
     const result = await writes.run(work);
@@ -167,7 +174,11 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
     return result;
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
-  const { withdrawing, withdrawLeft } = withdrawingOf(retargeting, writes);
+  /** What was published since the deletion may be claimed then. */
+  const withdrawBacklog = async (clientId: string) => {
+    await parts.withdrawer.finish(clientId);
+    if (parts.clients.awaitingOf(clientId) > 0) tell({ offered: new Set([clientId]), retargeted: NOBODY });
+  };
   return {
     putTpp: async (tpp, _nowMs, audit) => {
       await change(
@@ -179,36 +190,31 @@ function registering({ registrations, retargeting }: Parts, writes: WriteQueue, 
     tpp: (clientId) => read(() => registrations.tpp(clientId)),
     tpps: (after, limit) => read(() => registrations.tpps(after, limit)),
     removeTpp: async (clientId, nowMs, audit) => {
-      const work = () => retargeting.removeTpp(clientId, audit);
+      const work = () => retargeting.removeTpp(clientId, nowMs, audit);
       const isRemoved = await change(clientId, work, (removed) => removed);
-      await withdrawLeft(clientId, nowMs);
+      await withdrawBacklog(clientId);
       return isRemoved;
     },
-    createSubscription: async (subscription, nowMs, audit) => {
-      await withdrawing.get(subscription.clientId);
-      const work = () => retargeting.createSubscription(subscription, nowMs, audit);
-      return change(subscription.clientId, work, isChanged);
-    },
+    createSubscription: (subscription, nowMs, audit) =>
+      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs, audit), isChanged),
     subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
     replaceSubscription: (subscription, nowMs, audit) =>
       change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs, audit), isChanged),
     deleteSubscription: async (clientId, id, through, nowMs, audit) => {
       const work = () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit);
       const result = await change(clientId, work, isChanged);
-      if (result === 'changed') await withdrawLeft(clientId, nowMs);
+      if (result === 'changed') await withdrawBacklog(clientId);
       return result;
     },
-    createCallbackUrl: async (callbackUrl, nowMs, audit) => {
-      await withdrawing.get(callbackUrl.clientId);
-      return change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged);
-    },
+    createCallbackUrl: (callbackUrl, nowMs, audit) =>
+      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged),
     callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
     replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
       change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit), isChanged),
     deleteCallbackUrl: async (clientId, id, through, nowMs, audit) => {
       const work = () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit);
       const result = await change(clientId, work, isChanged);
-      if (result === 'changed') await withdrawLeft(clientId, nowMs);
+      if (result === 'changed') await withdrawBacklog(clientId);
       return result;
     },
   };
@@ -229,6 +235,7 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
     },
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
     claimDue: async (options) => {
+      parts.withdrawer.resume();
       const claim = await read(() => inMemory(parts, () => claims.claimDue(options)));
       await writes.synced();
       return claim;

@@ -1,40 +1,106 @@
-import type { DatabaseSync } from 'node:sqlite';
-import type { Retargeting } from './retargeting.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { whole } from '../row.ts';
+import type { AwaitingTable } from './awaiting.ts';
+import type { Clients } from './clients.ts';
 import type { WriteQueue } from './write-queue.ts';
 
-// A portion holds the main thread for a few milliseconds.
-const WITHDRAWN_AT_ONCE = 1000;
-
-/** What was left of a withdrawal when the last process ended: that of a TPP without a registration. Dated by the deletion. */
-export function finishWithdrawal(database: DatabaseSync, clientId: string): void {
-  database.exec('BEGIN');
-  database
-    .prepare(
-      `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
-       SELECT seq, client_id, published_at_ms, 'withdrawn', max(published_at_ms, coalesce(
-           (SELECT at_ms FROM audit WHERE subject = ?1 ORDER BY id DESC LIMIT 1), 0))
-         FROM awaiting WHERE client_id = ?1`,
-    )
-    .run(clientId);
-  database.prepare('DELETE FROM awaiting WHERE client_id = ?').run(clientId);
-  database.exec('COMMIT');
+/** Finishes what was being withdrawn when the last process ended. Must run before anything is counted. */
+export function finishWithdrawing(database: DatabaseSync): void {
+  database.exec(`
+    BEGIN IMMEDIATE;
+    INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
+      SELECT seq, client_id, published_at_ms, 'withdrawn', at_ms FROM withdrawing JOIN awaiting USING (client_id)
+      WHERE seq <= up_to_seq;
+    DELETE FROM awaiting WHERE seq IN
+      (SELECT seq FROM withdrawing JOIN awaiting USING (client_id) WHERE seq <= up_to_seq);
+    DELETE FROM withdrawing;
+    COMMIT`);
 }
 
-/** Withdraws what is left of a TPP that has no registration any more, in portions; tells which ones are under way. */
-export function withdrawingOf(retargeting: Retargeting, writes: WriteQueue) {
-  const withdrawing = new Map<string, Promise<void>>();
-  /** A large backlog in one transaction would hold the main thread. The deletion stands, whatever becomes of this. */
-  const withdrawLeft = async (clientId: string, nowMs: number): Promise<void> => {
-    const portion = () => retargeting.withdrawLeft(clientId, nowMs, WITHDRAWN_AT_ONCE);
-    const all = untilLess(WITHDRAWN_AT_ONCE, () => writes.run(portion)).catch(() => undefined);
-    withdrawing.set(clientId, all);
-    await all;
-    if (withdrawing.get(clientId) === all) withdrawing.delete(clientId);
-  };
-  return { withdrawing, withdrawLeft };
+/** What backlogs are withdrawn with. */
+export interface WithdrawingParts {
+  readonly awaiting: AwaitingTable;
+  readonly clients: Clients;
 }
 
-/** Repeats a portion of work until it did less than it may. */
-async function untilLess(full: number, portion: () => Promise<number>): Promise<void> {
-  for (let done = full; done === full; ) done = await portion();
+/**
+ * SQL of backlogs that are withdrawn because of a deletion. That begins with the deletion, in its transaction, and goes on
+ * in portions: one transaction for all of it would hold the main thread. Must run inside a transaction.
+ */
+export class WithdrawingTable {
+  readonly #parts: WithdrawingParts;
+  readonly #newest: StatementSync;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+
+  constructor(database: DatabaseSync, parts: WithdrawingParts) {
+    this.#parts = parts;
+    this.#newest = database.prepare('SELECT max(seq) AS seq FROM awaiting WHERE client_id = ?');
+    this.#upsert = database.prepare(
+      `INSERT INTO withdrawing (client_id, up_to_seq, at_ms) VALUES (?, ?, ?)
+       ON CONFLICT (client_id) DO UPDATE SET up_to_seq = excluded.up_to_seq, at_ms = excluded.at_ms`,
+    );
+    this.#delete = database.prepare('DELETE FROM withdrawing WHERE client_id = ?');
+  }
+
+  /** From here on nothing of what is awaiting goes anywhere, and whoever holds some of it has no say any more. */
+  begin(clientId: string, atMs: number): void {
+    const { awaiting, clients } = this.#parts;
+    const client = clients.get(clientId);
+    if (client.awaiting === 0) return;
+    awaiting.fence(client);
+    const row = this.#newest.get(clientId);
+    const withdrawing = { upToSeq: row === undefined ? 0 : whole(row, 'seq'), atMs };
+    this.#upsert.run(clientId, withdrawing.upToSeq, atMs);
+    clients.setWithdrawing(client, withdrawing);
+  }
+
+  unfinished(): string[] {
+    const { list } = this.#parts.clients;
+    return list.filter(({ withdrawing }) => withdrawing !== undefined).map(({ clientId }) => clientId);
+  }
+
+  /** @param limit how many at most @returns whether there is more */
+  withdrawSome(clientId: string, limit: number): boolean {
+    const { awaiting, clients } = this.#parts;
+    const client = clients.get(clientId);
+    if (client.withdrawing === undefined) return false;
+    if (awaiting.withdraw(client, client.withdrawing, limit) === limit) return true;
+    this.#delete.run(clientId);
+    clients.setWithdrawing(client, undefined);
+    return false;
+  }
+}
+
+/** Withdraws backlogs, one portion in a transaction. */
+export class Withdrawer {
+  readonly #table: WithdrawingTable;
+  readonly #writes: WriteQueue;
+  readonly #portion: number;
+  readonly #underWay = new Set<string>();
+
+  constructor(table: WithdrawingTable, writes: WriteQueue, portion: number) {
+    this.#table = table;
+    this.#writes = writes;
+    this.#portion = portion;
+  }
+
+  /** Resolves when all is withdrawn, or the database refused: the deletion stands, and {@link resume} goes on. */
+  async finish(clientId: string): Promise<void> {
+    this.#underWay.add(clientId);
+    try {
+      while (await this.#writes.run(() => this.#table.withdrawSome(clientId, this.#portion)));
+    } catch {
+      // Nothing of the backlog goes anywhere meanwhile.
+    } finally {
+      this.#underWay.delete(clientId);
+    }
+  }
+
+  /** Goes on with what the database refused. */
+  resume(): void {
+    for (const clientId of this.#table.unfinished()) {
+      if (!this.#underWay.has(clientId)) void this.finish(clientId);
+    }
+  }
 }
