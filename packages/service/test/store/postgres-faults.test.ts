@@ -120,21 +120,23 @@ describe('a database that goes away', () => {
 });
 
 describe('a database that refuses', () => {
+  /** Committed before the connections end: one that is made anew meanwhile would keep the setting from before. */
+  const setReadOnly = async (setting: string) => {
+    await server.run(`ALTER DATABASE readonly ${setting}`);
+    await server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'");
+  };
+
   test('to write fails writes with a StoreError; reads go on, and writes when it takes them again', async (t) => {
     const store = await openInstance(t, await server.createDatabase('readonly'), { ...CONNECTION, isListening: false });
     await register(store, ['a']);
-    await server.run(
-      "ALTER DATABASE readonly SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'",
-    );
+    await setReadOnly('SET default_transaction_read_only = on');
     await untilItWorks(() => store.tpp('a'));
     await assert.rejects(store.check(), StoreError);
     await assert.rejects(
       publish(store, 'a', ['e1']),
       (error) => error instanceof StoreError && /read-only/.test(error.message),
     );
-    await server.run(
-      "ALTER DATABASE readonly RESET default_transaction_read_only; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'",
-    );
+    await setReadOnly('RESET default_transaction_read_only');
     await untilItWorks(() => publish(store, 'a', ['e1']));
     await store.check();
     assert.equal((await claim(store)).length, 1);
