@@ -58,6 +58,7 @@ export {
   SET_MEDIA_TYPE,
   SIGNATURE_HEADER,
 } from './fapi.ts';
+export { type MessageFault, type MessageHead, messageFault } from './http-message.ts';
 export {
   HEADER_IAT,
   HEADER_ISS,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { createReceiver, type EventNotification, nodeListener, type Receiver, type Refusal } from '@tidings/tpp';
 import { answerTo, open } from './support/https-client.ts';
@@ -255,14 +255,67 @@ for (const [what, inFront] of Object.entries(NOT_READ_BEFORE)) {
   });
 }
 
-test('two Host headers are 400', async (t) => {
-  const { port } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+/** Sends lines as they are, for a connection that is to be kept, and reads what comes until it ends or is kept. */
+async function exchange(t: TestContext, lines: readonly string[], body: string, version = '1.1') {
+  const refusals: Refusal[] = [];
+  const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
+  const { port } = await listen(t, nodeListener(receiver));
   const socket = connect({ host: '127.0.0.1', port, ca: (await testPki()).caPem });
-  const set = await makeSet();
-  const lines = ['POST / HTTP/1.1', 'host: localhost', 'host: other.example', 'connection: close'];
-  const headers = ['content-type: application/jwt', `content-length: ${set.length}`];
-  socket.write(`${[...lines, ...headers].join('\r\n')}\r\n\r\n${set}`);
+  socket.write(`${[`POST / HTTP/${version}`, ...lines].join('\r\n')}\r\n\r\n${body}`);
   const [answer] = await once(socket, 'data');
-  assert.match(String(answer), /^HTTP\/1\.1 400 /);
   socket.destroy();
+  return { answer: String(answer), refusals };
+}
+
+const chunked = (set: string) => `${set.length.toString(16)}\r\n${set}\r\n0\r\n\r\n`;
+const TYPE = 'content-type: application/jwt';
+const ID_LINE = `x-fapi-interaction-id: ${INTERACTION_ID}`;
+
+for (const [what, host] of Object.entries({
+  'two Host headers': ['host: localhost', 'host: other.example'],
+  'two equal Host headers': ['host: localhost', 'host: localhost'],
+  'a Host that is none': ['host: local host'],
+  'a Host with a user': ['host: user@localhost'],
+})) {
+  test(`${what} are 400 with the interaction id, and the connection ends`, async (t) => {
+    const set = await makeSet();
+    const lines = [...host, TYPE, ID_LINE, `content-length: ${set.length}`];
+    const { answer, refusals } = await exchange(t, lines, set);
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.match(answer, new RegExp(`^${ID_LINE}\r$`, 'm'));
+    assert.match(answer, /^connection: close\r$/im);
+    assert.deepEqual(
+      refusals.map(({ code, message }) => [code, /^Host /.test(message)]),
+      [['invalid_request', true]],
+    );
+  });
+}
+
+for (const coding of ['gzip, chunked', 'identity, chunked', 'x-nothing, chunked']) {
+  test(`Transfer-Encoding: ${coding} is 501 with the interaction id, and the connection ends`, async (t) => {
+    const lines = ['host: localhost', TYPE, ID_LINE, `transfer-encoding: ${coding}`];
+    const { answer, refusals } = await exchange(t, lines, chunked(await makeSet()));
+    assert.match(answer, /^HTTP\/1\.1 501 /);
+    assert.match(answer, new RegExp(`^${ID_LINE}\r$`, 'm'));
+    assert.match(answer, /^connection: close\r$/im);
+    assert.deepEqual(
+      refusals.map(({ code, status }) => [code, status]),
+      [['unsupported_transfer_coding', 501]],
+    );
+  });
+}
+
+for (const coding of ['chunked', 'Chunked', ' chunked ']) {
+  test(`Transfer-Encoding: "${coding}" is taken`, async (t) => {
+    const lines = ['host: localhost', TYPE, `transfer-encoding: ${coding}`];
+    const { answer } = await exchange(t, lines, chunked(await makeSet()));
+    assert.match(answer, /^HTTP\/1\.1 202 /);
+    assert.match(answer, /^connection: keep-alive\r$/im);
+  });
+}
+
+test('after chunks in HTTP/1.0 the connection ends, however long it was to be kept', async (t) => {
+  const lines = ['host: localhost', TYPE, 'connection: keep-alive', 'transfer-encoding: chunked'];
+  const { answer } = await exchange(t, lines, chunked(await makeSet()), '1.0');
+  assert.match(answer, /^connection: close\r$/im);
 });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIdentityEncoding } from '@tidings/protocol';
+import { isIdentityEncoding, messageFault } from '@tidings/protocol';
 
 /**
  * A request that is refused for what HTTP says, whatever it asks for. The message is for whoever reads the answer or the
@@ -20,25 +20,16 @@ export class HttpRefusal extends Error {
 
 // Another message may hide behind one that was not understood.
 const CLOSING = { connection: 'close' };
-// A name, an IPv4 or an IPv6 address, and a port (RFC 9110 section 7.2); empty where the target has no authority.
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(?::[0-9]*)?$/;
-
 /**
- * Refuses what two readers of the same bytes may understand differently: a `Host` that is absent, given twice or no host
- * (RFC 9112 section 3.2), and a transfer coding beside `chunked` (section 6.1).
+ * Refuses what two readers of the same bytes may understand differently (`messageFault`).
  *
  * @throws {HttpRefusal} 400 or 501
  */
 export function refuseAmbiguousMessage(request: IncomingMessage): void {
   const { httpVersion, headers } = request;
   const hosts = valuesOf(request, 'host');
-  if (hosts.length > 1) throw new HttpRefusal(400, 'Host is given more than once; send one.', CLOSING);
-  if (hosts.length === 0 && httpVersion !== '1.0') throw new HttpRefusal(400, 'Host is missing; send one.', CLOSING);
-  if (!HOST.test(hosts[0] ?? '')) throw new HttpRefusal(400, 'Host is not a host and a port.', CLOSING);
-  const coding = headers['transfer-encoding'];
-  if (coding === undefined) return;
-  if (httpVersion === '1.0') throw new HttpRefusal(400, 'Transfer-Encoding is not of HTTP/1.0.', CLOSING);
-  if (!/^chunked$/i.test(coding)) throw new HttpRefusal(501, 'Transfer-Encoding must be chunked alone.', CLOSING);
+  const fault = messageFault({ httpVersion, hosts, transferCoding: headers['transfer-encoding'] });
+  if (fault !== undefined) throw new HttpRefusal(fault.status, fault.message, CLOSING);
 }
 
 /** Refuses a body that would have to be decoded first. @throws {HttpRefusal} 415 */

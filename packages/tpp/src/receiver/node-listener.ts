@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { messageFault } from '@tidings/protocol';
 import type { Receiver } from './receiver.ts';
 
 // A receiver is mounted at its callback URL by whoever routes, so it never looks at the URL.
@@ -12,7 +13,8 @@ const UNREAD_URL = 'https://receiver.invalid/';
  *
  * Does not route: give it only the requests to the callback URL. Does not bound time: set `requestTimeout` and
  * `headersTimeout` of the server (say 10 000 ms), or a client that drips its body holds a connection for the five
- * minutes that Node allows. After a refusal that left the body unread the connection is closed.
+ * minutes that Node allows. After a refusal that left the body unread, or of a request whose bytes may be read in two ways,
+ * the connection is closed.
  */
 export function nodeListener(receiver: Receiver): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
@@ -27,7 +29,7 @@ async function serve(receiver: Receiver, incoming: IncomingMessage, outgoing: Se
   const body = new Uint8Array(await response.arrayBuffer());
   for (const [name, value] of response.headers) outgoing.setHeader(name, value);
   outgoing.setHeader('content-length', body.length);
-  if (!incoming.complete) outgoing.setHeader('connection', 'close');
+  if (!incoming.complete || isAmbiguous(incoming)) outgoing.setHeader('connection', 'close');
   outgoing.writeHead(response.status);
   outgoing.end(body);
 }
@@ -40,6 +42,12 @@ function toRequest(incoming: IncomingMessage): Request {
   // The Fetch API cannot say every method (TRACE); all that are not POST get the same answer.
   if (incoming.method !== 'POST') return new Request(UNREAD_URL, { headers });
   return new Request(UNREAD_URL, { method: 'POST', headers, body: toWebStream(incoming), duplex: 'half' });
+}
+
+/** Whether another message may hide behind this one, which would be read from the connection next. */
+function isAmbiguous({ httpVersion, headers, headersDistinct }: IncomingMessage): boolean {
+  const hosts = headersDistinct['host'] ?? [];
+  return messageFault({ httpVersion, hosts, transferCoding: headers['transfer-encoding'] }) !== undefined;
 }
 
 /**

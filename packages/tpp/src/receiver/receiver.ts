@@ -2,6 +2,7 @@ import {
   INTERACTION_ID_HEADER,
   interactionIdOf,
   isIdentityEncoding,
+  messageFault,
   parseMediaType,
   SET_MEDIA_TYPE,
 } from '@tidings/protocol';
@@ -74,8 +75,14 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
 function checkRequest(request: Request, bodyBytesMax: number): void {
   const { method, headers } = request;
-  // Several are joined by the Fetch API; no host has a comma in it.
-  if (headers.get('host')?.includes(',')) throw new RefusedRequest('invalid_request', 'Host is given more than once.');
+  const fault = messageFault({
+    // Several are joined by the Fetch API; no host has a comma in it.
+    hosts: headers.get('host')?.split(', ') ?? [],
+    transferCoding: headers.get('transfer-encoding'),
+  });
+  if (fault !== undefined) {
+    throw new RefusedRequest(fault.status === 400 ? 'invalid_request' : 'unsupported_transfer_coding', fault.message);
+  }
   if (method !== 'POST') throw new RefusedRequest('method_not_allowed', `${method} is not POST.`);
   if (parseMediaType(headers.get('content-type'))?.essence !== SET_MEDIA_TYPE) {
     throw new RefusedRequest('unsupported_media_type', `The Content-Type is not ${SET_MEDIA_TYPE}.`);

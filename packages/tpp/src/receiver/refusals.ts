@@ -16,6 +16,8 @@ export const REFUSALS = {
   unsupported_media_type: 415,
   /** The content is encoded (gzip, say), which would have to be undone first. */
   unsupported_content_coding: 415,
+  /** The body comes in a transfer coding other than `chunked`, which nothing here decodes. */
+  unsupported_transfer_coding: 501,
   /** Something in front of the receiver, such as a body parser, had read of the body already, or ended its stream. */
   body_already_read: 500,
   /** The bank's keys could not be had, so the SET was neither believed nor refused. */
