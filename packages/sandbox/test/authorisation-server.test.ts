@@ -54,6 +54,8 @@ const presenting = (certificate: TransportCertificate) => ({
 
 interface Answer {
   readonly status: number | undefined;
+  readonly allow: string | undefined;
+  /** Of JSON. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -66,7 +68,7 @@ async function send(url: string, over: RequestOptions = {}, form?: Readonly<Reco
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString();
-  return { status: response.statusCode, body: response.statusCode === 404 ? { text } : parse(text) };
+  return { status: response.statusCode, allow: response.headers.allow, body: text === '' ? {} : parse(text) };
 }
 
 const askToken = (form: Readonly<Record<string, string>>, over: RequestOptions = {}) =>
@@ -282,7 +284,18 @@ describe('the server', { timeout: 20_000 }, () => {
         assert.equal((await send(`${server.issuer}${elsewhere}`, { method })).status, 404, `${method} ${elsewhere}`);
       }
     }
-    assert.equal((await send(server.tokenEndpoint)).status, 404);
+  });
+
+  test('serves each path to one method, and tells of it to the others', async () => {
+    for (const [url, allowed] of [
+      [server.tokenEndpoint, 'POST'],
+      [server.jwksUri, 'GET'],
+    ] as const) {
+      for (const method of ['GET', 'POST', 'PUT', 'OPTIONS'].filter((each) => each !== allowed)) {
+        const { status, allow } = await send(url, { method });
+        assert.deepEqual([status, allow], [405, allowed], `${method} ${url}`);
+      }
+    }
   });
 
   test('prints nothing, whatever it is asked, and has no failures of its own', async () => {

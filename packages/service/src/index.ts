@@ -1,8 +1,10 @@
 export { type Clock, systemClock } from './base/clock.ts';
+export { HttpRefusal } from './base/http-refusal.ts';
+export { createHttpServer, type HttpServerOptions } from './base/http-server.ts';
 export { createLog, type Log, type LogLevel } from './base/log.ts';
+export { refuseOtherMethods } from './base/other-methods.ts';
 export { colors, onOutputClosed, print, printError, printJsonLine } from './base/output.ts';
 export { type Random, systemRandom } from './base/random.ts';
-export { SERVER_TLS } from './base/server-tls.ts';
 export { untilSignal } from './base/signals.ts';
 export { StartUpError } from './base/start-up-error.ts';
 export { printable } from './base/terminal-text.ts';

@@ -4,13 +4,16 @@
  */
 
 import type { EventEmitter } from 'node:events';
-import { listenWithMutualTls, type MutualTls } from './mutual-tls-server.ts';
-import { type AuthorisationServerClient, createProvider, endpointsOf } from './provider.ts';
+import type { RequestListener } from 'node:http';
+import { parseMediaType } from '@tidings/protocol';
+import { type MutualTls, startHttpServer } from '../http-server.ts';
+import { type AuthorisationServerClient, createProvider, DISCOVERY_PATHS, endpointsOf, ROUTES } from './provider.ts';
 
-export type { MutualTls } from './mutual-tls-server.ts';
+export type { MutualTls } from '../http-server.ts';
 export type { AuthorisationServerClient } from './provider.ts';
 
 const ACCESS_TOKEN_TTL_DEFAULT_SECONDS = 300;
+const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 /** What the server is started with. */
 export interface AuthorisationServerOptions {
@@ -43,7 +46,7 @@ export interface AuthorisationServer {
   readonly issuer: string;
   readonly tokenEndpoint: string;
   readonly jwksUri: string;
-  /** Ends idle connections at once and all others within half a second. May be called again. */
+  /** Ends idle connections at once and all others within five seconds. May be called again. */
   close(): Promise<void>;
 }
 
@@ -63,29 +66,48 @@ export interface AuthorisationServer {
  * @throws TypeError for a client or an audience that cannot work.
  */
 export async function startAuthorisationServer(options: AuthorisationServerOptions): Promise<AuthorisationServer> {
-  // The issuer has the port in it, so the server listens before there is a provider to answer. No request can
-  // come between: reading one takes a handshake, and that takes turns of the event loop.
-  const { server, port, close } = await listenWithMutualTls(options);
+  const onError = options.onError ?? (() => undefined);
+  // The issuer has the port in it, so the server listens before there is a provider to answer.
+  const provided = Promise.withResolvers<RequestListener>();
+  const answer: RequestListener = (request, response) => {
+    void provided.promise.then((listener) => listener(request, response));
+  };
+  const server = await startHttpServer({
+    ...options,
+    onError,
+    endpoints: [
+      { method: 'POST', path: ROUTES.token, answer },
+      ...[ROUTES.jwks, ...DISCOVERY_PATHS].map((path) => ({ method: 'GET', path, answer }) as const),
+    ],
+  });
   try {
-    const issuer = `https://localhost:${port}`;
-    const provider = createProvider({
-      issuer,
-      signingKey: options.signingKey,
-      audience: options.audience,
-      accessTokenTtlSeconds: options.accessTokenTtlSeconds ?? ACCESS_TOKEN_TTL_DEFAULT_SECONDS,
-      clients: options.clients,
-    });
-    const onError = options.onError ?? (() => undefined);
-    provider.on('server_error', (_ctx, error) => onError(error));
-    // Koa prints errors that nobody listens for. The provider's own types leave that event out.
-    const koa: EventEmitter = provider;
-    koa.on('error', onError);
-    // Once it listens: a connection that could not be accepted (EMFILE), which must not end the process.
-    server.on('error', onError);
-    server.on('request', provider.callback());
-    return { issuer, ...endpointsOf(issuer), close };
+    const issuer = `https://localhost:${server.port}`;
+    provided.resolve(listenerOf(options, issuer, onError));
+    return { issuer, ...endpointsOf(issuer), close: server.close };
   } catch (error) {
-    await close();
+    await server.close();
     throw error;
   }
+}
+
+function listenerOf(
+  { signingKey, audience, accessTokenTtlSeconds, clients }: AuthorisationServerOptions,
+  issuer: string,
+  onError: (error: Error) => void,
+): RequestListener {
+  const provider = createProvider({
+    ...{ issuer, signingKey, audience, clients },
+    accessTokenTtlSeconds: accessTokenTtlSeconds ?? ACCESS_TOKEN_TTL_DEFAULT_SECONDS,
+  });
+  provider.on('server_error', (_ctx, error) => onError(error));
+  // Koa prints errors that nobody listens for. The provider's own types leave that event out.
+  const koa: EventEmitter = provider;
+  koa.on('error', onError);
+  const callback = provider.callback();
+  return (request, response) => {
+    // The provider reads media types in a way of its own, which some valid ones are none in.
+    const { essence } = parseMediaType(request.headers['content-type']) ?? {};
+    if (essence === FORM_TYPE) request.headers['content-type'] = FORM_TYPE;
+    void callback(request, response);
+  };
 }

@@ -34,14 +34,13 @@ export interface ProviderOptions {
   readonly clients: readonly AuthorisationServerClient[];
 }
 
-/** The endpoints there are. oidc-provider has more of them that no setting turns off. */
-const ROUTES = { token: '/token', jwks: '/jwks' } as const;
-const DISCOVERY_PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'];
-const SERVED: ReadonlySet<string> = new Set([
-  `POST ${ROUTES.token}`,
-  `GET ${ROUTES.jwks}`,
-  ...DISCOVERY_PATHS.map((path) => `GET ${path}`),
-]);
+/** Paths of the endpoints. Serve nothing else: oidc-provider has more that no setting turns off. */
+export const ROUTES = { token: '/token', jwks: '/jwks' } as const;
+/** Where the metadata is, under its two names. */
+export const DISCOVERY_PATHS: readonly string[] = [
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+];
 
 /**
  * Makes the provider. Serve it with `callback()` behind mutual TLS that ends in this process: it reads the
@@ -53,8 +52,6 @@ export function createProvider(options: ProviderOptions): Provider {
   assertOptions(options);
   const provider = new Provider(options.issuer, configurationFor(options));
   provider.use(async (ctx, next) => {
-    // Anything else is left unanswered here, which Koa makes a 404.
-    if (!SERVED.has(`${ctx.method} ${ctx.path}`)) return;
     await next();
     if (DISCOVERY_PATHS.includes(ctx.path)) ctx.body = withoutWhatIsNotServed(ctx.body);
   });

@@ -83,6 +83,11 @@ const PATHS: Readonly<Record<Resource['type'], string>> = {
 const VERSIONS = ['v3.1', 'v4.0'] as const;
 const RESOURCES_MAX = 10_000;
 
+/** Where resources are at the resource server, with `:id` for that of one. */
+export const RESOURCE_PATHS: readonly string[] = VERSIONS.flatMap((version) =>
+  Object.values(PATHS).map((path) => `/open-banking/${version}/${path}/:id`),
+);
+
 /** The bank's books: consents and payments, in memory, bounded. */
 export class Ledger {
   readonly #resources = new Map<string, Resource>();

@@ -1,10 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
 import type { AccessTokenVerifier } from '@tidings/service';
-import { listenWithMutualTls, type MutualTls } from '../authorisation-server/mutual-tls-server.ts';
-import { type Ledger, type Resource, resourceNamed } from './ledger.ts';
+import { type MutualTls, startHttpServer } from '../http-server.ts';
+import { type Ledger, RESOURCE_PATHS, type Resource, resourceNamed } from './ledger.ts';
 
 /** A resource server that is listening. */
 export interface ResourceServer {
@@ -28,12 +27,13 @@ export async function startResourceServer(options: {
   accessTokens: AccessTokenVerifier;
   ledger: Ledger;
 }): Promise<ResourceServer> {
-  const { server, port, close } = await listenWithMutualTls(options);
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const serve: RequestListener = (request, response) => {
     void answer(request, options)
       .catch((): Answer => ({ status: 500 }))
-      .then((sent) => send(request, response, sent));
-  });
+      .then((sent) => send(response, sent));
+  };
+  const endpoints = RESOURCE_PATHS.map((path) => ({ method: 'GET', path, answer: serve }) as const);
+  const { port, close } = await startHttpServer({ ...options, endpoints });
   return { origin: `https://localhost:${port}`, close };
 }
 
@@ -49,7 +49,6 @@ async function answer(
   const path = request.url?.split('?')[0] ?? '';
   const named = resourceNamed(path);
   if (named === undefined) return { status: 404 };
-  if (request.method !== 'GET') return { status: 405 };
   const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   const thumbprint = thumbprintOf(request);
   if (token === undefined || thumbprint === undefined) return { status: 401 };
@@ -87,11 +86,8 @@ function write(resource: Resource, self: string): object {
   };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, body }: Answer): void {
-  response.setHeader(INTERACTION_ID_HEADER, interactionIdOf(request.headers[INTERACTION_ID_HEADER], randomUUID));
-  response.setHeader('cache-control', 'no-store');
+function send(response: ServerResponse, { status, body }: Answer): void {
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-  if (status === 405) response.setHeader('allow', 'GET');
   if (body !== undefined) response.setHeader('content-type', 'application/json; charset=utf-8');
   response.writeHead(status).end(body === undefined ? undefined : JSON.stringify(body));
 }

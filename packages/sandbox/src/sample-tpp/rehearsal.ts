@@ -1,4 +1,5 @@
-import { decodeBase64url, isJsonObject } from '@tidings/protocol';
+import { randomUUID } from 'node:crypto';
+import { decodeBase64url, INTERACTION_ID_HEADER, interactionIdOf, isJsonObject } from '@tidings/protocol';
 import type { Receiver } from '@tidings/tpp';
 
 /** One answer of the sample TPP's callback URL. */
@@ -39,11 +40,8 @@ export function rehearseFailures(receiver: Receiver): RehearsedReceiver {
       const status = planned.get(transactionId)?.shift();
       if (status !== undefined) {
         note({ transactionId, status, rehearsed: true });
-        const interactionId = request.headers.get('x-fapi-interaction-id');
-        return new Response(null, {
-          status,
-          headers: interactionId === null ? {} : { 'x-fapi-interaction-id': interactionId },
-        });
+        const interactionId = interactionIdOf(request.headers.get(INTERACTION_ID_HEADER), randomUUID);
+        return new Response(null, { status, headers: { [INTERACTION_ID_HEADER]: interactionId } });
       }
       const response = await receiver.handle(request);
       note({ transactionId, status: response.status, rehearsed: false });

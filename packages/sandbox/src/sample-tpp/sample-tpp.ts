@@ -1,7 +1,12 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:https';
-import { type ApiVersion, createSigner, type KeySource, type SetClaims, verifySet } from '@tidings/protocol';
-import { SERVER_TLS, systemClock } from '@tidings/service';
+import {
+  API_VERSIONS,
+  type ApiVersion,
+  createSigner,
+  type KeySource,
+  type SetClaims,
+  verifySet,
+} from '@tidings/protocol';
+import { systemClock } from '@tidings/service';
 import {
   type BankClient,
   createBankClient,
@@ -11,6 +16,7 @@ import {
   type Refusal,
   remoteKeys,
 } from '@tidings/tpp';
+import { startHttpServer } from '../http-server.ts';
 import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
 import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
 
@@ -50,7 +56,6 @@ export interface SampleTppOptions {
 }
 
 const TRUST_ANCHOR = 'openbanking.org.uk';
-const REQUEST_TIMEOUT_MS = 10_000;
 const CLOCK_SKEW_SECONDS = 60;
 const RECEIVED_MAX = 1000;
 
@@ -75,19 +80,11 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
       onRefused: (refusal) => options.onRefused?.(refusal),
     }),
   );
-  const server = createServer(
-    {
-      cert: tpp.transport.certificatePem,
-      key: tpp.transport.keyPem,
-      ...SERVER_TLS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-    },
-    nodeListener(receiver),
-  );
-  const port = await listen(server, options);
+  const answer = nodeListener(receiver);
+  const endpoints = API_VERSIONS.map((version) => ({ method: 'POST', path: callbackPath(version), answer }) as const);
+  const { port, close } = await startHttpServer({ ...options, tls: tpp.transport, endpoints });
   return {
-    callbackUrl: `https://localhost:${port}/open-banking/v4.0/event-notifications`,
+    callbackUrl: `https://localhost:${port}${callbackPath('v4.0')}`,
     receiver,
     received,
     connect: (scope, apiVersion = 'v4.0') => connect(options, tpp, keys, { scope, apiVersion }),
@@ -97,7 +94,7 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
       const expected = { issuer, signer, audience: options.clientId, trustAnchors: [TRUST_ANCHOR], keys };
       return (await verifySet(set, { ...expected, nowSeconds, clockSkewSeconds: CLOCK_SKEW_SECONDS })).claims;
     },
-    close: () => close(server),
+    close,
   };
 }
 
@@ -124,16 +121,6 @@ async function connect(
   });
 }
 
-async function listen(server: Server, options: { host: string; port: number }): Promise<number> {
-  server.listen(options.port, options.host);
-  await once(server, 'listening');
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : options.port;
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  server.closeAllConnections();
-  await closed;
+function callbackPath(version: ApiVersion): string {
+  return `/open-banking/${version}/event-notifications`;
 }

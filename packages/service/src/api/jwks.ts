@@ -1,7 +1,8 @@
 import type { JwsSigner } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import { refuseOtherMethods } from './other-methods.ts';
+import { refuseOtherMethods } from '../base/other-methods.ts';
+import { methodNotAllowed } from './respond.ts';
 
 export interface JwksOptions {
   /** Our public keys: the current one, and former ones that something may still have to be verified with. */
@@ -25,7 +26,7 @@ export function registerJwksRoute(app: FastifyInstance, path: string, options: J
       .header('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
       .send(body);
   });
-  refuseOtherMethods(app, path, ['GET']);
+  refuseOtherMethods(app, path, ['GET'], methodNotAllowed);
 }
 
 /** The document, made anew once a minute at most, and at once when another key signs, is announced or withdrawn. */

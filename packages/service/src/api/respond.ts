@@ -52,6 +52,11 @@ export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusa
   return reply.code(refusal.status).headers(refusal.headers).send();
 }
 
+/** For a path that does not have the method. */
+export function methodNotAllowed(): ApiError {
+  return new ApiError('MethodNotAllowed', { message: 'method not allowed' });
+}
+
 function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyReply {
   return reply.code(status).header('content-type', JSON_UTF8).send(bytes);
 }

@@ -1,12 +1,12 @@
 import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { refuseOtherMethods } from '../base/other-methods.ts';
 import { pollBodyBytesMax } from '../config/body-limits.ts';
 import type { Tpp } from '../store/store.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
 import { onConnectionEnd } from './connection.ts';
 import { type Caller, type EventsContext, pollEvents } from './events.ts';
 import { checkAccept, checkContentType } from './negotiate.ts';
-import { refuseOtherMethods } from './other-methods.ts';
 import type { PollLimit } from './poll-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type RegistrationKind,
   replaceRegistration,
 } from './registrations.ts';
-import { RateLimited, sendSigned, sendUnsigned } from './respond.ts';
+import { methodNotAllowed, RateLimited, sendSigned, sendUnsigned } from './respond.ts';
 import type { ApiOptions } from './server.ts';
 import { verifySignature } from './verify-signature.ts';
 
@@ -68,9 +68,9 @@ export function registerRegistrationRoutes<Request>(
     await deleteRegistration(kind, callerOf(request), request.params.id, context(request));
     return reply.code(204).send();
   });
-  refuseOtherMethods(app, path, ['GET', 'POST']);
+  refuseOtherMethods(app, path, ['GET', 'POST'], methodNotAllowed);
   // There is no GET by id, although Links.Self points there.
-  refuseOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE']);
+  refuseOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE'], methodNotAllowed);
 }
 
 /** Aggregated polling: neither request nor answer is signed (rules, section 5). */
@@ -95,7 +95,7 @@ export function registerEventsRoute(
     request.setsGiven = Object.keys(body.sets).length;
     return sendUnsigned(reply, 200, body);
   });
-  refuseOtherMethods(app, path, ['POST']);
+  refuseOtherMethods(app, path, ['POST'], methodNotAllowed);
 }
 
 /** The place of the poll is kept until its answer has left, or the connection ends. */
