@@ -362,6 +362,28 @@ describe('a callback URL', () => {
     assertTold(faults, error('callback URL', /\(connect: ECONNREFUSED\)/, /firewall/));
   });
 
+  test('whose first address refuses is reached at the next, as deliveries reach it', async (t) => {
+    const it = install(t);
+    const identity = await authority.issue({ days: [-1, 300], dns: 'tpp.example' });
+    const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), identity);
+    const resolveHost = async () => ['127.0.0.2', '127.0.0.1'];
+    assert.deepEqual(await it.faults({ callbackUrl: urlAt('tpp.example', port), resolveHost }), []);
+    assert.equal(connections(), 1);
+  });
+
+  test('all of whose addresses refuse is unreachable, and all are named', async (t) => {
+    const resolveHost = async () => ['127.0.0.2', '127.0.0.1'];
+    const faults = await install(t).faults({ callbackUrl: urlAt('tpp.example', await unusedPort()), resolveHost });
+    assertTold(
+      faults,
+      error(
+        'callback URL',
+        /tpp\.example, at 127\.0\.0\.2, 127\.0\.0\.1, cannot be .* \(connect: ECONNREFUSED\)/,
+        /firewall/,
+      ),
+    );
+  });
+
   test('that no TPP could register is refused with the reason', async (t) => {
     const faults = await examined(install(t), 'http://tpp.example/callback');
     assertTold(

@@ -1,16 +1,18 @@
+import type { X509Certificate } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
 import { checkCallbackUrl as refusalOf } from '@tidings/protocol';
+import type { CheckedAddress } from '../../base/host-guard.ts';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { createAddressGuard, ForbiddenAddressError, ForbiddenPortError } from '../../net/address-guard.ts';
+import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { createResolveHost } from '../../net/resolve-host.ts';
 import { readCertificates } from '../../trust/files.ts';
-import { handshake } from './connect.ts';
 import { dayOf, type Examination, type Finding, fault, ok, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
 const CHECK = 'callback URL';
 const EXAMPLE = 'https://tpp.example/open-banking/v4.0/event-notifications';
-const HTTPS_PORT = 443;
 const DAY_MS = 86_400_000;
 const RENEW_DAYS = 30;
 
@@ -33,12 +35,12 @@ export async function checkCallbackUrl(examination: Examination): Promise<readon
       ];
   const url = new URL(callbackUrl);
   const led = await whereTo(url, examination);
-  if (!Array.isArray(led)) return [...off, led];
+  if ('what' in led) return [...off, led];
   return [...off, ...(await checkTls(url, led, examination))];
 }
 
 /** @returns the addresses; empty: a proxy looks them up. Or what is wrong */
-async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<string[] | Finding> {
+async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<readonly CheckedAddress[] | Finding> {
   const { callbackAddressesAllowed: allowed, callbackPortsAllowed: ports, proxyUrl } = config.delivery;
   const { dnsServers: servers, dnsTimeoutMs: timeoutMs } = config.delivery;
   const { hostname } = url;
@@ -49,7 +51,7 @@ async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<
   });
   try {
     guard.checkUrl(url);
-    return proxyUrl === undefined ? (await guard.addressesOf(hostname)).map(({ address }) => address) : [];
+    return proxyUrl === undefined ? await guard.addressesOf(hostname) : [];
   } catch (error) {
     if (error instanceof ForbiddenPortError) {
       const what = `${url.href} has a port that callback URLs may not have (${ports.join(', ')} are allowed).`;
@@ -69,36 +71,50 @@ async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<
 }
 
 async function checkTls(
-  { hostname, port }: URL,
-  addresses: readonly string[],
+  url: URL,
+  addresses: readonly CheckedAddress[],
   { config, clock }: Examination,
 ): Promise<readonly Finding[]> {
-  const [host] = addresses;
+  const { hostname } = url;
   const { proxyUrl, timeoutMs } = config.delivery;
-  if (host === undefined) return [ok(CHECK, `${hostname} is allowed; the way through ${proxyUrl} was not tried.`)];
+  if (addresses.length === 0) return [ok(CHECK, `${hostname} is allowed; the way through ${proxyUrl} was not tried.`)];
   const ca = rootsOf(config.delivery.caFile);
   if (ca === 'unusable') return [];
-  const name = hostname.replace(/^\[|\]$/g, '');
-  const shaken = await handshake({ host, port: port === '' ? HTTPS_PORT : Number(port), name, ca, timeoutMs, clock });
-  if (shaken.kind === 'failed') {
-    const { errorClass, detail } = classifyFailure(shaken.error);
-    return [
-      fault(
-        CHECK,
-        `${hostname}, at ${host}, cannot be reached over TLS (${errorClass}: ${detail}).`,
-        REMEDIES[errorClass],
-      ),
-    ];
+  const tried = addresses.map(({ address }) => address).join(', ');
+  // As deliveries connect, to one of the addresses that were checked.
+  const connector = new Connector({ tls: { ca }, guard: { addressesOf: async () => addresses }, timeoutMs, clock });
+  const connected = await connect(connector, url);
+  if (connected.kind === 'failed') {
+    const { errorClass, detail } = classifyFailure(connected.error);
+    const what = `${hostname}, at ${tried}, cannot be reached over TLS (${errorClass}: ${detail}).`;
+    return [fault(CHECK, what, REMEDIES[errorClass])];
   }
-  const { protocol, certificate } = shaken;
+  const { protocol, certificate } = connected;
   const leftMs = (certificate?.validToDate.getTime() ?? Number.POSITIVE_INFINITY) - clock.nowMs();
   const reached = ok(
     CHECK,
-    `${hostname} leads to ${addresses.join(', ')}, is allowed, and speaks ${protocol} with a certificate that is trusted.`,
+    `${hostname} leads to ${tried}, is allowed, and speaks ${protocol} with a certificate that is trusted.`,
   );
   if (certificate === undefined || leftMs >= RENEW_DAYS * DAY_MS) return [reached];
   const what = `The certificate of ${hostname} expires on ${dayOf(certificate.validToDate)}.`;
   return [reached, warning(CHECK, what, 'Tell the TPP; deliveries fail from then on.')];
+}
+
+type Connected =
+  | { readonly kind: 'connected'; readonly protocol: string; readonly certificate: X509Certificate | undefined }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/** Connects and hangs up: nothing is sent. Never rejects. */
+function connect(connector: Connector, { hostname, port, protocol }: URL): Promise<Connected> {
+  const to = { hostname: hostname.replace(/^\[|\]$/g, ''), port, protocol };
+  return new Promise((resolve) => {
+    connector.connect(to, (error, socket) => {
+      if (!(socket instanceof TLSSocket)) return resolve({ kind: 'failed', error });
+      const [spoken, certificate] = [socket.getProtocol() ?? 'TLS', socket.getPeerX509Certificate()];
+      socket.destroy();
+      resolve({ kind: 'connected', protocol: spoken, certificate });
+    });
+  });
 }
 
 const NOT_THERE = 'Ask the TPP whether it runs, and let your firewall pass it.';
