@@ -69,6 +69,15 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
 
   getStatus: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },
+  listArchivableAudit: { role: 'viewer', query: '?before=2025-01-02T03:04:05Z&limit=2' },
+  // There is none that old: 409. What it does when there is, is tested with the audit.
+  dropAudit: {
+    ...{ role: 'administrator', status: 409, notAudited: 'nothing was dropped' },
+    body: () => {
+      const sha256 = '0'.repeat(64);
+      return { ids: ['1'], before: '2025-01-02T03:04:05Z', sha256, archiveSha256: sha256 };
+    },
+  },
 
   followStream: { role: 'viewer', isEndless: true },
   getStatistics: { role: 'viewer', query: '?resolution=minute' },

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-const BIN = 'packages/service/bin/tidings.js';
+/** The command line, from the root of the project. */
+export const BIN = 'packages/service/bin/tidings.js';
 
 /** How a run of the command line ended. */
 export interface CliRun {

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import { readDuration } from './duration.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const LIMIT_DEFAULT = 50;
@@ -9,7 +10,41 @@ const EXAMPLES = `
 Examples:
   tidings audit --limit 20
   tidings audit --subject tpp-1 --from 2026-11-20T00:00:00Z --json
+  tidings audit archive --older-than 400d --to /archive/audit-2026-11.jsonl
 `;
+
+const ARCHIVE_HELP = `
+Example:
+  tidings audit archive --older-than 400d --to /archive/audit-2026-11.jsonl
+
+FILE must not exist; it is readable for you alone. Each entry is a line of JSON, as the API gives it, and the last line has
+their number and SHA-256 ("head -n -1 FILE | sha256sum"). The file is written to disk and read again before anything is
+dropped, and the service drops no entry whose content it was not proven to hold. What operators and the service changed
+stays for good. Killed before the last line was written, nothing is dropped: take the file away and run it again. Killed
+after, the file is complete, and what was not dropped yet is in the next archive again. It asks before it drops, unless
+--yes is given.
+`;
+
+/** Flags of `archive`. */
+export interface ArchiveFlags extends CommonFlags {
+  /** Milliseconds. */
+  readonly olderThan: number;
+  readonly to: string;
+  readonly yes?: boolean;
+}
+
+/** `tidings audit archive`: what TPPs changed themselves leaves the audit for a file. */
+function archiveCommand(): Command {
+  return operatorCommand(
+    'archive',
+    'Move what TPPs changed themselves, and is old, from the audit of a running service to a file.',
+    ARCHIVE_HELP,
+  )
+    .requiredOption('--older-than <time>', 'entries older than this, 30d at least, such as 400d', readDuration)
+    .requiredOption('--to <file>', 'file to write, which must not exist')
+    .option('--yes', 'do not ask')
+    .action(async (flags: ArchiveFlags) => (await import('./audit-archive.ts')).archiveAudit(flags));
+}
 
 /** `tidings audit`: what operators, and the service by itself, changed. */
 export function auditCommand(): Command {
@@ -38,7 +73,9 @@ export function auditCommand(): Command {
       });
       print(tableOf(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
       if (page.next !== undefined) print(`There are older ones: --before ${page.next}\n`);
-    });
+    })
+    .enablePositionalOptions()
+    .addCommand(archiveCommand());
 }
 
 interface AuditFlags extends CommonFlags {

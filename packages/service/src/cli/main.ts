@@ -43,6 +43,8 @@ export async function buildProgram(): Promise<Command> {
     .description('The event notification system for UK Open Banking.')
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true })
+    // An option belongs to the command that it follows: "audit" and "audit archive" both have options of their own.
+    .enablePositionalOptions()
     .addCommand(serveCommand())
     .addCommand(migrateCommand())
     .addCommand(configCommand())

@@ -1,4 +1,6 @@
 import { type Static, Type } from 'typebox';
+import type { StoredAuditEntry } from '../store/store.ts';
+import { isoTime } from './iso-time.ts';
 
 /** Entries of the audit on one page unless the caller asks for another number. */
 export const AUDIT_PER_PAGE = 100;
@@ -42,3 +44,8 @@ export const AuditPage = Type.Object(
   closed,
 );
 export type AuditPage = Static<typeof AuditPage>;
+
+/** An entry as the API gives it. */
+export function writeAuditEntry({ atMs, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
+  return { ...entry, at: isoTime(atMs) };
+}

@@ -1,5 +1,6 @@
 import type { Operation, Parameter, PathItem } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
+import { ARCHIVABLE_PER_PAGE_MAX } from './audit-archive.ts';
 import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
 import { BACKUP_TYPE } from './backup.ts';
 import { ok, operation } from './operations-common.ts';
@@ -135,7 +136,49 @@ export function upkeepPaths(): Record<string, PathItem> {
     '/operator/v1/audit': {
       get: operation('listAudit', 'Upkeep', 'What operators, and the service by itself, changed', audit, [400]),
     },
+    '/operator/v1/audit/archivable': { get: archivableOperation() },
+    '/operator/v1/audit/drops': { post: dropAuditOperation() },
   };
+}
+
+function archivableOperation(): Operation {
+  const query = (name: string, description: string, schema: object): Parameter => {
+    return { name, in: 'query', description, schema: { ...schema } };
+  };
+  const parameters: Parameter[] = [
+    {
+      ...query('before', 'Those made before this time, 30 days back at least', { type: 'string', format: 'date-time' }),
+      required: true,
+    },
+    query('after', '"next" of the page before; with the same "before"', { type: 'string', maxLength: 33 }),
+    query('limit', 'Most entries on the page', {
+      ...{ type: 'integer', minimum: 1, maximum: ARCHIVABLE_PER_PAGE_MAX, default: 100 },
+    }),
+  ];
+  return operation(
+    'listArchivableAudit',
+    'Upkeep',
+    'What TPPs changed themselves, the oldest first; what operators and the service changed stays for good',
+    { parameters, responses: ok('One page', 'ArchivableAudit') },
+    [400],
+  );
+}
+
+function dropAuditOperation(): Operation {
+  const sha256 = '0'.repeat(64);
+  const example = { ids: ['17', '18'], before: '2025-10-21T00:00:00Z', sha256, archiveSha256: sha256 };
+  return operation(
+    'dropAudit',
+    'Upkeep',
+    'Drop entries of TPPs from the audit that were archived; all of them, or none',
+    {
+      description:
+        'For "tidings audit archive". 409, and nothing is dropped, unless every entry is there, was made by a TPP before the time, and is exactly what was archived ("sha256").',
+      requestBody: { required: true, content: jsonOf('AuditDropRequest', example) },
+      responses: ok('They are dropped', 'AuditDropAnswer'),
+    },
+    [400, 409, 413, 415],
+  );
 }
 
 function backUpOperation(): Operation {

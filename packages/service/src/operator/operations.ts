@@ -1,5 +1,6 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, responseRef, schemaRef } from '../openapi/schemas.ts';
+import { ArchivableAudit, AuditDropAnswer, AuditDropRequest } from './audit-archive.ts';
 import { AuditPage } from './audit-page.ts';
 import { CallbackUrlHealth, CallbackUrlPage } from './callback-url-schemas.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
@@ -112,6 +113,9 @@ function schemas(): Record<string, object> {
     WithdrawalAnswer: described(WithdrawalAnswer, {}),
     Status: described(Status, {}),
     AuditPage: described(AuditPage, {}),
+    ArchivableAudit: described(ArchivableAudit, {}),
+    AuditDropRequest: described(AuditDropRequest, {}),
+    AuditDropAnswer: described(AuditDropAnswer, {}),
     RegistrationPage: described(RegistrationPage, {}),
     CallbackUrlHealth: described(CallbackUrlHealth, {}),
     CallbackUrlPage: described(CallbackUrlPage, {}),

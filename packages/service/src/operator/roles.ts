@@ -36,6 +36,9 @@ export const LEAST_ROLES = {
 
   getStatus: 'viewer',
   listAudit: 'viewer',
+  listArchivableAudit: 'viewer',
+  // What is gone is in the archive alone.
+  dropAudit: 'administrator',
 
   followStream: 'viewer',
   getStatistics: 'viewer',

@@ -6,6 +6,7 @@ import { createHttpServer } from '../base/http-server.ts';
 import { LogSampler } from '../base/log-sampler.ts';
 import { remoteNetworkOf } from '../base/remote-address.ts';
 import { guardRoutes } from './access.ts';
+import { registerAuditArchiveRoutes } from './audit-archive.ts';
 import { authenticateOperator } from './authenticate.ts';
 import { registerBackupRoute } from './backup.ts';
 import { registerCallbackUrlRoutes } from './callback-url-routes.ts';
@@ -75,6 +76,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   registerRedeliveryRoute(app, options);
   registerWithdrawalRoute(app, options);
   registerUpkeepRoutes(app, options, gate);
+  registerAuditArchiveRoutes(app, options);
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);
   registerCallbackUrlRoutes(app, options);

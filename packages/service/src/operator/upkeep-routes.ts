@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { StoredAuditEntry } from '../store/store.ts';
-import type { AuditPage } from './audit-page.ts';
+import { type AuditPage, writeAuditEntry } from './audit-page.ts';
 import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import type { PublishingGate } from './publishing-gate.ts';
@@ -60,12 +59,8 @@ export function registerUpkeepRoutes(
     const shown = found.slice(0, limit);
     const last = shown.at(-1);
     return {
-      entries: shown.map(writeEntry),
+      entries: shown.map(writeAuditEntry),
       ...(found.length > shown.length && last !== undefined && { next: last.id }),
     };
   });
-}
-
-function writeEntry({ atMs, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
-  return { ...entry, at: isoTime(atMs) };
 }

@@ -25,6 +25,18 @@ export function auditEntryOf(row: Row): StoredAuditEntry {
   };
 }
 
+/** The entries that a drop took, in the order of its ids. */
+export function droppedEntriesOf(rows: readonly Row[], ids: readonly string[]): StoredAuditEntry[] {
+  const byId = new Map(rows.map(auditEntryOf).map((entry) => [entry.id, entry]));
+  return ids.map((id) => byId.get(id)).filter((entry) => entry !== undefined);
+}
+
+/** Reads `ATMS:ID`, after which a page of {@link Store.archivableAudit} begins. */
+export function auditPlaceOf(after: string | undefined): readonly [atMs: number, id: number] {
+  const [atMs = -1, id = -1] = after === undefined ? [] : after.split(':').map(Number);
+  return [atMs, id];
+}
+
 function optional<K extends string, T>(name: K, value: T | undefined): { readonly [name in K]?: T } {
   return (value === undefined ? {} : { [name]: value }) as { readonly [name in K]?: T };
 }

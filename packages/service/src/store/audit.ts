@@ -46,5 +46,26 @@ export interface AuditFilter {
 /** Writes the entry of a change in its transaction, from what was there before it; pure. Undefined: nothing is changed by it, so nothing is audited. */
 export type AuditOf<T> = (before: T | undefined) => AuditEntry | undefined;
 
+/**
+ * How long a TPP's own entry is kept at least, by the clock of the database: triggers refuse to drop a younger one. Entries
+ * of operators and of the service are never dropped.
+ */
+export const TPP_AUDIT_KEPT_MS_MIN = 2_592_000_000;
+/** Most entries that are dropped at once. */
+export const AUDIT_DROPPED_MAX = 500;
+
+/** TPPs' own entries that were archived elsewhere and are to go. */
+export interface AuditDrop {
+  /** At most {@link AUDIT_DROPPED_MAX}. */
+  readonly ids: readonly string[];
+  /** Only what was made before. */
+  readonly beforeMs: number;
+  /**
+   * Writes the entry of the drop from those that go, in the order of `ids`; pure. Of `ids` whatever is not a TPP's own, is
+   * younger or is gone is not among them. When it throws, nothing is dropped, and the error is passed on.
+   */
+  readonly audit: (dropped: readonly StoredAuditEntry[]) => AuditEntry;
+}
+
 /** What the service itself did. */
 export const BY_SERVICE: AuditActor = { actor: 'tidings', authenticatedBy: 'service' };

@@ -1,6 +1,6 @@
 import type { ApiVersion } from '@tidings/protocol';
 import type { PolledNotifications, PollToStore, Redelivered, Redelivery, Retention } from './asked.ts';
-import type { AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
+import type { AuditDrop, AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type { CallbackHealthStore, SigningKeyStore } from './kept-beside.ts';
 import type { AttemptRecord, ClaimedNotification, NotificationRecord, RecordResult, Target } from './notification.ts';
 import type {
@@ -251,6 +251,10 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   audit(entry: AuditEntry): Promise<void>;
   /** The newest first. @param before id to begin before; undefined for the newest */
   auditEntries(before: string | undefined, limit: number, filter?: AuditFilter): Promise<readonly StoredAuditEntry[]>;
+  /** TPPs' own entries that were made before, the oldest first. @param after `ATMS:ID` of the last entry of the page before */
+  archivableAudit(beforeMs: number, after: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
+  /** Drops TPPs' own entries by their ids, and keeps the entry of that, in one transaction. @returns how many */
+  dropAudit(drop: AuditDrop): Promise<number>;
 
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
   poll(poll: PollToStore): Promise<PolledNotifications>;

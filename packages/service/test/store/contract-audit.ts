@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { AuditEntry, CallbackUrlToStore, Store, Tpp } from '../../src/store/store.ts';
+import { AUDIT_DROPPED_MAX, BY_SERVICE } from '../../src/store/audit.ts';
+import type { AuditEntry, CallbackUrlToStore, Store, StoredAuditEntry, Tpp } from '../../src/store/store.ts';
 import { subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import type { OpenFor } from './opened.ts';
@@ -77,6 +78,8 @@ export function describeAudit(open: OpenFor): void {
     });
   });
 
+  describe('dropping entries of TPPs', () => describeDropping(open));
+
   test('every change of a TPP and of its registrations is audited with it, and told what was there before', async (t) => {
     const { store } = await open(t);
     const tpp = tppOf('a');
@@ -152,5 +155,132 @@ export function describeAudit(open: OpenFor): void {
     assert.deepEqual(await store.tpp('a'), tppOf('a'));
     assert.equal(await store.subscriptionOf('a'), undefined);
     assert.deepEqual(await entriesOf(store), []);
+  });
+}
+
+const DAY_MS = 86_400_000;
+// By the clock of the database, which refuses to drop younger ones.
+const OLD_MS = START_MS - 400 * DAY_MS;
+const BY_TPP = { actor: 'tpp:a', authenticatedBy: 'access-token', from: '192.0.2.1' } as const;
+
+/** An entry that a TPP caused. */
+function entryOfTpp(subject: string, atMs: number): AuditEntry {
+  return {
+    ...BY_TPP,
+    atMs,
+    action: 'event-subscription-replaced',
+    subject,
+    detail: { text: 'ü' },
+    after: { version: '4.0' },
+  };
+}
+
+/** Audits a drop with what went. */
+const dropped = (entries: readonly StoredAuditEntry[]) =>
+  entryOf('audit-archived', { detail: { subjects: entries.map(({ subject }) => subject) } });
+
+const subjectsIn = async (store: Store) =>
+  (await store.auditEntries(undefined, 1000))
+    .map(({ action, subject }) => (action === 'audit-archived' ? action : subject))
+    .toReversed();
+
+/** TPPs' own entries `t0` … at OLD_MS and after, and others of the same age. @returns ids by subject */
+async function mixed(store: Store): Promise<(...subjects: string[]) => string[]> {
+  const entries: AuditEntry[] = [
+    entryOfTpp('t0', OLD_MS),
+    entryOf('tpp-changed', { subject: 'operator', atMs: OLD_MS, authenticatedBy: 'token' }),
+    entryOf('tpp-changed', { subject: 'oidc', atMs: OLD_MS }),
+    { ...BY_SERVICE, atMs: OLD_MS, action: 'expire', subject: 'service', detail: {} },
+    // Of a version that did not keep who it was.
+    { actor: BY_TPP.actor, atMs: OLD_MS, action: 'x', subject: 'unknown', detail: {} },
+    entryOfTpp('t1', OLD_MS + 1),
+    entryOfTpp('t2', OLD_MS + 2),
+    entryOfTpp('earlier', OLD_MS - 5),
+  ];
+  for (const entry of entries) await store.audit(entry);
+  const ids = new Map((await store.auditEntries(undefined, 100)).map(({ subject, id }) => [subject, id]));
+  return (...subjects) => subjects.map((subject) => ids.get(subject) ?? assert.fail(subject));
+}
+
+function describeDropping(open: OpenFor): void {
+  test('shows those alone, made before a time, the oldest first, page by page', async (t) => {
+    const { store } = await open(t);
+    await mixed(store);
+    const first = await store.archivableAudit(OLD_MS + 2, undefined, 2);
+    const last = first.at(-1) ?? assert.fail('there is a page');
+    const second = await store.archivableAudit(OLD_MS + 2, `${last.atMs}:${last.id}`, 2);
+    const pages = [first, second].map((page) => page.map(({ subject }) => subject));
+    assert.deepEqual(pages, [['earlier', 't0'], ['t1']]);
+    const { id: _, ...shown } = first[1] ?? assert.fail('there are two');
+    assert.deepEqual(shown, entryOfTpp('t0', OLD_MS));
+  });
+
+  test('takes exactly those that are named, and audits with it what went', async (t) => {
+    const { store, reopen } = await open(t);
+    const idsOf = await mixed(store);
+    assert.equal(await store.dropAudit({ ids: idsOf('t1', 't0'), beforeMs: OLD_MS + 9, audit: dropped }), 2);
+    const left = ['operator', 'oidc', 'service', 'unknown', 't2', 'earlier', 'audit-archived'];
+    assert.deepEqual(await subjectsIn(store), left);
+    const [entry] = await (await reopen()).auditEntries(undefined, 1);
+    assert.deepEqual(entry?.detail, { subjects: ['t1', 't0'] }, 'in the order of the ids');
+  });
+
+  test('never takes what operators, the service or unknown ones did, nor what is younger', async (t) => {
+    const { store } = await open(t);
+    const idsOf = await mixed(store);
+    const before = await subjectsIn(store);
+    const kept = idsOf('operator', 'oidc', 'service', 'unknown', 't1', 't2');
+    assert.equal(await store.dropAudit({ ids: kept, beforeMs: OLD_MS + 1, audit: dropped }), 0);
+    assert.deepEqual(await subjectsIn(store), [...before, 'audit-archived']);
+  });
+
+  test('takes nothing when its entry cannot be written, such as when something else was archived', async (t) => {
+    const { store } = await open(t);
+    const idsOf = await mixed(store);
+    const before = await subjectsIn(store);
+    const seen: string[] = [];
+    const audit = (entries: readonly StoredAuditEntry[]): AuditEntry => {
+      seen.push(...entries.map(({ subject }) => subject));
+      throw new Error('not what was archived');
+    };
+    await assert.rejects(
+      store.dropAudit({ ids: idsOf('t0', 'operator', 't1'), beforeMs: OLD_MS + 9, audit }),
+      /not what was archived/,
+    );
+    assert.deepEqual(seen, ['t0', 't1']);
+    assert.deepEqual(await subjectsIn(store), before);
+  });
+
+  test('by two at once is done by one of them', async (t) => {
+    const { store } = await open(t);
+    const idsOf = await mixed(store);
+    const ids = idsOf('t0', 't1');
+    const drop = { ids, beforeMs: OLD_MS + 9, audit: dropped };
+    const counts = await Promise.all([store.dropAudit(drop), store.dropAudit(drop)]);
+    assert.deepEqual(counts.toSorted(), [0, 2]);
+  });
+
+  test('is refused by the database itself where it is younger than 30 days, whatever the clock of the service says', async (t) => {
+    const { store } = await open(t);
+    const nowMs = Date.now();
+    const [young, old] = [nowMs - 30 * DAY_MS + 60_000, nowMs - 30 * DAY_MS - 60_000];
+    await store.audit(entryOfTpp('young', young));
+    await store.audit(entryOfTpp('old', old));
+    const [{ id: ofOld } = { id: '' }, { id: ofYoung } = { id: '' }] = await store.auditEntries(undefined, 2);
+    const drop = (ids: string[]) => store.dropAudit({ ids, beforeMs: nowMs + DAY_MS, audit: dropped });
+    await assert.rejects(drop([ofOld, ofYoung]), /the audit is only added to/);
+    assert.deepEqual(await subjectsIn(store), ['young', 'old']);
+    assert.equal(await drop([ofOld]), 1);
+    assert.deepEqual(await subjectsIn(store), ['young', 'audit-archived']);
+  });
+
+  test('goes in portions', async (t) => {
+    const { store } = await open(t);
+    const ids = Array.from({ length: AUDIT_DROPPED_MAX + 1 }, (_, at) => String(at + 1));
+    await assert.rejects(
+      async () => store.dropAudit({ ids, beforeMs: OLD_MS, audit: dropped }),
+      /the audit is dropped in portions/,
+    );
+    assert.equal(await store.dropAudit({ ids: ids.slice(1), beforeMs: OLD_MS, audit: dropped }), 0);
   });
 }

@@ -96,16 +96,36 @@ describe('migrating', () => {
   });
 });
 
-test('nothing in the audit can be changed, deleted or truncated', async (t) => {
+const DAY_MS = 86_400_000;
+
+test('nothing in the audit can be changed, truncated or deleted, but for what TPPs did 30 days ago', async (t) => {
   const [database, url] = await databaseAt(t);
   await migrate(database);
   const store = await openInstance(t, url);
   await store.audit({ atMs: START_MS, actor: 'ops', action: 'tpp-removed', subject: 'a', detail: {} });
+  const own = { actor: 'tpp:a', authenticatedBy: 'access-token', action: 'callback-url-deleted', detail: {} } as const;
+  for (const [subject, atMs] of [
+    ['old', START_MS - 400 * DAY_MS],
+    ['young', Date.now() - 29 * DAY_MS],
+  ] as const) {
+    await store.audit({ ...own, subject, atMs });
+  }
   const kept = await store.auditEntries(undefined, 10);
-  for (const sql of [`UPDATE audit SET actor = 'somebody'`, 'DELETE FROM audit WHERE id = 1', 'TRUNCATE audit']) {
-    await assert.rejects(server.run(sql, new URL(url).pathname.slice(1)), /the audit is only added to/);
+  const run = (sql: string) => server.run(sql, new URL(url).pathname.slice(1));
+  for (const sql of [
+    `UPDATE audit SET actor = 'somebody'`,
+    `UPDATE audit SET authenticated_by = 'access-token', at_ms = 0`,
+    `UPDATE audit SET detail = '' WHERE subject = 'old'`,
+    'DELETE FROM audit',
+    'DELETE FROM audit WHERE id = 1',
+    `DELETE FROM audit WHERE subject = 'young'`,
+    'TRUNCATE audit',
+  ]) {
+    await assert.rejects(run(sql), /the audit is only added to/);
   }
   assert.deepEqual(await store.auditEntries(undefined, 10), kept);
+  await run(`DELETE FROM audit WHERE subject = 'old'`);
+  assert.equal((await store.auditEntries(undefined, 10)).length, kept.length - 1);
 });
 
 describe('an instance', () => {

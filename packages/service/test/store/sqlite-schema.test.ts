@@ -259,13 +259,22 @@ test('no statement goes through a whole table of events, notifications or attemp
   );
 });
 
-test('nothing in the audit can be changed, deleted or replaced, whoever tries', async (t) => {
+const DAY_MS = 86_400_000;
+
+test('nothing in the audit can be changed, replaced or deleted, whoever tries, but for what TPPs did 30 days ago', async (t) => {
   const folder = temporaryFolder();
   t.after(() => folder.remove());
   const file = join(folder.path, 'tidings.db');
   const store = openSqliteStore({ file });
   for (const subject of ['a', 'b']) {
     await store.audit({ atMs: START_MS, actor: 'ops', action: 'tpp-removed', subject, detail: {} });
+  }
+  const own = { actor: 'tpp:a', authenticatedBy: 'access-token', action: 'callback-url-deleted', detail: {} } as const;
+  for (const [subject, atMs] of [
+    ['old', START_MS - 400 * DAY_MS],
+    ['young', Date.now() - 29 * DAY_MS],
+  ] as const) {
+    await store.audit({ ...own, subject, atMs });
   }
   const kept = await store.auditEntries(undefined, 10);
   await store.close();
@@ -274,6 +283,9 @@ test('nothing in the audit can be changed, deleted or replaced, whoever tries', 
     `UPDATE audit SET actor = 'somebody'`,
     'DELETE FROM audit',
     'DELETE FROM audit WHERE id = 1',
+    `DELETE FROM audit WHERE subject = 'young'`,
+    `UPDATE audit SET authenticated_by = 'access-token', at_ms = 0`,
+    `UPDATE audit SET detail = '' WHERE subject = 'old'`,
     `INSERT OR REPLACE INTO audit (id, at_ms, actor, action, subject, detail) VALUES (1, 0, 'x', 'x', 'x', '{}')`,
   ]) {
     assert.throws(() => database.exec(sql), /the audit is only added to/);
@@ -289,4 +301,7 @@ test('nothing in the audit can be changed, deleted or replaced, whoever tries', 
   const reopened = openSqliteStore({ file });
   assert.deepEqual(await reopened.auditEntries(undefined, 10), kept);
   await reopened.close();
+  const again = new DatabaseSync(file);
+  assert.equal(again.prepare(`DELETE FROM audit WHERE subject = 'old'`).run().changes, 1);
+  again.close();
 });

@@ -1,5 +1,7 @@
-import { auditEntryOf } from '../audit-row.ts';
-import type { AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
+import assert from 'node:assert/strict';
+import { AUDIT_DROPPED_MAX } from '../audit.ts';
+import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
+import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { jsonOf, storable } from './rows.ts';
 
@@ -16,6 +18,18 @@ export const AUDIT_IN_FULL = `
     $$ BEGIN RAISE EXCEPTION 'the audit is only added to'; END $$;
   CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+`;
+
+/** TPPs' own entries may be dropped once they are 30 days old, and no others ever. */
+export const AUDIT_OF_TPPS_BY_AGE = `
+  CREATE INDEX audit_of_tpps ON audit (at_ms, id) WHERE authenticated_by = 'access-token';
+  DROP TRIGGER audit_is_only_added_to ON audit;
+  CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit FOR EACH ROW
+    WHEN (OLD.authenticated_by IS DISTINCT FROM 'access-token'
+      OR OLD.at_ms > extract(epoch FROM clock_timestamp()) * 1000 - 2592000000)
+    EXECUTE FUNCTION refuse_audit_change();
 `;
 
 /** Adds an entry to the audit log, which is only added to. */
@@ -46,6 +60,8 @@ const CONDITIONS = [
   ['beforeMs', 'at_ms <', 'bigint'],
 ] as const;
 
+const COLUMNS = 'id, at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became';
+
 /** The newest first. */
 export async function auditEntries(
   database: Database,
@@ -57,8 +73,7 @@ export async function auditEntries(
   const given = CONDITIONS.filter(([name]) => filter[name] !== undefined);
   const conditions = given.map(([, condition, type], at) => ` AND ${condition} $${at + 3}::${type}`).join('');
   const rows = await database.read(
-    `SELECT id, at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became
-     FROM audit WHERE id < $1::bigint${conditions} ORDER BY id DESC LIMIT $2::int`,
+    `SELECT ${COLUMNS} FROM audit WHERE id < $1::bigint${conditions} ORDER BY id DESC LIMIT $2::int`,
     [id, limit, ...given.map(([name]) => storableOf(filter[name]))],
   );
   return rows.map(auditEntryOf);
@@ -66,4 +81,34 @@ export async function auditEntries(
 
 function storableOf(value: string | number | undefined): string | number {
   return typeof value === 'string' ? storable(value) : (value ?? 0);
+}
+
+const ARCHIVABLE = `
+  SELECT ${COLUMNS} FROM audit
+  WHERE authenticated_by = 'access-token' AND at_ms < $1::bigint AND (at_ms, id) > ($2::bigint, $3::bigint)
+  ORDER BY at_ms, id LIMIT $4::int`;
+
+/** TPPs' own that were made before, the oldest first. */
+export async function archivableAudit(
+  database: Database,
+  beforeMs: number,
+  after: string | undefined,
+  limit: number,
+): Promise<StoredAuditEntry[]> {
+  const rows = await database.read(ARCHIVABLE, [beforeMs, ...auditPlaceOf(after), limit]);
+  return rows.map(auditEntryOf);
+}
+
+const DROP = `
+  DELETE FROM audit WHERE id = ANY($1::bigint[]) AND authenticated_by = 'access-token' AND at_ms < $2::bigint
+  RETURNING ${COLUMNS}`;
+
+/** Drops a portion, and audits it. @returns how many went */
+export async function dropAudit(database: Database, { ids, beforeMs, audit }: AuditDrop): Promise<number> {
+  assert(ids.length <= AUDIT_DROPPED_MAX, 'the audit is dropped in portions');
+  return database.transaction(async (transaction) => {
+    const dropped = droppedEntriesOf(await transaction.query(DROP, [ids.map(Number), beforeMs]), ids);
+    await addAudit(transaction, audit(dropped));
+    return dropped.length;
+  });
 }

@@ -1,4 +1,4 @@
-import { AUDIT_IN_FULL } from './audit.ts';
+import { AUDIT_IN_FULL, AUDIT_OF_TPPS_BY_AGE } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 import { KEYS_SCHEMA } from './migration-keys.ts';
 import { SEARCH_SCHEMA } from './migration-search.ts';
@@ -186,4 +186,5 @@ export const MIGRATIONS: readonly Migration[] = [
     oldestCompatible: 1,
     sql: 'ALTER TABLE tpp ADD COLUMN revoked_jwks_url text',
   },
+  { version: 8, name: 'audit of TPPs dropped by age', oldestCompatible: 1, sql: AUDIT_OF_TPPS_BY_AGE },
 ];

@@ -3,7 +3,7 @@ import { once } from '../../base/once.ts';
 import { walkPage } from '../search.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
 import { watching } from './activity.ts';
-import { addAudit, auditEntries } from './audit.ts';
+import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { callbackHealth } from './callback-health.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
@@ -248,6 +248,8 @@ type Operating = Pick<
   | 'counts'
   | 'audit'
   | 'auditEntries'
+  | 'archivableAudit'
+  | 'dropAudit'
 >;
 
 /** What operators and the service's own housekeeping do. */
@@ -276,6 +278,8 @@ function operating(
     counts: () => countsOf(database),
     audit: (entry) => database.transaction((transaction) => addAudit(transaction, entry)),
     auditEntries: (before, limit, filter) => auditEntries(database, before, limit, filter),
+    archivableAudit: (beforeMs, after, limit) => archivableAudit(database, beforeMs, after, limit),
+    dropAudit: (drop) => dropAudit(database, drop),
   };
 }
 

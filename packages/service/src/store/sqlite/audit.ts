@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { auditEntryOf } from '../audit-row.ts';
-import type { AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
+import { AUDIT_DROPPED_MAX } from '../audit.ts';
+import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
+import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
 
 /** Schema 6: who exactly, from where, what it was and what it became; and that nothing is ever taken back. */
 export const AUDIT_IN_FULL = `
@@ -23,6 +25,15 @@ export const AUDIT_IN_FULL = `
     BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
 `;
 
+/** TPPs' own entries may be dropped once they are 30 days old, and no others ever. */
+export const AUDIT_OF_TPPS_BY_AGE = `
+  CREATE INDEX audit_of_tpps ON audit (at_ms) WHERE authenticated_by = 'access-token';
+  DROP TRIGGER audit_is_not_deleted;
+  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+    WHEN OLD.authenticated_by IS NOT 'access-token' OR OLD.at_ms > unixepoch('now') * 1000 - 2592000000
+    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+`;
+
 const CONDITIONS = [
   ['actor', 'actor = ?'],
   ['action', 'action = ?'],
@@ -35,12 +46,22 @@ const CONDITIONS = [
 export class AuditTable {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #archivable: StatementSync;
+  readonly #drop: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#insert = database.prepare(
       `INSERT INTO audit (at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#archivable = database.prepare(
+      `SELECT * FROM audit WHERE authenticated_by = 'access-token' AND at_ms < ? AND (at_ms, id) > (?, ?)
+       ORDER BY at_ms, id LIMIT ?`,
+    );
+    this.#drop = database.prepare(
+      `DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))
+       AND authenticated_by = 'access-token' AND at_ms < ? RETURNING *`,
     );
   }
 
@@ -59,5 +80,18 @@ export class AuditTable {
       .prepare(`SELECT * FROM audit WHERE ${where} ORDER BY id DESC LIMIT ?`)
       .all(before === undefined ? Number.MAX_SAFE_INTEGER : Number(before), ...values, limit)
       .map(auditEntryOf);
+  }
+
+  /** TPPs' own that were made before, the oldest first. */
+  archivable(beforeMs: number, after: string | undefined, limit: number): StoredAuditEntry[] {
+    return this.#archivable.all(beforeMs, ...auditPlaceOf(after), limit).map(auditEntryOf);
+  }
+
+  /** @returns how many went */
+  drop({ ids, beforeMs, audit }: AuditDrop): number {
+    assert(ids.length <= AUDIT_DROPPED_MAX, 'the audit is dropped in portions');
+    const dropped = droppedEntriesOf(this.#drop.all(JSON.stringify(ids.map(Number)), beforeMs), ids);
+    this.add(audit(dropped));
+    return dropped.length;
   }
 }

@@ -1,4 +1,4 @@
-import { AUDIT_IN_FULL } from './audit.ts';
+import { AUDIT_IN_FULL, AUDIT_OF_TPPS_BY_AGE } from './audit.ts';
 import { SCHEMA_3 } from './schema-3.ts';
 import { SCHEMA_ACTIVITY } from './schema-activity.ts';
 import { SCHEMA_KEYS } from './schema-keys.ts';
@@ -131,4 +131,6 @@ export const MIGRATIONS: readonly string[] = [
      up_to_seq INTEGER NOT NULL,
      at_ms     INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID`,
+  // What TPPs changed themselves leaves the audit by age.
+  AUDIT_OF_TPPS_BY_AGE,
 ];

@@ -261,6 +261,8 @@ type Operating = Pick<
   | 'counts'
   | 'audit'
   | 'auditEntries'
+  | 'archivableAudit'
+  | 'dropAudit'
 >;
 
 /** What operators and the service's own housekeeping do. */
@@ -285,6 +287,8 @@ function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
     counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
     audit: (entry) => writes.run(() => audit.add(entry)),
     auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
+    archivableAudit: (beforeMs, after, limit) => read(() => audit.archivable(beforeMs, after, limit)),
+    dropAudit: (drop) => writes.run(() => audit.drop(drop)),
   };
 }
 
