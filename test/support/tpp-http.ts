@@ -25,16 +25,18 @@ export interface HttpExchange {
   readonly body?: string | Uint8Array | undefined;
   /** Hangs up. */
   readonly signal?: AbortSignal | undefined;
+  /** Longest time until the whole answer is there. Default: thirty seconds. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Sends requests to one origin over kept connections, as many as there are requests at once. */
 export interface HttpPeer {
-  /** Rejects when no whole answer comes within thirty seconds. */
+  /** Rejects when no whole answer comes in time. */
   send(path: string, exchange?: HttpExchange): Promise<HttpAnswer>;
   close(): void;
 }
 
-const ANSWER_TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** Makes a client of an origin, `https://localhost:1234` or, without TLS, `http://localhost:1234`. */
 export function createHttpPeer(origin: string, tls?: ClientTls): HttpPeer {
@@ -45,11 +47,11 @@ export function createHttpPeer(origin: string, tls?: ClientTls): HttpPeer {
     : new HttpAgent({ keepAlive: true });
   return {
     close: () => agent.destroy(),
-    send: async (path, { method = 'GET', headers = {}, body, signal } = {}) => {
+    send: async (path, { method = 'GET', headers = {}, body, signal, timeoutMs = TIMEOUT_MS } = {}) => {
       // Node frames the body of a GET or DELETE only when it is told its length.
       const isFramed = body === undefined || 'transfer-encoding' in headers;
       const framed = { ...(!isFramed && { 'content-length': Buffer.byteLength(body) }), ...headers };
-      const patience = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+      const patience = AbortSignal.timeout(timeoutMs);
       const either = signal === undefined ? patience : AbortSignal.any([patience, signal]);
       const options = { hostname, port, path, method, headers: framed, signal: either, agent };
       const outgoing = isTls ? httpsRequest(options) : httpRequest(options);

@@ -100,8 +100,8 @@ export async function makeParty(bank: Bank, clientId: string, options: PartyOpti
     call: async (method, version, path, request = {}) => {
       const headers = await headersFor(party, method, path, request);
       const target = `${bank.prefix}/open-banking/${version}/${path}`;
-      const { body, signal } = request;
-      const answer = await api.send(target, { method, headers, body, signal });
+      const { body, signal, timeoutMs } = request;
+      const answer = await api.send(target, { method, headers, body, signal, timeoutMs });
       checkAnswer(answer, { version, method, path, sent: headers, jwk: bank.signingKey.jwk });
       return answer;
     },
