@@ -39,6 +39,8 @@ export function writeConfig(options: {
     store,
     api: {
       ...{ host: '127.0.0.1', port: ports.api, requestsPerMinutePerTppMax: 1_000_000 },
+      // All TPPs of a bench share one certificate: what is abused under it would be laid on the others.
+      unauthenticatedPerMinutePerCertificateMax: 1_000_000,
       tls: { certificateFile, keyFile, clientCaFile: caFile },
     },
     accessTokens: {
