@@ -16,7 +16,10 @@ import {
   type StepReport,
   setUp,
 } from '@tidings/sandbox';
+import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
 
+// Refuses connections: nothing listens there any more.
+const DEAD_URL = `https://localhost:${await unusedPort()}/open-banking/v4.0/event-notifications`;
 const folder = mkdtempSync(join(tmpdir(), 'tidings-flow-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -160,9 +163,7 @@ describe('registrations and what is awaiting', () => {
     const client = await sandbox.tpp.connect('accounts');
     try {
       await registerTpp(sandbox);
-      // Port 1 refuses: nothing listens there.
-      const deadUrl = 'https://localhost:1/open-banking/v4.0/event-notifications';
-      const subscription = await client.eventSubscriptions.create({ callbackUrl: deadUrl, version: '4.0' });
+      const subscription = await client.eventSubscriptions.create({ callbackUrl: DEAD_URL, version: '4.0' });
       const { jti = '' } = await publish(sandbox);
       const failed = await shownWhen(sandbox, jti, ({ attempts }) => attempts.length > 0);
       assert.equal(failed.attempts[0]?.errorClass, 'connect');
@@ -181,8 +182,7 @@ describe('registrations and what is awaiting', () => {
     const client = await sandbox.tpp.connect('accounts');
     try {
       await registerTpp(sandbox);
-      const callbackUrl = 'https://localhost:1/open-banking/v4.0/event-notifications';
-      const { eventSubscriptionId } = await client.eventSubscriptions.create({ callbackUrl, version: '4.0' });
+      const { eventSubscriptionId } = await client.eventSubscriptions.create({ callbackUrl: DEAD_URL, version: '4.0' });
       const { jti = '' } = await publish(sandbox);
       await client.eventSubscriptions.delete(eventSubscriptionId);
       assert.equal((await sandbox.bank.notification(jti)).state, 'withdrawn');
@@ -202,8 +202,7 @@ describe('a sandbox whose state is kept', () => {
     const first = await setUp(quiet, options);
     await registerTpp(first);
     const client = await first.tpp.connect('accounts');
-    const callbackUrl = 'https://localhost:1/open-banking/v4.0/event-notifications';
-    await client.eventSubscriptions.create({ callbackUrl, version: '4.0' });
+    await client.eventSubscriptions.create({ callbackUrl: DEAD_URL, version: '4.0' });
     client.close();
     const { jti = '' } = await publish(first);
     await first.stop();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
 import { VERSIONS, type Version } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty, type Party, type Resource } from '../support/tpp-party.ts';
@@ -33,7 +34,7 @@ function command(name: string, run: (model: Model) => Promise<void>): Command {
 }
 
 // Nothing listens there: what is sent fails, and stays awaiting.
-const DEAD_URL = 'https://localhost:1/v4.0/event-notifications';
+const DEAD_URL = `https://localhost:${await unusedPort()}/v4.0/event-notifications`;
 const DATA = {
   'event-subscriptions': { CallbackUrl: DEAD_URL, Version: '3.1.2' },
   'callback-urls': { Url: DEAD_URL, Version: '3.1.2' },
