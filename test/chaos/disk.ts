@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -9,6 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -30,12 +31,21 @@ export class Disk {
   readonly folder: string;
   readonly #parent: string;
   readonly #image: string;
-  readonly #removeAtExit = () => this.#removeNow();
+  readonly #watchdog: ChildProcess;
 
   private constructor(parent: string) {
     this.folder = join(parent, 'disk');
     this.#parent = parent;
     this.#image = join(parent, 'disk.img');
+    // Its standard input ends with this process, however that ends: then it unmounts, and clears up.
+    const script = 'cat >/dev/null; sleep 1; umount --lazy "$1" 2>/dev/null; rm -rf --one-file-system "$2"';
+    this.#watchdog = spawn('/bin/sh', ['-c', script, 'watchdog', this.folder, parent], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    this.#watchdog.unref();
+    const { stdin } = this.#watchdog;
+    if (stdin instanceof Socket) stdin.unref();
   }
 
   /** Makes and mounts one. Needs root, loop devices and mkfs.ext4. */
@@ -50,12 +60,11 @@ export class Disk {
       truncateSync(disk.#image, bytes);
       await run('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=1,nodiscard', disk.#image], { env: withSbin() });
       await disk.#mount();
+      return disk;
     } catch (error) {
-      rmSync(parent, { recursive: true });
+      disk.#remove();
       throw error;
     }
-    process.once('exit', disk.#removeAtExit);
-    return disk;
   }
 
   /** Makes everything that was written so far survive. */
@@ -80,8 +89,12 @@ export class Disk {
   }
 
   async close(): Promise<void> {
-    process.off('exit', this.#removeAtExit);
     await run('umount', [this.folder]);
+    this.#remove();
+  }
+
+  #remove(): void {
+    this.#watchdog.kill('SIGKILL');
     rmSync(this.#parent, { recursive: true });
   }
 
@@ -105,12 +118,6 @@ export class Disk {
     const found = mounts.map((line) => line.split(' ')).find(([, folder]) => folder === this.folder);
     if (found?.[0] === undefined) throw new Error(`nothing is mounted at ${this.folder}`);
     return found[0];
-  }
-
-  /** A run that is interrupted leaves no mount behind. */
-  #removeNow(): void {
-    execFileSync('umount', ['--lazy', this.folder]);
-    rmSync(this.#parent, { recursive: true });
   }
 }
 
