@@ -23,6 +23,7 @@ const TABLES = [
     'signing_key',
     'activity',
     'statistics',
+    'withdrawing',
   ],
 ];
 

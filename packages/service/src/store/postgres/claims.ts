@@ -30,6 +30,9 @@ interface Turn {
   readonly asked: number;
 }
 
+// Until the backlog of a deletion is withdrawn, nothing of the TPP is claimed.
+const NOT_WITHDRAWING = 'NOT EXISTS (SELECT 1 FROM withdrawing w WHERE w.client_id = t.client_id)';
+
 // Goes from TPP to TPP: the first row of each is found by the index, however many are awaiting. Of each lane it is looked
 // whether its first is due, and when the first that is not falls due.
 const CANDIDATES = `
@@ -50,7 +53,7 @@ const CANDIDATES = `
       ORDER BY n.due_at_ms LIMIT 1) AS first ON true
     LEFT JOIN LATERAL (SELECT n.due_at_ms FROM notification n WHERE n.client_id = c.client_id AND n.is_retry
       ORDER BY n.due_at_ms LIMIT 1) AS retry ON true
-  WHERE t.callback_url IS NOT NULL`;
+  WHERE t.callback_url IS NOT NULL AND ${NOT_WITHDRAWING}`;
 
 const LEASE = `
   UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
@@ -66,7 +69,7 @@ function claimLane(isRetry: boolean): string {
   WITH wanted AS MATERIALIZED (
     SELECT w.client_id, w.room, w.turn FROM unnest($3::text[], $4::int[]) WITH ORDINALITY AS w(client_id, room, turn)
       JOIN target t ON t.client_id = w.client_id
-    WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL),
+    WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL AND ${NOT_WITHDRAWING}),
   picked AS MATERIALIZED (
     SELECT due.jti, w.client_id, w.turn, due.due_at_ms, due.is_leased AS was_leased FROM (SELECT * FROM wanted ORDER BY turn) AS w
       CROSS JOIN LATERAL (
@@ -82,9 +85,9 @@ const CLAIM_RETRIES = claimLane(true);
 // The target is locked, so that no two instances probe at once.
 const CLAIM_PROBES = `
   WITH probed AS MATERIALIZED (
-    SELECT client_id, 0 AS turn FROM target
-    WHERE client_id = ANY($3::text[]) AND callback_url IS NOT NULL AND probe_at_ms <= $1::bigint
-    ORDER BY client_id FOR UPDATE SKIP LOCKED),
+    SELECT t.client_id, 0 AS turn FROM target t
+    WHERE t.client_id = ANY($3::text[]) AND t.callback_url IS NOT NULL AND t.probe_at_ms <= $1::bigint AND ${NOT_WITHDRAWING}
+    ORDER BY t.client_id FOR UPDATE OF t SKIP LOCKED),
   picked AS MATERIALIZED (
     SELECT free.jti, probed.client_id, probed.turn, free.due_at_ms, free.is_leased AS was_leased FROM probed CROSS JOIN LATERAL (
       SELECT jti, due_at_ms, is_leased FROM notification

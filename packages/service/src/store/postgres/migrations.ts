@@ -2,6 +2,7 @@ import { AUDIT_IN_FULL, AUDIT_OF_TPPS_BY_AGE } from './audit.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 import { KEYS_SCHEMA } from './migration-keys.ts';
 import { SEARCH_SCHEMA } from './migration-search.ts';
+import { WITHDRAWING_SCHEMA } from './withdrawing.ts';
 
 /** One step of the schema. */
 export interface Migration {
@@ -187,4 +188,5 @@ export const MIGRATIONS: readonly Migration[] = [
     sql: 'ALTER TABLE tpp ADD COLUMN revoked_jwks_url text',
   },
   { version: 8, name: 'audit of TPPs dropped by age', oldestCompatible: 1, sql: AUDIT_OF_TPPS_BY_AGE },
+  { version: 9, name: 'backlogs that are being withdrawn', oldestCompatible: 1, sql: WITHDRAWING_SCHEMA },
 ];

@@ -1,7 +1,7 @@
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
 import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
-import { intoHistory, outOfHistory } from './moves.ts';
+import { intoHistory, outOfHistory, withdrawnUpTo } from './moves.ts';
 import type { Asked } from './registrations.ts';
 import { jsonOf, storable } from './rows.ts';
 
@@ -87,9 +87,11 @@ const CHOOSE = `
   WITH offerable AS MATERIALIZED (
     SELECT jti, published_at_ms, seq FROM (
       (SELECT jti, published_at_ms, seq FROM notification WHERE client_id = $1 AND offer_at_ms IS NULL
+         AND seq > ${withdrawnUpTo('$1')}
        ORDER BY published_at_ms, seq LIMIT $3::int + 1)
       UNION ALL
       (SELECT jti, published_at_ms, seq FROM notification WHERE client_id = $1 AND offer_at_ms <= $2::bigint
+         AND seq > ${withdrawnUpTo('$1')}
        ORDER BY offer_at_ms LIMIT $4::int)) AS either
     ORDER BY published_at_ms, seq LIMIT $3::int + 1),
   chosen AS MATERIALIZED (SELECT jti FROM offerable ORDER BY published_at_ms, seq LIMIT $3::int),

@@ -22,10 +22,12 @@ import { redeliver } from './redeliveries.ts';
 import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, History } from './retention.ts';
+import { storable } from './rows.ts';
 import { lookThrough } from './search.ts';
 import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 import { withdraw } from './withdrawals.ts';
+import { Withdrawer } from './withdrawing.ts';
 
 /** What a store on an open database needs. */
 export interface PostgresStoreParts extends ConnectionOptions {
@@ -34,6 +36,8 @@ export interface PostgresStoreParts extends ConnectionOptions {
   readonly isListening: boolean;
   readonly lookMs: number;
   readonly onProblem: (problem: string, error: unknown) => void;
+  /** How much of the backlog of a deleted registration one transaction withdraws; default 1000. */
+  readonly withdrawnAtOnce?: number;
 }
 
 /** The store in PostgreSQL. */
@@ -45,6 +49,10 @@ const PARTITIONS_EVERY_MS = 21_600_000;
 // As a rule there is nothing to do; after an upgrade, portion after portion.
 const INDEX_OLDER_EVERY_MS = 10_000;
 const INDEX_OLDER_PAUSE_MS = 20;
+// Publishing and claiming go on beside it.
+const WITHDRAWN_AT_ONCE = 1000;
+// Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone.
+const RESUME_WITHDRAWING_EVERY_MS = 5000;
 
 /** Makes the store on a database whose schema is good. Closing it closes the database. */
 export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
@@ -55,10 +63,13 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const eventTypes = new EventTypes();
-  const stop = watch(database, parts, { changes, eventTypes });
+  const withdrawer = new Withdrawer(database, parts.withdrawnAtOnce ?? WITHDRAWN_AT_ONCE, (clientId) =>
+    changes.tell({ offered: new Set([clientId]) }),
+  );
+  const stop = watch(database, parts, { changes, eventTypes, withdrawer });
   const asked: Asked = { query: (statement, values) => database.look(statement, values) };
   return {
-    ...registering(database, asked, changes),
+    ...registering(database, asked, { changes, withdrawer, onProblem: parts.onProblem }),
     ...delivering(database, changes, eventTypes),
     ...operating(database, asked, { changes, clock }),
     ...watching(database),
@@ -80,6 +91,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     connections: () => database.connections(),
     close: once(async () => {
       changes.stop();
+      withdrawer.stop();
       await stop();
       await database.close();
     }),
@@ -90,7 +102,11 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
 function watch(
   database: Database,
   parts: PostgresStoreParts,
-  { changes, eventTypes }: { readonly changes: Changes; readonly eventTypes: EventTypes },
+  {
+    changes,
+    eventTypes,
+    withdrawer,
+  }: { readonly changes: Changes; readonly eventTypes: EventTypes; readonly withdrawer: Withdrawer },
 ): () => Promise<void> {
   const { clock, lookMs, onProblem } = parts;
   const lookout = new Lookout(database);
@@ -117,6 +133,12 @@ function watch(
         isMoreToIndex = await indexOlder(database, eventTypes);
       },
       (error) => onProblem('making older events searchable failed', error),
+    ),
+    repeat(
+      clock,
+      () => RESUME_WITHDRAWING_EVERY_MS,
+      () => withdrawer.resume(),
+      (error) => onProblem('withdrawing the backlog of a deleted registration failed', error),
     ),
   ];
   const stopListening = parts.isListening
@@ -177,8 +199,18 @@ type Registering = Pick<
   | 'deleteCallbackUrl'
 >;
 
+interface RegisteringParts {
+  readonly changes: Changes;
+  readonly withdrawer: Withdrawer;
+  readonly onProblem: PostgresStoreParts['onProblem'];
+}
+
 /** TPPs and their registrations. */
-function registering(database: Database, asked: Asked, changes: Changes): Registering {
+function registering(
+  database: Database,
+  asked: Asked,
+  { changes, withdrawer, onProblem }: RegisteringParts,
+): Registering {
   const retargeting = new Retargeting(database);
   /** Tells of a change of one TPP when there was one. */
   const change = async <T extends boolean | 'created' | 'exists' | ChangeResult>(
@@ -190,27 +222,35 @@ function registering(database: Database, asked: Asked, changes: Changes): Regist
     if (isChange) changes.tell({ retargeted: new Set([clientId]) });
     return result;
   };
+  /** A deletion, and then what it withdraws. It stands once it is committed: whatever fails then is tried again later. */
+  const end = async <T extends boolean | ChangeResult>(clientId: string, work: Promise<T>): Promise<T> => {
+    const result = await change(clientId, work);
+    await withdrawer
+      .finish(storable(clientId))
+      .catch((error: unknown) => onProblem('withdrawing the backlog of a deleted registration failed', error));
+    return result;
+  };
   return {
     putTpp: async (tpp, nowMs, audit) => {
       await change(tpp.clientId, retargeting.putTpp(tpp, nowMs, audit));
     },
     tpp: (clientId) => findTpp(asked, clientId),
     tpps: (after, limit) => listTpps(asked, after, limit),
-    removeTpp: (clientId, nowMs, audit) => change(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
+    removeTpp: (clientId, nowMs, audit) => end(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
     createSubscription: (subscription, nowMs, audit) =>
       change(subscription.clientId, retargeting.createSubscription(subscription, nowMs, audit)),
     subscriptionOf: (clientId) => findSubscription(asked, clientId),
     replaceSubscription: (subscription, nowMs, audit) =>
       change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs, audit)),
     deleteSubscription: (clientId, id, through, nowMs, audit) =>
-      change(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs, audit)),
+      end(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs, audit)),
     createCallbackUrl: (callbackUrl, nowMs, audit) =>
       change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs, audit)),
     callbackUrlOf: (clientId) => findCallbackUrl(asked, clientId),
     replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
       change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit)),
     deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
-      change(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit)),
+      end(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit)),
   };
 }
 

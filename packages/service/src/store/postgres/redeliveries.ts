@@ -2,7 +2,7 @@ import { type Row, text, whole } from '../row.ts';
 import type { NotificationFilter, Redelivered, Redelivery } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
-import { outOfHistory } from './moves.ts';
+import { outOfHistory, withdrawnUpTo } from './moves.ts';
 import { isTrue, jsonOf, storable } from './rows.ts';
 
 /** What a portion came to, and whose notifications are due again. */
@@ -21,11 +21,14 @@ const REGISTERED = 'SELECT client_id FROM event_subscription UNION SELECT client
 export const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry
   WHERE entry::json -> 'outcome' ->> 'kind' <> 'acknowledged'))`;
 
+// What is covered by a deletion whose backlog is being withdrawn would be withdrawn with the rest.
+const IS_KEPT = `n.seq > ${withdrawnUpTo('n.client_id')}`;
+
 // $1 after: when published, $2 and sequence number; $3 TPP; $4 from; $5 before; $6 now; $7 how many; $8 jtis.
 const AWAITING = `n.jti, n.client_id, n.published_at_ms, n.seq, true AS is_awaiting,
-  NOT (n.is_leased AND n.due_at_ms > $6::bigint) AS is_free, ${HAS_FAILED} AS has_failed`;
+  NOT (n.is_leased AND n.due_at_ms > $6::bigint) AND ${IS_KEPT} AS is_free, ${HAS_FAILED} AS has_failed`;
 const ACKNOWLEDGED = `n.jti, n.client_id, n.published_at_ms, n.seq, false AS is_awaiting,
-  n.state = 'acknowledged' AS is_free, true AS has_failed`;
+  n.state = 'acknowledged' AND ${IS_KEPT} AS is_free, true AS has_failed`;
 const RANGE = `(n.published_at_ms, n.seq) > ($1::bigint, $2::bigint) AND n.published_at_ms >= $4::bigint
   AND n.published_at_ms < $5::bigint`;
 const IN_ORDER = 'ORDER BY published_at_ms, seq LIMIT $7::int';

@@ -13,7 +13,7 @@ import type {
 } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
-import { endWaits, fenceLeased, withdrawAll } from './moves.ts';
+import { endWaits, fenceLeased } from './moves.ts';
 import {
   findCallbackUrl,
   findSubscription,
@@ -26,6 +26,7 @@ import {
 } from './registrations.ts';
 import { storable } from './rows.ts';
 import { comeBack, IS_BACK, probeNow } from './targets.ts';
+import { beginWithdrawing } from './withdrawing.ts';
 
 /** A change of the registration of one TPP, being made. */
 interface Change {
@@ -68,7 +69,7 @@ export class Retargeting {
       const { transaction } = change;
       const before = await findTpp(transaction, clientId);
       if (before !== undefined) await keep(change, audit, () => Promise.resolve(before));
-      await withdrawAll(transaction, clientId, nowMs);
+      await beginWithdrawing(transaction, clientId, nowMs);
       return removeTpp(transaction, clientId);
     });
   }
@@ -114,7 +115,7 @@ export class Retargeting {
       const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
       if (found !== 'changed') return found;
       await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
-      await withdrawAll(change.transaction, clientId, nowMs);
+      await beginWithdrawing(change.transaction, clientId, nowMs);
       await change.transaction.query('DELETE FROM event_subscription WHERE client_id = $1', [clientId]);
       await replaced(change);
       return found;
@@ -165,7 +166,7 @@ export class Retargeting {
       await keep(change, audit, () => findCallbackUrl(transaction, change.clientId));
       await transaction.query('DELETE FROM callback_url WHERE client_id = $1', [clientId]);
       if (await isSuperseded(change)) return found;
-      await withdrawAll(transaction, clientId, nowMs);
+      await beginWithdrawing(transaction, clientId, nowMs);
       await replaced(change);
       return found;
     });
