@@ -56,7 +56,7 @@ describe('within the service', () => {
   const forbidden: [string, string][] = [
     ['store/store.ts', '../notify/deliver.ts'],
     ['store/store.ts', '../trust/registry.ts'],
-    ['trust/registry.ts', '../net/agent.ts'],
+    ['net/agent.ts', '../trust/registry.ts'],
     ['net/agent.ts', '../store/store.ts'],
     ['notify/publish.ts', '../api/events.ts'],
     ['api/events.ts', '../notify/publish.ts'],
@@ -81,6 +81,7 @@ describe('within the service', () => {
     ['store/sqlite/open.ts', '../store.ts'],
     ['store/store.ts', '../config/schema.ts'],
     ['config/schema.ts', '../base/clock.ts'],
+    ['trust/registry.ts', '../net/agent.ts'],
     ['operator/app.ts', '../notify/publish.ts'],
     ['service.ts', './operator/app.ts'],
     ['index.ts', './service.ts'],
