@@ -11,6 +11,7 @@ import { TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
 import { ask } from './ask.ts';
 import type { ArchiveFlags } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { createFile } from './create-file.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
 
@@ -61,7 +62,7 @@ async function askFirst(file: string, entries: number): Promise<void> {
 
 /** Writes the archive; what is not complete is taken away. @returns undefined when there is nothing to archive */
 async function write(client: OperatorClient, file: string, before: string): Promise<Archive | undefined> {
-  const handle = await create(file);
+  const handle = await createFile(file);
   let archive: Archive | undefined;
   try {
     archive = await exportTo(handle, client, before).finally(() => handle.close());
@@ -72,16 +73,6 @@ async function write(client: OperatorClient, file: string, before: string): Prom
   }
   if (archive === undefined) await rm(file, { force: true });
   return archive;
-}
-
-async function create(file: string): Promise<FileHandle> {
-  try {
-    return await open(file, 'wx', 0o600);
-  } catch (error) {
-    const code = systemErrorCode(error) ?? 'unknown';
-    const why = code === 'EEXIST' ? 'exists, and is not overwritten' : `cannot be written (${code})`;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file} ${why}.`);
-  }
 }
 
 async function exportTo(handle: FileHandle, client: OperatorClient, before: string): Promise<Archive | undefined> {

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { print, printJson, printProgress } from '../base/output.ts';
-import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const HELP = `
@@ -18,8 +18,8 @@ export function backupCommand(): Command {
   return operatorCommand('backup', 'Copy the store file of a running service, while it goes on.', HELP)
     .argument('<file>', 'file to write, which must not exist')
     .action(async (file: string, flags: CommonFlags) => {
-      const [{ rm }] = await Promise.all([import('node:fs/promises'), import('./tpps-print.ts')]);
-      const handle = await create(file);
+      const [{ rm }, { createFile }] = await Promise.all([import('node:fs/promises'), import('./create-file.ts')]);
+      const handle = await createFile(file);
       try {
         const bytes = await receive(handle, flags).finally(() => handle.close());
         const schema = await check(file);
@@ -30,20 +30,6 @@ export function backupCommand(): Command {
         throw error;
       }
     });
-}
-
-async function create(file: string): Promise<FileHandle> {
-  const [{ open }, { systemErrorCode }] = await Promise.all([
-    import('node:fs/promises'),
-    import('../base/start-up-error.ts'),
-  ]);
-  try {
-    return await open(file, 'wx', 0o600);
-  } catch (error) {
-    const code = systemErrorCode(error) ?? 'unknown';
-    const why = code === 'EEXIST' ? 'exists, and is not overwritten' : `cannot be written (${code})`;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file} ${why}.`);
-  }
 }
 
 /** @returns how many bytes there are, all on disk */
