@@ -6,6 +6,7 @@ import { type Clock, systemClock } from './base/clock.ts';
 import { renewTls } from './base/http-server.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
+import { NODE_REMEDY, nodeFault } from './base/node-version.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import { repeat } from './base/repeat.ts';
@@ -111,6 +112,8 @@ export async function startService(config: Config, surroundings: Surroundings): 
     parts.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
     const operatorUrl = urlOf(material.operatorTls, await listen(parts.operator, 'operator', config.operator));
     parts.wake();
+    const runtimeFault = nodeFault();
+    if (runtimeFault !== undefined) log.warn(`${runtimeFault} ${NODE_REMEDY}`);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     warnOfPastLists(material, { log, clock });
     const reload = async () => {

@@ -44,7 +44,7 @@ export function createClientCertificateReader(
     const [value, ...more] = request.headersDistinct[header] ?? [];
     if (value === undefined || more.length > 0) return undefined;
     const certificate = decodeCertificateHeader(value, gateway.certificateFormat);
-    return certificate !== undefined && isValidAt(certificate, clock.nowMs()) ? describe(certificate) : undefined;
+    return certificate !== undefined && isValidAt(certificate, clock.nowMs()) ? describe(certificate.raw) : undefined;
   };
 }
 
@@ -56,10 +56,18 @@ export function matchesSubject(certificate: Pick<ClientCertificate, 'subjectDn'>
   return sameDistinguishedName(certificate.subjectDn, expectedDn);
 }
 
+const ofConnections = new WeakMap<TLSSocket, ClientCertificate>();
+
 function certificateOfConnection({ socket }: IncomingMessage): ClientCertificate | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const certificate = socket.getPeerX509Certificate();
-  return certificate && describe(certificate);
+  const known = ofConnections.get(socket);
+  if (known !== undefined) return known;
+  // Not getPeerX509Certificate, which up to Node.js 24.21 takes the certificate above the client's own out of the session and
+  // never frees it.
+  const { raw } = socket.getPeerCertificate();
+  const certificate = raw && describe(raw);
+  if (certificate !== undefined) ofConnections.set(socket, certificate);
+  return certificate;
 }
 
 /** RFC 5280 section 4.1.2.5: both ends are inclusive. */
@@ -70,7 +78,7 @@ function isValidAt(certificate: X509Certificate, nowMs: number): boolean {
 // The end is given in whole seconds, and that second counts.
 const LAST_SECOND_MS = 999;
 
-function describe({ raw }: X509Certificate): ClientCertificate | undefined {
+function describe(raw: Uint8Array): ClientCertificate | undefined {
   const subjectDn = subjectDnOf(raw);
   if (subjectDn === undefined) return undefined;
   return { thumbprintS256: createHash('sha256').update(raw).digest('base64url'), subjectDn, raw };

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { NODE_REMEDY, nodeFault } from '../../base/node-version.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
 import { examineConfig } from '../../config/faults.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
@@ -6,7 +7,7 @@ import { checkCallbackUrl } from './callback-url.ts';
 import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
 import { checkFiles } from './files.ts';
-import { CHECKS, type Examination, type Finding, ok, refusal } from './finding.ts';
+import { CHECKS, type Examination, type Finding, ok, refusal, warning } from './finding.ts';
 import { checkListeners } from './listeners.ts';
 import { checkSigningKey } from './signing-key.ts';
 import { checkSqlite } from './sqlite.ts';
@@ -44,9 +45,15 @@ export async function examine(options: ExamineOptions): Promise<readonly Finding
     checkEndpoints(examination),
     checkDirectory(examination),
     checkCallbackUrl(examination),
-    [ok('runtime', `Node.js ${process.versions.node} runs it.`)],
+    [checkRuntime()],
   ]);
   return found.flat().sort((left, right) => CHECKS.indexOf(left.check) - CHECKS.indexOf(right.check));
+}
+
+function checkRuntime(): Finding {
+  const fault = nodeFault();
+  if (fault !== undefined) return warning('runtime', fault, NODE_REMEDY);
+  return ok('runtime', `Node.js ${process.versions.node} runs it.`);
 }
 
 /** @returns what is wrong with the settings, where something is */
