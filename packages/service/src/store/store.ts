@@ -120,7 +120,8 @@ export interface StoreChange {
 
 /**
  * What is kept, offered as whole operations, each atomic and durable when its promise resolves: after a crash at any
- * moment everything that was promised is there. Times are milliseconds since the epoch and are given by the caller.
+ * moment everything that was promised is there. What a change means for a large backlog, that it is withdrawn or that its
+ * retries wait no longer, is done in portions after it, and after a crash by whoever opens the store next. Times are milliseconds since the epoch and are given by the caller.
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
  */
 export interface Store extends SigningKeyStore, CallbackHealthStore {

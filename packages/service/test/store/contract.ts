@@ -1,4 +1,4 @@
-import { describe, type TestContext } from 'node:test';
+import { describe } from 'node:test';
 import { describeAudit } from './contract-audit.ts';
 import { describeCallbackHealth } from './contract-callback-health.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
@@ -6,6 +6,7 @@ import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
 import { describeComingBack } from './contract-coming-back.ts';
 import { describeDeliveries } from './contract-deliveries.ts';
+import { describeEndingWaits } from './contract-ending-waits.ts';
 import { describeHandOver } from './contract-hand-over.ts';
 import { describeModel } from './contract-model.ts';
 import { describePolling } from './contract-polling.ts';
@@ -21,7 +22,7 @@ import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
 import { describeWatching } from './contract-watching.ts';
 import { describeWithdrawal } from './contract-withdrawal.ts';
-import type { OpenStore } from './opened.ts';
+import type { OpenFor, OpenStore } from './opened.ts';
 
 /**
  * What every implementation of {@link Store} must do. Nothing in it knows which database stands behind the store.
@@ -29,8 +30,8 @@ import type { OpenStore } from './opened.ts';
  * @param open makes an empty store
  */
 export function describeStoreContract(name: string, open: OpenStore): void {
-  const openFor = async (t: TestContext) => {
-    const opened = await open();
+  const openFor: OpenFor = async (t, settings) => {
+    const opened = await open(settings);
     t.after(() => opened.close());
     return opened;
   };
@@ -44,6 +45,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeComingBack(openFor);
     describeStaleRounds(openFor);
     describeReplacing(openFor);
+    describeEndingWaits(openFor);
     describeCallbackUrls(openFor);
     describeSuspending(openFor);
     describePolling(openFor);

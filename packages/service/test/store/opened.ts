@@ -28,10 +28,15 @@ export interface OpenedStore {
   close(): Promise<void>;
 }
 
+export interface OpenSettings {
+  /** How much of a backlog one transaction works on, where that is more than one transaction's work. */
+  readonly portion?: number;
+}
+
 /** Opens an empty store. */
-export type OpenStore = () => Promise<OpenedStore>;
+export type OpenStore = (settings?: OpenSettings) => Promise<OpenedStore>;
 /** The same, closed when the test ends. */
-export type OpenFor = (t: TestContext) => Promise<OpenedStore>;
+export type OpenFor = (t: TestContext, settings?: OpenSettings) => Promise<OpenedStore>;
 
 export const LEASE_MS = 60_000;
 export const ACKNOWLEDGED: Outcome = { kind: 'acknowledged', status: 202, interactionIdEchoed: true };

@@ -34,9 +34,9 @@ async function withHeldDeletion(t: TestContext, { end, hasCallbackUrl }: (typeof
   t.after(() => holder.end());
   const problems: string[] = [];
   const onProblem = (problem: string) => problems.push(problem);
-  const first = await openInstance(t, url, { withdrawnAtOnce: PORTION, onProblem });
+  const first = await openInstance(t, url, { portion: PORTION, onProblem });
   const clock = new FakeClock();
-  const second = await openInstance(t, url, { withdrawnAtOnce: PORTION, clock });
+  const second = await openInstance(t, url, { portion: PORTION, clock });
   await register(first, ['a', 'b']);
   if (hasCallbackUrl) await first.createCallbackUrl(CALLBACK_URL, START_MS);
   const jtis = await publish(first, 'a', numbered('e', BACKLOG));

@@ -3,7 +3,7 @@ import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { describeStoreContract } from './contract.ts';
-import type { OpenedStore } from './opened.ts';
+import type { OpenedStore, OpenSettings } from './opened.ts';
 
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
@@ -24,28 +24,30 @@ const TABLES = [
     'activity',
     'statistics',
     'withdrawing',
+    'ending_waits',
   ],
 ];
 
-function openAt(url: string) {
+function openAt(url: string, settings: OpenSettings) {
   return openPostgresStore({
     ...{ url, password: undefined, ca: undefined, connectionsMax: 4, statementTimeoutMs: 10_000 },
     isPooled: false,
     // Stands still: nothing happens behind the back of a test.
     ...{ clock: new FakeClock(), isListening: false, lookMs: 1000, isMigratedAtStart: true },
     onProblem: () => undefined,
+    ...settings,
   });
 }
 
-async function open(): Promise<OpenedStore> {
+async function open(settings: OpenSettings = {}): Promise<OpenedStore> {
   const url = free.pop() ?? (await server.createDatabase());
-  const first = await openAt(url);
+  const first = await openAt(url, settings);
   let { store } = first;
   return {
     store,
     reopen: async () => {
       await store.close();
-      ({ store } = await openAt(url));
+      ({ store } = await openAt(url, settings));
       return store;
     },
     close: async () => {

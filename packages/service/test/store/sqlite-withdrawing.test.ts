@@ -20,7 +20,7 @@ const { eventSubscriptionId: ID } = subscriptionOf('a');
 async function withBacklog(t: TestContext, hasCallbackUrl: boolean) {
   const folder = temporaryFolder();
   const file = join(folder.path, 'tidings.db');
-  const open = () => openSqliteStore({ file, withdrawnAtOnce: PORTION });
+  const open = () => openSqliteStore({ file, portion: PORTION });
   let store = open();
   t.after(async () => {
     await store.close();

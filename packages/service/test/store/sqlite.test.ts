@@ -16,18 +16,27 @@ import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/b
 import { START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { describeStoreContract } from './contract.ts';
-import { acknowledged, claim, jtisOf, LEASE_MS, type OpenedStore, publish, register } from './opened.ts';
+import {
+  acknowledged,
+  claim,
+  jtisOf,
+  LEASE_MS,
+  type OpenedStore,
+  type OpenSettings,
+  publish,
+  register,
+} from './opened.ts';
 
-async function open(): Promise<OpenedStore> {
+async function open(settings: OpenSettings = {}): Promise<OpenedStore> {
   const folder = temporaryFolder();
   const file = join(folder.path, 'tidings.db');
-  const first = openSqliteStore({ file });
+  const first = openSqliteStore({ file, ...settings });
   let store = first;
   return {
     store: first,
     reopen: async () => {
       await store.close();
-      store = openSqliteStore({ file });
+      store = openSqliteStore({ file, ...settings });
       return store;
     },
     close: async () => {

@@ -1,4 +1,5 @@
 import { AUDIT_IN_FULL, AUDIT_OF_TPPS_BY_AGE } from './audit.ts';
+import { ENDING_WAITS_SCHEMA } from './ending-waits.ts';
 import { ACTIVITY_SCHEMA } from './migration-activity.ts';
 import { KEYS_SCHEMA } from './migration-keys.ts';
 import { SEARCH_SCHEMA } from './migration-search.ts';
@@ -189,4 +190,5 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   { version: 8, name: 'audit of TPPs dropped by age', oldestCompatible: 1, sql: AUDIT_OF_TPPS_BY_AGE },
   { version: 9, name: 'backlogs that are being withdrawn', oldestCompatible: 1, sql: WITHDRAWING_SCHEMA },
+  { version: 10, name: 'waits that are being ended', oldestCompatible: 1, sql: ENDING_WAITS_SCHEMA },
 ];

@@ -50,23 +50,7 @@ export async function fenceLeased(transaction: Transaction, clientId: string, no
   );
 }
 
-// Bounds how long the coming back of one callback URL takes; what is left keeps its waits.
-const WAITS_ENDED_MAX = 10_000;
-
 /** SQL of where what may be delivered of a TPP begins: its sequence numbers are greater. @param clientId SQL of the TPP */
 export function withdrawnUpTo(clientId: string): string {
   return `coalesce((SELECT w.up_to_seq FROM withdrawing w WHERE w.client_id = ${clientId}), 0)`;
-}
-
-/** Retries need wait no longer: they take their old places. What another transaction is at is left to it. */
-export async function endWaits(transaction: Transaction, clientId: string): Promise<void> {
-  await transaction.query(
-    `WITH waiting AS MATERIALIZED (
-       SELECT jti FROM notification WHERE client_id = $1 AND is_retry AND NOT is_leased
-         AND seq > ${withdrawnUpTo('$1')}
-       ORDER BY due_at_ms, seq LIMIT ${WAITS_ENDED_MAX} FOR UPDATE SKIP LOCKED)
-     UPDATE notification n SET is_retry = false, due_at_ms = published_at_ms
-     FROM waiting WHERE n.jti = waiting.jti`,
-    [clientId],
-  );
 }

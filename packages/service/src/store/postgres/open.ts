@@ -20,8 +20,8 @@ export interface PostgresStoreOptions extends ConnectionOptions {
   /** How often it is looked for what other instances changed. */
   readonly lookMs: number;
   readonly isMigratedAtStart: boolean;
-  /** How much of the backlog of a deleted registration one transaction withdraws; default 1000. */
-  readonly withdrawnAtOnce?: number;
+  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  readonly portion?: number;
   /** Told of what went wrong behind the scenes and will be tried again. */
   readonly onProblem: (problem: string, error: unknown) => void;
 }

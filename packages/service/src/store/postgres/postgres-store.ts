@@ -9,6 +9,7 @@ import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import type { Database } from './database.ts';
+import { END_SOME_WAITS } from './ending-waits.ts';
 import { EventTypes } from './event-types.ts';
 import { indexOlder } from './index-older.ts';
 import { listenTo } from './listener.ts';
@@ -16,6 +17,7 @@ import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
 import { Lookout } from './lookout.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
+import { Portions } from './portions.ts';
 import { Publishing } from './publishing.ts';
 import { keepSets, recordAttempts, release } from './records.ts';
 import { redeliver } from './redeliveries.ts';
@@ -27,7 +29,7 @@ import { lookThrough } from './search.ts';
 import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 import { withdraw } from './withdrawals.ts';
-import { Withdrawer } from './withdrawing.ts';
+import { WITHDRAW_SOME } from './withdrawing.ts';
 
 /** What a store on an open database needs. */
 export interface PostgresStoreParts extends ConnectionOptions {
@@ -36,8 +38,8 @@ export interface PostgresStoreParts extends ConnectionOptions {
   readonly isListening: boolean;
   readonly lookMs: number;
   readonly onProblem: (problem: string, error: unknown) => void;
-  /** How much of the backlog of a deleted registration one transaction withdraws; default 1000. */
-  readonly withdrawnAtOnce?: number;
+  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  readonly portion?: number;
 }
 
 /** The store in PostgreSQL. */
@@ -50,9 +52,9 @@ const PARTITIONS_EVERY_MS = 21_600_000;
 const INDEX_OLDER_EVERY_MS = 10_000;
 const INDEX_OLDER_PAUSE_MS = 20;
 // Publishing and claiming go on beside it.
-const WITHDRAWN_AT_ONCE = 1000;
-// Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone.
-const RESUME_WITHDRAWING_EVERY_MS = 5000;
+const PORTION = 1000;
+// Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone, and retries wait.
+const RESUME_PORTIONS_EVERY_MS = 5000;
 
 /** Makes the store on a database whose schema is good. Closing it closes the database. */
 export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
@@ -63,15 +65,16 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const eventTypes = new EventTypes();
-  const withdrawer = new Withdrawer(database, parts.withdrawnAtOnce ?? WITHDRAWN_AT_ONCE, (clientId) =>
-    changes.tell({ offered: new Set([clientId]) }),
-  );
-  const stop = watch(database, parts, { changes, eventTypes, withdrawer });
+  const portion = parts.portion ?? PORTION;
+  const backlogs = portionsOn(database, portion, changes);
+  const stop = watch(database, parts, { changes, eventTypes, backlogs });
+  const { onProblem } = parts;
+  const common = { changes, retargeting: new Retargeting(database, portion), backlogs, onProblem, portion };
   const asked: Asked = { query: (statement, values) => database.look(statement, values) };
   return {
-    ...registering(database, asked, { changes, withdrawer, onProblem: parts.onProblem }),
-    ...delivering(database, changes, eventTypes),
-    ...operating(database, asked, { changes, clock }),
+    ...registering(asked, common),
+    ...delivering(database, eventTypes, common),
+    ...operating(database, asked, { ...common, clock }),
     ...watching(database),
     poll: (asks) => poll(database, asks),
     nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
@@ -91,10 +94,32 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     connections: () => database.connections(),
     close: once(async () => {
       changes.stop();
-      withdrawer.stop();
+      for (const portions of Object.values(backlogs)) portions.stop();
       await stop();
       await database.close();
     }),
+  };
+}
+
+const WITHDRAWING_FAILED = 'withdrawing the backlog of a deleted registration failed';
+const ENDING_WAITS_FAILED = 'ending the waits of retries failed';
+
+/** Work on backlogs that goes on in portions. */
+interface Backlogs {
+  readonly withdrawing: Portions;
+  readonly endingWaits: Portions;
+}
+
+function portionsOn(database: Database, portion: number, changes: Changes): Backlogs {
+  const offer = (clientId: string) => changes.tell({ offered: new Set([clientId]) });
+  return {
+    withdrawing: new Portions(database, portion, {
+      table: 'withdrawing',
+      statement: WITHDRAW_SOME,
+      // Later notifications may be claimed now.
+      onDone: (clientId, left) => (left === 'all' ? offer(clientId) : undefined),
+    }),
+    endingWaits: new Portions(database, portion, { table: 'ending_waits', statement: END_SOME_WAITS, onDone: offer }),
   };
 }
 
@@ -105,8 +130,8 @@ function watch(
   {
     changes,
     eventTypes,
-    withdrawer,
-  }: { readonly changes: Changes; readonly eventTypes: EventTypes; readonly withdrawer: Withdrawer },
+    backlogs,
+  }: { readonly changes: Changes; readonly eventTypes: EventTypes; readonly backlogs: Backlogs },
 ): () => Promise<void> {
   const { clock, lookMs, onProblem } = parts;
   const lookout = new Lookout(database);
@@ -134,12 +159,7 @@ function watch(
       },
       (error) => onProblem('making older events searchable failed', error),
     ),
-    repeat(
-      clock,
-      () => RESUME_WITHDRAWING_EVERY_MS,
-      () => withdrawer.resume(),
-      (error) => onProblem('withdrawing the backlog of a deleted registration failed', error),
-    ),
+    ...resuming(clock, backlogs, onProblem),
   ];
   const stopListening = parts.isListening
     ? listenTo({
@@ -155,6 +175,31 @@ function watch(
     for (const stop of stops) stop();
     await stopListening?.();
   };
+}
+
+/** Goes on, at once and now and then, with work on backlogs that an instance left which is gone. @returns what ends it */
+function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreParts['onProblem']): (() => void)[] {
+  const works = [
+    [backlogs.withdrawing, WITHDRAWING_FAILED],
+    [backlogs.endingWaits, ENDING_WAITS_FAILED],
+  ] as const;
+  return works.map(([portions, problem]) => {
+    let isStopped = false;
+    const failed = (error: unknown) => onProblem(problem, error);
+    portions.resume().catch((error: unknown) => {
+      if (!isStopped) failed(error);
+    });
+    const stop = repeat(
+      clock,
+      () => RESUME_PORTIONS_EVERY_MS,
+      () => portions.resume(),
+      failed,
+    );
+    return () => {
+      isStopped = true;
+      stop();
+    };
+  });
 }
 
 /** Does something over and over, each time so long after it was done. @returns ends it */
@@ -199,19 +244,26 @@ type Registering = Pick<
   | 'deleteCallbackUrl'
 >;
 
-interface RegisteringParts {
+/** What changes are made with, and told of. */
+interface Common {
   readonly changes: Changes;
-  readonly withdrawer: Withdrawer;
+  readonly retargeting: Retargeting;
+  readonly backlogs: Backlogs;
   readonly onProblem: PostgresStoreParts['onProblem'];
+  readonly portion: number;
+}
+
+/** Callback URLs hold anew, or are back: retries that still wait are spared that meanwhile. Nobody waits for it. */
+function retargeted({ changes, backlogs, onProblem }: Common, clientIds: ReadonlySet<string>): void {
+  changes.tell({ retargeted: clientIds });
+  for (const clientId of clientIds) {
+    backlogs.endingWaits.finish(clientId).catch((error: unknown) => onProblem(ENDING_WAITS_FAILED, error));
+  }
 }
 
 /** TPPs and their registrations. */
-function registering(
-  database: Database,
-  asked: Asked,
-  { changes, withdrawer, onProblem }: RegisteringParts,
-): Registering {
-  const retargeting = new Retargeting(database);
+function registering(asked: Asked, common: Common): Registering {
+  const { retargeting, backlogs, onProblem } = common;
   /** Tells of a change of one TPP when there was one. */
   const change = async <T extends boolean | 'created' | 'exists' | ChangeResult>(
     clientId: string,
@@ -219,15 +271,15 @@ function registering(
   ): Promise<T> => {
     const result = await work;
     const isChange = result === true || result === 'created' || result === 'changed';
-    if (isChange) changes.tell({ retargeted: new Set([clientId]) });
+    if (isChange) retargeted(common, new Set([storable(clientId)]));
     return result;
   };
   /** A deletion, and then what it withdraws. It stands once it is committed: whatever fails then is tried again later. */
   const end = async <T extends boolean | ChangeResult>(clientId: string, work: Promise<T>): Promise<T> => {
     const result = await change(clientId, work);
-    await withdrawer
+    await backlogs.withdrawing
       .finish(storable(clientId))
-      .catch((error: unknown) => onProblem('withdrawing the backlog of a deleted registration failed', error));
+      .catch((error: unknown) => onProblem(WITHDRAWING_FAILED, error));
     return result;
   };
   return {
@@ -257,7 +309,8 @@ function registering(
 type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
 
 /** Publishing, claiming, recording. */
-function delivering(database: Database, changes: Changes, eventTypes: EventTypes): Delivering {
+function delivering(database: Database, eventTypes: EventTypes, common: Common): Delivering {
+  const { changes, portion } = common;
   const claims = new Claims(database);
   const publishing = new Publishing(database, eventTypes);
   return {
@@ -269,8 +322,8 @@ function delivering(database: Database, changes: Changes, eventTypes: EventTypes
     claimDue: (options) => claims.claimDue(options),
     keepSets: (sets) => keepSets(database, sets),
     recordAttempts: async (records, nowMs) => {
-      const results = await recordAttempts(database, records, nowMs);
-      changes.tell({ retargeted: turned(records, results) });
+      const results = await recordAttempts(database, records, nowMs, portion);
+      retargeted(common, turned(records, results));
       return results;
     },
     release: (claimed, nowMs) => release(database, claimed, nowMs),
@@ -296,16 +349,16 @@ type Operating = Pick<
 function operating(
   database: Database,
   asked: Asked,
-  { changes, clock }: { readonly changes: Changes; readonly clock: Clock },
+  { clock, ...common }: Common & { readonly clock: Clock },
 ): Operating {
-  const retargeting = new Retargeting(database);
+  const { changes, retargeting } = common;
   const history = new History(database, () => clock.nowMs());
   return {
     target: (clientId) => findTarget(asked, clientId),
     targets: (after, limit, only) => listTargets(asked, after, limit, only),
     bringBack: async (clientId, how, nowMs, entry) => {
       const isDone = await retargeting.bringBack(clientId, how, nowMs, entry);
-      if (isDone) changes.tell({ retargeted: new Set([clientId]) });
+      if (isDone) retargeted(common, new Set([clientId]));
       return isDone;
     },
     redeliver: async (redelivery) => {

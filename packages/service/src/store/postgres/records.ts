@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type Row, text, whole } from '../row.ts';
 import type { AttemptRecord, ClaimedNotification, RecordResult } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
+import { beginEndingWaits } from './ending-waits.ts';
 import { intoHistory } from './moves.ts';
 import { isTrue, jsonOf } from './rows.ts';
 import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
@@ -49,11 +50,14 @@ const KEEP = (['notification', 'history'] as const).map(
 /**
  * Records attempts and what follows. Those that act on their notification alone, nearly all, go in one statement for each
  * kind; those of a TPP whose callback URL may turn unresponsive or come back go one after the other.
+ *
+ * @param portion how many retries of one that came back are spared their waits with the recording itself
  */
 export function recordAttempts(
   database: Database,
   records: readonly AttemptRecord[],
   nowMs: number,
+  portion: number,
 ): Promise<readonly RecordResult[]> {
   const clientIds = [...new Set(records.map(({ claimed }) => claimed.clientId))];
   return database.transaction(async (transaction) => {
@@ -64,7 +68,7 @@ export function recordAttempts(
     const turning = new Set(unresponsive.map((row) => text(row, 'client_id')));
     for (const { claimed, next } of records) if (next.kind === 'cease') turning.add(claimed.clientId);
     const results = new Map<AttemptRecord, RecordResult>();
-    const recording = { nowMs, turning, results };
+    const recording = { nowMs, portion, turning, results };
     for (const wave of wavesOf(records, turning)) await recordWave(transaction, wave, recording);
     return records.map((record) => results.get(record) ?? assert.fail('every record has a result'));
   });
@@ -73,6 +77,7 @@ export function recordAttempts(
 /** A batch that is being recorded. */
 interface Recording {
   readonly nowMs: number;
+  readonly portion: number;
   /** TPPs whose callback URL may turn unresponsive or come back. */
   readonly turning: ReadonlySet<string>;
   readonly results: Map<AttemptRecord, RecordResult>;
@@ -97,7 +102,7 @@ function wavesOf(records: readonly AttemptRecord[], turning: ReadonlySet<string>
 async function recordWave(
   transaction: Transaction,
   wave: readonly AttemptRecord[],
-  { nowMs, turning, results }: Recording,
+  { nowMs, portion, turning, results }: Recording,
 ): Promise<void> {
   const states = await statesOf(transaction, wave, turning);
   // In a fixed order, so that two batches do not wait for each other.
@@ -118,6 +123,7 @@ async function recordWave(
     if (!turning.has(claimed.clientId)) results.set(record, result);
     else if (next.kind === 'acknowledged') {
       const isBack = await comeBack(transaction, claimed.clientId, nowMs, claimed.callbackUrl);
+      if (isBack) await beginEndingWaits(transaction, claimed.clientId, portion);
       results.set(record, isBack ? 'came-back' : result);
     } else if (isApplied) results.set(record, await turn(transaction, record, stateOf(record)));
     else results.set(record, result);

@@ -13,7 +13,8 @@ import type {
 } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
-import { endWaits, fenceLeased } from './moves.ts';
+import { beginEndingWaits } from './ending-waits.ts';
+import { fenceLeased } from './moves.ts';
 import {
   findCallbackUrl,
   findSubscription,
@@ -33,6 +34,8 @@ interface Change {
   readonly transaction: Transaction;
   readonly clientId: string;
   readonly nowMs: number;
+  /** How many retries are spared their waits within it, at most. */
+  readonly portion: number;
 }
 
 /**
@@ -41,9 +44,12 @@ interface Change {
  */
 export class Retargeting {
   readonly #database: Database;
+  readonly #portion: number;
 
-  constructor(database: Database) {
+  /** @param portion how many retries are spared their waits with the change itself; the others in portions */
+  constructor(database: Database, portion: number) {
     this.#database = database;
+    this.#portion = portion;
   }
 
   /** @returns whether deliveries are affected */
@@ -173,11 +179,11 @@ export class Retargeting {
   }
 
   bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean> {
-    return this.#changing(clientId, nowMs, async ({ transaction }) => {
-      const isDone =
-        how === 'probe-now'
-          ? await probeNow(transaction, clientId, nowMs)
-          : await comeBack(transaction, clientId, nowMs);
+    return this.#changing(clientId, nowMs, async (change) => {
+      const { transaction } = change;
+      const isBack = how === 'responsive' && (await comeBack(transaction, clientId, nowMs));
+      if (isBack) await endWaits(change);
+      const isDone = isBack || (how === 'probe-now' && (await probeNow(transaction, clientId, nowMs)));
       if (isDone) await addAudit(transaction, audit);
       return isDone;
     });
@@ -185,10 +191,13 @@ export class Retargeting {
 
   #changing<T>(clientId: string, nowMs: number, work: (change: Change) => Promise<T>): Promise<T> {
     const id = storable(clientId);
-    return this.#database.transaction((transaction) => work({ transaction, clientId: id, nowMs }), {
-      locks: { changing: id },
-      isBulk: true,
-    });
+    return this.#database.transaction(
+      (transaction) => work({ transaction, clientId: id, nowMs, portion: this.#portion }),
+      {
+        locks: { changing: id },
+        isBulk: true,
+      },
+    );
   }
 }
 
@@ -223,13 +232,18 @@ async function replaced(change: Change): Promise<void> {
     clientId,
     nowMs,
   ]);
-  await endWaits(transaction, clientId);
+  await endWaits(change);
 }
 
 /** The whole retry policy is before all that is awaiting. */
-async function startOver({ transaction, clientId }: Change): Promise<void> {
+async function startOver(change: Change): Promise<void> {
+  const { transaction, clientId } = change;
   await transaction.query(`UPDATE target SET round = round + 1, ${REVISED} WHERE client_id = $1`, [clientId]);
-  await endWaits(transaction, clientId);
+  await endWaits(change);
+}
+
+function endWaits({ transaction, clientId, portion }: Change): Promise<void> {
+  return beginEndingWaits(transaction, clientId, portion);
 }
 
 // An event subscription supersedes a callback URL; nothing is pushed to a TPP that is suspended.

@@ -1,6 +1,5 @@
 import type { Target } from '../store.ts';
 import type { Transaction } from './database.ts';
-import { endWaits } from './moves.ts';
 import type { Asked } from './registrations.ts';
 import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
 
@@ -58,9 +57,7 @@ export async function comeBack(
      RETURNING client_id`,
     [clientId, nowMs, callbackUrl ?? null],
   );
-  if (rows.length === 0) return false;
-  await endWaits(transaction, clientId);
-  return true;
+  return rows.length > 0;
 }
 
 /** @returns whether there is an unresponsive callback URL to probe */

@@ -11,9 +11,6 @@ import {
   withdrawnUpTo,
 } from './clients.ts';
 
-// Bounds how long the coming back of one callback URL holds the main thread; what is left keeps its waits.
-const WAITS_ENDED_MAX = 10_000;
-
 /** A notification that has just become awaiting. */
 export interface NewlyAwaiting {
   readonly seq: number;
@@ -88,8 +85,8 @@ export class AwaitingTable {
     );
     this.#endWaits = database.prepare(
       `UPDATE awaiting SET is_retry = 0, due_at_ms = published_at_ms WHERE seq IN
-         (SELECT seq FROM awaiting WHERE client_id = ? AND is_retry = 1 AND seq > ?
-            AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at_ms LIMIT ${WAITS_ENDED_MAX})`,
+         (SELECT seq FROM awaiting WHERE client_id = ? AND is_retry = 1 AND round < ? AND seq > ?
+            AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at_ms LIMIT ?)`,
     );
     this.#settleAll = database.prepare(
       `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
@@ -156,11 +153,13 @@ export class AwaitingTable {
     fallsDue(client, { seq, lane: 0, dueAtMs });
   }
 
-  /** Retries need wait no longer: they take their old places. */
-  endWaits(client: Client): void {
-    if (client.awaiting === 0) return;
-    this.#endWaits.run(client.clientId, withdrawnUpTo(client), JSON.stringify([...client.leases.keys()]));
+  /** Retries of those that failed before a round need wait no longer: they take their old places. @returns how many */
+  endWaits(client: Client, round: number, limit: number): number {
+    if (client.awaiting === 0) return 0;
+    const leased = JSON.stringify([...client.leases.keys()]);
+    const { changes } = this.#endWaits.run(client.clientId, round, withdrawnUpTo(client), leased, limit);
     forgetLanesOf(client);
+    return Number(changes);
   }
 
   /** A portion of a backlog that nobody holds anything of. @returns how many */

@@ -11,8 +11,8 @@ import type {
   Tpp,
 } from '../store.ts';
 import type { AuditTable } from './audit.ts';
-import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
+import type { EndingWaits } from './ending-waits.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
 import type { WithdrawingTable } from './withdrawing.ts';
@@ -21,10 +21,10 @@ import type { WithdrawingTable } from './withdrawing.ts';
 export interface RetargetingParts {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
-  readonly awaiting: AwaitingTable;
   readonly clients: Clients;
   readonly audit: AuditTable;
   readonly withdrawing: WithdrawingTable;
+  readonly endingWaits: EndingWaits;
 }
 
 /**
@@ -190,6 +190,6 @@ export class Retargeting {
 
   #startOver(clientId: string, begin: () => void): void {
     begin();
-    this.#parts.awaiting.endWaits(this.#parts.clients.get(clientId));
+    this.#parts.endingWaits.begin(clientId, this.#parts.states.of(clientId).round);
   }
 }

@@ -133,4 +133,9 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID`,
   // What TPPs changed themselves leaves the audit by age.
   AUDIT_OF_TPPS_BY_AGE,
+  // TPPs whose retries are being spared their waits: those that failed before a round.
+  `CREATE TABLE ending_waits (
+     client_id    TEXT PRIMARY KEY,
+     before_round INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID`,
 ];

@@ -21,10 +21,12 @@ import { AwaitingTable } from './awaiting.ts';
 import { backUpDatabase } from './backup.ts';
 import { Claims } from './claims.ts';
 import { Clients } from './clients.ts';
+import { EndingWaits } from './ending-waits.ts';
 import { EventTables } from './events.ts';
 import { LookUps } from './look.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
+import { Portions } from './portions.ts';
 import { RecentAttemptTable } from './recent-attempts.ts';
 import { RedeliveryTables } from './redeliveries.ts';
 import { RegistrationTables } from './registrations.ts';
@@ -37,7 +39,7 @@ import { TargetTable } from './targets.ts';
 import { UndoLog } from './undo.ts';
 import { openWal, type Wal } from './wal.ts';
 import { Withdrawals } from './withdrawals.ts';
-import { finishWithdrawing, Withdrawer, WithdrawingTable } from './withdrawing.ts';
+import { finishWithdrawing, WithdrawingTable } from './withdrawing.ts';
 import { asStoreError, WriteQueue } from './write-queue.ts';
 
 /** The store in a file, and what only such a store can do. */
@@ -48,12 +50,12 @@ export interface SqliteStore extends Store {
 
 export interface SqliteStoreOptions {
   readonly file: string;
-  /** How much of the backlog of a deleted registration one transaction withdraws; default 1000. */
-  readonly withdrawnAtOnce?: number;
+  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  readonly portion?: number;
 }
 
 // A portion holds the main thread for a few milliseconds.
-const WITHDRAWN_AT_ONCE = 1000;
+const PORTION = 1000;
 
 /**
  * Opens the embedded store: one file, one process, durable at every commit. Notifications that were under way when the
@@ -61,29 +63,44 @@ const WITHDRAWN_AT_ONCE = 1000;
  *
  * @throws {StartUpError} when the file cannot be used
  */
-export function openSqliteStore({ file, withdrawnAtOnce = WITHDRAWN_AT_ONCE }: SqliteStoreOptions): SqliteStore {
+export function openSqliteStore({ file, portion = PORTION }: SqliteStoreOptions): SqliteStore {
   const database = openDatabase(file);
   const undo = new UndoLog();
-  const parts = partsOf(database, undo);
+  const parts = partsOf(database, undo, portion);
   const wal = openWal(file);
   const writes = new WriteQueue(database, undo, wal);
-  return storeOn({ ...parts, withdrawer: new Withdrawer(parts.withdrawing, writes, withdrawnAtOnce) }, writes, wal);
+  const listeners = new Set<(change: StoreChange) => void>();
+  const tell = (change: StoreChange) => {
+    if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
+  };
+  const withdrawer = new Portions(parts.withdrawing, writes, portion);
+  const waitsEnder = new Portions(parts.endingWaits, writes, portion, (clientId) =>
+    tell({ offered: new Set([clientId]), retargeted: NOBODY }),
+  );
+  return storeOn({ ...parts, withdrawer, waitsEnder, listeners, tell }, writes, wal);
 }
 
-type Parts = ReturnType<typeof partsOf> & { readonly withdrawer: Withdrawer };
+type Tell = (change: StoreChange) => void;
+type Parts = ReturnType<typeof partsOf> & {
+  readonly withdrawer: Portions;
+  readonly waitsEnder: Portions;
+  readonly listeners: Set<Tell>;
+  readonly tell: Tell;
+};
 
-function partsOf(database: DatabaseSync, undo: UndoLog) {
+function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
   const clients = clientsIn(database, undo);
   const states = new TargetTable(database, undo);
   const registrations = new RegistrationTables(database, states, undo);
   const awaiting = new AwaitingTable(database, clients);
   const audit = new AuditTable(database);
   const searchIndex = new SearchIndex(database, undo);
-  const withdrawing = new WithdrawingTable(database, { awaiting, clients });
-  const common = { clients, states, registrations, awaiting, audit, searchIndex, withdrawing };
+  const endingWaits = new EndingWaits(database, { awaiting, clients, undo }, portion);
+  const withdrawing = new WithdrawingTable(database, { awaiting, clients, endingWaits });
+  const common = { clients, states, registrations, awaiting, audit, searchIndex, withdrawing, endingWaits };
   const retargeting = new Retargeting(common);
   return {
-    ...{ database, clients, registrations, audit, retargeting, searchIndex, undo, withdrawing },
+    ...{ database, clients, registrations, audit, retargeting, searchIndex, undo, withdrawing, endingWaits },
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
@@ -113,15 +130,11 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
 }
 
 function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
-  const { database } = parts;
-  const listeners = new Set<(change: StoreChange) => void>();
-  const tell = (change: StoreChange) => {
-    if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
-  };
+  const { database, listeners } = parts;
   return {
-    ...registering(parts, writes, tell),
-    ...delivering(parts, writes, tell),
-    ...operating(parts, writes, tell),
+    ...registering(parts, writes),
+    ...delivering(parts, writes),
+    ...operating(parts, writes),
     ...watching(parts, writes),
     poll: (poll) => writes.run(() => parts.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
@@ -140,6 +153,8 @@ function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
     connections: () => undefined,
     backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
     close: async () => {
+      parts.withdrawer.stop();
+      parts.waitsEnder.stop();
       await writes.end();
       await wal.close();
       database.close();
@@ -147,7 +162,6 @@ function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
   };
 }
 
-type Tell = (change: StoreChange) => void;
 type Registering = Pick<
   Store,
   | 'putTpp'
@@ -165,12 +179,13 @@ type Registering = Pick<
 >;
 
 /** TPPs and their registrations. */
-function registering(parts: Parts, writes: WriteQueue, tell: Tell): Registering {
-  const { registrations, retargeting } = parts;
+function registering(parts: Parts, writes: WriteQueue): Registering {
+  const { registrations, retargeting, tell } = parts;
   /** Runs a change of one TPP and tells of it when there was one. */
   const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
     const result = await writes.run(work);
     if (isChange(result)) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+    parts.waitsEnder.resume();
     return result;
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
@@ -223,8 +238,8 @@ function registering(parts: Parts, writes: WriteQueue, tell: Tell): Registering 
 type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
 
 /** Publishing, claiming, recording. */
-function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
-  const { events, claims, attempts, searchIndex } = parts;
+function delivering(parts: Parts, writes: WriteQueue): Delivering {
+  const { events, claims, attempts, searchIndex, tell } = parts;
   return {
     publish: async (batch, decide, nowMs, handOver) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
@@ -236,6 +251,7 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
     claimDue: async (options) => {
       parts.withdrawer.resume();
+      parts.waitsEnder.resume();
       const claim = await read(() => inMemory(parts, () => claims.claimDue(options)));
       await writes.synced();
       return claim;
@@ -244,6 +260,7 @@ function delivering(parts: Parts, writes: WriteQueue, tell: Tell): Delivering {
     recordAttempts: async (records, nowMs) => {
       const results = await writes.run(() => attempts.record(records, nowMs));
       tell({ offered: NOBODY, retargeted: turned(records, results) });
+      parts.waitsEnder.resume();
       return results;
     },
     release: (claimed, nowMs) => read(() => inMemory(parts, () => claims.release(claimed, nowMs))),
@@ -266,14 +283,15 @@ type Operating = Pick<
 >;
 
 /** What operators and the service's own housekeeping do. */
-function operating(parts: Parts, writes: WriteQueue, tell: Tell): Operating {
-  const { clients, registrations, retargeting, redeliveries, retention, audit } = parts;
+function operating(parts: Parts, writes: WriteQueue): Operating {
+  const { clients, registrations, retargeting, redeliveries, retention, audit, tell } = parts;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
     bringBack: async (clientId, how, nowMs, entry) => {
       const isDone = await writes.run(() => retargeting.bringBack(clientId, how, nowMs, entry));
       if (isDone) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+      parts.waitsEnder.resume();
       return isDone;
     },
     redeliver: async (redelivery) => {

@@ -2,7 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { whole } from '../row.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';
-import type { WriteQueue } from './write-queue.ts';
+import type { EndingWaits } from './ending-waits.ts';
+import type { PortionedWork } from './portions.ts';
 
 /** Finishes what was being withdrawn when the last process ended. Must run before anything is counted. */
 export function finishWithdrawing(database: DatabaseSync): void {
@@ -21,13 +22,14 @@ export function finishWithdrawing(database: DatabaseSync): void {
 export interface WithdrawingParts {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
+  readonly endingWaits: EndingWaits;
 }
 
 /**
  * SQL of backlogs that are withdrawn because of a deletion. That begins with the deletion, in its transaction, and goes on
  * in portions: one transaction for all of it would hold the main thread. Must run inside a transaction.
  */
-export class WithdrawingTable {
+export class WithdrawingTable implements PortionedWork {
   readonly #parts: WithdrawingParts;
   readonly #newest: StatementSync;
   readonly #upsert: StatementSync;
@@ -45,8 +47,9 @@ export class WithdrawingTable {
 
   /** From here on nothing of what is awaiting goes anywhere, and whoever holds some of it has no say any more. */
   begin(clientId: string, atMs: number): void {
-    const { awaiting, clients } = this.#parts;
+    const { awaiting, clients, endingWaits } = this.#parts;
     const client = clients.get(clientId);
+    endingWaits.forget(clientId);
     if (client.awaiting === 0) return;
     awaiting.fence(client);
     const row = this.#newest.get(clientId);
@@ -60,8 +63,7 @@ export class WithdrawingTable {
     return list.filter(({ withdrawing }) => withdrawing !== undefined).map(({ clientId }) => clientId);
   }
 
-  /** @param limit how many at most @returns whether there is more */
-  withdrawSome(clientId: string, limit: number): boolean {
+  doSome(clientId: string, limit: number): boolean {
     const { awaiting, clients } = this.#parts;
     const client = clients.get(clientId);
     if (client.withdrawing === undefined) return false;
@@ -69,38 +71,5 @@ export class WithdrawingTable {
     this.#delete.run(clientId);
     clients.setWithdrawing(client, undefined);
     return false;
-  }
-}
-
-/** Withdraws backlogs, one portion in a transaction. */
-export class Withdrawer {
-  readonly #table: WithdrawingTable;
-  readonly #writes: WriteQueue;
-  readonly #portion: number;
-  readonly #underWay = new Set<string>();
-
-  constructor(table: WithdrawingTable, writes: WriteQueue, portion: number) {
-    this.#table = table;
-    this.#writes = writes;
-    this.#portion = portion;
-  }
-
-  /** Resolves when all is withdrawn, or the database refused: the deletion stands, and {@link resume} goes on. */
-  async finish(clientId: string): Promise<void> {
-    this.#underWay.add(clientId);
-    try {
-      while (await this.#writes.run(() => this.#table.withdrawSome(clientId, this.#portion)));
-    } catch {
-      // Nothing of the backlog goes anywhere meanwhile.
-    } finally {
-      this.#underWay.delete(clientId);
-    }
-  }
-
-  /** Goes on with what the database refused. */
-  resume(): void {
-    for (const clientId of this.#table.unfinished()) {
-      if (!this.#underWay.has(clientId)) void this.finish(clientId);
-    }
   }
 }
