@@ -34,19 +34,14 @@ export function outOfHistory(more: readonly [string, string]): string {
       ${more.join(', ')} FROM gone`;
 }
 
-// A lease that ran out so long ago has nobody who would still record under it.
-const LEASES_LOOKED_BACK_MS = 3_600_000;
-
 /** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
-export async function fenceLeased(transaction: Transaction, clientId: string, nowMs: number): Promise<void> {
+export async function fenceLeased(transaction: Transaction, clientId: string): Promise<void> {
   await transaction.query(
     `WITH leased AS MATERIALIZED (
-       SELECT jti FROM notification
-       WHERE client_id = $1 AND is_retry IN (false, true) AND due_at_ms > $2::bigint AND is_leased
-       ORDER BY jti FOR UPDATE)
+       SELECT jti FROM notification WHERE client_id = $1 AND is_leased ORDER BY jti FOR UPDATE)
      UPDATE notification n SET is_leased = false, lease_token = lease_token + 1, due_at_ms = published_at_ms
      FROM leased WHERE n.jti = leased.jti`,
-    [clientId, nowMs - LEASES_LOOKED_BACK_MS],
+    [clientId],
   );
 }
 

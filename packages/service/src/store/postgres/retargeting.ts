@@ -252,7 +252,7 @@ const URL_NOW = `SELECT CASE WHEN p.is_suspended THEN NULL WHEN s.client_id IS N
     LEFT JOIN event_subscription s ON s.client_id = k.client_id LEFT JOIN callback_url c ON c.client_id = k.client_id`;
 
 /** Works out where the notifications of a TPP go after a change. What is under way to elsewhere is fenced. */
-async function retarget({ transaction, clientId, nowMs }: Change) {
+async function retarget({ transaction, clientId }: Change) {
   await transaction.query('INSERT INTO target (client_id) VALUES ($1) ON CONFLICT DO NOTHING', [clientId]);
   const [row] = await transaction.query(
     `UPDATE target t SET callback_url = (${URL_NOW}), ${REVISED} FROM target AS before
@@ -262,7 +262,7 @@ async function retarget({ transaction, clientId, nowMs }: Change) {
   );
   const callbackUrl = row && optionalText(row, 'callback_url');
   const isMoved = row !== undefined && optionalText(row, 'url_before') !== callbackUrl;
-  if (isMoved) await fenceLeased(transaction, clientId, nowMs);
+  if (isMoved) await fenceLeased(transaction, clientId);
   return {
     isMoved,
     callbackUrl,

@@ -23,7 +23,7 @@ export async function beginWithdrawing(transaction: Transaction, clientId: strin
      ON CONFLICT (client_id) DO UPDATE SET up_to_seq = excluded.up_to_seq, at_ms = excluded.at_ms`,
     [clientId, nowMs],
   );
-  await fenceLeased(transaction, clientId, nowMs);
+  await fenceLeased(transaction, clientId);
   await forgetEndingWaits(transaction, clientId);
 }
 
