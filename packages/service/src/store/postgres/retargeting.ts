@@ -65,7 +65,9 @@ export class Retargeting {
         if (affects) await transaction.query(`UPDATE target SET ${REVISED} WHERE client_id = $1`, [clientId]);
         return affects;
       }
-      if (callbackUrl !== undefined) await startOver(change);
+      if (callbackUrl === undefined) return true;
+      await beginRound(change);
+      await endWaits(change);
       return true;
     });
   }
@@ -123,7 +125,7 @@ export class Retargeting {
       await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
       await beginWithdrawing(change.transaction, clientId, nowMs);
       await change.transaction.query('DELETE FROM event_subscription WHERE client_id = $1', [clientId]);
-      await replaced(change);
+      await turnedTo(change);
       return found;
     });
   }
@@ -173,7 +175,7 @@ export class Retargeting {
       await transaction.query('DELETE FROM callback_url WHERE client_id = $1', [clientId]);
       if (await isSuperseded(change)) return found;
       await beginWithdrawing(transaction, clientId, nowMs);
-      await replaced(change);
+      await turnedTo(change);
       return found;
     });
   }
@@ -220,26 +222,28 @@ async function isSuperseded({ transaction, clientId }: Change): Promise<boolean>
   return rows.length > 0;
 }
 
-/**
- * The registration that holds was changed. Its callback URL counts as responsive then, the same one too; what is under
- * way to the same one is left to finish.
- */
+/** The registration that holds was changed, and what is awaiting goes by the new one. */
 async function replaced(change: Change): Promise<void> {
+  await turnedTo(change);
+  await endWaits(change);
+}
+
+/**
+ * Another registration holds, or none: its callback URL counts as responsive, the same one too, and the whole retry policy is
+ * before all that is awaiting. What is under way to the same one is left to finish.
+ */
+async function turnedTo(change: Change): Promise<void> {
   const { transaction, clientId, nowMs } = change;
   const { wasUnresponsive } = await retarget(change);
-  if (!wasUnresponsive) return startOver(change);
+  if (!wasUnresponsive) return beginRound(change);
   await transaction.query(`UPDATE target SET ${IS_BACK}, back_at_ms = $2::bigint WHERE client_id = $1`, [
     clientId,
     nowMs,
   ]);
-  await endWaits(change);
 }
 
-/** The whole retry policy is before all that is awaiting. */
-async function startOver(change: Change): Promise<void> {
-  const { transaction, clientId } = change;
+async function beginRound({ transaction, clientId }: Change): Promise<void> {
   await transaction.query(`UPDATE target SET round = round + 1, ${REVISED} WHERE client_id = $1`, [clientId]);
-  await endWaits(change);
 }
 
 function endWaits({ transaction, clientId, portion }: Change): Promise<void> {

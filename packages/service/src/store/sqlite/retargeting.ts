@@ -100,7 +100,7 @@ export class Retargeting {
     this.#keep(audit, () => registrations.subscriptionOf(clientId));
     // A callback URL that holds from now on gets none of it.
     this.#parts.withdrawing.begin(clientId, nowMs);
-    this.#replacing(clientId, nowMs, () => registrations.deleteSubscription(clientId));
+    this.#turning(clientId, nowMs, () => registrations.deleteSubscription(clientId));
     return found;
   }
 
@@ -137,8 +137,11 @@ export class Retargeting {
     const found = registrations.mayChangeCallbackUrl(id, clientId, through);
     if (found !== 'changed') return found;
     this.#keep(audit, () => registrations.callbackUrlOf(clientId));
-    if (registrations.subscriptionOf(clientId) === undefined) this.#parts.withdrawing.begin(clientId, nowMs);
-    this.#changingCallbackUrl(clientId, nowMs, () => registrations.deleteCallbackUrl(clientId));
+    const deletion = () => registrations.deleteCallbackUrl(clientId);
+    if (registrations.subscriptionOf(clientId) === undefined) {
+      this.#parts.withdrawing.begin(clientId, nowMs);
+      this.#turning(clientId, nowMs, deletion);
+    } else deletion();
     return found;
   }
 
@@ -168,18 +171,24 @@ export class Retargeting {
     else change();
   }
 
-  /**
-   * Runs a change of the registration that holds. Its callback URL counts as responsive then, the same one too; what is
-   * under way to the same one is left to finish.
-   */
+  /** Runs a change of the registration that holds; what is awaiting goes by the new one. */
   #replacing(clientId: string, nowMs: number, change: () => void): void {
+    this.#startOver(clientId, () => this.#turning(clientId, nowMs, change));
+  }
+
+  /**
+   * Runs a change of the registration that holds, after which another one does, or none. Its callback URL counts as
+   * responsive then, the same one too; what is under way to the same one is left to finish.
+   */
+  #turning(clientId: string, nowMs: number, change: () => void): void {
     const { registrations, states } = this.#parts;
     const before = registrations.targetOf(clientId);
     change();
     const after = registrations.targetOf(clientId);
     if (before?.callbackUrl !== after?.callbackUrl) this.#moveAway(clientId);
     const wasUnresponsive = states.of(clientId).unresponsiveSinceMs !== undefined;
-    this.#startOver(clientId, () => (wasUnresponsive ? states.comeBack(clientId, nowMs) : states.beginRound(clientId)));
+    if (wasUnresponsive) states.comeBack(clientId, nowMs);
+    else states.beginRound(clientId);
   }
 
   /** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
