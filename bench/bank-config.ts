@@ -27,8 +27,9 @@ export function writeConfig(options: {
   operatorToken: string;
   store: object;
   logLevel: string;
+  retention: object;
 }): string {
-  const { folder, pki, authorisationServer, ports, operatorToken, store, logLevel } = options;
+  const { folder, pki, authorisationServer, ports, operatorToken, store, logLevel, retention } = options;
   const { certificateFile, keyFile } = pki.bank.transport;
   const caFile = pki.root.certificateFile;
   const file = join(folder, 'tidings.json');
@@ -36,7 +37,7 @@ export function writeConfig(options: {
     issuer: 'https://bank.example/',
     organisationId: pki.bank.organisationId,
     signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
-    store,
+    ...{ store, retention },
     api: {
       ...{ host: '127.0.0.1', port: ports.api, requestsPerMinutePerTppMax: 1_000_000 },
       // All TPPs of a bench share one certificate: what is abused under it would be laid on the others.

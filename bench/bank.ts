@@ -27,6 +27,8 @@ export interface BenchBank {
   sign(body: string): Promise<string>;
   /** Calls the operator's API. @returns the body of the answer. @throws unless it was a success */
   operate(method: Method, path: string, body?: unknown): Promise<string>;
+  /** Ends the service, works on its store, and starts it again where it was. */
+  restart(work: (store: BenchStore, folder: string) => Promise<void>): Promise<void>;
   /** Ends the service and leaves the rest; {@link BenchBank.stop} is still to be called. */
   endService(): Promise<void>;
   stop(): Promise<void>;
@@ -52,6 +54,8 @@ export interface BankOptions {
   readonly logLevel?: string;
   /** Fills the store, whose schema is there, while no service runs. @param folder where its file is */
   readonly fill?: (store: BenchStore, folder: string, clientIds: readonly string[]) => Promise<void>;
+  /** The `retention` section of its configuration. */
+  readonly retention?: object;
   /** For the Node of the service, such as --cpu-prof. */
   readonly nodeArguments?: readonly string[];
 }
@@ -76,7 +80,8 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const ports = { api: await freePort(), operator: await freePort() };
   const store = await openBenchStore(options.store ?? 'sqlite', folder);
   const logLevel = options.logLevel ?? 'warn';
-  const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel };
+  const { retention = {} } = options;
+  const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel, retention };
   const start = async () => {
     if (options.fill === undefined) return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
     const first = await startServiceProcess(writeConfig(config), ports);
@@ -84,7 +89,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     await options.fill(store, folder, clientIds);
     return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
   };
-  const service = await start().catch(async (error) => {
+  let service = await start().catch(async (error) => {
     await store.stop();
     throw error;
   });
@@ -134,8 +139,15 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   }
   return {
     ...{ tpps, pki, store, operate, operatorToken, folder },
+    restart: async (work) => {
+      await service.terminate();
+      await work(store, folder);
+      service = await startServiceProcess(writeConfig(config), ports, options.nodeArguments);
+    },
     endService: async () => void (await service.terminate()),
-    servicePid: service.pid,
+    get servicePid() {
+      return service.pid;
+    },
     operatorUrl: service.operatorUrl,
     apiUrl: service.apiUrl,
     publish: async (owners) => {

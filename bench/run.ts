@@ -10,11 +10,13 @@ import { printProfiles } from './profile.ts';
 import { asJson, asText, isSound, type Report } from './report.ts';
 import type { BenchOptions } from './rig.ts';
 import { soak, soakText } from './soak.ts';
+import { benchStops, STOPS_AWAITING, stopsText } from './stops.ts';
 import { benchThroughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
+npm run bench -- stops [--store sqlite|postgres] [--awaiting N] [--only TEXTS] [--json]
 npm run soak -- [--store sqlite|postgres] [--seconds S] [--rate N] [--slope-max-kib K] [--json]
 
 The real service as a process of its own, with its defaults, publishing over the operator's HTTP API, and 50 TPPs, each
@@ -32,6 +34,10 @@ polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000
 operator    every kind of search and the other lists of the operator API, 200 times each, with the query plans, on a
             store of 1,000,000 (SQLite) or 3,000,000 (PostgreSQL) notifications. Minutes long
 
+stops       one TPP has 100,000 notifications awaiting, and each operation that concerns all of them is made three times:
+            how long the event loop stands still, how long publishing waits for another and for the same TPP, and when it
+            is answered. A quarter of an hour long
+
 soak        30 min of good requests with abusive ones among them: malformed, without token or with a wrong certificate,
             oversized, slow, silent, abandoned. Fails when memory of the service grows after its warm-up, a good request
             is not served, abuse is answered with 2xx or 5xx, or a notification is lost
@@ -43,6 +49,8 @@ soak        30 min of good requests with abusive ones among them: malformed, wit
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
 --notifications how many, for operator
+--awaiting    how many, for stops: 100000
+--only        operations with one of these texts, separated by commas, in their names, for stops
 --slope-max-kib memory of the service may grow by so many KiB a second, for soak: 10
 --log-level   of the service: info, its default, writes a line for each attempt
 --profile     a folder for CPU profiles of service, receiver and publisher; slows them down somewhat
@@ -60,6 +68,8 @@ const FLAGS = {
   outstanding: { type: 'string' },
   sizes: { type: 'string' },
   notifications: { type: 'string' },
+  awaiting: { type: 'string' },
+  only: { type: 'string', default: '' },
   'log-level': { type: 'string', default: 'info' },
   'slope-max-kib': { type: 'string' },
   profile: { type: 'string' },
@@ -81,7 +91,7 @@ type Flags = ReturnType<typeof readArguments>['values'];
 
 function positive(
   flags: Flags,
-  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications' | 'slope-max-kib',
+  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications' | 'awaiting' | 'slope-max-kib',
 ): number | undefined {
   const text = flags[name];
   if (text === undefined) return undefined;
@@ -130,6 +140,7 @@ async function main(): Promise<number> {
   }
   if (name === 'polling') return runPolling(flags);
   if (name === 'operator') return runOperator(flags);
+  if (name === 'stops') return runStops(flags);
   if (name === 'soak') return runSoak(flags);
   const bench = BENCHES[name];
   if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
@@ -153,6 +164,13 @@ async function runOperator(flags: Flags): Promise<number> {
   const notifications = positive(flags, 'notifications') ?? OPERATOR_NOTIFICATIONS[store];
   const report = await benchOperator({ store, notifications, say });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : operatorText(report));
+  return 0;
+}
+
+async function runStops(flags: Flags): Promise<number> {
+  const awaiting = positive(flags, 'awaiting') ?? STOPS_AWAITING;
+  const report = await benchStops({ store: storeOf(flags), awaiting, only: flags.only.split(','), say });
+  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : stopsText(report));
   return 0;
 }
 
