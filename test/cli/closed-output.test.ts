@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventOf, ndjson } from '../publish/events.ts';
 import { settingsOf, startTestBank } from '../support/bank.ts';
-import { BIN } from '../support/command.ts';
+import { BIN, onlyEnvironment } from '../support/command.ts';
 
 // Real pipes whose reader has gone before the first byte is written, as with `tidings … | true`.
 
@@ -29,7 +29,7 @@ type Closed = 'stdout' | 'stderr';
 /** Runs `tidings` with pipes that nobody reads. @returns its exit code and what it wrote to the others */
 async function runClosed(args: readonly string[], closed: readonly Closed[]) {
   const child = spawn(process.execPath, [BIN, ...args], {
-    env: environment,
+    env: onlyEnvironment(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: PATIENCE_MS,
   });

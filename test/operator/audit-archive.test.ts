@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
 import { BIN, runCli } from '../registry/run-cli.ts';
+import { onlyEnvironment } from '../support/command.ts';
 import { checkProblem } from '../support/problem.ts';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 
@@ -220,7 +221,9 @@ describe('tidings audit archive', () => {
       return method === 'POST';
     });
     const file = join(folder, 'a.jsonl');
-    const child = spawn(process.execPath, [BIN, ...argumentsOf(file, '90d', '--yes')], { env: environmentOf(proxy) });
+    const child = spawn(process.execPath, [BIN, ...argumentsOf(file, '90d', '--yes')], {
+      env: onlyEnvironment(environmentOf(proxy)),
+    });
     await asked;
     child.kill('SIGKILL');
     await once(child, 'close');

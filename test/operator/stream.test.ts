@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { onlyEnvironment } from '../support/command.ts';
 import { followStream, type StreamReader } from '../support/event-stream.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
@@ -247,7 +248,7 @@ function spawnTail(...args: string[]) {
     TIDINGS_TOKEN_FILE: join(bank.folder, 'operator-token'),
   };
   const child = spawn(process.execPath, ['packages/service/bin/tidings.js', 'tail', ...args], {
-    env: environment,
+    env: onlyEnvironment(environment),
     stdio: 'pipe',
   });
   children.add(child);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type SeededRandom, seededRandom } from '../chaos/random.ts';
 import { startTestBank } from '../support/bank.ts';
+import { onlyEnvironment } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
@@ -51,7 +52,10 @@ test(`each line is published exactly once, however often publishing is killed (s
       '--in-flight',
       String(random.pick([1, 4])),
     ];
-    const child = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, args, {
+      env: onlyEnvironment(environment),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       stderr += chunk;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type CliRun, runCli } from '../registry/run-cli.ts';
 import { startTestBank } from '../support/bank.ts';
+import { onlyEnvironment } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
@@ -267,7 +268,7 @@ async function startHeld(file: string) {
     return undefined;
   };
   const args = ['packages/service/bin/tidings.js', 'publish', file, '--batch', '2', '--in-flight', '1'];
-  const child = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { env: onlyEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk;
@@ -329,7 +330,7 @@ describe('standard input', () => {
     for (const isInterrupted of [false, true]) {
       door.reset();
       const child = spawn(process.execPath, ['packages/service/bin/tidings.js', 'publish'], {
-        env: environment,
+        env: onlyEnvironment(environment),
         stdio: 'pipe',
       });
       const closed = once(child, 'close');

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { onlyEnvironment } from '../support/command.ts';
 
 /** The command line, from the root of the project. */
 export const BIN = 'packages/service/bin/tidings.js';
@@ -17,7 +18,7 @@ export async function runCli(
   environment: Readonly<Record<string, string>> = {},
   input?: string,
 ): Promise<CliRun> {
-  const child = spawn(process.execPath, [BIN, ...args], { env: environment, stdio: 'pipe' });
+  const child = spawn(process.execPath, [BIN, ...args], { env: onlyEnvironment(environment), stdio: 'pipe' });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (chunk: string) => {

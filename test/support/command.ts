@@ -6,6 +6,12 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** The command line's program. */
 export const BIN = join(ROOT, 'packages', 'service', 'bin', 'tidings.js');
 
+/** Of the environment of a test nothing but this, and where Node.js keeps what it compiled. */
+export function onlyEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const cache = process.env['NODE_COMPILE_CACHE'];
+  return { ...environment, ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) };
+}
+
 /** How a process ended, and what it printed. */
 export interface Ended {
   /** Null when a signal ended it. */
