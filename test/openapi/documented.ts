@@ -55,7 +55,7 @@ export function assertOfSchema(value: unknown, schema: Json, document: Json, wha
   assert.fail(`${what} is not of its schema: ${JSON.stringify(validator.Errors(value))}: ${JSON.stringify(value)}`);
 }
 
-/** Asserts that an answer is one that the document tells of: its status, its type, its body. */
+/** Asserts that an answer is one that the document tells of: its status, its type, its body; and what it was asked with. */
 export function assertDocumented(
   document: Json,
   method: string,
@@ -70,11 +70,27 @@ export function assertDocumented(
   const what = `${answer.status} of ${method} ${path}`;
   const declared = found.operation.responses[answer.status];
   assert.ok(declared !== undefined, `${what} is not documented: ${answer.text}`);
+  if (answer.status < 400) assertParametersDocumented(found.operation, path, document);
   const { content = {} } = resolve(declared, document);
   const type = String(answer.headers['content-type'] ?? '').split(';')[0] ?? '';
   if (answer.text === '') return;
   assert.ok(content[type] !== undefined, `${what} is documented as ${Object.keys(content)}, and came as ${type}`);
   if (type.endsWith('json')) assertOfSchema(JSON.parse(answer.text), content[type].schema, document, what);
+}
+
+/** Of a call that was not refused: whatever its query holds was read. */
+function assertParametersDocumented(operation: Json, path: string, document: Json): void {
+  const declared = parametersOf(operation, 'query', document).map(({ name }) => name);
+  for (const name of new URL(path, 'https://bank.example').searchParams.keys()) {
+    assert.ok(declared.includes(name), `${operation.operationId} takes the parameter ${name}, which is not documented`);
+  }
+}
+
+/** The parameters of an operation that stand in one place, such as the query. */
+export function parametersOf(operation: Json, place: string, document: Json): Json[] {
+  return (operation.parameters ?? [])
+    .map((each: Json) => resolve(each, document))
+    .filter((each: Json) => each.in === place);
 }
 
 function pathPattern(path: string): RegExp {

@@ -11,7 +11,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
 import { readPage } from './read-page.ts';
-import { readTime } from './redelivery-routes.ts';
+import { readTime } from './read-time.ts';
 import { forOperation } from './roles.ts';
 
 /** Most entries on a page of those that may be archived: as many as may be dropped at once. */
@@ -111,8 +111,8 @@ function digestOf(entries: readonly StoredAuditEntry[]): string {
 
 /** @throws {Problem} 400 */
 function readBefore(before: unknown, nowMs: number): number {
-  const beforeMs = typeof before === 'string' ? readTime('before', before) : undefined;
-  if (beforeMs === undefined) throw fieldProblem('before', 'must be given, once');
+  const beforeMs = readTime('before', before);
+  if (beforeMs === undefined) throw fieldProblem('before', 'must be given');
   if (beforeMs <= nowMs - TPP_AUDIT_KEPT_MS_MIN) return beforeMs;
   throw fieldProblem('before', `must lie ${TPP_AUDIT_KEPT_MS_MIN / 86_400_000} days back at least`);
 }

@@ -3,6 +3,7 @@ import type { AuditFilter } from '../store/store.ts';
 import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
 import { fieldProblem } from './read-body.ts';
 import { readPage } from './read-page.ts';
+import { readTime } from './read-time.ts';
 
 const TEXT_CHARS_MAX = 256;
 const ID = /^[1-9]\d{0,15}$/;
@@ -21,8 +22,8 @@ export function readAuditQuery(query: Readonly<Record<string, unknown>>): AuditQ
   const page = readPage(others, { cursor: 'before', limitDefault: AUDIT_PER_PAGE, limitMax: AUDIT_PER_PAGE_MAX });
   const { cursor, limit } = page;
   const isId = cursor !== undefined && ID.test(cursor);
-  const beforeMs = isId ? undefined : readTime('before', cursor, 'must be "next" of a page, or a date and time');
-  const fromMs = readTime('from', readText('from', from), 'must be a date and time');
+  const beforeMs = isId ? undefined : readTime('before', cursor, '"next" of a page, or a date and time');
+  const fromMs = readTime('from', from);
   const texts = {
     actor: readText('actor', actor),
     action: readText('action', action),
@@ -39,15 +40,6 @@ function readText(name: string, value: unknown): string | undefined {
     throw fieldProblem(name, `must have 1 to ${TEXT_CHARS_MAX} characters`);
   }
   return value;
-}
-
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
-
-function readTime(name: string, value: string | undefined, why: string): number | undefined {
-  if (value === undefined) return undefined;
-  const timeMs = TIME.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(timeMs)) throw fieldProblem(name, `${why} with its zone, such as 2026-11-21T09:30:00Z`);
-  return timeMs;
 }
 
 function withoutUndefined(

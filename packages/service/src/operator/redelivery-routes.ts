@@ -7,6 +7,7 @@ import { isoTime } from './iso-time.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, readJson, shapedValue } from './read-body.ts';
+import { readTime } from './read-time.ts';
 import { type RedeliveryOrder, type RedeliveryPart, type RedeliveryPlace, redeliver } from './redeliver.ts';
 import { forOperation } from './roles.ts';
 
@@ -147,16 +148,6 @@ export function readFilter(request: NotificationsMeant): NotificationFilter {
     ...(publishedBeforeMs !== undefined && { publishedBeforeMs }),
     ...(only !== undefined && { only }),
   };
-}
-
-/** Reads a time that a field may have. @throws {Problem} 400 that names the field */
-export function readTime(field: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const timeMs = Date.parse(text);
-  if (Number.isNaN(timeMs)) {
-    throw fieldProblem(field, 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z');
-  }
-  return timeMs;
 }
 
 /** The place is ours; that it is text is all that a caller needs to know of it. */

@@ -7,7 +7,7 @@ import { AcknowledgedBy, NotificationStates } from './notifications.ts';
 import type { OperatorOptions } from './options.ts';
 import { fieldProblem } from './read-body.ts';
 import { readPage } from './read-page.ts';
-import { readTime } from './redelivery-routes.ts';
+import { readTime } from './read-time.ts';
 import { forOperation } from './roles.ts';
 
 /** Notifications on one page of a search unless the caller asks for another number. */

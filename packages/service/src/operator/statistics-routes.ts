@@ -8,6 +8,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem } from './read-body.ts';
 import { refuseOthers } from './read-page.ts';
+import { readTime } from './read-time.ts';
 import { forOperation } from './roles.ts';
 import type { Counts, StatisticsAnswer } from './statistics-schemas.ts';
 
@@ -62,13 +63,6 @@ function readQuery(query: Readonly<Record<string, unknown>>, nowMs: number): Sta
     throw fieldProblem('from', `must be at most ${BUCKETS_MAX} ${resolution}s before the end; ask part by part`);
   }
   return { resolution, clientId, fromMs, beforeMs };
-}
-
-function readTime(field: string, text: unknown): number | undefined {
-  if (text === undefined) return undefined;
-  const timeMs = typeof text === 'string' ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(timeMs) && timeMs >= 0) return timeMs;
-  throw fieldProblem(field, 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z');
 }
 
 function writeCounts({ counts, latency }: Tally): Counts {

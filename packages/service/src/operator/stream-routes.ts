@@ -11,6 +11,7 @@ import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem } from './read-body.ts';
 import { refuseOthers } from './read-page.ts';
+import { readTime } from './read-time.ts';
 import { forOperation } from './roles.ts';
 
 const closed = { additionalProperties: false };
@@ -113,12 +114,8 @@ function readBeginning(after: unknown, since: unknown): Beginning {
     return { kind: 'after', position };
   }
   if (after !== undefined && after !== '') throw fieldProblem('after', 'must be given once');
-  if (since === undefined) return { kind: 'now' };
-  const sinceMs = typeof since === 'string' ? Date.parse(since) : Number.NaN;
-  if (Number.isNaN(sinceMs)) {
-    throw fieldProblem('since', 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z');
-  }
-  return { kind: 'since', sinceMs };
+  const sinceMs = readTime('since', since);
+  return sinceMs === undefined ? { kind: 'now' } : { kind: 'since', sinceMs };
 }
 
 function readKinds(kind: unknown): ReadonlySet<string> | undefined {
