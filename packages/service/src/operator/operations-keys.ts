@@ -55,6 +55,6 @@ function change(operationId: 'rotateSigningKey' | 'retireSigningKey', summary: s
       requestBody: { required: false, content: jsonOf('KeyChange', { force: false }) },
       responses: ok('The key', 'ShownSigningKey'),
     },
-    [400, 404, 409, 413, 415, 501],
+    [404, 409, 501],
   );
 }

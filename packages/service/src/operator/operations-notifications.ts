@@ -86,7 +86,7 @@ function withdrawOperation(): Operation {
       requestBody: { required: true, content: jsonOf('WithdrawalRequest', EXAMPLE_WITHDRAWAL) },
       responses: ok('What this part came to', 'WithdrawalAnswer'),
     },
-    [400, 413, 415],
+    [400],
   );
 }
 
@@ -109,7 +109,7 @@ function redeliverOperation(): Operation {
       requestBody: { required: true, content: jsonOf('RedeliveryRequest', EXAMPLE_REDELIVERY) },
       responses: ok('What this part came to', 'RedeliveryAnswer'),
     },
-    [400, 413, 415, 429],
+    [400, 429],
   );
 }
 
@@ -177,7 +177,7 @@ function dropAuditOperation(): Operation {
       requestBody: { required: true, content: jsonOf('AuditDropRequest', example) },
       responses: ok('They are dropped', 'AuditDropAnswer'),
     },
-    [400, 409, 413, 415],
+    [400, 409],
   );
 }
 

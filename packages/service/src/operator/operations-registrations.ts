@@ -38,9 +38,13 @@ export function registrationPaths(): Record<string, PathItem> {
       get: operation('listCallbackUrls', 'TPPs', 'How the callback URLs fare that are pushed to', urls, [400]),
     },
     '/operator/v1/callback-urls/{clientId}': {
-      get: operation('getCallbackUrl', 'TPPs', 'How the callback URL of a TPP fares, with its last outcomes', one, [
-        ...[400, 404],
-      ]),
+      get: operation(
+        'getCallbackUrl',
+        'TPPs',
+        'How the callback URL of a TPP fares, with its last outcomes',
+        one,
+        [404],
+      ),
     },
   };
 }

@@ -31,13 +31,7 @@ export function tppPaths(): Record<string, PathItem> {
         { ...about, responses: tagged(ok('The TPP', 'RegisteredTpp')) },
         [404],
       ),
-      put: operation(
-        'putTpp',
-        'TPPs',
-        'Add a TPP, or change it; one that is suspended stays so',
-        putting(),
-        [400, 412, 413, 415],
-      ),
+      put: operation('putTpp', 'TPPs', 'Add a TPP, or change it; one that is suspended stays so', putting(), [412]),
       delete: operation(
         'removeTpp',
         'TPPs',
@@ -112,7 +106,7 @@ function bringBackOperation(): Operation {
       requestBody: { required: true, content: jsonOf('BringBack', { how: 'probe-now' }) },
       responses: ok('The TPP', 'RegisteredTpp'),
     },
-    [400, 404, 409, 413, 415],
+    [404, 409],
   );
 }
 
@@ -133,6 +127,6 @@ function importOperation(): Operation {
       requestBody: { required: true, content: { ...jsonOf('StatementToImport'), 'application/jwt': jwt } },
       responses: ok('The TPP', 'RegisteredTpp'),
     },
-    [400, 413, 415, 501],
+    [400, 501],
   );
 }

@@ -154,7 +154,7 @@ function eventPaths(): Record<string, PathItem> {
       },
       responses: ok('Committed: one outcome for each event, in their order', 'PublishAnswer'),
     },
-    [400, 409, 413, 415, 429],
+    [400, 409, 429],
   );
   return { '/operator/v1/events': { post } };
 }
