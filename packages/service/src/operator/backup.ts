@@ -78,6 +78,6 @@ async function openAlone(file: string): Promise<FileHandle> {
   try {
     return await open(file, 'r');
   } finally {
-    await rm(file, { force: true });
+    await rm(file);
   }
 }
