@@ -147,6 +147,35 @@ describe('the TPP-facing document', () => {
   });
 });
 
+describe('the operator document', () => {
+  test('closes every object whose members it names, but for those that others define', () => {
+    const open = openObjects(printDocument('operator').components.schemas, '');
+    assert.deepEqual(open.toSorted(), [
+      // Its extension attributes.
+      'CloudEvent',
+      // A JWK.
+      'Evidence.signingKey',
+      // RFC 9457 section 3.2.
+      'ProblemDetails',
+      // Two JWKS.
+      'RegisteredTpp.jwks',
+      'TppToRegister.jwks',
+    ]);
+  });
+});
+
+/** Where objects stand whose schema names members, and takes others. */
+function openObjects(value: Json, path: string): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const namesMembers = Object.keys(value.properties ?? {}).length > 0;
+  const isOpen = namesMembers && value.additionalProperties !== false;
+  const inner = Object.entries<Json>(value).flatMap(([name, each]) => {
+    const isStep = ['properties', 'items', 'anyOf', 'oneOf', 'allOf'].includes(name) || Array.isArray(value);
+    return openObjects(each, isStep ? path : [path, name].filter(Boolean).join('.'));
+  });
+  return isOpen ? [path, ...inner] : inner;
+}
+
 function referencesIn(value: Json): string[] {
   if (Array.isArray(value)) return value.flatMap(referencesIn);
   if (typeof value !== 'object' || value === null) return [];

@@ -137,6 +137,34 @@ test('other content under the id of an earlier event answers 409 with the ids, a
   assert.equal(outcome?.repeated, false, 'the rest of the batch was not kept');
 });
 
+// One fact each that differs from what was published under the id.
+for (const [what, changes] of [
+  ['another TPP', { clientId: 'tpp-old' }],
+  ['another time', { occurredAt: '2026-01-02T03:04:06Z' }],
+  ['another transactionId', { transactionId: 'another' }],
+  ['no transactionId', { transactionId: undefined }],
+  ['another resource', { resource: { ...RESOURCE, id: 'p-2' } }],
+  ['another type of resource', { resource: { ...RESOURCE, type: 'domestic-payment-consent' } }],
+  ['another version of the resource', { resource: { ...RESOURCE, version: '4.0.1' } }],
+  ['another URI', { resource: { ...RESOURCE, uri: `${LINK}/2` } }],
+  ['another link', { resource: { ...RESOURCE, links: [{ version: 'v4.0', link: `${LINK}/2` }] } }],
+  ['a link of another version', { resource: { ...RESOURCE, links: [{ version: 'v3.1', link: LINK }] } }],
+  ['one link more', { resource: { ...RESOURCE, links: [...RESOURCE.links, { version: 'v3.1', link: LINK }] } }],
+  ['another event type', { events: [{ type: UPDATE }] }],
+  ['one event type more', { events: [{ type: REVOKED, reason: 'BANK.One' }, { type: UPDATE }] }],
+  ['another reason', { events: [{ type: REVOKED, reason: 'BANK.Another' }] }],
+  ['no reason', { events: [{ type: REVOKED }] }],
+] as const) {
+  test(`an event with ${what} is not the earlier one of the same id`, async () => {
+    const occurredAt = '2026-01-02T03:04:05Z';
+    const earlier = event({ occurredAt, transactionId: 'one', events: [{ type: REVOKED, reason: 'BANK.One' }] });
+    await outcomesOf(earlier);
+    const answer = await publish({ ...earlier, ...changes });
+    assert.equal(answer.status, 409, JSON.stringify(answer.body));
+    assert.deepEqual(answer.body['ids'], [earlier['id']]);
+  });
+}
+
 test('one id with two contents in one batch answers 409, and neither is kept', async () => {
   const one = event();
   const answer = await publish([one, { ...one, transactionId: 'another' }]);

@@ -116,6 +116,14 @@ describe('preconditions', () => {
     assert.deepEqual(answers.map(({ status }) => status).sort(), [204, ...new Array(9).fill(412)]);
   });
 
+  test('If-None-Match that asks for anything else is refused, and nothing is kept', async () => {
+    for (const value of ['"a"', '"a", *', '']) {
+      const { status, body } = await put('not-new', tppOf(bank), { 'if-none-match': value });
+      assert.deepEqual([status, body.field], [400, 'If-None-Match'], value);
+    }
+    assert.equal((await get('not-new')).status, 404);
+  });
+
   test('If-Match changes only what is as it was read', async () => {
     await put('matched');
     const { headers } = await get('matched');
