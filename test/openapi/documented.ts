@@ -48,12 +48,18 @@ export function inlined(schema: Json, document: Json): Json {
   return Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, inlined(value, document)]));
 }
 
+const validators = new WeakMap<object, ReturnType<typeof Compile>>();
+
 /** Asserts that a value is of a schema of the document. */
 export function assertOfSchema(value: unknown, schema: Json, document: Json, what: string): void {
-  const validator = Compile(inlined(schema, document) as TSchema);
+  const validator = validators.get(schema) ?? Compile(inlined(schema, document) as TSchema);
+  validators.set(schema, validator);
   if (validator.Check(value)) return;
   assert.fail(`${what} is not of its schema: ${JSON.stringify(validator.Errors(value))}: ${JSON.stringify(value)}`);
 }
+
+/** Headers of which the document tells wherever they come. */
+const TOLD_HEADERS = ['etag', 'retry-after', 'www-authenticate'];
 
 /** Asserts that an answer is one that the document tells of: its status, its type, its body; and what it was asked with. */
 export function assertDocumented(
@@ -71,11 +77,28 @@ export function assertDocumented(
   const declared = found.operation.responses[answer.status];
   assert.ok(declared !== undefined, `${what} is not documented: ${answer.text}`);
   if (answer.status < 400) assertParametersDocumented(found.operation, path, document);
-  const { content = {} } = resolve(declared, document);
+  const { content = {}, headers = {} } = resolve(declared, document);
+  for (const name of TOLD_HEADERS) {
+    const isTold = Object.hasOwn(headers, name);
+    assert.equal(
+      answer.headers[name] !== undefined,
+      isTold,
+      `${what} is documented with${isTold ? '' : 'out'} ${name}`,
+    );
+  }
   const type = String(answer.headers['content-type'] ?? '').split(';')[0] ?? '';
   if (answer.text === '') return;
   assert.ok(content[type] !== undefined, `${what} is documented as ${Object.keys(content)}, and came as ${type}`);
   if (type.endsWith('json')) assertOfSchema(JSON.parse(answer.text), content[type].schema, document, what);
+}
+
+/** Asserts of every answer what {@link assertDocumented} does. @param read gets the document; called once, when it is needed */
+export function documentedBy(read: () => Promise<Json>) {
+  let document: Promise<Json> | undefined;
+  return async (method: string, path: string, answer: { status: number; text: string; headers: Json }) => {
+    document ??= read();
+    assertDocumented(await document, method, path, answer);
+  };
 }
 
 /** Of a call that was not refused: whatever its query holds was read. */

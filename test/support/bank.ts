@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, startService, systemClock } from '@tidings/service';
+import { documentedBy } from '../openapi/documented.ts';
 import { type Authority, type Keyed, makeAuthority } from './certificates.ts';
 import { createHttpClient, type HttpClient } from './http.ts';
 import { makeSigningKey, type SigningKey, sha256Hex } from './jws.ts';
@@ -163,19 +164,27 @@ export async function startTestBank(options: TestBankOptions = {}): Promise<Test
       if (tpp === undefined) throw new Error(`name ${clientId} when the bank is started`);
       return tpp;
     },
-    operate: async (method, path, body) => {
-      const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
-      const answer = await operator.send(path, {
-        method,
-        headers,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      return { status: answer.status, body: answer.body.length === 0 ? {} : JSON.parse(answer.body.toString()) };
-    },
+    operate: operateOf(operator),
     stop: async () => {
       for (const close of closers) await close();
     },
   };
   await Promise.all((options.tpps ?? []).map(async (id) => tpps.set(id, await makeTpp(bank, id))));
   return bank;
+}
+
+/** Every answer is checked against the OpenAPI document. */
+function operateOf(operator: HttpClient): TestBank['operate'] {
+  const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
+  const assertDocumented = documentedBy(async () => {
+    const { body } = await operator.send('/operator/v1/openapi/operator.json');
+    return JSON.parse(body.toString());
+  });
+  return async (method, path, body) => {
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await operator.send(path, { method, headers, ...sent });
+    const text = answer.body.toString();
+    await assertDocumented(method, path, { status: answer.status, headers: answer.headers, text });
+    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) };
+  };
 }

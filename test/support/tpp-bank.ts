@@ -12,6 +12,7 @@ import {
   startService,
   systemClock,
 } from '@tidings/service';
+import { documentedBy } from '../openapi/documented.ts';
 import { UNLIMITED } from './bank.ts';
 import { resolveTestHost } from './resolve-test-host.ts';
 import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
@@ -257,13 +258,19 @@ function settingsOf(
 
 function operatorOf(url: string): Pick<Bank, 'operate'> & { close(): void } {
   const peer = createHttpPeer(url);
+  const assertDocumented = documentedBy(async () => {
+    const { body } = await peer.send('/operator/v1/openapi/operator.json');
+    return JSON.parse(body.toString());
+  });
   return {
     close: () => peer.close(),
     operate: async (method, path, body) => {
       const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const answer = await peer.send(path, { method, headers, body: text });
-      return { status: answer.status, body: answer.body.length === 0 ? {} : JSON.parse(answer.body.toString()) };
+      const sent = body === undefined ? undefined : JSON.stringify(body);
+      const answer = await peer.send(path, { method, headers, body: sent });
+      const text = answer.body.toString();
+      await assertDocumented(method, path, { status: answer.status, headers: answer.headers, text });
+      return { status: answer.status, body: text === '' ? {} : JSON.parse(text) };
     },
   };
 }
