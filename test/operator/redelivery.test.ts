@@ -125,6 +125,11 @@ describe('redelivery', () => {
     await polling.create('v4.0', 'event-subscriptions', { Version: '4.0' });
   });
 
+  test('that names no rate goes by 50 a second', async () => {
+    const { body } = await redeliver({ clientId: 'tpp-c', isDryRun: true });
+    assert.equal(body.ratePerSecond, 50);
+  });
+
   test('is kept in the audit with who, what and how many', async () => {
     const jti = await acknowledged();
     await redeliver({ jtis: [jti], ratePerSecond: 7 });

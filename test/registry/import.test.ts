@@ -83,11 +83,27 @@ describe('importing a software statement assertion', () => {
 
   test('names the field of a body that is wrong', async () => {
     const softwareStatement = await bank.directory.sign();
-    assert.equal((await json({})).body.field, 'softwareStatement');
-    assert.equal((await json({ softwareStatement, scopes: ['all'] })).body.field, 'scopes[0]');
-    assert.equal((await json({ softwareStatement, clientId: 'é' })).body.field, 'clientId');
-    assert.equal((await json({ softwareStatement, jwksUrl: 'https://a.example/' })).body.field, 'jwksUrl');
-    assert.equal((await jwt(softwareStatement, '?client=a')).body.field, 'client');
+    for (const [wrong, field] of [
+      [{ softwareStatement: undefined }, 'softwareStatement'],
+      [{ scopes: ['all'] }, 'scopes[0]'],
+      [{ scopes: [] }, 'scopes'],
+      [{ clientId: 'é' }, 'clientId'],
+      [{ clientId: '' }, 'clientId'],
+      [{ certificateSubject: 'the TPP' }, 'certificateSubject'],
+      [{ jwksUrl: 'https://a.example/' }, 'jwksUrl'],
+    ] as const) {
+      const { status, body } = await json({ softwareStatement, ...wrong });
+      assert.deepEqual([status, body.field], [400, field], JSON.stringify(wrong));
+    }
+    for (const [query, field] of [
+      ['?client=a', 'client'],
+      ['?clientId=%C3%A9', 'clientId'],
+      ['?clientId=', 'clientId'],
+      ['?clientId=a&clientId=b', 'clientId'],
+    ] as const) {
+      const { status, body } = await jwt(softwareStatement, query);
+      assert.deepEqual([status, body.field], [400, field], query);
+    }
   });
 
   test('takes no other type, and no other operation takes application/jwt', async () => {
