@@ -13,6 +13,7 @@ import type { BackUp } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
 import { CONNECTIONS } from '../support/connections.ts';
+import { inTime } from '../support/deadline.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // SHA-256 of "token".
@@ -74,7 +75,12 @@ function held() {
     signal.throwIfAborted();
     writeFileSync(file, 'copied', { flag: 'wx' });
   };
-  return { backUp, began: began.promise, end: end.resolve, aborted: aborted.promise };
+  return {
+    backUp,
+    end: end.resolve,
+    began: () => inTime(began.promise, 'the copying to begin'),
+    aborted: () => inTime(aborted.promise, 'the copying to be ended'),
+  };
 }
 
 test('a store that is no file is not copied: 501 names what does', async (t) => {
@@ -88,7 +94,7 @@ test('one backup at a time: 429 with Retry-After while another is under way, and
   const { backUp, began, end } = held();
   const { call, left } = await apiWith(t, backUp);
   const first = call();
-  await began;
+  await began();
   const second = await call();
   assert.equal(second.status, 429);
   assert.match(String(second.headers['retry-after']), /^[1-9]\d*$/);
@@ -104,17 +110,17 @@ test('a copying whose caller hangs up is ended', async (t) => {
   const { call } = await apiWith(t, backUp);
   const leaving = new AbortController();
   const gone = assert.rejects(call(leaving.signal));
-  await began;
+  await began();
   leaving.abort();
-  await Promise.all([gone, aborted]);
+  await Promise.all([gone, aborted()]);
 });
 
 test('a service that stops does not wait for a copying', async (t) => {
   const { backUp, began, aborted } = held();
   const { app, call } = await apiWith(t, backUp);
   const answer = call();
-  await began;
-  await Promise.all([app.close(), aborted]);
+  await began();
+  await Promise.all([app.close(), aborted()]);
   assert.equal((await answer).status, 503);
 });
 

@@ -8,6 +8,7 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
 import { CONNECTIONS } from '../support/connections.ts';
+import { until } from '../support/deadline.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 // Whether the service says that it is ready exactly when it can accept and deliver.
@@ -64,7 +65,7 @@ test('a store that hangs makes it not ready within two seconds', async (t) => {
   const { clock, state, ready } = healthOf(t);
   state.check = () => new Promise(() => undefined);
   const asked = ready();
-  while (state.checks === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => state.checks > 0, 'the store to be asked');
   await clock.advance(2000);
   assert.deepEqual(await asked, [503, ['the store cannot be written']]);
 });

@@ -8,6 +8,7 @@ import { redeliver } from '../../src/operator/redeliver.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { Redelivered, Redelivery, Store } from '../../src/store/store.ts';
 import { CONNECTIONS } from '../support/connections.ts';
+import { inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 
@@ -131,7 +132,7 @@ test('a second redelivery while one is under way is answered 429, and one after 
       headers: { authorization: 'Bearer token' },
     });
   const first = post();
-  await asked.promise;
+  await inTime(asked.promise, 'the redelivery at the store');
   const second = await post();
   assert.equal(second.statusCode, 429);
   assert.match(String(second.headers['retry-after']), /^\d+$/);
