@@ -165,6 +165,16 @@ for (const [what, changes] of [
   });
 }
 
+test('of many ids with other content the sentence names the first ten, and ids all', async () => {
+  const many = Array.from({ length: 11 }, () => event());
+  await outcomesOf(many);
+  const answer = await publish(many.map((each) => ({ ...each, transactionId: 'another' })));
+  assert.equal(answer.status, 409);
+  const ids = many.map(({ id }) => String(id));
+  assert.deepEqual(answer.body['ids'], ids);
+  assert.ok(String(answer.body['detail']).includes(`(${ids.slice(0, 10).join(', ')})`));
+});
+
 test('one id with two contents in one batch answers 409, and neither is kept', async () => {
   const one = event();
   const answer = await publish([one, { ...one, transactionId: 'another' }]);

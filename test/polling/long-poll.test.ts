@@ -209,7 +209,8 @@ describe('a long poll that ends early', () => {
     hangUp.abort();
     assert.ok((await ends).every(({ status }) => status === 'rejected'));
     await untilHeld(0);
-    assert.equal(bank.clock.timers(), timers, 'no timer is left');
+    // One of the service's own may have come to its time meanwhile.
+    assert.ok(bank.clock.timers() <= timers, 'no timer is left');
     assert.match(bank.log(), /"msg":"hung up"/);
     const jti = (await bank.publish('tpp-a')) ?? '';
     assert.deepEqual(Object.keys((await tpp.poll()).sets), [jti], 'nobody was offered it who is gone');

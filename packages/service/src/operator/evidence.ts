@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HEADER_ISS, HEADER_TAN } from '@tidings/protocol';
+import { HEADER_ISS, HEADER_TAN, JWS_CHARS_MAX } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
@@ -41,7 +41,7 @@ export const Evidence = Type.Object(
     publishedAt: time('When the event was published'),
     acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
-    set: Type.String({ maxLength: 131_072, description: 'The SET, compact JWS: the very bytes that were sent' }),
+    set: Type.String({ maxLength: JWS_CHARS_MAX, description: 'The SET, compact JWS: the very bytes that were sent' }),
     setSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the SET, hexadecimal' }),
     attempts: Type.Array(ShownAttempt, {
       description: 'Every POST to a callback URL, in the order in which they began',
