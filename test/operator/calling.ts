@@ -35,6 +35,16 @@ export function operatorCalls(bank: Bank): CallOperator {
   };
 }
 
+/** Lines of the log of a bank with this message. */
+export function loggedOf(bank: Bank, message: string): Record<string, unknown>[] {
+  return bank
+    .log()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): Record<string, unknown> => JSON.parse(line))
+    .filter(({ msg }) => msg === message);
+}
+
 /** Runs the command line against the operator API of a bank. */
 export function cliOf(bank: Bank): (...args: string[]) => Promise<CliRun> {
   const tokenFile = join(bank.folder, 'operator-token');

@@ -4,7 +4,7 @@ import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
 import { until } from '../support/tpp-until.ts';
-import { cliOf, operatorCalls, printed } from './calling.ts';
+import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 
 // Redelivery by the operator, over the API and the command line, of a real service with a real receiver.
 
@@ -141,6 +141,16 @@ describe('redelivery', () => {
       ...{ action: 'redeliver', subject: jti },
       detail: { jtis: [jti], ratePerSecond: 7, count: 1 },
     });
+  });
+
+  test('is told in the log with who, what and how many, and whether it was a dry run', async () => {
+    const jti = await acknowledged();
+    for (const isDryRun of [true, false]) await redeliver({ jtis: [jti], ratePerSecond: 7, isDryRun });
+    const told = loggedOf(bank, 'redelivered').filter(({ jtis }) => String(jtis) === jti);
+    const line = { operator: 'tests', jtis: [jti], ratePerSecond: 7, count: 1 };
+    for (const [at, isDryRun] of [true, false].entries())
+      assert.partialDeepStrictEqual(told[at], { ...line, isDryRun });
+    assert.equal(told.length, 2);
   });
 
   for (const [what, body, field] of [

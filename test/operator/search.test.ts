@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
-import { cliOf, operatorCalls, printed } from './calling.ts';
+import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 
 // Looking for notifications and withdrawing them, over the API and the command line, of a real service.
 
@@ -120,6 +120,15 @@ describe('withdrawal', () => {
     assert.ok(!Object.keys((await parties[1].poll()).sets).includes(jti));
     const [{ action, actor, subject, detail }] = (await call('GET', '/operator/v1/audit?limit=1')).body.entries;
     assert.deepEqual([action, actor, subject, detail], ['withdraw', 'tests', jti, { jtis: [jti], count: 1 }]);
+    const told = loggedOf(bank, 'withdrawn').filter(({ jtis }) => String(jtis) === jti);
+    assert.deepEqual(
+      told.map(({ operator, isDryRun, count }) => [operator, isDryRun, count]),
+      [
+        ['tests', true, 1],
+        ['tests', false, 1],
+        ['tests', false, 0],
+      ],
+    );
   });
 
   for (const [what, body, field] of [

@@ -59,10 +59,10 @@ async function passGate(gate: PublishingGate, request: FastifyRequest, reply: Fa
   if (isOver) leave();
 }
 
-/** Node has checked that it is a number, and that it does not stand beside chunks. */
+/** Node has checked that it is a number, and that it does not stand beside chunks. Undefined: of chunks. */
 function contentLengthOf({ headers }: FastifyRequest): number | undefined {
   const length = headers['content-length'];
-  return length === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(length);
+  return length === undefined ? undefined : Number(length);
 }
 
 async function publishEvents(request: FastifyRequest, options: OperatorOptions): Promise<PublishAnswer> {
