@@ -19,6 +19,7 @@ interface Schema {
   readonly description?: string;
   readonly default?: unknown;
   readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
@@ -55,7 +56,8 @@ function rowsOf(section: Schema, path: string): SettingReference[] {
   });
 }
 
-function rangeOf({ minimum, maximum, minItems, maxItems }: Schema): string | undefined {
+function rangeOf({ minimum, exclusiveMinimum, maximum, minItems, maxItems }: Schema): string | undefined {
+  if (exclusiveMinimum !== undefined) return `above ${exclusiveMinimum}, up to ${maximum}`;
   if (minimum !== undefined || maximum !== undefined) return `${minimum} to ${maximum}`;
   return minItems === undefined && maxItems === undefined ? undefined : `${minItems ?? 0} to ${maxItems} entries`;
 }
