@@ -1,3 +1,4 @@
+import type { WithoutSync } from './database.ts';
 import { countDuplicates, type Duplicates, type Fault, inFlightAt } from './in-flight.ts';
 import type { Ledger } from './ledger.ts';
 import { disturbNetwork } from './network.ts';
@@ -6,7 +7,7 @@ import { seededRandom } from './random.ts';
 import { type StoreKind, type Strike, scheduleOf } from './schedule.ts';
 import { CLAIMED_PER_TPP_MAX, TIMEOUT_MS } from './service-config.ts';
 import { checkAtRest, sentAfterRecorded, settle } from './settle.ts';
-import { badStop, STOP_MAX_MS, strikeAll } from './strike.ts';
+import { badStop, STOP_MAX_MS, type Struck, strikeAll } from './strike.ts';
 import { startWorld, type World } from './world.ts';
 
 export interface ChaosOptions {
@@ -17,6 +18,8 @@ export interface ChaosOptions {
   readonly kills: number;
   /** Power cuts of the machine that the store is on; above 0 only where {@link whyNoPowerCuts} names no reason. */
   readonly powerCuts: number;
+  /** A fault to plant, which the power cuts must show. Default: never. */
+  readonly withoutSync?: WithoutSync;
   readonly seed: number;
   readonly onProgress?: (line: string) => void;
 }
@@ -75,13 +78,15 @@ export interface Findings {
   readonly died: readonly string[];
   /** SIGTERMs that were not obeyed within the grace, with code 0. */
   readonly badStops: readonly string[];
-  /** What the database finds wrong with its own file. */
+  /** What the database finds wrong with its own file, or why it does not start on it: then the run ended there. */
   readonly damaged: readonly string[];
 }
 
 const LIMITS = { perTppMax: CLAIMED_PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
 // Publishing waits while so many accepted notifications have not been handled, so that a run ends soon after its faults.
 const BACKLOG_MAX = 600;
+// After the last fault. A busy machine takes its time to start the instances.
+const PUBLISHED_WITHIN_MS = 300_000;
 
 /**
  * Runs the service as real processes behind a network that fails, publishes to it all the time, and strikes it: SIGKILL
@@ -95,11 +100,11 @@ const BACKLOG_MAX = 600;
  * @throws when it could not be run at all; what the service did wrong is in `findings`
  */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
-  const { store, instances, kills, powerCuts, seed } = options;
+  const { store, instances, kills, powerCuts, withoutSync = 'never', seed } = options;
   const began = performance.now();
   const random = seededRandom(seed);
   const strikes = scheduleOf(options, random);
-  const world = await startWorld({ store, instances, hasDisk: powerCuts > 0, random });
+  const world = await startWorld({ store, instances, hasDisk: powerCuts > 0, withoutSync, random });
   try {
     const publisher = publishTo(world, seed);
     const doors = [...world.pushTpps.map(({ door }) => door), world.apiDoor, world.operatorDoor];
@@ -107,17 +112,15 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
     const struck = await strikeAll(strikes, world, tellOf(options, world, publisher));
     await network.stop();
     for (const tpp of [...world.pushTpps, world.pollTpp]) tpp.behave();
-    await publisher.stop();
+    await publisher.stop(struck.storeLost === undefined ? PUBLISHED_WITHIN_MS : 0);
     options.onProgress?.(`${publisher.accepted.size} accepted; waiting until all are acknowledged`);
-    const notAcknowledged = await settle(world, publisher.accepted);
-    const rest = await checkAtRest(world, publisher.accepted);
+    const rest = struck.storeLost === undefined ? await comeToRest(world, publisher) : NOTHING_TO_ASK;
     const limits = { ...LIMITS, delayMs: world.delays.between };
     const reckoned: Duplicates = countDuplicates(world.ledger.arrivals, struck.faults, limits);
     const { duplicates, repeated, inFlight, acknowledged, uncertain, unexplained, exceeded } = reckoned;
     const afterRecorded = sentAfterRecorded(world, rest.kept, { repeated, faults: struck.faults });
-    const badStops = await endAll(world);
     return {
-      ...{ store, instances, kills, powerCuts, seed },
+      ...{ store, instances, kills, powerCuts, withoutSync, seed },
       strikes: tally(strikes),
       accepted: publisher.accepted.size,
       posts: world.ledger.arrivals.length,
@@ -127,12 +130,10 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
         unexplainedDuplicates: unexplained,
         tooManyDuplicates: exceeded,
         sentAfterRecorded: afterRecorded,
-        notAcknowledged: [...notAcknowledged, ...rest.notAcknowledged],
+        notAcknowledged: rest.notAcknowledged,
         ...{ sentAtRest: rest.sent, lostSets: rest.lostSets, lostAttempts: rest.lostAttempts },
         pollingFailed: world.pollTpp.failed,
-        died: world.instances.flatMap(({ died }) => died),
-        badStops: [...struck.badStops, ...badStops],
-        damaged: await world.store.damage(),
+        ...(await endOf(world, struck)),
       },
       seconds: Math.round((performance.now() - began) / 100) / 10,
     };
@@ -167,6 +168,24 @@ function tellOf(options: ChaosOptions, { ledger }: World, publisher: Publisher) 
     options.onProgress?.(
       `${what}${of}: ${accepted.size} accepted, ${ledger.handled.size} handled, ${flying} in flight at it`,
     );
+  };
+}
+
+const NOTHING_TO_ASK = { kept: new Map(), notAcknowledged: [], sent: [], lostSets: [], lostAttempts: [] };
+
+async function comeToRest(world: World, { accepted }: Publisher) {
+  const settled = await settle(world, [...accepted.values()]);
+  const rest = await checkAtRest(world, settled.jtis);
+  return { ...rest, notAcknowledged: [...settled.notAcknowledged, ...rest.notAcknowledged] };
+}
+
+/** Ends the instances. Those without a database are ended with the world. */
+async function endOf(world: World, { storeLost, badStops }: Struck) {
+  const stops = storeLost === undefined ? await endAll(world) : [];
+  return {
+    died: world.instances.flatMap(({ died }) => died),
+    badStops: [...badStops, ...stops],
+    damaged: storeLost === undefined ? await world.store.damage() : [storeLost],
   };
 }
 

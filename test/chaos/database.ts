@@ -9,6 +9,8 @@ import type { StoreKind } from './schedule.ts';
 export interface ChaosStore {
   /** The `store` section of an instance's configuration. */
   readonly settings: object;
+  /** For the Node.js of an instance. */
+  readonly nodeArguments: readonly string[];
   /** Whether it is a part of the instance's process: then nothing is recorded once that has ended. */
   readonly isInProcess: boolean;
   /** Whether an instance that has been starting since then may have found it away. @param sinceMs `performance.now()` */
@@ -18,6 +20,7 @@ export interface ChaosStore {
   /**
    * Takes what is stored back to what a power cut would leave now.
    *
+   * @throws {StoreLost} when the database does not start on that
    * @param kill ends the instance that the store is a part of, which must be frozen; the processes of a database server are
    *   stopped, killed and started again by this
    */
@@ -33,15 +36,32 @@ export interface ChaosStore {
   close(): Promise<void>;
 }
 
+/** The database does not start on what a power cut left of it. */
+export class StoreLost extends Error {
+  override readonly name = 'StoreLost';
+}
+
+export interface ChaosStoreOptions {
+  readonly kind: StoreKind;
+  /** Of the run. */
+  readonly folder: string;
+  /** Whether it is on a disk of its own, whose power can be cut. */
+  readonly hasDisk: boolean;
+  /** The fault that a run may plant. */
+  readonly withoutSync: WithoutSync;
+}
+
 /**
- * Opens what a run keeps its notifications in.
- *
- * @param folder of the run
- * @param hasDisk whether it is on a disk of its own, whose power can be cut
+ * Whether what is committed is on the disk when it is answered, as it must be: `never`. `commit`: it gets there some seconds
+ * later. `all`: whenever the kernel writes it back, in any order; SQLite itself still synchronises its checkpoints then.
  */
-export async function openChaosStore(kind: StoreKind, folder: string, hasDisk: boolean): Promise<ChaosStore> {
+export type WithoutSync = 'never' | 'commit' | 'all';
+
+/** Opens what a run keeps its notifications in. */
+export async function openChaosStore(options: ChaosStoreOptions): Promise<ChaosStore> {
+  const { kind, folder, hasDisk, withoutSync } = options;
   const disk = hasDisk ? await Disk.open() : undefined;
-  const opening = kind === 'sqlite' ? sqliteStore(folder, disk) : postgresStore(disk);
+  const opening = kind === 'sqlite' ? sqliteStore(folder, disk, withoutSync) : postgresStore(disk, withoutSync);
   const store = await opening.catch(async (error) => {
     await disk?.close();
     throw error;
@@ -53,7 +73,7 @@ export async function openChaosStore(kind: StoreKind, folder: string, hasDisk: b
   return { ...store, close };
 }
 
-async function sqliteStore(folder: string, disk: Disk | undefined): Promise<ChaosStore> {
+async function sqliteStore(folder: string, disk: Disk | undefined, withoutSync: WithoutSync): Promise<ChaosStore> {
   const { DatabaseSync } = await import('node:sqlite');
   const file = join(disk?.folder ?? folder, 'tidings.db');
   const nothing = () => Promise.resolve();
@@ -62,6 +82,7 @@ async function sqliteStore(folder: string, disk: Disk | undefined): Promise<Chao
   };
   return {
     ...{ settings: { file }, isInProcess: true, wasAwaySince: () => false },
+    nodeArguments: withoutSync === 'never' ? [] : ['--import', import.meta.resolve('./without-sync.ts')],
     ...{ restart: never, terminateBackends: never, cut: never, stall: never, close: nothing },
     cutPower: (kill) => disk?.cutPower(kill) ?? noDisk(),
     damage: () => {
@@ -91,17 +112,29 @@ interface PostgresServer {
   stop(): Promise<void>;
 }
 
+interface ServerOptions {
+  readonly dataParent?: string;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 // Not an import that the compiler follows: the file comes with the PostgreSQL store.
 const SUPPORT: string = '../support/postgres-server.ts';
 const LOOK_MS = 200;
+const WITHOUT_SYNC: Readonly<Record<WithoutSync, Record<string, string>>> = {
+  never: {},
+  // The most that the server allows between a commit and its synchronisation.
+  commit: { synchronous_commit: 'off', wal_writer_delay: '10s' },
+  all: { fsync: 'off' },
+};
 // An instance that began to start just before a fault fails a moment after it.
 const AWAY_AFTER_MS = 1500;
 
-async function postgresStore(disk: Disk | undefined): Promise<ChaosStore> {
-  const { startPostgres }: { startPostgres(options: { dataParent?: string }): Promise<PostgresServer> } = await import(
-    SUPPORT
-  );
-  const server = await startPostgres(disk === undefined ? {} : { dataParent: disk.folder });
+async function postgresStore(disk: Disk | undefined, withoutSync: WithoutSync): Promise<ChaosStore> {
+  const { startPostgres }: { startPostgres(options: ServerOptions): Promise<PostgresServer> } = await import(SUPPORT);
+  const server = await startPostgres({
+    ...(disk !== undefined && { dataParent: disk.folder }),
+    settings: WITHOUT_SYNC[withoutSync],
+  });
   // The cluster itself is made without waiting for the disk.
   await disk?.sync();
   const door = await Door.open(() => server.port);
@@ -126,6 +159,7 @@ async function postgresStore(disk: Disk | undefined): Promise<ChaosStore> {
   };
   return {
     settings: { url: url.href, isMigratedAtStart: true, lookMs: LOOK_MS },
+    nodeArguments: [],
     isInProcess: false,
     wasAwaySince: (sinceMs) => isDown || sinceMs < awayUntilMs,
     restart: async (downMs) => {
@@ -142,7 +176,10 @@ async function postgresStore(disk: Disk | undefined): Promise<ChaosStore> {
       const family = await childrenOf(server.pid);
       for (const { pid } of family) signal(pid, 'SIGSTOP');
       await disk.cutPower(() => kill(family));
-      await start();
+      await start().catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new StoreLost(`after a power cut it does not start: ${why}`, { cause: error });
+      });
     },
     terminateBackends: async () => {
       awayFor(0);

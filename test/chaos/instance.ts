@@ -19,6 +19,8 @@ export interface InstanceOptions {
   readonly wasStoreAwaySince: (sinceMs: number) => boolean;
   /** How long a process got no CPU between two times; see {@link Delays}. All times are `performance.now()`. */
   readonly delayMs: (process: string, fromMs: number, toMs: number) => number;
+  /** For the Node.js of its processes. */
+  readonly nodeArguments: readonly string[];
   /** Receives each line that any of its processes logs. */
   readonly onLine: (line: string) => void;
 }
@@ -151,7 +153,7 @@ export class Instance {
     const life = { spawnedAtMs: Date.now(), endedAtMs: undefined };
     const process = `${this.name}.${run}`;
     this.lives.set(process, life);
-    const service = spawnService(this.#writeConfig(run), [], this.#options.onLine);
+    const service = spawnService(this.#writeConfig(run), this.#options.nodeArguments, this.#options.onLine);
     void service.exited.then(() => this.lives.set(process, { ...life, endedAtMs: Date.now() }));
     return service;
   }

@@ -13,8 +13,8 @@ export interface Publisher {
   readonly changedNotification: readonly string[];
   /** Answers that publishing must not get, by status: must be empty. */
   readonly wrongAnswers: readonly string[];
-  /** Resolves when every event that was sent was accepted. */
-  stop(): Promise<void>;
+  /** Resolves when every event that was sent was accepted; those that are not within so long are among the wrong answers. */
+  stop(withinMs: number): Promise<void>;
 }
 
 export interface PublisherOptions {
@@ -47,6 +47,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
   // A connection for each request, so that each goes to another instance.
   const tlsFetch = createTlsFetch({ transport: { caPem }, keepAlive: false, requestTimeoutMs: ANSWER_MAX_MS });
   let isStopping = false;
+  let latestMs = Number.POSITIVE_INFINITY;
 
   async function tryToPublish(batch: readonly object[]): Promise<boolean> {
     try {
@@ -73,7 +74,13 @@ export function startPublisher(options: PublisherOptions): Publisher {
   }
   async function publishBatch(batch: readonly { id: string }[]): Promise<void> {
     for (const { id } of batch) sent.add(id);
-    while (!(await tryToPublish(batch))) await pause(RETRY_MS);
+    while (!(await tryToPublish(batch))) {
+      if (performance.now() > latestMs) {
+        wrongAnswers.push(`${batch.length} events were accepted by nobody`);
+        return;
+      }
+      await pause(RETRY_MS);
+    }
     // What is published again is the same event: the answer must name the same notification.
     if (random.fraction() < PUBLISHED_AGAIN) await tryToPublish(batch);
   }
@@ -89,8 +96,9 @@ export function startPublisher(options: PublisherOptions): Publisher {
   const done = Promise.all(Array.from({ length: AT_ONCE }, publishOn));
   return {
     ...{ accepted, sent, changedNotification, wrongAnswers },
-    stop: async () => {
+    stop: async (withinMs) => {
       isStopping = true;
+      latestMs = performance.now() + withinMs;
       await done;
       tlsFetch.close();
     },

@@ -11,6 +11,9 @@ Runs the service as real processes, kills them and what they depend on at random
   --power-cuts of the machine that the store is on; default: a tenth of the kills. They need root and a loop device,
                and are left out with a line that says why where there is none
   --instances  with postgres; default 3
+  --without-sync commit|all
+               plants a fault, to see that the power cuts show it: the store answers before the disk has what is committed
+               (with all, PostgreSQL synchronises nothing at all)
   --seed       of the schedule; default: another each time. It is printed
   --json       prints the report alone, as JSON
 
@@ -22,7 +25,9 @@ const { store, json } = values;
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
 const instances = Number(values.instances ?? (store === 'postgres' ? 3 : 1));
 const askedPowerCuts = Number(values['power-cuts'] ?? Math.ceil(kills / 10));
+const withoutSync = (['never', 'commit', 'all'] as const).find((one) => one === values['without-sync']);
 const isGood =
+  withoutSync !== undefined &&
   (store === 'postgres' || (store === 'sqlite' && instances === 1)) &&
   [kills, instances].every((count) => Number.isInteger(count) && count > 0) &&
   [askedPowerCuts, seed].every((number) => Number.isInteger(number) && number >= 0);
@@ -44,6 +49,7 @@ if (values.help || !isGood) {
     instances,
     kills,
     powerCuts,
+    ...(withoutSync !== undefined && { withoutSync }),
     seed,
     onProgress: say,
   });
@@ -66,6 +72,7 @@ function read() {
         kills: { type: 'string', default: '50' },
         'power-cuts': { type: 'string' },
         instances: { type: 'string' },
+        'without-sync': { type: 'string', default: 'never' },
         seed: { type: 'string', default: String(Date.now() % 1_000_000) },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

@@ -16,18 +16,22 @@ const REST_MS = 1500;
 interface State {
   readonly jti: string;
   readonly state: string;
+  /** The store does not have it. */
+  readonly isGone?: boolean;
 }
 
-type Accepted = ReadonlyMap<string, string>;
-
 /**
- * Waits until every accepted notification was handled and the operator API calls it acknowledged.
+ * Waits until every accepted notification was handled and the operator API calls it acknowledged. Of what the store does
+ * not have, once the faults are over, nothing comes any more.
  *
- * @returns what was not so after SETTLE_MAX_MS without progress
+ * @param accepted their jtis
+ * @returns what was not so after SETTLE_MAX_MS without progress, and the notifications that the store has
  */
-export async function settle(world: World, accepted: Accepted): Promise<readonly string[]> {
+export async function settle(world: World, accepted: readonly string[]) {
   await Promise.all(world.instances.map((instance) => instance.untilRunning()));
-  const jtis = [...accepted.values()];
+  const gone = (await askFor(world, accepted)).filter(({ isGone }) => isGone === true);
+  const goneJtis = new Set(gone.map(({ jti }) => jti));
+  const jtis = accepted.filter((jti) => !goneJtis.has(jti));
   const unhandled = () => jtis.filter((jti) => !world.ledger.handled.has(jti));
   await untilNone(async () => unhandled().map((jti) => ({ jti, state: 'not handled' })));
   let left: readonly string[] = jtis;
@@ -36,7 +40,7 @@ export async function settle(world: World, accepted: Accepted): Promise<readonly
     left = asked.map(({ jti }) => jti);
     return asked;
   });
-  return states.map(({ jti, state }) => `${jti}: ${state}`);
+  return { jtis, notAcknowledged: [...gone, ...states].map(({ jti, state }) => `${jti}: ${state}`) };
 }
 
 /** Looks until nothing is left, or nothing has become less for SETTLE_MAX_MS. @returns what is left then */
@@ -57,8 +61,10 @@ async function untilNone(look: () => Promise<readonly State[]>): Promise<readonl
  * Kills every instance once more, when nothing is in flight: when they are back, everything must still be acknowledged,
  * nothing may be sent, and the store must have every SET that a TPP got, and every attempt of which a log said that it was
  * recorded.
+ *
+ * @param jtis of the notifications that the store has
  */
-export async function checkAtRest(world: World, accepted: Accepted) {
+export async function checkAtRest(world: World, jtis: readonly string[]) {
   const { instances, ledger } = world;
   await untilQuiet(ledger);
   const before = ledger.arrivals.length;
@@ -67,7 +73,6 @@ export async function checkAtRest(world: World, accepted: Accepted) {
   await pause(REST_MS);
   const sent = ledger.arrivals.slice(before).map(({ jti }) => jti);
   const kept = new Map<string, ShownNotification>();
-  const jtis = [...accepted.values()];
   // A busy machine may answer late: what was told once is not asked again.
   const untold = await untilNone(async () => {
     const left = jtis.filter((jti) => !kept.has(jti));
@@ -146,7 +151,7 @@ async function askFor(
   const ask = async () => {
     for (const jti of queue) {
       const state = await stateOf(client, jti, onAnswer);
-      if (state !== 'acknowledged') left.push({ jti, state });
+      if (state !== 'acknowledged') left.push({ jti, state, isGone: / was answered 404: /.test(state) });
     }
   };
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));

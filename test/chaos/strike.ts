@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { StoreLost } from './database.ts';
 import type { Fault } from './in-flight.ts';
 import type { Instance, Stop } from './instance.ts';
 import type { Strike } from './schedule.ts';
@@ -11,6 +12,8 @@ export interface Struck {
   readonly faults: readonly Fault[];
   /** Clean stops that were not clean: must be empty. */
   readonly badStops: readonly string[];
+  /** Why there was no going on; undefined: there was. */
+  readonly storeLost: string | undefined;
 }
 
 // Closing doors and store takes a moment beside the grace, on a busy machine.
@@ -20,7 +23,7 @@ const POSTS_BEFORE_STRIKE = 20;
 const WORK_MAX_MS = 2000;
 const LOOK_MS = 10;
 
-/** Does what the schedule says, one after the other. @param onStruck told after each */
+/** Does what the schedule says, one after the other, as long as the database starts again. @param onStruck told after each */
 export async function strikeAll(
   strikes: readonly Strike[],
   world: World,
@@ -34,12 +37,18 @@ export async function strikeAll(
       badStops.push(...badStop(instance.name, await terminate(instance, strike.afterMs)));
       onStruck(strike, undefined);
     } else {
-      const fault = await strikeOne(strike, world);
+      const fault = await strikeOne(strike, world).catch(storeLostOf);
+      if (fault instanceof StoreLost) return { faults, badStops, storeLost: fault.message };
       faults.push(fault);
       onStruck(strike, fault);
     }
   }
-  return { faults, badStops };
+  return { faults, badStops, storeLost: undefined };
+}
+
+function storeLostOf(error: unknown): StoreLost {
+  if (error instanceof StoreLost) return error;
+  throw error;
 }
 
 /** How an instance that was stopped for good, or to be started again, did not do so cleanly. */
@@ -59,8 +68,10 @@ async function terminate(instance: Instance, afterMs: number): Promise<Stop> {
 async function strikeOne(strike: Exclude<Strike, { kind: 'terminate' }>, world: World): Promise<Fault> {
   const { kind } = strike;
   const instance = 'instance' in strike ? instanceOf(strike, world) : undefined;
-  const isWhileRunning = kind === 'freeze' || kind === 'power-cut' || (kind === 'kill' && strike.during === 'work');
-  if (isWhileRunning && instance !== undefined) await untilAtWork(instance, world);
+  const isPowerCut = kind === 'power-cut' || kind === 'power-cut-database';
+  const isWhileRunning = kind === 'freeze' || isPowerCut || (kind === 'kill' && strike.during === 'work');
+  // A database is cut while it is written to: while any instance works.
+  if (isWhileRunning) await untilAtWork(instance === undefined ? world.instances : [instance], world);
   await pause(strike.afterMs);
   const fromMs = performance.now();
   if (kind === 'kill') await instance?.kill();
@@ -71,8 +82,8 @@ async function strikeOne(strike: Exclude<Strike, { kind: 'terminate' }>, world: 
 }
 
 /** On a busy machine a process that has just begun to run has done nothing yet: a strike would show nothing. */
-async function untilAtWork(instance: Instance, { ledger: { arrivals } }: World): Promise<void> {
-  await instance.untilRunning();
+async function untilAtWork(instances: readonly Instance[], { ledger: { arrivals } }: World): Promise<void> {
+  await Promise.race(instances.map((instance) => instance.untilRunning()));
   const enough = arrivals.length + POSTS_BEFORE_STRIKE;
   const latestMs = performance.now() + WORK_MAX_MS;
   while (arrivals.length < enough && performance.now() < latestMs) await pause(LOOK_MS);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createSigner, importSigningKeys } from '@tidings/protocol';
 import { createOperatorClient, openPki, type SandboxPki, startAuthorisationServer } from '@tidings/sandbox';
 import { type BankClient, createBankClient } from '@tidings/tpp';
-import { type ChaosStore, openChaosStore } from './database.ts';
+import { type ChaosStore, openChaosStore, type WithoutSync } from './database.ts';
 import { type Delays, measureDelays } from './delays.ts';
 import { Door } from './door.ts';
 import { Instance } from './instance.ts';
@@ -47,6 +47,7 @@ export async function startWorld(options: {
   readonly instances: number;
   /** Whether the power of the store's machine can be cut. */
   readonly hasDisk: boolean;
+  readonly withoutSync: WithoutSync;
   readonly random: SeededRandom;
 }): Promise<World> {
   const { random } = options;
@@ -62,7 +63,7 @@ export async function startWorld(options: {
     const clientIds = Array.from({ length: PUSH_TPPS + 1 }, (_, at) => `tpp-${at}`);
     const authorisationServer = await startBankLogin(pki, clientIds);
     opened.push(authorisationServer.close);
-    const store = await openChaosStore(options.store, folder, options.hasDisk);
+    const store = await openChaosStore({ ...options, kind: options.store, folder });
     opened.push(store.close);
 
     const ledger = new Ledger();
@@ -73,6 +74,7 @@ export async function startWorld(options: {
       return new Instance(name, (run) => writeServiceConfig({ ...settings, run }), {
         wasStoreAwaySince: store.wasAwaySince,
         delayMs: (...asked) => delays.between(...asked),
+        nodeArguments: store.nodeArguments,
         onLine: (line) => ledger.readLog(line),
       });
     });
