@@ -98,6 +98,21 @@ function describeRetargeted(open: OpenFor): void {
     assert.deepEqual(told(), nothing);
   });
 
+  test('hear of a changed retry policy where there is something to push to, and nothing of a TPP that stays as it is', async (t) => {
+    const { store } = await open(t);
+    await store.putTpp(tppOf('a'), START_MS);
+    const told = listen(store);
+    const retry = { delayMs: 500, delayMaxMs: 60_000, retriesMax: 4, intervalMaxMs: 3_600_000 };
+    await store.putTpp({ ...tppOf('a'), retry }, START_MS);
+    assert.deepEqual(told(), nothing, 'it has no callback URL');
+    await store.createSubscription(subscriptionOf('a'), START_MS);
+    told();
+    await store.putTpp({ ...tppOf('a'), retry }, START_MS);
+    assert.deepEqual(told(), nothing, 'it is as it was');
+    await store.putTpp(tppOf('a'), START_MS);
+    assert.deepEqual(told(), { offered: [], retargeted: ['a'] });
+  });
+
   test('are told when a callback URL turns unresponsive, comes back, or is to be probed', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);

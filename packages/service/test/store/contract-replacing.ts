@@ -27,23 +27,24 @@ async function replaceUrl(store: Store, callbackUrl: string | undefined, afterMs
 }
 
 /** Registers a and b, and brings one notification of a to each state; b has one that is claimed and one that ceased. */
-async function inEveryState(store: Store): Promise<{ readonly claimed: ClaimedNotification }> {
+async function inEveryState(store: Store) {
   await register(store, ['a', 'b']);
   await publish(store, 'a', ['acknowledged', 'ceased', 'waiting', 'claimed']);
   await publish(store, 'b', ['of-b-ceased', 'of-b']);
-  const [acknowledged, ceased, waiting, claimed, ofB] = await claim(store);
-  assert.ok(acknowledged && ceased && waiting && claimed && ofB);
+  const [acknowledged, ceased, waiting, claimed, ofBCeased, ofB] = await claim(store);
+  assert.ok(acknowledged && ceased && waiting && claimed && ofBCeased && ofB);
   await acknowledge(store, acknowledged, 100);
   await fail(store, waiting, retryAt(50_000), 200);
   await fail(store, ceased, CEASE, 300);
-  await fail(store, ofB, CEASE, 400);
-  return { claimed };
+  await fail(store, ofBCeased, CEASE, 400);
+  return { claimed, ofB };
 }
 
-async function assertBUntouched(store: Store): Promise<void> {
+async function assertBUntouched(store: Store, ofB: ClaimedNotification): Promise<void> {
   assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 400);
   assert.equal((await look(store, jtiOf('of-b-ceased'))).nextAttemptAtMs, undefined);
-  assert.equal((await look(store, jtiOf('of-b'))).state, 'awaiting');
+  assert.equal((await look(store, ofB.jti)).state, 'awaiting');
+  assert.equal(await fail(store, ofB, retryAt(50_000), 2000), 'applied', 'its claim stands');
 }
 
 function summary(claimed: readonly ClaimedNotification[]): unknown[] {
@@ -62,7 +63,7 @@ export function describeReplacing(open: OpenFor): void {
 function describeOtherUrl(open: OpenFor): void {
   test('by one with another callback URL makes all that is awaiting due there at once, in a new round', async (t) => {
     const { store } = await open(t);
-    await inEveryState(store);
+    const { ofB } = await inEveryState(store);
     await replaceUrl(store, NEW_URL, 1000);
     assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(
@@ -70,7 +71,7 @@ function describeOtherUrl(open: OpenFor): void {
       ['ceased', 'waiting', 'claimed'].map((id) => [jtiOf(id), NEW_URL, 0, undefined]),
     );
     assert.equal((await look(store, jtiOf('acknowledged'))).state, 'acknowledged');
-    await assertBUntouched(store);
+    await assertBUntouched(store, ofB);
   });
 
   test('leaves an attempt under way to the old callback URL no say over the new one', async (t) => {
@@ -126,14 +127,14 @@ function describeOtherUrl(open: OpenFor): void {
 function describeSameUrl(open: OpenFor): void {
   test('by one with the same callback URL makes all due that waits or has ceased, in a new round', async (t) => {
     const { store } = await open(t);
-    await inEveryState(store);
+    const { ofB } = await inEveryState(store);
     await replaceUrl(store, urlOf('a'), 1000);
     assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(
       summary(await claim(store, { afterMs: 1000 })),
       ['ceased', 'waiting'].map((id) => [jtiOf(id), urlOf('a'), 0, undefined]),
     );
-    await assertBUntouched(store);
+    await assertBUntouched(store, ofB);
   });
 
   test('leaves an attempt under way to the same callback URL to finish', async (t) => {
@@ -165,7 +166,7 @@ function describeSameUrl(open: OpenFor): void {
 function describeNoUrl(open: OpenFor): void {
   test('by one without a callback URL leaves all awaiting, and nothing due', async (t) => {
     const { store } = await open(t);
-    const { claimed } = await inEveryState(store);
+    const { claimed, ofB } = await inEveryState(store);
     await replaceUrl(store, undefined, 1000);
     assert.equal(await fail(store, claimed, retryAt(2000), 1100), 'overtaken');
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 55_000 })), []);
@@ -175,7 +176,7 @@ function describeNoUrl(open: OpenFor): void {
       states.map(({ state }) => state),
       ['awaiting', 'awaiting', 'awaiting'],
     );
-    await assertBUntouched(store);
+    await assertBUntouched(store, ofB);
   });
 
   test('a lease does not survive the callback URL: neither its end nor its release makes anything due', async (t) => {
@@ -193,7 +194,7 @@ function describeNoUrl(open: OpenFor): void {
 
   test('by one that has a callback URL again makes everything awaiting due there', async (t) => {
     const { store } = await open(t);
-    await inEveryState(store);
+    const { ofB } = await inEveryState(store);
     await replaceUrl(store, undefined, 1000);
     await publish(store, 'a', ['later'], 1500);
     await replaceUrl(store, NEW_URL, 2000);
@@ -201,6 +202,6 @@ function describeNoUrl(open: OpenFor): void {
       summary(await claim(store, { afterMs: 2000 })),
       ['ceased', 'waiting', 'claimed', 'later'].map((id) => [jtiOf(id), NEW_URL, 0, undefined]),
     );
-    await assertBUntouched(store);
+    await assertBUntouched(store, ofB);
   });
 }

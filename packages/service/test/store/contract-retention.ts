@@ -126,6 +126,17 @@ function describeDropping(open: OpenFor): void {
     assert.ok(again.kind === 'published' && again.outcomes[0]?.kind === 'notification');
   });
 
+  test('goes on past events that are kept, also one at a time', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', numbered('kept', 2));
+    const none = numbered('none', 3).map((id) => bankEvent('a', id));
+    await store.publish(none, () => ({ kind: 'none', reason: 'type-filtered' }), START_MS + 1);
+    assert.equal(await drop(store, 2, 2, 1), 3);
+    const again = await store.publish([bankEvent('a', 'kept0')], notifyAll, START_MS + 2);
+    assert.ok(again.kind === 'published' && again.outcomes[0]?.repeated);
+  });
+
   test('goes in portions, and what is dropped is gone for late records too', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);

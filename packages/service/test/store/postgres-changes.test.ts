@@ -4,6 +4,7 @@ import { Changes } from '../../src/store/postgres/changes.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/open.ts';
 import type { Store, StoreChange } from '../../src/store/store.ts';
 import { subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -20,15 +21,16 @@ async function twoInstances(t: TestContext, changes: Partial<PostgresStoreOption
   return [await openInstance(t, url, changes), await openInstance(t, url, changes)];
 }
 
-/** The next change that is told and is as wanted. */
+/** The next change that is told and is as wanted; rejects when none comes. */
 function nextChange(store: Store, isWanted: (change: StoreChange) => boolean): Promise<StoreChange> {
-  return new Promise((resolve) => {
+  const told = new Promise<StoreChange>((resolve) => {
     const end = store.onChange((change) => {
       if (!isWanted(change)) return;
       end();
       resolve(change);
     });
   });
+  return inTime(told, 'a change that another instance tells');
 }
 
 for (const [how, changes] of [

@@ -64,6 +64,21 @@ test('it is right to within half of a round trip, and to within the shortest of 
   clock.stop();
 });
 
+test('it is made from the closest of three measurements', async () => {
+  for (const closest of [1, 2, 3]) {
+    const world = new World();
+    const clock = await createDatabaseClock({
+      local: world.local,
+      ask: () => {
+        world.toDatabaseMs = world.asked + 1 === closest ? 1 : 40;
+        return world.ask();
+      },
+    });
+    assert.ok(Math.abs(clock.nowMs() - world.databaseMs) <= 1, `measurement ${closest}`);
+    clock.stop();
+  }
+});
+
 test('it never runs backwards by a correction: it stands still until the time has come', async () => {
   const world = new World();
   world.databaseAheadMs = 500;

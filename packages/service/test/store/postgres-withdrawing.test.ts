@@ -3,6 +3,7 @@ import { after, type TestContext, test } from 'node:test';
 import pg from 'pg';
 import type { Store } from '../../src/store/store.ts';
 import { subscriptionOf } from '../support/bank-events.ts';
+import { Deadline, inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -27,19 +28,26 @@ const ends = {
 } as const;
 
 /** Two instances, and a deletion by the first that stands still between two portions. */
-async function withHeldDeletion(t: TestContext, { end, hasCallbackUrl }: (typeof ends)[keyof typeof ends]) {
+async function withHeldDeletion(
+  t: TestContext,
+  { end, hasCallbackUrl }: (typeof ends)[keyof typeof ends],
+  { backlog, ...portion }: { backlog: number; portion?: number } = {
+    backlog: BACKLOG,
+    portion: PORTION,
+  },
+) {
   const url = await server.createDatabase();
   const holder = new pg.Client({ connectionString: url });
   await holder.connect();
   t.after(() => holder.end());
   const problems: string[] = [];
   const onProblem = (problem: string) => problems.push(problem);
-  const first = await openInstance(t, url, { portion: PORTION, onProblem });
+  const first = await openInstance(t, url, { ...portion, onProblem });
   const clock = new FakeClock();
-  const second = await openInstance(t, url, { portion: PORTION, clock });
+  const second = await openInstance(t, url, { ...portion, clock });
   await register(first, ['a', 'b']);
   if (hasCallbackUrl) await first.createCallbackUrl(CALLBACK_URL, START_MS);
-  const jtis = await publish(first, 'a', numbered('e', BACKLOG));
+  const jtis = await publish(first, 'a', numbered('e', backlog));
   const [claimed] = await claim(second, { limit: 1 });
   assert.ok(claimed);
   // A row of the last portion is in use elsewhere.
@@ -53,7 +61,7 @@ async function withHeldDeletion(t: TestContext, { end, hasCallbackUrl }: (typeof
 
 /** @returns the process of the server that waits for the row */
 async function waitingOn(client: pg.Client): Promise<number> {
-  for (;;) {
+  for (const deadline = new Deadline(); ; deadline.check(() => 'a deletion that waits for the row')) {
     const { rows } = await client.query<{ pid: number }>(
       'SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))',
     );
@@ -98,12 +106,21 @@ for (const [what, how] of Object.entries(ends)) {
       second.onChange(({ offered }) => offered.has('a') && resolve());
     });
     await clock.advance(RESUMED_AFTER_MS);
-    await isWithdrawn;
+    await inTime(isWithdrawn, 'the rest to be withdrawn');
     await assertWithdrawn(second, jtis);
     await register(second, ['a']);
     assert.deepEqual(jtisOf(await claim(second, { afterMs: 10_000 })), fresh === '' ? [] : [fresh]);
   });
 }
+
+test('a portion is a thousand when nothing else is said', async (t) => {
+  const how = ends['a registration is deleted'];
+  const { second, ending, release } = await withHeldDeletion(t, how, { backlog: 1003 });
+  assert.equal((await second.counts()).awaiting, 3);
+  await release();
+  await ending;
+  assert.equal((await second.counts()).awaiting, 0);
+});
 
 test('a backlog that is being withdrawn is not redelivered to the callback URL that is left', async (t) => {
   const how = ends['an event subscription beside a callback URL is deleted'];

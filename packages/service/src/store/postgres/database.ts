@@ -191,7 +191,6 @@ class OpenTransaction implements Transaction {
     if (this.#ended) return;
     this.#ended = true;
     const { command } = await this.#send('COMMIT');
-    if (command !== 'COMMIT') await this.#begun;
     if (command !== 'COMMIT') throw new StoreError('the transaction was not committed');
   }
 
