@@ -30,7 +30,8 @@ export function describePolling(open: OpenFor): void {
   test('a poll gets what is awaiting, oldest first, as many as it asks for, and is told whether there is more', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
-    const jtis = await publish(store, 'a', named(5));
+    const jtis: string[] = [];
+    for (const [at, id] of named(5).entries()) jtis.push(...(await publish(store, 'a', [id], 10 * at)));
     const first = await poll(store, 'a', { maxEvents: 2 });
     assert.deepEqual(
       first.notifications.map(({ jti }) => jti),

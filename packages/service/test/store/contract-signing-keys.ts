@@ -95,7 +95,9 @@ export function describeSigningKeys(open: OpenFor): void {
       assert.equal(await withdraw(store, 'k1', 2), true);
       assert.equal(await withdraw(store, 'k1', 3), false);
       assert.equal(await withdraw(store, 'k2', 4), true);
+      await store.noteSigningKeyUsed('k1', START_MS + 5);
       const reopened = await reopen();
+      assert.equal((await reopened.signingKeys())[1]?.usedUntilMs, undefined, 'of a withdrawn one nothing is noted');
       for (const kid of ['k1', 'k2']) assert.equal(await rotate(reopened, kid, 5), false);
       await reopened.useSigningKey(jwkOf('k1'), START_MS + 6);
       assert.equal(await reopened.announceSigningKey(jwkOf('k2'), START_MS + 6), false);

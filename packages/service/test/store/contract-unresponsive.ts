@@ -101,6 +101,7 @@ function describeProbing(open: OpenFor): void {
     await publish(store, 'a', ['later'], 1000);
     assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
     assert.equal(await nextDueAfterMs(store, 1000), 5000);
+    assert.equal(await nextDueAfterMs(store, 5000), undefined, 'it is due already');
     const probe = await claimOne(store, 5000);
     assert.deepEqual([probe.jti, probe.probe, probe.attempts], [jtiOf('oldest'), 0, 1]);
     assert.deepEqual(await claim(store, { afterMs: 5000 + LEASE_MS - 1 }), []);
@@ -120,6 +121,17 @@ function describeProbing(open: OpenFor): void {
     assert.deepEqual(await claim(store, { afterMs: 5000, roomFor: roomFor(0) }), []);
     assert.equal((await claim(store, { afterMs: 5000, roomFor: roomFor(5) })).length, 1);
     assert.deepEqual(asked, [START_MS + 100, START_MS + 100]);
+  });
+
+  test('waits for its own time while another one is probed', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['b']);
+    await publish(store, 'b', ['of-b']);
+    await fail(store, await claimOne(store), ceaseUntil(9000), 50);
+    await unresponsive(store);
+    assert.equal((await claimOne(store, 5000)).clientId, 'a');
+    assert.equal((await targetOf(store, 'b')).probeAtMs, START_MS + 9000);
+    assert.equal((await claimOne(store, 9000)).clientId, 'b');
   });
 
   test('is probed again when the lease of a probe has run out, by whoever claims then', async (t) => {

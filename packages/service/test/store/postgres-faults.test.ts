@@ -6,6 +6,7 @@ import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/po
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, tppOf } from '../support/bank-events.ts';
 import { makeAuthority } from '../support/certificates.ts';
+import { until } from '../support/deadline.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -57,7 +58,9 @@ function everyOperation(store: Store): Promise<unknown>[] {
 
 describe('a database that goes away', () => {
   test('fails every operation with a StoreError, and all goes on by itself when it is back, nothing lost', async (t) => {
-    const store = await openInstance(t, await server.createDatabase(), CONNECTION);
+    const problems: string[] = [];
+    const onProblem = (problem: string) => problems.push(problem);
+    const store = await openInstance(t, await server.createDatabase(), { ...CONNECTION, onProblem });
     await register(store, ['a']);
     await publish(store, 'a', numbered('before-', 5));
     const [held] = await claim(store, { limit: 1 });
@@ -67,6 +70,7 @@ describe('a database that goes away', () => {
       assert.ok(result.status === 'rejected' && result.reason instanceof StoreError, String(result.status));
       assert.ok(!String(result.reason).includes(PASSWORD));
     }
+    await until(() => problems.includes('looking for changes failed'), 'being told that looking failed');
     await server.start();
     await untilItWorks(() => publish(store, 'a', ['after']));
     assert.equal(await acknowledge(store, held), 'applied');
