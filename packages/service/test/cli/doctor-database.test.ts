@@ -10,7 +10,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
@@ -207,6 +207,14 @@ describe('the PostgreSQL database', async () => {
       findings.join('\n'),
       /PostgreSQL \d+\S* is reached, encrypted, and safe\.\nThe database has schema \d+\./,
     );
+  });
+
+  test('in the clear is good over a Unix socket', { skip: process.platform === 'win32' }, async (t) => {
+    await openInstance(t, migrated, { password: 'sesame' });
+    const it = install(t);
+    const folder = encodeURIComponent(dirname(server.dataFolder));
+    it.set('store', { url: `postgres://tidings@${folder}:${server.port}/migrated` });
+    assert.deepEqual(await it.faults(), []);
   });
 
   test('that is not migrated', async (t) => {
