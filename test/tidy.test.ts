@@ -2,13 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALLOWED, withoutAllowed } from './tidy/allowed.ts';
 import { checkCalls } from './tidy/calls.ts';
-import { checkCycles } from './tidy/cycles.ts';
 import { checkDirection } from './tidy/direction.ts';
 import { checkDocstrings } from './tidy/docstrings.ts';
 import { PACKAGES } from './tidy/layers.ts';
 import { checkLock, checkManifest, checkPins, checkPlaces, versionOf } from './tidy/manifests.ts';
-import { isParsable } from './tidy/parse.ts';
-import { checkFileLength, checkFunctionLength } from './tidy/size.ts';
 import { checkSkips } from './tidy/skips.ts';
 import { listFiles, readText } from './tidy/sources.ts';
 import { checkTlsClients } from './tidy/tls-clients.ts';
@@ -58,20 +55,6 @@ test('packages meet at their public faces, and only where the dependency rule le
 
 test('tests reach the sources of their own package only, and others by name', () => {
   assertNone(direction.filter(({ rule }) => rule === 'tests'));
-});
-
-test('no files import each other in a circle', () => {
-  const parsable = scripts.filter((path) => isParsable(text(path)));
-  assertNone(checkCycles(new Map(parsable.map((path) => [path, text(path)]))));
-});
-
-test('a source file stays under 400 lines, a test under 600', () => {
-  const measured = paths.filter((path) => /\.tsx?$/.test(path) && (SOURCES.test(path) || TESTS.test(path)));
-  assertNone(run(checkFileLength, measured));
-});
-
-test('a function in the sources stays within 60 lines', () => {
-  assertNone(run(checkFunctionLength, sources));
 });
 
 const CALL_RULES: readonly (readonly [string, readonly string[]])[] = [

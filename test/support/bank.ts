@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, startService, systemClock } from '@tidings/service';
 import { documentedBy } from '../openapi/documented.ts';
-import { type Authority, type Keyed, makeAuthority } from './certificates.ts';
+import { type Keyed, makeAuthority } from './certificates.ts';
 import { createHttpClient, type HttpClient } from './http.ts';
-import { makeSigningKey, type SigningKey, sha256Hex } from './jws.ts';
+import { makeSigningKey, sha256Hex } from './jws.ts';
 import { resolveTestHost } from './resolve-test-host.ts';
-import { makeTpp, type Tpp } from './tpp.ts';
+import { type BankOfTpp, makeTpp, type Tpp } from './tpp.ts';
 
 /** The clock of the machine, which a test may put forward. */
 export interface MovableClock extends Clock {
@@ -17,29 +17,17 @@ export interface MovableClock extends Clock {
 }
 
 /** The Notification Service on its real listeners, with a real authorisation server, in a folder of its own. */
-export interface TestBank {
+export interface TestBank extends BankOfTpp {
   readonly folder: string;
   /** What the service has logged so far lies here. */
   readonly logFile: string;
-  readonly authority: Authority;
   readonly organisationId: string;
-  readonly signingKey: SigningKey;
-  readonly accessTokens: {
-    readonly issuer: string;
-    readonly tokenEndpoint: string;
-    readonly audience: string;
-    /** Signs the authorisation server's tokens. */
-    readonly key: SigningKey;
-  };
-  readonly apiUrl: string;
   readonly operatorUrl: string;
   readonly operatorToken: string;
   readonly operator: HttpClient;
   readonly clock: MovableClock;
   /** A TPP with a certificate, keys, and a client at the authorisation server; registered with the service. */
   tpp(clientId: string): Tpp;
-  /** Calls the operator API as the bank does. @returns the parsed body */
-  operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   stop(): Promise<void>;
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import type { TestBank } from './bank.ts';
-import type { Keyed } from './certificates.ts';
+import type { Authority, Keyed } from './certificates.ts';
 import { type Answer, type ClientTls, createHttpClient, type Exchange, type HttpClient } from './http.ts';
 import { makeSigningKey, type SigningKey, signSegments, verifiesDetached } from './jws.ts';
 import { checkAgainstOfficial } from './official.ts';
@@ -11,6 +10,23 @@ export const HEADER_TAN = 'http://openbanking.org.uk/tan';
 
 export const SUBSCRIPTIONS = '/open-banking/v4.0/event-subscriptions';
 export const CALLBACK_URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
+
+/** What a TPP needs of its bank. */
+export interface BankOfTpp {
+  readonly authority: Authority;
+  readonly signingKey: SigningKey;
+  readonly accessTokens: {
+    readonly issuer: string;
+    readonly tokenEndpoint: string;
+    readonly audience: string;
+    /** Signs the authorisation server's tokens. */
+    readonly key: SigningKey;
+  };
+  readonly apiUrl: string;
+  readonly clock: { nowMs(): number };
+  /** Calls the operator API as the bank does. @returns the parsed body */
+  operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
+}
 
 /** A request of a TPP; what is not said is as it should be. */
 export interface TppRequest extends Exchange {
@@ -47,7 +63,7 @@ export interface Tpp {
 }
 
 /** Makes a TPP and registers it with the service, unless its name starts with `unregistered`. */
-export async function makeTpp(bank: TestBank, clientId: string): Promise<Tpp> {
+export async function makeTpp(bank: BankOfTpp, clientId: string): Promise<Tpp> {
   const organisationId = `org-of-${clientId}`;
   const softwareStatementId = `software-of-${clientId}`;
   const [transport, signing] = await Promise.all([
@@ -142,7 +158,7 @@ const WITH_BODY = new Set([200, 201, 400, 409, 500]);
 export function checkEveryAnswer(
   answer: Answer,
   sent: Record<string, unknown>,
-  bank: TestBank,
+  bank: BankOfTpp,
   path: string = SUBSCRIPTIONS,
 ): void {
   const { status, headers, headersDistinct, body } = answer;
@@ -165,7 +181,7 @@ export function checkEveryAnswer(
   if (status >= 400 && text !== '') checkErrorBody(text, ids[0] ?? '', path.includes('/open-banking/v3.1'));
 }
 
-function checkSigned({ headers, body }: Answer, bank: TestBank): void {
+function checkSigned({ headers, body }: Answer, bank: BankOfTpp): void {
   const signature = String(headers['x-jws-signature']);
   assert.ok(verifiesDetached(signature, body, bank.signingKey.jwk), 'the signature of the answer verifies');
 }

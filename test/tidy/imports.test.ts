@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkCycles } from './cycles.ts';
 import { checkDirection } from './direction.ts';
 import { importsOf } from './imports.ts';
 
@@ -161,31 +160,4 @@ describe('from tests', () => {
       assert.deepEqual(rulesFor(path, `import { x } from '${specifier}';`), expected);
     });
   }
-});
-
-describe('circles', () => {
-  function circles(sources: Record<string, string>): string[] {
-    return checkCycles(new Map(Object.entries(sources))).map(({ found }) => found);
-  }
-
-  test('a circle of three files is found once, and named', () => {
-    const found = circles({
-      'p/a.ts': "import { b } from './b.ts';",
-      'p/b.ts': "import { c } from './c.ts';",
-      'p/c.ts': "export * from './a.ts';",
-      'p/d.ts': "import { a } from './a.ts';",
-    });
-    assert.deepEqual(found, ['imports in a circle: p/a.ts → p/b.ts → p/c.ts → p/a.ts']);
-  });
-
-  test('a file that imports itself is a circle', () => {
-    assert.equal(circles({ 'p/a.ts': "import { a } from './a.ts';" }).length, 1);
-  });
-
-  test('a circle that one type-only import closes is none', () => {
-    assert.deepEqual(
-      circles({ 'p/a.ts': "import type { B } from './b.ts';", 'p/b.ts': "import { a } from './a.ts';" }),
-      [],
-    );
-  });
 });

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { checkDocstrings } from './docstrings.ts';
 import { checkLock, checkManifest, checkPins, checkPlaces, versionOf } from './manifests.ts';
-import { checkFileLength, checkFunctionLength } from './size.ts';
 import { listFiles, readText } from './sources.ts';
 import { assertNone, type Violation } from './violation.ts';
 import { checkWords } from './words.ts';
@@ -15,30 +14,6 @@ const SOURCE = 'packages/protocol/src/set.ts';
 function lines(violations: readonly Violation[]): number[] {
   return violations.map(({ line }) => line);
 }
-
-describe('length', () => {
-  test('a source of 399 lines fits, one of 400 does not, and a test may have 599', () => {
-    assert.deepEqual(checkFileLength(SOURCE, 'x;\n'.repeat(399)), []);
-    assert.equal(checkFileLength(SOURCE, 'x;\n'.repeat(400)).length, 1);
-    assert.deepEqual(checkFileLength('packages/protocol/test/set.test.ts', 'x;\n'.repeat(599)), []);
-    assert.equal(checkFileLength('test/set.test.ts', 'x;\n'.repeat(600)).length, 1);
-  });
-
-  test('a function of 60 lines fits, one of 61 does not, whatever its form', () => {
-    const forms: [string, string][] = [
-      ['export async function f<T>(x: T): Promise<void> {\n', '}'],
-      ['const f = (x: number): void => {\n', '};'],
-      ['class C { private f(): void {\n', '} }'],
-      ['const o = { f(): void {\n', '} };'],
-    ];
-    for (const [head, tail] of forms) {
-      assert.deepEqual(checkFunctionLength(SOURCE, `\n${head}${'g();\n'.repeat(58)}${tail}`), []);
-      const [violation, ...others] = checkFunctionLength(SOURCE, `\n${head}${'g();\n'.repeat(59)}${tail}`);
-      assert.deepEqual([violation?.line, others.length], [2, 0]);
-      assert.match(violation?.found ?? '', /^f has 61 lines/);
-    }
-  });
-});
 
 describe('words', () => {
   const mark = `TO${''}DO`;

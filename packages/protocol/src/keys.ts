@@ -29,11 +29,11 @@ export class JwksError extends Error {
 
 /** Most keys in a JWKS, those that are not for signing included. */
 export const JWKS_KEYS_MAX = 100;
-export const RSA_MODULUS_BITS_MIN = 2048;
+const RSA_MODULUS_BITS_MIN = 2048;
 /** A larger key makes every verification expensive, and whoever publishes it chooses its size. */
-export const RSA_MODULUS_BITS_MAX = 8192;
+const RSA_MODULUS_BITS_MAX = 8192;
 /** The time of a verification grows with the length of the exponent; 65537 has 17 bits. */
-export const RSA_EXPONENT_BITS_MAX = 32;
+const RSA_EXPONENT_BITS_MAX = 32;
 
 // Base64url of the bounds above; generous, since a number may begin with zeros. The imported key is measured exactly.
 const MODULUS_CHARS_MAX = 2048;

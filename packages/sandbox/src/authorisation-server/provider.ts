@@ -12,7 +12,7 @@ import { type DistinguishedName, parseDistinguishedName } from '../pki/distingui
 import { isPeerCertificateAuthorised, peerCertificate, peerSubjectMatches } from './client-certificate.ts';
 
 /** The scopes of the Read/Write API Specification that there are. */
-export const SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
+const SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
 
 /** A TPP's registration at the Authorisation Server. */
 export interface AuthorisationServerClient {

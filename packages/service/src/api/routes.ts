@@ -7,6 +7,7 @@ import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from '.
 import { onConnectionEnd } from './connection.ts';
 import { type Caller, type EventsContext, pollEvents } from './events.ts';
 import { checkAccept, checkContentType } from './negotiate.ts';
+import type { ApiOptions } from './options.ts';
 import type { PollLimit } from './poll-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 import {
@@ -19,7 +20,6 @@ import {
   replaceRegistration,
 } from './registrations.ts';
 import { methodNotAllowed, RateLimited, sendSigned, sendUnsigned } from './respond.ts';
-import type { ApiOptions } from './server.ts';
 import { verifySignature } from './verify-signature.ts';
 
 interface WithId {

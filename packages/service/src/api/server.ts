@@ -1,80 +1,21 @@
 import './request-state.ts';
-import { API_VERSIONS, ApiError, type ApiVersion, type EventTypeCatalogue, type JwsSigner } from '@tidings/protocol';
+import { API_VERSIONS, ApiError, type ApiVersion } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import { HttpRefusal } from '../base/http-refusal.ts';
 import { createHttpServer } from '../base/http-server.ts';
-import type { Log } from '../base/log.ts';
 import { LogSampler } from '../base/log-sampler.ts';
-import type { Random } from '../base/random.ts';
 import { remoteNetworkOf } from '../base/remote-address.ts';
-import type { Config } from '../config/schema.ts';
-import type { OfferedNotification, Store } from '../store/store.ts';
-import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
-import type { ClientCertificateReader } from '../trust/client-certificate.ts';
-import type { SigningQueue } from '../trust/signing-queue.ts';
-import type { Observer } from '../watch/observer.ts';
 import { CALLBACK_URLS } from './callback-urls.ts';
 import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
-import { type JwksOptions, registerJwksRoute } from './jwks.ts';
+import { registerJwksRoute } from './jwks.ts';
 import { LongPolls } from './long-poll.ts';
+import type { ApiOptions } from './options.ts';
 import { PollLimit } from './poll-limit.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { CheckCallbackUrl } from './registrations.ts';
 import { apiErrorOf, sendError, sendRefusal } from './respond.ts';
 import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
 import { UnauthenticatedLimit } from './unauthenticated-limit.ts';
-import type { SignatureContext } from './verify-signature.ts';
-
-/** What the TPP-facing API is made of. */
-export interface ApiOptions {
-  readonly store: Store;
-  readonly clientCertificate: ClientCertificateReader;
-  readonly accessTokens: AccessTokenVerifier;
-  readonly signatures: SignatureContext;
-  /** The signer of now; taken anew for every signature. */
-  readonly signer: () => JwsSigner;
-  /** Says when an answer to a TPP is signed. */
-  readonly signingQueue: SigningQueue;
-  /** Our public keys, for the JWKS. */
-  readonly publicJwks: () => Promise<readonly object[]>;
-  /** As in {@link JwksOptions}. */
-  readonly jwksRevision?: JwksOptions['jwksRevision'];
-  /** Gives the SET of a notification, signed once and kept. */
-  readonly sign: (offered: OfferedNotification) => Promise<string>;
-  readonly catalogue: EventTypeCatalogue;
-  readonly eventTypesUrl: string | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** Is told of polls; undefined: nobody is. */
-  readonly observer?: Observer | undefined;
-  /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
-  readonly tls:
-    | { readonly cert: string; readonly key: string; readonly ca: string; readonly crl?: string[] }
-    | undefined;
-  readonly gateway: Config['api']['gateway'];
-  readonly prefix: string;
-  readonly jwksPath: string;
-  /** Absolute URL in front of the prefix; known only once the port is, hence a function. */
-  readonly publicUrl: () => string;
-  readonly checkCallbackUrl: CheckCallbackUrl;
-  readonly isRealTimeOffered: boolean;
-  readonly areCallbackUrlsOffered: boolean;
-  readonly polling: Config['polling'];
-  readonly requestsPerMinutePerTppMax: number;
-  readonly registrationChangesPerHourPerTppMax: number;
-  readonly unauthenticatedPerMinutePerCertificateMax: number;
-  readonly unauthenticatedPerMinutePerAddressMax: number;
-  readonly bodyBytesMax: number;
-  readonly requestTimeoutMs: number;
-  readonly firstRequestTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly connectionsPerAddressMax: number;
-  /** Whether a remote address is the gateway's, from which the connections of many come. */
-  readonly isGateway: (remoteAddress: string | undefined) => boolean;
-  readonly onRegistrationChanged: () => void;
-}
 
 /** The TPP-facing API. */
 export interface Api {

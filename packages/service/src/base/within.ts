@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 /** What was waited for took too long. */
-export class TooLate extends Error {
+class TooLate extends Error {
   override readonly name = 'TooLate';
 }
 

@@ -15,7 +15,7 @@ export interface EffectiveSetting {
 }
 
 /** Stands for a value that is not shown. */
-export const REDACTED = 'redacted';
+const REDACTED = 'redacted';
 // A hash of a token is no secret, but whoever has it can try tokens at leisure.
 const SECRETS = new Set(['sha256']);
 /** What the environment says where the configuration is silent. */

@@ -1,16 +1,12 @@
 import { Agent, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
-import type { UnreachableClass } from '../base/outcome.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { Connector } from './connector.ts';
 import { classifyFailure } from './failure.ts';
-import { OnePost } from './one-post.ts';
+import { type Exchange, OnePost } from './one-post.ts';
 
-/** What came of one POST: an answer, whatever its status, or none. */
-export type Exchange =
-  | { readonly kind: 'answered'; readonly status: number; readonly header: (name: string) => string | undefined }
-  | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };
+export type { Exchange };
 
 /** What is POSTed. */
 export interface CallbackPost {

@@ -6,7 +6,7 @@ const MINOR_VERSION_AT = STATUS_LINE.indexOf('1 ');
 const STATUS_AT = STATUS_LINE.indexOf('100');
 
 /** More informational responses than anybody needs, all to one request. */
-export class InterimOverflowError extends Error {
+class InterimOverflowError extends Error {
   override readonly name = 'InterimOverflowError';
   readonly code = 'INTERIM_OVERFLOW';
 }
@@ -38,7 +38,7 @@ export function acceptUnaskedContinue(socket: Socket, bytesMax: number): void {
 }
 
 /** Where in the heads of informational responses a stream of bytes is. */
-export class InterimHeads {
+class InterimHeads {
   #isExpected = false;
   /** Where in the status line; undefined: in the rest of an informational head. */
   #at: number | undefined = 0;

@@ -2,7 +2,7 @@ import { type ClientRequest, request } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** The proxy would not lead where it was asked to. */
-export class TunnelError extends Error {
+class TunnelError extends Error {
   override readonly name = 'TunnelError';
   /** Such as `PROXY_403`. */
   readonly code: string;

@@ -9,7 +9,7 @@ import {
 import type { Example } from './model.ts';
 
 /** An interaction id for examples. */
-export const EXAMPLE_INTERACTION_ID = '93bac548-d2de-4546-b106-880a5018460d';
+const EXAMPLE_INTERACTION_ID = '93bac548-d2de-4546-b106-880a5018460d';
 
 /** The code of an error in the vocabulary of a version; undefined where the standard defines none. */
 export function wireCode(code: ApiErrorCode, apiVersion: ApiVersion): string | undefined {

@@ -70,7 +70,7 @@ export function versionSuffix(apiVersion: ApiVersion): string {
 }
 
 /** Name of the error body's schema. */
-export function errorSchemaOf(apiVersion: ApiVersion): string {
+function errorSchemaOf(apiVersion: ApiVersion): string {
   return `OBErrorResponse1${versionSuffix(apiVersion)}`;
 }
 

@@ -1,7 +1,8 @@
 import { RESOURCE_ID, type SetClaims } from '@tidings/protocol';
 import type { Outcome } from '../base/outcome.ts';
+import type { NotificationFilter } from './asked.ts';
+import type { AuditEntry } from './audit.ts';
 import type { NotificationState } from './notification.ts';
-import type { AuditEntry, NotificationFilter } from './store.ts';
 
 /** What notifications are looked for by. All that is given must hold; nothing given: all there are. */
 export interface SearchFilter {

@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.ts';
 export type CertificateFormat = NonNullable<Config['api']['gateway']>['certificateFormat'];
 
 /** Longest header that is looked at; certificates of the Directory have about 3000 characters. */
-export const CERTIFICATE_HEADER_CHARS_MAX = 16_384;
+const CERTIFICATE_HEADER_CHARS_MAX = 16_384;
 
 // RFC 8941 section 3.3.5: a byte sequence; RFC 9440 section 2.2 allows no parameters after it.
 const BYTE_SEQUENCE = /^:([^:]+):$/;

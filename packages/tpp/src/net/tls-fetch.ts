@@ -62,7 +62,7 @@ export class TlsFetchError extends Error {
 }
 
 /** Default of `requestTimeoutMs`. */
-export const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 const RESPONSE_BYTES_MAX = 1_048_576;
 const CONNECTIONS_MAX = 16;
 // Below the five seconds after which servers on Node close an idle connection, so that the two rarely cross.

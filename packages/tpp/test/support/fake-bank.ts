@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { type CallbackUrl, type EventSubscription, type KeySource, signDetached } from '@tidings/protocol';
+import { signDetached } from '@tidings/protocol';
 import { type BankClient, type BankClientOptions, createBankClient } from '@tidings/tpp';
 import { createFakeEvents, type FakeEvents } from './fake-events.ts';
-import { serveRegistrations } from './fake-registrations.ts';
+import { type RegisteringBank, type Seen, serveRegistrations } from './fake-registrations.ts';
 import { BANK_ORG_ID, makeParticipant, TPP_SIGNER } from './participants.ts';
 import { testPki } from './pki.ts';
 import { listen, sendJson } from './servers.ts';
@@ -15,38 +15,24 @@ const bankMade = makeParticipant(BANK_ORG_ID, 'bank-key-1');
 export const NOW_MS = 1_763_700_000_000;
 const PREFIX = '/open-banking/v4.0';
 
-/** What came to the bank, for a test to look at. */
-export interface Seen {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: Buffer;
-}
+export type { Seen };
 
 /** Takes a request in place of the bank's own answer; false leaves it to the bank. */
 export type Instead = (seen: Seen, response: ServerResponse) => boolean | Promise<boolean>;
 
 /** A bank with one TPP: authorisation server, registrations, polling and one resource, over mutual TLS. */
-export interface FakeBank {
-  readonly origin: string;
+export interface FakeBank extends RegisteringBank {
   readonly client: BankClient;
   readonly seen: Seen[];
   readonly tokenRequests: URLSearchParams[];
   readonly exchanges: { interactionIdEchoed: boolean; status: number }[];
   /** The time, which the test turns. */
   nowMs: number;
-  subscription: EventSubscription | undefined;
-  callbackUrl: CallbackUrl | undefined;
   /** What can be collected by polling. */
   readonly events: FakeEvents;
-  /** Take signatures of v3.1 with `b64: false` only, and sign so. */
-  unencodedPayload: boolean;
-  readonly tppKeys: KeySource;
   /** The token that is given out and taken. */
   token: { value: string; answer: Record<string, unknown> };
   instead: Instead | undefined;
-  /** Writes an answer as the bank does: signed, with the interaction id. */
-  answer(seen: Seen, response: ServerResponse, status: number, body: unknown): Promise<void>;
 }
 
 /** Options of the client; those that need the bank's origin are made of it. */

@@ -1,10 +1,13 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   API_ERRORS,
   ApiError,
   type ApiVersion,
+  type CallbackUrl,
+  type EventSubscription,
   EventTypeCatalogue,
   errorBody,
+  type KeySource,
   readCallbackUrl,
   readEventSubscription,
   readReplacedEventSubscription,
@@ -14,14 +17,33 @@ import {
   writeEventSubscription,
   writeEventSubscriptions,
 } from '@tidings/protocol';
-import type { FakeBank, Seen } from './fake-bank.ts';
 import { TPP_SIGNER, TRUST_ANCHOR } from './participants.ts';
 import { sendJson } from './servers.ts';
 import { NOW_MS } from './sets.ts';
 
+/** What came to the bank, for a test to look at. */
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+/** What of a bank keeps registrations. */
+export interface RegisteringBank {
+  readonly origin: string;
+  subscription: EventSubscription | undefined;
+  callbackUrl: CallbackUrl | undefined;
+  /** Take signatures of v3.1 with `b64: false` only, and sign so. */
+  unencodedPayload: boolean;
+  readonly tppKeys: KeySource;
+  /** Writes an answer as the bank does: signed, with the interaction id. */
+  answer(seen: Seen, response: ServerResponse, status: number, body: unknown): Promise<void>;
+}
+
 /** Answers calls about event subscriptions and callback URLs, as both versions of the API do. */
 export async function serveRegistrations(
-  bank: FakeBank,
+  bank: RegisteringBank,
   seen: Seen,
   response: ServerResponse,
   apiVersion: ApiVersion,
@@ -45,7 +67,7 @@ interface Call {
 }
 
 async function perform(
-  bank: FakeBank,
+  bank: RegisteringBank,
   seen: Seen,
   response: ServerResponse,
   { kind, id, apiVersion }: Call,
@@ -74,7 +96,7 @@ interface Kind {
   remove(): void;
 }
 
-function subscriptions(bank: FakeBank, apiVersion: ApiVersion): Kind {
+function subscriptions(bank: RegisteringBank, apiVersion: ApiVersion): Kind {
   const rules = {
     apiVersion,
     catalogue: new EventTypeCatalogue(),
@@ -98,7 +120,7 @@ function subscriptions(bank: FakeBank, apiVersion: ApiVersion): Kind {
   };
 }
 
-function callbackUrls(bank: FakeBank, apiVersion: ApiVersion): Kind {
+function callbackUrls(bank: RegisteringBank, apiVersion: ApiVersion): Kind {
   const put = (body: Buffer, id: string, self: string) => {
     bank.callbackUrl = { callbackUrlId: id, ...readCallbackUrl(body, apiVersion) };
     return writeCallbackUrl(bank.callbackUrl, self);
@@ -114,7 +136,7 @@ function callbackUrls(bank: FakeBank, apiVersion: ApiVersion): Kind {
   };
 }
 
-async function checkSignature(bank: FakeBank, { headers, body }: Seen, apiVersion: ApiVersion): Promise<void> {
+async function checkSignature(bank: RegisteringBank, { headers, body }: Seen, apiVersion: ApiVersion): Promise<void> {
   const { unencodedPayload } = await verifyDetached(String(headers['x-jws-signature']), body, {
     iss: TPP_SIGNER,
     keys: bank.tppKeys,
