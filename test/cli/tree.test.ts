@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { buildProgram, commandsOf, helpOf } from '@tidings/service/cli';
 import { commandLinePage } from '../../scripts/cli-doc.ts';
+import { BIN } from '../support/command.ts';
 
-const commands = commandsOf(await buildProgram());
+const program = await buildProgram();
+const commands = commandsOf(program);
 const leaves = commands.filter(({ command }) => command.commands.length === 0);
+
+/** Has a process tell what it loads. */
+const TELLING = `data:text/javascript,${encodeURIComponent(`
+  import { writeSync } from 'node:fs';
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    load: (url, context, next) => {
+      writeSync(2, 'loaded ' + url + '\\n');
+      return next(url, context);
+    },
+  });`)}`;
 
 /** Commands that print no data, or only in a form of its own. */
 const WITHOUT_JSON: Readonly<Record<string, string>> = {
@@ -18,6 +32,34 @@ const WITHOUT_JSON: Readonly<Record<string, string>> = {
 test('the walk finds the commands of the service and of the sandbox', () => {
   const paths = commands.map(({ path }) => path);
   for (const path of ['tidings serve', 'tidings tpps list', 'tidings sandbox']) assert.ok(paths.includes(path), path);
+});
+
+describe('a command is loaded when it is called', () => {
+  const files = new Set(program.commands.map((command) => `${command.name()}.ts`));
+  const loadedBy = (args: readonly string[]) => {
+    const { stderr } = spawnSync(process.execPath, ['--import', TELLING, BIN, ...args], { encoding: 'utf8' });
+    const loaded = stderr.split('\n').flatMap((line) => /^loaded .*\/cli\/([^/]+)$/.exec(line)?.[1] ?? []);
+    assert.ok(loaded.includes('main.ts'), stderr);
+    return loaded.filter((name) => files.has(name));
+  };
+
+  for (const args of [['--version'], ['--help'], ['help'], ['no-such-command']]) {
+    test(`tidings ${args.join(' ')} loads none`, () => assert.deepEqual(loadedBy(args), []));
+  }
+  for (const args of [
+    ['tpps', '--help'],
+    ['help', 'tpps'],
+    ['tpps', 'no-such-command'],
+  ]) {
+    test(`tidings ${args.join(' ')} loads that one`, () => assert.deepEqual(loadedBy(args), ['tpps.ts']));
+  }
+
+  test('tidings --help says of each what the loaded one takes', () => {
+    const { subcommandTerm } = program.createHelp();
+    for (const command of program.commands) {
+      assert.equal(subcommandTerm(command), command.createHelp().subcommandTerm(command));
+    }
+  });
 });
 
 describe('every command', () => {

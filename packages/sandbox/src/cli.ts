@@ -1,5 +1,5 @@
 import { join, relative } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CHANGES, type Change } from './resource-server/ledger.ts';
 
 /** First of the five ports that a sandbox that stays up listens on, unless it is told another. */
@@ -18,9 +18,8 @@ interface Flags {
 }
 
 /** `tidings sandbox`: plays the flow, then stays up. What it runs is loaded only when it is run. */
-export function sandboxCommand(): Command {
-  return new Command('sandbox')
-    .description('Play the real-time flow with a bank and a TPP on this machine, then stay up.')
+export function defineSandbox(command: Command): void {
+  command
     .option('--once', 'play the flow once and exit: 0 only if every step happened')
     .option('--json', 'print one JSON object per step, and a summary')
     .option('--state <folder>', 'where keys and store are kept', join('.tidings', 'sandbox'))

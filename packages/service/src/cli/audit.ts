@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { readDuration } from './duration.ts';
-import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand, operatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -47,12 +47,8 @@ function archiveCommand(): Command {
 }
 
 /** `tidings audit`: what operators, and the service by itself, changed. */
-export function auditCommand(): Command {
-  return operatorCommand(
-    'audit',
-    'List what operators, and the service by itself, changed; the newest first.',
-    EXAMPLES,
-  )
+export function define(command: Command): void {
+  defineOperatorCommand(command, EXAMPLES)
     .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, readLimit, LIMIT_DEFAULT)
     .option('--before <time>', 'only what was done before this time; or the id that the page before ends with')
     .option('--from <time>', 'only what was done at or after this time, such as 2026-11-21T09:30:00Z')

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { print, printJson, printProgress } from '../base/output.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const HELP = `
 Example:
@@ -14,8 +14,8 @@ every SET that is kept, and no private key. To restore it, see docs/guides/backu
 `;
 
 /** `tidings backup`: the store of a running service, as a file. */
-export function backupCommand(): Command {
-  return operatorCommand('backup', 'Copy the store file of a running service, while it goes on.', HELP)
+export function define(command: Command): void {
+  defineOperatorCommand(command, HELP)
     .argument('<file>', 'file to write, which must not exist')
     .action(async (file: string, flags: CommonFlags) => {
       const [{ rm }, { createFile }] = await Promise.all([import('node:fs/promises'), import('./create-file.ts')]);

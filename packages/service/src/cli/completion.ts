@@ -1,12 +1,11 @@
-import { Argument, Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { print } from '../base/output.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'];
 
-/** `tidings completion`: what makes a shell complete commands and flags. @param program whose they are */
-export function completionCommand(program: Command): Command {
-  return new Command('completion')
-    .description('Print a script that makes a shell complete commands, flags and their choices.')
+/** `tidings completion`: what makes a shell complete commands and flags. @param loadAll gives the program, with all of them */
+export function define(command: Command, loadAll: () => Promise<Command>): void {
+  command
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
     .addHelpText(
       'after',
@@ -26,6 +25,6 @@ Exit codes: 0 done; 2 wrong use.`,
     )
     .action(async (shell: string) => {
       const { completionScript } = await import('./completion/scripts.ts');
-      print(completionScript(shell, program));
+      print(completionScript(shell, await loadAll()));
     });
 }

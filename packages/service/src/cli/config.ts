@@ -19,9 +19,8 @@ Exit codes: 0 done; 1 the configuration is not good; 2 wrong use, or the file ca
 const loadActions = () => import('./config-actions.ts');
 
 /** `tidings config`: what can be set, and what is. */
-export function configCommand(): Command {
-  return new Command('config')
-    .description('List the settings, check a configuration file, show what it comes to.')
+export function define(command: Command): void {
+  command
     .addCommand(referenceCommand())
     .addCommand(checkCommand())
     .addCommand(effectiveCommand())

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 
 interface Flags {
@@ -9,9 +9,8 @@ interface Flags {
 }
 
 /** `tidings doctor`: what is wrong with an installation, and what to do about it. */
-export function doctorCommand(): Command {
-  return new Command('doctor')
-    .description('Examine an installation: configuration, keys, certificates, database, clock, ports; change nothing.')
+export function define(command: Command): void {
+  command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--callback-url <url>', 'also look where this callback URL leads; does TLS with it and sends nothing')
     .option('--integrity', 'also read the whole SQLite file for damage')

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags of `rotate` and `retire`. */
@@ -10,9 +10,8 @@ export interface KeyFlags extends CommonFlags {
 const loadActions = () => import('./keys-actions.ts');
 
 /** `tidings keys`: our own signing keys, at a running service. */
-export function keysCommand(): Command {
-  return new Command('keys')
-    .description('List, announce, rotate and retire the signing keys of a running service.')
+export function define(command: Command): void {
+  command
     .addCommand(
       operatorCommand(
         'list',

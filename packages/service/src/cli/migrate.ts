@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 
 interface Flags {
@@ -8,9 +8,8 @@ interface Flags {
 }
 
 /** `tidings migrate`: brings the PostgreSQL database to the schema of this version. */
-export function migrateCommand(): Command {
-  return new Command('migrate')
-    .description('Bring the PostgreSQL database of the store to the schema of this version.')
+export function define(command: Command): void {
+  command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--dry-run', 'only list the steps that would be taken')
     .option('--json', 'print JSON')

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags that say which notifications are looked for. */
@@ -33,12 +33,8 @@ Examples:
 const loadActions = () => import('./notifications-actions.ts');
 
 /** `tidings notifications`: what became of events, at a running service. */
-export function notificationsCommand(): Command {
-  return new Command('notifications')
-    .description('Look for notifications, and look at one, at a running service.')
-    .addCommand(findCommand())
-    .addCommand(showCommand())
-    .addHelpText('after', `${EXAMPLES}${WHERE_HELP}`);
+export function define(command: Command): void {
+  command.addCommand(findCommand()).addCommand(showCommand()).addHelpText('after', `${EXAMPLES}${WHERE_HELP}`);
 }
 
 function findCommand(): Command {

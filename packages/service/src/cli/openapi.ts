@@ -1,12 +1,11 @@
-import { Argument, Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { printJson } from '../base/output.ts';
 
 const DOCUMENTS = ['tpp-facing', 'operator'];
 
 /** `tidings openapi`: the documents that a service with this configuration serves. */
-export function openapiCommand(): Command {
-  return new Command('openapi')
-    .description('Print an OpenAPI 3.1 document as JSON, made from the configuration.')
+export function define(command: Command): void {
+  command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .addArgument(new Argument('<document>', 'which API').choices(DOCUMENTS))
     .addHelpText(

@@ -29,11 +29,14 @@ ${EXIT_CODES_HELP}`;
 /** An example for the help of a command. @param words what follows `tidings` */
 export const exampleOf = (words: string): string => `\nExample:\n  tidings ${words}\n`;
 
-/** A command that calls a running service, with the flags and the help that all of them have. */
+/** A command within a group that calls a running service, as {@link defineOperatorCommand} makes it. */
 export function operatorCommand(name: string, description: string, examples = ''): Command {
-  return withOperatorFlags(new Command(name).description(description))
-    .option('--json', 'print JSON')
-    .addHelpText('after', `${examples}${WHERE_HELP}`);
+  return defineOperatorCommand(new Command(name).description(description), examples);
+}
+
+/** Gives a command that calls a running service the flags and the help that all of them have. */
+export function defineOperatorCommand(command: Command, examples = ''): Command {
+  return withOperatorFlags(command).option('--json', 'print JSON').addHelpText('after', `${examples}${WHERE_HELP}`);
 }
 
 const URL_DEFAULT = 'http://127.0.0.1:8444';

@@ -1,10 +1,9 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { print } from '../base/output.ts';
 
 /** `tidings portal-notes`: what the standard makes an ASPSP tell TPPs, as Markdown. */
-export function portalNotesCommand(): Command {
-  return new Command('portal-notes')
-    .description('Print the text for your developer portal as Markdown, made from the configuration.')
+export function define(command: Command): void {
+  command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .addHelpText(
       'after',

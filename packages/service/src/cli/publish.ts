@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type CommonFlags, operatorCommand } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
 
 /** Flags that say how a file is published. */
 export interface PublishFlags extends CommonFlags {
@@ -41,8 +41,8 @@ reached; 2 wrong use, or FILE was changed where it was published already; 130 Ct
 `;
 
 /** `tidings publish`: publishes a file of events. */
-export function publishCommand(): Command {
-  return operatorCommand('publish', 'Publish events from a file or standard input, one a line (NDJSON).', HELP)
+export function define(command: Command): void {
+  defineOperatorCommand(command, HELP)
     .argument('[file]', 'the events; - is standard input', '-')
     .option('--batch <lines>', 'most lines in one request', wholeUpTo(BATCH_LINES_MAX), BATCH_LINES)
     .option('--in-flight <requests>', 'most requests at once', wholeUpTo(IN_FLIGHT_MAX), IN_FLIGHT)

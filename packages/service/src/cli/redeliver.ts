@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CommonFlags, operatorCommand } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
 
 /** Flags that say what is to be sent again. */
 export interface RedeliverFlags extends CommonFlags {
@@ -23,8 +23,8 @@ acknowledged is sent again too. Withdrawn and expired notifications never are. I
 `;
 
 /** `tidings redeliver`: sends notifications of a running service again. */
-export function redeliverCommand(): Command {
-  return operatorCommand('redeliver', 'Send notifications again: some, all of a TPP, or all of a time.', EXAMPLES)
+export function define(command: Command): void {
+  defineOperatorCommand(command, EXAMPLES)
     .argument('[jti...]', 'these notifications')
     .option('--client <id>', 'those of this TPP')
     .option('--from <time>', 'those published at or after this time (ISO 8601 with zone)')

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags of `list`. */
@@ -12,9 +12,8 @@ export interface RegistrationFlags extends CommonFlags {
 const loadActions = () => import('./registrations-actions.ts');
 
 /** `tidings registrations`: what the TPPs registered, at a running service. */
-export function registrationsCommand(): Command {
-  return new Command('registrations')
-    .description('List what the TPPs registered, and show how a callback URL fares.')
+export function define(command: Command): void {
+  command
     .addCommand(
       operatorCommand(
         'list',

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 
 // Nothing imports the sandbox: it is a package of its own that may not be installed beside a production service. The
@@ -6,19 +6,21 @@ import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 const SANDBOX = ['@tidings', 'sandbox', 'cli'].join('/');
 
 interface SandboxPackage {
-  readonly sandboxCommand: () => Command;
+  readonly defineSandbox: (command: Command) => void;
 }
 
 /** `tidings sandbox`, where the package is installed; otherwise a command that says how to install it. */
-export async function sandboxCommand(): Promise<Command> {
+export async function define(command: Command): Promise<void> {
   try {
     const loaded: unknown = await import(SANDBOX);
-    if (isSandboxPackage(loaded)) return loaded.sandboxCommand();
+    if (isSandboxPackage(loaded)) {
+      loaded.defineSandbox(command);
+      return;
+    }
   } catch (error) {
     if (systemErrorCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
   }
-  return new Command('sandbox')
-    .description('Play the real-time flow on this machine (needs the package @tidings/sandbox).')
+  command
     .allowUnknownOption()
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package is not installed.')
@@ -28,5 +30,5 @@ export async function sandboxCommand(): Promise<Command> {
 }
 
 function isSandboxPackage(value: unknown): value is SandboxPackage {
-  return typeof value === 'object' && value !== null && 'sandboxCommand' in value;
+  return typeof value === 'object' && value !== null && 'defineSandbox' in value;
 }

@@ -1,12 +1,11 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Log } from '../base/log.ts';
 import { untilSignal } from '../base/signals.ts';
 import type { RunningService } from '../service.ts';
 
 /** `tidings serve`: the Notification Service alone. */
-export function serveCommand(): Command {
-  return new Command('serve')
-    .description('Run the ASPSP Notification Service until SIGTERM or Ctrl-C.')
+export function define(command: Command): void {
+  command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .addHelpText(
       'after',

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { readDuration } from './duration.ts';
-import { type CommonFlags, operatorCommand } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
 
 /** Flags of `statistics`. */
 export interface StatisticsFlags extends CommonFlags {
@@ -22,8 +22,8 @@ Of all instances. Latency is from publishing to acknowledgement, to within 10 %.
 `;
 
 /** `tidings statistics`: what a running service counted. */
-export function statisticsCommand(): Command {
-  return operatorCommand('statistics', 'Show what was accepted, attempted and acknowledged over time.', EXAMPLES)
+export function define(command: Command): void {
+  defineOperatorCommand(command, EXAMPLES)
     .addOption(new Option('--by <unit>', 'minute or hour').choices(['minute', 'hour']).default('hour'))
     .addOption(
       new Option('--last <time>', 'that long until now (default: 24h, by minute 1h)')

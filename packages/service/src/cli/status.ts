@@ -1,31 +1,29 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import { type CommonFlags, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 /** `tidings status`: how a running service fares. */
-export function statusCommand(): Command {
-  return operatorCommand(
-    'status',
-    'Show what is awaiting, how many callback URLs are unresponsive, and whether publishing is open.',
-    '\nExample:\n  tidings status --operator-url https://localhost:8444\n',
-  ).action(async (flags: CommonFlags) => {
-    const [{ shapeOf }, { Status }, { factsOf }] = await Promise.all([
-      import('@tidings/protocol'),
-      import('../operator/upkeep-routes.ts'),
-      import('./table.ts'),
-    ]);
-    const call = { method: 'GET', path: '/operator/v1/status' } as const;
-    const { value: status } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Status)));
-    if (flags.json === true) return printJson(status);
-    print(
-      factsOf({
-        awaiting: String(status.awaiting),
-        'oldest awaiting': status.oldestAwaitingAt,
-        'unresponsive callback URLs': String(status.unresponsive),
-        publishing: status.publishing,
-        because: status.publishingClosedBecause,
-        'signing key': status.signingKeyProblem,
-      }),
-    );
-  });
+export function define(command: Command): void {
+  defineOperatorCommand(command, '\nExample:\n  tidings status --operator-url https://localhost:8444\n').action(
+    async (flags: CommonFlags) => {
+      const [{ shapeOf }, { Status }, { factsOf }] = await Promise.all([
+        import('@tidings/protocol'),
+        import('../operator/upkeep-routes.ts'),
+        import('./table.ts'),
+      ]);
+      const call = { method: 'GET', path: '/operator/v1/status' } as const;
+      const { value: status } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Status)));
+      if (flags.json === true) return printJson(status);
+      print(
+        factsOf({
+          awaiting: String(status.awaiting),
+          'oldest awaiting': status.oldestAwaitingAt,
+          'unresponsive callback URLs': String(status.unresponsive),
+          publishing: status.publishing,
+          because: status.publishingClosedBecause,
+          'signing key': status.signingKeyProblem,
+        }),
+      );
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readDuration } from './duration.ts';
-import { type CommonFlags, operatorCommand } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
 
 /** Flags of `tail`. */
 export interface TailFlags extends CommonFlags {
@@ -22,8 +22,8 @@ that may be another instance. What was lost in between, if anything, is told as 
 `;
 
 /** `tidings tail`: follows what happens at a running service. */
-export function tailCommand(): Command {
-  return operatorCommand('tail', 'Follow what happens, as it happens, in all instances.', EXAMPLES)
+export function define(command: Command): void {
+  defineOperatorCommand(command, EXAMPLES)
     .option('--client <id>', 'only what is of this TPP')
     .option(
       '--kind <list>',

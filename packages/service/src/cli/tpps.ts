@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
 
 /** Flags that say what is known of a TPP. */
@@ -31,9 +31,8 @@ const ADDING = `add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statem
 const CHANGING = 'change tpp-1 --scopes accounts --retry retriesMax=10,delayMs=2000';
 
 /** `tidings tpps`: the TPP registry of a running service, over its operator API. */
-export function tppsCommand(): Command {
-  return new Command('tpps')
-    .description('List, register, change, suspend and remove TPPs at a running service.')
+export function define(command: Command): void {
+  command
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(addCommand())

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type CommonFlags, operatorCommand } from './operator-flags.ts';
+import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
 
 /** Flags that say what is to be withdrawn. */
 export interface WithdrawFlags extends CommonFlags {
@@ -22,8 +22,8 @@ is being sent at this moment. It counts first and asks, unless --yes or --dry-ru
 `;
 
 /** `tidings withdraw`: withdraws awaiting notifications of a running service. */
-export function withdrawCommand(): Command {
-  return operatorCommand('withdraw', 'Withdraw awaiting notifications: some, all of a TPP, or all of a time.', EXAMPLES)
+export function define(command: Command): void {
+  defineOperatorCommand(command, EXAMPLES)
     .argument('[jti...]', 'these notifications')
     .option('--client <id>', 'those of this TPP')
     .option('--from <time>', 'those published at or after this time (ISO 8601 with zone)')
