@@ -6,7 +6,7 @@ import { isJsonObject, parseStrictJson, StrictJsonError, shapeOf } from '@tiding
 import { systemClock } from '../base/clock.ts';
 import { print, printJson, printProgress } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
-import { ARCHIVABLE_PER_PAGE_MAX, ArchivableAudit, AuditDropAnswer, archivedLine } from '../operator/audit-archive.ts';
+import { ARCHIVABLE_PER_PAGE_MAX, ArchivableAudit, AuditDropAnswer, archivedLine } from '../operator/audit.ts';
 import { TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
 import { ask } from './ask.ts';
 import type { ArchiveFlags } from './audit.ts';

@@ -58,7 +58,7 @@ export function define(command: Command): void {
     .action(async (flags: AuditFlags) => {
       const [{ shapeOf }, { AuditPage }, { tableOf }] = await Promise.all([
         import('@tidings/protocol'),
-        import('../operator/audit-page.ts'),
+        import('../operator/audit.ts'),
         import('./table.ts'),
       ]);
       const call = { method: 'GET', path: `/operator/v1/audit?${queryOf(flags)}` } as const;

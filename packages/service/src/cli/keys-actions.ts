@@ -1,6 +1,6 @@
 import { shapeOf } from '@tidings/protocol';
 import { print, printJson } from '../base/output.ts';
-import { ReloadedKey, ShownSigningKey, SigningKeyList } from '../operator/signing-key-schemas.ts';
+import { ReloadedKey, ShownSigningKey, SigningKeyList } from '../operator/signing-keys.ts';
 import type { KeyFlags } from './keys.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 import { factsOf, tableOf } from './table.ts';

@@ -1,8 +1,7 @@
 import { shapeOf } from '@tidings/protocol';
 import { colors, print, printJson } from '../base/output.ts';
 import { escapeJson } from '../base/terminal-text.ts';
-import { ShownNotification } from '../operator/notifications.ts';
-import { FOUND_PER_PAGE_MAX, NotificationPage, type ShownFound } from '../operator/search-routes.ts';
+import { FOUND_PER_PAGE_MAX, NotificationPage, type ShownFound, ShownNotification } from '../operator/notifications.ts';
 import type { FindFlags } from './notifications.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';

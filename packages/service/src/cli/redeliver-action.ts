@@ -1,6 +1,6 @@
 import { shapeOf } from '@tidings/protocol';
 import { print, printJson } from '../base/output.ts';
-import { RedeliveryAnswer } from '../operator/redelivery-routes.ts';
+import { RedeliveryAnswer } from '../operator/bulk.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';

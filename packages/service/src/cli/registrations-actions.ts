@@ -1,7 +1,7 @@
 import { shapeOf } from '@tidings/protocol';
 import { print, printJson } from '../base/output.ts';
-import { CallbackUrlHealth } from '../operator/callback-url-schemas.ts';
-import { RegistrationPage, type ShownRegistration } from '../operator/registration-schemas.ts';
+import { CallbackUrlHealth } from '../operator/callback-urls.ts';
+import { RegistrationPage, type ShownRegistration } from '../operator/registrations.ts';
 import { RegisteredTpp, TppRegistrations } from '../operator/tpp-schemas.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';

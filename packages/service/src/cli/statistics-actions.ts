@@ -1,7 +1,7 @@
 import { shapeOf } from '@tidings/protocol';
 import { systemClock } from '../base/clock.ts';
 import { print, printJson } from '../base/output.ts';
-import { type Counts, StatisticsAnswer } from '../operator/statistics-schemas.ts';
+import { type Counts, StatisticsAnswer } from '../operator/statistics.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import { queryOf } from './query.ts';
 import type { StatisticsFlags } from './statistics.ts';

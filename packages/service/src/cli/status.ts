@@ -8,7 +8,7 @@ export function define(command: Command): void {
     async (flags: CommonFlags) => {
       const [{ shapeOf }, { Status }, { factsOf }] = await Promise.all([
         import('@tidings/protocol'),
-        import('../operator/upkeep-routes.ts'),
+        import('../operator/status.ts'),
         import('./table.ts'),
       ]);
       const call = { method: 'GET', path: '/operator/v1/status' } as const;

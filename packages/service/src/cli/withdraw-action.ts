@@ -1,6 +1,6 @@
 import { shapeOf } from '@tidings/protocol';
 import { print, printJson } from '../base/output.ts';
-import { WithdrawalAnswer } from '../operator/withdrawal-routes.ts';
+import { WithdrawalAnswer } from '../operator/bulk.ts';
 import { ask } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';

@@ -1,15 +1,203 @@
 import assert from 'node:assert/strict';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { RateLimit } from '../api/rate-limit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { OperatorRole } from '../config/schema-operator.ts';
 import type { OpenApiDocument, Operation } from '../openapi/model.ts';
 import type { AuditActor } from '../store/store.ts';
-import type { AuthenticatedBy, OperatorTokens, Principal } from './authenticate.ts';
+import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
-import { LEAST_ROLES, type OperationId, roleThatAllows } from './roles.ts';
+
+/**
+ * The least role of every operation of the operator API, and nothing else decides who may do what: the routes and the
+ * OpenAPI document both read it here, and a route without a line here keeps the service from starting.
+ *
+ * viewer < operator < administrator. `publisher` stands beside them: of all operations it may do those that say so, which an
+ * operator may do too. `nobody`: no token is needed.
+ */
+export const LEAST_ROLES = {
+  publishEvents: 'publisher',
+
+  listTpps: 'viewer',
+  getTpp: 'viewer',
+  getTppRegistrations: 'viewer',
+  suspendTpp: 'operator',
+  resumeTpp: 'operator',
+  bringBackCallbackUrl: 'operator',
+  // Who may call the TPP-facing API, and with which keys.
+  putTpp: 'administrator',
+  removeTpp: 'administrator',
+  importTpp: 'administrator',
+
+  listRegistrations: 'viewer',
+  listCallbackUrls: 'viewer',
+  getCallbackUrl: 'viewer',
+
+  searchNotifications: 'viewer',
+  getNotification: 'viewer',
+  getEvidence: 'viewer',
+  redeliver: 'operator',
+  withdraw: 'operator',
+
+  // All that there is, in one file.
+  backUp: 'administrator',
+
+  getStatus: 'viewer',
+  listAudit: 'viewer',
+  listArchivableAudit: 'viewer',
+  // What is gone is in the archive alone.
+  dropAudit: 'administrator',
+
+  followStream: 'viewer',
+  getStatistics: 'viewer',
+
+  listSigningKeys: 'viewer',
+  getSigningKey: 'viewer',
+  reloadSigningKeys: 'administrator',
+  rotateSigningKey: 'administrator',
+  retireSigningKey: 'administrator',
+
+  getMetrics: 'viewer',
+  // A load balancer has no token, and is told nothing but this.
+  isAlive: 'nobody',
+  isReady: 'nobody',
+
+  // A browser sends no bearer token with a link, and the documents hold nothing that the developer portal and this
+  // project's sources do not tell: no token, key, TPP or event.
+  showDocuments: 'nobody',
+  getTppFacingDocument: 'nobody',
+  getOperatorDocument: 'nobody',
+} as const satisfies Record<string, LeastRole>;
+
+/** What an operation demands of whoever calls it. */
+type LeastRole = OperatorRole | 'nobody';
+/** `operationId` in the OpenAPI document. */
+export type OperationId = keyof typeof LEAST_ROLES;
+
+// The highest first: of several roles the call is noted under the highest.
+const ALLOWED: Readonly<Record<OperatorRole, readonly OperatorRole[]>> = {
+  viewer: ['administrator', 'operator', 'viewer'],
+  operator: ['administrator', 'operator'],
+  administrator: ['administrator'],
+  publisher: ['administrator', 'operator', 'publisher'],
+};
+
+/** Which of the roles that a caller has lets it do what needs a role; undefined when none does. */
+export function roleThatAllows(least: OperatorRole, roles: readonly OperatorRole[]): OperatorRole | undefined {
+  return ALLOWED[least].find((role) => roles.includes(role));
+}
+
+/** Says in the options of a route which operation it is, and so which role it needs. */
+export function forOperation(operationId: OperationId): { readonly config: { readonly operationId: OperationId } } {
+  return { config: { operationId } };
+}
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+
+/** A token that is accepted, by its hash. */
+interface OperatorToken {
+  readonly name: string;
+  /** SHA-256 of the token, hexadecimal. */
+  readonly sha256: string;
+  readonly role: OperatorRole;
+}
+
+/** The tokens that are accepted now: those of the configuration, as it was last read. */
+export class OperatorTokens {
+  #accepted: readonly OperatorToken[];
+  readonly #observers = new Set<() => void>();
+
+  constructor(accepted: readonly OperatorToken[]) {
+    this.#accepted = accepted;
+  }
+
+  get accepted(): readonly OperatorToken[] {
+    return this.#accepted;
+  }
+
+  /** Accepts these and no others from now on, and tells whoever a longer answer is given to. */
+  replace(accepted: readonly OperatorToken[]): void {
+    this.#accepted = accepted;
+    for (const observer of [...this.#observers]) observer();
+  }
+
+  /** @returns takes it back */
+  onReplaced(observer: () => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+}
+
+/** How a caller showed who it is. */
+type AuthenticatedBy = 'token' | 'oidc';
+
+/** Who calls, as far as its token tells. */
+interface Principal {
+  /** For log and audit. */
+  readonly name: string;
+  readonly authenticatedBy: AuthenticatedBy;
+  /** At least one. */
+  readonly roles: readonly OperatorRole[];
+  /** When its token expires; undefined: not by itself. */
+  readonly expiresAtMs?: number;
+}
+
+/** What lets a caller in: either of the two, or both. */
+interface Credentials {
+  readonly tokens: Pick<OperatorTokens, 'accepted'>;
+  /** Verifies tokens of the bank's identity provider. */
+  readonly oidc?: OidcVerifier | undefined;
+  /** Bounds how many tokens of one remote address the provider's keys are tried on in vain; undefined: nothing does. */
+  readonly limit?: RateLimit | undefined;
+}
+
+/**
+ * Tells whose token a call carries: one of the configuration, or else one of the identity provider.
+ *
+ * @param network that the call comes from
+ * @throws {Problem} 401; 429 where too many tokens of the network were not good; 403 for a good token that gives no role; 503 while the provider's keys cannot be had
+ */
+export async function authenticateOperator(
+  authorization: string | undefined,
+  { tokens, oidc, limit }: Credentials,
+  network: string,
+): Promise<Principal> {
+  const token = BEARER.exec(authorization ?? '')?.[1];
+  if (token === undefined) throw new Problem(401, 'Send the operator token as "Authorization: Bearer …".');
+  const known = findToken(token, tokens.accepted);
+  if (known !== undefined) return { name: known.name, authenticatedBy: 'token', roles: [known.role] };
+  if (oidc === undefined) throw new Problem(401, 'The operator token is not one of "operator.tokens".');
+  // Those of the configuration cost nothing, and go on while somebody else of the same address guesses.
+  const retryAfterSeconds = limit?.take(network);
+  if (retryAfterSeconds !== undefined) {
+    throw new Problem(429, 'Too many tokens that are not good came from this address.', {}, retryAfterSeconds);
+  }
+  const check = await oidc.verify(token);
+  if (check.kind !== 'refused') limit?.giveBack(network);
+  if (check.kind === 'refused') {
+    const neither = 'The token is not one of "operator.tokens", nor one that the identity provider gave for this API';
+    throw new Problem(401, `${neither}: ${check.reason}`);
+  }
+  if (check.kind === 'unavailable') {
+    throw new Problem(503, 'The keys of the identity provider cannot be had now, so its tokens cannot be verified.');
+  }
+  const { name, roles, expiresAtMs } = check;
+  if (roles.length === 0) {
+    const looked = `none of the values of its claim "${oidc.rolesClaim}" is mapped in "operator.oidc.roles"`;
+    throw new Problem(403, `The token of ${JSON.stringify(name)} gives no role here: ${looked}.`);
+  }
+  return { name, authenticatedBy: 'oidc', roles, expiresAtMs };
+}
+
+function findToken(token: string, tokens: readonly OperatorToken[]): OperatorToken | undefined {
+  const hash = createHash('sha256').update(token).digest();
+  // All are compared, in constant time each, so that the time tells nothing about which came close.
+  return tokens.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, 'hex')))[0];
+}
 
 /** Who makes a call, and what it is allowed as. */
-export interface Caller {
+interface Caller {
   /** For log and audit. */
   readonly name: string;
   readonly authenticatedBy: AuthenticatedBy;
@@ -41,9 +229,9 @@ declare module 'fastify' {
 }
 
 /** Authenticates a request, and tells what it is allowed as and until when. @throws {Problem} 401, 403 or 503 */
-export type Admit = (request: FastifyRequest) => Promise<Admission>;
+type Admit = (request: FastifyRequest) => Promise<Admission>;
 
-export interface Admission {
+interface Admission {
   readonly principal: Principal;
   /** The role that allows the call; undefined where there is no such route. */
   readonly role: OperatorRole | undefined;
@@ -66,7 +254,7 @@ export function guardRoutes(
   app.decorateRequest('caller', undefined);
   app.decorateRequest('operatorName', '');
   app.addHook('onRoute', ({ method, url, config }) => {
-    assert(config?.operationId !== undefined, `${method} ${url} names no operation; see src/operator/roles.ts`);
+    assert(config?.operationId !== undefined, `${method} ${url} names no operation; see src/operator/access.ts`);
     const documented = operationAt(document, String(method), url)?.operationId;
     assert(documented === config.operationId, `${method} ${url} is not ${config.operationId} in the OpenAPI document`);
   });

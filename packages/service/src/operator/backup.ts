@@ -3,10 +3,9 @@ import { dirname } from 'node:path';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { freeBytesOf } from '../base/disk.ts';
 import { systemRandom } from '../base/random.ts';
-import { auditActorOf } from './access.ts';
+import { auditActorOf, forOperation } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { forOperation } from './roles.ts';
 
 /** Media type of a SQLite file. */
 export const BACKUP_TYPE = 'application/vnd.sqlite3';

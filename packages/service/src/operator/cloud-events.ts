@@ -1,11 +1,72 @@
 import { isJsonObject, parseMediaType, shapeOf } from '@tidings/protocol';
+import { type Static, Type } from 'typebox';
 import type { TraceContext } from '../store/store.ts';
-import { eventIdOf, PLAIN_SOURCE, SEPARATOR } from './cloud-event-names.ts';
-import { CloudEvent } from './cloud-event-schemas.ts';
-import type { PublishedEvent } from './publish-schemas.ts';
-import { EVENT_FIELDS } from './publish-schemas.ts';
-import { fieldProblem, joinPath } from './read-body.ts';
-import { readTraceContext } from './read-trace-context.ts';
+import {
+  EVENT_FIELDS,
+  EVENTS_PER_BATCH_MAX,
+  type PublishedEvent,
+  RESOURCE_FIELDS,
+  readTraceContext,
+} from './events.ts';
+import { fieldProblem, joinPath } from './read.ts';
+
+// Apart from the rest of CloudEvents, since the command line needs no more of it.
+
+/** Media types of CloudEvents in the JSON format: one event, and a batch (structured mode of the HTTP binding). */
+export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
+export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
+
+/** The source under which the id of a CloudEvent is the id of the event as it is. */
+const PLAIN_SOURCE = 'tidings:event';
+
+/** Stands between source and id in the id of an event: no URI has it in it, so that they can be told apart again. */
+const SEPARATOR = '|';
+
+/**
+ * The id of the event that a CloudEvent is: `source|id`. Of two CloudEvents that differ in either no two have the same, for
+ * a `source` is a URI reference and has no `|` in it. Checks neither.
+ */
+export function eventIdOf({ source, id }: { readonly source: string; readonly id: string }): string {
+  return source === PLAIN_SOURCE ? id : `${source}${SEPARATOR}${id}`;
+}
+
+const closed = { additionalProperties: false };
+const { clientId, transactionId, events, occurredAt } = EVENT_FIELDS;
+
+/** What a CloudEvent carries for us, beside its attributes. */
+const CloudEventData = Type.Object(
+  {
+    clientId,
+    transactionId,
+    resource: Type.Object({ ...RESOURCE_FIELDS, id: Type.Optional(RESOURCE_FIELDS.id) }, closed),
+    events: Type.Optional(events),
+  },
+  closed,
+);
+
+/** An event as a CloudEvent. Attributes that are not named here are extensions: taken, and not kept. */
+export const CloudEvent = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Type.String({ minLength: 1, maxLength: 128, description: 'With the source it is the id of the event' }),
+  source: Type.String({
+    format: 'uri-reference',
+    minLength: 1,
+    maxLength: 2048,
+    description: 'Which of your systems it comes from',
+  }),
+  type: Type.String({ minLength: 1, maxLength: 256, description: 'The event type: URN or subscribe code' }),
+  time: Type.String({ ...occurredAt, description: 'occurredAt: when it happened, with its zone; not in the future' }),
+  subject: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'The id of the resource' })),
+  datacontenttype: Type.Optional(Type.String({ maxLength: 256, description: 'application/json, or left out' })),
+  dataschema: Type.Optional(Type.String({ format: 'uri', maxLength: 2048, description: 'Taken, and not looked at' })),
+  traceparent: Type.Optional(Type.String({ description: 'Distributed tracing: W3C trace context' })),
+  tracestate: Type.Optional(Type.String({ description: 'Distributed tracing: W3C trace state' })),
+  data: CloudEventData,
+});
+export type CloudEvent = Static<typeof CloudEvent>;
+
+/** Several CloudEvents at once: all or nothing. */
+export const CloudEventBatch = Type.Array(CloudEvent, { minItems: 1, maxItems: EVENTS_PER_BATCH_MAX });
 
 // CloudEvents 1.0.2, its JSON format, its HTTP binding, and its extension for distributed tracing.
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md

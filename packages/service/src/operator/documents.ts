@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { PAGE_HEADERS, renderPage } from '../openapi/page.ts';
 import { tppFacingDocument } from '../openapi/tpp-facing.ts';
+import { forOperation } from './access.ts';
 import { operatorDocument } from './operations.ts';
 import type { OperatorOptions } from './options.ts';
-import { forOperation } from './roles.ts';
 
 /** Where the documents are served. */
-export const DOCUMENTS_PATH = '/operator/v1/openapi/';
+const DOCUMENTS_PATH = '/operator/v1/openapi/';
 
 /** The OpenAPI documents and the page that shows them. */
 export function registerDocumentRoutes(app: FastifyInstance, { config, publicUrl }: OperatorOptions): void {

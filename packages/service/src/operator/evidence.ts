@@ -3,7 +3,7 @@ import { HEADER_ISS, HEADER_TAN, JWS_CHARS_MAX } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
-import { isoTime } from './iso-time.ts';
+import { forOperation } from './access.ts';
 import {
   AcknowledgedBy,
   headerOf,
@@ -15,11 +15,11 @@ import {
 } from './notifications.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { forOperation } from './roles.ts';
+import { isoTime } from './read.ts';
 
 /** Name and version of the format; another version is another file to whoever reads it. */
-export const EVIDENCE_FORMAT = 'tidings-evidence';
-export const EVIDENCE_VERSION = 1;
+const EVIDENCE_FORMAT = 'tidings-evidence';
+const EVIDENCE_VERSION = 1;
 
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', maxLength: 32, description });

@@ -1,7 +1,7 @@
 import type { Operation, Response, Responses } from '../openapi/model.ts';
 import { jsonOf, responseRef, schemaRef } from '../openapi/schemas.ts';
+import { LEAST_ROLES, type OperationId } from './access.ts';
 import { STATUS_TITLES } from './problem.ts';
-import { LEAST_ROLES, type OperationId } from './roles.ts';
 
 const REFUSALS: Readonly<Record<string, string>> = {
   400: 'A field is wrong; "field" names it',

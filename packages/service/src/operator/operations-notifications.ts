@@ -1,10 +1,9 @@
 import type { Operation, Parameter, PathItem } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
-import { ARCHIVABLE_PER_PAGE_MAX } from './audit-archive.ts';
-import { AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit-page.ts';
+import { ARCHIVABLE_PER_PAGE_MAX, AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX } from './audit.ts';
 import { BACKUP_TYPE } from './backup.ts';
+import { FOUND_PER_PAGE, FOUND_PER_PAGE_MAX, SEARCH_STATES } from './notifications.ts';
 import { ok, operation } from './operations-common.ts';
-import { FOUND_PER_PAGE, FOUND_PER_PAGE_MAX, SEARCH_STATES } from './search-routes.ts';
 
 /** The notification that an operation is about. */
 export const JTI: Parameter = {

@@ -1,9 +1,9 @@
 import { API_VERSIONS } from '@tidings/protocol';
 import type { Parameter, PathItem } from '../openapi/model.ts';
 import { parameterRef } from '../openapi/schemas.ts';
-import { CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX } from './callback-url-schemas.ts';
+import { CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX } from './callback-urls.ts';
 import { ok, operation } from './operations-common.ts';
-import { REGISTRATION_STATES, REGISTRATIONS_PER_PAGE, REGISTRATIONS_PER_PAGE_MAX } from './registration-schemas.ts';
+import { REGISTRATION_STATES, REGISTRATIONS_PER_PAGE, REGISTRATIONS_PER_PAGE_MAX } from './registrations.ts';
 
 const query = (name: string, description: string, schema: object = { type: 'string' }): Parameter => {
   return { name, in: 'query', description, schema };

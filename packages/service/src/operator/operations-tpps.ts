@@ -1,7 +1,7 @@
 import type { Operation, Parameter, PathItem, Responses } from '../openapi/model.ts';
 import { jsonOf, parameterRef } from '../openapi/schemas.ts';
+import type { OperationId } from './access.ts';
 import { noContent, ok, operation } from './operations-common.ts';
-import type { OperationId } from './roles.ts';
 import { TPPS_PER_PAGE, TPPS_PER_PAGE_MAX } from './tpp-schemas.ts';
 
 /** The TPP that an operation is about. */

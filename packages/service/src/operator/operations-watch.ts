@@ -2,7 +2,7 @@ import type { Parameter, PathItem } from '../openapi/model.ts';
 import { schemaRef } from '../openapi/schemas.ts';
 import { STREAM_KINDS } from '../watch/stream-position.ts';
 import { ok, operation } from './operations-common.ts';
-import { BUCKETS_MAX } from './statistics-routes.ts';
+import { BUCKETS_MAX } from './statistics.ts';
 
 const text = { type: 'string' };
 const time = { type: 'string', format: 'date-time' };

@@ -1,13 +1,13 @@
 import type { OpenApiDocument, PathItem } from '../openapi/model.ts';
 import { described, responseRef, schemaRef } from '../openapi/schemas.ts';
-import { ArchivableAudit, AuditDropAnswer, AuditDropRequest } from './audit-archive.ts';
-import { AuditPage } from './audit-page.ts';
-import { CallbackUrlHealth, CallbackUrlPage } from './callback-url-schemas.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE } from './cloud-event-names.ts';
-import { CloudEvent, CloudEventBatch } from './cloud-event-schemas.ts';
+import type { OperationId } from './access.ts';
+import { ArchivableAudit, AuditDropAnswer, AuditDropRequest, AuditPage } from './audit.ts';
+import { RedeliveryAnswer, RedeliveryRequest, WithdrawalAnswer, WithdrawalRequest } from './bulk.ts';
+import { CallbackUrlHealth, CallbackUrlPage } from './callback-urls.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE, CloudEvent, CloudEventBatch } from './cloud-events.ts';
+import { PublishAnswer, PublishBatch, PublishedEvent } from './events.ts';
 import { Evidence } from './evidence.ts';
-import { Liveness, Readiness } from './health-routes.ts';
-import { ShownNotification } from './notifications.ts';
+import { NotificationPage, ShownNotification } from './notifications.ts';
 import { ok, operation, problemResponses } from './operations-common.ts';
 import { healthPaths } from './operations-health.ts';
 import { KID, signingKeyPaths } from './operations-keys.ts';
@@ -16,17 +16,12 @@ import { registrationPaths } from './operations-registrations.ts';
 import { CLIENT_ID, tppPaths } from './operations-tpps.ts';
 import { watchPaths } from './operations-watch.ts';
 import { ProblemDetails } from './problem.ts';
-import { PublishAnswer, PublishBatch, PublishedEvent } from './publish-schemas.ts';
-import { RedeliveryAnswer, RedeliveryRequest } from './redelivery-routes.ts';
-import { RegistrationPage } from './registration-schemas.ts';
-import type { OperationId } from './roles.ts';
-import { NotificationPage } from './search-routes.ts';
-import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signing-key-schemas.ts';
-import { StatisticsAnswer } from './statistics-schemas.ts';
-import { StreamedActivity } from './stream-routes.ts';
+import { RegistrationPage } from './registrations.ts';
+import { KeyChange, ReloadedKey, ShownSigningKey, SigningKeyList } from './signing-keys.ts';
+import { StatisticsAnswer } from './statistics.ts';
+import { Liveness, Readiness, Status } from './status.ts';
+import { StreamedActivity } from './stream.ts';
 import * as tpps from './tpp-schemas.ts';
-import { Status } from './upkeep-routes.ts';
-import { WithdrawalAnswer, WithdrawalRequest } from './withdrawal-routes.ts';
 
 /** The OpenAPI document of the operator API, from the schemas that it validates with. @param url of the listener */
 export function operatorDocument(url: string): OpenApiDocument {

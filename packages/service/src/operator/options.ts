@@ -13,7 +13,7 @@ import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import type { Observer } from '../watch/observer.ts';
 import type { Watch } from '../watch/watch.ts';
-import type { OperatorTokens } from './authenticate.ts';
+import type { OperatorTokens } from './access.ts';
 
 export type { BreakerNow } from '../notify/lanes.ts';
 

@@ -6,9 +6,8 @@ import {
   sameDistinguishedName,
   shapeOf,
 } from '@tidings/protocol';
-import type { Tpp } from '../store/store.ts';
-import { fieldProblem, readJson, shapedValue } from './read-body.ts';
-import { checkRetry, type RetrySettings } from './read-retry.ts';
+import type { RetryOverrides, Tpp } from '../store/store.ts';
+import { fieldProblem, readJson, shapedValue } from './read.ts';
 import { StatementToImport, TPP_SCOPES, TppToRegister } from './tpp-schemas.ts';
 
 /** What the bank says of a TPP. Whether it is suspended is told by operations of their own. */
@@ -145,4 +144,29 @@ async function checkKeys(jwks: { readonly keys: readonly unknown[] }): Promise<v
     if (error instanceof JwksError) throw fieldProblem('jwks', error.message.replace(/\.$/, ''));
     throw error;
   }
+}
+
+/** The settings that overrides stand beside. */
+type RetrySettings = Required<RetryOverrides>;
+
+/**
+ * Checks that overrides make sense together, and beside the settings that hold where they say nothing.
+ *
+ * @param settings undefined: overrides are only checked against each other
+ * @returns undefined where nothing is overridden
+ * @throws {Problem} 400 that names the field
+ */
+function checkRetry(
+  retry: RetryOverrides | undefined,
+  settings: RetrySettings | undefined,
+): RetryOverrides | undefined {
+  if (retry === undefined || Object.keys(retry).length === 0) return undefined;
+  const delayMs = retry.delayMs ?? settings?.delayMs ?? 0;
+  const delayMaxMs = retry.delayMaxMs ?? settings?.delayMaxMs ?? Number.POSITIVE_INFINITY;
+  if (delayMaxMs >= delayMs) return retry;
+  if (retry.delayMaxMs === undefined) {
+    throw fieldProblem('retry.delayMs', `is above "retry.delayMaxMs" of the configuration (${delayMaxMs}); give both`);
+  }
+  const whose = retry.delayMs === undefined ? '"retry.delayMs" of the configuration' : 'retry.delayMs';
+  throw fieldProblem('retry.delayMaxMs', `must not be below ${whose} (${delayMs})`);
 }

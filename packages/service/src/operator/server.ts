@@ -5,31 +5,26 @@ import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { LogSampler } from '../base/log-sampler.ts';
 import { remoteNetworkOf } from '../base/remote-address.ts';
-import { guardRoutes } from './access.ts';
-import { registerAuditArchiveRoutes } from './audit-archive.ts';
-import { authenticateOperator } from './authenticate.ts';
+import { authenticateOperator, guardRoutes } from './access.ts';
+import { createPublishingGate, type PublishingGate } from './admission.ts';
+import { registerAuditRoutes } from './audit.ts';
 import { registerBackupRoute } from './backup.ts';
-import { registerCallbackUrlRoutes } from './callback-url-routes.ts';
+import { registerBulkRoutes } from './bulk.ts';
+import { registerCallbackUrlRoutes } from './callback-urls.ts';
 import { registerDocumentRoutes } from './documents.ts';
 import { registerEvidenceRoute } from './evidence.ts';
-import { registerHealthRoutes } from './health-routes.ts';
-import { writeNotification } from './notifications.ts';
+import { registerNotificationRoutes } from './notifications.ts';
 import { operatorDocument } from './operations.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
-import { registerPublishRoute } from './publish-events.ts';
-import { createPublishingGate, type PublishingGate } from './publishing-gate.ts';
-import { guardBodies, refuseUnfitParameters } from './read-body.ts';
-import { registerRedeliveryRoute } from './redelivery-routes.ts';
-import { registerRegistrationRoutes } from './registration-routes.ts';
-import { forOperation } from './roles.ts';
-import { registerSearchRoute } from './search-routes.ts';
-import { registerSigningKeyRoutes } from './signing-key-routes.ts';
-import { registerStatisticsRoute } from './statistics-routes.ts';
-import { registerStreamRoute } from './stream-routes.ts';
-import { registerTppRoutes } from './tpp-routes.ts';
-import { registerUpkeepRoutes } from './upkeep-routes.ts';
-import { registerWithdrawalRoute } from './withdrawal-routes.ts';
+import { registerPublishRoute } from './publish.ts';
+import { guardBodies, refuseUnfitParameters } from './read.ts';
+import { registerRegistrationRoutes } from './registrations.ts';
+import { registerSigningKeyRoutes } from './signing-keys.ts';
+import { registerStatisticsRoute } from './statistics.ts';
+import { registerHealthRoutes, registerStatusRoute } from './status.ts';
+import { registerStreamRoute } from './stream.ts';
+import { registerTppRoutes } from './tpps.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -70,13 +65,11 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   const gate = gateOf(options);
   registerPublishRoute(app, options, gate);
   registerTppRoutes(app, options);
-  registerNotificationRoute(app, options);
+  registerNotificationRoutes(app, options);
   registerEvidenceRoute(app, options);
-  registerSearchRoute(app, options);
-  registerRedeliveryRoute(app, options);
-  registerWithdrawalRoute(app, options);
-  registerUpkeepRoutes(app, options, gate);
-  registerAuditArchiveRoutes(app, options);
+  registerBulkRoutes(app, options);
+  registerStatusRoute(app, options, gate);
+  registerAuditRoutes(app, options);
   registerSigningKeyRoutes(app, options);
   registerRegistrationRoutes(app, options);
   registerCallbackUrlRoutes(app, options);
@@ -100,16 +93,4 @@ function gateOf({ config, store, clock, log, bodyBytesMax }: OperatorOptions): P
   const freeBytes = file === undefined ? undefined : () => freeBytesOf(dirname(file));
   const counts = () => store.counts();
   return createPublishingGate({ ...config.publishing, ...{ counts, freeBytes, bodyBytesMax, clock, log } });
-}
-
-function registerNotificationRoute(app: FastifyInstance, { store }: OperatorOptions): void {
-  app.get<{ Params: { jti: string } }>(
-    '/operator/v1/notifications/:jti',
-    forOperation('getNotification'),
-    async (request) => {
-      const notification = await store.notification(request.params.jti);
-      if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-      return writeNotification(notification);
-    },
-  );
 }

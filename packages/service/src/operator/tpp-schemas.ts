@@ -1,8 +1,31 @@
+import { createHash } from 'node:crypto';
+import { isJsonObject } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
-import { RetryOverridesSchema } from './read-retry.ts';
+import { RETRY_RANGES } from '../config/schema-delivery.ts';
+import type { RetryOverrides, StoredCallbackUrl, StoredSubscription, Target, Tpp } from '../store/store.ts';
+import { isoTime } from './read.ts';
 
 const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
+
+/** As the setting of the same name, with its range; left out: that setting. */
+function override(name: keyof RetryOverrides) {
+  return Type.Optional(Type.Integer({ ...RETRY_RANGES[name], description: `In place of "retry.${name}"` }));
+}
+
+/** Settings of the retry policy that are one TPP's own. */
+const RetryOverridesSchema = Type.Object(
+  {
+    delayMs: override('delayMs'),
+    delayMaxMs: override('delayMaxMs'),
+    retriesMax: override('retriesMax'),
+    intervalMaxMs: override('intervalMaxMs'),
+  },
+  {
+    additionalProperties: false,
+    description: 'What of the retry policy is its own; what is left out is as configured',
+  },
+);
 
 /** Scopes that a TPP's tokens may be used with (rules, sections 2 and 6). */
 export const TPP_SCOPES = ['accounts', 'payments', 'fundsconfirmations', 'eventpolling'] as const;
@@ -194,3 +217,97 @@ export const TppRegistrations = Type.Object(
   closed,
 );
 export type TppRegistrations = Static<typeof TppRegistrations>;
+
+/** Writes a TPP as the operator reads it. @param target where it is pushed to, which is no part of its entity tag */
+export function writeTpp(tpp: Tpp, target?: Target): RegisteredTpp {
+  const jwks =
+    isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? { ...tpp.jwks, keys: tpp.jwks['keys'] } : undefined;
+  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp), ...targetOf(target) };
+}
+
+/** Writes a TPP as it stands in a list. */
+export function writeListedTpp(tpp: Tpp, target: Target | undefined): ListedTpp {
+  const keys = isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? tpp.jwks['keys'] : undefined;
+  const kids = keys?.flatMap((key: unknown) =>
+    isJsonObject(key) && typeof key['kid'] === 'string' ? [key['kid']] : [],
+  );
+  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp), ...targetOf(target) };
+}
+
+/** Tells one state of a TPP from another (RFC 9110 section 8.8.3). */
+export function entityTagOf(tpp: Tpp): string {
+  return `"${createHash('sha256')
+    .update(JSON.stringify(writeTpp(tpp)))
+    .digest('base64url')}"`;
+}
+
+/** Writes what a TPP registered. */
+export function writeRegistrations(
+  subscription: StoredSubscription | undefined,
+  callbackUrl: StoredCallbackUrl | undefined,
+): TppRegistrations {
+  return {
+    ...(subscription !== undefined && { effective: 'event-subscription' }),
+    ...(subscription === undefined && callbackUrl !== undefined && { effective: 'callback-url' }),
+    ...(subscription !== undefined && { eventSubscription: writeSubscription(subscription) }),
+    ...(callbackUrl !== undefined && { callbackUrl: writeCallbackUrl(callbackUrl) }),
+  };
+}
+
+function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
+  return { clientId, organisationId, softwareStatementId };
+}
+
+function accessOf({ jwksUrl, revokedJwksUrl, certificateSubject, scopes, retry, isSuspended = false }: Tpp) {
+  return {
+    ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
+    ...(certificateSubject !== undefined && { certificateSubject }),
+    ...(scopes !== undefined && { scopes: [...scopes] as RegisteredTpp['scopes'] & {} }),
+    ...(retry !== undefined && { retry: { ...retry } }),
+    isSuspended,
+  };
+}
+
+function targetOf(target: Target | undefined): { target?: ShownTarget } {
+  return target === undefined ? {} : { target: writeTarget(target) };
+}
+
+/** Writes where a TPP is pushed to, and how that fares. */
+export function writeTarget(target: Target): ShownTarget {
+  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, backAtMs } = target;
+  const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+  return {
+    ...{ callbackUrl, state },
+    ...(unresponsiveSinceMs !== undefined && {
+      unresponsiveSince: isoTime(unresponsiveSinceMs),
+      failedProbes: probes,
+    }),
+    ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
+    ...(backAtMs !== undefined && { backSince: isoTime(backAtMs) }),
+  };
+}
+
+/** Writes an event subscription. */
+export function writeSubscription(
+  subscription: StoredSubscription,
+): NonNullable<TppRegistrations['eventSubscription']> {
+  const { eventSubscriptionId, callbackUrl, version, eventTypes, apiVersion, unresponsiveSinceMs } = subscription;
+  return {
+    eventSubscriptionId,
+    ...(callbackUrl !== undefined && { callbackUrl }),
+    version,
+    ...(eventTypes !== undefined && { eventTypes: [...eventTypes] }),
+    apiVersion,
+    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
+  };
+}
+
+/** Writes a callback URL resource. */
+export function writeCallbackUrl(callbackUrl: StoredCallbackUrl): NonNullable<TppRegistrations['callbackUrl']> {
+  const { callbackUrlId, url, version, apiVersion, unresponsiveSinceMs } = callbackUrl;
+  return {
+    ...{ callbackUrlId, url, version, apiVersion },
+    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
+  };
+}

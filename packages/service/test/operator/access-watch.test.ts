@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FastifyRequest } from 'fastify';
-import { type AccessWatch, watchAccess } from '../../src/operator/access.ts';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { type AccessWatch, OperatorTokens, watchAccess } from '../../src/operator/access.ts';
 import { Problem } from '../../src/operator/problem.ts';
 import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
 

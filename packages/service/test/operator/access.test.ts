@@ -4,9 +4,8 @@ import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { createHttpServer } from '../../src/base/http-server.ts';
 import { OPERATOR_ROLES, type OperatorRole } from '../../src/config/schema-operator.ts';
-import { guardRoutes } from '../../src/operator/access.ts';
+import { forOperation, guardRoutes, roleThatAllows } from '../../src/operator/access.ts';
 import { sendProblem } from '../../src/operator/problem.ts';
-import { forOperation, roleThatAllows } from '../../src/operator/roles.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 
 const operationOf = (operationId: string) => ({ operationId, tags: [], summary: '', responses: {}, security: [] });
@@ -29,7 +28,7 @@ function guarded(roles: readonly OperatorRole[]) {
 
 test('a route that names no operation keeps the service from starting', async () => {
   const app = guarded([]);
-  const refused = /^GET \/forgotten names no operation; see src\/operator\/roles\.ts$/;
+  const refused = /^GET \/forgotten names no operation; see src\/operator\/access\.ts$/;
   assert.throws(() => app.get('/forgotten', () => 'open'), { message: refused });
   app.register((scope, _options, done) => {
     assert.throws(() => scope.get('/forgotten', { config: {} }, () => 'open'), { message: refused });

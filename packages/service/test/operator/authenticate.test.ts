@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RateLimit } from '../../src/api/rate-limit.ts';
-import { authenticateOperator } from '../../src/operator/authenticate.ts';
+import { authenticateOperator } from '../../src/operator/access.ts';
 import { Problem } from '../../src/operator/problem.ts';
 import type { OidcVerifier } from '../../src/trust/oidc-tokens.ts';
 import { heldClock } from '../support/trust-clock.ts';

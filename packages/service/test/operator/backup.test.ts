@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { request } from 'undici';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BackUp } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';

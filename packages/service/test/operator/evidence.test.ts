@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { pino } from 'pino';
 import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Attempt, ClaimedNotification } from '../../src/store/store.ts';

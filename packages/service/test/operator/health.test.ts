@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config/load.ts';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { freeBytesOf } from '../../src/base/disk.ts';
+import { createPublishingGate } from '../../src/operator/admission.ts';
 import { Problem } from '../../src/operator/problem.ts';
-import { createPublishingGate } from '../../src/operator/publishing-gate.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { SigningKeys } from '../../src/trust/signing-keys.ts';

@@ -4,7 +4,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { OperatorTokens } from '../../src/operator/authenticate.ts';
+import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
-import { eventIdOf } from '../../operator/cloud-event-names.ts';
+import { eventIdOf } from '../../operator/cloud-events.ts';
 
 /** A place between two lines of the input. */
 export interface Position {

@@ -1,7 +1,7 @@
 import { isJsonObject, shapeOf } from '@tidings/protocol';
 import type { Clock } from '../../base/clock.ts';
-import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-event-names.ts';
-import { PublishAnswer } from '../../operator/publish-schemas.ts';
+import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-events.ts';
+import { PublishAnswer } from '../../operator/events.ts';
 import type { OperatorClient, OperatorReply } from '../operator-client.ts';
 import type { BadLine, EventLine } from './event-line.ts';
 

@@ -1,12 +1,53 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { within } from '../base/within.ts';
+import { forOperation } from './access.ts';
+import type { PublishingGate } from './admission.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import type { PublishingGate } from './publishing-gate.ts';
-import { forOperation } from './roles.ts';
+import { isoTime } from './read.ts';
 
 const closed = { additionalProperties: false };
+const time = (description: string) => Type.String({ format: 'date-time', description });
+
+/** How the service fares. */
+export const Status = Type.Object(
+  {
+    awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are not acknowledged yet' }),
+    oldestAwaitingAt: Type.Optional(time('When the oldest of them was published')),
+    unresponsive: Type.Integer({ minimum: 0, description: 'Callback URLs past a limit of the retry policy' }),
+    signingKeyProblem: Type.Optional(
+      Type.String({ description: 'Why the instance that answers does not sign with the current key' }),
+    ),
+    publishing: Type.Enum(['open', 'closed'], { description: 'closed: answered 503, see publishingClosedBecause' }),
+    publishingClosedBecause: Type.Optional(Type.String()),
+  },
+  closed,
+);
+export type Status = Static<typeof Status>;
+
+/** GET /operator/v1/status: how it fares. */
+export function registerStatusRoute(
+  app: FastifyInstance,
+  { store, signingKeys }: OperatorOptions,
+  gate: PublishingGate | undefined,
+): void {
+  app.get('/operator/v1/status', forOperation('getStatus'), async (): Promise<Status> => {
+    const [counts, oldestAwaitingAtMs, closedBecause] = await Promise.all([
+      store.counts(),
+      store.oldestAwaitingAtMs(),
+      gate?.closedBecause(),
+    ]);
+    const signingKeyProblem = signingKeys?.problem();
+    return {
+      ...counts,
+      ...(oldestAwaitingAtMs !== undefined && { oldestAwaitingAt: isoTime(oldestAwaitingAtMs) }),
+      ...(signingKeyProblem !== undefined && { signingKeyProblem }),
+      publishing: closedBecause === undefined ? 'open' : 'closed',
+      ...(closedBecause !== undefined && { publishingClosedBecause: closedBecause }),
+    };
+  });
+}
 
 /** Whether the process runs. */
 export const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);

@@ -80,3 +80,55 @@ export function fieldProblem(path: string, why: string): Problem {
 export function joinPath(at: string, path: string): string {
   return at === '' || path === '' ? `${at}${path}` : `${at}.${path}`;
 }
+
+/** How the pages of a list are asked for. */
+interface PageRules {
+  /** The parameter that says where the page begins. */
+  readonly cursor: string;
+  /** What the cursor must be; undefined: any text. */
+  readonly cursorPattern?: RegExp;
+  readonly limitDefault: number;
+  readonly limitMax: number;
+}
+
+/** Reads cursor and `limit` off a query; nothing else may stand in it. @throws {Problem} 400 */
+export function readPage(
+  query: Readonly<Record<string, unknown>>,
+  { cursor: name, cursorPattern = /^/, limitDefault, limitMax }: PageRules,
+): { readonly cursor: string | undefined; readonly limit: number } {
+  const { [name]: cursor, limit = String(limitDefault), ...others } = query;
+  refuseOthers(others);
+  if (cursor !== undefined && typeof cursor !== 'string') throw fieldProblem(name, 'must be given once');
+  if (cursor !== undefined && !cursorPattern.test(cursor)) throw fieldProblem(name, 'must be "next" of a page');
+  if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > limitMax) {
+    throw fieldProblem('limit', `must be a whole number from 1 to ${limitMax}`);
+  }
+  return { cursor, limit: Number(limit) };
+}
+
+/** @throws {Problem} 400 that names a parameter which is none here */
+export function refuseOthers(others: Readonly<Record<string, unknown>>): void {
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw fieldProblem(other, 'is not a parameter here; take it out of the query');
+}
+
+// RFC 3339, as the format date-time of the schemas; seconds may be left out. Without a zone it would be that of the machine.
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/i;
+
+/**
+ * Reads a time that a field of a body, or a parameter of a query, may have. Nothing here is older than 1970.
+ *
+ * @param what what it must be; default: a date and time
+ * @throws {Problem} 400 that names the field
+ */
+export function readTime(field: string, given: unknown, what = 'a date and time'): number | undefined {
+  if (given === undefined) return undefined;
+  const timeMs = typeof given === 'string' && TIME.test(given) ? Date.parse(given) : Number.NaN;
+  if (timeMs >= 0) return timeMs;
+  throw fieldProblem(field, `must be ${what} with its zone, such as 2026-11-21T09:30:00Z`);
+}
+
+/** A time as the operator reads it: ISO 8601 in UTC, milliseconds kept. */
+export function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

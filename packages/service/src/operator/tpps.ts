@@ -1,15 +1,132 @@
 import { isDeepStrictEqual } from 'node:util';
+import { parseMediaType, shapeOf } from '@tidings/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import type { AuditActor, AuditEntry, Store, Target, Tpp } from '../store/store.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Observer } from '../watch/observer.ts';
-import { OneAtATime } from './one-at-a-time.ts';
+import { auditActorOf, forOperation } from './access.ts';
+import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
-import { entityTagOf, writeListedTpp } from './write-tpp.ts';
+import { fieldProblem, readJson, readPage, refuseOthers, shapedValue } from './read.ts';
+import { checkClientId, readStatement, readTpp, type StatementFacts, type TppFacts } from './read-tpp.ts';
+import {
+  BringBack,
+  entityTagOf,
+  TPPS_PER_PAGE,
+  TPPS_PER_PAGE_MAX,
+  type TppPage,
+  writeListedTpp,
+  writeRegistrations,
+  writeTpp,
+} from './tpp-schemas.ts';
+
+interface WithClientId {
+  Params: { clientId: string };
+}
+
+interface WithPage {
+  Querystring: Readonly<Record<string, unknown>>;
+}
+
+const TPPS = '/operator/v1/tpps';
+
+const shapeBringBack = shapeOf(BringBack);
+
+/** The TPP registry of the operator API. */
+export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
+  const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
+  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged, observer: options.observer });
+
+  app.get<WithPage>(TPPS, forOperation('listTpps'), (request) => listTpps(request.query, options));
+
+  app.get<WithClientId>(`${TPPS}/:clientId`, forOperation('getTpp'), async (request, reply) => {
+    const tpp = await registry.find(request.params.clientId);
+    reply.header('etag', entityTagOf(tpp));
+    return writeTpp(tpp, await registry.target(tpp.clientId));
+  });
+
+  app.put<WithClientId>(`${TPPS}/:clientId`, forOperation('putTpp'), async (request, reply) => {
+    const facts = await readTpp(request.params.clientId, request.body, options.config?.retry);
+    const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
+    return reply.code(204).header('etag', entityTagOf(tpp)).send();
+  });
+
+  app.delete<WithClientId>(`${TPPS}/:clientId`, forOperation('removeTpp'), async (request, reply) => {
+    await registry.remove(request.params.clientId, operatorOf(request));
+    return reply.code(204).send();
+  });
+
+  for (const operation of ['suspend', 'resume'] as const) {
+    app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, forOperation(`${operation}Tpp`), async (request) => {
+      const isSuspended = operation === 'suspend';
+      const tpp = await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request));
+      return writeTpp(tpp, await registry.target(tpp.clientId));
+    });
+  }
+
+  app.post<WithClientId>(
+    `${TPPS}/:clientId/callback-url/bring-back`,
+    forOperation('bringBackCallbackUrl'),
+    async (request) => {
+      const { how } = shapedValue(shapeBringBack(readJson(request.body)));
+      const tpp = await registry.bringBack(request.params.clientId, how, operatorOf(request));
+      return writeTpp(tpp, await registry.target(tpp.clientId));
+    },
+  );
+
+  app.get<WithClientId>(`${TPPS}/:clientId/registrations`, forOperation('getTppRegistrations'), async (request) => {
+    const { clientId } = await registry.find(request.params.clientId);
+    return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
+  });
+
+  registerImport(app, registry);
+}
+
+function registerImport(app: FastifyInstance, registry: TppRegistry): void {
+  app.post<WithPage>(`${TPPS}/import`, forOperation('importTpp'), async (request) => {
+    const tpp = await registry.import(statementOf(request), operatorOf(request));
+    return writeTpp(tpp, await registry.target(tpp.clientId));
+  });
+}
+
+/** The assertion alone, or JSON around it. */
+function statementOf({ body, headers, query }: FastifyRequest<WithPage>): StatementFacts {
+  if (parseMediaType(headers['content-type'])?.essence !== 'application/jwt') return readStatement(body);
+  const softwareStatement = body instanceof Uint8Array ? Buffer.from(body).toString().trim() : '';
+  const { clientId, ...others } = query;
+  refuseOthers(others);
+  if (clientId === undefined) return { softwareStatement };
+  if (typeof clientId !== 'string') throw fieldProblem('clientId', 'must be given once');
+  checkClientId(clientId);
+  return { softwareStatement, clientId };
+}
+
+async function listTpps(query: WithPage['Querystring'], { store }: OperatorOptions): Promise<TppPage> {
+  const page = readPage(query, { cursor: 'after', limitDefault: TPPS_PER_PAGE, limitMax: TPPS_PER_PAGE_MAX });
+  const { cursor: after = '', limit } = page;
+  // One more than asked for tells whether there is a next page. Those that are pushed to are some of them.
+  const [found, targets] = await Promise.all([store.tpps(after, limit + 1), store.targets(after, limit)]);
+  const targetOf = new Map(targets.map((target) => [target.clientId, target]));
+  const tpps = found.slice(0, limit).map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId)));
+  const last = tpps.at(-1);
+  return { tpps, ...(found.length > tpps.length && last !== undefined && { next: last.clientId }) };
+}
+
+function preconditionsOf(request: FastifyRequest): Preconditions {
+  const ifNoneMatch = request.headers['if-none-match'];
+  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') {
+    throw fieldProblem('If-None-Match', 'must be *, which asks that there is no such TPP yet');
+  }
+  return { ifMatch: request.headers['if-match']?.trim(), mustBeNew: ifNoneMatch !== undefined };
+}
+
+function operatorOf(request: FastifyRequest): Operator {
+  return { name: request.operatorName, audited: auditActorOf(request), log: request.log };
+}
 
 /** What the registry works on. */
-export interface TppRegistryOptions {
+interface TppRegistryOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly softwareStatements: SoftwareStatementVerifier | undefined;
@@ -20,7 +137,7 @@ export interface TppRegistryOptions {
 }
 
 /** Who changes something, and where it is noted. */
-export interface Operator {
+interface Operator {
   readonly name: string;
   /** As the audit names it. */
   readonly audited: AuditActor;
@@ -33,7 +150,7 @@ export interface Operator {
 type Detail = AuditEntry['detail'];
 
 /** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
-export interface Preconditions {
+interface Preconditions {
   /** `If-Match`: the entity tag that it read. */
   readonly ifMatch: string | undefined;
   /** `If-None-Match: *`: that there is none yet. */
@@ -232,4 +349,28 @@ const FIELDS = [
 
 function changedFields(before: Tpp | undefined, after: Tpp): string[] {
   return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));
+}
+
+/**
+ * Runs tasks of the same key one after the other, in the order in which they came; those of different keys do not wait
+ * for each other. It makes "read, decide, write" whole: the store serves one process, so nobody else writes between.
+ */
+class OneAtATime {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** @returns what the task returns; a task that fails does not keep the next from running */
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key) ?? Promise.resolve();
+    const running = before.then(task);
+    const settled: Promise<void> = running.then(
+      () => this.#forget(key, settled),
+      () => this.#forget(key, settled),
+    );
+    this.#last.set(key, settled);
+    return running;
+  }
+
+  #forget(key: string, settled: Promise<unknown>): void {
+    if (this.#last.get(key) === settled) this.#last.delete(key);
+  }
 }

@@ -4,7 +4,7 @@ import type { StoreCounts } from '../store/store.ts';
 import { Problem } from './problem.ts';
 
 /** What the gate goes by: the section `publishing` of the configuration, and how to look. */
-export interface PublishingGateOptions {
+interface PublishingGateOptions {
   readonly requestsMax: number;
   readonly inFlightBytesMax: number;
   readonly awaitingMax: number;

@@ -5,14 +5,10 @@ import type { ActivityEntry } from '../store/store.ts';
 import type { Beginning } from '../watch/activity-stream.ts';
 import { formatPosition, parsePosition, STREAM_KINDS, type StreamFilter, type Told } from '../watch/stream-position.ts';
 import type { Batch, Subscription } from '../watch/subscription.ts';
-import { type AccessWatch, watchAccess } from './access.ts';
-import { isoTime } from './iso-time.ts';
+import { type AccessWatch, forOperation, watchAccess } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem } from './read-body.ts';
-import { refuseOthers } from './read-page.ts';
-import { readTime } from './read-time.ts';
-import { forOperation } from './roles.ts';
+import { fieldProblem, isoTime, readTime, refuseOthers } from './read.ts';
 
 const closed = { additionalProperties: false };
 const count = (description: string) => Type.Integer({ minimum: 0, description });

@@ -1,18 +1,99 @@
+import { createHash } from 'node:crypto';
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
 import { StartUpError } from '../base/start-up-error.ts';
-import type { AuditActor, AuditEntry, Store, StoredSigningKey } from '../store/store.ts';
-import { lastUsedAtMs, UNDER_WAY_MS } from '../trust/key-publication.ts';
+import type { AuditActor, AuditEntry, SigningKeyUses, Store, StoredSigningKey } from '../store/store.ts';
+import { lastUsedAtMs, mayBeNeeded, publicationOf, UNDER_WAY_MS } from '../trust/key-publication.ts';
 import type { Reloaded, SigningKeys } from '../trust/signing-keys.ts';
-import { auditActorOf } from './access.ts';
-import { isoTime } from './iso-time.ts';
+import { auditActorOf, forOperation } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { readJson, shapedValue } from './read-body.ts';
-import { refuseOthers } from './read-page.ts';
-import { forOperation } from './roles.ts';
-import { KeyChange, type ShownSigningKey, type SigningKeyList } from './signing-key-schemas.ts';
-import { dependentsOf, type KeyContext, rotatableFrom, writeSigningKey } from './write-signing-key.ts';
+import { isoTime, readJson, refuseOthers, shapedValue } from './read.ts';
+
+const closed = { additionalProperties: false };
+const time = (description: string) => Type.String({ format: 'date-time', description });
+
+/** What still depends on a key. */
+const Dependents = Type.Object(
+  {
+    awaiting: Type.Integer({ minimum: 0, description: 'Awaiting notifications whose SET it signed' }),
+    isAtLeast: Type.Boolean({
+      description: 'true: so many are awaiting that only some were looked at, about the oldest; there may be more',
+    }),
+    oldest: Type.Optional(
+      Type.Object({ jti: Type.String(), publishedAt: time('When its event was published') }, closed),
+    ),
+    evidence: Type.Boolean({
+      description:
+        'Whether notifications that are kept may have a SET of it. Their evidence holds the key, retired or not: it is never dropped',
+    }),
+  },
+  closed,
+);
+
+/** One of our own signing keys, as the operator sees it. */
+export const ShownSigningKey = Type.Object(
+  {
+    kid: Type.String(),
+    thumbprint: Type.String({ description: 'SHA-256 thumbprint of the public key (RFC 7638), base64url' }),
+    algorithm: Type.String(),
+    state: Type.Enum(['next', 'current', 'former', 'withdrawn'], {
+      description:
+        'next: announced in the JWKS, signs nothing yet. current: signs. former: signed. withdrawn: taken out of the JWKS',
+    }),
+    since: Type.Optional(time('Since when it is in this state; absent where an older version did not keep it')),
+    rotatableFrom: Type.Optional(time('Of a next key: when it has been announced for "signing.announcedMs"')),
+    retiredAt: Type.Optional(time('When another key took its place')),
+    stillUsedAt: Type.Optional(
+      time('When an instance that lacks the current key last said that it still signs with this one'),
+    ),
+    isPublished: Type.Boolean({ description: 'Whether it is in the JWKS' }),
+    publishedUntil: Type.Optional(
+      time('Of a former key: until then at least, and longer while something that it may have signed is awaiting'),
+    ),
+    dependents: Dependents,
+  },
+  closed,
+);
+export type ShownSigningKey = Static<typeof ShownSigningKey>;
+
+/** Our signing keys. */
+export const SigningKeyList = Type.Object(
+  {
+    keys: Type.Array(ShownSigningKey, { description: 'current, next, former (the last first), withdrawn' }),
+    thisInstance: Type.Object(
+      {
+        signsWith: Type.Optional(Type.String({ description: 'kid; absent when it has no key that it may sign with' })),
+        holds: Type.Array(Type.String(), { description: 'kids whose private keys the instance that answers has' }),
+        problem: Type.Optional(Type.String({ description: 'Why it does not sign with the current key' })),
+      },
+      { ...closed, description: 'The instance that answers' },
+    ),
+  },
+  closed,
+);
+export type SigningKeyList = Static<typeof SigningKeyList>;
+
+/** How a key is rotated or retired. */
+export const KeyChange = Type.Object(
+  {
+    force: Type.Optional(
+      Type.Boolean({ description: 'true: although it was not announced for long enough, or something depends on it' }),
+    ),
+  },
+  closed,
+);
+
+/** What reloading the signing keys came to. */
+export const ReloadedKey = Type.Object(
+  {
+    kid: Type.String({ description: 'The kid in use' }),
+    changed: Type.Boolean({ description: 'Whether it is another one than before' }),
+    announced: Type.Optional(Type.String({ description: 'The kid of a next key that is in the JWKS from now on' })),
+  },
+  closed,
+);
 
 interface WithKid {
   Params: { kid: string };
@@ -197,4 +278,86 @@ async function contextOf(options: OperatorOptions): Promise<KeyContext> {
 function readForce({ body }: FastifyRequest): boolean {
   if (!(body instanceof Uint8Array) || body.length === 0) return false;
   return shapedValue(shapeChange(readJson(body))).force === true;
+}
+
+/** What is known beside the keys themselves. */
+export interface KeyContext {
+  readonly nowMs: number;
+  readonly formerKeysKeptMs: number;
+  readonly announcedMs: number;
+  /** How long notifications are kept; undefined: it is not known. */
+  readonly notificationsKeptMs: number | undefined;
+  readonly oldestAwaitingAtMs: number | undefined;
+  readonly uses: SigningKeyUses;
+}
+
+/** Writes a signing key as the operator reads it. */
+function writeSigningKey(key: StoredSigningKey, context: KeyContext): ShownSigningKey {
+  const { publicJwk, state, retiredAtMs, usedUntilMs } = key;
+  const { isPublished, untilMs } = publicationOf(key, context);
+  const sinceMs = sinceOf(key);
+  const rotatableFromMs = rotatableFrom(key, context);
+  return {
+    ...{
+      kid: publicJwk.kid,
+      thumbprint: thumbprintOf(publicJwk),
+      algorithm: String(publicJwk['alg'] ?? 'PS256'),
+      state,
+    },
+    ...(sinceMs !== undefined && { since: isoTime(sinceMs) }),
+    ...(rotatableFromMs !== undefined && { rotatableFrom: isoTime(rotatableFromMs) }),
+    ...(retiredAtMs !== undefined && { retiredAt: isoTime(retiredAtMs) }),
+    ...(usedUntilMs !== undefined && { stillUsedAt: isoTime(usedUntilMs) }),
+    isPublished,
+    ...(untilMs !== undefined && { publishedUntil: isoTime(untilMs) }),
+    dependents: dependentsOf(key, context),
+  };
+}
+
+/** From when on a next key may sign; undefined for others. */
+function rotatableFrom(
+  { state, announcedAtMs = 0 }: StoredSigningKey,
+  { announcedMs }: Pick<KeyContext, 'announcedMs'>,
+): number | undefined {
+  return state === 'next' ? announcedAtMs + announcedMs : undefined;
+}
+
+function sinceOf({ state, ...key }: StoredSigningKey): number | undefined {
+  return {
+    next: key.announcedAtMs,
+    current: key.usedFromMs,
+    former: key.retiredAtMs,
+    withdrawn: key.withdrawnAtMs,
+  }[state];
+}
+
+/** What awaits a key's signature to be verified. */
+export function dependentsOf(key: StoredSigningKey, context: KeyContext): ShownSigningKey['dependents'] {
+  const { uses, oldestAwaitingAtMs } = context;
+  const use = uses.byKid.get(key.publicJwk.kid);
+  // Of what was published after its last use it signed nothing, however much that is.
+  const isOver = key.state === 'next' || (key.state !== 'current' && !mayBeNeeded(key, oldestAwaitingAtMs));
+  return {
+    awaiting: use?.count ?? 0,
+    isAtLeast: !uses.isAll && !isOver,
+    ...(use !== undefined && {
+      oldest: { jti: use.oldestJti, publishedAt: isoTime(use.oldestPublishedAtMs) },
+    }),
+    evidence: isInEvidence(key, context),
+  };
+}
+
+function isInEvidence(key: StoredSigningKey, { nowMs, notificationsKeptMs, uses }: KeyContext): boolean {
+  if (key.state === 'next') return false;
+  if (key.state === 'current' || uses.byKid.has(key.publicJwk.kid)) return true;
+  // Withdrawn before it was ever used.
+  if (key.retiredAtMs === undefined) return false;
+  return notificationsKeptMs === undefined || lastUsedAtMs(key) + notificationsKeptMs > nowMs;
+}
+
+/** RFC 7638 section 3, for RSA. */
+function thumbprintOf({ e, n }: StoredSigningKey['publicJwk']): string {
+  return createHash('sha256')
+    .update(JSON.stringify({ e, kty: 'RSA', n }))
+    .digest('base64url');
 }
