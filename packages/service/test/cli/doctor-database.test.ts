@@ -151,9 +151,9 @@ describe('the SQLite store', () => {
   test('of an older version is told to be migrated at the start', async (t) => {
     const it = await installWithStore(t);
     const database = new DatabaseSync(it.store);
-    database.exec('PRAGMA user_version = 1');
+    database.exec('PRAGMA user_version = 0');
     database.close();
-    assert.match(ofStore(await it.findings()).join('\n'), /has schema 1; the service brings it to \d+ when it starts/);
+    assert.match(ofStore(await it.findings()).join('\n'), /has schema 0; the service brings it to \d+ when it starts/);
   });
 
   test('that is damaged, where the whole of it is asked for', async (t) => {

@@ -270,7 +270,7 @@ test('a full disk fails the write with a StoreError that says so, keeps nothing 
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 4}`);
   const insert = database.prepare(
-    'INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks) VALUES (?, ?, ?, ?)',
+    'INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, is_suspended) VALUES (?, ?, ?, ?, 0)',
   );
   const put = (clientId: string, chars: number) =>
     writes.run(() => insert.run(clientId, 'org', 'ssa', JSON.stringify('x'.repeat(chars))));

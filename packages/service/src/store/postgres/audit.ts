@@ -5,33 +5,6 @@ import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../st
 import type { Database, Transaction } from './database.ts';
 import { jsonOf, storable } from './rows.ts';
 
-/** Who exactly, from where, what it was and what it became; and that nothing is ever taken back. */
-export const AUDIT_IN_FULL = `
-  ALTER TABLE audit ADD COLUMN role text, ADD COLUMN authenticated_by text, ADD COLUMN remote_address text,
-    ADD COLUMN was text, ADD COLUMN became text;
-  CREATE INDEX audit_of_actor ON audit (actor, id);
-  CREATE INDEX audit_of_action ON audit (action, id);
-  CREATE INDEX audit_of_subject ON audit (subject, id);
-  CREATE INDEX audit_at ON audit (at_ms);
-
-  CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'the audit is only added to'; END $$;
-  CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
-`;
-
-/** TPPs' own entries may be dropped once they are 30 days old, and no others ever. */
-export const AUDIT_OF_TPPS_BY_AGE = `
-  CREATE INDEX audit_of_tpps ON audit (at_ms, id) WHERE authenticated_by = 'access-token';
-  DROP TRIGGER audit_is_only_added_to ON audit;
-  CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR TRUNCATE ON audit
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
-  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit FOR EACH ROW
-    WHEN (OLD.authenticated_by IS DISTINCT FROM 'access-token'
-      OR OLD.at_ms > extract(epoch FROM clock_timestamp()) * 1000 - 2592000000)
-    EXECUTE FUNCTION refuse_audit_change();
-`;
-
 /** Adds an entry to the audit log, which is only added to. */
 export async function addAudit(transaction: Transaction, entry: AuditEntry): Promise<void> {
   const { atMs, actor, role, authenticatedBy, from, action, subject, detail, before, after } = entry;

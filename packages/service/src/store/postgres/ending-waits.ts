@@ -2,13 +2,6 @@ import { whole } from '../row.ts';
 import type { Transaction } from './database.ts';
 import { withdrawnUpTo } from './moves.ts';
 
-/** TPPs whose retries are being spared their waits: those that failed before a round. */
-export const ENDING_WAITS_SCHEMA = `
-  CREATE TABLE ending_waits (
-    client_id    text COLLATE "C" PRIMARY KEY,
-    before_round integer NOT NULL
-  )`;
-
 /** SQL that lets a portion of retries take their old places. What another transaction is at is left to it. @param round SQL */
 function endSome(round: string): string {
   return `

@@ -2,8 +2,8 @@ import { StartUpError } from '../../base/start-up-error.ts';
 import { type Row, text, whole } from '../row.ts';
 import type { Database, Transaction } from './database.ts';
 import { MIGRATING } from './locks.ts';
-import { MIGRATIONS, type Migration } from './migrations.ts';
 import { isTrue } from './rows.ts';
+import { MIGRATIONS, type Migration } from './schema.ts';
 
 /** What a database is at. */
 export interface SchemaState {

@@ -2,8 +2,8 @@ import { optionalWhole, type Row, text } from '../row.ts';
 import { StoreError } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { MIGRATING } from './locks.ts';
-import { HISTORY_OTHER } from './migrations.ts';
 import { isTrue } from './rows.ts';
+import { HISTORY_OTHER } from './schema.ts';
 
 const DAY_MS = 86_400_000;
 // If nobody makes them for longer, what is new goes where everything may go.

@@ -11,7 +11,6 @@ import { type ConnectionOptions, clientConfig } from './connection.ts';
 import type { Database } from './database.ts';
 import { END_SOME_WAITS } from './ending-waits.ts';
 import { EventTypes } from './event-types.ts';
-import { indexOlder } from './index-older.ts';
 import { listenTo } from './listener.ts';
 import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
 import { Lookout } from './lookout.ts';
@@ -48,9 +47,6 @@ export type PostgresStore = Store;
 const CHANNEL = 'tidings';
 // Partitions are made for days ahead, so that one attempt in some hours is plenty.
 const PARTITIONS_EVERY_MS = 21_600_000;
-// As a rule there is nothing to do; after an upgrade, portion after portion.
-const INDEX_OLDER_EVERY_MS = 10_000;
-const INDEX_OLDER_PAUSE_MS = 20;
 // Publishing and claiming go on beside it.
 const PORTION = 1000;
 // Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone, and retries wait.
@@ -67,7 +63,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
   const eventTypes = new EventTypes();
   const portion = parts.portion ?? PORTION;
   const backlogs = portionsOn(database, portion, changes);
-  const stop = watch(database, parts, { changes, eventTypes, backlogs });
+  const stop = watch(database, parts, { changes, backlogs });
   const { onProblem } = parts;
   const common = { changes, retargeting: new Retargeting(database, portion), backlogs, onProblem, portion };
   const asked: Asked = { query: (statement, values) => database.look(statement, values) };
@@ -127,37 +123,18 @@ function portionsOn(database: Database, portion: number, changes: Changes): Back
 function watch(
   database: Database,
   parts: PostgresStoreParts,
-  {
-    changes,
-    eventTypes,
-    backlogs,
-  }: { readonly changes: Changes; readonly eventTypes: EventTypes; readonly backlogs: Backlogs },
+  { changes, backlogs }: { readonly changes: Changes; readonly backlogs: Backlogs },
 ): () => Promise<void> {
   const { clock, lookMs, onProblem } = parts;
   const lookout = new Lookout(database);
   const look = async () => changes.found(await lookout.look());
-  let isMoreToIndex = false;
   const stops = [
+    repeat(clock, lookMs, look, (error) => onProblem('looking for changes failed', error)),
     repeat(
       clock,
-      () => lookMs,
-      look,
-      (error) => onProblem('looking for changes failed', error),
-    ),
-    repeat(
-      clock,
-      () => PARTITIONS_EVERY_MS,
+      PARTITIONS_EVERY_MS,
       () => unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined),
       (error) => onProblem('making partitions failed', error),
-    ),
-    repeat(
-      clock,
-      () => (isMoreToIndex ? INDEX_OLDER_PAUSE_MS : INDEX_OLDER_EVERY_MS),
-      async () => {
-        isMoreToIndex = false;
-        isMoreToIndex = await indexOlder(database, eventTypes);
-      },
-      (error) => onProblem('making older events searchable failed', error),
     ),
     ...resuming(clock, backlogs, onProblem),
   ];
@@ -189,12 +166,7 @@ function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStorePart
     portions.resume().catch((error: unknown) => {
       if (!isStopped) failed(error);
     });
-    const stop = repeat(
-      clock,
-      () => RESUME_PORTIONS_EVERY_MS,
-      () => portions.resume(),
-      failed,
-    );
+    const stop = repeat(clock, RESUME_PORTIONS_EVERY_MS, () => portions.resume(), failed);
     return () => {
       isStopped = true;
       stop();
@@ -205,14 +177,14 @@ function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStorePart
 /** Does something over and over, each time so long after it was done. @returns ends it */
 function repeat(
   clock: Clock,
-  everyMs: () => number,
+  everyMs: number,
   work: () => Promise<void>,
   onError: (error: unknown) => void,
 ): () => void {
   let isStopped = false;
   let cancel: (() => void) | undefined;
   const next = () => {
-    cancel = clock.after(everyMs(), () => {
+    cancel = clock.after(everyMs, () => {
       const done = work().catch((error: unknown) => {
         if (!isStopped) onError(error);
       });

@@ -3,10 +3,10 @@ import { text, whole } from '../row.ts';
 import type { Retention } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
-import { HISTORY_OTHER } from './migrations.ts';
 import { intoHistory } from './moves.ts';
 import { dropPartitionBefore, makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { isTrue } from './rows.ts';
+import { HISTORY_OTHER } from './schema.ts';
 
 // Of each TPP the oldest by the index; what was offered in a poll and is withheld is little, and looked through.
 const EXPIRE = `

@@ -2,14 +2,6 @@ import type { Transaction } from './database.ts';
 import { forgetEndingWaits } from './ending-waits.ts';
 import { fenceLeased, intoHistory } from './moves.ts';
 
-/** Backlogs that are being withdrawn, and since when: all that a TPP had awaiting up to a place in the order of publishing. */
-export const WITHDRAWING_SCHEMA = `
-  CREATE TABLE withdrawing (
-    client_id text COLLATE "C" PRIMARY KEY,
-    up_to_seq bigint NOT NULL,
-    at_ms     bigint NOT NULL
-  )`;
-
 /**
  * Begins to withdraw what is awaiting of a TPP, within the deletion that is the reason: from then on nothing of it goes
  * anywhere, and whoever holds some of it has no say any more. One statement for all of it would hold up publishing for the

@@ -4,36 +4,6 @@ import { AUDIT_DROPPED_MAX } from '../audit.ts';
 import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
 
-/** Schema 6: who exactly, from where, what it was and what it became; and that nothing is ever taken back. */
-export const AUDIT_IN_FULL = `
-  ALTER TABLE audit ADD COLUMN role TEXT;
-  ALTER TABLE audit ADD COLUMN authenticated_by TEXT;
-  ALTER TABLE audit ADD COLUMN remote_address TEXT;
-  ALTER TABLE audit ADD COLUMN was TEXT;
-  ALTER TABLE audit ADD COLUMN became TEXT;
-  CREATE INDEX audit_of_actor ON audit (actor, id);
-  CREATE INDEX audit_of_action ON audit (action, id);
-  CREATE INDEX audit_of_subject ON audit (subject, id);
-  CREATE INDEX audit_at ON audit (at_ms);
-
-  CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
-  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
-  -- INSERT OR REPLACE deletes past the trigger above.
-  CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
-    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
-`;
-
-/** TPPs' own entries may be dropped once they are 30 days old, and no others ever. */
-export const AUDIT_OF_TPPS_BY_AGE = `
-  CREATE INDEX audit_of_tpps ON audit (at_ms) WHERE authenticated_by = 'access-token';
-  DROP TRIGGER audit_is_not_deleted;
-  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
-    WHEN OLD.authenticated_by IS NOT 'access-token' OR OLD.at_ms > unixepoch('now') * 1000 - 2592000000
-    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
-`;
-
 const CONDITIONS = [
   ['actor', 'actor = ?'],
   ['action', 'action = ?'],

@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { MIGRATIONS } from './schema.ts';
-import { defineSearchFunctions } from './search-index.ts';
 
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
 /** Another process has the file locked. */
@@ -22,17 +21,17 @@ export const APPLICATION_ID = 0x54_64_6e_67;
  * the write queue's to do before it answers; checkpoints SQLite synchronises itself. The exclusive lock is the operating
  * system's, so it ends with the process however that ends.
  *
+ * @param migrations the steps of the schema; a test may give others
  * @throws {StartUpError} when the file cannot be opened, is in use, is no store, or is of a newer version
  */
-export function openDatabase(file: string): DatabaseSync {
+export function openDatabase(file: string, migrations = MIGRATIONS): DatabaseSync {
   const database = openFile(file);
   try {
     // No shared-memory file, and a second process is told at once that the store is taken.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY');
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    defineSearchFunctions(database);
-    migrate(database, file);
+    migrate(database, file, migrations);
     return database;
   } catch (error) {
     database.close();
@@ -54,22 +53,22 @@ function openFile(file: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, file: string): void {
+function migrate(database: DatabaseSync, file: string, migrations: readonly string[]): void {
   const schema = pragma(database, 'user_version');
   // Other programs number their schemas as well; only the mark says that the number is ours.
   const isOurs = pragma(database, 'application_id') === APPLICATION_ID;
   if (!isOurs && (schema !== 0 || tablesIn(database) > 0)) {
     throw new StartUpError(`The file ${file} is a database, but not a store of Tidings; check "store.file".`);
   }
-  if (schema > MIGRATIONS.length) {
+  if (schema > migrations.length) {
     throw new StartUpError(
       `The store file ${file} was written by a newer version of Tidings (schema ${schema}, this version knows ` +
-        `${MIGRATIONS.length}); start that version, or restore a backup made before the upgrade.`,
+        `${migrations.length}); start that version, or restore a backup made before the upgrade.`,
     );
   }
   database.exec('BEGIN IMMEDIATE');
-  for (const step of MIGRATIONS.slice(schema)) database.exec(step);
-  database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; PRAGMA application_id = ${APPLICATION_ID}`);
+  for (const step of migrations.slice(schema)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${APPLICATION_ID}`);
   database.exec('COMMIT');
 }
 

@@ -6,14 +6,6 @@ import { resourceIdOf, type SearchFilter, type SearchPlace, searchKey, typesOf }
 import { newestFirst, type Places } from './merge.ts';
 import type { UndoLog } from './undo.ts';
 
-/** Makes known to SQL what is kept for searching, so that a migration keeps the same. */
-export function defineSearchFunctions(database: DatabaseSync): void {
-  const options = { deterministic: true };
-  database.function('search_key', options, (value) => searchKey(String(value)));
-  database.function('search_types', options, (claims) => typesOf(claimsOf({ claims })));
-  database.function('search_resource', options, (claims) => resourceIdOf(claimsOf({ claims }).events) ?? '');
-}
-
 /** A notification that is not in the indexes yet. */
 interface Newest extends SearchPlace {
   readonly clientId: string;

@@ -1,10 +1,3 @@
-import { AUDIT_IN_FULL, AUDIT_OF_TPPS_BY_AGE } from './audit.ts';
-import { ENDING_WAITS_SCHEMA } from './ending-waits.ts';
-import { ACTIVITY_SCHEMA } from './migration-activity.ts';
-import { KEYS_SCHEMA } from './migration-keys.ts';
-import { SEARCH_SCHEMA } from './migration-search.ts';
-import { WITHDRAWING_SCHEMA } from './withdrawing.ts';
-
 /** One step of the schema. */
 export interface Migration {
   /** The schema after the step: one more than the step before. */
@@ -24,13 +17,17 @@ export interface Migration {
 export const HISTORY_OTHER = 'history_other';
 
 /**
- * The tables, as steps; a step is never changed once released. Everything is in the schema that the connection comes to
- * by itself (as a rule `public`) of a database that is Tidings' own.
+ * The steps of the schema; a step is never changed once released. The first makes the tables of the first release.
+ * Everything is in the schema that the connection comes to by itself (as a rule `public`) of a database that is Tidings'
+ * own.
  *
  * What is awaiting, and nothing else, is in `notification`, which stays small and is vacuumed often. Whatever ends a
  * notification moves its row to `history`, partitioned by the day of that, so that a partition holds nothing but what may
  * be dropped as a whole. Attempts and reported errors go with their row: no table of their own has to be kept in step.
  * Text compares by its bytes ("C"), as in the other store.
+ *
+ * Where two indexes could give the same order, one has its times negated: for what is asked in the order of time by its
+ * TPP, its type or its state the planner could otherwise take one by time alone, and look through all there is.
  */
 export const MIGRATIONS: readonly Migration[] = [
   {
@@ -38,12 +35,14 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'first schema',
     oldestCompatible: 1,
     sql: `
+  -- jwks, certificate_subject, scopes and retry: JSON.
   CREATE TABLE tpp (
     client_id             text COLLATE "C" PRIMARY KEY,
     organisation_id       text NOT NULL,
     software_statement_id text NOT NULL,
     jwks                  text NOT NULL,
     jwks_url              text,
+    revoked_jwks_url      text,
     certificate_subject   text,
     scopes                text,
     is_suspended          boolean NOT NULL,
@@ -83,20 +82,59 @@ export const MIGRATIONS: readonly Migration[] = [
   ) WITH (fillfactor = 50);
   CREATE INDEX target_unresponsive ON target (client_id) WHERE unresponsive_since_ms IS NOT NULL;
 
-  -- Makes publishing idempotent: what became of an event. Without its content, which its notification holds.
+  -- The last attempts of each TPP, as JSON. One row for each process; those of processes that are gone are dropped when
+  -- another one writes.
+  CREATE TABLE recent_attempts (
+    client_id text COLLATE "C" NOT NULL,
+    instance  text COLLATE "C" NOT NULL,
+    at_ms     bigint NOT NULL,
+    attempts  text NOT NULL,
+    PRIMARY KEY (client_id, instance)
+  ) WITH (fillfactor = 50);
+
+  -- Backlogs that are being withdrawn, and since when: all that a TPP had awaiting up to a place in the order of publishing.
+  CREATE TABLE withdrawing (
+    client_id text COLLATE "C" PRIMARY KEY,
+    up_to_seq bigint NOT NULL,
+    at_ms     bigint NOT NULL
+  );
+
+  -- TPPs whose retries are being spared their waits: those that failed before a round.
+  CREATE TABLE ending_waits (
+    client_id    text COLLATE "C" PRIMARY KEY,
+    before_round integer NOT NULL
+  );
+
+  CREATE TABLE event_types (
+    id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    urns text COLLATE "C" NOT NULL UNIQUE
+  );
+
+  -- Makes publishing idempotent: what became of an event. Without its content, which its notification holds. An event with
+  -- a notification has that one's place in the order of publishing, the keys of its transaction id and its resource, and
+  -- the number of its combination of event types.
   CREATE TABLE event (
     event_id        text COLLATE "C" PRIMARY KEY,
     fingerprint     bytea NOT NULL,
     published_at_ms bigint NOT NULL,
+    seq             bigint,
+    types           integer,
+    txn_key         integer,
+    resource_key    integer,
     jti             text COLLATE "C",
     none_reason     text,
     CHECK ((jti IS NULL) <> (none_reason IS NULL))
   );
   CREATE INDEX event_published ON event (published_at_ms);
+  CREATE INDEX event_txn ON event (((published_at_ms / 21600000)::integer), txn_key, (-published_at_ms))
+    WHERE txn_key IS NOT NULL;
+  CREATE INDEX event_resource ON event (((published_at_ms / 21600000)::integer), resource_key, (-published_at_ms))
+    WHERE resource_key IS NOT NULL;
+  CREATE INDEX event_of_types ON event (types, (-published_at_ms)) WHERE types IS NOT NULL;
 
   -- What is awaiting. due_at_ms: when the next attempt is due, if there is somewhere to push it; while it is leased, when
   -- the lease runs out. round_attempts and round_began_at_ms count only while round is that of the target. offer_at_ms:
-  -- until when a notification that was offered in a poll is not offered again.
+  -- until when a notification that was offered in a poll is not offered again. trace: the trace context of its event.
   CREATE SEQUENCE notification_seq;
   CREATE TABLE notification (
     jti               text COLLATE "C" PRIMARY KEY,
@@ -116,7 +154,8 @@ export const MIGRATIONS: readonly Migration[] = [
     claims            text NOT NULL,
     set_jws           text,
     attempt_log       text[],
-    error_log         text[]
+    error_log         text[],
+    trace             text
   ) WITH (fillfactor = 40, toast_tuple_target = 8160, autovacuum_vacuum_threshold = 5000,
       autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
   -- A SET is random bytes: to compress it costs time and gains nothing.
@@ -124,6 +163,15 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX notification_claim ON notification (client_id, is_retry, due_at_ms, seq);
   CREATE INDEX notification_offerable ON notification (client_id, published_at_ms, seq) WHERE offer_at_ms IS NULL;
   CREATE INDEX notification_withheld ON notification (client_id, offer_at_ms) WHERE offer_at_ms IS NOT NULL;
+  CREATE INDEX notification_newest ON notification ((-published_at_ms), (-seq));
+  CREATE INDEX notification_withheld_published ON notification (client_id, published_at_ms, seq)
+    WHERE offer_at_ms IS NOT NULL;
+  CREATE INDEX notification_failed ON notification ((-published_at_ms), (-seq))
+    WHERE attempts > 0 OR error_log IS NOT NULL;
+  CREATE INDEX notification_failed_client ON notification (client_id, published_at_ms, seq)
+    WHERE attempts > 0 OR error_log IS NOT NULL;
+  -- So that to fence what is leased of a TPP costs the same whatever is awaiting beside it.
+  CREATE INDEX notification_leased ON notification (client_id) WHERE is_leased;
 
   CREATE TABLE history (
     ended_at_ms       bigint NOT NULL,
@@ -143,59 +191,71 @@ export const MIGRATIONS: readonly Migration[] = [
   ) PARTITION BY RANGE (ended_at_ms);
   CREATE INDEX history_jti ON history (jti);
   CREATE INDEX history_client ON history (client_id, published_at_ms, seq);
+  -- Nearly all are acknowledged; the others are found by themselves.
+  CREATE INDEX history_otherwise ON history (state, published_at_ms, seq) WHERE state <> 'acknowledged';
+  CREATE INDEX history_otherwise_client ON history (client_id, state, (-published_at_ms), (-seq))
+    WHERE state <> 'acknowledged';
   CREATE TABLE ${HISTORY_OTHER} PARTITION OF history DEFAULT WITH (toast_tuple_target = 8160);
   ALTER TABLE ${HISTORY_OTHER} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
 
-  CREATE TABLE audit (
-    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at_ms   bigint NOT NULL,
-    actor   text NOT NULL,
-    action  text NOT NULL,
-    subject text NOT NULL,
-    detail  text NOT NULL
+  CREATE TABLE signing_key (
+    kid             text COLLATE "C" PRIMARY KEY,
+    public_jwk      text NOT NULL,
+    announced_at_ms bigint,
+    used_from_ms    bigint,
+    used_until_ms   bigint,
+    retired_at_ms   bigint,
+    withdrawn_at_ms bigint
   );
 
-  CREATE TABLE signing_key (
-    kid           text COLLATE "C" PRIMARY KEY,
-    public_jwk    text NOT NULL,
-    retired_at_ms bigint
+  -- detail, was and became: JSON. Entries are never changed. Those of TPPs may be dropped once they are 30 days old.
+  CREATE TABLE audit (
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at_ms            bigint NOT NULL,
+    actor            text NOT NULL,
+    role             text,
+    authenticated_by text,
+    remote_address   text,
+    action           text NOT NULL,
+    subject          text NOT NULL,
+    detail           text NOT NULL,
+    was              text,
+    became           text
   );
+  CREATE INDEX audit_of_actor ON audit (actor, id);
+  CREATE INDEX audit_of_action ON audit (action, id);
+  CREATE INDEX audit_of_subject ON audit (subject, id);
+  CREATE INDEX audit_at ON audit (at_ms);
+  CREATE INDEX audit_of_tpps ON audit (at_ms, id) WHERE authenticated_by = 'access-token';
+  CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the audit is only added to'; END $$;
+  CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+  CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit FOR EACH ROW
+    WHEN (OLD.authenticated_by IS DISTINCT FROM 'access-token'
+      OR OLD.at_ms > extract(epoch FROM clock_timestamp()) * 1000 - 2592000000)
+    EXECUTE FUNCTION refuse_audit_change();
+
+  -- The activity log. entries: JSON.
+  CREATE TABLE activity (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at_ms    bigint NOT NULL,
+    instance text NOT NULL,
+    entries  text NOT NULL
+  ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
+  CREATE INDEX activity_at ON activity (at_ms, id);
+
+  -- tally: JSON. An empty client_id stands for all TPPs together; part tells whose count it is. A count is written over many
+  -- times, so its page leaves room for that.
+  CREATE TABLE statistics (
+    client_id   text COLLATE "C" NOT NULL,
+    resolution  text COLLATE "C" NOT NULL CHECK (resolution IN ('minute', 'hour')),
+    began_at_ms bigint NOT NULL,
+    part        text COLLATE "C" NOT NULL,
+    tally       text NOT NULL,
+    PRIMARY KEY (client_id, resolution, began_at_ms, part)
+  ) WITH (fillfactor = 50);
+  CREATE INDEX statistics_age ON statistics (resolution, began_at_ms);
 `,
-  },
-  {
-    version: 2,
-    name: 'trace context of what is awaiting',
-    oldestCompatible: 1,
-    sql: 'ALTER TABLE notification ADD COLUMN trace text',
-  },
-  {
-    version: 3,
-    name: 'activity and statistics',
-    oldestCompatible: 1,
-    sql: ACTIVITY_SCHEMA,
-  },
-  { version: 4, name: 'audit in full, only added to', oldestCompatible: 1, sql: AUDIT_IN_FULL },
-  {
-    version: 5,
-    name: 'announced and withdrawn signing keys, last attempts of each TPP',
-    oldestCompatible: 1,
-    sql: KEYS_SCHEMA,
-  },
-  { version: 6, name: 'searching', oldestCompatible: 1, sql: SEARCH_SCHEMA },
-  {
-    version: 7,
-    name: 'lists of revoked keys of TPPs',
-    oldestCompatible: 1,
-    sql: 'ALTER TABLE tpp ADD COLUMN revoked_jwks_url text',
-  },
-  { version: 8, name: 'audit of TPPs dropped by age', oldestCompatible: 1, sql: AUDIT_OF_TPPS_BY_AGE },
-  { version: 9, name: 'backlogs that are being withdrawn', oldestCompatible: 1, sql: WITHDRAWING_SCHEMA },
-  { version: 10, name: 'waits that are being ended', oldestCompatible: 1, sql: ENDING_WAITS_SCHEMA },
-  {
-    version: 11,
-    name: 'what is leased, by TPP',
-    oldestCompatible: 1,
-    // So that to fence it costs the same whatever is awaiting beside it.
-    sql: 'CREATE INDEX notification_leased ON notification (client_id) WHERE is_leased',
   },
 ];
