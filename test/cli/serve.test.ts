@@ -261,7 +261,7 @@ test('serve bounds its memory as it starts', {
 /** Windows has no SIGHUP that one process can send another. */
 const NO_HANG_UP = { skip: process.platform === 'win32' && 'there is no SIGHUP here' };
 
-test('SIGHUP while serve starts does not end it: the signing key is read anew once it runs', NO_HANG_UP, async () => {
+test('SIGHUP while serve starts does not end it: the signing key is reloaded once it runs', NO_HANG_UP, async () => {
   const { folder, file, settings, write } = prepare();
   // A pipe holds the start-up until the roots are written into it.
   const pipe = join(folder, 'pipe.pem');
@@ -270,12 +270,12 @@ test('SIGHUP while serve starts does not end it: the signing key is read anew on
   const { child, ended, line } = start(['serve', '--config', file]);
   const roots = await open(pipe, 'w');
   child.kill('SIGHUP');
-  // It is read anew with the key, from a file by then.
+  // It is reloaded with the key, from a file by then.
   rmSync(pipe);
   writeFileSync(pipe, authority.certificatePem);
   await roots.writeFile(authority.certificatePem);
   await roots.close();
-  await line(/signing key was read anew/);
+  await line(/were reloaded/);
   child.kill('SIGTERM');
   const { code, signal, stdout, stderr } = await ended;
   assert.deepEqual([code, signal, stderr], [0, null, '']);
@@ -286,7 +286,7 @@ test('SIGHUP while serve starts does not end it: the signing key is read anew on
     .filter((msg) => !msg.startsWith('Server listening at '));
   assert.deepEqual(said, [
     'Tidings runs',
-    'the signing key was read anew, and certificates and operator tokens',
+    'signing key, certificates and operator tokens were reloaded',
     'stopping',
     'stopped',
   ]);

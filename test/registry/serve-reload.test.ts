@@ -40,7 +40,7 @@ test('SIGHUP reads the signing key anew; a key that is not good leaves the old o
   try {
     await lineWith(/Tidings runs/);
     child.kill('SIGHUP');
-    await lineWith(/signing key was read anew/);
+    await lineWith(/were reloaded/);
     // New roots would be taken over, and the certificate that leads to them never asked for.
     const tls = { ...settings.operator.tls, clientCaFile: bank.pki.root.certificateFile };
     writeFileSync(configFile, JSON.stringify({ ...settings, operator: { ...settings.operator, tls } }));

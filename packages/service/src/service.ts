@@ -77,7 +77,7 @@ export interface Surroundings {
   readonly random?: Random;
   /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
   readonly resolveHost?: ResolveHost;
-  /** Reads the configuration anew, for the kid of a new signing key. Default: the one that the service started with. */
+  /** Reloads the configuration, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
 }
 
@@ -129,7 +129,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       if (operator.oidc !== undefined) parts.identityProvider?.useRoles(operator.oidc.roles);
       parts.operatorTokens.replace(operator.tokens);
       const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
-      log.info({ ...key, operatorTokens }, 'the signing key was read anew, and certificates and operator tokens');
+      log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
     };
     return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
   } catch (error) {

@@ -15,7 +15,7 @@ export interface EventsContext {
   /** Gives the SET of a notification: the very bytes that real-time delivery sends. */
   readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly limits: PollingLimits;
-  /** Is told of each look at what is awaiting; undefined: nobody is. */
+  /** Optional observer of each poll. */
   readonly observer?: Observer | undefined;
 }
 

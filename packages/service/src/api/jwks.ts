@@ -29,7 +29,7 @@ export function registerJwksRoute(app: FastifyInstance, path: string, options: J
   refuseOtherMethods(app, path, ['GET'], methodNotAllowed);
 }
 
-/** The document, made anew once a minute at most, and at once when another key signs, is announced or withdrawn. */
+/** The document, rebuilt once a minute at most, and at once when another key signs, is announced or withdrawn. */
 function cachedJwks({ publicJwks, signer, jwksRevision, clock }: JwksOptions): () => Promise<Buffer> {
   let cached: { revision: string; atMs: number; body: Promise<Buffer> } | undefined;
   return () => {

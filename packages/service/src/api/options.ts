@@ -12,13 +12,13 @@ import type { JwksOptions } from './jwks.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
 import type { SignatureContext } from './verify-signature.ts';
 
-/** What the TPP-facing API is made of. */
+/** Dependencies and settings of the TPP-facing API. */
 export interface ApiOptions {
   readonly store: Store;
   readonly clientCertificate: ClientCertificateReader;
   readonly accessTokens: AccessTokenVerifier;
   readonly signatures: SignatureContext;
-  /** The signer of now; taken anew for every signature. */
+  /** The current signer; ask for it before every signature. */
   readonly signer: () => JwsSigner;
   /** Says when an answer to a TPP is signed. */
   readonly signingQueue: SigningQueue;
@@ -33,7 +33,7 @@ export interface ApiOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Is told of polls; undefined: nobody is. */
+  /** Optional observer of polls. */
   readonly observer?: Observer | undefined;
   /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
   readonly tls:

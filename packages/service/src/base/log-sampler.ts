@@ -12,7 +12,7 @@ interface Kind {
 
 /**
  * Lets the first ten lines of a kind through in a minute, and counts the others, so that nobody can fill the log. Holds a
- * bounded number of kinds; one that was forgotten begins anew.
+ * bounded number of kinds; one that was forgotten starts again.
  */
 export class LogSampler {
   readonly #clock: Pick<Clock, 'monotonicMs'>;

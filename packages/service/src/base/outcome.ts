@@ -17,7 +17,7 @@ export type Outcome =
       readonly kind: 'acknowledged';
       readonly status: 202;
       readonly interactionIdEchoed: boolean;
-      /** What came back in its place, cut to 64 characters; undefined: nothing did, or the echo is right. */
+      /** The value returned instead, cut to 64 characters; undefined: none, or the echo is right. */
       readonly interactionIdReturned?: string;
     }
   /** `retryAfterMs`: what a 429 or 503 asked for. */

@@ -55,7 +55,7 @@ export const DELIVERY_SECTIONS = {
       300_000,
       1000,
       86_400_000,
-      'Longest life of a connection that is used again; the host is looked up anew after it',
+      'Longest life of a connection that is used again; after that the host is looked up again',
     ),
     responseBytesMax: whole(65_536, 0, 1_048_576, 'How much of an answer is read before the connection is cut'),
     concurrencyMax: whole(1024, 1, 16_384, 'Attempts under way at once'),
@@ -118,7 +118,12 @@ export const DELIVERY_SECTIONS = {
       'Wait before an unresponsive callback URL is probed; doubles with each probe',
     ),
     probeDelayMaxMs: whole(3_600_000, 100, 86_400_000, 'Longest wait between two probes'),
-    rampPerSecond: whole(5, 1, 10_000, 'Notifications a second that one which came back is sent at first'),
+    rampPerSecond: whole(
+      5,
+      1,
+      10_000,
+      'Notifications a second that are sent at first to a callback URL that has recovered',
+    ),
     rampDoublingMs: whole(5000, 100, 3_600_000, 'Time in which that rate doubles'),
     rampMs: whole(60_000, 0, 3_600_000, 'Time after which there is no such limit any more'),
   }),
@@ -133,7 +138,7 @@ export const DELIVERY_SECTIONS = {
       7_776_000_000,
       60_000,
       315_360_000_000,
-      'How long events are kept; an id may be published anew after that',
+      'How long events are kept; after that an id may be published again',
     ),
     awaitingMs: Type.Optional(
       Type.Integer({

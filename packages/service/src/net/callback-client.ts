@@ -41,7 +41,7 @@ export interface CallbackClientOptions {
   readonly responseBytesMax: number;
   /** Connections of one TPP to one origin. */
   readonly connectionsMax: number;
-  /** Longest life of a connection that is used again: after it the host is looked up, and checked, anew. */
+  /** Longest life of a connection that is used again: after that the host is looked up and checked again. */
   readonly connectionMaxMs: number;
   readonly clock: Clock;
 }

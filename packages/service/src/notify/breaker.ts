@@ -59,7 +59,7 @@ export class Breaker {
     return true;
   }
 
-  /** Closes it: the callback URL is another one, or came back. */
+  /** Closes it: the callback URL was replaced, or recovered. */
   reset(): void {
     this.#recent.length = 0;
     this.#failures = 0;

@@ -18,14 +18,18 @@ import type { Observer } from '../watch/observer.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
-import type { UnresponsiveSettings } from './coming-back.ts';
 import { deliver } from './deliver.ts';
-import type { Queued, Taken } from './lane.ts';
-import { type BreakerNow, type LaneLimits, Lanes } from './lanes.ts';
-import type { Offer } from './publish.ts';
+import { type BreakerNow, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
+import type { Reservation } from './publish.ts';
 import { logAttempt, nextStep } from './record.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
+
+/** What a claim asked a TPP's lane, and what it said. */
+interface Asked {
+  readonly target: Target;
+  readonly capacity: number;
+}
 
 export interface EngineOptions extends LaneLimits {
   readonly store: Store;
@@ -38,7 +42,7 @@ export interface EngineOptions extends LaneLimits {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Is told of each attempt and each signature; undefined: nobody is. */
+  /** Optional observer of each attempt and each signature. */
   readonly observer?: Observer | undefined;
   readonly financialId: string | undefined;
   readonly leaseMs: number;
@@ -78,8 +82,8 @@ export class Engine {
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #isStopping = false;
-  /** Promised to publishers that have not come back yet. */
-  #promised = 0;
+  /** Reserved for publishers that have not committed or cancelled yet. */
+  #reserved = 0;
   /** A claim was cut short because too much is claimed already. */
   #isFull = false;
   #isStoreAway = false;
@@ -121,13 +125,13 @@ export class Engine {
     return !this.#isStopping && !this.#isStoreAway;
   }
 
-  /** What publishing may hand over at once; whoever asks must call {@link accept} or {@link miss} then. */
-  handOver(): Offer {
-    const limit = this.#isStopping ? 0 : Math.max(this.#lanes.space - this.#promised, 0);
-    this.#promised += limit;
+  /** Reserves what publishing may hand over at once; whoever reserves must call {@link commit} or {@link cancel} then. */
+  reserve(): Reservation {
+    const limit = this.#isStopping ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
+    this.#reserved += limit;
     const { leaseMs, clock } = this.#options;
-    const roomFor = (target: Target) => this.#lanes.roomToHandOver(target);
-    return { leaseMs, limit, roomFor, askedAtMs: clock.monotonicMs() };
+    const capacityFor = (target: Target) => this.#lanes.capacityToReserve(target);
+    return { leaseMs, limit, capacityFor, reservedAtMs: clock.monotonicMs() };
   }
 
   /**
@@ -135,18 +139,18 @@ export class Engine {
    *
    * @param left TPPs that have more, which was not handed over
    */
-  accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
-    this.#promised -= offer.limit;
-    this.#take(claimed, offer.askedAtMs);
+  commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
+    this.#reserved -= reservation.limit;
+    this.#take(claimed, reservation.reservedAtMs);
     for (const clientId of left) this.#lanes.noteBacklog(clientId);
     this.#lookAtTrial();
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
   }
 
   /** Publishing failed, but may have been kept, and leased to this engine, which then never learns of it. */
-  miss(offer: Offer): void {
-    this.#promised -= offer.limit;
-    this.#alarm.in(offer.leaseMs);
+  cancel(reservation: Reservation): void {
+    this.#reserved -= reservation.limit;
+    this.#alarm.in(reservation.leaseMs);
   }
 
   /**
@@ -184,24 +188,20 @@ export class Engine {
   /** @returns when something falls due */
   async #claim(): Promise<number | undefined> {
     const { store, clock, leaseMs, observer } = this.#options;
-    const limit = this.#lanes.space;
+    const limit = this.#lanes.capacity;
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
-    const asked = new Map<string, number>();
+    const asked = new Map<string, Asked>();
     const notesBefore = this.#lanes.backlogNotes;
     const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
       nowMs: clock.nowMs(),
       leaseMs,
       limit,
-      roomFor: (target) => {
-        const room = this.#lanes.roomFor(target);
-        asked.set(target.clientId, room);
-        // Now, because the pause of a breaker that leaves no room may have ended by the time the answer comes.
-        if (room === 0) this.#lanes.noteBacklog(target.clientId);
-        if (room === 0) this.#lookAtTrial();
-        if (room === 0 && this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
-        return room;
+      capacityFor: (target) => {
+        const capacity = this.#lanes.capacityFor(target);
+        asked.set(target.clientId, { target, capacity });
+        return capacity;
       },
     });
     this.#isFull = claim.claimed.length >= limit;
@@ -211,12 +211,20 @@ export class Engine {
     return claim.nextDueAtMs;
   }
 
-  #noteBacklogs(asked: ReadonlyMap<string, number>, { claimed }: Claim, notesBefore: number): void {
+  /** Notes which TPPs have more in the store than they had capacity for, and when to look for it. */
+  #noteBacklogs(asked: ReadonlyMap<string, Asked>, { claimed }: Claim, notesBefore: number): void {
     const counts = new Map<string, number>();
     for (const { clientId } of claimed) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
-    for (const [clientId, room] of asked) {
-      if ((counts.get(clientId) ?? 0) >= room) this.#lanes.noteBacklog(clientId);
-      else this.#lanes.noteNoBacklog(clientId, notesBefore);
+    for (const [clientId, { target, capacity }] of asked) {
+      if ((counts.get(clientId) ?? 0) < capacity) {
+        this.#lanes.noteNoBacklog(clientId, notesBefore);
+        continue;
+      }
+      this.#lanes.noteBacklog(clientId);
+      if (capacity > 0) continue;
+      if (this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
+      // The pause of a breaker that left no capacity may have ended while the store answered.
+      if (this.#lanes.capacityFor(target) > 0) this.#lookAgain = true;
     }
   }
 
@@ -254,13 +262,13 @@ export class Engine {
       const { claimed } = queued;
       this.#work(this.#attempt(queued), () => {
         this.#lanes.finished(claimed);
-        if (this.#lanes.wantsMore(claimed.clientId) || this.#hasRoomAgain()) this.wake();
+        if (this.#lanes.wantsMore(claimed.clientId) || this.#hasCapacityAgain()) this.wake();
       });
     }
   }
 
-  #hasRoomAgain(): boolean {
-    return this.#isFull && this.#lanes.space >= this.#options.queueMax * REFILL_PART;
+  #hasCapacityAgain(): boolean {
+    return this.#isFull && this.#lanes.capacity >= this.#options.queueMax * REFILL_PART;
   }
 
   /** deliver → record. What fails here is tried again when the lease has run out. */
@@ -293,7 +301,7 @@ export class Engine {
     logAttempt(log, record, result, context.nowMs);
     observer?.happened({ kind: 'attempted', atMs: context.nowMs, record, result });
     if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
-    // Applied, it may be due again at once: its callback URL came back meanwhile.
+    // Applied, it may be due again at once: its callback URL recovered meanwhile.
     if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);
   }
 

@@ -1,8 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ClaimedNotification, Target } from '../store/store.ts';
 import { Breaker, type BreakerSettings } from './breaker.ts';
-import { isRampingUp, rampRoom, type UnresponsiveSettings } from './coming-back.ts';
-import { claimedIn, type Lane, type Queued, type Taken } from './lane.ts';
+import { isRampingUp, rampCapacity, type UnresponsiveSettings } from './retry-policy.ts';
 
 /** Limits on what is claimed and under way in this process. */
 export interface LaneLimits {
@@ -17,6 +16,43 @@ export interface LanesOptions extends LaneLimits {
   readonly breaker: BreakerSettings;
   readonly unresponsive: UnresponsiveSettings;
   readonly clock: Clock;
+}
+
+/** A claimed notification that was taken in; it becomes {@link Queued} with its SET. */
+export interface Taken {
+  readonly claimed: ClaimedNotification;
+  /** Until when the attempt must have begun, or its lease might run out under it; by the monotonic clock. */
+  readonly beginByMs: number;
+  /** Which run of its lane it belongs to: an eviction ends one. */
+  readonly run: number;
+}
+
+/** A claimed notification that is signed and waits for its attempt. */
+export interface Queued extends Taken {
+  readonly set: string;
+}
+
+/** What one TPP, and so one callback URL, has in this process. Counts of what is claimed, by stage, beside the queue. */
+interface Lane {
+  readonly clientId: string;
+  /** Being signed, or its SET being kept. */
+  signing: number;
+  readonly queue: Queued[];
+  /** Attempts under way. */
+  posting: number;
+  /** Attempts that ended and are being recorded. */
+  recording: number;
+  run: number;
+  /**
+   * How many notifications may be claimed in all. Additive increase with each acknowledgement, multiplicative decrease
+   * with each failure, so that a TPP which does not answer holds little.
+   */
+  window: number;
+  /** More may be due in the store than there was capacity for. */
+  hasBacklog: boolean;
+  /** Which of all notes of a backlog was the last one about this TPP; 0: none was. */
+  backlogNote: number;
+  readonly breaker: Breaker;
 }
 
 /** How a breaker stands. */
@@ -55,27 +91,27 @@ export class Lanes {
   }
 
   /** How many more may be claimed in all. */
-  get space(): number {
+  get capacity(): number {
     const { queueMax, concurrencyMax } = this.#options;
-    // What waits to be recorded, as while the store stalls, takes room as well once it is more than attempts may be.
+    // What waits to be recorded, as while the store stalls, takes capacity as well once it is more than attempts may be.
     const excess = Math.max(this.#posting + this.#recording - concurrencyMax, 0);
     return Math.max(queueMax - this.#queued - excess, 0);
   }
 
   /** How many of a target may be claimed now. */
-  roomFor(target: Target): number {
+  capacityFor(target: Target): number {
     const lane = this.#laneOf(target.clientId);
     const { unresponsive, clock } = this.#options;
     // A probe is one attempt, whatever the breaker says; what was under way before it ends first.
     if (target.unresponsiveSinceMs !== undefined) return claimedIn(lane) === 0 ? 1 : 0;
-    const room = this.#roomIn(lane);
-    return this.isRampingUp(target) ? Math.min(room, rampRoom(target, unresponsive, clock.nowMs())) : room;
+    const capacity = this.#capacityIn(lane);
+    return this.isRampingUp(target) ? Math.min(capacity, rampCapacity(target, unresponsive, clock.nowMs())) : capacity;
   }
 
-  /** As {@link roomFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
-  roomToHandOver(target: Target): number {
+  /** As {@link capacityFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
+  capacityToReserve(target: Target): number {
     const hasBacklog = this.#lanes.get(target.clientId)?.hasBacklog === true;
-    return hasBacklog || this.isRampingUp(target) ? 0 : this.roomFor(target);
+    return hasBacklog || this.isRampingUp(target) ? 0 : this.capacityFor(target);
   }
 
   isRampingUp(target: Target): boolean {
@@ -110,8 +146,8 @@ export class Lanes {
   wantsMore(clientId: string): boolean {
     const lane = this.#lanes.get(clientId);
     if (lane?.hasBacklog !== true) return false;
-    const capacity = this.#roomIn(lane);
-    return capacity * 2 >= lane.credit || (capacity > 0 && claimedIn(lane) === 0);
+    const capacity = this.#capacityIn(lane);
+    return capacity * 2 >= lane.window || (capacity > 0 && claimedIn(lane) === 0);
   }
 
   /** When the pause of a breaker ends behind which something may be waiting, by the monotonic clock. */
@@ -132,14 +168,14 @@ export class Lanes {
     return { state, pauseMs: state === 'open' ? (breaker?.pauseEndsAtMs ?? nowMs) - nowMs : undefined };
   }
 
-  /** Takes in what was claimed; `tooMuch` has no room after all, because room was promised twice: it is to be handed back. */
+  /** Takes in what was claimed; `tooMuch` has no capacity after all, because it was promised twice: it is to be handed back. */
   take(claimed: readonly ClaimedNotification[], beginByMs: number): { taken: Taken[]; tooMuch: ClaimedNotification[] } {
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
     const taken: Taken[] = [];
     const tooMuch: ClaimedNotification[] = [];
     for (const notification of claimed) {
       const lane = this.#laneOf(notification.clientId);
-      if (this.space === 0 || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
+      if (this.capacity === 0 || claimedIn(lane) >= queuePerTppMax + concurrencyPerTppMax) {
         this.#noteBacklog(lane);
         tooMuch.push(notification);
         continue;
@@ -203,9 +239,9 @@ export class Lanes {
   note(clientId: string, hasFailed: boolean): { readonly hasOpened: boolean; readonly trialAtMs: number | undefined } {
     const lane = this.#laneOf(clientId);
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
-    lane.credit = hasFailed
-      ? Math.max(Math.floor(lane.credit / 2), 1)
-      : Math.min(lane.credit + 1, queuePerTppMax + concurrencyPerTppMax);
+    lane.window = hasFailed
+      ? Math.max(Math.floor(lane.window / 2), 1)
+      : Math.min(lane.window + 1, queuePerTppMax + concurrencyPerTppMax);
     const hasOpened = lane.breaker.note(hasFailed, this.#nowMs());
     return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
   }
@@ -218,13 +254,13 @@ export class Lanes {
     this.#forgetIdle(lane);
   }
 
-  /** Takes everything out of the queue of a TPP, what is being signed too, once it is. @param isAnew its callback URL is another one, or came back */
+  /** Takes everything out of the queue of a TPP, what is being signed too, once it is. @param isAnew its callback URL was replaced, or recovered */
   evict(clientId: string, isAnew: boolean): ClaimedNotification[] {
     const lane = this.#lanes.get(clientId);
     if (lane === undefined) return [];
     if (isAnew) {
       lane.breaker.reset();
-      lane.credit = this.#options.concurrencyPerTppMax;
+      lane.window = this.#options.concurrencyPerTppMax;
     }
     this.#ready.delete(lane);
     this.#queued -= lane.queue.length;
@@ -239,14 +275,14 @@ export class Lanes {
     return [...this.#lanes.keys()].flatMap((clientId) => this.evict(clientId, false));
   }
 
-  #roomIn(lane: Lane): number {
+  #capacityIn(lane: Lane): number {
     const { queueMax, queuePerTppMax, concurrencyPerTppMax } = this.#options;
     const state = lane.breaker.state(this.#nowMs());
     if (state === 'open') return 0;
     if (state === 'trial') return Math.max(1 - claimedIn(lane), 0);
     const isShort = this.#queued >= queueMax * SHARED_PART;
     const allowed = isShort ? concurrencyPerTppMax : queuePerTppMax + concurrencyPerTppMax;
-    return Math.max(Math.min(lane.credit, allowed) - claimedIn(lane), 0);
+    return Math.max(Math.min(lane.window, allowed) - claimedIn(lane), 0);
   }
 
   #noteBacklog(lane: Lane): void {
@@ -267,9 +303,9 @@ export class Lanes {
     const known = this.#lanes.get(clientId);
     if (known !== undefined) return known;
     const breaker = new Breaker(this.#options.breaker);
-    const credit = this.#options.concurrencyPerTppMax;
+    const window = this.#options.concurrencyPerTppMax;
     const nothing = { signing: 0, queue: [], posting: 0, recording: 0 };
-    const lane: Lane = { clientId, ...nothing, run: 0, credit, hasBacklog: false, backlogNote: 0, breaker };
+    const lane: Lane = { clientId, ...nothing, run: 0, window, hasBacklog: false, backlogNote: 0, breaker };
     this.#lanes.set(clientId, lane);
     return lane;
   }
@@ -281,4 +317,9 @@ export class Lanes {
   #nowMs(): number {
     return this.#options.clock.monotonicMs();
   }
+}
+
+/** Notifications that are claimed and not finished. */
+function claimedIn(lane: Lane): number {
+  return lane.signing + lane.queue.length + lane.posting + lane.recording;
 }

@@ -9,19 +9,19 @@ import { fanOut } from './fan-out.ts';
 /** Hands events of the bank in; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
-/** What a dispatcher takes from one publishing. */
-export interface Offer extends HandOver {
+/** Capacity that a dispatcher keeps free for what one publishing hands over to it. */
+export interface Reservation extends HandOver {
   /** When it was made, by the monotonic clock: what is handed over is leased from then on. */
-  readonly askedAtMs: number;
+  readonly reservedAtMs: number;
 }
 
 /** Who delivers what was published: the engine of this process. */
 export interface Dispatcher {
-  /** What it can take at once; it must be told what came of it. */
-  handOver(): Offer;
-  accept(offer: Offer, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
-  /** In place of {@link Dispatcher.accept}: nobody knows whether something was published and leased. */
-  miss(offer: Offer): void;
+  /** Reserves what it can take at once; the reservation must be committed or cancelled. */
+  reserve(): Reservation;
+  commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
+  /** In place of {@link Dispatcher.commit}: nobody knows whether something was published and leased. */
+  cancel(reservation: Reservation): void;
 }
 
 /**
@@ -37,7 +37,7 @@ export function createPublisher(options: {
   clock: Clock;
   random: Random;
   dispatcher: Dispatcher | undefined;
-  /** Is told of each publishing; undefined: nobody is. */
+  /** Optional observer of each publication. */
   observer?: Observer | undefined;
 }): Publish {
   const { clock, observer } = options;
@@ -64,16 +64,16 @@ function createUnobserved(options: Parameters<typeof createPublisher>[0]): Publi
     const context = { issuer, catalogue, nowMs, newJti: () => orderedUuid(nowMs, random.uuid()) };
     const decide = fanOut.bind(undefined, context);
     if (dispatcher === undefined) return store.publish(events, decide, nowMs);
-    const offer = dispatcher.handOver();
+    const reservation = dispatcher.reserve();
     let result: PublishResult;
     try {
-      result = await store.publish(events, decide, nowMs, offer);
+      result = await store.publish(events, decide, nowMs, reservation);
     } catch (error) {
-      dispatcher.miss(offer);
+      dispatcher.cancel(reservation);
       throw error;
     }
-    if (result.kind === 'published') dispatcher.accept(offer, result.claimed, leftOf(events, result));
-    else dispatcher.accept(offer, [], new Set());
+    if (result.kind === 'published') dispatcher.commit(reservation, result.claimed, leftOf(events, result));
+    else dispatcher.commit(reservation, [], new Set());
     return result;
   };
 }

@@ -1,7 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Attempt, AttemptRecord, ClaimedNotification, NextStep, RecordResult } from '../store/store.ts';
-import { probeDelayMs, type UnresponsiveSettings } from './coming-back.ts';
-import { afterFailure, policyFor, type RetryPolicy } from './retry-policy.ts';
+import { afterFailure, policyFor, probeDelayMs, type RetryPolicy, type UnresponsiveSettings } from './retry-policy.ts';
 
 /** What decides what follows an attempt. */
 export interface NextStepContext {
@@ -53,8 +52,8 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
   } else log.info(line, 'acknowledged');
 }
 
-/** What is told of a failure that did not make the callback URL unresponsive, because that had turned before. */
+/** The log entry of a failure that did not make the callback URL unresponsive, because it was so already. */
 function ceasedMeanwhile({ probe }: ClaimedNotification): string {
   if (probe !== undefined) return 'probe of an unresponsive callback URL failed';
-  return 'attempt failed, after its callback URL became unresponsive or came back';
+  return 'attempt failed, after its callback URL became unresponsive or recovered';
 }

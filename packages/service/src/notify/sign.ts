@@ -18,7 +18,7 @@ export interface SigningOptions {
   readonly onStoreError: (error: StoreError) => void;
   /** Aborted already: an error of the store is passed on at once. */
   readonly giveUp: AbortSignal;
-  /** Is told of each signature; undefined: nobody is. */
+  /** Optional observer of each signature. */
   readonly observer?: Observer | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface SweeperOptions {
   /** How long statistics by minute are kept. */
   readonly minutesKeptMs: number;
   readonly hoursKeptMs: number;
-  /** Is told how many notifications expired; undefined: nobody is. */
+  /** Optional observer of how many notifications expired. */
   readonly onExpired?: (count: number) => void;
   readonly store: Pick<Store, 'dropHistory' | 'expireAwaiting' | 'dropWatched'>;
   readonly clock: Clock;

@@ -54,7 +54,7 @@ export const OVERDUE_MS = 60_000;
 export const OVERDUE_PART = 0.25;
 
 /** How many notifications of a target may be claimed now; pure, and asked within the transaction. */
-export type RoomFor = (target: Target) => number;
+export type CapacityFor = (target: Target) => number;
 
 export interface ClaimOptions {
   readonly nowMs: number;
@@ -65,7 +65,7 @@ export interface ClaimOptions {
    * For an unresponsive target whose `probeAtMs` has come, anything above 0 claims one probe: the first in the order of
    * claiming that nobody has leased, due or not, as a retry wait holds no probe. Before that it is not asked.
    */
-  readonly roomFor: RoomFor;
+  readonly capacityFor: CapacityFor;
 }
 
 /** What a claim came to. */
@@ -92,7 +92,7 @@ export interface HandOver {
   /** Most notifications to hand over. */
   readonly limit: number;
   /** Asked once for each TPP, not for an unresponsive target. */
-  readonly roomFor: RoomFor;
+  readonly capacityFor: CapacityFor;
 }
 
 /** How much there is. Counted often: cheap, and may lag by a few seconds where several processes share the store. */

@@ -19,7 +19,7 @@ export interface KeyStore {
 }
 
 export interface SigningKeysOptions {
-  /** Reads the key files and the kids anew. @throws {StartUpError} when they are not good */
+  /** Reloads the key files and the kids. @throws {StartUpError} when they are invalid */
   readonly load: () => Promise<OwnSigningKeys>;
   readonly store: KeyStore;
   /** How long a former key stays in the JWKS at least. */
@@ -30,7 +30,7 @@ export interface SigningKeysOptions {
   readonly log: { error(facts: object, message: string): void; info(facts: object, message: string): void };
 }
 
-/** What reading the keys anew came to. */
+/** The result of reloading the keys. */
 export interface Reloaded {
   /** The kid in use. */
   readonly kid: string;
@@ -42,7 +42,7 @@ export interface Reloaded {
 
 /** Our own signing keys: the one that signs, and those whose signatures may still be verified. */
 export interface SigningKeys {
-  /** The signer of now, which never changes. Take it anew for every signature. */
+  /** The current signer, which never changes. Ask for it before every signature. */
   current(): JwsSigner;
   /**
    * For code that holds a signer: always the key of now. `kid` and `sign` must be used in one turn of the event loop,
@@ -56,7 +56,7 @@ export interface SigningKeys {
   /** False: this instance has no key that it may sign with. */
   canSign(): boolean;
   /**
-   * Loads the keys anew. A `signing.kid` that never signed becomes the current key of all instances at once, a
+   * Reloads the keys. A `signing.kid` that never signed becomes the current key of all instances at once, a
    * `signing.next` is announced. When anything fails, the keys before stay in use. Calls at the same time run one after
    * the other.
    *

@@ -30,7 +30,7 @@ export interface Metrics extends Observer {
   text(): Promise<string>;
 }
 
-// From real time to what an unresponsive callback URL takes that comes back after a day.
+// From real time to what an unresponsive callback URL takes that recovers after a day.
 const ACKNOWLEDGED_WITHIN_SECONDS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   ...[60, 300, 1800, 3600, 21_600, 86_400],
@@ -90,7 +90,7 @@ function countersIn(registry: Registry) {
       ACKNOWLEDGED_WITHIN_SECONDS,
     ),
     reported: counter('tidings_reported_errors_total', 'Errors that TPPs reported of notifications in polls'),
-    turns: counter('tidings_callback_url_turns_total', 'Callback URLs that became unresponsive or came back', 'to'),
+    turns: counter('tidings_callback_url_turns_total', 'Callback URLs that became unresponsive or recovered', 'to'),
     takenOver: counter('tidings_leases_taken_over_total', 'Notifications whose lease had run out at another or here'),
     signatures: counter('tidings_signatures_total', 'SETs that were signed'),
     signingSeconds: seconds('tidings_signing_seconds', 'Time of a signature on the thread pool', WITHIN_SECONDS),

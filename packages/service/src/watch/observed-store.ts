@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Store } from '../store/store.ts';
 
-/** Is told of each operation of the store once it is done. */
+/** Observer of each operation of the store once it is done. */
 export type OnStoreOperation = (operation: string, durationMs: number, hasFailed: boolean) => void;
 
 /** The same store, each of whose operations is timed. */

@@ -60,7 +60,7 @@ test('a TPP that hangs does not delay the delivery to another', async (t) => {
   for (const jti of jtis) assert.equal((await look(bench.store, jti)).acknowledgedAtMs, START_MS + 10);
 });
 
-test('while one TPP has no room, the retry of another still comes on time', async (t) => {
+test('while one TPP has no capacity, the retry of another still comes on time', async (t) => {
   const bench = engineBench(t, { concurrencyPerTppMax: 1 });
   await bench.register('a');
   await bench.register('b');
@@ -98,7 +98,7 @@ test('an engine that waits for a retry, or for a TPP that hangs, does not loop',
   assert.ok(bench.clock.timers <= 1);
 });
 
-test('an engine that has no room left does not loop, however much is due', async (t) => {
+test('an engine that has no capacity left does not loop, however much is due', async (t) => {
   const bench = engineBench(t, { concurrencyMax: 2, concurrencyPerTppMax: 2 });
   await bench.register('a');
   await bench.register('b');

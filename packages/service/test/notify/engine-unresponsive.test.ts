@@ -124,7 +124,7 @@ test('what ceases by the counts of the round before is sent again at once, in th
   await bench.clock.advance(5);
   assert.deepEqual(sentAt(bench), [0, 1005]);
   assert.equal(await unresponsiveSince(bench), undefined);
-  assert.ok(bench.log.some(({ msg }) => /became unresponsive or came back/.test(String(msg))));
+  assert.ok(bench.log.some(({ msg }) => /became unresponsive or recovered/.test(String(msg))));
   bench.client.answerOne(A, 500);
   await bench.quiet.settle();
   assert.equal(await unresponsiveSince(bench), 1005);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Queued, Taken } from '../../src/notify/lane.ts';
+import type { Queued, Taken } from '../../src/notify/lanes.ts';
 import { Lanes, type LanesOptions } from '../../src/notify/lanes.ts';
 import type { ClaimedNotification, Target } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
@@ -68,7 +68,7 @@ function capacityAfter(...hasFailed: readonly boolean[]): number {
     queue(lanes, 'a', 1);
     attempt(lanes, 'a', failed);
   }
-  return lanes.roomFor(target('a')) + 1;
+  return lanes.capacityFor(target('a')) + 1;
 }
 
 const OK = false;
@@ -92,7 +92,7 @@ test('the window of a TPP halves with each failure, down to one', () => {
     queue(lanes, 'a', 1);
     attempt(lanes, 'a', FAILED);
   }
-  assert.equal(lanes.roomFor(target('a')), 1, 'the next can be claimed');
+  assert.equal(lanes.capacityFor(target('a')), 1, 'the next can be claimed');
 });
 
 test('once three quarters of the queue are taken a TPP may claim no more than it may have under way', () => {
@@ -102,15 +102,15 @@ test('once three quarters of the queue are taken a TPP may claim no more than it
     queue(lanes, 'a', 1);
     attempt(lanes, 'a', OK);
   }
-  assert.equal(lanes.roomFor(target('a')), 19);
+  assert.equal(lanes.capacityFor(target('a')), 19);
   for (const clientId of numbered('other', 7)) queue(lanes, clientId, 4);
   assert.equal(lanes.queued, 29);
-  assert.equal(lanes.roomFor(target('a')), 19, 'one more is missing to three quarters');
+  assert.equal(lanes.capacityFor(target('a')), 19, 'one more is missing to three quarters');
   queue(lanes, 'last', 1);
   assert.equal(lanes.queued, 30);
-  assert.equal(lanes.roomFor(target('a')), 3, 'four, of which one is claimed');
-  assert.equal(lanes.roomFor(target('new')), 4, 'who has nothing there can claim as much');
-  assert.equal(lanes.roomToHandOver(target('a')), 3);
+  assert.equal(lanes.capacityFor(target('a')), 3, 'four, of which one is claimed');
+  assert.equal(lanes.capacityFor(target('new')), 4, 'who has nothing there can claim as much');
+  assert.equal(lanes.capacityToReserve(target('a')), 3);
 });
 
 test('the last quarter of the attempts is kept for TPPs that have none under way', () => {
@@ -135,7 +135,7 @@ test('what waits to be recorded takes capacity once it is more than may be under
     const { claimed } = lanes.begin() ?? assert.fail('nothing may begin');
     lanes.note('a', OK);
     lanes.ended(claimed);
-    capacities.push(lanes.space);
+    capacities.push(lanes.capacity);
   }
   assert.deepEqual(capacities, [10, 10, 10, 10, 9, 8, 7]);
 });
@@ -169,9 +169,9 @@ test('a claim clears a backlog that was noted before it was asked for, and none 
 
 test('notifications left behind by the publisher are not overtaken by what it hands over later', () => {
   const lanes = lanesWith();
-  assert.equal(lanes.roomToHandOver(target('a')), 4);
+  assert.equal(lanes.capacityToReserve(target('a')), 4);
   lanes.noteBacklog('a');
-  assert.deepEqual([lanes.roomToHandOver(target('a')), lanes.roomFor(target('a'))], [0, 4]);
+  assert.deepEqual([lanes.capacityToReserve(target('a')), lanes.capacityFor(target('a'))], [0, 4]);
 });
 
 test('a callback URL that is another one, or came back, begins with a new window and a closed breaker', () => {
@@ -182,8 +182,8 @@ test('a callback URL that is another one, or came back, begins with a new window
     attempt(lanes, 'a', failed);
   }
   queue(lanes, 'a', 2);
-  assert.deepEqual([lanes.breakerOf('a').state, lanes.roomFor(target('a'))], ['open', 0]);
+  assert.deepEqual([lanes.breakerOf('a').state, lanes.capacityFor(target('a'))], ['open', 0]);
   const evicted = lanes.evict('a', true);
   assert.deepEqual([evicted.length, lanes.queued], [2, 0]);
-  assert.deepEqual([lanes.breakerOf('a').state, lanes.roomFor(target('a'))], ['closed', 4]);
+  assert.deepEqual([lanes.breakerOf('a').state, lanes.capacityFor(target('a'))], ['closed', 4]);
 });

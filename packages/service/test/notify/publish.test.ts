@@ -21,7 +21,7 @@ async function setUp(t: TestContext, broken: Partial<Store> = {}) {
   });
   await register(store, ['a', 'b']);
   const got: { jtis: string[]; left: string[] }[] = [];
-  let asked = 0;
+  let reserved = 0;
   const publish = createPublisher({
     store: { ...store, ...broken },
     issuer: ISSUER,
@@ -29,20 +29,20 @@ async function setUp(t: TestContext, broken: Partial<Store> = {}) {
     clock: new FakeClock(),
     random: countingRandom(),
     dispatcher: {
-      handOver: () => {
-        asked += 1;
-        return { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2, askedAtMs: 0 };
+      reserve: () => {
+        reserved += 1;
+        return { leaseMs: LEASE_MS, limit: 2, capacityFor: () => 2, reservedAtMs: 0 };
       },
-      accept: (handOver, claimed, left) => {
-        assert.equal(handOver.limit, 2);
+      commit: (reservation, claimed, left) => {
+        assert.equal(reservation.limit, 2);
         got.push({ jtis: claimed.map(({ jti }) => jti), left: [...left] });
       },
-      miss: () => {
+      cancel: () => {
         got.push({ jtis: [], left: [] });
       },
     },
   });
-  t.after(() => assert.equal(got.length, asked, 'whoever asked for a hand-over must say what came of it'));
+  t.after(() => assert.equal(got.length, reserved, 'each reservation must be committed or cancelled'));
   return { store, publish, got };
 }
 
@@ -93,5 +93,5 @@ test('the dispatcher is told that nothing came of it when the store is away', as
 });
 
 function claimAll(store: Store) {
-  return store.claimDue({ nowMs: START_MS, leaseMs: LEASE_MS, limit: 100, roomFor: () => 100 });
+  return store.claimDue({ nowMs: START_MS, leaseMs: LEASE_MS, limit: 100, capacityFor: () => 100 });
 }

@@ -71,7 +71,7 @@ export function describeCallbackHealth(open: OpenFor): void {
       await register(store, ['a', 'b', 'c']);
       await publish(store, 'a', numbered('a', 5));
       await publish(store, 'b', numbered('b', 2));
-      const [first] = await claim(store, { roomFor: ({ clientId }) => (clientId === 'b' ? 1 : 0) });
+      const [first] = await claim(store, { capacityFor: ({ clientId }) => (clientId === 'b' ? 1 : 0) });
       assert.ok(first);
       await acknowledge(store, first);
       const counts = await store.awaitingOf(['c', 'a', 'b'], 3);

@@ -38,7 +38,7 @@ function describeOffered(open: OpenFor): void {
     await publish(store, 'a', ['one']);
     assert.deepEqual(told, [['a']], 'an event that was published before makes nothing new');
     const events = [bankEvent('a', 'two'), bankEvent('b', 'three')];
-    await store.publish(events, notifyAll, START_MS, { leaseMs: LEASE_MS, limit: 9, roomFor: () => 9 });
+    await store.publish(events, notifyAll, START_MS, { leaseMs: LEASE_MS, limit: 9, capacityFor: () => 9 });
     assert.deepEqual(told, [['a'], ['a', 'b']]);
     end();
     await publish(store, 'b', ['four']);

@@ -67,7 +67,7 @@ function describeClaiming(open: OpenFor): void {
     await register(store, ['a']);
     const traceContext = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'bank=1' };
     const traced = (id: string) => ({ ...bankEvent('a', id), traceContext });
-    const offer = { leaseMs: LEASE_MS, limit: 1, roomFor: () => 1 };
+    const offer = { leaseMs: LEASE_MS, limit: 1, capacityFor: () => 1 };
     const result = await store.publish([traced('e1'), traced('e2')], notifyAll, START_MS, offer);
     assert.ok(result.kind === 'published');
     assert.deepEqual(result.claimed[0]?.traceContext, traceContext);
@@ -111,7 +111,7 @@ function describeClaiming(open: OpenFor): void {
     await publish(store, 'a', numbered('r', 3));
     for (const claimed of await claim(store)) await fail(store, claimed, retryAt(500));
     await publish(store, 'a', numbered('f', 2), 600);
-    const claimed = await claim(store, { afterMs: 600, roomFor: () => 4 });
+    const claimed = await claim(store, { afterMs: 600, capacityFor: () => 4 });
     assert.deepEqual(jtisOf(claimed), ['f0', 'f1', 'r0', 'r1'].map(jtiOf));
   });
 
@@ -142,11 +142,11 @@ function describeOverdue(open: OpenFor): void {
     const retried = await publish(store, 'a', numbered('r', 6));
     for (const claimed of await claim(store)) await fail(store, claimed, retryAt(1000));
     const fresh = await publish(store, 'a', numbered('f', 20), 2000);
-    const before = jtisOf(await claim(store, { afterMs: 60_999, roomFor: () => 3 }));
+    const before = jtisOf(await claim(store, { afterMs: 60_999, capacityFor: () => 3 }));
     assert.deepEqual(before, fresh.slice(0, 3));
-    const five = jtisOf(await claim(store, { afterMs: 61_000, roomFor: () => 5 }));
+    const five = jtisOf(await claim(store, { afterMs: 61_000, capacityFor: () => 5 }));
     assert.deepEqual(five, [...retried.slice(0, 2), ...fresh.slice(3, 6)]);
-    const one = jtisOf(await claim(store, { afterMs: 61_000, roomFor: () => 1 }));
+    const one = jtisOf(await claim(store, { afterMs: 61_000, capacityFor: () => 1 }));
     assert.deepEqual(one, retried.slice(2, 3));
   });
 }
@@ -163,11 +163,11 @@ function describeSharing(open: OpenFor): void {
       ['d', -2],
     ]);
     const asked: Target[] = [];
-    const roomFor = (target: Target) => {
+    const capacityFor = (target: Target) => {
       asked.push(target);
       return room.get(target.clientId) ?? 0;
     };
-    assert.deepEqual(countsOf(await claim(store, { roomFor })), { a: 3, b: 1 });
+    assert.deepEqual(countsOf(await claim(store, { capacityFor })), { a: 3, b: 1 });
     assert.deepEqual(asked.map(({ clientId }) => clientId).toSorted(), ['a', 'b', 'c', 'd']);
     assert.deepEqual(
       asked.find(({ clientId }) => clientId === 'a'),
@@ -181,7 +181,7 @@ function describeSharing(open: OpenFor): void {
     await publish(store, 'b', numbered('b', 3000));
     await publish(store, 'a', ['of-a'], 5);
     await publish(store, 'c', ['of-c'], 5);
-    const options = { afterMs: 10, limit: 8, roomFor: () => 8 };
+    const options = { afterMs: 10, limit: 8, capacityFor: () => 8 };
     const claimed = [...(await claim(store, options)), ...(await claim(store, options))];
     assert.ok(jtisOf(claimed).includes(jtiOf('of-a')));
     assert.ok(jtisOf(claimed).includes(jtiOf('of-c')));
@@ -193,7 +193,7 @@ function describeSharing(open: OpenFor): void {
     await register(store, clientIds);
     for (const clientId of clientIds) await publish(store, clientId, numbered(clientId, 10));
     const claimed: ClaimedNotification[] = [];
-    for (let at = 0; at < 8; at += 1) claimed.push(...(await claim(store, { limit: 1, roomFor: () => 8 })));
+    for (let at = 0; at < 8; at += 1) claimed.push(...(await claim(store, { limit: 1, capacityFor: () => 8 })));
     assert.deepEqual(countsOf(claimed), { a: 2, b: 2, c: 2, d: 2 });
   });
 
@@ -202,7 +202,7 @@ function describeSharing(open: OpenFor): void {
     await register(store, ['a', 'b']);
     await publish(store, 'a', numbered('a', 10));
     await publish(store, 'b', numbered('b', 10));
-    const claimed = await claim(store, { limit: 4, roomFor: ({ clientId }) => (clientId === 'a' ? 0 : 4) });
+    const claimed = await claim(store, { limit: 4, capacityFor: ({ clientId }) => (clientId === 'a' ? 0 : 4) });
     assert.deepEqual(countsOf(claimed), { b: 4 });
   });
 }

@@ -30,7 +30,7 @@ async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNot
   await register(store, ['a', 'b']);
   await publish(store, 'a', ['waiting', 'ceased', 'claimed']);
   await publish(store, 'b', ['of-b']);
-  const [waiting, ceased, claimed] = await claim(store, { roomFor: ({ clientId }) => (clientId === 'a' ? 9 : 0) });
+  const [waiting, ceased, claimed] = await claim(store, { capacityFor: ({ clientId }) => (clientId === 'a' ? 9 : 0) });
   assert.ok(waiting && ceased && claimed);
   await fail(store, waiting, retryAt(50_000), 50);
   await fail(store, ceased, ceaseUntil(5000), 100);
@@ -228,13 +228,13 @@ function describeRamp(open: OpenFor): void {
     await publish(store, 'a', numbered('e', 5));
     await acknowledge(store, claimed, 300);
     const seen: number[] = [];
-    const roomFor = (room: number) => (target: { claimedSinceBack: number }) => {
+    const capacityFor = (room: number) => (target: { claimedSinceBack: number }) => {
       seen.push(target.claimedSinceBack);
       return room;
     };
-    await claim(store, { afterMs: 300, roomFor: roomFor(2) });
-    await claim(store, { afterMs: 301, roomFor: roomFor(3) });
-    await claim(store, { afterMs: 302, roomFor: roomFor(0) });
+    await claim(store, { afterMs: 300, capacityFor: capacityFor(2) });
+    await claim(store, { afterMs: 301, capacityFor: capacityFor(3) });
+    await claim(store, { afterMs: 302, capacityFor: capacityFor(0) });
     assert.deepEqual(seen, [0, 2, 5]);
     assert.equal((await targetOf(store, 'a')).claimedSinceBack, 5);
   });

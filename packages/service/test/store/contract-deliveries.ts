@@ -58,7 +58,9 @@ function describeLeases(open: OpenFor): void {
     await register(store, ['a', 'b']);
     await publish(store, 'a', numbered('a', 30));
     await publish(store, 'b', numbered('b', 30));
-    const claims = await Promise.all(Array.from({ length: 10 }, () => claim(store, { limit: 7, roomFor: () => 5 })));
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, () => claim(store, { limit: 7, capacityFor: () => 5 })),
+    );
     const jtis = claims.flatMap(jtisOf);
     assert.equal(jtis.length, 60);
     assert.equal(new Set(jtis).size, jtis.length);
@@ -242,7 +244,7 @@ function describeRecording(open: OpenFor): void {
     await register(store, ['a', 'b']);
     await publish(store, 'a', ['a1', 'a2', 'a3']);
     await publish(store, 'b', ['b1', 'b2']);
-    const [a1, a2, a3] = await claim(store, { roomFor: ({ clientId }) => (clientId === 'a' ? 3 : 0) });
+    const [a1, a2, a3] = await claim(store, { capacityFor: ({ clientId }) => (clientId === 'a' ? 3 : 0) });
     const [b1, b2] = await claim(store);
     assert.ok(a1 && a2 && a3 && b1 && b2);
     await store.poll({ ...POLL, clientId: 'b', acknowledged: [b2.jti] });

@@ -29,7 +29,7 @@ async function handOver(
 ): Promise<readonly ClaimedNotification[]> {
   const { afterMs = 0, ...rest } = changes;
   const events = eventIds.map((id) => bankEvent(clientId, id));
-  const options = { leaseMs: LEASE_MS, limit: 1000, roomFor: () => 1000, ...rest };
+  const options = { leaseMs: LEASE_MS, limit: 1000, capacityFor: () => 1000, ...rest };
   const result = await store.publish(events, notifyAll, START_MS + afterMs, options);
   return result.kind === 'published' ? result.claimed : assert.fail('a conflict');
 }
@@ -89,8 +89,8 @@ function describeClaimed(open: OpenFor): void {
   test('what is handed over and what is not are claimed once each, in order', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
-    const handed = await handOver(store, 'a', numbered('e', 5), { roomFor: () => 2 });
-    const more = await handOver(store, 'a', numbered('f', 2), { roomFor: () => 1, afterMs: 1 });
+    const handed = await handOver(store, 'a', numbered('e', 5), { capacityFor: () => 2 });
+    const more = await handOver(store, 'a', numbered('f', 2), { capacityFor: () => 1, afterMs: 1 });
     assert.deepEqual(jtisOf([...handed, ...more]), ['e0', 'e1', 'f0'].map(jtiOf));
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 1 })), ['e2', 'e3', 'e4', 'f1'].map(jtiOf));
   });
@@ -111,12 +111,12 @@ function describeNotHandedOver(open: OpenFor): void {
     const { store } = await open(t);
     await register(store, ['a', 'b', 'c']);
     const asked: string[] = [];
-    const roomFor: HandOver['roomFor'] = ({ clientId }) => {
+    const capacityFor: HandOver['capacityFor'] = ({ clientId }) => {
       asked.push(clientId);
       return clientId === 'c' ? 0 : 2;
     };
     const events = ['a', 'b', 'c'].flatMap((clientId) => numbered(clientId, 3).map((id) => bankEvent(clientId, id)));
-    const result = await store.publish(events, notifyAll, START_MS, { leaseMs: LEASE_MS, limit: 3, roomFor });
+    const result = await store.publish(events, notifyAll, START_MS, { leaseMs: LEASE_MS, limit: 3, capacityFor });
     assert.ok(result.kind === 'published');
     assert.deepEqual(jtisOf(result.claimed), ['a0', 'a1', 'b0'].map(jtiOf));
     assert.equal(new Set(asked).size, asked.length);
@@ -129,7 +129,7 @@ function describeNotHandedOver(open: OpenFor): void {
     const result = await store.publish([bankEvent('a', 'e1')], notifyAll, START_MS);
     assert.deepEqual(result.kind === 'published' && result.claimed, []);
     assert.deepEqual(await handOver(store, 'a', ['e2'], { limit: 0 }), []);
-    assert.deepEqual(await handOver(store, 'a', ['e3'], { roomFor: () => -1 }), []);
+    assert.deepEqual(await handOver(store, 'a', ['e3'], { capacityFor: () => -1 }), []);
     assert.equal((await claim(store)).length, 3);
   });
 
@@ -145,7 +145,7 @@ function describeNotHandedOver(open: OpenFor): void {
     await register(store, ['a']);
     const requests = Array.from({ length: 12 }, (_, at) => {
       const events = [bankEvent('a', 'of-all'), bankEvent('a', `x${at}`), bankEvent('a', `y${at}`)];
-      const options: HandOver = { leaseMs: LEASE_MS + at, limit: 10, roomFor: () => 2 };
+      const options: HandOver = { leaseMs: LEASE_MS + at, limit: 10, capacityFor: () => 2 };
       return store.publish(events, notifyAll, START_MS, options);
     });
     const handed = (await Promise.all(requests)).map((result) =>
@@ -166,8 +166,8 @@ function describeNotHandedOver(open: OpenFor): void {
     await fail(store, await claimOne(store), CEASE);
     const asked: string[] = [];
     for (const clientId of ['polls', 'suspended', 'unresponsive']) {
-      const roomFor: HandOver['roomFor'] = (target) => asked.push(target.clientId);
-      assert.deepEqual(await handOver(store, clientId, [`of-${clientId}`], { roomFor }), []);
+      const capacityFor: HandOver['capacityFor'] = (target) => asked.push(target.clientId);
+      assert.deepEqual(await handOver(store, clientId, [`of-${clientId}`], { capacityFor }), []);
     }
     assert.deepEqual(asked, []);
   });
@@ -178,7 +178,7 @@ function describeNotHandedOver(open: OpenFor): void {
     await publish(store, 'a', ['known']);
     await claimOne(store);
     const other = { ...bankEvent('a', 'known'), fingerprint: 'f'.repeat(64) };
-    const options: HandOver = { leaseMs: LEASE_MS, limit: 10, roomFor: () => 10 };
+    const options: HandOver = { leaseMs: LEASE_MS, limit: 10, capacityFor: () => 10 };
     const conflict = await store.publish([bankEvent('a', 'fresh'), other], notifyAll, START_MS, options);
     assert.equal(conflict.kind, 'conflict');
     const breaks: typeof notifyAll = (event, tpp, registration) => {

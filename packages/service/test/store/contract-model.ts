@@ -58,7 +58,7 @@ async function compare(model: Model, store: Store): Promise<void> {
   assert.ok(nextDueAtMs >= earliest && nextDueAtMs <= latest, `${earliest} <= ${nextDueAtMs} <= ${latest}`);
 }
 
-const CLAIM_NOTHING = { leaseMs: LEASE_MS, limit: 0, roomFor: () => 0 };
+const CLAIM_NOTHING = { leaseMs: LEASE_MS, limit: 0, capacityFor: () => 0 };
 
 function nextAttemptOf(model: Model, { clientId, state, lease, dueAtMs }: ModelNotification): number | undefined {
   const isPushed = model.urlOf(clientId) !== undefined && model.tpp(clientId).probeAtMs === undefined;
@@ -77,7 +77,7 @@ function publish(tpp: string, eventNumber: number, room: number): Command {
     const eventId = `${clientId}-${eventNumber}`;
     const decide: typeof notifyAll = (event, tpp, subscription) =>
       subscription === undefined ? { kind: 'none', reason: 'no-registration' } : notifyAll(event, tpp, subscription);
-    const handOver = room === 0 ? undefined : { leaseMs: LEASE_MS, limit: 10, roomFor: () => room };
+    const handOver = room === 0 ? undefined : { leaseMs: LEASE_MS, limit: 10, capacityFor: () => room };
     const result = await store.publish([bankEvent(clientId, eventId)], decide, model.nowMs, handOver);
     assert.ok(result.kind === 'published');
     const [outcome] = result.outcomes;
@@ -93,7 +93,7 @@ function publish(tpp: string, eventNumber: number, room: number): Command {
 
 function claim(limit: number, room: number): Command {
   return command(`claim(${limit}, ${room})`, async (model, { store }) => {
-    const { claimed } = await store.claimDue({ nowMs: model.nowMs, leaseMs: LEASE_MS, limit, roomFor: () => room });
+    const { claimed } = await store.claimDue({ nowMs: model.nowMs, leaseMs: LEASE_MS, limit, capacityFor: () => room });
     const clientIds = TPPS.map((tpp) => model.clientId(tpp));
     const most = (clientId: string) => (model.tpp(clientId).probeAtMs === undefined ? room : Math.min(room, 1));
     const expected = clientIds.map((clientId) => Math.min(model.dueOf(clientId).length, most(clientId)));

@@ -112,7 +112,7 @@ function describeWhat(open: OpenFor): void {
     const { store } = await open(t);
     await several(store);
     await redeliver(store, { jtis: ofA('failed') });
-    const [first] = await claim(store, { afterMs: 10_000, roomFor: ({ clientId }) => (clientId === 'a' ? 1 : 0) });
+    const [first] = await claim(store, { afterMs: 10_000, capacityFor: ({ clientId }) => (clientId === 'a' ? 1 : 0) });
     assert.deepEqual([first?.jti, first?.attempts, first?.roundAttempts], [jtiOf('a-failed'), 1, 0]);
   });
 
@@ -164,7 +164,7 @@ function describeWhatNot(open: OpenFor): void {
     await register(store, ['a']);
     await publish(store, 'a', ['e1']);
     const old = await claimOne(store);
-    assert.equal((await claim(store, { afterMs: LEASE_MS, roomFor: () => 0 })).length, 0);
+    assert.equal((await claim(store, { afterMs: LEASE_MS, capacityFor: () => 0 })).length, 0);
     const { count } = await redeliver(store, {}, { firstDueAtMs: START_MS + LEASE_MS });
     assert.equal(await fail(store, old, retryAt(900_000), LEASE_MS), count === 1 ? 'overtaken' : 'applied');
   });

@@ -117,7 +117,7 @@ function describeStaleAttempts(open: OpenFor): void {
     const { store } = await open(t);
     const { other } = await underWay(store);
     await acknowledge(store, other, 300);
-    const handOver = { leaseMs: LEASE_MS, limit: 2, roomFor: () => 2 };
+    const handOver = { leaseMs: LEASE_MS, limit: 2, capacityFor: () => 2 };
     const events = ['e1', 'e2'].map((id) => bankEvent('a', id));
     const published = await store.publish(events, notifyAll, START_MS + 300, handOver);
     assert.ok(published.kind === 'published');

@@ -112,14 +112,14 @@ function describeProbing(open: OpenFor): void {
     const { store } = await open(t);
     await unresponsive(store);
     const asked: (number | undefined)[] = [];
-    const roomFor = (room: number) => (target: { unresponsiveSinceMs: number | undefined }) => {
+    const capacityFor = (room: number) => (target: { unresponsiveSinceMs: number | undefined }) => {
       asked.push(target.unresponsiveSinceMs);
       return room;
     };
-    await claim(store, { afterMs: 4999, roomFor: roomFor(5) });
+    await claim(store, { afterMs: 4999, capacityFor: capacityFor(5) });
     assert.deepEqual(asked, []);
-    assert.deepEqual(await claim(store, { afterMs: 5000, roomFor: roomFor(0) }), []);
-    assert.equal((await claim(store, { afterMs: 5000, roomFor: roomFor(5) })).length, 1);
+    assert.deepEqual(await claim(store, { afterMs: 5000, capacityFor: capacityFor(0) }), []);
+    assert.equal((await claim(store, { afterMs: 5000, capacityFor: capacityFor(5) })).length, 1);
     assert.deepEqual(asked, [START_MS + 100, START_MS + 100]);
   });
 

@@ -92,7 +92,7 @@ function describeFilters(open: OpenFor): void {
     const [first] = await claim(store, {
       afterMs: 100,
       limit: 1,
-      roomFor: ({ clientId }) => (clientId === 'a' ? 1 : 0),
+      capacityFor: ({ clientId }) => (clientId === 'a' ? 1 : 0),
     });
     assert.ok(first?.jti === jtiOf('a1'));
     await fail(store, first, retryAt(500), 150);

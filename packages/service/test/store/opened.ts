@@ -100,7 +100,7 @@ export async function claim(store: Store, options: ClaimChanges = {}): Promise<r
 
 /** As {@link claim}, with all that the store says. */
 export function claimDue(store: Store, { afterMs = 0, ...changes }: ClaimChanges = {}): Promise<Claim> {
-  const all = { leaseMs: LEASE_MS, limit: 100_000, roomFor: () => 100_000 };
+  const all = { leaseMs: LEASE_MS, limit: 100_000, capacityFor: () => 100_000 };
   return store.claimDue({ nowMs: START_MS + afterMs, ...all, ...changes });
 }
 

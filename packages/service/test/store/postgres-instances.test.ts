@@ -92,7 +92,7 @@ describe('two instances that claim', () => {
     const stores = await twoInstances(t);
     await register(stores[0], ['a', 'b', 'c']);
     for (const clientId of ['a', 'b', 'c']) await publish(stores[0], clientId, numbered(clientId, 100));
-    const claims = await bothTimes(stores, 12, (store) => claim(store, { limit: 17, roomFor: () => 10 }));
+    const claims = await bothTimes(stores, 12, (store) => claim(store, { limit: 17, capacityFor: () => 10 }));
     const all = [...claims.flat(), ...(await claim(stores[0]))];
     assertDistinct(jtisOf(all));
     assert.equal(all.length, 300);
@@ -321,13 +321,15 @@ class Histories {
     this.#count += 1;
     const id = `${this.#name}-${this.#count}`;
     this.published.push(jtiOf(id));
-    const handOver = { leaseMs: LEASE_MS, limit: 1, roomFor: () => 1 };
+    const handOver = { leaseMs: LEASE_MS, limit: 1, capacityFor: () => 1 };
     const result = await store.publish([bankEvent(this.#name, id)], notifyAll, START_MS, handOver);
     if (result.kind === 'published') this.#hold(result.claimed);
   }
 
   async #claim(store: Store): Promise<void> {
-    this.#hold((await store.claimDue({ nowMs: START_MS + 1, leaseMs: LEASE_MS, limit: 4, roomFor: () => 3 })).claimed);
+    this.#hold(
+      (await store.claimDue({ nowMs: START_MS + 1, leaseMs: LEASE_MS, limit: 4, capacityFor: () => 3 })).claimed,
+    );
   }
 
   #hold(claimed: readonly ClaimedNotification[]): void {

@@ -299,7 +299,7 @@ test('a store that is full refuses what it cannot keep, keeps what it promised, 
   await register(store, ['a']);
   const pages = Number(database.prepare('PRAGMA page_count').get()?.['page_count']);
   database.exec(`PRAGMA max_page_count = ${pages + 40}`);
-  const handOver = { leaseMs: LEASE_MS, limit: 1, roomFor: () => 1 };
+  const handOver = { leaseMs: LEASE_MS, limit: 1, capacityFor: () => 1 };
   const kept: string[] = [];
   const handed: ClaimedNotification[] = [];
   const publishOne = async (id: string) => {

@@ -108,10 +108,10 @@ export class Claims {
   }
 
   async claimDue(options: ClaimOptions): Promise<Claim> {
-    const { nowMs, leaseMs, roomFor } = options;
+    const { nowMs, leaseMs, capacityFor } = options;
     const rows = await this.#database.read(CANDIDATES, [nowMs]);
     const candidates = rows.map(candidateOf);
-    const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, roomFor)) : [];
+    const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, capacityFor)) : [];
     const { claimed, takenOver } = await this.#claim(
       turns.filter(({ asked }) => asked > 0),
       options,
@@ -228,8 +228,8 @@ class Claiming {
   }
 }
 
-function turnOf(candidate: Candidate, roomFor: ClaimOptions['roomFor']): Turn {
-  return { candidate, target: candidate.target, asked: Math.min(roomFor(candidate.target), ROOM_MAX) };
+function turnOf(candidate: Candidate, capacityFor: ClaimOptions['capacityFor']): Turn {
+  return { candidate, target: candidate.target, asked: Math.min(capacityFor(candidate.target), ROOM_MAX) };
 }
 
 // A limit of a statement is a 32-bit number.

@@ -131,7 +131,7 @@ function outcomeOf(event: BankEvent, context: Context): PublishOutcome {
   if (known !== undefined) return { ...known, eventId: event.id };
   const { tpp, registration, target, round } = batch.tpps.get(event.clientId) ?? UNKNOWN;
   const fanOut = publication.decide(event, tpp, registration);
-  const isHandedOver = fanOut.kind === 'notification' && target !== undefined && roomFor(target, context) > 0;
+  const isHandedOver = fanOut.kind === 'notification' && target !== undefined && capacityFor(target, context) > 0;
   if (isHandedOver) handOver({ event, target, round }, fanOut, context);
   batch.rows.push(rowOf(event, fanOut, publication, isHandedOver));
   const outcome = freshOutcome(event.id, fanOut);
@@ -141,11 +141,11 @@ function outcomeOf(event: BankEvent, context: Context): PublishOutcome {
 }
 
 /** How many more of a TPP may be handed over; asked once for each request. */
-function roomFor(target: Target, { publication, handing }: Context): number {
+function capacityFor(target: Target, { publication, handing }: Context): number {
   const { handOver } = publication;
   if (handOver === undefined || target.unresponsiveSinceMs !== undefined) return 0;
   if (handing.claimed.length >= handOver.limit) return 0;
-  const left = handing.room.get(target.clientId) ?? handOver.roomFor(target);
+  const left = handing.room.get(target.clientId) ?? handOver.capacityFor(target);
   handing.room.set(target.clientId, left);
   return left;
 }

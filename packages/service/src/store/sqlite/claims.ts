@@ -94,8 +94,8 @@ export class Claims {
   }
 
   #claimWaiting({ client, target, options, claimed }: Turn): void {
-    const { nowMs, limit, roomFor } = options;
-    const asked = roomFor(target);
+    const { nowMs, limit, capacityFor } = options;
+    const asked = capacityFor(target);
     let room = Math.min(asked, limit - claimed.length);
     const before = claimed.length;
     const take = (lane: LaneNumber, wanted: number, dueByMs: number) => {
@@ -109,8 +109,8 @@ export class Claims {
   }
 
   #claimProbe({ client, target, options, claimed }: Turn): void {
-    const { nowMs, leaseMs, roomFor } = options;
-    if ((target.probeAtMs ?? 0) > nowMs || roomFor(target) <= 0) return;
+    const { nowMs, leaseMs, capacityFor } = options;
+    if ((target.probeAtMs ?? 0) > nowMs || capacityFor(target) <= 0) return;
     const place = this.#first(client);
     if (place === undefined) return;
     for (const lane of client.lanes) lane.isExact = false;

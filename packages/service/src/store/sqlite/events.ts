@@ -89,7 +89,7 @@ export class EventTables {
     const place = { seq, publishedAtMs: batch.nowMs, dueAtMs: batch.nowMs };
     this.#parts.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
     this.#parts.awaiting.add(client, place);
-    const room = target === undefined ? 0 : roomFor(target, batch);
+    const room = target === undefined ? 0 : capacityFor(target, batch);
     if (target === undefined || room <= 0) fallsDue(client, { ...place, lane: 0 });
     else batch.claimed.push(this.#handOver(client, target, seq, { event, fanOut, batch }));
     return outcome;
@@ -142,10 +142,10 @@ export class EventTables {
 }
 
 /** How many more of a TPP may be handed over; asked once for each batch. */
-function roomFor(target: Target, { handOver, room, claimed }: Batch): number {
+function capacityFor(target: Target, { handOver, room, claimed }: Batch): number {
   if (handOver === undefined || target.unresponsiveSinceMs !== undefined) return 0;
   if (claimed.length >= handOver.limit) return 0;
-  const left = room.get(target.clientId) ?? handOver.roomFor(target);
+  const left = room.get(target.clientId) ?? handOver.capacityFor(target);
   room.set(target.clientId, left);
   return left;
 }

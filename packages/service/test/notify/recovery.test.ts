@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isRampingUp, probeDelayMs, rampRoom } from '../../src/notify/coming-back.ts';
+import { isRampingUp, probeDelayMs, rampCapacity } from '../../src/notify/retry-policy.ts';
 import type { Target } from '../../src/store/store.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -26,7 +26,9 @@ test('a callback URL ramps up for its time after it came back, and one that neve
 });
 
 test('one is allowed at once, and what is allowed a second doubles', () => {
-  const allowed = [0, 1000, 2000, 3000, 4000].map((afterMs) => rampRoom(targetBack(0), SETTINGS, START_MS + afterMs));
+  const allowed = [0, 1000, 2000, 3000, 4000].map((afterMs) =>
+    rampCapacity(targetBack(0), SETTINGS, START_MS + afterMs),
+  );
   assert.equal(allowed[0], 1);
   const perSecond = allowed.slice(1).map((sum, at) => sum - (allowed[at] ?? 0));
   // 10 a second at first: 10/ln 2 in the first second, for the rate grows within it too.
@@ -34,6 +36,6 @@ test('one is allowed at once, and what is allowed a second doubles', () => {
 });
 
 test('what was claimed since it came back is taken off, and it never goes below nothing', () => {
-  const room = (claimed: number) => rampRoom(targetBack(claimed), SETTINGS, START_MS + 1000);
-  assert.deepEqual([0, 10, 15, 16, 1000].map(room), [15, 5, 0, 0, 0]);
+  const capacity = (claimed: number) => rampCapacity(targetBack(claimed), SETTINGS, START_MS + 1000);
+  assert.deepEqual([0, 10, 15, 16, 1000].map(capacity), [15, 5, 0, 0, 0]);
 });
