@@ -46,3 +46,19 @@ test('the pages name the commands that package.json has', () => {
     }
   }
 });
+
+test('the index lists every page of docs once', () => {
+  const listed = [...readFileSync('docs/README.md', 'utf8').matchAll(/^\| \[[^\]]+\]\(([^)]+)\) \|/gm)].map(
+    ([, target = '']) => target,
+  );
+  const pages = DOCS.filter((name) => name !== 'README.md').map((name) => name.replaceAll('\\', '/'));
+  assert.deepEqual(listed.toSorted(), pages.toSorted());
+});
+
+test('the glossary has at most 25 words, in their order', () => {
+  const words = [...readFileSync('docs/glossary.md', 'utf8').matchAll(/^\| ([a-z ]+) \|/gm)].map(([, word]) => word);
+  const [head, ...own] = words;
+  assert.equal(head, 'word');
+  assert.ok(own.length > 0 && own.length <= 25, `${own.length} words`);
+  assert.deepEqual(own, own.toSorted());
+});
