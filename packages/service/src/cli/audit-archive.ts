@@ -2,22 +2,27 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isJsonObject, parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import { systemClock } from '../base/clock.ts';
 import { print, printJson, printProgress } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { ARCHIVABLE_PER_PAGE_MAX, ArchivableAudit, AuditDropAnswer, archivedLine } from '../operator/audit.ts';
 import { TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
 import { ask } from './ask.ts';
-import type { ArchiveFlags } from './audit.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { createFile } from './create-file.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { withOperatorClient } from './operator-flags.ts';
+import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 
-const shapePage = shapeOf(ArchivableAudit);
-const shapeAnswer = shapeOf(AuditDropAnswer);
 const DAY_MS = 86_400_000;
+
+/** Flags of `audit archive`. */
+export interface ArchiveFlags extends CommonFlags {
+  /** Milliseconds. */
+  readonly olderThan: number;
+  readonly to: string;
+  readonly yes?: boolean;
+}
 
 /** What stands in the last line of an archive. */
 interface Archive {
@@ -76,13 +81,14 @@ async function write(client: OperatorClient, file: string, before: string): Prom
 }
 
 async function exportTo(handle: FileHandle, client: OperatorClient, before: string): Promise<Archive | undefined> {
+  const readPage = client.reader(ArchivableAudit);
   const hash = createHash('sha256');
   let entries = 0;
   let after: string | undefined;
   do {
     const query = new URLSearchParams({ before, limit: String(ARCHIVABLE_PER_PAGE_MAX), ...(after && { after }) });
     const call = { method: 'GET', path: `/operator/v1/audit/archivable?${query}` } as const;
-    const page: ArchivableAudit = (await client.read(call, shapePage)).value;
+    const page: ArchivableAudit = (await readPage(call)).value;
     const lines = page.entries.map(archivedLine).join('');
     hash.update(lines);
     await orSay(handle.appendFile(lines));
@@ -129,12 +135,13 @@ async function verify(file: string, archive: Archive): Promise<void> {
 
 /** Drops exactly the entries that the file holds, portion by portion. @returns how many */
 async function drop(client: OperatorClient, file: string, { before, entries, sha256 }: Archive): Promise<number> {
+  const sendDrop = client.reader(AuditDropAnswer);
   let dropped = 0;
   let portion: string[] = [];
   const dropPortion = async () => {
     const body = { ids: portion.map(idOf), before, sha256: digestOf(portion), archiveSha256: sha256 };
     const call = { method: 'POST', path: '/operator/v1/audit/drops', body } as const;
-    dropped += (await client.read(call, shapeAnswer).catch(afterSome(file, dropped))).value.count;
+    dropped += (await sendDrop(call).catch(afterSome(file, dropped))).value.count;
     printProgress(`${dropped} of ${entries} entries dropped`);
     portion = [];
   };

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import type { ArchiveFlags } from './audit-archive.ts';
 import { readDuration } from './duration.ts';
 import { type CommonFlags, defineOperatorCommand, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { tableOf } from './table.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -24,14 +26,6 @@ stays for good. Killed before the last line was written, nothing is dropped: tak
 after, the file is complete, and what was not dropped yet is in the next archive again. It asks before it drops, unless
 --yes is given.
 `;
-
-/** Flags of `archive`. */
-export interface ArchiveFlags extends CommonFlags {
-  /** Milliseconds. */
-  readonly olderThan: number;
-  readonly to: string;
-  readonly yes?: boolean;
-}
 
 /** `tidings audit archive`: what TPPs changed themselves leaves the audit for a file. */
 function archiveCommand(): Command {
@@ -56,13 +50,9 @@ export function define(command: Command): void {
     .option('--action <action>', 'only this, such as tpp-changed')
     .option('--subject <subject>', 'only what was done to this, such as a client_id')
     .action(async (flags: AuditFlags) => {
-      const [{ shapeOf }, { AuditPage }, { tableOf }] = await Promise.all([
-        import('@tidings/protocol'),
-        import('../operator/audit.ts'),
-        import('./table.ts'),
-      ]);
+      const { AuditPage } = await import('../operator/audit.ts');
       const call = { method: 'GET', path: `/operator/v1/audit?${queryOf(flags)}` } as const;
-      const { value: page } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(AuditPage)));
+      const { value: page } = await withOperatorClient(flags, (client) => client.read(call, AuditPage));
       if (flags.json === true) return printJson(page);
       const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
         return [id, at, actor, role, from, action, subject, JSON.stringify(detail)];

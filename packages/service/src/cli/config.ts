@@ -1,4 +1,10 @@
 import { Command } from 'commander';
+import { print, printJson } from '../base/output.ts';
+import { StartUpError } from '../base/start-up-error.ts';
+import { printable } from '../base/terminal-text.ts';
+import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { readNamedFile } from './read-file.ts';
+import { tableOf } from './table.ts';
 
 interface Flags {
   readonly config: string;
@@ -14,9 +20,6 @@ Examples:
 "tidings doctor" also looks at what the configuration names.
 
 Exit codes: 0 done; 1 the configuration is not good; 2 wrong use, or the file cannot be read.`;
-
-// Loaded only when a command of the group is run: the help of others need not wait for it.
-const loadActions = () => import('./config-actions.ts');
 
 /** `tidings config`: what can be set, and what is. */
 export function define(command: Command): void {
@@ -35,7 +38,7 @@ function referenceCommand(): Command {
       'after',
       examples('tidings config reference', 'tidings config reference --json', 'Exit codes: 0 done.'),
     )
-    .action(async (flags: { json?: boolean }) => (await loadActions()).printReference(flags.json === true));
+    .action((flags: { json?: boolean }) => printReference(flags.json === true));
 }
 
 function checkCommand(): Command {
@@ -45,7 +48,7 @@ function checkCommand(): Command {
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--json', 'print JSON')
     .addHelpText('after', examples('tidings config check --config tidings.json', codes))
-    .action(async (flags: Flags) => (await loadActions()).checkConfig(flags.config, flags.json === true));
+    .action((flags: Flags) => checkConfig(flags.config, flags.json === true));
 }
 
 function effectiveCommand(): Command {
@@ -62,7 +65,7 @@ function effectiveCommand(): Command {
         codes,
       ),
     )
-    .action(async (flags: Flags) => (await loadActions()).printEffective(flags.config, flags.json === true));
+    .action((flags: Flags) => printEffective(flags.config, flags.json === true));
 }
 
 /** @param lines the examples, and at last the exit codes */
@@ -70,3 +73,57 @@ function examples(...lines: readonly string[]): string {
   const shown = lines.slice(0, -1).map((line) => `  ${line}\n`);
   return `\nExamples:\n${shown.join('')}\n${lines.at(-1)}`;
 }
+
+/** `tidings config reference` */
+async function printReference(asJson: boolean): Promise<void> {
+  const { configurationReference, configurationTable } = await import('../config/reference.ts');
+  if (asJson) printJson({ settings: configurationReference() });
+  else print(configurationTable());
+}
+
+/** `tidings config check` */
+async function checkConfig(file: string, asJson: boolean): Promise<void> {
+  readNamedFile('--config', file);
+  const faults = await faultsOf(file);
+  if (faults.length > 0) process.exitCode = EXIT_FAILED;
+  if (asJson) {
+    printJson({ isGood: faults.length === 0, faults });
+    return;
+  }
+  const verdict = faults.length === 0 ? ['The configuration is good.'] : faults;
+  print(verdict.map((line) => `${printable(line)}\n`).join(''));
+}
+
+async function faultsOf(file: string): Promise<readonly string[]> {
+  const { examineConfig } = await import('../config/faults.ts');
+  try {
+    return examineConfig(file).faults.map((fault) => fault.charAt(0).toUpperCase() + fault.slice(1));
+  } catch (error) {
+    if (error instanceof StartUpError) return [error.message];
+    throw error;
+  }
+}
+
+/** `tidings config effective` */
+async function printEffective(file: string, asJson: boolean): Promise<void> {
+  const { effectiveSettings } = await import('../config/effective.ts');
+  readNamedFile('--config', file);
+  try {
+    const settings = effectiveSettings(file, new Set(Object.keys(process.env)));
+    if (asJson) {
+      printJson({ settings });
+      return;
+    }
+    const rows = settings.map(({ setting, value, source }) => [
+      setting,
+      source,
+      value === undefined ? '' : textOf(value),
+    ]);
+    print(tableOf(['SETTING', 'SOURCE', 'VALUE'], rows));
+  } catch (error) {
+    if (error instanceof StartUpError) throw new CliError(EXIT_FAILED, error.message);
+    throw error;
+  }
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

@@ -15,12 +15,9 @@ export function define(command: Command): void {
     .argument('<jti>')
     .option('--out <file>', 'file to write, which must not exist (default: standard output)')
     .action(async (jti: string, flags: CommonFlags & { out?: string }) => {
-      const [{ shapeOf }, { Evidence }] = await Promise.all([
-        import('@tidings/protocol'),
-        import('../operator/evidence.ts'),
-      ]);
+      const { Evidence } = await import('../operator/evidence.ts');
       const call = { method: 'GET', path: `/operator/v1/notifications/${encodeURIComponent(jti)}/evidence` } as const;
-      const { value: evidence } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Evidence)));
+      const { value: evidence } = await withOperatorClient(flags, (client) => client.read(call, Evidence));
       if (flags.out === undefined) printJson(evidence);
       else await writeNew(flags.out, `${JSON.stringify(evidence, undefined, 2)}\n`);
     });

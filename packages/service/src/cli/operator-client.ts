@@ -1,4 +1,5 @@
-import { parseStrictJson, retryAfterMs, type Shaped, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, retryAfterMs, StrictJsonError, shapeOf } from '@tidings/protocol';
+import type { Static, TSchema } from 'typebox';
 import { Agent, request } from 'undici';
 import { systemClock } from '../base/clock.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
@@ -23,6 +24,12 @@ export interface OperatorTarget {
 /** A call that was answered with 2xx. */
 export interface OperatorAnswer {
   readonly body: unknown;
+  readonly entityTag: string | undefined;
+}
+
+/** An answer that fits a schema. */
+export interface CheckedAnswer<T extends TSchema> {
+  readonly value: Static<T>;
   readonly entityTag: string | undefined;
 }
 
@@ -134,14 +141,19 @@ export class OperatorClient {
   }
 
   /** A call whose answer is checked. @throws {CliError} */
-  async read<T>(
-    call: OperatorCall,
-    shape: (value: unknown) => Shaped<T>,
-  ): Promise<{ value: T; entityTag: string | undefined }> {
-    const { body, entityTag } = await this.call(call);
-    const shaped = shape(body);
-    if (shaped.ok) return { value: shaped.value, entityTag };
-    throw this.#strange(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
+  read<T extends TSchema>(call: OperatorCall, schema: T): Promise<CheckedAnswer<T>> {
+    return this.reader(schema)(call);
+  }
+
+  /** Calls whose answers are all checked alike, as those for the pages of a list. */
+  reader<T extends TSchema>(schema: T): (call: OperatorCall) => Promise<CheckedAnswer<T>> {
+    const shape = shapeOf(schema);
+    return async (call) => {
+      const { body, entityTag } = await this.call(call);
+      const shaped = shape(body);
+      if (shaped.ok) return { value: shaped.value, entityTag };
+      throw this.#strange(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
+    };
   }
 
   /**

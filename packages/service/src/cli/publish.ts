@@ -1,17 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
-
-/** Flags that say how a file is published. */
-export interface PublishFlags extends CommonFlags {
-  /** Lines in one request. */
-  readonly batch: number;
-  /** Requests at once. */
-  readonly inFlight: number;
-  readonly continue?: boolean;
-  readonly rejected?: string;
-  readonly deriveIds?: boolean;
-  readonly restart?: boolean;
-}
+import { defineOperatorCommand } from './operator-flags.ts';
+import type { PublishFlags } from './publish/publish-action.ts';
 
 const BATCH_LINES = 500;
 const BATCH_LINES_MAX = 1000;

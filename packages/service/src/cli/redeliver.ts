@@ -1,8 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
+import { print, printJson } from '../base/output.ts';
+import type { RedeliveryAnswer } from '../operator/bulk.ts';
+import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import type { OperatorClient } from './operator-client.ts';
+import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 /** Flags that say what is to be sent again. */
-export interface RedeliverFlags extends CommonFlags {
+interface RedeliverFlags extends CommonFlags {
   readonly client?: string;
   readonly from?: string;
   readonly before?: string;
@@ -37,12 +41,54 @@ export function define(command: Command): void {
     )
     .option('--dry-run', 'change nothing, only count')
     .option('--rate <number>', 'most that fall due in a second (default: 50)', readRate)
-    .action(async (jtis: string[], flags: RedeliverFlags) =>
-      (await import('./redeliver-action.ts')).redeliver(jtis, flags),
-    );
+    .action((jtis: string[], flags: RedeliverFlags) => redeliver(jtis, flags));
 }
 
 function readRate(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+/** `tidings redeliver` */
+async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promise<void> {
+  const { client: clientId, from: publishedFrom, before: publishedBefore, only, rate: ratePerSecond } = flags;
+  const isDryRun = flags.dryRun === true;
+  if (jtis.length === 0 && clientId === undefined && publishedFrom === undefined && publishedBefore === undefined) {
+    throw new CliError(EXIT_CONFIGURATION, 'Say which ones are meant: a jti, --client, --from or --before.');
+  }
+  const which = { clientId, publishedFrom, publishedBefore, only };
+  const body = { ...(jtis.length > 0 && { jtis }), ...which, isDryRun, ratePerSecond };
+  const { count, lastDueAt } = await withOperatorClient(flags, (client) => allParts(client, body));
+  if (flags.json === true) return printJson({ count, isDryRun, lastDueAt });
+  const what = count === 1 ? '1 notification is' : `${count} notifications are`;
+  const until = lastDueAt === undefined ? '' : `, the last at ${lastDueAt}`;
+  print(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${what} sent again${until}.\n`);
+}
+
+/** A large redelivery is answered part by part. */
+async function allParts(client: OperatorClient, body: object): Promise<{ count: number; lastDueAt?: string }> {
+  const { RedeliveryAnswer } = await import('../operator/bulk.ts');
+  const readPart = client.reader(RedeliveryAnswer);
+  let count = 0;
+  let lastDueAt: string | undefined;
+  let after: string | undefined;
+  do {
+    const call = { method: 'POST', path: '/operator/v1/redeliveries', body: { ...body, after } } as const;
+    const part: RedeliveryAnswer = (await readPart(call).catch(afterSome(count))).value;
+    count += part.count;
+    lastDueAt = part.lastDueAt ?? lastDueAt;
+    after = part.next;
+  } while (after !== undefined);
+  return { count, ...(lastDueAt !== undefined && { lastDueAt }) };
+}
+
+/** What was done before a part failed stays done, so that has to be said. */
+function afterSome(count: number): (error: unknown) => never {
+  return (error) => {
+    if (count === 0 || !(error instanceof CliError)) throw error;
+    throw new CliError(
+      error.exitCode,
+      `${error.message} Before that ${count} notifications were made due; they stay so.`,
+    );
+  };
 }

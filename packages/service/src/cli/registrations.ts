@@ -1,15 +1,19 @@
 import type { Command } from 'commander';
-import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP } from './operator-flags.ts';
+import { print, printJson } from '../base/output.ts';
+import type { CallbackUrlHealth } from '../operator/callback-urls.ts';
+import type { ShownRegistration } from '../operator/registrations.ts';
+import type { TppRegistrations } from '../operator/tpp-schemas.ts';
+import type { OperatorClient } from './operator-client.ts';
+import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
+import { factsOf, tableOf } from './table.ts';
 
 /** Flags of `list`. */
-export interface RegistrationFlags extends CommonFlags {
+interface RegistrationFlags extends CommonFlags {
   readonly apiVersion?: string;
   readonly resourceVersion?: string;
   readonly eventType?: string;
   readonly state?: string;
 }
-
-const loadActions = () => import('./registrations-actions.ts');
 
 /** `tidings registrations`: what the TPPs registered, at a running service. */
 export function define(command: Command): void {
@@ -24,7 +28,7 @@ export function define(command: Command): void {
         .option('--resource-version <version>', 'with this minimum version of resources, as in 4.0')
         .option('--event-type <type>', 'that are told of events of this type, by its URN or code')
         .option('--state <state>', 'only these: responsive, unresponsive, polling, suspended, superseded')
-        .action(async (flags: RegistrationFlags) => (await loadActions()).listRegistrations(flags)),
+        .action((flags: RegistrationFlags) => listRegistrations(flags)),
     )
     .addCommand(
       operatorCommand(
@@ -33,9 +37,7 @@ export function define(command: Command): void {
         exampleOf('registrations show tpp-1'),
       )
         .argument('<clientId>')
-        .action(async (clientId: string, flags: CommonFlags) =>
-          (await loadActions()).showRegistrations(clientId, flags),
-        ),
+        .action((clientId: string, flags: CommonFlags) => showRegistrations(clientId, flags)),
     )
     .addHelpText(
       'after',
@@ -46,4 +48,103 @@ Examples:
   tidings registrations show tpp-1
 ${WHERE_HELP}`,
     );
+}
+
+const PAGE = 1000;
+
+/** `tidings registrations list` */
+async function listRegistrations(flags: RegistrationFlags): Promise<void> {
+  const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
+  if (flags.json === true) return printJson({ registrations });
+  if (registrations.length === 0) {
+    print('There is no such registration.\n');
+    return;
+  }
+  const rows = registrations.map((each) => [
+    ...[each.clientId, each.kind, each.state, each.apiVersion, each.version],
+    ...[typesOf(each), each.callbackUrl ?? ''],
+  ]);
+  const head = ['CLIENT ID', 'KIND', 'STATE', 'API', 'VERSION', 'EVENT TYPES', 'CALLBACK URL'];
+  print(tableOf(head, rows));
+}
+
+async function allRegistrations(client: OperatorClient, flags: RegistrationFlags): Promise<ShownRegistration[]> {
+  const { RegistrationPage } = await import('../operator/registrations.ts');
+  const readPage = client.reader(RegistrationPage);
+  const registrations: ShownRegistration[] = [];
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  const { apiVersion, resourceVersion: version, eventType, state } = flags;
+  for (const [name, value] of Object.entries({ apiVersion, version, eventType, state })) {
+    if (value !== undefined) query.set(name, value);
+  }
+  for (let isLast = false; !isLast; ) {
+    const call = { method: 'GET', path: `/operator/v1/registrations?${query}` } as const;
+    const { value: page } = await readPage(call);
+    registrations.push(...page.registrations);
+    isLast = page.next === undefined;
+    query.set('after', page.next ?? '');
+  }
+  return registrations;
+}
+
+/** `tidings registrations show` */
+async function showRegistrations(clientId: string, flags: CommonFlags): Promise<void> {
+  const [{ RegisteredTpp, TppRegistrations }, { CallbackUrlHealth }] = await Promise.all([
+    import('../operator/tpp-schemas.ts'),
+    import('../operator/callback-urls.ts'),
+  ]);
+  const path = `/operator/v1/tpps/${encodeURIComponent(clientId)}`;
+  await withOperatorClient(flags, async (client) => {
+    const { value: tpp } = await client.read({ method: 'GET', path }, RegisteredTpp);
+    const call = { method: 'GET', path: `${path}/registrations` } as const;
+    const { value: registrations } = await client.read(call, TppRegistrations);
+    const healthCall = { method: 'GET', path: `/operator/v1/callback-urls/${encodeURIComponent(clientId)}` } as const;
+    const health = tpp.target && (await client.read(healthCall, CallbackUrlHealth)).value;
+    if (flags.json === true) printJson({ clientId, ...registrations, ...(health !== undefined && { health }) });
+    else printRegistrations(clientId, registrations, health);
+  });
+}
+
+function printRegistrations(
+  clientId: string,
+  registrations: TppRegistrations,
+  health: CallbackUrlHealth | undefined,
+): void {
+  const { eventSubscription: subscription, callbackUrl } = registrations;
+  print(
+    factsOf({
+      'client id': clientId,
+      effective: registrations.effective ?? 'no registration',
+      'event subscription': subscription?.eventSubscriptionId,
+      'event types': subscription && typesOf(subscription),
+      'of version': subscription?.version,
+      'callback URL resource': callbackUrl?.callbackUrlId,
+      'pushed to': health?.callbackUrl ?? 'nowhere',
+      ...(health && factsOfHealth(health)),
+    }),
+  );
+  if (health === undefined || health.lastOutcomes.length === 0) return;
+  const rows = health.lastOutcomes.map((each) => [
+    ...[each.startedAt, each.outcome, String(each.status ?? each.errorClass ?? '')],
+    ...[`${Math.round(each.durationMs)} ms`, each.jti, each.instance],
+  ]);
+  print(`\n${tableOf(['LAST OUTCOMES', 'OUTCOME', 'ANSWER', 'TOOK', 'JTI', 'INSTANCE'], rows)}`);
+}
+
+function factsOfHealth(health: CallbackUrlHealth): Record<string, string | undefined> {
+  const { breaker, failedProbes } = health;
+  const paused = breaker?.pausedUntil === undefined ? '' : `, until ${breaker.pausedUntil}`;
+  return {
+    'which is': health.state,
+    'unresponsive since': health.unresponsiveSince,
+    'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
+    'next probe': health.nextProbeAt,
+    'back since': health.backSince,
+    'breaker of this instance': breaker && `${breaker.state}${paused}`,
+    awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
+  };
+}
+
+function typesOf({ eventTypes }: { readonly eventTypes?: readonly string[] }): string {
+  return eventTypes === undefined || eventTypes.length === 0 ? 'all' : eventTypes.join(',');
 }

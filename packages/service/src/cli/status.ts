@@ -1,18 +1,15 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
+import { factsOf } from './table.ts';
 
 /** `tidings status`: how a running service fares. */
 export function define(command: Command): void {
   defineOperatorCommand(command, '\nExample:\n  tidings status --operator-url https://localhost:8444\n').action(
     async (flags: CommonFlags) => {
-      const [{ shapeOf }, { Status }, { factsOf }] = await Promise.all([
-        import('@tidings/protocol'),
-        import('../operator/status.ts'),
-        import('./table.ts'),
-      ]);
+      const { Status } = await import('../operator/status.ts');
       const call = { method: 'GET', path: '/operator/v1/status' } as const;
-      const { value: status } = await withOperatorClient(flags, (client) => client.read(call, shapeOf(Status)));
+      const { value: status } = await withOperatorClient(flags, (client) => client.read(call, Status));
       if (flags.json === true) return printJson(status);
       print(
         factsOf({

@@ -1,9 +1,9 @@
 import { isJsonObject, parseMediaType, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
-import type { TraceContext } from '../store/store.ts';
 import {
   EVENT_FIELDS,
   EVENTS_PER_BATCH_MAX,
+  type HandedEvent,
   type PublishedEvent,
   RESOURCE_FIELDS,
   readTraceContext,
@@ -70,14 +70,6 @@ export const CloudEventBatch = Type.Array(CloudEvent, { minItems: 1, maxItems: E
 
 // CloudEvents 1.0.2, its JSON format, its HTTP binding, and its extension for distributed tracing.
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
-
-/** An event in the fields that all forms of publishing have in common. */
-export interface HandedEvent {
-  readonly published: PublishedEvent;
-  /** Where a field of `published` stood in what was sent, for whoever reads what is wrong with it. */
-  readonly where: (path: string) => string;
-  readonly traceContext?: TraceContext;
-}
 
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
 const shapeCloudEvent = shapeOf(CloudEvent);

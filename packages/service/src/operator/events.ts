@@ -8,7 +8,6 @@ import {
 } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { BankEvent, TraceContext } from '../store/store.ts';
-import type { HandedEvent } from './cloud-events.ts';
 import { fieldProblem } from './read.ts';
 
 /** Most events in one batch. */
@@ -95,6 +94,14 @@ export type PublishAnswer = Static<typeof PublishAnswer>;
 // The bank's systems and this one may tell slightly different times; receivers refuse a toe in the future.
 const FUTURE_TOLERANCE_MS = 30_000;
 const STANDARD_REASONS = new Set(['UK.OBIE.AccountClosure', 'UK.OBIE.CASS']);
+
+/** An event in the fields that all forms of publishing have in common. */
+export interface HandedEvent {
+  readonly published: PublishedEvent;
+  /** Where a field of `published` stood in what was sent, for whoever reads what is wrong with it. */
+  readonly where: (path: string) => string;
+  readonly traceContext?: TraceContext;
+}
 
 /**
  * Reads the events of a publish, whatever form they came in. All are checked before any is published.

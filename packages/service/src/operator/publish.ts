@@ -4,8 +4,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PublishOutcome } from '../store/store.ts';
 import { forOperation } from './access.ts';
 import type { PublishingGate } from './admission.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE, type HandedEvent, readCloudEvent } from './cloud-events.ts';
-import { EVENTS_PER_BATCH_MAX, type PublishAnswer, PublishedEvent, readEvents, readTraceContext } from './events.ts';
+import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE, readCloudEvent } from './cloud-events.ts';
+import {
+  EVENTS_PER_BATCH_MAX,
+  type HandedEvent,
+  type PublishAnswer,
+  PublishedEvent,
+  readEvents,
+  readTraceContext,
+} from './events.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, joinPath, readJson, shapedValue } from './read.ts';

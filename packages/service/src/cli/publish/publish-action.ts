@@ -5,8 +5,7 @@ import { errorStream, printError } from '../../base/output.ts';
 import { untilSignal } from '../../base/signals.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
 import type { OperatorClient } from '../operator-client.ts';
-import { withOperatorClient } from '../operator-flags.ts';
-import type { PublishFlags } from '../publish.ts';
+import { type CommonFlags, withOperatorClient } from '../operator-flags.ts';
 import { readBatches, type Start } from './batches.ts';
 import { createDisplay, type Display } from './display.ts';
 import type { BadLine } from './event-line.ts';
@@ -22,6 +21,18 @@ import { printSummary, printSummaryJson, type Summary } from './summary.ts';
 const INTERRUPT_GRACE_MS = 10_000;
 const BAD_LINES_SAID_MAX = 20;
 const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Flags that say how a file is published. */
+export interface PublishFlags extends CommonFlags {
+  /** Lines in one request. */
+  readonly batch: number;
+  /** Requests at once. */
+  readonly inFlight: number;
+  readonly continue?: boolean;
+  readonly rejected?: string;
+  readonly deriveIds?: boolean;
+  readonly restart?: boolean;
+}
 
 /** Everything that a run works with. */
 interface Parts {
