@@ -4,12 +4,12 @@ import type { FastifyInstance } from 'fastify';
 import { type Api, buildApi } from './api/server.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { renewTls } from './base/http-server.ts';
+import { startInterval } from './base/interval.ts';
 import { listen } from './base/listen.ts';
 import type { Log } from './base/log.ts';
 import { NODE_REMEDY, nodeFault } from './base/node-version.ts';
 import { once } from './base/once.ts';
 import { type Random, systemRandom } from './base/random.ts';
-import { repeat } from './base/repeat.ts';
 import { StartUpError } from './base/start-up-error.ts';
 import type { Config } from './config/schema.ts';
 import { type AddressGuard, createAddressGuard, whyNotTo } from './net/address-guard.ts';
@@ -235,7 +235,9 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
   const sweeper = openSweeper(ingredients);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;
-  const endFollowing = isShared ? repeat(clock, config.store.lookMs, keys.follow) : async () => undefined;
+  const endFollowing = isShared
+    ? startInterval(clock, { everyMs: config.store.lookMs, work: keys.follow })
+    : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider };
   return { keys, api, ...operating, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
 }

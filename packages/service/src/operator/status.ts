@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { within } from '../base/within.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 import { forOperation } from './access.ts';
 import type { PublishingGate } from './admission.ts';
 import type { OperatorOptions } from './options.ts';
@@ -91,7 +91,7 @@ export function registerHealthRoutes(
 async function whyNotReady(options: OperatorOptions, gate: PublishingGate | undefined): Promise<readonly string[]> {
   const { store, clock, isDelivering, signingKeys } = options;
   const because: string[] = [];
-  const isWritable = await within(clock, STORE_WITHIN_MS, store.check()).then(
+  const isWritable = await withTimeout(clock, STORE_WITHIN_MS, store.check()).then(
     () => true,
     () => false,
   );

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import type { Outcome } from '../base/outcome.ts';
-import { within } from '../base/within.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 import type { Store } from '../store/store.ts';
 import { BoundedLabels } from './bounded-labels.ts';
 import type { OnStoreOperation } from './observed-store.ts';
@@ -221,7 +221,7 @@ async function look(lookedAt: LookedAt, gauges: Gauges, clock: Clock): Promise<v
   const used = store.connections();
   if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
   const looking = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);
-  const looked = await within(clock, LOOK_MS, looking).catch(() => undefined);
+  const looked = await withTimeout(clock, LOOK_MS, looking).catch(() => undefined);
   gauges.up.set(looked === undefined ? 0 : 1);
   if (looked === undefined) {
     for (const each of [gauges.awaiting, gauges.unresponsive, gauges.oldest]) each.remove();

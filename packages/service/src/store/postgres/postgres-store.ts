@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { startInterval } from '../../base/interval.ts';
 import { once } from '../../base/once.ts';
 import { walkPage } from '../search.ts';
 import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
@@ -129,13 +130,16 @@ function watch(
   const lookout = new Lookout(database);
   const look = async () => changes.found(await lookout.look());
   const stops = [
-    repeat(clock, lookMs, look, (error) => onProblem('looking for changes failed', error)),
-    repeat(
-      clock,
-      PARTITIONS_EVERY_MS,
-      () => unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined),
-      (error) => onProblem('making partitions failed', error),
-    ),
+    startInterval(clock, {
+      everyMs: lookMs,
+      work: look,
+      onError: (error) => onProblem('looking for changes failed', error),
+    }),
+    startInterval(clock, {
+      everyMs: PARTITIONS_EVERY_MS,
+      work: () => unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined),
+      onError: (error) => onProblem('making partitions failed', error),
+    }),
     ...resuming(clock, backlogs, onProblem),
   ];
   const stopListening = parts.isListening
@@ -149,7 +153,7 @@ function watch(
       })
     : undefined;
   return async () => {
-    for (const stop of stops) stop();
+    for (const stop of stops) void stop();
     await stopListening?.();
   };
 }
@@ -166,38 +170,16 @@ function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStorePart
     portions.resume().catch((error: unknown) => {
       if (!isStopped) failed(error);
     });
-    const stop = repeat(clock, RESUME_PORTIONS_EVERY_MS, () => portions.resume(), failed);
+    const stop = startInterval(clock, {
+      everyMs: RESUME_PORTIONS_EVERY_MS,
+      work: () => portions.resume(),
+      onError: failed,
+    });
     return () => {
       isStopped = true;
-      stop();
+      void stop();
     };
   });
-}
-
-/** Does something over and over, each time so long after it was done. @returns ends it */
-function repeat(
-  clock: Clock,
-  everyMs: number,
-  work: () => Promise<void>,
-  onError: (error: unknown) => void,
-): () => void {
-  let isStopped = false;
-  let cancel: (() => void) | undefined;
-  const next = () => {
-    cancel = clock.after(everyMs, () => {
-      const done = work().catch((error: unknown) => {
-        if (!isStopped) onError(error);
-      });
-      void done.then(() => {
-        if (!isStopped) next();
-      });
-    });
-  };
-  next();
-  return () => {
-    isStopped = true;
-    cancel?.();
-  };
 }
 
 type Registering = Pick<

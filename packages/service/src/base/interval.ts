@@ -1,0 +1,35 @@
+import type { Clock } from './clock.ts';
+
+/** Work that is done again and again. */
+export interface Interval {
+  /** From the end of one run to the beginning of the next, and before the first. */
+  readonly everyMs: number;
+  readonly work: () => Promise<void>;
+  /** Optional observer of runs that failed; the next one begins all the same. Not called once the interval is stopped. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** Begins an interval. @returns stops it; resolves when a run that is under way has ended */
+export function startInterval(clock: Pick<Clock, 'after'>, interval: Interval): () => Promise<void> {
+  const { everyMs, work, onError } = interval;
+  let isStopped = false;
+  let cancel = (): void => undefined;
+  let underWay: Promise<void> = Promise.resolve();
+  const next = () => {
+    cancel = clock.after(everyMs, () => {
+      underWay = work()
+        .catch((error: unknown) => {
+          if (!isStopped) onError?.(error);
+        })
+        .then(() => {
+          if (!isStopped) next();
+        });
+    });
+  };
+  next();
+  return async () => {
+    isStopped = true;
+    cancel();
+    await underWay;
+  };
+}
