@@ -8,9 +8,9 @@ import { print, printJson, printProgress } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { ARCHIVABLE_PER_PAGE_MAX, ArchivableAudit, AuditDropAnswer, archivedLine } from '../operator/audit.ts';
 import { TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
-import { ask } from './ask.ts';
+import { confirm } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
-import { createFile } from './create-file.ts';
+import { createFile } from './files.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, withOperatorClient } from './operator-flags.ts';
 
@@ -52,17 +52,14 @@ export async function archiveAudit(flags: ArchiveFlags): Promise<void> {
     }
     await verify(file, archive);
     const { entries, sha256 } = archive;
-    if (yes !== true) await askFirst(file, entries);
+    if (yes !== true) {
+      const question = `${file} has ${entries} entries and is complete. Drop them from the audit?`;
+      await confirm(question, 'Nothing was dropped; the file stays.');
+    }
     const dropped = await drop(client, file, archive).finally(() => printProgress(''));
     if (json === true) printJson({ file, before, entries, sha256, dropped });
     else print(`${file}: ${entries} entries before ${before}, SHA-256 ${sha256}; dropped from the audit.\n`);
   });
-}
-
-async function askFirst(file: string, entries: number): Promise<void> {
-  const answer = await ask(`${file} has ${entries} entries and is complete. Drop them from the audit? [y/N] `);
-  if (/^y(es)?$/i.test(answer.trim())) return;
-  throw new CliError(EXIT_CONFIGURATION, 'Nothing was dropped; the file stays.');
 }
 
 /** Writes the archive; what is not complete is taken away. @returns undefined when there is nothing to archive */

@@ -1,9 +1,15 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import { readDuration, wholeNumber } from './arguments.ts';
 import type { ArchiveFlags } from './audit-archive.ts';
-import { readDuration } from './duration.ts';
-import { type CommonFlags, defineOperatorCommand, operatorCommand, withOperatorClient } from './operator-flags.ts';
-import { tableOf } from './table.ts';
+import {
+  type CommonFlags,
+  defineOperatorCommand,
+  operatorCommand,
+  queryOf,
+  withOperatorClient,
+} from './operator-flags.ts';
+import { tableOf } from './output.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -43,7 +49,7 @@ function archiveCommand(): Command {
 /** `tidings audit`: what operators, and the service by itself, changed. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXAMPLES)
-    .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, readLimit, LIMIT_DEFAULT)
+    .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, wholeNumber(LIMIT_MAX), LIMIT_DEFAULT)
     .option('--before <time>', 'only what was done before this time; or the id that the page before ends with')
     .option('--from <time>', 'only what was done at or after this time, such as 2026-11-21T09:30:00Z')
     .option('--actor <name>', 'only what this one did')
@@ -51,7 +57,9 @@ export function define(command: Command): void {
     .option('--subject <subject>', 'only what was done to this, such as a client_id')
     .action(async (flags: AuditFlags) => {
       const { AuditPage } = await import('../operator/audit.ts');
-      const call = { method: 'GET', path: `/operator/v1/audit?${queryOf(flags)}` } as const;
+      const { limit, before, from, actor, action, subject } = flags;
+      const query = queryOf({ limit: String(limit), before, from, actor, action, subject });
+      const call = { method: 'GET', path: `/operator/v1/audit?${query}` } as const;
       const { value: page } = await withOperatorClient(flags, (client) => client.read(call, AuditPage));
       if (flags.json === true) return printJson(page);
       const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
@@ -71,18 +79,4 @@ interface AuditFlags extends CommonFlags {
   readonly actor?: string;
   readonly action?: string;
   readonly subject?: string;
-}
-
-function queryOf(flags: AuditFlags): string {
-  const query = new URLSearchParams({ limit: String(flags.limit) });
-  for (const name of ['before', 'from', 'actor', 'action', 'subject'] as const) {
-    const value = flags[name];
-    if (value !== undefined) query.set(name, value);
-  }
-  return query.toString();
-}
-
-function readLimit(text: string): number {
-  if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= LIMIT_MAX) return Number(text);
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${LIMIT_MAX}.`);
 }

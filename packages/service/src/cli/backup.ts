@@ -1,7 +1,9 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { print, printJson, printProgress } from '../base/output.ts';
+import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { createFile } from './files.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const HELP = `
@@ -18,7 +20,6 @@ export function define(command: Command): void {
   defineOperatorCommand(command, HELP)
     .argument('<file>', 'file to write, which must not exist')
     .action(async (file: string, flags: CommonFlags) => {
-      const [{ rm }, { createFile }] = await Promise.all([import('node:fs/promises'), import('./create-file.ts')]);
       const handle = await createFile(file);
       try {
         const bytes = await receive(handle, flags).finally(() => handle.close());
@@ -34,7 +35,6 @@ export function define(command: Command): void {
 
 /** @returns how many bytes there are, all on disk */
 async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> {
-  const { systemErrorCode } = await import('../base/start-up-error.ts');
   const orSay = <T>(writing: Promise<T>) =>
     writing.catch((error: unknown) => {
       throw new CliError(EXIT_FAILED, `The backup cannot be written (${systemErrorCode(error) ?? 'unknown'}).`);
@@ -46,20 +46,15 @@ async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> 
     await orSay(handle.writeFile(piece));
     bytes += piece.length;
     const percent = Math.floor((100 * bytes) / bytesTotal);
-    if (percent > percentShown) show(`received ${percent} % of ${bytesTotal} bytes`);
+    if (percent > percentShown) printProgress(`received ${percent} % of ${bytesTotal} bytes`);
     percentShown = percent;
   };
-  show('the service copies its store');
+  printProgress('the service copies its store');
   await withOperatorClient(flags, (client) => client.download(call, take), { isDownload: true }).finally(() =>
-    show(''),
+    printProgress(''),
   );
   await orSay(handle.sync());
   return bytes;
-}
-
-/** One line on a terminal, in place of the one before; nothing elsewhere. */
-function show(line: string): void {
-  printProgress(line);
 }
 
 /** Reads all of it, leaving nothing beside it. @returns its schema */

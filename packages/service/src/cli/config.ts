@@ -3,8 +3,8 @@ import { print, printJson } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { readNamedFile } from './read-file.ts';
-import { tableOf } from './table.ts';
+import { readNamedFile } from './files.ts';
+import { tableOf } from './output.ts';
 
 interface Flags {
   readonly config: string;

@@ -1,5 +1,10 @@
 import type { Command } from 'commander';
+import { systemClock } from '../base/clock.ts';
+import { colors, print, printJson } from '../base/output.ts';
+import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import type { Finding } from './doctor/finding.ts';
+import { readNamedFile } from './files.ts';
 
 interface Flags {
   readonly config: string;
@@ -29,12 +34,7 @@ is not disturbed. Of the access tokens' issuer only public documents are asked f
 Exit codes: 0 no error, though there may be warnings; 1 there are errors; 2 wrong use, or the file cannot be read.`,
     )
     .action(async (flags: Flags) => {
-      const [{ readNamedFile }, { examine }, { printFindings }, { systemClock }] = await Promise.all([
-        import('./read-file.ts'),
-        import('./doctor/examine.ts'),
-        import('./doctor/print.ts'),
-        import('../base/clock.ts'),
-      ]);
+      const { examine } = await import('./doctor/examine.ts');
       const { config: file, callbackUrl, integrity: isIntegrityChecked = false } = flags;
       readNamedFile('--config', file);
       if (callbackUrl !== undefined && !URL.canParse(callbackUrl)) {
@@ -43,4 +43,29 @@ Exit codes: 0 no error, though there may be warnings; 1 there are errors; 2 wron
       const findings = await examine({ file, clock: systemClock, callbackUrl, isIntegrityChecked });
       if (printFindings(findings, flags.json === true)) process.exitCode = EXIT_FAILED;
     });
+}
+
+const MARKS = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') } as const;
+
+/** Prints what was found, with what to do about it, and what it comes to. @returns whether there is an error */
+function printFindings(findings: readonly Finding[], asJson: boolean): boolean {
+  const count = (severity: Finding['severity']) => findings.filter((each) => each.severity === severity).length;
+  const [errors, warnings] = [count('error'), count('warning')];
+  if (asJson) {
+    printJson({ isHealthy: errors === 0, errors, warnings, findings });
+    return errors > 0;
+  }
+  const width = Math.max(0, ...findings.map(({ check }) => check.length));
+  const lines = findings.map(({ check, severity, what, remedy }) => {
+    const line = `${MARKS[severity]} ${check.padEnd(width)}  ${printable(what)}\n`;
+    return remedy === undefined ? line : `${line}  ${' '.repeat(width)}  ${colors.bold('→')} ${printable(remedy)}\n`;
+  });
+  print(`${lines.join('')}\n${verdictOf(errors, warnings)}\n`);
+  return errors > 0;
+}
+
+function verdictOf(errors: number, warnings: number): string {
+  const some = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
+  if (errors > 0) return colors.red(`${some(errors, 'error')}, ${some(warnings, 'warning')}.`);
+  return warnings === 0 ? 'Nothing is wrong.' : `No error, ${some(warnings, 'warning')}.`;
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { printJson } from '../base/output.ts';
+import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { createFile } from './files.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const EXPORT_HELP = `
@@ -24,15 +26,15 @@ export function define(command: Command): void {
 }
 
 async function writeNew(file: string, text: string): Promise<void> {
-  const [{ writeFile }, { systemErrorCode }] = await Promise.all([
-    import('node:fs/promises'),
-    import('../base/start-up-error.ts'),
-  ]);
+  const handle = await createFile(file, '--out');
   try {
-    await writeFile(file, text, { flag: 'wx', mode: 0o600 });
+    await handle.writeFile(text);
   } catch (error) {
-    const code = systemErrorCode(error) ?? 'unknown';
-    const why = code === 'EEXIST' ? 'exists, and is not overwritten' : `cannot be written (${code})`;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by --out, ${why}.`);
+    throw new CliError(
+      EXIT_CONFIGURATION,
+      `The file ${file}, named by --out, cannot be written (${systemErrorCode(error) ?? 'unknown'}).`,
+    );
+  } finally {
+    await handle.close();
   }
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ShownSigningKey } from '../operator/signing-keys.ts';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
-import { factsOf, tableOf } from './table.ts';
+import { factsOf, tableOf } from './output.ts';
 
 // Loaded where a call is made: the help of a command need not wait for it.
 const loadSchemas = () => import('../operator/signing-keys.ts');

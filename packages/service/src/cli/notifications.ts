@@ -1,10 +1,18 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { colors, print, printJson } from '../base/output.ts';
 import { escapeJson } from '../base/terminal-text.ts';
 import type { NotificationPage, ShownFound, ShownNotification } from '../operator/notifications.ts';
+import { wholeNumber } from './arguments.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
-import { factsOf, tableOf } from './table.ts';
+import {
+  type CommonFlags,
+  exampleOf,
+  operatorCommand,
+  queryOf,
+  WHERE_HELP,
+  withOperatorClient,
+} from './operator-flags.ts';
+import { factsOf, tableOf } from './output.ts';
 
 /** Flags that say which notifications are looked for. */
 interface FindFlags extends CommonFlags {
@@ -55,7 +63,7 @@ function findCommand(): Command {
     )
     .option('--from <time>', 'those published at or after this time (ISO 8601 with zone)')
     .option('--before <time>', 'those published before this time')
-    .option('--limit <number>', 'most notifications', readLimit, LIMIT_DEFAULT)
+    .option('--limit <number>', 'most notifications', wholeNumber(), LIMIT_DEFAULT)
     .option('--after <place>', 'goes on where an earlier list ended')
     .action((flags: FindFlags) => findNotifications(flags));
 }
@@ -68,11 +76,6 @@ function showCommand(): Command {
   )
     .argument('<jti>')
     .action((jti: string, flags: CommonFlags) => showNotification(jti, flags));
-}
-
-function readLimit(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1.');
 }
 
 // A page looks through a bounded number of notifications, so that one that holds none is no reason to stop. Whoever
@@ -97,7 +100,7 @@ async function findUpTo(client: OperatorClient, flags: FindFlags): Promise<Notif
   let { after } = flags;
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     const wanted = Math.min(limit - notifications.length, FOUND_PER_PAGE_MAX);
-    const path = `/operator/v1/notifications?${queryOf(flags, after, wanted)}`;
+    const path = `/operator/v1/notifications?${searchOf(flags, after, wanted)}`;
     const { value: page } = await readPage({ method: 'GET', path });
     notifications.push(...page.notifications);
     after = page.next;
@@ -106,13 +109,11 @@ async function findUpTo(client: OperatorClient, flags: FindFlags): Promise<Notif
   return { notifications, ...(after !== undefined && { next: after }) };
 }
 
-function queryOf(flags: FindFlags, after: string | undefined, limit: number): string {
+function searchOf(flags: FindFlags, after: string | undefined, limit: number): string {
   const { jti, event: eventId, transaction: transactionId, resource: resourceId, client: clientId } = flags;
   const { type: eventType, state, from: publishedFrom, before: publishedBefore } = flags;
   const about = { jti, eventId, transactionId, resourceId, clientId, eventType, state, publishedFrom, publishedBefore };
-  const query = new URLSearchParams({ limit: String(limit) });
-  for (const [name, value] of Object.entries({ ...about, after })) if (value !== undefined) query.set(name, value);
-  return query.toString();
+  return queryOf({ limit: String(limit), ...about, after });
 }
 
 const HEAD = ['PUBLISHED', 'JTI', 'EVENT', 'CLIENT ID', 'RESOURCE', 'TYPES', 'STATE', 'ATTEMPTS', 'LAST'];

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { isLoopback } from '../base/loopback.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
+import { readNamedFile } from './files.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { readNamedFile } from './read-file.ts';
 
 /** Where the operator API is and how to be let in. */
 export interface OperatorFlags {
@@ -37,6 +37,13 @@ export function operatorCommand(name: string, description: string, examples = ''
 /** Gives a command that calls a running service the flags and the help that all of them have. */
 export function defineOperatorCommand(command: Command, examples = ''): Command {
   return withOperatorFlags(command).option('--json', 'print JSON').addHelpText('after', `${examples}${WHERE_HELP}`);
+}
+
+/** The query of a call; what is undefined is left out. */
+export function queryOf(parameters: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, value);
+  return query.toString();
 }
 
 const URL_DEFAULT = 'http://127.0.0.1:8444';

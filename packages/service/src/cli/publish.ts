@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { wholeNumber } from './arguments.ts';
 import { defineOperatorCommand } from './operator-flags.ts';
 import type { PublishFlags } from './publish/publish-action.ts';
 
@@ -33,8 +34,8 @@ reached; 2 wrong use, or FILE was changed where it was published already; 130 Ct
 export function define(command: Command): void {
   defineOperatorCommand(command, HELP)
     .argument('[file]', 'the events; - is standard input', '-')
-    .option('--batch <lines>', 'most lines in one request', wholeUpTo(BATCH_LINES_MAX), BATCH_LINES)
-    .option('--in-flight <requests>', 'most requests at once', wholeUpTo(IN_FLIGHT_MAX), IN_FLIGHT)
+    .option('--batch <lines>', 'most lines in one request', wholeNumber(BATCH_LINES_MAX), BATCH_LINES)
+    .option('--in-flight <requests>', 'most requests at once', wholeNumber(IN_FLIGHT_MAX), IN_FLIGHT)
     .option('--continue', 'leave lines that are not good out, and go on; needs --rejected')
     .option('--rejected <file>', 'where --continue writes them, as they are')
     .option('--derive-ids', 'make an id for lines that have none')
@@ -42,11 +43,4 @@ export function define(command: Command): void {
     .action(async (file: string, flags: PublishFlags) =>
       (await import('./publish/publish-action.ts')).publish(file, flags),
     );
-}
-
-function wholeUpTo(max: number): (text: string) => number {
-  return (text) => {
-    if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= max) return Number(text);
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${max}.`);
-  };
 }

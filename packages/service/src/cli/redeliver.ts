@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { RedeliveryAnswer } from '../operator/bulk.ts';
+import { wholeNumber } from './arguments.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
@@ -40,13 +41,8 @@ export function define(command: Command): void {
       ).choices(['failed', 'awaiting']),
     )
     .option('--dry-run', 'change nothing, only count')
-    .option('--rate <number>', 'most that fall due in a second (default: 50)', readRate)
+    .option('--rate <number>', 'most that fall due in a second (default: 50)', wholeNumber())
     .action((jtis: string[], flags: RedeliverFlags) => redeliver(jtis, flags));
-}
-
-function readRate(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1.');
 }
 
 /** `tidings redeliver` */

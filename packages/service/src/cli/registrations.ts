@@ -1,11 +1,18 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { CallbackUrlHealth } from '../operator/callback-urls.ts';
-import type { ShownRegistration } from '../operator/registrations.ts';
+import type { RegistrationPage, ShownRegistration } from '../operator/registrations.ts';
 import type { TppRegistrations } from '../operator/tpp-schemas.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
-import { factsOf, tableOf } from './table.ts';
+import {
+  type CommonFlags,
+  exampleOf,
+  operatorCommand,
+  queryOf,
+  WHERE_HELP,
+  withOperatorClient,
+} from './operator-flags.ts';
+import { factsOf, tableOf } from './output.ts';
 
 /** Flags of `list`. */
 interface RegistrationFlags extends CommonFlags {
@@ -72,18 +79,15 @@ async function allRegistrations(client: OperatorClient, flags: RegistrationFlags
   const { RegistrationPage } = await import('../operator/registrations.ts');
   const readPage = client.reader(RegistrationPage);
   const registrations: ShownRegistration[] = [];
-  const query = new URLSearchParams({ limit: String(PAGE) });
   const { apiVersion, resourceVersion: version, eventType, state } = flags;
-  for (const [name, value] of Object.entries({ apiVersion, version, eventType, state })) {
-    if (value !== undefined) query.set(name, value);
-  }
-  for (let isLast = false; !isLast; ) {
-    const call = { method: 'GET', path: `/operator/v1/registrations?${query}` } as const;
-    const { value: page } = await readPage(call);
+  let after: string | undefined;
+  do {
+    const query = queryOf({ limit: String(PAGE), apiVersion, version, eventType, state, after });
+    const page: RegistrationPage = (await readPage({ method: 'GET', path: `/operator/v1/registrations?${query}` }))
+      .value;
     registrations.push(...page.registrations);
-    isLast = page.next === undefined;
-    query.set('after', page.next ?? '');
-  }
+    after = page.next;
+  } while (after !== undefined);
   return registrations;
 }
 

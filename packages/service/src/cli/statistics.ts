@@ -2,10 +2,9 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { print, printJson } from '../base/output.ts';
 import type { Counts } from '../operator/statistics.ts';
-import { readDuration } from './duration.ts';
-import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
-import { queryOf } from './query.ts';
-import { tableOf } from './table.ts';
+import { readDuration } from './arguments.ts';
+import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
+import { tableOf } from './output.ts';
 
 /** Flags of `statistics`. */
 interface StatisticsFlags extends CommonFlags {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
-import { factsOf } from './table.ts';
+import { factsOf } from './output.ts';
 
 /** `tidings status`: how a running service fares. */
 export function define(command: Command): void {

@@ -3,11 +3,10 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { colors, onOutputClosed, print, printError, printJsonLine } from '../base/output.ts';
 import { untilSignal } from '../base/signals.ts';
 import { printable } from '../base/terminal-text.ts';
+import { readDuration } from './arguments.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { readDuration } from './duration.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
-import { queryOf } from './query.ts';
+import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
 
 /** Flags of `tail`. */
 interface TailFlags extends CommonFlags {

@@ -1,7 +1,7 @@
 import { isJsonObject } from '@tidings/protocol';
 import { colors, print } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from '../operator/tpp-schemas.ts';
-import { factsOf, tableOf } from './table.ts';
+import { factsOf, tableOf } from './output.ts';
 
 /** Prints a list of TPPs as a table. */
 export function printTpps(tpps: readonly ListedTpp[]): void {

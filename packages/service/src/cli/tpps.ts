@@ -3,9 +3,9 @@ import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
 import { ask } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { readNamedFile } from './files.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
-import { readNamedFile } from './read-file.ts';
 
 // Loaded where a call is made: the help of a command need not wait for it.
 const loadSchemas = () => import('../operator/tpp-schemas.ts');

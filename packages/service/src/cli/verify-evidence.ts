@@ -1,5 +1,10 @@
 import type { Command } from 'commander';
+import { systemClock } from '../base/clock.ts';
+import { colors, print, printJson } from '../base/output.ts';
+import { printable } from '../base/terminal-text.ts';
 import { EXIT_FAILED } from './cli-error.ts';
+import type { Check } from './evidence-checks.ts';
+import { readNamedFile } from './files.ts';
 
 const HELP = `
 Example:
@@ -22,16 +27,29 @@ export function define(command: Command): void {
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (file: string, flags: { jwks: string; json?: boolean }) => {
-      const [{ readNamedFile }, { verifyEvidence }, { printChecks }, { systemClock }] = await Promise.all([
-        import('./read-file.ts'),
-        import('./evidence/verify.ts'),
-        import('./evidence/print.ts'),
-        import('../base/clock.ts'),
-      ]);
+      const { verifyEvidence } = await import('./evidence-checks.ts');
       const evidence = readNamedFile('the argument', file);
       const jwks = readNamedFile('--jwks', flags.jwks);
       const checks = await verifyEvidence(evidence, jwks, systemClock.nowMs());
       printChecks(checks, flags.json === true);
       if (checks.some(({ outcome }) => outcome === 'failed')) process.exitCode = EXIT_FAILED;
     });
+}
+
+const PAINTED = { passed: colors.green('passed'), failed: colors.red('failed'), none: colors.dim('none  ') } as const;
+
+/** Prints what was checked, a line each, and what it comes to. */
+function printChecks(checks: readonly Check[], asJson: boolean): void {
+  const failures = checks.filter(({ outcome }) => outcome === 'failed').length;
+  if (asJson) {
+    printJson({ isVerified: failures === 0, checks });
+    return;
+  }
+  const width = Math.max(...checks.map(({ check }) => check.length));
+  const lines = checks.map(({ check, outcome, detail }) => {
+    return `${PAINTED[outcome]}  ${check.padEnd(width)}  ${printable(detail)}\n`;
+  });
+  print(lines.join(''));
+  const verdict = failures === 0 ? 'Every check passed' : `Not to be relied on: ${failures} of the checks failed`;
+  print(`${verdict}.\n`);
 }

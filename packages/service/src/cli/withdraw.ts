@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { WithdrawalAnswer } from '../operator/bulk.ts';
-import { ask } from './ask.ts';
+import { confirm } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
@@ -52,7 +52,10 @@ async function withdraw(jtis: readonly string[], flags: WithdrawFlags): Promise<
     throw new CliError(EXIT_CONFIGURATION, 'Add --yes to withdraw without being asked, or --dry-run to only count.');
   }
   const count = await withOperatorClient(flags, async (client) => {
-    if (isAsked) await askFirst(await allParts(client, { ...which, isDryRun: true }));
+    if (isAsked) {
+      const wouldBe = await allParts(client, { ...which, isDryRun: true });
+      await confirm(`${saying(wouldBe)} withdrawn for good. Go on?`, 'Nothing was withdrawn.');
+    }
     return allParts(client, { ...which, isDryRun });
   });
   if (flags.json === true) return printJson({ count, isDryRun });
@@ -61,12 +64,6 @@ async function withdraw(jtis: readonly string[], flags: WithdrawFlags): Promise<
 
 function saying(count: number): string {
   return count === 1 ? '1 notification is' : `${count} notifications are`;
-}
-
-async function askFirst(count: number): Promise<void> {
-  const answer = await ask(`${saying(count)} withdrawn for good. Go on? [y/N] `);
-  if (/^y(es)?$/i.test(answer.trim())) return;
-  throw new CliError(EXIT_CONFIGURATION, 'Nothing was withdrawn.');
 }
 
 /** A large withdrawal is answered part by part. @returns how many in all */

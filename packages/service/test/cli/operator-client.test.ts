@@ -4,8 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { CliError } from '../../src/cli/cli-error.ts';
-import { OperatorClient } from '../../src/cli/operator-client.ts';
-import { sayUnreachable } from '../../src/cli/operator-failures.ts';
+import { OperatorClient, sayUnreachable } from '../../src/cli/operator-client.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { authority, listenHttps, listenTcp, unusedPort } from '../support/tls-servers.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { pino } from 'pino';
-import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
+import { verifyEvidence } from '../../src/cli/evidence-checks.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';

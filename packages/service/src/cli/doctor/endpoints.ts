@@ -2,8 +2,7 @@ import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '
 import { readCertificates, readJwks, readTlsIdentity } from '../../trust/files.ts';
 import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../trust/https-client.ts';
 import { JWKS_BYTES_MAX } from '../../trust/jwks-cache.ts';
-import { checkDifference } from './clock.ts';
-import { type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
+import { checkDifference, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
 import { isReadable, sectionsOf, textOf } from './settings.ts';
 
 const TIMEOUT_MS = 5000;

@@ -6,12 +6,11 @@ import type { ResolveHost } from '../../net/resolve-host.ts';
 import { checkCallbackUrl } from './callback-url.ts';
 import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
-import { checkFiles } from './files.ts';
 import { CHECKS, type Examination, type Finding, ok, refusal, warning } from './finding.ts';
 import { checkListeners } from './listeners.ts';
-import { checkSigningKey } from './signing-key.ts';
+import { checkOperatorTokens, checkSigningKey } from './secrets.ts';
+import { checkFiles } from './settings.ts';
 import { checkSqlite } from './sqlite.ts';
-import { checkOperatorTokens } from './tokens.ts';
 
 /** What is to be examined. */
 export interface ExamineOptions {

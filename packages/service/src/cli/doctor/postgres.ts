@@ -3,8 +3,7 @@ import type { Database } from '../../store/postgres/database.ts';
 import { type DatabaseFacts, examineDatabase } from '../../store/postgres/examine.ts';
 import { refuseUnfit, schemaOf, stepsAfter } from '../../store/postgres/migrate.ts';
 import { openDatabase, startUpErrorOf } from '../../store/postgres/open.ts';
-import { checkDifference } from './clock.ts';
-import { type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
+import { checkDifference, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
 /** The oldest that the tests of Tidings run on. */

@@ -1,9 +1,8 @@
 import { API_VERSIONS, SPECIFICATION_VERSION_MAX } from '@tidings/protocol';
 import type { Config } from '../../config/schema.ts';
 import { offerOf } from '../../openapi/offer.ts';
-import { errorNotes, securityNotes, signingNotes } from './calls.ts';
+import { errorNotes, eventTypeNotes, registrationNotes, securityNotes, signingNotes, versionNotes } from './api.ts';
 import { pollingNotes, realTimeNotes } from './delivery.ts';
-import { eventTypeNotes, registrationNotes, versionNotes } from './registrations.ts';
 import { code, markdownTable, reflow, sayDuration } from './words.ts';
 
 /**

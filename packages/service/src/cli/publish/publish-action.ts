@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { systemClock } from '../../base/clock.ts';
-import { errorStream, printError } from '../../base/output.ts';
+import { errorStream, print, printError, printJson } from '../../base/output.ts';
 import { untilSignal } from '../../base/signals.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
 import type { OperatorClient } from '../operator-client.ts';
@@ -10,12 +10,10 @@ import { readBatches, type Start } from './batches.ts';
 import { createDisplay, type Display } from './display.ts';
 import type { BadLine } from './event-line.ts';
 import { type Input, openInput, startOf } from './input.ts';
-import { type Progress, readProgress, removeProgress } from './progress-file.ts';
+import { createSaver, type Progress, readProgress, removeProgress, type Saver } from './progress-file.ts';
 import { RejectedFile } from './rejected-file.ts';
 import { publishAll } from './run.ts';
-import { createSaver, type Saver } from './saver.ts';
-import { Sender } from './send.ts';
-import { printSummary, printSummaryJson, type Summary } from './summary.ts';
+import { Sender, type Tally } from './send.ts';
 
 /** How long what is under way may take after Ctrl-C. */
 const INTERRUPT_GRACE_MS = 10_000;
@@ -182,4 +180,42 @@ function sayHowToGoOn({ lines, state, rejected }: Summary, input: Input): void {
       ? 'send all of it again to go on: what was published is not published twice'
       : `the same command goes on at line ${lines + 1}${repair}`;
   printError(`${said}; ${until}; ${how}.\n`);
+}
+
+/** How a run ended. */
+interface Summary {
+  readonly state: 'done' | 'stopped' | 'interrupted' | 'failed';
+  readonly input: string;
+  /** The line that this run began at: 1, unless it went on from an earlier one. */
+  readonly fromLine: number;
+  /** Lines of the input that are published, or rejected, from the first one on without a gap, empty ones included. */
+  readonly lines: number;
+  readonly tally: Tally;
+  readonly rejected: number;
+  /** The first of the lines that are not good. */
+  readonly badLines: readonly BadLine[];
+  readonly durationMs: number;
+}
+
+/** Prints it for scripts. */
+function printSummaryJson({ tally, badLines, ...rest }: Summary): void {
+  printJson({
+    ...rest,
+    ...{ ...tally, none: Object.fromEntries(tally.none) },
+    badLines: badLines.map(({ number: line, field, why }) => ({ line, field, why })),
+  });
+}
+
+/** Prints it for people. */
+function printSummary({ tally, rejected, fromLine }: Summary): void {
+  const { published, notifications, repeated, none } = tally;
+  const reasons = [...none].map(([reason, count]) => `${reason} ${count}`).join(', ');
+  const made = `${notifications} with a notification${reasons === '' ? '' : `, ${published - notifications} with none (${reasons})`}`;
+  const facts = [
+    ...(fromLine > 1 ? [`It went on at line ${fromLine}.`] : []),
+    `Published ${published} ${published === 1 ? 'event' : 'events'}: ${made}.`,
+    ...(repeated > 0 ? [`${repeated} of them had been published before, and made nothing anew.`] : []),
+    ...(rejected > 0 ? [`${rejected} ${rejected === 1 ? 'line was' : 'lines were'} rejected.`] : []),
+  ];
+  print(facts.map((fact) => `${fact}\n`).join(''));
 }

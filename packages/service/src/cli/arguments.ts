@@ -9,3 +9,13 @@ export function readDuration(text: string): number {
   if (number !== undefined && unitMs !== undefined) return Number(number) * unitMs;
   throw new InvalidArgumentError('It must be a number with s, m, h or d, such as 10m or 24h.');
 }
+
+const NUMBER_MAX = 999_999;
+
+/** Makes a reader of whole numbers from 1. @param max the largest; undefined: it has at most six digits */
+export function wholeNumber(max?: number): (text: string) => number {
+  return (text) => {
+    if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= (max ?? NUMBER_MAX)) return Number(text);
+    throw new InvalidArgumentError(`It must be a whole number from 1${max === undefined ? '' : ` to ${max}`}.`);
+  };
+}
