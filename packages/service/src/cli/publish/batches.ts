@@ -28,7 +28,7 @@ export interface BatchOptions {
 }
 
 /** Bytes in one request, unless one line alone has more: a quarter of what the service takes unless it is set. */
-export const BATCH_BYTES_MAX = 4_194_304;
+const BATCH_BYTES_MAX = 4_194_304;
 /** Longest line. */
 export const LINE_BYTES_MAX = 1_048_576;
 
