@@ -32,6 +32,6 @@ async function documentOf(name: string, file: string): Promise<object> {
     const { tppFacingDocument } = await import('../openapi/tpp-facing.ts');
     return tppFacingDocument(config, api.publicUrl ?? `https://localhost:${api.port}`);
   }
-  const { operatorDocument } = await import('../operator/operations.ts');
+  const { operatorDocument } = await import('../operator/document.ts');
   return operatorDocument(`${operator.tls === undefined ? 'http' : 'https'}://localhost:${operator.port}`);
 }

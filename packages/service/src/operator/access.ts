@@ -4,76 +4,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { OperatorRole } from '../config/schema-operator.ts';
-import type { OpenApiDocument, Operation } from '../openapi/model.ts';
 import type { AuditActor } from '../store/store.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
 
 /**
- * The least role of every operation of the operator API, and nothing else decides who may do what: the routes and the
- * OpenAPI document both read it here, and a route without a line here keeps the service from starting.
- *
- * viewer < operator < administrator. `publisher` stands beside them: of all operations it may do those that say so, which an
- * operator may do too. `nobody`: no token is needed.
+ * What an operation demands of whoever calls it. viewer < operator < administrator. `publisher` stands beside them: of all
+ * operations it may do those that say so, which an operator may do too. `nobody`: no token is needed.
  */
-export const LEAST_ROLES = {
-  publishEvents: 'publisher',
-
-  listTpps: 'viewer',
-  getTpp: 'viewer',
-  getTppRegistrations: 'viewer',
-  suspendTpp: 'operator',
-  resumeTpp: 'operator',
-  bringBackCallbackUrl: 'operator',
-  // Who may call the TPP-facing API, and with which keys.
-  putTpp: 'administrator',
-  removeTpp: 'administrator',
-  importTpp: 'administrator',
-
-  listRegistrations: 'viewer',
-  listCallbackUrls: 'viewer',
-  getCallbackUrl: 'viewer',
-
-  searchNotifications: 'viewer',
-  getNotification: 'viewer',
-  getEvidence: 'viewer',
-  redeliver: 'operator',
-  withdraw: 'operator',
-
-  // All that there is, in one file.
-  backUp: 'administrator',
-
-  getStatus: 'viewer',
-  listAudit: 'viewer',
-  listArchivableAudit: 'viewer',
-  // What is gone is in the archive alone.
-  dropAudit: 'administrator',
-
-  followStream: 'viewer',
-  getStatistics: 'viewer',
-
-  listSigningKeys: 'viewer',
-  getSigningKey: 'viewer',
-  reloadSigningKeys: 'administrator',
-  rotateSigningKey: 'administrator',
-  retireSigningKey: 'administrator',
-
-  getMetrics: 'viewer',
-  // A load balancer has no token, and is told nothing but this.
-  isAlive: 'nobody',
-  isReady: 'nobody',
-
-  // A browser sends no bearer token with a link, and the documents hold nothing that the developer portal and this
-  // project's sources do not tell: no token, key, TPP or event.
-  showDocuments: 'nobody',
-  getTppFacingDocument: 'nobody',
-  getOperatorDocument: 'nobody',
-} as const satisfies Record<string, LeastRole>;
-
-/** What an operation demands of whoever calls it. */
-type LeastRole = OperatorRole | 'nobody';
-/** `operationId` in the OpenAPI document. */
-export type OperationId = keyof typeof LEAST_ROLES;
+export type LeastRole = OperatorRole | 'nobody';
 
 // The highest first: of several roles the call is noted under the highest.
 const ALLOWED: Readonly<Record<OperatorRole, readonly OperatorRole[]>> = {
@@ -86,11 +25,6 @@ const ALLOWED: Readonly<Record<OperatorRole, readonly OperatorRole[]>> = {
 /** Which of the roles that a caller has lets it do what needs a role; undefined when none does. */
 export function roleThatAllows(least: OperatorRole, roles: readonly OperatorRole[]): OperatorRole | undefined {
   return ALLOWED[least].find((role) => roles.includes(role));
-}
-
-/** Says in the options of a route which operation it is, and so which role it needs. */
-export function forOperation(operationId: OperationId): { readonly config: { readonly operationId: OperationId } } {
-  return { config: { operationId } };
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -215,10 +149,18 @@ export function auditActorOf({ caller, socket }: FastifyRequest): AuditActor {
   return { actor, role, authenticatedBy, from: socket.remoteAddress ?? '' };
 }
 
+/** What must be known of an operation before its handler is called. */
+export interface GuardedOperation {
+  readonly operationId: string;
+  readonly role: LeastRole;
+  /** Media types of bodies that it takes. */
+  readonly bodyTypes: readonly string[];
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the route is in the OpenAPI document, which says what role it needs. */
-    operationId?: OperationId;
+    /** The operation that the route is. */
+    operation?: GuardedOperation;
   }
   interface FastifyRequest {
     /** Who calls; undefined where no token is needed, and where there is no such route. */
@@ -242,27 +184,22 @@ interface Admission {
  * names no operation is refused then, so that nothing is ever open by being forgotten. A path that nothing is at is told
  * only to who has a token.
  *
- * @param document in which every route must stand, as the operation that it names
  * @param authenticate tells who calls; throws a {@link Problem} 401
  * @returns asks the same again of a call that was let in, for answers that outlive a token; see {@link watchAccess}
  */
 export function guardRoutes(
   app: FastifyInstance,
-  document: Pick<OpenApiDocument, 'paths'>,
   authenticate: (request: FastifyRequest) => Principal | Promise<Principal>,
 ): Admit {
   app.decorateRequest('caller', undefined);
   app.decorateRequest('operatorName', '');
   app.addHook('onRoute', ({ method, url, config }) => {
-    assert(config?.operationId !== undefined, `${method} ${url} names no operation; see src/operator/access.ts`);
-    const documented = operationAt(document, String(method), url)?.operationId;
-    assert(documented === config.operationId, `${method} ${url} is not ${config.operationId} in the OpenAPI document`);
+    assert(config?.operation !== undefined, `${method} ${url} names no operation; see src/operator/route.ts`);
   });
   const leastOf = ({ routeOptions, is404 }: FastifyRequest) => {
-    const { operationId } = routeOptions.config;
-    const least = operationId && LEAST_ROLES[operationId];
-    assert(least !== undefined || is404, 'every route names its operation');
-    return least;
+    const { operation } = routeOptions.config;
+    assert(operation !== undefined || is404, 'every route is an operation');
+    return operation?.role;
   };
   const admit = async (request: FastifyRequest): Promise<Admission> => {
     const least = leastOf(request);
@@ -336,14 +273,4 @@ export function watchAccess(
   const forget = tokens.onReplaced(() => void check());
   void check();
   return stop;
-}
-
-/** The operation of a route in the document; undefined where there is none. */
-export function operationAt(
-  { paths }: Pick<OpenApiDocument, 'paths'>,
-  method: string,
-  url: string,
-): Operation | undefined {
-  const item = paths[url.replaceAll(/:(\w+)/g, '{$1}')];
-  return item && Object.entries(item).find(([name]) => name === method.toLowerCase())?.[1];
 }

@@ -1,21 +1,23 @@
 import { createHash } from 'node:crypto';
-import { isLongerThan, shapeOf } from '@tidings/protocol';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { defined } from '../base/defined.ts';
 import { AUDIT_DROPPED_MAX, TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
-import type { AuditEntry, AuditFilter, StoredAuditEntry } from '../store/store.ts';
-import { auditActorOf, forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
+import type { AuditEntry, StoredAuditEntry } from '../store/store.ts';
+import { auditActorOf } from './access.ts';
+import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readJson, readPage, readTime, shapedValue } from './read.ts';
+import { cursor, limit, type QueryParameter, text, time } from './query.ts';
+import { fieldProblem, isoTime, readTime } from './read.ts';
+import { json, ok, route } from './route.ts';
 
 /** Entries of the audit on one page unless the caller asks for another number. */
-export const AUDIT_PER_PAGE = 100;
+const AUDIT_PER_PAGE = 100;
 /** Most entries of the audit on one page. */
-export const AUDIT_PER_PAGE_MAX = 1000;
+const AUDIT_PER_PAGE_MAX = 1000;
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
+const timeOf = (description: string) => Type.String({ format: 'date-time', description });
 
 /** One page of the audit, the newest first. */
 export const AuditPage = Type.Object(
@@ -24,7 +26,7 @@ export const AuditPage = Type.Object(
       Type.Object(
         {
           id: Type.String(),
-          at: time('When'),
+          at: timeOf('When'),
           actor: Type.String({
             description:
               'Name of the operator token or of the caller at the identity provider; tpp:CLIENT_ID; tidings: the service by itself',
@@ -73,7 +75,7 @@ export const ArchivableAudit = Type.Object(
 export type ArchivableAudit = Static<typeof ArchivableAudit>;
 
 /** Entries that were archived, and are to go. */
-export const AuditDropRequest = Type.Object(
+const AuditDropRequest = Type.Object(
   {
     ids: Type.Array(Type.String({ pattern: '^[1-9][0-9]{0,15}$' }), {
       ...{ minItems: 1, maxItems: AUDIT_DROPPED_MAX, uniqueItems: true },
@@ -92,69 +94,122 @@ export const AuditDropAnswer = Type.Object(
   closed,
 );
 
-const shapeRequest = shapeOf(AuditDropRequest);
 const PLACE = /^\d{1,16}:\d{1,16}$/;
-
-interface WithQuery {
-  Querystring: Readonly<Record<string, unknown>>;
-}
+const ID = /^[1-9]\d{0,15}$/;
+const TEXT_CHARS_MAX = 256;
+const NO_SHA256 = '0'.repeat(64);
+const EXAMPLE_DROP = {
+  ids: ['17', '18'],
+  before: '2025-10-21T00:00:00Z',
+  sha256: NO_SHA256,
+  archiveSha256: NO_SHA256,
+};
 
 /** An entry as an archive holds it. @param entry as the API gives it */
 export function archivedLine(entry: ArchivableAudit['entries'][number]): string {
   return `${JSON.stringify(entry)}\n`;
 }
 
-/** GET /operator/v1/audit; GET /operator/v1/audit/archivable and POST /operator/v1/audit/drops: what TPPs changed themselves leaves it by age. */
-export function registerAuditRoutes(app: FastifyInstance, { store, clock }: OperatorOptions): void {
-  app.get<WithQuery>('/operator/v1/audit', forOperation('listAudit'), async (request): Promise<AuditPage> => {
-    const { before, limit, filter } = readAuditQuery(request.query);
-    // One more than asked for tells whether there are older ones.
-    const found = await store.auditEntries(before, limit + 1, filter);
-    const shown = found.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      entries: shown.map(writeAuditEntry),
-      ...(found.length > shown.length && last !== undefined && { next: last.id }),
-    };
-  });
-
-  app.get<WithQuery>(
-    '/operator/v1/audit/archivable',
-    forOperation('listArchivableAudit'),
-    async (request): Promise<ArchivableAudit> => {
-      const { before, ...others } = request.query;
-      const beforeMs = readBefore(before, clock.nowMs());
-      const rules = { cursor: 'after', cursorPattern: PLACE, limitDefault: 100, limitMax: ARCHIVABLE_PER_PAGE_MAX };
-      const { cursor, limit } = readPage(others, rules);
-      const found = await store.archivableAudit(beforeMs, cursor, limit + 1);
-      const shown = found.slice(0, limit);
-      const last = shown.at(-1);
-      return {
-        entries: shown.map(writeAuditEntry),
-        ...(found.length > shown.length && last !== undefined && { next: `${last.atMs}:${last.id}` }),
-      };
+/**
+ * GET /operator/v1/audit; GET /operator/v1/audit/archivable and POST /operator/v1/audit/drops: what TPPs changed themselves
+ * leaves it by age.
+ */
+export const auditRoutes = [
+  route({
+    operationId: 'listAudit',
+    method: 'get',
+    path: '/operator/v1/audit',
+    role: 'viewer',
+    tag: 'Upkeep',
+    summary: 'What operators, and the service by itself, changed',
+    query: {
+      actor: text('Only what this one did', TEXT_CHARS_MAX),
+      action: text('Only this, such as tpp-changed', TEXT_CHARS_MAX),
+      subject: text('Only what was done to this, such as a client_id', TEXT_CHARS_MAX),
+      from: timeAsText('Only what was done at or after this time (ISO 8601)'),
+      before: idOrTime('Only what was done before this time (ISO 8601); or "next" of the page before'),
+      limit: limit('Most entries on the page', AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX),
     },
-  );
+    response: ok('One page, the newest first', { AuditPage }),
+    handler:
+      ({ store }) =>
+      async ({ query }) => {
+        const { from: fromMs, before, limit: most, ...texts } = query;
+        const filter = defined({ ...texts, fromMs, beforeMs: before?.timeMs });
+        // One more than asked for tells whether there are older ones.
+        const found = await store.auditEntries(before?.id, most + 1, filter);
+        const shown = found.slice(0, most);
+        const last = shown.at(-1);
+        return {
+          entries: shown.map(writeAuditEntry),
+          ...(found.length > shown.length && last !== undefined && { next: last.id }),
+        };
+      },
+  }),
+  route({
+    operationId: 'listArchivableAudit',
+    method: 'get',
+    path: '/operator/v1/audit/archivable',
+    role: 'viewer',
+    tag: 'Upkeep',
+    summary: 'What TPPs changed themselves, the oldest first; what operators and the service changed stays for good',
+    query: {
+      before: { ...time('Those made before this time, 30 days back at least'), isRequired: true },
+      after: cursor('"next" of the page before; with the same "before"', { pattern: PLACE, maxLength: 33 }),
+      limit: limit('Most entries on the page', 100, ARCHIVABLE_PER_PAGE_MAX),
+    },
+    response: ok('One page', { ArchivableAudit }),
+    handler:
+      ({ store, clock }) =>
+      async ({ query }) => {
+        const beforeMs = checkBefore(query.before, clock.nowMs());
+        const found = await store.archivableAudit(beforeMs, query.after, query.limit + 1);
+        const shown = found.slice(0, query.limit);
+        const last = shown.at(-1);
+        return {
+          entries: shown.map(writeAuditEntry),
+          ...(found.length > shown.length && last !== undefined && { next: `${last.atMs}:${last.id}` }),
+        };
+      },
+  }),
+  route({
+    operationId: 'dropAudit',
+    method: 'post',
+    path: '/operator/v1/audit/drops',
+    // What is gone is in the archive alone.
+    role: 'administrator',
+    tag: 'Upkeep',
+    summary: 'Drop entries of TPPs from the audit that were archived; all of them, or none',
+    description:
+      'For "tidings audit archive". 409, and nothing is dropped, unless every entry is there, was made by a TPP before the time, and is exactly what was archived ("sha256").',
+    body: json({ AuditDropRequest }, { example: EXAMPLE_DROP }),
+    response: ok('They are dropped', { AuditDropAnswer }),
+    refusals: [409],
+    handler: (context) => (call) => drop(call.request, call.body, context),
+  }),
+];
 
-  app.post('/operator/v1/audit/drops', forOperation('dropAudit'), async (request) => {
-    const { ids, before, sha256, archiveSha256 } = shapedValue(shapeRequest(readJson(request.body)));
-    const atMs = clock.nowMs();
-    const beforeMs = readBefore(before, atMs);
-    const audit = (dropped: readonly StoredAuditEntry[]): AuditEntry => {
-      if (digestOf(dropped) !== sha256) {
-        const why = 'some are gone, or no TPP made them, or they are younger, or the archive is not true to them';
-        throw new Problem(
-          409,
-          `These are not the entries that were archived: ${why}. Nothing was dropped; archive anew.`,
-        );
-      }
-      const detail = { count: dropped.length, before: isoTime(beforeMs), sha256, archiveSha256 };
-      return { ...auditActorOf(request), atMs, action: 'audit-archived', subject: 'audit', detail };
-    };
-    const count = await store.dropAudit({ ids, beforeMs, audit });
-    request.log.info({ operator: request.operatorName, count, before, archiveSha256 }, 'audit archived');
-    return { count };
-  });
+async function drop(
+  request: FastifyRequest,
+  { ids, before, sha256, archiveSha256 }: Static<typeof AuditDropRequest>,
+  { store, clock }: OperatorContext,
+): Promise<Static<typeof AuditDropAnswer>> {
+  const atMs = clock.nowMs();
+  const beforeMs = checkBefore(readTime('before', before), atMs);
+  const audit = (dropped: readonly StoredAuditEntry[]): AuditEntry => {
+    if (digestOf(dropped) !== sha256) {
+      const why = 'some are gone, or no TPP made them, or they are younger, or the archive is not true to them';
+      throw new Problem(
+        409,
+        `These are not the entries that were archived: ${why}. Nothing was dropped; archive anew.`,
+      );
+    }
+    const detail = { count: dropped.length, before: isoTime(beforeMs), sha256, archiveSha256 };
+    return { ...auditActorOf(request), atMs, action: 'audit-archived', subject: 'audit', detail };
+  };
+  const count = await store.dropAudit({ ids, beforeMs, audit });
+  request.log.info({ operator: request.operatorName, count, before, archiveSha256 }, 'audit archived');
+  return { count };
 }
 
 function digestOf(entries: readonly StoredAuditEntry[]): string {
@@ -164,52 +219,24 @@ function digestOf(entries: readonly StoredAuditEntry[]): string {
 }
 
 /** @throws {Problem} 400 */
-function readBefore(before: unknown, nowMs: number): number {
-  const beforeMs = readTime('before', before);
+function checkBefore(beforeMs: number | undefined, nowMs: number): number {
   if (beforeMs === undefined) throw fieldProblem('before', 'must be given');
   if (beforeMs <= nowMs - TPP_AUDIT_KEPT_MS_MIN) return beforeMs;
   throw fieldProblem('before', `must lie ${TPP_AUDIT_KEPT_MS_MIN / 86_400_000} days back at least`);
 }
 
-const TEXT_CHARS_MAX = 256;
-const ID = /^[1-9]\d{0,15}$/;
-
-/** Which entries of the audit are asked for. */
-interface AuditQuery {
-  /** id to begin before. */
-  readonly before: string | undefined;
-  readonly limit: number;
-  readonly filter: AuditFilter;
+function timeAsText(description: string): QueryParameter<number | undefined> {
+  return { ...text(description, TEXT_CHARS_MAX), read: readTime };
 }
 
-/** Reads the query of the audit. `before` is a time, or the cursor of a page, which lies before it anyway. @throws {Problem} 400 */
-function readAuditQuery(query: Readonly<Record<string, unknown>>): AuditQuery {
-  const { actor, action, subject, from, ...others } = query;
-  const page = readPage(others, { cursor: 'before', limitDefault: AUDIT_PER_PAGE, limitMax: AUDIT_PER_PAGE_MAX });
-  const { cursor, limit } = page;
-  const isId = cursor !== undefined && ID.test(cursor);
-  const beforeMs = isId ? undefined : readTime('before', cursor, '"next" of a page, or a date and time');
-  const fromMs = readTime('from', from);
-  const texts = {
-    actor: readText('actor', actor),
-    action: readText('action', action),
-    subject: readText('subject', subject),
+/** A time, or the cursor of a page, which lies before it anyway. */
+function idOrTime(description: string): QueryParameter<{ readonly id?: string; readonly timeMs?: number } | undefined> {
+  return {
+    ...text(description, TEXT_CHARS_MAX),
+    read: (name, given) => {
+      if (given !== undefined && ID.test(given)) return { id: given };
+      const timeMs = readTime(name, given, '"next" of a page, or a date and time');
+      return timeMs === undefined ? undefined : { timeMs };
+    },
   };
-  const filter = { ...texts, fromMs, beforeMs };
-  return { before: isId ? cursor : undefined, limit, filter: withoutUndefined(filter) };
-}
-
-function readText(name: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'string') throw fieldProblem(name, 'must be given once');
-  if (value === '' || isLongerThan(value, TEXT_CHARS_MAX)) {
-    throw fieldProblem(name, `must have 1 to ${TEXT_CHARS_MAX} characters`);
-  }
-  return value;
-}
-
-function withoutUndefined(
-  filter: { readonly [name in keyof AuditFilter]: AuditFilter[name] | undefined },
-): AuditFilter {
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 }

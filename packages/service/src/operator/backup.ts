@@ -1,14 +1,16 @@
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { freeBytesOf } from '../base/disk.ts';
 import { systemRandom } from '../base/random.ts';
-import { auditActorOf, forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
+import type { BackUp } from '../store/open-store.ts';
+import { auditActorOf } from './access.ts';
+import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
+import { answer, route } from './route.ts';
 
 /** Media type of a SQLite file. */
-export const BACKUP_TYPE = 'application/vnd.sqlite3';
+const BACKUP_TYPE = 'application/vnd.sqlite3';
 
 const BUSY_RETRY_SECONDS = 10;
 
@@ -16,34 +18,62 @@ const BUSY_RETRY_SECONDS = 10;
  * POST /operator/v1/backups: the store as one file. It is made beside the store, and taken away once it is open for sending:
  * what the API sends is nobody's file, and the caller says where it goes.
  */
-export function registerBackupRoute(app: FastifyInstance, options: OperatorOptions): void {
-  const { backUp, config, store, clock, random = systemRandom } = options;
-  const closing = new AbortController();
-  let isUnderWay = false;
-  app.addHook('preClose', async () => closing.abort(new Problem(503, 'The service is stopping.')));
-  app.post('/operator/v1/backups', forOperation('backUp'), async (request, reply) => {
-    const { file } = config?.store ?? {};
-    if (backUp === undefined || file === undefined) {
-      const remedy = 'use pg_dump, or what your database is backed up with; see docs/guides/backup-and-restore.md';
-      throw new Problem(501, `The store is not a file; ${remedy}.`);
-    }
-    if (isUnderWay) throw new Problem(429, 'Another backup is under way; wait for it.', {}, BUSY_RETRY_SECONDS);
-    isUnderWay = true;
-    try {
-      await checkRoom(file, config?.publishing.diskFreeBytesMin ?? 0);
-      const entry = { ...auditActorOf(request), action: 'backup', subject: 'store', detail: {} };
-      await store.audit({ ...entry, atMs: clock.nowMs() });
-      const copy = `${file}.backup-${random.uuid()}`;
-      await backUp(copy, AbortSignal.any([closing.signal, hungUp(request)]));
-      const handle = await openAlone(copy);
-      const { size } = await handle.stat();
-      request.log.info({ operator: request.operatorName, bytes: size }, 'store backed up');
-      reply.header('content-type', BACKUP_TYPE).header('content-length', size);
-      return handle.createReadStream();
-    } finally {
-      isUnderWay = false;
-    }
-  });
+export const backupRoute = route({
+  operationId: 'backUp',
+  method: 'post',
+  path: '/operator/v1/backups',
+  // All that there is, in one file.
+  role: 'administrator',
+  tag: 'Upkeep',
+  summary: 'Copy the store while the service goes on; 501 where the store is a PostgreSQL database',
+  description:
+    'The answer is the copy: a SQLite file, the store as it was at one moment. It is made beside the store first, so the disk needs room for it. One at a time: 429 while another is under way.',
+  response: answer({
+    200: {
+      description: 'The copy',
+      content: { [BACKUP_TYPE]: { schema: { type: 'string', contentMediaType: BACKUP_TYPE } } },
+    },
+  }),
+  refusals: [429, 501],
+  handler: (context) => {
+    const closing = new AbortController();
+    let isUnderWay = false;
+    context.onClosing(() => closing.abort(new Problem(503, 'The service is stopping.')));
+    return async ({ request, reply }) => {
+      const { backUp, config } = context;
+      const { file } = config?.store ?? {};
+      if (backUp === undefined || file === undefined) {
+        const remedy = 'use pg_dump, or what your database is backed up with; see docs/guides/backup-and-restore.md';
+        throw new Problem(501, `The store is not a file; ${remedy}.`);
+      }
+      if (isUnderWay) throw new Problem(429, 'Another backup is under way; wait for it.', {}, BUSY_RETRY_SECONDS);
+      isUnderWay = true;
+      try {
+        const handle = await copyOf(file, backUp, request, closing.signal, context);
+        const { size } = await handle.stat();
+        request.log.info({ operator: request.operatorName, bytes: size }, 'store backed up');
+        reply.header('content-type', BACKUP_TYPE).header('content-length', size);
+        return handle.createReadStream();
+      } finally {
+        isUnderWay = false;
+      }
+    };
+  },
+});
+
+async function copyOf(
+  file: string,
+  backUp: BackUp,
+  request: FastifyRequest,
+  closing: AbortSignal,
+  { config, store, clock, random = systemRandom }: OperatorContext,
+): Promise<FileHandle> {
+  await checkRoom(file, config?.publishing.diskFreeBytesMin ?? 0);
+  const entry = { ...auditActorOf(request), action: 'backup', subject: 'store', detail: {} };
+  await store.audit({ ...entry, atMs: clock.nowMs() });
+  const copy = `${file}.backup-${random.uuid()}`;
+  await backUp(copy, AbortSignal.any([closing, hungUp(request)]));
+  return openAlone(copy);
 }
 
 /** A backup must not be what closes publishing. */

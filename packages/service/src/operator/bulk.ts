@@ -1,12 +1,13 @@
 import { decodeBase64url, encodeBase64url, parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Clock } from '../base/clock.ts';
 import type { AuditEntry, NotificationFilter, Store } from '../store/store.ts';
-import { auditActorOf, forOperation } from './access.ts';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readJson, readTime, shapedValue } from './read.ts';
+import { fieldProblem, isoTime, readTime } from './read.ts';
+import { json, ok, route } from './route.ts';
 
 /** Most `jti`s that one redelivery names. */
 const REDELIVERED_JTIS_MAX = 1000;
@@ -19,7 +20,7 @@ const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, 
 const time = (description: string) => Type.String({ format: 'date-time', maxLength: 64, description });
 
 /** Which notifications are to be sent again. All that is given must hold. */
-export const RedeliveryRequest = Type.Object(
+const RedeliveryRequest = Type.Object(
   {
     jtis: Type.Optional(
       Type.Array(id('jti'), { minItems: 1, maxItems: REDELIVERED_JTIS_MAX, description: 'These notifications' }),
@@ -66,7 +67,7 @@ export type RedeliveryAnswer = Static<typeof RedeliveryAnswer>;
 const { jtis, clientId, publishedFrom, publishedBefore, isDryRun } = RedeliveryRequest.properties;
 
 /** Which awaiting notifications are to be withdrawn. All that is given must hold. */
-export const WithdrawalRequest = Type.Object(
+const WithdrawalRequest = Type.Object(
   {
     ...{ jtis, clientId, publishedFrom, publishedBefore },
     only: Type.Optional(
@@ -120,8 +121,6 @@ interface RedeliveryPart {
   readonly next: RedeliveryPlace | undefined;
 }
 
-const shapeRedelivery = shapeOf(RedeliveryRequest);
-const shapeWithdrawal = shapeOf(WithdrawalRequest);
 const shapePlace = shapeOf(Type.Tuple([Type.String({ minLength: 1 }), Type.Integer({ minimum: 0 })]));
 const WITHDRAWAL_PLACE = /^\d{1,16}(?::\d{1,16})?$/;
 const RETRY_AFTER_SECONDS = 5;
@@ -133,23 +132,60 @@ const PAUSE_MS = 5;
 // Every part is answered well before whoever asked for it stops waiting.
 const WORK_MS_MAX = 5000;
 
+const EXAMPLE_REDELIVERY = {
+  clientId: 'tpp-1',
+  publishedFrom: '2026-11-20T00:00:00Z',
+  publishedBefore: '2026-11-21T00:00:00Z',
+  only: 'failed',
+  isDryRun: true,
+};
+const EXAMPLE_WITHDRAWAL = { clientId: 'tpp-1', publishedBefore: '2026-11-21T00:00:00Z', isDryRun: true };
+
 /** POST /operator/v1/redeliveries, one at a time: two at once would share no rate. POST /operator/v1/withdrawals. */
-export function registerBulkRoutes(app: FastifyInstance, options: OperatorOptions): void {
-  let isUnderWay = false;
-  app.post('/operator/v1/redeliveries', forOperation('redeliver'), async (request) => {
-    const order = readRedelivery(request.body, options.config?.operator.redeliveredPerSecondMax);
-    if (isUnderWay) {
-      throw new Problem(429, 'Another redelivery is under way; try again when it is done.', {}, RETRY_AFTER_SECONDS);
-    }
-    isUnderWay = true;
-    try {
-      return await redeliverFor(request, order, options);
-    } finally {
-      isUnderWay = false;
-    }
-  });
-  app.post('/operator/v1/withdrawals', forOperation('withdraw'), (request) => withdrawFor(request, options));
-}
+export const bulkRoutes = [
+  route({
+    operationId: 'redeliver',
+    method: 'post',
+    path: '/operator/v1/redeliveries',
+    role: 'operator',
+    tag: 'Notifications',
+    summary: 'Send notifications again, under the same jti and with the same SET; withdrawn and expired ones never',
+    description:
+      'Name the notifications, a TPP or a time; all that is given must hold. A large redelivery is answered part by part: ask again with "next" as "after" until there is none. One at a time: 429 while another is under way.',
+    body: json({ RedeliveryRequest }, { example: EXAMPLE_REDELIVERY }),
+    response: ok('What this part came to', { RedeliveryAnswer }),
+    refusals: [429],
+    handler: (context) => {
+      let isUnderWay = false;
+      return async ({ request, body }) => {
+        const order = readRedelivery(body, context.config?.operator.redeliveredPerSecondMax);
+        if (isUnderWay) {
+          const why = 'Another redelivery is under way; try again when it is done.';
+          throw new Problem(429, why, {}, RETRY_AFTER_SECONDS);
+        }
+        isUnderWay = true;
+        try {
+          return await redeliverFor(request, order, context);
+        } finally {
+          isUnderWay = false;
+        }
+      };
+    },
+  }),
+  route({
+    operationId: 'withdraw',
+    method: 'post',
+    path: '/operator/v1/withdrawals',
+    role: 'operator',
+    tag: 'Notifications',
+    summary: 'Withdraw awaiting notifications: they are neither pushed nor offered any more',
+    description:
+      'Name the notifications, a TPP or a time; all that is given must hold. What is being sent at this moment is left alone. A large withdrawal is answered part by part: ask again with "next" as "after" until there is none.',
+    body: json({ WithdrawalRequest }, { example: EXAMPLE_WITHDRAWAL }),
+    response: ok('What this part came to', { WithdrawalAnswer }),
+    handler: (context) => (call) => withdrawFor(call.request, call.body, context),
+  }),
+];
 
 async function redeliverFor(
   request: FastifyRequest,
@@ -169,9 +205,12 @@ async function redeliverFor(
   };
 }
 
-async function withdrawFor(request: FastifyRequest, options: OperatorOptions): Promise<WithdrawalAnswer> {
+async function withdrawFor(
+  request: FastifyRequest,
+  body: Static<typeof WithdrawalRequest>,
+  options: OperatorOptions,
+): Promise<WithdrawalAnswer> {
   const { store, clock } = options;
-  const body = shapedValue(shapeWithdrawal(readJson(request.body)));
   const { isDryRun: isDry = false, after: from } = body;
   if (from !== undefined && !WITHDRAWAL_PLACE.test(from)) {
     throw fieldProblem('after', 'must be "next" of the part before');
@@ -259,8 +298,10 @@ function note(request: FastifyRequest, { observer, clock }: OperatorOptions, don
 }
 
 /** @throws {Problem} 400 that names the field */
-function readRedelivery(body: unknown, perSecondMax = REDELIVERED_PER_SECOND_MAX): RedeliveryOrder {
-  const request = shapedValue(shapeRedelivery(readJson(body)));
+function readRedelivery(
+  request: Static<typeof RedeliveryRequest>,
+  perSecondMax = REDELIVERED_PER_SECOND_MAX,
+): RedeliveryOrder {
   const { isDryRun: isDry = false, after } = request;
   const ratePerSecond = request.ratePerSecond ?? Math.min(REDELIVERED_PER_SECOND, perSecondMax);
   if (ratePerSecond > perSecondMax) {

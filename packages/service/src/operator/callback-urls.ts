@@ -1,18 +1,18 @@
-import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Target } from '../store/store.ts';
 import type { AttemptSomewhere } from '../watch/recent-attempts.ts';
-import { forOperation } from './access.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
-import type { BreakerNow, OperatorOptions } from './options.ts';
+import type { BreakerNow, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readPage, refuseOthers } from './read.ts';
+import { choice, cursor, limit } from './query.ts';
+import { isoTime } from './read.ts';
+import { ok, route } from './route.ts';
 import { ShownTarget, writeTarget } from './tpp-schemas.ts';
 
 /** Callback URLs on one page unless the caller asks for another number. */
-export const CALLBACK_URLS_PER_PAGE = 100;
+const CALLBACK_URLS_PER_PAGE = 100;
 /** Most callback URLs on one page. */
-export const CALLBACK_URLS_PER_PAGE_MAX = 500;
+const CALLBACK_URLS_PER_PAGE_MAX = 500;
 
 const closed = { additionalProperties: false };
 
@@ -57,52 +57,70 @@ export const CallbackUrlHealth = Type.Object(
 export type CallbackUrlHealth = Static<typeof CallbackUrlHealth>;
 
 /** One page of callback URLs, in the order of their client_ids. */
-export const CallbackUrlPage = Type.Object(
+const CallbackUrlPage = Type.Object(
   {
     callbackUrls: Type.Array(CallbackUrlHealth, { maxItems: CALLBACK_URLS_PER_PAGE_MAX }),
     next: Type.Optional(Type.String({ description: 'Give it as "after" for the next page; absent on the last one' })),
   },
   closed,
 );
-export type CallbackUrlPage = Static<typeof CallbackUrlPage>;
+type CallbackUrlPage = Static<typeof CallbackUrlPage>;
 
-type Query = Readonly<Record<string, unknown>>;
-
-const URLS = '/operator/v1/callback-urls';
 // Up to here what is awaiting is counted: for one, and for each of a list.
 const COUNTED_MAX = 10_000;
 const COUNTED_IN_LIST_MAX = 1000;
 
 /** How each callback URL fares to which notifications are pushed. */
-export function registerCallbackUrlRoutes(app: FastifyInstance, options: OperatorOptions): void {
-  app.get<{ Querystring: Query }>(URLS, forOperation('listCallbackUrls'), (request) => list(request.query, options));
-
-  app.get<{ Params: { clientId: string }; Querystring: Query }>(
-    `${URLS}/:clientId`,
-    forOperation('getCallbackUrl'),
-    async (request) => {
-      refuseOthers(request.query);
-      const target = await options.store.target(request.params.clientId);
-      const [health] = target === undefined ? [] : await healthOf([target], options, COUNTED_MAX);
-      if (health !== undefined) return health;
-      throw new Problem(404, 'Nothing is pushed to this TPP: it has no registration, only polls, or is suspended.');
+export const callbackUrlRoutes = [
+  route({
+    operationId: 'listCallbackUrls',
+    method: 'get',
+    path: '/operator/v1/callback-urls',
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'How the callback URLs fare that are pushed to',
+    query: {
+      state: choice('Only these', ['responsive', 'unresponsive']),
+      after: cursor('"next" of the page before'),
+      limit: limit('Most on the page', CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX),
     },
-  );
+    response: ok('One page', { CallbackUrlPage }),
+    handler: (context) => (call) => list(call.query, context),
+  }),
+  route({
+    operationId: 'getCallbackUrl',
+    method: 'get',
+    path: '/operator/v1/callback-urls/{clientId}',
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'How the callback URL of a TPP fares, with its last outcomes',
+    query: {},
+    response: ok('How it fares', { CallbackUrlHealth }),
+    refusals: [404],
+    handler:
+      (context) =>
+      async ({ params }) => {
+        const target = await context.store.target(params.clientId);
+        const [health] = target === undefined ? [] : await healthOf([target], context, COUNTED_MAX);
+        if (health !== undefined) return health;
+        throw new Problem(404, 'Nothing is pushed to this TPP: it has no registration, only polls, or is suspended.');
+      },
+  }),
+];
+
+interface GivenQuery {
+  readonly state: 'responsive' | 'unresponsive' | undefined;
+  readonly after: string | undefined;
+  readonly limit: number;
 }
 
-async function list(query: Query, options: OperatorOptions): Promise<CallbackUrlPage> {
-  const { state, ...rest } = query;
-  if (state !== undefined && state !== 'responsive' && state !== 'unresponsive') {
-    throw fieldProblem('state', 'must be responsive or unresponsive');
-  }
-  const { cursor = '', limit } = readPage(rest, {
-    cursor: 'after',
-    limitDefault: CALLBACK_URLS_PER_PAGE,
-    limitMax: CALLBACK_URLS_PER_PAGE_MAX,
-  });
+async function list(
+  { state, after = '', limit: most }: GivenQuery,
+  context: OperatorContext,
+): Promise<CallbackUrlPage> {
   // One more than asked for tells whether there is a next page.
-  const found = await options.store.targets(cursor, limit + 1, state);
-  const shown = await healthOf(found.slice(0, limit), options, COUNTED_IN_LIST_MAX);
+  const found = await context.store.targets(after, most + 1, state);
+  const shown = await healthOf(found.slice(0, most), context, COUNTED_IN_LIST_MAX);
   const callbackUrls = shown.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
   const last = shown.at(-1);
   return { callbackUrls, ...(found.length > shown.length && last !== undefined && { next: last.clientId }) };
@@ -110,7 +128,7 @@ async function list(query: Query, options: OperatorOptions): Promise<CallbackUrl
 
 async function healthOf(
   targets: readonly Target[],
-  { store, clock, watch, breakerOf }: OperatorOptions,
+  { store, clock, watch, breakerOf }: OperatorContext,
   countMax: number,
 ): Promise<CallbackUrlHealth[]> {
   const clientIds = targets.map(({ clientId }) => clientId);

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HEADER_ISS, HEADER_TAN, JWS_CHARS_MAX } from '@tidings/protocol';
-import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
-import { forOperation } from './access.ts';
 import {
   AcknowledgedBy,
   headerOf,
@@ -13,9 +11,9 @@ import {
   writeAttempt,
   writeError,
 } from './notifications.ts';
-import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { isoTime } from './read.ts';
+import { ok, route } from './route.ts';
 
 /** Name and version of the format; another version is another file to whoever reads it. */
 const EVIDENCE_FORMAT = 'tidings-evidence';
@@ -57,13 +55,18 @@ export const Evidence = Type.Object(
 export type Evidence = Static<typeof Evidence>;
 
 /** GET /operator/v1/notifications/{jti}/evidence. */
-export function registerEvidenceRoute(app: FastifyInstance, options: OperatorOptions): void {
-  const { store, clock } = options;
-  app.get<{ Params: { jti: string } }>(
-    '/operator/v1/notifications/:jti/evidence',
-    forOperation('getEvidence'),
-    async (request) => {
-      const { jti } = request.params;
+export const evidenceRoute = route({
+  operationId: 'getEvidence',
+  method: 'get',
+  path: '/operator/v1/notifications/{jti}/evidence',
+  role: 'viewer',
+  tag: 'Notifications',
+  summary: 'Everything that the bank can show about one notification; 409 when it was never signed',
+  response: ok('The evidence, to be kept as a file', { Evidence }),
+  refusals: [404, 409],
+  handler:
+    ({ store, clock }) =>
+    async ({ request, params: { jti } }) => {
       const notification = await store.notification(jti);
       if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
       if (notification.set === undefined) {
@@ -75,8 +78,7 @@ export function registerEvidenceRoute(app: FastifyInstance, options: OperatorOpt
       request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
       return writeEvidence({ ...notification, set: notification.set }, header, key.publicJwk, clock.nowMs());
     },
-  );
-}
+});
 
 interface SetHeader {
   readonly kid: string;

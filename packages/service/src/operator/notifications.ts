@@ -1,20 +1,14 @@
-import {
-  decodeBase64url,
-  type EventTypeCatalogue,
-  isJsonObject,
-  isLongerThan,
-  parseStrictJson,
-} from '@tidings/protocol';
-import type { FastifyInstance } from 'fastify';
+import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
+import { defined } from '../base/defined.ts';
 import type { Attempt, FoundNotification, NotificationRecord, ReportedError, SearchFilter } from '../store/store.ts';
-import { forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readPage, readTime } from './read.ts';
+import { choice, cursor, limit, text, time } from './query.ts';
+import { isoTime } from './read.ts';
+import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
+const timeOf = (description: string) => Type.String({ format: 'date-time', description });
 
 // In the order in which an attempt goes.
 const ERROR_CLASSES = [
@@ -25,7 +19,7 @@ const ERROR_CLASSES = [
 /** One attempt as the operator reads it. */
 export const ShownAttempt = Type.Object(
   {
-    startedAt: time('When it began'),
+    startedAt: timeOf('When it began'),
     durationMs: Type.Number({ minimum: 0 }),
     interactionId: Type.String({ description: 'x-fapi-interaction-id of this one exchange' }),
     callbackUrl: Type.String(),
@@ -56,7 +50,7 @@ export const AcknowledgedBy = Type.Enum(['push', 'poll', 'offer'], {
 
 /** An error that a TPP reported. */
 export const ShownError = Type.Object(
-  { reportedAt: time('When'), err: Type.String(), description: Type.String() },
+  { reportedAt: timeOf('When'), err: Type.String(), description: Type.String() },
   closed,
 );
 
@@ -67,10 +61,10 @@ export const ShownNotification = Type.Object(
     eventId: Type.String({ description: 'id under which the bank published the event' }),
     clientId: Type.String(),
     state: NotificationStates,
-    publishedAt: time('When the event was published'),
-    acknowledgedAt: Type.Optional(time('When the TPP acknowledged it')),
+    publishedAt: timeOf('When the event was published'),
+    acknowledgedAt: Type.Optional(timeOf('When the TPP acknowledged it')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
-    nextAttemptAt: Type.Optional(time('When the next attempt is due; absent when none is')),
+    nextAttemptAt: Type.Optional(timeOf('When the next attempt is due; absent when none is')),
     transactionId: Type.String({ description: 'txn of the SET' }),
     header: Type.Optional(Type.Object({}, { description: 'The header of the SET, decoded' })),
     claims: Type.Object({}, { description: 'The claims of the SET' }),
@@ -130,11 +124,11 @@ export function writeError({ reportedAtMs, err, description }: ReportedError): S
 }
 
 /** Notifications on one page of a search unless the caller asks for another number. */
-export const FOUND_PER_PAGE = 50;
+const FOUND_PER_PAGE = 50;
 /** Most notifications on one page of a search. */
 export const FOUND_PER_PAGE_MAX = 200;
 /** What a search can ask for by state. */
-export const SEARCH_STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired', 'failed'] as const;
+const SEARCH_STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired', 'failed'] as const;
 
 const ShownFound = Type.Object(
   {
@@ -145,8 +139,8 @@ const ShownFound = Type.Object(
     resourceId: Type.Optional(Type.String({ description: 'Resource that the SET is about' })),
     eventTypes: Type.Array(Type.String(), { description: 'URNs that the SET has' }),
     state: NotificationStates,
-    publishedAt: time('When the event was published'),
-    endedAt: Type.Optional(time('When it was acknowledged, withdrawn or expired')),
+    publishedAt: timeOf('When the event was published'),
+    endedAt: Type.Optional(timeOf('When it was acknowledged, withdrawn or expired')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
     attempts: Type.Integer({ minimum: 0 }),
     lastOutcome: Type.Optional(Type.Enum(['acknowledged', 'refused', 'unreachable'])),
@@ -171,77 +165,66 @@ export const NotificationPage = Type.Object(
 );
 export type NotificationPage = Static<typeof NotificationPage>;
 
-const TEXTS = ['jti', 'eventId', 'transactionId', 'resourceId', 'clientId'] as const;
 const TEXT_LENGTH_MAX = 512;
 
-interface WithQuery {
-  Querystring: Readonly<Record<string, unknown>>;
-}
-
 /** GET /operator/v1/notifications, and one of them */
-export function registerNotificationRoutes(app: FastifyInstance, { store, catalogue }: OperatorOptions): void {
-  app.get<{ Params: { jti: string } }>(
-    '/operator/v1/notifications/:jti',
-    forOperation('getNotification'),
-    async (request) => {
-      const notification = await store.notification(request.params.jti);
-      if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-      return writeNotification(notification);
+export const notificationRoutes = [
+  route({
+    operationId: 'searchNotifications',
+    method: 'get',
+    path: '/operator/v1/notifications',
+    role: 'viewer',
+    tag: 'Notifications',
+    summary: 'Notifications by any combination of what is known of them, the newest first; all that is given must hold',
+    query: {
+      jti: text('The notification with this jti', TEXT_LENGTH_MAX),
+      eventId: text('The one of this event', TEXT_LENGTH_MAX),
+      transactionId: text('Those with this txn', TEXT_LENGTH_MAX),
+      resourceId: text('Those about this resource', TEXT_LENGTH_MAX),
+      clientId: text('Those of this TPP', TEXT_LENGTH_MAX),
+      eventType: text('Those that have this event type, by URN or subscribe code', TEXT_LENGTH_MAX),
+      state: choice('failed: awaiting, with a failed attempt or a reported error', SEARCH_STATES),
+      publishedFrom: time('Those published at or after this time'),
+      publishedBefore: time('Those published before this time'),
+      after: cursor('"next" of the page before; with the same filter', {
+        ...{ pattern: /^\d{1,16}:\d{1,16}$/, minLength: 1, maxLength: TEXT_LENGTH_MAX },
+      }),
+      limit: limit('Most notifications on the page', FOUND_PER_PAGE, FOUND_PER_PAGE_MAX),
     },
-  );
-
-  app.get<WithQuery>(
-    '/operator/v1/notifications',
-    forOperation('searchNotifications'),
-    async ({ query }): Promise<NotificationPage> => {
-      const { filter, others } = readFilter(query, catalogue);
-      const { cursor: after, limit } = readPage(others, {
-        ...{ cursor: 'after', cursorPattern: /^\d{1,16}:\d{1,16}$/ },
-        ...{ limitDefault: FOUND_PER_PAGE, limitMax: FOUND_PER_PAGE_MAX },
-      });
-      const { notifications, next } = await store.search({ filter, after, limit });
-      return { notifications: notifications.map(writeFound), ...(next !== undefined && { next }) };
-    },
-  );
-}
-
-function readFilter(query: WithQuery['Querystring'], catalogue: EventTypeCatalogue) {
-  const { jti, eventId, transactionId, resourceId, clientId, eventType, state, ...rest } = query;
-  const { publishedFrom, publishedBefore, ...others } = rest;
-  const values = { jti, eventId, transactionId, resourceId, clientId };
-  const texts = TEXTS.flatMap((name) => {
-    const value = readText(name, values[name]);
-    return value === undefined ? [] : [[name, value]];
-  });
-  const urn = readText('eventType', eventType);
-  const publishedFromMs = readTime('publishedFrom', readText('publishedFrom', publishedFrom));
-  const publishedBeforeMs = readTime('publishedBefore', readText('publishedBefore', publishedBefore));
-  const filter: SearchFilter = {
-    ...Object.fromEntries(texts),
-    // A type that is no longer supported is found by its URN.
-    ...(urn !== undefined && { eventType: catalogue.find(urn)?.urn ?? urn }),
-    ...readState(readText('state', state)),
-    ...(publishedFromMs !== undefined && { publishedFromMs }),
-    ...(publishedBeforeMs !== undefined && { publishedBeforeMs }),
-  };
-  return { filter, others };
-}
-
-function readText(name: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'string') throw fieldProblem(name, 'must be given once');
-  if (value === '' || isLongerThan(value, TEXT_LENGTH_MAX)) {
-    throw fieldProblem(name, `must have 1 to ${TEXT_LENGTH_MAX} characters`);
-  }
-  return value;
-}
-
-function readState(text: string | undefined): Pick<SearchFilter, 'state'> {
-  if (text === undefined) return {};
-  const state = SEARCH_STATES.find((known) => known === text);
-  if (state === undefined) throw fieldProblem('state', `must be one of ${SEARCH_STATES.join(', ')}`);
-  return { state };
-}
+    response: ok('One page', { NotificationPage }),
+    handler:
+      ({ store, catalogue }) =>
+      async ({ query }) => {
+        const { after, limit: most, eventType, publishedFrom, publishedBefore, ...others } = query;
+        const filter: SearchFilter = {
+          ...defined(others),
+          // A type that is no longer supported is found by its URN.
+          ...(eventType !== undefined && { eventType: catalogue.find(eventType)?.urn ?? eventType }),
+          ...(publishedFrom !== undefined && { publishedFromMs: publishedFrom }),
+          ...(publishedBefore !== undefined && { publishedBeforeMs: publishedBefore }),
+        };
+        const { notifications, next } = await store.search({ filter, after, limit: most });
+        return { notifications: notifications.map(writeFound), ...(next !== undefined && { next }) };
+      },
+  }),
+  route({
+    operationId: 'getNotification',
+    method: 'get',
+    path: '/operator/v1/notifications/{jti}',
+    role: 'viewer',
+    tag: 'Notifications',
+    summary: 'One notification: its state, claims, SET, attempts and reported errors',
+    response: ok('The notification', { ShownNotification }),
+    refusals: [404],
+    handler:
+      ({ store }) =>
+      async ({ params }) => {
+        const notification = await store.notification(params.jti);
+        if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
+        return writeNotification(notification);
+      },
+  }),
+];
 
 function writeFound(found: FoundNotification): ShownFound {
   const { publishedAtMs, endedAtMs, resourceId, acknowledgedBy, lastOutcome, ...same } = found;

@@ -13,7 +13,8 @@ import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import type { Observer } from '../watch/observer.ts';
 import type { Watch } from '../watch/watch.ts';
-import type { OperatorTokens } from './access.ts';
+import type { AccessWatch, OperatorTokens } from './access.ts';
+import type { PublishingGate } from './admission.ts';
 
 export type { BreakerNow } from '../notify/lanes.ts';
 
@@ -67,4 +68,14 @@ export interface OperatorOptions {
   readonly watch?: (Pick<Watch, 'stream' | 'statistics'> & Partial<Pick<Watch, 'recentAttempts'>>) | undefined;
   /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
   readonly observer?: Observer | undefined;
+}
+
+/** What the operations work with. */
+export interface OperatorContext extends OperatorOptions {
+  /** In front of publishing; undefined: there is none. */
+  readonly gate: PublishingGate | undefined;
+  /** What answers that outlive a token are watched with. */
+  readonly access: AccessWatch;
+  /** Is called before the listener waits for what is being answered. */
+  readonly onClosing: (close: () => unknown) => void;
 }

@@ -1,14 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, parseMediaType, shapeOf, textFault } from '@tidings/protocol';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { schemaRef } from '../openapi/schemas.ts';
 import type { PublishOutcome } from '../store/store.ts';
-import { forOperation } from './access.ts';
 import type { PublishingGate } from './admission.ts';
-import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE, readCloudEvent } from './cloud-events.ts';
+import {
+  CLOUD_EVENT_BATCH_TYPE,
+  CLOUD_EVENT_TYPE,
+  CloudEvent,
+  CloudEventBatch,
+  readCloudEvent,
+} from './cloud-events.ts';
 import {
   EVENTS_PER_BATCH_MAX,
   type HandedEvent,
-  type PublishAnswer,
+  PublishAnswer,
+  PublishBatch,
   PublishedEvent,
   readEvents,
   readTraceContext,
@@ -16,15 +23,9 @@ import {
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, joinPath, readJson, shapedValue } from './read.ts';
+import { ok, route } from './route.ts';
 
 const IDS_NAMED_MAX = 10;
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** A publish request that the gate let in; undefined where there is none in front. */
-    letIn: LetIn | undefined;
-  }
-}
 
 /** What a request holds of the room behind the gate. */
 interface LetIn {
@@ -33,37 +34,90 @@ interface LetIn {
   isWorkedOn: boolean;
 }
 
+const EXAMPLE_EVENT = {
+  id: 'evt-1',
+  clientId: 'tpp-1',
+  occurredAt: '2026-11-21T09:30:00Z',
+  resource: {
+    ...{ id: 'aac-1', type: 'account-access-consent', version: '4.0' },
+    uri: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1',
+    links: [{ version: 'v4.0', link: 'https://bank.example/open-banking/v4.0/aisp/account-access-consents/aac-1' }],
+  },
+  events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+};
+
+const EXAMPLE_CLOUD_EVENT = {
+  specversion: '1.0',
+  source: '/core/consents',
+  id: 'evt-1',
+  type: 'UK.OBIE.Consent-Authorization-Revoked',
+  time: EXAMPLE_EVENT.occurredAt,
+  subject: EXAMPLE_EVENT.resource.id,
+  data: { clientId: EXAMPLE_EVENT.clientId, resource: EXAMPLE_EVENT.resource },
+};
+
+// By request, and gone with it.
+const letIn = new WeakMap<FastifyRequest, LetIn>();
+
 /** POST /operator/v1/events: through the gate, read all, publish all, answer after the commit. */
-export function registerPublishRoute(
-  app: FastifyInstance,
-  options: OperatorOptions,
-  gate: PublishingGate | undefined,
-): void {
-  app.decorateRequest('letIn', undefined);
-  // Before the body is read: what is refused takes no memory.
-  const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
-    if (gate !== undefined) await passGate(gate, request, reply);
-  };
-  app.post('/operator/v1/events', { ...forOperation('publishEvents'), onRequest }, async (request) => {
-    const { letIn } = request;
-    if (letIn !== undefined) letIn.isWorkedOn = true;
-    try {
-      return await publishEvents(request, options);
-    } finally {
-      letIn?.leave();
-    }
-  });
-}
+export const publishRoute = route({
+  operationId: 'publishEvents',
+  method: 'post',
+  path: '/operator/v1/events',
+  role: 'publisher',
+  tag: 'Events',
+  summary: 'Publish one event, or a batch; all or nothing, and answered after the commit',
+  body: {
+    isRequired: true,
+    content: {
+      'application/json': {
+        schema: { oneOf: [schemaRef('PublishedEvent'), schemaRef('PublishBatch')] },
+        examples: { one: { value: EXAMPLE_EVENT } },
+      },
+      [CLOUD_EVENT_TYPE]: { schema: schemaRef('CloudEvent'), examples: { one: { value: EXAMPLE_CLOUD_EVENT } } },
+      [CLOUD_EVENT_BATCH_TYPE]: {
+        schema: schemaRef('CloudEventBatch'),
+        examples: { one: { value: [EXAMPLE_CLOUD_EVENT] } },
+      },
+    },
+    schemas: {
+      PublishedEvent,
+      PublishBatch: { ...PublishBatch, items: schemaRef('PublishedEvent') },
+      CloudEvent,
+      CloudEventBatch: { ...CloudEventBatch, items: schemaRef('CloudEvent') },
+    },
+    read: ({ headers, body }) => readForms(headers, body),
+  },
+  response: ok('Committed: one outcome for each event, in their order', { PublishAnswer }),
+  refusals: [409, 429],
+  beforeBody:
+    ({ gate }) =>
+    async (request, reply) => {
+      if (gate !== undefined) await passGate(gate, request, reply);
+    },
+  handler:
+    (context) =>
+    async ({ request, body }) => {
+      const entered = letIn.get(request);
+      if (entered !== undefined) entered.isWorkedOn = true;
+      try {
+        return await publishEvents(request, body, context);
+      } finally {
+        entered?.leave();
+      }
+    },
+});
 
 /** A request that breaks off, or whose body is refused, never gets to the handler: then the end of the answer ends it. */
 async function passGate(gate: PublishingGate, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   let isOver = false;
   reply.raw.once('close', () => {
     isOver = true;
-    if (request.letIn?.isWorkedOn === false) request.letIn.leave();
+    const entered = letIn.get(request);
+    if (entered?.isWorkedOn === false) entered.leave();
   });
   const leave = await gate.enter(contentLengthOf(request));
-  request.letIn = { leave, isWorkedOn: false };
+  letIn.set(request, { leave, isWorkedOn: false });
   if (isOver) leave();
 }
 
@@ -73,12 +127,15 @@ function contentLengthOf({ headers }: FastifyRequest): number | undefined {
   return length === undefined ? undefined : Number(length);
 }
 
-async function publishEvents(request: FastifyRequest, options: OperatorOptions): Promise<PublishAnswer> {
+async function publishEvents(
+  request: FastifyRequest,
+  handed: readonly HandedEvent[],
+  options: OperatorOptions,
+): Promise<PublishAnswer> {
   const beganMs = options.clock.monotonicMs();
-  const { headers, body } = request;
-  const { traceparent, tracestate } = headers;
+  const { traceparent, tracestate } = request.headers;
   const carried = readTraceContext({ traceparent, tracestate });
-  const events = readEvents(readForms(headers, body), options.catalogue, options.clock.nowMs(), carried);
+  const events = readEvents(handed, options.catalogue, options.clock.nowMs(), carried);
   const result = await options.publish(events);
   if (result.kind === 'conflict') {
     const ids = result.eventIds.slice(0, IDS_NAMED_MAX).join(', ');

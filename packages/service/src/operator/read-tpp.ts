@@ -1,14 +1,7 @@
-import {
-  importSigningKeys,
-  isJsonObject,
-  isLongerThan,
-  JwksError,
-  sameDistinguishedName,
-  shapeOf,
-} from '@tidings/protocol';
+import { importSigningKeys, isJsonObject, isLongerThan, JwksError, sameDistinguishedName } from '@tidings/protocol';
 import type { RetryOverrides, Tpp } from '../store/store.ts';
-import { fieldProblem, readJson, shapedValue } from './read.ts';
-import { StatementToImport, TPP_SCOPES, TppToRegister } from './tpp-schemas.ts';
+import { fieldProblem } from './read.ts';
+import { TPP_SCOPES, type TppToRegister } from './tpp-schemas.ts';
 
 /** What the bank says of a TPP. Whether it is suspended is told by operations of their own. */
 export type TppFacts = Omit<Tpp, 'isSuspended'>;
@@ -28,8 +21,11 @@ const JWKS_CHARS_MAX = 262_144;
 // RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1.
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-const shapeTpp = shapeOf(TppToRegister);
-const shapeStatement = shapeOf(StatementToImport);
+/** Says what is wrong with a TPP to register more clearly than its schema can. @throws {Problem} 400 that names the field */
+export function checkTppToRegister(value: unknown): void {
+  checkKeysAreGivenOnce(value);
+  checkScopes(value);
+}
 
 /**
  * Reads the body of PUT /operator/v1/tpps/{clientId}. An inline JWKS must hold a usable signing key, so that a TPP is
@@ -40,14 +36,10 @@ const shapeStatement = shapeOf(StatementToImport);
  */
 export async function readTpp(
   clientId: string,
-  body: unknown,
+  { jwks, jwksUrl, revokedJwksUrl, retry, ...facts }: TppToRegister,
   retrySettings: RetrySettings | undefined,
 ): Promise<TppFacts> {
   checkClientId(clientId);
-  const value = readJson(body);
-  checkKeysAreGivenOnce(value);
-  checkScopes(value);
-  const { jwks, jwksUrl, revokedJwksUrl, retry, ...facts } = shapedValue(shapeTpp(value));
   const overrides = checkRetry(retry, retrySettings);
   checkCertificateSubject(facts.certificateSubject);
   if (jwks !== undefined) await checkKeys(jwks);
@@ -61,15 +53,8 @@ export async function readTpp(
   };
 }
 
-/**
- * Reads the body of POST /operator/v1/tpps/import as JSON. Does not verify the assertion.
- *
- * @throws {Problem} 400 that names the field
- */
-export function readStatement(body: unknown): StatementFacts {
-  const value = readJson(body);
-  checkScopes(value);
-  const statement = shapedValue(shapeStatement(value));
+/** Checks an assertion to import as far as its schema does not. Does not verify it. @throws {Problem} 400 that names the field */
+export function checkStatement(statement: StatementFacts): StatementFacts {
   if (statement.clientId !== undefined) checkClientId(statement.clientId);
   checkCertificateSubject(statement.certificateSubject);
   return statement;
@@ -91,8 +76,8 @@ function checkKeysAreGivenOnce(value: unknown): void {
   if (given.length === 2) throw fieldProblem('jwksUrl', 'stands beside jwks; give one of them');
 }
 
-/** What the schema says of scopes as well, in a message that lists them. */
-function checkScopes(value: unknown): void {
+/** What the schema says of scopes as well, in a message that lists them. @throws {Problem} 400 */
+export function checkScopes(value: unknown): void {
   const scopes = isJsonObject(value) ? value['scopes'] : undefined;
   if (!Array.isArray(scopes)) return;
   const known: readonly unknown[] = TPP_SCOPES;

@@ -9,23 +9,19 @@ import {
 } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import { hasContent } from '../base/http-refusal.ts';
-import type { OpenApiDocument } from '../openapi/model.ts';
-import { operationAt } from './access.ts';
 import { Problem } from './problem.ts';
 
 const JSON_TYPE = 'application/json';
 const OTHER_JSON_TYPE = /^application\/(?!cloudevents).+\+json$/;
 
 /**
- * Refuses a body of a type that the operation does not take, with a {@link Problem} 415, before the body is read.
- *
- * @param document which says what each operation takes; what is JSON under another name is JSON
+ * Refuses a body of a type that the operation does not take, with a {@link Problem} 415, before the body is read. What is
+ * JSON under another name is JSON.
  */
-export function guardBodies(app: FastifyInstance, document: Pick<OpenApiDocument, 'paths'>): void {
-  app.addHook('preParsing', async ({ raw, headers, method, is404, routeOptions }) => {
+export function guardBodies(app: FastifyInstance): void {
+  app.addHook('preParsing', async ({ raw, headers, is404, routeOptions }) => {
     if (is404 || !hasContent(raw)) return;
-    const { requestBody } = operationAt(document, method, routeOptions.url ?? '') ?? {};
-    const taken = Object.keys(requestBody?.content ?? { [JSON_TYPE]: undefined });
+    const taken = routeOptions.config.operation?.bodyTypes ?? [];
     const type = parseMediaType(headers['content-type']);
     const named = OTHER_JSON_TYPE.test(type?.essence ?? '') ? JSON_TYPE : type?.essence;
     if (type === undefined || named === undefined || !taken.includes(named)) {
@@ -79,37 +75,6 @@ export function fieldProblem(path: string, why: string): Problem {
 /** `[3]` and `resource.id` make `[3].resource.id`. */
 export function joinPath(at: string, path: string): string {
   return at === '' || path === '' ? `${at}${path}` : `${at}.${path}`;
-}
-
-/** How the pages of a list are asked for. */
-interface PageRules {
-  /** The parameter that says where the page begins. */
-  readonly cursor: string;
-  /** What the cursor must be; undefined: any text. */
-  readonly cursorPattern?: RegExp;
-  readonly limitDefault: number;
-  readonly limitMax: number;
-}
-
-/** Reads cursor and `limit` off a query; nothing else may stand in it. @throws {Problem} 400 */
-export function readPage(
-  query: Readonly<Record<string, unknown>>,
-  { cursor: name, cursorPattern = /^/, limitDefault, limitMax }: PageRules,
-): { readonly cursor: string | undefined; readonly limit: number } {
-  const { [name]: cursor, limit = String(limitDefault), ...others } = query;
-  refuseOthers(others);
-  if (cursor !== undefined && typeof cursor !== 'string') throw fieldProblem(name, 'must be given once');
-  if (cursor !== undefined && !cursorPattern.test(cursor)) throw fieldProblem(name, 'must be "next" of a page');
-  if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > limitMax) {
-    throw fieldProblem('limit', `must be a whole number from 1 to ${limitMax}`);
-  }
-  return { cursor, limit: Number(limit) };
-}
-
-/** @throws {Problem} 400 that names a parameter which is none here */
-export function refuseOthers(others: Readonly<Record<string, unknown>>): void {
-  const [other] = Object.keys(others);
-  if (other !== undefined) throw fieldProblem(other, 'is not a parameter here; take it out of the query');
 }
 
 // RFC 3339, as the format date-time of the schemas; seconds may be left out. Without a zone it would be that of the machine.

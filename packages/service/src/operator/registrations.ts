@@ -1,26 +1,20 @@
-import {
-  API_VERSIONS,
-  type EventTypeCatalogue,
-  type EventTypeRule,
-  filterEventTypes,
-  isLongerThan,
-} from '@tidings/protocol';
-import type { FastifyInstance } from 'fastify';
+import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { eventTypesOf } from '../notify/fan-out.ts';
 import type { RegistrationsOfTpp, StoredCallbackUrl, StoredSubscription } from '../store/store.ts';
-import { forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
-import { fieldProblem, readPage } from './read.ts';
+import type { OperatorContext } from './options.ts';
+import { choice, cursor, limit, text } from './query.ts';
+import { fieldProblem } from './read.ts';
+import { ok, route } from './route.ts';
 import { writeCallbackUrl, writeSubscription } from './tpp-schemas.ts';
 
 /** Registrations on one page unless the caller asks for another number. */
-export const REGISTRATIONS_PER_PAGE = 100;
+const REGISTRATIONS_PER_PAGE = 100;
 /** Most registrations on one page, but for the second one of the last TPP. */
-export const REGISTRATIONS_PER_PAGE_MAX = 1000;
+const REGISTRATIONS_PER_PAGE_MAX = 1000;
 
 /** How a registration stands. */
-export const REGISTRATION_STATES = ['responsive', 'unresponsive', 'polling', 'suspended', 'superseded'] as const;
+const REGISTRATION_STATES = ['responsive', 'unresponsive', 'polling', 'suspended', 'superseded'] as const;
 
 const closed = { additionalProperties: false };
 
@@ -58,10 +52,9 @@ export const RegistrationPage = Type.Object(
 );
 export type RegistrationPage = Static<typeof RegistrationPage>;
 
-type Query = Readonly<Record<string, unknown>>;
-
 // TPPs that are looked at for one page, however few of them are meant.
 const LOOKED_AT_MAX = 2000;
+const TEXT_CHARS_MAX = 256;
 
 /** Which registrations are meant; all that is given must hold. */
 interface Filter {
@@ -72,27 +65,43 @@ interface Filter {
 }
 
 /** GET /operator/v1/registrations: what all TPPs registered. */
-export function registerRegistrationRoutes(app: FastifyInstance, options: OperatorOptions): void {
-  app.get<{ Querystring: Query }>('/operator/v1/registrations', forOperation('listRegistrations'), (request) =>
-    list(request.query, options),
-  );
-}
+export const registrationRoutes = [
+  route({
+    operationId: 'listRegistrations',
+    method: 'get',
+    path: '/operator/v1/registrations',
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'Event subscriptions and callback URLs of all TPPs, in the order of the client_ids',
+    query: {
+      apiVersion: choice('Made or last changed through this version of the API', API_VERSIONS),
+      version: text('With this minimum version of resources', TEXT_CHARS_MAX),
+      eventType: text(
+        'That are told of events of this type, by its URN or code; not looked at: versions of resources',
+        TEXT_CHARS_MAX,
+      ),
+      state: choice('Only these', REGISTRATION_STATES),
+      after: cursor('"next" of the page before'),
+      limit: limit('Most on the page', REGISTRATIONS_PER_PAGE, REGISTRATIONS_PER_PAGE_MAX),
+    },
+    response: ok('One page', { RegistrationPage }),
+    handler:
+      ({ store, catalogue }) =>
+      ({ query }) => {
+        const { eventType, after, limit: most, ...others } = query;
+        const filter = { ...others, eventType: findEventType(eventType, catalogue) };
+        return list(filter, { after, limit: most }, { store, catalogue });
+      },
+  }),
+];
 
-async function list(query: Query, { store, catalogue }: OperatorOptions): Promise<RegistrationPage> {
-  const { apiVersion, version, eventType, state, ...rest } = query;
-  const filter: Filter = {
-    apiVersion: oneOf('apiVersion', apiVersion, API_VERSIONS),
-    version: textOf('version', version),
-    eventType: readEventType(textOf('eventType', eventType), catalogue),
-    state: oneOf('state', state, REGISTRATION_STATES),
-  };
-  const page = readPage(rest, {
-    cursor: 'after',
-    limitDefault: REGISTRATIONS_PER_PAGE,
-    limitMax: REGISTRATIONS_PER_PAGE_MAX,
-  });
+async function list(
+  filter: Filter,
+  page: { readonly after: string | undefined; readonly limit: number },
+  { store, catalogue }: Pick<OperatorContext, 'store' | 'catalogue'>,
+): Promise<RegistrationPage> {
   const registrations: ShownRegistration[] = [];
-  let after = page.cursor ?? '';
+  let after = page.after ?? '';
   for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX; ) {
     const found = await store.registrations(after, page.limit);
     for (const tpp of found) {
@@ -112,20 +121,7 @@ async function list(query: Query, { store, catalogue }: OperatorOptions): Promis
   }
 }
 
-const TEXT_CHARS_MAX = 256;
-
-function textOf(name: string, value: unknown): string | undefined {
-  if (value === undefined) return value;
-  if (typeof value === 'string' && value !== '' && !isLongerThan(value, TEXT_CHARS_MAX)) return value;
-  throw fieldProblem(name, `must be given once, and have 1 to ${TEXT_CHARS_MAX} characters`);
-}
-
-function oneOf(name: string, value: unknown, known: readonly string[]): string | undefined {
-  if (value === undefined || (typeof value === 'string' && known.includes(value))) return value;
-  throw fieldProblem(name, `must be one of ${known.join(', ')}`);
-}
-
-function readEventType(name: string | undefined, catalogue: EventTypeCatalogue): EventTypeRule | undefined {
+function findEventType(name: string | undefined, catalogue: EventTypeCatalogue): EventTypeRule | undefined {
   if (name === undefined) return undefined;
   const type = catalogue.find(name);
   if (type === undefined) throw fieldProblem('eventType', 'must be an event type, by its URN or its code');

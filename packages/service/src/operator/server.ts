@@ -7,24 +7,10 @@ import { LogSampler } from '../base/log-sampler.ts';
 import { remoteNetworkOf } from '../base/remote-address.ts';
 import { authenticateOperator, guardRoutes } from './access.ts';
 import { createPublishingGate, type PublishingGate } from './admission.ts';
-import { registerAuditRoutes } from './audit.ts';
-import { registerBackupRoute } from './backup.ts';
-import { registerBulkRoutes } from './bulk.ts';
-import { registerCallbackUrlRoutes } from './callback-urls.ts';
-import { registerDocumentRoutes } from './documents.ts';
-import { registerEvidenceRoute } from './evidence.ts';
-import { registerNotificationRoutes } from './notifications.ts';
-import { operatorDocument } from './operations.ts';
+import { addRoutes } from './document.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
-import { registerPublishRoute } from './publish.ts';
 import { guardBodies, refuseUnfitParameters } from './read.ts';
-import { registerRegistrationRoutes } from './registrations.ts';
-import { registerSigningKeyRoutes } from './signing-keys.ts';
-import { registerStatisticsRoute } from './statistics.ts';
-import { registerHealthRoutes, registerStatusRoute } from './status.ts';
-import { registerStreamRoute } from './stream.ts';
-import { registerTppRoutes } from './tpps.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -45,11 +31,10 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   const { unauthenticatedPerMinutePerAddressMax: perAddressMax, isBehindProxy, clock } = options;
   const limit = perAddressMax === undefined || isBehindProxy ? undefined : new RateLimit(perAddressMax, clock);
   const credentials = { tokens: options.tokens, oidc: options.identityProvider, limit };
-  const document = operatorDocument('/');
-  const admit = guardRoutes(app, document, ({ headers, socket }) =>
+  const admit = guardRoutes(app, ({ headers, socket }) =>
     authenticateOperator(headers.authorization, credentials, remoteNetworkOf(socket)),
   );
-  guardBodies(app, document);
+  guardBodies(app);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
       refuseUnfitParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));
@@ -62,22 +47,12 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     const what = `There is no ${request.method} ${request.url.split('?')[0]} in the operator API`;
     sendProblem(new Problem(404, `${what}; see docs/operator-api.md.`), request, reply);
   });
-  const gate = gateOf(options);
-  registerPublishRoute(app, options, gate);
-  registerTppRoutes(app, options);
-  registerNotificationRoutes(app, options);
-  registerEvidenceRoute(app, options);
-  registerBulkRoutes(app, options);
-  registerStatusRoute(app, options, gate);
-  registerAuditRoutes(app, options);
-  registerSigningKeyRoutes(app, options);
-  registerRegistrationRoutes(app, options);
-  registerCallbackUrlRoutes(app, options);
-  registerStreamRoute(app, options, { admit, tokens: options.tokens, clock: options.clock });
-  registerStatisticsRoute(app, options);
-  registerBackupRoute(app, options);
-  registerDocumentRoutes(app, options);
-  registerHealthRoutes(app, options, gate);
+  addRoutes(app, {
+    ...options,
+    gate: gateOf(options),
+    access: { admit, tokens: options.tokens, clock },
+    onClosing: (close) => void app.addHook('preClose', async () => void (await close())),
+  });
   return app;
 }
 

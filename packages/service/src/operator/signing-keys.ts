@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import { shapeOf } from '@tidings/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { StartUpError } from '../base/start-up-error.ts';
 import type { AuditActor, AuditEntry, SigningKeyUses, Store, StoredSigningKey } from '../store/store.ts';
 import { lastUsedAtMs, mayBeNeeded, publicationOf, UNDER_WAY_MS } from '../trust/key-publication.ts';
 import type { Reloaded, SigningKeys } from '../trust/signing-keys.ts';
-import { auditActorOf, forOperation } from './access.ts';
+import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { isoTime, readJson, refuseOthers, shapedValue } from './read.ts';
+import { isoTime } from './read.ts';
+import { type Call, json, ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
@@ -76,7 +76,7 @@ export const SigningKeyList = Type.Object(
 export type SigningKeyList = Static<typeof SigningKeyList>;
 
 /** How a key is rotated or retired. */
-export const KeyChange = Type.Object(
+const KeyChange = Type.Object(
   {
     force: Type.Optional(
       Type.Boolean({ description: 'true: although it was not announced for long enough, or something depends on it' }),
@@ -95,33 +95,73 @@ export const ReloadedKey = Type.Object(
   closed,
 );
 
-interface WithKid {
-  Params: { kid: string };
-}
-
 const KEYS = '/operator/v1/signing-keys';
 // Awaiting notifications that are looked at to tell what depends on a key.
 const LOOKED_AT_MAX = 2000;
-const shapeChange = shapeOf(KeyChange);
+
+const change = {
+  method: 'post',
+  role: 'administrator',
+  tag: 'Signing keys',
+  body: json({ KeyChange }, { example: { force: false }, byDefault: {} }),
+  response: ok('The key', { ShownSigningKey }),
+  refusals: [404, 409, 501],
+} as const;
+const reading = { method: 'get', role: 'viewer', tag: 'Signing keys' } as const;
 
 /** Our own signing keys: what there is, what depends on each, rotation without a restart. */
-export function registerSigningKeyRoutes(app: FastifyInstance, options: OperatorOptions): void {
-  const { store } = options;
-  app.get<{ Querystring: Readonly<Record<string, unknown>> }>(
-    KEYS,
-    forOperation('listSigningKeys'),
-    async (request) => {
-      refuseOthers(request.query);
-      return listKeys(options);
-    },
-  );
-  app.get<WithKid>(`${KEYS}/:kid`, forOperation('getSigningKey'), async (request) => {
-    return writeSigningKey(await findKey(store, request.params.kid), await contextOf(options));
-  });
-  app.post(`${KEYS}/reload`, forOperation('reloadSigningKeys'), (request) => reload(request, options));
-  app.post<WithKid>(`${KEYS}/:kid/rotate`, forOperation('rotateSigningKey'), (request) => rotate(request, options));
-  app.post<WithKid>(`${KEYS}/:kid/retire`, forOperation('retireSigningKey'), (request) => retire(request, options));
-}
+export const signingKeyRoutes = [
+  route({
+    ...reading,
+    operationId: 'listSigningKeys',
+    path: KEYS,
+    summary: 'Our keys: next, current, former and withdrawn, and what still depends on each',
+    query: {},
+    response: ok('Every key that there is or was', { SigningKeyList }),
+    refusals: [501],
+    handler: (context) => () => listKeys(context),
+  }),
+  route({
+    ...reading,
+    operationId: 'getSigningKey',
+    path: `${KEYS}/{kid}`,
+    summary: 'One key',
+    response: ok('The key', { ShownSigningKey }),
+    refusals: [404],
+    handler:
+      (context) =>
+      async ({ params }) =>
+        writeSigningKey(await findKey(context.store, params.kid), await contextOf(context)),
+  }),
+  route({
+    operationId: 'reloadSigningKeys',
+    method: 'post',
+    path: `${KEYS}/reload`,
+    role: 'administrator',
+    tag: 'Signing keys',
+    summary:
+      'Read the keys of the configuration anew, and announce a next one; those before stay in use when one is not good',
+    response: ok('The kid in use', { ReloadedKey }),
+    refusals: [409, 501],
+    handler: (context) => (call) => reload(call.request, context),
+  }),
+  route({
+    ...change,
+    operationId: 'rotateSigningKey',
+    path: `${KEYS}/{kid}/rotate`,
+    summary: 'Sign with this key from now on, on every instance that has it',
+    handler: (context) => (call) => rotate(call, context),
+  }),
+  route({
+    ...change,
+    operationId: 'retireSigningKey',
+    path: `${KEYS}/{kid}/retire`,
+    summary: 'Take a key out of the JWKS for good; 409 while something depends on it',
+    handler: (context) => (call) => retire(call, context),
+  }),
+];
+
+type Change = Call<'{kid}', Record<never, never>, Static<typeof KeyChange>>;
 
 async function listKeys(options: OperatorOptions): Promise<SigningKeyList> {
   const { store } = options;
@@ -140,11 +180,11 @@ async function listKeys(options: OperatorOptions): Promise<SigningKeyList> {
 }
 
 /** Makes a key sign on all instances that have it. Of no effect when it does already. */
-async function rotate(request: FastifyRequest<WithKid>, options: OperatorOptions): Promise<ShownSigningKey> {
+async function rotate({ request, params, body }: Change, options: OperatorOptions): Promise<ShownSigningKey> {
   const { store, clock } = options;
   const keys = keysOf(options);
-  const isForced = readForce(request);
-  const key = await findKey(store, request.params.kid);
+  const isForced = body.force === true;
+  const key = await findKey(store, params.kid);
   const { kid } = key.publicJwk;
   const nowMs = clock.nowMs();
   if (key.state === 'withdrawn') throw new Problem(409, 'This key was retired for good; rotate to another one.');
@@ -171,10 +211,10 @@ async function rotate(request: FastifyRequest<WithKid>, options: OperatorOptions
 }
 
 /** Takes a key out of the JWKS. Of no effect when it is not there any more. */
-async function retire(request: FastifyRequest<WithKid>, options: OperatorOptions): Promise<ShownSigningKey> {
+async function retire({ request, params, body }: Change, options: OperatorOptions): Promise<ShownSigningKey> {
   const { store, clock } = options;
-  const isForced = readForce(request);
-  const key = await findKey(store, request.params.kid);
+  const isForced = body.force === true;
+  const key = await findKey(store, params.kid);
   const { kid } = key.publicJwk;
   if (key.state === 'current') throw new Problem(409, 'This key is the current one; rotate to another one first.');
   const context = await contextOf(options);
@@ -212,11 +252,12 @@ function refuseNeeded(key: StoredSigningKey, context: KeyContext): void {
   }
 }
 
-async function reload(request: FastifyRequest, options: OperatorOptions): Promise<Reloaded> {
+async function reload(request: FastifyRequest, options: OperatorOptions): Promise<Static<typeof ReloadedKey>> {
   try {
     const reloaded = await reloadSigningKeys(keysOf(options), options, auditActorOf(request));
     request.log.info({ operator: request.operatorName, ...reloaded }, 'signing key reloaded');
-    return reloaded;
+    const { kid, changed, announced } = reloaded;
+    return { kid, changed, ...(announced !== undefined && { announced }) };
   } catch (error) {
     if (!(error instanceof StartUpError)) throw error;
     request.log.warn({ operator: request.operatorName, why: error.message }, 'signing key not reloaded');
@@ -272,12 +313,6 @@ async function contextOf(options: OperatorOptions): Promise<KeyContext> {
     formerKeysKeptMs: config?.signing.formerKeysKeptMs ?? 0,
     notificationsKeptMs: config?.retention.notificationsMs,
   };
-}
-
-/** There need not be a body. @throws {Problem} 400 */
-function readForce({ body }: FastifyRequest): boolean {
-  if (!(body instanceof Uint8Array) || body.length === 0) return false;
-  return shapedValue(shapeChange(readJson(body))).force === true;
 }
 
 /** What is known beside the keys themselves. */

@@ -1,18 +1,17 @@
-import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Resolution, StatisticsQuery, Tally } from '../store/store.ts';
 import { addTally, emptyTally } from '../watch/counting.ts';
 import { percentilesOf } from '../watch/histogram.ts';
 import { BUCKET_MS, beginOf } from '../watch/statistics.ts';
-import { forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readTime, refuseOthers } from './read.ts';
+import { choice, oneClientId, time } from './query.ts';
+import { fieldProblem, isoTime } from './read.ts';
+import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
 const some = Type.Optional(Type.Integer({ minimum: 1 }));
 const count = (description: string) => Type.Integer({ minimum: 0, description });
-const time = (description: string) => Type.String({ format: 'date-time', description });
+const timeOf = (description: string) => Type.String({ format: 'date-time', description });
 
 const Percentiles = Type.Object(
   { p50: Type.Number({ minimum: 0 }), p90: Type.Number({ minimum: 0 }), p99: Type.Number({ minimum: 0 }) },
@@ -66,11 +65,11 @@ export type Counts = Static<typeof Counts>;
 export const StatisticsAnswer = Type.Object(
   {
     resolution: Type.Enum(['minute', 'hour']),
-    from: time('When the first bucket that was asked for begins'),
-    before: time('Buckets that begin before'),
+    from: timeOf('When the first bucket that was asked for begins'),
+    before: timeOf('Buckets that begin before'),
     clientId: Type.Optional(Type.String()),
     totals: Type.Object(counted, { ...closed, description: 'Of all of this time' }),
-    buckets: Type.Array(Type.Object({ beganAt: time('When the minute or hour began'), ...counted }, closed), {
+    buckets: Type.Array(Type.Object({ beganAt: timeOf('When the minute or hour began'), ...counted }, closed), {
       description: 'The oldest first; those in which nothing happened are left out',
     }),
   },
@@ -79,26 +78,35 @@ export const StatisticsAnswer = Type.Object(
 export type StatisticsAnswer = Static<typeof StatisticsAnswer>;
 
 /** Most minutes or hours that one call asks for, so that none takes long. */
-export const BUCKETS_MAX = 750;
+const BUCKETS_MAX = 750;
 const BUCKETS_DEFAULT: Readonly<Record<Resolution, number>> = { minute: 60, hour: 24 };
 const PARTS = [0.5, 0.9, 0.99] as const;
 
-interface WithQuery {
-  Querystring: Readonly<Record<string, unknown>>;
-}
-
 /** GET /operator/v1/statistics: what was counted, of all instances. Never looks at notifications. */
-export function registerStatisticsRoute(app: FastifyInstance, { watch, clock }: OperatorOptions): void {
-  app.get<WithQuery>(
-    '/operator/v1/statistics',
-    forOperation('getStatistics'),
-    async (request): Promise<StatisticsAnswer> => {
-      const query = readQuery(request.query, clock.nowMs());
+export const statisticsRoute = route({
+  operationId: 'getStatistics',
+  method: 'get',
+  path: '/operator/v1/statistics',
+  role: 'viewer',
+  tag: 'Watching',
+  summary: 'Counts, outcomes and latencies over time; cheap enough to ask every few seconds',
+  query: {
+    resolution: choice('Left out: hour', ['minute', 'hour']),
+    from: time(`At most ${BUCKETS_MAX} minutes or hours before the end. Left out: 60 minutes, or 24 hours`),
+    before: time('Left out: now'),
+    clientId: oneClientId('Only what is of this TPP, by the hour'),
+  },
+  response: ok('Counts of all instances', { StatisticsAnswer }),
+  refusals: [501],
+  handler:
+    ({ watch, clock }) =>
+    async ({ query }) => {
+      const meant = statisticsOf(query, clock.nowMs());
       if (watch === undefined) throw new Problem(501, 'No statistics are kept here.');
-      const buckets = await watch.statistics.read(query);
+      const buckets = await watch.statistics.read(meant);
       const totals = emptyTally();
       for (const { tally } of buckets) addTally(totals, tally);
-      const { resolution, clientId, fromMs, beforeMs } = query;
+      const { resolution, clientId, fromMs, beforeMs } = meant;
       return {
         resolution,
         ...{ from: isoTime(fromMs), before: isoTime(beforeMs) },
@@ -107,23 +115,23 @@ export function registerStatisticsRoute(app: FastifyInstance, { watch, clock }: 
         buckets: buckets.map(({ beganAtMs, tally }) => ({ beganAt: isoTime(beganAtMs), ...writeCounts(tally) })),
       };
     },
-  );
+});
+
+interface GivenQuery {
+  readonly resolution: Resolution | undefined;
+  readonly from: number | undefined;
+  readonly before: number | undefined;
+  readonly clientId: string | undefined;
 }
 
 /** @throws {Problem} 400 that names the parameter */
-function readQuery(query: Readonly<Record<string, unknown>>, nowMs: number): StatisticsQuery {
-  const { from, before, resolution = 'hour', clientId, ...others } = query;
-  refuseOthers(others);
-  if (resolution !== 'minute' && resolution !== 'hour') throw fieldProblem('resolution', 'must be minute or hour');
-  if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
-    throw fieldProblem('clientId', 'must be one client_id');
-  }
+function statisticsOf({ resolution = 'hour', from, before, clientId }: GivenQuery, nowMs: number): StatisticsQuery {
   if (clientId !== undefined && resolution === 'minute') {
     throw fieldProblem('resolution', 'must be hour where clientId is given: TPPs are counted by the hour');
   }
   const bucketMs = BUCKET_MS[resolution];
-  const beforeMs = readTime('before', before) ?? beginOf(resolution, nowMs) + bucketMs;
-  const fromMs = beginOf(resolution, readTime('from', from) ?? beforeMs - BUCKETS_DEFAULT[resolution] * bucketMs);
+  const beforeMs = before ?? beginOf(resolution, nowMs) + bucketMs;
+  const fromMs = beginOf(resolution, from ?? beforeMs - BUCKETS_DEFAULT[resolution] * bucketMs);
   if (fromMs >= beforeMs) throw fieldProblem('before', 'must be later than from');
   if (beforeMs - fromMs > BUCKETS_MAX * bucketMs) {
     throw fieldProblem('from', `must be at most ${BUCKETS_MAX} ${resolution}s before the end; ask part by part`);

@@ -1,11 +1,10 @@
-import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { withTimeout } from '../base/with-timeout.ts';
-import { forOperation } from './access.ts';
-import type { PublishingGate } from './admission.ts';
-import type { OperatorOptions } from './options.ts';
+import { jsonOf } from '../openapi/schemas.ts';
+import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { isoTime } from './read.ts';
+import { type Answer, answer, ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
@@ -27,69 +26,117 @@ export const Status = Type.Object(
 export type Status = Static<typeof Status>;
 
 /** GET /operator/v1/status: how it fares. */
-export function registerStatusRoute(
-  app: FastifyInstance,
-  { store, signingKeys }: OperatorOptions,
-  gate: PublishingGate | undefined,
-): void {
-  app.get('/operator/v1/status', forOperation('getStatus'), async (): Promise<Status> => {
-    const [counts, oldestAwaitingAtMs, closedBecause] = await Promise.all([
-      store.counts(),
-      store.oldestAwaitingAtMs(),
-      gate?.closedBecause(),
-    ]);
-    const signingKeyProblem = signingKeys?.problem();
-    return {
-      ...counts,
-      ...(oldestAwaitingAtMs !== undefined && { oldestAwaitingAt: isoTime(oldestAwaitingAtMs) }),
-      ...(signingKeyProblem !== undefined && { signingKeyProblem }),
-      publishing: closedBecause === undefined ? 'open' : 'closed',
-      ...(closedBecause !== undefined && { publishingClosedBecause: closedBecause }),
-    };
-  });
-}
+export const statusRoute = route({
+  operationId: 'getStatus',
+  method: 'get',
+  path: '/operator/v1/status',
+  role: 'viewer',
+  tag: 'Upkeep',
+  summary: 'What is awaiting, how many callback URLs are unresponsive, whether publishing is open',
+  response: ok('How it fares', { Status }),
+  handler:
+    ({ store, signingKeys, gate }) =>
+    async (): Promise<Status> => {
+      const [counts, oldestAwaitingAtMs, closedBecause] = await Promise.all([
+        store.counts(),
+        store.oldestAwaitingAtMs(),
+        gate?.closedBecause(),
+      ]);
+      const signingKeyProblem = signingKeys?.problem();
+      return {
+        ...counts,
+        ...(oldestAwaitingAtMs !== undefined && { oldestAwaitingAt: isoTime(oldestAwaitingAtMs) }),
+        ...(signingKeyProblem !== undefined && { signingKeyProblem }),
+        publishing: closedBecause === undefined ? 'open' : 'closed',
+        ...(closedBecause !== undefined && { publishingClosedBecause: closedBecause }),
+      };
+    },
+});
 
 /** Whether the process runs. */
-export const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);
+const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);
 
 /** Whether it can accept and deliver. */
-export const Readiness = Type.Object(
+const Readiness = Type.Object(
   {
     status: Type.Enum(['ready', 'not-ready']),
     because: Type.Array(Type.String(), { description: 'Why it is not ready; empty when it is' }),
   },
   closed,
 );
-export type Readiness = Static<typeof Readiness>;
+type Readiness = Static<typeof Readiness>;
 
 // Asked every few seconds by a load balancer, and by anybody: nobody makes it look more often than this.
 const LOOK_MS = 1000;
 const STORE_WITHIN_MS = 2000;
 
+// A load balancer has no token, and is told nothing but this.
+const open = { method: 'get', role: 'nobody', tag: 'Health' } as const;
+
 /** `/livez`, `/readyz` and `/metrics`, where those who ask for them expect them. */
-export function registerHealthRoutes(
-  app: FastifyInstance,
-  options: OperatorOptions,
-  gate: PublishingGate | undefined,
-): void {
-  const look = nowAndThen(() => whyNotReady(options, gate), options);
-  app.get('/livez', forOperation('isAlive'), () => ({ status: 'alive' }));
-  app.get('/readyz', forOperation('isReady'), async (_request, reply): Promise<Readiness> => {
-    const because = await look();
-    if (because.length === 0) return { status: 'ready', because: [] };
-    reply.code(503);
-    return { status: 'not-ready', because: [...because] };
-  });
-  app.get('/metrics', forOperation('getMetrics'), async (_request, reply) => {
-    const { metrics } = options;
-    if (metrics === undefined) throw new Problem(404, 'No metrics are kept here.');
-    return reply.header('content-type', metrics.contentType).send(await metrics.text());
-  });
+export const healthRoutes = [
+  route({
+    ...open,
+    operationId: 'isAlive',
+    path: '/livez',
+    summary: 'Whether the process runs',
+    response: ok('The process runs', { Liveness }),
+    handler: () => () => ({ status: 'alive' as const }),
+  }),
+  route({
+    ...open,
+    operationId: 'isReady',
+    path: '/readyz',
+    summary: 'Whether it can accept and deliver now; looked at once a second at most',
+    response: readiness(),
+    refusals: [500],
+    handler: (context) => {
+      const look = nowAndThen(() => whyNotReady(context), context);
+      return async ({ reply }): Promise<Readiness> => {
+        const because = await look();
+        if (because.length === 0) return { status: 'ready', because: [] };
+        reply.code(503);
+        return { status: 'not-ready', because: [...because] };
+      };
+    },
+  }),
+  route({
+    operationId: 'getMetrics',
+    method: 'get',
+    path: '/metrics',
+    role: 'viewer',
+    tag: 'Health',
+    summary: 'Metrics of this instance',
+    response: answer({
+      200: {
+        description: 'In the text format of Prometheus, version 0.0.4',
+        content: { 'text/plain': { schema: { type: 'string' } } },
+      },
+    }),
+    refusals: [404],
+    handler:
+      ({ metrics }) =>
+      async ({ reply }) => {
+        if (metrics === undefined) throw new Problem(404, 'No metrics are kept here.');
+        return reply.header('content-type', metrics.contentType).send(await metrics.text());
+      },
+  }),
+];
+
+function readiness(): Answer<typeof Readiness> {
+  const content = jsonOf('Readiness');
+  return {
+    responses: {
+      200: { description: 'It can accept and deliver', content },
+      503: { description: 'It cannot, and why', content },
+    },
+    schemas: { Readiness },
+  };
 }
 
 /** Why it cannot accept, or cannot deliver; nothing of the inside, since anybody may ask. */
-async function whyNotReady(options: OperatorOptions, gate: PublishingGate | undefined): Promise<readonly string[]> {
-  const { store, clock, isDelivering, signingKeys } = options;
+async function whyNotReady(context: OperatorContext): Promise<readonly string[]> {
+  const { store, clock, isDelivering, signingKeys, gate } = context;
   const because: string[] = [];
   const isWritable = await withTimeout(clock, STORE_WITHIN_MS, store.check()).then(
     () => true,

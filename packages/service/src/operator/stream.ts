@@ -1,20 +1,23 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { schemaRef } from '../openapi/schemas.ts';
 import type { ActivityEntry } from '../store/store.ts';
 import type { Beginning } from '../watch/activity-stream.ts';
-import { formatPosition, parsePosition, STREAM_KINDS, type StreamFilter, type Told } from '../watch/stream-position.ts';
+import { formatPosition, parsePosition, STREAM_KINDS, type Told } from '../watch/stream-position.ts';
 import type { Batch, Subscription } from '../watch/subscription.ts';
-import { type AccessWatch, forOperation, watchAccess } from './access.ts';
-import type { OperatorOptions } from './options.ts';
+import { watchAccess } from './access.ts';
+import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readTime, refuseOthers } from './read.ts';
+import { cursor, oneClientId, type QueryParameter, time } from './query.ts';
+import { fieldProblem, isoTime } from './read.ts';
+import { answer, route } from './route.ts';
 
 const closed = { additionalProperties: false };
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 /** What the live stream tells of; `data` of an event. */
-export const StreamedActivity = Type.Object(
+const StreamedActivity = Type.Object(
   {
     kind: Type.Enum([...STREAM_KINDS], { description: 'As the name of the event' }),
     at: Type.String({ format: 'date-time', description: 'When it happened' }),
@@ -38,88 +41,118 @@ export const StreamedActivity = Type.Object(
   },
   closed,
 );
-export type StreamedActivity = Static<typeof StreamedActivity>;
+type StreamedActivity = Static<typeof StreamedActivity>;
 
 const NOT_KEPT = 'There is no stream here: "activity.isKept" is false; set it to true and restart the service.';
+const TOO_MANY =
+  'As many follow the stream as may ("activity.subscribersMax"); try again later, or at another instance.';
 const RETRY_AFTER_SECONDS = 15;
 // Told to browsers: how long they wait before they connect again.
 const RECONNECT_MS = 2000;
 
-interface WithQuery {
-  Querystring: Readonly<Record<string, unknown>>;
-}
+const EXAMPLE_EVENT = `id: 4711-0
+event: acknowledged
+data: {"kind":"acknowledged","at":"2026-11-21T09:30:00.123Z","jti":"190364f8-4f9c-420e-b4d1-76a6b5317fab","clientId":"tpp-1","by":"push","afterMs":84}
+
+`;
 
 /**
  * GET /operator/v1/stream: what happens, as server-sent events (WHATWG HTML, section 9.2), for as long as the caller may
  * have it.
  */
-export function registerStreamRoute(
-  app: FastifyInstance,
-  { watch, clock }: OperatorOptions,
-  access: AccessWatch,
-): void {
-  // The listener waits for what is being answered, and this would never end.
-  app.addHook('preClose', async () => watch?.stream?.end());
+export const streamRoute = route({
+  operationId: 'followStream',
+  method: 'get',
+  path: '/operator/v1/stream',
+  role: 'viewer',
+  tag: 'Watching',
+  summary: 'What happens, as it happens, in all instances; can be resumed at any of them',
+  query: {
+    clientId: oneClientId('Only what is of this TPP'),
+    kind: kinds(),
+    after: cursor('id of the event to go on after; the header Last-Event-ID goes before it'),
+    since: time('Begin at this time; left out: now'),
+  },
+  headers: [
+    {
+      ...{ name: 'last-event-id', in: 'header', schema: { type: 'string' } },
+      description: 'id of the last event that was received, from whichever instance',
+    },
+  ],
+  response: streamed(),
+  refusals: [429, 501],
+  handler: (context) => {
+    const { watch, onClosing } = context;
+    // The listener waits for what is being answered, and this would never end.
+    onClosing(() => watch?.stream?.end());
+    return async ({ request, reply, query }) => {
+      const { clientId, kind, after, since } = query;
+      const beginning = readBeginning(request.headers['last-event-id'] ?? after, since);
+      if (watch?.stream === undefined) throw new Problem(501, NOT_KEPT);
+      const subscription = await watch.stream.subscribe(beginning, { clientId, kinds: kind });
+      if (subscription === undefined) throw new Problem(429, TOO_MANY, {}, RETRY_AFTER_SECONDS);
+      return follow(subscription, request, reply, context);
+    };
+  },
+});
 
-  app.get<WithQuery>('/operator/v1/stream', forOperation('followStream'), async (request, reply) => {
-    const { beginning, filter } = readRequest(request);
-    if (watch?.stream === undefined) throw new Problem(501, NOT_KEPT);
-    const subscription = await watch.stream.subscribe(beginning, filter);
-    if (subscription === undefined) {
-      const why =
-        'As many follow the stream as may ("activity.subscribersMax"); try again later, or at another instance.';
-      throw new Problem(429, why, {}, RETRY_AFTER_SECONDS);
-    }
-    const endWatch = watchAccess(request, access, (why) => {
-      request.log.info({ operator: request.operatorName, why }, 'follows the stream no longer');
-      subscription.close();
-    });
-    reply.raw.once('close', () => {
-      endWatch();
-      subscription.close();
-    });
-    request.log.info({ operator: request.operatorName }, 'follows the stream');
-    // Nothing else ever comes over its connection, which at shutdown would be waited for.
-    reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no').header('connection', 'close');
-    return reply.send(
-      Readable.from(
-        writeStream(subscription, () => clock.nowMs()),
-        { objectMode: false },
-      ),
-    );
+/** Sends what is subscribed to, until either side has enough. */
+function follow(
+  subscription: Subscription,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { access, clock }: OperatorContext,
+): FastifyReply {
+  const endWatch = watchAccess(request, access, (why) => {
+    request.log.info({ operator: request.operatorName, why }, 'follows the stream no longer');
+    subscription.close();
   });
+  reply.raw.once('close', () => {
+    endWatch();
+    subscription.close();
+  });
+  request.log.info({ operator: request.operatorName }, 'follows the stream');
+  // Nothing else ever comes over its connection, which at shutdown would be waited for.
+  reply.header('content-type', 'text/event-stream').header('x-accel-buffering', 'no').header('connection', 'close');
+  return reply.send(
+    Readable.from(
+      writeStream(subscription, () => clock.nowMs()),
+      { objectMode: false },
+    ),
+  );
 }
 
-function readRequest({ query, headers }: FastifyRequest<WithQuery>): { beginning: Beginning; filter: StreamFilter } {
-  const { clientId, kind, after, since, ...others } = query;
-  refuseOthers(others);
-  if (clientId !== undefined && (typeof clientId !== 'string' || clientId === '')) {
-    throw fieldProblem('clientId', 'must be one client_id');
-  }
-  return {
-    beginning: readBeginning(headers['last-event-id'] ?? after, since),
-    filter: { clientId, kinds: readKinds(kind) },
-  };
+/** A stream has no schema of its own in OpenAPI 3.1. */
+function streamed() {
+  const schema = { type: 'string', 'x-event-data': schemaRef('StreamedActivity') };
+  const events = { schema, examples: { example: { value: EXAMPLE_EVENT } } };
+  const description =
+    'Server-sent events without end; the data of each is a StreamedActivity. A comment comes every 15 seconds when nothing happens.';
+  return answer({ 200: { description, content: { 'text/event-stream': events } } }, { StreamedActivity });
 }
 
 /** What was read last goes before everything: it is what a client that connects again sends by itself. */
-function readBeginning(after: unknown, since: unknown): Beginning {
+function readBeginning(after: unknown, sinceMs: number | undefined): Beginning {
   if (typeof after === 'string' && after !== '') {
     const position = parsePosition(after);
     if (position === undefined) throw fieldProblem('after', 'must be the id of an event of the stream');
     return { kind: 'after', position };
   }
-  if (after !== undefined && after !== '') throw fieldProblem('after', 'must be given once');
-  const sinceMs = readTime('since', since);
   return sinceMs === undefined ? { kind: 'now' } : { kind: 'since', sinceMs };
 }
 
-function readKinds(kind: unknown): ReadonlySet<string> | undefined {
-  if (kind === undefined) return undefined;
-  const kinds = [kind].flat().flatMap((each) => String(each).split(','));
+function kinds(): QueryParameter<ReadonlySet<string> | undefined> {
   const known: readonly string[] = STREAM_KINDS;
-  if (!kinds.every((each) => known.includes(each))) throw fieldProblem('kind', `must be of ${STREAM_KINDS.join(', ')}`);
-  return new Set(kinds);
+  return {
+    description: `Only of these kinds, separated by commas: ${known.join(', ')}`,
+    schema: { type: 'string' },
+    isList: true,
+    read: (name, given) => {
+      const all = given?.split(',');
+      if (all === undefined || all.every((each) => known.includes(each))) return all && new Set(all);
+      throw fieldProblem(name, `must be of ${known.join(', ')}`);
+    },
+  };
 }
 
 async function* writeStream(subscription: Subscription, nowMs: () => number): AsyncGenerator<string> {

@@ -88,6 +88,7 @@ export const TppToRegister = Type.Object(
   },
   { ...closed, oneOf: [{ required: ['jwks'] }, { required: ['jwksUrl'] }] },
 );
+export type TppToRegister = Static<typeof TppToRegister>;
 
 const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
 

@@ -1,114 +1,259 @@
-import { isDeepStrictEqual } from 'node:util';
-import { parseMediaType, shapeOf } from '@tidings/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Clock } from '../base/clock.ts';
-import type { AuditActor, AuditEntry, Store, Target, Tpp } from '../store/store.ts';
-import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
-import type { Observer } from '../watch/observer.ts';
-import { auditActorOf, forOperation } from './access.ts';
-import type { OperatorOptions } from './options.ts';
-import { Problem } from './problem.ts';
-import { fieldProblem, readJson, readPage, refuseOthers, shapedValue } from './read.ts';
-import { checkClientId, readStatement, readTpp, type StatementFacts, type TppFacts } from './read-tpp.ts';
+import { parseMediaType } from '@tidings/protocol';
+import type { FastifyRequest } from 'fastify';
+import type { Parameter } from '../openapi/model.ts';
+import { auditActorOf } from './access.ts';
+import type { OperatorContext } from './options.ts';
+import { cursor, limit, type QueryParameter } from './query.ts';
+import { fieldProblem } from './read.ts';
+import {
+  checkClientId,
+  checkScopes,
+  checkStatement,
+  checkTppToRegister,
+  readTpp,
+  type StatementFacts,
+} from './read-tpp.ts';
+import { answer, type Body, json, ok, route } from './route.ts';
+import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import {
   BringBack,
   entityTagOf,
+  RegisteredTpp,
+  StatementToImport,
   TPPS_PER_PAGE,
   TPPS_PER_PAGE_MAX,
-  type TppPage,
+  TppPage,
+  TppRegistrations,
+  TppToRegister,
   writeListedTpp,
   writeRegistrations,
-  writeTpp,
 } from './tpp-schemas.ts';
 
-interface WithClientId {
-  Params: { clientId: string };
-}
-
-interface WithPage {
-  Querystring: Readonly<Record<string, unknown>>;
-}
-
 const TPPS = '/operator/v1/tpps';
+const ASSERTION_TYPE = 'application/jwt';
+const ONE = `${TPPS}/{clientId}` as const;
+const TPP = ok('The TPP', { RegisteredTpp });
+const ETAG = {
+  etag: { description: 'Give it as If-Match when you change what you read', schema: { type: 'string' } },
+};
 
-const shapeBringBack = shapeOf(BringBack);
+const EXAMPLE_TPP = {
+  organisationId: '0015800001TDGTPPAX',
+  softwareStatementId: 'TidingsSampleTpp000001',
+  jwksUrl: 'https://keystore.directory.example/0015800001TDGTPPAX/TidingsSampleTpp000001.jwks',
+  certificateSubject: 'CN=0015800001TDGTPPAX,O=Sample TPP Ltd,C=GB',
+  scopes: ['accounts'],
+  retry: { retriesMax: 10 },
+};
+
+/** What there is of TPPs. */
+const readingRoutes = [
+  route({
+    operationId: 'listTpps',
+    method: 'get',
+    path: TPPS,
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'TPPs in the order of their client_ids',
+    query: {
+      after: cursor('"next" of the page before'),
+      limit: limit('Most TPPs on the page', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
+    },
+    response: ok('One page', { TppPage }),
+    handler: (context) => (call) => listTpps(call.query, context),
+  }),
+  route({
+    operationId: 'getTpp',
+    method: 'get',
+    path: ONE,
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'One TPP',
+    response: ok('The TPP', { RegisteredTpp }, ETAG),
+    refusals: [404],
+    handler: (context) => {
+      const registry = registryOf(context);
+      return async ({ params, reply }) => {
+        const tpp = await registry.find(params.clientId);
+        reply.header('etag', entityTagOf(tpp));
+        return registry.show(tpp);
+      };
+    },
+  }),
+  route({
+    operationId: 'getTppRegistrations',
+    method: 'get',
+    path: `${ONE}/registrations`,
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'What the TPP registered, and since when its callback URL is unresponsive',
+    response: ok('Its registrations', { TppRegistrations }),
+    refusals: [404],
+    handler: (context) => {
+      const registry = registryOf(context);
+      const { store } = context;
+      return async ({ params }) => {
+        const { clientId } = await registry.find(params.clientId);
+        return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
+      };
+    },
+  }),
+];
+
+const ifMatch = preconditionHeader('if-match', 'ETag of what you read: 412 when it was changed since');
+const ifNoneMatch = preconditionHeader('if-none-match', '*: 412 when the TPP is registered already');
+
+// Who may call the TPP-facing API, and with which keys.
+const changing = { role: 'administrator', tag: 'TPPs' } as const;
+
+/** What is registered of them by the bank. */
+const changingRoutes = [
+  route({
+    ...changing,
+    operationId: 'importTpp',
+    method: 'post',
+    path: `${TPPS}/import`,
+    summary: 'Add or change a TPP by its software statement assertion: verified, ids and endpoints taken from it',
+    query: { clientId: importedClientId() },
+    body: statement(),
+    response: TPP,
+    refusals: [501],
+    handler: (context) => {
+      const registry = registryOf(context);
+      return async ({ request, query, body }) => {
+        const facts = isAssertion(request) ? { ...body, clientId: query.clientId } : body;
+        return registry.show(await registry.import(facts, operatorOf(request)));
+      };
+    },
+  }),
+  route({
+    ...changing,
+    operationId: 'putTpp',
+    method: 'put',
+    path: ONE,
+    summary: 'Add a TPP, or change it; one that is suspended stays so',
+    headers: [ifMatch, ifNoneMatch],
+    body: json({ TppToRegister }, { example: EXAMPLE_TPP, check: checkTppToRegister }),
+    response: answer({ 204: { description: 'Added or changed', headers: ETAG } }),
+    refusals: [412],
+    handler: (context) => {
+      const registry = registryOf(context);
+      return async ({ request, reply, params, body }) => {
+        const facts = await readTpp(params.clientId, body, context.config?.retry);
+        const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
+        return reply.code(204).header('etag', entityTagOf(tpp)).send();
+      };
+    },
+  }),
+  route({
+    ...changing,
+    operationId: 'removeTpp',
+    method: 'delete',
+    path: ONE,
+    summary: 'Remove a TPP with its registrations; what is awaiting is withdrawn',
+    response: answer({ 204: { description: 'Done' } }),
+    refusals: [404],
+    handler: (context) => {
+      const registry = registryOf(context);
+      return async ({ request, reply, params }) => {
+        await registry.remove(params.clientId, operatorOf(request));
+        return reply.code(204).send();
+      };
+    },
+  }),
+];
+
+const operating = { method: 'post', role: 'operator', tag: 'TPPs', response: TPP } as const;
+
+/** What operators do to them. */
+const operatingRoutes = [
+  route({
+    ...operating,
+    operationId: 'suspendTpp',
+    path: `${ONE}/suspend`,
+    summary: 'Suspend: 403 and no deliveries; its events are kept',
+    refusals: [404],
+    handler: (context) => setSuspended(true, context),
+  }),
+  route({
+    ...operating,
+    operationId: 'resumeTpp',
+    path: `${ONE}/resume`,
+    summary: 'Take a suspension back; what is awaiting is due at once',
+    refusals: [404],
+    handler: (context) => setSuspended(false, context),
+  }),
+  route({
+    ...operating,
+    operationId: 'bringBackCallbackUrl',
+    path: `${ONE}/callback-url/bring-back`,
+    summary: 'Bring an unresponsive callback URL back; 409 when it is not unresponsive, or there is none',
+    body: json({ BringBack }, { example: { how: 'probe-now' } }),
+    refusals: [404, 409],
+    handler: (context) => {
+      const registry = registryOf(context);
+      return async ({ request, params, body }) =>
+        registry.show(await registry.bringBack(params.clientId, body.how, operatorOf(request)));
+    },
+  }),
+];
 
 /** The TPP registry of the operator API. */
-export function registerTppRoutes(app: FastifyInstance, options: OperatorOptions): void {
-  const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined } = options;
-  const registry = new TppRegistry({ store, clock, softwareStatements, onChanged, observer: options.observer });
+export const tppRoutes = [...readingRoutes, ...changingRoutes, ...operatingRoutes];
 
-  app.get<WithPage>(TPPS, forOperation('listTpps'), (request) => listTpps(request.query, options));
-
-  app.get<WithClientId>(`${TPPS}/:clientId`, forOperation('getTpp'), async (request, reply) => {
-    const tpp = await registry.find(request.params.clientId);
-    reply.header('etag', entityTagOf(tpp));
-    return writeTpp(tpp, await registry.target(tpp.clientId));
-  });
-
-  app.put<WithClientId>(`${TPPS}/:clientId`, forOperation('putTpp'), async (request, reply) => {
-    const facts = await readTpp(request.params.clientId, request.body, options.config?.retry);
-    const tpp = await registry.put(facts, preconditionsOf(request), operatorOf(request));
-    return reply.code(204).header('etag', entityTagOf(tpp)).send();
-  });
-
-  app.delete<WithClientId>(`${TPPS}/:clientId`, forOperation('removeTpp'), async (request, reply) => {
-    await registry.remove(request.params.clientId, operatorOf(request));
-    return reply.code(204).send();
-  });
-
-  for (const operation of ['suspend', 'resume'] as const) {
-    app.post<WithClientId>(`${TPPS}/:clientId/${operation}`, forOperation(`${operation}Tpp`), async (request) => {
-      const isSuspended = operation === 'suspend';
-      const tpp = await registry.setSuspended(request.params.clientId, isSuspended, operatorOf(request));
-      return writeTpp(tpp, await registry.target(tpp.clientId));
-    });
-  }
-
-  app.post<WithClientId>(
-    `${TPPS}/:clientId/callback-url/bring-back`,
-    forOperation('bringBackCallbackUrl'),
-    async (request) => {
-      const { how } = shapedValue(shapeBringBack(readJson(request.body)));
-      const tpp = await registry.bringBack(request.params.clientId, how, operatorOf(request));
-      return writeTpp(tpp, await registry.target(tpp.clientId));
-    },
-  );
-
-  app.get<WithClientId>(`${TPPS}/:clientId/registrations`, forOperation('getTppRegistrations'), async (request) => {
-    const { clientId } = await registry.find(request.params.clientId);
-    return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
-  });
-
-  registerImport(app, registry);
+function registryOf(context: OperatorContext): TppRegistry {
+  const { store, clock, softwareStatements, onTppChanged: onChanged = () => undefined, observer } = context;
+  return new TppRegistry({ store, clock, softwareStatements, onChanged, observer });
 }
 
-function registerImport(app: FastifyInstance, registry: TppRegistry): void {
-  app.post<WithPage>(`${TPPS}/import`, forOperation('importTpp'), async (request) => {
-    const tpp = await registry.import(statementOf(request), operatorOf(request));
-    return writeTpp(tpp, await registry.target(tpp.clientId));
-  });
+function setSuspended(isSuspended: boolean, context: OperatorContext) {
+  const registry = registryOf(context);
+  return async ({ request, params }: { request: FastifyRequest; params: { clientId: string } }) =>
+    registry.show(await registry.setSuspended(params.clientId, isSuspended, operatorOf(request)));
+}
+
+function preconditionHeader(name: string, description: string): Parameter {
+  return { name, in: 'header', description, schema: { type: 'string' } };
+}
+
+function importedClientId(): QueryParameter<string | undefined> {
+  return {
+    description: 'With application/jwt: client_id at the authorisation server. Left out: the id of the software',
+    schema: { type: 'string', minLength: 1, maxLength: 128 },
+    read: (_name, given) => {
+      if (given !== undefined) checkClientId(given);
+      return given;
+    },
+  };
 }
 
 /** The assertion alone, or JSON around it. */
-function statementOf({ body, headers, query }: FastifyRequest<WithPage>): StatementFacts {
-  if (parseMediaType(headers['content-type'])?.essence !== 'application/jwt') return readStatement(body);
-  const softwareStatement = body instanceof Uint8Array ? Buffer.from(body).toString().trim() : '';
-  const { clientId, ...others } = query;
-  refuseOthers(others);
-  if (clientId === undefined) return { softwareStatement };
-  if (typeof clientId !== 'string') throw fieldProblem('clientId', 'must be given once');
-  checkClientId(clientId);
-  return { softwareStatement, clientId };
+function statement(): Body<StatementFacts> {
+  const { content, ...around } = json({ StatementToImport }, { check: checkScopes });
+  const alone = { schema: { type: 'string', description: 'The assertion alone' } };
+  return {
+    ...around,
+    content: { ...content, [ASSERTION_TYPE]: alone },
+    read: (request) => {
+      if (!isAssertion(request)) return checkStatement(around.read(request));
+      const { body } = request;
+      return { softwareStatement: body instanceof Uint8Array ? Buffer.from(body).toString().trim() : '' };
+    },
+  };
 }
 
-async function listTpps(query: WithPage['Querystring'], { store }: OperatorOptions): Promise<TppPage> {
-  const page = readPage(query, { cursor: 'after', limitDefault: TPPS_PER_PAGE, limitMax: TPPS_PER_PAGE_MAX });
-  const { cursor: after = '', limit } = page;
+function isAssertion({ headers }: FastifyRequest): boolean {
+  return parseMediaType(headers['content-type'])?.essence === ASSERTION_TYPE;
+}
+
+async function listTpps(
+  { after = '', limit: most }: { readonly after: string | undefined; readonly limit: number },
+  { store }: OperatorContext,
+): Promise<TppPage> {
   // One more than asked for tells whether there is a next page. Those that are pushed to are some of them.
-  const [found, targets] = await Promise.all([store.tpps(after, limit + 1), store.targets(after, limit)]);
+  const [found, targets] = await Promise.all([store.tpps(after, most + 1), store.targets(after, most)]);
   const targetOf = new Map(targets.map((target) => [target.clientId, target]));
-  const tpps = found.slice(0, limit).map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId)));
+  const tpps = found.slice(0, most).map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId)));
   const last = tpps.at(-1);
   return { tpps, ...(found.length > tpps.length && last !== undefined && { next: last.clientId }) };
 }
@@ -123,254 +268,4 @@ function preconditionsOf(request: FastifyRequest): Preconditions {
 
 function operatorOf(request: FastifyRequest): Operator {
   return { name: request.operatorName, audited: auditActorOf(request), log: request.log };
-}
-
-/** What the registry works on. */
-interface TppRegistryOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly softwareStatements: SoftwareStatementVerifier | undefined;
-  /** A change may have made notifications due. */
-  readonly onChanged: (clientId: string) => void;
-  /** Is told of callback URLs that were brought back; undefined: nobody is. */
-  readonly observer?: Observer | undefined;
-}
-
-/** Who changes something, and where it is noted. */
-interface Operator {
-  readonly name: string;
-  /** As the audit names it. */
-  readonly audited: AuditActor;
-  readonly log: {
-    info(facts: object, message: string): void;
-  };
-}
-
-/** What log and audit say of a change besides. */
-type Detail = AuditEntry['detail'];
-
-/** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
-interface Preconditions {
-  /** `If-Match`: the entity tag that it read. */
-  readonly ifMatch: string | undefined;
-  /** `If-None-Match: *`: that there is none yet. */
-  readonly mustBeNew: boolean;
-}
-
-const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
-
-const BUSY = 'Others keep changing this TPP at the same time; try again.';
-const BUSY_RETRY_AFTER_SECONDS = 1;
-// Another instance can hardly get in between twice.
-const REPEATS_MAX = 8;
-
-const NOT_UNRESPONSIVE =
-  'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
-
-/**
- * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name, and those to one TPP are made
- * one after the other, so that none undoes another unseen.
- */
-export class TppRegistry {
-  readonly #options: TppRegistryOptions;
-  readonly #oneAtATime = new OneAtATime();
-
-  constructor(options: TppRegistryOptions) {
-    this.#options = options;
-  }
-
-  /** @throws {Problem} 404 */
-  async find(clientId: string): Promise<Tpp> {
-    const tpp = await this.#options.store.tpp(clientId);
-    if (tpp === undefined) throw new Problem(404, NO_SUCH_TPP);
-    return tpp;
-  }
-
-  /** Where its notifications are pushed, and how that fares. */
-  target(clientId: string): Promise<Target | undefined> {
-    return this.#options.store.target(clientId);
-  }
-
-  /** Adds a TPP, or changes it; one that is suspended stays so. Putting what is there has no effect. @throws {Problem} 412 */
-  put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
-    return this.#change(facts.clientId, async (before) => {
-      checkPreconditions(before, preconditions);
-      return this.#keep(before, facts, by, before === undefined ? 'added' : 'changed');
-    });
-  }
-
-  /** Suspends a TPP, or ends that; of no effect when it is so already. @throws {Problem} 404 */
-  setSuspended(clientId: string, isSuspended: boolean, by: Operator): Promise<Tpp> {
-    return this.#change(clientId, async (before) => {
-      if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
-      if ((before.isSuspended ?? false) === isSuspended) return before;
-      const after = { ...before, isSuspended };
-      await this.#store(before, after, isSuspended ? 'suspended' : 'resumed', by);
-      return after;
-    });
-  }
-
-  /**
-   * Makes the unresponsive callback URL of a TPP count as responsive, or has it probed now. Kept in the audit.
-   *
-   * @throws {Problem} 404, or 409 when there is none that is unresponsive
-   */
-  async bringBack(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
-    const { store, clock, onChanged, observer } = this.#options;
-    const tpp = await this.find(clientId);
-    const nowMs = clock.nowMs();
-    const what = { action: `callback-url-${how}`, subject: clientId, detail: {}, before: { state: 'unresponsive' } };
-    const after = how === 'responsive' ? { state: 'responsive' } : { state: 'unresponsive', isProbedNow: true };
-    const audit = { ...by.audited, ...what, after, atMs: nowMs };
-    if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
-    by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
-    // Of one that is only probed it is told when the probe is acknowledged.
-    if (how === 'responsive') observer?.happened({ kind: 'brought-back', atMs: nowMs, clientId });
-    onChanged(clientId);
-    return tpp;
-  }
-
-  /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
-  remove(clientId: string, by: Operator): Promise<void> {
-    return this.#change(clientId, async () => {
-      const { store, clock } = this.#options;
-      const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
-      const audit = (before: Tpp | undefined): AuditEntry => ({ ...entry, ...(before && { before: audited(before) }) });
-      if (!(await store.removeTpp(clientId, entry.atMs, audit))) throw new Problem(404, NO_SUCH_TPP);
-      this.#note(by, clientId, 'removed');
-    });
-  }
-
-  /**
-   * Verifies a software statement assertion and adds the TPP that it is about, or changes it. Ids and endpoints are the
-   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes, retry policy) stays as it was unless it is given.
-   *
-   * @throws {Problem} 400, or 501 where no directory is configured
-   */
-  async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
-    const statement = await this.#verify(facts.softwareStatement);
-    const { organisationId, softwareStatementId, jwksUrl, revokedJwksUrl } = statement;
-    const clientId = facts.clientId ?? softwareStatementId;
-    checkClientId(clientId);
-    return this.#change(clientId, (before) => {
-      const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
-      const scopes = facts.scopes ?? before?.scopes;
-      const retry = before?.retry;
-      const keys = { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) };
-      const after = { clientId, organisationId, softwareStatementId, ...keys, certificateSubject, scopes, retry };
-      return this.#keep(before, after, by, 'imported');
-    });
-  }
-
-  async #verify(assertion: string) {
-    const { softwareStatements } = this.#options;
-    if (softwareStatements === undefined) {
-      const why = 'Software statements cannot be verified here: no "directory" is configured';
-      throw new Problem(501, `${why}; configure it, or register the TPP with PUT.`);
-    }
-    try {
-      return await softwareStatements.verify(assertion);
-    } catch (error) {
-      if (!(error instanceof SoftwareStatementError)) throw error;
-      const { code, claim } = error;
-      const members = { field: 'softwareStatement', code, ...(claim !== undefined && { claim }) };
-      throw new Problem(400, `softwareStatement is refused: ${error.message.replace(/\.$/, '')}.`, members);
-    }
-  }
-
-  /** @param change is given the TPP as it is; anew when another instance changed it before the change was kept */
-  #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
-    return this.#oneAtATime.run(clientId, async () => {
-      for (let repeats = 0; ; repeats += 1) {
-        try {
-          return await change(await this.#options.store.tpp(clientId));
-        } catch (error) {
-          if (!(error instanceof ChangedMeanwhile)) throw error;
-          if (repeats === REPEATS_MAX) throw new Problem(503, BUSY, {}, BUSY_RETRY_AFTER_SECONDS);
-        }
-      }
-    });
-  }
-
-  async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
-    const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
-    const changed = changedFields(before, after);
-    // A pipeline that puts the same each hour changes nothing, and would fill the audit with that.
-    if (before !== undefined && changed.length === 0) return before;
-    await this.#store(before, after, what, by, { changed });
-    return after;
-  }
-
-  /**
-   * Keeps a TPP with its entry in the audit, both or neither; then tells log and engine.
-   *
-   * @throws {ChangedMeanwhile} and nothing is kept
-   */
-  async #store(before: Tpp | undefined, after: Tpp, what: string, by: Operator, detail: Detail = {}): Promise<void> {
-    const { store, clock } = this.#options;
-    const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId, detail };
-    await store.putTpp(after, entry.atMs, (was) => {
-      // The store says what is there within the transaction: another instance may have changed it since it was read here.
-      if (!isDeepStrictEqual(was, before)) throw new ChangedMeanwhile();
-      return { ...entry, ...(was && { before: audited(was) }), after: audited(after) };
-    });
-    this.#note(by, after.clientId, what, detail);
-  }
-
-  /** Tells log and engine of a change that is kept. */
-  #note(by: Operator, clientId: string, what: string, detail: Detail = {}): void {
-    by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
-    this.#options.onChanged(clientId);
-  }
-}
-
-/** Another instance changed the TPP between reading and keeping it. */
-class ChangedMeanwhile extends Error {
-  override readonly name = 'ChangedMeanwhile';
-}
-
-/** A TPP as the audit shows it: of its keys only the kids. */
-function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
-  return { ...writeListedTpp(tpp, undefined) };
-}
-
-function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {
-  if (mustBeNew && before !== undefined) {
-    throw new Problem(412, 'A TPP with this client_id is registered; leave out If-None-Match to change it.');
-  }
-  if (ifMatch === undefined || (before !== undefined && (ifMatch === '*' || ifMatch === entityTagOf(before)))) return;
-  throw new Problem(412, 'The TPP is not as it was when you read it; read it again, and then decide.');
-}
-
-const FIELDS = [
-  ...(['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'revokedJwksUrl'] as const),
-  ...(['certificateSubject', 'scopes', 'retry'] as const),
-] as const;
-
-function changedFields(before: Tpp | undefined, after: Tpp): string[] {
-  return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));
-}
-
-/**
- * Runs tasks of the same key one after the other, in the order in which they came; those of different keys do not wait
- * for each other. It makes "read, decide, write" whole: the store serves one process, so nobody else writes between.
- */
-class OneAtATime {
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  /** @returns what the task returns; a task that fails does not keep the next from running */
-  run<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const running = before.then(task);
-    const settled: Promise<void> = running.then(
-      () => this.#forget(key, settled),
-      () => this.#forget(key, settled),
-    );
-    this.#last.set(key, settled);
-    return running;
-  }
-
-  #forget(key: string, settled: Promise<unknown>): void {
-    if (this.#last.get(key) === settled) this.#last.delete(key);
-  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { TppRegistry } from '../../src/operator/tpp-registry.ts';
 import { entityTagOf } from '../../src/operator/tpp-schemas.ts';
-import { TppRegistry } from '../../src/operator/tpps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { tppOf } from '../support/bank-events.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';

@@ -1,0 +1,258 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../base/clock.ts';
+import type { AuditActor, AuditEntry, Store, Tpp } from '../store/store.ts';
+import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import type { Observer } from '../watch/observer.ts';
+import { Problem } from './problem.ts';
+import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
+import { entityTagOf, type RegisteredTpp, writeListedTpp, writeTpp } from './tpp-schemas.ts';
+
+/** What the registry works on. */
+interface TppRegistryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly softwareStatements: SoftwareStatementVerifier | undefined;
+  /** A change may have made notifications due. */
+  readonly onChanged: (clientId: string) => void;
+  /** Is told of callback URLs that were brought back; undefined: nobody is. */
+  readonly observer?: Observer | undefined;
+}
+
+/** Who changes something, and where it is noted. */
+export interface Operator {
+  readonly name: string;
+  /** As the audit names it. */
+  readonly audited: AuditActor;
+  readonly log: {
+    info(facts: object, message: string): void;
+  };
+}
+
+/** What log and audit say of a change besides. */
+type Detail = AuditEntry['detail'];
+
+/** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
+export interface Preconditions {
+  /** `If-Match`: the entity tag that it read. */
+  readonly ifMatch: string | undefined;
+  /** `If-None-Match: *`: that there is none yet. */
+  readonly mustBeNew: boolean;
+}
+
+const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
+
+const BUSY = 'Others keep changing this TPP at the same time; try again.';
+const BUSY_RETRY_AFTER_SECONDS = 1;
+// Another instance can hardly get in between twice.
+const REPEATS_MAX = 8;
+
+const NOT_UNRESPONSIVE =
+  'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
+
+/**
+ * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name, and those to one TPP are made
+ * one after the other, so that none undoes another unseen.
+ */
+export class TppRegistry {
+  readonly #options: TppRegistryOptions;
+  readonly #oneAtATime = new OneAtATime();
+
+  constructor(options: TppRegistryOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Problem} 404 */
+  async find(clientId: string): Promise<Tpp> {
+    const tpp = await this.#options.store.tpp(clientId);
+    if (tpp === undefined) throw new Problem(404, NO_SUCH_TPP);
+    return tpp;
+  }
+
+  /** A TPP as the operator reads it, with where its notifications are pushed, and how that fares. */
+  async show(tpp: Tpp): Promise<RegisteredTpp> {
+    return writeTpp(tpp, await this.#options.store.target(tpp.clientId));
+  }
+
+  /** Adds a TPP, or changes it; one that is suspended stays so. Putting what is there has no effect. @throws {Problem} 412 */
+  put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
+    return this.#change(facts.clientId, async (before) => {
+      checkPreconditions(before, preconditions);
+      return this.#keep(before, facts, by, before === undefined ? 'added' : 'changed');
+    });
+  }
+
+  /** Suspends a TPP, or ends that; of no effect when it is so already. @throws {Problem} 404 */
+  setSuspended(clientId: string, isSuspended: boolean, by: Operator): Promise<Tpp> {
+    return this.#change(clientId, async (before) => {
+      if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
+      if ((before.isSuspended ?? false) === isSuspended) return before;
+      const after = { ...before, isSuspended };
+      await this.#store(before, after, isSuspended ? 'suspended' : 'resumed', by);
+      return after;
+    });
+  }
+
+  /**
+   * Makes the unresponsive callback URL of a TPP count as responsive, or has it probed now. Kept in the audit.
+   *
+   * @throws {Problem} 404, or 409 when there is none that is unresponsive
+   */
+  async bringBack(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
+    const { store, clock, onChanged, observer } = this.#options;
+    const tpp = await this.find(clientId);
+    const nowMs = clock.nowMs();
+    const what = { action: `callback-url-${how}`, subject: clientId, detail: {}, before: { state: 'unresponsive' } };
+    const after = how === 'responsive' ? { state: 'responsive' } : { state: 'unresponsive', isProbedNow: true };
+    const audit = { ...by.audited, ...what, after, atMs: nowMs };
+    if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
+    by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
+    // Of one that is only probed it is told when the probe is acknowledged.
+    if (how === 'responsive') observer?.happened({ kind: 'brought-back', atMs: nowMs, clientId });
+    onChanged(clientId);
+    return tpp;
+  }
+
+  /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
+  remove(clientId: string, by: Operator): Promise<void> {
+    return this.#change(clientId, async () => {
+      const { store, clock } = this.#options;
+      const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
+      const audit = (before: Tpp | undefined): AuditEntry => ({ ...entry, ...(before && { before: audited(before) }) });
+      if (!(await store.removeTpp(clientId, entry.atMs, audit))) throw new Problem(404, NO_SUCH_TPP);
+      this.#note(by, clientId, 'removed');
+    });
+  }
+
+  /**
+   * Verifies a software statement assertion and adds the TPP that it is about, or changes it. Ids and endpoints are the
+   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes, retry policy) stays as it was unless it is given.
+   *
+   * @throws {Problem} 400, or 501 where no directory is configured
+   */
+  async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
+    const statement = await this.#verify(facts.softwareStatement);
+    const { organisationId, softwareStatementId, jwksUrl, revokedJwksUrl } = statement;
+    const clientId = facts.clientId ?? softwareStatementId;
+    checkClientId(clientId);
+    return this.#change(clientId, (before) => {
+      const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
+      const scopes = facts.scopes ?? before?.scopes;
+      const retry = before?.retry;
+      const keys = { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) };
+      const after = { clientId, organisationId, softwareStatementId, ...keys, certificateSubject, scopes, retry };
+      return this.#keep(before, after, by, 'imported');
+    });
+  }
+
+  async #verify(assertion: string) {
+    const { softwareStatements } = this.#options;
+    if (softwareStatements === undefined) {
+      const why = 'Software statements cannot be verified here: no "directory" is configured';
+      throw new Problem(501, `${why}; configure it, or register the TPP with PUT.`);
+    }
+    try {
+      return await softwareStatements.verify(assertion);
+    } catch (error) {
+      if (!(error instanceof SoftwareStatementError)) throw error;
+      const { code, claim } = error;
+      const members = { field: 'softwareStatement', code, ...(claim !== undefined && { claim }) };
+      throw new Problem(400, `softwareStatement is refused: ${error.message.replace(/\.$/, '')}.`, members);
+    }
+  }
+
+  /** @param change is given the TPP as it is; anew when another instance changed it before the change was kept */
+  #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
+    return this.#oneAtATime.run(clientId, async () => {
+      for (let repeats = 0; ; repeats += 1) {
+        try {
+          return await change(await this.#options.store.tpp(clientId));
+        } catch (error) {
+          if (!(error instanceof ChangedMeanwhile)) throw error;
+          if (repeats === REPEATS_MAX) throw new Problem(503, BUSY, {}, BUSY_RETRY_AFTER_SECONDS);
+        }
+      }
+    });
+  }
+
+  async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
+    const after: Tpp = { ...facts, isSuspended: before?.isSuspended ?? false };
+    const changed = changedFields(before, after);
+    // A pipeline that puts the same each hour changes nothing, and would fill the audit with that.
+    if (before !== undefined && changed.length === 0) return before;
+    await this.#store(before, after, what, by, { changed });
+    return after;
+  }
+
+  /**
+   * Keeps a TPP with its entry in the audit, both or neither; then tells log and engine.
+   *
+   * @throws {ChangedMeanwhile} and nothing is kept
+   */
+  async #store(before: Tpp | undefined, after: Tpp, what: string, by: Operator, detail: Detail = {}): Promise<void> {
+    const { store, clock } = this.#options;
+    const entry = { ...by.audited, atMs: clock.nowMs(), action: `tpp-${what}`, subject: after.clientId, detail };
+    await store.putTpp(after, entry.atMs, (was) => {
+      // The store says what is there within the transaction: another instance may have changed it since it was read here.
+      if (!isDeepStrictEqual(was, before)) throw new ChangedMeanwhile();
+      return { ...entry, ...(was && { before: audited(was) }), after: audited(after) };
+    });
+    this.#note(by, after.clientId, what, detail);
+  }
+
+  /** Tells log and engine of a change that is kept. */
+  #note(by: Operator, clientId: string, what: string, detail: Detail = {}): void {
+    by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
+    this.#options.onChanged(clientId);
+  }
+}
+
+/** Another instance changed the TPP between reading and keeping it. */
+class ChangedMeanwhile extends Error {
+  override readonly name = 'ChangedMeanwhile';
+}
+
+/** A TPP as the audit shows it: of its keys only the kids. */
+function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
+  return { ...writeListedTpp(tpp, undefined) };
+}
+
+function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {
+  if (mustBeNew && before !== undefined) {
+    throw new Problem(412, 'A TPP with this client_id is registered; leave out If-None-Match to change it.');
+  }
+  if (ifMatch === undefined || (before !== undefined && (ifMatch === '*' || ifMatch === entityTagOf(before)))) return;
+  throw new Problem(412, 'The TPP is not as it was when you read it; read it again, and then decide.');
+}
+
+const FIELDS = [
+  ...(['organisationId', 'softwareStatementId', 'jwks', 'jwksUrl', 'revokedJwksUrl'] as const),
+  ...(['certificateSubject', 'scopes', 'retry'] as const),
+] as const;
+
+function changedFields(before: Tpp | undefined, after: Tpp): string[] {
+  return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));
+}
+
+/**
+ * Runs tasks of the same key one after the other, in the order in which they came; those of different keys do not wait
+ * for each other. It makes "read, decide, write" whole: the store serves one process, so nobody else writes between.
+ */
+class OneAtATime {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** @returns what the task returns; a task that fails does not keep the next from running */
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key) ?? Promise.resolve();
+    const running = before.then(task);
+    const settled: Promise<void> = running.then(
+      () => this.#forget(key, settled),
+      () => this.#forget(key, settled),
+    );
+    this.#last.set(key, settled);
+    return running;
+  }
+
+  #forget(key: string, settled: Promise<unknown>): void {
+    if (this.#last.get(key) === settled) this.#last.delete(key);
+  }
+}
