@@ -43,19 +43,18 @@ const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, 
 
 const BUSY = 'Others keep changing this TPP at the same time; try again.';
 const BUSY_RETRY_AFTER_SECONDS = 1;
-// Another instance can hardly get in between twice.
-const REPEATS_MAX = 8;
+// Of those who change it at once one is kept each time: so many may come, of all instances together.
+const REPEATS_MAX = 20;
 
 const NOT_UNRESPONSIVE =
   'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
 
 /**
- * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name, and those to one TPP are made
- * one after the other, so that none undoes another unseen.
+ * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name. It is kept only while
+ * the TPP is as it was when the change was decided on, and is decided on again otherwise, so that none undoes another unseen.
  */
 export class TppRegistry {
   readonly #options: TppRegistryOptions;
-  readonly #oneAtATime = new OneAtATime();
 
   constructor(options: TppRegistryOptions) {
     this.#options = options;
@@ -113,14 +112,12 @@ export class TppRegistry {
   }
 
   /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
-  remove(clientId: string, by: Operator): Promise<void> {
-    return this.#change(clientId, async () => {
-      const { store, clock } = this.#options;
-      const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
-      const audit = (before: Tpp | undefined): AuditEntry => ({ ...entry, ...(before && { before: audited(before) }) });
-      if (!(await store.removeTpp(clientId, entry.atMs, audit))) throw new Problem(404, NO_SUCH_TPP);
-      this.#note(by, clientId, 'removed');
-    });
+  async remove(clientId: string, by: Operator): Promise<void> {
+    const { store, clock } = this.#options;
+    const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
+    const audit = (before: Tpp | undefined): AuditEntry => ({ ...entry, ...(before && { before: audited(before) }) });
+    if (!(await store.removeTpp(clientId, entry.atMs, audit))) throw new Problem(404, NO_SUCH_TPP);
+    this.#note(by, clientId, 'removed');
   }
 
   /**
@@ -160,18 +157,16 @@ export class TppRegistry {
     }
   }
 
-  /** @param change is given the TPP as it is; anew when another instance changed it before the change was kept */
-  #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
-    return this.#oneAtATime.run(clientId, async () => {
-      for (let repeats = 0; ; repeats += 1) {
-        try {
-          return await change(await this.#options.store.tpp(clientId));
-        } catch (error) {
-          if (!(error instanceof ChangedMeanwhile)) throw error;
-          if (repeats === REPEATS_MAX) throw new Problem(503, BUSY, {}, BUSY_RETRY_AFTER_SECONDS);
-        }
+  /** @param change is given the TPP as it is; again when somebody else changed it before the change was kept */
+  async #change<T>(clientId: string, change: (before: Tpp | undefined) => Promise<T>): Promise<T> {
+    for (let repeats = 0; ; repeats += 1) {
+      try {
+        return await change(await this.#options.store.tpp(clientId));
+      } catch (error) {
+        if (!(error instanceof ChangedMeanwhile)) throw error;
+        if (repeats === REPEATS_MAX) throw new Problem(503, BUSY, {}, BUSY_RETRY_AFTER_SECONDS);
       }
-    });
+    }
   }
 
   async #keep(before: Tpp | undefined, facts: TppFacts, by: Operator, what: string): Promise<Tpp> {
@@ -206,7 +201,7 @@ export class TppRegistry {
   }
 }
 
-/** Another instance changed the TPP between reading and keeping it. */
+/** Somebody else changed the TPP between reading and keeping it. */
 class ChangedMeanwhile extends Error {
   override readonly name = 'ChangedMeanwhile';
 }
@@ -231,28 +226,4 @@ const FIELDS = [
 
 function changedFields(before: Tpp | undefined, after: Tpp): string[] {
   return FIELDS.filter((field) => JSON.stringify(before?.[field]) !== JSON.stringify(after[field]));
-}
-
-/**
- * Runs tasks of the same key one after the other, in the order in which they came; those of different keys do not wait
- * for each other. It makes "read, decide, write" whole: the store serves one process, so nobody else writes between.
- */
-class OneAtATime {
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  /** @returns what the task returns; a task that fails does not keep the next from running */
-  run<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const running = before.then(task);
-    const settled: Promise<void> = running.then(
-      () => this.#forget(key, settled),
-      () => this.#forget(key, settled),
-    );
-    this.#last.set(key, settled);
-    return running;
-  }
-
-  #forget(key: string, settled: Promise<unknown>): void {
-    if (this.#last.get(key) === settled) this.#last.delete(key);
-  }
 }

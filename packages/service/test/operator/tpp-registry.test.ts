@@ -59,3 +59,19 @@ test('a TPP that one instance suspends while another changes it is both suspende
   const [last, first] = await store.auditEntries(undefined, 9);
   assert.deepEqual(last?.before, first?.after, 'the audit tells one story');
 });
+
+test('of changes that come to one instance at once each is made to what the one before left', async (t) => {
+  const { store, one } = await twoInstances(t);
+  const organisations = Array.from({ length: 12 }, (_, at) => `org-${at}`);
+  await Promise.all([
+    ...organisations.map((organisationId) => one.put({ ...tppOf('a'), organisationId }, ANYWAY, by)),
+    one.setSuspended('a', true, by),
+  ]);
+  assert.equal((await store.tpp('a'))?.isSuspended, true);
+  const entries = (await store.auditEntries(undefined, 99)).toReversed();
+  assert.equal(entries.length, organisations.length + 1);
+  assert.deepEqual(
+    entries.slice(1).map(({ before }) => before),
+    entries.slice(0, -1).map(({ after }) => after),
+  );
+});
