@@ -1,4 +1,4 @@
-/** What an attempt to connect to one address tells. */
+/** Reports of an attempt to connect to one address. */
 export interface AddressAttempt<Connection> {
   /** The address took the connection; what makes it usable, such as a TLS handshake, is under way. */
   reached(): void;
@@ -6,7 +6,7 @@ export interface AddressAttempt<Connection> {
   failed(error: unknown): void;
 }
 
-/** What {@link raceAddresses} works with. */
+/** Dependencies of {@link raceAddresses}. */
 export interface AddressRace<Address, Connection> {
   /** At least one, in the order of preference. */
   readonly addresses: readonly Address[];

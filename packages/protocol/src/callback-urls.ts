@@ -24,12 +24,12 @@ const list = Type.Object({ CallbackUrl: Type.Optional(Type.Array(identified)) },
 export const OBCallbackUrlsResponse1 = Type.Object({ Data: list, ...envelope }, closed);
 export type OBCallbackUrlsResponse1 = Static<typeof OBCallbackUrlsResponse1>;
 
-/** What a TPP reads of an `OBCallbackUrlResponse1`. */
+/** The part of an `OBCallbackUrlResponse1` that a TPP reads. */
 export const CallbackUrlAnswer = Type.Object({ Data: identified, ...LINKS_AND_META_UNREAD }, closed);
-/** What a TPP reads of an `OBCallbackUrlsResponse1`. */
+/** The part of an `OBCallbackUrlsResponse1` that a TPP reads. */
 export const CallbackUrlsAnswer = Type.Object({ Data: list, ...LINKS_AND_META_UNREAD }, closed);
 
-/** What a TPP asks for in a POST or PUT of a callback URL: resource-update only, real time only. */
+/** The content of a POST or PUT of a callback URL: resource-update only, real time only. */
 export interface CallbackUrlRequest {
   readonly url: string;
   /** The minimum version of the resources that it wants events about. */

@@ -59,7 +59,7 @@ export interface AffectedResource {
   readonly links: readonly ResourceLink[];
 }
 
-/** What claims are made of. Times in milliseconds since the epoch are cut to whole seconds. */
+/** Input of the claims. Times in milliseconds since the epoch are cut to whole seconds. */
 export interface ClaimsInput {
   readonly issuer: string;
   readonly jti: string;

@@ -44,7 +44,7 @@ export type ApiErrorCode = keyof typeof API_ERRORS;
 /** Codes of the standard that no answer has: every header that the API reads has a code, or a status, of its own. */
 export const CODES_NEVER_SENT: readonly ApiErrorCode[] = ['HeaderInvalid', 'HeaderMissing'];
 
-/** What an error says besides its code. `message` goes to the TPP: it must never reveal internals. */
+/** The details of an error, besides its code. `message` goes to the TPP: it must never reveal internals. */
 export interface ApiErrorDetail {
   readonly message: string;
   /** The field as a JSON path (`Data.CallbackUrl`), or the name of the header. */

@@ -10,10 +10,10 @@ export const ACCOUNT_LINKED_ACCOUNT_UPDATE =
 export const CONSENT_ACCESS_REVOKED = 'urn:uk:org:openbanking:events:consent-access-revoked';
 export const VRP_LINKED_ACCOUNT_UPDATE = 'urn:uk:org:openbanking:events:domestic-vrp-consent-linked-account-update';
 
-/** What an event of one type may and must carry. */
+/** Members that an event of one type may and must carry. */
 export interface EventTypeRule {
   readonly urn: string;
-  /** What a TPP writes into `EventTypes`; undefined where the standard defines no code. */
+  /** The code that a TPP writes into `EventTypes`; undefined where the standard defines none. */
   readonly subscribeCode: string | undefined;
   /** Other spellings that are accepted in `EventTypes`. */
   readonly aliases: readonly string[];
@@ -117,7 +117,7 @@ export class EventTypeCatalogue {
   }
 }
 
-/** What decides which event types a registration gets. */
+/** The part of a registration that decides which event types it gets. */
 export interface EventTypeFilter {
   /** `Data.Version` of the registration. */
   readonly version: string;

@@ -33,7 +33,7 @@ export interface JoseHeader {
   readonly unencodedPayload: boolean;
 }
 
-/** What a verifier demands of a header. */
+/** Demands of a verifier on a header. */
 export interface HeaderExpectations {
   /** Who must have signed: `iss` of the header, compared literally, else as distinguished names. */
   readonly iss: string;

@@ -20,7 +20,7 @@ export interface JwsSigner extends SignerIdentity {
   sign(signingInput: Uint8Array): Promise<Uint8Array>;
 }
 
-/** What a verifier demands: of the header, and where the signer's keys are. */
+/** Demands of a verifier on the header, and where the signer's keys are. */
 export interface VerifyExpectations extends HeaderExpectations {
   readonly keys: KeySource;
 }

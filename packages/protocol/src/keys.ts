@@ -59,7 +59,7 @@ export function withoutRevokedKeys(jwks: unknown, revokedJwks: unknown): { reado
   return { keys: keysOfJwks(jwks).filter((jwk) => !namesOf(jwk).some((name) => names.has(name))) };
 }
 
-/** What a key is recognised by: its kid, and its numbers (RFC 7638 section 3.2). */
+/** The identity of a key: its kid, and its numbers (RFC 7638 section 3.2). */
 function namesOf(jwk: unknown): readonly string[] {
   if (!isJsonObject(jwk)) return [];
   const numbers = [jwk['n'], jwk['x'], jwk['y']].map((number) => (typeof number === 'string' ? number : ''));

@@ -35,12 +35,12 @@ const list = Type.Object({ EventSubscription: Type.Optional(Type.Array(identifie
 export const OBEventSubscriptionsResponse1 = Type.Object({ Data: list, ...envelope }, closed);
 export type OBEventSubscriptionsResponse1 = Static<typeof OBEventSubscriptionsResponse1>;
 
-/** What a TPP reads of an `OBEventSubscriptionResponse1`. */
+/** The part of an `OBEventSubscriptionResponse1` that a TPP reads. */
 export const EventSubscriptionAnswer = Type.Object({ Data: identified, ...LINKS_AND_META_UNREAD }, closed);
-/** What a TPP reads of an `OBEventSubscriptionsResponse1`. */
+/** The part of an `OBEventSubscriptionsResponse1` that a TPP reads. */
 export const EventSubscriptionsAnswer = Type.Object({ Data: list, ...LINKS_AND_META_UNREAD }, closed);
 
-/** What a TPP asks for in a POST or PUT of an event subscription. */
+/** The content of a POST or PUT of an event subscription. */
 export interface EventSubscriptionRequest {
   /** Undefined for a TPP that only polls. */
   readonly callbackUrl: string | undefined;
@@ -56,7 +56,7 @@ export interface EventSubscription extends EventSubscriptionRequest {
   readonly eventSubscriptionId: string;
 }
 
-/** What the reader of a registration must know of the ASPSP. */
+/** Facts about the ASPSP that the reader of a registration needs. */
 export interface RegistrationRules {
   /** The version of the API that was called. */
   readonly apiVersion: ApiVersion;

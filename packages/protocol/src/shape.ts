@@ -6,11 +6,11 @@ export interface ShapeFault {
   readonly kind: 'missing' | 'unexpected' | 'invalid';
   /** Where, as the messages of the standard write it: `Data.EventTypes[0]`; empty for the value itself. */
   readonly path: string;
-  /** What is wrong, to be read after the path: `must be string`. */
+  /** The fault, to be read after the path: `must be string`. */
   readonly why: string;
 }
 
-/** What a check of a value against a schema came to. */
+/** The result of checking a value against a schema. */
 export type Shaped<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: ShapeFault };
 
 /**

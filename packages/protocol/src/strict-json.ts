@@ -13,7 +13,7 @@ export class StrictJsonError extends Error {
   }
 }
 
-/** What {@link parseStrictJson} takes besides the bytes. */
+/** Options of {@link parseStrictJson}. */
 export interface StrictJsonOptions {
   /** Accept texts that can be neither kept nor signed as they are. For what is only read and passed on. */
   readonly acceptsUnfitTexts?: boolean;

@@ -16,7 +16,7 @@ import { createStepRunner, type RunStep, StepFailed } from './play/steps.ts';
 import type { Change } from './resource-server/ledger.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** What `tidings sandbox` was asked for. */
+/** Options of `tidings sandbox`. */
 export interface RunOptions {
   readonly once: boolean;
   readonly json: boolean;

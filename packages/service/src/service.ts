@@ -70,7 +70,7 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
-/** What the service is given from outside, so that a test can hold it. */
+/** Dependencies that come from outside, so that a test can replace them. */
 export interface Surroundings {
   readonly log: Log;
   readonly clock?: Clock;
@@ -192,7 +192,7 @@ interface Parts {
   readonly endFollowing: () => Promise<void>;
   /** Makes the engine look for work; of no effect where real time is not offered. */
   readonly wake: () => void;
-  /** What the others work with, and which is closed after them. */
+  /** Dependencies of the others, closed after them. */
   readonly clients: readonly { close(): Promise<void> }[];
   setPublicUrl(url: string): void;
 }

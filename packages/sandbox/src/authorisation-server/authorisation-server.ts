@@ -15,7 +15,7 @@ export type { AuthorisationServerClient } from './provider.ts';
 const ACCESS_TOKEN_TTL_DEFAULT_SECONDS = 300;
 const FORM_TYPE = 'application/x-www-form-urlencoded';
 
-/** What the server is started with. */
+/** Options of the server. */
 export interface AuthorisationServerOptions {
   /** The address to listen on, such as `127.0.0.1`. */
   readonly host: string;

@@ -1,5 +1,5 @@
 /**
- * What oidc-provider asks about the client certificate of a connection (RFC 8705). TLS ends in this process, so
+ * Answers of oidc-provider's questions about the client certificate of a connection (RFC 8705). TLS ends in this process, so
  * the socket knows it.
  */
 

@@ -19,11 +19,11 @@ export interface AuthorisationServerClient {
   readonly clientId: string;
   /** The subject of its transport certificate, as RFC 4514 writes it. */
   readonly certificateSubjectDn: string;
-  /** What it may ask for, of `accounts`, `payments`, `fundsconfirmations`. */
+  /** Scopes that it may ask for, of `accounts`, `payments`, `fundsconfirmations`. */
   readonly scopes: readonly string[];
 }
 
-/** What the provider is made from. */
+/** Options of the provider. */
 export interface ProviderOptions {
   readonly issuer: string;
   /** Signs the access tokens (PS256): an RSA private key in PEM, and the `kid` it is served under. */

@@ -1,7 +1,7 @@
 import { createTlsFetch } from '@tidings/tpp';
 import type { EventToPublish } from '../resource-server/ledger.ts';
 
-/** What publishing one event came to, as the operator API tells it. */
+/** The outcome of publishing one event, as the operator API gives it. */
 export interface PublishedOutcome {
   readonly id: string;
   readonly outcome: 'notification' | 'none';

@@ -1,5 +1,5 @@
 /**
- * What the sandbox keeps of its PKI: one file with every key and certificate in it, so that there is always
+ * The sandbox's PKI on disk: one file with every key and certificate in it, so that there is always
  * exactly one whole PKI or none. The PEM files beside it are copies for people and tools, written anew where
  * they differ.
  */

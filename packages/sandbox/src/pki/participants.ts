@@ -2,7 +2,7 @@
 
 import type { PspRole } from './qc-statements.ts';
 
-/** What a participant's certificates are made from. */
+/** Input of a participant's certificates. */
 export interface Identity {
   /** The Directory's identifier of the organisation, 18 characters. */
   readonly organisationId: string;

@@ -93,7 +93,7 @@ async function keep(folder: string, kept: KeptPki | undefined, pki: KeptPki): Pr
   return pki;
 }
 
-/** What is kept, itself, when nothing is due. */
+/** The kept PKI itself, when nothing is due. */
 async function bringUpToDate(kept: KeptPki | undefined, nowMs: number): Promise<KeptPki> {
   if (kept === undefined || isDue(kept.root, nowMs)) return makePki(nowMs);
   if (!Object.values(kept.leaves).some((leaf) => isDue(leaf, nowMs))) return kept;

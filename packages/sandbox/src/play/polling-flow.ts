@@ -55,7 +55,7 @@ async function acknowledge(sandbox: Sandbox, client: BankClient, jti: string, se
   return { said, details: { jti, state: shown.state, moreAvailable: answer.moreAvailable } };
 }
 
-/** What the TPP reports as an error stays awaiting, and is offered again: the same bytes. */
+/** A notification that the TPP reports as an error stays awaiting, and is offered again: the same bytes. */
 async function reportError(sandbox: Sandbox, client: BankClient) {
   const { jti } = await publishChange(sandbox, 'consent-revoked');
   const first = await client.events.poll({ returnImmediately: true });

@@ -45,7 +45,7 @@ export function humanPrinter(write: Write): Printer {
   };
 }
 
-/** What deserves lines of its own. */
+/** Details that get lines of their own. */
 function more({ step, details }: StepReport): string[] {
   if (step === 'deliver' && Array.isArray(details['attempts'])) {
     return details['attempts'].map(
@@ -60,7 +60,7 @@ function more({ step, details }: StepReport): string[] {
     : [];
 }
 
-/** What is printed while the sandbox stays up: its addresses, and how to publish another event. */
+/** The text that is printed while the sandbox stays up: its addresses, and how to publish another event. */
 export function stayingUp(
   addresses: SandboxAddresses,
   files: { rootFile: string; tokenFile: string; logFile: string },

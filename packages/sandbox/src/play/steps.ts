@@ -1,6 +1,6 @@
 import { systemClock } from '@tidings/service';
 
-/** What is told of one step of the flow, as it happened. */
+/** The report of one step of the flow, as it happened. */
 export interface StepReport {
   readonly step: string;
   readonly ok: boolean;
@@ -11,7 +11,7 @@ export interface StepReport {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What a step found out: a line for people, and the details for machines. */
+/** The findings of a step: a line for people, and the details for machines. */
 export interface StepResult {
   readonly said: string;
   readonly details: Readonly<Record<string, unknown>>;

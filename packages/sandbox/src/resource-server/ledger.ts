@@ -32,7 +32,7 @@ export interface EventToPublish {
   readonly events: readonly { readonly type: string; readonly reason?: string }[];
 }
 
-/** What happens to a resource in one change, and which events of the standard that makes (rules, section 3). */
+/** A change of a resource, and the events of the standard that it makes (rules, section 3). */
 interface ChangePlan {
   readonly type: Resource['type'];
   readonly statusBefore: string;
@@ -115,7 +115,7 @@ export class Ledger {
   }
 }
 
-/** What a change is, in words. */
+/** Describes a change in words. */
 export function describeChange(change: Change): string {
   return PLANS[change].saidAs;
 }
@@ -142,7 +142,7 @@ export function eventOf(change: Change, resource: Resource, origin: string, tran
   };
 }
 
-/** What a path of the resource server names; undefined when it names nothing. */
+/** The resource that a path of the resource server names; undefined when it names none. */
 export function resourceNamed(path: string): { type: Resource['type']; id: string; family: string } | undefined {
   const match = /^\/open-banking\/(?:v3\.1|v4\.0)\/((aisp|pisp|cbpii)\/[a-z-]+)\/([0-9a-f-]{36})$/.exec(path);
   const type = Object.entries(PATHS).find(([, resourcePath]) => resourcePath === match?.[1])?.[0];

@@ -20,7 +20,7 @@ import { startHttpServer } from '../http-server.ts';
 import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
 import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
 
-/** What the sample TPP knows of its bank. */
+/** Facts about its bank that the sample TPP knows. */
 export interface BankFacts {
   /** `iss` of the bank's SETs. */
   readonly issuer: string;

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 type Facts = Readonly<Record<string, unknown>>;
 
-/** What an entry of the audit holds of a change of a registration. */
+/** The part of an audit entry that describes a change of a registration. */
 export interface Difference {
   readonly before?: Facts;
   readonly after?: Facts;

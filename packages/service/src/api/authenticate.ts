@@ -15,7 +15,7 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** Any one of these lets a TPP keep a registration (rules, section 2). */
 export const REGISTRATION_SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
 
-/** What callers are recognised with. */
+/** Dependencies of authentication. */
 export interface AuthenticationContext {
   readonly clientCertificate: ClientCertificateReader;
   readonly accessTokens: AccessTokenVerifier;

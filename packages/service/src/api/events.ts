@@ -7,7 +7,7 @@ import type { LongPolls } from './long-poll.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { PollSlot } from './poll-limit.ts';
 
-/** What `POST /events` needs. */
+/** Dependencies of `POST /events`. */
 export interface EventsContext {
   readonly store: Store;
   readonly clock: Clock;

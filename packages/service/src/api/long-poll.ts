@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Store } from '../store/store.ts';
 
-/** What ended a wait: something may be offered now, or the poll is to be answered with what there is. */
+/** Why a wait ended: something may be offered now, or the poll is to be answered with what there is. */
 export type WaitEnd = 'look-again' | 'give-up';
 
 /** One poll that is held. */

@@ -10,11 +10,11 @@ export interface KeptRegistration<Request> {
   readonly clientId: string;
   /** The version of the API that it was created or last replaced through. */
   readonly apiVersion: ApiVersion;
-  /** What the TPP asked for. */
+  /** The request of the TPP. */
   readonly request: Request;
 }
 
-/** What event subscriptions and callback URLs differ in. */
+/** The differences between event subscriptions and callback URLs. */
 export interface RegistrationKind<Request> {
   /** Last segment of its URL. */
   readonly path: string;
@@ -58,7 +58,7 @@ type ChangeName = 'created' | 'replaced' | 'deleted';
 /** @returns false when the host of a callback URL leads to where none may, or cannot be looked up */
 export type CheckCallbackUrl = (url: string) => Promise<string | undefined>;
 
-/** What the operations on registrations need. */
+/** Dependencies of the operations on registrations. */
 export interface RegistrationContext {
   readonly store: Store;
   readonly clock: Clock;
@@ -171,7 +171,7 @@ function auditedChange<Request>(
   };
 }
 
-/** What the host leads to is not said: a TPP must not learn of the bank's networks by trying. */
+/** The address of the host is not disclosed: a TPP must not learn of the bank's networks by trying. */
 async function checkAddress<Request>(
   { callbackUrlOf, callbackUrlField }: RegistrationKind<Request>,
   request: Request,

@@ -61,7 +61,7 @@ function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyR
   return reply.code(status).header('content-type', JSON_UTF8).send(bytes);
 }
 
-/** What anything that was thrown is to the caller; what is not foreseen is a 500 that says nothing. */
+/** Maps anything that was thrown to what the caller is answered; an unforeseen error is a 500 that says nothing. */
 export function apiErrorOf(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {

@@ -26,7 +26,7 @@ interface WithId {
   Params: { id: string };
 }
 
-/** What all routes under one version of the API share. */
+/** The context that all routes under one version of the API share. */
 export interface RouteContext {
   readonly options: ApiOptions;
   readonly apiVersion: ApiVersion;

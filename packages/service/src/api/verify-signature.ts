@@ -14,7 +14,7 @@ import type { Tpp } from '../store/store.ts';
 import { JwksUnavailableError, JwksUnusableError } from '../trust/jwks-cache.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 
-/** What signatures of TPPs are checked with. */
+/** Dependencies of the check of TPPs' signatures. */
 export interface SignatureContext {
   readonly tppKeys: Pick<TppKeys, 'keysOf'>;
   readonly trustAnchorsAccepted: readonly string[];

@@ -19,7 +19,7 @@ export interface ConnectionLimits {
 interface Connection {
   /** Of TCP. */
   readonly socket: Socket;
-  /** What requests come from: that of TLS once there is one. */
+  /** The socket that requests come from: that of TLS once there is one. */
   channel: Socket;
   isSecured: boolean;
   requests: number;

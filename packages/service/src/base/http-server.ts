@@ -21,7 +21,7 @@ declare module 'fastify' {
   }
 }
 
-/** What the two listeners of the service have in common. */
+/** Settings that the two listeners of the service have in common. */
 export interface HttpServerOptions {
   /** Undefined: without TLS, for a listener on loopback or behind a gateway. */
   readonly tls: ServerOptions | undefined;
@@ -123,7 +123,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return server;
 }
 
-/** What of TLS decides whom a listener lets in, and how the connections that it let in are ended; by listener. */
+/** The part of TLS that decides whom a listener lets in, and how the connections that it let in are ended; by listener. */
 const trusts = new WeakMap<FastifyInstance, { trusted: string; readonly retire: () => void }>();
 
 const trustedBy = (tls: ServerOptions | undefined) => JSON.stringify([tls?.ca, tls?.crl]);

@@ -1,7 +1,7 @@
 import type { Server } from 'node:net';
 import { StartUpError, systemErrorCode } from './start-up-error.ts';
 
-/** What can listen: a Fastify instance. */
+/** A server that can listen: a Fastify instance. */
 interface Listener {
   readonly server: Pick<Server, 'address'>;
   listen(options: { host: string; port: number }): Promise<string>;

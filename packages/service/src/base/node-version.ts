@@ -13,5 +13,5 @@ export function nodeFault(version: string = versions.node): string | undefined {
   return `Node.js ${version} leaks memory with each connection of a TPP that sends its certificate chain.`;
 }
 
-/** What to do about it. */
+/** The remedy. */
 export const NODE_REMEDY = 'Run Node.js 24.22.1 or later, or 26.10 or later.';

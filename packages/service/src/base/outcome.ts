@@ -10,7 +10,7 @@ export type UnreachableClass =
   | 'oversized'
   | 'malformed';
 
-/** What an attempt came to. A refused delivery is data, not an exception. */
+/** The outcome of an attempt. A refused delivery is data, not an exception. */
 export type Outcome =
   /** Only 202 acknowledges. A TPP that does not echo the interaction id has still acknowledged; the breach is kept. */
   | {

@@ -5,7 +5,7 @@ const GROUPS = 8;
 const NETWORK_GROUPS = 4;
 
 /**
- * What counts as one remote address when connections or requests are counted: an IPv4 address, or the /64 network of an
+ * The unit that counts as one remote address when connections or requests are counted: an IPv4 address, or the /64 network of an
  * IPv6 address, since whoever has one address of it has them all.
  *
  * @returns an empty text for a connection that has ended, or has no address

@@ -4,7 +4,7 @@ import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
 import type { Clock } from './clock.ts';
 import type { Random } from './random.ts';
 
-/** What Node's parser says of a request that it cannot read. */
+/** The error of Node's parser about a request that it cannot read. */
 interface ParserError extends Error {
   readonly code?: string;
   /** The bytes that it was reading. */
@@ -33,7 +33,7 @@ const INTERACTION_ID_LINES = new RegExp(`^${INTERACTION_ID_HEADER}:[ \\t]*(\\S*)
 
 /**
  * Answers what Node's parser cannot read: a status with `x-fapi-interaction-id` and nothing else, and the connection ends.
- * What was not even TLS just ends. A method that the parser does not know is 405 with `Allow`.
+ * A connection that is not even TLS just ends. A method that the parser does not know is 405 with `Allow`.
  */
 export function createUnreadableRequestHandler({
   clock,

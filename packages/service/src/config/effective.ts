@@ -18,7 +18,7 @@ export interface EffectiveSetting {
 const REDACTED = 'redacted';
 // A hash of a token is no secret, but whoever has it can try tokens at leisure.
 const SECRETS = new Set(['sha256']);
-/** What the environment says where the configuration is silent. */
+/** Defaults from the environment, where the configuration is silent. */
 const VARIABLES: Readonly<Record<string, string>> = { 'store.passwordFile': 'PGPASSWORD' };
 
 /**

@@ -41,7 +41,7 @@ export function examineConfig(file: string): ExaminedConfig {
   }
 }
 
-/** What is read of a JSON schema here. */
+/** The part of a JSON schema that is read here. */
 interface Schema {
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, object>>;

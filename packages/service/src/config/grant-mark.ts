@@ -4,7 +4,7 @@ import { StartUpError } from '../base/start-up-error.ts';
 export interface GrantMark {
   /** Name of the claim, or a path of names such as `act.sub`. */
   readonly claim: string;
-  /** What the claim is, exactly. */
+  /** The exact value of the claim. */
   readonly value?: string | undefined;
   /** Regular expression that the whole claim must match. */
   readonly pattern?: string | undefined;

@@ -60,7 +60,7 @@ export function readJsonFile(file: string): unknown {
   }
 }
 
-/** What is wrong with a setting and what to do, in one sentence, which the name of the source stands before. */
+/** Describes a fault of a setting and its remedy in one sentence, to be read after the name of the source. */
 export function sayFault(fault: ShapeFault): string {
   if (fault.path === '') return 'it must be a JSON object that holds the settings.';
   const setting = `the setting "${fault.path}"`;
@@ -85,7 +85,7 @@ function nearestSetting(path: string): string | undefined {
   return nearest && (section === '' ? nearest.name : `${section}.${nearest.name}`);
 }
 
-/** What is read of the schema for messages. */
+/** The part of the schema that messages are made from. */
 interface SettingSchema {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, object>>;

@@ -13,7 +13,7 @@ export interface SettingReference {
   readonly meaning: string;
 }
 
-/** What is read of a JSON schema here. */
+/** The part of a JSON schema that is read here. */
 interface Schema {
   readonly type?: string;
   readonly description?: string;

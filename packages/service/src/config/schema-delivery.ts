@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { CALLBACK_PORTS_ALLOWED } from './ports.ts';
 import { file, sectionOfDefaults, text, whole } from './settings.ts';
 
-/** What the settings of the retry policy may be that a TPP can have of its own. */
+/** Ranges of the retry settings that a TPP can have of its own. */
 export const RETRY_RANGES = {
   delayMs: { minimum: 10, maximum: 3_600_000 },
   delayMaxMs: { minimum: 10, maximum: 86_400_000 },

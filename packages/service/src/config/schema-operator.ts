@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { connectionSettings, file, keyAges, port, section, text, whole } from './settings.ts';
 
-/** What a caller of the operator API may be; see docs/operator-api.md. */
+/** Roles of callers of the operator API; see docs/operator-api.md. */
 export const OPERATOR_ROLES = ['viewer', 'operator', 'administrator', 'publisher'] as const;
 export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 

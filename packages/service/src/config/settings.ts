@@ -45,7 +45,7 @@ export function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft
 }
 
 /**
- * What both listeners say of their connections.
+ * The connection settings that both listeners share.
  *
  * @param perAddress default of the most from one address
  * @param exception whose connections are not counted, for the doc

@@ -8,7 +8,7 @@ import { type Exchange, OnePost } from './one-post.ts';
 
 export type { Exchange };
 
-/** What is POSTed. */
+/** One POST to a callback URL. */
 export interface CallbackPost {
   /** The TPP it is for: connections are those of one TPP, so that none waits for another's on the same host. */
   readonly clientId: string;

@@ -10,7 +10,7 @@ import { systemErrorCode } from '../base/start-up-error.ts';
 import { acceptUnaskedContinue } from './interim.ts';
 import { openTunnel } from './tunnel.ts';
 
-/** What TLS shows and trusts, PEM. `ca` undefined: the roots of Node.js. */
+/** Certificate, key and roots of a TLS client, PEM. `ca` undefined: the roots of Node.js. */
 export interface ClientTls {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
@@ -60,7 +60,7 @@ export class Connector {
     this.#options = options;
   }
 
-  /** What undici is given as `connect`. */
+  /** The `connect` option of undici. */
   readonly connect: buildConnector.connector = (to, callback) => {
     this.#connect(to).then(
       (socket) => callback(null, socket),

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { UnreachableClass } from '../base/outcome.ts';
 import { classifyFailure } from './failure.ts';
 
-/** What came of one POST: an answer, whatever its status, or none. */
+/** The result of one POST: an answer, whatever its status, or none. */
 export type Exchange =
   | { readonly kind: 'answered'; readonly status: number; readonly header: (name: string) => string | undefined }
   | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };

@@ -7,7 +7,7 @@ import type { Attempt } from '../store/store.ts';
 // Of what a TPP returns in place of the echo, enough to see what it was.
 const INTERACTION_ID_CHARACTERS_MAX = 64;
 
-/** What one POST needs. */
+/** Content and context of one POST. */
 export interface Delivery {
   readonly clientId: string;
   readonly callbackUrl: string;

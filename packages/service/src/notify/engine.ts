@@ -25,7 +25,7 @@ import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
 
-/** What a claim asked a TPP's lane, and what it said. */
+/** A target that a claim asked about, and the capacity of its lane then. */
 interface Asked {
   readonly target: Target;
   readonly capacity: number;
@@ -326,7 +326,7 @@ export class Engine {
     if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - this.#options.clock.monotonicMs());
   }
 
-  /** What waits for an attempt was claimed for a callback URL that may no longer be the one, or is unresponsive. */
+  /** Notifications that wait for an attempt were claimed for a callback URL that may no longer be the one, or is unresponsive. */
   #retarget(clientId: string): void {
     this.#handBack(this.#lanes.evict(clientId, true));
     this.wake();

@@ -8,7 +8,7 @@ import {
 } from '@tidings/protocol';
 import type { BankEvent, FanOut, Registration, Tpp } from '../store/store.ts';
 
-/** What fan-out needs besides the event and who it is for. */
+/** Context of fan-out, besides the event and who it is for. */
 export interface FanOutContext {
   /** The ASPSP's own URI, `iss` of the SET. */
   readonly issuer: string;

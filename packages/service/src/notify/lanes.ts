@@ -32,7 +32,7 @@ export interface Queued extends Taken {
   readonly set: string;
 }
 
-/** What one TPP, and so one callback URL, has in this process. Counts of what is claimed, by stage, beside the queue. */
+/** The state of one TPP, and so of one callback URL, in this process. Counts of what is claimed, by stage, beside the queue. */
 interface Lane {
   readonly clientId: string;
   /** Being signed, or its SET being kept. */
@@ -246,7 +246,7 @@ export class Lanes {
     return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
   }
 
-  /** What became of it is recorded, or it was handed back. */
+  /** Its outcome is recorded, or it was handed back. */
   finished({ clientId }: ClaimedNotification): void {
     const lane = this.#laneOf(clientId);
     lane.recording -= 1;

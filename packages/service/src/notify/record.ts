@@ -2,7 +2,7 @@ import type { Log } from '../base/log.ts';
 import type { Attempt, AttemptRecord, ClaimedNotification, NextStep, RecordResult } from '../store/store.ts';
 import { afterFailure, policyFor, probeDelayMs, type RetryPolicy, type UnresponsiveSettings } from './retry-policy.ts';
 
-/** What decides what follows an attempt. */
+/** Context of the decision about what follows an attempt. */
 export interface NextStepContext {
   readonly policy: RetryPolicy;
   readonly unresponsive: UnresponsiveSettings;

@@ -25,7 +25,7 @@ export interface FailedAttempt {
   readonly fraction: number;
 }
 
-/** What the policy says after a failure. */
+/** The decision of the policy after a failure. */
 export type AfterFailure = { readonly kind: 'retry'; readonly atMs: number } | { readonly kind: 'cease' };
 
 /** The policy that holds for one TPP. */

@@ -7,7 +7,7 @@ export class Html {
   }
 }
 
-/** What a template takes: text is escaped, HTML is not, lists are joined, undefined is nothing. */
+/** A value in a template: text is escaped, HTML is not, lists are joined, undefined is nothing. */
 export type HtmlPart = string | number | Html | undefined | readonly HtmlPart[];
 
 /** Makes HTML from a template, escaping what is put into it. */

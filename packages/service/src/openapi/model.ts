@@ -1,4 +1,4 @@
-/** What of OpenAPI 3.1 the documents here are made of. @see https://spec.openapis.org/oas/v3.1.1.html */
+/** The part of OpenAPI 3.1 that the documents here use. @see https://spec.openapis.org/oas/v3.1.1.html */
 
 /** JSON Schema 2020-12, as a schema or a reference to one. */
 export type SchemaObject = object;

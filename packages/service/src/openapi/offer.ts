@@ -1,7 +1,7 @@
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
 import type { Config } from '../config/schema.ts';
 
-/** What an ASPSP offers to TPPs, as its configuration says. */
+/** Features that an ASPSP offers to TPPs, as its configuration says. */
 export interface Offer {
   readonly versions: readonly ApiVersion[];
   readonly hasRealTime: boolean;

@@ -1,6 +1,6 @@
 import { type Html, html } from './html.ts';
 
-/** What is read of a JSON schema here. */
+/** The part of a JSON schema that is read here. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string;

@@ -59,7 +59,7 @@ function isPlainSchema(value: unknown): value is PlainSchema {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What of a schema is JSON: the marks of the library that made it are no part of the document. */
+/** The JSON of a schema: the marks of the library that made it are no part of the document. */
 function plain(schema: object): PlainSchema {
   return Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, plainValue(value)]));
 }

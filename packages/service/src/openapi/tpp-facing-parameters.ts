@@ -33,7 +33,7 @@ export const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'x-customer-user-agent': ignoredHeader('x-customer-user-agent'),
 };
 
-/** What an operation takes besides its body. */
+/** Parameters of an operation, besides its body. */
 export function parametersOf(options: { idName?: string; isSigned: boolean }): readonly Reference[] {
   return [
     ...(options.idName === undefined ? [] : [parameterRef(options.idName)]),

@@ -21,7 +21,7 @@ const REGISTRATION_SECURITY: Security = ['accounts', 'payments', 'fundsconfirmat
   accessToken: [scope],
 }));
 
-/** What the two kinds of registration differ in. */
+/** The differences between the two kinds of registration. */
 interface Resource {
   /** As it stands in the path. */
   readonly path: string;
@@ -37,7 +37,7 @@ interface Resource {
   readonly bodyBytesMax: number;
 }
 
-/** What of the configuration stands in the operations. */
+/** The part of the configuration that the operations show. */
 interface Published {
   /** Absolute, in front of `/open-banking`. */
   readonly base: string;
@@ -178,7 +178,7 @@ function common(apiVersion: ApiVersion, { name, tag, idName }: Resource, verb: s
   return { operationId, tags: [tag], security: REGISTRATION_SECURITY };
 }
 
-/** What the TPP's own endpoint is sent; it is the TPP that serves this. */
+/** The request to the TPP's own endpoint; the TPP serves this operation. */
 function eventNotification(apiVersion: ApiVersion, { name }: Resource): Operation {
   const header = (header: string, required: boolean, description: string) =>
     ({ name: header, in: 'header', required, description, schema: { type: 'string' } }) as const;

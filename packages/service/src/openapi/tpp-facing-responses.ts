@@ -17,7 +17,7 @@ const SIGNATURE_CODES = [
   'SignatureInvalid',
 ] as const satisfies readonly ApiErrorCode[];
 
-/** What is refused with 400 where a signed body is sent. */
+/** Errors with 400 where a signed body is sent. */
 export const SIGNED_BODY_CODES: readonly ApiErrorCode[] = [
   'ResourceInvalidFormat',
   'FieldMissing',

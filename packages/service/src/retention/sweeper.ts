@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
 import type { Store } from '../store/store.ts';
 
-/** What a sweeper works with: the section `retention` of the configuration, others' ages, and the store. */
+/** Dependencies of a sweeper: the section `retention` of the configuration, other ages, and the store. */
 export interface SweeperOptions {
   readonly notificationsMs: number;
   readonly eventsMs: number;
@@ -95,7 +95,7 @@ export function startSweeper(options: SweeperOptions): Sweeper {
   };
 }
 
-/** What expires is history from then on, so that comes first. */
+/** Expired notifications are history from then on, so expiry comes first. */
 async function sweepOnce(
   options: SweeperOptions,
   drain: (portion: () => Promise<number>) => Promise<number>,

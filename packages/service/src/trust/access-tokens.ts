@@ -18,7 +18,7 @@ import { createJwtReader } from './jwt-tokens.ts';
 
 export type { AccessToken } from './bound-token.ts';
 
-/** What verifying an access token came to. */
+/** The result of verifying an access token. */
 export type TokenCheck = { readonly kind: 'valid'; readonly token: AccessToken } | TokenRefused | TokenUnavailable;
 
 /** Verifies access tokens; see {@link createAccessTokenVerifier}. */

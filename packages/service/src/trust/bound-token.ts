@@ -1,7 +1,7 @@
 import { type GrantMark, hasGrantMark } from '../config/grant-mark.ts';
 import { claimAt, refuseIdToken, StrictJwtError, textsOf } from './strict-jwt.ts';
 
-/** What an access token says of its bearer. */
+/** Claims of an access token about its bearer. */
 export interface AccessToken {
   readonly clientId: string;
   readonly scopes: readonly string[];
@@ -21,7 +21,7 @@ export interface TokenUnavailable {
   readonly reason: string;
 }
 
-/** What the authorisation server vouches for. Whether the presented certificate is that one is not checked yet. */
+/** Claims that the authorisation server vouches for. Whether the presented certificate is that one is not checked yet. */
 export interface BoundToken extends AccessToken {
   readonly kind: 'bound';
   /** SHA-256 of the DER of the certificate that the token is bound to, base64url; undefined: to none. */

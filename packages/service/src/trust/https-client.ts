@@ -22,7 +22,7 @@ export interface HttpsRequest {
   readonly body?: string;
 }
 
-/** What came back. */
+/** The answer. */
 export interface HttpsAnswer {
   readonly status: number;
   readonly body: Uint8Array;

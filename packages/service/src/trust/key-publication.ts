@@ -18,7 +18,7 @@ export interface Publication {
   readonly untilMs: number | undefined;
 }
 
-/** What was being signed while the key was retired, or before other instances heard of it, counts as signed before. */
+/** A signature that was under way while the key was retired, or before other instances heard of it, counts as made before. */
 export const UNDER_WAY_MS = 60_000;
 
 /** When a key that signs no more last did. */

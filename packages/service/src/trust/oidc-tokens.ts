@@ -29,7 +29,7 @@ export interface OidcOptions {
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
-/** What verifying a token came to; `reason` is fit to be shown to whoever sent it. */
+/** The result of verifying a token; `reason` may be shown to whoever sent it. */
 export type OidcCheck =
   | {
       readonly kind: 'valid';

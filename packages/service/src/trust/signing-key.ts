@@ -29,7 +29,7 @@ interface KeyFile {
   readonly keyFile: string;
 }
 
-/** What of the configuration our own keys are loaded by. */
+/** The part of the configuration that our own keys are loaded from. */
 export interface SigningSettings {
   readonly signing: KeyFile & { readonly next?: KeyFile | undefined };
   readonly organisationId: string;

@@ -4,7 +4,7 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { type KeptSigningKey, publicationOf } from './key-publication.ts';
 import type { OwnSigningKey, OwnSigningKeys, PublicSigningJwk } from './signing-key.ts';
 
-/** What the store keeps of our keys, for all instances. */
+/** The part of our keys that the store keeps for all instances. */
 export interface KeyStore {
   /** Keeps, durably, that this key signs from now on and the one before it is retired. */
   useSigningKey(publicJwk: PublicSigningJwk, nowMs: number): Promise<void>;
@@ -51,7 +51,7 @@ export interface SigningKeys {
   readonly signer: JwsSigner;
   /** The kids whose private keys this instance has. */
   held(): readonly string[];
-  /** What keeps this instance from signing with the current key; undefined: nothing does. */
+  /** The reason why this instance does not sign with the current key; undefined: it does. */
   problem(): string | undefined;
   /** False: this instance has no key that it may sign with. */
   canSign(): boolean;
@@ -67,14 +67,14 @@ export interface SigningKeys {
   follow(): Promise<void>;
   /** Changes when this instance hears that a key was announced, rotated or withdrawn. */
   revision(): string;
-  /** What the JWKS holds, the key that signs here first. Public members only. */
+  /** The keys of the JWKS, the one that signs here first. Public members only. */
   publicJwks(): Promise<readonly PublicSigningJwk[]>;
 }
 
 /** How often a former key that still signs is noted. */
 const NOTED_MS = 60_000;
 
-/** What this instance has, and signs with. */
+/** The keys that this instance has, and the one that it signs with. */
 interface Having {
   readonly held: ReadonlyMap<string, OwnSigningKey>;
   /** The kid of `signing.kid`. */
@@ -232,7 +232,7 @@ function choose(before: Having, kept: readonly KeptSigningKey[]): Having {
   return { ...having, signing: barred, problem: `${lacks}, and the one it has was retired; ${remedy}`, canSign: false };
 }
 
-/** What it signed nobody could verify: better nothing is signed, and another instance delivers it. */
+/** Nobody could verify its signatures: better nothing is signed, and another instance delivers it. */
 function barredSigner({ kid, iss, tan }: JwsSigner): JwsSigner {
   const sign = () => Promise.reject(new Error(`the signing key ${kid} was retired, and this instance has no other`));
   return Object.freeze({ kid, iss, tan, sign });

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { isHttpsUrl } from './https-client.ts';
 import { StrictJwtError, type StrictJwtErrorCode, verifyStrictJwt } from './strict-jwt.ts';
 
-/** What the directory states about one piece of software of a TPP. Every URL stood in the statement; none is built. */
+/** A statement of the directory about one piece of software of a TPP. Every URL stood in the statement; none is built. */
 export interface SoftwareStatement {
   /** `org_id`. */
   readonly organisationId: string;

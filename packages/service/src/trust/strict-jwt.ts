@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { decodeBase64url, isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import { type CryptoKey, type JWTPayload, type JWTVerifyOptions, errors as joseErrors, jwtVerify } from 'jose';
 
-/** What is wrong with a JWT. */
+/** A fault of a JWT. */
 export type StrictJwtErrorCode = 'malformed' | 'key-unknown' | 'signature-invalid' | 'claim-invalid';
 
 /** A JWT was refused. `message` is fit to be shown to whoever sent it. */
@@ -19,12 +19,12 @@ export class StrictJwtError extends Error {
   }
 }
 
-/** What is demanded of the claims, besides what {@link verifyStrictJwt} always demands. */
+/** Demands on the claims, besides those that {@link verifyStrictJwt} always makes. */
 export type JwtExpectations = Pick<
   JWTVerifyOptions,
   'typ' | 'issuer' | 'audience' | 'requiredClaims' | 'clockTolerance' | 'currentDate' | 'maxTokenAge'
 > & {
-  /** What `typ` may be where it stands; beside `typ`, for issuers who differ in it. */
+  /** Values that are accepted where the member is present; beside `typ`, for issuers who differ in it. */
   readonly types?: RegExp;
 };
 

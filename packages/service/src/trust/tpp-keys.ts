@@ -5,7 +5,7 @@ import { LruMap } from '../base/lru-map.ts';
 import { createHttpsClient } from './https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, type KeyAges, type OnFetchFailed } from './jwks-cache.ts';
 
-/** What of a registered TPP its keys depend on. */
+/** The part of a registered TPP that its keys depend on. */
 export interface TppWithKeys {
   readonly clientId: string;
   readonly jwks?: unknown;

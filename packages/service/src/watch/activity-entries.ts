@@ -5,7 +5,7 @@ import type { Happening } from './observer.ts';
 // A code of a TPP's own may be anything; one that is no word is left out.
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 
-/** What the live stream tells of what happened; nothing of payloads, URLs or tokens. Pure. */
+/** The entries of the live stream for an occurrence; nothing of payloads, URLs or tokens. Pure. */
 export function entriesOf(happening: Happening): ActivityEntry[] {
   switch (happening.kind) {
     case 'published':

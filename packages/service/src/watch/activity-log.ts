@@ -5,7 +5,7 @@ import type { ActivityEntry, Store } from '../store/store.ts';
 import { entriesOf } from './activity-entries.ts';
 import type { Happening, Observer } from './observer.ts';
 
-/** What an activity log works with. */
+/** Dependencies of an activity log. */
 export interface ActivityLogOptions {
   readonly store: Pick<Store, 'appendActivity'>;
   readonly clock: Clock;

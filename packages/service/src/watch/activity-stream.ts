@@ -4,7 +4,7 @@ import type { Store, StoredActivity } from '../store/store.ts';
 import { type Position, type StreamFilter, toldOf } from './stream-position.ts';
 import { Subscription } from './subscription.ts';
 
-/** What a stream works with. */
+/** Dependencies of a stream. */
 export interface ActivityStreamOptions {
   readonly store: Pick<Store, 'activityAfter' | 'activityBounds'>;
   readonly clock: Clock;

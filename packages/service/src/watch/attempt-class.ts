@@ -1,7 +1,7 @@
 import type { Outcome } from '../base/outcome.ts';
 import type { AttemptClass } from '../store/store.ts';
 
-/** What an attempt came to, in a word; there are few of them. */
+/** The outcome of an attempt in one word, of a small set. */
 export function attemptClassOf(outcome: Outcome): AttemptClass {
   if (outcome.kind === 'acknowledged') return 'acknowledged';
   if (outcome.kind === 'unreachable') return `unreachable-${outcome.errorClass}`;

@@ -10,7 +10,7 @@ const GROWTH = 1.18;
 const LN_GROWTH = Math.log(GROWTH);
 /** The last bucket takes whatever is longer: some 9 years. */
 export const BUCKET_MAX = 160;
-/** What a percentile is off at most, as a part of it, from a millisecond up. */
+/** The largest relative error of a percentile, from a millisecond up. */
 export const ERROR_MAX = 0.1;
 
 /** The bucket of a duration. */
@@ -19,7 +19,7 @@ export function bucketOf(durationMs: number): number {
   return Math.min(Math.floor(Math.log(durationMs) / LN_GROWTH) + 1, BUCKET_MAX);
 }
 
-/** What stands for the durations in a bucket, in milliseconds; three digits of it. */
+/** The representative duration of a bucket, in milliseconds, with three digits. */
 export function middleOf(bucket: number): number {
   return bucket === 0 ? 0 : Number((GROWTH ** (bucket - 0.5)).toPrecision(3));
 }

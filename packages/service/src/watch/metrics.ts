@@ -13,18 +13,18 @@ export interface MetricsOptions {
   readonly tppsMax: number;
 }
 
-/** What is looked at only when the metrics are asked for. */
+/** Sources that are read only when the metrics are asked for. */
 export interface LookedAt {
   readonly store: Pick<Store, 'counts' | 'oldestAwaitingAtMs' | 'connections'>;
   readonly longPollsHeld: () => number;
-  /** What keeps this instance from signing with the current key; undefined: nothing does. */
+  /** The reason why this instance does not sign with the current key; undefined: it does. */
   readonly signingKeyProblem: () => string | undefined;
 }
 
 /** The metrics of this instance, in the text format of Prometheus. */
 export interface Metrics extends Observer {
   readonly onStoreOperation: OnStoreOperation;
-  /** What it looks at; before it is told, it shows none of that. */
+  /** Sets its sources; before that, it shows none of them. */
   watch(lookedAt: LookedAt): void;
   readonly contentType: string;
   text(): Promise<string>;
@@ -213,7 +213,7 @@ function gaugesIn(registry: Registry) {
   };
 }
 
-/** What cannot be looked at is left out; `tidings_store_up` says so. */
+/** A source that cannot be read is left out; `tidings_store_up` says so. */
 async function look(lookedAt: LookedAt, gauges: Gauges, clock: Clock): Promise<void> {
   const { store, longPollsHeld, signingKeyProblem } = lookedAt;
   gauges.longPolls.set(longPollsHeld());

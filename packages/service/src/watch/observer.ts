@@ -1,7 +1,7 @@
 import type { SetErrorReport } from '@tidings/protocol';
 import type { AcknowledgedInPoll, AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
 
-/** What happened in this process, told after it was committed. */
+/** An occurrence in this process, reported after it was committed. */
 export type Happening =
   | {
       readonly kind: 'published';
@@ -24,7 +24,7 @@ export type Happening =
       readonly kind: 'polled';
       readonly atMs: number;
       readonly clientId: string;
-      /** What was awaiting until this poll. */
+      /** Notifications that were awaiting until this poll. */
       readonly acknowledged: readonly AcknowledgedInPoll[];
       /** Of notifications of this TPP; others are not kept. */
       readonly errors: readonly SetErrorReport[];

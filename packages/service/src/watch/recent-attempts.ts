@@ -88,7 +88,7 @@ export class RecentAttempts implements Observer {
     return fresh;
   }
 
-  /** What cannot be kept now is kept with what comes next: nothing depends on it. */
+  /** Entries that cannot be kept now are kept with the next ones: nothing depends on them. */
   async #keep(): Promise<void> {
     const { store, clock, log, instance } = this.#options;
     this.#cancel = undefined;

@@ -14,7 +14,7 @@ import {
 } from './counting.ts';
 import type { Happening, Observer } from './observer.ts';
 
-/** What statistics work with. */
+/** Dependencies of the statistics. */
 export interface StatisticsOptions {
   readonly store: Pick<Store, 'putStatistics' | 'statistics'>;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ export interface StatisticsOptions {
 /** How long a bucket lasts. */
 export const BUCKET_MS: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000 };
 
-/** What was counted in a minute or an hour, in all processes. */
+/** Counts of a minute or an hour, of all processes. */
 export interface StatisticsBucket {
   readonly beganAtMs: number;
   readonly tally: Tally;
@@ -83,7 +83,7 @@ export class Statistics implements Observer {
     });
   }
 
-  /** What all processes counted, the oldest bucket first; those without a count are left out. @throws {StoreError} */
+  /** Counts of all processes, the oldest bucket first; buckets without a count are left out. @throws {StoreError} */
   async read(query: StatisticsQuery): Promise<readonly StatisticsBucket[]> {
     // Asked for before and after: what is kept and closed meanwhile is counted once all the same.
     const own = new Map<string, CountedBucket>(this.#own(query));

@@ -6,13 +6,13 @@ export interface Position {
   readonly index: number | undefined;
 }
 
-/** What the stream tells of. `missed` is told whatever is asked for. */
+/** Kinds of entries in the stream. `missed` is sent whatever is asked for. */
 export const STREAM_KINDS = [
   ...(['accepted', 'attempted', 'acknowledged', 'reported-error', 'unresponsive', 'back'] as const),
   ...(['redelivered', 'withdrawn', 'expired', 'missed'] as const),
 ] as const satisfies readonly ActivityEntry['kind'][];
 
-/** What a subscriber wants to be told of. */
+/** The filter of a subscriber. */
 export interface StreamFilter {
   /** Undefined: of all TPPs, and of what is of no single one. */
   readonly clientId: string | undefined;

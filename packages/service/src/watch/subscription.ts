@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { StoredActivity } from '../store/store.ts';
 import { isWanted, type Position, type StreamFilter, type Told, toldOf } from './stream-position.ts';
 
-/** What a subscription works with. */
+/** Dependencies of a subscription. */
 export interface SubscriptionParts {
   readonly filter: StreamFilter;
   readonly clock: Clock;
@@ -13,7 +13,7 @@ export interface SubscriptionParts {
   readonly onClose: () => void;
 }
 
-/** What a subscriber gets at once. */
+/** The first entries for a subscriber. */
 export interface Batch {
   readonly told: readonly Told[];
   /** Something before them is lost to it: it was too slow, or what it asks for is not kept any more. */
@@ -53,7 +53,7 @@ export class Subscription {
     return this.#position;
   }
 
-  /** What comes next, until it is closed; a sign of life every 15 seconds. @throws {StoreError} while it catches up */
+  /** The entries that follow, until it is closed; a heartbeat every 15 seconds. @throws {StoreError} while it catches up */
   async *batches(): AsyncGenerator<Batch, void, undefined> {
     try {
       if (this.#isMissing) yield this.#batchOf([]);
@@ -67,7 +67,7 @@ export class Subscription {
     }
   }
 
-  /** What happened up to this row, in the order of the log; what it knows already is left out. */
+  /** Entries up to this row, in the order of the log, without those that it has already. */
   tell(rowId: number, told: readonly Told[]): void {
     const wanted = told.filter(({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#parts.filter));
     if (rowId > this.#position.rowId) this.#position = { rowId, index: undefined };

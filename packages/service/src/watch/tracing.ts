@@ -65,7 +65,7 @@ function tellPublishing(tracer: Tracer, { events, result, atMs, durationMs }: Ha
   }
 }
 
-/** What was kept has been checked by its pattern. */
+/** A kept value has been checked by its pattern. */
 function contextOf({ traceparent, tracestate }: TraceContext): Context {
   const [, traceId = '', spanId = '', flags = '00'] = traceparent.split('-');
   return trace.setSpanContext(ROOT_CONTEXT, {

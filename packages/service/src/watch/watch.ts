@@ -8,7 +8,7 @@ import { type Observer, observers } from './observer.ts';
 import { RecentAttempts } from './recent-attempts.ts';
 import { Statistics } from './statistics.ts';
 
-/** What tells what the service does. */
+/** Observers of the service's work. */
 export interface Watch {
   /** To be told of everything that happens. */
   readonly observer: Observer;
@@ -20,7 +20,7 @@ export interface Watch {
   stop(): Promise<void>;
 }
 
-/** What it works with. */
+/** Dependencies. */
 export interface WatchOptions {
   readonly activity: Config['activity'];
   readonly statistics: Pick<Config['statistics'], 'writeMs'>;

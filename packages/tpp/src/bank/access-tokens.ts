@@ -7,7 +7,7 @@ import { bankErrorOf } from './transport-error.ts';
 export interface AccessToken {
   /** A secret: keep it out of logs. */
   readonly accessToken: string;
-  /** What was granted, separated by spaces. */
+  /** The granted scopes, separated by spaces. */
   readonly scope: string;
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number;

@@ -12,7 +12,7 @@ export interface BankAnswer {
   readonly signature: string | undefined;
   /** How long the bank asks to wait; undefined when it says nothing that can be read. */
   readonly retryAfterMs: number | undefined;
-  /** What was sent, not what came back. */
+  /** The value that was sent, not the one that came back. */
   readonly interactionId: string;
 }
 

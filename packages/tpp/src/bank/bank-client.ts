@@ -14,7 +14,7 @@ export interface ClientTransport extends TlsTransport {
   readonly keyPem: string;
 }
 
-/** What a bank client is made of. */
+/** Options of a bank client. */
 export interface BankClientOptions {
   readonly clientId: string;
   /** The authorisation server's issuer identifier, https. */

@@ -1,5 +1,5 @@
 /**
- * What went wrong at the bank.
+ * A failure at the bank.
  *
  * - `refused`: it answered with a status that is not 2xx; `status` and `codes` say more. Not proven by a signature.
  * - `unauthorised`: the authorisation server gave no token, or the bank took none (401, twice).
@@ -20,7 +20,7 @@ export interface BankErrorDetail {
   readonly url?: string;
 }
 
-/** What a {@link BankError} knows beside its kind. */
+/** Details of a {@link BankError}, besides its kind. */
 export interface BankErrorContext extends ErrorOptions {
   readonly status?: number | undefined;
   readonly interactionId?: string | undefined;
@@ -36,7 +36,7 @@ export class BankError extends Error {
   readonly status: number | undefined;
   /** The `x-fapi-interaction-id` that was sent, to quote to the bank; undefined for the authorisation server. */
   readonly interactionId: string | undefined;
-  /** What the bank wrote into its error body (v3.1 or v4.0); empty when it wrote none. */
+  /** The errors in the bank's error body (v3.1 or v4.0); empty when there is none. */
   readonly details: readonly BankErrorDetail[];
   /** How long the bank asks to wait (`Retry-After`, with 429 and 503); not bounded. */
   readonly retryAfterMs: number | undefined;

@@ -30,7 +30,7 @@ export interface BankIdentity {
 export interface BankExchange {
   readonly method: string;
   readonly status: number;
-  /** What was sent. */
+  /** The request that was sent. */
   readonly interactionId: string;
   /** Whether the bank sent it back as it must (rules, section 7); one that does not is used all the same. */
   readonly interactionIdEchoed: boolean;
@@ -56,7 +56,7 @@ export interface BankHttp {
   verify(answer: BankAnswer): Promise<void>;
 }
 
-/** What {@link createBankHttp} works with. */
+/** Dependencies of {@link createBankHttp}. */
 export interface BankHttpOptions {
   readonly tlsFetch: TlsFetch;
   readonly tokens: AccessTokens;

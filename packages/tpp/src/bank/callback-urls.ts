@@ -27,7 +27,7 @@ export interface CallbackUrls {
   ensure(callbackUrl: CallbackUrlRequest): Promise<EnsuredCallbackUrl>;
 }
 
-/** What `callbackUrls.ensure` came to. */
+/** The result of `callbackUrls.ensure`. */
 export interface EnsuredCallbackUrl {
   readonly callbackUrl: CallbackUrl;
   readonly did: Ensured;

@@ -24,13 +24,13 @@ export interface PollLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a poll was answered with (`OBEventPollingResponse1`). */
+/** The answer to a poll (`OBEventPollingResponse1`). */
 export interface PollAnswer {
   /** Compact JWS by the ASPSP's key, which must be the SET's `jti`, in the order of the answer. Not verified. */
   readonly sets: ReadonlyMap<string, string>;
   /** Whether more could be had at once. */
   readonly moreAvailable: boolean;
-  /** What was sent, to quote to the bank. */
+  /** The interaction id that was sent, to quote to the bank. */
   readonly interactionId: string;
 }
 

@@ -8,7 +8,7 @@ import {
 import type { BankHttp } from './bank-http.ts';
 import { createRegistrations, type Ensured, mapShaped, type RegistrationKind } from './registrations.ts';
 
-/** What a TPP asks for (`OBEventSubscription1`; rules, section 2). */
+/** The content of a subscription (`OBEventSubscription1`; rules, section 2). */
 export interface NewEventSubscription {
   /** Ends in the API version and `/event-notifications`. Left out by a TPP that only polls. */
   readonly callbackUrl?: string | undefined;
@@ -42,7 +42,7 @@ export interface EventSubscriptions {
   ensure(subscription: NewEventSubscription): Promise<EnsuredEventSubscription>;
 }
 
-/** What `eventSubscriptions.ensure` came to. */
+/** The result of `eventSubscriptions.ensure`. */
 export interface EnsuredEventSubscription {
   /** As the bank holds it now. */
   readonly subscription: EventSubscription;

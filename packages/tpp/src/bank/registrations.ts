@@ -3,14 +3,14 @@ import { type BankAnswer, readSigned, untrusted } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import type { BankHttp } from './bank-http.ts';
 
-/** What `ensure` had to do. */
+/** The action that `ensure` took. */
 export type Ensured = 'created' | 'replaced' | 'nothing';
 
-/** What tells one of the two registrations from the other (rules, section 2). */
+/** The differences between the two kinds of registration (rules, section 2). */
 export interface RegistrationKind<Wanted, Held> {
   /** Its collection below the base path. */
   readonly path: string;
-  /** What it is called in a message, in the plural. */
+  /** Its name in a message, in the plural. */
   readonly plural: string;
   /** Name of its id, in a message. */
   readonly idName: string;

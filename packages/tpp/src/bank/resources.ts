@@ -14,7 +14,7 @@ export interface FetchedResource {
   readonly body: unknown;
   /** True when the answer carried `x-jws-signature` and it verified; false when it carried none. */
   readonly signed: boolean;
-  /** What was sent, to quote to the bank. */
+  /** The interaction id that was sent, to quote to the bank. */
   readonly interactionId: string;
 }
 

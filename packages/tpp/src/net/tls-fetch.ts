@@ -5,7 +5,7 @@ import { runAfter } from '../clock.ts';
 import { RacingAgent, type RacingOptions } from './racing-agent.ts';
 import { readCapped } from './read-capped.ts';
 
-/** What a TLS client shows and trusts. PEM texts, not paths. */
+/** Certificate, key and roots of a TLS client. PEM texts, not paths. */
 export interface TlsTransport {
   /** The client's certificate, with the intermediates that the server does not have; none for server-only TLS. */
   readonly certificatePem?: string | undefined;

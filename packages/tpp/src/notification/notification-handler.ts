@@ -2,7 +2,7 @@ import type { EventNotification } from './event-notification.ts';
 import { createOnce } from './once.ts';
 import { createMemorySeenStore, type SeenStore } from './seen-store.ts';
 
-/** What takes the TPP's notifications, and what remembers them. */
+/** The consumer of the TPP's notifications, and the memory of those that were seen. */
 export interface NotificationHandlerOptions {
   /** Memory of what was handled. Default: in the process, 100 000 entries. */
   readonly seen?: SeenStore;

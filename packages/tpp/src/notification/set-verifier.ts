@@ -9,7 +9,7 @@ import {
 import { systemNowMs } from '../clock.ts';
 import { NotificationError } from './notification-error.ts';
 
-/** What a TPP expects of the bank's SETs; the same for the receiver and the poller of one bank. */
+/** Expectations of a TPP about the bank's SETs; the same for the receiver and the poller of one bank. */
 export interface SetVerification {
   /** `iss` claim: the URI of the ASPSP. */
   readonly issuer: string;

@@ -9,7 +9,7 @@ import type { PollerLimits, PollerSettings, RefusedSet } from './poller-options.
 import { bytesOfBatch, createReports, type ReportBatch, type Reports } from './reports.ts';
 import { isLasting, isTooLarge, isTooMuch, retryDelayMs } from './retry-delay.ts';
 
-/** What one run of the loop works with. */
+/** Dependencies of one run of the loop. */
 export interface PollLoop {
   readonly settings: PollerSettings;
   readonly limits: PollerLimits;
@@ -19,7 +19,7 @@ export interface PollLoop {
   readonly concurrency: number;
   /** Takes one verified notification, once. Resolves when it may be acknowledged. */
   take(notification: EventNotification): Promise<void>;
-  /** What the bank is told of one that was not taken; nothing when left out. */
+  /** The report to the bank about one that was not taken; none when left out. */
   reportFailure?: PollerSettings['reportHandlerFailure'];
 }
 
@@ -28,7 +28,7 @@ interface Progress {
   /** Polls in a row that failed or got nowhere. */
   failures: number;
   maxEvents: number;
-  /** What the reports of one poll may take in its body. */
+  /** The most bytes that the reports of one poll may take in its body. */
   reportBytesMax: number;
 }
 
@@ -166,7 +166,7 @@ function isJti(text: string): boolean {
   return text !== '' && !isLongerThan(text, JTI_CHARS_MAX) && textFault(text) === undefined;
 }
 
-/** What the TPP gives as a text, as the bank accepts it. */
+/** A text from the TPP, in the form that the bank accepts. */
 function reportText(given: unknown, charsMax: number): string {
   return fitText(cutText(String(given ?? ''), charsMax));
 }

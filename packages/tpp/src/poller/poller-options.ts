@@ -8,7 +8,7 @@ import type { NotificationHandler, NotificationHandlerOptions } from '../notific
 import type { SetVerification } from '../notification/set-verifier.ts';
 import type { RetryDelays } from './retry-delay.ts';
 
-/** What a poller is made of, beside what takes the notifications. */
+/** Options of a poller, besides what takes the notifications. */
 export interface PollerSettings extends SetVerification {
   /** The client of the bank: its token, its mutual TLS, its base URL. */
   readonly bank: Pick<BankClient, 'events'>;
@@ -38,7 +38,7 @@ export interface PollerSettings extends SetVerification {
   /** Every poll that failed and is tried again, for the TPP's own log; what it throws is ignored. */
   onPollFailed?(failure: PollFailure): void;
   /**
-   * What to report to the bank (`setErrs`) of a notification that the handler failed on in `run`. Default: nothing, as
+   * The report to the bank (`setErrs`) of a notification that the handler failed on in `run`. Default: nothing, as
    * when it throws. Texts are cut to 40 and 256 characters.
    *
    * @param cause what the handler, or the seen store, threw
@@ -53,12 +53,12 @@ export interface PollerSettings extends SetVerification {
   wait?(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
-/** What takes the notifications: a handler that a receiver may share, or `onNotification`; the iterator needs neither. */
+/** The consumer of the notifications: a handler that a receiver may share, or `onNotification`; the iterator needs neither. */
 export type PollerHandling =
   | { readonly handler: NotificationHandler; readonly onNotification?: never; readonly seen?: never }
   | (Partial<NotificationHandlerOptions> & { readonly handler?: never });
 
-/** What a poller is made of. */
+/** Options of a poller. */
 export type PollerOptions = PollerSettings & PollerHandling;
 
 /** A SET that was offered and not acknowledged. */

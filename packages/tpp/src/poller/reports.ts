@@ -1,17 +1,17 @@
 import { REPORTS_PER_POLL_MAX, type SetErrorReport } from '@tidings/protocol';
 
-/** What one poll tells the bank. */
+/** The reports of one poll to the bank. */
 export interface ReportBatch {
   readonly ack: readonly string[];
   readonly setErrs: readonly SetErrorReport[];
 }
 
-/** What the bank has yet to be told: which SETs are finished, and which were refused. */
+/** Reports that the bank has not had yet: which SETs are finished, and which were refused. */
 export interface Reports {
   acknowledge(jti: string): void;
   refuse(report: SetErrorReport): void;
   /**
-   * What the next poll may tell, oldest first, acknowledgements before refusals; it stays here until it was told. At
+   * The reports for the next poll, oldest first, acknowledgements before refusals; it stays here until it was told. At
    * least one, where there is any.
    *
    * @param bytesMax what it may take in the body of a poll
@@ -52,7 +52,7 @@ export function createReports(): Reports {
   };
 }
 
-/** What a batch takes in the body of a poll. */
+/** The size of a batch in the body of a poll. */
 export function bytesOfBatch({ ack, setErrs }: ReportBatch): number {
   return sum(ack.map(bytesOfAcknowledgement)) + sum(setErrs.map(bytesOfReport));
 }

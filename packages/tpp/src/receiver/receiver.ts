@@ -14,7 +14,7 @@ import { handlerOf, type NotificationHandling } from '../notification/notificati
 import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
 import { REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
 
-/** What a receiver of event notifications is made of, beside what takes them. */
+/** Options of a receiver of event notifications, besides what takes them. */
 export interface ReceiverSettings extends SetVerification {
   /** Longest body that is read. Default 131 072. */
   readonly bodyBytesMax?: number;
@@ -24,7 +24,7 @@ export interface ReceiverSettings extends SetVerification {
   randomUuid?(): string;
 }
 
-/** What a receiver is made of: settings, and `onNotification` with `seen`, or a `handler` that a poller shares. */
+/** Options of a receiver: settings, and `onNotification` with `seen`, or a `handler` that a poller shares. */
 export type ReceiverOptions = ReceiverSettings & NotificationHandling;
 
 /** The TPP's endpoint for event notifications. */

@@ -31,7 +31,7 @@ export const REFUSALS = {
 /** The closed union of reasons why a notification was not acknowledged. */
 export type RefusalCode = keyof typeof REFUSALS;
 
-/** What a receiver tells the TPP's own log. Not for the sender, who is told less. */
+/** A message for the TPP's own log. Not for the sender, who is told less. */
 export interface Refusal {
   readonly code: RefusalCode;
   readonly status: number;
