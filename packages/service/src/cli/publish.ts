@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { wholeNumber } from './arguments.ts';
 import { defineOperatorCommand } from './operator-flags.ts';
-import type { PublishFlags } from './publish/publish-action.ts';
+import type { PublishFlags } from './publish/publish.ts';
 
 const BATCH_LINES = 500;
 const BATCH_LINES_MAX = 1000;
@@ -40,7 +40,5 @@ export function define(command: Command): void {
     .option('--rejected <file>', 'where --continue writes them, as they are')
     .option('--derive-ids', 'make an id for lines that have none')
     .option('--restart', 'begin at the first line, whatever was published before')
-    .action(async (file: string, flags: PublishFlags) =>
-      (await import('./publish/publish-action.ts')).publish(file, flags),
-    );
+    .action(async (file: string, flags: PublishFlags) => (await import('./publish/publish.ts')).publish(file, flags));
 }

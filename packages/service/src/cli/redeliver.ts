@@ -1,18 +1,10 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import type { RedeliveryAnswer } from '../operator/bulk.ts';
 import { wholeNumber } from './arguments.ts';
-import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
-import type { OperatorClient } from './operator-client.ts';
-import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
+import { allParts, type BulkFlags, countedNotifications, countOf, defineBulkCommand, filterOf } from './bulk.ts';
+import { withOperatorClient } from './operator-flags.ts';
 
-/** Flags that say what is to be sent again. */
-interface RedeliverFlags extends CommonFlags {
-  readonly client?: string;
-  readonly from?: string;
-  readonly before?: string;
-  readonly only?: 'failed' | 'awaiting';
-  readonly dryRun?: boolean;
+interface RedeliverFlags extends BulkFlags {
   /** Notifications a second. */
   readonly rate?: number;
 }
@@ -27,64 +19,31 @@ What is sent again has the same jti and the same SET, so that a TPP can tell tha
 acknowledged is sent again too. Withdrawn and expired notifications never are. It asks nothing: try --dry-run first.
 `;
 
+const ONLY = {
+  choices: ['failed', 'awaiting'],
+  about: 'failed: not acknowledged, and something went wrong; awaiting: not acknowledged',
+};
+
 /** `tidings redeliver`: sends notifications of a running service again. */
 export function define(command: Command): void {
-  defineOperatorCommand(command, EXAMPLES)
-    .argument('[jti...]', 'these notifications')
-    .option('--client <id>', 'those of this TPP')
-    .option('--from <time>', 'those published at or after this time (ISO 8601 with zone)')
-    .option('--before <time>', 'those published before this time')
-    .addOption(
-      new Option(
-        '--only <which>',
-        'failed: not acknowledged, and something went wrong; awaiting: not acknowledged',
-      ).choices(['failed', 'awaiting']),
-    )
-    .option('--dry-run', 'change nothing, only count')
+  defineBulkCommand(command, EXAMPLES, ONLY)
     .option('--rate <number>', 'most that fall due in a second (default: 50)', wholeNumber())
     .action((jtis: string[], flags: RedeliverFlags) => redeliver(jtis, flags));
 }
 
-/** `tidings redeliver` */
 async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promise<void> {
-  const { client: clientId, from: publishedFrom, before: publishedBefore, only, rate: ratePerSecond } = flags;
   const isDryRun = flags.dryRun === true;
-  if (jtis.length === 0 && clientId === undefined && publishedFrom === undefined && publishedBefore === undefined) {
-    throw new CliError(EXIT_CONFIGURATION, 'Say which ones are meant: a jti, --client, --from or --before.');
-  }
-  const which = { clientId, publishedFrom, publishedBefore, only };
-  const body = { ...(jtis.length > 0 && { jtis }), ...which, isDryRun, ratePerSecond };
-  const { count, lastDueAt } = await withOperatorClient(flags, (client) => allParts(client, body));
+  const body = { ...filterOf(jtis, flags), isDryRun, ratePerSecond: flags.rate };
+  const parts = await withOperatorClient(flags, async (client) => {
+    const { RedeliveryAnswer } = await import('../operator/bulk.ts');
+    const readPart = client.reader(RedeliveryAnswer);
+    const path = '/operator/v1/redeliveries';
+    return allParts((after) => readPart({ method: 'POST', path, body: { ...body, after } }), 'made due; they stay so');
+  });
+  const count = countOf(parts);
+  const lastDueAt = parts.findLast((part) => part.lastDueAt !== undefined)?.lastDueAt;
   if (flags.json === true) return printJson({ count, isDryRun, lastDueAt });
-  const what = count === 1 ? '1 notification is' : `${count} notifications are`;
   const until = lastDueAt === undefined ? '' : `, the last at ${lastDueAt}`;
-  print(`${isDryRun ? 'Nothing was changed; it would do this: ' : ''}${what} sent again${until}.\n`);
-}
-
-/** A large redelivery is answered part by part. */
-async function allParts(client: OperatorClient, body: object): Promise<{ count: number; lastDueAt?: string }> {
-  const { RedeliveryAnswer } = await import('../operator/bulk.ts');
-  const readPart = client.reader(RedeliveryAnswer);
-  let count = 0;
-  let lastDueAt: string | undefined;
-  let after: string | undefined;
-  do {
-    const call = { method: 'POST', path: '/operator/v1/redeliveries', body: { ...body, after } } as const;
-    const part: RedeliveryAnswer = (await readPart(call).catch(afterSome(count))).value;
-    count += part.count;
-    lastDueAt = part.lastDueAt ?? lastDueAt;
-    after = part.next;
-  } while (after !== undefined);
-  return { count, ...(lastDueAt !== undefined && { lastDueAt }) };
-}
-
-/** What was done before a part failed stays done, so that has to be said. */
-function afterSome(count: number): (error: unknown) => never {
-  return (error) => {
-    if (count === 0 || !(error instanceof CliError)) throw error;
-    throw new CliError(
-      error.exitCode,
-      `${error.message} Before that ${count} notifications were made due; they stay so.`,
-    );
-  };
+  const unchanged = isDryRun ? 'Nothing was changed; it would do this: ' : '';
+  print(`${unchanged}${countedNotifications(count)} sent again${until}.\n`);
 }
