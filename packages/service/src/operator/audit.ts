@@ -7,7 +7,7 @@ import type { AuditEntry, StoredAuditEntry } from '../store/store.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { cursor, limit, type QueryParameter, text, time } from './query.ts';
+import { cursor, limit, pageOf, type QueryParameter, text, time } from './query.ts';
 import { fieldProblem, isoTime, readTime } from './read.ts';
 import { json, ok, route } from './route.ts';
 
@@ -136,14 +136,9 @@ export const auditRoutes = [
       async ({ query }) => {
         const { from: fromMs, before, limit: most, ...texts } = query;
         const filter = defined({ ...texts, fromMs, beforeMs: before?.timeMs });
-        // One more than asked for tells whether there are older ones.
         const found = await store.auditEntries(before?.id, most + 1, filter);
-        const shown = found.slice(0, most);
-        const last = shown.at(-1);
-        return {
-          entries: shown.map(writeAuditEntry),
-          ...(found.length > shown.length && last !== undefined && { next: last.id }),
-        };
+        const { shown, next } = pageOf(found, most, ({ id }) => id);
+        return { entries: shown.map(writeAuditEntry), ...next };
       },
   }),
   route({
@@ -164,12 +159,8 @@ export const auditRoutes = [
       async ({ query }) => {
         const beforeMs = checkBefore(query.before, clock.nowMs());
         const found = await store.archivableAudit(beforeMs, query.after, query.limit + 1);
-        const shown = found.slice(0, query.limit);
-        const last = shown.at(-1);
-        return {
-          entries: shown.map(writeAuditEntry),
-          ...(found.length > shown.length && last !== undefined && { next: `${last.atMs}:${last.id}` }),
-        };
+        const { shown, next } = pageOf(found, query.limit, ({ atMs, id }) => `${atMs}:${id}`);
+        return { entries: shown.map(writeAuditEntry), ...next };
       },
   }),
   route({

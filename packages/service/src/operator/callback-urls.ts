@@ -4,7 +4,7 @@ import type { AttemptSomewhere } from '../watch/recent-attempts.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
 import type { BreakerNow, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { choice, cursor, limit } from './query.ts';
+import { choice, cursor, limit, pageOf } from './query.ts';
 import { isoTime } from './read.ts';
 import { ok, route } from './route.ts';
 import { ShownTarget, writeTarget } from './tpp-schemas.ts';
@@ -118,12 +118,11 @@ async function list(
   { state, after = '', limit: most }: GivenQuery,
   context: OperatorContext,
 ): Promise<CallbackUrlPage> {
-  // One more than asked for tells whether there is a next page.
   const found = await context.store.targets(after, most + 1, state);
-  const shown = await healthOf(found.slice(0, most), context, COUNTED_IN_LIST_MAX);
-  const callbackUrls = shown.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
-  const last = shown.at(-1);
-  return { callbackUrls, ...(found.length > shown.length && last !== undefined && { next: last.clientId }) };
+  const { shown, next } = pageOf(found, most, ({ clientId }) => clientId);
+  const healths = await healthOf(shown, context, COUNTED_IN_LIST_MAX);
+  const callbackUrls = healths.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
+  return { callbackUrls, ...next };
 }
 
 async function healthOf(

@@ -119,3 +119,18 @@ export function limit(description: string, byDefault: number, maximum: number): 
     },
   };
 }
+
+/**
+ * Parts what was found, of which one more was asked for than a page shows.
+ *
+ * @param nextOf where the page after an entry begins
+ */
+export function pageOf<T>(
+  found: readonly T[],
+  entriesMax: number,
+  nextOf: (last: T) => string,
+): { readonly shown: readonly T[]; readonly next: { readonly next?: string } } {
+  const shown = found.slice(0, entriesMax);
+  const last = shown.at(-1);
+  return { shown, next: found.length > shown.length && last !== undefined ? { next: nextOf(last) } : {} };
+}

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Parameter } from '../openapi/model.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
-import { cursor, limit, type QueryParameter } from './query.ts';
+import { cursor, limit, pageOf, type QueryParameter } from './query.ts';
 import { fieldProblem } from './read.ts';
 import {
   checkClientId,
@@ -250,12 +250,11 @@ async function listTpps(
   { after = '', limit: most }: { readonly after: string | undefined; readonly limit: number },
   { store }: OperatorContext,
 ): Promise<TppPage> {
-  // One more than asked for tells whether there is a next page. Those that are pushed to are some of them.
+  // Those that are pushed to are some of them.
   const [found, targets] = await Promise.all([store.tpps(after, most + 1), store.targets(after, most)]);
   const targetOf = new Map(targets.map((target) => [target.clientId, target]));
-  const tpps = found.slice(0, most).map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId)));
-  const last = tpps.at(-1);
-  return { tpps, ...(found.length > tpps.length && last !== undefined && { next: last.clientId }) };
+  const { shown, next } = pageOf(found, most, ({ clientId }) => clientId);
+  return { tpps: shown.map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId))), ...next };
 }
 
 function preconditionsOf(request: FastifyRequest): Preconditions {
