@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
-import { run } from '../support/command.ts';
+import { BIN, run } from '../support/command.ts';
 
 const EXIT_CONFIGURATION = 2;
 
@@ -86,3 +86,28 @@ function findOlderNode(): string | undefined {
 function majorOf(node: string): number {
   return Number(/^v(\d+)\./.exec(execFileSync(node, ['--version'], { encoding: 'utf8' }))?.[1]);
 }
+
+/** Has a process find no sandbox, as where only the service is installed. */
+const WITHOUT_SANDBOX = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (!specifier.startsWith('@tidings/sandbox')) return next(specifier, context);
+      throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' });
+    },
+  });`)}`;
+
+for (const args of [['sandbox'], ['sandbox', '--once'], ['sandbox', '--state', 'folder', '--json']]) {
+  test(`tidings ${args.join(' ')} says how to install the sandbox where it is not`, () => {
+    const node = ['--import', WITHOUT_SANDBOX, BIN, ...args];
+    const { status, stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8' });
+    assert.equal(stderr, 'tidings: The sandbox is not installed; run "npm install @tidings/sandbox" and try again.\n');
+    assert.equal(stdout, '');
+    assert.equal(status, 2);
+  });
+}
+
+test('tidings --help says where the sandbox is not installed', () => {
+  const { stdout } = spawnSync(process.execPath, ['--import', WITHOUT_SANDBOX, BIN, '--help'], { encoding: 'utf8' });
+  assert.match(stdout.replaceAll(/\s+/g, ' '), /Play the real-time flow on this machine \(needs the package/);
+});

@@ -22,6 +22,7 @@ export async function define(command: Command): Promise<void> {
   }
   command
     .allowUnknownOption()
+    .allowExcessArguments()
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package is not installed.')
     .action(() => {
