@@ -67,7 +67,7 @@ interface Definition<Path extends string, Q extends QueryParameters, B, S extend
 }
 
 /** An operation in the one table of them. */
-interface Route {
+export interface Route {
   readonly operationId: string;
   readonly method: Method;
   readonly path: string;
