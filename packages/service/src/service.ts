@@ -25,6 +25,11 @@ import { type Sweeper, startSweeper } from './retention/sweeper.ts';
 import { BY_SERVICE } from './store/audit.ts';
 import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { observedStore } from './telemetry/observed-store.ts';
+import { type Observer, observers } from './telemetry/observer.ts';
+import { createTracing } from './telemetry/tracing.ts';
+import { createWatch, type Watch } from './telemetry/watch.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
@@ -37,11 +42,6 @@ import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
-import { createMetrics, type Metrics } from './watch/metrics.ts';
-import { observedStore } from './watch/observed-store.ts';
-import { type Observer, observers } from './watch/observer.ts';
-import { createTracing } from './watch/tracing.ts';
-import { createWatch, type Watch } from './watch/watch.ts';
 
 // Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
 const RECORD_LINGER_MS = 20;
@@ -244,7 +244,7 @@ async function assemble(ingredients: Ingredients): Promise<Parts> {
 
 function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
   const { activity, statistics, retention } = config;
-  const onExpired = (count: number) => observer.happened({ kind: 'expired', atMs: clock.nowMs(), count });
+  const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   return startSweeper({
     ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
   });
@@ -264,7 +264,7 @@ function tellOfFailedFetch(
 ): OnFetchFailed {
   return (failure) => {
     log.warn({ ...failure, of }, 'keys could not be fetched');
-    observer.happened({ kind: 'keys-not-fetched', atMs: clock.nowMs(), of });
+    observer.record({ kind: 'keys-not-fetched', atMs: clock.nowMs(), of });
   };
 }
 

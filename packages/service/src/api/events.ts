@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ApiError, type OBEventPollingResponse1, type Poll, readPoll, writePollResponse } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../store/store.ts';
-import type { Observer } from '../watch/observer.ts';
+import type { Observer } from '../telemetry/observer.ts';
 import type { LongPolls } from './long-poll.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { PollSlot } from './poll-limit.ts';
@@ -121,7 +121,7 @@ async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context
   const kept = new Set(polls.flatMap((each) => each.reported));
   const errors = reported.errors.filter(({ jti }) => kept.has(jti));
   const offered = polled.notifications.length;
-  observer?.happened({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
+  observer?.record({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
   // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
   if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
   return polled;

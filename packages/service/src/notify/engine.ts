@@ -13,8 +13,8 @@ import type {
   StoreError,
   Target,
 } from '../store/store.ts';
+import type { Observer } from '../telemetry/observer.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
-import type { Observer } from '../watch/observer.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
@@ -205,7 +205,7 @@ export class Engine {
       },
     });
     this.#isFull = claim.claimed.length >= limit;
-    if (claim.takenOver > 0) observer?.happened({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
+    if (claim.takenOver > 0) observer?.record({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
     this.#noteBacklogs(asked, claim, notesBefore);
     this.#take(claim.claimed, askedAtMs);
     return claim.nextDueAtMs;
@@ -299,7 +299,7 @@ export class Engine {
     const record = { claimed, attempt, next: nextStep(claimed, attempt, context) };
     const result = await this.#recording.run(record);
     logAttempt(log, record, result, context.nowMs);
-    observer?.happened({ kind: 'attempted', atMs: context.nowMs, record, result });
+    observer?.record({ kind: 'attempted', atMs: context.nowMs, record, result });
     if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
     // Applied, it may be due again at once: its callback URL recovered meanwhile.
     if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);

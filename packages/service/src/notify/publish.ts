@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { orderedUuid } from '../base/ordered-uuid.ts';
 import type { Random } from '../base/random.ts';
 import type { BankEvent, ClaimedNotification, HandOver, PublishResult, Store } from '../store/store.ts';
-import type { Observer } from '../watch/observer.ts';
+import type { Observer } from '../telemetry/observer.ts';
 import { fanOut } from './fan-out.ts';
 
 /** Hands events of the bank in; see {@link createPublisher}. */
@@ -48,10 +48,10 @@ export function createPublisher(options: {
     try {
       const result = await publish(events);
       const durationMs = clock.monotonicMs() - beganMs;
-      observer.happened({ kind: 'published', atMs: clock.nowMs(), events, result, durationMs });
+      observer.record({ kind: 'published', atMs: clock.nowMs(), events, result, durationMs });
       return result;
     } catch (error) {
-      observer.happened({ kind: 'publishing-failed', atMs: clock.nowMs(), events });
+      observer.record({ kind: 'publishing-failed', atMs: clock.nowMs(), events });
       throw error;
     }
   };

@@ -1,8 +1,8 @@
 import { type JwsSigner, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
+import type { Observer } from '../telemetry/observer.ts';
 import type { Enqueue } from '../trust/signing-queue.ts';
-import type { Observer } from '../watch/observer.ts';
 import { Batcher } from './batcher.ts';
 
 /** Gives the SET of a notification. */
@@ -43,7 +43,7 @@ export function createSigning(options: SigningOptions): EnsureSigned {
       const beganMs = clock.monotonicMs();
       const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
       const durationMs = clock.monotonicMs() - beganMs;
-      observer?.happened({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
+      observer?.record({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
       return signature;
     });
     return keeping.run({ jti, set: signed });

@@ -294,7 +294,7 @@ function note(request: FastifyRequest, { observer, clock }: OperatorOptions, don
   request.log.info({ operator: request.operatorName, ...detail, isDryRun: isDry, count }, kind);
   if (count === 0 || isDry) return;
   const of = filter.clientId === undefined ? {} : { clientId: filter.clientId };
-  observer?.happened({ kind, atMs: clock.nowMs(), count, ...of });
+  observer?.record({ kind, atMs: clock.nowMs(), count, ...of });
 }
 
 /** @throws {Problem} 400 that names the field */

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { Target } from '../store/store.ts';
-import type { AttemptSomewhere } from '../watch/recent-attempts.ts';
+import type { AttemptSomewhere } from '../telemetry/recent-attempts.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
 import type { BreakerNow, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';

@@ -7,12 +7,12 @@ import type { BreakerNow } from '../notify/lanes.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Observer } from '../telemetry/observer.ts';
+import type { Watch } from '../telemetry/watch.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
-import type { Metrics } from '../watch/metrics.ts';
-import type { Observer } from '../watch/observer.ts';
-import type { Watch } from '../watch/watch.ts';
 import type { AccessWatch, OperatorTokens } from './access.ts';
 import type { PublishingGate } from './admission.ts';
 

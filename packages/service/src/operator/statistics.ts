@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
 import type { Resolution, StatisticsQuery, Tally } from '../store/store.ts';
-import { addTally, emptyTally } from '../watch/counting.ts';
-import { percentilesOf } from '../watch/histogram.ts';
-import { BUCKET_MS, beginOf } from '../watch/statistics.ts';
+import { addTally, emptyTally } from '../telemetry/counting.ts';
+import { percentilesOf } from '../telemetry/histogram.ts';
+import { BUCKET_MS, beginOf } from '../telemetry/statistics.ts';
 import { Problem } from './problem.ts';
 import { choice, oneClientId, time } from './query.ts';
 import { fieldProblem, isoTime } from './read.ts';

@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { schemaRef } from '../openapi/schemas.ts';
 import type { ActivityEntry } from '../store/store.ts';
-import type { Beginning } from '../watch/activity-stream.ts';
-import { formatPosition, parsePosition, STREAM_KINDS, type Told } from '../watch/stream-position.ts';
-import type { Batch, Subscription } from '../watch/subscription.ts';
+import type { Beginning } from '../telemetry/activity-stream.ts';
+import { formatPosition, parsePosition, STREAM_KINDS, type StreamEntry } from '../telemetry/stream-position.ts';
+import type { Batch, Subscription } from '../telemetry/subscription.ts';
 import { watchAccess } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
@@ -167,10 +167,10 @@ function writeBatch({ told, isMissing, missed, position }: Batch, nowMs: number)
   const [first] = told;
   const gap = { kind: 'missed', at: isoTime(nowMs), ...(missed !== undefined && { count: missed }) } as const;
   const gapId = first === undefined ? `id: ${formatPosition(position)}\n` : '';
-  return [...(isMissing ? [writeEvent(gapId, gap)] : []), ...told.map(writeTold)].join('');
+  return [...(isMissing ? [writeEvent(gapId, gap)] : []), ...told.map(writeEntry)].join('');
 }
 
-function writeTold({ position, entry }: Told): string {
+function writeEntry({ position, entry }: StreamEntry): string {
   return writeEvent(`id: ${formatPosition(position)}\n`, writeActivity(entry));
 }
 

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { AuditActor, AuditEntry, Store, Tpp } from '../store/store.ts';
+import type { Observer } from '../telemetry/observer.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
-import type { Observer } from '../watch/observer.ts';
 import { Problem } from './problem.ts';
 import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
 import { entityTagOf, type RegisteredTpp, writeListedTpp, writeTpp } from './tpp-schemas.ts';
@@ -106,7 +106,7 @@ export class TppRegistry {
     if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
     by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
     // Of one that is only probed it is told when the probe is acknowledged.
-    if (how === 'responsive') observer?.happened({ kind: 'brought-back', atMs: nowMs, clientId });
+    if (how === 'responsive') observer?.record({ kind: 'brought-back', atMs: nowMs, clientId });
     onChanged(clientId);
     return tpp;
   }

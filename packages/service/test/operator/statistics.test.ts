@@ -8,7 +8,7 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import { StatisticsAnswer } from '../../src/operator/statistics.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { CountName } from '../../src/store/store.ts';
-import { Statistics } from '../../src/watch/statistics.ts';
+import { Statistics } from '../../src/telemetry/statistics.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 

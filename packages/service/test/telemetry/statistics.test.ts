@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Outcome } from '../../src/base/outcome.ts';
 import { type CountedBucket, type StatisticsQuery, StoreError } from '../../src/store/store.ts';
-import type { Happening } from '../../src/watch/observer.ts';
-import { Statistics } from '../../src/watch/statistics.ts';
+import type { Occurrence } from '../../src/telemetry/observer.ts';
+import { Statistics } from '../../src/telemetry/statistics.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
-import { attempted, polled, published } from '../support/happenings.ts';
+import { attempted, polled, published } from '../support/occurrences.ts';
 import { Quiet } from '../support/quiet.ts';
 
 const ACKNOWLEDGED: Outcome = { kind: 'acknowledged', status: 202, interactionIdEchoed: true };
@@ -51,7 +51,7 @@ function cluster(count = 1) {
 }
 
 const accept = (statistics: Statistics, clientId: string, atMs: number, times = 1) => {
-  for (let at = 0; at < times; at += 1) statistics.happened(published([{ clientId, id: `e${at}` }], atMs));
+  for (let at = 0; at < times; at += 1) statistics.record(published([{ clientId, id: `e${at}` }], atMs));
 };
 
 async function accepted(statistics: Statistics, query: Partial<StatisticsQuery> = {}) {
@@ -65,7 +65,7 @@ test('everything that happens is counted under its name, once', async () => {
   const { all } = cluster();
   const [statistics = assert.fail()] = all;
   const refused = (status: number): Outcome => ({ kind: 'refused', status });
-  const happenings: Happening[] = [
+  const happenings: Occurrence[] = [
     published([
       { clientId: 'a', id: 'e1' },
       { clientId: 'a', id: 'e2', repeated: true },
@@ -82,7 +82,7 @@ test('everything that happens is counted under its name, once', async () => {
     { kind: 'publishing-failed', atMs: START_MS, events: [] },
     { kind: 'signed', atMs: START_MS, waitedMs: 1, durationMs: 1 },
   ];
-  for (const happening of happenings) statistics.happened(happening);
+  for (const occurrence of happenings) statistics.record(occurrence);
   const expected = {
     ...{ accepted: 1, repeated: 1, 'none-type-filtered': 1, 'none-unknown-client': 1 },
     ...{ 'attempts-refused-other': 1, 'attempts-refused-4xx': 1, 'attempts-refused-410': 1, 'attempts-refused-429': 1 },

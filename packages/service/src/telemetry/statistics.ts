@@ -12,7 +12,7 @@ import {
   type MutableTally,
   NOBODY,
 } from './counting.ts';
-import type { Happening, Observer } from './observer.ts';
+import type { Observer, Occurrence } from './observer.ts';
 
 /** Dependencies of the statistics. */
 export interface StatisticsOptions {
@@ -74,10 +74,10 @@ export class Statistics implements Observer {
     });
   }
 
-  happened(happening: Happening): void {
+  record(occurrence: Occurrence): void {
     if (this.#isStopped) return;
-    const { atMs } = happening;
-    countHappening(happening, {
+    const { atMs } = occurrence;
+    countHappening(occurrence, {
       count: (clientId, name) => this.#each(atMs, clientId, (tally) => addCount(tally, name)),
       latency: (clientId, latencyMs) => this.#each(atMs, clientId, (tally) => addLatency(tally, latencyMs)),
     });

@@ -21,7 +21,7 @@ export interface StreamFilter {
 }
 
 /** An entry with its place. `entry` is undefined for what only moves the place on. */
-export interface Told {
+export interface StreamEntry {
   readonly position: Position;
   readonly entry: ActivityEntry;
 }
@@ -43,7 +43,7 @@ export function parsePosition(text: string): Position | undefined {
 const KNOWN: ReadonlySet<string> = new Set(STREAM_KINDS);
 
 /** The entries of a row; those of kinds that a newer version writes are left out. */
-export function toldOf({ id, entries }: StoredActivity): Told[] {
+export function streamEntriesOf({ id, entries }: StoredActivity): StreamEntry[] {
   return entries.flatMap((entry, index) => (KNOWN.has(entry.kind) ? [{ position: { rowId: id, index }, entry }] : []));
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Store, StoredActivity } from '../store/store.ts';
-import { type Position, type StreamFilter, toldOf } from './stream-position.ts';
+import { type Position, type StreamFilter, streamEntriesOf } from './stream-position.ts';
 import { Subscription } from './subscription.ts';
 
 /** Dependencies of a stream. */
@@ -145,7 +145,7 @@ export class ActivityStream {
   #tell(rows: readonly StoredActivity[]): void {
     const last = rows.at(-1);
     if (last === undefined) return;
-    const told = rows.flatMap(toldOf);
+    const told = rows.flatMap(streamEntriesOf);
     for (const subscription of this.#live) subscription.tell(last.id, told);
     this.#lastId = last.id;
   }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import { type ActivityEntry, type StoredActivity, StoreError } from '../../src/store/store.ts';
-import { ActivityStream, type Beginning } from '../../src/watch/activity-stream.ts';
-import { formatPosition, parsePosition, type StreamFilter } from '../../src/watch/stream-position.ts';
-import type { Batch, Subscription } from '../../src/watch/subscription.ts';
+import { ActivityStream, type Beginning } from '../../src/telemetry/activity-stream.ts';
+import { formatPosition, parsePosition, type StreamFilter } from '../../src/telemetry/stream-position.ts';
+import type { Batch, Subscription } from '../../src/telemetry/subscription.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 

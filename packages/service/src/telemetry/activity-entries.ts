@@ -1,31 +1,31 @@
 import type { ActivityEntry } from '../store/store.ts';
 import { attemptClassOf } from './attempt-class.ts';
-import type { Happening } from './observer.ts';
+import type { Occurrence } from './observer.ts';
 
 // A code of a TPP's own may be anything; one that is no word is left out.
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 
 /** The entries of the live stream for an occurrence; nothing of payloads, URLs or tokens. Pure. */
-export function entriesOf(happening: Happening): ActivityEntry[] {
-  switch (happening.kind) {
+export function entriesOf(occurrence: Occurrence): ActivityEntry[] {
+  switch (occurrence.kind) {
     case 'published':
-      return ofPublished(happening);
+      return ofPublished(occurrence);
     case 'attempted':
-      return ofAttempted(happening);
+      return ofAttempted(occurrence);
     case 'polled':
-      return ofPolled(happening);
+      return ofPolled(occurrence);
     case 'brought-back':
-      return [{ atMs: happening.atMs, kind: 'back', clientId: happening.clientId, by: 'operator' }];
+      return [{ atMs: occurrence.atMs, kind: 'back', clientId: occurrence.clientId, by: 'operator' }];
     case 'redelivered':
     case 'withdrawn':
     case 'expired':
-      return happening.count === 0 ? [] : [happening];
+      return occurrence.count === 0 ? [] : [occurrence];
     default:
       return [];
   }
 }
 
-function ofPublished({ atMs, events, result }: Happening & { kind: 'published' }): ActivityEntry[] {
+function ofPublished({ atMs, events, result }: Occurrence & { kind: 'published' }): ActivityEntry[] {
   if (result.kind === 'conflict') return [];
   const entries: ActivityEntry[] = [];
   for (const [at, outcome] of result.outcomes.entries()) {
@@ -38,7 +38,7 @@ function ofPublished({ atMs, events, result }: Happening & { kind: 'published' }
   return entries;
 }
 
-function ofAttempted({ atMs, record, result }: Happening & { kind: 'attempted' }): ActivityEntry[] {
+function ofAttempted({ atMs, record, result }: Occurrence & { kind: 'attempted' }): ActivityEntry[] {
   const { claimed, attempt } = record;
   const { jti, clientId, publishedAtMs } = claimed;
   const { outcome } = attempt;
@@ -57,7 +57,7 @@ function ofAttempted({ atMs, record, result }: Happening & { kind: 'attempted' }
   return entries;
 }
 
-function ofPolled({ atMs, clientId, acknowledged, errors }: Happening & { kind: 'polled' }): ActivityEntry[] {
+function ofPolled({ atMs, clientId, acknowledged, errors }: Occurrence & { kind: 'polled' }): ActivityEntry[] {
   return [
     ...acknowledged.map(({ jti, publishedAtMs, by }): ActivityEntry => {
       return { atMs, kind: 'acknowledged', jti, clientId, by, afterMs: atMs - publishedAtMs };

@@ -1,7 +1,7 @@
 import type { CountName, Tally } from '../store/store.ts';
 import { attemptClassOf } from './attempt-class.ts';
 import { bucketOf } from './histogram.ts';
-import type { Happening } from './observer.ts';
+import type { Occurrence } from './observer.ts';
 
 /** In place of a client_id that nobody is registered under: ids that are made up are not counted by themselves. */
 export const NOBODY = '';
@@ -14,14 +14,14 @@ export interface Counter {
 }
 
 /** Counts what happened. */
-export function countHappening(happening: Happening, counter: Counter): void {
-  if (happening.kind === 'published') countPublished(happening, counter);
-  else if (happening.kind === 'attempted') countAttempted(happening, counter);
-  else if (happening.kind === 'polled') countPolled(happening, counter);
-  else if (happening.kind === 'brought-back') counter.count(happening.clientId, 'came-back');
+export function countHappening(occurrence: Occurrence, counter: Counter): void {
+  if (occurrence.kind === 'published') countPublished(occurrence, counter);
+  else if (occurrence.kind === 'attempted') countAttempted(occurrence, counter);
+  else if (occurrence.kind === 'polled') countPolled(occurrence, counter);
+  else if (occurrence.kind === 'brought-back') counter.count(occurrence.clientId, 'came-back');
 }
 
-function countPublished({ events, result }: Happening & { kind: 'published' }, counter: Counter): void {
+function countPublished({ events, result }: Occurrence & { kind: 'published' }, counter: Counter): void {
   if (result.kind === 'conflict') return;
   for (const [at, outcome] of result.outcomes.entries()) {
     const isUnknown = outcome.kind === 'none' && outcome.reason === 'unknown-client';
@@ -31,7 +31,7 @@ function countPublished({ events, result }: Happening & { kind: 'published' }, c
   }
 }
 
-function countAttempted({ atMs, record, result }: Happening & { kind: 'attempted' }, counter: Counter): void {
+function countAttempted({ atMs, record, result }: Occurrence & { kind: 'attempted' }, counter: Counter): void {
   const { clientId, publishedAtMs } = record.claimed;
   const { outcome } = record.attempt;
   counter.count(clientId, `attempts-${attemptClassOf(outcome)}`);
@@ -44,7 +44,10 @@ function countAttempted({ atMs, record, result }: Happening & { kind: 'attempted
   if (result === 'came-back') counter.count(clientId, 'came-back');
 }
 
-function countPolled({ atMs, clientId, acknowledged, errors }: Happening & { kind: 'polled' }, counter: Counter): void {
+function countPolled(
+  { atMs, clientId, acknowledged, errors }: Occurrence & { kind: 'polled' },
+  counter: Counter,
+): void {
   for (const { by, publishedAtMs } of acknowledged) {
     counter.count(clientId, `acknowledged-${by}`);
     counter.latency(clientId, atMs - publishedAtMs);

@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
 import type { ActivityEntry, Store } from '../store/store.ts';
 import { entriesOf } from './activity-entries.ts';
-import type { Happening, Observer } from './observer.ts';
+import type { Observer, Occurrence } from './observer.ts';
 
 /** Dependencies of an activity log. */
 export interface ActivityLogOptions {
@@ -48,9 +48,9 @@ export class ActivityLog implements Observer {
     });
   }
 
-  happened(happening: Happening): void {
+  record(occurrence: Occurrence): void {
     if (this.#isStopped) return;
-    const entries = entriesOf(happening);
+    const entries = entriesOf(occurrence);
     if (entries.length === 0) return;
     for (const entry of entries) this.#entries.push(entry);
     // By halves, so that the array is not moved for every entry.

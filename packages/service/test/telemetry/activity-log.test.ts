@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
 import { type ActivityEntry, type ActivityToStore, StoreError } from '../../src/store/store.ts';
-import { entriesOf } from '../../src/watch/activity-entries.ts';
-import { ActivityLog } from '../../src/watch/activity-log.ts';
+import { entriesOf } from '../../src/telemetry/activity-entries.ts';
+import { ActivityLog } from '../../src/telemetry/activity-log.ts';
 import { jtiOf } from '../support/bank-events.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
-import { attempted, polled, published } from '../support/happenings.ts';
+import { attempted, polled, published } from '../support/occurrences.ts';
 import { Quiet } from '../support/quiet.ts';
 
 const ACKNOWLEDGED = { kind: 'acknowledged', status: 202, interactionIdEchoed: true } as const;
@@ -31,7 +31,7 @@ function logOf() {
 }
 
 const accept = (log: ActivityLog, ids: readonly string[]) =>
-  log.happened(published(ids.map((id) => ({ clientId: 'a', id }))));
+  log.record(published(ids.map((id) => ({ clientId: 'a', id }))));
 const kindsOf = (entries: readonly ActivityEntry[]) => entries.map(({ kind }) => kind);
 
 test('what happens within a quarter of a second is one row, and nothing runs while nothing happens', async () => {
@@ -39,7 +39,7 @@ test('what happens within a quarter of a second is one row, and nothing runs whi
   assert.equal(clock.timers, 0);
   accept(log, ['e1', 'e2']);
   await clock.advance(200);
-  log.happened(attempted('a', 'e1', ACKNOWLEDGED));
+  log.record(attempted('a', 'e1', ACKNOWLEDGED));
   assert.equal(rows.length, 0);
   await clock.advance(50);
   assert.deepEqual(

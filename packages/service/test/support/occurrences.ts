@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Outcome } from '../../src/base/outcome.ts';
 import type { NoNotificationReason, PublishOutcome, RecordResult } from '../../src/store/store.ts';
-import type { Happening } from '../../src/watch/observer.ts';
+import type { Occurrence } from '../../src/telemetry/observer.ts';
 import { bankEvent, jtiOf, notifyAll, urlOf } from './bank-events.ts';
 import { START_MS } from './fake-clock.ts';
 
@@ -13,7 +13,7 @@ type Made = {
 };
 
 /** Events of a batch were published. */
-export function published(made: readonly Made[], atMs = START_MS): Happening {
+export function published(made: readonly Made[], atMs = START_MS): Occurrence {
   const events = made.map(({ clientId, id }) => bankEvent(clientId, id));
   const outcomes = made.map(({ id, repeated = false, none }): PublishOutcome => {
     const common = { eventId: id, repeated };
@@ -30,7 +30,7 @@ export function attempted(
   id: string,
   outcome: Outcome,
   { result = 'applied', atMs = START_MS }: { readonly result?: RecordResult; readonly atMs?: number } = {},
-): Happening {
+): Occurrence {
   const fanOut = notifyAll(bankEvent(clientId, id), undefined, undefined);
   const claims = fanOut.kind === 'notification' ? fanOut.claims : assert.fail('every event is notified');
   const callbackUrl = urlOf(clientId);
@@ -56,7 +56,7 @@ export function attempted(
 export function polled(
   clientId: string,
   { acknowledged = [], errors = [], by = 'poll', atMs = START_MS }: PolledParts,
-): Happening {
+): Occurrence {
   return {
     ...{ kind: 'polled', atMs, clientId, offered: 0 },
     acknowledged: acknowledged.map((id) => ({ jti: jtiOf(id), publishedAtMs: START_MS, by })),

@@ -9,7 +9,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { TraceContext } from '../store/store.ts';
-import type { Happening, Observer } from './observer.ts';
+import type { Observer, Occurrence } from './observer.ts';
 
 /**
  * Makes spans of what happens, for whatever OpenTelemetry SDK the process was started with
@@ -21,14 +21,14 @@ import type { Happening, Observer } from './observer.ts';
  */
 export function createTracing(tracer: Tracer = trace.getTracer('tidings')): Observer {
   return {
-    happened: (happening) => {
-      if (happening.kind === 'attempted') tellAttempt(tracer, happening);
-      if (happening.kind === 'published') tellPublishing(tracer, happening);
+    record: (occurrence) => {
+      if (occurrence.kind === 'attempted') tellAttempt(tracer, occurrence);
+      if (occurrence.kind === 'published') tellPublishing(tracer, occurrence);
     },
   };
 }
 
-function tellAttempt(tracer: Tracer, { record }: Happening & { kind: 'attempted' }): void {
+function tellAttempt(tracer: Tracer, { record }: Occurrence & { kind: 'attempted' }): void {
   const { claimed, attempt } = record;
   const { traceContext, jti, clientId, attempts } = claimed;
   if (traceContext === undefined) return;
@@ -50,7 +50,10 @@ function tellAttempt(tracer: Tracer, { record }: Happening & { kind: 'attempted'
 }
 
 /** One span for each trace that the events of a request belong to, nearly always one. */
-function tellPublishing(tracer: Tracer, { events, result, atMs, durationMs }: Happening & { kind: 'published' }): void {
+function tellPublishing(
+  tracer: Tracer,
+  { events, result, atMs, durationMs }: Occurrence & { kind: 'published' },
+): void {
   const traced = events.filter(({ traceContext }) => traceContext !== undefined);
   for (const [, group] of Map.groupBy(traced, ({ traceContext }) => traceContext?.traceparent)) {
     const traceContext = group[0]?.traceContext;

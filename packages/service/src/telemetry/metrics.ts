@@ -5,7 +5,7 @@ import { withTimeout } from '../base/with-timeout.ts';
 import type { Store } from '../store/store.ts';
 import { BoundedLabels } from './bounded-labels.ts';
 import type { OnStoreOperation } from './observed-store.ts';
-import type { Happening, Observer } from './observer.ts';
+import type { Observer, Occurrence } from './observer.ts';
 
 export interface MetricsOptions {
   readonly clock: Clock;
@@ -50,7 +50,7 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
   const gauges = gaugesIn(registry);
   let lookedAt: LookedAt | undefined;
   return {
-    happened: (happening) => count(happening, counted, clientIds),
+    record: (occurrence) => count(occurrence, counted, clientIds),
     onStoreOperation: (operation, durationMs, hasFailed) => {
       counted.storeSeconds.observe({ operation }, durationMs / 1000);
       if (hasFailed) counted.storeErrors.inc({ operation });
@@ -116,37 +116,37 @@ function countersIn(registry: Registry) {
   };
 }
 
-function count(happening: Happening, counters: Counters, clientIds: BoundedLabels): void {
-  switch (happening.kind) {
+function count(occurrence: Occurrence, counters: Counters, clientIds: BoundedLabels): void {
+  switch (occurrence.kind) {
     case 'published':
-      countPublished(happening, counters, clientIds);
+      countPublished(occurrence, counters, clientIds);
       break;
     case 'publishing-failed':
-      counters.events.inc({ outcome: 'failed' }, happening.events.length);
+      counters.events.inc({ outcome: 'failed' }, occurrence.events.length);
       break;
     case 'attempted':
-      countAttempt(happening, counters, clientIds);
+      countAttempt(occurrence, counters, clientIds);
       break;
     case 'polled':
-      for (const { by } of happening.acknowledged) counters.acknowledged.inc({ by });
-      counters.reported.inc(happening.errors.length);
+      for (const { by } of occurrence.acknowledged) counters.acknowledged.inc({ by });
+      counters.reported.inc(occurrence.errors.length);
       break;
     case 'taken-over':
-      counters.takenOver.inc(happening.count);
+      counters.takenOver.inc(occurrence.count);
       break;
     case 'keys-not-fetched':
-      counters.keysNotFetched.inc({ of: happening.of });
+      counters.keysNotFetched.inc({ of: occurrence.of });
       break;
     case 'signed':
       counters.signatures.inc();
-      counters.signingSeconds.observe(happening.durationMs / 1000);
-      counters.signingWaitSeconds.observe(happening.waitedMs / 1000);
+      counters.signingSeconds.observe(occurrence.durationMs / 1000);
+      counters.signingWaitSeconds.observe(occurrence.waitedMs / 1000);
       break;
   }
 }
 
 function countPublished(
-  { events, result, durationMs }: Happening & { kind: 'published' },
+  { events, result, durationMs }: Occurrence & { kind: 'published' },
   counters: Counters,
   clientIds: BoundedLabels,
 ): void {
@@ -165,7 +165,7 @@ function countPublished(
 }
 
 function countAttempt(
-  { record, result }: Happening & { kind: 'attempted' },
+  { record, result }: Occurrence & { kind: 'attempted' },
   counters: Counters,
   clientIds: BoundedLabels,
 ): void {

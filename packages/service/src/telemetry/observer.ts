@@ -2,7 +2,7 @@ import type { SetErrorReport } from '@tidings/protocol';
 import type { AcknowledgedInPoll, AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
 
 /** An occurrence in this process, reported after it was committed. */
-export type Happening =
+export type Occurrence =
   | {
       readonly kind: 'published';
       readonly atMs: number;
@@ -67,18 +67,18 @@ export type Happening =
     };
 
 /**
- * Whoever is told what happens: statistics, metrics, the live stream. Told in the midst of the work: it must be quick,
+ * Observes occurrences: statistics, metrics, the live stream. It is called in the midst of the work: it must be quick,
  * and must not throw.
  */
 export interface Observer {
-  happened(happening: Happening): void;
+  record(occurrence: Occurrence): void;
 }
 
-/** Tells several. */
+/** One observer that passes each occurrence to several. */
 export function observers(all: readonly Observer[]): Observer {
   return {
-    happened: (happening) => {
-      for (const each of all) each.happened(happening);
+    record: (occurrence) => {
+      for (const each of all) each.record(occurrence);
     },
   };
 }

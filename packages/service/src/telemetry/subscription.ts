@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { StoredActivity } from '../store/store.ts';
-import { isWanted, type Position, type StreamFilter, type Told, toldOf } from './stream-position.ts';
+import { isWanted, type Position, type StreamEntry, type StreamFilter, streamEntriesOf } from './stream-position.ts';
 
 /** Dependencies of a subscription. */
 export interface SubscriptionParts {
@@ -15,7 +15,7 @@ export interface SubscriptionParts {
 
 /** The first entries for a subscriber. */
 export interface Batch {
-  readonly told: readonly Told[];
+  readonly told: readonly StreamEntry[];
   /** Something before them is lost to it: it was too slow, or what it asks for is not kept any more. */
   readonly isMissing: boolean;
   /** How many are lost, where that is known. */
@@ -34,7 +34,7 @@ export class Subscription {
   #position: Position = { rowId: 0, index: undefined };
   #isMissing = false;
   #missed: number | undefined;
-  #held: Told[] = [];
+  #held: StreamEntry[] = [];
   #isClosed = false;
   #wake: () => void = () => undefined;
 
@@ -68,7 +68,7 @@ export class Subscription {
   }
 
   /** Entries up to this row, in the order of the log, without those that it has already. */
-  tell(rowId: number, told: readonly Told[]): void {
+  tell(rowId: number, told: readonly StreamEntry[]): void {
     const wanted = told.filter(({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#parts.filter));
     if (rowId > this.#position.rowId) this.#position = { rowId, index: undefined };
     // Who has taken everything is not slow, however much comes at once.
@@ -93,7 +93,7 @@ export class Subscription {
       const { rowId, index } = this.#position;
       const { rows, upTo } = await this.#parts.read(index === undefined ? rowId : rowId - 1);
       for (const row of rows) {
-        const fresh = toldOf(row).filter(({ position }) => this.#isAfter(position));
+        const fresh = streamEntriesOf(row).filter(({ position }) => this.#isAfter(position));
         this.#position = { rowId: row.id, index: undefined };
         const wanted = fresh.filter(({ entry }) => isWanted(entry, this.#parts.filter));
         if (wanted.length > 0 && !this.#isClosed) yield this.#batchOf(wanted);
@@ -108,7 +108,7 @@ export class Subscription {
     return rowId > reached.rowId || (reached.index !== undefined && index > reached.index);
   }
 
-  #batchOf(told: readonly Told[]): Batch {
+  #batchOf(told: readonly StreamEntry[]): Batch {
     const batch = { told, isMissing: this.#isMissing, missed: this.#missed, position: this.#position };
     this.#isMissing = false;
     this.#missed = undefined;

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { RecentAttempts as Recent, RecentAttempt, Store } from '../store/store.ts';
-import type { Happening, Observer } from './observer.ts';
+import type { Observer, Occurrence } from './observer.ts';
 
 /** Attempts that are known of each TPP. */
 export const RECENT_ATTEMPTS = 10;
@@ -41,9 +41,9 @@ export class RecentAttempts implements Observer {
     this.#options = options;
   }
 
-  happened(happening: Happening): void {
-    if (happening.kind !== 'attempted') return;
-    const { claimed, attempt } = happening.record;
+  record(occurrence: Occurrence): void {
+    if (occurrence.kind !== 'attempted') return;
+    const { claimed, attempt } = occurrence.record;
     const { clientId, jti } = claimed;
     const known = this.#listOf(clientId);
     known.unshift({ ...attempt, jti });

@@ -3,7 +3,7 @@ import { beforeEach, test } from 'node:test';
 import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { AttemptRecord } from '../../src/store/store.ts';
-import { createTracing } from '../../src/watch/tracing.ts';
+import { createTracing } from '../../src/telemetry/tracing.ts';
 import { bankEvent } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -28,7 +28,7 @@ function attempted(outcome: AttemptRecord['attempt']['outcome'], isTraced = true
     outcome,
   };
   const record = { claimed, attempt, next: { kind: 'acknowledged' } } as unknown as AttemptRecord;
-  tracing.happened({ kind: 'attempted', atMs: START_MS, record, result: 'applied' });
+  tracing.record({ kind: 'attempted', atMs: START_MS, record, result: 'applied' });
 }
 
 test('an attempt is a span under the one that the publisher named, with its own beginning and end', () => {
@@ -62,7 +62,7 @@ test('publishing is one span for each trace of its events; what has no trace mak
     bankEvent('a', id, parent === undefined ? {} : { traceContext: { traceparent: `00-${TRACE_ID}-${parent}-01` } });
   const events = [event('e1', SPAN_ID), event('e2', SPAN_ID), event('e3', 'c'.repeat(16)), event('e4', undefined)];
   const result = { kind: 'published', outcomes: [], claimed: [] } as const;
-  tracing.happened({ kind: 'published', atMs: START_MS, events, result, durationMs: 10 });
+  tracing.record({ kind: 'published', atMs: START_MS, events, result, durationMs: 10 });
   const spans = exporter
     .getFinishedSpans()
     .map(({ parentSpanContext, attributes }) => [parentSpanContext?.spanId, attributes['tidings.events']]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Attempt, AttemptRecord, ClaimedNotification, RecentAttempts as Recent } from '../../src/store/store.ts';
-import { RECENT_ATTEMPTS, RecentAttempts } from '../../src/watch/recent-attempts.ts';
+import { RECENT_ATTEMPTS, RecentAttempts } from '../../src/telemetry/recent-attempts.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 
 /** A store that keeps the last attempts of each process, and may fail. */
@@ -38,7 +38,7 @@ function attempted(watching: RecentAttempts, clientId: string, jti: string, afte
     ...{ claimed: { ...CLAIMED, clientId, jti }, attempt },
     next: { kind: 'retry', atMs: START_MS },
   };
-  watching.happened({ kind: 'attempted', atMs: START_MS, record, result: 'applied' });
+  watching.record({ kind: 'attempted', atMs: START_MS, record, result: 'applied' });
 }
 
 function watchingAt(instance: string, store = fakeStore()) {
