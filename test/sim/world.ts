@@ -117,7 +117,7 @@ export class World {
   async #register(clientId: string, retry: RetryOverrides | undefined, isSteady: boolean): Promise<void> {
     const nowMs = this.#trueNowMs();
     await this.#store.putTpp(withRetry(clientId, retry), nowMs);
-    await this.#store.createSubscription(subscriptionOf(clientId), nowMs);
+    await this.#store.createRegistration(subscriptionOf(clientId), nowMs);
     this.oracle.registered(clientId, urlOf(clientId), retry, isSteady);
     this.#network.behave(urlOf(clientId), 'healthy');
   }
@@ -346,7 +346,7 @@ export class World {
     const party = this.oracle.party(clientId);
     if (isOther) this.#moves += 1;
     const callbackUrl = isOther ? `${urlOf(clientId)}/${this.#moves}` : party.url;
-    const changed = await this.#store.replaceSubscription(subscriptionOf(clientId, { callbackUrl }), nowMs);
+    const changed = await this.#store.replaceRegistration(subscriptionOf(clientId, { callbackUrl }), nowMs);
     if (changed !== 'changed') this.oracle.fail(`${clientId} was not replaced: ${changed}`);
     this.oracle.replaced(clientId, callbackUrl, nowMs);
     if (isOther) this.#network.behave(callbackUrl, 'healthy');

@@ -9,8 +9,6 @@ export interface Difference {
   readonly after?: Facts;
 }
 
-// Who it is of stands in the entry as its subject, and its id in the detail.
-const ELSEWHERE = ['clientId', 'eventSubscriptionId', 'callbackUrlId'];
 /** Longest value, as JSON, that an entry holds as it is: a callback URL of 2,048 characters fits. */
 const VALUE_CHARACTERS_MAX = 2100;
 const ITEMS_SHOWN_MAX = 10;
@@ -33,15 +31,14 @@ export function differenceOf(before: object | undefined, after: object | undefin
   }
   // Replacing one makes an unresponsive callback URL responsive again, even when all else stays.
   const [was, became]: [Facts, Facts] = [{ ...before }, { ...after, unresponsiveSinceMs: undefined }];
-  const names = Object.keys({ ...was, ...became }).filter((name) => !isDeepStrictEqual(was[name], became[name]));
-  const changed = names.filter((name) => !ELSEWHERE.includes(name));
+  const changed = Object.keys({ ...was, ...became }).filter((name) => !isDeepStrictEqual(was[name], became[name]));
   if (changed.length === 0) return undefined;
   const pick = (facts: Facts) => shownOf(Object.fromEntries(changed.map((name) => [name, facts[name]])));
   return { before: pick(was), after: pick(became) };
 }
 
 function shownOf(facts: object): Facts {
-  const shown = Object.entries(facts).filter(([name, value]) => value !== undefined && !ELSEWHERE.includes(name));
+  const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
   return Object.fromEntries(shown.map(([name, value]) => [name, bounded(value)]));
 }
 

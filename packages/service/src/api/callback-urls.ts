@@ -1,43 +1,28 @@
-import {
-  type CallbackUrl,
-  type CallbackUrlRequest,
-  readCallbackUrl,
-  writeCallbackUrl,
-  writeCallbackUrls,
-} from '@tidings/protocol';
-import type { KeptRegistration, RegistrationKind } from './registrations.ts';
-
-type Kept = KeptRegistration<CallbackUrlRequest>;
+import assert from 'node:assert/strict';
+import { type CallbackUrl, readCallbackUrl, writeCallbackUrl, writeCallbackUrls } from '@tidings/protocol';
+import type { RegistrationToStore } from '../store/store.ts';
+import type { RegistrationResource } from './registrations.ts';
 
 /** `callback-urls`: resource-update only, in real time only; superseded by an event subscription (rules, section 2). */
-export const CALLBACK_URLS: RegistrationKind<CallbackUrlRequest> = {
+export const CALLBACK_URLS: RegistrationResource = {
+  kind: 'callback-url',
   path: 'callback-urls',
   idName: 'CallbackUrlId',
   noun: 'callback URL',
   callbackUrlField: 'Data.Url',
-  callbackUrlOf: ({ url }) => url,
-  read: (body, { apiVersion }) => readCallbackUrl(body, apiVersion),
+  read: (body, { apiVersion }) => requestOf(readCallbackUrl(body, apiVersion)),
   // The body of PUT is that of POST: it names no id.
-  readReplaced: (body, _id, { apiVersion }) => readCallbackUrl(body, apiVersion),
+  readReplaced: (body, _id, { apiVersion }) => requestOf(readCallbackUrl(body, apiVersion)),
   write: (registration, self) => writeCallbackUrl(resourceOf(registration), self),
   writeList: (registrations, self) => writeCallbackUrls(registrations.map(resourceOf), self),
-  create: (store, registration, { nowMs, audit }) => store.createCallbackUrl(storedOf(registration), nowMs, audit),
-  find: async (store, of) => {
-    const found = await store.callbackUrlOf(of);
-    if (found === undefined) return undefined;
-    const { callbackUrlId: id, clientId, apiVersion, url, version } = found;
-    return { id, clientId, apiVersion, request: { url, version } };
-  },
-  replace: (store, registration, { nowMs, audit }) => store.replaceCallbackUrl(storedOf(registration), nowMs, audit),
-  remove: (store, { clientId, id, through }, { nowMs, audit }) =>
-    store.deleteCallbackUrl(clientId, id, through, nowMs, audit),
+  factsOf: ({ callbackUrl, version }) => ({ url: callbackUrl, version }),
 };
 
-function resourceOf({ id, request }: Kept): CallbackUrl {
-  return { callbackUrlId: id, ...request };
+function requestOf({ url, version }: Pick<CallbackUrl, 'url' | 'version'>) {
+  return { callbackUrl: url, version, eventTypes: undefined };
 }
 
-function storedOf(registration: Kept) {
-  const { clientId, apiVersion } = registration;
-  return { ...resourceOf(registration), clientId, apiVersion };
+function resourceOf({ id, callbackUrl, version }: RegistrationToStore): CallbackUrl {
+  assert(callbackUrl !== undefined, 'a callback URL resource has its URL');
+  return { callbackUrlId: id, url: callbackUrl, version };
 }

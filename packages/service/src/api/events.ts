@@ -100,11 +100,11 @@ async function longPoll(caller: Caller, first: Look, context: EventsContext): Pr
 /** One look at what is awaiting. Whether the TPP may poll is asked each time: a long poll outlives the answer. */
 async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context: EventsContext) {
   const { store, clock, longPolls, limits, observer } = context;
-  const [tpp, subscription] = await Promise.all([store.tpp(clientId), store.subscriptionOf(clientId)]);
+  const [tpp, registrations] = await Promise.all([store.tpp(clientId), store.registrationsOf(clientId)]);
   if (tpp === undefined || tpp.isSuspended === true) {
     throw new ApiError('Forbidden', { message: 'the TPP is suspended, or no longer registered' });
   }
-  if (subscription === undefined) {
+  if (!registrations.some(({ kind }) => kind === 'event-subscription')) {
     throw new ApiError('Forbidden', { message: 'polling needs an event subscription' });
   }
   const reofferMs = limits.isAcknowledgementExpected ? limits.reofferMs : undefined;

@@ -1,56 +1,47 @@
 import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules, textFault } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { AuditOf, ChangeResult, Store, Tpp } from '../store/store.ts';
+import type {
+  AuditOf,
+  ChangeResult,
+  Registration,
+  RegistrationKind,
+  RegistrationToStore,
+  Store,
+  Tpp,
+} from '../store/store.ts';
 import { differenceOf } from './audited-difference.ts';
 
-/** A registration of a TPP, of either kind. */
-export interface KeptRegistration<Request> {
-  readonly id: string;
-  readonly clientId: string;
-  /** The version of the API that it was created or last replaced through. */
-  readonly apiVersion: ApiVersion;
-  /** The request of the TPP. */
-  readonly request: Request;
-}
+/** The request of a TPP for a registration. */
+export type RegistrationRequest = Pick<Registration, 'callbackUrl' | 'version' | 'eventTypes'>;
 
 /** The differences between event subscriptions and callback URLs. */
-export interface RegistrationKind<Request> {
+export interface RegistrationResource {
+  readonly kind: RegistrationKind;
   /** Last segment of its URL. */
   readonly path: string;
-  /** How the standard calls its id. */
+  /** The standard's name of its id. */
   readonly idName: string;
-  /** How messages call it. */
+  /** Its name in messages. */
   readonly noun: string;
   /** Where its callback URL stands in a body. */
   readonly callbackUrlField: string;
-  /** Its callback URL; undefined: it only polls. */
-  callbackUrlOf(request: Request): string | undefined;
   /** Reads the body of POST. @throws {ApiError} */
-  read(body: Uint8Array, rules: RegistrationRules): Request;
+  read(body: Uint8Array, rules: RegistrationRules): RegistrationRequest;
   /** Reads the body of PUT. @throws {ApiError} */
-  readReplaced(body: Uint8Array, id: string, rules: RegistrationRules): Request;
+  readReplaced(body: Uint8Array, id: string, rules: RegistrationRules): RegistrationRequest;
   /** Writes the body that answers POST and PUT. */
-  write(registration: KeptRegistration<Request>, self: string): object;
+  write(registration: RegistrationToStore, self: string): object;
   /** Writes the body that answers GET. */
-  writeList(registrations: readonly KeptRegistration<Request>[], self: string): object;
-  create(store: Store, registration: KeptRegistration<Request>, change: AuditedChange): Promise<'created' | 'exists'>;
-  find(store: Store, clientId: string): Promise<KeptRegistration<Request> | undefined>;
-  replace(store: Store, registration: KeptRegistration<Request>, change: AuditedChange): Promise<ChangeResult>;
-  remove(store: Store, of: ToRemove, change: AuditedChange): Promise<ChangeResult>;
+  writeList(registrations: readonly RegistrationToStore[], self: string): object;
+  /** Its members, by their names in the audit. */
+  factsOf(request: RegistrationRequest): object;
 }
 
-/** When a registration is changed, and how the audit tells of it. */
-export interface AuditedChange {
+/** When a registration is changed, and its entry in the audit. */
+interface AuditedChange {
   readonly nowMs: number;
-  readonly audit: AuditOf<object>;
-}
-
-/** Which registration is to be deleted, and through which version of the API. */
-export interface ToRemove {
-  readonly clientId: string;
-  readonly id: string;
-  readonly through: ApiVersion;
+  readonly audit: AuditOf<Registration>;
 }
 
 type ChangeName = 'created' | 'replaced' | 'deleted';
@@ -83,66 +74,73 @@ export interface Answer {
 }
 
 /** POST: at most one per TPP, whatever version of the API it was made through. @throws {ApiError} */
-export async function createRegistration<Request>(
-  kind: RegistrationKind<Request>,
+export async function createRegistration(
+  resource: RegistrationResource,
   tpp: Tpp,
   body: Uint8Array,
   context: RegistrationContext,
 ): Promise<Answer> {
-  const request = kind.read(body, context.rules);
-  await checkAddress(kind, request, context);
-  const registration = keptOf(context.random.uuid(), tpp, request, context);
+  const request = resource.read(body, context.rules);
+  await checkAddress(resource, request, context);
+  const id = context.random.uuid();
+  const registration = { ...request, ...madeThrough(resource, tpp, context), id };
   context.countChange(tpp.clientId);
-  const result = await kind.create(context.store, registration, auditedChange('created', kind, registration, context));
+  const { nowMs, audit } = auditedChange('created', resource, registration, context);
+  const result = await context.store.createRegistration(registration, nowMs, audit);
   if (result === 'exists') {
     throw new ApiError('RulesResourceAlreadyExists', {
-      message: `The ${kind.noun} exists already; change it with PUT, or delete it first.`,
+      message: `The ${resource.noun} exists already; change it with PUT, or delete it first.`,
     });
   }
   context.onChanged(tpp.clientId);
-  return { status: 201, body: kind.write(registration, selfOf(registration, context)) };
+  return { status: 201, body: resource.write(registration, selfOf(registration, context)) };
 }
 
 /** GET: a list of zero or one. A registration of a newer version is not shown (rules, section 2). */
-export async function getRegistrations<Request>(
-  kind: RegistrationKind<Request>,
+export async function getRegistrations(
+  resource: RegistrationResource,
   tpp: Tpp,
   context: RegistrationContext,
 ): Promise<Answer> {
-  const registration = await kind.find(context.store, tpp.clientId);
+  const registrations = await context.store.registrationsOf(tpp.clientId);
+  const registration = registrations.find(({ kind }) => kind === resource.kind);
   const isShown = registration !== undefined && isReadableThrough(context.rules.apiVersion, registration.apiVersion);
-  return { status: 200, body: kind.writeList(isShown ? [registration] : [], context.url) };
+  return { status: 200, body: resource.writeList(isShown ? [registration] : [], context.url) };
 }
 
 /** PUT: what is awaiting goes to the new callback URL. Through v4.0 it makes it one of v4.0. @throws {ApiError} */
-export async function replaceRegistration<Request>(
-  kind: RegistrationKind<Request>,
+export async function replaceRegistration(
+  resource: RegistrationResource,
   tpp: Tpp,
   change: { readonly id: string; readonly body: Uint8Array },
   context: RegistrationContext,
 ): Promise<Answer> {
-  const request = kind.readReplaced(change.body, change.id, context.rules);
-  await checkAddress(kind, request, context);
-  const registration = keptOf(change.id, tpp, request, context);
+  const request = resource.readReplaced(change.body, change.id, context.rules);
+  await checkAddress(resource, request, context);
+  const registration = { ...request, ...madeThrough(resource, tpp, context), id: change.id };
   context.countChange(tpp.clientId);
-  const audited = auditedChange('replaced', kind, registration, context);
-  const result = isPossibleId(change.id) ? await kind.replace(context.store, registration, audited) : 'unknown';
-  checkChanged(kind, result);
+  const { nowMs, audit } = auditedChange('replaced', resource, registration, context);
+  const { store } = context;
+  checkChanged(
+    resource,
+    isPossibleId(change.id) ? await store.replaceRegistration(registration, nowMs, audit) : 'unknown',
+  );
   context.onChanged(tpp.clientId);
-  return { status: 200, body: kind.write(registration, selfOf(registration, context)) };
+  return { status: 200, body: resource.write(registration, selfOf(registration, context)) };
 }
 
 /** DELETE: what is awaiting is withdrawn, unless another registration of the TPP holds. @throws {ApiError} */
-export async function deleteRegistration<Request>(
-  kind: RegistrationKind<Request>,
+export async function deleteRegistration(
+  resource: RegistrationResource,
   tpp: Tpp,
   id: string,
   context: RegistrationContext,
 ): Promise<void> {
-  const of = { clientId: tpp.clientId, id, through: context.rules.apiVersion };
+  const registration = { kind: resource.kind, clientId: tpp.clientId, id, through: context.rules.apiVersion };
   context.countChange(tpp.clientId);
-  const audited = auditedChange('deleted', kind, of, context);
-  checkChanged(kind, isPossibleId(id) ? await kind.remove(context.store, of, audited) : 'unknown');
+  const { nowMs, audit } = auditedChange('deleted', resource, registration, context);
+  const { store } = context;
+  checkChanged(resource, isPossibleId(id) ? await store.deleteRegistration(registration, nowMs, audit) : 'unknown');
   context.onChanged(tpp.clientId);
 }
 
@@ -152,33 +150,34 @@ function isPossibleId(id: string): boolean {
 }
 
 /** The entry is kept with the change, in one transaction. */
-function auditedChange<Request>(
+function auditedChange(
   what: ChangeName,
-  { noun, path }: RegistrationKind<Request>,
-  of: { readonly id: string; readonly clientId: string; readonly apiVersion?: ApiVersion; readonly request?: Request },
+  { noun, path, factsOf }: RegistrationResource,
+  of: RegistrationToStore | (Pick<Registration, 'clientId' | 'id'> & { readonly apiVersion?: undefined }),
   { clock, from, interactionId }: RegistrationContext,
 ): AuditedChange {
-  const { id, clientId, apiVersion, request } = of;
+  const { id, clientId } = of;
+  const after = of.apiVersion === undefined ? undefined : { apiVersion: of.apiVersion, ...factsOf(of) };
   const nowMs = clock.nowMs();
   const by = { actor: `tpp:${clientId}`, authenticatedBy: 'access-token', from } as const;
   const entry = { ...by, atMs: nowMs, action: `${path.replace(/s$/, '')}-${what}`, subject: clientId };
   return {
     nowMs,
     audit: (before) => {
-      const difference = differenceOf(before, request && { apiVersion, ...request });
+      const { apiVersion, unresponsiveSinceMs } = before ?? {};
+      const difference = differenceOf(before && { apiVersion, ...factsOf(before), unresponsiveSinceMs }, after);
       return difference && { ...entry, detail: { what: noun, id, interactionId }, ...difference };
     },
   };
 }
 
 /** The address of the host is not disclosed: a TPP must not learn of the bank's networks by trying. */
-async function checkAddress<Request>(
-  { callbackUrlOf, callbackUrlField }: RegistrationKind<Request>,
-  request: Request,
+async function checkAddress(
+  { callbackUrlField }: RegistrationResource,
+  { callbackUrl }: RegistrationRequest,
   { checkCallbackUrl }: RegistrationContext,
 ): Promise<void> {
-  const url = callbackUrlOf(request);
-  const why = url === undefined ? undefined : await checkCallbackUrl(url);
+  const why = callbackUrl === undefined ? undefined : await checkCallbackUrl(callbackUrl);
   if (why === undefined) return;
   throw new ApiError('FieldInvalid', { message: `${callbackUrlField} ${why}.`, path: callbackUrlField });
 }
@@ -200,8 +199,8 @@ function isReadableThrough(called: ApiVersion, madeThrough: ApiVersion): boolean
   return API_VERSIONS.indexOf(madeThrough) <= API_VERSIONS.indexOf(called);
 }
 
-function keptOf<Request>(id: string, tpp: Tpp, request: Request, context: RegistrationContext) {
-  return { id, clientId: tpp.clientId, apiVersion: context.rules.apiVersion, request };
+function madeThrough({ kind }: RegistrationResource, { clientId }: Tpp, { rules }: RegistrationContext) {
+  return { kind, clientId, apiVersion: rules.apiVersion };
 }
 
 function selfOf({ id }: { id: string }, { url }: RegistrationContext): string {

@@ -16,7 +16,7 @@ import {
   deleteRegistration,
   getRegistrations,
   type RegistrationContext,
-  type RegistrationKind,
+  type RegistrationResource,
   replaceRegistration,
 } from './registrations.ts';
 import { methodNotAllowed, RateLimited, sendSigned, sendUnsigned } from './respond.ts';
@@ -37,13 +37,13 @@ export interface RouteContext {
 }
 
 /** The four operations on one kind of registration, under one version of the API. */
-export function registerRegistrationRoutes<Request>(
+export function registerRegistrationRoutes(
   app: FastifyInstance,
-  kind: RegistrationKind<Request>,
+  resource: RegistrationResource,
   route: RouteContext,
 ): void {
   const { options } = route;
-  const path = pathOf(kind.path, route);
+  const path = pathOf(resource.path, route);
   const context = registrationContextOf(path, route);
   const onRequest = beforeBody(REGISTRATION_SCOPES, route);
   const answer = (reply: FastifyReply, { status, body }: Answer) =>
@@ -55,17 +55,17 @@ export function registerRegistrationRoutes<Request>(
 
   app.post(path, { onRequest }, async (request, reply) => {
     const { tpp, body } = await signedRequest(request, route);
-    return answer(reply, await createRegistration(kind, tpp, body, context(request)));
+    return answer(reply, await createRegistration(resource, tpp, body, context(request)));
   });
   app.get(path, { onRequest }, async (request, reply) => {
-    return answer(reply, await getRegistrations(kind, callerOf(request), context(request)));
+    return answer(reply, await getRegistrations(resource, callerOf(request), context(request)));
   });
   app.put<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
     const { tpp, body } = await signedRequest(request, route);
-    return answer(reply, await replaceRegistration(kind, tpp, { id: request.params.id, body }, context(request)));
+    return answer(reply, await replaceRegistration(resource, tpp, { id: request.params.id, body }, context(request)));
   });
   app.delete<WithId>(`${path}/:id`, { onRequest }, async (request, reply) => {
-    await deleteRegistration(kind, callerOf(request), request.params.id, context(request));
+    await deleteRegistration(resource, callerOf(request), request.params.id, context(request));
     return reply.code(204).send();
   });
   refuseOtherMethods(app, path, ['GET', 'POST'], methodNotAllowed);

@@ -33,9 +33,7 @@ export function fanOut(
     return { kind: 'none', reason: 'version-below-minimum' };
   }
   const types = event.events.map(({ type }) => type);
-  const wanted = new Set(
-    filterEventTypes(types, eventTypesOf({ eventTypes: undefined, ...registration }), context.catalogue),
-  );
+  const wanted = new Set(filterEventTypes(types, eventTypesOf(registration), context.catalogue));
   const events = event.events.filter(({ type }) => wanted.has(type));
   if (events.length === 0) return { kind: 'none', reason: 'type-filtered' };
   const claims = buildSetClaims({

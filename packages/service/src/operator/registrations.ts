@@ -1,12 +1,12 @@
 import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { eventTypesOf } from '../notify/fan-out.ts';
-import type { RegistrationsOfTpp, StoredCallbackUrl, StoredSubscription } from '../store/store.ts';
+import type { Registration, RegistrationsOfTpp } from '../store/store.ts';
 import type { OperatorContext } from './options.ts';
 import { choice, cursor, limit, text } from './query.ts';
 import { fieldProblem } from './read.ts';
 import { ok, route } from './route.ts';
-import { writeCallbackUrl, writeSubscription } from './tpp-schemas.ts';
+import { writeRegistration } from './tpp-schemas.ts';
 
 /** Registrations on one page unless the caller asks for another number. */
 const REGISTRATIONS_PER_PAGE = 100;
@@ -128,37 +128,23 @@ function findEventType(name: string | undefined, catalogue: EventTypeCatalogue):
   return type;
 }
 
-function shownOf({ clientId, isSuspended, subscription, callbackUrl }: RegistrationsOfTpp): ShownRegistration[] {
-  const holds = (isPushed: boolean, unresponsiveSinceMs: number | undefined): ShownRegistration['state'] => {
-    if (isSuspended) return 'suspended';
-    if (!isPushed) return 'polling';
-    return unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
-  };
-  return [
-    ...(subscription === undefined ? [] : [writeEventSubscription(clientId, subscription, holds)]),
-    ...(callbackUrl === undefined
-      ? []
-      : [writeOwnCallbackUrl(clientId, callbackUrl, subscription !== undefined, holds)]),
-  ];
+function shownOf({ clientId, isSuspended, registrations }: RegistrationsOfTpp): ShownRegistration[] {
+  return registrations.map((registration, at) => ({
+    ...{ clientId, kind: registration.kind, id: registration.id },
+    state: stateOf(registration, isSuspended, at > 0),
+    ...writeRegistration(registration),
+  }));
 }
 
-type Holds = (isPushed: boolean, unresponsiveSinceMs: number | undefined) => ShownRegistration['state'];
-
-function writeEventSubscription(clientId: string, subscription: StoredSubscription, holds: Holds): ShownRegistration {
-  const { eventSubscriptionId: id, ...rest } = writeSubscription(subscription);
-  const state = holds(subscription.callbackUrl !== undefined, subscription.unresponsiveSinceMs);
-  return { clientId, kind: 'event-subscription', id, state, ...rest };
-}
-
-function writeOwnCallbackUrl(
-  clientId: string,
-  own: StoredCallbackUrl,
+function stateOf(
+  { callbackUrl, unresponsiveSinceMs }: Registration,
+  isSuspended: boolean,
   isSuperseded: boolean,
-  holds: Holds,
-): ShownRegistration {
-  const { callbackUrlId: id, url: callbackUrl, ...rest } = writeCallbackUrl(own);
-  const state = isSuperseded ? 'superseded' : holds(true, own.unresponsiveSinceMs);
-  return { clientId, kind: 'callback-url', id, state, callbackUrl, ...rest };
+): ShownRegistration['state'] {
+  if (isSuperseded) return 'superseded';
+  if (isSuspended) return 'suspended';
+  if (callbackUrl === undefined) return 'polling';
+  return unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
 }
 
 function isMeant(each: ShownRegistration, filter: Filter, catalogue: EventTypeCatalogue): boolean {

@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { RETRY_RANGES } from '../config/schema-delivery.ts';
-import type { RetryOverrides, StoredCallbackUrl, StoredSubscription, Target, Tpp } from '../store/store.ts';
+import type { Registration, RetryOverrides, Target, Tpp } from '../store/store.ts';
 import { isoTime } from './read.ts';
 
 const closed = { additionalProperties: false };
@@ -242,17 +243,16 @@ export function entityTagOf(tpp: Tpp): string {
     .digest('base64url')}"`;
 }
 
-/** Writes what a TPP registered. */
-export function writeRegistrations(
-  subscription: StoredSubscription | undefined,
-  callbackUrl: StoredCallbackUrl | undefined,
-): TppRegistrations {
-  return {
-    ...(subscription !== undefined && { effective: 'event-subscription' }),
-    ...(subscription === undefined && callbackUrl !== undefined && { effective: 'callback-url' }),
-    ...(subscription !== undefined && { eventSubscription: writeSubscription(subscription) }),
-    ...(callbackUrl !== undefined && { callbackUrl: writeCallbackUrl(callbackUrl) }),
-  };
+/** Writes what a TPP registered. @param registrations the one that holds is the first */
+export function writeRegistrations(registrations: readonly Registration[]): TppRegistrations {
+  const written: TppRegistrations = {};
+  const [effective] = registrations;
+  if (effective !== undefined) written.effective = effective.kind;
+  for (const registration of registrations) {
+    if (registration.kind === 'event-subscription') written.eventSubscription = writeSubscription(registration);
+    else written.callbackUrl = writeCallbackUrl(registration);
+  }
+  return written;
 }
 
 function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
@@ -289,26 +289,29 @@ export function writeTarget(target: Target): ShownTarget {
   };
 }
 
-/** Writes an event subscription. */
-export function writeSubscription(
-  subscription: StoredSubscription,
-): NonNullable<TppRegistrations['eventSubscription']> {
-  const { eventSubscriptionId, callbackUrl, version, eventTypes, apiVersion, unresponsiveSinceMs } = subscription;
+function writeSubscription(registration: Registration): NonNullable<TppRegistrations['eventSubscription']> {
+  return { eventSubscriptionId: registration.id, ...writeRegistration(registration) };
+}
+
+function writeCallbackUrl(registration: Registration): NonNullable<TppRegistrations['callbackUrl']> {
+  const { callbackUrl: url, ...rest } = writeRegistration(registration);
+  assert(url !== undefined, 'a callback URL resource has its URL');
+  return { callbackUrlId: registration.id, url, ...rest };
+}
+
+/** Writes what a TPP asked for in a registration, and how its callback URL fares. */
+export function writeRegistration({
+  callbackUrl,
+  version,
+  eventTypes,
+  apiVersion,
+  unresponsiveSinceMs,
+}: Registration): Omit<NonNullable<TppRegistrations['eventSubscription']>, 'eventSubscriptionId'> {
   return {
-    eventSubscriptionId,
     ...(callbackUrl !== undefined && { callbackUrl }),
     version,
     ...(eventTypes !== undefined && { eventTypes: [...eventTypes] }),
     apiVersion,
-    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
-  };
-}
-
-/** Writes a callback URL resource. */
-export function writeCallbackUrl(callbackUrl: StoredCallbackUrl): NonNullable<TppRegistrations['callbackUrl']> {
-  const { callbackUrlId, url, version, apiVersion, unresponsiveSinceMs } = callbackUrl;
-  return {
-    ...{ callbackUrlId, url, version, apiVersion },
     ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
   };
 }

@@ -94,7 +94,7 @@ const readingRoutes = [
       const { store } = context;
       return async ({ params }) => {
         const { clientId } = await registry.find(params.clientId);
-        return writeRegistrations(await store.subscriptionOf(clientId), await store.callbackUrlOf(clientId));
+        return writeRegistrations(await store.registrationsOf(clientId));
       };
     },
   }),

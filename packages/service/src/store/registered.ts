@@ -1,11 +1,4 @@
-import type {
-  AffectedResource,
-  ApiVersion,
-  CallbackUrl,
-  EventSubscription,
-  EventTypeRule,
-  SetClaims,
-} from '@tidings/protocol';
+import type { AffectedResource, ApiVersion, EventTypeRule, SetClaims } from '@tidings/protocol';
 
 /** A TPP that the bank registered with this service: one client_id. */
 export interface Tpp {
@@ -36,33 +29,37 @@ export interface RetryOverrides {
   readonly intervalMaxMs?: number;
 }
 
-/** An event subscription with what the service knows about it. */
-export interface StoredSubscription extends EventSubscription {
+/** The two kinds of registration. A TPP has at most one of each; an event subscription supersedes a callback URL. */
+export type RegistrationKind = 'event-subscription' | 'callback-url';
+
+/** A registration of a TPP with what the service knows about it. */
+export interface Registration {
+  readonly kind: RegistrationKind;
   readonly clientId: string;
+  /** Its EventSubscriptionId or CallbackUrlId. */
+  readonly id: string;
   /** The version of the API that it was created or last replaced through. */
   readonly apiVersion: ApiVersion;
-  /** Since when its callback URL is past a limit of the retry policy; undefined while it is responsive. */
+  /** Minimum version of the resources that it wants events about. */
+  readonly version: string;
+  /** Undefined: an event subscription that only polls. */
+  readonly callbackUrl: string | undefined;
+  /** As the TPP sent them; undefined: all that it may have. A callback URL has none. */
+  readonly eventTypes: readonly string[] | undefined;
+  /**
+   * Since when its callback URL is past a limit of the retry policy; undefined while it is responsive, and while another
+   * registration supersedes it.
+   */
   readonly unresponsiveSinceMs: number | undefined;
 }
 
-/** What is kept of a new or replaced event subscription. */
-export type SubscriptionToStore = Omit<StoredSubscription, 'unresponsiveSinceMs'>;
+/** A new or replaced registration. */
+export type RegistrationToStore = Omit<Registration, 'unresponsiveSinceMs'>;
 
-/** A callback URL resource with what the service knows about it. */
-export interface StoredCallbackUrl extends CallbackUrl {
-  readonly clientId: string;
-  readonly apiVersion: ApiVersion;
-  /** As for an event subscription; undefined too while one supersedes it. */
-  readonly unresponsiveSinceMs: number | undefined;
+/** Which registration is to be deleted, by which TPP and through which version of the API. */
+export interface RegistrationToDelete extends Pick<Registration, 'kind' | 'clientId' | 'id'> {
+  readonly through: ApiVersion;
 }
-
-/** What is kept of a new or replaced callback URL. */
-export type CallbackUrlToStore = Omit<StoredCallbackUrl, 'unresponsiveSinceMs'>;
-
-/** The registration that holds for a TPP: its event subscription, else its callback URL, which that supersedes. */
-export type Registration =
-  | ({ readonly kind: 'event-subscription' } & StoredSubscription)
-  | ({ readonly kind: 'callback-url' } & StoredCallbackUrl);
 
 /** W3C trace context, as the publisher sent it: only its lengths are checked. */
 export interface TraceContext {
@@ -140,10 +137,10 @@ export interface SigningKeyUse {
   readonly oldestPublishedAtMs: number;
 }
 
-/** What one TPP registered: one of the two, or both. */
+/** The registrations of one TPP: of one of the two kinds, or both. */
 export interface RegistrationsOfTpp {
   readonly clientId: string;
   readonly isSuspended: boolean;
-  readonly subscription: StoredSubscription | undefined;
-  readonly callbackUrl: StoredCallbackUrl | undefined;
+  /** The one that holds is the first. */
+  readonly registrations: readonly Registration[];
 }

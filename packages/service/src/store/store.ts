@@ -1,17 +1,15 @@
-import type { ApiVersion } from '@tidings/protocol';
 import type { PolledNotifications, PollToStore, Redelivered, Redelivery, Retention } from './asked.ts';
 import type { AuditDrop, AuditEntry, AuditFilter, AuditOf, StoredAuditEntry } from './audit.ts';
 import type { CallbackHealthStore, SigningKeyStore } from './kept-beside.ts';
 import type { AttemptRecord, ClaimedNotification, NotificationRecord, RecordResult, Target } from './notification.ts';
 import type {
   BankEvent,
-  CallbackUrlToStore,
   ChangeResult,
   DecideFanOut,
   NoNotificationReason,
-  StoredCallbackUrl,
-  StoredSubscription,
-  SubscriptionToStore,
+  Registration,
+  RegistrationToDelete,
+  RegistrationToStore,
   Tpp,
 } from './registered.ts';
 import type { Search, SearchPage, Withdrawal, Withdrawn } from './search.ts';
@@ -139,55 +137,35 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   /** Removes a TPP and its registrations; what is awaiting is withdrawn. @returns false when it is not known */
   removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): Promise<boolean>;
 
-  /** Creates the one event subscription of a TPP; it supersedes a callback URL, whose awaiting notifications it takes. */
-  createSubscription(
-    subscription: SubscriptionToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
-  ): Promise<'created' | 'exists'>;
-  subscriptionOf(clientId: string): Promise<StoredSubscription | undefined>;
   /**
-   * Replaces an event subscription; its callback URL counts as responsive again, and what is awaiting goes to the new
-   * one, in a new round and with no waits. What is under way to the same URL is left to finish, to another one is fenced.
+   * Creates the one registration of its kind that a TPP may have. An event subscription supersedes a callback URL, whose
+   * awaiting notifications it takes. A callback URL that is superseded has no effect on deliveries, whatever is done to it.
+   */
+  createRegistration(
+    registration: RegistrationToStore,
+    nowMs: number,
+    audit?: AuditOf<Registration>,
+  ): Promise<'created' | 'exists'>;
+  /** The registrations of a TPP, at most one of each kind; the one that holds is the first. */
+  registrationsOf(clientId: string): Promise<readonly Registration[]>;
+  /**
+   * Replaces a registration; its callback URL counts as responsive again, and what is awaiting goes to the new one, in a
+   * new round and with no waits. What is under way to the same URL is left to finish, to another one is fenced.
    * Notifications that are made keep their content whatever the new `EventTypes`. Creating one does the same.
    */
-  replaceSubscription(
-    subscription: SubscriptionToStore,
+  replaceRegistration(
+    registration: RegistrationToStore,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
+    audit?: AuditOf<Registration>,
   ): Promise<ChangeResult>;
   /**
-   * Deletes an event subscription; its awaiting notifications are withdrawn. A callback URL of the same TPP is effective
-   * again, for events from then on.
+   * Deletes a registration; what is awaiting is withdrawn, unless another one supersedes it. A callback URL that it
+   * superseded is effective again, for events from then on.
    */
-  deleteSubscription(
-    clientId: string,
-    eventSubscriptionId: string,
-    through: ApiVersion,
+  deleteRegistration(
+    registration: RegistrationToDelete,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
-  ): Promise<ChangeResult>;
-
-  /** Creates the one callback URL of a TPP. */
-  createCallbackUrl(
-    callbackUrl: CallbackUrlToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): Promise<'created' | 'exists'>;
-  callbackUrlOf(clientId: string): Promise<StoredCallbackUrl | undefined>;
-  /** As {@link Store.replaceSubscription}; of no effect on deliveries while an event subscription supersedes it. */
-  replaceCallbackUrl(
-    callbackUrl: CallbackUrlToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): Promise<ChangeResult>;
-  /** Deletes a callback URL; what is awaiting is withdrawn unless an event subscription supersedes it. */
-  deleteCallbackUrl(
-    clientId: string,
-    callbackUrlId: string,
-    through: ApiVersion,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
+    audit?: AuditOf<Registration>,
   ): Promise<ChangeResult>;
 
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */

@@ -4,8 +4,6 @@ import fc from 'fast-check';
 import { differenceOf } from '../../src/api/audited-difference.ts';
 
 const KEPT = {
-  clientId: 'a',
-  eventSubscriptionId: 'id',
   apiVersion: 'v4.0',
   version: '4.0',
   unresponsiveSinceMs: undefined,

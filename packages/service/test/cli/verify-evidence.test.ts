@@ -23,7 +23,7 @@ const SET = await signedBy(key);
 
 function claimsOfEvent() {
   const event = bankEvent('tpp-a', 'event-1');
-  const fanOut = notifyAll(event, tppOf('tpp-a'), { kind: 'event-subscription', ...storedSubscription() });
+  const fanOut = notifyAll(event, tppOf('tpp-a'), storedSubscription());
   assert.ok(fanOut.kind === 'notification');
   return { ...fanOut.claims, iat: START_MS / 1000 };
 }

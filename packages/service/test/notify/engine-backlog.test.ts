@@ -164,7 +164,7 @@ test('what is being signed when its callback URL is registered anew is handed ba
   await bench.register('a');
   const published = bench.publishThrough('a', 'e1');
   await until(() => isSigning, 'the signature to be asked for');
-  await bench.store.replaceSubscription(subscriptionOf('a'), START_MS);
+  await bench.store.replaceRegistration(subscriptionOf('a'), START_MS);
   held.resolve();
   await published;
   await bench.clock.advance(200);

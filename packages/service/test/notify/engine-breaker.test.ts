@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { look } from '../store/opened.ts';
-import { urlOf } from '../support/bank-events.ts';
+import { subscriptionIn, urlOf } from '../support/bank-events.ts';
 import { type BenchOptions, engineBench } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -43,7 +43,7 @@ test('opening uses up no retries: what waits meanwhile has had no attempt', asyn
     bench.client.posts.length,
   );
   assert.ok(attempts.filter((count) => count === 0).length >= 75);
-  assert.equal((await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+  assert.equal((await subscriptionIn(bench.store, 'a'))?.unresponsiveSinceMs, undefined);
 });
 
 test('one acknowledgement closes it, and everything goes out', async (t) => {
@@ -83,8 +83,8 @@ test('a TPP that is dead for the whole interval is unresponsive, although the br
   bench.client.script(A, { unreachable: 'connect' });
   await bench.publish('a', ...numbered('e', 500));
   await bench.clock.advance(3_000_000);
-  assert.equal((await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+  assert.equal((await subscriptionIn(bench.store, 'a'))?.unresponsiveSinceMs, undefined);
   await bench.clock.advance(700_000);
-  const sinceMs = (await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs ?? assert.fail('it is responsive');
+  const sinceMs = (await subscriptionIn(bench.store, 'a'))?.unresponsiveSinceMs ?? assert.fail('it is responsive');
   assert.ok(sinceMs >= START_MS + 3_500_000, 'the interval was cut short');
 });

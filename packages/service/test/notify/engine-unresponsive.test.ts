@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { look } from '../store/opened.ts';
-import { urlOf } from '../support/bank-events.ts';
+import { subscriptionIn, urlOf } from '../support/bank-events.ts';
 import { type EngineBench, engineBench } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -18,7 +18,7 @@ function sentAt(bench: EngineBench, url = A): number[] {
 }
 
 async function unresponsiveSince(bench: EngineBench): Promise<number | undefined> {
-  const sinceMs = (await bench.store.subscriptionOf('a'))?.unresponsiveSinceMs;
+  const sinceMs = (await subscriptionIn(bench.store, 'a'))?.unresponsiveSinceMs;
   return sinceMs && sinceMs - START_MS;
 }
 
@@ -97,8 +97,8 @@ test('410 makes a callback URL unresponsive at once', async (t) => {
 
 test('a replaced registration brings it back with a whole round, and the operator can', async (t) => {
   const { bench, attempts } = await unresponsive(t);
-  const subscription = (await bench.store.subscriptionOf('a')) ?? assert.fail('there is none');
-  await bench.store.replaceSubscription(subscription, bench.clock.nowMs());
+  const subscription = (await subscriptionIn(bench.store, 'a')) ?? assert.fail('there is none');
+  await bench.store.replaceRegistration(subscription, bench.clock.nowMs());
   await bench.clock.advance(5000);
   assert.equal(bench.client.posts.length, attempts + 2 * 3);
   await bench.clock.advance(3000);
@@ -116,9 +116,9 @@ test('what ceases by the counts of the round before is sent again at once, in th
   await bench.register('a');
   bench.client.script(A, 'hang');
   await bench.publish('a', 'e1');
-  const subscription = (await bench.store.subscriptionOf('a')) ?? assert.fail('there is none');
+  const subscription = (await subscriptionIn(bench.store, 'a')) ?? assert.fail('there is none');
   await bench.clock.advance(500);
-  await bench.store.replaceSubscription(subscription, bench.clock.nowMs());
+  await bench.store.replaceRegistration(subscription, bench.clock.nowMs());
   await bench.clock.advance(500);
   bench.client.answerOne(A, 500);
   await bench.clock.advance(5);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { importSigningKeys, verifySet } from '@tidings/protocol';
 import { look } from '../store/opened.ts';
-import { ISSUER, urlOf } from '../support/bank-events.ts';
+import { ISSUER, subscriptionIn, urlOf } from '../support/bank-events.ts';
 import { engineBench, SIGNER_ISS, SIGNER_JWK } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -149,9 +149,9 @@ test('a callback URL that was replaced is delivered to at the new place when the
   bench.client.script(A, 500);
   const [jti = ''] = await bench.publish('a', 'e1');
   await bench.clock.advance(100_000);
-  const subscription = await bench.store.subscriptionOf('a');
+  const subscription = await subscriptionIn(bench.store, 'a');
   assert.ok(subscription?.unresponsiveSinceMs !== undefined);
-  await bench.store.replaceSubscription({ ...subscription, callbackUrl: B }, bench.clock.nowMs());
+  await bench.store.replaceRegistration({ ...subscription, callbackUrl: B }, bench.clock.nowMs());
   bench.engine.wake();
   await bench.quiet.settle();
   assert.equal(bench.client.postsTo(B).length, 1);

@@ -11,7 +11,7 @@ import {
   VRP_LINKED_ACCOUNT_UPDATE,
 } from '@tidings/protocol';
 import { fanOut } from '../../src/notify/fan-out.ts';
-import type { BankEvent, FanOut, SubscriptionToStore } from '../../src/store/store.ts';
+import type { BankEvent, FanOut, RegistrationToStore } from '../../src/store/store.ts';
 import { bankEvent, eventType, ISSUER, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -24,17 +24,16 @@ function eventOf(...urns: readonly string[]): BankEvent {
   return bankEvent('a', 'e1', { events });
 }
 
-function decide(event: BankEvent, changes: Partial<SubscriptionToStore> = {}): FanOut {
+function decide(event: BankEvent, changes: Partial<RegistrationToStore> = {}): FanOut {
   const context = { issuer: ISSUER, catalogue, nowMs: START_MS + 999, newJti: () => 'new-jti' };
   return fanOut(context, event, tppOf('a'), {
-    kind: 'event-subscription',
     ...subscriptionOf('a', changes),
     unresponsiveSinceMs: undefined,
   });
 }
 
 /** The URNs that are left of an event. */
-function left(event: BankEvent, changes: Partial<SubscriptionToStore> = {}): string[] | string {
+function left(event: BankEvent, changes: Partial<RegistrationToStore> = {}): string[] | string {
   const decided = decide(event, changes);
   return decided.kind === 'none' ? decided.reason : Object.keys(decided.claims.events);
 }

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AUDIT_DROPPED_MAX, BY_SERVICE } from '../../src/store/audit.ts';
-import type { AuditEntry, CallbackUrlToStore, Store, StoredAuditEntry, Tpp } from '../../src/store/store.ts';
-import { subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import type { AuditEntry, Store, StoredAuditEntry, Tpp } from '../../src/store/store.ts';
+import { callbackUrlOf, deletionOf, subscriptionIn, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import type { OpenFor } from './opened.ts';
 
 const BY = { actor: 'alice', role: 'administrator', authenticatedBy: 'oidc', from: '10.1.2.3' } as const;
-
-function callbackUrlOf(clientId: string): CallbackUrlToStore {
-  return { callbackUrlId: `url-${clientId}`, clientId, apiVersion: 'v4.0', url: urlOf(clientId), version: '4.0' };
-}
 
 function entryOf(action: string, changed: Partial<AuditEntry> = {}): AuditEntry {
   return { ...BY, atMs: START_MS, action, subject: 'a', detail: {}, ...changed };
@@ -87,20 +83,13 @@ export function describeAudit(open: OpenFor): void {
     await store.putTpp(tpp, START_MS, audited('added'));
     await store.putTpp(changed, START_MS, audited('changed'));
     const subscription = subscriptionOf('a');
-    const { eventSubscriptionId: id, apiVersion } = subscription;
-    await store.createSubscription(subscription, START_MS, audited('created'));
-    await store.replaceSubscription({ ...subscription, version: '4.1' }, START_MS, audited('replaced'));
-    await store.deleteSubscription('a', id, apiVersion, START_MS, audited('deleted'));
+    await store.createRegistration(subscription, START_MS, audited('created'));
+    await store.replaceRegistration({ ...subscription, version: '4.1' }, START_MS, audited('replaced'));
+    await store.deleteRegistration(deletionOf(subscription), START_MS, audited('deleted'));
     const callbackUrl = callbackUrlOf('a');
-    await store.createCallbackUrl(callbackUrl, START_MS, audited('url-created'));
-    await store.replaceCallbackUrl({ ...callbackUrl, version: '4.1' }, START_MS, audited('url-replaced'));
-    await store.deleteCallbackUrl(
-      'a',
-      callbackUrl.callbackUrlId,
-      callbackUrl.apiVersion,
-      START_MS,
-      audited('url-deleted'),
-    );
+    await store.createRegistration(callbackUrl, START_MS, audited('url-created'));
+    await store.replaceRegistration({ ...callbackUrl, version: '4.1' }, START_MS, audited('url-replaced'));
+    await store.deleteRegistration(deletionOf(callbackUrl), START_MS, audited('url-deleted'));
     await store.removeTpp('a', START_MS, audited('removed'));
     assert.deepEqual(await entriesOf(store), [
       ['added', null],
@@ -119,13 +108,16 @@ export function describeAudit(open: OpenFor): void {
     const { store } = await open(t);
     await store.putTpp(tppOf('a'), START_MS);
     const subscription = subscriptionOf('a');
-    await store.createSubscription(subscription, START_MS);
+    await store.createRegistration(subscription, START_MS);
     const stranger = { ...subscription, clientId: 'b' };
-    assert.equal(await store.createSubscription(subscription, START_MS, audited('x')), 'exists');
-    assert.notEqual(await store.replaceSubscription(stranger, START_MS, audited('x')), 'changed');
-    assert.notEqual(await store.deleteSubscription('a', 'unknown', 'v4.0', START_MS, audited('x')), 'changed');
-    assert.notEqual(await store.deleteCallbackUrl('a', 'unknown', 'v4.0', START_MS, audited('x')), 'changed');
-    assert.notEqual(await store.replaceCallbackUrl(callbackUrlOf('b'), START_MS, audited('x')), 'changed');
+    assert.equal(await store.createRegistration(subscription, START_MS, audited('x')), 'exists');
+    assert.notEqual(await store.replaceRegistration(stranger, START_MS, audited('x')), 'changed');
+    assert.notEqual(
+      await store.deleteRegistration(deletionOf({ ...subscription, id: 'unknown' }), START_MS, audited('x')),
+      'changed',
+    );
+    assert.notEqual(await store.deleteRegistration(deletionOf(callbackUrlOf('a')), START_MS, audited('x')), 'changed');
+    assert.notEqual(await store.replaceRegistration(callbackUrlOf('b'), START_MS, audited('x')), 'changed');
     assert.equal(await store.removeTpp('nobody', START_MS, audited('x')), false);
     assert.deepEqual(await entriesOf(store), []);
   });
@@ -134,9 +126,9 @@ export function describeAudit(open: OpenFor): void {
     const { store } = await open(t);
     const subscription = subscriptionOf('a');
     await store.putTpp(tppOf('a'), START_MS, () => undefined);
-    await store.createSubscription(subscription, START_MS, () => undefined);
-    assert.equal(await store.replaceSubscription(subscription, START_MS, () => undefined), 'changed');
-    assert.equal((await store.subscriptionOf('a'))?.version, subscription.version);
+    await store.createRegistration(subscription, START_MS, () => undefined);
+    assert.equal(await store.replaceRegistration(subscription, START_MS, () => undefined), 'changed');
+    assert.equal((await subscriptionIn(store, 'a'))?.version, subscription.version);
     assert.deepEqual(await entriesOf(store), []);
   });
 
@@ -149,11 +141,11 @@ export function describeAudit(open: OpenFor): void {
     await assert.rejects(store.putTpp({ ...tppOf('a'), organisationId: 'other' }, START_MS, broken), /no entry/);
     await assert.rejects(store.removeTpp('a', START_MS, broken), /no entry/);
     await assert.rejects(
-      store.createSubscription(subscriptionOf('a'), START_MS, () => broken(undefined)),
+      store.createRegistration(subscriptionOf('a'), START_MS, () => broken(undefined)),
       /no entry/,
     );
     assert.deepEqual(await store.tpp('a'), tppOf('a'));
-    assert.equal(await store.subscriptionOf('a'), undefined);
+    assert.equal(await subscriptionIn(store, 'a'), undefined);
     assert.deepEqual(await entriesOf(store), []);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecentAttempts, Store } from '../../src/store/store.ts';
-import { subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { callbackUrlOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { acknowledge, CEASE, claim, fail, numbered, type OpenFor, publish, REFUSED, register } from './opened.ts';
 
@@ -15,34 +15,25 @@ function recentOf(clientId: string, instance: string, jti: string): RecentAttemp
 /** What all TPPs registered, and how their callback URLs fare. */
 export function describeCallbackHealth(open: OpenFor): void {
   describe('registrations of all TPPs', () => {
-    const urlFor = (clientId: string) => {
-      return {
-        ...({ clientId, callbackUrlId: `cb-${clientId}`, apiVersion: 'v3.1', version: '3.1' } as const),
-        url: urlOf(clientId),
-      };
-    };
-
     test('are listed in the order of the client_ids, both of a TPP together, page by page', async (t) => {
       const { store } = await open(t);
       await register(store, ['d', 'b']);
       for (const clientId of ['a', 'c', 'none']) await store.putTpp(tppOf(clientId), START_MS);
-      for (const clientId of ['b', 'c']) await store.createCallbackUrl(urlFor(clientId), START_MS);
+      for (const clientId of ['b', 'c']) await store.createRegistration(callbackUrlOf(clientId), START_MS);
       await store.putTpp({ ...tppOf('d'), isSuspended: true }, START_MS);
       const unresponsiveSinceMs = undefined;
       const ofB = {
         ...{ clientId: 'b', isSuspended: false },
-        subscription: { ...subscriptionOf('b'), unresponsiveSinceMs },
-        callbackUrl: { ...urlFor('b'), unresponsiveSinceMs },
+        registrations: [subscriptionOf('b'), callbackUrlOf('b')].map((one) => ({ ...one, unresponsiveSinceMs })),
       };
       const ofC = {
         ...ofB,
         clientId: 'c',
-        subscription: undefined,
-        callbackUrl: { ...urlFor('c'), unresponsiveSinceMs },
+        registrations: [{ ...callbackUrlOf('c'), unresponsiveSinceMs }],
       };
       const ofD = {
-        ...{ clientId: 'd', isSuspended: true, callbackUrl: undefined },
-        subscription: { ...subscriptionOf('d'), unresponsiveSinceMs },
+        ...{ clientId: 'd', isSuspended: true },
+        registrations: [{ ...subscriptionOf('d'), unresponsiveSinceMs }],
       };
       assert.deepEqual(await store.registrations('', 2), [ofB, ofC]);
       assert.deepEqual(await store.registrations('c', 2), [ofD]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -78,19 +78,19 @@ function describeRetargeted(open: OpenFor): void {
     await store.putTpp(tppOf('a'), START_MS);
     const told = listen(store);
     const retargeted = { offered: [], retargeted: ['a'] };
-    await store.createSubscription(subscriptionOf('a'), START_MS);
+    await store.createRegistration(subscriptionOf('a'), START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.createSubscription(subscriptionOf('a'), START_MS);
+    await store.createRegistration(subscriptionOf('a'), START_MS);
     assert.deepEqual(told(), nothing, 'it exists already');
     await store.putTpp({ ...tppOf('a'), isSuspended: true }, START_MS);
     assert.deepEqual(told(), retargeted);
     await store.putTpp(tppOf('a'), START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.replaceSubscription(subscriptionOf('a'), START_MS);
+    await store.replaceRegistration(subscriptionOf('a'), START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     assert.deepEqual(told(), nothing);
     await store.removeTpp('a', START_MS);
     assert.deepEqual(told(), retargeted);
@@ -105,7 +105,7 @@ function describeRetargeted(open: OpenFor): void {
     const retry = { delayMs: 500, delayMaxMs: 60_000, retriesMax: 4, intervalMaxMs: 3_600_000 };
     await store.putTpp({ ...tppOf('a'), retry }, START_MS);
     assert.deepEqual(told(), nothing, 'it has no callback URL');
-    await store.createSubscription(subscriptionOf('a'), START_MS);
+    await store.createRegistration(subscriptionOf('a'), START_MS);
     told();
     await store.putTpp({ ...tppOf('a'), retry }, START_MS);
     assert.deepEqual(told(), nothing, 'it is as it was');

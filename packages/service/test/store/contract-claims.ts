@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ClaimedNotification, Target } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -245,10 +245,10 @@ function describeNextDue(open: OpenFor): void {
     for (const clientId of ['a', 'b', 'c', 'd']) await publish(store, clientId, [`of-${clientId}`], 300);
     await store.poll({ ...POLL, clientId: 'a', acknowledged: [jtiOf('of-a')] });
     assert.equal(await nextDueAfterMs(store), 300);
-    await store.deleteSubscription('b', 'sub-b', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('b')), START_MS);
     await store.putTpp({ ...tppOf('c'), isSuspended: true }, START_MS);
     assert.equal(await nextDueAfterMs(store), 300);
-    await store.replaceSubscription(subscriptionOf('d', { callbackUrl: undefined }), START_MS);
+    await store.replaceRegistration(subscriptionOf('d', { callbackUrl: undefined }), START_MS);
     assert.equal(await nextDueAfterMs(store), undefined);
   });
 
@@ -264,7 +264,7 @@ function describeNextDue(open: OpenFor): void {
     assert.equal(await nextDueAfterMs(store), 6000);
     await store.expireAwaiting(START_MS + 1, 1, START_MS);
     assert.equal(await nextDueAfterMs(store), 7000);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     assert.equal(await nextDueAfterMs(store), 8000);
     await store.putTpp({ ...tppOf('b'), isSuspended: true }, START_MS);
     assert.equal(await nextDueAfterMs(store), undefined);

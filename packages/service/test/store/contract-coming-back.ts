@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AuditEntry, ClaimedNotification, Store } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import {
+  callbackUrlIn,
+  callbackUrlOf,
+  jtiOf,
+  subscriptionIn,
+  subscriptionOf,
+  tppOf,
+  urlOf,
+} from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -42,12 +50,12 @@ async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNot
 async function assertIsBack(store: Store, afterMs: number): Promise<void> {
   const { unresponsiveSinceMs, probeAtMs, probes, backAtMs } = await targetOf(store, 'a');
   assert.deepEqual([unresponsiveSinceMs, probeAtMs, probes, backAtMs], [undefined, undefined, 0, START_MS + afterMs]);
-  assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+  assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
   assert.deepEqual(
     roundsOf(await claim(store, { afterMs })),
     ['waiting', 'ceased'].map((id) => [jtiOf(id), 1, 0, undefined, undefined]),
   );
-  assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 100);
+  assert.equal((await subscriptionIn(store, 'b'))?.unresponsiveSinceMs, START_MS + 100);
 }
 
 /** The ways back of an unresponsive callback URL. */
@@ -120,7 +128,7 @@ function describeByAcknowledgement(open: OpenFor): void {
     const third = await claimOne(store, 3000);
     assert.deepEqual([third.roundAttempts, third.roundBeganAtMs, third.attempts], [1, START_MS + 2000, 2]);
     await fail(store, third, CEASE, 3100);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 3100);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, START_MS + 3100);
   });
 }
 
@@ -132,7 +140,7 @@ function describeByRegistration(open: OpenFor): void {
     test(`a replaced event subscription with ${name} callback URL makes it responsive`, async (t) => {
       const { store } = await open(t);
       const { claimed } = await waitingCeasedClaimed(store);
-      await store.replaceSubscription(subscriptionOf('a', { callbackUrl }), START_MS + 300);
+      await store.replaceRegistration(subscriptionOf('a', { callbackUrl }), START_MS + 300);
       if (callbackUrl === NEW_URL) assert.equal(await acknowledge(store, claimed, 300), 'applied');
       await assertIsBack(store, 300);
     });
@@ -141,36 +149,24 @@ function describeByRegistration(open: OpenFor): void {
   test('so does an event subscription that takes the place of the callback URL resource', async (t) => {
     const { store } = await open(t);
     await store.putTpp(tppOf('a'), START_MS);
-    const callbackUrl = {
-      clientId: 'a',
-      callbackUrlId: 'cb',
-      apiVersion: 'v3.1',
-      version: '3.1',
-      url: urlOf('a'),
-    } as const;
-    await store.createCallbackUrl(callbackUrl, START_MS);
+    const callbackUrl = callbackUrlOf('a');
+    await store.createRegistration(callbackUrl, START_MS);
     await publish(store, 'a', ['e1']);
     await fail(store, await claimOne(store), CEASE, 100);
-    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, START_MS + 100);
-    await store.createSubscription(subscriptionOf('a'), START_MS + 300);
+    assert.equal((await callbackUrlIn(store, 'a'))?.unresponsiveSinceMs, START_MS + 100);
+    await store.createRegistration(subscriptionOf('a'), START_MS + 300);
     assert.deepEqual(roundsOf(await claim(store, { afterMs: 300 })), [[jtiOf('e1'), 1, 0, undefined, undefined]]);
-    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await callbackUrlIn(store, 'a'))?.unresponsiveSinceMs, undefined);
   });
 
   test('a callback URL resource that is superseded brings nothing back', async (t) => {
     const { store } = await open(t);
     await waitingCeasedClaimed(store);
-    const callbackUrl = {
-      clientId: 'a',
-      callbackUrlId: 'cb',
-      apiVersion: 'v3.1',
-      version: '3.1',
-      url: NEW_URL,
-    } as const;
-    await store.createCallbackUrl(callbackUrl, START_MS + 300);
-    await store.replaceCallbackUrl({ ...callbackUrl, url: urlOf('a') }, START_MS + 300);
+    const callbackUrl = callbackUrlOf('a', { callbackUrl: NEW_URL });
+    await store.createRegistration(callbackUrl, START_MS + 300);
+    await store.replaceRegistration(callbackUrlOf('a'), START_MS + 300);
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, START_MS + 100);
-    assert.equal((await store.callbackUrlOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await callbackUrlIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(await claim(store, { afterMs: 4999 }), []);
   });
 
@@ -179,7 +175,7 @@ function describeByRegistration(open: OpenFor): void {
     await register(store, ['a']);
     await publish(store, 'a', ['waits']);
     await fail(store, await claimOne(store), retryAt(50_000), 100);
-    await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
+    await store.replaceRegistration(subscriptionOf('a'), START_MS + 300);
     assert.deepEqual(roundsOf(await claim(store, { afterMs: 300 })), [[jtiOf('waits'), 1, 0, undefined, undefined]]);
     assert.equal((await targetOf(store, 'a')).backAtMs, undefined, 'it never was away');
   });

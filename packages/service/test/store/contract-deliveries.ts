@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Outcome } from '../../src/base/outcome.ts';
 import type { Attempt } from '../../src/store/store.ts';
+import { subscriptionIn } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -89,7 +90,7 @@ function describeLeases(open: OpenFor): void {
     const newer = await claimOne(store, LEASE_MS);
     assert.equal(await fail(store, older, CEASE, LEASE_MS + 1), 'overtaken');
     await store.release([older], START_MS + LEASE_MS + 2);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(await claim(store, { afterMs: LEASE_MS + 3 }), []);
     assert.equal(await acknowledge(store, newer, LEASE_MS + 4), 'applied');
   });

@@ -28,7 +28,7 @@ const OTHER_URL = 'https://new.example/open-banking/v4.0/event-notifications';
 const AUDIT = { atMs: START_MS, actor: 'ops', action: 'bring-back', subject: 'a', detail: {} };
 
 const replace = (store: Store, changes: object) =>
-  store.replaceSubscription(subscriptionOf('a', changes), START_MS + NOW_MS);
+  store.replaceRegistration(subscriptionOf('a', changes), START_MS + NOW_MS);
 
 /** What begins a new round. Each of them is tried after a long wait of everything that is awaiting. */
 const beginnings: Readonly<

@@ -198,7 +198,7 @@ function describeNotHandedOver(open: OpenFor): void {
     const [handed] = await handOver(store, 'a', ['e1']);
     assert.ok(handed);
     const callbackUrl = 'https://new.example/event-notifications';
-    await store.replaceSubscription(subscriptionOf('a', { callbackUrl }), START_MS);
+    await store.replaceRegistration(subscriptionOf('a', { callbackUrl }), START_MS);
     assert.equal((await claimOne(store)).callbackUrl, callbackUrl);
     assert.equal(await fail(store, handed, CEASE), 'overtaken');
   });

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ClaimedNotification, Store } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
+import {
+  bankEvent,
+  deletionOf,
+  jtiOf,
+  notifyAll,
+  subscriptionIn,
+  subscriptionOf,
+  tppOf,
+} from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { Model, type ModelClaim, type ModelNotification } from './model.ts';
 import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED } from './opened.ts';
@@ -47,8 +55,8 @@ async function compare(model: Model, store: Store): Promise<void> {
     assert.equal(dueOrWhen(model, nextAttemptAtMs), dueOrWhen(model, nextAttemptOf(model, expected)), expected.jti);
   }
   for (const [clientId, expected] of model.tpps) {
-    const found = await store.subscriptionOf(clientId);
-    assert.equal(found?.eventSubscriptionId, expected.id);
+    const found = await subscriptionIn(store, clientId);
+    assert.equal(found?.id, expected.id);
     assert.equal(found?.callbackUrl, expected.callbackUrl);
     const isUnresponsive = expected.probeAtMs !== undefined;
     if (found !== undefined) assert.equal(found.unresponsiveSinceMs !== undefined, isUnresponsive);
@@ -194,9 +202,9 @@ function register(tpp: string, callbackUrl: string | undefined): Command {
     const clientId = model.clientId(tpp);
     const known = model.tpp(clientId).id;
     const id = known ?? model.newId();
-    const subscription = subscriptionOf(clientId, { eventSubscriptionId: id, callbackUrl });
-    if (known === undefined) assert.equal(await store.createSubscription(subscription, model.nowMs), 'created');
-    else assert.equal(await store.replaceSubscription(subscription, model.nowMs), 'changed');
+    const subscription = subscriptionOf(clientId, { id: id, callbackUrl });
+    if (known === undefined) assert.equal(await store.createRegistration(subscription, model.nowMs), 'created');
+    else assert.equal(await store.replaceRegistration(subscription, model.nowMs), 'changed');
     model.register(clientId, id, callbackUrl);
   });
 }
@@ -253,7 +261,7 @@ function remove(tpp: string): Command {
 async function deleteFrom(model: Model, store: Store, tpp: string): Promise<void> {
   const clientId = model.clientId(tpp);
   const id = model.tpp(clientId).id ?? assert.fail('nothing to delete');
-  assert.equal(await store.deleteSubscription(clientId, id, 'v4.0', model.nowMs), 'changed');
+  assert.equal(await store.deleteRegistration(deletionOf(subscriptionOf(clientId, { id })), model.nowMs), 'changed');
   model.delete(clientId);
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PollToStore, Store } from '../../src/store/store.ts';
-import { jtiOf } from '../support/bank-events.ts';
+import { deletionOf, jtiOf, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { acknowledge, CEASE, claim, claimOne, fail, look, type OpenFor, publish, register } from './opened.ts';
 
@@ -194,7 +194,7 @@ export function describePolling(open: OpenFor): void {
     const { store } = await open(t);
     await register(store, ['a']);
     await publish(store, 'a', ['one']);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     assert.deepEqual(await polledJtis(store, 'a'), []);
   });
 

@@ -51,7 +51,7 @@ export function describePublishing(open: OpenFor): void {
     const seen: unknown[] = [];
     const decide: DecideFanOut = (event, tpp, registration) => {
       const subscription = registration?.kind === 'event-subscription' ? registration : undefined;
-      seen.push([event.id, tpp?.clientId, subscription?.eventSubscriptionId, subscription?.eventTypes]);
+      seen.push([event.id, tpp?.clientId, subscription?.id, subscription?.eventTypes]);
       return { kind: 'none', reason: 'no-registration' };
     };
     const events = ['a', 'unregistered', 'nobody'].map((clientId) => bankEvent(clientId, `of-${clientId}`));
@@ -215,7 +215,7 @@ export function describePublishing(open: OpenFor): void {
     const { store } = await open(t);
     await store.putTpp(tppOf('a'), START_MS);
     await store.publish([bankEvent('a', 'e1')], () => ({ kind: 'none', reason: 'no-registration' }), START_MS);
-    await store.createSubscription(subscriptionOf('a'), START_MS);
+    await store.createRegistration(subscriptionOf('a'), START_MS);
     assert.deepEqual(await claim(store), []);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NotificationFilter, Redelivered, Redelivery, Store } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { deletionOf, jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -150,8 +150,8 @@ function describeWhatNot(open: OpenFor): void {
     const [expired = ''] = await publish(store, 'a', ['expired']);
     await store.expireAwaiting(START_MS + 1, 10, START_MS);
     await publish(store, 'b', ['withdrawn']);
-    await store.deleteSubscription('b', 'sub-b', 'v4.0', START_MS);
-    await store.createSubscription(subscriptionOf('b', { eventSubscriptionId: 'new' }), START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('b')), START_MS);
+    await store.createRegistration(subscriptionOf('b', { id: 'new' }), START_MS);
     await publish(store, 'a', ['claimed']);
     const claimed = await claimOne(store);
     assert.deepEqual(await redeliver(store, {}), { count: 0, next: undefined });
@@ -189,7 +189,7 @@ function describeWhatNot(open: OpenFor): void {
     await publish(store, 'a', ['of-a']);
     await publish(store, 'b', ['of-b']);
     for (const claimed of await claim(store)) await acknowledge(store, claimed);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     await store.putTpp({ ...tppOf('b'), isSuspended: true }, START_MS);
     assert.equal((await redeliver(store, {})).count, 1);
     assert.equal((await look(store, jtiOf('of-a'))).state, 'acknowledged');

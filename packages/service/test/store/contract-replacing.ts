@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ClaimedNotification, Store } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf, urlOf } from '../support/bank-events.ts';
+import { jtiOf, subscriptionIn, subscriptionOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -22,7 +22,7 @@ import {
 const NEW_URL = 'https://new.example/open-banking/v4.0/event-notifications';
 
 async function replaceUrl(store: Store, callbackUrl: string | undefined, afterMs: number): Promise<void> {
-  const result = await store.replaceSubscription(subscriptionOf('a', { callbackUrl }), START_MS + afterMs);
+  const result = await store.replaceRegistration(subscriptionOf('a', { callbackUrl }), START_MS + afterMs);
   assert.equal(result, 'changed');
 }
 
@@ -41,7 +41,7 @@ async function inEveryState(store: Store) {
 }
 
 async function assertBUntouched(store: Store, ofB: ClaimedNotification): Promise<void> {
-  assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, START_MS + 400);
+  assert.equal((await subscriptionIn(store, 'b'))?.unresponsiveSinceMs, START_MS + 400);
   assert.equal((await look(store, jtiOf('of-b-ceased'))).nextAttemptAtMs, undefined);
   assert.equal((await look(store, ofB.jti)).state, 'awaiting');
   assert.equal(await fail(store, ofB, retryAt(50_000), 2000), 'applied', 'its claim stands');
@@ -65,7 +65,7 @@ function describeOtherUrl(open: OpenFor): void {
     const { store } = await open(t);
     const { ofB } = await inEveryState(store);
     await replaceUrl(store, NEW_URL, 1000);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(
       summary(await claim(store, { afterMs: 1000 })),
       ['ceased', 'waiting', 'claimed'].map((id) => [jtiOf(id), NEW_URL, 0, undefined]),
@@ -79,7 +79,7 @@ function describeOtherUrl(open: OpenFor): void {
     const { claimed } = await inEveryState(store);
     await replaceUrl(store, NEW_URL, 1000);
     assert.equal(await fail(store, claimed, CEASE, 1100), 'overtaken');
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.equal((await look(store, claimed.jti)).attempts.length, 1);
     assert.deepEqual(
       summary(await claim(store, { afterMs: 1200 })),
@@ -119,7 +119,7 @@ function describeOtherUrl(open: OpenFor): void {
     await replaceUrl(store, NEW_URL, 1000);
     for (const claimed of await claim(store, { afterMs: 1000 })) await fail(store, claimed, CEASE, 1100);
     await acknowledge(store, old, 1200);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 1100);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, START_MS + 1100);
     assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
   });
 }
@@ -129,7 +129,7 @@ function describeSameUrl(open: OpenFor): void {
     const { store } = await open(t);
     const { ofB } = await inEveryState(store);
     await replaceUrl(store, urlOf('a'), 1000);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(
       summary(await claim(store, { afterMs: 1000 })),
       ['ceased', 'waiting'].map((id) => [jtiOf(id), urlOf('a'), 0, undefined]),
@@ -156,7 +156,7 @@ function describeSameUrl(open: OpenFor): void {
     await store.keepSets([{ jti, set: 'kept' }]);
     const before = await look(store, jti);
     const narrower = subscriptionOf('a', { eventTypes: ['UK.OBIE.Consent-Access-Revoked'], callbackUrl: NEW_URL });
-    await store.replaceSubscription(narrower, START_MS);
+    await store.replaceRegistration(narrower, START_MS);
     assert.deepEqual(await look(store, jti), before);
     const claimed = await claimOne(store);
     assert.deepEqual([claimed.claims, claimed.set], [before.claims, 'kept']);
@@ -187,7 +187,7 @@ function describeNoUrl(open: OpenFor): void {
     await replaceUrl(store, undefined, 1000);
     await store.release([claimed], START_MS + 1100);
     assert.equal(await fail(store, claimed, CEASE, 1200), 'overtaken');
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
     assert.equal(await nextDueAfterMs(store), undefined);
     assert.equal(await acknowledge(store, claimed, 1300), 'applied');
   });

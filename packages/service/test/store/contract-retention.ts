@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll } from '../support/bank-events.ts';
+import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -87,7 +87,7 @@ function describeDropping(open: OpenFor): void {
     await register(store, ['a', 'b']);
     await publish(store, 'a', ['withdrawn']);
     await publish(store, 'b', ['expired']);
-    await store.deleteSubscription('a', 'sub-a', 'v4.0', START_MS + 500);
+    await store.deleteRegistration(deletionOf(subscriptionOf('a')), START_MS + 500);
     await store.expireAwaiting(START_MS + 1, 10, START_MS + 600);
     assert.equal(await drop(store, 500, 0), 0);
     await drop(store, 501, 0);

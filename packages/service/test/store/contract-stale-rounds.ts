@@ -29,7 +29,7 @@ type BringBack = (store: Store, other: ClaimedNotification, afterMs: number) => 
 
 const WAYS_BACK: readonly (readonly [string, BringBack])[] = [
   ['by the 202 of another', (store, other, afterMs) => acknowledge(store, other, afterMs)],
-  ['by its registration', (store, _, afterMs) => store.replaceSubscription(subscriptionOf('a'), START_MS + afterMs)],
+  ['by its registration', (store, _, afterMs) => store.replaceRegistration(subscriptionOf('a'), START_MS + afterMs)],
   ['by the operator', (store, _, afterMs) => store.bringBack('a', 'responsive', START_MS + afterMs, AUDIT)],
 ];
 
@@ -70,7 +70,7 @@ function describeStaleAttempts(open: OpenFor): void {
     await register(store, ['a']);
     await publish(store, 'a', ['e1']);
     const stale = await claimOne(store);
-    await store.replaceSubscription(subscriptionOf('a'), START_MS + 300);
+    await store.replaceRegistration(subscriptionOf('a'), START_MS + 300);
     await publish(store, 'a', ['later'], 350);
     assert.equal(await fail(store, stale, CEASE, 400), 'applied');
     const [later, again] = await claim(store, { afterMs: 400 });

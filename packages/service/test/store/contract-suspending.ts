@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { jtiOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { callbackUrlIn, callbackUrlOf, jtiOf, subscriptionIn, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   acknowledge,
@@ -106,21 +106,14 @@ function describeRemoved(open: OpenFor): void {
   test('that is removed loses its registrations, and what is awaiting is withdrawn; others keep theirs', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
-    const callbackUrl = {
-      clientId: 'a',
-      callbackUrlId: 'cb',
-      apiVersion: 'v3.1',
-      version: '3.1',
-      url: urlOf('a'),
-    } as const;
-    await store.createCallbackUrl(callbackUrl, START_MS);
+    await store.createRegistration(callbackUrlOf('a'), START_MS);
     const [ofA = ''] = await publish(store, 'a', ['of-a']);
     const [ofB = ''] = await publish(store, 'b', ['of-b']);
     assert.equal(await store.removeTpp('a', START_MS), true);
     assert.equal(await store.removeTpp('a', START_MS), false);
     assert.equal(await store.tpp('a'), undefined);
-    assert.equal(await store.subscriptionOf('a'), undefined);
-    assert.equal(await store.callbackUrlOf('a'), undefined);
+    assert.equal(await subscriptionIn(store, 'a'), undefined);
+    assert.equal(await callbackUrlIn(store, 'a'), undefined);
     assert.equal((await look(store, ofA)).state, 'withdrawn');
     assert.deepEqual(jtisOf(await claim(store)), [ofB]);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AuditEntry, Store } from '../../src/store/store.ts';
-import { jtiOf, subscriptionOf } from '../support/bank-events.ts';
+import { jtiOf, subscriptionIn, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {
   CEASE,
@@ -48,8 +48,8 @@ function describeCeasing(open: OpenFor): void {
     await register(store, ['b']);
     const { state, nextAttemptAtMs } = await look(store, jtiOf('e1'));
     assert.deepEqual([state, nextAttemptAtMs], ['awaiting', undefined]);
-    assert.equal((await store.subscriptionOf('a'))?.unresponsiveSinceMs, START_MS + 100);
-    assert.equal((await store.subscriptionOf('b'))?.unresponsiveSinceMs, undefined);
+    assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, START_MS + 100);
+    assert.equal((await subscriptionIn(store, 'b'))?.unresponsiveSinceMs, undefined);
     assert.deepEqual(await store.counts(), { awaiting: 1, unresponsive: 1 });
     const { callbackUrl, ...target } = await targetOf(await reopen(), 'a');
     assert.equal(callbackUrl, subscriptionOf('a').callbackUrl);

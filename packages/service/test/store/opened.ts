@@ -11,9 +11,9 @@ import type {
   NotificationRecord,
   PollToStore,
   RecordResult,
+  RegistrationToStore,
   Store,
   StoreChange,
-  SubscriptionToStore,
   Target,
 } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
@@ -70,11 +70,11 @@ export function retryAt(afterMs: number): NextStep {
 export async function register(
   store: Store,
   clientIds: readonly string[],
-  changes: Partial<SubscriptionToStore> = {},
+  changes: Partial<RegistrationToStore> = {},
 ): Promise<void> {
   for (const clientId of clientIds) {
     await store.putTpp(tppOf(clientId), START_MS);
-    await store.createSubscription(subscriptionOf(clientId, changes), START_MS);
+    await store.createRegistration(subscriptionOf(clientId, changes), START_MS);
   }
 }
 

@@ -60,7 +60,7 @@ for (const [how, changes] of [
       assert.ok(claimed);
       for (const [clientId, change] of [
         ['a', () => fail(one, claimed, CEASE)],
-        ['a', () => one.replaceSubscription(subscriptionOf('a'), START_MS)],
+        ['a', () => one.replaceRegistration(subscriptionOf('a'), START_MS)],
         ['a', () => one.putTpp({ ...tppOf('a'), isSuspended: true }, START_MS)],
         ['gone', () => one.removeTpp('gone', START_MS)],
       ] as const) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ClaimedNotification, PublishResult, Store } from '../../src/store/store.ts';
-import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -81,7 +81,7 @@ describe('two instances that publish', () => {
     const publishing = bothTimes(stores, 20, (store, at) =>
       store.publish([bankEvent('a', `${stores.indexOf(store)}-${at}`)], decide, START_MS),
     );
-    await stores[1].deleteSubscription('a', 'sub-a', 'v4.0', START_MS);
+    await stores[1].deleteRegistration(deletionOf(subscriptionOf('a')), START_MS);
     await publishing;
     assert.equal((await stores[0].counts()).awaiting, 0);
   });
@@ -238,7 +238,7 @@ describe('two instances whose TPPs change', () => {
       if (wasReplaced) assert.ok(claimed.every(({ callbackUrl }) => callbackUrl === next));
       return claimed;
     });
-    await stores[1].replaceSubscription(subscriptionOf('a', { callbackUrl: next }), START_MS);
+    await stores[1].replaceRegistration(subscriptionOf('a', { callbackUrl: next }), START_MS);
     isReplaced = true;
     const claimed = (await claiming).flat();
     const old = claimed.filter(({ callbackUrl }) => callbackUrl === urlOf('a'));
@@ -252,10 +252,7 @@ describe('two instances whose TPPs change', () => {
     const stores = await twoInstances(t);
     await stores[0].putTpp(tppOf('a'), START_MS);
     const results = await bothTimes(stores, 4, (store, at) =>
-      store.createSubscription(
-        subscriptionOf('a', { eventSubscriptionId: `${stores.indexOf(store)}-${at}` }),
-        START_MS,
-      ),
+      store.createRegistration(subscriptionOf('a', { id: `${stores.indexOf(store)}-${at}` }), START_MS),
     );
     assert.equal(results.filter((result) => result === 'created').length, 1);
   });
@@ -298,7 +295,7 @@ class Histories {
     if (step === 'poll') return this.#poll(store);
     if (step === 'replace') {
       // The same URL: what is under way is left to finish.
-      await store.replaceSubscription(subscriptionOf(this.#name, { eventSubscriptionId: this.#name }), START_MS);
+      await store.replaceRegistration(subscriptionOf(this.#name, { id: this.#name }), START_MS);
       return;
     }
     if (step === 'redeliver') {
@@ -358,14 +355,17 @@ test('whatever two instances do at once, nothing accepted is lost, and nothing i
     fc.asyncProperty(rounds, async (steps) => {
       count += 1;
       const name = `history-${count}`;
-      await stores[0].createSubscription(subscriptionOf(name, { eventSubscriptionId: name }), START_MS);
+      await stores[0].createRegistration(subscriptionOf(name, { id: name }), START_MS);
       const histories = new Histories(stores, name);
       for (const round of steps) await Promise.all(round.map(([step, instance]) => histories.run(step, instance)));
       for (const jti of histories.published) {
         const { state } = await look(stores[count % 2] ?? stores[0], jti);
         if (state !== 'awaiting') assert.ok(histories.acknowledged.has(jti), `${jti} is ${state}`);
       }
-      await stores[1].deleteSubscription(name, name, 'v4.0', START_MS);
+      await stores[1].deleteRegistration(
+        { kind: 'event-subscription', clientId: name, id: name, through: 'v4.0' },
+        START_MS,
+      );
     }),
     { numRuns: 60, seed: 20_261_121 },
   );

@@ -94,16 +94,7 @@ async function open(): Promise<OpenedStore> {
     },
     close: async () => {
       await store.close();
-      const tables = [
-        'tpp',
-        'event_subscription',
-        'callback_url',
-        'target',
-        'event',
-        'notification',
-        'history',
-        'audit',
-      ];
+      const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'history', 'audit'];
       // As a replica, past the triggers that keep the audit from being deleted.
       const emptied = ['SET session_replication_role = replica', ...tables.map((table) => `DELETE FROM ${table}`)];
       await server.run(emptied.join('; '), url.pathname.slice(1));

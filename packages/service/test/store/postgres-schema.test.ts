@@ -17,7 +17,7 @@ const NEWEST = MIGRATIONS.at(-1)?.version ?? 0;
 
 /** A step as a later version may bring it: it adds to every table, and says who can still run. */
 function additive(version: number, oldestCompatible = NEWEST): Migration {
-  const tables = ['tpp', 'event_subscription', 'callback_url', 'target', 'event', 'notification', 'history', 'audit'];
+  const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'history', 'audit'];
   const added = tables.map((table) => `ALTER TABLE ${table} ADD COLUMN added_${version} text NOT NULL DEFAULT 'none';`);
   return {
     version,
@@ -166,7 +166,7 @@ describe('an instance', () => {
         const { state, set, attempts } = await look(old, first.jti);
         assert.deepEqual([state, set, attempts.length], ['acknowledged', 'kept', 2]);
         await old.poll({ ...POLL, clientId: 'b', maxEvents: 3, acknowledged: [first.jti] });
-        await Promise.all([old.tpp('a'), old.tpps('', 5), old.subscriptionOf('a'), old.targets('', 5), old.counts()]);
+        await Promise.all([old.tpp('a'), old.tpps('', 5), old.registrationsOf('a'), old.targets('', 5), old.counts()]);
         await old.auditEntries(undefined, 5);
       };
       await work('before-');

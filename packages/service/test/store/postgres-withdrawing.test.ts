@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import pg from 'pg';
 import type { Store } from '../../src/store/store.ts';
-import { subscriptionOf } from '../support/bank-events.ts';
+import { callbackUrlOf, deletionOf, subscriptionOf } from '../support/bank-events.ts';
 import { Deadline, inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
@@ -16,11 +16,8 @@ const PORTION = 10;
 const BACKLOG = 35;
 const LATER_MS = START_MS + 5000;
 const RESUMED_AFTER_MS = 5000;
-const URL = 'https://a.example/open-banking/v4.0/event-notifications';
-const CALLBACK_URL = { callbackUrlId: 'u', clientId: 'a', apiVersion: 'v4.0' as const, url: URL, version: '4.0' };
 
-const endSubscription = (store: Store) =>
-  store.deleteSubscription('a', subscriptionOf('a').eventSubscriptionId, 'v4.0', LATER_MS);
+const endSubscription = (store: Store) => store.deleteRegistration(deletionOf(subscriptionOf('a')), LATER_MS);
 const ends = {
   'a registration is deleted': { end: endSubscription, hasCallbackUrl: false },
   'an event subscription beside a callback URL is deleted': { end: endSubscription, hasCallbackUrl: true },
@@ -46,7 +43,7 @@ async function withHeldDeletion(
   const clock = new FakeClock();
   const second = await openInstance(t, url, { ...portion, clock });
   await register(first, ['a', 'b']);
-  if (hasCallbackUrl) await first.createCallbackUrl(CALLBACK_URL, START_MS);
+  if (hasCallbackUrl) await first.createRegistration(callbackUrlOf('a'), START_MS);
   const jtis = await publish(first, 'a', numbered('e', backlog));
   const [claimed] = await claim(second, { limit: 1 });
   assert.ok(claimed);

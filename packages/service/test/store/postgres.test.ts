@@ -13,8 +13,7 @@ const free: string[] = [];
 const TABLES = [
   ...[
     'tpp',
-    'event_subscription',
-    'callback_url',
+    'registration',
     'target',
     'event',
     'notification',

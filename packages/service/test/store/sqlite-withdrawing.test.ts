@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { callbackUrlOf, deletionOf, subscriptionIn, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { acknowledge, claim, fail, jtisOf, listen, numbered, POLL, publish, register, retryAt } from './opened.ts';
@@ -13,9 +13,6 @@ import { acknowledge, claim, fail, jtisOf, listen, numbered, POLL, publish, regi
 const PORTION = 10;
 const BACKLOG = 35;
 const LATER_MS = START_MS + 5000;
-const URL = 'https://a.example/open-banking/v4.0/event-notifications';
-const CALLBACK_URL = { callbackUrlId: 'u', clientId: 'a', apiVersion: 'v4.0' as const, url: URL, version: '4.0' };
-const { eventSubscriptionId: ID } = subscriptionOf('a');
 
 async function withBacklog(t: TestContext, hasCallbackUrl: boolean) {
   const folder = temporaryFolder();
@@ -27,7 +24,7 @@ async function withBacklog(t: TestContext, hasCallbackUrl: boolean) {
     folder.remove();
   });
   await register(store, ['a', 'b']);
-  if (hasCallbackUrl) await store.createCallbackUrl(CALLBACK_URL, START_MS);
+  if (hasCallbackUrl) await store.createRegistration(callbackUrlOf('a'), START_MS);
   const jtis = await publish(store, 'a', numbered('e', BACKLOG));
   const reopen = async () => {
     await store.close();
@@ -37,7 +34,7 @@ async function withBacklog(t: TestContext, hasCallbackUrl: boolean) {
   return { store, jtis, reopen, file };
 }
 
-const endSubscription = (store: SqliteStore) => store.deleteSubscription('a', ID, 'v4.0', LATER_MS);
+const endSubscription = (store: SqliteStore) => store.deleteRegistration(deletionOf(subscriptionOf('a')), LATER_MS);
 const ends = {
   'a registration is deleted': { end: endSubscription, hasCallbackUrl: false },
   'an event subscription beside a callback URL is deleted': { end: endSubscription, hasCallbackUrl: true },
@@ -80,7 +77,7 @@ for (const [what, { end, hasCallbackUrl }] of Object.entries(ends)) {
     await store.putTpp(tppOf('c'), START_MS);
     const [fresh = ''] = hasCallbackUrl && what !== 'a TPP is removed' ? await publish(store, 'a', ['fresh']) : [];
     const again = await reopen();
-    assert.equal(await again.subscriptionOf('a'), undefined);
+    assert.equal(await subscriptionIn(again, 'a'), undefined);
     await assertWithdrawn(again, jtis);
     await register(again, ['a']);
     const left = fresh === '' ? [] : [fresh];

@@ -203,7 +203,7 @@ test('many writes at once are all on disk when their promises resolve', async (t
   const file = fileFor(t);
   const store = openAt(t, file);
   const ids = Array.from({ length: 1000 }, (_, at) => `e${at}`);
-  await store.createSubscription(subscriptionOf('a'), START_MS);
+  await store.createRegistration(subscriptionOf('a'), START_MS);
   await Promise.all(ids.map((id) => store.publish([bankEvent('a', id)], notifyAll, START_MS)));
   await store.close();
   const reopened = openAt(t, file);
@@ -220,7 +220,7 @@ test('a write that fails takes nothing of its neighbours with it', async (t) => 
   const results = await Promise.allSettled([
     store.publish([bankEvent('a', 'e1')], notifyAll, START_MS),
     store.publish([bankEvent('a', 'e2')], breaks, START_MS),
-    store.createSubscription(subscriptionOf('b', { eventSubscriptionId: 'sub-a' }), START_MS),
+    store.createRegistration(subscriptionOf('b', { id: 'sub-a' }), START_MS),
     store.publish([bankEvent('a', 'e3')], notifyAll, START_MS),
   ]);
   assert.deepEqual(

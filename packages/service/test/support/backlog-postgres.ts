@@ -8,16 +8,16 @@ const KEEP = [
   `CREATE TABLE bench_notification AS SELECT ${COLUMNS} FROM notification WHERE client_id = $1`,
   'CREATE TABLE bench_event AS SELECT e.* FROM event e JOIN bench_notification n ON n.event_id = e.event_id',
   'CREATE TABLE bench_tpp AS SELECT * FROM tpp WHERE client_id = $1',
-  'CREATE TABLE bench_subscription AS SELECT * FROM event_subscription WHERE client_id = $1',
+  'CREATE TABLE bench_registration AS SELECT * FROM registration WHERE client_id = $1',
   'CREATE TABLE bench_target AS SELECT * FROM target WHERE client_id = $1',
 ];
-const CLEAR = ['notification', 'history', 'event_subscription', 'tpp', 'target', 'withdrawing', 'ending_waits'].map(
+const CLEAR = ['notification', 'history', 'registration', 'tpp', 'target', 'withdrawing', 'ending_waits'].map(
   (table) => `DELETE FROM ${table} WHERE client_id = $1`,
 );
 const CLEAR_EVENTS = "DELETE FROM event WHERE event_id LIKE 'backlog-%'";
 const PUT_REGISTRATION = [
   'INSERT INTO tpp SELECT * FROM bench_tpp',
-  'INSERT INTO event_subscription SELECT * FROM bench_subscription',
+  'INSERT INTO registration SELECT * FROM bench_registration',
   'INSERT INTO target SELECT * FROM bench_target',
 ];
 const PUT_EVENTS = `

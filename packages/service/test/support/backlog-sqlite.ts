@@ -5,14 +5,14 @@ import type { Backlog } from './backlog.ts';
 const KEEP = `
   CREATE TABLE bench_event AS SELECT * FROM event WHERE client_id = :clientId;
   CREATE TABLE bench_tpp AS SELECT * FROM tpp WHERE client_id = :clientId;
-  CREATE TABLE bench_subscription AS SELECT * FROM event_subscription WHERE client_id = :clientId;`;
+  CREATE TABLE bench_registration AS SELECT * FROM registration WHERE client_id = :clientId;`;
 
 const CLEAR = [
   'awaiting',
   'settled',
   'search',
   'event',
-  'event_subscription',
+  'registration',
   'tpp',
   'target',
   'withdrawing',
@@ -27,7 +27,7 @@ const FIRST = '(SELECT max(seq) FROM bench_event) + 1000000';
 const WRITE = [
   'INSERT INTO tpp SELECT * FROM bench_tpp',
   'UPDATE tpp SET is_suspended = :isSuspended WHERE client_id = :clientId',
-  'INSERT INTO event_subscription SELECT * FROM bench_subscription',
+  'INSERT INTO registration SELECT * FROM bench_registration',
   'INSERT INTO target VALUES (:clientId, 0, :probeAtMs, :probeAtMs, 0, NULL, 0)',
   `${NUMBERS} INSERT INTO event (seq, event_id, fingerprint, client_id, published_at_ms, content, jti, claims, is_droppable)
    SELECT ${FIRST} + at, 'backlog-' || at, fingerprint, client_id, :publishedAtMs + at, content, 'backlog-' || at,

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { buildSetClaims, RESOURCE_UPDATE, standardEventType } from '@tidings/protocol';
-import type { BankEvent, DecideFanOut, SubscriptionToStore, Tpp } from '../../src/store/store.ts';
+import type {
+  BankEvent,
+  DecideFanOut,
+  Registration,
+  RegistrationToDelete,
+  RegistrationToStore,
+  Store,
+  Tpp,
+} from '../../src/store/store.ts';
 import { START_MS } from './fake-clock.ts';
 
 export const ISSUER = 'https://bank.example/';
@@ -20,16 +28,38 @@ export function urlOf(clientId: string): string {
 }
 
 /** An event subscription to everything at the TPP's callback URL, with parts changed. */
-export function subscriptionOf(clientId: string, changes: Partial<SubscriptionToStore> = {}): SubscriptionToStore {
+export function subscriptionOf(clientId: string, changes: Partial<RegistrationToStore> = {}): RegistrationToStore {
   return {
+    kind: 'event-subscription',
     clientId,
-    eventSubscriptionId: `sub-${clientId}`,
+    id: `sub-${clientId}`,
     apiVersion: 'v4.0',
     version: '4.0',
     callbackUrl: urlOf(clientId),
     eventTypes: undefined,
     ...changes,
   };
+}
+
+/** A callback URL resource, with parts changed. */
+export function callbackUrlOf(clientId: string, changes: Partial<RegistrationToStore> = {}): RegistrationToStore {
+  const own = { kind: 'callback-url', id: `cb-${clientId}`, apiVersion: 'v3.1', version: '3.1' } as const;
+  return subscriptionOf(clientId, { ...own, ...changes });
+}
+
+/** Its deletion, by its TPP and through the version of the API that it was made through. */
+export function deletionOf({ kind, clientId, id, apiVersion }: RegistrationToStore): RegistrationToDelete {
+  return { kind, clientId, id, through: apiVersion };
+}
+
+/** The event subscription of a TPP. */
+export async function subscriptionIn(store: Store, clientId: string): Promise<Registration | undefined> {
+  return (await store.registrationsOf(clientId)).find(({ kind }) => kind === 'event-subscription');
+}
+
+/** The callback URL of a TPP. */
+export async function callbackUrlIn(store: Store, clientId: string): Promise<Registration | undefined> {
+  return (await store.registrationsOf(clientId)).find(({ kind }) => kind === 'callback-url');
 }
 
 /** A resource-update of a payment, with parts changed; the fingerprint follows the content. */

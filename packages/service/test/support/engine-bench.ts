@@ -8,7 +8,7 @@ import type { Random } from '../../src/base/random.ts';
 import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 import { createPublisher } from '../../src/notify/publish.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import type { Store, SubscriptionToStore } from '../../src/store/store.ts';
+import type { RegistrationToStore, Store } from '../../src/store/store.ts';
 import { SigningQueue } from '../../src/trust/signing-queue.ts';
 import { bankEvent, ISSUER, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';
 import { FakeCallbackClient } from './fake-callback-client.ts';
@@ -39,7 +39,7 @@ export interface EngineBench {
   /** Log lines, parsed. */
   readonly log: readonly Record<string, unknown>[];
   /** Registers a TPP at its own callback URL. */
-  register(clientId: string, changes?: Partial<SubscriptionToStore>): Promise<void>;
+  register(clientId: string, changes?: Partial<RegistrationToStore>): Promise<void>;
   /** Publishes and wakes the engine, then waits until all is at rest. @returns the `jti`s */
   publish(clientId: string, ...eventIds: readonly string[]): Promise<string[]>;
   /** Publishes as the service does: with what the engine takes handed over. @returns the `jti`s, at rest */
@@ -116,7 +116,7 @@ function benchOn(parts: Parts): EngineBench {
     ...{ engine, store, client, clock, quiet, log: lines },
     register: async (clientId, changes) => {
       await sqlite.putTpp(tppOf(clientId), START_MS);
-      await sqlite.createSubscription(subscriptionOf(clientId, changes), START_MS);
+      await sqlite.createRegistration(subscriptionOf(clientId, changes), START_MS);
     },
     publish: async (clientId, ...eventIds) => {
       const events = eventIds.map((id) => bankEvent(clientId, id));

@@ -1,7 +1,7 @@
 import { recentAttemptsOf, text, whole } from '../row.ts';
 import type { CallbackHealthStore, RecentAttempts, RegistrationsOfTpp } from '../store.ts';
 import type { Database } from './database.ts';
-import { type Asked, findCallbackUrls, findSubscriptions } from './registrations.ts';
+import { type Asked, registrationsOfAll } from './registrations.ts';
 import { isTrue, jsonOf, storable } from './rows.ts';
 
 // What processes that are gone kept goes when another has written for that long.
@@ -25,26 +25,17 @@ export function callbackHealth(database: Database): CallbackHealthStore {
 
 async function registrations(database: Database, after: string, limit: number): Promise<RegistrationsOfTpp[]> {
   const rows = await database.read(
-    `WITH registered AS (
-       (SELECT client_id FROM event_subscription WHERE client_id > $1 ORDER BY client_id LIMIT $2::int)
-       UNION
-       (SELECT client_id FROM callback_url WHERE client_id > $1 ORDER BY client_id LIMIT $2::int))
-     SELECT r.client_id, coalesce(p.is_suspended, false) AS is_suspended
-     FROM registered r LEFT JOIN tpp p ON p.client_id = r.client_id ORDER BY r.client_id LIMIT $2::int`,
+    `SELECT r.client_id, coalesce(p.is_suspended, false) AS is_suspended
+     FROM (SELECT DISTINCT client_id FROM registration WHERE client_id > $1 ORDER BY client_id LIMIT $2::int) AS r
+       LEFT JOIN tpp p ON p.client_id = r.client_id ORDER BY r.client_id`,
     [storable(after), limit],
   );
-  const clientIds = rows.map((row) => text(row, 'client_id'));
   const asked: Asked = { query: (statement, values) => database.look(statement, values) };
-  const [subscriptions, callbackUrls] = await Promise.all([
-    findSubscriptions(asked, clientIds),
-    findCallbackUrls(asked, clientIds),
-  ]);
+  const clientIds = rows.map((row) => text(row, 'client_id'));
+  const registered = await registrationsOfAll(asked, clientIds);
   return rows.map((row) => {
     const clientId = text(row, 'client_id');
-    return {
-      ...{ clientId, isSuspended: isTrue(row, 'is_suspended') },
-      ...{ subscription: subscriptions.get(clientId), callbackUrl: callbackUrls.get(clientId) },
-    };
+    return { clientId, isSuspended: isTrue(row, 'is_suspended'), registrations: registered.get(clientId) ?? [] };
   });
 }
 

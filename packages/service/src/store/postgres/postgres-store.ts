@@ -2,7 +2,8 @@ import type { Clock } from '../../base/clock.ts';
 import { startInterval } from '../../base/interval.ts';
 import { once } from '../../base/once.ts';
 import { walkPage } from '../search.ts';
-import type { AttemptRecord, BankEvent, ChangeResult, PublishResult, RecordResult, Store } from '../store.ts';
+import { newlyNotified, turned } from '../shared.ts';
+import type { ChangeResult, Store } from '../store.ts';
 import { watching } from './activity.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { callbackHealth } from './callback-health.ts';
@@ -21,13 +22,14 @@ import { Portions } from './portions.ts';
 import { Publishing } from './publishing.ts';
 import { keepSets, recordAttempts, release } from './records.ts';
 import { redeliver } from './redeliveries.ts';
-import { type Asked, findCallbackUrl, findSubscription, findTpp, listTpps } from './registrations.ts';
+import { type Asked, findRegistrations } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, History } from './retention.ts';
 import { storable } from './rows.ts';
 import { lookThrough } from './search.ts';
 import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
+import { findTpp, listTpps } from './tpps.ts';
 import { withdraw } from './withdrawals.ts';
 import { WITHDRAW_SOME } from './withdrawing.ts';
 
@@ -188,14 +190,10 @@ type Registering = Pick<
   | 'tpp'
   | 'tpps'
   | 'removeTpp'
-  | 'createSubscription'
-  | 'subscriptionOf'
-  | 'replaceSubscription'
-  | 'deleteSubscription'
-  | 'createCallbackUrl'
-  | 'callbackUrlOf'
-  | 'replaceCallbackUrl'
-  | 'deleteCallbackUrl'
+  | 'createRegistration'
+  | 'registrationsOf'
+  | 'replaceRegistration'
+  | 'deleteRegistration'
 >;
 
 /** What changes are made with, and told of. */
@@ -243,20 +241,13 @@ function registering(asked: Asked, common: Common): Registering {
     tpp: (clientId) => findTpp(asked, clientId),
     tpps: (after, limit) => listTpps(asked, after, limit),
     removeTpp: (clientId, nowMs, audit) => end(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
-    createSubscription: (subscription, nowMs, audit) =>
-      change(subscription.clientId, retargeting.createSubscription(subscription, nowMs, audit)),
-    subscriptionOf: (clientId) => findSubscription(asked, clientId),
-    replaceSubscription: (subscription, nowMs, audit) =>
-      change(subscription.clientId, retargeting.replaceSubscription(subscription, nowMs, audit)),
-    deleteSubscription: (clientId, id, through, nowMs, audit) =>
-      end(clientId, retargeting.deleteSubscription(clientId, id, through, nowMs, audit)),
-    createCallbackUrl: (callbackUrl, nowMs, audit) =>
-      change(callbackUrl.clientId, retargeting.createCallbackUrl(callbackUrl, nowMs, audit)),
-    callbackUrlOf: (clientId) => findCallbackUrl(asked, clientId),
-    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
-      change(callbackUrl.clientId, retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit)),
-    deleteCallbackUrl: (clientId, id, through, nowMs, audit) =>
-      end(clientId, retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit)),
+    createRegistration: (registration, nowMs, audit) =>
+      change(registration.clientId, retargeting.createRegistration(registration, nowMs, audit)),
+    registrationsOf: (clientId) => findRegistrations(asked, clientId),
+    replaceRegistration: (registration, nowMs, audit) =>
+      change(registration.clientId, retargeting.replaceRegistration(registration, nowMs, audit)),
+    deleteRegistration: (registration, nowMs, audit) =>
+      end(registration.clientId, retargeting.deleteRegistration(registration, nowMs, audit)),
   };
 }
 
@@ -328,21 +319,4 @@ function operating(
     archivableAudit: (beforeMs, after, limit) => archivableAudit(database, beforeMs, after, limit),
     dropAudit: (drop) => dropAudit(database, drop),
   };
-}
-
-/** The TPPs that an event made a notification for. */
-function newlyNotified(events: readonly BankEvent[], result: PublishResult): ReadonlySet<string> {
-  const clientIds = new Set<string>();
-  if (result.kind === 'conflict') return clientIds;
-  for (const [at, { clientId }] of events.entries()) {
-    const outcome = result.outcomes[at];
-    if (outcome?.kind === 'notification' && !outcome.repeated) clientIds.add(clientId);
-  }
-  return clientIds;
-}
-
-/** The TPPs whose callback URL turned unresponsive or came back. */
-function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
-  const isTurn = (result: RecordResult | undefined) => result === 'came-back' || result === 'became-unresponsive';
-  return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
 }

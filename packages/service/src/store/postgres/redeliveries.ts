@@ -15,7 +15,7 @@ export interface PortionRedelivered {
 const LOOKED_AT_MIN = 200;
 
 // Of TPPs that have a registration; nobody else is there to whom it could go.
-const REGISTERED = 'SELECT client_id FROM event_subscription UNION SELECT client_id FROM callback_url';
+const REGISTERED = 'SELECT DISTINCT client_id FROM registration';
 
 /** That something went wrong with a row of `notification n`. */
 export const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry

@@ -1,32 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ApiVersion } from '@tidings/protocol';
+import { HOLDING_FIRST } from '../registered-row.ts';
 import { optionalText, optionalWhole } from '../row.ts';
 import type {
   AuditEntry,
   AuditOf,
-  CallbackUrlToStore,
   ChangeResult,
-  StoredCallbackUrl,
-  StoredSubscription,
-  SubscriptionToStore,
+  Registration,
+  RegistrationKind,
+  RegistrationToDelete,
+  RegistrationToStore,
   Tpp,
 } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { beginEndingWaits } from './ending-waits.ts';
 import { fenceLeased } from './moves.ts';
-import {
-  findCallbackUrl,
-  findSubscription,
-  findTpp,
-  mayChange,
-  putCallbackUrl,
-  putSubscription,
-  putTpp,
-  removeTpp,
-} from './registrations.ts';
+import { deleteRegistration, findRegistration, mayChangeRegistration, putRegistration } from './registrations.ts';
 import { storable } from './rows.ts';
 import { comeBack, IS_BACK, probeNow } from './targets.ts';
+import { findTpp, putTpp, removeTpp } from './tpps.ts';
 import { beginWithdrawing } from './withdrawing.ts';
 
 /** A change of the registration of one TPP, being made. */
@@ -82,99 +74,50 @@ export class Retargeting {
     });
   }
 
-  createSubscription(
-    subscription: SubscriptionToStore,
+  createRegistration(
+    registration: RegistrationToStore,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
+    audit?: AuditOf<Registration>,
   ): Promise<'created' | 'exists'> {
-    return this.#changing(subscription.clientId, nowMs, async (change) => {
-      if ((await findSubscription(change.transaction, change.clientId)) !== undefined) return 'exists';
+    const { clientId, kind } = registration;
+    return this.#changing(clientId, nowMs, async (change) => {
+      if ((await findRegistration(change.transaction, clientId, kind)) !== undefined) return 'exists';
       await keep(change, audit, () => Promise.resolve(undefined));
-      await putSubscription(change.transaction, subscription);
-      await replaced(change);
+      await put(change, registration);
       return 'created';
     });
   }
 
-  replaceSubscription(
-    subscription: SubscriptionToStore,
+  replaceRegistration(
+    registration: RegistrationToStore,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
+    audit?: AuditOf<Registration>,
   ): Promise<ChangeResult> {
-    const { clientId, eventSubscriptionId: id, apiVersion: through } = subscription;
+    const { clientId, kind, apiVersion } = registration;
     return this.#changing(clientId, nowMs, async (change) => {
-      const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
+      const found = await mayChangeRegistration(change.transaction, { ...registration, through: apiVersion });
       if (found !== 'changed') return found;
-      await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
-      await putSubscription(change.transaction, subscription);
-      await replaced(change);
+      await keep(change, audit, () => findRegistration(change.transaction, clientId, kind));
+      await put(change, registration);
       return found;
     });
   }
 
-  deleteSubscription(
-    clientId: string,
-    id: string,
-    through: ApiVersion,
+  deleteRegistration(
+    registration: RegistrationToDelete,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
+    audit?: AuditOf<Registration>,
   ): Promise<ChangeResult> {
-    return this.#changing(clientId, nowMs, async (change) => {
-      const found = await mayChange(change.transaction, 'event_subscription', { id, clientId, through });
-      if (found !== 'changed') return found;
-      await keep(change, audit, () => findSubscription(change.transaction, change.clientId));
-      await beginWithdrawing(change.transaction, clientId, nowMs);
-      await change.transaction.query('DELETE FROM event_subscription WHERE client_id = $1', [clientId]);
-      await turnedTo(change);
-      return found;
-    });
-  }
-
-  createCallbackUrl(
-    callbackUrl: CallbackUrlToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): Promise<'created' | 'exists'> {
-    return this.#changing(callbackUrl.clientId, nowMs, async (change) => {
-      if ((await findCallbackUrl(change.transaction, change.clientId)) !== undefined) return 'exists';
-      await keep(change, audit, () => Promise.resolve(undefined));
-      await putCallbackUrl(change.transaction, callbackUrl);
-      if (!(await isSuperseded(change))) await replaced(change);
-      return 'created';
-    });
-  }
-
-  replaceCallbackUrl(
-    callbackUrl: CallbackUrlToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): Promise<ChangeResult> {
-    const { clientId, callbackUrlId: id, apiVersion: through } = callbackUrl;
-    return this.#changing(clientId, nowMs, async (change) => {
-      const found = await mayChange(change.transaction, 'callback_url', { id, clientId, through });
-      if (found !== 'changed') return found;
-      await keep(change, audit, () => findCallbackUrl(change.transaction, change.clientId));
-      await putCallbackUrl(change.transaction, callbackUrl);
-      if (!(await isSuperseded(change))) await replaced(change);
-      return found;
-    });
-  }
-
-  deleteCallbackUrl(
-    clientId: string,
-    id: string,
-    through: ApiVersion,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): Promise<ChangeResult> {
+    const { clientId, kind } = registration;
     return this.#changing(clientId, nowMs, async (change) => {
       const { transaction } = change;
-      const found = await mayChange(transaction, 'callback_url', { id, clientId, through });
+      const found = await mayChangeRegistration(transaction, registration);
       if (found !== 'changed') return found;
-      await keep(change, audit, () => findCallbackUrl(transaction, change.clientId));
-      await transaction.query('DELETE FROM callback_url WHERE client_id = $1', [clientId]);
-      if (await isSuperseded(change)) return found;
-      await beginWithdrawing(transaction, clientId, nowMs);
+      await keep(change, audit, () => findRegistration(transaction, clientId, kind));
+      await deleteRegistration(transaction, change.clientId, kind);
+      if (await isSuperseded(change, kind)) return found;
+      // A callback URL that holds from now on gets none of it.
+      await beginWithdrawing(transaction, change.clientId, nowMs);
       await turnedTo(change);
       return found;
     });
@@ -216,16 +159,18 @@ async function keep<T>(
 
 const REVISED = `revision = nextval('target_revision')`;
 
-/** A callback URL that an event subscription supersedes has no effect on deliveries. */
-async function isSuperseded({ transaction, clientId }: Change): Promise<boolean> {
-  const rows = await transaction.query('SELECT 1 FROM event_subscription WHERE client_id = $1', [clientId]);
-  return rows.length > 0;
-}
-
-/** The registration that holds was changed, and what is awaiting goes by the new one. */
-async function replaced(change: Change): Promise<void> {
+/** Creates or replaces; what is awaiting goes by the new one, if that holds. */
+async function put(change: Change, registration: RegistrationToStore): Promise<void> {
+  await putRegistration(change.transaction, registration);
+  if (await isSuperseded(change, registration.kind)) return;
   await turnedTo(change);
   await endWaits(change);
+}
+
+/** A callback URL that an event subscription supersedes has no effect on deliveries. */
+async function isSuperseded({ transaction, clientId }: Change, kind: RegistrationKind): Promise<boolean> {
+  if (kind === 'event-subscription') return false;
+  return (await findRegistration(transaction, clientId, 'event-subscription')) !== undefined;
 }
 
 /**
@@ -250,10 +195,9 @@ function endWaits({ transaction, clientId, portion }: Change): Promise<void> {
   return beginEndingWaits(transaction, clientId, portion);
 }
 
-// An event subscription supersedes a callback URL; nothing is pushed to a TPP that is suspended.
-const URL_NOW = `SELECT CASE WHEN p.is_suspended THEN NULL WHEN s.client_id IS NOT NULL THEN s.callback_url ELSE c.url END
-  FROM (SELECT $1::text AS client_id) AS k LEFT JOIN tpp p ON p.client_id = k.client_id
-    LEFT JOIN event_subscription s ON s.client_id = k.client_id LEFT JOIN callback_url c ON c.client_id = k.client_id`;
+// Nothing is pushed to a TPP that is suspended.
+const URL_NOW = `SELECT r.callback_url FROM registration r LEFT JOIN tpp p ON p.client_id = r.client_id
+  WHERE r.client_id = $1 AND p.is_suspended IS NOT TRUE ORDER BY ${HOLDING_FIRST} LIMIT 1`;
 
 /** Works out where the notifications of a TPP go after a change. What is under way to elsewhere is fenced. */
 async function retarget({ transaction, clientId }: Change) {

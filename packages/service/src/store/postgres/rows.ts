@@ -1,26 +1,15 @@
 import {
   acknowledgedByOf,
-  apiVersionOf,
   claimsOf,
   optionalText,
   optionalWhole,
-  parseText,
   type Row,
   stateOf,
   text,
   traceContextOf,
   whole,
 } from '../row.ts';
-import type {
-  Attempt,
-  ClaimedNotification,
-  NotificationRecord,
-  ReportedError,
-  StoredCallbackUrl,
-  StoredSubscription,
-  Target,
-  Tpp,
-} from '../store.ts';
+import type { Attempt, ClaimedNotification, NotificationRecord, ReportedError, Target } from '../store.ts';
 
 /** A column that is boolean. */
 export function isTrue(row: Row, column: string): boolean {
@@ -46,51 +35,6 @@ export function jsonOf(rows: readonly object[]): string {
   // Escaped once it is a NUL of a value, escaped twice it is within JSON that is itself a value, and harmless.
   if (!/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return json;
   return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value));
-}
-
-export function tppOf(row: Row): Tpp {
-  const jwks = parseText(row, 'jwks');
-  const jwksUrl = optionalText(row, 'jwks_url');
-  const revokedJwksUrl = optionalText(row, 'revoked_jwks_url');
-  const certificateSubject = optionalText(row, 'certificate_subject');
-  const scopes = optionalText(row, 'scopes');
-  const retry = optionalText(row, 'retry');
-  return {
-    clientId: text(row, 'client_id'),
-    organisationId: text(row, 'organisation_id'),
-    softwareStatementId: text(row, 'software_statement_id'),
-    ...(jwks !== null && { jwks }),
-    ...(jwksUrl !== undefined && { jwksUrl }),
-    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
-    ...(certificateSubject !== undefined && { certificateSubject }),
-    ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
-    ...(isTrue(row, 'is_suspended') && { isSuspended: true }),
-    ...(retry !== undefined && { retry: JSON.parse(retry) }),
-  };
-}
-
-export function subscriptionOf(row: Row): StoredSubscription {
-  const eventTypes = optionalText(row, 'event_types');
-  return {
-    clientId: text(row, 'client_id'),
-    eventSubscriptionId: text(row, 'event_subscription_id'),
-    apiVersion: apiVersionOf(text(row, 'api_version')),
-    version: text(row, 'version'),
-    callbackUrl: optionalText(row, 'callback_url'),
-    eventTypes: eventTypes === undefined ? undefined : JSON.parse(eventTypes),
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
-  };
-}
-
-export function callbackUrlOf(row: Row): StoredCallbackUrl {
-  return {
-    clientId: text(row, 'client_id'),
-    callbackUrlId: text(row, 'callback_url_id'),
-    apiVersion: apiVersionOf(text(row, 'api_version')),
-    version: text(row, 'version'),
-    url: text(row, 'url'),
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
-  };
 }
 
 /** Columns of {@link targetOf}, of `target t` joined with `tpp p`. */

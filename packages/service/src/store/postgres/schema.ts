@@ -49,21 +49,17 @@ export const MIGRATIONS: readonly Migration[] = [
     retry                 text
   );
 
-  CREATE TABLE event_subscription (
-    client_id             text COLLATE "C" PRIMARY KEY,
-    event_subscription_id text COLLATE "C" NOT NULL UNIQUE,
-    api_version           text NOT NULL,
-    version               text NOT NULL,
-    callback_url          text,
-    event_types           text
-  );
-
-  CREATE TABLE callback_url (
-    client_id       text COLLATE "C" PRIMARY KEY,
-    callback_url_id text COLLATE "C" NOT NULL UNIQUE,
-    api_version     text NOT NULL,
-    version         text NOT NULL,
-    url             text NOT NULL
+  -- An event subscription supersedes a callback URL of the same TPP. event_types: JSON.
+  CREATE TABLE registration (
+    client_id    text COLLATE "C" NOT NULL,
+    kind         text COLLATE "C" NOT NULL CHECK (kind IN ('event-subscription', 'callback-url')),
+    id           text COLLATE "C" NOT NULL,
+    api_version  text NOT NULL,
+    version      text NOT NULL,
+    callback_url text,
+    event_types  text,
+    PRIMARY KEY (client_id, kind),
+    UNIQUE (kind, id)
   );
 
   -- Where the notifications of a TPP go now, and how that has fared. callback_url: NULL where nothing is pushed, because

@@ -1,18 +1,16 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
-import { apiVersionOf, type Row, text } from '../row.ts';
+import { HOLDING_FIRST, mayChange, REGISTRATION_COLUMNS, registrationsOf } from '../registered-row.ts';
+import { text } from '../row.ts';
 import type {
-  CallbackUrlToStore,
   ChangeResult,
   Registration,
+  RegistrationKind,
   RegistrationsOfTpp,
-  StoredCallbackUrl,
-  StoredSubscription,
-  SubscriptionToStore,
+  RegistrationToDelete,
+  RegistrationToStore,
   Target,
   Tpp,
 } from '../store.ts';
-import { callbackUrlOf, subscriptionOf } from './rows.ts';
 import type { TargetState, TargetTable } from './targets.ts';
 import { TppTable } from './tpps.ts';
 import type { UndoLog } from './undo.ts';
@@ -31,21 +29,21 @@ export interface Known {
   readonly state: TargetState;
 }
 
-/** SQL about who is to be told where: TPPs, their event subscriptions and callback URLs. */
+/** SQL about who is to be told where: TPPs and their registrations. */
 export class RegistrationTables {
   readonly #database: DatabaseSync;
   readonly #tpps: TppTable;
   readonly #states: TargetTable;
-  readonly #selectSubscription: StatementSync;
-  readonly #selectCallbackUrl: StatementSync;
+  readonly #select: StatementSync;
   readonly #known = new Map<string, Known>();
 
   constructor(database: DatabaseSync, states: TargetTable, undo: UndoLog) {
     this.#database = database;
     this.#states = states;
     this.#tpps = new TppTable(database);
-    this.#selectSubscription = database.prepare('SELECT * FROM event_subscription WHERE client_id = ?');
-    this.#selectCallbackUrl = database.prepare('SELECT * FROM callback_url WHERE client_id = ?');
+    this.#select = database.prepare(
+      `SELECT ${REGISTRATION_COLUMNS} FROM registration WHERE client_id = ? ORDER BY ${HOLDING_FIRST}`,
+    );
     undo.onRollBack(() => this.#known.clear());
   }
 
@@ -56,7 +54,7 @@ export class RegistrationTables {
     if (known?.state === state) return known;
     const isStale = known === undefined || known.state.unresponsiveSinceMs !== state.unresponsiveSinceMs;
     const tpp = known === undefined ? this.tpp(clientId) : known.tpp;
-    const registration = isStale ? this.#registrationOf(clientId) : known.registration;
+    const registration = isStale ? this.registrationsOf(clientId)[0] : known.registration;
     const fresh = { tpp, registration, target: targetOf(clientId, tpp, registration, state), state };
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(clientId, fresh);
@@ -84,21 +82,16 @@ export class RegistrationTables {
     for (const clientId of this.#registered(after)) {
       if (found.length === limit) break;
       const isSuspended = this.lookUp(clientId).tpp?.isSuspended === true;
-      const [subscription, callbackUrl] = [this.subscriptionOf(clientId), this.callbackUrlOf(clientId)];
-      found.push({ clientId, isSuspended, subscription, callbackUrl });
+      found.push({ clientId, isSuspended, registrations: this.registrationsOf(clientId) });
     }
     return found;
   }
 
   /** client_ids, in their order, as they are asked for. */
   *#registered(after: string): Generator<string> {
-    const next = this.#database.prepare(
-      `SELECT min(client_id) AS client_id FROM
-         (SELECT min(client_id) AS client_id FROM event_subscription WHERE client_id > :after
-          UNION ALL SELECT min(client_id) FROM callback_url WHERE client_id > :after)`,
-    );
+    const next = this.#database.prepare('SELECT min(client_id) AS client_id FROM registration WHERE client_id > ?');
     for (let client = after; ; ) {
-      const row = next.get({ after: client });
+      const row = next.get(client);
       if (row === undefined || row['client_id'] === null) return;
       client = text(row, 'client_id');
       yield client;
@@ -125,90 +118,40 @@ export class RegistrationTables {
 
   /** With its registrations. */
   removeTpp(clientId: string): boolean {
-    this.deleteSubscription(clientId);
-    this.deleteCallbackUrl(clientId);
+    this.#database.prepare('DELETE FROM registration WHERE client_id = ?').run(clientId);
+    this.#known.delete(clientId);
     return this.#tpps.remove(clientId);
   }
 
-  subscriptionOf(clientId: string): StoredSubscription | undefined {
-    const row = this.#selectSubscription.get(clientId);
-    return row && subscriptionOf(row, this.#states.of(clientId).unresponsiveSinceMs);
+  /** The one that holds is the first. */
+  registrationsOf(clientId: string): Registration[] {
+    return registrationsOf(this.#select.all(clientId), this.#states.of(clientId).unresponsiveSinceMs);
   }
 
-  /** While an event subscription supersedes it, nothing is known of how it fares. */
-  callbackUrlOf(clientId: string): StoredCallbackUrl | undefined {
-    const row = this.#selectCallbackUrl.get(clientId);
-    if (row === undefined) return undefined;
-    const holds = this.#selectSubscription.get(clientId) === undefined;
-    return callbackUrlOf(row, holds ? this.#states.of(clientId).unresponsiveSinceMs : undefined);
+  registrationOf(clientId: string, kind: RegistrationKind): Registration | undefined {
+    return this.registrationsOf(clientId).find((one) => one.kind === kind);
   }
 
-  /** Whether an event subscription may be changed by a TPP through a version of the API. */
-  mayChangeSubscription(id: string, clientId: string, through: ApiVersion): ChangeResult {
-    const row = this.#database.prepare('SELECT * FROM event_subscription WHERE event_subscription_id = ?').get(id);
-    return mayChange(row, clientId, through);
-  }
-
-  mayChangeCallbackUrl(id: string, clientId: string, through: ApiVersion): ChangeResult {
-    const row = this.#database.prepare('SELECT * FROM callback_url WHERE callback_url_id = ?').get(id);
-    return mayChange(row, clientId, through);
+  mayChange({ kind, clientId, id, through }: RegistrationToDelete): ChangeResult {
+    const row = this.#database.prepare('SELECT client_id, api_version FROM registration WHERE kind = ? AND id = ?');
+    return mayChange(row.get(kind, id), clientId, through);
   }
 
   /** Creates or replaces. */
-  putSubscription(subscription: SubscriptionToStore): void {
-    const { clientId, eventSubscriptionId, apiVersion, version, callbackUrl, eventTypes } = subscription;
-    this.deleteSubscription(clientId);
+  put({ clientId, kind, id, apiVersion, version, callbackUrl, eventTypes }: RegistrationToStore): void {
+    this.delete(clientId, kind);
     this.#database
-      .prepare(
-        `INSERT INTO event_subscription
-           (client_id, event_subscription_id, api_version, version, callback_url, event_types)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-      )
+      .prepare(`INSERT INTO registration (${REGISTRATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
       .run(
-        clientId,
-        eventSubscriptionId,
-        apiVersion,
-        version,
-        callbackUrl ?? null,
+        ...[clientId, kind, id, apiVersion, version, callbackUrl ?? null],
         eventTypes === undefined ? null : JSON.stringify(eventTypes),
       );
   }
 
-  deleteSubscription(clientId: string): void {
-    this.#database.prepare('DELETE FROM event_subscription WHERE client_id = ?').run(clientId);
+  delete(clientId: string, kind: RegistrationKind): void {
+    this.#database.prepare('DELETE FROM registration WHERE client_id = ? AND kind = ?').run(clientId, kind);
     this.#known.delete(clientId);
   }
-
-  /** Creates or replaces. */
-  putCallbackUrl({ clientId, callbackUrlId, apiVersion, version, url }: CallbackUrlToStore): void {
-    this.deleteCallbackUrl(clientId);
-    this.#database
-      .prepare(
-        'INSERT INTO callback_url (client_id, callback_url_id, api_version, version, url) VALUES (?, ?, ?, ?, ?)',
-      )
-      .run(clientId, callbackUrlId, apiVersion, version, url);
-  }
-
-  deleteCallbackUrl(clientId: string): void {
-    this.#database.prepare('DELETE FROM callback_url WHERE client_id = ?').run(clientId);
-    this.#known.delete(clientId);
-  }
-
-  /** An event subscription supersedes a callback URL. */
-  #registrationOf(clientId: string): Registration | undefined {
-    const subscription = this.subscriptionOf(clientId);
-    if (subscription !== undefined) return { kind: 'event-subscription', ...subscription };
-    const callbackUrl = this.callbackUrlOf(clientId);
-    return callbackUrl && { kind: 'callback-url', ...callbackUrl };
-  }
-}
-
-/** A registration of v4.0 must not be changed through v3.1; the other way is allowed (rules, section 2). */
-function mayChange(row: Row | undefined, clientId: string, through: ApiVersion): ChangeResult {
-  if (row === undefined) return 'unknown';
-  if (text(row, 'client_id') !== clientId) return 'of-another-tpp';
-  const createdThrough = apiVersionOf(text(row, 'api_version'));
-  return API_VERSIONS.indexOf(createdThrough) > API_VERSIONS.indexOf(through) ? 'of-newer-version' : 'changed';
 }
 
 /** Where notifications are sent: nowhere while the TPP is suspended, only polls, or is not registered. */
@@ -219,7 +162,7 @@ function targetOf(
   state: TargetState,
 ): Target | undefined {
   if (tpp?.isSuspended === true) return undefined;
-  const callbackUrl = registration?.kind === 'callback-url' ? registration.url : registration?.callbackUrl;
+  const callbackUrl = registration?.callbackUrl;
   if (callbackUrl === undefined) return undefined;
   const { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack } = state;
   const fared = { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack };

@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ApiVersion } from '@tidings/protocol';
 import type {
   AuditEntry,
   AuditOf,
-  CallbackUrlToStore,
   ChangeResult,
-  StoredCallbackUrl,
-  StoredSubscription,
-  SubscriptionToStore,
+  Registration,
+  RegistrationKind,
+  RegistrationToDelete,
+  RegistrationToStore,
   Tpp,
 } from '../store.ts';
 import type { AuditTable } from './audit.ts';
@@ -61,87 +60,41 @@ export class Retargeting {
     return registrations.removeTpp(clientId);
   }
 
-  createSubscription(
-    subscription: SubscriptionToStore,
+  createRegistration(
+    registration: RegistrationToStore,
     nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
+    audit?: AuditOf<Registration>,
   ): 'created' | 'exists' {
-    const { registrations } = this.#parts;
-    if (registrations.subscriptionOf(subscription.clientId) !== undefined) return 'exists';
+    const { clientId, kind } = registration;
+    if (this.#parts.registrations.registrationOf(clientId, kind) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
-    this.#replacing(subscription.clientId, nowMs, () => registrations.putSubscription(subscription));
+    this.#put(registration, nowMs);
     return 'created';
   }
 
-  replaceSubscription(
-    subscription: SubscriptionToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
-  ): ChangeResult {
+  replaceRegistration(registration: RegistrationToStore, nowMs: number, audit?: AuditOf<Registration>): ChangeResult {
     const { registrations } = this.#parts;
-    const { clientId, eventSubscriptionId, apiVersion } = subscription;
-    const found = registrations.mayChangeSubscription(eventSubscriptionId, clientId, apiVersion);
+    const { clientId, kind, apiVersion } = registration;
+    const found = registrations.mayChange({ ...registration, through: apiVersion });
     if (found !== 'changed') return found;
-    this.#keep(audit, () => registrations.subscriptionOf(clientId));
-    this.#replacing(clientId, nowMs, () => registrations.putSubscription(subscription));
+    this.#keep(audit, () => registrations.registrationOf(clientId, kind));
+    this.#put(registration, nowMs);
     return found;
   }
 
-  deleteSubscription(
-    clientId: string,
-    id: string,
-    through: ApiVersion,
-    nowMs: number,
-    audit?: AuditOf<StoredSubscription>,
-  ): ChangeResult {
-    const { registrations } = this.#parts;
-    const found = registrations.mayChangeSubscription(id, clientId, through);
+  deleteRegistration(registration: RegistrationToDelete, nowMs: number, audit?: AuditOf<Registration>): ChangeResult {
+    const { registrations, withdrawing } = this.#parts;
+    const { clientId, kind } = registration;
+    const found = registrations.mayChange(registration);
     if (found !== 'changed') return found;
-    this.#keep(audit, () => registrations.subscriptionOf(clientId));
-    // A callback URL that holds from now on gets none of it.
-    this.#parts.withdrawing.begin(clientId, nowMs);
-    this.#turning(clientId, nowMs, () => registrations.deleteSubscription(clientId));
-    return found;
-  }
-
-  createCallbackUrl(
-    callbackUrl: CallbackUrlToStore,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): 'created' | 'exists' {
-    const { registrations } = this.#parts;
-    if (registrations.callbackUrlOf(callbackUrl.clientId) !== undefined) return 'exists';
-    this.#keep(audit, () => undefined);
-    this.#changingCallbackUrl(callbackUrl.clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
-    return 'created';
-  }
-
-  replaceCallbackUrl(callbackUrl: CallbackUrlToStore, nowMs: number, audit?: AuditOf<StoredCallbackUrl>): ChangeResult {
-    const { registrations } = this.#parts;
-    const { clientId, callbackUrlId, apiVersion } = callbackUrl;
-    const found = registrations.mayChangeCallbackUrl(callbackUrlId, clientId, apiVersion);
-    if (found !== 'changed') return found;
-    this.#keep(audit, () => registrations.callbackUrlOf(clientId));
-    this.#changingCallbackUrl(clientId, nowMs, () => registrations.putCallbackUrl(callbackUrl));
-    return found;
-  }
-
-  deleteCallbackUrl(
-    clientId: string,
-    id: string,
-    through: ApiVersion,
-    nowMs: number,
-    audit?: AuditOf<StoredCallbackUrl>,
-  ): ChangeResult {
-    const { registrations } = this.#parts;
-    const found = registrations.mayChangeCallbackUrl(id, clientId, through);
-    if (found !== 'changed') return found;
-    this.#keep(audit, () => registrations.callbackUrlOf(clientId));
-    const deletion = () => registrations.deleteCallbackUrl(clientId);
-    if (registrations.subscriptionOf(clientId) === undefined) {
-      this.#parts.withdrawing.begin(clientId, nowMs);
+    this.#keep(audit, () => registrations.registrationOf(clientId, kind));
+    const deletion = () => registrations.delete(clientId, kind);
+    if (this.#isSuperseded(clientId, kind)) deletion();
+    else {
+      // A callback URL that holds from now on gets none of it.
+      withdrawing.begin(clientId, nowMs);
       this.#turning(clientId, nowMs, deletion);
-    } else deletion();
+    }
     return found;
   }
 
@@ -165,15 +118,18 @@ export class Retargeting {
     this.#startOver(clientId, () => this.#parts.states.comeBack(clientId, nowMs));
   }
 
-  /** A callback URL that an event subscription supersedes has no effect on deliveries. */
-  #changingCallbackUrl(clientId: string, nowMs: number, change: () => void): void {
-    if (this.#parts.registrations.subscriptionOf(clientId) === undefined) this.#replacing(clientId, nowMs, change);
-    else change();
+  /** Creates or replaces; what is awaiting goes by the new one, if that holds. */
+  #put(registration: RegistrationToStore, nowMs: number): void {
+    const { clientId, kind } = registration;
+    const change = () => this.#parts.registrations.put(registration);
+    if (this.#isSuperseded(clientId, kind)) change();
+    else this.#startOver(clientId, () => this.#turning(clientId, nowMs, change));
   }
 
-  /** Runs a change of the registration that holds; what is awaiting goes by the new one. */
-  #replacing(clientId: string, nowMs: number, change: () => void): void {
-    this.#startOver(clientId, () => this.#turning(clientId, nowMs, change));
+  /** A callback URL that an event subscription supersedes has no effect on deliveries. */
+  #isSuperseded(clientId: string, kind: RegistrationKind): boolean {
+    if (kind === 'event-subscription') return false;
+    return this.#parts.registrations.registrationOf(clientId, 'event-subscription') !== undefined;
   }
 
   /**

@@ -1,57 +1,5 @@
-import { acknowledgedByOf, apiVersionOf, claimsOf, optionalText, type Row, stateOf, text, whole } from '../row.ts';
-import type {
-  Attempt,
-  NotificationRecord,
-  ReportedError,
-  StoredCallbackUrl,
-  StoredSubscription,
-  Tpp,
-} from '../store.ts';
-
-export function tppOf(row: Row): Tpp {
-  const jwks: unknown = JSON.parse(text(row, 'jwks'));
-  const jwksUrl = optionalText(row, 'jwks_url');
-  const revokedJwksUrl = optionalText(row, 'revoked_jwks_url');
-  const certificateSubject = optionalText(row, 'certificate_subject');
-  const scopes = optionalText(row, 'scopes');
-  const retry = optionalText(row, 'retry');
-  return {
-    clientId: text(row, 'client_id'),
-    organisationId: text(row, 'organisation_id'),
-    softwareStatementId: text(row, 'software_statement_id'),
-    ...(jwks !== null && { jwks }),
-    ...(jwksUrl !== undefined && { jwksUrl }),
-    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
-    ...(certificateSubject !== undefined && { certificateSubject }),
-    ...(scopes !== undefined && { scopes: JSON.parse(scopes) }),
-    ...(whole(row, 'is_suspended') === 1 && { isSuspended: true }),
-    ...(retry !== undefined && { retry: JSON.parse(retry) }),
-  };
-}
-
-export function subscriptionOf(row: Row, unresponsiveSinceMs: number | undefined): StoredSubscription {
-  const eventTypes = optionalText(row, 'event_types');
-  return {
-    clientId: text(row, 'client_id'),
-    eventSubscriptionId: text(row, 'event_subscription_id'),
-    apiVersion: apiVersionOf(text(row, 'api_version')),
-    version: text(row, 'version'),
-    callbackUrl: optionalText(row, 'callback_url'),
-    eventTypes: eventTypes === undefined ? undefined : JSON.parse(eventTypes),
-    unresponsiveSinceMs,
-  };
-}
-
-export function callbackUrlOf(row: Row, unresponsiveSinceMs: number | undefined): StoredCallbackUrl {
-  return {
-    clientId: text(row, 'client_id'),
-    callbackUrlId: text(row, 'callback_url_id'),
-    apiVersion: apiVersionOf(text(row, 'api_version')),
-    version: text(row, 'version'),
-    url: text(row, 'url'),
-    unresponsiveSinceMs,
-  };
-}
+import { acknowledgedByOf, claimsOf, optionalText, type Row, stateOf, text, whole } from '../row.ts';
+import type { Attempt, NotificationRecord, ReportedError } from '../store.ts';
 
 /** A notification of which all is known but when its next attempt is due. */
 export function notificationOf(

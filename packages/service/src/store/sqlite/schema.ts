@@ -21,21 +21,17 @@ export const MIGRATIONS: readonly string[] = [
     retry                 TEXT
   ) STRICT, WITHOUT ROWID;
 
-  CREATE TABLE event_subscription (
-    client_id             TEXT PRIMARY KEY,
-    event_subscription_id TEXT NOT NULL UNIQUE,
-    api_version           TEXT NOT NULL,
-    version               TEXT NOT NULL,
-    callback_url          TEXT,
-    event_types           TEXT
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE callback_url (
-    client_id       TEXT PRIMARY KEY,
-    callback_url_id TEXT NOT NULL UNIQUE,
-    api_version     TEXT NOT NULL,
-    version         TEXT NOT NULL,
-    url             TEXT NOT NULL
+  -- An event subscription supersedes a callback URL of the same TPP. event_types: JSON.
+  CREATE TABLE registration (
+    client_id    TEXT NOT NULL,
+    kind         TEXT NOT NULL CHECK (kind IN ('event-subscription', 'callback-url')),
+    id           TEXT NOT NULL,
+    api_version  TEXT NOT NULL,
+    version      TEXT NOT NULL,
+    callback_url TEXT,
+    event_types  TEXT,
+    PRIMARY KEY (client_id, kind),
+    UNIQUE (kind, id)
   ) STRICT, WITHOUT ROWID;
 
   -- How the callback URL that holds for a TPP has fared; no row: nothing is known yet.

@@ -2,13 +2,10 @@ import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
 import { text, whole } from '../row.ts';
 import { walkPage } from '../search.ts';
+import { newlyNotified, turned } from '../shared.ts';
 import {
-  type AttemptRecord,
-  type BankEvent,
   type CallbackHealthStore,
   type ChangeResult,
-  type PublishResult,
-  type RecordResult,
   type SigningKeyStore,
   type Store,
   type StoreChange,
@@ -168,14 +165,10 @@ type Registering = Pick<
   | 'tpp'
   | 'tpps'
   | 'removeTpp'
-  | 'createSubscription'
-  | 'subscriptionOf'
-  | 'replaceSubscription'
-  | 'deleteSubscription'
-  | 'createCallbackUrl'
-  | 'callbackUrlOf'
-  | 'replaceCallbackUrl'
-  | 'deleteCallbackUrl'
+  | 'createRegistration'
+  | 'registrationsOf'
+  | 'replaceRegistration'
+  | 'deleteRegistration'
 >;
 
 /** TPPs and their registrations. */
@@ -210,26 +203,15 @@ function registering(parts: Parts, writes: WriteQueue): Registering {
       await withdrawBacklog(clientId);
       return isRemoved;
     },
-    createSubscription: (subscription, nowMs, audit) =>
-      change(subscription.clientId, () => retargeting.createSubscription(subscription, nowMs, audit), isChanged),
-    subscriptionOf: (clientId) => read(() => registrations.subscriptionOf(clientId)),
-    replaceSubscription: (subscription, nowMs, audit) =>
-      change(subscription.clientId, () => retargeting.replaceSubscription(subscription, nowMs, audit), isChanged),
-    deleteSubscription: async (clientId, id, through, nowMs, audit) => {
-      const work = () => retargeting.deleteSubscription(clientId, id, through, nowMs, audit);
-      const result = await change(clientId, work, isChanged);
-      if (result === 'changed') await withdrawBacklog(clientId);
-      return result;
-    },
-    createCallbackUrl: (callbackUrl, nowMs, audit) =>
-      change(callbackUrl.clientId, () => retargeting.createCallbackUrl(callbackUrl, nowMs, audit), isChanged),
-    callbackUrlOf: (clientId) => read(() => registrations.callbackUrlOf(clientId)),
-    replaceCallbackUrl: (callbackUrl, nowMs, audit) =>
-      change(callbackUrl.clientId, () => retargeting.replaceCallbackUrl(callbackUrl, nowMs, audit), isChanged),
-    deleteCallbackUrl: async (clientId, id, through, nowMs, audit) => {
-      const work = () => retargeting.deleteCallbackUrl(clientId, id, through, nowMs, audit);
-      const result = await change(clientId, work, isChanged);
-      if (result === 'changed') await withdrawBacklog(clientId);
+    createRegistration: (registration, nowMs, audit) =>
+      change(registration.clientId, () => retargeting.createRegistration(registration, nowMs, audit), isChanged),
+    registrationsOf: (clientId) => read(() => registrations.registrationsOf(clientId)),
+    replaceRegistration: (registration, nowMs, audit) =>
+      change(registration.clientId, () => retargeting.replaceRegistration(registration, nowMs, audit), isChanged),
+    deleteRegistration: async (registration, nowMs, audit) => {
+      const work = () => retargeting.deleteRegistration(registration, nowMs, audit);
+      const result = await change(registration.clientId, work, isChanged);
+      if (result === 'changed') await withdrawBacklog(registration.clientId);
       return result;
     },
   };
@@ -356,23 +338,6 @@ function watching({ activity }: Parts, writes: WriteQueue): Watching {
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
-
-/** The TPPs that an event made a notification for. */
-function newlyNotified(batch: readonly BankEvent[], result: PublishResult): ReadonlySet<string> {
-  if (result.kind === 'conflict') return NOBODY;
-  const clientIds = new Set<string>();
-  for (const [at, { clientId }] of batch.entries()) {
-    const outcome = result.outcomes[at];
-    if (outcome?.kind === 'notification' && !outcome.repeated) clientIds.add(clientId);
-  }
-  return clientIds;
-}
-
-/** The TPPs whose callback URL turned unresponsive or came back. */
-function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
-  const isTurn = (result: RecordResult | undefined) => result === 'came-back' || result === 'became-unresponsive';
-  return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
-}
 
 /** Changes what is kept in memory only; all of it or nothing. */
 function inMemory<T>({ database, undo }: Parts, work: () => T): T {

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { TPP_COLUMNS, tppOf } from '../registered-row.ts';
 import type { Tpp } from '../store.ts';
-import { tppOf } from './rows.ts';
 
 /** SQL about TPPs. Writes must run inside a transaction. */
 export class TppTable {
@@ -9,14 +9,13 @@ export class TppTable {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#select = database.prepare('SELECT * FROM tpp WHERE client_id = ?');
+    this.#select = database.prepare(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = ?`);
   }
 
   put(tpp: Tpp): void {
     this.#database
       .prepare(
-        `INSERT INTO tpp (client_id, organisation_id, software_statement_id, jwks, jwks_url, revoked_jwks_url,
-           certificate_subject, scopes, is_suspended, retry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO tpp (${TPP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (client_id) DO UPDATE SET organisation_id = excluded.organisation_id,
            software_statement_id = excluded.software_statement_id, jwks = excluded.jwks, jwks_url = excluded.jwks_url,
            revoked_jwks_url = excluded.revoked_jwks_url, certificate_subject = excluded.certificate_subject, scopes = excluded.scopes,
@@ -43,7 +42,7 @@ export class TppTable {
 
   list(after: string, limit: number): Tpp[] {
     return this.#database
-      .prepare('SELECT * FROM tpp WHERE client_id > ? ORDER BY client_id LIMIT ?')
+      .prepare(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id > ? ORDER BY client_id LIMIT ?`)
       .all(after, limit)
       .map(tppOf);
   }
