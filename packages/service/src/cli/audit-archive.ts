@@ -24,7 +24,7 @@ export interface ArchiveFlags extends CommonFlags {
   readonly yes?: boolean;
 }
 
-/** What stands in the last line of an archive. */
+/** The last line of an archive. */
 interface Archive {
   /** ISO 8601. */
   readonly before: string;
@@ -152,7 +152,7 @@ async function drop(client: OperatorClient, file: string, { before, entries, sha
   return dropped;
 }
 
-/** What was dropped before a portion failed is gone, and in the file. */
+/** Entries that were dropped before a portion failed are gone, and in the file. */
 function afterSome(file: string, dropped: number): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof CliError)) throw error;

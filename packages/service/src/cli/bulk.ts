@@ -26,7 +26,7 @@ export function defineBulkCommand(
     .option('--dry-run', 'change nothing, only count');
 }
 
-/** What is meant, as the operator API takes it. @throws {CliError} when that would be all notifications */
+/** The filter, as the operator API takes it. @throws {CliError} when that would be all notifications */
 export function filterOf(jtis: readonly string[], flags: BulkFlags) {
   const { client: clientId, from: publishedFrom, before: publishedBefore, only } = flags;
   if (jtis.length === 0 && clientId === undefined && publishedFrom === undefined && publishedBefore === undefined) {
@@ -39,7 +39,7 @@ export function filterOf(jtis: readonly string[], flags: BulkFlags) {
 export const countedNotifications = (count: number) =>
   count === 1 ? '1 notification is' : `${count} notifications are`;
 
-/** What the operator API answers to a part. */
+/** The answer of the operator API to a portion. */
 interface Part {
   readonly count: number;
   /** Where the next part begins; undefined: this was the last. */

@@ -98,7 +98,7 @@ function pathsOf(nodes: readonly Node[]): string {
 
 const namesOf = ({ long, short }: Flag) => (short === undefined ? [long] : [long, short]);
 
-/** What follows a flag that takes a value: a choice, or else a file, or something that nobody can know. */
+/** The value of a flag for completion: a choice, or else a file, or something that nobody can know. */
 function valueCases(nodes: readonly Node[], offer: (choices: readonly string[]) => string, other: string): string {
   const cases = nodes.flatMap(({ path, flags }) =>
     flags.flatMap((flag) => {
@@ -175,7 +175,7 @@ interface Node {
   readonly name: string;
   readonly description: string;
   readonly flags: readonly Flag[];
-  /** What its arguments may be, where that is known. */
+  /** Values of its arguments, where they are known. */
   readonly choices: readonly string[];
   readonly commands: readonly Node[];
 }

@@ -13,12 +13,12 @@ import {
 import { Evidence } from '../operator/evidence.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 
-/** What one check of an evidence file came to. */
+/** The result of one check of an evidence file. */
 export interface Check {
   readonly check: 'format' | 'hash' | 'signature' | 'key' | 'identity' | 'times' | 'attempts' | 'acknowledgement';
   /** `none`: there is nothing of this kind in the file, and it does not say that there is. */
   readonly outcome: 'passed' | 'failed' | 'none';
-  /** What was checked, or what is wrong; one clause. */
+  /** The check or the fault, as one clause. */
   readonly detail: string;
 }
 
@@ -106,7 +106,7 @@ async function verifySignature(evidence: Evidence, jwks: unknown, nowMs: number)
   }
 }
 
-/** What makes the key (RFC 7638 section 3.2), with its name. */
+/** The members that make the key (RFC 7638 section 3.2), with its name. */
 const KEY_MEMBERS = ['kid', 'kty', 'n', 'e'];
 
 function checkKey({ signingKey }: Evidence, jwks: unknown): Check {
@@ -132,7 +132,7 @@ type Attempt = Evidence['attempts'][number];
 
 /** Something that happened. */
 interface Moment {
-  /** What it is, with its time as the file has it. */
+  /** The entry, with its time as the file has it. */
   readonly what: string;
   readonly atMs: number;
 }

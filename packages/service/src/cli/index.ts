@@ -27,7 +27,7 @@ export function commandsOf(command: Command, above = ''): readonly FoundCommand[
   return [{ path, command }, ...inner.flatMap((each) => commandsOf(each, path))];
 }
 
-/** What `--help` prints, without colours and of the same width everywhere. */
+/** The output of `--help`, without colours and of the same width everywhere. */
 export function helpOf(command: Command): string {
   let text = '';
   command.configureOutput({

@@ -14,10 +14,10 @@ interface CommandFile {
   readonly define: (command: Command, loadAll: () => Promise<Command>) => void | Promise<void>;
 }
 
-/** What is known of a command before its file is loaded: what `tidings --help` shows. */
+/** The part of a command that is known before its file is loaded, which `tidings --help` shows. */
 interface TableRow {
   readonly name: string;
-  /** What follows the name where it is called. */
+  /** The arguments, as the usage shows them. */
   readonly takes: string;
   readonly summary: string;
   readonly load: () => Promise<CommandFile>;

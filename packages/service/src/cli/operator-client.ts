@@ -50,7 +50,7 @@ export interface OperatorReply {
   /** Undefined too where something else than JSON stands in a refusal. */
   readonly body: unknown;
   readonly entityTag: string | undefined;
-  /** What the problem details of a refusal say; undefined where it has none. */
+  /** The problem details of a refusal; undefined where it has none. */
   readonly detail: string | undefined;
   /** From `Retry-After`, rounded up. */
   readonly retryAfterSeconds: number | undefined;
@@ -134,7 +134,7 @@ export class OperatorClient {
     }
   }
 
-  /** What to throw when an answer was a refusal. */
+  /** The error to throw when an answer was a refusal. */
   refused(status: number, detail: string | undefined): CliError {
     return detail === undefined ? this.#strange(`it answered ${status}`) : new CliError(EXIT_FAILED, detail);
   }
@@ -228,7 +228,7 @@ export class OperatorClient {
   }
 }
 
-/** What breaks on the way may be had again from where it broke. */
+/** A transfer that breaks may be resumed from where it broke. */
 async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
@@ -247,7 +247,7 @@ function oneOf(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : undefined;
 }
 
-/** What is in front of the service may refuse in words of its own. */
+/** A gateway in front of the service may refuse in words of its own. */
 function parseIfJson(bytes: Uint8Array): unknown {
   try {
     return parseStrictJson(bytes, { acceptsUnfitTexts: true });
@@ -283,7 +283,7 @@ export function sayUnreachable(url: string, error: unknown): string {
   return `The operator API at ${url} cannot be reached (${code}): is the service running? ${ELSEWHERE}`;
 }
 
-/** What the operator API says to a path that it does not have. */
+/** The answer of the operator API to a path that it does not have. */
 const UNKNOWN_PATH = /^There is no \S+ \S+ in the operator API/;
 const OF_PROXY: readonly number[] = [502, 503, 504];
 

@@ -44,7 +44,7 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, an
 }
 
 /**
- * What is wrong with the new key is for the log: the service goes on with the one before it. A hang-up that comes before
+ * A fault of the new key goes to the log: the service goes on with the one before it. A hang-up that comes before
  * the service has started is heeded then.
  */
 function reloadOnHangUp(started: Promise<RunningService>, log: Log): () => void {

@@ -9,7 +9,7 @@ import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
 
 /**
- * What an operation demands of whoever calls it. viewer < operator < administrator. `publisher` stands beside them: of all
+ * The role that an operation demands of its caller. viewer < operator < administrator. `publisher` stands beside them: of all
  * operations it may do those that say so, which an operator may do too. `nobody`: no token is needed.
  */
 export type LeastRole = OperatorRole | 'nobody';
@@ -77,7 +77,7 @@ interface Principal {
   readonly expiresAtMs?: number;
 }
 
-/** What lets a caller in: either of the two, or both. */
+/** The ways in which a caller is authenticated: either of the two, or both. */
 interface Credentials {
   readonly tokens: Pick<OperatorTokens, 'accepted'>;
   /** Verifies tokens of the bank's identity provider. */
@@ -149,7 +149,7 @@ export function auditActorOf({ caller, socket }: FastifyRequest): AuditActor {
   return { actor, role, authenticatedBy, from: socket.remoteAddress ?? '' };
 }
 
-/** What must be known of an operation before its handler is called. */
+/** The part of an operation that must be known before its handler is called. */
 export interface GuardedOperation {
   readonly operationId: string;
   readonly role: LeastRole;
@@ -223,7 +223,7 @@ export function guardRoutes(
 // A key of the identity provider that is gone, or a mapping that changed, is noticed within it.
 const ASKED_AGAIN_MS = 15_000;
 
-/** What an answer that outlives its request is watched with. */
+/** Dependencies of watching an answer that outlives its request. */
 export interface AccessWatch {
   readonly admit: Admit;
   readonly tokens: Pick<OperatorTokens, 'onReplaced'>;

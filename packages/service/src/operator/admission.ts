@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { StoreCounts } from '../store/store.ts';
 import { Problem } from './problem.ts';
 
-/** What the gate goes by: the section `publishing` of the configuration, and how to look. */
+/** Settings and dependencies of the gate: the section `publishing` of the configuration, and how to look. */
 interface PublishingGateOptions {
   readonly requestsMax: number;
   readonly inFlightBytesMax: number;

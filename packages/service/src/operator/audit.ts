@@ -88,7 +88,7 @@ const AuditDropRequest = Type.Object(
   closed,
 );
 
-/** What a drop came to. */
+/** The result of a drop. */
 export const AuditDropAnswer = Type.Object(
   { count: Type.Integer({ minimum: 0, description: 'Entries dropped' }) },
   closed,

@@ -49,7 +49,7 @@ const RedeliveryRequest = Type.Object(
   closed,
 );
 
-/** What a part of a redelivery came to. */
+/** The result of a portion of a redelivery. */
 export const RedeliveryAnswer = Type.Object(
   {
     count: Type.Integer({ minimum: 0, description: 'Notifications that are due again; of a dry run: that would be' }),
@@ -83,7 +83,7 @@ const WithdrawalRequest = Type.Object(
   closed,
 );
 
-/** What a part of a withdrawal came to. */
+/** The result of a portion of a withdrawal. */
 export const WithdrawalAnswer = Type.Object(
   {
     count: Type.Integer({ minimum: 0, description: 'Notifications that are withdrawn; of a dry run: that would be' }),
@@ -111,7 +111,7 @@ interface RedeliveryPlace {
   readonly nextDueAtMs: number;
 }
 
-/** What a part of a redelivery came to. */
+/** The result of a portion of a redelivery. */
 interface RedeliveryPart {
   /** Notifications that are due again (dry run: that would be). */
   readonly count: number;
@@ -311,7 +311,7 @@ function readRedelivery(
   return { filter, isDryRun: isDry, ratePerSecond, from: after === undefined ? undefined : readPlace(after) };
 }
 
-/** What requests about several notifications have in common. */
+/** Members that requests about several notifications have in common. */
 type NotificationsMeant = Pick<
   Static<typeof RedeliveryRequest>,
   'jtis' | 'clientId' | 'publishedFrom' | 'publishedBefore' | 'only'
@@ -378,7 +378,7 @@ function writeFilter({
   };
 }
 
-/** What the audit says that it was done to. */
+/** The subject of the audit entry. */
 function subjectOf({ jtis = [], clientId }: NotificationFilter): string {
   const [only, ...others] = jtis;
   return others.length === 0 && only !== undefined ? only : (clientId ?? 'notifications');

@@ -33,7 +33,7 @@ export function eventIdOf({ source, id }: { readonly source: string; readonly id
 const closed = { additionalProperties: false };
 const { clientId, transactionId, events, occurredAt } = EVENT_FIELDS;
 
-/** What a CloudEvent carries for us, beside its attributes. */
+/** The data of a CloudEvent, besides its attributes. */
 const CloudEventData = Type.Object(
   {
     clientId,
@@ -112,7 +112,7 @@ export function readCloudEvent(value: unknown, placeOf: (path: string) => string
   return { published, where, ...(traceContext !== undefined && { traceContext }) };
 }
 
-/** What the format itself demands, said more clearly than a schema can. @returns it without what is null */
+/** Checks the demands of the format itself, more clearly than a schema can. @returns it without what is null */
 function withAttributesChecked(value: unknown, placeOf: (path: string) => string): unknown {
   if (!isJsonObject(value)) throw fieldProblem(placeOf(''), 'must be a CloudEvent, which is an object');
   const set = Object.entries(value).filter(([, each]) => each !== null);

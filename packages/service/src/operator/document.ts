@@ -136,7 +136,7 @@ export function operatorDocument(url: string): OpenApiDocument {
   };
 }
 
-/** What an operation is about. */
+/** Tags of operations. */
 const PATH_PARAMETERS = {
   clientId: inPath('clientId', 'client_id of the TPP', 128),
   jti: inPath('jti', 'As publishing answered it', 128),

@@ -17,7 +17,7 @@ const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, 
 const uri = (description: string) => Type.String({ format: 'uri', maxLength: 2048, description });
 const closed = { additionalProperties: false };
 
-/** What the fields of an event are, in whatever form it is published. */
+/** Fields of an event, in whatever form it is published. */
 export const EVENT_FIELDS = {
   id: id('Yours; makes publishing idempotent'),
   clientId: id('The TPP that owns the resource'),
@@ -39,7 +39,7 @@ export const EVENT_FIELDS = {
   ),
 };
 
-/** What the fields of its resource are. */
+/** Fields of its resource. */
 export const RESOURCE_FIELDS = {
   id: id('rid'),
   type: id('rty, such as account-access-consent'),
@@ -67,7 +67,7 @@ export const PublishBatch = Type.Array(PublishedEvent, { minItems: 1, maxItems: 
 
 const repeated = Type.Boolean({ description: 'It was published before, and this is what came of it then' });
 
-/** What publishing came to: one outcome for each event, in their order. */
+/** The result of publishing: one outcome for each event, in their order. */
 export const PublishAnswer = Type.Object(
   {
     outcomes: Type.Array(

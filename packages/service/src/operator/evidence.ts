@@ -23,7 +23,7 @@ const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', maxLength: 32, description });
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
 
-/** What the bank can show about one notification, as one file. */
+/** The bank's proof about one notification, as one file. */
 export const Evidence = Type.Object(
   {
     format: Type.Literal(EVIDENCE_FORMAT),
@@ -117,7 +117,7 @@ function writeEvidence(
   };
 }
 
-/** What came back is written out where it is what was sent, so that a reader need not know that. */
+/** The returned value is written out where it equals the one that was sent, so that a reader need not know that. */
 function writeAttemptInFull(attempt: NotificationRecord['attempts'][number]): Evidence['attempts'][number] {
   const { outcome, interactionId } = attempt;
   const isEchoed = outcome.kind === 'acknowledged' && outcome.interactionIdEchoed;

@@ -38,7 +38,7 @@ export const ShownAttempt = Type.Object(
   closed,
 );
 
-/** What a notification can be. */
+/** States of a notification. */
 export const NotificationStates = Type.Enum(['awaiting', 'acknowledged', 'withdrawn', 'expired'], {
   description: 'withdrawn: its registration was deleted. expired: too old by "retention.awaitingMs"',
 });
@@ -127,7 +127,7 @@ export function writeError({ reportedAtMs, err, description }: ReportedError): S
 const FOUND_PER_PAGE = 50;
 /** Most notifications on one page of a search. */
 export const FOUND_PER_PAGE_MAX = 200;
-/** What a search can ask for by state. */
+/** States that a search can ask for. */
 const SEARCH_STATES = ['awaiting', 'acknowledged', 'withdrawn', 'expired', 'failed'] as const;
 
 const ShownFound = Type.Object(

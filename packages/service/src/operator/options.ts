@@ -18,7 +18,7 @@ import type { PublishingGate } from './admission.ts';
 
 export type { BreakerNow } from '../notify/lanes.ts';
 
-/** What the bank-facing API is made of. */
+/** Dependencies and settings of the operator API. */
 export interface OperatorOptions {
   readonly store: Store;
   readonly publish: Publish;
@@ -49,14 +49,14 @@ export interface OperatorOptions {
   readonly signingKeys?: SigningKeys | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */
   readonly onTppChanged?: ((clientId: string) => void) | undefined;
-  /** What the operator did may have made notifications due: wakes the engine. */
+  /** An operator's action may have made notifications due: wakes the engine. */
   readonly onDue?: (() => void) | undefined;
   /**
-   * What the TPP-facing OpenAPI document is made from, and the limits of publishing and redelivery; undefined: that is not
+   * The input of the TPP-facing OpenAPI document, and the limits of publishing and redelivery; undefined: that is not
    * served, and there are none but those of the API itself.
    */
   readonly config?: Config | undefined;
-  /** What `/metrics` shows; undefined: 404. */
+  /** The text of `/metrics`; undefined: 404. */
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
   readonly isDelivering?: (() => boolean) | undefined;
@@ -70,11 +70,11 @@ export interface OperatorOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** What the operations work with. */
+/** Dependencies of the operations. */
 export interface OperatorContext extends OperatorOptions {
   /** In front of publishing; undefined: there is none. */
   readonly gate: PublishingGate | undefined;
-  /** What answers that outlive a token are watched with. */
+  /** Dependencies of watching answers that outlive a token. */
   readonly access: AccessWatch;
   /** Is called before the listener waits for what is being answered. */
   readonly onClosing: (close: () => unknown) => void;

@@ -5,7 +5,7 @@ import type { LogSampler } from '../base/log-sampler.ts';
 import { remoteNetworkOf } from '../base/remote-address.ts';
 import { StoreError } from '../store/store.ts';
 
-/** What is answered to a refused call: problem details (RFC 9457). */
+/** The answer to a refused call: problem details (RFC 9457). */
 export const ProblemDetails = Type.Object({
   type: Type.String(),
   title: Type.String(),

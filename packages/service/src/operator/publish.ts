@@ -27,7 +27,7 @@ import { ok, route } from './route.ts';
 
 const IDS_NAMED_MAX = 10;
 
-/** What a request holds of the room behind the gate. */
+/** The capacity behind the gate that a request holds. */
 interface LetIn {
   readonly leave: () => void;
   /** From here on it is the handler that leaves, whatever becomes of the connection: its work goes on. */

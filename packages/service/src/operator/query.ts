@@ -16,7 +16,7 @@ export interface QueryParameter<T> {
 /** The parameters of a query by their names. */
 export type QueryParameters = Readonly<Record<string, QueryParameter<unknown>>>;
 
-/** What is read of a query that has these parameters. */
+/** The values of a query that has these parameters. */
 export type QueryOf<Q extends QueryParameters> = {
   readonly [Name in keyof Q]: Q[Name] extends QueryParameter<infer T> ? T : never;
 };

@@ -3,7 +3,7 @@ import type { RetryOverrides, Tpp } from '../store/store.ts';
 import { fieldProblem } from './read.ts';
 import { TPP_SCOPES, type TppToRegister } from './tpp-schemas.ts';
 
-/** What the bank says of a TPP. Whether it is suspended is told by operations of their own. */
+/** The bank's description of a TPP. Operations of their own suspend and resume it. */
 export type TppFacts = Omit<Tpp, 'isSuspended'>;
 
 /** A software statement assertion to import, with what it does not say. */
@@ -76,7 +76,7 @@ function checkKeysAreGivenOnce(value: unknown): void {
   if (given.length === 2) throw fieldProblem('jwksUrl', 'stands beside jwks; give one of them');
 }
 
-/** What the schema says of scopes as well, in a message that lists them. @throws {Problem} 400 */
+/** The check of scopes that the schema makes as well, in a message that lists them. @throws {Problem} 400 */
 export function checkScopes(value: unknown): void {
   const scopes = isJsonObject(value) ? value['scopes'] : undefined;
   if (!Array.isArray(scopes)) return;

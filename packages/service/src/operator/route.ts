@@ -12,7 +12,7 @@ import { readJson, shapedValue } from './read.ts';
 /** Schemas by their names in the OpenAPI document. */
 type Schemas<S extends object = object> = Readonly<Record<string, S>>;
 
-/** What an operation takes as its body. */
+/** The body of an operation. */
 export interface Body<T> {
   readonly isRequired: boolean;
   readonly content: Readonly<Record<string, MediaType>>;
@@ -21,7 +21,7 @@ export interface Body<T> {
   read(request: FastifyRequest): T;
 }
 
-/** What an operation answers where it does what it is asked. */
+/** The answer of an operation that succeeds. */
 export interface Answer<S extends TSchema> {
   readonly responses: Responses;
   readonly schemas: Schemas<S>;
@@ -125,7 +125,7 @@ function readCall<Q extends QueryParameters, B>(
   return { query: query as QueryOf<Q>, body: definition.body?.read(request) as B };
 }
 
-/** What the document says of an operation: 401, 403, 500 and 503 can come of every one that needs a token. */
+/** The operation as the document shows it: 401, 403, 500 and 503 can come of every one that needs a token. */
 function operationOf<Q extends QueryParameters, B, S extends TSchema>(
   definition: Definition<string, Q, B, S>,
 ): Operation {
@@ -154,7 +154,7 @@ interface JsonOptions<T> {
   readonly example?: unknown;
   /** Says what is wrong more clearly than the schema can, before the schema does. @throws {Problem} 400 */
   readonly check?: (value: unknown) => void;
-  /** What it is where there is no body; left out: there must be one. */
+  /** The value where there is no body; left out: there must be one. */
   readonly byDefault?: T;
 }
 
@@ -186,7 +186,7 @@ export function ok<S extends TSchema>(
   return { responses: { 200: response }, schemas: named };
 }
 
-/** What an operation answers that is not JSON of one schema. @param schemas that the responses refer to */
+/** An answer that is not JSON of one schema. @param schemas that the responses refer to */
 export function answer(responses: Readonly<Record<string, Response>>, schemas: Schemas<TSchema> = {}): Answer<TSchema> {
   return { responses, schemas };
 }

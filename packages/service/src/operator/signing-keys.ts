@@ -14,7 +14,7 @@ import { type Call, json, ok, route } from './route.ts';
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
-/** What still depends on a key. */
+/** Notifications that still depend on a key. */
 const Dependents = Type.Object(
   {
     awaiting: Type.Integer({ minimum: 0, description: 'Awaiting notifications whose SET it signed' }),
@@ -85,7 +85,7 @@ const KeyChange = Type.Object(
   closed,
 );
 
-/** What reloading the signing keys came to. */
+/** The result of reloading the signing keys. */
 export const ReloadedKey = Type.Object(
   {
     kid: Type.String({ description: 'The kid in use' }),
@@ -315,7 +315,7 @@ async function contextOf(options: OperatorOptions): Promise<KeyContext> {
   };
 }
 
-/** What is known beside the keys themselves. */
+/** Facts about keys, besides the keys themselves. */
 export interface KeyContext {
   readonly nowMs: number;
   readonly formerKeysKeptMs: number;
@@ -366,7 +366,7 @@ function sinceOf({ state, ...key }: StoredSigningKey): number | undefined {
   }[state];
 }
 
-/** What awaits a key's signature to be verified. */
+/** Notifications whose signatures by a key may still have to be verified. */
 export function dependentsOf(key: StoredSigningKey, context: KeyContext): ShownSigningKey['dependents'] {
   const { uses, oldestAwaitingAtMs } = context;
   const use = uses.byKid.get(key.publicJwk.kid);

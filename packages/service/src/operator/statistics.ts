@@ -57,7 +57,7 @@ const counted = {
   latencyMs: Type.Optional(Percentiles),
 };
 
-/** What was counted. */
+/** The counts. */
 export const Counts = Type.Object(counted, closed);
 export type Counts = Static<typeof Counts>;
 

@@ -16,7 +16,7 @@ import { answer, route } from './route.ts';
 const closed = { additionalProperties: false };
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
-/** What the live stream tells of; `data` of an event. */
+/** An entry of the live stream; `data` of an event. */
 const StreamedActivity = Type.Object(
   {
     kind: Type.Enum([...STREAM_KINDS], { description: 'As the name of the event' }),
@@ -131,7 +131,7 @@ function streamed() {
   return answer({ 200: { description, content: { 'text/event-stream': events } } }, { StreamedActivity });
 }
 
-/** What was read last goes before everything: it is what a client that connects again sends by itself. */
+/** The last position that was read goes before everything: a client that connects again sends it by itself. */
 function readBeginning(after: unknown, sinceMs: number | undefined): Beginning {
   if (typeof after === 'string' && after !== '') {
     const position = parsePosition(after);

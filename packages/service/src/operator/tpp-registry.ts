@@ -7,7 +7,7 @@ import { Problem } from './problem.ts';
 import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
 import { entityTagOf, type RegisteredTpp, writeListedTpp, writeTpp } from './tpp-schemas.ts';
 
-/** What the registry works on. */
+/** Dependencies of the registry. */
 interface TppRegistryOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -28,10 +28,10 @@ export interface Operator {
   };
 }
 
-/** What log and audit say of a change besides. */
+/** Details of a change for log and audit. */
 type Detail = AuditEntry['detail'];
 
-/** What a caller expects of the TPP that it changes (RFC 9110 section 13.1). */
+/** The precondition of a change to a TPP (RFC 9110 section 13.1). */
 export interface Preconditions {
   /** `If-Match`: the entity tag that it read. */
   readonly ifMatch: string | undefined;

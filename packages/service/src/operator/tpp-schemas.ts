@@ -188,7 +188,7 @@ const unresponsiveSince = Type.Optional(
   Type.String({ format: 'date-time', description: 'Since when its callback URL is past a limit of the retry policy' }),
 );
 
-/** What a TPP registered, as the operator sees it. */
+/** A registration, as the operator sees it. */
 export const TppRegistrations = Type.Object(
   {
     effective: Type.Optional(

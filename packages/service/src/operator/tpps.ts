@@ -46,7 +46,7 @@ const EXAMPLE_TPP = {
   retry: { retriesMax: 10 },
 };
 
-/** What there is of TPPs. */
+/** All the operations on TPPs. */
 const readingRoutes = [
   route({
     operationId: 'listTpps',
@@ -106,7 +106,7 @@ const ifNoneMatch = preconditionHeader('if-none-match', '*: 412 when the TPP is 
 // Who may call the TPP-facing API, and with which keys.
 const changing = { role: 'administrator', tag: 'TPPs' } as const;
 
-/** What is registered of them by the bank. */
+/** Operations of the bank on registered TPPs. */
 const changingRoutes = [
   route({
     ...changing,
@@ -165,7 +165,7 @@ const changingRoutes = [
 
 const operating = { method: 'post', role: 'operator', tag: 'TPPs', response: TPP } as const;
 
-/** What operators do to them. */
+/** Operations on notifications. */
 const operatingRoutes = [
   route({
     ...operating,

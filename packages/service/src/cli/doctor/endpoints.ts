@@ -109,7 +109,7 @@ async function checkKeys({ status, body }: HttpsAnswer, { setting, url }: Endpoi
   }
 }
 
-/** What it answers to a GET is its own affair: it is there, and it is trusted. */
+/** Its answer to a GET does not matter: it is reachable, and it is trusted. */
 function checkIntrospection({ status }: HttpsAnswer, { setting, url }: Endpoint): Finding {
   if (status !== NOT_FOUND) return ok('keys of others', `${url} ("${setting}") is reached and trusted.`);
   const what = `${url} ("${setting}") answers with status ${status}.`;

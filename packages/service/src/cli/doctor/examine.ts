@@ -12,7 +12,7 @@ import { checkOperatorTokens, checkSigningKey } from './secrets.ts';
 import { checkFiles } from './settings.ts';
 import { checkSqlite } from './sqlite.ts';
 
-/** What is to be examined. */
+/** Options of an examination. */
 export interface ExamineOptions {
   /** The configuration file, which must be there. */
   readonly file: string;

@@ -3,7 +3,7 @@ import { StartUpError } from '../../base/start-up-error.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
 
-/** What is looked at, in the order in which it is told. */
+/** The checks, in the order in which they are shown. */
 export const CHECKS = [
   'configuration',
   'files',
@@ -33,7 +33,7 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** What is examined, and with what. */
+/** The subject and the dependencies of an examination. */
 export interface Examination {
   /** The configuration file, for the commands that remedies name. */
   readonly file: string;
@@ -59,7 +59,7 @@ export const fault = (check: CheckName, what: string, remedy: string): Finding =
 });
 
 /**
- * What the service would say when it starts, as a finding: its sentences end in the remedy, after a semicolon.
+ * The message of the service at its start, as a finding: its sentences end in the remedy, after a semicolon.
  *
  * @param remedy where the sentence names none
  */

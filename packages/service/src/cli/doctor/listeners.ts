@@ -16,7 +16,7 @@ import { isReadable } from './settings.ts';
 const ANSWER_MS = 3000;
 const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
-/** What was found out about the listeners. */
+/** Findings about the listeners. */
 export interface Listeners {
   readonly findings: readonly Finding[];
   /** A Tidings with this configuration runs, as far as its ports tell. */
@@ -127,13 +127,13 @@ interface TlsTarget {
   readonly name: string;
   /** PEM; undefined: the roots of Node.js. */
   readonly ca: string | undefined;
-  /** What is in `ca` is trusted as it is, whoever issued it. */
+  /** Certificates in `ca` are trusted as they are, whoever issued them. */
   readonly isCaEnough?: boolean;
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, 'after'>;
 }
 
-/** What came of a handshake. */
+/** The result of a handshake. */
 type Handshake =
   | { readonly kind: 'connected'; readonly protocol: string; readonly certificate: X509Certificate | undefined }
   | { readonly kind: 'failed'; readonly error: unknown };

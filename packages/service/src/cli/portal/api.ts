@@ -60,7 +60,7 @@ ${callbackUrl}
   }`;
 }
 
-/** What a version means. */
+/** The meaning of a version. */
 export function versionNotes(): string {
   return `## Versions
 
@@ -88,7 +88,7 @@ export function securityNotes({ accessTokens, api, polling }: Config): string {
 - \`x-fapi-interaction-id\` is given back when it is a UUID, and is a fresh one otherwise. \`x-idempotency-key\` is not used.`;
 }
 
-/** What must be signed, and how. */
+/** The requests that must be signed, and how. */
 export function signingNotes({ trustAnchor, trustAnchorsAccepted, organisationId, api, accessTokens }: Config): string {
   const unencoded = api.isUnencodedPayloadAccepted
     ? 'Through v3.1 the form of v3.1.2 and v3.1.3 (`b64: false`) is accepted too; through v4.0 it is not.'

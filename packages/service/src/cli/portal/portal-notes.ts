@@ -6,7 +6,7 @@ import { pollingNotes, realTimeNotes } from './delivery.ts';
 import { code, markdownTable, reflow, sayDuration } from './words.ts';
 
 /**
- * What the standard makes an ASPSP tell TPPs about its event notifications, as Markdown. All of it follows from the
+ * The notes about event notifications that the standard makes an ASPSP give to TPPs, as Markdown. All of it follows from the
  * configuration and the code that runs on it, so that the portal cannot promise anything else than the service does.
  */
 export function portalNotes(config: Config): string {

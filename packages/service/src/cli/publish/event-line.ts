@@ -22,7 +22,7 @@ export interface RawLine {
   readonly start: Position;
 }
 
-/** What is wrong with a line. */
+/** The fault of a line. */
 export interface BadLine extends RawLine {
   readonly kind: 'bad';
   /** The field that is wrong; undefined: the line as a whole. */
@@ -36,7 +36,7 @@ export interface EventLine extends RawLine {
   readonly kind: 'event' | 'cloud-event';
   /** The id that the service will know the event by; undefined where it will refuse it anyway. */
   readonly eventId: string | undefined;
-  /** What is sent for it. */
+  /** The event that is sent for it. */
   readonly sent: Uint8Array;
 }
 

@@ -6,7 +6,7 @@ import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
 import { beginning, type Start } from './batches.ts';
 import { type Progress, progressFileOf } from './progress-file.ts';
 
-/** What is published: a file, or what a pipe brings. */
+/** The input of publishing: a file, or a pipe. */
 export interface Input {
   /** As people know it. */
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Input {
   readonly file: string | undefined;
   /** Undefined: nobody knows. */
   readonly sizeBytes: number | undefined;
-  /** What is behind a place. May be called once. */
+  /** The lines behind a place. May be called once. */
   read(offsetBytes: number): Readable;
   /** Hashes what is before a place. @returns undefined when there is less */
   hash(offsetBytes: number): Hash | undefined;

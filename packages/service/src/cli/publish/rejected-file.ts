@@ -38,7 +38,7 @@ export class RejectedFile {
     return this.#bytes;
   }
 
-  /** What it wrote is on the disk when it returns. @throws {CliError} */
+  /** Everything is on the disk when it returns. @throws {CliError} */
   append(lines: readonly BadLine[]): void {
     if (lines.length === 0) return;
     const text = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, NEWLINE]));

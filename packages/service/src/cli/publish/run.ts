@@ -2,7 +2,7 @@ import type { Batch } from './batches.ts';
 import type { BadLine, Position } from './event-line.ts';
 import type { Sender, SentBatch } from './send.ts';
 
-/** What a run is made of. */
+/** Options of a run. */
 export interface RunParts {
   readonly batches: AsyncIterable<Batch>;
   readonly sender: Pick<Sender, 'send'>;

@@ -5,7 +5,7 @@ import { PublishAnswer } from '../../operator/events.ts';
 import type { OperatorClient, OperatorReply } from '../operator-client.ts';
 import type { BadLine, EventLine } from './event-line.ts';
 
-/** What has been published so far, and what not. */
+/** Events that have been published so far, and those that have not. */
 export interface Tally {
   /** Events that the service took, in this run. */
   published: number;
@@ -32,7 +32,7 @@ export interface SenderOptions {
   readonly onBadLine: (line: BadLine) => void;
 }
 
-/** What became of a batch. */
+/** The result of a batch. */
 export interface SentBatch {
   /** The first line that is neither published nor rejected; undefined: there is none. */
   readonly firstLeft: EventLine | BadLine | undefined;
@@ -207,7 +207,7 @@ function firstOfIds(lines: readonly EventLine[], { body }: Refusal): number {
   return lines.findIndex(({ eventId }) => eventId !== undefined && ids.has(eventId));
 }
 
-/** What the service says of an element of a batch, said of a line. */
+/** Turns the service's message about an element of a batch into one about a line. */
 function badLineOf({ number, bytes, start, eventId }: EventLine, { status, body, detail }: Refusal): BadLine {
   const line = { kind: 'bad', number, bytes, start } as const;
   if (status === 409) {
