@@ -27,6 +27,11 @@ describe('words', () => {
     assert.deepEqual(lines(checkWords('test/x.test.ts', `a;\n// ${mark}: later`)), [2]);
     assert.deepEqual(checkWords('test/x.test.ts', `const ${mark}S = 1;`), []);
   });
+
+  test('a docstring that begins with "What" is found, in sources only', () => {
+    assert.deepEqual(lines(checkWords(SOURCE, 'a;\n/** What a poll came to. */')), [2]);
+    assert.deepEqual(checkWords('test/x.test.ts', '/** What a poll came to. */'), []);
+  });
 });
 
 describe('docstrings', () => {

@@ -16,9 +16,14 @@ const NOT_OUR_WORD: Word = {
   remedy: "the standard's word is callback URL, or event notification for what is sent to it",
 };
 
+const BEGINS_WITH_WHAT: Word = {
+  pattern: /\/\*\* What (?!if\b)/,
+  remedy: 'begin with what the thing is: "The result of …", "Options of …", "Dependencies of …"',
+};
+
 /** Finds words that the house does not use: marks of unfinished work anywhere, foreign vocabulary in sources. */
 export function checkWords(path: string, source: string): Violation[] {
-  const words = /^packages\/[^/]+\/src\//.test(path) ? [UNFINISHED, NOT_OUR_WORD] : [UNFINISHED];
+  const words = /^packages\/[^/]+\/src\//.test(path) ? [UNFINISHED, NOT_OUR_WORD, BEGINS_WITH_WHAT] : [UNFINISHED];
   return source.split('\n').flatMap((text, index) =>
     words.flatMap(({ pattern, remedy }) => {
       const found = pattern.exec(text)?.[0];

@@ -18,13 +18,13 @@ export interface PollToStore {
   readonly reofferAfterErrorMs: number;
 }
 
-/** What a poll came to. */
+/** The result of a poll. */
 export interface PolledNotifications {
   /** Oldest first. */
   readonly notifications: readonly OfferedNotification[];
   /** True exactly when more could be offered now. */
   readonly moreAvailable: boolean;
-  /** What was awaiting until this poll acknowledged it, or until it was offered where that acknowledges it. */
+  /** Notifications that were awaiting until this poll acknowledged them, or until they were offered where that acknowledges them. */
   readonly acknowledged: readonly AcknowledgedInPoll[];
   /** The notifications whose errors were kept: those of this TPP, each once. */
   readonly reported: readonly string[];
@@ -70,7 +70,7 @@ export interface Redelivery {
   readonly audit: AuditEntry;
 }
 
-/** What a portion of a redelivery came to. */
+/** The result of a portion of a redelivery. */
 export interface Redelivered {
   /** Notifications made due (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
   readonly count: number;
@@ -78,7 +78,7 @@ export interface Redelivered {
   readonly next: string | undefined;
 }
 
-/** What is to be dropped. Awaiting notifications never are, whatever their age. */
+/** Ages at which history is dropped. Awaiting notifications never are. */
 export interface Retention {
   /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
   readonly notificationsBeforeMs: number;

@@ -18,7 +18,7 @@ export interface AuditEntry extends AuditActor {
   readonly atMs: number;
   /** Such as `redeliver`, `callback-url-responsive`, `expire`. */
   readonly action: string;
-  /** What it was done to, such as a client_id. */
+  /** The subject, such as a client_id. */
   readonly subject: string;
   /** JSON: what exactly. */
   readonly detail: Readonly<Record<string, unknown>>;
@@ -67,5 +67,5 @@ export interface AuditDrop {
   readonly audit: (dropped: readonly StoredAuditEntry[]) => AuditEntry;
 }
 
-/** What the service itself did. */
+/** The actor of changes by the service itself. */
 export const BY_SERVICE: AuditActor = { actor: 'tidings', authenticatedBy: 'service' };

@@ -2,7 +2,7 @@ import type { AuditEntry } from './audit.ts';
 import type { RecentAttempts } from './notification.ts';
 import type { RegistrationsOfTpp, SigningKeyJwk, SigningKeyUses, StoredSigningKey } from './registered.ts';
 
-/** What a store keeps of our own signing keys. */
+/** Operations on our own signing keys. */
 export interface SigningKeyStore {
   /**
    * Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one, or
@@ -31,7 +31,7 @@ export interface SigningKeyStore {
   signingKeyUses(limit: number): Promise<SigningKeyUses>;
 }
 
-/** What a store tells of all TPPs: what they registered, and how their callback URLs fare. */
+/** Reads about all TPPs: their registrations, and the health of their callback URLs. */
 export interface CallbackHealthStore {
   /** TPPs that registered something, in the order of their client_id. @param after as in `Store.tpps` */
   registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;

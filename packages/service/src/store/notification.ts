@@ -77,7 +77,7 @@ export interface RecentAttempts {
   readonly attempts: readonly RecentAttempt[];
 }
 
-/** What follows an attempt. */
+/** The next step after an attempt. */
 export type NextStep =
   | { readonly kind: 'acknowledged' }
   | { readonly kind: 'retry'; readonly atMs: number }
@@ -95,7 +95,7 @@ export interface AttemptRecord {
 }
 
 /**
- * What became of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
+ * The result of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
  * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept; not even that when it was
  * dropped. `came-back`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
  * notification was still awaiting. `became-unresponsive`: applied, and it made a responsive one unresponsive.

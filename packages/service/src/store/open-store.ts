@@ -10,7 +10,7 @@ import type { Store } from './store.ts';
 /** Copies a store into a file that must not exist. The signal ends it early. */
 export type BackUp = (file: string, signal: AbortSignal) => Promise<void>;
 
-/** What a store is opened with. */
+/** Options of a store. */
 export interface StoreSurroundings {
   /** This machine's clock. */
   readonly clock: Clock;
@@ -20,7 +20,7 @@ export interface StoreSurroundings {
 /** A store that is open. */
 export interface OpenedStore {
   readonly store: Store;
-  /** What everything that works with the store goes by: the clock of the database where several instances share it. */
+  /** The clock for everything that works with the store: that of the database where several instances share it. */
   readonly clock: Clock;
   /** Where it is, for the log. */
   readonly place: string;

@@ -84,7 +84,7 @@ export interface BankEvent {
 /** Why an event made no notification. */
 export type NoNotificationReason = 'unknown-client' | 'no-registration' | 'type-filtered' | 'version-below-minimum';
 
-/** What fan-out makes of an event. */
+/** The decision of fan-out about an event. */
 export type FanOut =
   | { readonly kind: 'notification'; readonly claims: SetClaims }
   | { readonly kind: 'none'; readonly reason: NoNotificationReason };
@@ -92,7 +92,7 @@ export type FanOut =
 /** Decides, within the transaction, what an event becomes; pure. */
 export type DecideFanOut = (event: BankEvent, tpp: Tpp | undefined, registration: Registration | undefined) => FanOut;
 
-/** What a change to a registration came to. A registration of v4.0 cannot be changed through v3.1. */
+/** The result of a change to a registration. A registration of v4.0 cannot be changed through v3.1. */
 export type ChangeResult = 'changed' | 'unknown' | 'of-another-tpp' | 'of-newer-version';
 
 /** A public signing key as it stands in a JWKS. */
@@ -129,7 +129,7 @@ export interface SigningKeyUses {
   readonly isAll: boolean;
 }
 
-/** What awaiting notifications have of one key. */
+/** Awaiting notifications that depend on one key. */
 export interface SigningKeyUse {
   readonly count: number;
   /** The one of them that was published first. */

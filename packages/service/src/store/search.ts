@@ -4,7 +4,7 @@ import type { NotificationFilter } from './asked.ts';
 import type { AuditEntry } from './audit.ts';
 import type { NotificationState } from './notification.ts';
 
-/** What notifications are looked for by. All that is given must hold; nothing given: all there are. */
+/** The filter of a search. All that is given must hold; nothing given: all notifications. */
 export interface SearchFilter {
   readonly jti?: string;
   readonly eventId?: string;
@@ -74,7 +74,7 @@ export interface Withdrawal {
   readonly audit: AuditEntry;
 }
 
-/** What a portion of a withdrawal came to. */
+/** The result of a portion of a withdrawal. */
 export interface Withdrawn {
   /** Notifications withdrawn (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
   readonly count: number;
@@ -136,7 +136,7 @@ export function claimsPieces({ transactionId, resourceId, eventType }: SearchFil
   ];
 }
 
-/** What a search shows of the claims. */
+/** The part of the claims that a search shows. */
 export function shownOfClaims({
   txn,
   events,
@@ -155,7 +155,7 @@ export function hasClaims({ eventType }: SearchFilter, { events }: SetClaims): b
   return eventType === undefined || Object.hasOwn(events, eventType);
 }
 
-/** What a look at some candidates came to. */
+/** The result of looking at some candidates. */
 export interface Looked {
   /** Those that are meant, in their order. */
   readonly found: readonly { readonly place: SearchPlace; readonly notification: FoundNotification }[];

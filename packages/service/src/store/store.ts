@@ -30,7 +30,7 @@ export type * from './registered.ts';
 export type * from './search.ts';
 export type * from './watched.ts';
 
-/** What publishing one event came to. `repeated`: it was published before, and this is what came of it then. */
+/** The outcome of publishing one event. `repeated`: it was published before, and this was its outcome then. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
   | { readonly kind: 'notification'; readonly jti: string }
   | { readonly kind: 'none'; readonly reason: NoNotificationReason }
@@ -41,7 +41,7 @@ export type PublishResult =
   | {
       readonly kind: 'published';
       readonly outcomes: readonly PublishOutcome[];
-      /** What the publisher asked to have handed over: claimed already, in the order of publishing. */
+      /** Notifications handed over to the publisher's reservation: claimed already, in the order of publishing. */
       readonly claimed: readonly ClaimedNotification[];
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
@@ -66,7 +66,7 @@ export interface ClaimOptions {
   readonly capacityFor: CapacityFor;
 }
 
-/** What a claim came to. */
+/** The result of a claim. */
 export interface Claim {
   /**
    * Fairly across TPPs; within a TPP first attempts before retries, each oldest first. Retries that have been due for
@@ -108,7 +108,7 @@ export interface StoreConnections {
   readonly waiting: number;
 }
 
-/** What another part of this process, or another process on the same store, changed. */
+/** A change by another part of this process, or by another process on the same store. */
 export interface StoreChange {
   /** TPPs for which something new may be offered in a poll, or is due. */
   readonly offered: ReadonlySet<string>;
@@ -117,7 +117,7 @@ export interface StoreChange {
 }
 
 /**
- * What is kept, offered as whole operations, each atomic and durable when its promise resolves: after a crash at any
+ * The store, offered as whole operations, each atomic and durable when its promise resolves: after a crash at any
  * moment everything that was promised is there. What a change means for a large backlog, that it is withdrawn or that its
  * retries wait no longer, is done in portions after it, and after a crash by whoever opens the store next. Times are milliseconds since the epoch and are given by the caller.
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
@@ -253,7 +253,7 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   /**
    * Looks for notifications, the newest first: by when they were published, then in the order of publishing. Goes through
    * a bounded number of candidates by an index, so that a page may hold fewer than its limit though there is a next one.
-   * What changes meanwhile may be on the pages still to come as it was or as it is.
+   * A notification that changes meanwhile may be on the pages still to come in its old or its new state.
    */
   search(search: Search): Promise<SearchPage>;
   /**
@@ -278,7 +278,7 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   activityBounds(sinceMs: number | undefined): Promise<ActivityBounds>;
   /** Keeps counts, each in place of what was kept of the same resolution, time, TPP and part. */
   putStatistics(buckets: readonly CountedBucket[]): Promise<void>;
-  /** What all processes counted in buckets that began in that time, in no particular order. */
+  /** Counts of all processes in buckets that began in that time, in no particular order. */
   statistics(query: StatisticsQuery): Promise<readonly CountedBucket[]>;
   /** Drops old activity and statistics. @returns how many rows went; 0: there is no more */
   dropWatched(retention: WatchRetention): Promise<number>;

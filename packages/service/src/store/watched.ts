@@ -1,7 +1,7 @@
 import type { UnreachableClass } from '../base/outcome.ts';
 import type { NoNotificationReason } from './registered.ts';
 
-/** What an attempt came to, in a word: `refused-` by the class of the status, `unreachable-` by why no answer came. */
+/** The outcome of an attempt in one word: `refused-` by the class of the status, `unreachable-` by why no answer came. */
 export type AttemptClass =
   | 'acknowledged'
   | 'refused-410'
@@ -53,7 +53,7 @@ export type ActivityEntry = { readonly atMs: number } & (
   | { readonly kind: 'missed'; readonly count: number }
 );
 
-/** What an instance appends at once. */
+/** Entries that an instance appends at once. */
 export interface ActivityToStore {
   readonly atMs: number;
   /** Of the process that appends. */
@@ -76,7 +76,7 @@ export interface ActivityBounds {
   readonly sinceId: number;
 }
 
-/** What is counted. */
+/** The counters. */
 export type CountName =
   | 'accepted'
   | 'repeated'
@@ -98,7 +98,7 @@ export interface Tally {
 
 export type Resolution = 'minute' | 'hour';
 
-/** What one part of a process counted in a minute or an hour. */
+/** Counts of one part of a process in a minute or an hour. */
 export interface CountedBucket {
   readonly resolution: Resolution;
   readonly beganAtMs: number;
@@ -118,7 +118,7 @@ export interface StatisticsQuery {
   readonly beforeMs: number;
 }
 
-/** What of activity and statistics is dropped by age. */
+/** Ages at which activity and statistics are dropped. */
 export interface WatchRetention {
   /** Rows of the activity log that were appended before; the newest row stays, whatever its age. */
   readonly activityBeforeMs: number;

@@ -7,7 +7,7 @@ import { isTrue, jsonOf, storable } from './rows.ts';
 // What processes that are gone kept goes when another has written for that long.
 const KEPT_AFTER_MS = 86_400_000;
 
-/** What all TPPs registered, and how their callback URLs fared lately. */
+/** Registrations of all TPPs, and the health of their callback URLs. */
 export function callbackHealth(database: Database): CallbackHealthStore {
   return {
     registrations: (after, limit) => registrations(database, after, limit),

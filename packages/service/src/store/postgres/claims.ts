@@ -22,7 +22,7 @@ interface Candidate {
   readonly nextAtMs: number | undefined;
 }
 
-/** What may be claimed of one TPP. */
+/** The claimable notifications of one TPP. */
 interface Turn {
   readonly candidate: Candidate;
   readonly target: Target;
@@ -216,7 +216,7 @@ class Claiming {
     });
   }
 
-  /** What was claimed of TPPs that are ramping up. */
+  /** Counts of claims of TPPs that are ramping up. */
   #countsOf(claimed: readonly ClaimedNotification[]): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { target } of this.#turns) {

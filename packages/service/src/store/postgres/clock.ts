@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 
-/** What the clock of the database is asked of, and how often. */
+/** Where the clock of the database is read, and how often. */
 export interface DatabaseClockOptions {
   /** This machine's clock: only that it goes on evenly is relied upon, not what time it says. */
   readonly local: Clock;
@@ -21,7 +21,7 @@ const DRIFT = 0.0002;
 // A measurement that says nothing better than this is no measurement.
 const ROUND_TRIP_MAX_MS = 5000;
 
-/** What is known of the time of the database: its offset to the local monotonic clock, give or take. */
+/** The known time of the database: its offset to the local monotonic clock, give or take. */
 interface Measure {
   readonly offsetMs: number;
   readonly uncertaintyMs: number;

@@ -37,7 +37,7 @@ const IDLE_MS = 60_000;
 // The server gives a statement up in time; a server that is not there any more does not, so this side does, later.
 export const TIMEOUT_MARGIN_MS = 2000;
 
-/** What is said of a server that asks for the password in clear, without TLS. */
+/** The message about a server that asks for the password in clear, without TLS. */
 export const CLEAR_PASSWORD = 'it asks for the password in clear, and there is no TLS';
 
 const INT8_OID = 20;
@@ -48,7 +48,7 @@ const types = {
     oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
 };
 
-/** What every connection has in common. */
+/** Settings of every connection. */
 export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
   const { url, password, ca, statementTimeoutMs, isPooled } = options;
   // Taken apart here: left to the driver, what a URL says would go before everything else.
@@ -71,7 +71,7 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
   };
 }
 
-/** What a pooler would refuse at the start of a connection, and lose later. */
+/** Settings that a pooler would refuse at the start of a connection, and lose later. */
 function startUpSettings(statementTimeoutMs: number): string {
   const timeouts = { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs };
   const settings = Object.entries({ ...TRANSACTION_SETTINGS, ...timeouts });

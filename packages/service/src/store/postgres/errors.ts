@@ -15,7 +15,7 @@ const REPEATED: readonly (string | undefined)[] = [
   INVALID_STATEMENT_NAME,
 ];
 
-/** What came from the driver becomes the store's: the database refused, is away, or answered too late. */
+/** Turns an error of the driver into one of the store: the database refused, is away, or answered too late. */
 export function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message || (systemErrorCode(error) ?? error.name) : String(error);

@@ -19,7 +19,7 @@ import { type Known, lookUp, UNKNOWN } from './registrations.ts';
 import { jsonOf, storable } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';
 
-/** What publishing is asked for. */
+/** A request to publish. */
 export interface Publication {
   readonly events: readonly BankEvent[];
   readonly decide: DecideFanOut;
@@ -27,16 +27,16 @@ export interface Publication {
   readonly handOver: HandOver | undefined;
 }
 
-/** What one transaction publishes, of however many requests. */
+/** The events that one transaction publishes, of however many requests. */
 interface Batch {
-  /** What is known of the TPPs. */
+  /** The known TPPs. */
   readonly tpps: ReadonlyMap<string, Known>;
   /** Of events that were published, before or earlier in this batch: what their content was, and what came of them. */
   readonly fingerprints: Map<string, string>;
   readonly outcomes: Map<string, PublishOutcome>;
   /** Rows to insert, in the order of publishing. */
   readonly rows: EventRow[];
-  /** What was handed over of TPPs that are ramping up. */
+  /** Counts of notifications handed over of TPPs that are ramping up. */
   readonly counts: Map<string, number>;
 }
 
@@ -48,7 +48,7 @@ interface EventRow {
   readonly [column: string]: string | number | boolean | undefined;
 }
 
-/** What one request hands over. */
+/** Notifications that one request hands over. */
 interface Handing {
   readonly claimed: ClaimedNotification[];
   /** How many more of a TPP may be handed over. */

@@ -4,7 +4,7 @@ import { StoreError } from '../store.ts';
 import type { Database } from './database.ts';
 import { isTrue } from './rows.ts';
 
-/** What a PostgreSQL server and database say of themselves. */
+/** Facts that a PostgreSQL server and database report about themselves. */
 export interface DatabaseFacts {
   /** As in 180004. */
   readonly versionNumber: number;

@@ -1,5 +1,5 @@
 /**
- * What a transaction holds on to until it ends. In memory of the server only: nothing is written for it, and it works
+ * Locks that a transaction holds until it ends. In memory of the server only: nothing is written for it, and it works
  * behind a transaction pooler.
  */
 export interface Locks {

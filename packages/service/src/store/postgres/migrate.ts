@@ -5,7 +5,7 @@ import { MIGRATING } from './locks.ts';
 import { isTrue } from './rows.ts';
 import { MIGRATIONS, type Migration } from './schema.ts';
 
-/** What a database is at. */
+/** The schema version of a database. */
 export interface SchemaState {
   /** 0: it is empty. */
   readonly version: number;

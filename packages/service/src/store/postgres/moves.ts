@@ -34,7 +34,7 @@ export function outOfHistory(more: readonly [string, string]): string {
       ${more.join(', ')} FROM gone`;
 }
 
-/** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
+/** Attempts under way go to a URL that is no longer the TPP's: their outcomes count no more. */
 export async function fenceLeased(transaction: Transaction, clientId: string): Promise<void> {
   await transaction.query(
     `WITH leased AS MATERIALIZED (

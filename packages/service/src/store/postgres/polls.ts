@@ -24,7 +24,7 @@ export function poll(database: Database, asked: PollToStore): Promise<PolledNoti
   );
 }
 
-/** What was taken as acknowledged when it was offered is so by the TPP's own word then. */
+/** A notification that counted as acknowledged when it was offered is so by the TPP's own word then. */
 async function acknowledge(
   transaction: Transaction,
   clientId: string,

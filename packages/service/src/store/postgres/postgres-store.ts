@@ -33,7 +33,7 @@ import { findTpp, listTpps } from './tpps.ts';
 import { withdraw } from './withdrawals.ts';
 import { WITHDRAW_SOME } from './withdrawing.ts';
 
-/** What a store on an open database needs. */
+/** Dependencies of a store on an open database. */
 export interface PostgresStoreParts extends ConnectionOptions {
   readonly clock: Clock;
   readonly instance: string;
@@ -196,7 +196,7 @@ type Registering = Pick<
   | 'deleteRegistration'
 >;
 
-/** What changes are made with, and told of. */
+/** Dependencies of changes, and of announcing them. */
 interface Common {
   readonly changes: Changes;
   readonly retargeting: Retargeting;
@@ -290,7 +290,7 @@ type Operating = Pick<
   | 'dropAudit'
 >;
 
-/** What operators and the service's own housekeeping do. */
+/** Operations of operators and of the service's own housekeeping. */
 function operating(
   database: Database,
   asked: Asked,

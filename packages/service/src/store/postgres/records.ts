@@ -16,7 +16,7 @@ function logOf(column: string, max: number): string {
   return `(coalesce(${column}, '{}') || ARRAY[r.entry])[greatest(coalesce(cardinality(${column}), 0) + 2 - ${max}, 1):]`;
 }
 
-/** What was acknowledged moves to history, its last attempt with it. The TPP has it, whoever holds the lease. */
+/** An acknowledged notification moves to history, with its last attempt. The TPP has it, whoever holds the lease. */
 const ACKNOWLEDGE = `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS}),
   gone AS (

@@ -5,7 +5,7 @@ import type { Database, Transaction } from './database.ts';
 import { outOfHistory, withdrawnUpTo } from './moves.ts';
 import { isTrue, jsonOf, storable } from './rows.ts';
 
-/** What a portion came to, and whose notifications are due again. */
+/** The result of a portion, and the TPPs whose notifications are due again. */
 export interface PortionRedelivered {
   readonly redelivered: Redelivered;
   readonly clientIds: ReadonlySet<string>;

@@ -86,7 +86,7 @@ export async function mayChangeRegistration(
   return mayChange(row, storable(clientId), through);
 }
 
-/** What fan-out and delivery need of a TPP. */
+/** The part of a TPP that fan-out and delivery need. */
 export interface Known {
   readonly tpp: Tpp | undefined;
   /** The one that holds: an event subscription supersedes a callback URL. */

@@ -21,7 +21,7 @@ export const HISTORY_OTHER = 'history_other';
  * Everything is in the schema that the connection comes to by itself (as a rule `public`) of a database that is Tidings'
  * own.
  *
- * What is awaiting, and nothing else, is in `notification`, which stays small and is vacuumed often. Whatever ends a
+ * Awaiting notifications, and nothing else, are in `notification`, which stays small and is vacuumed often. Whatever ends a
  * notification moves its row to `history`, partitioned by the day of that, so that a partition holds nothing but what may
  * be dropped as a whole. Attempts and reported errors go with their row: no table of their own has to be kept in step.
  * Text compares by its bytes ("C"), as in the other store.

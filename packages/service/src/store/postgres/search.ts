@@ -16,7 +16,7 @@ class Asking {
   }
 }
 
-/** What every part of a search has in common, as SQL. */
+/** SQL that every part of a search has in common. */
 interface Common {
   readonly asking: Asking;
   readonly filter: SearchFilter;

@@ -7,7 +7,7 @@ import type { RegistrationTables } from './registrations.ts';
 import type { Retargeting } from './retargeting.ts';
 import type { TargetTable } from './targets.ts';
 
-/** What attempts are recorded with. */
+/** Dependencies of recording attempts. */
 export interface AttemptParts {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;

@@ -25,7 +25,7 @@ export interface Settlement {
   readonly acknowledgedBy?: NonNullable<NotificationRecord['acknowledgedBy']>;
 }
 
-/** What follows an attempt of a notification that stays awaiting. */
+/** The next step after an attempt of a notification that stays awaiting. */
 export interface AfterAttempt {
   readonly startedAtMs: number;
   readonly round: number;
@@ -95,7 +95,7 @@ export class AwaitingTable {
     this.#deleteAll = database.prepare(`DELETE FROM awaiting WHERE seq IN (${OF_CLIENT})`);
   }
 
-  /** What was published now is awaiting, with no attempts unless it has a past. */
+  /** A new notification is awaiting, with no attempts unless it has a past. */
   add(
     client: Client,
     { seq, publishedAtMs, dueAtMs }: NewlyAwaiting,
@@ -118,7 +118,7 @@ export class AwaitingTable {
     return true;
   }
 
-  /** What was settled is awaiting again. @param dueAtMs undefined: as if it had just been published */
+  /** A settled notification is awaiting again. @param dueAtMs undefined: as if it had just been published */
   unsettle(client: Client, seq: number, dueAtMs?: number): void {
     const row = this.#unsettle.get(seq);
     if (row === undefined) return;

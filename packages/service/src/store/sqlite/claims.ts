@@ -126,7 +126,7 @@ export class Claims {
     return claimedOf(row, target, lease.token, this.#states.of(client.clientId).round);
   }
 
-  /** What is free and due, in order, and moves the lane on past it. */
+  /** The notifications that are free and due, in order; moves the lane on past them. */
   #takeFrom(client: Client, number: LaneNumber, wanted: number, nowMs: number): Place[] {
     const lane = client.lanes[number];
     const taken: Place[] = [];

@@ -40,7 +40,7 @@ export interface Withdrawing {
   readonly atMs: number;
 }
 
-/** What is known of a TPP's notifications without asking the database. */
+/** The state of a TPP's notifications that is known without asking the database. */
 export interface Client {
   readonly clientId: string;
   /** Until all of it is withdrawn, nothing of the TPP is claimed. */

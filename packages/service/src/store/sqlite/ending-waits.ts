@@ -5,7 +5,7 @@ import type { Clients } from './clients.ts';
 import type { PortionedWork } from './portions.ts';
 import type { UndoLog } from './undo.ts';
 
-/** What waits are ended with. */
+/** Dependencies of ending waits. */
 export interface EndingWaitsParts {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;

@@ -17,7 +17,7 @@ import type { RegistrationTables } from './registrations.ts';
 import type { SearchIndex } from './search-index.ts';
 import type { TargetTable } from './targets.ts';
 
-/** What events are published with. */
+/** Dependencies of publishing. */
 export interface EventParts {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
@@ -31,7 +31,7 @@ interface Batch {
   readonly decide: DecideFanOut;
   readonly nowMs: number;
   readonly handOver: HandOver | undefined;
-  /** What was published before; what came of it. */
+  /** Events that were published before, with their outcomes. */
   readonly known: Map<string, PublishOutcome>;
   readonly claimed: ClaimedNotification[];
   /** How many more of a TPP may be handed over. */

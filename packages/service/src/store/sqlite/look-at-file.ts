@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { APPLICATION_ID, SQLITE_BUSY, sqliteCode } from './open.ts';
 import { MIGRATIONS } from './schema.ts';
 
-/** What can be told of a store file from outside. */
+/** Facts about a store file that can be read from outside. */
 export type StoreFile =
   | { readonly kind: 'absent' | 'in-use' | 'not-a-store' }
   | { readonly kind: 'damaged'; readonly why: string }
@@ -13,7 +13,7 @@ export type StoreFile =
       readonly schema: number;
       /** The schema that this version brings it to. */
       readonly newest: number;
-      /** What SQLite's quick check found; empty: nothing. Undefined: it was not asked for. */
+      /** Findings of SQLite's quick check; empty: none. Undefined: it was not asked for. */
       readonly faults: readonly string[] | undefined;
     };
 

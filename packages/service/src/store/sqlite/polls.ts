@@ -88,7 +88,7 @@ export class PollTables {
   }
 
   /**
-   * What was taken as acknowledged when it was offered is so by the TPP's own word now.
+   * A notification that counted as acknowledged when it was offered is so by the TPP's own word now.
    *
    * @returns undefined when it was acknowledged before, or is not the TPP's
    */

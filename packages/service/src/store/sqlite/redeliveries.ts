@@ -9,7 +9,7 @@ import type { RegistrationTables } from './registrations.ts';
 // Bounds how many are looked at for one portion, however few of them are meant.
 const LOOKED_AT_MAX = 5000;
 
-/** What redelivery works with. */
+/** Dependencies of redelivery. */
 export interface RedeliveryParts {
   readonly registrations: RegistrationTables;
   readonly awaiting: AwaitingTable;
@@ -25,7 +25,7 @@ interface Candidate {
   readonly state: string;
 }
 
-/** What a portion came to, and whose notifications are due again. */
+/** The result of a portion, and the TPPs whose notifications are due again. */
 export interface PortionRedelivered {
   readonly redelivered: Redelivered;
   readonly clientIds: ReadonlySet<string>;

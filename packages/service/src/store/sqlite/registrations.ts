@@ -18,7 +18,7 @@ import type { UndoLog } from './undo.ts';
 // TPPs that are looked up without the database; those of a large bank are a few hundred.
 const KNOWN_MAX = 1000;
 
-/** What fan-out and delivery need of a TPP. */
+/** The part of a TPP that fan-out and delivery need. */
 export interface Known {
   readonly tpp: Tpp | undefined;
   /** The one that holds. */

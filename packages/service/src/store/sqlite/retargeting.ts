@@ -16,7 +16,7 @@ import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
 import type { WithdrawingTable } from './withdrawing.ts';
 
-/** What changes of a TPP are made with. */
+/** Dependencies of changes to a TPP. */
 export interface RetargetingParts {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
@@ -147,7 +147,7 @@ export class Retargeting {
     else states.beginRound(clientId);
   }
 
-  /** What is under way goes to a URL that is no longer the TPP's, and has no say any more. */
+  /** Attempts under way go to a URL that is no longer the TPP's: their outcomes count no more. */
   #moveAway(clientId: string): void {
     const { clients } = this.#parts;
     clients.freeAllLeases(clients.get(clientId));

@@ -10,7 +10,7 @@ import type { SearchIndex } from './search-index.ts';
 // How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.
 const LOOKED_AT_BEYOND = 1000;
 
-/** What retention works with. */
+/** Dependencies of retention. */
 export interface RetentionParts {
   readonly clients: Clients;
   readonly awaiting: AwaitingTable;

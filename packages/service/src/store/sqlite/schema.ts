@@ -2,7 +2,7 @@
  * The steps of the schema: the n-th brings a store from schema n-1 to n, and is never changed once released. The first
  * makes the tables of the first release.
  *
- * What changes often is small and apart from what is written once: `awaiting` is the hot table, and nearly everything else
+ * Data that changes often is small and apart from data that is written once: `awaiting` is the hot table, and nearly everything else
  * is only added to. `seq` is the order of publishing.
  */
 export const MIGRATIONS: readonly string[] = [

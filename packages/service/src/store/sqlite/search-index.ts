@@ -20,7 +20,7 @@ const PORTION = 512;
 const PORTION_MAX = 2 * PORTION;
 
 /**
- * What notifications are found by. Publishing only remembers the newest, in memory: they are looked through, and go into
+ * Keys that notifications are found by. Publishing only remembers the newest, in memory: they are looked through, and go into
  * the table with the indexes some hundreds at a time, at a fraction of what it costs to write there with each event. When
  * the store opens it finds out which those were.
  */

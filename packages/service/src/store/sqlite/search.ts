@@ -8,7 +8,7 @@ import { merged, newestFirst, type Places } from './merge.ts';
 import { lastOutcomeOf } from './rows.ts';
 import type { SearchIndex } from './search-index.ts';
 
-/** What searching works with. */
+/** Dependencies of searching. */
 export interface SearchParts {
   readonly clients: Clients;
   readonly searchIndex: SearchIndex;

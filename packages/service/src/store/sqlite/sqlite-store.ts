@@ -182,7 +182,7 @@ function registering(parts: Parts, writes: WriteQueue): Registering {
     return result;
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
-  /** What was published since the deletion may be claimed then. */
+  /** Notifications published since the deletion may be claimed then. */
   const withdrawBacklog = async (clientId: string) => {
     await parts.withdrawer.finish(clientId);
     if (parts.clients.awaitingOf(clientId) > 0) tell({ offered: new Set([clientId]), retargeted: NOBODY });
@@ -264,7 +264,7 @@ type Operating = Pick<
   | 'dropAudit'
 >;
 
-/** What operators and the service's own housekeeping do. */
+/** Operations of operators and of the service's own housekeeping. */
 function operating(parts: Parts, writes: WriteQueue): Operating {
   const { clients, registrations, retargeting, redeliveries, retention, audit, tell } = parts;
   return {
@@ -305,7 +305,7 @@ function signing({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
   };
 }
 
-/** What all TPPs registered, and how their callback URLs fared lately. */
+/** Registrations of all TPPs, and the health of their callback URLs. */
 function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealthStore {
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),

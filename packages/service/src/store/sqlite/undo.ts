@@ -1,5 +1,5 @@
 /**
- * What is kept in memory beside the database changes with it: each change leaves here how to take it back, for a
+ * Memory beside the database changes with it: each change leaves here how to take it back, for a
  * transaction that is rolled back.
  */
 export class UndoLog {
@@ -21,7 +21,7 @@ export class UndoLog {
     for (const listener of this.#listeners) listener();
   }
 
-  /** What was changed is on disk. */
+  /** The changes are on disk. */
   clear(): void {
     this.#steps.length = 0;
   }

@@ -8,7 +8,7 @@ import type { Clients } from './clients.ts';
 // Bounds how many are looked at for one portion, however few of them are meant.
 const LOOKED_AT_MAX = 5000;
 
-/** What withdrawals work with. */
+/** Dependencies of withdrawals. */
 export interface WithdrawalParts {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;

@@ -18,7 +18,7 @@ export function finishWithdrawing(database: DatabaseSync): void {
     COMMIT`);
 }
 
-/** What backlogs are withdrawn with. */
+/** Dependencies of withdrawing backlogs. */
 export interface WithdrawingParts {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
