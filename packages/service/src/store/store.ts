@@ -116,13 +116,8 @@ export interface StoreChange {
   readonly retargeted: ReadonlySet<string>;
 }
 
-/**
- * The store, offered as whole operations, each atomic and durable when its promise resolves: after a crash at any
- * moment everything that was promised is there. What a change means for a large backlog, that it is withdrawn or that its
- * retries wait no longer, is done in portions after it, and after a crash by whoever opens the store next. Times are milliseconds since the epoch and are given by the caller.
- * Every method rejects with {@link StoreError} when the store cannot be read or written.
- */
-export interface Store extends SigningKeyStore, CallbackHealthStore {
+/** TPPs and their registrations. */
+export interface Registry {
   /**
    * Adds or changes a TPP. Suspending it ends its deliveries: what is claimed is fenced. Taking that back makes what is
    * awaiting due, in a new round; a callback URL that was unresponsive is so still, and is probed.
@@ -167,7 +162,10 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
     nowMs: number,
     audit?: AuditOf<Registration>,
   ): Promise<ChangeResult>;
+}
 
+/** Publishing, claiming and recording. */
+export interface Delivery {
   /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
   publish(
     events: readonly BankEvent[],
@@ -202,13 +200,16 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
    * First attempts take their old place; of a probe of the round that is, another one may be made at once.
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
+}
 
+/** Operations of operators and of the service's own housekeeping. */
+export interface Operations {
   /** Where the notifications of a TPP are pushed; undefined when nowhere. */
   target(clientId: string): Promise<Target | undefined>;
   /**
    * Where the notifications of TPPs are pushed, in the order of their client_id.
    *
-   * @param after as in {@link Store.tpps}
+   * @param after as in {@link Registry.tpps}
    * @param only undefined: all
    */
   targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Promise<readonly Target[]>;
@@ -234,7 +235,15 @@ export interface Store extends SigningKeyStore, CallbackHealthStore {
   archivableAudit(beforeMs: number, after: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
   /** Drops TPPs' own entries by their ids, and keeps the entry of that, in one transaction. @returns how many */
   dropAudit(drop: AuditDrop): Promise<number>;
+}
 
+/**
+ * The store, offered as whole operations, each atomic and durable when its promise resolves: after a crash at any
+ * moment everything that was promised is there. What a change means for a large backlog, that it is withdrawn or that its
+ * retries wait no longer, is done in portions after it, and after a crash by whoever opens the store next. Times are milliseconds since the epoch and are given by the caller.
+ * Every method rejects with {@link StoreError} when the store cannot be read or written.
+ */
+export interface Store extends Registry, Delivery, Operations, SigningKeyStore, CallbackHealthStore {
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Touches no other TPP's. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
   /** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */

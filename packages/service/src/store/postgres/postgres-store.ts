@@ -3,7 +3,7 @@ import { startInterval } from '../../base/interval.ts';
 import { once } from '../../base/once.ts';
 import { walkPage } from '../search.ts';
 import { newlyNotified, turned } from '../shared.ts';
-import type { ChangeResult, Store } from '../store.ts';
+import type { ChangeResult, Delivery, Operations, Registry, Store } from '../store.ts';
 import { watching } from './activity.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { callbackHealth } from './callback-health.ts';
@@ -184,18 +184,6 @@ function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStorePart
   });
 }
 
-type Registering = Pick<
-  Store,
-  | 'putTpp'
-  | 'tpp'
-  | 'tpps'
-  | 'removeTpp'
-  | 'createRegistration'
-  | 'registrationsOf'
-  | 'replaceRegistration'
-  | 'deleteRegistration'
->;
-
 /** Dependencies of changes, and of announcing them. */
 interface Common {
   readonly changes: Changes;
@@ -214,7 +202,7 @@ function retargeted({ changes, backlogs, onProblem }: Common, clientIds: Readonl
 }
 
 /** TPPs and their registrations. */
-function registering(asked: Asked, common: Common): Registering {
+function registering(asked: Asked, common: Common): Registry {
   const { retargeting, backlogs, onProblem } = common;
   /** Tells of a change of one TPP when there was one. */
   const change = async <T extends boolean | 'created' | 'exists' | ChangeResult>(
@@ -251,10 +239,8 @@ function registering(asked: Asked, common: Common): Registering {
   };
 }
 
-type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
-
 /** Publishing, claiming, recording. */
-function delivering(database: Database, eventTypes: EventTypes, common: Common): Delivering {
+function delivering(database: Database, eventTypes: EventTypes, common: Common): Delivery {
   const { changes, portion } = common;
   const claims = new Claims(database);
   const publishing = new Publishing(database, eventTypes);
@@ -275,27 +261,12 @@ function delivering(database: Database, eventTypes: EventTypes, common: Common):
   };
 }
 
-type Operating = Pick<
-  Store,
-  | 'target'
-  | 'targets'
-  | 'bringBack'
-  | 'redeliver'
-  | 'expireAwaiting'
-  | 'dropHistory'
-  | 'counts'
-  | 'audit'
-  | 'auditEntries'
-  | 'archivableAudit'
-  | 'dropAudit'
->;
-
 /** Operations of operators and of the service's own housekeeping. */
 function operating(
   database: Database,
   asked: Asked,
   { clock, ...common }: Common & { readonly clock: Clock },
-): Operating {
+): Operations {
   const { changes, retargeting } = common;
   const history = new History(database, () => clock.nowMs());
   return {

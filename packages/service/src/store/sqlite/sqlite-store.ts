@@ -6,6 +6,9 @@ import { newlyNotified, turned } from '../shared.ts';
 import {
   type CallbackHealthStore,
   type ChangeResult,
+  type Delivery,
+  type Operations,
+  type Registry,
   type SigningKeyStore,
   type Store,
   type StoreChange,
@@ -159,20 +162,8 @@ function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
   };
 }
 
-type Registering = Pick<
-  Store,
-  | 'putTpp'
-  | 'tpp'
-  | 'tpps'
-  | 'removeTpp'
-  | 'createRegistration'
-  | 'registrationsOf'
-  | 'replaceRegistration'
-  | 'deleteRegistration'
->;
-
 /** TPPs and their registrations. */
-function registering(parts: Parts, writes: WriteQueue): Registering {
+function registering(parts: Parts, writes: WriteQueue): Registry {
   const { registrations, retargeting, tell } = parts;
   /** Runs a change of one TPP and tells of it when there was one. */
   const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
@@ -217,10 +208,8 @@ function registering(parts: Parts, writes: WriteQueue): Registering {
   };
 }
 
-type Delivering = Pick<Store, 'publish' | 'claimDue' | 'keepSets' | 'recordAttempts' | 'release'>;
-
 /** Publishing, claiming, recording. */
-function delivering(parts: Parts, writes: WriteQueue): Delivering {
+function delivering(parts: Parts, writes: WriteQueue): Delivery {
   const { events, claims, attempts, searchIndex, tell } = parts;
   return {
     publish: async (batch, decide, nowMs, handOver) => {
@@ -249,23 +238,8 @@ function delivering(parts: Parts, writes: WriteQueue): Delivering {
   };
 }
 
-type Operating = Pick<
-  Store,
-  | 'target'
-  | 'targets'
-  | 'bringBack'
-  | 'redeliver'
-  | 'expireAwaiting'
-  | 'dropHistory'
-  | 'counts'
-  | 'audit'
-  | 'auditEntries'
-  | 'archivableAudit'
-  | 'dropAudit'
->;
-
 /** Operations of operators and of the service's own housekeeping. */
-function operating(parts: Parts, writes: WriteQueue): Operating {
+function operating(parts: Parts, writes: WriteQueue): Operations {
   const { clients, registrations, retargeting, redeliveries, retention, audit, tell } = parts;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
