@@ -76,8 +76,19 @@ describe('a burst of polls of one TPP', () => {
 
 test('bodies of polls that do not end count too: no more of one TPP are read than may be answered', async () => {
   await busy.create('v4.0', 'event-subscriptions', { Version: '4.0' });
-  const begun = await Promise.all(Array.from({ length: PER_TPP_MAX }, () => beginPoll('{"ack":[', 4_000_000)));
-  await until(async () => (await pollOf(busy, { maxEvents: 1 })).status === 429, 'the places are taken');
+  const begun = new Set<TLSSocket>();
+  const takePlaces = async () => {
+    while (begun.size < PER_TPP_MAX) {
+      const socket = await beginPoll('{"ack":[', 4_000_000);
+      begun.add(socket);
+      // Refused, because another poll of the test was still being answered: another one takes its place.
+      socket.once('data', () => begun.delete(socket));
+    }
+  };
+  await until(async () => {
+    await takePlaces();
+    return (await pollOf(busy, { maxEvents: 1 })).status === 429;
+  }, 'the places are taken');
   assert.equal((await calm.call('GET', 'v4.0', 'event-subscriptions')).status, 200);
   for (const socket of begun) socket.destroy();
   await until(async () => (await pollOf(busy, { maxEvents: 1 })).status === 200, 'the places are free again');
@@ -145,6 +156,7 @@ async function beginPoll(body: string, contentLength: number): Promise<TLSSocket
     'content-type: application/json',
     `content-length: ${contentLength}`,
   ];
-  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Only once it is on its way: a poll that is sent after this one must not overtake it.
+  await new Promise<void>((resolve) => socket.write(`${head.join('\r\n')}\r\n\r\n${body}`, () => resolve()));
   return socket;
 }
