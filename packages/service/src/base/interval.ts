@@ -2,8 +2,10 @@ import type { Clock } from './clock.ts';
 
 /** Work that is done again and again. */
 export interface Interval {
-  /** From the end of one run to the beginning of the next, and before the first. */
+  /** From the end of one run to the beginning of the next. */
   readonly everyMs: number;
+  /** Whether the first run begins at once; left out: after `everyMs`. */
+  readonly isImmediate?: boolean;
   readonly work: () => Promise<void>;
   /** Optional observer of runs that failed; the next one begins all the same. Not called once the interval is stopped. */
   readonly onError?: (error: unknown) => void;
@@ -11,22 +13,21 @@ export interface Interval {
 
 /** Begins an interval. @returns stops it; resolves when a run that is under way has ended */
 export function startInterval(clock: Pick<Clock, 'after'>, interval: Interval): () => Promise<void> {
-  const { everyMs, work, onError } = interval;
+  const { everyMs, isImmediate = false, work, onError } = interval;
   let isStopped = false;
   let cancel = (): void => undefined;
   let underWay: Promise<void> = Promise.resolve();
-  const next = () => {
-    cancel = clock.after(everyMs, () => {
-      underWay = work()
-        .catch((error: unknown) => {
-          if (!isStopped) onError?.(error);
-        })
-        .then(() => {
-          if (!isStopped) next();
-        });
-    });
+  const run = () => {
+    underWay = work()
+      .catch((error: unknown) => {
+        if (!isStopped) onError?.(error);
+      })
+      .then(() => {
+        if (!isStopped) cancel = clock.after(everyMs, run);
+      });
   };
-  next();
+  if (isImmediate) run();
+  else cancel = clock.after(everyMs, run);
   return async () => {
     isStopped = true;
     cancel();

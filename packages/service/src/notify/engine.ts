@@ -26,7 +26,7 @@ import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
 
 /** A target that a claim asked about, and the capacity of its lane then. */
-interface Asked {
+interface AskedTarget {
   readonly target: Target;
   readonly capacity: number;
 }
@@ -191,7 +191,7 @@ export class Engine {
     const limit = this.#lanes.capacity;
     this.#isFull = limit === 0;
     if (this.#isFull) return undefined;
-    const asked = new Map<string, Asked>();
+    const asked = new Map<string, AskedTarget>();
     const notesBefore = this.#lanes.backlogNotes;
     const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
@@ -212,7 +212,7 @@ export class Engine {
   }
 
   /** Notes which TPPs have more in the store than they had capacity for, and when to look for it. */
-  #noteBacklogs(asked: ReadonlyMap<string, Asked>, { claimed }: Claim, notesBefore: number): void {
+  #noteBacklogs(asked: ReadonlyMap<string, AskedTarget>, { claimed }: Claim, notesBefore: number): void {
     const counts = new Map<string, number>();
     for (const { clientId } of claimed) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
     for (const [clientId, { target, capacity }] of asked) {

@@ -161,27 +161,19 @@ function watch(
 }
 
 /** Goes on, at once and now and then, with work on backlogs that an instance left which is gone. @returns what ends it */
-function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreParts['onProblem']): (() => void)[] {
+function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreParts['onProblem']) {
   const works = [
     [backlogs.withdrawing, WITHDRAWING_FAILED],
     [backlogs.endingWaits, ENDING_WAITS_FAILED],
   ] as const;
-  return works.map(([portions, problem]) => {
-    let isStopped = false;
-    const failed = (error: unknown) => onProblem(problem, error);
-    portions.resume().catch((error: unknown) => {
-      if (!isStopped) failed(error);
-    });
-    const stop = startInterval(clock, {
+  return works.map(([portions, problem]) =>
+    startInterval(clock, {
       everyMs: RESUME_PORTIONS_EVERY_MS,
+      isImmediate: true,
       work: () => portions.resume(),
-      onError: failed,
-    });
-    return () => {
-      isStopped = true;
-      void stop();
-    };
-  });
+      onError: (error) => onProblem(problem, error),
+    }),
+  );
 }
 
 /** Dependencies of changes, and of announcing them. */
