@@ -15,8 +15,6 @@ const bankMade = makeParticipant(BANK_ORG_ID, 'bank-key-1');
 export const NOW_MS = 1_763_700_000_000;
 const PREFIX = '/open-banking/v4.0';
 
-export type { Seen };
-
 /** Takes a request in place of the bank's own answer; false leaves it to the bank. */
 export type Instead = (seen: Seen, response: ServerResponse) => boolean | Promise<boolean>;
 
