@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type CallbackUrl, readCallbackUrl, writeCallbackUrl, writeCallbackUrls } from '@tidings/protocol';
-import type { RegistrationToStore } from '../store/store.ts';
+import type { RegistrationToStore } from '../model/registration.ts';
 import type { RegistrationResource } from './registrations.ts';
 
 /** `callback-urls`: resource-update only, in real time only; superseded by an event subscription (rules, section 2). */

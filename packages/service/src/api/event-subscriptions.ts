@@ -5,7 +5,7 @@ import {
   writeEventSubscription,
   writeEventSubscriptions,
 } from '@tidings/protocol';
-import type { RegistrationToStore } from '../store/store.ts';
+import type { RegistrationToStore } from '../model/registration.ts';
 import type { RegistrationResource } from './registrations.ts';
 
 /** `event-subscriptions`: all supported event types, in real time and by polling (rules, section 2). */

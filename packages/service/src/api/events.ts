@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { ApiError, type OBEventPollingResponse1, type Poll, readPoll, writePollResponse } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import type { OfferedNotification, PolledNotifications, Store, Tpp } from '../store/store.ts';
+import type { OfferedNotification } from '../model/notification.ts';
+import type { Tpp } from '../model/tpp.ts';
+import type { PolledNotifications } from '../store/delivery.ts';
+import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { LongPolls } from './long-poll.ts';
 import { mapBounded } from './map-bounded.ts';

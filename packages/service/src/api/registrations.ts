@@ -1,15 +1,10 @@
 import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules, textFault } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type {
-  AuditOf,
-  ChangeResult,
-  Registration,
-  RegistrationKind,
-  RegistrationToStore,
-  Store,
-  Tpp,
-} from '../store/store.ts';
+import type { AuditOf } from '../model/audit.ts';
+import type { ChangeResult, Registration, RegistrationKind, RegistrationToStore } from '../model/registration.ts';
+import type { Tpp } from '../model/tpp.ts';
+import type { Store } from '../store/store.ts';
 import { differenceOf } from './audited-difference.ts';
 
 /** The request of a TPP for a registration. */

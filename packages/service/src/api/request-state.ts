@@ -1,6 +1,6 @@
 import type { ApiError } from '@tidings/protocol';
 import type { HttpRefusal } from '../base/http-refusal.ts';
-import type { Tpp } from '../store/store.ts';
+import type { Tpp } from '../model/tpp.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -2,7 +2,7 @@ import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refuseOtherMethods } from '../base/other-methods.ts';
 import { pollBodyBytesMax } from '../config/body-limits.ts';
-import type { Tpp } from '../store/store.ts';
+import type { Tpp } from '../model/tpp.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
 import { onConnectionEnd } from './connection.ts';
 import { type Caller, type EventsContext, pollEvents } from './events.ts';

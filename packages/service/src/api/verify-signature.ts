@@ -10,7 +10,7 @@ import {
 } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import type { Tpp } from '../store/store.ts';
+import type { Tpp } from '../model/tpp.ts';
 import { JwksUnavailableError, JwksUnusableError } from '../trust/jwks-cache.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 

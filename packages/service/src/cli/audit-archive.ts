@@ -6,8 +6,8 @@ import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protoco
 import { systemClock } from '../base/clock.ts';
 import { print, printJson, printProgress } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
+import { TPP_AUDIT_KEPT_MS_MIN } from '../model/audit.ts';
 import { ARCHIVABLE_PER_PAGE_MAX, ArchivableAudit, AuditDropAnswer, archivedLine } from '../operator/audit.ts';
-import { TPP_AUDIT_KEPT_MS_MIN } from '../store/audit.ts';
 import { confirm } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { createFile } from './files.ts';

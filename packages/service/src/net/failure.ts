@@ -1,4 +1,4 @@
-import type { UnreachableClass } from '../base/outcome.ts';
+import type { UnreachableClass } from '../model/attempt.ts';
 
 // The name of undici's error for what is not HTTP: it comes without a code.
 const PARSER_ERROR = 'HTTPParserError';

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { UnreachableClass } from '../base/outcome.ts';
+import type { UnreachableClass } from '../model/attempt.ts';
 import { classifyFailure } from './failure.ts';
 
 /** The result of one POST: an answer, whatever its status, or none. */

@@ -1,8 +1,7 @@
 import { FINANCIAL_ID_HEADER, INTERACTION_ID_HEADER, retryAfterMs, SET_MEDIA_TYPE } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import type { Outcome } from '../base/outcome.ts';
+import type { Attempt, Outcome } from '../model/attempt.ts';
 import type { CallbackClient, Exchange } from '../net/callback-client.ts';
-import type { Attempt } from '../store/store.ts';
 
 // Of what a TPP returns in place of the echo, enough to see what it was.
 const INTERACTION_ID_CHARACTERS_MAX = 64;

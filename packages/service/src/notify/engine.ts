@@ -2,17 +2,11 @@ import type { JwsSigner } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { Attempt } from '../model/attempt.ts';
+import type { ClaimedNotification, Target } from '../model/notification.ts';
 import type { CallbackClient } from '../net/callback-client.ts';
-import type {
-  Attempt,
-  AttemptRecord,
-  Claim,
-  ClaimedNotification,
-  RecordResult,
-  Store,
-  StoreError,
-  Target,
-} from '../store/store.ts';
+import type { AttemptRecord, Claim, RecordResult } from '../store/delivery.ts';
+import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Alarm } from './alarm.ts';

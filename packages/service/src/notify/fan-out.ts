@@ -6,7 +6,9 @@ import {
   filterEventTypes,
   RESOURCE_UPDATE,
 } from '@tidings/protocol';
-import type { BankEvent, FanOut, Registration, Tpp } from '../store/store.ts';
+import type { BankEvent, FanOut } from '../model/event.ts';
+import type { Registration } from '../model/registration.ts';
+import type { Tpp } from '../model/tpp.ts';
 
 /** Context of fan-out, besides the event and who it is for. */
 export interface FanOutContext {

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { ClaimedNotification, Target } from '../store/store.ts';
+import type { ClaimedNotification, Target } from '../model/notification.ts';
 import { Breaker, type BreakerSettings } from './breaker.ts';
 import { isRampingUp, rampCapacity, type UnresponsiveSettings } from './retry-policy.ts';
 

@@ -2,7 +2,10 @@ import type { EventTypeCatalogue } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { orderedUuid } from '../base/ordered-uuid.ts';
 import type { Random } from '../base/random.ts';
-import type { BankEvent, ClaimedNotification, HandOver, PublishResult, Store } from '../store/store.ts';
+import type { BankEvent } from '../model/event.ts';
+import type { ClaimedNotification } from '../model/notification.ts';
+import type { HandOver, PublishResult } from '../store/delivery.ts';
+import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { fanOut } from './fan-out.ts';
 

@@ -1,5 +1,7 @@
 import type { Log } from '../base/log.ts';
-import type { Attempt, AttemptRecord, ClaimedNotification, NextStep, RecordResult } from '../store/store.ts';
+import type { Attempt, NextStep } from '../model/attempt.ts';
+import type { ClaimedNotification } from '../model/notification.ts';
+import type { AttemptRecord, RecordResult } from '../store/delivery.ts';
 import { afterFailure, policyFor, probeDelayMs, type RetryPolicy, type UnresponsiveSettings } from './retry-policy.ts';
 
 /** Context of the decision about what follows an attempt. */

@@ -1,5 +1,6 @@
-import type { Outcome } from '../base/outcome.ts';
-import type { RetryOverrides, Target } from '../store/store.ts';
+import type { Outcome } from '../model/attempt.ts';
+import type { Target } from '../model/notification.ts';
+import type { RetryOverrides } from '../model/tpp.ts';
 
 /** The Event Notification Retry Policy (rules, section 4). */
 export interface RetryPolicy {

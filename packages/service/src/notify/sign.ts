@@ -1,6 +1,7 @@
 import { type JwsSigner, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import type { OfferedNotification, Store, StoreError } from '../store/store.ts';
+import type { OfferedNotification } from '../model/notification.ts';
+import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { Enqueue } from '../trust/signing-queue.ts';
 import { Batcher } from './batcher.ts';

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { Clock } from '../base/clock.ts';
 import type { OperatorRole } from '../config/schema-operator.ts';
-import type { AuditActor } from '../store/store.ts';
+import type { AuditActor } from '../model/audit.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { StoreCounts } from '../store/store.ts';
+import type { StoreCounts } from '../store/operations.ts';
 import { Problem } from './problem.ts';
 
 /** Settings and dependencies of the gate: the section `publishing` of the configuration, and how to look. */

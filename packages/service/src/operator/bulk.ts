@@ -2,7 +2,9 @@ import { decodeBase64url, encodeBase64url, parseStrictJson, StrictJsonError, sha
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { Clock } from '../base/clock.ts';
-import type { AuditEntry, NotificationFilter, Store } from '../store/store.ts';
+import type { AuditEntry } from '../model/audit.ts';
+import type { NotificationFilter } from '../store/operations.ts';
+import type { Store } from '../store/store.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';

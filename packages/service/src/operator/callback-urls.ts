@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import type { Target } from '../store/store.ts';
+import type { Target } from '../model/notification.ts';
 import type { AttemptSomewhere } from '../telemetry/recent-attempts.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
 import type { BreakerNow, OperatorContext } from './options.ts';

@@ -7,7 +7,7 @@ import {
   JWS_CHARS_MAX,
 } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
-import type { BankEvent, TraceContext } from '../store/store.ts';
+import type { BankEvent, TraceContext } from '../model/event.ts';
 import { fieldProblem } from './read.ts';
 
 /** Most events in one batch. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { HEADER_ISS, HEADER_TAN, JWS_CHARS_MAX } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
-import type { NotificationRecord, SigningKeyJwk } from '../store/store.ts';
+import type { NotificationRecord } from '../model/notification.ts';
+import type { SigningKeyJwk } from '../model/signing-key.ts';
 import {
   AcknowledgedBy,
   headerOf,

@@ -1,7 +1,9 @@
 import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { defined } from '../base/defined.ts';
-import type { Attempt, FoundNotification, NotificationRecord, ReportedError, SearchFilter } from '../store/store.ts';
+import type { Attempt } from '../model/attempt.ts';
+import type { NotificationRecord, ReportedError } from '../model/notification.ts';
+import type { FoundNotification, SearchFilter } from '../store/search.ts';
 import { Problem } from './problem.ts';
 import { choice, cursor, limit, text, time } from './query.ts';
 import { isoTime } from './read.ts';

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, parseMediaType, shapeOf, textFault } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { schemaRef } from '../openapi/schemas.ts';
-import type { PublishOutcome } from '../store/store.ts';
+import type { PublishOutcome } from '../store/delivery.ts';
 import type { PublishingGate } from './admission.ts';
 import {
   CLOUD_EVENT_BATCH_TYPE,

@@ -1,5 +1,5 @@
 import { importSigningKeys, isJsonObject, isLongerThan, JwksError, sameDistinguishedName } from '@tidings/protocol';
-import type { RetryOverrides, Tpp } from '../store/store.ts';
+import type { RetryOverrides, Tpp } from '../model/tpp.ts';
 import { fieldProblem } from './read.ts';
 import { TPP_SCOPES, type TppToRegister } from './tpp-schemas.ts';
 

@@ -1,7 +1,7 @@
 import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
+import type { Registration, RegistrationsOfTpp } from '../model/registration.ts';
 import { eventTypesOf } from '../notify/fan-out.ts';
-import type { Registration, RegistrationsOfTpp } from '../store/store.ts';
 import type { OperatorContext } from './options.ts';
 import { choice, cursor, limit, text } from './query.ts';
 import { fieldProblem } from './read.ts';

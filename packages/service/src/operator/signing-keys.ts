@@ -1,8 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { StartUpError } from '../base/start-up-error.ts';
-import type { AuditActor, AuditEntry, SigningKeyUses, Store, StoredSigningKey } from '../store/store.ts';
+import type { AuditActor, AuditEntry } from '../model/audit.ts';
+import type { SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
+import type { Store } from '../store/store.ts';
 import { lastUsedAtMs, mayBeNeeded, publicationOf, UNDER_WAY_MS } from '../trust/key-publication.ts';
 import type { Reloaded, SigningKeys } from '../trust/signing-keys.ts';
 import { auditActorOf } from './access.ts';
@@ -392,7 +394,5 @@ function isInEvidence(key: StoredSigningKey, { nowMs, notificationsKeptMs, uses 
 
 /** RFC 7638 section 3, for RSA. */
 function thumbprintOf({ e, n }: StoredSigningKey['publicJwk']): string {
-  return createHash('sha256')
-    .update(JSON.stringify({ e, kty: 'RSA', n }))
-    .digest('base64url');
+  return hash('sha256', JSON.stringify({ e, kty: 'RSA', n }), 'base64url');
 }

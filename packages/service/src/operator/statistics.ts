@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import type { Resolution, StatisticsQuery, Tally } from '../store/store.ts';
+import type { Resolution, Tally } from '../model/activity.ts';
+import type { StatisticsQuery } from '../store/operations.ts';
 import { addTally, emptyTally } from '../telemetry/counting.ts';
 import { percentilesOf } from '../telemetry/histogram.ts';
 import { BUCKET_MS, beginOf } from '../telemetry/statistics.ts';

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import type { ActivityEntry } from '../model/activity.ts';
 import { schemaRef } from '../openapi/schemas.ts';
-import type { ActivityEntry } from '../store/store.ts';
 import type { Beginning } from '../telemetry/activity-stream.ts';
 import { formatPosition, parsePosition, STREAM_KINDS, type StreamEntry } from '../telemetry/stream-position.ts';
 import type { Batch, Subscription } from '../telemetry/subscription.ts';

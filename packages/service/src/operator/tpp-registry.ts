@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
-import type { AuditActor, AuditEntry, Store, Tpp } from '../store/store.ts';
+import type { AuditActor, AuditEntry } from '../model/audit.ts';
+import type { Tpp } from '../model/tpp.ts';
+import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import { Problem } from './problem.ts';

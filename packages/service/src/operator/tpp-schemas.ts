@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { isJsonObject } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { RETRY_RANGES } from '../config/schema-delivery.ts';
-import type { Registration, RetryOverrides, Target, Tpp } from '../store/store.ts';
+import type { Target } from '../model/notification.ts';
+import type { Registration } from '../model/registration.ts';
+import type { RetryOverrides, Tpp } from '../model/tpp.ts';
 import { isoTime } from './read.ts';
 
 const closed = { additionalProperties: false };

@@ -1,5 +1,5 @@
+import type { CountedBucket, StoredActivity } from '../model/activity.ts';
 import { entriesOf, type Row, tallyOf, text, whole } from './row.ts';
-import type { CountedBucket, StoredActivity } from './store.ts';
 
 /** Stands for all TPPs together: no client_id is empty. */
 export const ALL = '';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isJsonObject } from '@tidings/protocol';
-import type { AuditAuthentication, StoredAuditEntry } from './audit.ts';
+import type { AuditAuthentication, StoredAuditEntry } from '../model/audit.ts';
 import type { Row } from './row.ts';
 
 const AUTHENTICATIONS: readonly AuditAuthentication[] = ['token', 'oidc', 'access-token', 'service'];

@@ -1,6 +1,7 @@
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
+import type { ChangeResult, Registration, RegistrationKind } from '../model/registration.ts';
+import type { Tpp } from '../model/tpp.ts';
 import { apiVersionOf, optionalText, parseText, type Row, text } from './row.ts';
-import type { ChangeResult, Registration, RegistrationKind, Tpp } from './store.ts';
 
 // Columns are named: a newer version may have added others.
 /** Columns of `tpp`. */

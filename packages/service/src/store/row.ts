@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { API_VERSIONS, type ApiVersion, type SetClaims } from '@tidings/protocol';
-import type { ActivityEntry, NotificationRecord, RecentAttempts, Tally, TraceContext } from './store.ts';
+import type { ActivityEntry, Tally } from '../model/activity.ts';
+import type { RecentAttempts } from '../model/attempt.ts';
+import type { TraceContext } from '../model/event.ts';
+import type { NotificationRecord } from '../model/notification.ts';
 
 /** A row as the driver of either database gives it: both schemas keep these columns alike. */
 export type Row = Readonly<Record<string, unknown>>;

@@ -1,8 +1,6 @@
 import { RESOURCE_ID, type SetClaims } from '@tidings/protocol';
-import type { Outcome } from '../base/outcome.ts';
-import type { NotificationFilter } from './asked.ts';
-import type { AuditEntry } from './audit.ts';
-import type { NotificationState } from './notification.ts';
+import type { Outcome } from '../model/attempt.ts';
+import type { NotificationState } from '../model/notification.ts';
 
 /** The filter of a search. All that is given must hold; nothing given: all notifications. */
 export interface SearchFilter {
@@ -60,30 +58,8 @@ export interface SearchPage {
   readonly next: string | undefined;
 }
 
-/** A withdrawal by the operator, in portions. */
-export interface Withdrawal {
-  /** Of what is awaiting: `only` can narrow it to `failed`, and whether the TPP has a registration does not matter. */
-  readonly filter: NotificationFilter;
-  /** Goes on after this one; undefined: from the oldest. */
-  readonly after: string | undefined;
-  /** Most notifications of this portion. */
-  readonly limit: number;
-  /** True: nothing is changed, only counted. */
-  readonly isDryRun: boolean;
-  /** When it is done stands in `atMs`: what is leased then is under way, and left alone. */
-  readonly audit: AuditEntry;
-}
-
-/** The result of a portion of a withdrawal. */
-export interface Withdrawn {
-  /** Notifications withdrawn (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
-  readonly count: number;
-  /** Where the next portion goes on; undefined when this was the last. */
-  readonly next: string | undefined;
-}
-
 /** Candidates that one page of a search goes through, however few of them are meant. */
-export const LOOKED_AT_MAX = 1000;
+const LOOKED_AT_MAX = 1000;
 
 /** Where a page begins: only what is older in the order of (published_at_ms, seq) is on it. */
 export interface SearchPlace {
@@ -92,12 +68,12 @@ export interface SearchPlace {
 }
 
 /** Cursors are only ever made by {@link writePlace}. */
-export function readPlace(text: string): SearchPlace {
+function readPlace(text: string): SearchPlace {
   const [publishedAtMs = 0, seq = 0] = text.split(':').map(Number);
   return { publishedAtMs, seq };
 }
 
-export function writePlace({ publishedAtMs, seq }: SearchPlace): string {
+function writePlace({ publishedAtMs, seq }: SearchPlace): string {
   return `${publishedAtMs}:${seq}`;
 }
 

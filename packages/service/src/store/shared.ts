@@ -1,4 +1,5 @@
-import type { AttemptRecord, BankEvent, PublishResult, RecordResult } from './store.ts';
+import type { BankEvent } from '../model/event.ts';
+import type { AttemptRecord, PublishResult, RecordResult } from './delivery.ts';
 
 /** The TPPs that an event made a notification for. */
 export function newlyNotified(events: readonly BankEvent[], result: PublishResult): ReadonlySet<string> {

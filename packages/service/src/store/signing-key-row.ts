@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isJsonObject } from '@tidings/protocol';
-import type { StoredSigningKey } from './registered.ts';
+import type { StoredSigningKey } from '../model/signing-key.ts';
 import { optionalWhole, parseText, type Row, text } from './row.ts';
 import { withState } from './signing-key-states.ts';
 

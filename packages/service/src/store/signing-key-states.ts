@@ -1,5 +1,5 @@
 import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
-import type { SigningKeyState, SigningKeyUse, SigningKeyUses, StoredSigningKey } from './registered.ts';
+import type { SigningKeyState, SigningKeyUse, SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
 
 const ORDER: readonly SigningKeyState[] = ['current', 'next', 'former', 'withdrawn'];
 

@@ -1,4 +1,4 @@
-import type { ActivityEntry } from '../store/store.ts';
+import type { ActivityEntry } from '../model/activity.ts';
 import { attemptClassOf } from './attempt-class.ts';
 import type { Occurrence } from './observer.ts';
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
-import type { ActivityEntry, Store } from '../store/store.ts';
+import type { ActivityEntry } from '../model/activity.ts';
+import type { Store } from '../store/store.ts';
 import { entriesOf } from './activity-entries.ts';
 import type { Observer, Occurrence } from './observer.ts';
 

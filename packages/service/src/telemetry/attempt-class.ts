@@ -1,5 +1,4 @@
-import type { Outcome } from '../base/outcome.ts';
-import type { AttemptClass } from '../store/store.ts';
+import type { AttemptClass, Outcome } from '../model/attempt.ts';
 
 /** The outcome of an attempt in one word, of a small set. */
 export function attemptClassOf(outcome: Outcome): AttemptClass {

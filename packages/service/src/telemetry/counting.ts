@@ -1,4 +1,4 @@
-import type { CountName, Tally } from '../store/store.ts';
+import type { CountName, Tally } from '../model/activity.ts';
 import { attemptClassOf } from './attempt-class.ts';
 import { bucketOf } from './histogram.ts';
 import type { Occurrence } from './observer.ts';

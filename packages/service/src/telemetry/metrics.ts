@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
-import type { Outcome } from '../base/outcome.ts';
 import { withTimeout } from '../base/with-timeout.ts';
+import type { Outcome } from '../model/attempt.ts';
 import type { Store } from '../store/store.ts';
 import { BoundedLabels } from './bounded-labels.ts';
 import type { OnStoreOperation } from './observed-store.ts';

@@ -1,5 +1,6 @@
 import type { SetErrorReport } from '@tidings/protocol';
-import type { AcknowledgedInPoll, AttemptRecord, BankEvent, PublishResult, RecordResult } from '../store/store.ts';
+import type { BankEvent } from '../model/event.ts';
+import type { AcknowledgedInPoll, AttemptRecord, PublishResult, RecordResult } from '../store/delivery.ts';
 
 /** An occurrence in this process, reported after it was committed. */
 export type Occurrence =

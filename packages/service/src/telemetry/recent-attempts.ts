@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { RecentAttempts as Recent, RecentAttempt, Store } from '../store/store.ts';
+import type { RecentAttempts as Recent, RecentAttempt } from '../model/attempt.ts';
+import type { Store } from '../store/store.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
 /** Attempts that are known of each TPP. */

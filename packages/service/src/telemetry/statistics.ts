@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
-import type { CountedBucket, Resolution, StatisticsQuery, Store, Tally } from '../store/store.ts';
+import type { CountedBucket, Resolution, Tally } from '../model/activity.ts';
+import type { StatisticsQuery } from '../store/operations.ts';
+import type { Store } from '../store/store.ts';
 import {
   addCount,
   addLatency,

@@ -1,4 +1,4 @@
-import type { ActivityEntry, StoredActivity } from '../store/store.ts';
+import type { ActivityEntry, StoredActivity } from '../model/activity.ts';
 
 /** A place in the activity log: after an entry of a row, or after all of it where there is no index. */
 export interface Position {

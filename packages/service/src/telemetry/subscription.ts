@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { StoredActivity } from '../store/store.ts';
+import type { StoredActivity } from '../model/activity.ts';
 import { isWanted, type Position, type StreamEntry, type StreamFilter, streamEntriesOf } from './stream-position.ts';
 
 /** Dependencies of a subscription. */

@@ -8,7 +8,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import type { TraceContext } from '../store/store.ts';
+import type { TraceContext } from '../model/event.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
 /**

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JwsSigner } from '@tidings/protocol';
-import { type Claim, type Store, StoreError } from '../../src/store/store.ts';
+import type { Claim } from '../../src/store/delivery.ts';
+import { type Store, StoreError } from '../../src/store/store.ts';
 import { look } from '../store/opened.ts';
 import { urlOf } from '../support/bank-events.ts';
 import { inTime } from '../support/deadline.ts';

@@ -10,8 +10,9 @@ import {
   SUBJECT_TYPE,
   VRP_LINKED_ACCOUNT_UPDATE,
 } from '@tidings/protocol';
+import type { BankEvent, FanOut } from '../../src/model/event.ts';
+import type { RegistrationToStore } from '../../src/model/registration.ts';
 import { fanOut } from '../../src/notify/fan-out.ts';
-import type { BankEvent, FanOut, RegistrationToStore } from '../../src/store/store.ts';
 import { bankEvent, eventType, ISSUER, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 

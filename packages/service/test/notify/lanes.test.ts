@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ClaimedNotification, Target } from '../../src/model/notification.ts';
 import type { Queued, Taken } from '../../src/notify/lanes.ts';
 import { Lanes, type LanesOptions } from '../../src/notify/lanes.ts';
-import type { ClaimedNotification, Target } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
 import { urlOf } from '../support/bank-events.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Target } from '../../src/model/notification.ts';
 import { isRampingUp, probeDelayMs, rampCapacity } from '../../src/notify/retry-policy.ts';
-import type { Target } from '../../src/store/store.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 const SETTINGS = {

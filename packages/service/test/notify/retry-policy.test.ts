@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../src/base/outcome.ts';
+import type { Outcome } from '../../src/model/attempt.ts';
 import {
   type AfterFailure,
   afterFailure,

@@ -4,10 +4,11 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
+import type { BankEvent } from '../../src/model/event.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { cloudIdentityOf, eventIdOf } from '../../src/operator/cloud-events.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
-import type { BankEvent, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 
 // CloudEvents through the front door of the operator API; what was read is caught where it would be published.

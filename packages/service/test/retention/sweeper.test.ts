@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startSweeper } from '../../src/retention/sweeper.ts';
-import { type Retention, StoreError, type WatchRetention } from '../../src/store/store.ts';
+import type { Retention, WatchRetention } from '../../src/store/operations.ts';
+import { StoreError } from '../../src/store/store.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 

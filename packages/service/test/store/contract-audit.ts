@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AUDIT_DROPPED_MAX, BY_SERVICE } from '../../src/store/audit.ts';
-import type { AuditEntry, Store, StoredAuditEntry, Tpp } from '../../src/store/store.ts';
+import type { AuditEntry, StoredAuditEntry } from '../../src/model/audit.ts';
+import { AUDIT_DROPPED_MAX, BY_SERVICE } from '../../src/model/audit.ts';
+import type { Tpp } from '../../src/model/tpp.ts';
+import type { Store } from '../../src/store/store.ts';
 import { callbackUrlOf, deletionOf, subscriptionIn, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import type { OpenFor } from './opened.ts';

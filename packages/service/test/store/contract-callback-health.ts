@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { RecentAttempts, Store } from '../../src/store/store.ts';
+import type { RecentAttempts } from '../../src/model/attempt.ts';
+import type { Store } from '../../src/store/store.ts';
 import { callbackUrlOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { acknowledge, CEASE, claim, fail, numbered, type OpenFor, publish, REFUSED, register } from './opened.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApiVersion } from '@tidings/protocol';
-import type { DecideFanOut, RegistrationToStore } from '../../src/store/store.ts';
+import type { RegistrationToStore } from '../../src/model/registration.ts';
+import type { DecideFanOut } from '../../src/store/delivery.ts';
 import {
   bankEvent,
   callbackUrlOf as callbackUrlAt,

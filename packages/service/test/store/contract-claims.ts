@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ClaimedNotification, Target } from '../../src/store/store.ts';
+import type { ClaimedNotification, Target } from '../../src/model/notification.ts';
 import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

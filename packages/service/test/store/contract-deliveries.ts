@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Outcome } from '../../src/base/outcome.ts';
-import type { Attempt } from '../../src/store/store.ts';
+import type { Attempt, Outcome } from '../../src/model/attempt.ts';
 import { subscriptionIn } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ClaimedNotification, HandOver, Store } from '../../src/store/store.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { HandOver } from '../../src/store/delivery.ts';
+import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

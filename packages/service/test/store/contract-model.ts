@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { ClaimedNotification, Store } from '../../src/store/store.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { Store } from '../../src/store/store.ts';
 import {
   bankEvent,
   deletionOf,

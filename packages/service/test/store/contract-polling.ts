@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PollToStore, Store } from '../../src/store/store.ts';
+import type { PollToStore } from '../../src/store/delivery.ts';
+import type { Store } from '../../src/store/store.ts';
 import { deletionOf, jtiOf, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { acknowledge, CEASE, claim, claimOne, fail, look, type OpenFor, publish, register } from './opened.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
-import type { BankEvent, DecideFanOut, PublishResult } from '../../src/store/store.ts';
+import type { BankEvent } from '../../src/model/event.ts';
+import type { DecideFanOut, PublishResult } from '../../src/store/delivery.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { claim, jtisOf, look, nextDueAfterMs, type OpenFor, publish, register } from './opened.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { NotificationFilter, Redelivered, Redelivery, Store } from '../../src/store/store.ts';
+import type { NotificationFilter, Redelivered, Redelivery } from '../../src/store/operations.ts';
+import type { Store } from '../../src/store/store.ts';
 import { deletionOf, jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RegistrationToStore } from '../../src/store/store.ts';
+import type { RegistrationToStore } from '../../src/model/registration.ts';
 import { deletionOf, jtiOf, subscriptionIn, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

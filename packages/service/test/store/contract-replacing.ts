@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ClaimedNotification, Store } from '../../src/store/store.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { Store } from '../../src/store/store.ts';
 import { jtiOf, subscriptionIn, subscriptionOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

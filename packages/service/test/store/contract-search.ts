@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CONSENT_ACCESS_REVOKED, RESOURCE_UPDATE } from '@tidings/protocol';
 import fc from 'fast-check';
-import type { FoundNotification, SearchFilter, Store } from '../../src/store/store.ts';
+import type { FoundNotification, SearchFilter } from '../../src/store/search.ts';
+import type { Store } from '../../src/store/store.ts';
 import { bankEvent, eventType, jtiOf, notifyAll } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { encodeBase64url } from '@tidings/protocol';
-import type { AuditEntry, Store } from '../../src/store/store.ts';
+import type { AuditEntry } from '../../src/model/audit.ts';
+import type { Store } from '../../src/store/store.ts';
 import { jtiOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { acknowledge, claim, type OpenFor, publish, register } from './opened.ts';

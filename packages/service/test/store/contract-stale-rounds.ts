@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { AuditEntry, ClaimedNotification, Store } from '../../src/store/store.ts';
+import type { AuditEntry } from '../../src/model/audit.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

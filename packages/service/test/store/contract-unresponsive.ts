@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { AuditEntry, Store } from '../../src/store/store.ts';
+import type { AuditEntry } from '../../src/model/audit.ts';
+import type { Store } from '../../src/store/store.ts';
 import { jtiOf, subscriptionIn, subscriptionOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ActivityEntry, CountedBucket, StatisticsQuery, Store, Tally } from '../../src/store/store.ts';
+import type { ActivityEntry, CountedBucket, Tally } from '../../src/model/activity.ts';
+import type { StatisticsQuery } from '../../src/store/operations.ts';
+import type { Store } from '../../src/store/store.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { numbered, type OpenFor } from './opened.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Store, Withdrawal, Withdrawn } from '../../src/store/store.ts';
+import type { Withdrawal, Withdrawn } from '../../src/store/operations.ts';
+import type { Store } from '../../src/store/store.ts';
 import { jtiOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import {

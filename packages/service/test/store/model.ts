@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { ClaimedNotification, RecordResult } from '../../src/store/store.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { RecordResult } from '../../src/store/delivery.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 /** A notification as the model sees it. */

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { Outcome } from '../../src/base/outcome.ts';
-import type {
-  Attempt,
-  AttemptRecord,
-  Claim,
-  ClaimedNotification,
-  ClaimOptions,
-  NextStep,
-  NotificationRecord,
-  PollToStore,
-  RecordResult,
-  RegistrationToStore,
-  Store,
-  StoreChange,
-  Target,
-} from '../../src/store/store.ts';
+import type { Attempt, NextStep, Outcome } from '../../src/model/attempt.ts';
+import type { ClaimedNotification, NotificationRecord, Target } from '../../src/model/notification.ts';
+import type { RegistrationToStore } from '../../src/model/registration.ts';
+import type { AttemptRecord, Claim, ClaimOptions, PollToStore, RecordResult } from '../../src/store/delivery.ts';
+import type { Store, StoreChange } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
-import type { ClaimedNotification, PublishResult, Store } from '../../src/store/store.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { PublishResult } from '../../src/store/delivery.ts';
+import type { Store } from '../../src/store/store.ts';
 import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';

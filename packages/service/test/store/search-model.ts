@@ -1,6 +1,6 @@
 import { CONSENT_ACCESS_REVOKED, CONSENT_AUTHORIZATION_REVOKED, RESOURCE_UPDATE } from '@tidings/protocol';
 import fc from 'fast-check';
-import type { FoundNotification, SearchFilter } from '../../src/store/store.ts';
+import type { FoundNotification, SearchFilter } from '../../src/store/search.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
 export const HOUR_MS = 3_600_000;

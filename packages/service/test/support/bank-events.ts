@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { buildSetClaims, RESOURCE_UPDATE, standardEventType } from '@tidings/protocol';
-import type {
-  BankEvent,
-  DecideFanOut,
-  Registration,
-  RegistrationToDelete,
-  RegistrationToStore,
-  Store,
-  Tpp,
-} from '../../src/store/store.ts';
+import type { BankEvent } from '../../src/model/event.ts';
+import type { Registration, RegistrationToDelete, RegistrationToStore } from '../../src/model/registration.ts';
+import type { Tpp } from '../../src/model/tpp.ts';
+import type { DecideFanOut } from '../../src/store/delivery.ts';
+import type { Store } from '../../src/store/store.ts';
 import { START_MS } from './fake-clock.ts';
 
 export const ISSUER = 'https://bank.example/';

@@ -1,4 +1,4 @@
-import type { UnreachableClass } from '../../src/base/outcome.ts';
+import type { UnreachableClass } from '../../src/model/attempt.ts';
 import type { CallbackClient, CallbackPost, Exchange } from '../../src/net/callback-client.ts';
 
 /** One POST that was made. */

@@ -1,4 +1,4 @@
-import type { Resolution, Tally } from '../../src/store/store.ts';
+import type { Resolution, Tally } from '../../src/model/activity.ts';
 import { addCount, addLatency, emptyTally } from '../../src/telemetry/counting.ts';
 import { BUCKET_MS, beginOf } from '../../src/telemetry/statistics.ts';
 import type { Filling } from './search-population.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Outcome } from '../../src/base/outcome.ts';
-import type { NoNotificationReason, PublishOutcome, RecordResult } from '../../src/store/store.ts';
+import type { Outcome } from '../../src/model/attempt.ts';
+import type { NoNotificationReason } from '../../src/model/event.ts';
+import type { PublishOutcome, RecordResult } from '../../src/store/delivery.ts';
 import type { Occurrence } from '../../src/telemetry/observer.ts';
 import { bankEvent, jtiOf, notifyAll, urlOf } from './bank-events.ts';
 import { START_MS } from './fake-clock.ts';

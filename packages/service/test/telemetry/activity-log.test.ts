@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
-import { type ActivityEntry, type ActivityToStore, StoreError } from '../../src/store/store.ts';
+import type { ActivityEntry, ActivityToStore } from '../../src/model/activity.ts';
+import { StoreError } from '../../src/store/store.ts';
 import { entriesOf } from '../../src/telemetry/activity-entries.ts';
 import { ActivityLog } from '../../src/telemetry/activity-log.ts';
 import { jtiOf } from '../support/bank-events.ts';

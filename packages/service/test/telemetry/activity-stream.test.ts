@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
-import { type ActivityEntry, type StoredActivity, StoreError } from '../../src/store/store.ts';
+import type { ActivityEntry, StoredActivity } from '../../src/model/activity.ts';
+import { StoreError } from '../../src/store/store.ts';
 import { ActivityStream, type Beginning } from '../../src/telemetry/activity-stream.ts';
 import { formatPosition, parsePosition, type StreamFilter } from '../../src/telemetry/stream-position.ts';
 import type { Batch, Subscription } from '../../src/telemetry/subscription.ts';

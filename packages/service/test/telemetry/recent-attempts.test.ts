@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Attempt, AttemptRecord, ClaimedNotification, RecentAttempts as Recent } from '../../src/store/store.ts';
+import type { Attempt, RecentAttempts as Recent } from '../../src/model/attempt.ts';
+import type { ClaimedNotification } from '../../src/model/notification.ts';
+import type { AttemptRecord } from '../../src/store/delivery.ts';
 import { RECENT_ATTEMPTS, RecentAttempts } from '../../src/telemetry/recent-attempts.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../src/base/outcome.ts';
-import { type CountedBucket, type StatisticsQuery, StoreError } from '../../src/store/store.ts';
+import type { CountedBucket } from '../../src/model/activity.ts';
+import type { Outcome } from '../../src/model/attempt.ts';
+import type { StatisticsQuery } from '../../src/store/operations.ts';
+import { StoreError } from '../../src/store/store.ts';
 import type { Occurrence } from '../../src/telemetry/observer.ts';
 import { Statistics } from '../../src/telemetry/statistics.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import type { AttemptRecord } from '../../src/store/store.ts';
+import type { AttemptRecord } from '../../src/store/delivery.ts';
 import { createTracing } from '../../src/telemetry/tracing.ts';
 import { bankEvent } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';

@@ -1,5 +1,5 @@
-import type { Outcome } from '../../base/outcome.ts';
 import type { Config } from '../../config/schema.ts';
+import type { Outcome } from '../../model/attempt.ts';
 import { afterFailure, type RetryPolicy } from '../../notify/retry-policy.ts';
 import { markdownTable, sayDuration } from './words.ts';
 

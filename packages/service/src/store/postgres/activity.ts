@@ -1,13 +1,8 @@
+import type { ActivityBounds, ActivityToStore, CountedBucket } from '../../model/activity.ts';
 import { ALL, activityOf, bucketOf } from '../activity-row.ts';
+import type { StatisticsQuery, WatchRetention } from '../operations.ts';
 import { optionalWhole } from '../row.ts';
-import type {
-  ActivityBounds,
-  ActivityToStore,
-  CountedBucket,
-  StatisticsQuery,
-  Store,
-  WatchRetention,
-} from '../store.ts';
+import type { Store } from '../store.ts';
 import type { Database } from './database.ts';
 import { jsonOf, storable } from './rows.ts';
 

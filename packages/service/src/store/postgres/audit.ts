@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { AUDIT_DROPPED_MAX } from '../audit.ts';
+import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../../model/audit.ts';
+import { AUDIT_DROPPED_MAX } from '../../model/audit.ts';
 import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
-import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { jsonOf, storable } from './rows.ts';
 

@@ -1,5 +1,7 @@
+import type { RecentAttempts } from '../../model/attempt.ts';
+import type { RegistrationsOfTpp } from '../../model/registration.ts';
+import type { CallbackHealthStore } from '../operations.ts';
 import { recentAttemptsOf, text, whole } from '../row.ts';
-import type { CallbackHealthStore, RecentAttempts, RegistrationsOfTpp } from '../store.ts';
 import type { Database } from './database.ts';
 import { type Asked, registrationsOfAll } from './registrations.ts';
 import { isTrue, jsonOf, storable } from './rows.ts';

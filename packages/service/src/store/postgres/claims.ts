@@ -1,12 +1,6 @@
+import type { ClaimedNotification, Target } from '../../model/notification.ts';
+import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
 import { optionalWhole, type Row, text } from '../row.ts';
-import {
-  type Claim,
-  type ClaimedNotification,
-  type ClaimOptions,
-  OVERDUE_MS,
-  OVERDUE_PART,
-  type Target,
-} from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { claimedOf, isTrue, TARGET_COLUMNS, targetOf } from './rows.ts';
 import { countClaimed, isCounted } from './targets.ts';

@@ -1,17 +1,9 @@
+import type { BankEvent, FanOut, NoNotificationReason } from '../../model/event.ts';
+import type { ClaimedNotification, Target } from '../../model/notification.ts';
+import type { DecideFanOut, HandOver, PublishOutcome, PublishResult } from '../delivery.ts';
 import { optionalText, type Row, text } from '../row.ts';
 import { searchKey, typesOf } from '../search.ts';
-import {
-  type BankEvent,
-  type ClaimedNotification,
-  type DecideFanOut,
-  type FanOut,
-  type HandOver,
-  type NoNotificationReason,
-  type PublishOutcome,
-  type PublishResult,
-  StoreError,
-  type Target,
-} from '../store.ts';
+import { StoreError } from '../store.ts';
 import { type Database, Overtaken, type Transaction } from './database.ts';
 import { isTaken } from './errors.ts';
 import type { EventTypes } from './event-types.ts';

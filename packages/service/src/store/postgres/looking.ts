@@ -1,5 +1,6 @@
+import type { NotificationRecord } from '../../model/notification.ts';
+import type { StoreCounts } from '../operations.ts';
 import { optionalWhole, whole } from '../row.ts';
-import type { NotificationRecord, StoreCounts } from '../store.ts';
 import type { Database } from './database.ts';
 import { notificationOf, storable } from './rows.ts';
 

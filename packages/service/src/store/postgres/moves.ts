@@ -1,4 +1,4 @@
-import type { NotificationRecord } from '../store.ts';
+import type { NotificationRecord } from '../../model/notification.ts';
 import type { Transaction } from './database.ts';
 
 /** How a notification ceases to be awaiting, as SQL: values or columns of the statement. */

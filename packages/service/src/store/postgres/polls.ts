@@ -1,5 +1,6 @@
+import type { OfferedNotification } from '../../model/notification.ts';
+import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
-import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory, outOfHistory, withdrawnUpTo } from './moves.ts';
 import type { Asked } from './registrations.ts';

@@ -1,9 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
 import { startInterval } from '../../base/interval.ts';
 import { once } from '../../base/once.ts';
+import type { ChangeResult } from '../../model/registration.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Operations } from '../operations.ts';
+import type { Registry } from '../registry.ts';
 import { walkPage } from '../search.ts';
 import { newlyNotified, turned } from '../shared.ts';
-import type { ChangeResult, Delivery, Operations, Registry, Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import { watching } from './activity.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { callbackHealth } from './callback-health.ts';

@@ -1,4 +1,5 @@
-import { type PublishResult, StoreError } from '../store.ts';
+import type { PublishResult } from '../delivery.ts';
+import { StoreError } from '../store.ts';
 import type { Database } from './database.ts';
 import { isOfContent } from './errors.ts';
 import type { EventTypes } from './event-types.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { ClaimedNotification } from '../../model/notification.ts';
+import type { AttemptRecord, RecordResult } from '../delivery.ts';
 import { type Row, text, whole } from '../row.ts';
-import type { AttemptRecord, ClaimedNotification, RecordResult } from '../store.ts';
 import type { Database, Transaction } from './database.ts';
 import { beginEndingWaits } from './ending-waits.ts';
 import { intoHistory } from './moves.ts';

@@ -1,5 +1,5 @@
+import type { NotificationFilter, Redelivered, Redelivery } from '../operations.ts';
 import { type Row, text, whole } from '../row.ts';
-import type { NotificationFilter, Redelivered, Redelivery } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { outOfHistory, withdrawnUpTo } from './moves.ts';

@@ -1,3 +1,12 @@
+import type { Target } from '../../model/notification.ts';
+import type {
+  ChangeResult,
+  Registration,
+  RegistrationKind,
+  RegistrationToDelete,
+  RegistrationToStore,
+} from '../../model/registration.ts';
+import type { Tpp } from '../../model/tpp.ts';
 import {
   HOLDING_FIRST,
   mayChange,
@@ -7,15 +16,6 @@ import {
   tppOf,
 } from '../registered-row.ts';
 import { optionalWhole, type Row, text, whole } from '../row.ts';
-import type {
-  ChangeResult,
-  Registration,
-  RegistrationKind,
-  RegistrationToDelete,
-  RegistrationToStore,
-  Target,
-  Tpp,
-} from '../store.ts';
 import type { Transaction } from './database.ts';
 import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
 

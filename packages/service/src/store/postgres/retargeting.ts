@@ -1,16 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { HOLDING_FIRST } from '../registered-row.ts';
-import { optionalText, optionalWhole } from '../row.ts';
+import type { AuditEntry, AuditOf } from '../../model/audit.ts';
 import type {
-  AuditEntry,
-  AuditOf,
   ChangeResult,
   Registration,
   RegistrationKind,
   RegistrationToDelete,
   RegistrationToStore,
-  Tpp,
-} from '../store.ts';
+} from '../../model/registration.ts';
+import type { Tpp } from '../../model/tpp.ts';
+import { HOLDING_FIRST } from '../registered-row.ts';
+import { optionalText, optionalWhole } from '../row.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { beginEndingWaits } from './ending-waits.ts';

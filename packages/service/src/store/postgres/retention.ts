@@ -1,6 +1,6 @@
-import { BY_SERVICE } from '../audit.ts';
+import { BY_SERVICE } from '../../model/audit.ts';
+import type { Retention } from '../operations.ts';
 import { text, whole } from '../row.ts';
-import type { Retention } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { intoHistory } from './moves.ts';

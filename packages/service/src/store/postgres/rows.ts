@@ -1,3 +1,5 @@
+import type { Attempt } from '../../model/attempt.ts';
+import type { ClaimedNotification, NotificationRecord, ReportedError, Target } from '../../model/notification.ts';
 import {
   acknowledgedByOf,
   claimsOf,
@@ -9,7 +11,6 @@ import {
   traceContextOf,
   whole,
 } from '../row.ts';
-import type { Attempt, ClaimedNotification, NotificationRecord, ReportedError, Target } from '../store.ts';
 
 /** A column that is boolean. */
 export function isTrue(row: Row, column: string): boolean {

@@ -1,7 +1,9 @@
+import type { AuditEntry } from '../../model/audit.ts';
+import type { SigningKeyJwk, SigningKeyUses } from '../../model/signing-key.ts';
+import type { SigningKeyStore } from '../operations.ts';
 import { optionalText, type Row, text, whole } from '../row.ts';
 import { signingKeyOf } from '../signing-key-row.ts';
 import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
-import type { AuditEntry, SigningKeyJwk, SigningKeyStore, SigningKeyUses } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { storable } from './rows.ts';

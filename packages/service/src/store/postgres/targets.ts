@@ -1,4 +1,4 @@
-import type { Target } from '../store.ts';
+import type { Target } from '../../model/notification.ts';
 import type { Transaction } from './database.ts';
 import type { Asked } from './registrations.ts';
 import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';

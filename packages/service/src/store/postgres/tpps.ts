@@ -1,5 +1,5 @@
+import type { Tpp } from '../../model/tpp.ts';
 import { TPP_COLUMNS, tppOf } from '../registered-row.ts';
-import type { Tpp } from '../store.ts';
 import type { Asked } from './registrations.ts';
 import { storable } from './rows.ts';
 

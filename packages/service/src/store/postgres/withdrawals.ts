@@ -1,5 +1,5 @@
+import type { NotificationFilter, Withdrawal, Withdrawn } from '../operations.ts';
 import { type Row, text, whole } from '../row.ts';
-import type { NotificationFilter, Withdrawal, Withdrawn } from '../store.ts';
 import { addAudit } from './audit.ts';
 import type { Database, Transaction } from './database.ts';
 import { intoHistory } from './moves.ts';

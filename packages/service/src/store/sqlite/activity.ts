@@ -1,14 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ActivityBounds, ActivityToStore, CountedBucket, StoredActivity } from '../../model/activity.ts';
 import { ALL, activityOf, bucketOf } from '../activity-row.ts';
+import type { StatisticsQuery, WatchRetention } from '../operations.ts';
 import { optionalWhole, whole } from '../row.ts';
-import type {
-  ActivityBounds,
-  ActivityToStore,
-  CountedBucket,
-  StatisticsQuery,
-  StoredActivity,
-  WatchRetention,
-} from '../store.ts';
 
 /** SQL of the activity log and the statistics. Writes must run inside a transaction. */
 export class ActivityTables {

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { AttemptRecord, RecordResult } from '../delivery.ts';
 import { text, whole } from '../row.ts';
-import type { AttemptRecord, RecordResult } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, isGone, type Lease } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { AUDIT_DROPPED_MAX } from '../audit.ts';
+import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../../model/audit.ts';
+import { AUDIT_DROPPED_MAX } from '../../model/audit.ts';
 import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
-import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../store.ts';
 
 const CONDITIONS = [
   ['actor', 'actor = ?'],

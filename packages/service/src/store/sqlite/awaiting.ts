@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationRecord } from '../../model/notification.ts';
 import { type Row, whole } from '../row.ts';
-import type { NotificationRecord } from '../store.ts';
 import {
   type Client,
   type Clients,

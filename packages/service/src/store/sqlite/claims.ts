@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ClaimedNotification, Target } from '../../model/notification.ts';
+import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from '../row.ts';
-import {
-  type Claim,
-  type ClaimedNotification,
-  type ClaimOptions,
-  OVERDUE_MS,
-  OVERDUE_PART,
-  type Target,
-} from '../store.ts';
 import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';

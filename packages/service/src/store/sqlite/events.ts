@@ -1,16 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { BankEvent, FanOut, NoNotificationReason } from '../../model/event.ts';
+import type { ClaimedNotification, Target } from '../../model/notification.ts';
+import type { DecideFanOut, HandOver, PublishOutcome, PublishResult } from '../delivery.ts';
 import { optionalText, type Row, text } from '../row.ts';
-import type {
-  BankEvent,
-  ClaimedNotification,
-  DecideFanOut,
-  FanOut,
-  HandOver,
-  NoNotificationReason,
-  PublishOutcome,
-  PublishResult,
-  Target,
-} from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, fallsDue, passBy } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';

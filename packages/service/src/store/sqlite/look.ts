@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationRecord } from '../../model/notification.ts';
 import { optionalWhole, whole } from '../row.ts';
-import type { NotificationRecord } from '../store.ts';
 import type { Clients } from './clients.ts';
 import type { RegistrationTables } from './registrations.ts';
 import { notificationOf } from './rows.ts';

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { OfferedNotification } from '../../model/notification.ts';
+import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
 import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
-import type { AcknowledgedInPoll, OfferedNotification, PolledNotifications, PollToStore } from '../store.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import { type Client, type Clients, withdrawnUpTo } from './clients.ts';
 

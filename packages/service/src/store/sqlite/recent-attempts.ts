@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { RecentAttempts } from '../../model/attempt.ts';
 import { recentAttemptsOf } from '../row.ts';
-import type { RecentAttempts } from '../store.ts';
 
 // What processes that are gone kept goes when another has written for that long.
 const KEPT_AFTER_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationFilter, Redelivered, Redelivery } from '../operations.ts';
 import { type Row, text, whole } from '../row.ts';
-import type { NotificationFilter, Redelivered, Redelivery } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import { type Clients, withdrawnUpTo } from './clients.ts';

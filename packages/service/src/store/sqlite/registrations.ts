@@ -1,6 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { HOLDING_FIRST, mayChange, REGISTRATION_COLUMNS, registrationsOf } from '../registered-row.ts';
-import { text } from '../row.ts';
+import type { Target } from '../../model/notification.ts';
 import type {
   ChangeResult,
   Registration,
@@ -8,9 +7,10 @@ import type {
   RegistrationsOfTpp,
   RegistrationToDelete,
   RegistrationToStore,
-  Target,
-  Tpp,
-} from '../store.ts';
+} from '../../model/registration.ts';
+import type { Tpp } from '../../model/tpp.ts';
+import { HOLDING_FIRST, mayChange, REGISTRATION_COLUMNS, registrationsOf } from '../registered-row.ts';
+import { text } from '../row.ts';
 import type { TargetState, TargetTable } from './targets.ts';
 import { TppTable } from './tpps.ts';
 import type { UndoLog } from './undo.ts';

@@ -1,14 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { AuditEntry, AuditOf } from '../../model/audit.ts';
 import type {
-  AuditEntry,
-  AuditOf,
   ChangeResult,
   Registration,
   RegistrationKind,
   RegistrationToDelete,
   RegistrationToStore,
-  Tpp,
-} from '../store.ts';
+} from '../../model/registration.ts';
+import type { Tpp } from '../../model/tpp.ts';
 import type { AuditTable } from './audit.ts';
 import type { Clients } from './clients.ts';
 import type { EndingWaits } from './ending-waits.ts';

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BY_SERVICE } from '../audit.ts';
+import { BY_SERVICE } from '../../model/audit.ts';
+import type { Retention } from '../operations.ts';
 import { text, whole } from '../row.ts';
-import type { Retention } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';

@@ -1,5 +1,6 @@
+import type { Attempt } from '../../model/attempt.ts';
+import type { NotificationRecord, ReportedError } from '../../model/notification.ts';
 import { acknowledgedByOf, claimsOf, optionalText, type Row, stateOf, text, whole } from '../row.ts';
-import type { Attempt, NotificationRecord, ReportedError } from '../store.ts';
 
 /** A notification of which all is known but when its next attempt is due. */
 export function notificationOf(

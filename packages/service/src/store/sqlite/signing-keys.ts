@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { AuditEntry } from '../../model/audit.ts';
+import type { SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../../model/signing-key.ts';
 import { optionalText, text, whole } from '../row.ts';
 import { signingKeyOf } from '../signing-key-row.ts';
 import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
-import type { AuditEntry, SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 
 // Announced and never used: no current one.

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
+import type { ChangeResult } from '../../model/registration.ts';
+import type { Delivery } from '../delivery.ts';
+import type { CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
+import type { Registry } from '../registry.ts';
 import { text, whole } from '../row.ts';
 import { walkPage } from '../search.ts';
 import { newlyNotified, turned } from '../shared.ts';
-import {
-  type CallbackHealthStore,
-  type ChangeResult,
-  type Delivery,
-  type Operations,
-  type Registry,
-  type SigningKeyStore,
-  type Store,
-  type StoreChange,
-  StoreError,
-} from '../store.ts';
+import { type Store, type StoreChange, StoreError } from '../store.ts';
 import { ActivityTables } from './activity.ts';
 import { AttemptTables } from './attempts.ts';
 import { AuditTable } from './audit.ts';

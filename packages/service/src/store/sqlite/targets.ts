@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Target } from '../../model/notification.ts';
 import { optionalWhole, type Row, text, whole } from '../row.ts';
-import type { Target } from '../store.ts';
 import type { UndoLog } from './undo.ts';
 
 // Longer than any ramp: after it nobody asks how much was claimed since.

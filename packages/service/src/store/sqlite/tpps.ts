@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Tpp } from '../../model/tpp.ts';
 import { TPP_COLUMNS, tppOf } from '../registered-row.ts';
-import type { Tpp } from '../store.ts';
 
 /** SQL about TPPs. Writes must run inside a transaction. */
 export class TppTable {

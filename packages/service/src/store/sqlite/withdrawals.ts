@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { NotificationFilter, Withdrawal, Withdrawn } from '../operations.ts';
 import { type Row, text, whole } from '../row.ts';
-import type { NotificationFilter, Withdrawal, Withdrawn } from '../store.ts';
 import type { AuditTable } from './audit.ts';
 import type { AwaitingTable } from './awaiting.ts';
 import type { Clients } from './clients.ts';

@@ -51,6 +51,7 @@ export type AuditOf<T> = (before: T | undefined) => AuditEntry | undefined;
  * of operators and of the service are never dropped.
  */
 export const TPP_AUDIT_KEPT_MS_MIN = 2_592_000_000;
+
 /** Most entries that are dropped at once. */
 export const AUDIT_DROPPED_MAX = 500;
 

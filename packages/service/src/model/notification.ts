@@ -1,6 +1,7 @@
 import type { SetClaims, SetErrorReport } from '@tidings/protocol';
-import type { Outcome } from '../base/outcome.ts';
-import type { RetryOverrides, TraceContext } from './registered.ts';
+import type { Attempt } from './attempt.ts';
+import type { TraceContext } from './event.ts';
+import type { RetryOverrides } from './tpp.ts';
 
 /**
  * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
@@ -54,53 +55,6 @@ export interface ClaimedNotification {
    */
   readonly leaseToken: number;
 }
-
-/** One POST to a callback URL. */
-export interface Attempt {
-  readonly startedAtMs: number;
-  readonly durationMs: number;
-  readonly interactionId: string;
-  readonly callbackUrl: string;
-  readonly outcome: Outcome;
-}
-
-/** An attempt with what it was for. */
-export interface RecentAttempt extends Attempt {
-  readonly jti: string;
-}
-
-/** The last attempts that one process made for one TPP, the newest first. */
-export interface RecentAttempts {
-  readonly clientId: string;
-  /** Of the process. */
-  readonly instance: string;
-  readonly attempts: readonly RecentAttempt[];
-}
-
-/** The next step after an attempt. */
-export type NextStep =
-  | { readonly kind: 'acknowledged' }
-  | { readonly kind: 'retry'; readonly atMs: number }
-  /**
-   * A limit of the retry policy, or a probe that failed: attempts cease for all notifications of the callback URL, which
-   * is unresponsive and stays so; they stay awaiting. `probeAtMs`: when it may be probed.
-   */
-  | { readonly kind: 'cease'; readonly probeAtMs: number };
-
-/** An attempt that ended, with what follows. */
-export interface AttemptRecord {
-  readonly claimed: ClaimedNotification;
-  readonly attempt: Attempt;
-  readonly next: NextStep;
-}
-
-/**
- * The result of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
- * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept; not even that when it was
- * dropped. `came-back`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
- * notification was still awaiting. `became-unresponsive`: applied, and it made a responsive one unresponsive.
- */
-export type RecordResult = 'applied' | 'overtaken' | 'came-back' | 'became-unresponsive';
 
 /** An error that a TPP reported for a notification (`setErrs`). */
 export interface ReportedError extends Omit<SetErrorReport, 'jti'> {

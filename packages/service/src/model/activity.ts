@@ -1,15 +1,5 @@
-import type { UnreachableClass } from '../base/outcome.ts';
-import type { NoNotificationReason } from './registered.ts';
-
-/** The outcome of an attempt in one word: `refused-` by the class of the status, `unreachable-` by why no answer came. */
-export type AttemptClass =
-  | 'acknowledged'
-  | 'refused-410'
-  | 'refused-429'
-  | 'refused-4xx'
-  | 'refused-5xx'
-  | 'refused-other'
-  | `unreachable-${UnreachableClass}`;
+import type { AttemptClass, UnreachableClass } from './attempt.ts';
+import type { NoNotificationReason } from './event.ts';
 
 /** One thing that happened, as the live stream tells of it. Holds no payload, URL or token. */
 export type ActivityEntry = { readonly atMs: number } & (
@@ -92,7 +82,7 @@ export type CountName =
 /** Counts of a time, and how long acknowledgements took. What is missing is 0. */
 export interface Tally {
   readonly counts: Readonly<Partial<Record<CountName, number>>>;
-  /** From publishing to acknowledgement: how many, by the number of the bucket, see `watch/histogram.ts`. */
+  /** From publishing to acknowledgement: how many, by the number of the bucket, see `telemetry/histogram.ts`. */
   readonly latency: Readonly<Record<string, number>>;
 }
 
@@ -107,24 +97,4 @@ export interface CountedBucket {
   /** Whose count this is: unique to the process and the bucket, so that counts of the same time add up. */
   readonly part: string;
   readonly tally: Tally;
-}
-
-/** Which counts are asked for. */
-export interface StatisticsQuery {
-  readonly resolution: Resolution;
-  /** Undefined: of all TPPs together. */
-  readonly clientId: string | undefined;
-  readonly fromMs: number;
-  readonly beforeMs: number;
-}
-
-/** Ages at which activity and statistics are dropped. */
-export interface WatchRetention {
-  /** Rows of the activity log that were appended before; the newest row stays, whatever its age. */
-  readonly activityBeforeMs: number;
-  /** Minutes that began before. */
-  readonly minutesBeforeMs: number;
-  readonly hoursBeforeMs: number;
-  /** Most rows of this portion, of each of the two. */
-  readonly limit: number;
 }

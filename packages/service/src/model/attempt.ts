@@ -1,0 +1,67 @@
+/** Why no answer came from a callback URL. */
+export type UnreachableClass =
+  | 'dns'
+  /** The host leads to an address, or the URL has a port, that callback URLs may not have: nothing was sent. */
+  | 'forbidden-address'
+  | 'connect'
+  | 'tls'
+  | 'timeout'
+  | 'reset'
+  | 'oversized'
+  | 'malformed';
+
+/** The outcome of an attempt. A refused delivery is data, not an exception. */
+export type Outcome =
+  /** Only 202 acknowledges. A TPP that does not echo the interaction id has still acknowledged; the breach is kept. */
+  | {
+      readonly kind: 'acknowledged';
+      readonly status: 202;
+      readonly interactionIdEchoed: boolean;
+      /** The value returned instead, cut to 64 characters; undefined: none, or the echo is right. */
+      readonly interactionIdReturned?: string;
+    }
+  /** `retryAfterMs`: what a 429 or 503 asked for. */
+  | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
+  | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };
+
+/** One POST to a callback URL. */
+export interface Attempt {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly interactionId: string;
+  readonly callbackUrl: string;
+  readonly outcome: Outcome;
+}
+
+/** An attempt with what it was for. */
+export interface RecentAttempt extends Attempt {
+  readonly jti: string;
+}
+
+/** The last attempts that one process made for one TPP, the newest first. */
+export interface RecentAttempts {
+  readonly clientId: string;
+  /** Of the process. */
+  readonly instance: string;
+  readonly attempts: readonly RecentAttempt[];
+}
+
+/** The next step after an attempt. */
+export type NextStep =
+  | { readonly kind: 'acknowledged' }
+  | { readonly kind: 'retry'; readonly atMs: number }
+  /**
+   * A limit of the retry policy, or a probe that failed: attempts cease for all notifications of the callback URL, which
+   * is unresponsive and stays so; they stay awaiting. `probeAtMs`: when it may be probed.
+   */
+  | { readonly kind: 'cease'; readonly probeAtMs: number };
+
+/** The outcome of an attempt in one word: `refused-` by the class of the status, `unreachable-` by why no answer came. */
+export type AttemptClass =
+  | 'acknowledged'
+  | 'refused-410'
+  | 'refused-429'
+  | 'refused-4xx'
+  | 'refused-5xx'
+  | 'refused-other'
+  | `unreachable-${UnreachableClass}`;
