@@ -43,21 +43,21 @@ export const OPERATIONS: readonly Operation[] = [
       replace(world, { CallbackUrl: urlOf(world), EventTypes: ['urn:uk:org:openbanking:events:resource-update'] }),
   },
   {
-    name: 'bring back: responsive',
+    name: 'recover: responsive',
     backlog: unresponsive(DAY_MS),
-    run: (world) => operate(world, 'callback-url/bring-back', { how: 'responsive' }),
+    run: (world) => operate(world, 'callback-url/recover', { how: 'responsive' }),
   },
   {
-    name: 'bring back: probe now',
+    name: 'recover: probe now',
     backlog: unresponsive(DAY_MS),
-    run: (world) => operate(world, 'callback-url/bring-back', { how: 'probe-now' }),
+    run: (world) => operate(world, 'callback-url/recover', { how: 'probe-now' }),
   },
   {
-    name: 'come back by a probe',
+    name: 'recover by a probe',
     backlog: unresponsive(DAY_MS),
     isHealthy: true,
     run: async (world) => {
-      await operate(world, 'callback-url/bring-back', { how: 'probe-now' });
+      await operate(world, 'callback-url/recover', { how: 'probe-now' });
       await until(async () => !(await isUnresponsive(world)));
     },
   },

@@ -136,8 +136,8 @@ const AWAITING_RULES: readonly Rule[] = [
   rule(
     '4.sent-again',
     'It is sent again once the endpoint is back.',
-    [UNRESPONSIVE, 'a probe that is acknowledged brings it back: what is awaiting is sent, oldest first'],
-    [UNRESPONSIVE, 'a replaced registration brings it back with a whole round, and the operator can'],
+    [UNRESPONSIVE, 'a probe that is acknowledged makes it recover: what is awaiting is sent, oldest first'],
+    [UNRESPONSIVE, 'a replaced registration makes it recover with a whole round, and the operator can'],
     [RULES, '[4 unresponsive]'],
   ),
   rule(

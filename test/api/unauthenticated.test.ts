@@ -23,7 +23,7 @@ const beganMs = performance.now();
 
 /**
  * Sends so many requests at once, of which so many are answered with a status, and the others 429. On a slow machine there
- * are some more, since what was taken of a limit comes back evenly over a minute.
+ * are some more, since what was taken of a limit recovers evenly over a minute.
  */
 async function flood(tpp: Tpp, count: number, status: number, expected: number, token?: string): Promise<void> {
   const request = token === undefined ? {} : { token };

@@ -34,7 +34,7 @@ describe('tidings completion bash', { skip: !isInstalled('bash') && 'there is no
   });
 
   test('offers what is in a group, also behind flags', () => {
-    assert.deepEqual(offered('tpps', 'bring'), ['bring-back']);
+    assert.deepEqual(offered('tpps', 'rec'), ['recover']);
     assert.deepEqual(offered('config', 'e'), ['effective']);
     assert.deepEqual(offered('config', 'effective', '--json', '--con'), ['--config']);
   });

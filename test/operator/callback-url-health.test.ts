@@ -6,7 +6,7 @@ import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
 import { until } from '../support/tpp-until.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
-// How callback URLs fare, as the operator sees it, and bringing them back.
+// The health of callback URLs, as the operator sees it, and their recovery.
 
 const LONG_MS = 86_400_000;
 const bank = await startBank({
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 const target = async () => (await call('GET', TPP)).body.target;
-const bringBack = (how: string, path = TPP) => call('POST', `${path}/callback-url/bring-back`, { how });
+const recover = (how: string, path = TPP) => call('POST', `${path}/callback-url/recover`, { how });
 
 /** Publishes to a receiver that refuses, until its callback URL is past the limit. @returns the jti */
 async function makeUnresponsive(): Promise<string> {
@@ -50,7 +50,7 @@ async function makeUnresponsive(): Promise<string> {
 
 const isAcknowledged = async (jti: string) => (await bank.notification(jti))['state'] === 'acknowledged';
 
-describe('how a callback URL fares', () => {
+describe('the health of a callback URL', () => {
   test('is shown with the TPP and in the list: responsive, or unresponsive since when and probed next when', async () => {
     assert.deepEqual(await target(), { callbackUrl, state: 'responsive' });
     const beganMs = Date.now();
@@ -89,13 +89,13 @@ describe('how a callback URL fares', () => {
   });
 });
 
-describe('bringing a callback URL back', () => {
+describe('recovering a callback URL', () => {
   test('as responsive pushes what is awaiting, and is kept in the audit', async () => {
     const jti = await makeUnresponsive();
     receiver.status = 202;
-    const { status, body } = await bringBack('responsive');
+    const { status, body } = await recover('responsive');
     assert.deepEqual([status, body.target.state], [200, 'responsive']);
-    assert.ok(Date.parse(body.target.backSince) > 0);
+    assert.ok(Date.parse(body.target.recoveredAt) > 0);
     await until(() => isAcknowledged(jti), 'it is pushed');
     const [{ actor, action, subject }] = (await call('GET', '/operator/v1/audit?limit=1')).body.entries;
     assert.deepEqual([actor, action, subject], ['tests', 'callback-url-responsive', 'tpp-a']);
@@ -104,14 +104,14 @@ describe('bringing a callback URL back', () => {
   test('by a probe that is acknowledged makes it responsive', async () => {
     const jti = await makeUnresponsive();
     receiver.status = 202;
-    assert.equal((await bringBack('probe-now')).status, 200);
+    assert.equal((await recover('probe-now')).status, 200);
     await until(() => isAcknowledged(jti), 'the probe is sent');
     assert.equal((await target()).state, 'responsive');
   });
 
   test('by a probe that fails leaves it unresponsive, with one failed probe more', async () => {
     const jti = await makeUnresponsive();
-    await bringBack('probe-now');
+    await recover('probe-now');
     await until(async () => (await target()).failedProbes === 1, 'the probe has failed');
     const { state, nextProbeAt } = await target();
     assert.equal(state, 'unresponsive');
@@ -120,27 +120,24 @@ describe('bringing a callback URL back', () => {
   });
 
   test('that is responsive, or that there is none of, answers 409; an unknown TPP 404; another way 400', async () => {
-    assert.equal((await bringBack('responsive')).status, 409);
-    assert.equal((await bringBack('probe-now', '/operator/v1/tpps/tpp-b')).status, 409);
-    assert.equal((await bringBack('responsive', '/operator/v1/tpps/unknown')).status, 404);
-    const refused = await bringBack('at-once');
+    assert.equal((await recover('responsive')).status, 409);
+    assert.equal((await recover('probe-now', '/operator/v1/tpps/tpp-b')).status, 409);
+    assert.equal((await recover('responsive', '/operator/v1/tpps/unknown')).status, 404);
+    const refused = await recover('at-once');
     assert.deepEqual([refused.status, refused.body.field], [400, 'how']);
   });
 
-  test('is done by tidings tpps bring-back, and seen by tidings tpps show', async () => {
+  test('is done by tidings tpps recover, and seen by tidings tpps show', async () => {
     const jti = await makeUnresponsive();
     const shown = printed(await cli('tpps', 'show', 'tpp-a'));
     assert.match(shown, /which is +unresponsive\nunresponsive since +\S+Z\nfailed probes +0\nnext probe +\S+Z\n/);
     assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive$/m);
     receiver.status = 202;
-    assert.match(
-      printed(await cli('tpps', 'bring-back', 'tpp-a', '--probe')),
-      /^The callback URL of tpp-a is probed now/,
-    );
+    assert.match(printed(await cli('tpps', 'recover', 'tpp-a', '--probe')), /^The callback URL of tpp-a is probed now/);
     await until(() => isAcknowledged(jti), 'the probe is sent');
-    const again = await cli('tpps', 'bring-back', 'tpp-a');
+    const again = await cli('tpps', 'recover', 'tpp-a');
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /no callback URL that is unresponsive/);
+    assert.match(again.stderr, /no unresponsive callback URL/);
   });
 });
 
@@ -153,7 +150,7 @@ describe('GET /operator/v1/callback-urls', () => {
     const told = async () => (await health()).lastOutcomes.filter((each: Outcome) => each.jti === jti).length;
     await until(async () => (await told()) === 3, 'what was recorded is told of a moment later');
     const body = await health();
-    const { lastOutcomes, unresponsiveSince, nextProbeAt, backSince: _, ...rest } = body;
+    const { lastOutcomes, unresponsiveSince, nextProbeAt, recoveredAt: _, ...rest } = body;
     const breaker = { state: 'closed' };
     assert.deepEqual(rest, {
       ...{ clientId: 'tpp-a', callbackUrl, state: 'unresponsive', failedProbes: 0 },

@@ -47,9 +47,9 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   suspendTpp: { role: 'operator', path: tpp('tpp-suspend') },
   resumeTpp: { role: 'operator', path: tpp('tpp-resume') },
   // Allowed, and not unresponsive: 409. What it does when it is, is tested with callback URLs.
-  bringBackCallbackUrl: {
+  recoverCallbackUrl: {
     ...{ role: 'operator', path: tpp('tpp-a'), body: () => ({ how: 'responsive' }), status: 409 },
-    notAudited: 'nothing was to be brought back',
+    notAudited: 'nothing was to be recovered',
   },
   putTpp: { role: 'administrator', path: tpp('tpp-put'), body: () => TPP, status: 204 },
   removeTpp: { role: 'administrator', path: tpp('tpp-remove'), status: 204 },

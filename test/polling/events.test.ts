@@ -313,7 +313,7 @@ describe('polling and real time', () => {
 });
 
 describe('where no acknowledgement is expected', () => {
-  test('each SET is offered once; reported as an error, it comes back [6 no-ack-expected]', async () => {
+  test('each SET is offered once; reported as an error, it is offered again [6 no-ack-expected]', async () => {
     const polling = { isAcknowledgementExpected: false, reofferAfterErrorMs: 1000 };
     await withBank({ settings: { polling } }, async (party, at) => {
       await subscribe(party);

@@ -74,9 +74,9 @@ export interface PartyNote {
   probeAtMs: number;
   /** Probes of this round that failed since it turned unresponsive. */
   probes: number;
-  /** When it came back, by the clock of who recorded it. */
-  backAtMs: number | undefined;
-  claimedSinceBack: number;
+  /** When it recovered, by the clock of who recorded it. */
+  recoveredAtMs: number | undefined;
+  claimedSinceRecovery: number;
   /** How often the retry policy began anew for all that is awaiting. */
   round: number;
   readonly awaiting: Set<Note>;

@@ -54,7 +54,7 @@ export class Oracle {
     acknowledged: 0,
     duplicates: 0,
     ceased: 0,
-    cameBack: 0,
+    recovered: 0,
     overtaken: 0,
     probes: 0,
     ofOlderRounds: 0,
@@ -89,16 +89,25 @@ export class Oracle {
   }
 
   registered(clientId: string, url: string, retry: RetryOverrides | undefined, isSteady: boolean): void {
-    const state = { isSuspended: false, isUnresponsive: false, probeAtMs: EVER, probes: 0, backAtMs: undefined };
+    const state = { isSuspended: false, isUnresponsive: false, probeAtMs: EVER, probes: 0, recoveredAtMs: undefined };
     const awaiting = new Set<Note>();
-    this.parties.set(clientId, { clientId, retry, isSteady, url, ...state, claimedSinceBack: 0, round: 0, awaiting });
+    this.parties.set(clientId, {
+      clientId,
+      retry,
+      isSteady,
+      url,
+      ...state,
+      claimedSinceRecovery: 0,
+      round: 0,
+      awaiting,
+    });
   }
 
   replaced(clientId: string, url: string, nowMs: number): void {
     const party = this.party(clientId);
     if (party.url !== url) this.#fence(party);
     party.url = url;
-    if (party.isUnresponsive) this.#comeBack(party, nowMs);
+    if (party.isUnresponsive) this.#recover(party, nowMs);
     else this.#newRound(party);
   }
 
@@ -117,9 +126,9 @@ export class Oracle {
     this.parties.delete(clientId);
   }
 
-  broughtBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number): void {
+  recovered(clientId: string, how: 'responsive' | 'probe-now', nowMs: number): void {
     const party = this.party(clientId);
-    if (how === 'responsive') this.#comeBack(party, nowMs);
+    if (how === 'responsive') this.#recover(party, nowMs);
     else party.probeAtMs = nowMs;
   }
 
@@ -191,7 +200,7 @@ export class Oracle {
     if (problem !== undefined) this.fail(`${life.name} was granted ${claimed.jti}: ${problem}`);
     if (party.isUnresponsive) party.probeAtMs = asked.nowMs + asked.leaseMs;
     if (party.isUnresponsive) this.seen.probes += 1;
-    if (party.backAtMs !== undefined) party.claimedSinceBack += 1;
+    if (party.recoveredAtMs !== undefined) party.claimedSinceRecovery += 1;
     const times = { grantedAtMs: this.#timeline.nowMs, untilMs: asked.atMs + asked.leaseMs };
     const { round } = party;
     const grant: Grant = { claimed, life, note, ...times, round, post: undefined, revokedAtMs: undefined };
@@ -392,10 +401,10 @@ export class Oracle {
 
   #isTooMuchForRamp(party: PartyNote): boolean {
     const { rampMs, rampPerSecond, rampDoublingMs } = this.#settings.unresponsive;
-    const elapsedMs = party.backAtMs === undefined ? EVER : START_MS + this.#timeline.nowMs - party.backAtMs;
+    const elapsedMs = party.recoveredAtMs === undefined ? EVER : START_MS + this.#timeline.nowMs - party.recoveredAtMs;
     if (elapsedMs < 0 || elapsedMs >= rampMs || this.#settings.clocks !== 'true') return false;
     const allowed = 1 + ((rampPerSecond / 1000) * rampDoublingMs * (2 ** (elapsedMs / rampDoublingMs) - 1)) / Math.LN2;
-    return party.claimedSinceBack + 1 > allowed;
+    return party.claimedSinceRecovery + 1 > allowed;
   }
 
   #postProblem(grant: Grant, url: string, interactionId: string): string | undefined {
@@ -455,7 +464,7 @@ export class Oracle {
       this.#recordProbe(grant, party, next.probeAtMs);
       return;
     }
-    // A probe that failed although the callback URL came back by other means, or the last attempt of an older round.
+    // A probe that failed although the callback URL recovered by other means, or the last attempt of an older round.
     if (claimed.probe !== undefined || grant.round !== party.round) {
       this.seen.ofOlderRounds += 1;
       if (result !== 'applied') this.fail(`${note.jti} ceased in another round: ${result}`);
@@ -466,7 +475,7 @@ export class Oracle {
     if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
   }
 
-  /** A probe of an older round says nothing about the callback URL since it came back. */
+  /** A probe of an older round says nothing about the callback URL since it recovered. */
   #recordProbe({ claimed, round }: Grant, party: PartyNote, probeAtMs: number): void {
     if (claimed.probe === undefined) return;
     if (round === party.round) Object.assign(party, { probeAtMs, probes: claimed.probe + 1 });
@@ -483,9 +492,9 @@ export class Oracle {
     if (note.state === 'awaiting' && result === 'overtaken') this.fail(`${note.jti} was not acknowledged`);
     this.#acknowledge(note, grant);
     if (party === undefined) return;
-    const isBack = party.isUnresponsive && !party.isSuspended && party.url === claimed.callbackUrl;
-    if (isBack !== (result === 'came-back')) this.fail(`${note.jti} was acknowledged: ${result}`);
-    if (isBack) this.#comeBack(party, nowMs);
+    const isRecovered = party.isUnresponsive && !party.isSuspended && party.url === claimed.callbackUrl;
+    if (isRecovered !== (result === 'recovered')) this.fail(`${note.jti} was acknowledged: ${result}`);
+    if (isRecovered) this.#recover(party, nowMs);
   }
 
   #acknowledge(note: Note, through: Grant | undefined): void {
@@ -496,9 +505,9 @@ export class Oracle {
     this.parties.get(note.clientId)?.awaiting.delete(note);
   }
 
-  #comeBack(party: PartyNote, nowMs: number): void {
-    this.seen.cameBack += 1;
-    Object.assign(party, { isUnresponsive: false, backAtMs: nowMs, claimedSinceBack: 0 });
+  #recover(party: PartyNote, nowMs: number): void {
+    this.seen.recovered += 1;
+    Object.assign(party, { isUnresponsive: false, recoveredAtMs: nowMs, claimedSinceRecovery: 0 });
     this.#newRound(party);
   }
 

@@ -22,7 +22,7 @@ export type Action = { readonly atMs: number } & (
   | { readonly kind: 'remove'; readonly clientId: string; readonly forMs: number }
   | { readonly kind: 'poll'; readonly clientId: string }
   | { readonly kind: 'redeliver'; readonly clientId: string; readonly only: 'awaiting' | undefined }
-  | { readonly kind: 'bring-back'; readonly clientId: string; readonly how: 'responsive' | 'probe-now' }
+  | { readonly kind: 'recover'; readonly clientId: string; readonly how: 'responsive' | 'probe-now' }
 );
 
 const WEATHERS: readonly [Weather, ...Weather[]] = [
@@ -75,12 +75,12 @@ function drawFault(settings: Settings, chance: Chance): Action {
   if (drawn < 0.86) return { kind: 'remove', atMs, clientId, forMs: forMs / 4 };
   if (drawn < 0.93) return { kind: 'poll', atMs, clientId };
   if (drawn < 0.96) return { kind: 'redeliver', atMs, clientId, only: chance.happens(0.5) ? 'awaiting' : undefined };
-  return { kind: 'bring-back', atMs, clientId, how: chance.pick(['responsive', 'probe-now'] as const) };
+  return { kind: 'recover', atMs, clientId, how: chance.pick(['responsive', 'probe-now'] as const) };
 }
 
 /** Long, and with an operator who does not believe it. */
 function waver({ chaosMs }: Settings, chance: Chance, at: { atMs: number; clientId: string }): Action {
-  if (chance.happens(0.3)) return { kind: 'bring-back', ...at, how: 'responsive' };
+  if (chance.happens(0.3)) return { kind: 'recover', ...at, how: 'responsive' };
   return { kind: 'behave', ...at, atMs: at.atMs / 4, behaviour: 'wavering', forMs: chaosMs };
 }
 

@@ -20,7 +20,7 @@ export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breake
   readonly isNotified: boolean;
   /** Only receivers are at fault. */
   readonly isCalm: boolean;
-  /** Callback URLs turn unresponsive and come back while attempts and probes of earlier rounds are still under way. */
+  /** Callback URLs turn unresponsive and recover while attempts and probes of earlier rounds are still under way. */
   readonly isWavering: boolean;
   /** How long faults go on; then all is well again. */
   readonly chaosMs: number;

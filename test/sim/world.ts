@@ -295,7 +295,7 @@ export class World {
     if (action.kind === 'behave') this.#behave(party.url, action.behaviour, action.forMs);
     else if (action.kind === 'poll') await this.#poll(clientId);
     else if (action.kind === 'redeliver') await this.#redeliver(clientId, action.only);
-    else if (action.kind === 'bring-back') await this.#bringBack(clientId, action.how);
+    else if (action.kind === 'recover') await this.#recover(clientId, action.how);
     else if (action.kind === 'move') await this.#move(clientId, action.isOther);
     else if (action.kind === 'remove') await this.#remove(clientId, action.forMs);
     else if (action.kind === 'suspend') {
@@ -332,13 +332,14 @@ export class World {
     if (count !== expected) this.oracle.fail(`${count} of ${clientId} were redelivered, not ${expected}`);
   }
 
-  async #bringBack(clientId: string, how: 'responsive' | 'probe-now'): Promise<void> {
+  async #recover(clientId: string, how: 'responsive' | 'probe-now'): Promise<void> {
     const nowMs = this.#trueNowMs();
     const audit = { atMs: nowMs, actor: 'operator', action: how, subject: clientId, detail: {} };
     const party = this.oracle.party(clientId);
-    const isBack = await this.#store.bringBack(clientId, how, nowMs, audit);
-    if (isBack !== (party.isUnresponsive && !party.isSuspended)) this.oracle.fail(`${clientId} ${how}: ${isBack}`);
-    if (isBack) this.oracle.broughtBack(clientId, how, nowMs);
+    const isRecovered = await this.#store.recover(clientId, how, nowMs, audit);
+    if (isRecovered !== (party.isUnresponsive && !party.isSuspended))
+      this.oracle.fail(`${clientId} ${how}: ${isRecovered}`);
+    if (isRecovered) this.oracle.recovered(clientId, how, nowMs);
   }
 
   async #move(clientId: string, isOther: boolean): Promise<void> {

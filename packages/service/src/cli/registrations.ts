@@ -143,7 +143,7 @@ function factsOfHealth(health: CallbackUrlHealth): Record<string, string | undef
     'unresponsive since': health.unresponsiveSince,
     'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
     'next probe': health.nextProbeAt,
-    'back since': health.backSince,
+    'recovered at': health.recoveredAt,
     'breaker of this instance': breaker && `${breaker.state}${paused}`,
     awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
   };

@@ -44,7 +44,7 @@ const LAST_MS = { minute: 3_600_000, hour: 86_400_000 } as const;
 
 const HEAD = [
   ...['BEGAN AT', 'ACCEPTED', 'REPEATED', 'NONE', 'ATTEMPTS', 'FAILED', 'PUSHED', 'POLLED', 'ERRORS'],
-  ...['UNRESPONSIVE', 'BACK', 'P50', 'P90', 'P99'],
+  ...['UNRESPONSIVE', 'RECOVERED', 'P50', 'P90', 'P99'],
 ];
 
 /** `tidings statistics` */
@@ -77,7 +77,7 @@ function rowOf(began: string, counts: Counts): string[] {
   const { p50, p90, p99 } = counts.latencyMs ?? {};
   const numbers = [counts.accepted, counts.repeated, sumOf(counts.withoutNotification)];
   const outcomes = [succeeded + sumOf(failed), sumOf(failed), push, poll + offer, counts.reportedErrors];
-  const turns = [counts.becameUnresponsive, counts.cameBack];
+  const turns = [counts.becameUnresponsive, counts.recovered];
   return [began, ...[...numbers, ...outcomes, ...turns].map(String), ...[p50, p90, p99].map(latencyOf)];
 }
 

@@ -52,7 +52,7 @@ function printTarget(target: ShownTarget): void {
       'unresponsive since': target.unresponsiveSince,
       'failed probes': target.failedProbes?.toString(),
       'next probe': target.nextProbeAt,
-      'back since': target.backSince,
+      'recovered at': target.recoveredAt,
     }),
   );
 }

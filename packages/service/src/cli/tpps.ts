@@ -45,7 +45,7 @@ export function define(command: Command): void {
     .addCommand(changeCommand())
     .addCommand(stateCommand('suspend', 'Refuse a TPP with 403 and deliver nothing to it; its events are kept.'))
     .addCommand(stateCommand('resume', 'Take a suspension back; what is awaiting is due at once.'))
-    .addCommand(bringBackCommand())
+    .addCommand(recoverCommand())
     .addCommand(removeCommand())
     .addCommand(importCommand())
     .addHelpText(
@@ -56,7 +56,7 @@ Examples:
   tidings tpps list
   tidings tpps ${ADDING}
   tidings tpps suspend tpp-1
-  tidings tpps bring-back tpp-1 --probe
+  tidings tpps recover tpp-1 --probe
 ${WHERE_HELP}`,
     );
 }
@@ -110,15 +110,15 @@ function stateCommand(name: 'suspend' | 'resume', description: string): Command 
     .action((clientId: string, flags: CommonFlags) => setState(clientId, name, flags));
 }
 
-function bringBackCommand(): Command {
+function recoverCommand(): Command {
   return operatorCommand(
-    'bring-back',
-    'Make the unresponsive callback URL of a TPP count as responsive again.',
-    exampleOf('tpps bring-back tpp-1 --probe'),
+    'recover',
+    'Mark the unresponsive callback URL of a TPP as responsive, or probe it now.',
+    exampleOf('tpps recover tpp-1 --probe'),
   )
-    .option('--probe', 'only try it now with one notification; it is responsive when that is acknowledged')
+    .option('--probe', 'send one notification now; the callback URL is responsive once that is acknowledged')
     .argument('<clientId>')
-    .action((clientId: string, flags: CommonFlags & { probe?: boolean }) => bringBack(clientId, flags));
+    .action((clientId: string, flags: CommonFlags & { probe?: boolean }) => recover(clientId, flags));
 }
 
 function removeCommand(): Command {
@@ -222,11 +222,11 @@ async function setState(clientId: string, operation: 'suspend' | 'resume', flags
   });
 }
 
-/** `tidings tpps bring-back` */
-async function bringBack(clientId: string, flags: CommonFlags & { probe?: boolean }): Promise<void> {
+/** `tidings tpps recover` */
+async function recover(clientId: string, flags: CommonFlags & { probe?: boolean }): Promise<void> {
   const body = { how: flags.probe === true ? 'probe-now' : 'responsive' };
   await withOperatorClient(flags, async (client) => {
-    const path = `${pathOf(clientId)}/callback-url/bring-back`;
+    const path = `${pathOf(clientId)}/callback-url/recover`;
     const { value: tpp } = await client.read({ method: 'POST', path, body }, (await loadSchemas()).RegisteredTpp);
     const done = flags.probe === true ? 'is probed now' : 'counts as responsive again; what is awaiting is pushed';
     if (flags.json === true) printJson(tpp);

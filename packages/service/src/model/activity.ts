@@ -32,7 +32,7 @@ export type ActivityEntry = { readonly atMs: number } & (
     }
   | { readonly kind: 'reported-error'; readonly jti: string; readonly clientId: string; readonly err?: string }
   | { readonly kind: 'unresponsive'; readonly clientId: string }
-  | { readonly kind: 'back'; readonly clientId: string; readonly by: 'acknowledgement' | 'operator' }
+  | { readonly kind: 'recovered'; readonly clientId: string; readonly by: 'acknowledgement' | 'operator' }
   | {
       readonly kind: 'redelivered' | 'withdrawn' | 'expired';
       /** Undefined: of more than one TPP. */
@@ -77,7 +77,7 @@ export type CountName =
   | 'acknowledged-offer'
   | 'reported-errors'
   | 'became-unresponsive'
-  | 'came-back';
+  | 'recovered';
 
 /** Counts of a time, and how long acknowledgements took. What is missing is 0. */
 export interface Tally {

@@ -17,10 +17,10 @@ export interface Target {
   readonly probeAtMs: number | undefined;
   /** Probes that failed since it became unresponsive. */
   readonly probes: number;
-  /** When it last came back from unresponsive, however; undefined: never. */
-  readonly backAtMs: number | undefined;
-  /** Notifications claimed or handed over since it came back; a store need not count for longer than an hour. */
-  readonly claimedSinceBack: number;
+  /** When it last recovered from being unresponsive; undefined when it never was. */
+  readonly recoveredAtMs: number | undefined;
+  /** Notifications claimed or handed over since it recovered; a store need not count for longer than an hour. */
+  readonly claimedSinceRecovery: number;
 }
 
 /** A notification that is this process's to deliver until its lease runs out. */
@@ -36,7 +36,7 @@ export interface ClaimedNotification {
   readonly attempts: number;
   /**
    * The round of the target when it was claimed: the retry policy begins anew, and the number changes, when a callback
-   * URL comes back, is registered anew or resumed. That an attempt ceases counts only in the round that it was claimed in.
+   * URL recovers, is registered again or resumed. That an attempt ceases counts only in the round that it was claimed in.
    */
   readonly round: number;
   /** Attempts made in that round. */

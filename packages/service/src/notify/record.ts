@@ -46,7 +46,7 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
     ...(next.kind === 'cease' && { probeInMs: next.probeAtMs - nowMs }),
   };
   if (result === 'became-unresponsive') log.error(line, 'callback URL is unresponsive: attempts cease');
-  else if (result === 'came-back') log.warn(line, 'callback URL is responsive again: what is awaiting is sent');
+  else if (result === 'recovered') log.warn(line, 'callback URL is responsive again: what is awaiting is sent');
   else if (next.kind === 'cease') log.warn(line, ceasedMeanwhile(claimed));
   else if (next.kind === 'retry') log.warn(line, 'attempt failed');
   else if (attempt.outcome.kind === 'acknowledged' && !attempt.outcome.interactionIdEchoed) {

@@ -72,7 +72,7 @@ export function probeDelayMs(settings: UnresponsiveSettings, probes: number): nu
 /** True while a callback URL that recovered is sent less than it could take, so that it is not overwhelmed by its backlog. */
 export function isRampingUp(target: Target, settings: UnresponsiveSettings, nowMs: number): boolean {
   // A clock that was set back must not hold a TPP down.
-  const elapsedMs = target.backAtMs === undefined ? -1 : nowMs - target.backAtMs;
+  const elapsedMs = target.recoveredAtMs === undefined ? -1 : nowMs - target.recoveredAtMs;
   return elapsedMs >= 0 && elapsedMs < settings.rampMs;
 }
 
@@ -81,8 +81,8 @@ export function isRampingUp(target: Target, settings: UnresponsiveSettings, nowM
  * `rampDoublingMs`; this is its integral since the target recovered, less what was claimed since.
  */
 export function rampCapacity(target: Target, settings: UnresponsiveSettings, nowMs: number): number {
-  const doublings = (nowMs - (target.backAtMs ?? nowMs)) / settings.rampDoublingMs;
+  const doublings = (nowMs - (target.recoveredAtMs ?? nowMs)) / settings.rampDoublingMs;
   const perMs = settings.rampPerSecond / 1000;
   const allowed = 1 + (perMs * settings.rampDoublingMs * (2 ** doublings - 1)) / Math.LN2;
-  return Math.max(Math.floor(allowed) - target.claimedSinceBack, 0);
+  return Math.max(Math.floor(allowed) - target.claimedSinceRecovery, 0);
 }

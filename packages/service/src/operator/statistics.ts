@@ -54,7 +54,7 @@ const counted = {
   ),
   reportedErrors: count('Errors that TPPs reported in polls'),
   becameUnresponsive: count('Callback URLs that passed a limit of the retry policy'),
-  cameBack: count('Callback URLs that came back by an acknowledgement, or by the operator'),
+  recovered: count('Callback URLs that recovered by an acknowledgement, or by the operator'),
   latencyMs: Type.Optional(Percentiles),
 };
 
@@ -151,7 +151,7 @@ function writeCounts({ counts, latency }: Tally): Counts {
     acknowledged: group(counts, 'acknowledged-', ['push', 'poll', 'offer']),
     reportedErrors: counts['reported-errors'] ?? 0,
     becameUnresponsive: counts['became-unresponsive'] ?? 0,
-    cameBack: counts['came-back'] ?? 0,
+    recovered: counts.recovered ?? 0,
     ...(percentiles !== undefined && { latencyMs: { p50, p90, p99 } }),
   };
 }

@@ -16,7 +16,7 @@ interface TppRegistryOptions {
   readonly softwareStatements: SoftwareStatementVerifier | undefined;
   /** A change may have made notifications due. */
   readonly onChanged: (clientId: string) => void;
-  /** Is told of callback URLs that were brought back; undefined: nobody is. */
+  /** Optional observer of callback URLs that an operator marked as recovered. */
   readonly observer?: Observer | undefined;
 }
 
@@ -48,8 +48,7 @@ const BUSY_RETRY_AFTER_SECONDS = 1;
 // Of those who change it at once one is kept each time: so many may come, of all instances together.
 const REPEATS_MAX = 20;
 
-const NOT_UNRESPONSIVE =
-  'Nothing is to be brought back: the TPP has no callback URL that is unresponsive; look at its "target".';
+const NOT_UNRESPONSIVE = 'The TPP has no unresponsive callback URL to recover; see its "target".';
 
 /**
  * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name. It is kept only while
@@ -98,17 +97,17 @@ export class TppRegistry {
    *
    * @throws {Problem} 404, or 409 when there is none that is unresponsive
    */
-  async bringBack(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
+  async recover(clientId: string, how: 'responsive' | 'probe-now', by: Operator): Promise<Tpp> {
     const { store, clock, onChanged, observer } = this.#options;
     const tpp = await this.find(clientId);
     const nowMs = clock.nowMs();
     const what = { action: `callback-url-${how}`, subject: clientId, detail: {}, before: { state: 'unresponsive' } };
     const after = how === 'responsive' ? { state: 'responsive' } : { state: 'unresponsive', isProbedNow: true };
     const audit = { ...by.audited, ...what, after, atMs: nowMs };
-    if (!(await store.bringBack(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
-    by.log.info({ operator: by.name, clientId, how }, 'callback URL brought back');
+    if (!(await store.recover(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
+    by.log.info({ operator: by.name, clientId, how }, 'callback URL marked as recovered');
     // Of one that is only probed it is told when the probe is acknowledged.
-    if (how === 'responsive') observer?.record({ kind: 'brought-back', atMs: nowMs, clientId });
+    if (how === 'responsive') observer?.record({ kind: 'recovered', atMs: nowMs, clientId });
     onChanged(clientId);
     return tpp;
   }

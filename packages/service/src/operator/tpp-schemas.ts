@@ -105,7 +105,7 @@ export const ShownTarget = Type.Object(
     unresponsiveSince: since('Since when'),
     failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
     nextProbeAt: since('When the next one may be sent; it is, if something is awaiting'),
-    backSince: since('When it last came back'),
+    recoveredAt: since('When it last recovered'),
   },
   { ...closed, description: 'Where it is pushed to. Absent: nowhere (no registration, only polls, suspended)' },
 );
@@ -159,8 +159,8 @@ export const TppPage = Type.Object(
 );
 export type TppPage = Static<typeof TppPage>;
 
-/** How an unresponsive callback URL is brought back. */
-export const BringBack = Type.Object(
+/** How an unresponsive callback URL recovers. */
+export const Recover = Type.Object(
   {
     how: Type.Enum(['responsive', 'probe-now'], {
       description:
@@ -278,7 +278,7 @@ function targetOf(target: Target | undefined): { target?: ShownTarget } {
 
 /** Writes where a TPP is pushed to, and how that fares. */
 export function writeTarget(target: Target): ShownTarget {
-  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, backAtMs } = target;
+  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, recoveredAtMs } = target;
   const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
   return {
     ...{ callbackUrl, state },
@@ -287,7 +287,7 @@ export function writeTarget(target: Target): ShownTarget {
       failedProbes: probes,
     }),
     ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
-    ...(backAtMs !== undefined && { backSince: isoTime(backAtMs) }),
+    ...(recoveredAtMs !== undefined && { recoveredAt: isoTime(recoveredAtMs) }),
   };
 }
 

@@ -16,8 +16,8 @@ import {
 import { answer, type Body, json, ok, route } from './route.ts';
 import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import {
-  BringBack,
   entityTagOf,
+  Recover,
   RegisteredTpp,
   StatementToImport,
   TPPS_PER_PAGE,
@@ -185,15 +185,16 @@ const operatingRoutes = [
   }),
   route({
     ...operating,
-    operationId: 'bringBackCallbackUrl',
-    path: `${ONE}/callback-url/bring-back`,
-    summary: 'Bring an unresponsive callback URL back; 409 when it is not unresponsive, or there is none',
-    body: json({ BringBack }, { example: { how: 'probe-now' } }),
+    operationId: 'recoverCallbackUrl',
+    path: `${ONE}/callback-url/recover`,
+    summary:
+      'Mark an unresponsive callback URL as recovered, or probe it now; 409 when it is not unresponsive, or there is none',
+    body: json({ Recover }, { example: { how: 'probe-now' } }),
     refusals: [404, 409],
     handler: (context) => {
       const registry = registryOf(context);
       return async ({ request, params, body }) =>
-        registry.show(await registry.bringBack(params.clientId, body.how, operatorOf(request)));
+        registry.show(await registry.recover(params.clientId, body.how, operatorOf(request)));
     },
   }),
 ];

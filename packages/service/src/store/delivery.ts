@@ -82,10 +82,10 @@ export interface AttemptRecord {
 /**
  * The result of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
  * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept; not even that when it was
- * dropped. `came-back`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
+ * dropped. `recovered`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
  * notification was still awaiting. `became-unresponsive`: applied, and it made a responsive one unresponsive.
  */
-export type RecordResult = 'applied' | 'overtaken' | 'came-back' | 'became-unresponsive';
+export type RecordResult = 'applied' | 'overtaken' | 'recovered' | 'became-unresponsive';
 
 /** Publishing, claiming and recording. */
 export interface Delivery {

@@ -119,7 +119,7 @@ export interface Operations {
    * The operator says that a callback URL is responsive again, or is to be probed now. @returns false when the TPP has no
    * target, or one that is responsive
    */
-  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
+  recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
   /** Makes notifications due again, each with a new round, and keeps the audit entry, in one transaction. */
   redeliver(redelivery: Redelivery): Promise<Redelivered>;
   /**

@@ -12,8 +12,8 @@ export function newlyNotified(events: readonly BankEvent[], result: PublishResul
   return clientIds;
 }
 
-/** The TPPs whose callback URL turned unresponsive or came back. */
+/** The TPPs whose callback URL turned unresponsive or recovered. */
 export function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
-  const isTurn = (result: RecordResult | undefined) => result === 'came-back' || result === 'became-unresponsive';
+  const isTurn = (result: RecordResult | undefined) => result === 'recovered' || result === 'became-unresponsive';
   return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
 }

@@ -14,8 +14,8 @@ export function entriesOf(occurrence: Occurrence): ActivityEntry[] {
       return ofAttempted(occurrence);
     case 'polled':
       return ofPolled(occurrence);
-    case 'brought-back':
-      return [{ atMs: occurrence.atMs, kind: 'back', clientId: occurrence.clientId, by: 'operator' }];
+    case 'recovered':
+      return [{ atMs: occurrence.atMs, kind: 'recovered', clientId: occurrence.clientId, by: 'operator' }];
     case 'redelivered':
     case 'withdrawn':
     case 'expired':
@@ -53,7 +53,7 @@ function ofAttempted({ atMs, record, result }: Occurrence & { kind: 'attempted' 
     entries.push({ atMs, kind: 'acknowledged', jti, clientId, by: 'push', afterMs: atMs - publishedAtMs });
   }
   if (result === 'became-unresponsive') entries.push({ atMs, kind: 'unresponsive', clientId });
-  if (result === 'came-back') entries.push({ atMs, kind: 'back', clientId, by: 'acknowledgement' });
+  if (result === 'recovered') entries.push({ atMs, kind: 'recovered', clientId, by: 'acknowledgement' });
   return entries;
 }
 

@@ -18,7 +18,7 @@ export function countHappening(occurrence: Occurrence, counter: Counter): void {
   if (occurrence.kind === 'published') countPublished(occurrence, counter);
   else if (occurrence.kind === 'attempted') countAttempted(occurrence, counter);
   else if (occurrence.kind === 'polled') countPolled(occurrence, counter);
-  else if (occurrence.kind === 'brought-back') counter.count(occurrence.clientId, 'came-back');
+  else if (occurrence.kind === 'recovered') counter.count(occurrence.clientId, 'recovered');
 }
 
 function countPublished({ events, result }: Occurrence & { kind: 'published' }, counter: Counter): void {
@@ -41,7 +41,7 @@ function countAttempted({ atMs, record, result }: Occurrence & { kind: 'attempte
     counter.latency(clientId, atMs - publishedAtMs);
   }
   if (result === 'became-unresponsive') counter.count(clientId, 'became-unresponsive');
-  if (result === 'came-back') counter.count(clientId, 'came-back');
+  if (result === 'recovered') counter.count(clientId, 'recovered');
 }
 
 function countPolled(

@@ -175,7 +175,7 @@ function countAttempt(
   counters.attemptSeconds.observe({ outcome: outcome.kind }, durationMs / 1000);
   counters.tppAttempts.inc({ client_id: clientIds.labelOf(claimed.clientId), outcome: outcome.kind });
   if (result === 'became-unresponsive') counters.turns.inc({ to: 'unresponsive' });
-  if (result === 'came-back') counters.turns.inc({ to: 'responsive' });
+  if (result === 'recovered') counters.turns.inc({ to: 'responsive' });
   if (outcome.kind !== 'acknowledged' || result === 'overtaken') return;
   counters.acknowledged.inc({ by: 'push' });
   const acknowledgedAtMs = attempt.startedAtMs + durationMs;

@@ -54,7 +54,7 @@ export type Occurrence =
     }
   | {
       /** The operator brought a callback URL back. */
-      readonly kind: 'brought-back';
+      readonly kind: 'recovered';
       readonly atMs: number;
       readonly clientId: string;
     }

@@ -58,7 +58,7 @@ test('it is probed with the oldest that is awaiting, at intervals that double', 
   assert.equal(await unresponsiveSince(bench), 7000);
 });
 
-test('a probe that is acknowledged brings it back: what is awaiting is sent, oldest first', async (t) => {
+test('a probe that is acknowledged makes it recover: what is awaiting is sent, oldest first', async (t) => {
   const { bench, jtis, attempts } = await unresponsive(t);
   const later = await bench.publish('a', 'e3', 'e4');
   bench.client.script(A, 202);
@@ -75,11 +75,11 @@ test('what is awaiting is sent at a rate that ramps up, and what is published me
   await bench.publish('a', ...numbered('backlog', 200));
   bench.client.script(A, 202);
   await bench.clock.advance(MINUTE_MS);
-  const backAtMs = sentAt(bench)[attempts] ?? 0;
+  const recoveredAtMs = sentAt(bench)[attempts] ?? 0;
   await bench.clock.advance(MINUTE_MS);
   const since = sentAt(bench)
     .slice(attempts)
-    .map((atMs) => atMs - backAtMs);
+    .map((atMs) => atMs - recoveredAtMs);
   assert.equal(since.length, 202);
   const within = (fromMs: number, beforeMs: number) => since.filter((at) => at >= fromMs && at < beforeMs).length;
   // 5 a second at first, doubling every 5 s: its integral over 5 s is 25/ln 2 = 36.
@@ -95,7 +95,7 @@ test('410 makes a callback URL unresponsive at once', async (t) => {
   assert.equal(await unresponsiveSince(bench), 0);
 });
 
-test('a replaced registration brings it back with a whole round, and the operator can', async (t) => {
+test('a replaced registration makes it recover with a whole round, and the operator can', async (t) => {
   const { bench, attempts } = await unresponsive(t);
   const subscription = (await subscriptionIn(bench.store, 'a')) ?? assert.fail('there is none');
   await bench.store.replaceRegistration(subscription, bench.clock.nowMs());
@@ -105,7 +105,7 @@ test('a replaced registration brings it back with a whole round, and the operato
   assert.ok((await unresponsiveSince(bench)) !== undefined);
   bench.client.script(A, 202);
   const audit = { atMs: 0, actor: 'op', action: 'callback-url-responsive', subject: 'a', detail: {} };
-  assert.equal(await bench.store.bringBack('a', 'responsive', bench.clock.nowMs(), audit), true);
+  assert.equal(await bench.store.recover('a', 'responsive', bench.clock.nowMs(), audit), true);
   await bench.clock.advance(1000);
   assert.equal(await unresponsiveSince(bench), undefined);
   assert.equal((await bench.store.counts()).awaiting, 0);

@@ -23,7 +23,7 @@ function lanesWith(limits: Partial<LanesOptions> = {}): Lanes {
 function target(clientId: string): Target {
   return {
     ...{ clientId, callbackUrl: urlOf(clientId), retry: undefined, unresponsiveSinceMs: undefined },
-    ...{ probeAtMs: undefined, probes: 0, backAtMs: undefined, claimedSinceBack: 0 },
+    ...{ probeAtMs: undefined, probes: 0, recoveredAtMs: undefined, claimedSinceRecovery: 0 },
   };
 }
 
@@ -174,7 +174,7 @@ test('notifications left behind by the publisher are not overtaken by what it ha
   assert.deepEqual([lanes.capacityToReserve(target('a')), lanes.capacityFor(target('a'))], [0, 4]);
 });
 
-test('a callback URL that is another one, or came back, begins with a new window and a closed breaker', () => {
+test('a callback URL that is another one, or recovered, begins with a new window and a closed breaker', () => {
   const breaker = { attemptsMin: 2, failureShare: 1, pauseMs: 1000, pauseMaxMs: 1000 };
   const lanes = lanesWith({ breaker });
   for (const failed of [FAILED, FAILED]) {

@@ -9,9 +9,9 @@ const SETTINGS = {
   ...{ rampPerSecond: 10, rampDoublingMs: 1000, rampMs: 5000 },
 };
 
-function targetBack(claimedSinceBack: number, backAtMs: number | undefined = START_MS): Target {
+function recoveredTarget(claimedSinceRecovery: number, recoveredAtMs: number | undefined = START_MS): Target {
   const never = { retry: undefined, unresponsiveSinceMs: undefined, probeAtMs: undefined, probes: 0 };
-  return { clientId: 'a', callbackUrl: 'https://a.example/', ...never, backAtMs, claimedSinceBack };
+  return { clientId: 'a', callbackUrl: 'https://a.example/', ...never, recoveredAtMs, claimedSinceRecovery };
 }
 
 test('the wait before a probe doubles up to the longest, however many have failed', () => {
@@ -19,15 +19,15 @@ test('the wait before a probe doubles up to the longest, however many have faile
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 10_000, 10_000]);
 });
 
-test('a callback URL ramps up for its time after it came back, and one that never did does not', () => {
-  const at = (afterMs: number) => isRampingUp(targetBack(0), SETTINGS, START_MS + afterMs);
+test('a callback URL ramps up for its time after it recovered, and one that never did does not', () => {
+  const at = (afterMs: number) => isRampingUp(recoveredTarget(0), SETTINGS, START_MS + afterMs);
   assert.deepEqual([-1, 0, 4999, 5000].map(at), [false, true, true, false]);
-  assert.equal(isRampingUp({ ...targetBack(0), backAtMs: undefined }, SETTINGS, START_MS), false);
+  assert.equal(isRampingUp({ ...recoveredTarget(0), recoveredAtMs: undefined }, SETTINGS, START_MS), false);
 });
 
 test('one is allowed at once, and what is allowed a second doubles', () => {
   const allowed = [0, 1000, 2000, 3000, 4000].map((afterMs) =>
-    rampCapacity(targetBack(0), SETTINGS, START_MS + afterMs),
+    rampCapacity(recoveredTarget(0), SETTINGS, START_MS + afterMs),
   );
   assert.equal(allowed[0], 1);
   const perSecond = allowed.slice(1).map((sum, at) => sum - (allowed[at] ?? 0));
@@ -35,7 +35,7 @@ test('one is allowed at once, and what is allowed a second doubles', () => {
   assert.deepEqual(perSecond, [14, 29, 57, 116]);
 });
 
-test('what was claimed since it came back is taken off, and it never goes below nothing', () => {
-  const capacity = (claimed: number) => rampCapacity(targetBack(claimed), SETTINGS, START_MS + 1000);
+test('what was claimed since it recovered is taken off, and it never goes below nothing', () => {
+  const capacity = (claimed: number) => rampCapacity(recoveredTarget(claimed), SETTINGS, START_MS + 1000);
   assert.deepEqual([0, 10, 15, 16, 1000].map(capacity), [15, 5, 0, 0, 0]);
 });

@@ -44,7 +44,7 @@ const PLACES = {
   'acknowledged-offer': 'acknowledged.offer',
   'reported-errors': 'reportedErrors',
   'became-unresponsive': 'becameUnresponsive',
-  'came-back': 'cameBack',
+  recovered: 'recovered',
 } as const satisfies Record<CountName, string>;
 
 test('the statistics tell every count there is, in its place, and nothing that the document does not', async (t) => {

@@ -50,7 +50,7 @@ for (const [method, url, payload] of [
   ['GET', '/operator/v1/notifications/x', undefined],
   ['GET', '/operator/v1/notifications/x/evidence', undefined],
   ['POST', '/operator/v1/redeliveries', { clientId: 'tpp-1' }],
-  ['POST', '/operator/v1/tpps/tpp-1/callback-url/bring-back', { how: 'responsive' }],
+  ['POST', '/operator/v1/tpps/tpp-1/callback-url/recover', { how: 'responsive' }],
   ['GET', '/operator/v1/status', undefined],
   ['GET', '/operator/v1/audit', undefined],
 ] as const) {

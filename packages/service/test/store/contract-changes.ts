@@ -113,7 +113,7 @@ function describeRetargeted(open: OpenFor): void {
     assert.deepEqual(told(), { offered: [], retargeted: ['a'] });
   });
 
-  test('are told when a callback URL turns unresponsive, comes back, or is to be probed', async (t) => {
+  test('are told when a callback URL turns unresponsive, recovers, or is to be probed', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
     await publish(store, 'a', ['one', 'two']);
@@ -123,15 +123,15 @@ function describeRetargeted(open: OpenFor): void {
     const retargeted = { offered: [], retargeted: ['a'] };
     await store.recordAttempts([failed(one, CEASE)], START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.bringBack('a', 'probe-now', START_MS, AUDIT);
+    await store.recover('a', 'probe-now', START_MS, AUDIT);
     assert.deepEqual(told(), retargeted);
     await store.recordAttempts([acknowledged(two)], START_MS);
     assert.deepEqual(told(), retargeted);
     await store.recordAttempts([failed(await claimOne(store), CEASE)], START_MS);
     assert.deepEqual(told(), retargeted);
-    await store.bringBack('a', 'responsive', START_MS, AUDIT);
+    await store.recover('a', 'responsive', START_MS, AUDIT);
     assert.deepEqual(told(), retargeted);
-    await store.bringBack('b', 'responsive', START_MS, AUDIT);
+    await store.recover('b', 'responsive', START_MS, AUDIT);
     assert.deepEqual(told(), nothing);
   });
 }

@@ -272,7 +272,7 @@ function describeRecording(open: OpenFor): void {
     assert.deepEqual(await store.recordAttempts([], START_MS), []);
   });
 
-  test('records of one callback URL in one batch act one after the other: it turns unresponsive, and comes back', async (t) => {
+  test('records of one callback URL in one batch act one after the other: it turns unresponsive, and recovers', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     await publish(store, 'a', numbered('e', 5));
@@ -286,7 +286,7 @@ function describeRecording(open: OpenFor): void {
       failed(e4, retryAt(70_000), 50),
     ];
     assert.deepEqual(await store.recordAttempts(records, START_MS + 60), [
-      ...['became-unresponsive', 'applied', 'applied', 'came-back', 'applied'],
+      ...['became-unresponsive', 'applied', 'applied', 'recovered', 'applied'],
     ]);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 60 })), [e0.jti, e1.jti, e2.jti]);
     assert.equal((await look(store, e4.jti)).nextAttemptAtMs, START_MS + 70_000);

@@ -25,7 +25,7 @@ const RETRIES = 11;
 const LONG_MS = 500_000_000;
 const NOW_MS = 10_000;
 const OTHER_URL = 'https://new.example/open-banking/v4.0/event-notifications';
-const AUDIT = { atMs: START_MS, actor: 'ops', action: 'bring-back', subject: 'a', detail: {} };
+const AUDIT = { atMs: START_MS, actor: 'ops', action: 'recover', subject: 'a', detail: {} };
 
 const replace = (store: Store, changes: object) =>
   store.replaceRegistration(subscriptionOf('a', changes), START_MS + NOW_MS);
@@ -46,9 +46,9 @@ const beginnings: Readonly<
     begin: (store) => replace(store, { callbackUrl: OTHER_URL }),
   },
   'the same callback URL is registered': { isUnresponsive: true, begin: (store) => replace(store, {}) },
-  'the operator brings a callback URL back': {
+  'the operator makes a callback URL recover': {
     isUnresponsive: true,
-    begin: (store) => store.bringBack('a', 'responsive', START_MS + NOW_MS, AUDIT),
+    begin: (store) => store.recover('a', 'responsive', START_MS + NOW_MS, AUDIT),
   },
 };
 
@@ -112,7 +112,7 @@ export function describeEndingWaits(open: OpenFor): void {
 }
 
 function describeMeanwhile(open: OpenFor): void {
-  test('end when a callback URL comes back by an acknowledgement', async (t) => {
+  test('end when a callback URL recovers by an acknowledgement', async (t) => {
     const { store } = await open(t, { portion: PORTION });
     await register(store, ['a']);
     const jtis = await publish(store, 'a', numbered('e', RETRIES));
@@ -122,7 +122,7 @@ function describeMeanwhile(open: OpenFor): void {
     await makeUnresponsive(store);
     const last = claimed.at(-1);
     assert.ok(last);
-    assert.equal(await acknowledge(store, last, NOW_MS), 'came-back');
+    assert.equal(await acknowledge(store, last, NOW_MS), 'recovered');
     await untilNoneWaits(store, jtis);
     const due = jtisOf(await claim(store, { afterMs: NOW_MS })).filter((jti) => jtis.includes(jti));
     assert.deepEqual(due, jtis);

@@ -220,13 +220,13 @@ function suspend(tpp: string, isSuspended: boolean): Command {
 
 const AUDIT = { atMs: START_MS, actor: 'ops', action: 'some', subject: 'one', detail: {} };
 
-function bringBack(tpp: string, how: 'responsive' | 'probe-now'): Command {
-  return command(`bringBack(${tpp}, ${how})`, async (model, { store }) => {
+function recover(tpp: string, how: 'responsive' | 'probe-now'): Command {
+  return command(`recover(${tpp}, ${how})`, async (model, { store }) => {
     const clientId = model.clientId(tpp);
     const known = model.tpp(clientId);
     const isAway = known.probeAtMs !== undefined && model.urlOf(clientId) !== undefined;
-    assert.equal(await store.bringBack(clientId, how, model.nowMs, AUDIT), isAway);
-    if (isAway && how === 'responsive') model.comeBack(clientId);
+    assert.equal(await store.recover(clientId, how, model.nowMs, AUDIT), isAway);
+    if (isAway && how === 'responsive') model.recover(clientId);
     else if (isAway) known.probeAtMs = model.nowMs;
   });
 }
@@ -301,7 +301,7 @@ const histories = fc.commands(
     ...[polls, polls],
     fc.nat(20).map(release),
     fc.tuple(someTpp, fc.boolean()).map((args) => suspend(...args)),
-    fc.tuple(someTpp, fc.constantFrom('responsive' as const, 'probe-now' as const)).map((args) => bringBack(...args)),
+    fc.tuple(someTpp, fc.constantFrom('responsive' as const, 'probe-now' as const)).map((args) => recover(...args)),
     fc.tuple(someTpp, whichOnly, delayMs).map((args) => redeliver(...args)),
     fc.integer({ min: 1000, max: 6000 }).map(expire),
     fc.tuple(someTpp, fc.constantFrom(...URLS)).map((args) => register(...args)),

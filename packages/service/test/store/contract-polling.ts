@@ -138,7 +138,7 @@ export function describePolling(open: OpenFor): void {
     assert.ok(errors.length <= 20, `${errors.length} reports are kept`);
   });
 
-  test('where no acknowledgement is expected, each notification is offered once; an error brings it back', async (t) => {
+  test('where no acknowledgement is expected, each notification is offered once; an error makes it offered again', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     const [jti = ''] = await publish(store, 'a', ['one']);

@@ -26,13 +26,13 @@ import {
 
 const AUDIT: AuditEntry = { atMs: START_MS, actor: 'ops', action: 'callback-url-responsive', subject: 'a', detail: {} };
 
-/** What brings a callback URL back: the 202 of what is still under way, or what somebody does. */
-type BringBack = (store: Store, other: ClaimedNotification, afterMs: number) => Promise<unknown>;
+/** What makes a callback URL recover: the 202 of what is still under way, or what somebody does. */
+type Recover = (store: Store, other: ClaimedNotification, afterMs: number) => Promise<unknown>;
 
-const WAYS_BACK: readonly (readonly [string, BringBack])[] = [
+const WAYS_TO_RECOVER: readonly (readonly [string, Recover])[] = [
   ['by the 202 of another', (store, other, afterMs) => acknowledge(store, other, afterMs)],
   ['by its registration', (store, _, afterMs) => store.replaceRegistration(subscriptionOf('a'), START_MS + afterMs)],
-  ['by the operator', (store, _, afterMs) => store.bringBack('a', 'responsive', START_MS + afterMs, AUDIT)],
+  ['by the operator', (store, _, afterMs) => store.recover('a', 'responsive', START_MS + afterMs, AUDIT)],
 ];
 
 /** What was under way when a new round began has no say over it. */
@@ -54,11 +54,11 @@ function describeStaleAttempts(open: OpenFor): void {
     return { other, stale };
   };
 
-  for (const [how, bringBack] of WAYS_BACK) {
-    test(`what was under way when it came back ${how} and ceases takes that not back: it is due again at once`, async (t) => {
+  for (const [how, recover] of WAYS_TO_RECOVER) {
+    test(`what was under way when it recovered ${how} and ceases does not undo that: it is due again at once`, async (t) => {
       const { store } = await open(t);
       const { other, stale } = await underWay(store);
-      await bringBack(store, other, 300);
+      await recover(store, other, 300);
       await claim(store, { afterMs: 300 });
       assert.equal(await fail(store, stale, ceaseUntil(9000), 400), 'applied');
       const { unresponsiveSinceMs, probeAtMs } = await targetOf(store, 'a');
@@ -81,7 +81,7 @@ function describeStaleAttempts(open: OpenFor): void {
     assert.equal(await fail(store, again, CEASE, 500), 'became-unresponsive', 'that is of the new round');
   });
 
-  test('nor one that began after it had come back, under a claim from before: the next decides', async (t) => {
+  test('nor one that began after it recovered, under a claim from before: the next decides', async (t) => {
     const { store } = await open(t);
     const { other, stale } = await underWay(store);
     await acknowledge(store, other, 300);
@@ -94,11 +94,11 @@ function describeStaleAttempts(open: OpenFor): void {
     assert.equal(await fail(store, again, CEASE, 600), 'became-unresponsive');
   });
 
-  test('nor one that is recorded at once with what brings it back', async (t) => {
+  test('nor one that is recorded at once with what makes it recover', async (t) => {
     const { store } = await open(t);
     const { other, stale } = await underWay(store);
     const records = [acknowledged(other, 300), failed(stale, CEASE, 300)];
-    assert.deepEqual(await store.recordAttempts(records, START_MS + 300), ['came-back', 'applied']);
+    assert.deepEqual(await store.recordAttempts(records, START_MS + 300), ['recovered', 'applied']);
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 300 })), ['ceased', 'stale'].map(jtiOf));
   });
@@ -126,15 +126,15 @@ function describeStaleAttempts(open: OpenFor): void {
     const [first, second] = published.claimed;
     assert.ok(first && second);
     assert.equal(await fail(store, first, CEASE, 400), 'became-unresponsive');
-    await store.bringBack('a', 'responsive', START_MS + 500, AUDIT);
+    await store.recover('a', 'responsive', START_MS + 500, AUDIT);
     assert.equal(await fail(store, second, CEASE, 600), 'applied');
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
   });
 }
 
 function describeStaleProbes(open: OpenFor): void {
-  /** A probe that is under way when its callback URL comes back, and is so still when that turns unresponsive again. */
-  const probeUnderWay = async (store: Store, bringBack: BringBack) => {
+  /** A probe that is under way when its callback URL recovers, and is so still when that turns unresponsive again. */
+  const probeUnderWay = async (store: Store, recover: Recover) => {
     await register(store, ['a']);
     await publish(store, 'a', ['probe', 'other']);
     const [ceased, other] = await claim(store);
@@ -142,7 +142,7 @@ function describeStaleProbes(open: OpenFor): void {
     await fail(store, ceased, ceaseUntil(5000), 100);
     const probe = await claimOne(store, 5000);
     assert.deepEqual([probe.jti, probe.probe], [ceased.jti, 0]);
-    await bringBack(store, other, 5100);
+    await recover(store, other, 5100);
     await publish(store, 'a', ['again'], 5150);
     const again = await claimOne(store, 5150);
     return { probe, again };
@@ -153,10 +153,10 @@ function describeStaleProbes(open: OpenFor): void {
   };
   const FARED_AGAIN = [START_MS + 5200, START_MS + 20_000, 0];
 
-  for (const [how, bringBack] of WAYS_BACK) {
-    test(`a probe from before it came back ${how}, and turned unresponsive again, counts for no probe when it fails`, async (t) => {
+  for (const [how, recover] of WAYS_TO_RECOVER) {
+    test(`a probe from before it recovered ${how}, and turned unresponsive again, counts for no probe when it fails`, async (t) => {
       const { store, reopen } = await open(t);
-      const { probe, again } = await probeUnderWay(store, bringBack);
+      const { probe, again } = await probeUnderWay(store, recover);
       assert.equal(await fail(store, again, ceaseUntil(20_000), 5200), 'became-unresponsive');
       assert.equal(await fail(store, probe, ceaseUntil(90_000), 5300), 'applied');
       assert.deepEqual(await faredOf(store), FARED_AGAIN);
@@ -171,9 +171,7 @@ function describeStaleProbes(open: OpenFor): void {
 
   test('nor when it is handed back: no other probe is made for it', async (t) => {
     const { store } = await open(t);
-    const { probe, again } = await probeUnderWay(store, (to) =>
-      to.bringBack('a', 'responsive', START_MS + 5100, AUDIT),
-    );
+    const { probe, again } = await probeUnderWay(store, (to) => to.recover('a', 'responsive', START_MS + 5100, AUDIT));
     await fail(store, again, ceaseUntil(20_000), 5200);
     await store.release([probe], START_MS + 5300);
     assert.deepEqual(await faredOf(store), FARED_AGAIN);
@@ -182,7 +180,7 @@ function describeStaleProbes(open: OpenFor): void {
 
   test('a probe of the round that is counts, however old the claims of others are', async (t) => {
     const { store } = await open(t);
-    const { again } = await probeUnderWay(store, (to) => to.bringBack('a', 'responsive', START_MS + 5100, AUDIT));
+    const { again } = await probeUnderWay(store, (to) => to.recover('a', 'responsive', START_MS + 5100, AUDIT));
     await fail(store, again, ceaseUntil(20_000), 5200);
     const [probe] = await claim(store, { afterMs: 20_000 });
     assert.ok(probe);

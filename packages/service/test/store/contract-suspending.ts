@@ -132,8 +132,8 @@ function describeRemoved(open: OpenFor): void {
     assert.deepEqual(await store.counts(), { awaiting: 0, unresponsive: 0 });
     await register(store, ['a']);
     assert.deepEqual(await claim(store, { afterMs: 1_000_000 }), []);
-    const { unresponsiveSinceMs, backAtMs, probes } = await targetOf(store, 'a');
-    assert.deepEqual([unresponsiveSinceMs, backAtMs, probes], [undefined, undefined, 0]);
+    const { unresponsiveSinceMs, recoveredAtMs, probes } = await targetOf(store, 'a');
+    assert.deepEqual([unresponsiveSinceMs, recoveredAtMs, probes], [undefined, undefined, 0]);
   });
 }
 

@@ -56,7 +56,7 @@ function describeCeasing(open: OpenFor): void {
     assert.equal(callbackUrl, subscriptionOf('a').callbackUrl);
     assert.deepEqual(target, {
       ...{ clientId: 'a', retry: undefined, unresponsiveSinceMs: START_MS + 100, probeAtMs: START_MS + 5000 },
-      ...{ probes: 0, backAtMs: undefined, claimedSinceBack: 0 },
+      ...{ probes: 0, recoveredAtMs: undefined, claimedSinceRecovery: 0 },
     });
   });
 
@@ -177,7 +177,7 @@ function describeProbing(open: OpenFor): void {
     await fail(store, waits, retryAt(500_000), 100);
     await fail(store, ceased, ceaseUntil(5000), 100);
     const first = await claimOne(store, 5000);
-    await store.bringBack('a', 'probe-now', START_MS + 5050, AUDIT);
+    await store.recover('a', 'probe-now', START_MS + 5050, AUDIT);
     const second = await claimOne(store, 5050);
     assert.deepEqual([first.jti, second.jti, second.probe], [ceased.jti, waits.jti, 0]);
     assert.equal(await fail(store, first, ceaseUntil(15_000), 5100), 'applied');
@@ -222,12 +222,12 @@ function describeFailedProbes(open: OpenFor): void {
     assert.equal((await claimOne(reopened, 40_000)).probe, 2);
   });
 
-  test('a probe that fails after the operator said it is responsive takes that not back', async (t) => {
+  test('a probe that fails after the operator said it is responsive does not undo that', async (t) => {
     const { store } = await open(t);
     await unresponsive(store);
     const probe = await claimOne(store, 5000);
     const audit = { atMs: START_MS, actor: 'ops', action: 'callback-url-responsive', subject: 'a', detail: {} };
-    await store.bringBack('a', 'responsive', START_MS + 5050, audit);
+    await store.recover('a', 'responsive', START_MS + 5050, audit);
     assert.equal(await fail(store, probe, ceaseUntil(90_000), 5100), 'applied');
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
     const again = await claimOne(store, 5100);

@@ -45,7 +45,7 @@ export interface ModelTpp {
   /** Undefined: it is responsive. */
   probeAtMs: number | undefined;
   probes: number;
-  claimedSinceBack: number;
+  claimedSinceRecovery: number;
 }
 
 /** What a store must know, in plain objects: the model against which real stores are held. */
@@ -77,7 +77,7 @@ export class Model {
 
   tpp(clientId: string): ModelTpp {
     const fresh = { id: undefined, callbackUrl: undefined, isSuspended: false, round: 0 };
-    const known = this.tpps.get(clientId) ?? { ...fresh, probeAtMs: undefined, probes: 0, claimedSinceBack: 0 };
+    const known = this.tpps.get(clientId) ?? { ...fresh, probeAtMs: undefined, probes: 0, claimedSinceRecovery: 0 };
     this.tpps.set(clientId, known);
     return known;
   }
@@ -170,8 +170,8 @@ export class Model {
     if (tpp.probeAtMs === undefined || this.urlOf(notification.clientId) !== claimed.callbackUrl) {
       return applied ? 'applied' : 'overtaken';
     }
-    this.comeBack(notification.clientId);
-    return 'came-back';
+    this.recover(notification.clientId);
+    return 'recovered';
   }
 
   /** @param next undefined: attempts cease. @returns what the store must say */
@@ -233,7 +233,7 @@ export class Model {
     const before = this.urlOf(clientId);
     Object.assign(this.tpp(clientId), { id, callbackUrl });
     if (this.urlOf(clientId) !== before) this.#endLeases(clientId);
-    this.comeBack(clientId);
+    this.recover(clientId);
   }
 
   suspend(clientId: string, isSuspended: boolean): void {
@@ -250,10 +250,10 @@ export class Model {
   delete(clientId: string): void {
     for (const one of this.awaiting(clientId)) settle(one, 'withdrawn');
     Object.assign(this.tpp(clientId), { id: undefined, callbackUrl: undefined });
-    this.comeBack(clientId);
+    this.recover(clientId);
   }
 
-  comeBack(clientId: string): void {
+  recover(clientId: string): void {
     const tpp = this.tpp(clientId);
     Object.assign(tpp, { round: tpp.round + 1, probeAtMs: undefined, probes: 0 });
     this.#endWaits(clientId);

@@ -127,7 +127,7 @@ describe('two instances that claim', () => {
 });
 
 describe('two instances that record', () => {
-  test('for the same TPP: one of them turns it unresponsive, and one of them brings it back', async (t) => {
+  test('for the same TPP: one of them turns it unresponsive, and one of them makes it recover', async (t) => {
     const stores = await twoInstances(t);
     await register(stores[0], ['a']);
     await publish(stores[0], 'a', numbered('e', 16));
@@ -141,7 +141,7 @@ describe('two instances that record', () => {
     const ceased = (await record(claimed.slice(0, 8), CEASE)).flat();
     assert.equal(ceased.filter((result) => result === 'became-unresponsive').length, 1);
     const back = (await record(claimed.slice(8), 'acknowledged')).flat();
-    assert.equal(back.filter((result) => result === 'came-back').length, 1);
+    assert.equal(back.filter((result) => result === 'recovered').length, 1);
     assert.equal((await stores[1].counts()).unresponsive, 0);
     assert.equal((await claim(stores[1])).length, 8);
   });

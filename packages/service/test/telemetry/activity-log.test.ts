@@ -86,8 +86,8 @@ test('entries say what happened, and nothing of payloads, URLs, details or what 
 test('an acknowledgement that came too late to count, and events that make nothing new, are not told as such', () => {
   const late = entriesOf(attempted('a', 'e1', ACKNOWLEDGED, { result: 'overtaken' }));
   assert.deepEqual(kindsOf(late), ['attempted']);
-  const back = entriesOf(attempted('a', 'e1', ACKNOWLEDGED, { result: 'came-back' }));
-  assert.deepEqual(kindsOf(back), ['attempted', 'acknowledged', 'back']);
+  const back = entriesOf(attempted('a', 'e1', ACKNOWLEDGED, { result: 'recovered' }));
+  assert.deepEqual(kindsOf(back), ['attempted', 'acknowledged', 'recovered']);
   const made = [
     { clientId: 'a', id: 'e1', repeated: true },
     { clientId: 'a', id: 'e2', none: 'type-filtered' as const },
@@ -99,8 +99,8 @@ test('an acknowledgement that came too late to count, and events that make nothi
 
 test('what operators do is told with how many it was, unless it was none', () => {
   const atMs = START_MS;
-  assert.deepEqual(entriesOf({ kind: 'brought-back', atMs, clientId: 'a' }), [
-    { kind: 'back', atMs, clientId: 'a', by: 'operator' },
+  assert.deepEqual(entriesOf({ kind: 'recovered', atMs, clientId: 'a' }), [
+    { kind: 'recovered', atMs, clientId: 'a', by: 'operator' },
   ]);
   for (const kind of ['redelivered', 'withdrawn', 'expired'] as const) {
     assert.deepEqual(entriesOf({ kind, atMs, count: 3 }), [{ kind, atMs, count: 3 }]);

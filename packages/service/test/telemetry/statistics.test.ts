@@ -76,11 +76,11 @@ test('everything that happens is counted under its name, once', async () => {
     ]),
     ...[301, 400, 410, 429, 503].map((status) => attempted('a', 'e1', refused(status))),
     attempted('a', 'e1', { kind: 'unreachable', errorClass: 'dns', detail: '' }, { result: 'became-unresponsive' }),
-    attempted('a', 'e1', ACKNOWLEDGED, { result: 'came-back', atMs: START_MS + 100 }),
+    attempted('a', 'e1', ACKNOWLEDGED, { result: 'recovered', atMs: START_MS + 100 }),
     attempted('a', 'e1', ACKNOWLEDGED, { result: 'overtaken', atMs: START_MS + 100 }),
     polled('a', { acknowledged: ['e5', 'e6'], errors: [['e7', 'jwtIss']], atMs: START_MS + 100 }),
     polled('a', { acknowledged: ['e8'], by: 'offer', atMs: START_MS + 100 }),
-    { kind: 'brought-back', atMs: START_MS, clientId: 'a' },
+    { kind: 'recovered', atMs: START_MS, clientId: 'a' },
     { kind: 'publishing-failed', atMs: START_MS, events: [] },
     { kind: 'signed', atMs: START_MS, waitedMs: 1, durationMs: 1 },
   ];
@@ -90,7 +90,7 @@ test('everything that happens is counted under its name, once', async () => {
     ...{ 'attempts-refused-other': 1, 'attempts-refused-4xx': 1, 'attempts-refused-410': 1, 'attempts-refused-429': 1 },
     ...{ 'attempts-refused-5xx': 1, 'attempts-unreachable-dns': 1, 'attempts-acknowledged': 2 },
     ...{ 'acknowledged-push': 1, 'acknowledged-poll': 2, 'acknowledged-offer': 1, 'reported-errors': 1 },
-    ...{ 'became-unresponsive': 1, 'came-back': 2 },
+    ...{ 'became-unresponsive': 1, recovered: 2 },
   };
   const [hour] = await statistics.read({ resolution: 'hour', ...ALL });
   assert.deepEqual(hour?.tally.counts, expected);

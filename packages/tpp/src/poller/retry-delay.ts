@@ -18,7 +18,7 @@ const PASSING_STATUSES: readonly number[] = [408, CONTENT_TOO_LARGE, 425, 429];
 
 /**
  * The exponential backoff: doubled with every failure in a row, up to the maximum, and of that a random part between
- * half and all, so that the TPPs of a bank that comes back do not all come at once. What the bank asks for by
+ * half and all, so that the TPPs of a bank that recovers do not all come at once. What the bank asks for by
  * `Retry-After` is waited at least, up to an hour.
  *
  * @param failures in a row, from 1

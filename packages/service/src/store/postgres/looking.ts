@@ -22,7 +22,7 @@ export async function findNotification(database: Database, jti: string): Promise
     [storable(jti)],
   );
   if (ended !== undefined) return notificationOf(ended);
-  // It may have been brought back in between.
+  // It may have recovered in between.
   return undefined;
 }
 

@@ -268,8 +268,8 @@ function operating(
   return {
     target: (clientId) => findTarget(asked, clientId),
     targets: (after, limit, only) => listTargets(asked, after, limit, only),
-    bringBack: async (clientId, how, nowMs, entry) => {
-      const isDone = await retargeting.bringBack(clientId, how, nowMs, entry);
+    recover: async (clientId, how, nowMs, entry) => {
+      const isDone = await retargeting.recover(clientId, how, nowMs, entry);
       if (isDone) retargeted(common, new Set([clientId]));
       return isDone;
     },

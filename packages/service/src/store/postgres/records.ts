@@ -6,7 +6,7 @@ import type { Database, Transaction } from './database.ts';
 import { beginEndingWaits } from './ending-waits.ts';
 import { intoHistory } from './moves.ts';
 import { isTrue, jsonOf } from './rows.ts';
-import { becomeUnresponsive, comeBack, probeFailed } from './targets.ts';
+import { becomeUnresponsive, probeFailed, recover } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
 const ATTEMPTS_KEPT_MAX = 500;
@@ -50,9 +50,9 @@ const KEEP = (['notification', 'history'] as const).map(
 
 /**
  * Records attempts and what follows. Those that act on their notification alone, nearly all, go in one statement for each
- * kind; those of a TPP whose callback URL may turn unresponsive or come back go one after the other.
+ * kind; those of a TPP whose callback URL may turn unresponsive or recover go one after the other.
  *
- * @param portion how many retries of one that came back are spared their waits with the recording itself
+ * @param portion how many retries of one that recovered are spared their waits with the recording itself
  */
 export function recordAttempts(
   database: Database,
@@ -79,7 +79,7 @@ export function recordAttempts(
 interface Recording {
   readonly nowMs: number;
   readonly portion: number;
-  /** TPPs whose callback URL may turn unresponsive or come back. */
+  /** TPPs whose callback URL may turn unresponsive or recover. */
   readonly turning: ReadonlySet<string>;
   readonly results: Map<AttemptRecord, RecordResult>;
 }
@@ -123,9 +123,9 @@ async function recordWave(
     const result = isApplied ? 'applied' : 'overtaken';
     if (!turning.has(claimed.clientId)) results.set(record, result);
     else if (next.kind === 'acknowledged') {
-      const isBack = await comeBack(transaction, claimed.clientId, nowMs, claimed.callbackUrl);
-      if (isBack) await beginEndingWaits(transaction, claimed.clientId, portion);
-      results.set(record, isBack ? 'came-back' : result);
+      const isRecovered = await recover(transaction, claimed.clientId, nowMs, claimed.callbackUrl);
+      if (isRecovered) await beginEndingWaits(transaction, claimed.clientId, portion);
+      results.set(record, isRecovered ? 'recovered' : result);
     } else if (isApplied) results.set(record, await turn(transaction, record, stateOf(record)));
     else results.set(record, result);
   }
@@ -177,7 +177,7 @@ async function turn(
 function placeAfter({ claimed, next }: AttemptRecord, state: State | undefined, nowMs: number): number | null {
   if (state?.isUnresponsive) return null;
   if (next.kind === 'retry') return next.atMs;
-  // A probe that failed although the callback URL came back by other means is an attempt like any other, and so is what
+  // A probe that failed although the callback URL recovered by other means is an attempt like any other, and so is what
   // ceases by the counts of an older round.
   const isOfAnotherRound = state !== undefined && state.round !== claimed.round;
   return claimed.probe === undefined && !isOfAnotherRound ? null : nowMs;

@@ -16,7 +16,7 @@ import { beginEndingWaits } from './ending-waits.ts';
 import { fenceLeased } from './moves.ts';
 import { deleteRegistration, findRegistration, mayChangeRegistration, putRegistration } from './registrations.ts';
 import { storable } from './rows.ts';
-import { comeBack, IS_BACK, probeNow } from './targets.ts';
+import { probeNow, RECOVERED, recover } from './targets.ts';
 import { findTpp, putTpp, removeTpp } from './tpps.ts';
 import { beginWithdrawing } from './withdrawing.ts';
 
@@ -122,12 +122,12 @@ export class Retargeting {
     });
   }
 
-  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean> {
+  recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean> {
     return this.#changing(clientId, nowMs, async (change) => {
       const { transaction } = change;
-      const isBack = how === 'responsive' && (await comeBack(transaction, clientId, nowMs));
-      if (isBack) await endWaits(change);
-      const isDone = isBack || (how === 'probe-now' && (await probeNow(transaction, clientId, nowMs)));
+      const isRecovered = how === 'responsive' && (await recover(transaction, clientId, nowMs));
+      if (isRecovered) await endWaits(change);
+      const isDone = isRecovered || (how === 'probe-now' && (await probeNow(transaction, clientId, nowMs)));
       if (isDone) await addAudit(transaction, audit);
       return isDone;
     });
@@ -180,7 +180,7 @@ async function turnedTo(change: Change): Promise<void> {
   const { transaction, clientId, nowMs } = change;
   const { wasUnresponsive } = await retarget(change);
   if (!wasUnresponsive) return beginRound(change);
-  await transaction.query(`UPDATE target SET ${IS_BACK}, back_at_ms = $2::bigint WHERE client_id = $1`, [
+  await transaction.query(`UPDATE target SET ${RECOVERED}, recovered_at_ms = $2::bigint WHERE client_id = $1`, [
     clientId,
     nowMs,
   ]);

@@ -40,7 +40,7 @@ export function jsonOf(rows: readonly object[]): string {
 
 /** Columns of {@link targetOf}, of `target t` joined with `tpp p`. */
 export const TARGET_COLUMNS = `t.client_id, t.callback_url, t.unresponsive_since_ms, t.probe_at_ms, t.probes,
-  t.back_at_ms, t.claimed_since_back, p.retry`;
+  t.recovered_at_ms, t.claimed_since_recovery, p.retry`;
 
 /** A target; the row must have a callback URL. */
 export function targetOf(row: Row): Target {
@@ -52,8 +52,8 @@ export function targetOf(row: Row): Target {
     unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
     probeAtMs: optionalWhole(row, 'probe_at_ms'),
     probes: whole(row, 'probes'),
-    backAtMs: optionalWhole(row, 'back_at_ms'),
-    claimedSinceBack: whole(row, 'claimed_since_back'),
+    recoveredAtMs: optionalWhole(row, 'recovered_at_ms'),
+    claimedSinceRecovery: whole(row, 'claimed_since_recovery'),
   };
 }
 

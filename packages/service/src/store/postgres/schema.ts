@@ -72,8 +72,8 @@ export const MIGRATIONS: readonly Migration[] = [
     unresponsive_since_ms bigint,
     probe_at_ms           bigint,
     probes                integer NOT NULL DEFAULT 0,
-    back_at_ms            bigint,
-    claimed_since_back    integer NOT NULL DEFAULT 0,
+    recovered_at_ms       bigint,
+    claimed_since_recovery integer NOT NULL DEFAULT 0,
     revision              bigint NOT NULL DEFAULT nextval('target_revision')
   ) WITH (fillfactor = 50);
   CREATE INDEX target_unresponsive ON target (client_id) WHERE unresponsive_since_ms IS NOT NULL;

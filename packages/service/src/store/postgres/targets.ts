@@ -6,7 +6,7 @@ import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
 const TOLD = `revision = nextval('target_revision')`;
 
 /** SQL of being responsive again: the retry policy begins anew for all that is awaiting. */
-export const IS_BACK = `unresponsive_since_ms = NULL, probe_at_ms = NULL, probes = 0, claimed_since_back = 0,
+export const RECOVERED = `unresponsive_since_ms = NULL, probe_at_ms = NULL, probes = 0, claimed_since_recovery = 0,
   round = target.round + 1, ${TOLD}`;
 
 export async function findTarget(asked: Asked, clientId: string): Promise<Target | undefined> {
@@ -45,14 +45,14 @@ export async function listTargets(
  * @param callbackUrl only if it is this one
  * @returns whether it was unresponsive
  */
-export async function comeBack(
+export async function recover(
   transaction: Transaction,
   clientId: string,
   nowMs: number,
   callbackUrl?: string,
 ): Promise<boolean> {
   const rows = await transaction.query(
-    `UPDATE target SET ${IS_BACK}, back_at_ms = $2::bigint
+    `UPDATE target SET ${RECOVERED}, recovered_at_ms = $2::bigint
      WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL AND callback_url = coalesce($3::text, callback_url)
      RETURNING client_id`,
     [clientId, nowMs, callbackUrl ?? null],
@@ -98,11 +98,11 @@ export async function probeFailed(
 }
 
 // Longer than any ramp: after it nobody asks how much was claimed since.
-const COUNTED_AFTER_BACK_MS = 3_600_000;
+const COUNTED_AFTER_RECOVERY_MS = 3_600_000;
 
 /** Whether what is claimed for a target is counted, because it may still be ramping up. */
-export function isCounted({ backAtMs }: Target, nowMs: number): boolean {
-  return backAtMs !== undefined && nowMs - backAtMs <= COUNTED_AFTER_BACK_MS;
+export function isCounted({ recoveredAtMs }: Target, nowMs: number): boolean {
+  return recoveredAtMs !== undefined && nowMs - recoveredAtMs <= COUNTED_AFTER_RECOVERY_MS;
 }
 
 /** Counts what was claimed of some TPPs, in one statement. */
@@ -110,7 +110,7 @@ export async function countClaimed(transaction: Transaction, counts: ReadonlyMap
   if (counts.size === 0) return;
   const sorted = [...counts].sort(([left], [right]) => (left < right ? -1 : 1));
   await transaction.query(
-    `UPDATE target t SET claimed_since_back = claimed_since_back + c.count
+    `UPDATE target t SET claimed_since_recovery = claimed_since_recovery + c.count
      FROM unnest($1::text[], $2::int[]) AS c(client_id, count) WHERE t.client_id = c.client_id`,
     [sorted.map(([clientId]) => clientId), sorted.map(([, count]) => count)],
   );

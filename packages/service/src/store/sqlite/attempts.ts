@@ -80,9 +80,9 @@ export class AttemptTables {
     const atMs = attempt.startedAtMs + Math.round(attempt.durationMs);
     const applied = awaiting.settle(client, seq, { state: 'acknowledged', atMs, acknowledgedBy: 'push' });
     const target = registrations.targetOf(claimed.clientId);
-    const isBack = target?.unresponsiveSinceMs !== undefined && target.callbackUrl === claimed.callbackUrl;
-    if (isBack) retargeting.comeBack(claimed.clientId, nowMs);
-    if (isBack) return 'came-back';
+    const isRecovered = target?.unresponsiveSinceMs !== undefined && target.callbackUrl === claimed.callbackUrl;
+    if (isRecovered) retargeting.startNewRound(claimed.clientId, nowMs);
+    if (isRecovered) return 'recovered';
     return applied ? 'applied' : 'overtaken';
   }
 
@@ -98,7 +98,7 @@ export class AttemptTables {
       awaiting.placeAfterAttempt(client, lease.seq, { startedAtMs, round, retryAtMs });
     if (unresponsiveSinceMs !== undefined) {
       place(undefined);
-      // A probe of an older round says nothing of the callback URL since it came back.
+      // A probe of an older round says nothing of the callback URL since it recovered.
       if (next.kind === 'cease' && claimed.probe !== undefined && claimed.round === round) {
         states.probeFailed(clientId, claimed.probe + 1, next.probeAtMs);
       }
@@ -109,7 +109,7 @@ export class AttemptTables {
       states.becomeUnresponsive(clientId, startedAtMs + Math.round(attempt.durationMs), next.probeAtMs);
       return 'became-unresponsive';
     }
-    // A probe that failed although the callback URL came back by other means is an attempt like any other, and so is what
+    // A probe that failed although the callback URL recovered by other means is an attempt like any other, and so is what
     // ceases by the counts of an older round.
     place(next.kind === 'retry' ? next.atMs : nowMs);
     return 'applied';

@@ -164,7 +164,7 @@ function targetOf(
   if (tpp?.isSuspended === true) return undefined;
   const callbackUrl = registration?.callbackUrl;
   if (callbackUrl === undefined) return undefined;
-  const { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack } = state;
-  const fared = { unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack };
+  const { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery } = state;
+  const fared = { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery };
   return { clientId, callbackUrl, retry: tpp?.retry, ...fared };
 }

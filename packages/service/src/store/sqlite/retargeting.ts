@@ -97,10 +97,10 @@ export class Retargeting {
     return found;
   }
 
-  bringBack(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): boolean {
+  recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): boolean {
     const { registrations, states } = this.#parts;
     if (registrations.targetOf(clientId)?.unresponsiveSinceMs === undefined) return false;
-    if (how === 'responsive') this.comeBack(clientId, nowMs);
+    if (how === 'responsive') this.startNewRound(clientId, nowMs);
     else states.probeNow(clientId, nowMs);
     this.#parts.audit.add(audit);
     return true;
@@ -113,8 +113,8 @@ export class Retargeting {
   }
 
   /** A callback URL is responsive again: the retry policy begins anew for all that is awaiting. */
-  comeBack(clientId: string, nowMs: number): void {
-    this.#startOver(clientId, () => this.#parts.states.comeBack(clientId, nowMs));
+  startNewRound(clientId: string, nowMs: number): void {
+    this.#startOver(clientId, () => this.#parts.states.recover(clientId, nowMs));
   }
 
   /** Creates or replaces; what is awaiting goes by the new one, if that holds. */
@@ -142,7 +142,7 @@ export class Retargeting {
     const after = registrations.targetOf(clientId);
     if (before?.callbackUrl !== after?.callbackUrl) this.#moveAway(clientId);
     const wasUnresponsive = states.of(clientId).unresponsiveSinceMs !== undefined;
-    if (wasUnresponsive) states.comeBack(clientId, nowMs);
+    if (wasUnresponsive) states.recover(clientId, nowMs);
     else states.beginRound(clientId);
   }
 

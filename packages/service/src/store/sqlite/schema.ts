@@ -41,8 +41,8 @@ export const MIGRATIONS: readonly string[] = [
     unresponsive_since_ms INTEGER,
     probe_at_ms           INTEGER,
     probes                INTEGER NOT NULL,
-    back_at_ms            INTEGER,
-    claimed_since_back    INTEGER NOT NULL,
+    recovered_at_ms       INTEGER,
+    claimed_since_recovery INTEGER NOT NULL,
     CHECK ((unresponsive_since_ms IS NULL) = (probe_at_ms IS NULL))
   ) STRICT, WITHOUT ROWID;
 

@@ -238,8 +238,8 @@ function operating(parts: Parts, writes: WriteQueue): Operations {
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
-    bringBack: async (clientId, how, nowMs, entry) => {
-      const isDone = await writes.run(() => retargeting.bringBack(clientId, how, nowMs, entry));
+    recover: async (clientId, how, nowMs, entry) => {
+      const isDone = await writes.run(() => retargeting.recover(clientId, how, nowMs, entry));
       if (isDone) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
       parts.waitsEnder.resume();
       return isDone;

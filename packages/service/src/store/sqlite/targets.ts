@@ -4,11 +4,11 @@ import { optionalWhole, type Row, text, whole } from '../row.ts';
 import type { UndoLog } from './undo.ts';
 
 // Longer than any ramp: after it nobody asks how much was claimed since.
-const COUNTED_AFTER_BACK_MS = 3_600_000;
+const COUNTED_AFTER_RECOVERY_MS = 3_600_000;
 
 /** How the callback URL that holds for a TPP has fared, whatever that URL is. */
 export interface TargetState
-  extends Pick<Target, 'unresponsiveSinceMs' | 'probeAtMs' | 'probes' | 'backAtMs' | 'claimedSinceBack'> {
+  extends Pick<Target, 'unresponsiveSinceMs' | 'probeAtMs' | 'probes' | 'recoveredAtMs' | 'claimedSinceRecovery'> {
   /** Grows whenever the retry policy begins anew for all that is awaiting. */
   readonly round: number;
 }
@@ -18,12 +18,12 @@ const NEVER_USED: TargetState = {
   unresponsiveSinceMs: undefined,
   probeAtMs: undefined,
   probes: 0,
-  backAtMs: undefined,
-  claimedSinceBack: 0,
+  recoveredAtMs: undefined,
+  claimedSinceRecovery: 0,
 };
 
 /**
- * One row per TPP, kept in memory too, so that turning unresponsive and coming back cost the same whatever is awaiting.
+ * One row per TPP, kept in memory too, so that turning unresponsive and recovering cost the same whatever is awaiting.
  * Writes must run inside a transaction.
  */
 export class TargetTable {
@@ -38,11 +38,11 @@ export class TargetTable {
   constructor(database: DatabaseSync, undo: UndoLog) {
     this.#undo = undo;
     this.#upsert = database.prepare(
-      `INSERT INTO target (client_id, round, unresponsive_since_ms, probe_at_ms, probes, back_at_ms, claimed_since_back)
+      `INSERT INTO target (client_id, round, unresponsive_since_ms, probe_at_ms, probes, recovered_at_ms, claimed_since_recovery)
        VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (client_id) DO UPDATE SET round = excluded.round,
          unresponsive_since_ms = excluded.unresponsive_since_ms, probe_at_ms = excluded.probe_at_ms,
-         probes = excluded.probes, back_at_ms = excluded.back_at_ms, claimed_since_back = excluded.claimed_since_back`,
+         probes = excluded.probes, recovered_at_ms = excluded.recovered_at_ms, claimed_since_recovery = excluded.claimed_since_recovery`,
     );
     this.#delete = database.prepare('DELETE FROM target WHERE client_id = ?');
     for (const row of database.prepare('SELECT * FROM target').all()) {
@@ -65,8 +65,8 @@ export class TargetTable {
   }
 
   /** It is responsive again, however that came. */
-  comeBack(clientId: string, nowMs: number): void {
-    this.#write(clientId, { ...NEVER_USED, round: this.of(clientId).round + 1, backAtMs: nowMs });
+  recover(clientId: string, nowMs: number): void {
+    this.#write(clientId, { ...NEVER_USED, round: this.of(clientId).round + 1, recoveredAtMs: nowMs });
   }
 
   becomeUnresponsive(clientId: string, sinceMs: number, probeAtMs: number): void {
@@ -89,8 +89,9 @@ export class TargetTable {
   /** Counts what was claimed while it may still be ramping up. It is written with what is recorded next. */
   countClaimed(clientId: string, count: number, nowMs: number): void {
     const state = this.of(clientId);
-    if (count === 0 || state.backAtMs === undefined || nowMs - state.backAtMs > COUNTED_AFTER_BACK_MS) return;
-    this.#keep(clientId, { ...state, claimedSinceBack: state.claimedSinceBack + count });
+    if (count === 0 || state.recoveredAtMs === undefined || nowMs - state.recoveredAtMs > COUNTED_AFTER_RECOVERY_MS)
+      return;
+    this.#keep(clientId, { ...state, claimedSinceRecovery: state.claimedSinceRecovery + count });
     this.#ahead.add(clientId);
   }
 
@@ -105,15 +106,15 @@ export class TargetTable {
   }
 
   #write(clientId: string, state: TargetState): void {
-    const { round, unresponsiveSinceMs, probeAtMs, probes, backAtMs, claimedSinceBack } = state;
+    const { round, unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery } = state;
     this.#upsert.run(
       clientId,
       round,
       unresponsiveSinceMs ?? null,
       probeAtMs ?? null,
       probes,
-      backAtMs ?? null,
-      claimedSinceBack,
+      recoveredAtMs ?? null,
+      claimedSinceRecovery,
     );
     if (this.#ahead.delete(clientId)) this.#undo.add(() => this.#ahead.add(clientId));
     this.#keep(clientId, state);
@@ -139,7 +140,7 @@ function stateOf(row: Row): TargetState {
     unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
     probeAtMs: optionalWhole(row, 'probe_at_ms'),
     probes: whole(row, 'probes'),
-    backAtMs: optionalWhole(row, 'back_at_ms'),
-    claimedSinceBack: whole(row, 'claimed_since_back'),
+    recoveredAtMs: optionalWhole(row, 'recovered_at_ms'),
+    claimedSinceRecovery: whole(row, 'claimed_since_recovery'),
   };
 }

@@ -50,8 +50,11 @@ async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNot
 
 /** Both that waited and that ceased are due, oldest first, with the whole retry policy before them. */
 async function assertIsBack(store: Store, afterMs: number): Promise<void> {
-  const { unresponsiveSinceMs, probeAtMs, probes, backAtMs } = await targetOf(store, 'a');
-  assert.deepEqual([unresponsiveSinceMs, probeAtMs, probes, backAtMs], [undefined, undefined, 0, START_MS + afterMs]);
+  const { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs } = await targetOf(store, 'a');
+  assert.deepEqual(
+    [unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs],
+    [undefined, undefined, 0, START_MS + afterMs],
+  );
   assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, undefined);
   assert.deepEqual(
     roundsOf(await claim(store, { afterMs })),
@@ -61,8 +64,8 @@ async function assertIsBack(store: Store, afterMs: number): Promise<void> {
 }
 
 /** The ways back of an unresponsive callback URL. */
-export function describeComingBack(open: OpenFor): void {
-  describe('coming back', () => {
+export function describeRecovery(open: OpenFor): void {
+  describe('recovery', () => {
     describeByAcknowledgement(open);
     describeByRegistration(open);
     describeByOperator(open);
@@ -77,30 +80,30 @@ function describeByAcknowledgement(open: OpenFor): void {
     await publish(store, 'a', ['later'], 4000);
     const probe = await claimOne(store, 5000);
     assert.equal(probe.jti, jtiOf('ceased'), 'first attempts and what ceased go before retries');
-    assert.equal(await acknowledge(store, probe, 5200), 'came-back');
+    assert.equal(await acknowledge(store, probe, 5200), 'recovered');
     const due = await claim(store, { afterMs: 5200 });
     assert.deepEqual(jtisOf(due), ['waiting', 'later'].map(jtiOf));
     assert.deepEqual([due[0]?.roundAttempts, due[0]?.roundBeganAtMs], [0, undefined]);
-    assert.equal((await targetOf(store, 'a')).backAtMs, START_MS + 5200);
+    assert.equal((await targetOf(store, 'a')).recoveredAtMs, START_MS + 5200);
   });
 
   test('so does one that was still under way; other claims stand', async (t) => {
     const { store, reopen } = await open(t);
     const { claimed } = await waitingCeasedClaimed(store);
-    assert.equal(await acknowledge(store, claimed, 300), 'came-back');
+    assert.equal(await acknowledge(store, claimed, 300), 'recovered');
     await assertIsBack(store, 300);
     const reopened = await reopen();
-    assert.equal((await targetOf(reopened, 'a')).backAtMs, START_MS + 300);
+    assert.equal((await targetOf(reopened, 'a')).recoveredAtMs, START_MS + 300);
   });
 
   test('so does a late one, of a claim that was taken over, and one of what is not awaiting any more', async (t) => {
     const { store } = await open(t);
     const { claimed } = await waitingCeasedClaimed(store);
-    assert.equal(await acknowledge(store, claimed, LEASE_MS + 300), 'came-back');
+    assert.equal(await acknowledge(store, claimed, LEASE_MS + 300), 'recovered');
     const [again] = await claim(store, { afterMs: LEASE_MS + 300 });
     assert.ok(again);
     await fail(store, again, CEASE, LEASE_MS + 400);
-    assert.equal(await acknowledge(store, claimed, LEASE_MS + 500), 'came-back');
+    assert.equal(await acknowledge(store, claimed, LEASE_MS + 500), 'recovered');
     assert.equal((await store.counts()).unresponsive, 1, 'that of b');
   });
 
@@ -112,12 +115,12 @@ function describeByAcknowledgement(open: OpenFor): void {
     assert.ok(waits && acknowledges);
     await fail(store, waits, retryAt(50_000), 100);
     assert.equal(await acknowledge(store, acknowledges, 200), 'applied');
-    assert.equal((await targetOf(store, 'a')).backAtMs, undefined);
+    assert.equal((await targetOf(store, 'a')).recoveredAtMs, undefined);
     assert.deepEqual(await claim(store, { afterMs: 49_999 }), []);
     assert.equal((await claimOne(store, 50_000)).roundAttempts, 1);
   });
 
-  test('what ceased, came back and ceased again has had two whole rounds', async (t) => {
+  test('what ceased, recovered and ceased again has had two whole rounds', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     await publish(store, 'a', ['e1', 'e2']);
@@ -179,7 +182,7 @@ function describeByRegistration(open: OpenFor): void {
     await fail(store, await claimOne(store), retryAt(50_000), 100);
     await store.replaceRegistration(subscriptionOf('a'), START_MS + 300);
     assert.deepEqual(roundsOf(await claim(store, { afterMs: 300 })), [[jtiOf('waits'), 1, 0, undefined, undefined]]);
-    assert.equal((await targetOf(store, 'a')).backAtMs, undefined, 'it never was away');
+    assert.equal((await targetOf(store, 'a')).recoveredAtMs, undefined, 'it never was away');
   });
 }
 
@@ -187,7 +190,7 @@ function describeByOperator(open: OpenFor): void {
   test('the operator says that it is responsive, and that is on record', async (t) => {
     const { store } = await open(t);
     await waitingCeasedClaimed(store);
-    assert.equal(await store.bringBack('a', 'responsive', START_MS + 300, AUDIT), true);
+    assert.equal(await store.recover('a', 'responsive', START_MS + 300, AUDIT), true);
     await assertIsBack(store, 300);
     const [entry, ...others] = await store.auditEntries(undefined, 10);
     assert.deepEqual({ ...entry, id: '' }, { ...AUDIT, id: '' });
@@ -197,14 +200,14 @@ function describeByOperator(open: OpenFor): void {
   test('the operator has it probed now; it stays unresponsive until a probe is acknowledged', async (t) => {
     const { store } = await open(t);
     await waitingCeasedClaimed(store);
-    assert.equal(await store.bringBack('a', 'probe-now', START_MS + 300, AUDIT), true);
+    assert.equal(await store.recover('a', 'probe-now', START_MS + 300, AUDIT), true);
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, START_MS + 100);
     const probe = await claimOne(store, 300);
     assert.deepEqual([probe.jti, probe.probe], [jtiOf('ceased'), 0]);
     assert.equal((await store.auditEntries(undefined, 10)).length, 1);
   });
 
-  test('there is nothing to bring back of a TPP that is responsive, suspended, only polls, or is not known', async (t) => {
+  test('nothing recovers of a TPP that is responsive, suspended, only polls, or is not known', async (t) => {
     const { store } = await open(t);
     await waitingCeasedClaimed(store);
     await register(store, ['well']);
@@ -212,7 +215,7 @@ function describeByOperator(open: OpenFor): void {
     await store.putTpp({ ...tppOf('b'), isSuspended: true }, START_MS);
     for (const clientId of ['well', 'polls', 'b', 'nobody']) {
       for (const how of ['responsive', 'probe-now'] as const) {
-        assert.equal(await store.bringBack(clientId, how, START_MS + 300, AUDIT), false, clientId);
+        assert.equal(await store.recover(clientId, how, START_MS + 300, AUDIT), false, clientId);
       }
     }
     assert.deepEqual(await store.auditEntries(undefined, 10), []);
@@ -220,33 +223,33 @@ function describeByOperator(open: OpenFor): void {
 }
 
 function describeRamp(open: OpenFor): void {
-  test('what is claimed since it came back is counted for whoever ramps up', async (t) => {
+  test('what is claimed since it recovered is counted for whoever ramps up', async (t) => {
     const { store } = await open(t);
     const { claimed } = await waitingCeasedClaimed(store);
     await publish(store, 'a', numbered('e', 5));
     await acknowledge(store, claimed, 300);
     const seen: number[] = [];
-    const capacityFor = (room: number) => (target: { claimedSinceBack: number }) => {
-      seen.push(target.claimedSinceBack);
+    const capacityFor = (room: number) => (target: { claimedSinceRecovery: number }) => {
+      seen.push(target.claimedSinceRecovery);
       return room;
     };
     await claim(store, { afterMs: 300, capacityFor: capacityFor(2) });
     await claim(store, { afterMs: 301, capacityFor: capacityFor(3) });
     await claim(store, { afterMs: 302, capacityFor: capacityFor(0) });
     assert.deepEqual(seen, [0, 2, 5]);
-    assert.equal((await targetOf(store, 'a')).claimedSinceBack, 5);
+    assert.equal((await targetOf(store, 'a')).claimedSinceRecovery, 5);
   });
 
-  test('coming back again begins to count anew', async (t) => {
+  test('a second recovery begins to count again from nothing', async (t) => {
     const { store } = await open(t);
     const { claimed } = await waitingCeasedClaimed(store);
     await acknowledge(store, claimed, 300);
     const [first, second] = await claim(store, { afterMs: 300 });
     assert.ok(first && second);
     await fail(store, first, CEASE, 400);
-    assert.equal(await acknowledge(store, second, 500), 'came-back');
-    const { backAtMs, claimedSinceBack } = await targetOf(store, 'a');
-    assert.deepEqual([backAtMs, claimedSinceBack], [START_MS + 500, 0]);
+    assert.equal(await acknowledge(store, second, 500), 'recovered');
+    const { recoveredAtMs, claimedSinceRecovery } = await targetOf(store, 'a');
+    assert.deepEqual([recoveredAtMs, claimedSinceRecovery], [START_MS + 500, 0]);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 500 })), [first.jti]);
     assert.equal((await look(store, first.jti)).attempts.length, 2);
   });
