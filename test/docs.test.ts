@@ -47,10 +47,11 @@ test('the pages name the commands that package.json has', () => {
   }
 });
 
-test('the index lists every page of docs once', () => {
-  const listed = [...readFileSync('docs/README.md', 'utf8').matchAll(/^\| \[[^\]]+\]\(([^)]+)\) \|/gm)].map(
-    ([, target = '']) => target,
-  );
+test('the index lists every page of docs once, in the four kinds of documentation', () => {
+  const index = readFileSync('docs/README.md', 'utf8');
+  const kinds = [...index.matchAll(/^## (.*)$/gm)].map(([, kind]) => kind);
+  assert.deepEqual(kinds, ['Tutorials', 'How-to guides', 'Reference', 'Explanation']);
+  const listed = [...index.matchAll(/^\| \[[^\]]+\]\(([^)]+)\) \|/gm)].map(([, target = '']) => target);
   const pages = DOCS.filter((name) => name !== 'README.md').map((name) => name.replaceAll('\\', '/'));
   assert.deepEqual(listed.toSorted(), pages.toSorted());
 });

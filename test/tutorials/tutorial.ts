@@ -1,0 +1,160 @@
+/**
+ * Carries out a tutorial word for word: what its page says is typed, and what its page shows is compared.
+ *
+ * The fenced blocks of a page, by their info string:
+ *
+ * | block | means |
+ * |---|---|
+ * | `sh` | commands for the shell, which must all succeed |
+ * | `sh fails` | commands of which one fails |
+ * | `sh again` | commands that are repeated until they print the block after them |
+ * | `sh NAME` | commands for a terminal of its own, of which the last goes on; Ctrl-C ends what went on there before |
+ * | `text` | the output of the `sh` block before it |
+ * | `text NAME` | output that comes in that terminal |
+ * | `LANGUAGE FILE.EXTENSION` | a file to save in the current folder |
+ *
+ * Ports are the one thing that is not taken as it stands: 8440 to 8444 and 9443 are replaced by free ones.
+ */
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import '../support/compile-cache.ts';
+import { onlyEnvironment } from '../support/command.ts';
+import { isShown } from './shown-output.ts';
+import { openShell, openTerminal, type Shell, type Terminal } from './terminals.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+/** What a page calls the checkout consists of these. */
+const CHECKOUT = ['node_modules', 'packages', 'package.json'];
+const PORTS = 6;
+const TIMES_MAX = 20;
+const TPP_PORT = '9443';
+
+interface Block {
+  readonly line: number;
+  readonly language: string;
+  /** Second word of the info string; empty where there is none. */
+  readonly word: string;
+  readonly text: string;
+}
+
+interface Stage {
+  readonly shell: Shell;
+  readonly open: (commands: string) => Terminal;
+  readonly terminals: Map<string, Terminal>;
+}
+
+/** Carries out the tutorial of this page, in a folder of its own. */
+export async function carryOut(t: TestContext, page: string): Promise<void> {
+  const blocks = blocksOf(await readFile(join(ROOT, page), 'utf8'));
+  assert.ok(blocks.length > 0, `${page} has no block: the check looks at nothing`);
+  const base = await mkdtemp(join(tmpdir(), 'tidings-tutorial-'));
+  t.after(() => rm(base, { recursive: true, force: true }));
+  const checkout = join(base, 'tidings');
+  await mkdir(checkout);
+  for (const name of CHECKOUT) await symlink(join(ROOT, name), join(checkout, name));
+  const environment = onlyEnvironment({
+    PATH: process.env['PATH'] ?? '',
+    HOME: base,
+    npm_config_offline: 'true',
+    npm_config_update_notifier: 'false',
+  });
+  const shell = openShell(checkout, environment, base);
+  const terminals = new Map<string, Terminal>();
+  t.after(async () => {
+    await shell.close();
+    for (const terminal of [...terminals.values()].toReversed()) await terminal.interrupt();
+  });
+  const open = (commands: string) => openTerminal(checkout, environment, commands);
+  await playAll(page, withPorts(blocks, await freePorts()), { shell, open, terminals });
+}
+
+async function playAll(page: string, blocks: readonly Block[], stage: Stage): Promise<void> {
+  let output = '';
+  for (const [at, block] of blocks.entries()) {
+    const where = `${page}:${block.line}`;
+    try {
+      if (block.word === 'again') output = await repeat(block.text, blocks[at + 1]?.text ?? '', stage);
+      else output = (await play(block, stage, output)) ?? output;
+    } catch (error) {
+      throw new Error(`${where}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+}
+
+/** @returns what was printed in the end */
+async function repeat(commands: string, shown: string, { shell }: Stage): Promise<string> {
+  for (let times = 1; ; times += 1) {
+    const { output } = await shell.run(commands);
+    if (times === TIMES_MAX || isShown(shown, output)) return output;
+  }
+}
+
+/** @returns what the shell printed, where the block is for the shell */
+async function play(block: Block, stage: Stage, output: string): Promise<string | undefined> {
+  const { language, word, text } = block;
+  const { shell, terminals } = stage;
+  if (language === 'text' && word === '') {
+    assert.ok(isShown(text, output), `the page shows\n${text}\nand there came\n${output}`);
+    return;
+  }
+  if (language === 'text') {
+    const terminal = terminals.get(word);
+    assert.ok(terminal !== undefined, `no terminal ${word} was opened`);
+    return terminal.untilShown(text).then(() => undefined);
+  }
+  if (language === 'sh' && (word === '' || word === 'fails')) {
+    const ended = await shell.run(text);
+    assert.equal(ended.code !== 0, word === 'fails', `exit code ${ended.code}:\n${ended.output}`);
+    return ended.output;
+  }
+  if (language === 'sh') {
+    await terminals.get(word)?.interrupt();
+    terminals.set(word, stage.open(text));
+    return;
+  }
+  assert.match(word, /^[\w-]+\.\w+$/, `a block of ${language} names no file`);
+  const { output: folder } = await shell.run('pwd');
+  await writeFile(join(folder.trim(), word), text);
+  return;
+}
+
+function blocksOf(markdown: string): Block[] {
+  return [...markdown.matchAll(/^```(\w+) ?(\S*)\n(.*?)^```$/gms)].map(
+    ({ index, 1: language = '', 2: word = '', 3: text = '' }) => ({
+      line: markdown.slice(0, index).split('\n').length,
+      ...{ language, word, text },
+    }),
+  );
+}
+
+/** The blocks with free ports in place of those that the page names. */
+function withPorts(blocks: readonly Block[], first: number): Block[] {
+  return blocks.map(({ text, ...block }) => ({
+    ...block,
+    text: text
+      .replaceAll(/\b844([0-4])\b/g, (_, offset: string) => String(first + Number(offset)))
+      .replaceAll(TPP_PORT, String(first + PORTS - 1))
+      .replaceAll(/^tidings sandbox\b/gm, `tidings sandbox --port ${first}`),
+  }));
+}
+
+/** @returns the first of free ports in a row, below those that the system gives out by itself */
+async function freePorts(): Promise<number> {
+  for (;;) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const areFree = await Promise.all(Array.from({ length: PORTS }, (_, offset) => isFree(first + offset)));
+    if (areFree.every(Boolean)) return first;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
