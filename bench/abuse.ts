@@ -99,7 +99,7 @@ const KINDS: Readonly<Record<string, { readonly kind: Kind; readonly atOnce?: nu
   'oversized header': { kind: (target) => post(target, '{}', { 'x-padding': 'a'.repeat(100_000) }) },
   abandoned: { kind: abandon },
   slow: { kind: trickle, atOnce: SLOW_AT_ONCE },
-  silent: { kind: sayNothing, atOnce: SLOW_AT_ONCE },
+  silent: { kind: sendNothing, atOnce: SLOW_AT_ONCE },
 };
 
 const BAD_BODIES = [
@@ -202,7 +202,7 @@ async function trickle(target: AbuseTarget): Promise<string> {
 }
 
 /** A connection without so much as a TLS handshake. */
-async function sayNothing({ apiPort, operatorPort }: AbuseTarget): Promise<string> {
+async function sendNothing({ apiPort, operatorPort }: AbuseTarget): Promise<string> {
   const port = randomInt(2) === 0 ? apiPort : operatorPort;
   const socket = connectTcp({ port, host: '127.0.0.1', localAddress: strangeAddress() });
   const closed = new Promise<string>((resolve) => socket.once('close', () => resolve('closed')));

@@ -26,7 +26,7 @@ const ASKED_FOR = 200;
 /**
  * Publishes to suspended TPPs, for which nothing is attempted, lets all of them resume, and measures the deliveries a
  * second from then on: with a small backlog, a large one, and the small one again, to whose mean the ratio is. What the
- * operator's resuming itself takes is told beside it, and is not part of the ratio.
+ * operator's resuming itself takes is shown beside it, and is not part of the ratio.
  */
 export async function benchBacklog(options: BacklogOptions): Promise<Report> {
   const { machine, result: sizes } = await betweenSigningLimits(options, async () => {

@@ -22,7 +22,7 @@ export type FromReceiver =
     }
   | { readonly kind: 'reported'; readonly samples: readonly string[] };
 
-/** How the publisher publishes until it is told to stop, or until it is done. */
+/** How the publisher publishes until it is stopped, or until it is done. */
 export type Load =
   /** As fast as the service accepts, with at most this many accepted or under way and not yet delivered. */
   | { readonly kind: 'saturate'; readonly batch: number; readonly outstandingMax: number }

@@ -24,7 +24,7 @@ const LIMIT = 50;
 const PROGRESS_MS = 5000;
 const HOUR_MS = 3_600_000;
 
-/** How one kind of request fared. */
+/** Results of one kind of request. */
 export interface Asked {
   readonly name: string;
   readonly p50Ms: number;

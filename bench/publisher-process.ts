@@ -29,7 +29,7 @@ let wakeUp: () => void = () => undefined;
 
 const say = speakToParent<ToPublisher, FromPublisher>((message) => {
   if (message.kind === 'connect') connect(message);
-  else if (message.kind === 'load') void run(message.load).catch(sayFailed);
+  else if (message.kind === 'load') void run(message.load).catch(reportFailure);
   else if (message.kind === 'delivered') delivered = message.count;
   else if (message.kind === 'stop') loading += 1;
   else report();
@@ -94,7 +94,7 @@ function untilWoken(): Promise<void> {
 function begin(events: number): void {
   eventsUnderWay += events;
   const done = publish(events)
-    .catch(sayFailed)
+    .catch(reportFailure)
     .finally(() => {
       eventsUnderWay -= events;
       underWay.delete(done);
@@ -146,7 +146,7 @@ function makeEvent(clientId: string) {
   };
 }
 
-function sayFailed(error: unknown): void {
+function reportFailure(error: unknown): void {
   say({ kind: 'failed', why: error instanceof Error ? error.message : String(error) });
 }
 

@@ -10,7 +10,7 @@ import { signingLimitPerSecond } from './signing-limit.ts';
 
 export type Say = (line: string) => void;
 
-/** What every bench of deliveries is told. */
+/** Options that every bench of deliveries shares. */
 export interface BenchOptions {
   readonly store: StoreKind;
   readonly seconds: number | undefined;

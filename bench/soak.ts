@@ -106,13 +106,13 @@ async function targetOf({ apiUrl, operatorUrl, pki, tpps }: BenchBank): Promise<
 
 async function watch({ bank }: Rig, until: number, samples: RssSample[], say: (line: string) => void): Promise<void> {
   const began = performance.now();
-  let toldAtSeconds = 0;
+  let reportedAtSeconds = 0;
   while (performance.now() < until) {
     const atSeconds = (performance.now() - began) / 1000;
     const rssBytes = rssBytesOf(bank.servicePid);
     samples.push({ atSeconds, rssBytes });
-    if (atSeconds - toldAtSeconds >= 60) {
-      toldAtSeconds = atSeconds;
+    if (atSeconds - reportedAtSeconds >= 60) {
+      reportedAtSeconds = atSeconds;
       say(`${Math.round(atSeconds)} s: ${(rssBytes / 2 ** 20).toFixed(1)} MiB`);
     }
     await pause(SAMPLE_MS);

@@ -66,14 +66,14 @@ export const OPERATIONS: readonly Operation[] = [
     backlog: (nowMs) => ({ publishedAtMs: nowMs - 30 * DAY_MS, atMs: nowMs + HAPPENS_AFTER_MS }),
     run: (world) => until(() => isUnresponsive(world)),
   },
-  { name: 'redeliver what is awaiting', run: (world) => inParts(world, 'redeliveries', { only: 'awaiting' }) },
-  { name: 'redeliver what has failed', run: (world) => inParts(world, 'redeliveries', { only: 'failed' }) },
+  { name: 'redeliver what is awaiting', run: (world) => inPortions(world, 'redeliveries', { only: 'awaiting' }) },
+  { name: 'redeliver what has failed', run: (world) => inPortions(world, 'redeliveries', { only: 'failed' }) },
   {
     name: 'redeliver what is acknowledged',
     backlog: (nowMs) => ({ state: 'acknowledged', atMs: nowMs }),
-    run: (world) => inParts(world, 'redeliveries', {}),
+    run: (world) => inPortions(world, 'redeliveries', {}),
   },
-  { name: 'withdraw what is awaiting', run: (world) => inParts(world, 'withdrawals', {}) },
+  { name: 'withdraw what is awaiting', run: (world) => inPortions(world, 'withdrawals', {}) },
   { name: `poll: acknowledge ${REPORTED}`, backlog: offered, run: (world) => poll(world, { ack: reported(world) }) },
   {
     name: `poll: report ${REPORTED} errors`,
@@ -145,7 +145,7 @@ function otherUrl(world: World): string {
 }
 
 /** Until there is no more, as an operator does who wants all of it. */
-async function inParts({ bank, tpp }: World, what: string, filter: object): Promise<void> {
+async function inPortions({ bank, tpp }: World, what: string, filter: object): Promise<void> {
   let after: string | undefined;
   do {
     const order = { clientId: tpp.clientId, ...filter, ...(after !== undefined && { after }) };

@@ -24,9 +24,9 @@ export const SECTION_2_VERSIONS: readonly Rule[] = [
     VERSIONS,
     '[2 v3-used-through-v4]',
   ]),
-  rule('2.v4-put-lifts', 'It can be changed there too; from then on it is one of v4.0.', [
+  rule('2.v4-put-upgrades', 'It can be changed there too; from then on it is one of v4.0.', [
     VERSIONS,
-    '[2 v4-put-lifts]',
+    '[2 v4-put-upgrades]',
   ]),
   rule('2.api-version-apart', 'Which version created it has nothing to do with its Version field.', [
     VERSIONS,

@@ -60,7 +60,7 @@ for (const { resource, data, idName } of KINDS) {
       assert.deepEqual(await tpp.list('v3.1', resource), []);
     });
 
-    test('PUT through v4.0 of one of v3.1 lifts it: v3.1 has it no more [2 v4-put-lifts]', async () => {
+    test('PUT through v4.0 of one of v3.1 lifts it: v3.1 has it no more [2 v4-put-upgrades]', async () => {
       const id = await tpp.create('v3.1', resource, data);
       assert.equal((await tpp.put('v3.1', resource, id, data)).status, 200);
       assert.equal((await tpp.list('v3.1', resource)).length, 1);

@@ -34,7 +34,7 @@ const ATTEMPT_DELAY_MS = 250;
  *
  * Does not look up the host, and does not sort the addresses.
  *
- * @returns ends the race and its attempts; nothing is told any more
+ * @returns ends the race and its attempts; no callback is called afterwards
  */
 export function raceAddresses<Address, Connection>(race: AddressRace<Address, Connection>): () => void {
   const running = new Running(race);

@@ -15,7 +15,7 @@ const WITHOUT_VERSION = /\/event-notifications$/;
  *
  * Does not look at where the host leads: that is the delivery's address guard, at every connection.
  *
- * @returns why it is refused, to be read after the field's name; undefined when it is good
+ * @returns why it is refused, to be read after the field's name; undefined when it is valid
  */
 export function checkCallbackUrl(text: string, apiVersion: ApiVersion): string | undefined {
   if (isLongerThan(text, CHARS_MAX)) return `must have at most ${CHARS_MAX} characters`;

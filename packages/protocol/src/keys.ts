@@ -12,7 +12,7 @@ export interface VerificationKey {
  * keys of that participant only, so that a `kid` of somebody else is unknown here.
  */
 export interface KeySource {
-  /** The key with this `kid`, or undefined. Rejects only when the keys cannot be had at all. */
+  /** The key with this `kid`, or undefined. Rejects only when the keys are unavailable. */
   keyFor(kid: string): Promise<VerificationKey | undefined>;
 }
 

@@ -6,7 +6,7 @@ import type { KeySource } from './keys.ts';
 import { parseSetClaims } from './parse-claims.ts';
 import { SetError } from './set-errors.ts';
 
-/** Values of `typ` that a receiver accepts besides none, unless it is told otherwise. */
+/** Values of `typ` that a receiver accepts besides none, unless others are given. */
 export const SET_TYPES_ACCEPTED: readonly string[] = ['JOSE', 'JWT', 'secevent+jwt'];
 
 /** Expectations of a receiver about a SET. */
@@ -39,7 +39,7 @@ export function signSet(claims: SetClaims, signer: JwsSigner, iatSeconds: number
  * Verifies a SET and reads its claims. Does not tell a duplicate: that needs a memory of `jti`s. Does not check that
  * `iat` is recent: a notification may be collected long after it was made.
  *
- * @throws {SetError} with the code of RFC 8935 that the sender is to be told
+ * @throws {SetError} with the code of RFC 8935 to return to the sender
  */
 export async function verifySet(token: string, expected: SetExpectations): Promise<VerifiedSet> {
   const { header, payload } = await verifyJws(token, expected);

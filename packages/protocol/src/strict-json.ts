@@ -43,9 +43,9 @@ export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }
   } catch {
     throw new StrictJsonError('is not JSON');
   }
-  refuseDuplicateMembers(text);
+  rejectDuplicateMembers(text);
   // In UTF-8 only an escape can make such a text: most bodies are not walked.
-  if (!acceptsUnfitTexts && UNFIT_ESCAPE.test(text)) refuseUnfitTexts(value, '');
+  if (!acceptsUnfitTexts && UNFIT_ESCAPE.test(text)) rejectUnfitTexts(value, '');
   return value;
 }
 
@@ -53,19 +53,19 @@ const UNFIT_ESCAPE = /\\u(?:0000|[dD][89a-fA-F])/;
 const NAME_CHARS_MAX = 100;
 
 /** The depth is bounded by now. */
-function refuseUnfitTexts(value: unknown, path: string): void {
+function rejectUnfitTexts(value: unknown, path: string): void {
   if (typeof value === 'string') {
     const fault = textFault(value);
     if (fault !== undefined) throw new StrictJsonError(fault, path);
   } else if (Array.isArray(value)) {
-    for (const [at, item] of value.entries()) refuseUnfitTexts(item, `${path}[${at}]`);
+    for (const [at, item] of value.entries()) rejectUnfitTexts(item, `${path}[${at}]`);
   } else if (isJsonObject(value)) {
     for (const [name, member] of Object.entries(value)) {
       const shown = fitText(cutText(name, NAME_CHARS_MAX));
       const inside = path === '' ? shown : `${path}.${shown}`;
       const fault = textFault(name);
       if (fault !== undefined) throw new StrictJsonError(`has a name that ${fault}`, inside);
-      refuseUnfitTexts(member, inside);
+      rejectUnfitTexts(member, inside);
     }
   }
 }
@@ -79,7 +79,7 @@ function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** Walks a text that `JSON.parse` accepted, so strings end where they should and brackets match. */
-function refuseDuplicateMembers(text: string): void {
+function rejectDuplicateMembers(text: string): void {
   // One entry per open bracket: the member names seen so far in an object, undefined for an array.
   const open: (Set<string> | undefined)[] = [];
   let nameComesNext = false;

@@ -265,7 +265,7 @@ describe("the verifier refuses a `kid` that is not in the authenticated TPP's ow
     }
   });
 
-  test('keys that cannot be had at all are not a fault of the signature', async () => {
+  test('keys that are unavailable are not a fault of the signature', async () => {
     const outage = new Error('the JWKS cannot be fetched');
     const keys: KeySource = { keyFor: () => Promise.reject(outage) };
     for (const form of FORMS) {

@@ -2,7 +2,7 @@ import { join, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CHANGES, type Change } from './resource-server/ledger.ts';
 
-/** First of the five ports that a sandbox that stays up listens on, unless it is told another. */
+/** First of the five ports that a sandbox that stays up listens on, unless another one is given. */
 const PORT_DEFAULT = 8440;
 const INSTANCES_MAX = 20;
 const PORT_LAST_FIRST = 65_531;

@@ -45,7 +45,7 @@ interface Run {
 }
 
 /**
- * Plays the flow, and stays up unless told otherwise.
+ * Plays the flow, and stays up unless `once` is set.
  *
  * @returns the exit code: 0 when every step happened, 1 when one did not, 2 when the sandbox could not start, 130 when a
  *   signal came before the end

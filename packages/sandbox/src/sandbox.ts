@@ -149,7 +149,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
 }
 
 /** The instances of the Notification Service; the first is on the ports that the sandbox promises. */
-async function startInstances({ pki, folder, options, authorisationServer, running }: Surroundings) {
+async function startInstances({ pki, folder, options, authorisationServer, running }: InstanceOptions) {
   const { postgresUrl: url } = options;
   // Nothing but made-up data, and the database was named for it by hand.
   const store = url === undefined ? undefined : { url, isMigratedAtStart: true, isClearTextAllowed: true };
@@ -171,7 +171,7 @@ async function startInstances({ pki, folder, options, authorisationServer, runni
   return { service, others };
 }
 
-interface Surroundings {
+interface InstanceOptions {
   readonly pki: SandboxPki;
   readonly folder: RunFolder;
   readonly options: SandboxOptions;

@@ -132,7 +132,7 @@ test('two signatures on one answer are none', async (t) => {
   await assert.rejects(bank.client.eventSubscriptions.create(WANTED), { kind: 'untrusted' });
 });
 
-test('keys of the bank that cannot be had make its answer untrusted', async (t) => {
+test('keys of the bank that are unavailable make its answer untrusted', async (t) => {
   const cause = new Error('JWKS down');
   const bank = await startBank(t, { bank: { signer: BANK_ORG_ID, keys: { keyFor: () => Promise.reject(cause) } } });
   await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'untrusted', cause });

@@ -268,7 +268,7 @@ test('what the handler failed on is reported when the TPP wants it, cut to what 
   assert.deepEqual(refused, ['handler_failed:a:true', 'handler_failed:b:false', 'handler_failed:c:false']);
 });
 
-test('while keys, or the memory, cannot be had nothing is acknowledged, reported or handled', async (t) => {
+test('while keys, or the memory, are unavailable nothing is acknowledged, reported or handled', async (t) => {
   const down = () => Promise.reject(new Error('down'));
   for (const [changes, code] of [
     [{ keys: { keyFor: down } }, 'keys_unavailable'],

@@ -249,7 +249,7 @@ test('event types and links that the standard does not define reach the handler 
   assert.deepEqual(taken[0]?.links, [link]);
 });
 
-test('keys that cannot be had are 500, so that the bank sends again', async () => {
+test('keys that are unavailable are 500, so that the bank sends again', async () => {
   const refusals: Refusal[] = [];
   const cause = new Error('secret host name');
   const options = await receiverOptions({

@@ -151,7 +151,7 @@ test('an age that is shorter than the cooldown is kept all the same', async (t) 
   assert.equal(await jwks.keys.keyFor('first'), undefined);
 });
 
-test('a key that the list of revoked keys has is not used, and neither is any while the list cannot be had', async (t) => {
+test('a key that the list of revoked keys has is not used, and neither is any while the list is unavailable', async (t) => {
   const revoked = await serveJwks(t);
   revoked.answer = { status: 200, body: '{"keys":[]}' };
   const jwks = await serveJwks(t, { revokedUrl: `${revoked.origin}/revoked` });

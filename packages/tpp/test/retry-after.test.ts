@@ -49,10 +49,10 @@ test('reports are told in batches of at most 10 000, and an acknowledgement wins
   const first = reports.next(1_000_000);
   assert.deepEqual([first.ack.length, first.ack[0], first.setErrs], [10_000, '0', []]);
   assert.equal(reports.hasMoreThan(first), true);
-  reports.told(first);
+  reports.reported(first);
   const last = reports.next(1_000_000);
   assert.deepEqual([reports.hasMoreThan(last), last.ack], [false, ['10000', 'x']]);
-  reports.told(last);
+  reports.reported(last);
   assert.equal(reports.hasAny(), false);
 });
 
@@ -76,7 +76,7 @@ test('reports are told in batches within a number of bytes, at least one each, w
         assert.ok(count === 1 || written <= bytesMax, `${written} bytes`);
         assert.equal(reports.hasMoreThan(batch), told.length + count < jtis.length);
         told.push(...ack, ...setErrs.map(({ jti }) => jti));
-        reports.told(batch);
+        reports.reported(batch);
       }
       assert.deepEqual(told.toSorted(), jtis.toSorted());
     }),

@@ -56,7 +56,7 @@ export function createOperatorClient(options: { url: string; token: string; caPe
     publish: async (event) => {
       const { outcomes } = (await call('POST', '/operator/v1/events', event)) as { outcomes: PublishedOutcome[] };
       const [outcome] = outcomes;
-      if (outcome === undefined) throw new Error('the operator API told no outcome');
+      if (outcome === undefined) throw new Error('the operator API returned no outcome');
       return outcome;
     },
     notification: async (jti) =>

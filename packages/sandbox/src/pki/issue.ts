@@ -54,7 +54,7 @@ export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
  * Issues a certificate for a key that the participant has already.
  *
  * It is valid for 397 days, or as long as the root where that is less. Revocation (CRL, OCSP) is not done: the
- * sandbox forgets a certificate by making its PKI anew.
+ * sandbox forgets a certificate by making its PKI again.
  */
 export async function issueLeaf(
   root: KeyedCertificate,

@@ -1,6 +1,6 @@
 /**
  * The sandbox's PKI on disk: one file with every key and certificate in it, so that there is always
- * exactly one whole PKI or none. The PEM files beside it are copies for people and tools, written anew where
+ * exactly one whole PKI or none. The PEM files beside it are copies for people and tools, written again where
  * they differ.
  */
 
@@ -34,7 +34,7 @@ export interface KeptPki {
  * Reads what is kept in the folder; `undefined` where nothing is. Checks that every certificate belongs to its
  * key and to the root.
  *
- * @throws StateFolderError when the file cannot be read, or is not a whole PKI. It is not made anew silently,
+ * @throws StateFolderError when the file cannot be read, or is not a whole PKI. It is not silently replaced,
  *   because others may have registered the keys in it.
  */
 export async function readKeptPki(folder: string): Promise<KeptPki | undefined> {

@@ -12,7 +12,7 @@ import { makeStateFolder } from './state-folder.ts';
 export type { RsaSigningJwk } from './keys.ts';
 export { StateFolderError } from './state-folder.ts';
 
-/** A certificate that is due within this time is issued anew. */
+/** A certificate that expires within this time is renewed. */
 const RENEWAL_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** A certificate and its key: in PEM, and where the same PEM lies as files (absolute paths). */
@@ -37,7 +37,7 @@ export interface TransportCertificate extends CertificateFiles {
 
 /** An OBSeal style certificate: for signatures, not for TLS. */
 export interface SigningCertificate extends CertificateFiles {
-  /** The key's RFC 7638 thumbprint. It stays when the certificate is issued anew. Opaque to others. */
+  /** The key's RFC 7638 thumbprint. It stays the same when the certificate is renewed. Opaque to others. */
   readonly kid: string;
   readonly publicJwk: RsaSigningJwk;
 }
@@ -66,7 +66,7 @@ export interface SandboxPki {
  * Opens the sandbox's PKI in a folder, and makes it there on the first call.
  *
  * Later calls give the same keys, `kid`s and certificates. A leaf certificate that expires within 7 days is
- * issued anew for the same key; when the root does, everything is made anew, keys included. A crash at any
+ * renewed for the same key; when the root does, everything is made again, keys included. A crash at any
  * point leaves the former PKI, the new one, or none.
  *
  * Of several processes that open a new folder at once, all get the PKI of the first. Does not lock beyond that:

@@ -82,7 +82,7 @@ async function untilOffered(client: BankClient, jti: string): Promise<string> {
   throw new Error(`${jti} was not offered again within ${REOFFER_TIMEOUT_MS} ms`);
 }
 
-/** Registers through v3.1, is notified, and lifts the registration to v4.0, which v3.1 then no longer shows. */
+/** Registers through v3.1, is notified, and upgrades the registration to v4.0; it is then no longer visible through v3.1. */
 async function registerThroughV31(sandbox: Sandbox, client: BankClient) {
   const old = await sandbox.tpp.connect(SCOPE, 'v3.1');
   try {

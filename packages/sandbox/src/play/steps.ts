@@ -31,7 +31,7 @@ export class StepFailed extends Error {
 /** Runs one step and reports it, well or not. */
 export type RunStep = <T extends StepResult>(step: string, work: () => Promise<T>) => Promise<T>;
 
-/** Makes a runner of steps. @param report is told of each step when it ends */
+/** Makes a runner of steps. @param report called with each step when it ends */
 export function createStepRunner(report: (report: StepReport) => void): RunStep {
   return async (step, work) => {
     const beganMs = systemClock.monotonicMs();

@@ -4,7 +4,7 @@
  * - `refused`: it answered with a status that is not 2xx; `status` and `codes` say more. Not proven by a signature.
  * - `unauthorised`: the authorisation server gave no token, or the bank took none (401, twice).
  * - `unreachable`: no connection, or no whole answer in time. Whether a request took effect is not known.
- * - `untrusted`: what the bank said cannot be believed: a signature that is missing or bad, keys that cannot be had, a
+ * - `untrusted`: what the bank said cannot be believed: a signature that is missing or bad, keys that are unavailable, a
  *   body that is not of the standard's shape; the request may well have taken effect. Also a link that leads to an
  *   origin that is not allowed; then nothing was sent.
  */

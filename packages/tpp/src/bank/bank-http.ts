@@ -186,7 +186,7 @@ async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promi
       unencodedPayloadAccepted: options.unencodedPayload && isV31(answer.url),
     });
   } catch (cause) {
-    const why = cause instanceof JwsError ? cause.message : 'The keys to verify with could not be had.';
+    const why = cause instanceof JwsError ? cause.message : 'The verification keys could not be fetched.';
     throw new BankError('untrusted', `The signature of the answer was refused: ${why}`, {
       status,
       interactionId,

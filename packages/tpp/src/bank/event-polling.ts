@@ -28,7 +28,7 @@ export interface PollLimits {
 export interface PollAnswer {
   /** Compact JWS by the ASPSP's key, which must be the SET's `jti`, in the order of the answer. Not verified. */
   readonly sets: ReadonlyMap<string, string>;
-  /** Whether more could be had at once. */
+  /** Whether more are available at once. */
   readonly moreAvailable: boolean;
   /** The interaction id that was sent, to quote to the bank. */
   readonly interactionId: string;

@@ -19,7 +19,7 @@ export interface RemoteKeysOptions {
   readonly transport?: TlsTransport;
   /** Shortest time between two requests; after one that succeeded, `maxAgeMs` if that is shorter. Default 30 000. */
   readonly cooldownMs?: number;
-  /** Keys older than this are fetched anew before they are used. Default 600 000 (10 minutes). */
+  /** Keys older than this are fetched again before they are used. Default 600 000 (10 minutes). */
   readonly maxAgeMs?: number;
   /** Keys older than this are not used at all, while they cannot be fetched. Default 3 600 000 (an hour). */
   readonly hardMaxAgeMs?: number;

@@ -35,7 +35,7 @@ export type NotificationHandling =
 /**
  * Makes the handler that `createReceiver({ handler })` and `createPoller({ handler })` share, so that a TPP can use both
  * ways of delivery at once: what one has handled the other only acknowledges. Copies in two processes at the same moment
- * are told apart only by what `seen` and `onNotification` do in one transaction.
+ * are distinguished only by what `seen` and `onNotification` do in one transaction.
  */
 export function createNotificationHandler(options: NotificationHandlerOptions): NotificationHandler {
   const { seen = createMemorySeenStore() } = options;

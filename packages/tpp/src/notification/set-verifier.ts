@@ -52,6 +52,6 @@ export async function verifiedClaims(set: string, options: SetVerification): Pro
     return (await verifySet(set, expected)).claims;
   } catch (cause) {
     if (cause instanceof SetError) throw new NotificationError(cause.code, cause.message);
-    throw new NotificationError('keys_unavailable', 'The keys to verify with could not be had.', { cause });
+    throw new NotificationError('keys_unavailable', 'The verification keys could not be fetched.', { cause });
   }
 }

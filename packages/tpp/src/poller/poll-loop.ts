@@ -73,7 +73,7 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
     if (signal.aborted) return 0;
     return delayAfterFailure(error, batch, loop, progress);
   }
-  reports.told(batch);
+  reports.reported(batch);
   if (maxEvents === 0) return 0;
   const isEmpty = answer.sets.size === 0;
   if (isEmpty ? !answer.moreAvailable : await takeAll(answer, batch, loop, reports)) {
@@ -107,7 +107,7 @@ function delayAfterFailure(error: unknown, batch: ReportBatch, loop: PollLoop, p
 function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
   const jtis = [...batch.ack, ...batch.setErrs.map(({ jti }) => jti)];
   if (jtis.length === 1) {
-    progress.reports.told(batch);
+    progress.reports.reported(batch);
     return jtis;
   }
   // Without reports there is nothing to lessen; what is in the way may pass.
@@ -115,12 +115,12 @@ function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
   return [];
 }
 
-/** @returns whether any was finished that the bank had not been told of */
-async function takeAll(answer: PollAnswer, told: ReportBatch, loop: PollLoop, reports: Reports): Promise<boolean> {
+/** @returns whether any was finished that had not been reported to the bank */
+async function takeAll(answer: PollAnswer, reported: ReportBatch, loop: PollLoop, reports: Reports): Promise<boolean> {
   const { interactionId } = answer;
   const { notifications, unverified } = await verifyOffered(answer, loop.settings);
   for (const { jti, error } of unverified) refuse({ jti, error, interactionId }, loop, reports);
-  const toldBefore = new Set(told.ack);
+  const reportedBefore = new Set(reported.ack);
   let isFurther = false;
   await forEachConcurrently(notifications, loop.concurrency, async (notification) => {
     const { jti } = notification;
@@ -128,7 +128,7 @@ async function takeAll(answer: PollAnswer, told: ReportBatch, loop: PollLoop, re
     try {
       await loop.take(notification);
       reports.acknowledge(jti);
-      isFurther ||= !toldBefore.has(jti);
+      isFurther ||= !reportedBefore.has(jti);
     } catch (error) {
       refuse({ jti, error, interactionId, notification }, loop, reports);
     }
@@ -175,7 +175,7 @@ function reportOf(code: NotificationError['code'], message: string): { err: stri
   return code === 'keys_unavailable' ? undefined : { err: code, description: message };
 }
 
-/** Without a second try, but for a poll that was too long: what the bank is not told it offers again, and it is then known as handled. */
+/** Without a second try, but for a poll that was too long: what is not reported the bank offers again, and it is then known as handled. */
 async function tellWhatIsLeft({ settings, limits }: PollLoop, progress: Progress): Promise<void> {
   const { responseBytesMax } = limits;
   const { reports } = progress;
@@ -183,7 +183,7 @@ async function tellWhatIsLeft({ settings, limits }: PollLoop, progress: Progress
     const batch = reports.next(progress.reportBytesMax);
     try {
       await settings.bank.events.poll({ maxEvents: 0, returnImmediately: true, ...batch }, { responseBytesMax });
-      reports.told(batch);
+      reports.reported(batch);
     } catch (error) {
       if (!(error instanceof BankError)) throw error;
       const isGoingOn = isTooMuch(error);

@@ -83,7 +83,7 @@ export interface PollFailure {
   readonly failures: number;
   /** When it is tried again; undefined for the last poll of a run, which is not. */
   readonly retryDelayMs: number | undefined;
-  /** `jti`s that the bank cannot be told of: it refused each of them alone with 413. It offers them again. */
+  /** `jti`s that cannot be reported to the bank: it refused each of them alone with 413. It offers them again. */
   readonly givenUp: readonly string[];
 }
 

@@ -13,7 +13,7 @@ export interface Poller {
   /**
    * Polls and hands every notification to the handler, until the signal is aborted or `stop` is called: then the poll
    * under way is aborted, what the handler has in hand is finished, and a last poll acknowledges it. What is acknowledged
-   * is told with the next poll, when all SETs of one answer are through.
+   * is reported with the next poll, when all SETs of one answer are through.
    *
    * A failed poll is tried again with a backoff: no connection, 5xx, 429, 408, 425, 413 (with less in it), a redirect (which is not followed),
    * an answer that is not of the standard's shape.

@@ -11,14 +11,14 @@ export interface Reports {
   acknowledge(jti: string): void;
   refuse(report: SetErrorReport): void;
   /**
-   * The reports for the next poll, oldest first, acknowledgements before refusals; it stays here until it was told. At
+   * The reports for the next poll, oldest first, acknowledgements before refusals; it stays here until it is reported. At
    * least one, where there is any.
    *
    * @param bytesMax what it may take in the body of a poll
    */
   next(bytesMax: number): ReportBatch;
-  /** Forgets what a poll told, or what is given up. */
-  told(batch: ReportBatch): void;
+  /** Forgets what a poll reported, or what is given up. */
+  reported(batch: ReportBatch): void;
   /** Whether there is anything to tell. */
   hasAny(): boolean;
   /** Whether there is more to tell than a batch tells. */
@@ -43,7 +43,7 @@ export function createReports(): Reports {
       const isOneAtLeast = ack.length === 0;
       return { ack, setErrs: firstWithin(refused.values(), { bytesMax: left, bytesOf: bytesOfReport, isOneAtLeast }) };
     },
-    told: ({ ack, setErrs }) => {
+    reported: ({ ack, setErrs }) => {
       for (const jti of ack) finished.delete(jti);
       for (const { jti } of setErrs) refused.delete(jti);
     },

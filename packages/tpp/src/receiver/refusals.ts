@@ -20,7 +20,7 @@ export const REFUSALS = {
   unsupported_transfer_coding: 501,
   /** Something in front of the receiver, such as a body parser, had read of the body already, or ended its stream. */
   body_already_read: 500,
-  /** The bank's keys could not be had, so the SET was neither believed nor refused. */
+  /** The bank's keys are unavailable, so the SET was neither accepted nor refused. */
   keys_unavailable: 500,
   /** The memory of what was handled failed. */
   seen_store_failed: 500,
@@ -31,7 +31,7 @@ export const REFUSALS = {
 /** The closed union of reasons why a notification was not acknowledged. */
 export type RefusalCode = keyof typeof REFUSALS;
 
-/** A message for the TPP's own log. Not for the sender, who is told less. */
+/** A message for the TPP's own log. Not for the sender, who gets less detail. */
 export interface Refusal {
   readonly code: RefusalCode;
   readonly status: number;
