@@ -94,7 +94,7 @@ async function registerThroughV31(sandbox: Sandbox, client: BankClient) {
     await untilAcknowledged(sandbox, jti);
     await client.eventSubscriptions.replace({ ...made, version: '4.0' });
     expect((await old.eventSubscriptions.get()) === undefined, 'v3.1 shows a registration of v4.0');
-    const said = 'created through v3.1, notified, lifted by a PUT through v4.0; v3.1 shows it no longer';
+    const said = 'created through v3.1, notified, upgraded by a PUT through v4.0; no longer visible through v3.1';
     return { said, details: { jti, eventSubscriptionId: made.eventSubscriptionId } };
   } finally {
     old.close();
