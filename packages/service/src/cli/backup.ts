@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { print, printJson, printProgress } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { createFile } from './files.ts';
+import { createFile } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const HELP = `

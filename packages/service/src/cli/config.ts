@@ -3,7 +3,7 @@ import { print, printJson } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
-import { readNamedFile } from './files.ts';
+import { readNamedFile } from './input.ts';
 import { tableOf } from './output.ts';
 
 interface Flags {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { printJson } from '../base/output.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
-import { createFile } from './files.ts';
+import { createFile } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 
 const EXPORT_HELP = `

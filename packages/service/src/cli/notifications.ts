@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { colors, print, printJson } from '../base/output.ts';
 import { escapeJson } from '../base/terminal-text.ts';
 import type { NotificationPage, ShownFound, ShownNotification } from '../operator/notifications.ts';
-import { wholeNumber } from './arguments.ts';
+import { wholeNumber } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import {
   type CommonFlags,

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { isLoopback } from '../base/loopback.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
-import { readNamedFile } from './files.ts';
+import { readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 
 /** Where the operator API is and how to be let in. */

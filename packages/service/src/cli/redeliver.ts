@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import { wholeNumber } from './arguments.ts';
 import { allParts, type BulkFlags, countedNotifications, countOf, defineBulkCommand, filterOf } from './bulk.ts';
+import { wholeNumber } from './input.ts';
 import { withOperatorClient } from './operator-flags.ts';
 
 interface RedeliverFlags extends BulkFlags {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { print, printJson } from '../base/output.ts';
 import type { Counts } from '../operator/statistics.ts';
-import { readDuration } from './arguments.ts';
+import { readDuration } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
 import { tableOf } from './output.ts';
 

@@ -3,8 +3,8 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { colors, onOutputClosed, print, printError, printJsonLine } from '../base/output.ts';
 import { untilSignal } from '../base/signals.ts';
 import { printable } from '../base/terminal-text.ts';
-import { readDuration } from './arguments.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { readDuration } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
 

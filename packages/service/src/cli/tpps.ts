@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
-import { ask } from './ask.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
-import { readNamedFile } from './files.ts';
+import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
 

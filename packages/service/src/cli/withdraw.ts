@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import { confirm } from './ask.ts';
 import { allParts, type BulkFlags, countedNotifications, countOf, defineBulkCommand, filterOf } from './bulk.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { confirm } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { withOperatorClient } from './operator-flags.ts';
 

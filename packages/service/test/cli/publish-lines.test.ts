@@ -7,17 +7,16 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import type { OperatorReply } from '../../src/cli/operator-client.ts';
+import { durationOf } from '../../src/cli/publish/display.ts';
 import {
+  type BadLine,
   type Batch,
   type BatchOptions,
   beginning,
   LINE_BYTES_MAX,
   readBatches,
-} from '../../src/cli/publish/batches.ts';
-import { durationOf } from '../../src/cli/publish/display.ts';
-import type { BadLine } from '../../src/cli/publish/event-line.ts';
-import { progressFileOf, readProgress, writeProgress } from '../../src/cli/publish/progress-file.ts';
-import { RejectedFile } from '../../src/cli/publish/rejected-file.ts';
+} from '../../src/cli/publish/input.ts';
+import { progressFileOf, RejectedFile, readProgress, writeProgress } from '../../src/cli/publish/progress.ts';
 import { publishAll } from '../../src/cli/publish/run.ts';
 import { Sender } from '../../src/cli/publish/send.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

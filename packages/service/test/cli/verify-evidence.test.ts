@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { createSigner, signSet } from '@tidings/protocol';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
-import { verifyEvidence } from '../../src/cli/evidence-checks.ts';
+import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
 import type { Evidence } from '../../src/operator/evidence.ts';
 import { bankEvent, ISSUER, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';

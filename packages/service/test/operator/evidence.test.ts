@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { pino } from 'pino';
-import { verifyEvidence } from '../../src/cli/evidence-checks.ts';
+import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
 import type { Attempt } from '../../src/model/attempt.ts';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
-import { type ExamineOptions, examine } from '../../src/cli/doctor/examine.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
+import { type InspectionOptions, inspectInstallation } from '../../src/cli/doctor.ts';
 import { withSetting } from '../config/settings.ts';
 import { type Authority, makeAuthority } from './certificates.ts';
 import { rsaKey } from './trust-keys.ts';
@@ -64,9 +64,9 @@ export interface Installation {
   /** Changes one setting, named by its path as in `operator.tokens.0.name`. */
   set(path: string, value: unknown): void;
   /** What a doctor says that is not good. */
-  faults(options?: Partial<ExamineOptions>): Promise<readonly Finding[]>;
+  faults(options?: Partial<InspectionOptions>): Promise<readonly Finding[]>;
   /** All that it says. */
-  findings(options?: Partial<ExamineOptions>): Promise<readonly Finding[]>;
+  findings(options?: Partial<InspectionOptions>): Promise<readonly Finding[]>;
 }
 
 /** Makes a healthy installation. */
@@ -101,7 +101,7 @@ export function install(t: TestContext): Installation {
   };
   const save = () => write('tidings.json', JSON.stringify(settings));
   save();
-  const findings = (options = {}) => examine({ file, clock: systemClock, ...options });
+  const findings = (options = {}) => inspectInstallation({ file, clock: systemClock, ...options });
   return {
     ...{ folder, file, write, findings },
     set: (path, value) => {

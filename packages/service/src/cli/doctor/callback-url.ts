@@ -8,7 +8,7 @@ import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { createResolveHost } from '../../net/resolve-host.ts';
 import { readCertificates } from '../../trust/files.ts';
-import { dayOf, type Examination, type Finding, fault, ok, warning } from './finding.ts';
+import { dayOf, type Finding, fault, type Inspection, ok, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
 const CHECK = 'callback URL';
@@ -17,8 +17,8 @@ const DAY_MS = 86_400_000;
 const RENEW_DAYS = 30;
 
 /** A callback URL that was named: it may be registered, leads to where it may, and does TLS. Nothing is sent to it. */
-export async function checkCallbackUrl(examination: Examination): Promise<readonly Finding[]> {
-  const { callbackUrl, config } = examination;
+export async function checkCallbackUrl(inspection: Inspection): Promise<readonly Finding[]> {
+  const { callbackUrl, config } = inspection;
   if (callbackUrl === undefined) return [];
   const why = refusalOf(callbackUrl, 'v4.0') && refusalOf(callbackUrl, 'v3.1');
   if (why !== undefined) {
@@ -34,13 +34,13 @@ export async function checkCallbackUrl(examination: Examination): Promise<readon
         ),
       ];
   const url = new URL(callbackUrl);
-  const led = await whereTo(url, examination);
+  const led = await whereTo(url, inspection);
   if ('what' in led) return [...off, led];
-  return [...off, ...(await checkTls(url, led, examination))];
+  return [...off, ...(await checkTls(url, led, inspection))];
 }
 
 /** @returns the addresses; empty: a proxy looks them up. Or what is wrong */
-async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<readonly CheckedAddress[] | Finding> {
+async function whereTo(url: URL, { config, resolveHost }: Inspection): Promise<readonly CheckedAddress[] | Finding> {
   const { callbackAddressesAllowed: allowed, callbackPortsAllowed: ports, proxyUrl } = config.delivery;
   const { dnsServers: servers, dnsTimeoutMs: timeoutMs } = config.delivery;
   const { hostname } = url;
@@ -73,7 +73,7 @@ async function whereTo(url: URL, { config, resolveHost }: Examination): Promise<
 async function checkTls(
   url: URL,
   addresses: readonly CheckedAddress[],
-  { config, clock }: Examination,
+  { config, clock }: Inspection,
 ): Promise<readonly Finding[]> {
   const { hostname } = url;
   const { proxyUrl, timeoutMs } = config.delivery;

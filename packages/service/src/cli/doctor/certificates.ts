@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { certificatesIn, readCertificates, readRevocationLists, readTlsIdentity } from '../../trust/files.ts';
 import { nextUpdateMsOf } from '../../trust/revocation-list.ts';
-import { type CheckName, dayOf, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
+import { type CheckName, dayOf, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { filesOf, isReadable, type NamedFile, sectionsOf, textOf } from './settings.ts';
 
 const DAY_MS = 86_400_000;
@@ -23,19 +23,19 @@ interface Identity {
 }
 
 /** Certificates that this service shows: they fit their keys, lead on, are valid now, and name the public host. */
-export function checkCertificates(examination: Examination): readonly Finding[] {
-  const { config } = examination;
+export function checkCertificates(inspection: Inspection): readonly Finding[] {
+  const { config } = inspection;
   const identities = sectionsOf(config).flatMap(({ path, settings }): Identity[] => {
     const certificateFile = textOf(settings['certificateFile']);
     const keyFile = textOf(settings['keyFile']);
     return certificateFile === undefined || keyFile === undefined ? [] : [{ section: path, certificateFile, keyFile }];
   });
   const readable = identities.filter((each) => isReadable(each.certificateFile) && isReadable(each.keyFile));
-  return [...readable.flatMap((identity) => checkIdentity(identity, examination)), ...checkPublicUrl(examination)];
+  return [...readable.flatMap((identity) => checkIdentity(identity, inspection)), ...checkPublicUrl(inspection)];
 }
 
 /** Roots that others must lead to, and revocation lists: each can be read and is valid now. */
-export function checkRoots({ config, clock }: Examination): readonly Finding[] {
+export function checkRoots({ config, clock }: Inspection): readonly Finding[] {
   const files = filesOf(config).filter(({ name, file }) => ROOT_NAMES.has(name) && isReadable(file));
   const lists = filesOf(config).filter(({ name, file }) => name === 'clientCrlFile' && isReadable(file));
   const findings = files.flatMap((named) => checkRootFile(named, clock.nowMs()));
@@ -71,7 +71,7 @@ function checkListFile({ setting, file }: NamedFile, nowMs: number): readonly Fi
   }
 }
 
-function checkIdentity(identity: Identity, { clock }: Examination): readonly Finding[] {
+function checkIdentity(identity: Identity, { clock }: Inspection): readonly Finding[] {
   const { section, certificateFile } = identity;
   const mixUp = mixUpIn(identity);
   if (mixUp !== undefined) return [mixUp];
@@ -153,7 +153,7 @@ function checkUsage({ section }: Identity, leaf: X509Certificate | undefined): r
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 
-function checkPublicUrl({ config: { api } }: Examination): readonly Finding[] {
+function checkPublicUrl({ config: { api } }: Inspection): readonly Finding[] {
   if (api.publicUrl === undefined) {
     if (LOOPBACK.test(api.host)) return [];
     const what = '"api.publicUrl" is not set, so that Links.Self in answers to TPPs names localhost.';

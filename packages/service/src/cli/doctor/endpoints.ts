@@ -2,7 +2,7 @@ import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '
 import { readCertificates, readJwks, readTlsIdentity } from '../../trust/files.ts';
 import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../trust/https-client.ts';
 import { JWKS_BYTES_MAX } from '../../trust/jwks-cache.ts';
-import { checkDifference, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
+import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable, sectionsOf, textOf } from './settings.ts';
 
 const TIMEOUT_MS = 5000;
@@ -22,21 +22,21 @@ interface Endpoint {
 }
 
 /** Where keys are published, or tokens introspected: reached, trusted, of use. Nothing is sent but a GET without a token. */
-export async function checkEndpoints(examination: Examination): Promise<readonly Finding[]> {
-  const endpoints = sectionsOf(examination.config).flatMap(({ path: section, settings }) =>
+export async function checkEndpoints(inspection: Inspection): Promise<readonly Finding[]> {
+  const endpoints = sectionsOf(inspection.config).flatMap(({ path: section, settings }) =>
     (['jwksUrl', 'introspectionUrl'] as const).flatMap((name): Endpoint[] => {
       const url = textOf(settings[name]);
       if (url === undefined) return [];
       return [{ setting: `${section}.${name}`, section, settings, url, isJwks: name === 'jwksUrl' }];
     }),
   );
-  const found = await Promise.all(endpoints.map((endpoint) => checkEndpoint(endpoint, examination)));
+  const found = await Promise.all(endpoints.map((endpoint) => checkEndpoint(endpoint, inspection)));
   return found.flat();
 }
 
-async function checkEndpoint(endpoint: Endpoint, examination: Examination): Promise<readonly Finding[]> {
+async function checkEndpoint(endpoint: Endpoint, inspection: Inspection): Promise<readonly Finding[]> {
   const { setting, section, url, isJwks } = endpoint;
-  const { clock } = examination;
+  const { clock } = inspection;
   const tls = tlsOf(endpoint);
   if (tls === undefined) return [];
   const https = createHttpsClient({
@@ -128,7 +128,7 @@ function checkDate({ date }: HttpsAnswer, hereMs: number, url: string): readonly
 }
 
 /** The keys of the directory, which are a file. */
-export async function checkDirectory({ config: { directory } }: Examination): Promise<readonly Finding[]> {
+export async function checkDirectory({ config: { directory } }: Inspection): Promise<readonly Finding[]> {
   if (directory === undefined || !isReadable(directory.jwksFile)) return [];
   try {
     await readJwks('directory.jwksFile', directory.jwksFile);

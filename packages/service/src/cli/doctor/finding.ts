@@ -33,8 +33,8 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** The subject and the dependencies of an examination. */
-export interface Examination {
+/** The subject and the dependencies of an inspection. */
+export interface Inspection {
   /** The configuration file, for the commands that remedies name. */
   readonly file: string;
   readonly config: Config;

@@ -9,7 +9,7 @@ import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { certificatesIn } from '../../trust/files.ts';
-import { type Examination, type Finding, ok, refusal, warning } from './finding.ts';
+import { type Finding, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
 /** Time that whoever holds a port is given to show what it is. */
@@ -24,16 +24,16 @@ export interface Listeners {
 }
 
 /** Ports are free, or held by a Tidings that runs. A port that is free is held for a moment. */
-export async function checkListeners(examination: Examination): Promise<Listeners> {
-  const found = await Promise.all((['api', 'operator'] as const).map((section) => checkListener(section, examination)));
+export async function checkListeners(inspection: Inspection): Promise<Listeners> {
+  const found = await Promise.all((['api', 'operator'] as const).map((section) => checkListener(section, inspection)));
   return { findings: found.map(({ finding }) => finding), isRunning: found.some(({ isRunning }) => isRunning) };
 }
 
 type Section = 'api' | 'operator';
 type Found = { readonly finding: Finding; readonly isRunning: boolean };
 
-async function checkListener(section: Section, examination: Examination): Promise<Found> {
-  const { host, port } = examination.config[section];
+async function checkListener(section: Section, inspection: Inspection): Promise<Found> {
+  const { host, port } = inspection.config[section];
   const where = `port ${port} of ${host} ("${section}")`;
   if (port === 0) return { finding: ok('listeners', `"${section}" takes any free port.`), isRunning: false };
   try {
@@ -41,7 +41,7 @@ async function checkListener(section: Section, examination: Examination): Promis
     return { finding: ok('listeners', `${where[0]?.toUpperCase()}${where.slice(1)} is free.`), isRunning: false };
   } catch (error) {
     if (error instanceof StartUpError && systemErrorCode(error.cause) === 'EADDRINUSE') {
-      const holder = await holderOf(section, examination);
+      const holder = await holderOf(section, inspection);
       return { finding: findingOf(holder, where, error), isRunning: holder === 'tidings' };
     }
     return {
@@ -73,7 +73,7 @@ function findingOf(holder: Holder, where: string, inUse: StartUpError): Finding 
   return warning('listeners', what, remedy);
 }
 
-async function holderOf(section: Section, { config, clock }: Examination): Promise<Holder> {
+async function holderOf(section: Section, { config, clock }: Inspection): Promise<Holder> {
   const { host: bound, port, tls } = config[section];
   const host = WILDCARDS[bound] ?? bound;
   if (tls === undefined) return (await answersAsTidings(section, { host, port, clock })) ? 'tidings' : 'other';

@@ -3,25 +3,25 @@ import type { Database } from '../../store/postgres/database.ts';
 import { type DatabaseFacts, examineDatabase } from '../../store/postgres/examine.ts';
 import { refuseUnfit, schemaOf, stepsAfter } from '../../store/postgres/migrate.ts';
 import { openDatabase, startUpErrorOf } from '../../store/postgres/open.ts';
-import { checkDifference, type Examination, type Finding, fault, ok, refusal, warning } from './finding.ts';
+import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
 /** The oldest that the tests of Tidings run on. */
 const VERSION_MIN = 150_000;
 
 /** The PostgreSQL database: reachable, safe, with room for this instance, and of a schema that this version knows. */
-export async function checkPostgres(examination: Examination): Promise<readonly Finding[]> {
-  const { store } = examination.config;
+export async function checkPostgres(inspection: Inspection): Promise<readonly Finding[]> {
+  const { store } = inspection.config;
   const files = [store.passwordFile, store.caFile].filter((file) => file !== undefined);
   if (!files.every(isReadable)) return [];
   const connection = { ...connectionOf(store), connectionsMax: 1 };
   const database = openDatabase(connection, () => undefined);
   try {
-    const facts = await examineDatabase(database, examination.clock);
+    const facts = await examineDatabase(database, inspection.clock);
     const where = 'the clock of the database';
     return [
-      ...checkFacts(facts, examination),
-      await checkSchema(database, examination),
+      ...checkFacts(facts, inspection),
+      await checkSchema(database, inspection),
       checkDifference(
         where,
         facts.aheadMs,
@@ -35,7 +35,7 @@ export async function checkPostgres(examination: Examination): Promise<readonly 
   }
 }
 
-function checkFacts(facts: DatabaseFacts, { config: { store } }: Examination): readonly Finding[] {
+function checkFacts(facts: DatabaseFacts, { config: { store } }: Inspection): readonly Finding[] {
   const findings: Finding[] = [];
   const wrong = (what: string, remedy: string) => findings.push(fault('database', what, remedy));
   const doubtful = (what: string, remedy: string) => findings.push(warning('database', what, remedy));
@@ -77,7 +77,7 @@ function checkFacts(facts: DatabaseFacts, { config: { store } }: Examination): r
   return [ok('database', `PostgreSQL ${facts.version} is reached, ${secured}, and safe.`)];
 }
 
-async function checkSchema(database: Database, { config, file }: Examination): Promise<Finding> {
+async function checkSchema(database: Database, { config, file }: Inspection): Promise<Finding> {
   try {
     const state = await schemaOf(database);
     const steps = stepsAfter(state);

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { freeBytesOf } from '../../base/disk.ts';
 import { lookAtStoreFile, type StoreFile } from '../../store/sqlite/look-at-file.ts';
-import { type Examination, type Finding, fault, ok, warning } from './finding.ts';
+import { type Finding, fault, type Inspection, ok, warning } from './finding.ts';
 
 /** Free disk of this many times what publishing stops at is enough to think about it in time. */
 const ENOUGH_TIMES = 2;
@@ -13,7 +13,7 @@ const ENOUGH_TIMES = 2;
  * @param isRunning the service runs, so that it is the one that has the file
  */
 export async function checkSqlite(
-  { config, isIntegrityChecked }: Examination,
+  { config, isIntegrityChecked }: Inspection,
   isRunning: boolean,
 ): Promise<readonly Finding[]> {
   const { file = '' } = config.store;

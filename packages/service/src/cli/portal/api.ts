@@ -11,7 +11,7 @@ import { pollBodyBytesMax } from '../../config/body-limits.ts';
 import type { Config } from '../../config/schema.ts';
 import { wireCode } from '../../openapi/error-examples.ts';
 import { offerOf } from '../../openapi/offer.ts';
-import { code, markdownTable } from './words.ts';
+import { code, markdownTable } from './markdown.ts';
 
 /** Which events there are, and what to write to get them. */
 export function eventTypeNotes({ ownEventTypes, eventTypesUrl }: Config): string {

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/schema.ts';
 import type { Outcome } from '../../model/attempt.ts';
 import { afterFailure, type RetryPolicy } from '../../notify/retry-policy.ts';
-import { markdownTable, sayDuration } from './words.ts';
+import { markdownTable, sayDuration } from './markdown.ts';
 
 /** Real time: what acknowledges, and the Event Notification Retry Policy. */
 export function realTimeNotes(config: Config): string {

@@ -1,9 +1,8 @@
-import type { Batch } from './batches.ts';
-import type { BadLine, Position } from './event-line.ts';
+import type { BadLine, Batch, Position } from './input.ts';
 import type { Sender, SentBatch } from './send.ts';
 
 /** Options of a run. */
-export interface RunParts {
+export interface PublishOptions {
   readonly batches: AsyncIterable<Batch>;
   readonly sender: Pick<Sender, 'send'>;
   readonly inFlightMax: number;
@@ -30,8 +29,8 @@ interface BegunBatch {
  * @returns whether all is published, or rejected
  * @throws whatever stopped it, but not what the reading says when it is ended
  */
-export async function publishAll(parts: RunParts): Promise<boolean> {
-  const { batches, sender, inFlightMax, reading, sending, onDone } = parts;
+export async function publishAll(options: PublishOptions): Promise<boolean> {
+  const { batches, sender, inFlightMax, reading, sending, onDone } = options;
   const begun: BegunBatch[] = [];
   const underWay = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
@@ -83,7 +82,7 @@ export async function publishAll(parts: RunParts): Promise<boolean> {
 }
 
 /** Passes on what is done from the oldest batch on. @returns whether nothing was left out of what was sent */
-function passOn(begun: BegunBatch[], onDone: RunParts['onDone']): boolean {
+function passOn(begun: BegunBatch[], onDone: PublishOptions['onDone']): boolean {
   while (begun[0]?.sent !== undefined) {
     const { batch, sent } = begun[0];
     const { firstLeft, rejected } = sent;

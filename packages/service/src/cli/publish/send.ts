@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-events.ts';
 import { PublishAnswer } from '../../operator/events.ts';
 import type { OperatorClient, OperatorReply } from '../operator-client.ts';
-import type { BadLine, EventLine } from './event-line.ts';
+import type { BadLine, EventLine } from './input.ts';
 
 /** Events that have been published so far, and those that have not. */
 export interface Tally {

@@ -1,12 +1,21 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { resolve } from 'node:path';
 import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
-import type { Start } from './batches.ts';
-import type { BadLine, Position } from './event-line.ts';
-import type { RejectedFile } from './rejected-file.ts';
+import { type BadLine, beginning, type Input, type Position, type Start } from './input.ts';
 
 const whole = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -77,6 +86,24 @@ export function removeProgress(file: string): void {
   for (const path of [progressFileOf(file), `${progressFileOf(file)}.new`]) rmSync(path, { force: true });
 }
 
+/** Where a run goes on. @throws {CliError} when the file is not the one that was published so far, or to somewhere else */
+export function startOf(input: Input, progress: Progress | undefined, operatorUrl: string): Start {
+  if (progress === undefined || progress.offsetBytes === 0) return beginning();
+  const { offsetBytes, lines } = progress;
+  const of = progressFileOf(input.name);
+  if (progress.operatorUrl !== operatorUrl) {
+    const why = `${of} is of publishing to ${progress.operatorUrl}, and not to ${operatorUrl}`;
+    throw new CliError(EXIT_CONFIGURATION, `${why}; publish to the same, or begin anew with --restart.`);
+  }
+  const hash = input.hash(offsetBytes);
+  if (hash === undefined || hash.copy().digest('hex') !== progress.sha256) {
+    const why = `${input.name} was changed in its first ${lines} lines, which are published already`;
+    const remedy = 'put the file back, or begin anew with --restart: events that are the same are not published twice';
+    throw new CliError(EXIT_CONFIGURATION, `${why}; ${remedy}.`);
+  }
+  return { offsetBytes, lines, hash };
+}
+
 /** Keeps how far publishing is. */
 export interface Saver {
   /** All before `end` is published, or rejected by now. @param lines those that were rejected since the last call */
@@ -121,4 +148,69 @@ export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions
     position: () => position,
     rejected: () => lines,
   };
+}
+
+/** The file that rejected lines are written to, as they were. */
+export class RejectedFile {
+  readonly file: string;
+  readonly #handle: number;
+  #bytes: number;
+
+  /**
+   * @param keptBytes what an earlier run wrote that this one goes on from; what is behind it is written again
+   * @throws {CliError} when it holds anything else
+   */
+  constructor(file: string, keptBytes: number | undefined) {
+    this.file = file;
+    this.#bytes = keptBytes ?? 0;
+    try {
+      // Neither appending, which would write behind what is cut off, nor emptying it.
+      this.#handle = openForWriting(file);
+    } catch (error) {
+      const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
+      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by --rejected, ${why}.`);
+    }
+    const { size } = fstatSync(this.#handle);
+    if (keptBytes === undefined ? size > 0 : size < keptBytes) {
+      closeSync(this.#handle);
+      const why = keptBytes === undefined ? 'is not empty' : 'is shorter than it was';
+      const remedy = 'name another one, or remove it and begin anew with --restart';
+      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by --rejected, ${why}; ${remedy}.`);
+    }
+    ftruncateSync(this.#handle, this.#bytes);
+  }
+
+  /** How much of it there is. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Everything is on the disk when it returns. @throws {CliError} */
+  append(lines: readonly BadLine[]): void {
+    if (lines.length === 0) return;
+    const text = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, NEWLINE]));
+    try {
+      for (let at = 0; at < text.length; ) at += writeSync(this.#handle, text, at, text.length - at, this.#bytes + at);
+      fsyncSync(this.#handle);
+      this.#bytes += text.length;
+    } catch (error) {
+      const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
+      throw new CliError(EXIT_FAILED, `The file ${this.file}, named by --rejected, ${why}.`);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#handle);
+  }
+}
+
+const NEWLINE = Buffer.from('\n');
+
+function openForWriting(file: string): number {
+  try {
+    return openSync(file, 'wx+', 0o600);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    return openSync(file, 'r+');
+  }
 }
