@@ -53,7 +53,7 @@ describe('imports are read', () => {
 
 describe('within the service', () => {
   const forbidden: [string, string][] = [
-    ['store/store.ts', '../notify/deliver.ts'],
+    ['store/store.ts', '../notify/attempt.ts'],
     ['store/store.ts', '../trust/registry.ts'],
     ['net/agent.ts', '../trust/registry.ts'],
     ['net/agent.ts', '../store/store.ts'],
@@ -76,7 +76,7 @@ describe('within the service', () => {
   }
 
   const allowed: [string, string][] = [
-    ['notify/deliver.ts', '../store/store.ts'],
+    ['notify/attempt.ts', '../store/store.ts'],
     ['store/sqlite/open.ts', '../store.ts'],
     ['store/store.ts', '../config/schema.ts'],
     ['config/schema.ts', '../base/clock.ts'],

@@ -1,11 +1,11 @@
 export { type Clock, systemClock } from './base/clock.ts';
+export { refuseOtherMethods } from './base/http-methods.ts';
 export { HttpRefusal } from './base/http-refusal.ts';
 export { createHttpServer, type HttpServerOptions } from './base/http-server.ts';
 export { createLog, type Log, type LogLevel } from './base/log.ts';
-export { refuseOtherMethods } from './base/other-methods.ts';
 export { colors, onOutputClosed, print, printError, printJsonLine } from './base/output.ts';
+export { untilSignal } from './base/process.ts';
 export { type Random, systemRandom } from './base/random.ts';
-export { untilSignal } from './base/signals.ts';
 export { StartUpError } from './base/start-up-error.ts';
 export { printable } from './base/terminal-text.ts';
 export { loadConfig, parseConfig } from './config/load.ts';

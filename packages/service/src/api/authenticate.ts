@@ -1,7 +1,7 @@
 import { ApiError } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
-import type { LogSampler } from '../base/log-sampler.ts';
-import { remoteNetworkOf } from '../base/remote-address.ts';
+import { remoteNetworkOf } from '../base/ip-address.ts';
+import type { LogSampler } from '../base/log.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
 import type { AccessToken, AccessTokenVerifier } from '../trust/access-tokens.ts';

@@ -1,7 +1,7 @@
 import type { JwsSigner } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import { refuseOtherMethods } from '../base/other-methods.ts';
+import { refuseOtherMethods } from '../base/http-methods.ts';
 import { methodNotAllowed } from './respond.ts';
 
 export interface JwksOptions {

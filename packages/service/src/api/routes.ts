@@ -1,6 +1,6 @@
 import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { refuseOtherMethods } from '../base/other-methods.ts';
+import { refuseOtherMethods } from '../base/http-methods.ts';
 import { pollBodyBytesMax } from '../config/body-limits.ts';
 import type { Tpp } from '../model/tpp.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';

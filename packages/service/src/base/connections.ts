@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from './clock.ts';
-import { remoteNetworkOf } from './remote-address.ts';
+import { remoteNetworkOf } from './ip-address.ts';
 
 /** How many connections a listener holds, and how long one may take to come to its first request. */
 export interface ConnectionLimits {

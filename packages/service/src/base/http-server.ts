@@ -1,15 +1,16 @@
 import { type IncomingMessage, METHODS, ServerResponse } from 'node:http';
 import { type ServerOptions, Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
-import { createAllowedMethods } from './allowed-methods.ts';
 import type { Clock } from './clock.ts';
 import { Connections } from './connections.ts';
+import { createAllowedMethods } from './http-methods.ts';
 import { HttpRefusal, refuseAmbiguousMessage, refuseContentEncoding } from './http-refusal.ts';
 import type { Log } from './log.ts';
 import { type Random, systemRandom } from './random.ts';
-import { SERVER_TLS } from './server-tls.ts';
+import { StartUpError, systemErrorCode } from './start-up-error.ts';
 import { createUnreadableRequestHandler } from './unreadable-request.ts';
 
 declare module 'fastify' {
@@ -243,3 +244,64 @@ function isDecodable(url: string): boolean {
     return false;
   }
 }
+
+/** A server that can listen: a Fastify instance. */
+interface Listener {
+  readonly server: Pick<Server, 'address'>;
+  listen(options: { host: string; port: number }): Promise<string>;
+}
+
+/**
+ * Listens, and says in one sentence why it cannot.
+ *
+ * @param section of the configuration, for the message
+ * @returns the port, which differs from the one asked for when that was 0
+ * @throws {StartUpError}
+ */
+export async function listen(
+  server: Listener,
+  section: string,
+  address: { host: string; port: number },
+): Promise<number> {
+  const { host, port } = address;
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    throw new StartUpError(sayWhy(error, section, host, port), { cause: error });
+  }
+  const bound = server.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : port;
+}
+
+function sayWhy(error: unknown, section: string, host: string, port: number): string {
+  switch (systemErrorCode(error)) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is in use; stop what uses it, or choose another "${section}.port".`;
+    case 'EACCES':
+      return `Port ${port} needs more rights than this user has; choose "${section}.port" above 1023.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `"${section}.host" (${host}) is not an address of this machine.`;
+    default:
+      return `Cannot listen on ${host} port ${port} ("${section}"): ${error instanceof Error ? error.message : error}.`;
+  }
+}
+
+/**
+ * TLS of every server of ours, beside its certificate: 1.3, and of 1.2 what FAPI 1.0 Advanced section 8.5 leaves, which is
+ * AES-GCM with forward secrecy. The ECDSA pair is the same for a certificate with such a key. Of the two finite-field
+ * pairs that it leaves there is none: each handshake costs the server many times what it costs the client.
+ */
+export const SERVER_TLS = {
+  minVersion: 'TLSv1.2',
+  honorCipherOrder: true,
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+  ].join(':'),
+} as const satisfies SecureContextOptions;

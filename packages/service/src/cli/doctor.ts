@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { NODE_REMEDY, nodeFault } from '../base/node-version.ts';
 import { colors, print, printJson } from '../base/output.ts';
+import { NODE_REMEDY, nodeFault } from '../base/process.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
 import { examineConfig } from '../config/faults.ts';

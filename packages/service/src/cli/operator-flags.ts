@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { isLoopback } from '../base/loopback.ts';
+import { isLoopback } from '../base/ip-address.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';

@@ -3,7 +3,7 @@ import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { errorStream, print, printError, printJson } from '../base/output.ts';
-import { untilSignal } from '../base/signals.ts';
+import { untilSignal } from '../base/process.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { wholeNumber } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Log } from '../base/log.ts';
-import { untilSignal } from '../base/signals.ts';
+import { untilSignal } from '../base/process.ts';
 import type { RunningService } from '../service.ts';
 
 /** `tidings serve`: the Notification Service alone. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { colors, onOutputClosed, print, printError, printJsonLine } from '../base/output.ts';
-import { untilSignal } from '../base/signals.ts';
+import { untilSignal } from '../base/process.ts';
 import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { readDuration } from './input.ts';

@@ -1,4 +1,4 @@
-import { isLoopback } from '../base/loopback.ts';
+import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import type { Config } from './schema.ts';
 

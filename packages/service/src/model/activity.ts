@@ -82,7 +82,7 @@ export type CountName =
 /** Counts of a time, and how long acknowledgements took. What is missing is 0. */
 export interface Tally {
   readonly counts: Readonly<Partial<Record<CountName, number>>>;
-  /** From publishing to acknowledgement: how many, by the number of the bucket, see `telemetry/histogram.ts`. */
+  /** From publishing to acknowledgement: how many, by the number of the bucket, see `telemetry/tally.ts`. */
   readonly latency: Readonly<Record<string, number>>;
 }
 

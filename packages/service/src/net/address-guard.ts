@@ -1,7 +1,7 @@
-import type { HostGuard } from '../base/host-guard.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { CALLBACK_PORTS_ALLOWED, portRangeOf } from '../config/ports.ts';
 import { type AllowedBlocks, forbiddenReason, literalOf, readBlocks } from './addresses.ts';
+import type { HostGuard } from './host-guard.ts';
 import type { ResolveHost } from './resolve-host.ts';
 
 /** The settings that lift the bans; the log names them. */

@@ -4,9 +4,9 @@ import { type ConnectionOptions, connect as connectTls, createSecureContext, typ
 import { raceAddresses } from '@tidings/protocol';
 import type { buildConnector } from 'undici';
 import type { Clock } from '../base/clock.ts';
-import type { CheckedAddress, HostGuard } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
+import type { CheckedAddress, HostGuard } from './host-guard.ts';
 import { acceptUnaskedContinue } from './interim.ts';
 import { openTunnel } from './tunnel.ts';
 

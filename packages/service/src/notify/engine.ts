@@ -10,12 +10,11 @@ import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Alarm } from './alarm.ts';
+import { deliver, logAttempt, nextStep } from './attempt.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
-import { deliver } from './deliver.ts';
 import { type BreakerNow, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
 import type { Reservation } from './publish.ts';
-import { logAttempt, nextStep } from './record.ts';
 import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
 

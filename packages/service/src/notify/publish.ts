@@ -1,7 +1,7 @@
 import type { EventTypeCatalogue } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import { orderedUuid } from '../base/ordered-uuid.ts';
 import type { Random } from '../base/random.ts';
+import { orderedUuid } from '../base/random.ts';
 import type { BankEvent } from '../model/event.ts';
 import type { ClaimedNotification } from '../model/notification.ts';
 import type { HandOver, PublishResult } from '../store/delivery.ts';

@@ -9,7 +9,7 @@ import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Observer } from '../telemetry/observer.ts';
-import type { Watch } from '../telemetry/watch.ts';
+import type { Watch } from '../telemetry/telemetry.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { HttpRefusal } from '../base/http-refusal.ts';
-import type { LogSampler } from '../base/log-sampler.ts';
-import { remoteNetworkOf } from '../base/remote-address.ts';
+import { remoteNetworkOf } from '../base/ip-address.ts';
+import type { LogSampler } from '../base/log.ts';
 import { StoreError } from '../store/store.ts';
 
 /** The answer to a refused call: problem details (RFC 9457). */

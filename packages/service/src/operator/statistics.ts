@@ -1,9 +1,8 @@
 import { type Static, Type } from 'typebox';
 import type { Resolution, Tally } from '../model/activity.ts';
 import type { StatisticsQuery } from '../store/operations.ts';
-import { addTally, emptyTally } from '../telemetry/counting.ts';
-import { percentilesOf } from '../telemetry/histogram.ts';
 import { BUCKET_MS, beginOf } from '../telemetry/statistics.ts';
+import { addTally, emptyTally, percentilesOf } from '../telemetry/tally.ts';
 import { Problem } from './problem.ts';
 import { choice, oneClientId, time } from './query.ts';
 import { fieldProblem, isoTime } from './read.ts';

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { withTimeout } from '../base/with-timeout.ts';
+import { withTimeout } from '../base/async.ts';
 import { jsonOf } from '../openapi/schemas.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';

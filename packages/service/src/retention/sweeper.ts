@@ -1,6 +1,6 @@
+import { once } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { once } from '../base/once.ts';
 import type { Store } from '../store/store.ts';
 
 /** Dependencies of a sweeper: the section `retention` of the configuration, other ages, and the store. */

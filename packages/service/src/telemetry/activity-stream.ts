@@ -2,8 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { StoredActivity } from '../model/activity.ts';
 import type { Store } from '../store/store.ts';
-import { type Position, type StreamFilter, streamEntriesOf } from './stream-position.ts';
-import { Subscription } from './subscription.ts';
+import { type Position, type StreamFilter, Subscription, streamEntriesOf } from './subscription.ts';
 
 /** Dependencies of a stream. */
 export interface ActivityStreamOptions {

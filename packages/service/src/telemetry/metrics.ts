@@ -1,10 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
-import { withTimeout } from '../base/with-timeout.ts';
 import type { Outcome } from '../model/attempt.ts';
 import type { Store } from '../store/store.ts';
-import { BoundedLabels } from './bounded-labels.ts';
-import type { OnStoreOperation } from './observed-store.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
 export interface MetricsOptions {
@@ -231,4 +229,51 @@ async function look(lookedAt: LookedAt, gauges: Gauges, clock: Clock): Promise<v
   gauges.awaiting.set(awaiting);
   gauges.unresponsive.set(unresponsive);
   gauges.oldest.set(oldestAtMs === undefined ? 0 : Math.max(clock.nowMs() - oldestAtMs, 0) / 1000);
+}
+
+/** The label of all that have none of their own. */
+export const OTHER = 'other';
+
+/** Bounds the values of a label: the first so many keep their own, for as long as the process runs. */
+export class BoundedLabels {
+  readonly #max: number;
+  readonly #known = new Set<string>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @returns the value itself, or {@link OTHER} */
+  labelOf(value: string): string {
+    if (this.#known.has(value)) return value;
+    if (this.#known.size >= this.#max) return OTHER;
+    this.#known.add(value);
+    return value;
+  }
+}
+
+/** Observer of each operation of the store once it is done. */
+export type OnStoreOperation = (operation: string, durationMs: number, hasFailed: boolean) => void;
+
+/** The same store, each of whose operations is timed. */
+export function observedStore(store: Store, clock: Pick<Clock, 'monotonicMs'>, onOperation: OnStoreOperation): Store {
+  const timed = new Map<string | symbol, unknown>();
+  return new Proxy(store, {
+    get: (target, name) => {
+      const known = timed.get(name);
+      if (known !== undefined) return known;
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function' || typeof name === 'symbol') return member;
+      const call = (...values: unknown[]): unknown => {
+        const beganMs = clock.monotonicMs();
+        const answer: unknown = Reflect.apply(member, target, values);
+        if (!(answer instanceof Promise)) return answer;
+        const done = (hasFailed: boolean) => () => onOperation(name, clock.monotonicMs() - beganMs, hasFailed);
+        answer.then(done(false), done(true));
+        return answer;
+      };
+      timed.set(name, call);
+      return call;
+    },
+  });
 }

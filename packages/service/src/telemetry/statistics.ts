@@ -1,9 +1,10 @@
+import { once } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { once } from '../base/once.ts';
 import type { CountedBucket, Resolution, Tally } from '../model/activity.ts';
 import type { StatisticsQuery } from '../store/operations.ts';
 import type { Store } from '../store/store.ts';
+import type { Observer, Occurrence } from './observer.ts';
 import {
   addCount,
   addLatency,
@@ -13,8 +14,7 @@ import {
   emptyTally,
   type MutableTally,
   NOBODY,
-} from './counting.ts';
-import type { Observer, Occurrence } from './observer.ts';
+} from './tally.ts';
 
 /** Dependencies of the statistics. */
 export interface StatisticsOptions {

@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
+import type { KeySource } from '@tidings/protocol';
 import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { GrantMark } from '../config/grant-mark.ts';
 import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
 import type { ClientTls } from '../net/connector.ts';
+import { createHttpsClient, type HttpsClient } from '../net/https-client.ts';
 import {
   type AccessToken,
+  readBoundToken,
   refused,
   type TokenReader,
   type TokenRefused,
   type TokenUnavailable,
 } from './bound-token.ts';
-import { createHttpsClient, type HttpsClient } from './https-client.ts';
 import { createIntrospectionReader, INTROSPECTION_BYTES_MAX } from './introspection.ts';
-import { createJwksCache, JWKS_BYTES_MAX, type OnFetchFailed } from './jwks-cache.ts';
-import { createJwtReader } from './jwt-tokens.ts';
+import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError, type OnFetchFailed } from './jwks-cache.ts';
+import { StrictJwtError, verifyStrictJwt } from './strict-jwt.ts';
 
 export type { AccessToken } from './bound-token.ts';
 
@@ -100,4 +102,40 @@ function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): Toke
     importKeys: importSigningKeys,
   });
   return createJwtReader({ ...options, keys });
+}
+
+export interface JwtTokensOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly clockSkewSeconds: number;
+  /** Those of the authorisation server. */
+  readonly keys: KeySource;
+  /** As in {@link readBoundToken}. */
+  readonly clientCredentials?: GrantMark | undefined;
+  readonly clock: Pick<Clock, 'nowMs'>;
+}
+
+/**
+ * Reads JWT access tokens (RFC 9068): `typ` at+jwt, PS256 by a key of the authorisation server, `iss`, `aud`, `exp`, and
+ * the claims that section 2.2 requires. Does not ask whether the token was revoked.
+ */
+export function createJwtReader(options: JwtTokensOptions): TokenReader {
+  const { issuer, audience, clockSkewSeconds, keys, clock } = options;
+  return async (token) => {
+    try {
+      const claims = await verifyStrictJwt(token, keys, {
+        typ: 'at+jwt',
+        issuer,
+        audience,
+        requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'cnf'],
+        clockTolerance: clockSkewSeconds,
+        currentDate: new Date(clock.nowMs()),
+      });
+      return readBoundToken(claims, options.clientCredentials);
+    } catch (error) {
+      if (error instanceof StrictJwtError) return refused(error.message);
+      if (error instanceof JwksUnavailableError) return { kind: 'unavailable', reason: error.message };
+      throw error;
+    }
+  };
 }

@@ -3,8 +3,8 @@ import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protoco
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
 import type { GrantMark } from '../config/grant-mark.ts';
+import { type HttpsClient, HttpsError } from '../net/https-client.ts';
 import { type BoundToken, readBoundToken, refused, type TokenReader, type TokenRefused } from './bound-token.ts';
-import { type HttpsClient, HttpsError } from './https-client.ts';
 
 export interface IntrospectionOptions {
   readonly introspectionUrl: string;

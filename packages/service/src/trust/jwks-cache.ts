@@ -1,6 +1,6 @@
 import { JwksError, parseStrictJson, StrictJsonError, withoutRevokedKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import { type HttpsClient, HttpsError, isHttpsUrl } from './https-client.ts';
+import { type HttpsClient, HttpsError, isHttpsUrl } from '../net/https-client.ts';
 
 /** Keys by their `kid`. */
 export interface KeysByKid<Key> {

@@ -1,7 +1,7 @@
 import { importSigningKeys, isLongerThan } from '@tidings/protocol';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../base/clock.ts';
-import { isHttpsUrl } from './https-client.ts';
+import { isHttpsUrl } from '../net/https-client.ts';
 import { StrictJwtError, type StrictJwtErrorCode, verifyStrictJwt } from './strict-jwt.ts';
 
 /** A statement of the directory about one piece of software of a TPP. Every URL stood in the statement; none is built. */

@@ -1,8 +1,8 @@
 import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import type { HostGuard } from '../base/host-guard.ts';
 import { LruMap } from '../base/lru-map.ts';
-import { createHttpsClient } from './https-client.ts';
+import type { HostGuard } from '../net/host-guard.ts';
+import { createHttpsClient } from '../net/https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, type KeyAges, type OnFetchFailed } from './jwks-cache.ts';
 
 /** The part of a registered TPP that its keys depend on. */

@@ -4,10 +4,9 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
-import { listen } from '../../src/base/listen.ts';
+import { listen } from '../../src/base/http-server.ts';
 import { createLog } from '../../src/base/log.ts';
-import { orderedUuid } from '../../src/base/ordered-uuid.ts';
-import { systemRandom } from '../../src/base/random.ts';
+import { orderedUuid, systemRandom } from '../../src/base/random.ts';
 import { StartUpError, systemErrorCode } from '../../src/base/start-up-error.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -6,7 +6,7 @@ import { connect as connectTls, getCiphers, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { createHttpServer, type HttpServerOptions, renewTls } from '../../src/base/http-server.ts';
-import { remoteNetworkOf } from '../../src/base/remote-address.ts';
+import { remoteNetworkOf } from '../../src/base/ip-address.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { until } from '../support/trust-clock.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogSampler } from '../../src/base/log-sampler.ts';
+import { LogSampler } from '../../src/base/log.ts';
 import { heldClock } from '../support/trust-clock.ts';
 
 test('ten lines of a kind are written in a minute, and the next minute says how many were left out', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nodeFault } from '../../src/base/node-version.ts';
+import { nodeFault } from '../../src/base/process.ts';
 
 for (const version of ['24.21.0', '24.21.7', '26.8.0', '26.9.0']) {
   test(`Node.js ${version} is known to leak`, () => assert.match(nodeFault(version) ?? '', /leaks memory/));

@@ -6,10 +6,10 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import type { HostGuard } from '../../src/base/host-guard.ts';
 import { OperatorClient } from '../../src/cli/operator-client.ts';
 import { createCallbackClient } from '../../src/net/callback-client.ts';
-import { createHttpsClient } from '../../src/trust/https-client.ts';
+import type { HostGuard } from '../../src/net/host-guard.ts';
+import { createHttpsClient } from '../../src/net/https-client.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { authority, listenHttps, listenTls } from '../support/tls-servers.ts';

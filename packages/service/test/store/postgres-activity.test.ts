@@ -7,7 +7,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { lockStatement } from '../../src/store/postgres/locks.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ActivityStream } from '../../src/telemetry/activity-stream.ts';
-import { formatPosition, type Position } from '../../src/telemetry/stream-position.ts';
+import { formatPosition, type Position } from '../../src/telemetry/subscription.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';

@@ -1,6 +1,6 @@
 import type { Resolution, Tally } from '../../src/model/activity.ts';
-import { addCount, addLatency, emptyTally } from '../../src/telemetry/counting.ts';
 import { BUCKET_MS, beginOf } from '../../src/telemetry/statistics.ts';
+import { addCount, addLatency, emptyTally } from '../../src/telemetry/tally.ts';
 import type { Filling } from './search-population.ts';
 
 /** A row of statistics as it is written. */

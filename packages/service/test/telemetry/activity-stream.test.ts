@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import type { ActivityEntry, StoredActivity } from '../../src/model/activity.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { ActivityStream, type Beginning } from '../../src/telemetry/activity-stream.ts';
-import { formatPosition, parsePosition, type StreamFilter } from '../../src/telemetry/stream-position.ts';
 import type { Batch, Subscription } from '../../src/telemetry/subscription.ts';
+import { formatPosition, parsePosition, type StreamFilter } from '../../src/telemetry/subscription.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 

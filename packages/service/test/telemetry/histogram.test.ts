@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { addLatency, addTally, emptyTally } from '../../src/telemetry/counting.ts';
-import { BUCKET_MAX, bucketOf, countOf, ERROR_MAX, middleOf, percentilesOf } from '../../src/telemetry/histogram.ts';
+import {
+  addLatency,
+  addTally,
+  BUCKET_MAX,
+  bucketOf,
+  countOf,
+  ERROR_MAX,
+  emptyTally,
+  middleOf,
+  percentilesOf,
+} from '../../src/telemetry/tally.ts';
 
 const YEAR_MS = 31_536_000_000;
 const durations = fc.array(

@@ -3,9 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
-import { BoundedLabels, OTHER } from '../../src/telemetry/bounded-labels.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { observedStore } from '../../src/telemetry/observed-store.ts';
+import { BoundedLabels, createMetrics, OTHER, observedStore } from '../../src/telemetry/metrics.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 
 const store = (parts: Partial<Store>) => parts as Store;

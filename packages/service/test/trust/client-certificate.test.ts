@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { CertificateFormat } from '../../src/trust/certificate-header.ts';
+import type { CertificateFormat } from '../../src/trust/client-certificate.ts';
 import { type ClientCertificate, createClientCertificateReader } from '../../src/trust/client-certificate.ts';
 import { makePki, testPki } from '../support/trust-pki.ts';
 import { get } from '../support/trust-requests.ts';

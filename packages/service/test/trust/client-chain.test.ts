@@ -8,7 +8,7 @@ import { queryObjects } from 'node:v8';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { systemClock } from '../../src/base/clock.ts';
-import { nodeFault } from '../../src/base/node-version.ts';
+import { nodeFault } from '../../src/base/process.ts';
 import { createClientCertificateReader } from '../../src/trust/client-certificate.ts';
 import { testPki } from '../support/trust-pki.ts';
 

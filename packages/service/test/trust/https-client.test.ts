@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createHttpsClient, type HttpsClient, HttpsError, isHttpsUrl } from '../../src/trust/https-client.ts';
+import { createHttpsClient, type HttpsClient, HttpsError, isHttpsUrl } from '../../src/net/https-client.ts';
 import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
 import { makePki, testPki } from '../support/trust-pki.ts';
 import { listen, serve } from '../support/trust-servers.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { importSigningKeys, JwksError, type KeySource, type VerificationKey } from '@tidings/protocol';
-import { createHttpsClient } from '../../src/trust/https-client.ts';
+import { createHttpsClient } from '../../src/net/https-client.ts';
 import {
   createJwksCache,
   JWKS_BYTES_MAX,

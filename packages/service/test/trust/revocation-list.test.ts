@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nextUpdateMsOf } from '../../src/trust/revocation-list.ts';
+import { nextUpdateMsOf } from '../../src/trust/x509.ts';
 import { revocationList } from '../support/revocation-lists.ts';
 
 for (const at of ['2026-11-29T09:00:20Z', '2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z', '1999-06-01T00:00:00Z']) {

@@ -10,7 +10,7 @@ import {
   verifyDetached,
 } from '@tidings/protocol';
 import { StartUpError } from '../../src/base/start-up-error.ts';
-import type { KeptSigningKey } from '../../src/trust/key-publication.ts';
+import type { KeptSigningKey } from '../../src/trust/signing-keys.ts';
 import { createSigningKeys, type SigningKeys } from '../../src/trust/signing-keys.ts';
 import { type HeldClock, heldClock, NOW_MS } from '../support/trust-clock.ts';
 import { type RsaKey, rsaKey } from '../support/trust-keys.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { sameDistinguishedName } from '@tidings/protocol';
 import fc from 'fast-check';
 import { matchesSubject } from '../../src/trust/client-certificate.ts';
-import { subjectDnOf } from '../../src/trust/subject-dn.ts';
+import { subjectDnOf } from '../../src/trust/x509.ts';
 import { type NameAttribute, nameOf, testPki } from '../support/trust-pki.ts';
 
 const [UTF8, PRINTABLE, IA5, BMP, TELETEX, INTEGER] = [0x0c, 0x13, 0x16, 0x1e, 0x14, 0x02];

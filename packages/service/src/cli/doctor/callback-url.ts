@@ -1,11 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { checkCallbackUrl as refusalOf } from '@tidings/protocol';
-import type { CheckedAddress } from '../../base/host-guard.ts';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { createAddressGuard, ForbiddenAddressError, ForbiddenPortError } from '../../net/address-guard.ts';
 import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
+import type { CheckedAddress } from '../../net/host-guard.ts';
 import { createResolveHost } from '../../net/resolve-host.ts';
 import { readCertificates } from '../../trust/files.ts';
 import { dayOf, type Finding, fault, type Inspection, ok, warning } from './finding.ts';

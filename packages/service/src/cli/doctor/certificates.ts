@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { certificatesIn, readCertificates, readRevocationLists, readTlsIdentity } from '../../trust/files.ts';
-import { nextUpdateMsOf } from '../../trust/revocation-list.ts';
+import { nextUpdateMsOf } from '../../trust/x509.ts';
 import { type CheckName, dayOf, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { filesOf, isReadable, type NamedFile, sectionsOf, textOf } from './settings.ts';
 

@@ -1,6 +1,6 @@
 import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '@tidings/protocol';
+import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../net/https-client.ts';
 import { readCertificates, readJwks, readTlsIdentity } from '../../trust/files.ts';
-import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../trust/https-client.ts';
 import { JWKS_BYTES_MAX } from '../../trust/jwks-cache.ts';
 import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable, sectionsOf, textOf } from './settings.ts';

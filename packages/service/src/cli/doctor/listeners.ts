@@ -4,7 +4,7 @@ import { createServer, isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { Agent, request } from 'undici';
 import type { Clock } from '../../base/clock.ts';
-import { listen } from '../../base/listen.ts';
+import { listen } from '../../base/http-server.ts';
 import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';

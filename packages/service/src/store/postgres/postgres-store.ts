@@ -1,6 +1,5 @@
+import { once, startInterval } from '../../base/async.ts';
 import type { Clock } from '../../base/clock.ts';
-import { startInterval } from '../../base/interval.ts';
-import { once } from '../../base/once.ts';
 import type { ChangeResult } from '../../model/registration.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Operations } from '../operations.ts';

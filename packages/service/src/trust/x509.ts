@@ -1,5 +1,3 @@
-import { type DerElement, derChildren, readDer } from './der.ts';
-
 // The types that RFC 4514 section 3 gives a keyword. Every other one is written as its OID.
 const KEYWORD_OF_OID: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
@@ -100,4 +98,74 @@ function escapeValue(value: string): string {
   return value
     .replaceAll(/^[ #]|["+,;<>\\]| $/g, String.raw`\$&`)
     .replaceAll(/\p{Cc}|[^\S ]/gu, (char) => Buffer.from(char).toString('hex').replaceAll(/../g, String.raw`\$&`));
+}
+
+/** One element of DER (X.690): tag, length, content. */
+export interface DerElement {
+  readonly tag: number;
+  readonly content: Uint8Array;
+  /** Tag, length and content. */
+  readonly whole: Uint8Array;
+}
+
+const LENGTH_BYTES_MAX = 3;
+const CHILDREN_MAX = 1000;
+
+/** Reads the element at the start of the bytes; undefined when there is no whole one in DER. What follows is ignored. */
+export function readDer(bytes: Uint8Array): DerElement | undefined {
+  const [tag, first] = bytes;
+  // Tags of more than one byte do not occur in certificates.
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined;
+  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+  // The indefinite length (0x80) is BER and not DER.
+  if (first === 0x80 || lengthBytes > LENGTH_BYTES_MAX || bytes.length < 2 + lengthBytes) return undefined;
+  const start = 2 + lengthBytes;
+  const length = lengthBytes === 0 ? first : bytes.subarray(2, start).reduce((sum, byte) => sum * 256 + byte, 0);
+  if (bytes.length < start + length) return undefined;
+  return { tag, content: bytes.subarray(start, start + length), whole: bytes.subarray(0, start + length) };
+}
+
+/** The elements that a constructed element consists of; undefined when they do not fill it exactly. */
+export function derChildren({ content }: DerElement): DerElement[] | undefined {
+  const children: DerElement[] = [];
+  let rest = content;
+  while (rest.length > 0) {
+    const child = readDer(rest);
+    if (child === undefined || children.length >= CHILDREN_MAX) return undefined;
+    children.push(child);
+    rest = rest.subarray(child.whole.length);
+  }
+  return children;
+}
+
+const INTEGER = 0x02;
+const UTC_TIME = 0x17;
+const GENERALIZED_TIME = 0x18;
+// RFC 5280 section 4.1.2.5.1: a year of two digits is of this century below it.
+const CENTURY_FROM = 50;
+
+/**
+ * When a revocation list is past: its `nextUpdate` (RFC 5280 section 5.1.2.5), after which TLS refuses every certificate of
+ * its authority. Does not look at its signature.
+ *
+ * @param pem of one list
+ * @returns in milliseconds since the epoch; undefined where the list does not say, or is none
+ */
+export function nextUpdateMsOf(pem: string): number | undefined {
+  const list = readDer(Buffer.from(pem.replaceAll(/-----[^-]*-----/g, ''), 'base64'));
+  const toBeSigned = list?.tag === SEQUENCE ? derChildren(list)?.[0] : undefined;
+  const fields = toBeSigned?.tag === SEQUENCE ? derChildren(toBeSigned) : undefined;
+  if (fields === undefined) return undefined;
+  // Version, where it is given, then signature, issuer, thisUpdate, nextUpdate.
+  const next = fields[fields[0]?.tag === INTEGER ? 4 : 3];
+  return next && timeOf(next.tag, Buffer.from(next.content).toString('latin1'));
+}
+
+function timeOf(tag: number, text: string): number | undefined {
+  const digits = tag === UTC_TIME ? `${Number(text.slice(0, 2)) < CENTURY_FROM ? '20' : '19'}${text}` : text;
+  if (tag !== UTC_TIME && tag !== GENERALIZED_TIME) return undefined;
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(digits)?.slice(1).map(Number);
+  if (parts === undefined) return undefined;
+  const [year = 0, month = 1, day, hour, minute, second] = parts;
+  return Date.UTC(year, month - 1, day, hour, minute, second);
 }

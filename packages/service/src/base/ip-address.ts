@@ -20,3 +20,10 @@ export function remoteNetworkOf({ remoteAddress = '' }: { readonly remoteAddress
   const network = [...left, ...zeros, ...right].slice(0, NETWORK_GROUPS);
   return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
+
+/** Whether nothing that is sent to a host leaves the machine. @param host a name or an address, as in a URL too */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host);
+}

@@ -1,4 +1,18 @@
-import { versions } from 'node:process';
+import process, { versions } from 'node:process';
+
+/** Waits for SIGTERM or SIGINT. A second one ends the process at once, as an impatient operator expects. */
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(1);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}
 
 /**
  * Says why a Node.js should not run the service; undefined where nothing is known against it.

@@ -1,7 +1,7 @@
 import { Agent } from 'undici';
 import type { Clock } from '../base/clock.ts';
-import type { HostGuard } from '../base/host-guard.ts';
-import { type ClientTls, Connector } from '../net/connector.ts';
+import { type ClientTls, Connector } from './connector.ts';
+import type { HostGuard } from './host-guard.ts';
 
 export interface HttpsClientOptions {
   readonly tls: ClientTls;
