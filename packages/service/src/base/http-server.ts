@@ -292,7 +292,7 @@ function sayWhy(error: unknown, section: string, host: string, port: number): st
  * AES-GCM with forward secrecy. The ECDSA pair is the same for a certificate with such a key. Of the two finite-field
  * pairs that it leaves there is none: each handshake costs the server many times what it costs the client.
  */
-export const SERVER_TLS = {
+const SERVER_TLS = {
   minVersion: 'TLSv1.2',
   honorCipherOrder: true,
   ciphers: [

@@ -171,7 +171,7 @@ export function streamEntriesOf({ id, entries }: StoredActivity): StreamEntry[] 
 }
 
 /** Whether an entry is asked for. */
-export function isWanted(entry: ActivityEntry, { clientId, kinds }: StreamFilter): boolean {
+function isWanted(entry: ActivityEntry, { clientId, kinds }: StreamFilter): boolean {
   if (entry.kind === 'missed') return true;
   if (kinds !== undefined && !kinds.has(entry.kind)) return false;
   return clientId === undefined || entry.clientId === clientId;

@@ -119,7 +119,7 @@ export interface JwtTokensOptions {
  * Reads JWT access tokens (RFC 9068): `typ` at+jwt, PS256 by a key of the authorisation server, `iss`, `aud`, `exp`, and
  * the claims that section 2.2 requires. Does not ask whether the token was revoked.
  */
-export function createJwtReader(options: JwtTokensOptions): TokenReader {
+function createJwtReader(options: JwtTokensOptions): TokenReader {
   const { issuer, audience, clockSkewSeconds, keys, clock } = options;
   return async (token) => {
     try {

@@ -99,7 +99,7 @@ const PEM = /^-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n-----EN
  * Reads one certificate out of a gateway's header. Exactly one, in exactly the form: whatever else stands there is as if
  * there were no certificate. Does not look at its validity or chain.
  */
-export function decodeCertificateHeader(value: string, format: CertificateFormat): X509Certificate | undefined {
+function decodeCertificateHeader(value: string, format: CertificateFormat): X509Certificate | undefined {
   if (value.length > CERTIFICATE_HEADER_CHARS_MAX) return undefined;
   const der = decodeBase64(base64Of(value, format));
   if (der === undefined) return undefined;

@@ -124,7 +124,7 @@ function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOp
  *
  * @throws {JwksError} when the value has not the shape of a JWKS
  */
-export function importProviderKeys(jwks: unknown): JwtKeys {
+function importProviderKeys(jwks: unknown): JwtKeys {
   const usable = new Map<string, JwtKey | undefined>();
   for (const jwk of keysOfJwks(jwks)) {
     if (!isJsonObject(jwk)) continue;

@@ -101,7 +101,7 @@ function escapeValue(value: string): string {
 }
 
 /** One element of DER (X.690): tag, length, content. */
-export interface DerElement {
+interface DerElement {
   readonly tag: number;
   readonly content: Uint8Array;
   /** Tag, length and content. */
@@ -112,7 +112,7 @@ const LENGTH_BYTES_MAX = 3;
 const CHILDREN_MAX = 1000;
 
 /** Reads the element at the start of the bytes; undefined when there is no whole one in DER. What follows is ignored. */
-export function readDer(bytes: Uint8Array): DerElement | undefined {
+function readDer(bytes: Uint8Array): DerElement | undefined {
   const [tag, first] = bytes;
   // Tags of more than one byte do not occur in certificates.
   if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined;
@@ -126,7 +126,7 @@ export function readDer(bytes: Uint8Array): DerElement | undefined {
 }
 
 /** The elements that a constructed element consists of; undefined when they do not fill it exactly. */
-export function derChildren({ content }: DerElement): DerElement[] | undefined {
+function derChildren({ content }: DerElement): DerElement[] | undefined {
   const children: DerElement[] = [];
   let rest = content;
   while (rest.length > 0) {
