@@ -96,7 +96,7 @@ const BAD: readonly (readonly [string, (prepared: Prepared) => void, RegExp])[] 
   [
     'neither TLS nor a gateway',
     ({ write, settings }) => write({ ...settings, api: { ...settings.api, tls: undefined } }),
-    /tidings\.json: give "api\.tls", or "api\.gateway" where TLS ends at a gateway in front\.$/,
+    /tidings\.json: give "api\.tls", or "api\.gateway" if a gateway in front terminates TLS\.$/,
   ],
   [
     'a signing key that is not RSA',

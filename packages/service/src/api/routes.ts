@@ -1,7 +1,7 @@
 import { type ApiVersion, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refuseOtherMethods } from '../base/http-methods.ts';
-import { pollBodyBytesMax } from '../config/body-limits.ts';
+import { pollBodyBytesMax } from '../config/derived.ts';
 import type { Tpp } from '../model/tpp.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
 import { onConnectionEnd } from './connection.ts';

@@ -95,7 +95,7 @@ async function checkConfig(file: string, asJson: boolean): Promise<void> {
 }
 
 async function faultsOf(file: string): Promise<readonly string[]> {
-  const { examineConfig } = await import('../config/faults.ts');
+  const { examineConfig } = await import('../config/load.ts');
   try {
     return examineConfig(file).faults.map((fault) => fault.charAt(0).toUpperCase() + fault.slice(1));
   } catch (error) {

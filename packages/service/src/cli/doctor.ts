@@ -4,7 +4,7 @@ import { colors, print, printJson } from '../base/output.ts';
 import { NODE_REMEDY, nodeFault } from '../base/process.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
-import { examineConfig } from '../config/faults.ts';
+import { examineConfig } from '../config/load.ts';
 import type { ResolveHost } from '../net/resolve-host.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { checkCallbackUrl } from './doctor/callback-url.ts';

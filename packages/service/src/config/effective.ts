@@ -1,31 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
-import { examineConfig } from './faults.ts';
+import { examineConfig } from './load.ts';
 import { configurationReference } from './reference.ts';
 import { ConfigSchema } from './schema.ts';
 
-/** A setting as the service takes it. */
+/** A setting with its effective value. */
 export interface EffectiveSetting {
   /** Its path, as in `operator.tokens[0].name`. */
   readonly setting: string;
-  /** Paths are absolute; {@link REDACTED} where it is nobody's business; left out where there is none. */
+  /** Paths are absolute; {@link REDACTED} for secrets; left out if there is none. */
   readonly value?: unknown;
   readonly source: 'file' | 'default' | 'environment' | 'none';
 }
 
 /** Stands for a value that is not shown. */
 const REDACTED = 'redacted';
-// A hash of a token is no secret, but whoever has it can try tokens at leisure.
+// A hash of a token is not a secret, but whoever has it can guess tokens offline.
 const SECRETS = new Set(['sha256']);
-/** Defaults from the environment, where the configuration is silent. */
+/** Environment variables that provide a default. */
 const VARIABLES: Readonly<Record<string, string>> = { 'store.passwordFile': 'PGPASSWORD' };
 
 /**
- * Every setting with its value and where that comes from.
+ * Every setting with its value and its source.
  *
- * @param environment names of variables that are set; of their values nothing is told
- * @throws {StartUpError} with all that is wrong, when the configuration is not good
+ * @param environment names of variables that are set; their values are not read
+ * @throws {StartUpError} with all faults, if the configuration is invalid
  */
 export function effectiveSettings(file: string, environment: ReadonlySet<string>): readonly EffectiveSetting[] {
   const { config, faults } = examineConfig(file);
@@ -42,7 +42,7 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
   return order.flatMap(({ setting }): readonly EffectiveSetting[] => {
     const found = ofSetting.get(setting);
     if (found !== undefined) return found;
-    // Of a list that is empty, or a section that was left out, there is nothing to tell.
+    // An empty list or an omitted section has no settings to show.
     if (setting.includes('[]') || !isSectionThere(config, setting)) return [];
     const variable = VARIABLES[setting];
     if (variable === undefined || !environment.has(variable) || !isPostgres) return [{ setting, source: 'none' }];
@@ -50,7 +50,7 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
   });
 }
 
-/** Lists of sections are taken apart; lists of values are values. */
+/** A list of sections is split into its settings; a list of values is one value. */
 function leavesOf(value: unknown, path: string): readonly { readonly setting: string; readonly value: unknown }[] {
   if (Array.isArray(value)) {
     if (value.length > 0 && value.every(isJsonObject)) {

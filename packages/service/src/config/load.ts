@@ -1,22 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
-import ipaddr from 'ipaddr.js';
+import { isJsonObject, parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { Value } from 'typebox/value';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
-import { refuseSmallBodies } from './body-limits.ts';
-import { refuseWrongGrantMark } from './grant-mark.ts';
-import { refuseOpenOperator } from './operator-settings.ts';
-import { portRangeOf } from './ports.ts';
+import { assertConsistent } from './consistency.ts';
 import { type Config, ConfigSchema } from './schema.ts';
-import { refuseUnclearStore } from './store-settings.ts';
 
-/** Checks settings against the schema, without filling defaults in. */
-export const shapeConfig = shapeOf(ConfigSchema);
+/** Checks settings against the schema; does not fill in defaults. */
+const shapeConfig = shapeOf(ConfigSchema);
 
 /**
- * Reads a configuration file: JSON, checked against the schema, defaults filled in, paths made absolute. Does not read
- * the files it names.
+ * Reads a configuration file: JSON, checked against the schema, with defaults filled in and absolute paths. Does not read
+ * the files that it names.
  *
  * @throws {StartUpError} one sentence that names the setting and the remedy
  */
@@ -25,26 +20,26 @@ export function loadConfig(file: string): Config {
 }
 
 /**
- * Checks settings that are already in memory, as a test or an embedding program has them.
+ * Checks settings that are already in memory, for tests and programs that embed the service.
  *
- * @param folder relative paths start here
- * @param source how messages call where the settings came from
+ * @param folder base of relative paths
+ * @param source name of the configuration in messages
  * @throws {StartUpError}
  */
 export function parseConfig(settings: unknown, folder: string, source = 'the configuration'): Config {
   const shaped = shapeConfig(Value.Default(ConfigSchema, structuredClone(settings)));
-  if (!shaped.ok) throw new StartUpError(`${source}: ${sayFault(shaped.fault)}`);
+  if (!shaped.ok) throw new StartUpError(`${source}: ${describeFault(shaped.fault)}`);
   const config = withAbsolutePaths(shaped.value, folder);
-  refuseContradictions(config, source);
+  assertConsistent(config, source);
   return deepFreeze(config);
 }
 
 /**
- * Reads a configuration file as JSON, and checks nothing else of it.
+ * Reads a configuration file as JSON; checks nothing else.
  *
- * @throws {StartUpError} when it cannot be read, or is no JSON
+ * @throws {StartUpError} if it cannot be read or is not JSON
  */
-export function readJsonFile(file: string): unknown {
+function readJsonFile(file: string): unknown {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -60,8 +55,8 @@ export function readJsonFile(file: string): unknown {
   }
 }
 
-/** Describes a fault of a setting and its remedy in one sentence, to be read after the name of the source. */
-export function sayFault(fault: ShapeFault): string {
+/** Describes a fault of a setting and its remedy in one sentence, which follows the name of the source. */
+function describeFault(fault: ShapeFault): string {
   if (fault.path === '') return 'it must be a JSON object that holds the settings.';
   const setting = `the setting "${fault.path}"`;
   if (fault.kind === 'missing') return `${setting} is missing; add it.`;
@@ -70,7 +65,7 @@ export function sayFault(fault: ShapeFault): string {
     return `${setting} ${fault.why}${description === undefined ? '' : ` (${description})`}.`;
   }
   const nearest = nearestSetting(fault.path);
-  const remedy = nearest === undefined ? 'take it out.' : `did you mean "${nearest}"?`;
+  const remedy = nearest === undefined ? 'remove it.' : `did you mean "${nearest}"?`;
   return `"${fault.path}" is not a setting; ${remedy}`;
 }
 
@@ -85,14 +80,14 @@ function nearestSetting(path: string): string | undefined {
   return nearest && (section === '' ? nearest.name : `${section}.${nearest.name}`);
 }
 
-/** The part of the schema that messages are made from. */
+/** The part of a JSON schema that messages use. */
 interface SettingSchema {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, object>>;
   readonly items?: object;
 }
 
-/** The schema of a setting or section, as in `operator.tokens[0].name`; empty where there is none. */
+/** The schema of a setting or section, as in `operator.tokens[0].name`; empty if there is none. */
 function schemaAt(path: string): SettingSchema {
   let schema: SettingSchema = ConfigSchema;
   for (const part of path === '' ? [] : path.split('.')) {
@@ -117,7 +112,7 @@ function editDistance(left: string, right: string): number {
   return row.at(-1) ?? 0;
 }
 
-/** Settings that end in File, and `file`, are paths. */
+/** Settings named `file` or ending in `File` are paths. */
 function withAbsolutePaths<T>(settings: T, folder: string): T {
   if (Array.isArray(settings)) return settings.map((entry) => withAbsolutePaths(entry, folder)) as T;
   if (typeof settings !== 'object' || settings === null) return settings;
@@ -128,103 +123,82 @@ function withAbsolutePaths<T>(settings: T, folder: string): T {
   return Object.fromEntries(entries) as T;
 }
 
-function refuseContradictions(config: Config, source: string): void {
-  const { accessTokens, delivery, retry } = config;
-  refuseUnclearStore(config, source);
-  refuseWrongModes(config, source);
-  if ((accessTokens.jwksUrl === undefined) === (accessTokens.introspectionUrl === undefined)) {
-    throw new StartUpError(`${source}: give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".`);
-  }
-  if (accessTokens.introspectionClientId !== undefined && accessTokens.introspectionUrl === undefined) {
-    throw new StartUpError(
-      `${source}: "accessTokens.introspectionClientId" goes with "accessTokens.introspectionUrl".`,
-    );
-  }
-  if ((accessTokens.certificateFile === undefined) !== (accessTokens.keyFile === undefined)) {
-    throw new StartUpError(
-      `${source}: "accessTokens.certificateFile" and "accessTokens.keyFile" go together; give both.`,
-    );
-  }
-  refuseOpenOperator(config, source);
-  refuseWrongKeyAges(config, source);
-  if (accessTokens.clientCredentials !== undefined) refuseWrongGrantMark(accessTokens.clientCredentials, source);
-  if (delivery.leaseMs < delivery.timeoutMs + LEASE_MARGIN_MS) {
-    throw new StartUpError(
-      `${source}: "delivery.leaseMs" must exceed "delivery.timeoutMs" by ${LEASE_MARGIN_MS} ms, or an attempt could be made twice at once.`,
-    );
-  }
-  if (retry.delayMaxMs < retry.delayMs) {
-    throw new StartUpError(`${source}: "retry.delayMaxMs" must not be below "retry.delayMs".`);
-  }
-  if (config.polling.pollsPerTppMax < config.polling.longPollsPerTppMax) {
-    throw new StartUpError(
-      `${source}: "polling.pollsPerTppMax" must not be below "polling.longPollsPerTppMax", or long polls that arrive together would be answered 429.`,
-    );
-  }
-  refuseNoAddresses(config, source);
-  try {
-    refuseSmallBodies(config, source);
-  } catch (error) {
-    if (error instanceof TypeError) throw new StartUpError(`${source}: "ownEventTypes": ${error.message}.`);
-    throw error;
-  }
-}
-
-function refuseWrongKeyAges({ tppKeys, accessTokens, operator: { oidc } }: Config, source: string): void {
-  const wrong = (section: string, maxAge: string, hardMaxAge: string) =>
-    new StartUpError(`${source}: "${section}.${hardMaxAge}" must not be below "${section}.${maxAge}".`);
-  if (tppKeys.hardMaxAgeMs < tppKeys.maxAgeMs) throw wrong('tppKeys', 'maxAgeMs', 'hardMaxAgeMs');
-  for (const [section, ages] of [
-    ['accessTokens', accessTokens],
-    ['operator.oidc', oidc],
-  ] as const) {
-    if (ages === undefined || ages.keysHardMaxAgeMs >= ages.keysMaxAgeMs) continue;
-    throw wrong(section, 'keysMaxAgeMs', 'keysHardMaxAgeMs');
-  }
-}
-
-function refuseWrongModes({ api, realTime, polling }: Config, source: string): void {
-  if (!realTime.isOffered && !polling.isOffered) {
-    throw new StartUpError(
-      `${source}: "realTime.isOffered" and "polling.isOffered" are both false; offer one of them.`,
-    );
-  }
-  if (api.tls === undefined && api.gateway === undefined) {
-    throw new StartUpError(`${source}: give "api.tls", or "api.gateway" where TLS ends at a gateway in front.`);
-  }
-}
-
-function refuseNoAddresses({ delivery }: Config, source: string): void {
-  const { callbackAddressesAllowed: blocks, callbackPortsAllowed: ports, dnsServers } = delivery;
-  for (const [at, port] of ports.entries()) {
-    if (portRangeOf(port) !== undefined) continue;
-    throw new StartUpError(
-      `${source}: "delivery.callbackPortsAllowed[${at}]" (${port}) must be a port, such as 443, or a range, such as 1024-65535.`,
-    );
-  }
-  for (const [at, block] of blocks.entries()) {
-    if (ipaddr.isValidCIDR(block)) continue;
-    throw new StartUpError(
-      `${source}: "delivery.callbackAddressesAllowed[${at}]" (${block}) must be a CIDR block, such as 10.1.0.0/16.`,
-    );
-  }
-  for (const [at, server] of dnsServers.entries()) {
-    if (DNS_SERVER.test(server) && ipaddr.isValid(server.replace(/^\[|\](?::\d+)?$|(?<=^[^:]*):\d+$/g, ''))) continue;
-    throw new StartUpError(
-      `${source}: "delivery.dnsServers[${at}]" (${server}) must be an IP address, such as 10.1.0.53, 10.1.0.53:5353 or [fd00::53]:53.`,
-    );
-  }
-}
-
-const DNS_SERVER = /^(?:[\d.]+(?::\d{1,5})?|[\da-fA-F:]+|\[[\da-fA-F:]+\](?::\d{1,5})?)$/;
-
-// Signing and two writes to the store happen under the lease as well.
-const LEASE_MARGIN_MS = 500;
-
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
     for (const member of Object.values(value)) deepFreeze(member);
     Object.freeze(value);
   }
   return value;
+}
+
+/** A configuration file with all of its faults; the service at start names only the first. */
+export interface ExaminedConfig {
+  /** Undefined if there is a fault. */
+  readonly config: Config | undefined;
+  /** Sentences that name the setting and the remedy, worded as at start. */
+  readonly faults: readonly string[];
+}
+
+const FAULTS_MAX = 50;
+
+/**
+ * Reads a configuration file as the service does, and continues after a fault where it can: it drops the faulty setting
+ * and checks the rest again. Settings are checked against each other only once each of them is valid.
+ *
+ * @throws {StartUpError} if the file cannot be read or is not JSON
+ */
+export function examineConfig(file: string): ExaminedConfig {
+  const settings = structuredClone(readJsonFile(file));
+  const faults: string[] = [];
+  let schema: Schema = ConfigSchema;
+  while (faults.length < FAULTS_MAX) {
+    const fault = firstFault(settings, schema);
+    if (fault === undefined) break;
+    faults.push(describeFault(fault));
+    if (fault.kind === 'missing') schema = withoutRequired(schema, namesIn(fault.path));
+    else if (!removeSetting(settings, namesIn(fault.path))) break;
+  }
+  if (faults.length > 0) return { config: undefined, faults };
+  try {
+    return { config: parseConfig(settings, dirname(resolve(file)), file), faults };
+  } catch (error) {
+    if (!(error instanceof StartUpError)) throw error;
+    return { config: undefined, faults: [error.message.replace(`${file}: `, '')] };
+  }
+}
+
+/** The part of a JSON schema that {@link examineConfig} reads. */
+interface Schema {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, object>>;
+  readonly items?: object;
+}
+
+function firstFault(settings: unknown, schema: Schema): ShapeFault | undefined {
+  const shape = schema === ConfigSchema ? shapeConfig : shapeOf(schema);
+  const shaped = shape(Value.Default(ConfigSchema, structuredClone(settings)));
+  return shaped.ok ? undefined : shaped.fault;
+}
+
+/** Splits a path such as `operator.tokens[0].name`. */
+const namesIn = (path: string): readonly string[] => path.split(/[.[\]]+/).filter((name) => name !== '');
+
+/** The schema with this setting made optional, so that further faults can be found. */
+function withoutRequired(schema: Schema, [name = '', ...inner]: readonly string[]): Schema {
+  if (inner.length === 0) return { ...schema, required: schema.required?.filter((each) => each !== name) ?? [] };
+  if (schema.items !== undefined) return { ...schema, items: withoutRequired(schema.items, inner) };
+  const section = schema.properties?.[name] ?? {};
+  return { ...schema, properties: { ...schema.properties, [name]: withoutRequired(section, inner) } };
+}
+
+/** Removes the faulty setting. @returns whether it was present */
+function removeSetting(settings: unknown, names: readonly string[]): boolean {
+  const last = names.at(-1);
+  let section = settings;
+  for (const name of names.slice(0, -1)) {
+    if (Array.isArray(section)) section = section[Number(name)];
+    else section = isJsonObject(section) ? section[name] : undefined;
+  }
+  if (last === undefined || !isJsonObject(section) || !(last in section)) return false;
+  return Reflect.deleteProperty(section, last);
 }

@@ -1,19 +1,19 @@
 import { ConfigSchema } from './schema.ts';
 
-/** A setting as the reference lists it. */
+/** A setting in the reference. */
 export interface SettingReference {
   /** Its path, as in `api.port` or `operator.tokens[].name`. */
   readonly setting: string;
-  /** It holds settings, and may be left out with all of them. */
+  /** A section of settings that is optional as a whole. */
   readonly isSection?: true;
   readonly isRequired: boolean;
   readonly default?: unknown;
-  /** As in `1 to 65535`; left out where there is none. */
+  /** As in `1 to 65535`; left out if there is none. */
   readonly range?: string;
   readonly meaning: string;
 }
 
-/** The part of a JSON schema that is read here. */
+/** The part of a JSON schema that the reference uses. */
 interface Schema {
   readonly type?: string;
   readonly description?: string;
@@ -28,7 +28,7 @@ interface Schema {
   readonly items?: object;
 }
 
-/** All settings in the order of the schema, with those within lists; a section that can be left out has a row too. */
+/** All settings in the order of the schema, including those within lists; an optional section has a row too. */
 export function configurationReference(): readonly SettingReference[] {
   return rowsOf(ConfigSchema, '');
 }
@@ -40,7 +40,7 @@ function rowsOf(section: Schema, path: string): SettingReference[] {
     const canBeLeftOut = section.required?.includes(name) !== true || schema.default !== undefined;
     if (schema.type === 'object') {
       const isOptional = canBeLeftOut && schema.default === undefined;
-      const row = { setting, isSection: true, isRequired: false, meaning: 'the section can be left out' } as const;
+      const row = { setting, isSection: true, isRequired: false, meaning: 'optional section' } as const;
       return isOptional ? [row, ...rowsOf(schema, setting)] : rowsOf(schema, setting);
     }
     const range = rangeOf(schema);
@@ -62,7 +62,7 @@ function rangeOf({ minimum, exclusiveMinimum, maximum, minItems, maxItems }: Sch
   return minItems === undefined && maxItems === undefined ? undefined : `${minItems ?? 0} to ${maxItems} entries`;
 }
 
-/** The reference as a table in Markdown, with a line feed at its end. */
+/** The reference as a table in Markdown, ending in a line feed. */
 export function configurationTable(): string {
   const rows = configurationReference().map(({ setting, isSection, range = '', meaning, ...row }) => {
     const cells = [`\`${setting}\``, shownDefault(row), range, meaning];

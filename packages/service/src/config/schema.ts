@@ -1,19 +1,418 @@
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
-import { type Static, Type } from 'typebox';
-import { DELIVERY_SECTIONS } from './schema-delivery.ts';
-import { CLIENT_CRL_FILE, OPERATOR_SECTION } from './schema-operator.ts';
-import { STORE_SECTION } from './schema-store.ts';
-import { WATCH_SECTIONS } from './schema-watch.ts';
-import { connectionSettings, file, keyAges, port, section, sectionOfDefaults, text, whole } from './settings.ts';
+import { type Static, type TSchema, Type } from 'typebox';
+import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
+
+/** A section of settings; an unknown key in it is an error. */
+function section<T extends Record<string, TSchema>>(properties: T) {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+/** An optional section: all of its settings have defaults. */
+function sectionOfDefaults<T extends Record<string, TSchema>>(properties: T) {
+  return Type.Object(properties, { additionalProperties: false, default: {} });
+}
+
+/** A whole number with its default and range; the unit is the last word of the setting's name. */
+function whole(byDefault: number, minimum: number, maximum: number, description: string) {
+  return Type.Integer({ default: byDefault, minimum, maximum, description });
+}
+
+/** Text that is not empty. */
+const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
+/** A path. */
+const file = (description: string) =>
+  Type.String({ minLength: 1, description: `${description} (path, relative to this file)` });
+/** A TCP port. */
+const port = (byDefault: number) => whole(byDefault, 0, 65_535, 'Port to listen on; 0 for any free port');
+
+/** Defaults of {@link keyAges}. */
+export const KEYS_MAX_AGE_MS = 600_000;
+export const KEYS_HARD_MAX_AGE_MS = 3_600_000;
+
+/** How long the keys of a JWKS URL are used. The arguments are the names of the two settings. */
+function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft, hardMaxAgeMs: Hard) {
+  const soft = whole(
+    KEYS_MAX_AGE_MS,
+    1000,
+    86_400_000,
+    'Age at which keys are fetched again before they are used; if that fails, they stay in use until the hard limit. From half of this age on they are refreshed in the background',
+  );
+  const hard = whole(
+    KEYS_HARD_MAX_AGE_MS,
+    1000,
+    604_800_000,
+    `Age at which keys are no longer used: until they can be fetched again, nothing that needs them can be verified. Not below ${maxAgeMs}`,
+  );
+  return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
+}
+
+/**
+ * The connection settings that both listeners share.
+ *
+ * @param perAddress default of `connectionsPerAddressMax`
+ * @param exception sentence about connections that are not counted
+ */
+const connectionSettings = (perAddress: number, exception: string) => ({
+  connectionsPerAddressMax: whole(
+    perAddress,
+    1,
+    100_000,
+    `Most concurrent connections from one remote address (an IPv6 /64 counts as one). A further connection replaces an idle one, or is closed. ${exception}`,
+  ),
+  firstRequestTimeoutMs: whole(
+    5000,
+    100,
+    120_000,
+    'Longest time from accepting a connection to the headers of its first request, including the TLS handshake',
+  ),
+  keepAliveTimeoutMs: whole(
+    75_000,
+    1000,
+    3_600_000,
+    'How long an idle connection is kept open between two requests; must be longer than the idle timeout of the gateway, proxy or load balancer in front',
+  ),
+});
+
+/** Settings of the store: SQLite in a file, or PostgreSQL at a URL. */
+const STORE_SECTION = section({
+  file: Type.Optional(file('SQLite database, for a single instance; created if it does not exist. Give this or url')),
+  url: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://',
+      maxLength: 2048,
+      description:
+        'PostgreSQL database, for any number of instances: postgres://user@host:port/database, without the password. A host such as %2Fvar%2Frun%2Fpostgresql is the folder of a Unix socket',
+    }),
+  ),
+  passwordFile: Type.Optional(file('Password of the database user. Default: environment variable PGPASSWORD')),
+  caFile: Type.Optional(
+    file('Root certificates that the certificate of the database must chain to, PEM; makes TLS mandatory'),
+  ),
+  isClearTextAllowed: Type.Boolean({
+    default: false,
+    description:
+      'Allows a remote database without "store.caFile"; set it only if the connection is protected by other means, such as a tunnel',
+  }),
+  connectionsMax: whole(10, 2, 200, 'Connections of this instance to the database, in addition to the one for LISTEN'),
+  statementTimeoutMs: whole(10_000, 100, 600_000, 'Longest time a statement may take before it is cancelled'),
+  isListening: Type.Boolean({
+    default: true,
+    description:
+      'Use LISTEN/NOTIFY to learn of changes by other instances; set to false behind a transaction pooler, so that the store is polled instead',
+  }),
+  lookMs: whole(
+    1000,
+    50,
+    60_000,
+    'How often the store is polled for changes by other instances and for work that they left',
+  ),
+  isMigratedAtStart: Type.Boolean({
+    default: false,
+    description: 'Migrate the database to the schema of this version at start, as "tidings migrate" does',
+  }),
+});
+
+/** Ranges of the retry settings that can be overridden for a TPP. */
+export const RETRY_RANGES = {
+  delayMs: { minimum: 10, maximum: 3_600_000 },
+  delayMaxMs: { minimum: 10, maximum: 86_400_000 },
+  retriesMax: { minimum: 0, maximum: 1000 },
+  intervalMaxMs: { minimum: 1000, maximum: 2_592_000_000 },
+} as const;
+
+const retryRange = (name: keyof typeof RETRY_RANGES) =>
+  [RETRY_RANGES[name].minimum, RETRY_RANGES[name].maximum] as const;
+
+/** Settings of delivery and retention. */
+const DELIVERY_SECTIONS = {
+  delivery: sectionOfDefaults({
+    caFile: Type.Optional(
+      file('Root certificates that certificates of callback URLs must chain to, PEM. Default: those of Node.js'),
+    ),
+    timeoutMs: whole(
+      10_000,
+      50,
+      120_000,
+      'Deadline of one attempt as a whole: DNS lookup, connection, TLS, request and response',
+    ),
+    callbackAddressesAllowed: Type.Array(text('CIDR block, such as 10.1.0.0/16'), {
+      default: [],
+      maxItems: 100,
+      description:
+        'Non-public addresses that callback URLs and JWKS URLs of TPPs may resolve to, such as networks of the bank, or loopback in a sandbox',
+    }),
+    callbackPortsAllowed: Type.Array(text('Port, or range of ports such as 1024-65535'), {
+      default: CALLBACK_PORTS_ALLOWED,
+      minItems: 1,
+      maxItems: 100,
+      description:
+        'Ports that callback URLs and JWKS URLs of TPPs may use; the default excludes ports of system services',
+    }),
+    dnsServers: Type.Array(text('IP address, with the port unless it is 53'), {
+      default: [],
+      maxItems: 10,
+      description:
+        'DNS servers that resolve the hosts of callback URLs and JWKS URLs of TPPs. Default: those of the system',
+    }),
+    dnsTimeoutMs: whole(2000, 50, 30_000, 'Longest time to wait for a DNS server'),
+    proxyUrl: Type.Optional(
+      Type.String({
+        format: 'uri',
+        pattern: '^https?://[^@]+$',
+        description: 'HTTP proxy for deliveries to callback URLs (CONNECT). The proxy then resolves their hosts',
+      }),
+    ),
+    connectionMaxMs: whole(
+      300_000,
+      1000,
+      86_400_000,
+      'Longest time a connection is reused; a new connection resolves the host again',
+    ),
+    responseBytesMax: whole(
+      65_536,
+      0,
+      1_048_576,
+      'Most bytes of a response that are read before the connection is closed',
+    ),
+    concurrencyMax: whole(1024, 1, 16_384, 'Concurrent attempts, of all TPPs'),
+    concurrencyPerTppMax: whole(8, 1, 1024, 'Concurrent attempts to one TPP'),
+    queuePerTppMax: whole(64, 1, 10_000, 'Claimed notifications of one TPP that wait for their attempt'),
+    queueMax: whole(2048, 1, 100_000, 'Claimed notifications of all TPPs that wait for their attempt'),
+    leaseMs: whole(
+      60_000,
+      1000,
+      3_600_000,
+      'How long a claimed notification belongs to the instance that claimed it; must exceed timeoutMs',
+    ),
+  }),
+  retry: sectionOfDefaults({
+    delayMs: whole(1000, ...retryRange('delayMs'), 'Delay before the first retry; doubles with each further retry'),
+    delayMaxMs: whole(3_600_000, ...retryRange('delayMaxMs'), 'Longest delay between two attempts'),
+    retriesMax: whole(
+      30,
+      ...retryRange('retriesMax'),
+      'Retries after the first attempt before the callback URL counts as unresponsive',
+    ),
+    intervalMaxMs: whole(
+      86_400_000,
+      ...retryRange('intervalMaxMs'),
+      'Longest time from the first attempt to the last retry',
+    ),
+    jitter: Type.Number({
+      default: 0.2,
+      minimum: 0,
+      maximum: 1,
+      description: 'Random share of each delay, which spreads retries over time',
+    }),
+  }),
+  breaker: sectionOfDefaults({
+    attemptsMin: whole(
+      10,
+      1,
+      1000,
+      'Number of latest attempts to a callback URL that the breaker evaluates; with fewer attempts it does not open',
+    ),
+    failureShare: Type.Number({
+      default: 0.5,
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description: 'Share of them that must have failed for the breaker to open',
+    }),
+    pauseMs: whole(
+      1000,
+      10,
+      3_600_000,
+      'First pause; after it one trial attempt is made, and each failed trial doubles the pause',
+    ),
+    pauseMaxMs: whole(60_000, 10, 86_400_000, 'Longest pause'),
+  }),
+  unresponsive: sectionOfDefaults({
+    probeDelayMs: whole(
+      60_000,
+      100,
+      86_400_000,
+      'Delay before an unresponsive callback URL is probed; doubles with each failed probe',
+    ),
+    probeDelayMaxMs: whole(3_600_000, 100, 86_400_000, 'Longest delay between two probes'),
+    rampPerSecond: whole(
+      5,
+      1,
+      10_000,
+      'Initial rate at which notifications are sent to a callback URL that has recovered',
+    ),
+    rampDoublingMs: whole(5000, 100, 3_600_000, 'Time in which that rate doubles'),
+    rampMs: whole(60_000, 0, 3_600_000, 'Time after which the rate is no longer limited'),
+  }),
+  retention: sectionOfDefaults({
+    notificationsMs: whole(
+      7_776_000_000,
+      60_000,
+      315_360_000_000,
+      'How long acknowledged, withdrawn and expired notifications are kept, with their attempts',
+    ),
+    eventsMs: whole(
+      7_776_000_000,
+      60_000,
+      315_360_000_000,
+      'How long events are kept; afterwards their ids may be published again',
+    ),
+    awaitingMs: Type.Optional(
+      Type.Integer({
+        minimum: 60_000,
+        maximum: 315_360_000_000,
+        description: 'Age at which an awaiting notification expires. Default: never',
+      }),
+    ),
+    sweepMs: whole(60_000, 100, 86_400_000, 'How often expired data is deleted'),
+  }),
+};
+
+/** Roles of callers of the operator API; see docs/operator-api.md. */
+export const OPERATOR_ROLES = ['viewer', 'operator', 'administrator', 'publisher'] as const;
+export type OperatorRole = (typeof OPERATOR_ROLES)[number];
+
+const TOKEN = section({
+  name: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    description: 'Name of the caller that uses the token, shown in log and audit',
+  }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the token, hexadecimal' }),
+  // No default: any default would give some token more, or fewer, rights than intended.
+  role: Type.Enum([...OPERATOR_ROLES], {
+    description: 'Role of the caller: viewer, operator, administrator or publisher',
+  }),
+});
+
+const mapped = (role: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      minItems: 1,
+      maxItems: 100,
+      description: `Values of the roles claim that map to ${role}`,
+    }),
+  );
+
+const OIDC = section({
+  issuer: Type.String({ format: 'uri', maxLength: 2048, description: 'Exact iss of its tokens' }),
+  audience: text('aud of its tokens for this API'),
+  jwksUrl: Type.String({
+    format: 'uri',
+    pattern: '^https://',
+    maxLength: 2048,
+    description: 'URL of its keys ("jwks_uri" of its discovery document)',
+  }),
+  rolesClaim: Type.String({
+    default: 'roles',
+    minLength: 1,
+    maxLength: 256,
+    description: 'Claim that holds the roles of the caller: a name, or a path such as realm_access.roles',
+  }),
+  nameClaim: Type.String({
+    default: 'sub',
+    minLength: 1,
+    maxLength: 256,
+    description: 'Claim that names the caller in log and audit, such as sub or preferred_username',
+  }),
+  roles: section({
+    viewer: mapped('viewer'),
+    operator: mapped('operator'),
+    administrator: mapped('administrator'),
+    publisher: mapped('publisher'),
+  }),
+  isAccessTokenTypeRequired: Type.Boolean({
+    default: false,
+    description:
+      'Accept only tokens whose typ is at+jwt (RFC 9068), if the provider sets it. Otherwise typ may be JWT or missing',
+  }),
+  caFile: Type.Optional(
+    file('Root certificates that the certificate of jwksUrl must chain to, PEM. Default: those of Node.js'),
+  ),
+  clockSkewSeconds: whole(10, 0, 300, 'Tolerance for exp, nbf and iat'),
+  timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
+  ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),
+});
+
+/** Revocation lists of a listener that requires client certificates. */
+const CLIENT_CRL_FILE = Type.Optional(
+  file(
+    'Revocation lists, PEM, one for each authority in the chains of client certificates. A revoked certificate is refused in the TLS handshake; once a list is past its next update, so is every certificate',
+  ),
+);
+
+/** The section `operator`: the operator listener, its callers and their roles. */
+const OPERATOR_SECTION = section({
+  host: Type.String({ default: '127.0.0.1', description: 'Address of the operator listener' }),
+  port: port(8444),
+  tls: Type.Optional(
+    section({
+      certificateFile: file('Certificate chain, PEM'),
+      keyFile: file('Private key of the certificate, PEM'),
+      clientCaFile: Type.Optional(
+        file(
+          'Root certificates of client certificates, PEM. If given, callers need a client certificate in addition to their token',
+        ),
+      ),
+      clientCrlFile: CLIENT_CRL_FILE,
+    }),
+  ),
+  isBehindProxy: Type.Boolean({
+    default: false,
+    description:
+      'Allows a listener beyond loopback without "operator.tls"; set it only if every caller comes through a proxy that terminates TLS',
+  }),
+  tokens: Type.Array(TOKEN, {
+    default: [],
+    maxItems: 100,
+    description: 'Accepted bearer tokens; give at least one, or "operator.oidc"',
+  }),
+  oidc: Type.Optional(OIDC),
+  bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
+  ...connectionSettings(200, 'Not applied if "operator.isBehindProxy" is true'),
+  unauthenticatedPerMinutePerAddressMax: whole(
+    600,
+    1,
+    1_000_000,
+    'Invalid tokens from one remote address (an IPv6 /64 counts as one) per minute. Beyond that, only "operator.tokens" are accepted from it and other tokens are answered 429. Not applied if "operator.isBehindProxy" is true',
+  ),
+  redeliveredPerSecondMax: whole(500, 1, 1000, 'Highest rate at which a redelivery makes notifications due'),
+});
+
+/** Settings of the activity log behind the live stream, and of the statistics. */
+const TELEMETRY_SECTIONS = {
+  activity: sectionOfDefaults({
+    isKept: Type.Boolean({
+      default: true,
+      description: 'Record activity for the live stream; if false, there is no stream',
+    }),
+    keptMs: whole(3_600_000, 60_000, 604_800_000, 'How far back the live stream can be resumed'),
+    subscribersMax: whole(
+      50,
+      1,
+      1000,
+      'Concurrent readers of the live stream of this instance; further readers are answered 429',
+    ),
+  }),
+  statistics: sectionOfDefaults({
+    writeMs: whole(
+      5000,
+      100,
+      60_000,
+      'How often an instance writes its counts and latest attempts to the store; a crash loses at most this much',
+    ),
+    minutesKeptMs: whole(172_800_000, 3_600_000, 2_592_000_000, 'How long statistics per minute are kept'),
+    hoursKeptMs: whole(34_560_000_000, 86_400_000, 315_360_000_000, 'How long statistics per hour are kept'),
+  }),
+};
 
 const serverTls = {
-  certificateFile: file('Certificate chain in PEM'),
-  keyFile: file('Private key of the certificate in PEM'),
+  certificateFile: file('Certificate chain, PEM'),
+  keyFile: file('Private key of the certificate, PEM'),
 };
 
 /**
- * Every setting of the service: name, type, default, range and one line of doc, in one place. Files are given as paths
- * relative to the configuration file. Secrets are never in it: keys are files, operator tokens are hashes.
+ * Every setting of the service: name, type, default, range and one line of documentation, in one place. Paths of files are
+ * relative to the configuration file. It never holds secrets: keys are files, operator tokens are hashes.
  */
 export const ConfigSchema = section({
   issuer: Type.String({ format: 'uri', maxLength: 2048, description: 'URI of the ASPSP: the iss claim of every SET' }),
@@ -27,24 +426,24 @@ export const ConfigSchema = section({
     default: ['openbanking.org.uk'],
     minItems: 1,
     maxItems: 20,
-    description: 'Trust anchors that are accepted in signatures of TPPs',
+    description: 'Trust anchors accepted in signatures of TPPs',
   }),
-  // What a header can carry: with anything else every delivery would fail.
+  // Characters that a header can carry; any other would make every delivery fail.
   financialId: Type.Optional(
     Type.String({ maxLength: 2048, pattern: '^[!-~]+$', description: 'Sent to TPPs as x-fapi-financial-id' }),
   ),
   eventTypesUrl: Type.Optional(
     Type.String({
       format: 'uri',
-      description: 'Page that lists the supported event types; error messages point to it',
+      description: 'Page that lists the supported event types; error messages link to it',
     }),
   ),
   ownEventTypes: Type.Array(
-    section({ urn: text('URN of the event type'), subscribeCode: text('What a TPP writes into EventTypes') }),
+    section({ urn: text('URN of the event type'), subscribeCode: text('Value that a TPP uses in EventTypes') }),
     {
       default: [],
       maxItems: 100,
-      description: 'Event types that the ASPSP defines under its own namespace',
+      description: 'Event types that the ASPSP defines in its own namespace',
     },
   ),
   signing: section({
@@ -52,7 +451,9 @@ export const ConfigSchema = section({
     keyFile: file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM'),
     next: Type.Optional(
       section({
-        kid: text('Key id of the key that is to sign next: it is announced in the JWKS, and signs once it is told to'),
+        kid: text(
+          'Key id of the next signing key: it is announced in the JWKS, and signs once an operator rotates to it',
+        ),
         keyFile: file('Private key, as above'),
       }),
     ),
@@ -60,35 +461,35 @@ export const ConfigSchema = section({
       86_400_000,
       0,
       31_536_000_000,
-      'How long the next key must have been in the JWKS before it may sign, so that TPPs that cache it know it',
+      'How long the next key must have been in the JWKS before it may sign, so that TPPs that cache the JWKS know it',
     ),
     formerKeysKeptMs: whole(
       7_776_000_000,
       0,
       315_360_000_000,
-      'How long a former key stays in the JWKS after it was last used, besides while something signed with it is awaiting',
+      'How long a former key stays in the JWKS after its last use; it stays longer while notifications that it signed are awaiting',
     ),
   }),
   store: STORE_SECTION,
   publishing: sectionOfDefaults({
-    requestsMax: whole(64, 1, 10_000, 'Publish requests worked on at once; beyond, they are answered 429'),
+    requestsMax: whole(64, 1, 10_000, 'Concurrent publish requests; further ones are answered 429'),
     awaitingMax: whole(
       10_000_000,
       1,
       1_000_000_000,
-      'Awaiting notifications at which publishing is answered 503 until there are fewer',
+      'Number of awaiting notifications from which publishing is answered 503',
     ),
     diskFreeBytesMin: whole(
       268_435_456,
       0,
       1_099_511_627_776,
-      'Free disk at which publishing is answered 503; of the disk that the SQLite store is on',
+      'Free space below which publishing is answered 503, on the disk of the SQLite store',
     ),
     inFlightBytesMax: whole(
       67_108_864,
       1024,
       10_737_418_240,
-      'Bodies of publish requests held at once, by their Content-Length; beyond, requests are answered 429',
+      'Total size of the bodies of concurrent publish requests, by their Content-Length; further requests are answered 429',
     ),
   }),
   api: section({
@@ -97,9 +498,9 @@ export const ConfigSchema = section({
     publicUrl: Type.Optional(
       Type.String({
         format: 'uri',
-        // Paths are put behind it.
+        // Paths are appended to it.
         pattern: '^https://[^?#]+$',
-        description: 'URL under which TPPs reach the listener; makes Links.Self. Default: https://localhost:{port}',
+        description: 'URL at which TPPs reach the listener; used in Links.Self. Default: https://localhost:{port}',
       }),
     ),
     prefix: Type.String({
@@ -111,12 +512,12 @@ export const ConfigSchema = section({
       default: '/.well-known/jwks.json',
       maxLength: 200,
       pattern: '^(?!/open-banking/)(/[A-Za-z0-9._~-]+)+$',
-      description: 'Path of our own JWKS, after the prefix',
+      description: 'Path of our JWKS, after the prefix',
     }),
     tls: Type.Optional(
       section({
         ...serverTls,
-        clientCaFile: file('Roots that TPP transport certificates must lead to, PEM'),
+        clientCaFile: file('Root certificates that transport certificates of TPPs must chain to, PEM'),
         clientCrlFile: CLIENT_CRL_FILE,
       }),
     ),
@@ -125,16 +526,17 @@ export const ConfigSchema = section({
         addresses: Type.Array(text('Address or CIDR block'), {
           minItems: 1,
           maxItems: 100,
-          description: 'Where the gateway connects from; its header is believed from nowhere else',
+          description: 'Addresses that the gateway connects from; its header is trusted only from these',
         }),
         certificateHeader: Type.String({
           default: 'client-cert',
           pattern: '^[A-Za-z0-9-]{1,64}$',
-          description: 'Header in which the gateway passes the client certificate on',
+          description: 'Header in which the gateway forwards the client certificate',
         }),
         certificateFormat: Type.Enum(['rfc9440', 'pem-url-encoded', 'base64-der'], {
           default: 'rfc9440',
-          description: 'How it is written: rfc9440 (:base64 DER:), pem-url-encoded (as nginx does) or base64-der',
+          description:
+            'Format of that header: rfc9440 (:base64 DER:), pem-url-encoded (as nginx writes it) or base64-der',
         }),
       }),
     ),
@@ -142,55 +544,66 @@ export const ConfigSchema = section({
       default: false,
       description: 'Accept the b64: false form of x-jws-signature on v3.1 paths (resources v3.1.2 and v3.1.3)',
     }),
-    requestsPerMinutePerTppMax: whole(600, 1, 1_000_000, 'Requests of one TPP a minute; more are answered 429'),
+    requestsPerMinutePerTppMax: whole(
+      600,
+      1,
+      1_000_000,
+      'Requests of one TPP per minute; further ones are answered 429',
+    ),
     registrationChangesPerHourPerTppMax: whole(
       60,
       1,
       1_000_000,
-      'Registrations that one TPP creates, replaces or deletes in an hour; more are answered 429',
+      'Registrations that one TPP creates, replaces or deletes per hour; further changes are answered 429',
     ),
     unauthenticatedPerMinutePerCertificateMax: whole(
       120,
       1,
       1_000_000,
-      'Requests of one client certificate a minute that come to no registered TPP; more are answered 429 without a look at their token',
+      'Requests with one client certificate per minute that do not authenticate as a registered TPP; further ones are answered 429 before their token is verified',
     ),
     unauthenticatedPerMinutePerAddressMax: whole(
       1200,
       1,
       1_000_000,
-      'The same of one remote address (an IPv6 /64 is one), by certificates that came to no TPP before; not of "api.gateway.addresses"',
+      'The same limit per remote address (an IPv6 /64 counts as one), for certificates that have not authenticated as a TPP before. Not applied to "api.gateway.addresses"',
     ),
     bodyBytesMax: whole(
       65_536,
       4096,
       10_485_760,
-      `Largest request body; those of polls may have ${POLL_BODY_BYTES_MAX} bytes at least, for their acknowledgements and reports`,
+      `Largest request body. For polls the limit is at least ${POLL_BODY_BYTES_MAX} bytes, to hold their acknowledgements and reports`,
     ),
-    requestTimeoutMs: whole(10_000, 100, 120_000, 'Longest time a request may take to arrive'),
-    ...connectionSettings(1000, 'connections from "api.gateway.addresses" are not counted'),
+    requestTimeoutMs: whole(10_000, 100, 120_000, 'Longest time to receive a request'),
+    ...connectionSettings(1000, 'Connections from "api.gateway.addresses" are not counted'),
   }),
   accessTokens: section({
     issuer: Type.String({ format: 'uri', description: 'Issuer of the access tokens: the authorisation server' }),
     audience: text('aud that access tokens must carry'),
-    // What every access token is checked with: never over a connection that anybody could speak on.
+    // Every access token is verified with these keys: never fetch them over a connection that anyone could tamper with.
     jwksUrl: Type.Optional(
       Type.String({
         format: 'uri',
         pattern: '^https://',
-        description: 'JWT access tokens (RFC 9068): where the keys are published',
+        description: 'URL of the keys that verify JWT access tokens (RFC 9068)',
       }),
     ),
     introspectionUrl: Type.Optional(
       Type.String({
         format: 'uri',
         pattern: '^https://',
-        description: 'Opaque access tokens: the introspection endpoint (RFC 7662)',
+        description: 'Introspection endpoint (RFC 7662), for opaque access tokens',
       }),
     ),
-    introspectionClientId: Type.Optional(text('client_id that this service introspects with, over mutual TLS')),
-    caFile: Type.Optional(file('Roots that its certificate must lead to, PEM. Default: those of Node.js')),
-    certificateFile: Type.Optional(file('Client certificate, where it demands mutual TLS')),
+    introspectionClientId: Type.Optional(
+      text('client_id of this service at the introspection endpoint, with mutual TLS'),
+    ),
+    caFile: Type.Optional(
+      file(
+        'Root certificates that the certificate of the authorisation server must chain to, PEM. Default: those of Node.js',
+      ),
+    ),
+    certificateFile: Type.Optional(file('Client certificate, if the authorisation server requires mutual TLS')),
     keyFile: Type.Optional(file('Private key of the client certificate')),
     clientCredentials: Type.Optional(
       section({
@@ -198,14 +611,14 @@ export const ConfigSchema = section({
           minLength: 1,
           maxLength: 256,
           description:
-            'How the authorisation server marks tokens of the client credentials grant, where it is not by a sub that equals client_id: the claim, or a path such as act.sub; see docs/tokens-and-keys.md',
+            'Claim that marks tokens of the client credentials grant, if it is not a sub that equals client_id: a name, or a path such as act.sub. See docs/tokens-and-keys.md',
         }),
         value: Type.Optional(
           Type.String({
             minLength: 1,
             maxLength: 1024,
             description:
-              'What the claim is, exactly; {client_id} stands for the client_id, {client_id:lower} for it in lower case',
+              'Exact value of the claim; {client_id} is replaced by the client_id, {client_id:lower} by the same in lower case',
           }),
         ),
         pattern: Type.Optional(
@@ -213,7 +626,7 @@ export const ConfigSchema = section({
             minLength: 1,
             maxLength: 1024,
             description:
-              'Instead of value: a regular expression that the whole claim must match, with the same placeholders',
+              'Regular expression that the whole claim must match, with the same placeholders; give it instead of value',
           }),
         ),
       }),
@@ -229,45 +642,47 @@ export const ConfigSchema = section({
   callbackUrls: sectionOfDefaults({
     isOffered: Type.Boolean({
       default: true,
-      description: 'Offer the callback-urls resource, where real time is offered',
+      description: 'Offer the callback-urls resource, if "realTime.isOffered" is true',
     }),
   }),
   polling: sectionOfDefaults({
     isOffered: Type.Boolean({ default: true, description: 'Offer aggregated polling (POST /events)' }),
-    maxEventsDefault: whole(100, 1, 1000, 'SETs in an answer where the TPP names no maxEvents'),
-    maxEventsMax: whole(100, 1, 1000, 'Most SETs in an answer, whatever the TPP names'),
+    maxEventsDefault: whole(100, 1, 1000, 'SETs in a response if the TPP gives no maxEvents'),
+    maxEventsMax: whole(100, 1, 1000, 'Most SETs in a response, even if the TPP asks for more'),
     longPollMaxMs: whole(30_000, 0, 300_000, 'Longest time a long poll is held; 0 answers every poll at once'),
-    longPollsMax: whole(10_000, 1, 100_000, 'Long polls held at once; beyond, polls are answered at once'),
-    longPollsPerTppMax: whole(4, 1, 1000, 'Long polls of one TPP held at once; beyond, they are answered at once'),
+    longPollsMax: whole(10_000, 1, 100_000, 'Concurrent long polls; further polls are answered at once'),
+    longPollsPerTppMax: whole(4, 1, 1000, 'Concurrent long polls of one TPP; further polls are answered at once'),
     pollsPerTppMax: whole(
       8,
       1,
       1000,
-      'Polls of one TPP answered at once, until the TPP has read the answers; more are answered 429. Held long polls do not count',
+      'Concurrent polls of one TPP, each until the TPP has read the response; further ones are answered 429. Held long polls do not count',
     ),
-    reofferMs: whole(60_000, 1000, 86_400_000, 'Wait before an offered but unacknowledged SET is offered again'),
+    reofferMs: whole(60_000, 1000, 86_400_000, 'Delay before an offered but unacknowledged SET is offered again'),
     reofferAfterErrorMs: whole(
       300_000,
       0,
       86_400_000,
-      'Wait before a SET that was reported as an error is offered again',
+      'Delay before a SET that was reported as an error is offered again',
     ),
     isAcknowledgementExpected: Type.Boolean({
       default: true,
-      description: 'False: each SET is offered once, and being offered acknowledges it',
+      description: 'If false, each SET is offered once and counts as acknowledged when it is offered',
     }),
-    intervalSeconds: whole(60, 1, 86_400, 'Polling interval that the developer portal recommends'),
+    intervalSeconds: whole(60, 1, 86_400, 'Polling interval that the portal notes recommend'),
   }),
   tppKeys: sectionOfDefaults({
-    caFile: Type.Optional(file('Roots that JWKS URLs of TPPs must lead to, PEM. Default: those of Node.js')),
+    caFile: Type.Optional(
+      file('Root certificates that certificates of JWKS URLs must chain to, PEM. Default: those of Node.js'),
+    ),
     ...keyAges('maxAgeMs', 'hardMaxAgeMs'),
     refetchMinMs: whole(
       30_000,
       100,
       3_600_000,
-      'Shortest time between two fetches of the keys of one TPP that fail, or are for a kid that is not known',
+      'Shortest time between two fetches of the keys of one TPP after a failure or for an unknown kid',
     ),
-    timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch may take'),
+    timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
   }),
   directory: Type.Optional(
     section({
@@ -277,13 +692,13 @@ export const ConfigSchema = section({
   ),
   ...DELIVERY_SECTIONS,
   metrics: sectionOfDefaults({
-    tppsMax: whole(100, 0, 10_000, 'TPPs that have series of their own in the metrics; the others share one'),
+    tppsMax: whole(100, 0, 10_000, 'TPPs with their own time series in the metrics; all others share one'),
   }),
-  ...WATCH_SECTIONS,
+  ...TELEMETRY_SECTIONS,
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',
-      description: 'debug, info, warn, error or silent',
+      description: 'Least severe level that is logged: debug, info, warn, error or silent',
     }),
   }),
   shutdown: sectionOfDefaults({
@@ -291,10 +706,10 @@ export const ConfigSchema = section({
       10_000,
       0,
       300_000,
-      'How long attempts under way may take to finish at shutdown; then they are handed back',
+      'How long running attempts may take to finish at shutdown; then their notifications are released to other instances',
     ),
   }),
 });
 
-/** The settings as they stand in the file, defaults filled in. */
+/** The settings of the file, with defaults filled in. */
 export type Config = Static<typeof ConfigSchema>;

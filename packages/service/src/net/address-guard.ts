@@ -1,5 +1,5 @@
 import { systemErrorCode } from '../base/start-up-error.ts';
-import { CALLBACK_PORTS_ALLOWED, portRangeOf } from '../config/ports.ts';
+import { CALLBACK_PORTS_ALLOWED, portRangeOf } from '../config/derived.ts';
 import { type AllowedBlocks, forbiddenReason, literalOf, readBlocks } from './addresses.ts';
 import type { HostGuard } from './host-guard.ts';
 import type { ResolveHost } from './resolve-host.ts';

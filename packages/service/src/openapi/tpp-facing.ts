@@ -12,7 +12,7 @@ import {
   SPECIFICATION_VERSION_MAX,
   writePollResponse,
 } from '@tidings/protocol';
-import { pollBodyBytesMax } from '../config/body-limits.ts';
+import { pollBodyBytesMax } from '../config/derived.ts';
 import type { Config } from '../config/schema.ts';
 import { ErrorResponseV31, ErrorResponseV40 } from './error-schemas.ts';
 import type { OpenApiDocument, Operation, PathItem, SchemaObject, Tag } from './model.ts';

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RateLimit } from '../api/rate-limit.ts';
 import type { Clock } from '../base/clock.ts';
-import type { OperatorRole } from '../config/schema-operator.ts';
+import type { OperatorRole } from '../config/schema.ts';
 import type { AuditActor } from '../model/audit.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import { Problem } from './problem.ts';

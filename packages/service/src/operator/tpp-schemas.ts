@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
-import { RETRY_RANGES } from '../config/schema-delivery.ts';
+import { RETRY_RANGES } from '../config/schema.ts';
 import type { Target } from '../model/notification.ts';
 import type { Registration } from '../model/registration.ts';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';

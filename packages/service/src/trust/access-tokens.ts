@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { KeySource } from '@tidings/protocol';
 import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
-import type { GrantMark } from '../config/grant-mark.ts';
-import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/settings.ts';
+import type { GrantMark } from '../config/derived.ts';
+import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/schema.ts';
 import type { ClientTls } from '../net/connector.ts';
 import { createHttpsClient, type HttpsClient } from '../net/https-client.ts';
 import {

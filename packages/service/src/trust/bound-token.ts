@@ -1,4 +1,4 @@
-import { type GrantMark, hasGrantMark } from '../config/grant-mark.ts';
+import { type GrantMark, hasGrantMark } from '../config/derived.ts';
 import { claimAt, refuseIdToken, StrictJwtError, textsOf } from './strict-jwt.ts';
 
 /** Claims of an access token about its bearer. */

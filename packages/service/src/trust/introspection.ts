@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
-import type { GrantMark } from '../config/grant-mark.ts';
+import type { GrantMark } from '../config/derived.ts';
 import { type HttpsClient, HttpsError } from '../net/https-client.ts';
 import { type BoundToken, readBoundToken, refused, type TokenReader, type TokenRefused } from './bound-token.ts';
 

@@ -101,7 +101,7 @@ for (const [wrong, meant] of [
     const base = wrong.startsWith('operator.tls') ? withSetting('operator.tls', MINIMAL.api.tls) : WITH_EVERY_SECTION;
     const { clientCaFile: _, ...identity } = MINIMAL.api.tls;
     const settings = wrong.startsWith('operator.tls') ? withSetting('operator.tls', identity, base) : base;
-    const remedy = meant === undefined ? 'take it out.' : `did you mean "${meant}"?`;
+    const remedy = meant === undefined ? 'remove it.' : `did you mean "${meant}"?`;
     const expected = `tidings.json: "${wrong}" is not a setting; ${remedy}`;
     assert.equal(refusal(withSetting(wrong, 'x', settings)), expected);
   });
@@ -136,7 +136,7 @@ for (const [path, value, why] of [
   ['signing', 'signing.key', /must be object/],
   ['store.file', '', /must not have fewer than 1 characters/],
   ['api', null, /must be object/],
-  ['api.port', '8443', /must be integer \(Port to listen on; 0 takes any free one\)/],
+  ['api.port', '8443', /must be integer \(Port to listen on; 0 for any free port\)/],
   ['api.port', -1, /must be >= 0/],
   ['api.port', 65_536, /must be <= 65535/],
   ['api.port', 84.43, /must be integer/],
@@ -161,13 +161,17 @@ for (const [path, value, why] of [
   ['retry.retriesMax', -1, /must be >= 0/],
   ['retry.jitter', 1.1, /must be <= 1/],
   ['retry.jitter', '0.2', /must be number/],
-  ['log.level', 'loud', /must be equal to one of the allowed values \(debug, info, warn, error or silent\)/],
+  [
+    'log.level',
+    'loud',
+    /must be equal to one of the allowed values \(Least severe level that is logged: debug, info, warn, error or silent\)/,
+  ],
   ['log.level', null, /must be equal to one of the allowed values/],
   ['shutdown.graceMs', 300_001, /must be <= 300000/],
   ['signing.formerKeysKeptMs', -1, /must be >= 0/],
   ['signing.formerKeysKeptMs', 315_360_000_001, /must be <= 315360000000/],
   ['api.tls', null, /must be object/],
-  ['api.jwksPath', 'jwks', /must match pattern .* \(Path of our own JWKS, after the prefix\)/],
+  ['api.jwksPath', 'jwks', /must match pattern .* \(Path of our JWKS, after the prefix\)/],
   ['api.jwksPath', '/', /must match pattern/],
   ['api.jwksPath', '/jwks/', /must match pattern/],
   ['api.jwksPath', '/:id', /must match pattern/],
@@ -175,14 +179,14 @@ for (const [path, value, why] of [
   ['api.isUnencodedPayloadAccepted', 1, /must be boolean \(Accept the b64: false form/],
   ['api.requestsPerMinutePerTppMax', 0, /must be >= 1/],
   ['api.registrationChangesPerHourPerTppMax', 0, /must be >= 1/],
-  ['api.gateway.addresses', [], /must not have fewer than 1 items \(Where the gateway connects from/],
+  ['api.gateway.addresses', [], /must not have fewer than 1 items \(Addresses that the gateway connects from/],
   ['api.gateway.addresses', '10.0.0.0/8', /must be array/],
   ['api.gateway.certificateHeader', 'client cert', /must match pattern/],
   ['api.gateway.certificateHeader', '', /must match pattern/],
   [
     'api.gateway.certificateFormat',
     'pem',
-    /must be equal to one of the allowed values \(How it is written: rfc9440 .*, pem-url-encoded .* or base64-der\)/,
+    /must be equal to one of the allowed values \(Format of that header: rfc9440 .*, pem-url-encoded .* or base64-der\)/,
   ],
   ['accessTokens.introspectionUrl', 'http://as.bank.example/introspect', /must match pattern "\^https:/],
   ['accessTokens.introspectionUrl', '/introspect', /must match/],
@@ -243,7 +247,7 @@ for (const [what, settings, message] of [
   [
     'a client_id for introspection, but no introspection',
     withSetting('accessTokens.introspectionClientId', 'tidings'),
-    '"accessTokens.introspectionClientId" goes with "accessTokens.introspectionUrl".',
+    '"accessTokens.introspectionClientId" needs "accessTokens.introspectionUrl"; add the URL, or remove the client_id.',
   ],
   [
     'both published keys and introspection for access tokens',
@@ -263,7 +267,7 @@ for (const [what, settings, message] of [
   [
     'a mark of the client credentials grant that is no regular expression',
     withSetting('accessTokens.clientCredentials', { claim: 'sub', pattern: '(' }),
-    '"accessTokens.clientCredentials.pattern" (() is no regular expression.',
+    '"accessTokens.clientCredentials.pattern" (() is not a valid regular expression.',
   ],
   [
     'a mark of the client credentials grant that customers have too',
@@ -279,7 +283,7 @@ for (const [what, settings, message] of [
   [
     'a password of a database for a store that is a file',
     withSetting('store.passwordFile', 'password'),
-    '"store.passwordFile" goes with "store.url"; take it out, or give the URL.',
+    '"store.passwordFile" needs "store.url"; remove it, or give the URL.',
   ],
   [
     'a database without a user',
@@ -289,17 +293,17 @@ for (const [what, settings, message] of [
   [
     'settings of TLS in the URL of the database',
     withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings?sslmode=disable' }),
-    '"store.url" takes nothing after the database (?sslmode=disable); TLS comes with "store.caFile".',
+    '"store.url" must end with the database name (found ?sslmode=disable); for TLS give "store.caFile".',
   ],
   [
     'a database beyond this machine without TLS',
     withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings' }),
-    'the host of "store.url" (db.bank.example) is not this machine, so all that is kept would cross the network in clear; give "store.caFile" for TLS, or state with "store.isClearTextAllowed" that the way there is protected otherwise.',
+    'the host of "store.url" (db.bank.example) is not this machine, so stored data would cross the network in clear text; give "store.caFile" for TLS, or set "store.isClearTextAllowed" if the connection is protected by other means.',
   ],
   [
     'neither TLS nor a gateway',
     withoutSetting('api.tls'),
-    'give "api.tls", or "api.gateway" where TLS ends at a gateway in front.',
+    'give "api.tls", or "api.gateway" if a gateway in front terminates TLS.',
   ],
   [
     'neither real time nor polling',
@@ -324,7 +328,7 @@ for (const [what, settings, message] of [
   [
     'a lease shorter than an attempt',
     withSetting('delivery', { timeoutMs: 10_000, leaseMs: 10_499 }),
-    '"delivery.leaseMs" must exceed "delivery.timeoutMs" by 500 ms, or an attempt could be made twice at once.',
+    '"delivery.leaseMs" must exceed "delivery.timeoutMs" by 500 ms, or two instances could make the same attempt at once.',
   ],
   [
     'a longest wait below the first',
@@ -334,27 +338,27 @@ for (const [what, settings, message] of [
   [
     'operator tokens in clear beyond this machine',
     withSetting('operator.host', '0.0.0.0'),
-    '"operator.host" (0.0.0.0) is not loopback, so operator tokens would cross the network in clear; give "operator.tls", listen on 127.0.0.1, or state with "operator.isBehindProxy" that a proxy ends TLS in front.',
+    '"operator.host" (0.0.0.0) is not loopback, so operator tokens would cross the network in clear text; give "operator.tls", listen on 127.0.0.1, or set "operator.isBehindProxy" if a proxy in front terminates TLS.',
   ],
   [
     'an operator API that is open to everybody',
     withSetting('operator.tokens', []),
-    'the operator API would be open to everybody; give "operator.tokens" or "operator.oidc".',
+    'the operator API would be open to everyone; give "operator.tokens" or "operator.oidc".',
   ],
   [
     'an operator API that is open to everybody behind a proxy, too,',
     withSetting('operator', { isBehindProxy: true, host: '0.0.0.0' }),
-    'the operator API would be open to everybody; give "operator.tokens" or "operator.oidc".',
+    'the operator API would be open to everyone; give "operator.tokens" or "operator.oidc".',
   ],
   [
     'revocation lists for a listener that asks for no client certificate',
     withSetting('operator.tls', { certificateFile: 'a.pem', keyFile: 'a.key', clientCrlFile: 'a.crl' }),
-    '"operator.tls.clientCrlFile" goes with "operator.tls.clientCaFile"; without it no client certificate is asked for.',
+    '"operator.tls.clientCrlFile" needs "operator.tls.clientCaFile"; without it no client certificate is requested.',
   ],
   [
     'an identity provider whose tokens give nobody a role',
     withSetting('operator.oidc', { ...OIDC, roles: {} }),
-    '"operator.oidc.roles" gives nobody a role; map at least one.',
+    '"operator.oidc.roles" maps no role; map at least one.',
   ],
   [
     'keys of TPPs whose hard age is below their age',
@@ -404,7 +408,7 @@ for (const [what, settings, message] of [
 for (const url of ['postgres://tidings:s3cret@db/tidings', 'postgres://tidings@db/tidings?password=s3cret']) {
   test(`a password in the URL of the database is refused and not repeated, as ${url.includes('?') ? 'a parameter' : 'part of the user'}`, () => {
     const message = refusal(withSetting('store', { url }));
-    assert.match(message, /"store\.url" must not hold the password; .* "store\.passwordFile", or set .* PGPASSWORD/);
+    assert.match(message, /"store\.url" must not contain the password; .* "store\.passwordFile", or set .* PGPASSWORD/);
     assert.ok(!message.includes('s3cret'));
   });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { createHttpServer } from '../../src/base/http-server.ts';
-import { OPERATOR_ROLES, type OperatorRole } from '../../src/config/schema-operator.ts';
+import { OPERATOR_ROLES, type OperatorRole } from '../../src/config/schema.ts';
 import { type GuardedOperation, guardRoutes, roleThatAllows } from '../../src/operator/access.ts';
 import { sendProblem } from '../../src/operator/problem.ts';
 import { CONNECTIONS } from '../support/connections.ts';

@@ -7,7 +7,7 @@ import {
   REPORTS_PER_POLL_MAX,
   SPECIFICATION_VERSION_MAX,
 } from '@tidings/protocol';
-import { pollBodyBytesMax } from '../../config/body-limits.ts';
+import { pollBodyBytesMax } from '../../config/derived.ts';
 import type { Config } from '../../config/schema.ts';
 import { wireCode } from '../../openapi/error-examples.ts';
 import { offerOf } from '../../openapi/offer.ts';

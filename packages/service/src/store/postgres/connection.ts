@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { databaseHostOf } from '../../config/store-settings.ts';
+import { databaseHostOf } from '../../config/derived.ts';
 
 /** How the database is reached. */
 export interface ConnectionOptions {
