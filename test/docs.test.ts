@@ -27,6 +27,29 @@ test('every link between the pages leads to a file that is there', () => {
   assert.ok(links > 0, 'no link was found: the check looks at nothing');
 });
 
+test('every link to a heading of a page leads to a heading that is there', () => {
+  let links = 0;
+  for (const page of PAGES) {
+    for (const [, target = '', anchor = ''] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]*)#([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      links += 1;
+      const linked = target === '' ? page : join(dirname(page), target);
+      assert.ok(anchorsOf(linked).includes(anchor), `${page} links to ${linked}#${anchor}, which is not there`);
+    }
+  }
+  assert.ok(links > 0, 'no link was found: the check looks at nothing');
+});
+
+/** Anchors of the headings of a page, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
 test('every link of a README of a package into the repository leads to a file that is there', () => {
   for (const page of READMES) {
     const targets = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target);
