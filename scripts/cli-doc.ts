@@ -9,26 +9,26 @@ const PAGE = 'docs/cli.md';
 export async function commandLinePage(): Promise<string> {
   return `# Command line
 
-\`tidings COMMAND --help\` prints what stands here. Every command that prints data prints JSON with \`--json\`, to standard
-output; messages go to standard error. Colours are for terminals alone, and not even there with \`NO_COLOR\` set.
-\`tidings completion\` makes a shell complete commands and flags.
+\`tidings COMMAND --help\` prints the same text. Every command that prints data prints JSON with \`--json\`, to standard
+output; messages go to standard error. Colours are used on terminals only, and not if \`NO_COLOR\` is set.
+\`tidings completion\` prints a script that completes commands and flags in a shell.
 
-| exit code | means |
+| exit code | meaning |
 |---|---|
-| 0 | done; of \`doctor\`: no error, though there may be warnings |
-| 1 | refused by the service, which may also not have been reached; or what was checked is not good |
+| 0 | done; for \`doctor\`: no error, although there may be warnings |
+| 1 | the service refused or cannot be reached; or a check failed |
 | 2 | wrong use, or a file or configuration that cannot be used; nothing was done |
 
-Where a command calls a running service:
+Commands that call a running service take:
 
-| flag | variable | |
+| flag | variable | meaning |
 |---|---|---|
 | \`--operator-url\` | \`TIDINGS_OPERATOR_URL\` | scheme, host and port of the operator listener; \`http://127.0.0.1:8444\` by default |
-| \`--token-file\` | \`TIDINGS_TOKEN_FILE\` | file with the token; a token is never an argument, which others could see |
-| \`--ca-file\` | \`TIDINGS_CA_FILE\` | roots that the certificate of the listener leads to |
-| \`--certificate-file\`, \`--key-file\` | \`TIDINGS_CERTIFICATE_FILE\`, \`TIDINGS_KEY_FILE\` | where it demands a client certificate |
+| \`--token-file\` | \`TIDINGS_TOKEN_FILE\` | file with the token; a token is never an argument, because others could see it |
+| \`--ca-file\` | \`TIDINGS_CA_FILE\` | root certificates that the certificate of the listener must chain to |
+| \`--certificate-file\`, \`--key-file\` | \`TIDINGS_CERTIFICATE_FILE\`, \`TIDINGS_KEY_FILE\` | client certificate, if the listener requires one |
 
-This page is made from the commands by \`npm run docs\`.
+This page is generated from the commands by \`npm run docs\`.
 
 ${commandReference(await buildProgram())}`;
 }

@@ -10,16 +10,16 @@ const PAGE = 'docs/configuration.md';
 export function configurationPage(): string {
   return `# Configuration
 
-\`tidings serve --config FILE\` reads one JSON file. An unknown setting, a missing one or one out of its range is an error
-that names it (exit code 2). Paths are relative to the file. No secret is in it: keys are files, operator tokens are
-given by their SHA-256 (\`printf %s "$TOKEN" | sha256sum\`). Units are the last word of a setting's name.
+\`tidings serve --config FILE\` reads one JSON file. An unknown or missing setting, or one that is out of range, is an error
+that names it (exit code 2). Paths are relative to the file. The file contains no secret: keys are files, and operator tokens are
+given by their SHA-256 (\`printf %s "$TOKEN" | sha256sum\`). The last word of a setting's name is its unit.
 
-\`tidings config check\` tells all that is wrong with a file, \`tidings config effective\` what it comes to, and \`tidings doctor\`
-whether everything that it names is in order.
+\`tidings config check\` lists all problems of a file, \`tidings config effective\` shows every setting with its value, and \`tidings doctor\`
+also checks everything that the file names.
 
-The smallest file that works is what the sandbox writes: run \`npm start\` and look at \`.tidings/sandbox/tidings.json\`.
+For a small example, run \`npm start\` and read \`.tidings/sandbox/tidings.json\`.
 
-This page is made from the schema in \`packages/service/src/config/schema.ts\` by \`npm run docs\`.
+This page is generated from the schema in \`packages/service/src/config/schema.ts\` by \`npm run docs\`.
 
 ${configurationTable()}`;
 }

@@ -31,7 +31,7 @@ export const SECTION_1: readonly Rule[] = [
   ),
   rule(
     '1.notification-service',
-    'The ASPSP Notification Service keeps registrations; it creates, signs and sends notifications, and retries by policy.',
+    'The ASPSP Notification Service manages registrations; it creates, signs and sends notifications, and retries by policy.',
     ['test/registrations/operations.test.ts', '[2 create-201]'],
     ['test/rules/event-notifications.test.ts', '[3 signed]'],
     [REAL_TIME, '[4 failures]'],
@@ -49,7 +49,7 @@ export const SECTION_1: readonly Rule[] = [
   rule('1.owner', 'An event goes to the TPP that owns the affected resource, and to no other.', [RULES, '[1 owner]']),
   rule(
     '1.registration-found',
-    'It goes where the registration of that TPP says; without one no notification is made.',
+    'It is sent as the registration of that TPP says; without a registration no notification is created.',
     [FLOW, 'an event before any registration makes no notification, and says why'],
   ),
   rule('1.signed-and-posted', 'The notification is signed and sent by POST to the callback URL.', [
@@ -60,18 +60,19 @@ export const SECTION_1: readonly Rule[] = [
     FLOW,
     'plays to its end for …',
   ]),
-  rule('1.verified', 'The TPP believes nothing whose signature it has not verified.', [
+  rule('1.verified', 'The TPP trusts nothing whose signature it has not verified.', [
     RECEIVER,
     '… is refused with … and the body of RFC 8935',
   ]),
   rule(
     '1.fetched',
-    'A TPP that wants the resource gets a token over mutual TLS, and fetches the rlk link with it, over mutual TLS too.',
+    'A TPP that wants the resource gets a token over mutual TLS, and fetches the rlk link with it, also over mutual TLS.',
     [FLOW, 'a payment that changed status is told by a resource-update, and read in its new status'],
     [FETCHED, 'the resource of a link is fetched over mutual TLS with the token'],
   ),
-  rule('1.one-client-id', 'A TPP is one client_id; an organisation may have many, each a TPP of its own.', [
-    RULES,
-    '[1 one-client-id]',
-  ]),
+  rule(
+    '1.one-client-id',
+    'A TPP is one client_id; an organisation may have several, each of which is a separate TPP.',
+    [RULES, '[1 one-client-id]'],
+  ),
 ];

@@ -17,7 +17,7 @@ const CLAIM_RULES: readonly Rule[] = [
     [RULES, '[3 claims]'],
     [CLAIMS, 'need …'],
   ),
-  rule('3.no-exp', 'There is no exp: a SET does not expire.', [
+  rule('3.no-exp', 'It has no exp: a SET does not expire.', [
     CLAIMS,
     'are those of section 3 and no other: there is no exp',
   ]),
@@ -37,7 +37,7 @@ const CLAIM_RULES: readonly Rule[] = [
   rule('3.sub', 'sub is the URI of the affected resource.', [RULES, '[3 links]'], [RULES, '[3 claims]']),
   rule(
     '3.txn',
-    'txn is the interaction id of the call that caused the change, of at most 128 characters; else it is the jti.',
+    'txn is the interaction id of the call that caused the change, of at most 128 characters; otherwise it is the jti.',
     [RULES, '[3 claims]'],
     [RULES, '[3 lengths]'],
   ),
@@ -47,10 +47,10 @@ const CLAIM_RULES: readonly Rule[] = [
     [RULES, '[3 claims]'],
     [CLAIMS, 'have iat and toe as whole seconds, whatever the milliseconds'],
   ),
-  rule('3.toe', 'toe is when it happened, as the bank says.', [RULES, '[3 claims]']),
+  rule('3.toe', 'toe is when the event happened, according to the bank.', [RULES, '[3 claims]']),
   rule(
     '3.events',
-    'events is an object with one member or more.',
+    'events is an object with at least one member.',
     [CLAIMS, 'have no events of …'],
     [PUBLISH, '… answers 400 that names …, alone and in a batch'],
   ),
@@ -58,7 +58,7 @@ const CLAIM_RULES: readonly Rule[] = [
 
 /** The event types, their contents and their subject. */
 const EVENT_RULES: readonly Rule[] = [
-  rule('3.types', 'There are five event types, each with its URN, four of them with a code to subscribe by.', [
+  rule('3.types', 'There are five event types, each with its URN, four of them with a subscribe code.', [
     TYPES,
     'are those of the table, with their subscribe codes',
   ]),
@@ -70,25 +70,25 @@ const EVENT_RULES: readonly Rule[] = [
   ),
   rule(
     '3.consent-authorization-revoked',
-    'consent-authorization-revoked may have a reason; its subject must be there when the token has no resource-update.',
+    'consent-authorization-revoked may have a reason; its subject is required if the token has no resource-update.',
     [RULES, '[3 contents]'],
     [CLAIMS, '… is refused without a subject, where nothing else carries it'],
     [CLAIMS, '… may be {} beside a resource-update, and may carry subject and reason'],
   ),
   rule(
     '3.linked-account-update',
-    'account-access-consent-linked-account-update has a subject always, and may say why: UK.OBIE.AccountClosure or UK.OBIE.CASS.',
+    'account-access-consent-linked-account-update always has a subject, and may have a reason: UK.OBIE.AccountClosure or UK.OBIE.CASS.',
     [RULES, '[3 contents]'],
     [CLAIMS, '… needs its subject also beside a resource-update'],
     [PUBLISH, '… answers 400 that names …, alone and in a batch'],
   ),
-  rule('3.consent-access-revoked', 'consent-access-revoked is as consent-authorization-revoked.', [
+  rule('3.consent-access-revoked', 'consent-access-revoked has the same form as consent-authorization-revoked.', [
     RULES,
     '[3 contents]',
   ]),
   rule(
     '3.vrp-linked-account-update',
-    'domestic-vrp-consent-linked-account-update is as the one of accounts.',
+    'domestic-vrp-consent-linked-account-update has the same form as that of accounts.',
     [RULES, '[3 contents]'],
     [TYPES, 'of linked accounts are about one resource type each'],
   ),
@@ -100,20 +100,20 @@ const EVENT_RULES: readonly Rule[] = [
   ),
   rule(
     '3.subject',
-    'subject says what it names the resource by: its id and its type, each of at most 128 characters.',
+    'subject identifies the resource by its id and its type, each of at most 128 characters.',
     [RULES, '[3 links]'],
     [RULES, '[3 lengths]'],
     [CLAIMS, 'is refused with …'],
   ),
   rule(
     '3.links',
-    'rlk has one link or more, each of a version, of at most 10 characters, and a URI.',
+    'rlk has at least one link, each with a version of at most 10 characters, and a URI.',
     [RULES, '[3 links]'],
     [RULES, '[3 lengths]'],
   ),
   rule(
     '3.all-versions',
-    'It holds the links to all supported versions: all that the bank publishes are in the SET.',
+    'It has links to all supported versions: the SET contains all links that the bank publishes.',
     [RULES, '[3 links]'],
     [
       'packages/sandbox/test/resource-server.test.ts',
@@ -127,26 +127,26 @@ const EVENT_RULES: readonly Rule[] = [
   ),
   rule(
     '3.ais-consent-revoked',
-    'An AIS consent that is revoked at the bank makes consent-authorization-revoked alone.',
+    'An AIS consent revoked at the bank causes consent-authorization-revoked alone.',
     [FLOW, 'an AIS consent revoked at the bank is told by consent-authorization-revoked alone, with its subject'],
     [CLAIMS, 'of an AIS consent revoked at the bank are consent-authorization-revoked alone, with its subject'],
   ),
   rule(
     '3.funds-consent-revoked',
-    'A funds confirmation consent that is revoked makes one token of two events, of which the revocation is {}.',
+    'A revoked funds confirmation consent causes one token with two events, in which the revocation is {}.',
     [FLOW, 'a revoked funds confirmation consent is one token with two events, the revocation empty'],
     [RULES, '[3 contents]'],
   ),
   rule(
     '3.subject-moves',
-    'Where EventTypes takes resource-update out of such a token, the subject moves into what is left.',
+    'If EventTypes excludes resource-update from such a token, the subject moves to the remaining event.',
     [RULES, '[3 subject-moves]'],
     [CLAIMS, 'have the subject moved where a filter removed the resource-update'],
   ),
-  rule('3.nothing-left', 'A token of which the filter leaves nothing is not sent.', [RULES, '[3 subject-moves]']),
+  rule('3.nothing-left', 'A token without any remaining event is not sent.', [RULES, '[3 subject-moves]']),
   rule(
     '3.own-types',
-    'The ASPSP may define event types of its own, under its own namespace.',
+    'The ASPSP may define its own event types, in its own namespace.',
     [RULES, '[3 contents]'],
     [TYPES, 'are refused …'],
   ),
@@ -154,7 +154,7 @@ const EVENT_RULES: readonly Rule[] = [
 
 /** What a receiver takes. */
 const RECEIVER_RULES: readonly Rule[] = [
-  rule('3.rty-either', 'A receiver takes rty in the singular and in the plural.', [
+  rule('3.rty-either', 'A receiver accepts rty in the singular and in the plural.', [
     CLAIMS,
     'has rty in the singular or the plural: …',
   ]),
@@ -169,17 +169,17 @@ const RECEIVER_RULES: readonly Rule[] = [
   ),
   rule(
     '3.unknown-urns',
-    'It takes event URNs that it does not know.',
+    'It accepts unknown event URNs.',
     [CLAIMS, 'an event whose URN is not known'],
     [RECEIVER, 'event types and links that the standard does not define reach the handler without harm'],
   ),
-  rule('3.no-resource-update', 'It takes tokens without resource-update, against the official OpenAPI.', [
+  rule('3.no-resource-update', 'It accepts tokens without resource-update, contrary to the official OpenAPI.', [
     SET,
     'is verified without a resource-update, which the official OpenAPI wrongly demands',
   ]),
   rule(
     '3.financial-id',
-    'x-fapi-financial-id is sent when the ASPSP has one, and never demanded.',
+    'x-fapi-financial-id is sent if the ASPSP has one, and never required.',
     ['packages/service/test/notify/engine.test.ts', 'x-fapi-financial-id is sent only where one is configured'],
     [RECEIVER, 'x-fapi-financial-id is never demanded, and never minded'],
   ),
@@ -199,17 +199,18 @@ const SIGNING_RULES: readonly Rule[] = [
     [RULES, '[3 signed]'],
     ['packages/protocol/test/jose-header.test.ts', 'in tokens and detached signatures: no typ, no cty, no b64'],
   ),
-  rule('3.typ-received', 'A receiver takes typ absent, JOSE, JWT and secevent+jwt, and can be told which.', [
-    SET,
-    'a receiver accepts typ absent, JOSE, JWT, secevent+jwt, configurable',
-  ]),
-  rule('3.samples', 'It refuses what the samples of the documents are signed with, HS256.', [
+  rule(
+    '3.typ-received',
+    'A receiver accepts an absent typ, JOSE, JWT and secevent+jwt; the accepted values can be configured.',
+    [SET, 'a receiver accepts typ absent, JOSE, JWT, secevent+jwt, configurable'],
+  ),
+  rule('3.samples', 'It refuses HS256, with which the samples of the documents are signed.', [
     'packages/protocol/test/jose-header.test.ts',
     'the verifier refuses any other `alg`',
   ]),
   rule(
     '3.same-token',
-    'One notification keeps its jti and its claims over every retry, and over both ways of delivery.',
+    'A notification keeps its jti and its claims in every retry and in both ways of delivery.',
     ['test/rules/real-time.test.ts', '[4 failures]'],
     ['test/polling/events.test.ts', '[6 same-bytes]'],
   ),

@@ -24,18 +24,18 @@ const EXCHANGE_RULES: readonly Rule[] = [
   ),
   rule(
     '4.financial-id',
-    'It carries x-fapi-financial-id where that is configured, and only there.',
+    'It carries x-fapi-financial-id exactly if that is configured.',
     [RULES, '[4 request]'],
     [ENGINE, 'x-fapi-financial-id is sent only where one is configured'],
   ),
   rule('4.tls', 'TLS is 1.2 or later.', [RULES, '[4 request]'], [CLIENT, 'TLS 1.1 is not spoken']),
   rule(
     '4.trust-anchor',
-    'The certificate of the endpoint leads to a trust anchor that the ASPSP accepts; else nothing is sent.',
+    'The certificate of the endpoint must chain to a root that the ASPSP accepts; otherwise nothing is sent.',
     [RULES, '[4 tls]'],
     [UNTRUSTED, 'a certificate … is refused as tls, before anything is sent'],
   ),
-  rule('4.no-mutual-tls', 'Mutual TLS does not apply: no client certificate is sent, even where one is asked for.', [
+  rule('4.no-mutual-tls', 'Mutual TLS does not apply: no client certificate is sent, even if one is requested.', [
     RULES,
     '[4 request]',
   ]),
@@ -94,7 +94,7 @@ const POLICY_RULES: readonly Rule[] = [
   ]),
   rule(
     '4.unresponsive',
-    'At either limit the endpoint is declared unresponsive, and further attempts cease.',
+    'At either limit the endpoint is declared unresponsive, and further attempts stop.',
     [
       UNRESPONSIVE,
       'past the last retry attempts cease for all of the callback URL, which is logged; everything stays awaiting',
@@ -107,13 +107,13 @@ const POLICY_RULES: readonly Rule[] = [
   ),
   rule(
     '4.retry-after',
-    'Retry-After counts on 429 and 503, in every form that it may have.',
+    'Retry-After is honoured on 429 and 503, in every form that it may have.',
     [ENGINE, 'Retry-After counts on 429 and 503, and on nothing else'],
     [ENGINE, 'after a 503 with Retry-After "…" the retry waits … ms'],
   ),
   rule(
     '4.retry-after-limits',
-    'It counts within the limits of the policy only.',
+    'It is honoured within the limits of the policy only.',
     [POLICY, 'Retry-After lengthens a wait, never shortens it, and never beyond the longest'],
     [POLICY, 'whatever the policy, no retry comes beyond its limits'],
   ),
@@ -129,13 +129,13 @@ const POLICY_RULES: readonly Rule[] = [
 const AWAITING_RULES: readonly Rule[] = [
   rule(
     '4.stays-awaiting',
-    'What was not acknowledged stays awaiting, and can be collected by polling.',
+    'Unacknowledged notifications stay awaiting, and can be collected by polling.',
     [RULES, '[4 unresponsive]'],
     [`${STORE}/contract-polling.ts`, 'what has ceased to be pushed can still be collected'],
   ),
   rule(
     '4.sent-again',
-    'It is sent again once the endpoint is back.',
+    'They are sent again once the endpoint has recovered.',
     [UNRESPONSIVE, 'a probe that is acknowledged makes it recover: what is awaiting is sent, oldest first'],
     [UNRESPONSIVE, 'a replaced registration makes it recover with a whole round, and the operator can'],
     [RULES, '[4 unresponsive]'],

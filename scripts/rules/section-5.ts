@@ -21,7 +21,7 @@ const RULES = 'test/rules/fetched.test.ts';
 export const SECTION_5: readonly Rule[] = [
   rule(
     '5.members',
-    'What we sign has exactly the members that the standard lists, alg PS256 among them.',
+    'Our signatures have exactly the members that the standard lists, with alg PS256.',
     [HEADER, 'in tokens and detached signatures: no typ, no cty, no b64'],
     [API, 'the JOSE header of an answer has the members of the standard and no more'],
   ),
@@ -35,11 +35,11 @@ export const SECTION_5: readonly Rule[] = [
   ]),
   rule(
     '5.kid-resolvable',
-    'kid leads to a public key: ours in our JWKS, that of a TPP in its own.',
+    'kid identifies a public key: ours in our JWKS, that of a TPP in its own.',
     [API, 'the JWKS holds the public half of the signing key alone, and verifies the answers'],
     [TPP_KEYS, 'the keys of a TPP come from its own JWKS URL, one cache per URL'],
   ),
-  rule('5.iat', 'iat is a JSON number of the past; a small clock skew is allowed.', [
+  rule('5.iat', 'iat is a JSON number and in the past; a small clock skew is allowed.', [
     HEADER,
     'http://openbanking.org.uk/iat is a JSON number, in the past',
   ]),
@@ -62,7 +62,7 @@ export const SECTION_5: readonly Rule[] = [
     ['packages/protocol/test/distinguished-name.test.ts', 'two distinguished names name the same subject'],
     ['packages/protocol/test/distinguished-name.test.ts', 'two distinguished names name different subjects'],
   ),
-  rule('5.tan', 'tan is a DNS name on the list of trust anchors that are accepted.', [
+  rule('5.tan', 'tan is the DNS name of an accepted trust anchor.', [
     HEADER,
     'http://openbanking.org.uk/tan is a trust anchor on the allow-list',
   ]),
@@ -70,7 +70,7 @@ export const SECTION_5: readonly Rule[] = [
     API,
     'the JOSE header of an answer has the members of the standard and no more',
   ]),
-  rule('5.tan-not-fetched', 'Nothing is ever fetched from where tan points.', [RULES, '[5 tan-not-fetched]']),
+  rule('5.tan-not-fetched', 'Nothing is ever fetched from the address in tan.', [RULES, '[5 tan-not-fetched]']),
   rule(
     '5.crit',
     'crit holds the three URIs and nothing else, in any order.',
@@ -83,12 +83,12 @@ export const SECTION_5: readonly Rule[] = [
   ]),
   rule(
     '5.b64-old',
-    'The early versions demand b64 false, with its place in crit.',
+    'Early versions require b64 false, listed in crit.',
     [HEADER, '`b64` where the operator enables it'],
     [HEADER, 'for v3.1.2 and v3.1.3: b64 false, and the fourth member of crit'],
   ),
   rule('5.b64-new', 'From v3.1.4 on b64 must be absent.', [HEADER, '`b64` where it is not enabled must be absent']),
-  rule('5.input-old', 'With b64 false the raw bytes of the body are signed, and not their base64url.', [
+  rule('5.input-old', 'With b64 false the raw bytes of the body are signed, not their base64url.', [
     HEADER,
     'a signature over the encoded body is not one over the raw body, nor the reverse',
   ]),
@@ -101,19 +101,19 @@ export const SECTION_5: readonly Rule[] = [
   rule('5.b64-never-tokens', 'b64 false never applies to event notifications.', [HEADER, 'it never applies to tokens']),
   rule(
     '5.b64-when-enabled',
-    'b64 false is accepted on v3.1 alone, and only where the operator switches it on.',
+    'b64 false is accepted on v3.1 only, and only if the operator enables it.',
     [SIGNING_KEYS, '[5 b64-when-enabled]'],
     [SIGNING_KEYS, '[5 b64-off]'],
   ),
   rule(
     '5.detached',
-    'A detached signature has three segments, of which the middle one is empty.',
+    'A detached signature has three segments, with an empty one in the middle.',
     [JWS, 'the verifier refuses what has not three segments'],
     [JWS, 'a detached signature whose middle segment is not empty, even when it is the body'],
   ),
   rule(
     '5.exact-bytes',
-    'The body is what was received, byte by byte, never JSON that was written anew.',
+    'The body is verified as received, byte by byte, never as re-serialised JSON.',
     [SIGNATURES, 'the signature is over the bytes that were sent, whatever JSON they spell'],
     [JWS, 'a body that is … is refused'],
   ),
@@ -126,22 +126,23 @@ export const SECTION_5: readonly Rule[] = [
   ),
   rule(
     '5.refuses-members',
-    'It refuses every header member that is not listed, those that carry or point to keys first of all.',
+    'It refuses every header member that is not listed, especially those that contain or reference keys.',
     [HEADER, 'the verifier refuses any header member not listed (`jwk`, `jku`, `x5u`, `x5c`, `x5t` …)'],
     [SIGNATURES, BAD_SIGNATURES],
   ),
-  rule('5.no-fetch', 'No URL of a header is ever fetched.', [RULES, '[5 no-fetch]']),
-  rule('5.refuses-crit', 'It refuses a crit that is absent, no array, or has members twice, too few or too many.', [
-    HEADER,
-    'the verifier refuses `crit` absent, not an array, with duplicates, with anything missing or more',
-  ]),
-  rule('5.refuses-duplicates-header', 'It refuses a header with a member twice, however it is spelt.', [
+  rule('5.no-fetch', 'No URL in a header is ever fetched.', [RULES, '[5 no-fetch]']),
+  rule(
+    '5.refuses-crit',
+    'It refuses a crit that is absent, not an array, or has duplicate, too few or too many members.',
+    [HEADER, 'the verifier refuses `crit` absent, not an array, with duplicates, with anything missing or more'],
+  ),
+  rule('5.refuses-duplicates-header', 'It refuses a header with a duplicate member, in any spelling.', [
     HEADER,
     'the verifier refuses duplicate JSON members in the header',
   ]),
   rule(
     '5.refuses-duplicates-payload',
-    'A payload, token or body, with a member twice is refused too.',
+    'A payload (token or body) with a duplicate member is refused too.',
     [CLAIMS, 'with a duplicate JSON member, at any depth and however spelt'],
     ['test/registrations/fields.test.ts', '[7 body-not-parseable]'],
   ),
@@ -152,20 +153,20 @@ export const SECTION_5: readonly Rule[] = [
     [CLAIMS, 'with a BOM'],
     [SET, 'invalid_request: duplicate JSON members, a BOM, or claims that are not of the standard'],
   ),
-  rule('5.refuses-base64url', 'Base64url that is padded, or not in its one canonical spelling, is refused.', [
+  rule('5.refuses-base64url', 'Base64url that is padded or not canonical is refused.', [
     JWS,
     'the verifier refuses non-canonical or padded base64url',
   ]),
   rule(
     '5.refuses-kid',
-    'A kid counts only in the key set of the TPP that is authenticated, whoever else has one.',
+    'A kid is looked up only in the key set of the authenticated TPP.',
     [JWS, "the verifier refuses a `kid` that is not in the authenticated TPP's own key set"],
     [TPP_KEYS, 'a kid of another TPP is unknown, and asking for it asks only the own JWKS URL'],
     [SIGNATURES, BAD_SIGNATURES],
   ),
   rule(
     '5.refuses-iss',
-    'An iss that is not that of this very TPP is refused.',
+    'An iss other than that of the authenticated TPP is refused.',
     [HEADER, "the verifier refuses an `iss` that is not that TPP's"],
     [ERRORS, '[7 signature-invalid-claim]'],
   ),
@@ -173,11 +174,11 @@ export const SECTION_5: readonly Rule[] = [
     KEYS,
     'the verifier refuses keys under 2048 bits',
   ]),
-  rule('5.refuses-use', 'Keys that are for anything but signing are refused.', [
+  rule('5.refuses-use', 'Keys for any other use than signing are refused.', [
     KEYS,
     'the verifier refuses keys with `use` other than `sig`',
   ]),
-  rule('5.refuses-salts', 'PSS with a salt of another length than 32 bytes is refused.', [
+  rule('5.refuses-salts', 'PSS with a salt length other than 32 bytes is refused.', [
     JWS,
     'the verifier refuses PSS salts other than 32 bytes',
   ]),
@@ -190,13 +191,13 @@ export const SECTION_5: readonly Rule[] = [
   rule('5.refuses-oversize', 'Input that is too large is refused.', [JWS, 'the verifier refuses oversize input']),
   rule(
     '5.verified-by-aspsp',
-    'The ASPSP verifies what it gets.',
+    'The ASPSP verifies what it receives.',
     [SIGNATURES, BAD_SIGNATURES],
     [SIGNATURES, 'PUT asks for the signature as POST does'],
   ),
   rule(
     '5.verified-by-tpp',
-    'The TPP verifies answers, and event notifications that are pushed or polled.',
+    'The TPP verifies responses, and event notifications that are pushed or polled.',
     [CLIENT, 'an answer whose body was altered, or that somebody else signed, is untrusted'],
     [CLIENT, 'an answer without a signature is untrusted, although the call took effect'],
     [RECEIVER, '… is refused with … and the body of RFC 8935'],
@@ -204,7 +205,7 @@ export const SECTION_5: readonly Rule[] = [
   ),
   rule(
     '5.failure-400',
-    'A signature that is missing, or does not verify, is 400.',
+    'A missing or invalid signature is 400.',
     [ERRORS, '[7 signature-missing]'],
     [ERRORS, '[7 signature-invalid]'],
   ),

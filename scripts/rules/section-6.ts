@@ -9,13 +9,13 @@ const RULES = 'test/rules/polling.test.ts';
 
 /** POST /events. */
 export const SECTION_6: readonly Rule[] = [
-  rule('6.all-optional', 'A poll may leave out every member.', [EVENTS, '[6 answer-shape]']),
+  rule('6.all-optional', 'Every member of a poll is optional.', [EVENTS, '[6 answer-shape]']),
   rule('6.request-shape', 'A poll with any other member is refused.', [EVENTS, '[6 request-shape]']),
-  rule('6.max-events', 'maxEvents is a whole number from 0 on, and bounds what is offered.', [
+  rule('6.max-events', 'maxEvents is a whole number from 0 up, and limits the number of SETs.', [
     EVENTS,
     '[6 max-events]',
   ]),
-  rule('6.max-events-form', 'A negative maxEvents, a fraction or a text is refused.', [EVENTS, '[6 request-shape]']),
+  rule('6.max-events-form', 'A negative maxEvents, a fraction or a string is refused.', [EVENTS, '[6 request-shape]']),
   rule('6.max-events-0', 'maxEvents 0 only acknowledges.', [EVENTS, '[6 max-events-0]']),
   rule(
     '6.return-immediately',
@@ -38,29 +38,29 @@ export const SECTION_6: readonly Rule[] = [
   ),
   rule(
     '6.set-errs',
-    'setErrs tells err, of at most 40 characters, and description, of at most 256, by jti.',
+    'setErrs gives err, of at most 40 characters, and description, of at most 256, for each jti.',
     [EVENTS, '[6 request-shape]'],
     [EVENTS, '[6 set-errs-awaiting]'],
   ),
-  rule('6.sets', 'The answer is 200; its sets are compact JWSs by their jti.', [EVENTS, '[6 sets]']),
-  rule('6.sets-empty', 'sets is an empty object when there is nothing.', [EVENTS, '[6 answer-shape]']),
+  rule('6.sets', 'The response is 200; sets maps each jti to a compact JWS.', [EVENTS, '[6 sets]']),
+  rule('6.sets-empty', 'sets is an empty object if there are none.', [EVENTS, '[6 answer-shape]']),
   rule(
     '6.more-available',
-    'moreAvailable is there always, and true exactly when there is more.',
+    'moreAvailable is always present, and true exactly if more is available.',
     [EVENTS, '[6 answer-shape]'],
     [EVENTS, '[6 more-available]'],
   ),
-  rule('6.ack-own-only', 'A TPP acknowledges nothing but what is its own; unknown jtis are ignored.', [
+  rule('6.ack-own-only', 'A TPP can acknowledge only its own notifications; unknown jtis are ignored.', [
     EVENTS,
     '[6 ack-own-only]',
   ]),
   rule(
     '6.ack-before-answer',
-    'Acknowledgements are applied before the answer is computed, and before a long poll waits.',
+    'Acknowledgements are applied before the response is computed, and before a long poll waits.',
     [EVENTS, '[6 ack-before-answer]'],
     [LONG_POLL, '[6 long-poll-acks-first]'],
   ),
-  rule('6.set-errs-awaiting', 'What is reported as an error stays awaiting, and is offered again.', [
+  rule('6.set-errs-awaiting', 'A notification that is reported as an error stays awaiting, and is offered again.', [
     EVENTS,
     '[6 set-errs-awaiting]',
   ]),
@@ -70,16 +70,22 @@ export const SECTION_6: readonly Rule[] = [
     [EVENTS, '[6 set-errs-awaiting]'],
     ['test/registry/registered-tpp.test.ts', 'a notification shows the errors that the TPP reported'],
   ),
-  rule('6.set-errs-codes', 'Codes of the draft, of RFC 8935 and of nobody are accepted.', [
+  rule('6.set-errs-codes', 'Codes of the draft, of RFC 8935 and unknown codes are accepted.', [
     EVENTS,
     '[6 set-errs-codes]',
   ]),
   rule('6.ack-wins', 'A jti that is acknowledged and reported in one poll is acknowledged.', [EVENTS, '[6 ack-wins]']),
-  rule('6.push-ack-not-offered', 'What a 202 acknowledged is not offered.', [EVENTS, '[6 push-ack-not-offered]']),
-  rule('6.poll-ack-not-sent', 'What a poll acknowledged is not sent any more.', [EVENTS, '[6 poll-ack-not-sent]']),
+  rule('6.push-ack-not-offered', 'A notification acknowledged by a 202 is not offered in polls.', [
+    EVENTS,
+    '[6 push-ack-not-offered]',
+  ]),
+  rule('6.poll-ack-not-sent', 'A notification acknowledged in a poll is no longer pushed.', [
+    EVENTS,
+    '[6 poll-ack-not-sent]',
+  ]),
   rule(
     '6.catch-up',
-    'A TPP with a callback URL can collect by polling what did not reach it.',
+    'A TPP with a callback URL can collect by polling what could not be delivered.',
     ['test/registrations/effects.test.ts', '[2 polling-in-either-case]'],
     [STORE, 'what has ceased to be pushed can still be collected'],
   ),
@@ -93,18 +99,19 @@ export const SECTION_6: readonly Rule[] = [
     [AUTHENTICATION, '… is 401 without a body, everywhere [7 token-invalid-401]'],
     [AUTHENTICATION, '[8 token-bound]'],
   ),
-  rule('6.client-credentials-only', 'A token behind which a customer stands is refused.', [
+  rule('6.client-credentials-only', 'A token authorised by a customer is refused.', [
     EVENTS,
     '[6 client-credentials-only]',
   ]),
   rule(
     '6.no-idempotency-key',
-    'x-idempotency-key means nothing, wherever it is sent.',
+    'x-idempotency-key has no effect.',
     [RULES, '[6 no-idempotency-key]'],
     ['test/registrations/errors.test.ts', '[6 no-idempotency-key]'],
   ),
-  rule('6.documented', 'The bank documents cap, default, long poll, interval, retention and when it offers again.', [
-    NOTES,
-    'the notes hold what the configuration sets, in words',
-  ]),
+  rule(
+    '6.documented',
+    'The bank documents the limit, the default, long polls, the interval, retention and re-offers.',
+    [NOTES, 'the notes hold what the configuration sets, in words'],
+  ),
 ];

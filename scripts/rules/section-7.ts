@@ -15,12 +15,12 @@ const EACH_ROW = '… is …, … on v4.0, … on v3.1';
 export const SECTION_7: readonly Rule[] = [
   rule(
     '7.interaction-id',
-    'Every answer has an interaction id: that of the caller when it is a UUID, else a fresh one.',
+    'Every response has an interaction id: that of the caller if it is a UUID, otherwise a new one.',
     [HTTP, "the … that answers … … has the caller's interaction id when it is a UUID"],
     [HTTP, 'two answers never have the same fresh interaction id'],
     [ERRORS, '[7 interaction-id]'],
   ),
-  rule('7.interaction-id-always', 'Even what is no HTTP request is answered with one.', [
+  rule('7.interaction-id-always', 'So has the response to bytes that are not an HTTP request.', [
     BOUNDS,
     '[7 interaction-id-always]',
   ]),
@@ -36,46 +36,34 @@ export const SECTION_7: readonly Rule[] = [
     [ERRORS, '[7 error-body]'],
     [TABLE, EACH_ROW],
   ),
-  rule('7.body-not-parseable', 'A body that is not parseable is 400 U010, Resource.InvalidFormat.', [
+  rule('7.body-not-parseable', 'An unparseable body is 400 U010, Resource.InvalidFormat.', [
     FIELDS,
     '[7 body-not-parseable]',
   ]),
-  rule('7.body-not-of-schema', 'So is a body that is not of the schema.', [OPERATIONS, '[2 top-level-closed]']),
+  rule('7.body-not-of-schema', 'So is a body that does not match the schema.', [OPERATIONS, '[2 top-level-closed]']),
   rule(
     '7.field-missing',
-    'A mandatory field that is missing is 400 U004, Field.Missing.',
+    'A missing mandatory field is 400 U004, Field.Missing.',
     [FIELDS, '…: a body without Version, or without Data, is 400 [7 field-missing]'],
     [FIELDS, 'a callback-url without Url is 400 [7 field-missing]'],
   ),
-  rule('7.field-invalid-version', 'A Version that is invalid is 400 U002, Field.Invalid.', [
-    FIELDS,
-    '[2 version-refused]',
-  ]),
-  rule('7.field-invalid-callback-url', 'So is a callback URL that is invalid.', [
+  rule('7.field-invalid-version', 'An invalid Version is 400 U002, Field.Invalid.', [FIELDS, '[2 version-refused]']),
+  rule('7.field-invalid-callback-url', 'So is an invalid callback URL.', [
     FIELDS,
     '…: … is 400, naming the field [2 …]',
   ]),
-  rule('7.field-invalid-id', 'So is an id in the body that is not the one of the path.', [
-    FIELDS,
-    '[2 put-id-equals-path]',
-  ]),
+  rule('7.field-invalid-id', 'So is an id in the body that differs from the path.', [FIELDS, '[2 put-id-equals-path]']),
   rule('7.field-unexpected', 'A CallbackUrl at a bank that only polls is 400 U005, Field.Unexpected.', [
     MODES,
     '[7 field-unexpected]',
   ]),
-  rule('7.event-type', 'A type that is not supported is 400 U024, Unsupported.EventType.', [
-    FIELDS,
-    '[2 event-type-unknown]',
-  ]),
-  rule('7.header', 'A header that is invalid is 400 U006, one that is missing 400 U007, Header.Invalid and .Missing.', [
+  rule('7.event-type', 'An unsupported type is 400 U024, Unsupported.EventType.', [FIELDS, '[2 event-type-unknown]']),
+  rule('7.header', 'An invalid header is 400 U006, a missing one 400 U007, Header.Invalid and .Missing.', [
     TABLE,
     EACH_ROW,
   ]),
-  rule('7.signature-missing', 'A signature that is missing is 400 U019, Signature.Missing.', [
-    ERRORS,
-    '[7 signature-missing]',
-  ]),
-  rule('7.signature-malformed', 'One that is not parseable is 400 U018, Signature.Malformed.', [
+  rule('7.signature-missing', 'A missing signature is 400 U019, Signature.Missing.', [ERRORS, '[7 signature-missing]']),
+  rule('7.signature-malformed', 'An unparseable one is 400 U018, Signature.Malformed.', [
     ERRORS,
     '[7 signature-malformed]',
   ]),
@@ -92,7 +80,7 @@ export const SECTION_7: readonly Rule[] = [
     ERRORS,
     '[7 signature-invalid]',
   ]),
-  rule('7.signature-ignored', 'One where none is asked for is ignored.', [ERRORS, '[7 signature-ignored]']),
+  rule('7.signature-ignored', 'A signature where none is required is ignored.', [ERRORS, '[7 signature-ignored]']),
   rule('7.id-unknown-400', 'An unknown id is 400 U011, Resource.NotFound, and not 404.', [
     OPERATIONS,
     '[7 id-unknown-400]',
@@ -104,19 +92,19 @@ export const SECTION_7: readonly Rule[] = [
     [VERSIONS, '[2 v4-not-changed-through-v3]'],
     [VERSIONS, '[2 v4-not-deleted-through-v3]'],
   ),
-  rule('7.scope-missing-403', 'A scope that is missing is 403.', [AUTHENTICATION, '[7 scope-missing-403]']),
+  rule('7.scope-missing-403', 'A missing scope is 403.', [AUTHENTICATION, '[7 scope-missing-403]']),
   rule(
     '7.no-body-without-code',
-    'Where no code is defined, as for 403, there is no body.',
+    'If no code is defined, as for 403, there is no body.',
     [TABLE, 'is left out where the standard defines no code, since a body without Errors is invalid'],
     [OPERATIONS, '[2 id-of-another-tpp]'],
   ),
   rule('7.exists', 'A second registration is 409 U029, Rules.ResourceAlreadyExists.', [OPERATIONS, '[2 one-per-tpp]']),
-  rule('7.token-invalid-401', 'No token, or one that is invalid, is 401 without a body.', [
+  rule('7.token-invalid-401', 'A missing or invalid token is 401 without a body.', [
     AUTHENTICATION,
     '[7 token-invalid-401]',
   ]),
-  rule('7.token-expired-401', 'A token that has expired is 401; no version defines a body for it.', [
+  rule('7.token-expired-401', 'An expired token is 401; no version defines a body for it.', [
     AUTHENTICATION,
     '[7 token-expired-401]',
   ]),
@@ -138,7 +126,7 @@ export const SECTION_7: readonly Rule[] = [
     [FIELDS, '[2 event-type-unknown]'],
   ),
   rule('7.path-header', 'Path names the header.', [ERRORS, '[7 error-body]']),
-  rule('7.no-internals', 'Messages reveal nothing of how the service is made.', [
+  rule('7.no-internals', 'Messages reveal no internals of the service.', [
     BOUNDS,
     'an authorisation server that is down is 500, without internals [7 unexpected-500]',
   ]),

@@ -22,11 +22,11 @@ export const SECTION_8: readonly Rule[] = [
   ),
   rule(
     '8.token-bound',
-    'Its token is bound to the certificate of this very connection.',
+    'Its token is bound to the certificate of the connection.',
     [AUTHENTICATION, '[8 token-bound]'],
     [API, 'a token … answers 401 without a body'],
   ),
-  rule('8.token-thumbprint', 'The binding is the SHA-256 of the certificate in cnf.x5t#S256, and nothing else.', [
+  rule('8.token-thumbprint', 'The binding is the SHA-256 of the certificate in cnf.x5t#S256 alone.', [
     JWT,
     TOKEN_REFUSED,
   ]),
@@ -56,14 +56,14 @@ export const SECTION_8: readonly Rule[] = [
   ),
   rule(
     '8.gateway-addresses',
-    'The header is believed only from the addresses that are configured.',
+    'The header is trusted only from the configured addresses.',
     [AUTHENTICATION, '[8 gateway-header]'],
     [CERTIFICATE, 'a header from another address than the gateway is ignored'],
     [CERTIFICATE, 'without a gateway in the configuration every such header is ignored'],
   ),
   rule(
     '8.client-id',
-    'client_id leads to the software statement, and that to organisation, software statement id and JWKS URL.',
+    'client_id identifies the software statement, which gives organisation, software statement id and JWKS URL.',
     [IMPORT, 'registers the TPP with the ids and the endpoint of the statement'],
     [STATEMENT, 'a software statement of the directory gives ids and endpoints as they stand in it'],
   ),
@@ -71,17 +71,17 @@ export const SECTION_8: readonly Rule[] = [
     STATEMENT,
     'a software statement of the directory gives ids and endpoints as they stand in it',
   ]),
-  rule('8.endpoints-not-built', 'None of them is ever built.', [
+  rule('8.endpoints-not-built', 'None of them is ever constructed.', [
     STATEMENT,
     'what a software statement may leave out stays out, and no endpoint is built',
   ]),
   rule(
     '8.jwks-use',
-    'A JWKS holds transport keys too: only those for signing count.',
+    'A JWKS also contains transport keys: only signing keys are used.',
     [JWKS, 'of a JWKS that holds transport keys too only the signing keys count'],
     ['packages/protocol/test/keys.test.ts', 'the signing key of a JWKS with signing and transport keys is found'],
   ),
-  rule('8.kid-opaque', 'A kid is opaque: nothing is read out of it.', [
+  rule('8.kid-opaque', 'A kid is opaque: it is not parsed.', [
     JWKS,
     'a kid is opaque: whatever it looks like, it is looked up and never resolved',
   ]),
@@ -96,7 +96,7 @@ export const SECTION_8: readonly Rule[] = [
   ),
   rule(
     '8.keys-kept',
-    'An old public key stays resolvable while a token that it signed may be delivered or verified.',
+    'A former public key stays published while a token that it signed may be delivered or verified.',
     [OWN_KEYS, 'an old public key stays resolvable as long as a token that it may have signed is awaiting'],
     [OWN_KEYS, 'old public keys stay resolvable for formerKeysKeptMs, the current one first'],
     [
