@@ -111,7 +111,7 @@ const BAD: readonly (readonly [string, (prepared: Prepared) => void, RegExp])[] 
   [
     'a signing key of 1024 bits',
     ({ folder }) => writeFileSync(join(folder, 'signing.key'), small.keyPem),
-    /^The file .*signing\.key, named by "signing\.keyFile", is an RSA key that verifiers refuse: it has under 2048 bits\.$/,
+    /^The file .*signing\.key, named by "signing\.keyFile", is an RSA key that verifiers reject: it has under 2048 bits\.$/,
   ],
 ];
 const small = await makeSigningKey('small', 1024);

@@ -109,14 +109,14 @@ for (const [name, store] of Object.entries(STORES)) {
     });
 
     for (const [what, text] of [
-      ['half of a surrogate pair', HALF],
+      ['an unpaired surrogate', HALF],
       ['U+0000', NUL],
     ] as const) {
       test(`${what} in any text of an event is 400 that names the field, and nothing is published`, async () => {
         for (const [field, withText] of Object.entries(TEXTS)) {
           const { status, body } = await publish([eventOf(), withText(text)]);
           assert.deepEqual([status, body['field']], [400, `[1].${field}`]);
-          assert.match(String(body['detail']), what === 'U+0000' ? /U\+0000/ : /half of a surrogate pair/);
+          assert.match(String(body['detail']), what === 'U+0000' ? /U\+0000/ : /unpaired surrogate/);
         }
       });
 

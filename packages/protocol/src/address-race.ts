@@ -1,6 +1,6 @@
-/** Reports of an attempt to connect to one address. */
+/** Callbacks of an attempt to connect to one address. */
 export interface AddressAttempt<Connection> {
-  /** The address took the connection; what makes it usable, such as a TLS handshake, is under way. */
+  /** The address accepted the connection, which is not usable yet: a TLS handshake may follow. */
   reached(): void;
   connected(connection: Connection): void;
   failed(error: unknown): void;
@@ -10,16 +10,16 @@ export interface AddressAttempt<Connection> {
 export interface AddressRace<Address, Connection> {
   /** At least one, in the order of preference. */
   readonly addresses: readonly Address[];
-  /** Time that is left for all of them together. */
+  /** Time left for all addresses together. */
   readonly timeoutMs: number;
-  /** Begins an attempt, which tells later what came of it. @returns ends it; harmless when it is over */
+  /** Starts an attempt, which reports to `attempt`. @returns cancels the attempt; a no-op once it is over */
   begin(address: Address, attempt: AddressAttempt<Connection>): () => void;
   connected(connection: Connection): void;
-  /** @param errors of the addresses, in the order in which they failed; at least one */
+  /** @param errors one per address, in the order in which they failed; at least one */
   failed(errors: readonly unknown[]): void;
-  /** Calls back once after the delay. @returns cancels it */
+  /** Calls back once after the delay. @returns cancels the timer */
   after(delayMs: number, callback: () => void): () => void;
-  /** Milliseconds of a clock that never goes back; only differences mean something. */
+  /** Milliseconds of a monotonic clock; only differences are meaningful. */
   monotonicMs(): number;
 }
 
@@ -27,14 +27,15 @@ export interface AddressRace<Address, Connection> {
 const ATTEMPT_DELAY_MS = 250;
 
 /**
- * Connects to one of several addresses of a host (RFC 8305 section 5). The next address is begun when one fails, after 250 ms
- * of silence, or when one took the connection and has then used its share of the time that is left. None is given up for
- * that: the first that connects wins, and only then are the others ended. It fails when all have failed. `timeoutMs` parts the
- * time and ends nothing: the caller keeps the deadline.
+ * Connects to one of several addresses of a host (RFC 8305 section 5). The next address is started when an attempt
+ * fails, after 250 ms without an answer, or when an address has accepted the connection and then used up its share of
+ * the remaining time. Earlier attempts go on: the first to connect wins, and only then are the others cancelled. The
+ * race fails when every attempt has failed. `timeoutMs` is used to divide the time and is not enforced: the caller
+ * holds the deadline.
  *
- * Does not look up the host, and does not sort the addresses.
+ * Neither looks up the host nor sorts the addresses.
  *
- * @returns ends the race and its attempts; no callback is called afterwards
+ * @returns cancels the race and its attempts; no callback is called afterwards
  */
 export function raceAddresses<Address, Connection>(race: AddressRace<Address, Connection>): () => void {
   const running = new Running(race);
@@ -42,11 +43,11 @@ export function raceAddresses<Address, Connection>(race: AddressRace<Address, Co
   return () => running.finish();
 }
 
-/** A race that was begun. */
+/** A race in progress. */
 class Running<Address, Connection> {
   readonly #race: AddressRace<Address, Connection>;
   readonly #deadlineMs: number;
-  /** Ends of the attempts that nothing has come of yet. */
+  /** Cancels the attempts that have no outcome yet. */
   readonly #underWay = new Set<() => void>();
   readonly #errors: unknown[] = [];
   #begun = 0;
@@ -68,10 +69,10 @@ class Running<Address, Connection> {
     const endThis = () => end();
     this.#underWay.add(endThis);
     this.#waitBeforeNext(ATTEMPT_DELAY_MS);
-    // What an attempt tells first is what counts of it: it is under way no longer then.
+    // Only the first outcome of an attempt counts.
     end = begin(address, {
       reached: () => {
-        // The delay belongs to the address that was begun last.
+        // The delay belongs to the attempt that was started last.
         if (this.#underWay.has(endThis) && number === this.#begun) this.#waitBeforeNext(this.#shareMs());
       },
       connected: (connection) => {
@@ -108,7 +109,7 @@ class Running<Address, Connection> {
     this.#cancelNext = this.#begun < addresses.length ? after(delayMs, () => this.beginNext()) : () => undefined;
   }
 
-  /** Of the time that is left, for the address that was reached and each that was not begun. */
+  /** The remaining time, divided among the address that was reached and those not started yet. */
   #shareMs(): number {
     const { addresses, monotonicMs } = this.#race;
     return Math.floor(Math.max(this.#deadlineMs - monotonicMs(), 0) / (addresses.length - this.#begun + 1));

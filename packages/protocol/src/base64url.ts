@@ -9,9 +9,9 @@ export function encodeBase64url(bytes: Uint8Array): string {
 }
 
 /**
- * Decodes base64url in its one canonical form: no padding, no white space, no `+` or `/`, and the unused bits of the
- * last character zero (RFC 4648 section 3.5). Lenient decoders accept several spellings of the same bytes, so that a
- * token could be altered without its meaning changing.
+ * Decodes base64url in its canonical form only: no padding, no white space, no `+` or `/`, and the unused bits of the
+ * last character zero (RFC 4648 section 3.5). Lenient decoders accept several spellings of the same bytes, so a token
+ * could be altered without changing its meaning.
  *
  * @returns the bytes, or undefined when the text is not canonical base64url
  */

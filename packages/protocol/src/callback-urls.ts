@@ -29,14 +29,14 @@ export const CallbackUrlAnswer = Type.Object({ Data: identified, ...LINKS_AND_ME
 /** The part of an `OBCallbackUrlsResponse1` that a TPP reads. */
 export const CallbackUrlsAnswer = Type.Object({ Data: list, ...LINKS_AND_META_UNREAD }, closed);
 
-/** The content of a POST or PUT of a callback URL: resource-update only, real time only. */
+/** The content of a POST or PUT of a callback URL, which receives resource-update events in real time only. */
 export interface CallbackUrlRequest {
   readonly url: string;
-  /** The minimum version of the resources that it wants events about. */
+  /** Lowest version of the resources that the TPP wants events about, such as `4.0`. */
   readonly version: string;
 }
 
-/** A callback URL as the TPP reads it. */
+/** A callback URL as returned to the TPP. */
 export interface CallbackUrl extends CallbackUrlRequest {
   /** 1 to 40 characters. */
   readonly callbackUrlId: string;
@@ -44,7 +44,7 @@ export interface CallbackUrl extends CallbackUrlRequest {
 
 const shape = shapeOf(OBCallbackUrl1);
 
-/** Reads the body of POST and PUT of callback-urls. @throws {ApiError} naming the field (rules, sections 2 and 7) */
+/** Reads the body of POST and PUT /callback-urls. @throws {ApiError} naming the field (rules, sections 2 and 7) */
 export function readCallbackUrl(body: Uint8Array, apiVersion: ApiVersion): CallbackUrlRequest {
   const { Url, Version } = readBody(body, shape, 'Data.').Data;
   checkVersion(Version);
@@ -53,12 +53,12 @@ export function readCallbackUrl(body: Uint8Array, apiVersion: ApiVersion): Callb
   return { url: Url, version: Version };
 }
 
-/** Writes the body that answers POST and PUT. @param self absolute URI of the resource under the version called */
+/** Writes the response body of POST and PUT. @param self absolute URI of the resource under the version called */
 export function writeCallbackUrl(callbackUrl: CallbackUrl, self: string): OBCallbackUrlResponse1 {
   return { Data: dataOf(callbackUrl), Links: { Self: self }, Meta: {} };
 }
 
-/** Writes the body that answers GET. */
+/** Writes the response body of GET. */
 export function writeCallbackUrls(callbackUrls: readonly CallbackUrl[], self: string): OBCallbackUrlsResponse1 {
   return { Data: { CallbackUrl: callbackUrls.map(dataOf) }, Links: { Self: self }, Meta: {} };
 }

@@ -1,15 +1,15 @@
 import { type EventTypeRule, RESOURCE_UPDATE } from './event-types.ts';
 
-/** Value of `subject_type`: the subject is named by its id and its type. */
+/** Value of `subject_type`: the subject is identified by its id and its type. */
 export const SUBJECT_TYPE = 'http://openbanking.org.uk/rid_http://openbanking.org.uk/rty';
 /** Member of `subject`: id of the resource, at most 128 characters. */
 export const RESOURCE_ID = 'http://openbanking.org.uk/rid';
-/** Member of `subject`: type of the resource, such as `account-access-consent`; readers accept the plural too. */
+/** Member of `subject`: type of the resource, such as `account-access-consent`; readers also accept the plural. */
 export const RESOURCE_TYPE = 'http://openbanking.org.uk/rty';
 /** Member of `subject`: links to all supported versions of the resource, at least one. */
 export const RESOURCE_LINKS = 'http://openbanking.org.uk/rlk';
 
-/** A link to the resource in one version of the API. `version` says nothing that code may rely on. */
+/** A link to the resource in one version of the API. Code must not rely on `version`. */
 export interface ResourceLink {
   readonly version: string;
   readonly link: string;
@@ -23,7 +23,7 @@ export interface EventSubject {
   readonly [RESOURCE_LINKS]: readonly ResourceLink[];
 }
 
-/** Content of one member of `events`; members that this software does not know are kept. */
+/** Content of one member of `events`; unknown members are kept. */
 export interface EventContent {
   readonly subject?: EventSubject;
   readonly reason?: string;
@@ -34,9 +34,9 @@ export interface EventContent {
 export interface SetClaims {
   /** URI of the ASPSP. */
   readonly iss: string;
-  /** When the notification was made, whole seconds since the epoch. */
+  /** When the notification was created, whole seconds since the epoch. */
   readonly iat: number;
-  /** Identifies the notification over every retry and both ways of delivery; at most 128 characters. */
+  /** Identifies the notification across retries and both ways of delivery; at most 128 characters. */
   readonly jti: string;
   /** The client_id of the TPP. */
   readonly aud: string;
@@ -44,9 +44,9 @@ export interface SetClaims {
   readonly sub: string;
   /** The `x-fapi-interaction-id` of the call that caused the change, or the `jti`. */
   readonly txn: string;
-  /** When it happened, whole seconds since the epoch. */
+  /** When the event occurred, whole seconds since the epoch. */
   readonly toe: number;
-  /** By URN; at least one. */
+  /** Content by URN; at least one. */
   readonly events: Readonly<Record<string, EventContent>>;
 }
 
@@ -59,24 +59,24 @@ export interface AffectedResource {
   readonly links: readonly ResourceLink[];
 }
 
-/** Input of the claims. Times in milliseconds since the epoch are cut to whole seconds. */
+/** Input of {@link buildSetClaims}. Times are milliseconds since the epoch, rounded down to whole seconds. */
 export interface ClaimsInput {
   readonly issuer: string;
   readonly jti: string;
   readonly clientId: string;
   readonly nowMs: number;
   readonly occurredAtMs: number;
-  /** Undefined: the `jti` stands for it. */
+  /** Defaults to the `jti`. */
   readonly transactionId: string | undefined;
   readonly resource: AffectedResource;
-  /** The types that the registration's filter left, with their reasons; at least one. */
+  /** The event types that pass the registration's filter, with their reasons; at least one. */
   readonly events: readonly { readonly type: EventTypeRule; readonly reason?: string | undefined }[];
 }
 
 /**
- * Makes the claims of one notification. The `subject` stands in the resource-update; an event type whose subject may be
- * left out carries it only when the token has no resource-update, so that it moves there when a filter took the
- * resource-update away (rules, section 3).
+ * Builds the claims of one notification. The resource-update carries the `subject`. An event type whose subject is
+ * optional carries it only when the token has no resource-update, for example because a filter removed it (rules,
+ * section 3).
  */
 export function buildSetClaims(input: ClaimsInput): SetClaims {
   const subject: EventSubject = {

@@ -5,7 +5,7 @@ type Attribute = string;
 /** The attributes of one relative distinguished name, sorted. */
 type RelativeName = readonly Attribute[];
 
-// RFC 4514 section 3, and those that Open Banking and eIDAS certificates carry.
+// RFC 4514 section 3, and the attributes of Open Banking and eIDAS certificates.
 const OID_OF_KEYWORD: Readonly<Record<string, string>> = {
   CN: '2.5.4.3',
   SERIALNUMBER: '2.5.4.5',
@@ -24,17 +24,17 @@ const OID_OF_KEYWORD: Readonly<Record<string, string>> = {
 
 /**
  * Longer texts are not parsed: Unicode normalisation takes quadratic time on runs of combining marks, and `iss` is
- * compared before the signature is checked.
+ * compared before the signature is verified.
  */
 const CHARS_MAX = 4096;
 
 const ATTRIBUTE_TYPE = /^\s*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=/i;
 
 /**
- * Whether two distinguished names in the text form of RFC 4514 name the same subject: compared RDN by RDN, in order,
- * with attribute types by OID (`2.5.4.97` is `organizationIdentifier`), values without regard to case and runs of
- * spaces (caseIgnoreMatch, RFC 4518). A value written as `#` and hexadecimal digits, as RFC 4514 section 2.4 demands for
- * types without a keyword (organizationIdentifier), is decoded. Texts that do not parse are never equal.
+ * Whether two distinguished names in the text form of RFC 4514 name the same subject. RDNs are compared in order,
+ * attribute types by OID (`2.5.4.97` is `organizationIdentifier`), and values without regard to case and runs of spaces
+ * (caseIgnoreMatch, RFC 4518). A value written as `#` and hexadecimal digits is decoded: RFC 4514 section 2.4 requires
+ * this form for types without a keyword, such as organizationIdentifier. Texts that do not parse are never equal.
  */
 export function sameDistinguishedName(left: string, right: string): boolean {
   const leftNames = parseDistinguishedName(left);
@@ -43,7 +43,7 @@ export function sameDistinguishedName(left: string, right: string): boolean {
   return JSON.stringify(leftNames) === JSON.stringify(rightNames);
 }
 
-/** @returns the relative distinguished names in their order; undefined when the text is not a distinguished name */
+/** @returns the relative distinguished names in order; undefined when the text is not a distinguished name */
 function parseDistinguishedName(text: string): readonly RelativeName[] | undefined {
   if (isLongerThan(text, CHARS_MAX) || !text.isWellFormed()) return undefined;
   const names: RelativeName[] = [];
@@ -97,7 +97,7 @@ function takeValue(text: string): ParsedValue | undefined {
 }
 
 const HEX_STRING = /^\s*#((?:[0-9a-f]{2})+)\s*(?=[,+]|$)/i;
-// UTF8String, PrintableString, IA5String: all are read as UTF-8.
+// UTF8String, PrintableString and IA5String, all read as UTF-8.
 const STRING_TAGS: ReadonlySet<number> = new Set([0x0c, 0x13, 0x16]);
 
 function takeHexString(text: string): ParsedValue | undefined {
@@ -126,7 +126,7 @@ function endValue(value: string | undefined, text: string, at: number): ParsedVa
   return { value, separator: separator === ',' || separator === '+' ? separator : '', rest: text.slice(at + 1) };
 }
 
-/** Undefined for bytes that are not UTF-8: replaced by one character, different names would become the same. */
+/** Returns undefined for invalid UTF-8: with replacement characters, different names would become equal. */
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

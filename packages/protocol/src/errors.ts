@@ -2,9 +2,9 @@ import { cutText } from './text.ts';
 import type { ApiVersion } from './versions.ts';
 
 /**
- * Every way in which the TPP-facing API refuses a request: one row, the only mapping from error to wire (rules,
- * section 7). `v40` and `v31` are the codes of the two vocabularies; undefined where the standard defines none, and
- * then the answer has no body, because a body without `Errors` is invalid.
+ * The errors of the TPP-facing API, one row each: the only mapping from an error to its response (rules, section 7).
+ * `v40` and `v31` are the codes in the vocabulary of each version. Where the standard defines no code, the response has
+ * no body, because a body without `Errors` is invalid.
  */
 export const API_ERRORS = {
   ResourceInvalidFormat: { status: 400, v40: 'U010', v31: 'UK.OBIE.Resource.InvalidFormat' },
@@ -41,19 +41,19 @@ interface ApiErrorRow {
 /** The closed union of error codes of the TPP-facing API. */
 export type ApiErrorCode = keyof typeof API_ERRORS;
 
-/** Codes of the standard that no answer has: every header that the API reads has a code, or a status, of its own. */
+/** Codes of the standard that are never sent: each header that the API reads has a code or status of its own. */
 export const CODES_NEVER_SENT: readonly ApiErrorCode[] = ['HeaderInvalid', 'HeaderMissing'];
 
-/** The details of an error, besides its code. `message` goes to the TPP: it must never reveal internals. */
+/** Details of an error, besides its code. `message` is sent to the TPP: it must never reveal internals. */
 export interface ApiErrorDetail {
   readonly message: string;
   /** The field as a JSON path (`Data.CallbackUrl`), or the name of the header. */
   readonly path?: string;
-  /** Where the TPP can read more. */
+  /** Address of further information for the TPP. */
   readonly url?: string;
 }
 
-/** A request that breaks a rule of the standard; `code` decides status and body (see {@link API_ERRORS}). */
+/** A request that breaks a rule of the standard; `code` determines status and body (see {@link API_ERRORS}). */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly code: ApiErrorCode;
@@ -83,10 +83,10 @@ export interface ErrorBodyV31 {
 const MESSAGE_CHARS_MAX = 500;
 
 /**
- * The body that answers an error in the vocabulary of the version that was called; undefined where the standard defines
- * no code for it, and the answer has no body.
+ * The body of an error response, in the vocabulary of the version that was called. Undefined where the standard defines
+ * no code: the response then has no body.
  *
- * @param id reference of this occurrence, at most 40 characters: the interaction id
+ * @param id reference of this occurrence: the interaction id, at most 40 characters
  */
 export function errorBody(
   error: ApiError,

@@ -10,20 +10,20 @@ export const ACCOUNT_LINKED_ACCOUNT_UPDATE =
 export const CONSENT_ACCESS_REVOKED = 'urn:uk:org:openbanking:events:consent-access-revoked';
 export const VRP_LINKED_ACCOUNT_UPDATE = 'urn:uk:org:openbanking:events:domestic-vrp-consent-linked-account-update';
 
-/** Members that an event of one type may and must carry. */
+/** An event type: its names, and the members that an event of this type may or must have. */
 export interface EventTypeRule {
   readonly urn: string;
-  /** The code that a TPP writes into `EventTypes`; undefined where the standard defines none. */
+  /** The code that a TPP uses in `EventTypes`; undefined where the standard defines none. */
   readonly subscribeCode: string | undefined;
-  /** Other spellings that are accepted in `EventTypes`. */
+  /** Other spellings accepted in `EventTypes`. */
   readonly aliases: readonly string[];
   /**
-   * always: `subject` 1..1. unless-resource-update: it is left out when the same token has a resource-update, and must
-   * be there when it has none.
+   * When the event has a `subject`. `unless-resource-update`: optional when the same token has a resource-update,
+   * required otherwise.
    */
   readonly subject: 'always' | 'unless-resource-update';
   readonly reasonAllowed: boolean;
-  /** The only resource type that such an event can be about. */
+  /** The only resource type that events of this type can be about. */
   readonly resourceType?: string;
 }
 
@@ -51,7 +51,7 @@ const STANDARD_TYPES: readonly EventTypeRule[] = [
   {
     urn: ACCOUNT_LINKED_ACCOUNT_UPDATE,
     subscribeCode: 'UK.OBIE.Account-Access-Consent-Linked-Account-Update',
-    // Misspelt so in v3.1.2 and v3.1.3.
+    // The misspelling of v3.1.2 and v3.1.3.
     aliases: ['UK.OBIE.Acount-Access-Consent-Linked-Account-Update'],
     subject: 'always',
     reasonAllowed: true,
@@ -76,21 +76,23 @@ const STANDARD_TYPES: readonly EventTypeRule[] = [
 
 const STANDARD_TYPE_BY_URN = new Map(STANDARD_TYPES.map((rule) => [rule.urn, rule]));
 
-/** The rule for a type of the standard; undefined for a URN that the standard does not define. */
+/** The event type of the standard with this URN; undefined when the standard does not define it. */
 export function standardEventType(urn: string): EventTypeRule | undefined {
   return STANDARD_TYPE_BY_URN.get(urn);
 }
 
-/** The event types that one ASPSP supports: those of the standard and its own. */
+/** The event types that one ASPSP supports: those of the standard, and its own. */
 export class EventTypeCatalogue {
   readonly #byName = new Map<string, EventTypeRule>();
   readonly #rules: readonly EventTypeRule[];
 
-  /** @throws {TypeError} when an own type lies in the namespace of the standard, or a name is taken twice */
+  /** @throws {TypeError} when an own type is in the namespace of the standard, or a name is defined twice */
   constructor(ownTypes: readonly OwnEventType[] = []) {
     for (const own of ownTypes) {
       if (own.urn.startsWith(OB_NAMESPACE) || own.subscribeCode.startsWith('UK.OBIE.')) {
-        throw new TypeError(`the event type ${own.urn} lies in the namespace of the standard; use one of your own`);
+        throw new TypeError(
+          `the event type ${own.urn} is in the namespace of the standard; use a namespace of your own`,
+        );
       }
     }
     const own = ownTypes.map(
@@ -106,18 +108,18 @@ export class EventTypeCatalogue {
     }
   }
 
-  /** The type with this URN, subscribe code or accepted alias; undefined when it is not supported. */
+  /** The event type with this URN, subscribe code or alias; undefined when it is not supported. */
   find(name: string): EventTypeRule | undefined {
     return this.#byName.get(name);
   }
 
-  /** Every supported type, those of the standard first. */
+  /** All supported event types, those of the standard first. */
   get all(): readonly EventTypeRule[] {
     return this.#rules;
   }
 }
 
-/** The part of a registration that decides which event types it gets. */
+/** The part of a registration that selects its event types. */
 export interface EventTypeFilter {
   /** `Data.Version` of the registration. */
   readonly version: string;
@@ -126,9 +128,9 @@ export interface EventTypeFilter {
 }
 
 /**
- * Which of an event's types a registration gets: omitted or empty `EventTypes` mean all; a version below 3.1.2 limits
- * it to resource-update whatever `EventTypes` says (rules, section 2). Types without a subscribe code go to
- * registrations for all types, or to one that names the URN.
+ * Selects the types of an event that a registration receives (rules, section 2). Omitted or empty `EventTypes` select
+ * all types. A version below 3.1.2 selects resource-update only, whatever `EventTypes` says. A type without a subscribe
+ * code goes to registrations for all types and to those that name its URN.
  */
 export function filterEventTypes(
   types: readonly EventTypeRule[],

@@ -3,7 +3,7 @@ import { JwsError } from './jws-error.ts';
 import { isJsonObject, parseStrictJson, StrictJsonError } from './strict-json.ts';
 import { cutText } from './text.ts';
 
-/** Header members of the standard (rules, section 5); the names are URIs and are never fetched. */
+/** Header members of the standard (rules, section 5). The names are URIs, which are never fetched. */
 export const HEADER_IAT = 'http://openbanking.org.uk/iat';
 export const HEADER_ISS = 'http://openbanking.org.uk/iss';
 export const HEADER_TAN = 'http://openbanking.org.uk/tan';
@@ -12,47 +12,47 @@ const CRITICAL_MEMBERS: readonly string[] = [HEADER_IAT, HEADER_ISS, HEADER_TAN]
 const KNOWN_MEMBERS = new Set(['alg', 'kid', 'typ', 'cty', 'crit', 'b64', ...CRITICAL_MEMBERS]);
 const CONTENT_TYPES = new Set(['json', 'application/json']);
 
-/** Who signs: what goes into `kid`, `iss` and `tan` of every header. */
+/** Identity of a signer: `kid`, `iss` and `tan` of every header. */
 export interface SignerIdentity {
-  /** Resolvable at the trust anchor. */
+  /** Key id, resolvable at the trust anchor. */
   readonly kid: string;
-  /** TPP: `{org-id}/{software-statement-id}`; ASPSP: `{org-id}`; with an eIDAS certificate its subject DN. */
+  /** TPP: `{org-id}/{software-statement-id}`. ASPSP: `{org-id}`. With an eIDAS certificate: its subject DN. */
   readonly iss: string;
-  /** DNS name of the trust anchor, `openbanking.org.uk` for the Directory. */
+  /** DNS name of the trust anchor; `openbanking.org.uk` for the Directory. */
   readonly tan: string;
 }
 
-/** The header of a JWS that was verified. */
+/** The header of a verified JWS. */
 export interface JoseHeader {
   readonly kid: string;
   readonly iss: string;
   readonly tan: string;
-  /** Seconds since the epoch; may have a fraction, as signers in the wild send it. */
+  /** Seconds since the epoch; may have a fraction, which some signers send. */
   readonly iatSeconds: number;
   /** True for the `b64: false` form of resources v3.1.2 and v3.1.3 (RFC 7797). */
   readonly unencodedPayload: boolean;
 }
 
-/** Demands of a verifier on a header. */
+/** What a verifier expects of a header. */
 export interface HeaderExpectations {
-  /** Who must have signed: `iss` of the header, compared literally, else as distinguished names. */
+  /** `iss` of the required signer, compared literally, else as a distinguished name. */
   readonly iss: string;
-  /** Trust anchors that are accepted as `tan`. */
+  /** Trust anchors accepted as `tan`. */
   readonly trustAnchors: readonly string[];
   readonly nowSeconds: number;
-  /** How far `iat` may lie in the future. */
+  /** How far `iat` may be in the future. */
   readonly clockSkewSeconds: number;
-  /** Values of `typ` that are accepted besides an absent one, in any case (RFC 7515 section 4.1.9). */
+  /** Accepted values of `typ`, compared without regard to case (RFC 7515 section 4.1.9). `typ` may also be absent. */
   readonly typesAccepted: readonly string[];
-  /** Whether the `b64: false` form is accepted; it never is for tokens. */
+  /** Whether the `b64: false` form is accepted. Never for tokens. */
   readonly unencodedPayloadAccepted: boolean;
 }
 
 /**
- * Builds the JOSE header: `alg`, `kid`, the three Open Banking members and `crit`, nothing else. No `typ`: strict
- * verifiers accept only `JOSE` there.
+ * Builds the JOSE header: `alg`, `kid`, the three Open Banking members and `crit`, and nothing else. `typ` is omitted
+ * because strict verifiers accept only `JOSE`.
  *
- * @param iatSeconds when it is signed, seconds since the epoch; a fraction is cut off, since it is never emitted
+ * @param iatSeconds time of signing, seconds since the epoch; rounded down to whole seconds
  */
 export function buildJoseHeader(signer: SignerIdentity, iatSeconds: number, unencodedPayload = false): object {
   return {
@@ -66,7 +66,7 @@ export function buildJoseHeader(signer: SignerIdentity, iatSeconds: number, unen
   };
 }
 
-/** Reads a header's bytes as one JSON object without duplicate members. @throws {JwsError} SignatureMalformed */
+/** Parses a header as one JSON object without duplicate members. @throws {JwsError} SignatureMalformed */
 export function readHeaderObject(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {
@@ -80,7 +80,7 @@ export function readHeaderObject(bytes: Uint8Array): Record<string, unknown> {
 }
 
 /**
- * Checks a JOSE header against section 5 of the rules: exactly the listed members, and each of them.
+ * Checks a JOSE header (rules, section 5): it has no members but the listed ones, and each is valid.
  *
  * @throws {JwsError} SignatureMissingClaim or SignatureInvalidClaim, naming the member
  */
@@ -91,14 +91,14 @@ export function checkJoseHeader(header: Record<string, unknown>, expected: Heade
     }
   }
   for (const member of Object.keys(header)) {
-    if (!KNOWN_MEMBERS.has(member)) throw invalid(cutText(member, 100), 'is not a member that the standard allows');
+    if (!KNOWN_MEMBERS.has(member)) throw invalid(cutText(member, 100), 'is not allowed by the standard');
   }
   if (header['alg'] !== 'PS256') throw invalid('alg', 'must be PS256');
   const unencodedPayload = checkB64(header, expected.unencodedPayloadAccepted);
   checkCrit(header['crit'], unencodedPayload);
   checkTypes(header, expected.typesAccepted);
   const kid = header['kid'];
-  if (typeof kid !== 'string' || kid === '') throw invalid('kid', 'must be a string that is not empty');
+  if (typeof kid !== 'string' || kid === '') throw invalid('kid', 'must be a non-empty string');
   return {
     kid,
     unencodedPayload,
@@ -137,18 +137,18 @@ function checkTypes(header: Record<string, unknown>, typesAccepted: readonly str
 
 function checkIat(iat: unknown, expected: HeaderExpectations): number {
   if (typeof iat !== 'number' || iat < 0) throw invalid(HEADER_IAT, 'must be a JSON number of seconds');
-  if (iat > expected.nowSeconds + expected.clockSkewSeconds) throw invalid(HEADER_IAT, 'lies in the future');
+  if (iat > expected.nowSeconds + expected.clockSkewSeconds) throw invalid(HEADER_IAT, 'is in the future');
   return iat;
 }
 
 function checkIss(iss: unknown, expected: string): string {
   if (typeof iss === 'string' && (iss === expected || sameDistinguishedName(iss, expected))) return iss;
-  throw invalid(HEADER_ISS, 'is not the identifier of the participant that this signature must come from');
+  throw invalid(HEADER_ISS, 'does not identify the participant that must have signed');
 }
 
 function checkTan(tan: unknown, trustAnchors: readonly string[]): string {
   if (typeof tan === 'string' && trustAnchors.includes(tan)) return tan;
-  throw invalid(HEADER_TAN, 'is not a trust anchor that is accepted here');
+  throw invalid(HEADER_TAN, 'is not an accepted trust anchor');
 }
 
 function invalid(member: string, why: string): JwsError {

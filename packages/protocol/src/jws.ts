@@ -14,27 +14,27 @@ import {
 import { JwsError } from './jws-error.ts';
 import type { KeySource, VerificationKey } from './keys.ts';
 
-/** Somebody who can sign. The private key stays behind `sign`: a file, a thread pool, a hardware module. */
+/** Signs as one participant. `sign` hides where the private key is, such as a file or a hardware security module. */
 export interface JwsSigner extends SignerIdentity {
-  /** RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (PS256, RFC 7518 section 3.5). */
+  /** Signs with PS256: RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 7518 section 3.5). */
   sign(signingInput: Uint8Array): Promise<Uint8Array>;
 }
 
-/** Demands of a verifier on the header, and where the signer's keys are. */
+/** What a verifier expects of the header, and the signer's keys. */
 export interface VerifyExpectations extends HeaderExpectations {
   readonly keys: KeySource;
 }
 
-/** Longest compact JWS, or detached signature, that is looked at. */
+/** Maximum length of a compact JWS or detached signature. */
 export const JWS_CHARS_MAX = 131_072;
 
-/** Values of `typ` that `x-jws-signature` may have, besides none. */
+/** Accepted values of `typ` in `x-jws-signature`. `typ` may also be absent. */
 export const SIGNATURE_TYPES: readonly string[] = ['JOSE'];
 
 const utf8 = new TextEncoder();
 const DOT = 0x2e;
 
-/** Signs a payload in compact form (RFC 7515 section 7.1), with the header of section 5 of the rules. */
+/** Signs a payload in compact form (RFC 7515 section 7.1) with the JOSE header of the standard (rules, section 5). */
 export async function signCompact(payload: Uint8Array, signer: JwsSigner, iatSeconds: number): Promise<string> {
   const header = encodeHeader(buildJoseHeader(signer, iatSeconds));
   const signingInput = `${header}.${encodeBase64url(payload)}`;
@@ -42,9 +42,9 @@ export async function signCompact(payload: Uint8Array, signer: JwsSigner, iatSec
 }
 
 /**
- * Signs a body as `x-jws-signature`: the compact form with its middle segment left out (RFC 7515 appendix F).
+ * Signs a body for `x-jws-signature`: the compact form with an empty middle segment (RFC 7515 appendix F).
  *
- * @param options.unencodedPayload the form of resources v3.1.2 and v3.1.3 (RFC 7797): the body's bytes are signed raw
+ * @param options.unencodedPayload true for resources v3.1.2 and v3.1.3: the raw bytes of the body are signed (RFC 7797)
  */
 export async function signDetached(
   body: Uint8Array,
@@ -60,10 +60,10 @@ export async function signDetached(
 }
 
 /**
- * Verifies a compact JWS as section 5 of the rules demands. The `b64: false` form is refused whatever `expected` says:
- * it never applies to tokens. Does not read the payload.
+ * Verifies a compact JWS (rules, section 5). Rejects the `b64: false` form whatever `expected` says, because it never
+ * applies to tokens. Does not parse the payload.
  *
- * @returns the header and the payload's bytes
+ * @returns the header, and the bytes of the payload
  * @throws {JwsError} with the code of section 7
  */
 export async function verifyCompact(
@@ -80,8 +80,7 @@ export async function verifyCompact(
 }
 
 /**
- * Verifies a detached JWS over the exact bytes that were received; a body that was parsed and written again is another
- * body.
+ * Verifies a detached JWS over the exact bytes received. A body that was parsed and serialised again does not verify.
  *
  * @throws {JwsError} with the code of section 7
  */
@@ -101,8 +100,8 @@ export async function verifyDetached(
 }
 
 /**
- * Verifies the PS256 signature of any compact JWS, without the Open Banking header of section 5. For checking this code
- * against the test vectors of others, and nothing else: a token of the standard needs {@link verifyCompact}.
+ * Verifies the PS256 signature of any compact JWS, without the Open Banking header of section 5. Only for checking this
+ * code against published test vectors: use {@link verifyCompact} for tokens of the standard.
  *
  * @throws {JwsError} SignatureMalformed, SignatureInvalidClaim (`alg` is not PS256) or SignatureInvalid
  */
@@ -111,7 +110,7 @@ export async function verifyPs256(token: string, key: VerificationKey): Promise<
   const header = readHeaderObject(segments.headerBytes);
   if (header['alg'] !== 'PS256') throw new JwsError('SignatureInvalidClaim', 'alg must be PS256.', 'alg');
   if (Object.hasOwn(header, 'b64') || Object.hasOwn(header, 'crit')) {
-    throw new JwsError('SignatureInvalidClaim', 'Extensions are not understood here.', 'crit');
+    throw new JwsError('SignatureInvalidClaim', 'Extensions are not supported here.', 'crit');
   }
   const payload = decodeBase64url(segments.payload);
   if (payload === undefined) throw new JwsError('SignatureMalformed', 'The payload is not canonical base64url.');
@@ -149,7 +148,7 @@ async function resolveKey(kid: string, keys: KeySource): Promise<VerificationKey
   if (key === undefined) {
     throw new JwsError(
       'SignatureInvalidClaim',
-      'The JOSE header member kid names no signing key of the signer.',
+      'The JOSE header member kid does not name a signing key of the signer.',
       'kid',
     );
   }

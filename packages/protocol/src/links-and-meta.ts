@@ -4,7 +4,7 @@ const closed = { additionalProperties: false };
 const uri = Type.String({ format: 'uri' });
 const time = Type.String({ format: 'date-time' });
 
-/** `Links` of the official schemas. Our own have `Self` alone: a list of zero or one has no pages. */
+/** `Links` of the official schemas. This project sends only `Self`, because a list of zero or one has no pages. */
 export const Links = Type.Object(
   {
     Self: uri,
@@ -16,7 +16,7 @@ export const Links = Type.Object(
   closed,
 );
 
-/** `Meta` of the official schemas. Our own is empty. */
+/** `Meta` of the official schemas. This project sends an empty object. */
 export const Meta = Type.Object(
   {
     TotalPages: Type.Optional(Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 })),
@@ -26,5 +26,7 @@ export const Meta = Type.Object(
   closed,
 );
 
-/** `Links` and `Meta` as a reader takes them: ASPSPs put members of their own there, and nothing is read off them. */
+/**
+ * `Links` and `Meta` of a response that is read: not validated, because ASPSPs add members of their own, and not used.
+ */
 export const LINKS_AND_META_UNREAD = { Links: Type.Optional(Type.Unknown()), Meta: Type.Optional(Type.Unknown()) };

@@ -1,14 +1,14 @@
-/** A media type as `Content-Type` names it. */
+/** A parsed media type. */
 export interface MediaType {
-  /** Type and subtype in lower case, as in `application/json`. */
+  /** Type and subtype in lower case, such as `application/json`. */
   readonly essence: string;
-  /** By name in lower case; values as they are, without quotes. */
+  /** Values by lower-case name; values are unquoted and otherwise unchanged. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const ESSENCE = new RegExp(`${TOKEN}/${TOKEN}`, 'y');
-// RFC 9110 section 5.6.6: a parameter may be empty. Space around "=" is an error that senders make, and harms nobody.
+// RFC 9110 section 5.6.6: a parameter may be empty. Space around "=" is a common, harmless error of senders.
 const PARAMETER = new RegExp(
   `[ \\t]*;[ \\t]*(?:(${TOKEN})[ \\t]*=[ \\t]*(?:(${TOKEN})|"((?:[\\t !\\x23-\\x5b\\x5d-\\x7e\\x80-\\uffff]|\\\\[\\t -\\x7e\\x80-\\uffff])*)"))?`,
   'y',
@@ -17,7 +17,7 @@ const PARAMETER = new RegExp(
 /**
  * Parses the value of `Content-Type` (RFC 9110 section 8.3.1). Parameters may be empty, as in `application/json;`.
  *
- * @returns undefined for what is absent or no media type, and for a parameter that is given twice
+ * @returns undefined when the value is absent, is not a media type, or repeats a parameter
  */
 export function parseMediaType(value: string | null | undefined): MediaType | undefined {
   const text = (value ?? '').replace(/^[ \t]+/, '');
@@ -39,16 +39,16 @@ export function parseMediaType(value: string | null | undefined): MediaType | un
   return /^[ \t]*$/.test(text.slice(at)) ? { essence: essence.toLowerCase(), parameters } : undefined;
 }
 
-/** Whether a text of this type is UTF-8: its charset says so, or it has none. */
+/** Whether a text of this type is UTF-8: its charset is UTF-8 or absent. */
 export function isUtf8({ parameters }: MediaType): boolean {
   return (parameters.get('charset') ?? 'utf-8').toLowerCase() === 'utf-8';
 }
 
 /**
- * Whether `Content-Encoding` leaves the content as it is: absent, empty, or nothing but `identity` (RFC 9110 section 8.4).
- * Anything else has to be decoded first, which nothing here does: it is answered 415.
+ * Whether `Content-Encoding` is absent, empty or `identity` (RFC 9110 section 8.4). Any other content coding is
+ * unsupported, and the response is 415.
  *
- * @param value given several times: its values joined by commas
+ * @param value of a repeated header: the values joined by commas
  */
 export function isIdentityEncoding(value: string | null | undefined): boolean {
   return (value ?? '').split(',').every((coding) => /^[ \t]*(?:identity)?[ \t]*$/i.test(coding));

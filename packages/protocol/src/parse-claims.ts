@@ -16,9 +16,9 @@ const URI_CHARS_MAX = 2048;
 const VERSION_CHARS_MAX = 10;
 
 /**
- * Reads the claims of a SET: every claim of section 3 of the rules with its type and length, known event types with
- * what they must carry. Unknown claims, event types and members are accepted, as the standard asks of receivers; the
- * official OpenAPI's demand for a resource-update in every token is not made (docs/divergences.md).
+ * Parses the claims of a SET: the type and length of every claim, and the required members of known event types (rules,
+ * section 3). Unknown claims, event types and members are accepted, as the standard requires of receivers. A
+ * resource-update in every token, which the official OpenAPI requires, is not required (docs/divergences.md).
  *
  * @throws {SetError} invalid_request, naming the claim
  */
@@ -26,11 +26,11 @@ export function parseSetClaims(payload: Uint8Array): SetClaims {
   const claims = readObject(payload);
   const events = claims['events'];
   if (!isJsonObject(events) || Object.keys(events).length === 0) {
-    throw refused('events', 'must be an object with at least one member');
+    throw invalidClaim('events', 'must be a non-empty object');
   }
   const parsed: Record<string, EventContent> = {};
   for (const [urn, content] of Object.entries(events)) {
-    // Not by assignment: a member called __proto__ would set the prototype.
+    // Not by assignment: a member named __proto__ would set the prototype.
     Object.defineProperty(parsed, urn, { value: parseContent(urn, content, events), enumerable: true });
   }
   return {
@@ -59,27 +59,28 @@ function readObject(payload: Uint8Array): Record<string, unknown> {
 
 function parseContent(urn: string, content: unknown, events: Record<string, unknown>): EventContent {
   const path = `events[${JSON.stringify(cutText(urn, ID_CHARS_MAX))}]`;
-  if (!isJsonObject(content)) throw refused(path, 'must be an object');
+  if (!isJsonObject(content)) throw invalidClaim(path, 'must be an object');
   const rule = standardEventType(urn);
   if (rule === undefined) return content;
   if (Object.hasOwn(content, 'reason')) text(content, 'reason', `${path}.reason`, ID_CHARS_MAX);
   if (Object.hasOwn(content, 'subject')) checkSubject(content['subject'], `${path}.subject`);
   else if (rule.subject === 'always' || !Object.hasOwn(events, RESOURCE_UPDATE)) {
-    throw refused(`${path}.subject`, 'is missing');
+    throw invalidClaim(`${path}.subject`, 'is missing');
   }
   return content;
 }
 
 function checkSubject(subject: unknown, path: string): void {
-  if (!isJsonObject(subject)) throw refused(path, 'must be an object');
-  if (subject['subject_type'] !== SUBJECT_TYPE) throw refused(`${path}.subject_type`, `must be ${SUBJECT_TYPE}`);
+  if (!isJsonObject(subject)) throw invalidClaim(path, 'must be an object');
+  if (subject['subject_type'] !== SUBJECT_TYPE) throw invalidClaim(`${path}.subject_type`, `must be ${SUBJECT_TYPE}`);
   text(subject, RESOURCE_ID, `${path}[rid]`, ID_CHARS_MAX);
-  // In the singular or the plural, or of a type that is not known here: the receiver decides.
+  // Singular, plural or an unknown type: the receiver decides.
   text(subject, RESOURCE_TYPE, `${path}[rty]`, ID_CHARS_MAX);
   const links = subject[RESOURCE_LINKS];
-  if (!Array.isArray(links) || links.length === 0) throw refused(`${path}[rlk]`, 'must be an array of links');
+  if (!Array.isArray(links) || links.length === 0)
+    throw invalidClaim(`${path}[rlk]`, 'must be a non-empty array of links');
   for (const [at, link] of links.entries()) {
-    if (!isJsonObject(link)) throw refused(`${path}[rlk][${at}]`, 'must be an object');
+    if (!isJsonObject(link)) throw invalidClaim(`${path}[rlk][${at}]`, 'must be an object');
     text(link, 'version', `${path}[rlk][${at}].version`, VERSION_CHARS_MAX);
     text(link, 'link', `${path}[rlk][${at}].link`, URI_CHARS_MAX);
   }
@@ -88,15 +89,15 @@ function checkSubject(subject: unknown, path: string): void {
 function text(holder: Record<string, unknown>, member: string, path: string, charsMax: number): string {
   const value = holder[member];
   if (typeof value === 'string' && value !== '' && !isLongerThan(value, charsMax)) return value;
-  throw refused(path, `must be a string of 1 to ${charsMax} characters`);
+  throw invalidClaim(path, `must be a string of 1 to ${charsMax} characters`);
 }
 
 function wholeSeconds(claims: Record<string, unknown>, claim: string): number {
   const value = claims[claim];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw refused(claim, 'must be a whole number of seconds');
+  throw invalidClaim(claim, 'must be a whole number of seconds');
 }
 
-function refused(path: string, why: string): SetError {
+function invalidClaim(path: string, why: string): SetError {
   return new SetError('invalid_request', `${path} ${why}.`);
 }

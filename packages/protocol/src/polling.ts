@@ -12,18 +12,18 @@ const reported = Type.Object({
   description: Type.String({ minLength: 1, maxLength: DESCRIPTION_CHARS_MAX }),
 });
 
-/** Most `jti`s that one poll may acknowledge, and most that it may report. */
+/** Maximum number of `jti`s that one poll may acknowledge, and of errors that it may report. */
 export const REPORTS_PER_POLL_MAX = 10_000;
 
-// What one of each takes in a body: a jti of ours is a UUID, and the texts of a report have their full length in ASCII.
+// Size of one entry in a body. A jti of this service is a UUID; the texts of a report are full-length ASCII.
 const ACKNOWLEDGEMENT_BYTES = '"00000000-0000-0000-0000-000000000000",'.length;
 const REPORT_BYTES =
   ACKNOWLEDGEMENT_BYTES + '{"err":"","description":""},'.length + ERR_CHARS_MAX + DESCRIPTION_CHARS_MAX;
 const OTHER_MEMBERS_BYTES = 1024;
 
 /**
- * Largest body of a poll: whoever sends as many acknowledgements and reports as the limits allow is within it. In other
- * characters than ASCII, or under longer `jti`s, fewer reports fit: those of a thousand SETs do in any case.
+ * Maximum body of a poll. It holds as many acknowledgements and reports as the limits allow. Fewer reports fit if they
+ * use characters outside ASCII or longer `jti`s, but always those of a thousand SETs.
  */
 export const POLL_BODY_BYTES_MAX = REPORTS_PER_POLL_MAX * (ACKNOWLEDGEMENT_BYTES + REPORT_BYTES) + OTHER_MEMBERS_BYTES;
 
@@ -32,10 +32,10 @@ export const OBEventPolling1 = Type.Object(
   {
     maxEvents: Type.Optional(Type.Integer({ minimum: 0 })),
     returnImmediately: Type.Optional(Type.Boolean()),
-    // Of any length: what is no jti of ours is ignored, and takes nothing with it.
+    // Of any length: an unknown jti is ignored without affecting the others.
     ack: Type.Optional(Type.Array(Type.String(), { maxItems: REPORTS_PER_POLL_MAX })),
     setErrs: Type.Optional(
-      // Spelt out, because the pattern that Type.String() stands for leaves out names with a line break.
+      // An explicit pattern, because that of Type.String() does not match names with a line break.
       Type.Record(Type.String({ pattern: '^[\\s\\S]*$' }), reported, {
         maxProperties: REPORTS_PER_POLL_MAX,
         additionalProperties: false,
@@ -45,14 +45,14 @@ export const OBEventPolling1 = Type.Object(
   { additionalProperties: false },
 );
 
-/** `OBEventPollingResponse1`. `moreAvailable` is always there. */
+/** `OBEventPollingResponse1`. `moreAvailable` is always present. */
 export const OBEventPollingResponse1 = Type.Object(
   { sets: Type.Record(Type.String(), Type.String()), moreAvailable: Type.Boolean() },
   { additionalProperties: false },
 );
 export type OBEventPollingResponse1 = Static<typeof OBEventPollingResponse1>;
 
-/** An error that a TPP reports for a SET. Both vocabularies of `err` occur, and codes of the TPP's own. */
+/** An error that a TPP reports for a SET. `err` comes from either vocabulary, or is a code of the TPP's own. */
 export interface SetErrorReport {
   readonly jti: string;
   /** At most 40 characters. */
@@ -61,14 +61,14 @@ export interface SetErrorReport {
   readonly description: string;
 }
 
-/** A poll: acknowledge, report, ask for more. */
+/** A poll: acknowledges SETs, reports errors, and requests further SETs. */
 export interface Poll {
-  /** Undefined: as many as the ASPSP gives by default. 0 acknowledges only. */
+  /** Maximum number of SETs to return; undefined for the ASPSP's default. 0 only acknowledges. */
   readonly maxEvents: number | undefined;
-  /** False asks for a long poll. */
+  /** False requests a long poll. */
   readonly returnImmediately: boolean;
   readonly acknowledged: readonly string[];
-  /** Without those that are acknowledged in the same poll: the acknowledgement wins. */
+  /** Excludes SETs acknowledged in the same poll: the acknowledgement takes precedence. */
   readonly errors: readonly SetErrorReport[];
 }
 
@@ -81,8 +81,8 @@ export function readPoll(body: Uint8Array): Poll {
   const errors = Object.entries(setErrs)
     .filter(([jti]) => isJti(jti) && !acknowledged.has(jti))
     .map(([jti, { err, description }]) => ({ jti, err, description }));
-  // The profile does not say what leaving it out means; RFC 8936 section 2.2 has false as the default. A TPP that asks
-  // for nothing in particular is answered at once, so that nobody is held who did not ask for it.
+  // The profile defines no default; that of RFC 8936 section 2.2 is false. This service responds at once unless a long
+  // poll is requested explicitly.
   return { maxEvents, returnImmediately: returnImmediately ?? true, acknowledged: [...acknowledged], errors };
 }
 
@@ -90,7 +90,7 @@ function isJti(text: string): boolean {
   return text !== '' && !isLongerThan(text, JTI_CHARS_MAX);
 }
 
-/** Writes the body that answers a poll. @param sets compact JWS by `jti`, oldest first */
+/** Writes the response body of a poll. @param sets compact JWS by `jti`, oldest first */
 export function writePollResponse(
   sets: readonly { readonly jti: string; readonly set: string }[],
   moreAvailable: boolean,

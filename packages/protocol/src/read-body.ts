@@ -3,10 +3,10 @@ import type { Shaped, ShapeFault } from './shape.ts';
 import { parseStrictJson, StrictJsonError } from './strict-json.ts';
 
 /**
- * Reads the body of a request: strict JSON of a given shape.
+ * Reads the body of a request: strict JSON that matches a schema.
  *
- * @param fieldsBelow where the fields stand that have a name of their own in the standard: `Data.`, or empty for a body
- *   without `Data`. A wrong value there is an invalid field; anything else is no body of the schema.
+ * @param fieldsBelow path prefix of the named fields of the standard: `Data.`, or empty for a body without `Data`. A
+ *   wrong value below it is FieldInvalid, any other ResourceInvalidFormat.
  * @throws {ApiError} FieldMissing, FieldInvalid or ResourceInvalidFormat, naming the field (rules, section 7)
  */
 export function readBody<T>(body: Uint8Array, shape: (value: unknown) => Shaped<T>, fieldsBelow: string): T {
@@ -31,7 +31,7 @@ function readJson(body: Uint8Array, fieldsBelow: string): unknown {
   }
 }
 
-/** A field whose value breaks a rule. @param why to be read after the field's name */
+/** The error for a field whose value breaks a rule. @param why the reason, to follow the field's name */
 export function fieldInvalid(path: string, why: string): ApiError {
   return new ApiError('FieldInvalid', { message: `${path} ${why}.`, path });
 }

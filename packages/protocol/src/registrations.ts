@@ -9,8 +9,8 @@ import { type ApiVersion, compareVersions, isVersion, SPECIFICATION_VERSION_MAX 
 
 const closed = { additionalProperties: false };
 
-// Unknown members inside Data are let be, as the official schema lets them; beside Data they are refused. The number and
-// the length of event types have no bound but that of the body: one that is not supported has a code of its own.
+// As in the official schema, unknown members are accepted inside Data and rejected beside it. Event types are limited
+// only by the size of the body, because an unsupported one has an error code of its own.
 const subscriptionData = {
   CallbackUrl: Type.Optional(Type.String({ maxLength: 2048 })),
   Version: Type.String({ minLength: 1, maxLength: 10 }),
@@ -25,13 +25,13 @@ const envelope = { Links: Type.Optional(Links), Meta: Type.Optional(Meta) };
 /** `OBEventSubscription1`, the body of POST. */
 export const OBEventSubscription1 = Type.Object({ Data: Type.Object(subscriptionData) }, closed);
 
-/** `OBEventSubscriptionResponse1`: the body of PUT, and of the answers to POST and PUT. */
+/** `OBEventSubscriptionResponse1`: the request body of PUT, and the response body of POST and PUT. */
 export const OBEventSubscriptionResponse1 = Type.Object({ Data: identified, ...envelope }, closed);
 export type OBEventSubscriptionResponse1 = Static<typeof OBEventSubscriptionResponse1>;
 
 const list = Type.Object({ EventSubscription: Type.Optional(Type.Array(identified)) });
 
-/** `OBEventSubscriptionsResponse1`: the answer to GET, a list of zero or one. */
+/** `OBEventSubscriptionsResponse1`: the response body of GET, a list of zero or one. */
 export const OBEventSubscriptionsResponse1 = Type.Object({ Data: list, ...envelope }, closed);
 export type OBEventSubscriptionsResponse1 = Static<typeof OBEventSubscriptionsResponse1>;
 
@@ -44,26 +44,26 @@ export const EventSubscriptionsAnswer = Type.Object({ Data: list, ...LINKS_AND_M
 export interface EventSubscriptionRequest {
   /** Undefined for a TPP that only polls. */
   readonly callbackUrl: string | undefined;
-  /** The minimum version of the resources that it wants events about. */
+  /** Lowest version of the resources that the TPP wants events about, such as `4.0`. */
   readonly version: string;
-  /** As the TPP sent it, so that it reads the same back; undefined when omitted. */
+  /** As the TPP sent it, so that GET returns the same value; undefined when omitted. */
   readonly eventTypes: readonly string[] | undefined;
 }
 
-/** An event subscription as the TPP reads it. */
+/** An event subscription as returned to the TPP. */
 export interface EventSubscription extends EventSubscriptionRequest {
   /** 1 to 40 characters. */
   readonly eventSubscriptionId: string;
 }
 
-/** Facts about the ASPSP that the reader of a registration needs. */
+/** The ASPSP's rules for event subscriptions. */
 export interface RegistrationRules {
   /** The version of the API that was called. */
   readonly apiVersion: ApiVersion;
   readonly catalogue: EventTypeCatalogue;
-  /** False at an ASPSP that only offers aggregated polling. */
+  /** False when the ASPSP offers aggregated polling only. */
   readonly callbackUrlAllowed: boolean;
-  /** Where a TPP finds the supported event types. */
+  /** Address of the documentation of the supported event types. */
   readonly eventTypesUrl: string | undefined;
 }
 
@@ -92,12 +92,12 @@ export function readReplacedEventSubscription(
   return { eventSubscriptionId: Data.EventSubscriptionId, ...checkData(Data, rules) };
 }
 
-/** Writes the body that answers POST and PUT. @param self absolute URI of the resource under the version called */
+/** Writes the response body of POST and PUT. @param self absolute URI of the resource under the version called */
 export function writeEventSubscription(subscription: EventSubscription, self: string): OBEventSubscriptionResponse1 {
   return { Data: dataOf(subscription), Links: { Self: self }, Meta: {} };
 }
 
-/** Writes the body that answers GET. */
+/** Writes the response body of GET. */
 export function writeEventSubscriptions(
   subscriptions: readonly EventSubscription[],
   self: string,
@@ -134,11 +134,11 @@ function checkData(
   return { callbackUrl: data.CallbackUrl, version: data.Version, eventTypes: data.EventTypes };
 }
 
-/** `Data.Version` of either registration. @throws {ApiError} FieldInvalid */
+/** Checks `Data.Version` of either kind of registration. @throws {ApiError} FieldInvalid */
 export function checkVersion(version: string): void {
   if (!isVersion(version)) throw fieldInvalid('Data.Version', 'must be digits and dots, such as 4.0');
   if (compareVersions(version, SPECIFICATION_VERSION_MAX) > 0) {
-    throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the newest version supported`);
+    throw fieldInvalid('Data.Version', `is above ${SPECIFICATION_VERSION_MAX}, the highest supported version`);
   }
 }
 
@@ -147,7 +147,7 @@ function checkEventTypes(eventTypes: readonly string[], rules: RegistrationRules
     if (rules.catalogue.find(name) !== undefined) continue;
     const path = `Data.EventTypes[${at}]`;
     throw new ApiError('UnsupportedEventType', {
-      message: `${path} is not an event type that is supported here.`,
+      message: `${path} is not a supported event type.`,
       path,
       ...(rules.eventTypesUrl !== undefined && { url: rules.eventTypesUrl }),
     });

@@ -1,4 +1,4 @@
-// RFC 9111 section 1.2.2: what a recipient makes of more seconds than it can hold.
+// RFC 9111 section 1.2.2: the value that replaces a number of seconds too large to represent.
 const DELTA_SECONDS_MAX = 2_147_483_648;
 const DELTA_SECONDS = /^\d+$/;
 
@@ -8,7 +8,7 @@ const TIME = '(?<hour>[01]\\d|2[0-3]):(?<minute>[0-5]\\d):(?<second>[0-5]\\d|60)
 const DAY_NAME = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
 const DAY_NAME_LONG = '(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day';
 
-// The three forms of RFC 9110 section 5.6.7, which is case-sensitive.
+// The three forms of RFC 9110 section 5.6.7, which are case-sensitive.
 const HTTP_DATES: readonly RegExp[] = [
   new RegExp(`^${DAY_NAME}, (?<day>\\d{2}) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`),
   new RegExp(`^${DAY_NAME_LONG}, (?<day>\\d{2})-${MONTH}-(?<year>\\d{2}) ${TIME} GMT$`),
@@ -16,12 +16,13 @@ const HTTP_DATES: readonly RegExp[] = [
 ];
 
 /**
- * Reads `Retry-After` (RFC 9110 section 10.2.3): whole seconds, or a date in any of the three forms of section 5.6.7. Says
- * what was asked for, however long: how much of it is granted is for the caller's policy.
+ * Reads `Retry-After` (RFC 9110 section 10.2.3): whole seconds, or a date in any of the three forms of section 5.6.7.
+ * Returns the requested delay however long; the caller's policy limits it.
  *
- * @param header the field's value; none where it was not sent
+ * @param header value of the header; null or undefined when it was not sent
  * @param nowMs milliseconds since the epoch
- * @returns whole milliseconds from now, from 0 to 2 147 483 648 000; undefined for no header, and for what is neither
+ * @returns whole milliseconds from now, from 0 to 2 147 483 648 000; undefined when there is no header or it cannot be
+ *   parsed
  */
 export function retryAfterMs(header: string | null | undefined, nowMs: number): number | undefined {
   if (header === null || header === undefined) return undefined;
@@ -35,13 +36,15 @@ function untilMs(date: string, nowMs: number): number | undefined {
   const { day, month = '', year = '', hour, minute, second } = fields;
   const at = new Date(0);
   at.setUTCFullYear(year.length === 2 ? yearOf(Number(year), nowMs) : Number(year), MONTHS.indexOf(month), Number(day));
-  // The 31st of a month that has 30 days is no date.
+  // Rejects the 31st of a month with 30 days.
   if (at.getUTCDate() !== Number(day)) return undefined;
-  // Second 60, which a leap second is, becomes the second after it, as POSIX time counts.
+  // A leap second (60) becomes the following second, as in POSIX time.
   return at.setUTCHours(Number(hour), Number(minute), Number(second)) - nowMs;
 }
 
-/** Of two digits (RFC 9110 section 5.6.7): what would be more than 50 years ahead is the last such year that has passed. */
+/**
+ * The year for two digits (RFC 9110 section 5.6.7): one more than 50 years ahead is taken as the most recent past year.
+ */
 function yearOf(twoDigits: number, nowMs: number): number {
   const yearNow = new Date(nowMs).getUTCFullYear();
   const year = yearNow - (yearNow % 100) + twoDigits;

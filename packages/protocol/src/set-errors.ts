@@ -1,7 +1,7 @@
 import { cutText } from './text.ts';
 
 /**
- * Error codes of Security Event Token delivery (RFC 8935 section 2.4, the IANA registry). A receiver answers with them,
+ * Error codes of Security Event Token delivery (RFC 8935 section 2.4, IANA registry). A receiver responds with them,
  * and a poller reports them in `setErrs`.
  */
 export const SET_ERROR_CODES = [
@@ -13,13 +13,13 @@ export const SET_ERROR_CODES = [
   'access_denied',
 ] as const;
 
-/** One code of RFC 8935. */
+/** An error code of RFC 8935. */
 export type SetErrorCode = (typeof SET_ERROR_CODES)[number];
 
-// `description` of `setErrs` (rules, section 6).
+// The limit of `description` in `setErrs` (rules, section 6).
 const MESSAGE_CHARS_MAX = 256;
 
-/** A SET that was refused. `message` goes to the sender; it is cut to 256 characters, since it may quote the SET. */
+/** A rejected SET. `message` is sent to the sender, cut to 256 characters because it may quote the SET. */
 export class SetError extends Error {
   override readonly name = 'SetError';
   readonly code: SetErrorCode;

@@ -6,10 +6,10 @@ import type { KeySource } from './keys.ts';
 import { parseSetClaims } from './parse-claims.ts';
 import { SetError } from './set-errors.ts';
 
-/** Values of `typ` that a receiver accepts besides none, unless others are given. */
+/** Values of `typ` that a receiver accepts by default. `typ` may also be absent. */
 export const SET_TYPES_ACCEPTED: readonly string[] = ['JOSE', 'JWT', 'secevent+jwt'];
 
-/** Expectations of a receiver about a SET. */
+/** What a receiver expects of a SET. */
 export interface SetExpectations {
   /** `iss` claim: the URI of the ASPSP. */
   readonly issuer: string;
@@ -36,20 +36,19 @@ export function signSet(claims: SetClaims, signer: JwsSigner, iatSeconds: number
 }
 
 /**
- * Verifies a SET and reads its claims. Does not tell a duplicate: that needs a memory of `jti`s. Does not check that
- * `iat` is recent: a notification may be collected long after it was made.
+ * Verifies a SET and parses its claims. Does not detect duplicates, which requires a store of `jti`s. Does not check
+ * that `iat` is recent: a notification may be collected long after it was created.
  *
- * @throws {SetError} with the code of RFC 8935 to return to the sender
+ * @throws {SetError} with the RFC 8935 code to return to the sender
  */
 export async function verifySet(token: string, expected: SetExpectations): Promise<VerifiedSet> {
   const { header, payload } = await verifyJws(token, expected);
   const claims = parseSetClaims(payload);
-  if (claims.iss !== expected.issuer)
-    throw new SetError('invalid_issuer', 'iss is not the ASPSP that is expected here.');
+  if (claims.iss !== expected.issuer) throw new SetError('invalid_issuer', 'iss is not the expected ASPSP.');
   if (claims.aud !== expected.audience) throw new SetError('invalid_audience', 'aud is not the client_id of this TPP.');
   const latest = expected.nowSeconds + expected.clockSkewSeconds;
-  if (claims.iat > latest) throw new SetError('invalid_request', 'iat lies in the future.');
-  if (claims.toe > latest) throw new SetError('invalid_request', 'toe lies in the future.');
+  if (claims.iat > latest) throw new SetError('invalid_request', 'iat is in the future.');
+  if (claims.toe > latest) throw new SetError('invalid_request', 'toe is in the future.');
   return { claims, header };
 }
 

@@ -1,12 +1,12 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** The first place where a value breaks a schema. */
+/** The first violation of a schema. */
 export interface ShapeFault {
   readonly kind: 'missing' | 'unexpected' | 'invalid';
-  /** Where, as the messages of the standard write it: `Data.EventTypes[0]`; empty for the value itself. */
+  /** Path in the notation of the standard, such as `Data.EventTypes[0]`; empty for the value itself. */
   readonly path: string;
-  /** The fault, to be read after the path: `must be string`. */
+  /** The reason, to follow the path: `must be string`. */
   readonly why: string;
 }
 
@@ -14,8 +14,8 @@ export interface ShapeFault {
 export type Shaped<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: ShapeFault };
 
 /**
- * Compiles a schema into a parser: one schema is the type, the check and (later) the OpenAPI document. Values are
- * neither converted nor given defaults.
+ * Compiles a schema into a parser. One schema gives the type, the check and the OpenAPI document. Values are not
+ * converted, and defaults are not filled in.
  */
 export function shapeOf<T extends TSchema>(schema: T): (value: unknown) => Shaped<Static<T>> {
   const validator = Compile(schema);
@@ -28,8 +28,8 @@ export function shapeOf<T extends TSchema>(schema: T): (value: unknown) => Shape
 type ValidationErrors = ReturnType<ReturnType<typeof Compile>['Errors']>;
 
 function firstFault(errors: ValidationErrors): ShapeFault {
-  // A schema that is `false` says only that a member may not be there; additionalProperties says which. Past the
-  // number of errors that are collected there is nothing but the former.
+  // The keyword `boolean` (schema `false`) says only that a member is not allowed; additionalProperties names it. The
+  // latter is missing when the validator reached its limit of errors.
   const error = errors.find(({ keyword }) => keyword !== 'boolean') ?? errors[0];
   const path = dottedPath(error?.instancePath ?? '');
   if (error?.keyword === 'required') {
@@ -46,7 +46,7 @@ function join(path: string, member = ''): string {
   return path === '' ? member : `${path}.${member}`;
 }
 
-/** JSON pointer (RFC 6901) to the notation of the standard's `Path`. */
+/** Converts a JSON pointer (RFC 6901) to the notation of `Path` in the standard. */
 function dottedPath(pointer: string): string {
   let path = '';
   for (const part of pointer.split('/').slice(1)) {

@@ -3,20 +3,20 @@ import type { SignerIdentity } from './jose-header.ts';
 import type { JwsSigner } from './jws.ts';
 import { rsaCryptoKeyFault } from './keys.ts';
 
-/** A private key that cannot sign PS256. `message` names what is wrong, never the key. */
+/** A private key that cannot sign PS256. `message` gives the reason and never the key. */
 export class SigningKeyError extends Error {
   override readonly name = 'SigningKeyError';
 }
 
-// RFC 7518 section 3.5: the salt is as long as the hash. Verifiers refuse any other.
+// RFC 7518 section 3.5: the salt is as long as the hash. Verifiers reject any other.
 const PS256 = { name: 'RSA-PSS', saltLength: 32 };
 
 /**
- * Makes a signer of an RSA private key in PKCS #8 PEM. The key is held unextractable; signatures are computed by
- * WebCrypto, which Node runs on its thread pool (measured equal to `crypto.sign` with a callback).
+ * Creates a signer from an RSA private key in PKCS #8 PEM. The key is held as non-extractable. Signatures are computed
+ * by WebCrypto on the thread pool of Node.js, measured as fast as `crypto.sign` with a callback.
  *
- * @throws {SigningKeyError} when the text is not such a key, or one that verifiers refuse: of under 2048 or over
- *   8192 bits, or with an exponent of over 32 bits
+ * @throws {SigningKeyError} when the text is not such a key, or verifiers would reject it: under 2048 or over 8192
+ *   bits, or an exponent of over 32 bits
  */
 export async function createSigner(identity: SignerIdentity, privateKeyPem: string): Promise<JwsSigner> {
   let key: CryptoKey;
@@ -26,7 +26,7 @@ export async function createSigner(identity: SignerIdentity, privateKeyPem: stri
     throw new SigningKeyError('is not an RSA private key in PKCS #8 PEM ("-----BEGIN PRIVATE KEY-----")');
   }
   const fault = rsaCryptoKeyFault(key);
-  if (fault !== undefined) throw new SigningKeyError(`is an RSA key that verifiers refuse: ${fault}`);
+  if (fault !== undefined) throw new SigningKeyError(`is an RSA key that verifiers reject: ${fault}`);
   return {
     ...identity,
     sign: async (signingInput) =>

@@ -1,12 +1,12 @@
 import { cutText, fitText, textFault } from './text.ts';
 
-/** Why a text was not accepted as JSON. `message` is fit to be shown to whoever sent the text. */
+/** A text that is not acceptable JSON. `message` may be shown to its sender. */
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError';
-  /** The value that is not accepted, as in `Data.EventTypes[0]`; empty for the text as a whole. */
+  /** Path of the rejected value, such as `Data.EventTypes[0]`; empty for the whole text. */
   readonly path: string;
 
-  /** @param message to be read after the path, or after the name of the whole */
+  /** @param message the reason, to follow the path or the name of the whole text */
   constructor(message: string, path = '') {
     super(message);
     this.path = path;
@@ -15,24 +15,24 @@ export class StrictJsonError extends Error {
 
 /** Options of {@link parseStrictJson}. */
 export interface StrictJsonOptions {
-  /** Accept texts that can be neither kept nor signed as they are. For what is only read and passed on. */
+  /** Accept strings that cannot be stored or signed unchanged (see {@link textFault}); for data that is only read. */
   readonly acceptsUnfitTexts?: boolean;
 }
 
-/** Objects and arrays nested deeper than this are refused. */
+/** Maximum nesting of objects and arrays. */
 export const JSON_DEPTH_MAX = 32;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Parses JSON as a security protocol must: UTF-8 only, no byte order mark, no duplicate member in any object, bounded
- * depth. `JSON.parse` keeps the last of two equal members where other parsers keep the first, so that two readers of
- * one signed text would see different claims (RFC 8259 section 4; rules of the standard, section 5). For the same reason
- * no text may hold half of a surrogate pair or U+0000 (see {@link textFault}), the names of members included.
+ * Parses JSON as strictly as a security protocol requires: UTF-8 only, no byte order mark, no duplicate member in any
+ * object, bounded depth. `JSON.parse` keeps the last of two equal members where other parsers keep the first, so two
+ * readers of one signed text would see different claims (RFC 8259 section 4; rules, section 5). For the same reason no
+ * string, and no member name, may contain an unpaired surrogate or U+0000 (see {@link textFault}).
  *
- * Does not limit the size: the caller bounds the bytes before it reads them.
+ * Does not limit the size: the caller limits the bytes before reading them.
  *
- * @throws {StrictJsonError} when the text is refused
+ * @throws {StrictJsonError} when the text is rejected
  */
 export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }: StrictJsonOptions = {}): unknown {
   const text = decodeUtf8(bytes);
@@ -44,7 +44,7 @@ export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }
     throw new StrictJsonError('is not JSON');
   }
   rejectDuplicateMembers(text);
-  // In UTF-8 only an escape can make such a text: most bodies are not walked.
+  // In UTF-8 only an escape sequence can produce such a string, so most bodies need no walk.
   if (!acceptsUnfitTexts && UNFIT_ESCAPE.test(text)) rejectUnfitTexts(value, '');
   return value;
 }
@@ -52,7 +52,7 @@ export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }
 const UNFIT_ESCAPE = /\\u(?:0000|[dD][89a-fA-F])/;
 const NAME_CHARS_MAX = 100;
 
-/** The depth is bounded by now. */
+/** The depth has already been limited. */
 function rejectUnfitTexts(value: unknown, path: string): void {
   if (typeof value === 'string') {
     const fault = textFault(value);
@@ -64,7 +64,7 @@ function rejectUnfitTexts(value: unknown, path: string): void {
       const shown = fitText(cutText(name, NAME_CHARS_MAX));
       const inside = path === '' ? shown : `${path}.${shown}`;
       const fault = textFault(name);
-      if (fault !== undefined) throw new StrictJsonError(`has a name that ${fault}`, inside);
+      if (fault !== undefined) throw new StrictJsonError(`has a member name that ${fault}`, inside);
       rejectUnfitTexts(member, inside);
     }
   }
@@ -78,9 +78,9 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Walks a text that `JSON.parse` accepted, so strings end where they should and brackets match. */
+/** Scans a text that `JSON.parse` accepted: strings are terminated and brackets match. */
 function rejectDuplicateMembers(text: string): void {
-  // One entry per open bracket: the member names seen so far in an object, undefined for an array.
+  // One entry per open bracket: the member names seen so far for an object, undefined for an array.
   const open: (Set<string> | undefined)[] = [];
   let nameComesNext = false;
   for (let at = 0; at < text.length; at += 1) {
@@ -111,7 +111,7 @@ function rejectDuplicateMembers(text: string): void {
 }
 
 function endOfString(text: string, start: number): number {
-  // Most characters of a large body are within strings: the engine's own search goes over them many times as fast.
+  // Most characters of a large body are in strings, which the built-in search skips many times faster.
   let at = text.indexOf('"', start + 1);
   while (isEscaped(text, at)) at = text.indexOf('"', at + 1);
   return at;
@@ -126,14 +126,14 @@ function isEscaped(text: string, at: number): boolean {
 const BACKSLASH = 0x5c;
 
 function rememberMember(seen: Set<string> | undefined, literal: string): void {
-  // Decoded, because "\u0061" and "a" are the same member.
+  // Unescaped, because "\u0061" and "a" are the same member.
   const name = literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1);
   if (seen?.has(name))
     throw new StrictJsonError(`has the member ${JSON.stringify(cutText(name, NAME_CHARS_MAX))} twice`);
   seen?.add(name);
 }
 
-/** True for a JSON object: not null, not an array. */
+/** Whether a value is a JSON object: not null, not an array. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

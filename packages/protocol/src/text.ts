@@ -1,17 +1,18 @@
-/** Half of a surrogate pair becomes another character when it is written as UTF-8; databases refuse U+0000. */
+/** An unpaired surrogate changes when encoded as UTF-8; PostgreSQL rejects U+0000. */
 const UNFIT = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]|\0/g;
 
 /**
- * Whether a text has more code points than a limit allows. Every length limit counts code points, as JSON Schema does
- * (2020-12 validation, section 6.3.1): a limit in UTF-16 units would refuse at one end what the other end signed.
+ * Whether a text has more code points than a limit allows. Every length limit counts code points, as in JSON Schema
+ * (2020-12 validation, section 6.3.1): with UTF-16 units, one side could reject a text that the other accepted and
+ * signed.
  */
 export function isLongerThan(text: string, codePointsMax: number): boolean {
-  // A code point has one or two UTF-16 units: most texts need no count.
+  // A code point has one or two UTF-16 units, so most texts need not be counted.
   if (text.length <= codePointsMax) return false;
   return text.length > 2 * codePointsMax || codePointsOf(text) > codePointsMax;
 }
 
-/** Cuts a text to a number of code points. Never cuts a surrogate pair in half. */
+/** Cuts a text to a number of code points; never splits a surrogate pair. */
 export function cutText(text: string, codePointsMax: number): string {
   if (!isLongerThan(text, codePointsMax)) return text;
   return Array.from(text.slice(0, 2 * codePointsMax))
@@ -20,17 +21,17 @@ export function cutText(text: string, codePointsMax: number): string {
 }
 
 /**
- * Why a text cannot be kept or signed as it is: it holds half of a surrogate pair, of which UTF-8 has no form, or
- * U+0000, which PostgreSQL does not store (RFC 7493 section 2.1; RFC 8259 section 8.2).
+ * Why a text cannot be stored or signed unchanged: it contains an unpaired surrogate, which UTF-8 cannot encode, or
+ * U+0000, which PostgreSQL cannot store (RFC 7493 section 2.1; RFC 8259 section 8.2).
  *
- * @returns to be read after the name of the field; undefined when the text is fit
+ * @returns the reason, to follow the field's name; undefined when there is none
  */
 export function textFault(text: string): string | undefined {
-  if (!text.isWellFormed()) return 'holds half of a surrogate pair (such as \\ud800), which is no character';
-  return text.includes('\0') ? 'holds the character U+0000, which is not accepted' : undefined;
+  if (!text.isWellFormed()) return 'contains an unpaired surrogate (such as \\ud800), which is not a character';
+  return text.includes('\0') ? 'contains the character U+0000, which is not accepted' : undefined;
 }
 
-/** The text with U+FFFD in place of whatever makes it unfit to be kept or signed. */
+/** Replaces unpaired surrogates and U+0000 (see {@link textFault}) with U+FFFD. */
 export function fitText(text: string): string {
   return text.replace(UNFIT, '\uFFFD');
 }

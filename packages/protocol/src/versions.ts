@@ -1,28 +1,28 @@
-/** The versions of the API that are served, as they stand in the path. */
+/** The supported versions of the API, as in the path. */
 export const API_VERSIONS = ['v3.1', 'v4.0'] as const;
 
-/** A version of the API as it stands in the path: `/open-banking/v4.0/…`. */
+/** A version of the API, as in the path `/open-banking/v4.0/…`. */
 export type ApiVersion = (typeof API_VERSIONS)[number];
 
-/** The newest version of the Read/Write specification that this software implements. */
+/** The highest version of the Read/Write specification that is supported. */
 export const SPECIFICATION_VERSION_MAX = '4.0.1';
 
-/** Registrations for a version below this one get resource-update only (rules, section 2). */
+/** Registrations for a lower version receive resource-update only (rules, section 2). */
 export const EVENT_TYPES_SINCE_VERSION = '3.1.2';
 
 const VERSION = /^\d+(?:\.\d+)*$/;
 const VERSION_CHARS_MAX = 10;
 
-/** True for `Data.Version` as the standard writes it: 1 to 10 characters, digits and dots. */
+/** Whether a text is a version as in `Data.Version`: 1 to 10 characters, digits and dots. */
 export function isVersion(text: string): boolean {
   return text.length <= VERSION_CHARS_MAX && VERSION.test(text);
 }
 
 /**
- * Compares two versions part by part as numbers, so that 3.1.11 is above 3.1.2; parts that are left out count as 0.
- * Both must satisfy {@link isVersion}.
+ * Compares two versions part by part as numbers, so that 3.1.11 is above 3.1.2. Missing parts count as 0. Both must
+ * satisfy {@link isVersion}.
  *
- * @returns below 0, 0 or above 0, as for `Array.prototype.sort`
+ * @returns a negative number, 0 or a positive number, as for `Array.prototype.sort`
  */
 export function compareVersions(left: string, right: string): number {
   const leftParts = left.split('.').map(Number);
@@ -35,8 +35,9 @@ export function compareVersions(left: string, right: string): number {
 }
 
 /**
- * Whether a registration for `minimum` covers a resource of `resourceVersion`. `Data.Version` is a minimum (v4.0.1);
- * only major and minor count, since a resource lives under `/v3.1/` whichever patch of 3.1 the TPP named.
+ * Whether a registration for version `minimum` or higher covers a resource of `resourceVersion`. `Data.Version` is a
+ * minimum (v4.0.1). Only major and minor are compared, because a resource is under `/v3.1/` whichever patch of 3.1 the
+ * TPP named.
  */
 export function coversResourceVersion(minimum: string, resourceVersion: string): boolean {
   return compareVersions(majorMinor(resourceVersion), majorMinor(minimum)) >= 0;

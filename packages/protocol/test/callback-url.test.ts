@@ -161,9 +161,9 @@ describe('a callback URL is refused on both versions', () => {
   });
 });
 
-test('a callback URL that is not normalised is refused in words that show how it would be accepted', () => {
+test('a callback URL that is not normalised is rejected with a message that shows the normalised form', () => {
   const why = checkCallbackUrl('https://TPP.example:443/x/../v4.0/event-notifications', 'v4.0');
-  assert.match(String(why), /which is https:\/\/tpp\.example\/v4\.0\/event-notifications$/);
+  assert.match(String(why), /in normalised form: https:\/\/tpp\.example\/v4\.0\/event-notifications$/);
   const long = checkCallbackUrl(`https://TPP.example/${'x'.repeat(1900)}/v4.0/event-notifications`, 'v4.0');
   assert.ok(String(long).length < 300);
 });

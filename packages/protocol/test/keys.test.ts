@@ -145,7 +145,7 @@ describe('a key that is not one for PS256 is left out', () => {
     assert.deepEqual(keys.kids, []);
     assert.deepEqual(
       keys.leftOut.map(({ reason }) => reason),
-      ['its kid occurs twice', 'its kid occurs twice'],
+      ['its kid occurs more than once', 'its kid occurs more than once'],
     );
   });
 });

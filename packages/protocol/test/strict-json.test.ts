@@ -208,14 +208,14 @@ describe('strict JSON refuses', () => {
   });
 
   const UNFIT: readonly (readonly [string, string, RegExp])[] = [
-    ['{"id":"x\\ud800"}', 'id', /^holds half of a surrogate pair/],
-    ['{"id":"\\uDC00\\uD800"}', 'id', /^holds half of a surrogate pair/],
-    ['{"id":"\\uD83C\\uD83C\\uDFE6"}', 'id', /^holds half of a surrogate pair/],
-    ['{"a":[{},{"b":["x","\\udfff"]}]}', 'a[1].b[1]', /^holds half of a surrogate pair/],
-    ['[1,{"resource":{"id":"\\u0000"}}]', '[1].resource.id', /^holds the character U\+0000/],
-    ['{"a":{"x\\ud800":1}}', 'a.x\ufffd', /^has a name that holds half of a surrogate pair/],
-    ['{"\\u0000":1}', '\ufffd', /^has a name that holds the character U\+0000/],
-    ['"\\ud800"', '', /^holds half of a surrogate pair/],
+    ['{"id":"x\\ud800"}', 'id', /^contains an unpaired surrogate/],
+    ['{"id":"\\uDC00\\uD800"}', 'id', /^contains an unpaired surrogate/],
+    ['{"id":"\\uD83C\\uD83C\\uDFE6"}', 'id', /^contains an unpaired surrogate/],
+    ['{"a":[{},{"b":["x","\\udfff"]}]}', 'a[1].b[1]', /^contains an unpaired surrogate/],
+    ['[1,{"resource":{"id":"\\u0000"}}]', '[1].resource.id', /^contains the character U\+0000/],
+    ['{"a":{"x\\ud800":1}}', 'a.x\ufffd', /^has a member name that contains an unpaired surrogate/],
+    ['{"\\u0000":1}', '\ufffd', /^has a member name that contains the character U\+0000/],
+    ['"\\ud800"', '', /^contains an unpaired surrogate/],
   ];
   for (const [text, path, why] of UNFIT) {
     test(`texts that cannot be kept, naming where they stand: ${text}`, () => {

@@ -1,11 +1,11 @@
-/** Time and randomness of the machine: the only file of the package that reaches for them. */
+/** System time and randomness. No other file of the package uses them directly. */
 
-/** The machine's time, milliseconds since the epoch. */
+/** System time, milliseconds since the epoch. */
 export function systemNowMs(): number {
   return Date.now();
 }
 
-/** Milliseconds of a clock that never goes back; only differences mean something. */
+/** Milliseconds of a monotonic clock; only differences are meaningful. */
 export function monotonicMs(): number {
   return performance.now();
 }
@@ -16,20 +16,16 @@ export function freshUuid(): string {
 }
 
 /**
- * Runs an action once when the time has passed.
+ * Runs an action once after a delay.
  *
- * @returns cancels it; harmless afterwards
+ * @returns cancels the action; a no-op once it has run
  */
 export function runAfter(delayMs: number, action: () => void): () => void {
   const timer = setTimeout(action, delayMs);
   return () => clearTimeout(timer);
 }
 
-/**
- * Waits.
- *
- * @param signal ends the wait early; it is no error
- */
+/** Resolves after a delay, or when the signal is aborted. */
 export function waitFor(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -43,7 +39,7 @@ export function waitFor(delayMs: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A number from 0 up to, but not including, 1: to spread requests in time, not to keep a secret. */
+/** A random number in [0, 1), for spreading requests in time. */
 export function randomFraction(): number {
   const [bits = 0] = crypto.getRandomValues(new Uint32Array(1));
   return bits / 2 ** 32;

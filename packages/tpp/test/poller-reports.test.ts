@@ -133,7 +133,7 @@ for (const [what, given, told] of [
     { err: BANK.repeat(40), description: BANK.repeat(256) },
   ],
   [
-    'holds half of a surrogate pair or U+0000',
+    'holds an unpaired surrogate or U+0000',
     { err: 'a\ud800', description: 'b\0' },
     { err: 'a\ufffd', description: 'b\ufffd' },
   ],

@@ -150,7 +150,7 @@ test('one deadline holds over the whole exchange: a silent server, and one that 
   });
   const tlsFetch = await client(t, { requestTimeoutMs: 150 });
   for (const path of ['/silent', '/drip']) {
-    await assert.rejects(tlsFetch(origin + path), { code: 'timeout', message: 'No whole answer within 150 ms.' });
+    await assert.rejects(tlsFetch(origin + path), { code: 'timeout', message: 'No complete response within 150 ms.' });
   }
 });
 

@@ -389,7 +389,7 @@ for (const [what, settings, message] of [
   [
     'an own event type in the namespace of the standard',
     withSetting('ownEventTypes', [{ urn: 'urn:uk:org:openbanking:events:mine', subscribeCode: 'BANK.Mine' }]),
-    '"ownEventTypes": the event type urn:uk:org:openbanking:events:mine lies in the namespace of the standard; use one of your own.',
+    '"ownEventTypes": the event type urn:uk:org:openbanking:events:mine is in the namespace of the standard; use a namespace of your own.',
   ],
   [
     'an own event type twice',

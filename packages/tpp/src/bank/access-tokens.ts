@@ -7,25 +7,25 @@ import { bankErrorOf } from './transport-error.ts';
 export interface AccessToken {
   /** A secret: keep it out of logs. */
   readonly accessToken: string;
-  /** The granted scopes, separated by spaces. */
+  /** Granted scopes, separated by spaces. */
   readonly scope: string;
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number;
 }
 
-/** Gives the token for the next request. */
+/** Provides access tokens for requests. */
 export interface AccessTokens {
-  /** @throws {BankError} */
+  /** The token for the next request, requested when none is valid. @throws {BankError} */
   current(): Promise<AccessToken>;
-  /** Forgets a token that the bank would not take; a newer one that came meanwhile is kept. */
+  /** Discards a token that the bank rejected; a newer token obtained meanwhile is kept. */
   drop(accessToken: string): void;
 }
 
-/** Where and for what tokens are asked. */
+/** Options of {@link createAccessTokens}. */
 export interface AccessTokensOptions {
   readonly clientId: string;
   readonly issuer: string;
-  /** Undefined: it is discovered. */
+  /** Discovered when undefined. */
   readonly tokenEndpoint: string | undefined;
   readonly scope: string;
   readonly tlsFetch: TlsFetch;
@@ -34,15 +34,15 @@ export interface AccessTokensOptions {
 
 // RFC 6749 section 5.1 only recommends expires_in.
 const LIFETIME_SECONDS_WITHOUT_EXPIRES_IN = 60;
-// A token is renewed this long before its end, or at nine tenths of a shorter life.
+// A token is renewed this long before it expires, or after nine tenths of a shorter lifetime.
 const RENEWED_BEFORE_MS = 30_000;
 const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /**
- * Asks for tokens by the client credentials grant with mutual TLS as the client's authentication (RFC 6749 section 4.4,
- * RFC 8705 section 2). A token is kept until shortly before it expires, and callers at the same time share one request.
- * The authorisation server's metadata is discovered at `{issuer}/.well-known/openid-configuration` (mutual-TLS aliases
- * of RFC 8705 section 5 are used), kept, and discovered again after a request that failed.
+ * Requests tokens by the client credentials grant, with mutual TLS as client authentication (RFC 6749 section 4.4, RFC
+ * 8705 section 2). A token is cached until shortly before it expires, and concurrent callers share one request. The
+ * authorisation server's metadata is discovered at `{issuer}/.well-known/openid-configuration` and cached until a
+ * request fails. Mutual-TLS endpoint aliases are used (RFC 8705 section 5).
  */
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   let cached: (AccessToken & { readonly renewAtMs: number }) | undefined;
@@ -106,13 +106,13 @@ async function requestToken(
     { scope: options.scope },
     { [oauth.customFetch]: fetchOver(options.tlsFetch) },
   );
-  // 400 and 401 speak OAuth (RFC 6749 section 5.2); a redirect or a 503 says nothing about the client.
+  // 400 and 401 are OAuth error responses (RFC 6749 section 5.2); a redirect or a 503 says nothing about the client.
   if (response.status !== 200 && response.status !== 400 && response.status !== 401) {
     throw refusedBy('The token request', response.status);
   }
   const granted = await oauth.processClientCredentialsResponse(server, client, response);
   if (granted.token_type !== 'bearer' || !BEARER_TOKEN.test(granted.access_token)) {
-    throw new BankError('untrusted', 'The authorisation server gave no bearer token of RFC 6750.');
+    throw new BankError('untrusted', 'The authorisation server did not return a bearer token (RFC 6750).');
   }
   return granted;
 }
@@ -132,13 +132,13 @@ function refusedBy(what: string, status: number): BankError {
   return new BankError('refused', `${what} was answered with status ${status}.`, { status });
 }
 
-/** Without `cause` where oauth4webapi threw: its errors carry the answer's body, and a token may be in it. */
+/** Omits `cause` for errors of oauth4webapi, which carry the response body and perhaps a token. */
 function tokenErrorOf(error: unknown): BankError {
   if (error instanceof BankError) return error;
   if (error instanceof TlsFetchError) return bankErrorOf(error, undefined);
   if (error instanceof oauth.ResponseBodyError) {
     const { status } = error;
-    return new BankError('unauthorised', 'The authorisation server gave no token.', {
+    return new BankError('unauthorised', 'The authorisation server refused to issue a token.', {
       status,
       details: [{ code: error.error.slice(0, 100) }],
     });
@@ -149,5 +149,5 @@ function tokenErrorOf(error: unknown): BankError {
     });
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  return new BankError('untrusted', `The authorisation server gave an answer that is not of OAuth 2.0 (${code}).`);
+  return new BankError('untrusted', `The response of the authorisation server is not valid OAuth 2.0 (${code}).`);
 }

@@ -1,25 +1,25 @@
 import { parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
 import { BankError } from './bank-error.ts';
 
-/** An answer of the bank's API, as it came. */
+/** A response of the bank's API, not verified. */
 export interface BankAnswer {
-  /** Where it came from. */
+  /** The URL that was requested. */
   readonly url: string;
   readonly status: number;
-  /** The exact bytes: what a signature is over. */
+  /** The exact bytes received, which the signature covers. */
   readonly body: Uint8Array;
-  /** `x-jws-signature` as it came, not verified; undefined when there was none. */
+  /** Value of `x-jws-signature`, not verified; undefined when absent. */
   readonly signature: string | undefined;
-  /** How long the bank asks to wait; undefined when it says nothing that can be read. */
+  /** Delay that the bank requests with `Retry-After`; undefined when absent or invalid. */
   readonly retryAfterMs: number | undefined;
-  /** The value that was sent, not the one that came back. */
+  /** The id that was sent, not the one that was returned. */
   readonly interactionId: string;
 }
 
-/** Reads the body of an answer as JSON; its shape is not checked. @throws {BankError} untrusted */
+/** Parses the body of a response as JSON without validating it. @throws {BankError} untrusted */
 export function readJson(answer: BankAnswer): unknown {
   try {
-    // A text in a resource may be cut at any place; one bad SET must not take the others with it.
+    // A text in a resource may be cut inside a surrogate pair, and one invalid SET must not affect the others.
     return parseStrictJson(answer.body, { acceptsUnfitTexts: true });
   } catch (error) {
     if (error instanceof StrictJsonError) throw untrusted(answer, error.message);
@@ -27,12 +27,12 @@ export function readJson(answer: BankAnswer): unknown {
   }
 }
 
-/** The error for a body that cannot be believed. @param why to be read after "The body of the answer" */
+/** The error for an invalid response body. @param why the reason, to follow "The response body" */
 export function untrusted({ status, interactionId }: BankAnswer, why: string): BankError {
-  return new BankError('untrusted', `The body of the answer ${why}.`, { status, interactionId });
+  return new BankError('untrusted', `The response body ${why}.`, { status, interactionId });
 }
 
-/** Reads a signed answer: signature first, then JSON of the given shape. @throws {BankError} untrusted */
+/** Verifies the signature of a response, then parses and validates its body. @throws {BankError} untrusted */
 export async function readSigned<T>(
   verify: (answer: BankAnswer) => Promise<void>,
   answer: BankAnswer,
@@ -42,9 +42,9 @@ export async function readSigned<T>(
   return readShaped(answer, shape);
 }
 
-/** Reads the body of an answer as JSON of the given shape. @throws {BankError} untrusted */
+/** Parses the body of a response as JSON and validates it. @throws {BankError} untrusted */
 export function readShaped<T>(answer: BankAnswer, shape: (value: unknown) => Shaped<T>): T {
   const shaped = shape(readJson(answer));
   if (shaped.ok) return shaped.value;
-  throw untrusted(answer, `is not of the standard's shape: ${shaped.fault.path} ${shaped.fault.why}`);
+  throw untrusted(answer, `does not match the schema of the standard: ${shaped.fault.path} ${shaped.fault.why}`);
 }

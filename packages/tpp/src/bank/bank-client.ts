@@ -8,7 +8,7 @@ import { createEventPolling, type EventPolling } from './event-polling.ts';
 import { createEventSubscriptions, type EventSubscriptions } from './event-subscriptions.ts';
 import { createFetchResource, type FetchedResource, type ResourceTarget } from './resources.ts';
 
-/** The TPP's transport certificate, which the token is bound to. PEM texts, not paths. */
+/** The TPP's transport certificate, to which the token is bound. PEM texts, not paths. */
 export interface ClientTransport extends TlsTransport {
   readonly certificatePem: string;
   readonly keyPem: string;
@@ -17,32 +17,32 @@ export interface ClientTransport extends TlsTransport {
 /** Options of a bank client. */
 export interface BankClientOptions {
   readonly clientId: string;
-  /** The authorisation server's issuer identifier, https. */
+  /** Issuer identifier of the authorisation server; https. */
   readonly issuer: string;
-  /** Given, nothing is discovered. https. */
+  /** Token endpoint; https. When given, discovery is skipped. */
   readonly tokenEndpoint?: string;
-  /** Where the API is, with its version, v3.1 or v4.0: `https://rs.bank.example/open-banking/v4.0`. */
+  /** Base URL of the API, with version v3.1 or v4.0, such as `https://rs.bank.example/open-banking/v4.0`; https. */
   readonly baseUrl: string;
   /** Scopes of the token, separated by spaces. Default `accounts`. */
   readonly scope?: string;
   readonly transport: ClientTransport;
-  /** Signs requests: `createSigner` with the TPP's `{org-id}/{software-statement-id}`. */
+  /** Signer of requests: `createSigner` with the TPP's `{org-id}/{software-statement-id}`. */
   readonly signer: JwsSigner;
   readonly bank: BankIdentity;
   /** Origins that resources may be fetched from, such as `https://rs.bank.example`. Default: none. */
   readonly resourceOrigins?: readonly string[];
-  /** For one whole exchange. Default 10 000. */
+  /** Deadline for one whole exchange. Default 10 000. */
   readonly requestTimeoutMs?: number;
-  /** Longest body of an answer. Default 1 048 576. */
+  /** Maximum body of a response. Default 1 048 576 (1 MiB). */
   readonly responseBytesMax?: number;
-  /** How far `iat` of an answer's signature may lie in the future. Default 60. */
+  /** How far `iat` of a response signature may be in the future. Default 60. */
   readonly clockSkewSeconds?: number;
   /**
-   * Sign as resources of v3.1.2 and v3.1.3 are signed, with `b64: false` (rules, section 5), and accept answers that
-   * are. On v3.1 only, at a bank that asks for it. Default false.
+   * Signs with `b64: false`, as resources of v3.1.2 and v3.1.3 do, and accepts such responses (rules, section 5). Only
+   * on v3.1, at a bank that requires it. Default false.
    */
   readonly unencodedPayload?: boolean;
-  /** For the TPP's own log; it must not throw. */
+  /** Optional observer of every exchange, for the TPP's own log. Must not throw. */
   onExchange?(exchange: BankExchange): void;
   /** Milliseconds since the epoch. Default: the machine's clock. */
   now?(): number;
@@ -50,28 +50,28 @@ export interface BankClientOptions {
   randomUuid?(): string;
 }
 
-/** The TPP at one bank. Every call rejects with `BankError`. */
+/** A TPP's client of one bank. Every call rejects with `BankError`. */
 export interface BankClient {
-  /** The token that calls are made with; asked for when none is at hand. */
+  /** The access token for calls, requested when none is cached. */
   token(): Promise<AccessToken>;
   readonly eventSubscriptions: EventSubscriptions;
   readonly callbackUrls: CallbackUrls;
-  /** Aggregated polling, one poll at a time; `createPoller` makes a loop of it. */
+  /** Aggregated polling, one poll per call. `createPoller` polls continuously. */
   readonly events: EventPolling;
-  /** Reads the resource that a notification, or one of its links, is about. */
+  /** Fetches the resource of a notification or of one of its links. */
   fetchResource(target: ResourceTarget): Promise<FetchedResource>;
-  /** Ends all connections; calls under way and later ones fail as unreachable. */
+  /** Closes all connections; calls in progress and later calls reject as unreachable. */
   close(): void;
 }
 
 const CLOCK_SKEW_SECONDS = 60;
 
 /**
- * Makes the TPP's client of one ASPSP: client credentials grant, registrations, polling and resources, all over mutual
- * TLS (rules, sections 1, 2, 6 and 8). Connects to nothing before the first call. Redirects are never followed.
+ * Creates a TPP's client of one ASPSP: client credentials grant, registrations, polling and resources, all over mutual
+ * TLS (rules, sections 1, 2, 6 and 8). Does not connect before the first call. Never follows redirects.
  *
- * @throws {TypeError} when a URL is not https, an origin is not one, the transport's PEM texts are bad, or
- *   `unencodedPayload` is asked for elsewhere than on v3.1
+ * @throws {TypeError} when a URL is not https, an origin or a PEM text of the transport is invalid, or
+ *   `unencodedPayload` is set on a version other than v3.1
  */
 export function createBankClient(options: BankClientOptions): BankClient {
   const { clientId, tokenEndpoint, scope = 'accounts', now = systemNowMs, randomUuid = freshUuid } = options;
@@ -79,7 +79,7 @@ export function createBankClient(options: BankClientOptions): BankClient {
   if (tokenEndpoint !== undefined) checkHttps('tokenEndpoint', tokenEndpoint);
   const baseUrl = checkHttps('baseUrl', options.baseUrl).replace(/\/+$/, '');
   const { transport, requestTimeoutMs, responseBytesMax, unencodedPayload = false } = options;
-  if (unencodedPayload && !isV31(baseUrl)) throw new TypeError('unencodedPayload is of v3.1 only');
+  if (unencodedPayload && !isV31(baseUrl)) throw new TypeError('unencodedPayload is allowed on v3.1 only');
   const tlsFetch = createTlsFetch({ transport, requestTimeoutMs, responseBytesMax });
   const tokens = createAccessTokens({ clientId, issuer, tokenEndpoint, scope, tlsFetch, now });
   const http = createBankHttp({

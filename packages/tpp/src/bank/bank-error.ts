@@ -1,12 +1,13 @@
 /**
  * A failure at the bank.
  *
- * - `refused`: it answered with a status that is not 2xx; `status` and `codes` say more. Not proven by a signature.
- * - `unauthorised`: the authorisation server gave no token, or the bank took none (401, twice).
- * - `unreachable`: no connection, or no whole answer in time. Whether a request took effect is not known.
- * - `untrusted`: what the bank said cannot be believed: a signature that is missing or bad, keys that are unavailable, a
- *   body that is not of the standard's shape; the request may well have taken effect. Also a link that leads to an
- *   origin that is not allowed; then nothing was sent.
+ * - `refused`: the bank responded with a status other than 2xx; see `status` and `codes`. Error responses are not
+ *   verified.
+ * - `unauthorised`: the authorisation server issued no token, or the bank rejected two tokens in a row (401).
+ * - `unreachable`: no connection, or no complete response in time. It is unknown whether the request took effect.
+ * - `untrusted`: the response cannot be trusted: its signature is missing or invalid, the keys are unavailable, or the
+ *   body does not match the schema of the standard. The request may have taken effect. Also a link to an origin that is
+ *   not allowed; in this case nothing was sent.
  */
 export type BankErrorKind = 'refused' | 'unauthorised' | 'unreachable' | 'untrusted';
 
@@ -15,12 +16,12 @@ export interface BankErrorDetail {
   /** `U029` in v4.0, `UK.OBIE.Rules.ResourceAlreadyExists` in v3.1; an OAuth code from the authorisation server. */
   readonly code: string;
   readonly message?: string;
-  /** The field as a JSON path, or the header. */
+  /** JSON path of the field, or name of the header. */
   readonly path?: string;
   readonly url?: string;
 }
 
-/** Details of a {@link BankError}, besides its kind. */
+/** Details of a {@link BankError}. */
 export interface BankErrorContext extends ErrorOptions {
   readonly status?: number | undefined;
   readonly interactionId?: string | undefined;
@@ -28,17 +29,17 @@ export interface BankErrorContext extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The only error that a bank client throws for what others do. `message` holds no token, key or body. */
+/** The only error that a bank client throws for external failures. `message` never contains a token, key or body. */
 export class BankError extends Error {
   override readonly name = 'BankError';
   readonly kind: BankErrorKind;
-  /** HTTP status, where there was an answer. */
+  /** HTTP status; undefined when there was no response. */
   readonly status: number | undefined;
-  /** The `x-fapi-interaction-id` that was sent, to quote to the bank; undefined for the authorisation server. */
+  /** The `x-fapi-interaction-id` that was sent, for enquiries at the bank; undefined for the authorisation server. */
   readonly interactionId: string | undefined;
-  /** The errors in the bank's error body (v3.1 or v4.0); empty when there is none. */
+  /** Entries of the bank's error body (v3.1 or v4.0); empty when there is none. */
   readonly details: readonly BankErrorDetail[];
-  /** How long the bank asks to wait (`Retry-After`, with 429 and 503); not bounded. */
+  /** Delay that the bank requests (`Retry-After`, with 429 and 503); not limited. */
   readonly retryAfterMs: number | undefined;
 
   constructor(kind: BankErrorKind, message: string, context: BankErrorContext = {}) {

@@ -16,11 +16,11 @@ import { BankError } from './bank-error.ts';
 import { readErrorBody } from './error-body.ts';
 import { bankErrorOf } from './transport-error.ts';
 
-/** The ASPSP as a signer. */
+/** Identity of the ASPSP as a signer. */
 export interface BankIdentity {
-  /** `iss` of the JOSE header of its answers: its organisation id, or the subject DN of its eIDAS certificate. */
+  /** `iss` in the JOSE header of responses: the organisation id, or the subject DN of the eIDAS certificate. */
   readonly signer: string;
-  /** Its signing keys. */
+  /** Signing keys of the ASPSP. */
   readonly keys: KeySource;
   /** DNS names accepted as `tan`. Default `['openbanking.org.uk']`. */
   readonly trustAnchors?: readonly string[];
@@ -30,13 +30,13 @@ export interface BankIdentity {
 export interface BankExchange {
   readonly method: string;
   readonly status: number;
-  /** The request that was sent. */
+  /** The `x-fapi-interaction-id` that was sent. */
   readonly interactionId: string;
-  /** Whether the bank sent it back as it must (rules, section 7); one that does not is used all the same. */
+  /** Whether the bank returned the id, as it must (rules, section 7). The response is used in either case. */
   readonly interactionIdEchoed: boolean;
 }
 
-/** One request to the bank's API. A body is sent as JSON, and signed unless `unsigned`. */
+/** One request to the bank's API. A body is sent as JSON and signed unless `unsigned` is true. */
 export interface BankRequest extends Pick<TlsRequest, 'requestTimeoutMs' | 'responseBytesMax' | 'signal'> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
@@ -44,12 +44,12 @@ export interface BankRequest extends Pick<TlsRequest, 'requestTimeoutMs' | 'resp
   readonly unsigned?: boolean;
 }
 
-/** Talks to the bank's API. */
+/** HTTP client of the bank's API. */
 export interface BankHttp {
-  /** Does not verify the answer. @throws {BankError} for everything but a 2xx */
+  /** Sends a request and does not verify the response. @throws {BankError} unless the status is 2xx */
   send(request: BankRequest): Promise<BankAnswer>;
   /**
-   * Verifies `x-jws-signature` over the exact bytes of an answer (rules, section 5).
+   * Verifies `x-jws-signature` over the exact bytes of a response (rules, section 5).
    *
    * @throws {BankError} untrusted
    */
@@ -63,7 +63,7 @@ export interface BankHttpOptions {
   readonly signer: JwsSigner;
   readonly bank: BankIdentity;
   readonly clockSkewSeconds: number;
-  /** Sign in the `b64: false` form, and accept it in answers of v3.1. */
+  /** Whether requests are signed with `b64: false` and such responses are accepted on v3.1. */
   readonly unencodedPayload: boolean;
   onExchange?(exchange: BankExchange): void;
   now(): number;
@@ -74,14 +74,14 @@ const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const UNAUTHORISED = 401;
 const V31 = /\/v3\.1(?:\.\d+)?(?:\/|$)/;
 
-/** Whether a URL lies under v3.1 of the API, the only place for the `b64: false` form (rules, section 5). */
+/** Whether a URL is below v3.1 of the API, where alone `b64: false` is allowed (rules, section 5). */
 export function isV31(url: string): boolean {
   return V31.test(new URL(url).pathname);
 }
 
 /**
- * Makes what every call to the bank's API has in common: token, signature, interaction id; the error bodies; and once
- * more with a fresh token after a 401, which the bank gives before it does anything.
+ * Creates the HTTP client that all calls share: it adds token, signature and interaction id, and parses error bodies.
+ * After a 401 it retries once with a fresh token, which is safe because a 401 precedes any processing.
  */
 export function createBankHttp(options: BankHttpOptions): BankHttp {
   const { tokens, tlsFetch, signer, now } = options;
@@ -165,15 +165,15 @@ function acceptedOnly(answer: BankAnswer): BankAnswer {
   const { status, body, interactionId, retryAfterMs } = answer;
   if (status >= 200 && status < 300) return answer;
   const context = { status, interactionId, details: readErrorBody(body), retryAfterMs };
-  if (status === UNAUTHORISED) throw new BankError('unauthorised', 'The bank did not take the access token.', context);
-  throw new BankError('refused', `The bank refused with status ${status}.`, context);
+  if (status === UNAUTHORISED) throw new BankError('unauthorised', 'The bank rejected the access token.', context);
+  throw new BankError('refused', `The bank responded with status ${status}.`, context);
 }
 
 async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promise<void> {
   const { bank, now, clockSkewSeconds } = options;
   const { status, interactionId, signature, body } = answer;
   if (signature === undefined) {
-    throw new BankError('untrusted', `The answer has no ${SIGNATURE_HEADER}.`, { status, interactionId });
+    throw new BankError('untrusted', `The response has no ${SIGNATURE_HEADER}.`, { status, interactionId });
   }
   try {
     await verifyDetached(signature, body, {
@@ -187,7 +187,7 @@ async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promi
     });
   } catch (cause) {
     const why = cause instanceof JwsError ? cause.message : 'The verification keys could not be fetched.';
-    throw new BankError('untrusted', `The signature of the answer was refused: ${why}`, {
+    throw new BankError('untrusted', `The response signature is invalid: ${why}`, {
       status,
       interactionId,
       cause,

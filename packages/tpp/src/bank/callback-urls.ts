@@ -10,20 +10,25 @@ import type { BankHttp } from './bank-http.ts';
 import { createRegistrations, type Ensured, mapShaped, type RegistrationKind } from './registrations.ts';
 
 /**
- * The TPP's callback URL at the bank (`OBCallbackUrl1`; rules, section 2); there is at most one. It brings
- * resource-update events in real time, and nothing by polling; an event subscription of the same TPP supersedes it.
- * Signatures and errors are those of `EventSubscriptions`.
+ * The TPP's callback URL at the bank (`OBCallbackUrl1`; rules, section 2). There is at most one. It receives
+ * resource-update events in real time, and does not entitle the TPP to poll. An event subscription of the same TPP
+ * supersedes it. Signatures and errors are as for `EventSubscriptions`.
  */
 export interface CallbackUrls {
-  /** Refused with 409 when there is one. @param callbackUrl `url` ends in the API version and `/event-notifications` */
+  /**
+   * Registers a callback URL; rejected with 409 when one exists. @param callbackUrl `url` ends in the API version and
+   * `/event-notifications`
+   */
   create(callbackUrl: CallbackUrlRequest): Promise<CallbackUrl>;
-  /** The one, or undefined. */
+  /** The registered callback URL, or undefined when there is none. */
   get(): Promise<CallbackUrl | undefined>;
   /** Replaces everything but the id. */
   replace(callbackUrl: CallbackUrl): Promise<CallbackUrl>;
-  /** Neither the request nor the answer is signed. */
+  /** Deletes the callback URL. Neither the request nor the response is signed. */
   delete(callbackUrlId: string): Promise<void>;
-  /** Makes it so: creates, replaces what differs, or does nothing; as `EventSubscriptions.ensure`. */
+  /**
+   * Idempotent: creates the callback URL, replaces it when it differs, or leaves it. See `EventSubscriptions.ensure`.
+   */
   ensure(callbackUrl: CallbackUrlRequest): Promise<EnsuredCallbackUrl>;
 }
 
@@ -42,14 +47,14 @@ const KIND: RegistrationKind<CallbackUrlRequest, CallbackUrl> = {
   idName: 'callbackUrlId',
   idOf: ({ callbackUrlId }) => callbackUrlId,
   postBody: bodyOf,
-  // Without the id, which an event subscription's has.
+  // Without the id, unlike the body of an event subscription.
   putBody: bodyOf,
   readOne: (value) => mapShaped(shapeOfOne(value), ({ Data }) => callbackUrlOf(Data)),
   readList: (value) => mapShaped(shapeOfList(value), ({ Data }) => (Data.CallbackUrl ?? []).map(callbackUrlOf)),
   isSame: (held, wanted) => held.url === wanted.url && held.version === wanted.version,
 };
 
-/** Makes the calls of the Callback URL API Profile. @param baseUrl without a slash at its end */
+/** Creates the client of the Callback URL API Profile. @param baseUrl without a trailing slash */
 export function createCallbackUrls(http: BankHttp, baseUrl: string): CallbackUrls {
   const registrations = createRegistrations(http, baseUrl, KIND);
   return {

@@ -5,8 +5,8 @@ const DETAILS_MAX = 20;
 const TEXT_CHARS_MAX = 500;
 
 /**
- * Reads the error body of either version of the API (rules, section 7): both have `Errors` with `ErrorCode`; of a v3.1
- * body without entries the `Code` is taken. A body of any other shape is no second error: it has no details.
+ * Parses an error body of either version of the API (rules, section 7). Both have `Errors` with `ErrorCode`. For a v3.1
+ * body without entries, `Code` is used. Never throws: any other body yields no details.
  */
 export function readErrorBody(body: Uint8Array): readonly BankErrorDetail[] {
   const value = parseOrUndefined(body);

@@ -4,50 +4,53 @@ import type { BankHttp, BankRequest } from './bank-http.ts';
 
 /** One poll (`OBEventPolling1`; rules, section 6). */
 export interface PollRequest {
-  /** Most SETs to be given; 0 acknowledges only. Left out: as many as the ASPSP gives by default. */
+  /** Maximum number of SETs to return; 0 only acknowledges. Defaults to the ASPSP's own default. */
   readonly maxEvents?: number | undefined;
-  /** False asks for a long poll, which an ASPSP need not offer. Default false. */
+  /** False requests a long poll, which an ASPSP need not offer. Default false. */
   readonly returnImmediately?: boolean | undefined;
-  /** `jti`s that need not be offered again. */
+  /** `jti`s to acknowledge; their SETs are not returned again. */
   readonly ack?: readonly string[] | undefined;
-  /** Errors to report; what is reported stays awaiting. */
+  /** Errors to report. The reported SETs stay awaiting and are returned again. */
   readonly setErrs?: readonly SetErrorReport[] | undefined;
 }
 
 /** Limits of one poll. */
 export interface PollLimits {
-  /** For the whole exchange; a long poll needs more than the ASPSP holds it. Default: that of the client. */
+  /**
+   * Deadline for the whole exchange; must exceed the time for which the ASPSP holds a long poll. Default: that of the
+   * client.
+   */
   readonly requestTimeoutMs?: number | undefined;
-  /** Longest answer. Default: that of the client. */
+  /** Maximum body of the response. Default: that of the client. */
   readonly responseBytesMax?: number | undefined;
-  /** Ends the poll, which then rejects as unreachable. */
+  /** Aborts the poll, which then rejects as unreachable. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The answer to a poll (`OBEventPollingResponse1`). */
+/** Response to a poll (`OBEventPollingResponse1`). */
 export interface PollAnswer {
-  /** Compact JWS by the ASPSP's key, which must be the SET's `jti`, in the order of the answer. Not verified. */
+  /** Compact JWS by `jti` as stated by the ASPSP, in the order of the response. Neither is verified. */
   readonly sets: ReadonlyMap<string, string>;
-  /** Whether more are available at once. */
+  /** Whether further SETs are available now. */
   readonly moreAvailable: boolean;
-  /** The interaction id that was sent, to quote to the bank. */
+  /** The interaction id that was sent, for enquiries at the bank. */
   readonly interactionId: string;
 }
 
-/** Aggregated polling, the bare call. */
+/** Aggregated polling, one poll per call. */
 export interface EventPolling {
   /**
-   * `POST /events`, neither signed itself nor answered with a signature: each SET has its own, which is for the caller
-   * to verify. Does not repeat; a poll that rejects may have taken effect, and sending its `ack` again does no harm.
+   * Sends `POST /events`. Neither the request nor the response is signed: each SET has its own signature, which the
+   * caller verifies. Does not retry. A poll that rejects may have taken effect; repeating its `ack` is harmless.
    *
-   * @returns rejects with `BankError`
+   * @throws {BankError}
    */
   poll(request?: PollRequest, limits?: PollLimits): Promise<PollAnswer>;
 }
 
 const shape = shapeOf(OBEventPollingResponse1);
 
-/** Makes the call of the Aggregated Polling API Profile. @param baseUrl without a slash at its end */
+/** Creates the client of the Aggregated Polling API Profile. @param baseUrl without a trailing slash */
 export function createEventPolling(http: BankHttp, baseUrl: string): EventPolling {
   const url = `${baseUrl}/events`;
   return {
@@ -58,8 +61,8 @@ export function createEventPolling(http: BankHttp, baseUrl: string): EventPollin
       const answer = await http.send({ ...sent, requestTimeoutMs, responseBytesMax, signal });
       const { sets, moreAvailable } = readShaped(answer, shape);
       const entries = Object.entries(sets);
-      // The shape lets a member through whose name has a line break, whatever its value.
-      if (entries.some(([, set]) => typeof set !== 'string')) throw untrusted(answer, 'has a SET that is no text');
+      // The schema does not check a member whose name has a line break.
+      if (entries.some(([, set]) => typeof set !== 'string')) throw untrusted(answer, 'has a SET that is not a string');
       return { sets: new Map(entries), moreAvailable, interactionId: answer.interactionId };
     },
   };

@@ -8,43 +8,42 @@ import {
 import type { BankHttp } from './bank-http.ts';
 import { createRegistrations, type Ensured, mapShaped, type RegistrationKind } from './registrations.ts';
 
-/** The content of a subscription (`OBEventSubscription1`; rules, section 2). */
+/** Content of an event subscription (`OBEventSubscription1`; rules, section 2). */
 export interface NewEventSubscription {
-  /** Ends in the API version and `/event-notifications`. Left out by a TPP that only polls. */
+  /** Ends in the API version and `/event-notifications`. Omitted by a TPP that only polls. */
   readonly callbackUrl?: string | undefined;
-  /** Lowest version of the resources that it wants events about, such as `4.0`. */
+  /** Lowest version of the resources that the TPP wants events about, such as `4.0`. */
   readonly version: string;
-  /** Subscribe codes, such as `UK.OBIE.Resource-Update`. Left out or empty: all that the ASPSP supports. */
+  /** Subscribe codes, such as `UK.OBIE.Resource-Update`. Omitted or empty for all types that the ASPSP supports. */
   readonly eventTypes?: readonly string[] | undefined;
 }
 
 /**
- * The TPP's event subscription at the bank; there is at most one. Requests with a body are signed, and so are the
- * answers: one whose signature is missing or bad is thrown as `untrusted`, although the call may have taken effect;
- * `get` then tells. All reject with `BankError`, or with a TypeError for an id that none can have.
+ * The TPP's event subscription at the bank. There is at most one. Requests with a body and responses with a body are
+ * signed. A response whose signature is missing or invalid is thrown as `untrusted`. The call may have taken effect
+ * nevertheless: use `get` to find out. All calls reject with `BankError`, or with TypeError for a malformed id.
  */
 export interface EventSubscriptions {
-  /** Refused with 409 when there is one. */
+  /** Creates the event subscription; rejected with 409 when one exists. */
   create(subscription: NewEventSubscription): Promise<EventSubscription>;
-  /** The one, or undefined. */
+  /** The current event subscription, or undefined when there is none. */
   get(): Promise<EventSubscription | undefined>;
   /** Replaces everything but the id. */
   replace(subscription: NewEventSubscription & { readonly eventSubscriptionId: string }): Promise<EventSubscription>;
-  /** Neither the request nor the answer is signed. */
+  /** Deletes the event subscription. Neither the request nor the response is signed. */
   delete(eventSubscriptionId: string): Promise<void>;
   /**
-   * Makes it so: creates the event subscription, replaces one that differs, or does nothing when it is as wanted. Safe
-   * to call at every start, and again after any error. `eventTypes` are compared as sets, and left out is the same as
-   * empty; the other members as they are written. When somebody else writes in between (409, or the id is gone) it reads
-   * once more and goes on from there. A 409 remains where the API cannot show what is in the way: on v3.1, a
-   * registration that was made through v4.0.
+   * Idempotent: creates the event subscription, replaces it when it differs, or leaves it. Safe to call at every start
+   * and after any error. `eventTypes` are compared as sets, where omitted equals empty; the other members are compared
+   * literally. After a concurrent change (409, or the id no longer exists) it reads again and retries once. A 409
+   * remains where the API does not show the existing registration: on v3.1, one created through v4.0.
    */
   ensure(subscription: NewEventSubscription): Promise<EnsuredEventSubscription>;
 }
 
 /** The result of `eventSubscriptions.ensure`. */
 export interface EnsuredEventSubscription {
-  /** As the bank holds it now. */
+  /** The event subscription as stored by the bank. */
   readonly subscription: EventSubscription;
   readonly did: Ensured;
 }
@@ -67,7 +66,7 @@ const KIND: RegistrationKind<NewEventSubscription, EventSubscription> = {
     isSameSet(held.eventTypes ?? [], wanted.eventTypes ?? []),
 };
 
-/** Makes the calls of the Event Notification Subscription API Profile. @param baseUrl without a slash at its end */
+/** Creates the client of the Event Notification Subscription API Profile. @param baseUrl without a trailing slash */
 export function createEventSubscriptions(http: BankHttp, baseUrl: string): EventSubscriptions {
   const registrations = createRegistrations(http, baseUrl, KIND);
   return {

@@ -8,41 +8,41 @@ export type Ensured = 'created' | 'replaced' | 'nothing';
 
 /** The differences between the two kinds of registration (rules, section 2). */
 export interface RegistrationKind<Wanted, Held> {
-  /** Its collection below the base path. */
+  /** Path of the collection below the base URL. */
   readonly path: string;
-  /** Its name in a message, in the plural. */
+  /** Plural name for messages. */
   readonly plural: string;
-  /** Name of its id, in a message. */
+  /** Name of the id for messages. */
   readonly idName: string;
   idOf(held: Held): string;
   postBody(wanted: Wanted): object;
   putBody(wanted: Wanted, id: string): object;
   readOne(value: unknown): Shaped<Held>;
   readList(value: unknown): Shaped<readonly Held[]>;
-  /** Whether what the bank holds is what is wanted. */
+  /** Whether the registration at the bank equals the wanted one. */
   isSame(held: Held, wanted: Wanted): boolean;
 }
 
-/** The calls that both registrations have in common. All reject with `BankError`. */
+/** The calls common to both kinds of registration. All reject with `BankError`. */
 export interface Registrations<Wanted, Held> {
   create(wanted: Wanted): Promise<Held>;
   get(): Promise<Held | undefined>;
-  /** @throws {TypeError} for an id that none can have */
+  /** @throws {TypeError} for a malformed id */
   replace(id: string, wanted: Wanted): Promise<Held>;
-  /** @throws {TypeError} for an id that none can have */
+  /** @throws {TypeError} for a malformed id */
   delete(id: string): Promise<void>;
   ensure(wanted: Wanted): Promise<{ readonly held: Held; readonly did: Ensured }>;
 }
 
 const ID = /^(?!\.{1,2}$).{1,40}$/su;
 const CONFLICT = 409;
-// Of a registration that is gone (rules, section 7): v4.0 and v3.1.
+// Codes for a registration that no longer exists (rules, section 7): v4.0 and v3.1.
 const NOT_FOUND_CODES: readonly string[] = ['U011', 'UK.OBIE.Resource.NotFound'];
 
 /**
- * Makes the calls of one kind of registration, of which there is at most one: signed requests, verified answers.
+ * Creates the client of one kind of registration, of which there is at most one. Signs requests and verifies responses.
  *
- * @param baseUrl without a slash at its end
+ * @param baseUrl without a trailing slash
  */
 export function createRegistrations<Wanted, Held>(
   http: BankHttp,
@@ -56,7 +56,7 @@ export function createRegistrations<Wanted, Held>(
   async function get(): Promise<Held | undefined> {
     const answer = await http.send({ method: 'GET', url: collection });
     const found = await readSigned(http.verify, answer, kind.readList);
-    if (found.length > 1) throw untrusted(answer, `lists more ${kind.plural} than the one there can be`);
+    if (found.length > 1) throw untrusted(answer, `lists several ${kind.plural}, where at most one is allowed`);
     return found[0];
   }
 
@@ -89,7 +89,7 @@ export function createRegistrations<Wanted, Held>(
       try {
         return await ensureOnce(wanted);
       } catch (error) {
-        // Between reading and writing somebody else wrote: once more, with what is there now.
+        // The registration changed between reading and writing: retry once with the current one.
         if (!lostRace(error)) throw error;
         return await ensureOnce(wanted);
       }
@@ -107,7 +107,7 @@ function lostRace(error: unknown): boolean {
   return error.status === CONFLICT || error.codes.some((code) => NOT_FOUND_CODES.includes(code));
 }
 
-/** Applies a function to a value that has its shape. */
+/** Applies a function to a valid value; passes a fault on. */
 export function mapShaped<T, U>(shaped: Shaped<T>, map: (value: T) => U): Shaped<U> {
   return shaped.ok ? { ok: true, value: map(shaped.value) } : shaped;
 }

@@ -3,30 +3,31 @@ import { readJson } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import type { BankHttp } from './bank-http.ts';
 
-/** A link, or a notification that brings links. */
+/** A link, or a notification with links. */
 export type ResourceTarget = string | Pick<EventNotification, 'links'>;
 
-/** A resource as the bank's resource server gave it. */
+/** A resource as returned by the bank's resource server. */
 export interface FetchedResource {
-  /** 2xx. */
+  /** HTTP status, always 2xx. */
   readonly status: number;
-  /** Parsed JSON, its shape not checked; undefined when the answer has no body. */
+  /** Parsed JSON, not validated; undefined when the response has no body. */
   readonly body: unknown;
-  /** True when the answer carried `x-jws-signature` and it verified; false when it carried none. */
+  /** True when the response has an `x-jws-signature`, which was verified; false when it has none. */
   readonly signed: boolean;
-  /** The interaction id that was sent, to quote to the bank. */
+  /** The interaction id that was sent, for enquiries at the bank. */
   readonly interactionId: string;
 }
 
-/** Fetches the resource that a notification is about. */
+/** Fetches the resource of a notification or link. */
 export type FetchResource = (target: ResourceTarget) => Promise<FetchedResource>;
 
 /**
- * Makes the last step of a notification's way: `GET` of the resource with mutual TLS and the token. Of a notification
- * the last link that is allowed is taken; its `version` is not looked at (rules, section 3). Only https links whose
- * origin is among `resourceOrigins` are fetched, since the token goes along; with none given, none is.
+ * Creates the function that fetches the resource with `GET` over mutual TLS, with the access token. For a notification
+ * it fetches the last allowed link, whatever its `version` (rules, section 3). Because the token is sent along, a link
+ * is allowed only if it is https and its origin is in `resourceOrigins`. By default none is.
  *
- * @returns rejects with {@link BankError}: untrusted when no link is allowed or a signature is bad, and as every call
+ * @returns a function that throws {@link BankError}: untrusted when no link is allowed or the signature is invalid,
+ *   else as for any call
  * @throws {TypeError} when an origin is not an https origin such as `https://rs.bank.example`
  */
 export function createFetchResource(http: BankHttp, resourceOrigins: readonly string[]): FetchResource {
@@ -36,7 +37,7 @@ export function createFetchResource(http: BankHttp, resourceOrigins: readonly st
     const links = typeof target === 'string' ? [target] : target.links.map(({ link }) => link);
     const url = links.findLast((link) => isAllowed(link, allowed));
     if (url === undefined) {
-      throw new BankError('untrusted', 'No link leads to an origin that is allowed (resourceOrigins).');
+      throw new BankError('untrusted', 'No link has an allowed origin (resourceOrigins).');
     }
     const answer = await http.send({ method: 'GET', url });
     const signed = answer.signature !== undefined;
@@ -49,7 +50,7 @@ export function createFetchResource(http: BankHttp, resourceOrigins: readonly st
 function originOf(text: string): string {
   const origin = URL.canParse(text) ? new URL(text).origin : undefined;
   if (origin?.startsWith('https://') && (text === origin || text === `${origin}/`)) return origin;
-  throw new TypeError('resourceOrigins must hold https origins, such as https://rs.bank.example');
+  throw new TypeError('resourceOrigins must contain https origins, such as https://rs.bank.example');
 }
 
 function isAllowed(link: string, allowed: ReadonlySet<string>): boolean {

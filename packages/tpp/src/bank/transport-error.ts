@@ -11,7 +11,7 @@ const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
   malformed: 'untrusted',
 };
 
-/** The one mapping from a failed exchange to what the caller of the bank client sees. */
+/** Maps a failed exchange to the error of the bank client. */
 export function bankErrorOf(error: TlsFetchError, interactionId: string | undefined): BankError {
   return new BankError(KINDS[error.code], error.message, { cause: error, interactionId });
 }

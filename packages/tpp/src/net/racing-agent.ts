@@ -5,15 +5,15 @@ import type { Duplex } from 'node:stream';
 import { raceAddresses } from '@tidings/protocol';
 import { monotonicMs, runAfter } from '../clock.ts';
 
-/** Options of a request that a {@link RacingAgent} connects for. */
+/** Options of a request over a {@link RacingAgent}. */
 export interface RacingOptions extends RequestOptions {
-  /** Deadline of the connection, from the look-up to the end of the handshake. */
+  /** Deadline for the connection, from name look-up to the end of the TLS handshake. */
   readonly connectTimeoutMs: number;
-  /** Ends the connection while it is being made. */
+  /** Aborts the connection while it is being established. */
   readonly ended?: AbortSignal;
 }
 
-/** Looks a host up. @returns its addresses, in the order of preference; at least one */
+/** Resolves a host. @returns its addresses in order of preference; at least one */
 export type AddressesOf = (host: string) => Promise<readonly string[]>;
 
 type Callback = (error: Error | null, stream: Duplex) => void;
@@ -22,14 +22,14 @@ const ADDRESSES_MAX = 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * An agent that gives every address of a host its chance within the deadline (`raceAddresses` of `@tidings/protocol`).
- * Node.js by itself gives one up for the next after 250 ms, and for good. The peer is always verified.
+ * An agent that tries every address of a host within the deadline (`raceAddresses` of `@tidings/protocol`). Node.js
+ * itself abandons an address after 250 ms when it tries the next one. The peer is always verified.
  */
 export class RacingAgent extends Agent {
   readonly #addressesOf: AddressesOf;
   readonly #underWay = new Set<(error: Error) => void>();
 
-  /** @param addressesOf default: as the system does */
+  /** @param addressesOf default: the system resolver */
   constructor(options: AgentOptions, addressesOf: AddressesOf = bySystem) {
     super({ ...options, rejectUnauthorized: true });
     this.#addressesOf = addressesOf;
@@ -50,12 +50,12 @@ export class RacingAgent extends Agent {
       })
       .then(
         (socket) => callback?.(null, socket),
-        // The error is looked at first: there is no connection to give.
+        // Node.js checks the error first; the socket is only a placeholder.
         (error) => callback?.(error, new Socket()),
       );
   }
 
-  /** Ends what is being connected too. */
+  /** Also aborts connections that are being established. */
   override destroy(): void {
     for (const stop of this.#underWay) stop(failureOf('ECONNABORTED'));
     super.destroy();
@@ -75,7 +75,7 @@ export class RacingAgent extends Agent {
           timeoutMs: deadlineMs - monotonicMs(),
           begin: (address, attempt) => {
             const socket = super.createConnection({ ...options, host: address });
-            if (!(socket instanceof Socket)) throw new Error('node:https made no socket');
+            if (!(socket instanceof Socket)) throw new Error('node:https did not create a socket');
             socket.once('connect', attempt.reached).once('secureConnect', () => attempt.connected(socket));
             socket.on('error', attempt.failed);
             return () => socket.destroy();

@@ -1,9 +1,9 @@
 /**
- * Reads a body to its end, or until it is longer than the cap: then nothing more is read, and the stream is cancelled
- * (a web stream) or destroyed (a stream of Node).
+ * Reads a body to its end. When it exceeds the limit, reading stops, and the stream is cancelled (web stream) or
+ * destroyed (Node.js stream).
  *
- * @returns the bytes; undefined when there were more than `bytesMax`
- * @throws whatever the stream fails with, such as a peer that went away
+ * @returns the bytes; undefined when there are more than `bytesMax`
+ * @throws the error of the stream, such as a lost connection
  */
 export async function readCapped(
   chunks: AsyncIterable<Uint8Array>,

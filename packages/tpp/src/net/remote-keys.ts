@@ -9,19 +9,19 @@ import {
 import { systemNowMs } from '../clock.ts';
 import { createTlsFetch, type TlsFetch, type TlsTransport } from './tls-fetch.ts';
 
-/** Where keys are fetched from, and how often. */
+/** Options of {@link remoteKeys}. */
 export interface RemoteKeysOptions {
-  /** The JWKS of the one participant whose signatures are verified; https. */
+  /** URL of the JWKS of the participant whose signatures are verified; https. */
   readonly url: string;
-  /** Where the revoked keys of the same participant are listed, as a JWKS; https. Default: nowhere. */
+  /** URL of the JWKS of the participant's revoked keys; https. By default revocation is not checked. */
   readonly revokedUrl?: string;
-  /** Trusted authorities, and a client certificate where the JWKS demands one. */
+  /** Trusted certificate authorities, and a client certificate if the server requires one. */
   readonly transport?: TlsTransport;
-  /** Shortest time between two requests; after one that succeeded, `maxAgeMs` if that is shorter. Default 30 000. */
+  /** Minimum interval between requests; after a successful one, `maxAgeMs` if shorter. Default 30 000. */
   readonly cooldownMs?: number;
-  /** Keys older than this are fetched again before they are used. Default 600 000 (10 minutes). */
+  /** Age from which keys are refreshed before use. Default 600 000 (10 minutes). */
   readonly maxAgeMs?: number;
-  /** Keys older than this are not used at all, while they cannot be fetched. Default 3 600 000 (an hour). */
+  /** Age from which keys are not used even if the refresh fails. Default 3 600 000 (1 hour). */
   readonly hardMaxAgeMs?: number;
   /** Default 10 000. */
   readonly requestTimeoutMs?: number;
@@ -29,7 +29,7 @@ export interface RemoteKeysOptions {
   now?(): number;
 }
 
-/** The keys are unavailable: none was fetched, or none recently enough. */
+/** The keys are unavailable: they were never fetched, or are older than `hardMaxAgeMs`. */
 export class RemoteKeysError extends Error {
   override readonly name = 'RemoteKeysError';
 }
@@ -40,14 +40,14 @@ const HARD_MAX_AGE_MS = 3_600_000;
 const JWKS_BYTES_MAX = 262_144;
 
 /**
- * Keeps the keys of a JWKS URL (RFC 7517; rules, section 8). They are fetched when first needed, when they are too old,
- * and when a `kid` is not among them; never more than once per `cooldownMs`, whatever comes in, and one request at a
- * time. A refresh that fails keeps the old keys, since a JWKS that is down for a while must not stop notifications; from
- * `hardMaxAgeMs` on they are not used any more, so that a key that was removed or revoked is not believed for ever. No
- * redirect is followed.
+ * Creates a cache of the keys of a JWKS URL (RFC 7517; rules, section 8). Keys are fetched when first needed, when
+ * older than `maxAgeMs`, and when a `kid` is unknown: one request at a time, and never more than one per `cooldownMs`.
+ * A failed refresh keeps the old keys, because a short outage of the JWKS must not stop notifications. Beyond
+ * `hardMaxAgeMs` they are no longer used, so that a removed or revoked key is not trusted for ever. Redirects are not
+ * followed.
  *
- * @returns a source that rejects with {@link RemoteKeysError} while there are no keys, or none but those that are too old
- * @throws {TypeError} when a URL is not https, `transport` is not PEM, or `hardMaxAgeMs` is below `maxAgeMs`
+ * @returns a source that rejects with {@link RemoteKeysError} while it has no keys, or only keys that are too old
+ * @throws {TypeError} when a URL is not https, `transport` is not valid PEM, or `hardMaxAgeMs` is below `maxAgeMs`
  */
 export function remoteKeys(options: RemoteKeysOptions): KeySource {
   const { url, revokedUrl, cooldownMs = COOLDOWN_MS, maxAgeMs = MAX_AGE_MS, now = systemNowMs } = options;
@@ -100,7 +100,7 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
   };
 }
 
-/** A clock that was set back counts as time that has passed, so that nobody waits for it to catch up. */
+/** True also when the clock was set back, so that a refresh never waits for the clock to catch up. */
 function hasPassed(durationMs: number, sinceMs: number, nowMs: number): boolean {
   return nowMs < sinceMs || nowMs - sinceMs >= durationMs;
 }
@@ -109,7 +109,7 @@ function checkUrl(option: string, url: string): void {
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:') throw new TypeError(`${option} must be an https URL`);
 }
 
-/** Both documents, or neither: keys without what is known of their revocation are not used. */
+/** Fetches both documents or fails: keys are not used without their revocation list. */
 async function fetchKeys(tlsFetch: TlsFetch, url: string, revokedUrl: string | undefined): Promise<SigningKeySet> {
   const [jwks, revoked] = await Promise.all([
     fetchJwks(tlsFetch, url),

@@ -5,52 +5,52 @@ import { runAfter } from '../clock.ts';
 import { RacingAgent, type RacingOptions } from './racing-agent.ts';
 import { readCapped } from './read-capped.ts';
 
-/** Certificate, key and roots of a TLS client. PEM texts, not paths. */
+/** Certificate, private key and trusted authorities of a TLS client. PEM texts, not paths. */
 export interface TlsTransport {
-  /** The client's certificate, with the intermediates that the server does not have; none for server-only TLS. */
+  /** Client certificate with its intermediates; omitted for server authentication only. */
   readonly certificatePem?: string | undefined;
-  /** Its private key, PKCS #8, unencrypted. */
+  /** Private key of the certificate, PKCS #8, unencrypted. */
   readonly keyPem?: string | undefined;
-  /** Authorities that are trusted in place of those of Node. */
+  /** Certificate authorities to trust instead of those built into Node.js. */
   readonly caPem?: string | undefined;
 }
 
-/** Limits of {@link createTlsFetch}. */
+/** Options of {@link createTlsFetch}. */
 export interface TlsFetchOptions {
   readonly transport?: TlsTransport | undefined;
-  /** For one whole exchange, from the name look-up to the last byte of the answer. Default 10 000. */
+  /** Deadline for one whole exchange, from name look-up to the last byte of the response. Default 10 000. */
   readonly requestTimeoutMs?: number | undefined;
-  /** Longest body of an answer. Default 1 048 576 (1 MiB). */
+  /** Maximum body of a response. Default 1 048 576 (1 MiB). */
   readonly responseBytesMax?: number | undefined;
-  /** Whether connections are kept for the next request, a few seconds long. Default true. */
+  /** Whether connections are kept open for some seconds for further requests. Default true. */
   readonly keepAlive?: boolean | undefined;
 }
 
-/** One HTTP request; the method is GET unless said. */
+/** One HTTP request; the default method is GET. */
 export interface TlsRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** In place of the client's, for this exchange. */
+  /** Overrides the client's deadline for this exchange. */
   readonly requestTimeoutMs?: number | undefined;
-  /** In place of the client's, for this answer. */
+  /** Overrides the client's limit for this response. */
   readonly responseBytesMax?: number | undefined;
-  /** Ends the exchange; its connection is destroyed. */
+  /** Aborts the exchange; its connection is destroyed. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Sends one request over TLS. The body of the answer has been read to its end. */
+/** Sends one request over TLS. Resolves once the whole body of the response has been read. */
 export interface TlsFetch {
-  /** @throws {TlsFetchError} when there is no answer to give; every status is an answer */
+  /** @throws {TlsFetchError} when there is no response; any HTTP status is a response */
   (url: string, request?: TlsRequest): Promise<Response>;
-  /** Ends all connections; requests under way fail, and later ones too. */
+  /** Closes all connections; requests in progress and later requests fail. */
   close(): void;
 }
 
-/** Why there is no answer. `url`: not an https URL, nothing was sent. */
+/** Why there is no response. `url`: not an https URL, nothing was sent. */
 export type TlsFetchErrorCode = 'url' | 'closed' | 'aborted' | 'connection' | 'timeout' | 'too_large' | 'malformed';
 
-/** An exchange that came to no answer. `message` holds neither URL nor headers, so no secret. */
+/** An exchange without a response. `message` contains neither URL nor headers, and so no secret. */
 export class TlsFetchError extends Error {
   override readonly name = 'TlsFetchError';
   readonly code: TlsFetchErrorCode;
@@ -65,18 +65,19 @@ export class TlsFetchError extends Error {
 const REQUEST_TIMEOUT_MS = 10_000;
 const RESPONSE_BYTES_MAX = 1_048_576;
 const CONNECTIONS_MAX = 16;
-// Below the five seconds after which servers on Node close an idle connection, so that the two rarely cross.
+// Below the 5 seconds after which a Node.js server closes an idle connection, so that a request rarely meets the close.
 const IDLE_MS_MAX = 4_000;
 const ABORTED = 'The request was aborted.';
-// A Response with one of these may have no body (Fetch standard, "null body status").
+// Statuses with which a Response must not have a body (Fetch standard, "null body status").
 const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
- * Makes a small HTTPS client over `node:https`: a client certificate where one is given, TLS 1.2 at least, the server
- * always verified (whatever the environment says), one deadline over the whole exchange, in which every address of the
- * host has its chance, a capped answer. Redirects are answers, never followed, and nothing is sent twice.
+ * Creates a small HTTPS client over `node:https`. It uses TLS 1.2 or later and an optional client certificate, and
+ * always verifies the server, whatever the environment says. One deadline covers the whole exchange, within which every
+ * address of the host is tried. The size of responses is limited. Redirects are returned and not followed. Requests are
+ * not retried.
  *
- * @throws {TypeError} when certificate, key or authorities are not PEM, or do not belong together
+ * @throws {TypeError} when certificate, key or authorities are not valid PEM, or the key does not match the certificate
  */
 export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, responseBytesMax = RESPONSE_BYTES_MAX, keepAlive = true } = options;
@@ -120,7 +121,10 @@ function secureContextOf({ certificatePem, keyPem, caPem }: TlsTransport): Secur
       ...(caPem !== undefined && { ca: caPem }),
     });
   } catch (cause) {
-    throw new TypeError('transport: certificate, key and authorities must be PEM, and belong together', { cause });
+    throw new TypeError(
+      'transport: certificate, key and authorities must be valid PEM, and the key must match the certificate',
+      { cause },
+    );
   }
 }
 
@@ -131,13 +135,13 @@ interface Limits {
   readonly responseBytesMax: number;
 }
 
-/** One exchange under one deadline, whatever it waits for: a free connection, the connection, or the answer. */
+/** Performs one exchange; the deadline covers the wait for a slot, the connection and the response. */
 async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<Response> {
   const { requestTimeoutMs } = limits;
   const ending = new AbortController();
   const end = (code: TlsFetchErrorCode, message: string) => ending.abort(new TlsFetchError(code, message));
   const cancelDeadline = runAfter(requestTimeoutMs, () =>
-    end('timeout', `No whole answer within ${requestTimeoutMs} ms.`),
+    end('timeout', `No complete response within ${requestTimeoutMs} ms.`),
   );
   const abort = () => end('aborted', ABORTED);
   request.signal?.addEventListener('abort', abort);
@@ -165,14 +169,14 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
       ended.addEventListener('abort', () => outgoing.destroy());
       outgoing.on('error', reject).on('upgrade', (_incoming, socket) => {
         socket.destroy();
-        reject(new TlsFetchError('malformed', 'The server changed the protocol, which nobody asked it to do.'));
+        reject(new TlsFetchError('malformed', 'The server switched protocols without a request to do so.'));
       });
-      // Whatever else ends it without an answer and without an error; after an answer it is too late to reject.
-      outgoing.on('close', () => reject(new TlsFetchError('connection', 'The connection closed without an answer.')));
+      // Covers any other end without a response or an error. A no-op after a response.
+      outgoing.on('close', () => reject(new TlsFetchError('connection', 'The connection closed without a response.')));
       outgoing.end(request.body);
     });
     const body = await readCapped(incoming, responseBytesMax);
-    if (body === undefined) throw new TlsFetchError('too_large', `The answer has over ${responseBytesMax} bytes.`);
+    if (body === undefined) throw new TlsFetchError('too_large', `The response has over ${responseBytesMax} bytes.`);
     return toResponse(incoming, body);
   } catch (cause) {
     if (cause instanceof TlsFetchError) throw cause;
@@ -182,7 +186,7 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
   }
 }
 
-/** Bounds exchanges under way by host: an agent does not count the connections that it is still making. */
+/** Limits concurrent exchanges per host: an agent does not count connections that are being established. */
 class Slots {
   readonly #max: number;
   readonly #ofHost = new Map<string, { taken: number; readonly waiting: Set<() => void> }>();
@@ -191,7 +195,7 @@ class Slots {
     this.#max = max;
   }
 
-  /** Waits for a slot. @returns gives it back. @throws the reason of `ended` when that aborts before */
+  /** Waits for a slot. @returns releases the slot. @throws the reason of `ended` when it aborts first */
   async enter(host: string, ended: AbortSignal): Promise<() => void> {
     const slots = this.#ofHost.get(host) ?? { taken: 0, waiting: new Set() };
     this.#ofHost.set(host, slots);
@@ -206,7 +210,7 @@ class Slots {
         ended.addEventListener('abort', wake);
       });
       if (!ended.aborted) continue;
-      // It may have been woken for a slot that it no longer wants.
+      // Passes on a slot that this waiter no longer needs.
       wakeNext();
       throw ended.reason;
     }
@@ -228,11 +232,11 @@ function toResponse(incoming: IncomingMessage, body: Uint8Array<ArrayBuffer>): R
     }
     return new Response(STATUSES_WITHOUT_BODY.has(status) ? null : body, { status, headers });
   } catch (cause) {
-    throw new TlsFetchError('malformed', 'The answer has a status or headers that HTTP does not know.', { cause });
+    throw new TlsFetchError('malformed', 'The response has an invalid status or invalid headers.', { cause });
   }
 }
 
-/** Node's code for what failed (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), fit for a log. */
+/** Error code of Node.js, such as `ECONNREFUSED` or `CERT_HAS_EXPIRED`; safe to log. */
 function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : 'unknown';

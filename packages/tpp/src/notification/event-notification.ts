@@ -1,24 +1,26 @@
 import { isJsonObject, RESOURCE_LINKS, type ResourceLink, type SetClaims } from '@tidings/protocol';
 
-/** A notification that was verified, as the handler gets it. */
+/** A verified notification. */
 export interface EventNotification {
-  /** Identifies the notification; the same over every retry and in both ways of delivery. */
+  /** Identifies the notification across retries and both ways of delivery. */
   readonly jti: string;
-  /** URNs of what happened, at least one. Types that the standard does not define are among them. */
+  /** URNs of the event types, at least one, including types that the standard does not define. */
   readonly eventTypes: readonly string[];
   /** URI of the affected resource (`sub`). */
   readonly resourceUri: string;
-  /** Where the resource can be read, in the order of the token, each once; empty when no event names its subject. */
+  /** Links to the resource, in the order of the token without duplicates; empty when no event has a subject. */
   readonly links: readonly ResourceLink[];
-  /** All claims. Times in them are whole seconds. */
+  /** All claims; their times are whole seconds. */
   readonly claims: SetClaims;
-  /** The exact token, as evidence: it verifies again whenever it is needed. */
+  /** The exact token, which can be kept as evidence and verified again later. */
   readonly set: string;
-  /** `x-fapi-interaction-id` of this delivery, the bank's on push and the poll's own; another one on every retry. */
+  /**
+   * `x-fapi-interaction-id` of this delivery: the bank's on push, that of the poll otherwise. Differs on every retry.
+   */
   readonly interactionId: string;
 }
 
-/** Shapes the claims of a verified SET for the handler. */
+/** Converts the claims of a verified SET to a notification. */
 export function eventNotificationOf(claims: SetClaims, set: string, interactionId: string): EventNotification {
   return {
     jti: claims.jti,
@@ -34,7 +36,7 @@ export function eventNotificationOf(claims: SetClaims, set: string, interactionI
 function linksOf(claims: SetClaims): ResourceLink[] {
   const links = new Map<string, ResourceLink>();
   for (const content of Object.values(claims.events)) {
-    // The content of an event type that the standard does not define was not checked by the reader of the claims.
+    // parseSetClaims does not check the content of event types that the standard does not define.
     const subject: unknown = content.subject;
     const entries = isJsonObject(subject) ? subject[RESOURCE_LINKS] : undefined;
     if (!Array.isArray(entries)) continue;

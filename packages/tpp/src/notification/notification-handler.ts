@@ -2,40 +2,41 @@ import type { EventNotification } from './event-notification.ts';
 import { createOnce } from './once.ts';
 import { createMemorySeenStore, type SeenStore } from './seen-store.ts';
 
-/** The consumer of the TPP's notifications, and the memory of those that were seen. */
+/** Options of {@link createNotificationHandler}. */
 export interface NotificationHandlerOptions {
-  /** Memory of what was handled. Default: in the process, 100 000 entries. */
+  /** Store of the notifications that were handled. Default: in memory, 100 000 entries. */
   readonly seen?: SeenStore;
   /**
-   * Takes one verified notification. The bank is answered after it has finished, and on push it waits some seconds only:
-   * store the notification and return, and do the work (such as fetching the resource) afterwards. It gets no deadline
-   * here: one that never finishes holds its delivery, and every copy of the same notification.
+   * Handles one verified notification. The bank gets its response when this function has finished, and on push it waits
+   * for some seconds only. Store the notification and return; do further work, such as fetching the resource,
+   * afterwards. There is no timeout: a call that never finishes blocks its delivery and every copy of the same
+   * notification.
    */
   onNotification(notification: EventNotification): Promise<void> | void;
 }
 
-/** Handles each notification once, whichever way it comes: one object for the receiver and the poller of a TPP. */
+/** Handles each notification once, on push and polling. The receiver and the poller of a TPP can share it. */
 export interface NotificationHandler {
   /**
-   * Hands over a verified notification, unless that was done before (by `iss` and `jti`). Copies that come while the
-   * first is in hand wait for it and share its outcome, whichever way they come. Resolves when the notification may be
+   * Handles a verified notification, unless one with the same `iss` and `jti` was handled before. Copies that arrive
+   * meanwhile, by push or polling, wait for the first and share its outcome. Resolves when the notification may be
    * acknowledged. Does not verify.
    *
-   * @param by what takes it in place of `onNotification`: the poller's iterator gives the loop that asks
-   * @throws {NotificationError} handler_failed or seen_store_failed: it must be offered again
+   * @param by replaces `onNotification`; used by the poller's iterator
+   * @throws {NotificationError} handler_failed or seen_store_failed: the bank must deliver the notification again
    */
   handle(notification: EventNotification, by?: (notification: EventNotification) => unknown): Promise<void>;
 }
 
-/** Either a handler that is shared, or what one is made of. */
+/** Either a shared handler, or the options of a new one. */
 export type NotificationHandling =
   | { readonly handler: NotificationHandler; readonly onNotification?: never; readonly seen?: never }
   | (NotificationHandlerOptions & { readonly handler?: never });
 
 /**
- * Makes the handler that `createReceiver({ handler })` and `createPoller({ handler })` share, so that a TPP can use both
- * ways of delivery at once: what one has handled the other only acknowledges. Copies in two processes at the same moment
- * are distinguished only by what `seen` and `onNotification` do in one transaction.
+ * Creates a handler to share between `createReceiver({ handler })` and `createPoller({ handler })`, so that a TPP can
+ * use push and polling together: what one has handled, the other only acknowledges. Copies that arrive in two processes
+ * at the same moment are both handled, unless `seen` and `onNotification` use one transaction.
  */
 export function createNotificationHandler(options: NotificationHandlerOptions): NotificationHandler {
   const { seen = createMemorySeenStore() } = options;
@@ -48,13 +49,13 @@ export function createNotificationHandler(options: NotificationHandlerOptions): 
   };
 }
 
-/** The handler that options name, or one made of them. @throws {TypeError} when they say both, or neither */
+/** The given handler, or a new one. @throws {TypeError} when both or neither are given */
 export function handlerOf(options: NotificationHandling): NotificationHandler {
   const { handler, seen, onNotification } = options;
   if (handler !== undefined && (seen !== undefined || onNotification !== undefined)) {
-    throw new TypeError('give either handler, or onNotification and seen');
+    throw new TypeError('give either handler, or onNotification with an optional seen');
   }
   if (handler !== undefined) return handler;
-  if (typeof onNotification !== 'function') throw new TypeError('onNotification, or handler, is missing');
+  if (typeof onNotification !== 'function') throw new TypeError('onNotification or handler is required');
   return createNotificationHandler(options);
 }

@@ -1,15 +1,15 @@
 import { NotificationError } from './notification-error.ts';
 import type { SeenStore } from './seen-store.ts';
 
-/** Runs the action for a key unless it has run to its end before; see {@link createOnce}. */
+/** Runs the action for a key unless one has completed before; see {@link createOnce}. */
 export type Once = (key: string, action: () => unknown) => Promise<void>;
 
 /**
- * Tells duplicates: an action runs once per key. A second call while the first is under way waits for it and shares its
- * outcome. A key counts as seen only after its action has finished, so that one that failed runs again the next time;
- * when the store fails after the action, it will run again too (at least once, never zero times).
+ * Deduplicates by key: each action runs once. A call during the first one waits for it and shares its outcome. A key is
+ * stored only after its action has completed, so a failed action runs again the next time. When the store fails after
+ * the action, the action also runs again: it runs at least once, never zero times.
  *
- * @returns rejects with {@link NotificationError}: handler_failed or seen_store_failed
+ * @returns a function that throws {@link NotificationError}: handler_failed or seen_store_failed
  */
 export function createOnce(seen: SeenStore): Once {
   const running = new Map<string, Promise<void>>();
@@ -23,7 +23,7 @@ export function createOnce(seen: SeenStore): Once {
 }
 
 async function runUnlessSeen(seen: SeenStore, key: string, action: () => unknown): Promise<void> {
-  if (await refusing('seen_store_failed', 'The seen store could not be asked.', () => seen.has(key))) return;
+  if (await refusing('seen_store_failed', 'The seen store could not be read.', () => seen.has(key))) return;
   await refusing('handler_failed', 'The handler failed.', action);
   await refusing('seen_store_failed', 'The seen store could not be written.', () => seen.add(key));
 }

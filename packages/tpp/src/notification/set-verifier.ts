@@ -9,21 +9,21 @@ import {
 import { systemNowMs } from '../clock.ts';
 import { NotificationError } from './notification-error.ts';
 
-/** Expectations of a TPP about the bank's SETs; the same for the receiver and the poller of one bank. */
+/** What a TPP expects of a bank's SETs; the same for the receiver and the poller. */
 export interface SetVerification {
   /** `iss` claim: the URI of the ASPSP. */
   readonly issuer: string;
-  /** `iss` of the JOSE header: the ASPSP's organisation id, or the subject DN of its eIDAS certificate. */
+  /** `iss` of the JOSE header: the organisation id of the ASPSP, or the subject DN of its eIDAS certificate. */
   readonly signer: string;
   /** `aud` claim: the TPP's own client_id. */
   readonly clientId: string;
-  /** The ASPSP's signing keys: `remoteKeys` or `importSigningKeys`. */
+  /** Signing keys of the ASPSP, from `remoteKeys` or `importSigningKeys`. */
   readonly keys: KeySource;
   /** DNS names accepted as `tan`. Default `['openbanking.org.uk']`. */
   readonly trustAnchors?: readonly string[];
-  /** How far times in the token may lie in the future. Default 60. */
+  /** How far times in the token may be in the future. Default 60. */
   readonly clockSkewSeconds?: number;
-  /** Values of `typ` accepted beside none. Default `JOSE`, `JWT`, `secevent+jwt`. */
+  /** Accepted values of `typ`, which may also be absent. Default `JOSE`, `JWT`, `secevent+jwt`. */
   readonly typesAccepted?: readonly string[];
   /** Milliseconds since the epoch. Default: the machine's clock. */
   now?(): number;
@@ -33,7 +33,7 @@ const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const CLOCK_SKEW_SECONDS = 60;
 
 /**
- * Verifies a SET as section 3 and 5 of the rules ask, and reads its claims. Does not tell duplicates.
+ * Verifies a SET and parses its claims (rules, sections 3 and 5). Does not detect duplicates.
  *
  * @throws {NotificationError} with a code of RFC 8935, or keys_unavailable
  */

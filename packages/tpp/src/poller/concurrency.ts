@@ -1,15 +1,14 @@
 /**
- * Runs an action on each item, begun in their order, at most `limit` at once.
+ * Runs an action on each item, at most `limit` at once, starting in the order of the items.
  *
- * @returns resolves when all have ended; rejects with what the first action that rejects rejects with, while those that
- *   were begun go on
+ * @returns resolves when all actions have completed; rejects with the first error, while actions in progress continue
  */
 export async function forEachConcurrently<T>(
   items: readonly T[],
   limit: number,
   action: (item: T) => Promise<void>,
 ): Promise<void> {
-  // One iterator that all of them draw from.
+  // One iterator shared by all workers.
   const remaining = items.values();
   const work = async () => {
     for (const item of remaining) await action(item);

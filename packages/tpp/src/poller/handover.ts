@@ -1,23 +1,23 @@
 import type { EventNotification } from '../notification/event-notification.ts';
 
-/** Where a poller gives notifications, one at a time, to a loop that asks for them. */
+/** Passes notifications, one at a time, from the poll loop to a `for await` loop. */
 export interface Handover {
-  /** Gives one. Resolves when the loop has finished with it; rejects when it was left before. */
+  /** Passes a notification. Resolves when the loop has finished with it; rejects when the loop exits first. */
   give(notification: EventNotification): Promise<void>;
-  /** The next one, undefined at the end. Rejects with what polling ended with. */
+  /** The next notification; undefined at the end. Rejects with the error that ended polling. */
   take(): Promise<EventNotification | undefined>;
-  /** The loop has finished with what it took last. */
+  /** Marks the current notification as finished. */
   finish(): void;
-  /** The loop was left: what it took last is not finished, and nothing more is taken. */
+  /** Signals that the loop has exited: the current notification is unfinished, and no more are taken. */
   leave(): void;
 }
 
-/** Makes a handover. @param ended settles when polling has ended; nothing is given afterwards */
+/** Creates a handover. @param ended settles when polling has ended, after which nothing is passed */
 export function createHandover(ended: Promise<void>): Handover {
   let given = createSlot<EventNotification | undefined>();
   let inHand: Slot<void> | undefined;
   let hasLeft = false;
-  // One subscription for all: each `Promise.race` with a promise that stays open would be kept as long as that.
+  // A single subscription: every `Promise.race` with a long-lived promise would leak until that promise settles.
   ended.then(
     () => given.resolve(undefined),
     (error: unknown) => given.reject(error),
@@ -48,7 +48,7 @@ interface Slot<T> {
   reject(error: unknown): void;
 }
 
-/** A promise with its handles (`Promise.withResolvers` came with Node 22); nobody need be there when it rejects. */
+/** Substitute for `Promise.withResolvers`, which requires Node.js 22. A rejection need not be handled. */
 function createSlot<T>(): Slot<T> {
   let resolve: (value: T) => void = () => undefined;
   let reject: (error: unknown) => void = () => undefined;
@@ -61,5 +61,5 @@ function createSlot<T>(): Slot<T> {
 }
 
 function left(): Error {
-  return new Error('The loop over the notifications was left before it had finished with this one.');
+  return new Error('The loop over the notifications exited before it had finished with this one.');
 }

@@ -4,27 +4,28 @@ import { NotificationError } from '../notification/notification-error.ts';
 import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
 import { forEachConcurrently } from './concurrency.ts';
 
-/** A SET of an answer that was not believed, or could not be checked. */
+/** A SET that was rejected or could not be verified. */
 export interface UnverifiedSet {
-  /** The bank's key of it. */
+  /** Key of the SET in the response. */
   readonly jti: string;
   readonly error: NotificationError;
 }
 
-/** The SETs of one answer, sorted out. */
+/** The SETs of one response, verified or not. */
 export interface OfferedSets {
   /** Oldest first. */
   readonly notifications: readonly EventNotification[];
   readonly unverified: readonly UnverifiedSet[];
 }
 
-// Signatures are verified on Node's thread pool, which has four threads.
+// Signatures are verified on the thread pool of Node.js, which has four threads.
 const VERIFICATIONS_AT_ONCE = 8;
 
 /**
- * Verifies the SETs of one answer. A SET whose own `jti` is not its key is refused: it would be acknowledged under
- * another name. Oldest first is by `iat`, and among equals by the bank's order: the order of JSON members is no promise,
- * and JavaScript does not keep that of keys that look like numbers.
+ * Verifies the SETs of one response. A SET whose `jti` differs from its key is rejected, because it would be
+ * acknowledged under another id. Notifications are sorted by `iat`, then by their order in the response. That order
+ * alone is not reliable: JSON does not guarantee the order of members, and JavaScript reorders keys that look like
+ * numbers.
  */
 export async function verifyOffered(answer: PollAnswer, options: SetVerification): Promise<OfferedSets> {
   const entries = [...answer.sets].map(([jti, set], at) => ({ jti, set, at }));
@@ -34,7 +35,7 @@ export async function verifyOffered(answer: PollAnswer, options: SetVerification
     try {
       const claims = await verifiedClaims(set, options);
       if (claims.jti !== jti)
-        throw new NotificationError('invalid_request', 'jti is not the key that the SET is under.');
+        throw new NotificationError('invalid_request', 'jti differs from the key of the SET in the response.');
       verified.push({ at, notification: eventNotificationOf(claims, set, answer.interactionId) });
     } catch (error) {
       if (!(error instanceof NotificationError)) throw error;

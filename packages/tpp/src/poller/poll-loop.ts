@@ -9,42 +9,42 @@ import type { PollerLimits, PollerSettings, RefusedSet } from './poller-options.
 import { bytesOfBatch, createReports, type ReportBatch, type Reports } from './reports.ts';
 import { isLasting, isTooLarge, isTooMuch, retryDelayMs } from './retry-delay.ts';
 
-/** Dependencies of one run of the loop. */
+/** Dependencies of {@link runPollLoop}. */
 export interface PollLoop {
   readonly settings: PollerSettings;
   readonly limits: PollerLimits;
   /** Ends the loop. */
   readonly signal: AbortSignal;
-  /** How many notifications are taken at once. */
+  /** Maximum number of notifications handled at once. */
   readonly concurrency: number;
-  /** Takes one verified notification, once. Resolves when it may be acknowledged. */
+  /** Handles one verified notification, once. Resolves when it may be acknowledged. */
   take(notification: EventNotification): Promise<void>;
-  /** The report to the bank about one that was not taken; none when left out. */
+  /** Builds the report to the bank for a notification whose handler failed; by default none is sent. */
   reportFailure?: PollerSettings['reportHandlerFailure'];
 }
 
 interface Progress {
   readonly reports: Reports;
-  /** Polls in a row that failed or got nowhere. */
+  /** Consecutive polls that failed or made no progress. */
   failures: number;
   maxEvents: number;
-  /** The most bytes that the reports of one poll may take in its body. */
+  /** Maximum size of the reports in the body of one poll. */
   reportBytesMax: number;
 }
 
-// An ASPSP that holds a poll for less than this does not hold it.
+// An ASPSP that responds faster than this does not hold the poll.
 const HELD_MS_MIN = 1000;
 const CODE_CHARS_MAX = 40;
 const DESCRIPTION_CHARS_MAX = 256;
 const JTI_CHARS_MAX = 128;
-// The members of a poll beside its reports.
+// Size of the members of a poll besides its reports.
 const OTHER_MEMBERS_BYTES = 128;
 
 /**
- * Polls, verifies, hands over, and tells the bank with the next poll what came of it, until the signal ends it; then it
- * tells what is finished, and resolves.
+ * Polls, verifies the SETs, hands over the notifications and reports their outcome with the next poll, until the signal
+ * is aborted. Then it reports what is finished and resolves.
  *
- * @returns rejects with the `BankError` that makes further polls pointless
+ * @throws {BankError} when further polls would fail as well
  */
 export async function runPollLoop(loop: PollLoop): Promise<void> {
   const { maxEvents, requestBytesMax } = loop.limits;
@@ -57,7 +57,7 @@ export async function runPollLoop(loop: PollLoop): Promise<void> {
   await tellWhatIsLeft(loop, progress);
 }
 
-/** @returns how long to wait before the next poll */
+/** @returns delay before the next poll, in milliseconds */
 async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
   const { settings, limits, signal } = loop;
   const { returnImmediately, requestTimeoutMs, responseBytesMax } = limits;
@@ -81,7 +81,7 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
     const heldMs = limits.now() - askedAtMs;
     return isEmpty && heldMs < HELD_MS_MIN ? limits.pollIntervalMs : 0;
   }
-  // A bank that offers the same SETs again at once, or none of those it says it has, must not be polled in a circle.
+  // Back off when the bank returns the same SETs again at once, or none although it claims to have some.
   progress.failures += 1;
   return retryDelayMs(progress.failures, limits);
 }
@@ -99,10 +99,10 @@ function delayAfterFailure(error: unknown, batch: ReportBatch, loop: PollLoop, p
 }
 
 /**
- * A poll was too long for the bank: the next ones tell half as much. What is too long alone is given up; the bank offers
- * those SETs again.
+ * Halves the size of the next polls, after the bank rejected one as too large. A report that is too large on its own is
+ * dropped; the bank returns its SET again.
  *
- * @returns the `jti`s that are given up
+ * @returns the `jti`s whose reports are dropped
  */
 function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
   const jtis = [...batch.ack, ...batch.setErrs.map(({ jti }) => jti)];
@@ -110,12 +110,12 @@ function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
     progress.reports.reported(batch);
     return jtis;
   }
-  // Without reports there is nothing to lessen; what is in the way may pass.
+  // Without reports there is nothing to reduce; the cause may be temporary.
   if (jtis.length > 1) progress.reportBytesMax = Math.min(progress.reportBytesMax, Math.floor(bytesOfBatch(batch) / 2));
   return [];
 }
 
-/** @returns whether any was finished that had not been reported to the bank */
+/** @returns whether a notification was finished that this poll had not already acknowledged */
 async function takeAll(answer: PollAnswer, reported: ReportBatch, loop: PollLoop, reports: Reports): Promise<boolean> {
   const { interactionId } = answer;
   const { notifications, unverified } = await verifyOffered(answer, loop.settings);
@@ -144,7 +144,7 @@ interface Failed {
   readonly notification?: EventNotification;
 }
 
-/** A SET that is no good is reported to the bank; one that only the TPP failed on is left to be offered again. */
+/** Reports a rejected SET to the bank. A notification whose handler failed is left for the bank to return again. */
 function refuse({ jti, error, interactionId, notification }: Failed, loop: PollLoop, reports: Reports): void {
   const { code, message, cause } =
     error instanceof NotificationError
@@ -152,7 +152,7 @@ function refuse({ jti, error, interactionId, notification }: Failed, loop: PollL
       : new NotificationError('handler_failed', 'The handler failed.', { cause: error });
   const report =
     notification === undefined ? reportOf(code, message) : quietly(() => loop.reportFailure?.(notification, cause));
-  // A key that is no jti, and a text that is none, would make the bank refuse the whole poll.
+  // An invalid jti or text would make the bank reject the whole poll.
   const isReported = report !== undefined && isJti(jti);
   if (isReported) {
     const err = reportText(report.err, CODE_CHARS_MAX) || code;
@@ -166,7 +166,7 @@ function isJti(text: string): boolean {
   return text !== '' && !isLongerThan(text, JTI_CHARS_MAX) && textFault(text) === undefined;
 }
 
-/** A text from the TPP, in the form that the bank accepts. */
+/** Converts a text from the TPP to the form that the bank accepts. */
 function reportText(given: unknown, charsMax: number): string {
   return fitText(cutText(String(given ?? ''), charsMax));
 }
@@ -175,7 +175,10 @@ function reportOf(code: NotificationError['code'], message: string): { err: stri
   return code === 'keys_unavailable' ? undefined : { err: code, description: message };
 }
 
-/** Without a second try, but for a poll that was too long: what is not reported the bank offers again, and it is then known as handled. */
+/**
+ * Sends the remaining reports without retries, except for a poll that was too large. The bank returns unreported SETs
+ * again, and they are then recognised as handled.
+ */
 async function tellWhatIsLeft({ settings, limits }: PollLoop, progress: Progress): Promise<void> {
   const { responseBytesMax } = limits;
   const { reports } = progress;
@@ -194,7 +197,7 @@ async function tellWhatIsLeft({ settings, limits }: PollLoop, progress: Progress
   }
 }
 
-/** A log of the TPP's that fails is no reason to stop polling. */
+/** Ignores errors of the TPP's own observers, which must not stop polling. */
 function quietly<T>(call: () => T): T | undefined {
   try {
     return call();

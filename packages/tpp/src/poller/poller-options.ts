@@ -8,52 +8,52 @@ import type { NotificationHandler, NotificationHandlerOptions } from '../notific
 import type { SetVerification } from '../notification/set-verifier.ts';
 import type { RetryDelays } from './retry-delay.ts';
 
-/** Options of a poller, besides what takes the notifications. */
+/** Options of a poller, except for the notification handler. */
 export interface PollerSettings extends SetVerification {
-  /** The client of the bank: its token, its mutual TLS, its base URL. */
+  /** Client of the bank. */
   readonly bank: Pick<BankClient, 'events'>;
-  /** Most SETs to ask for in one poll, 1 to 10 000; halved after an answer over `responseBytesMax`. Default 100. */
+  /** Maximum number of SETs per poll, 1 to 10 000; halved after a response over `responseBytesMax`. Default 100. */
   readonly maxEvents?: number;
-  /** True asks the bank not to hold a poll when it has nothing. Default false: long polls. */
+  /** True requests an immediate response even when there are no SETs. Default false: long polls. */
   readonly returnImmediately?: boolean;
-  /** For one whole poll; must be longer than the bank holds a long poll. Default 120 000. */
+  /** Deadline for one whole poll; must exceed the time for which the bank holds a long poll. Default 120 000. */
   readonly requestTimeoutMs?: number;
-  /** Longest answer, all of which is held at once. Default 16 777 216 (16 MiB). */
+  /** Maximum response, which is held in memory as a whole. Default 16 777 216 (16 MiB). */
   readonly responseBytesMax?: number;
   /**
-   * Longest body of a poll, 1024 to 4 194 304: acknowledgements and reports are spread over as many polls as they need.
-   * Halved when the bank refuses one with 413. Default 65 536.
+   * Maximum body of a poll, 1024 to 4 194 304. Acknowledgements and reports are spread over as many polls as needed.
+   * Halved when the bank responds with 413. Default 65 536.
    */
   readonly requestBytesMax?: number;
-  /** How many notifications are handled at once by `run`. Default 1: one after the other, oldest first. */
+  /** Maximum number of notifications that `run` handles at once. Default 1: one after the other, oldest first. */
   readonly concurrency?: number;
-  /** Between polls, when the bank has nothing and answers within a second. Default 60 000. */
+  /** Interval between polls when the bank has no SETs and responds within a second. Default 60 000. */
   readonly pollIntervalMs?: number;
-  /** The backoff after a poll that failed, or in which nothing could be finished; doubled each time. Default 1000. */
+  /** First backoff after a poll that failed or made no progress; doubles each time. Default 1000. */
   readonly retryDelayMsMin?: number;
-  /** Where the doubling ends. Default 60 000. */
+  /** Longest backoff. Default 60 000. */
   readonly retryDelayMsMax?: number;
-  /** Every SET that is not acknowledged, for the TPP's own log; what it throws is ignored. */
+  /** Optional observer of every SET that is not acknowledged, for the TPP's own log. Its errors are ignored. */
   onRefused?(refused: RefusedSet): void;
-  /** Every poll that failed and is tried again, for the TPP's own log; what it throws is ignored. */
+  /** Optional observer of every failed poll, for the TPP's own log. Its errors are ignored. */
   onPollFailed?(failure: PollFailure): void;
   /**
-   * The report to the bank (`setErrs`) of a notification that the handler failed on in `run`. Default: nothing, as
-   * when it throws. Texts are cut to 40 and 256 characters.
+   * Builds the report to the bank (`setErrs`) for a notification whose handler failed in `run`. Nothing is reported by
+   * default, or when this function throws. `err` is cut to 40 characters and `description` to 256.
    *
-   * @param cause what the handler, or the seen store, threw
+   * @param cause error of the handler or the seen store
    */
   reportHandlerFailure?(
     notification: EventNotification,
     cause: unknown,
   ): { readonly err: string; readonly description: string } | undefined;
-  /** From 0 up to 1, spreads the backoff. Default: the machine's. */
+  /** Random number in [0, 1), for the jitter of the backoff. Default: the system's. */
   random?(): number;
-  /** Resolves after the delay, or when the signal is aborted. Default: the machine's timer. */
+  /** Resolves after the delay, or when the signal is aborted. Default: a system timer. */
   wait?(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
-/** The consumer of the notifications: a handler that a receiver may share, or `onNotification`; the iterator needs neither. */
+/** A handler shared with a receiver, or `onNotification`. The iterator requires neither. */
 export type PollerHandling =
   | { readonly handler: NotificationHandler; readonly onNotification?: never; readonly seen?: never }
   | (Partial<NotificationHandlerOptions> & { readonly handler?: never });
@@ -61,29 +61,29 @@ export type PollerHandling =
 /** Options of a poller. */
 export type PollerOptions = PollerSettings & PollerHandling;
 
-/** A SET that was offered and not acknowledged. */
+/** A SET that was not acknowledged. */
 export interface RefusedSet {
   readonly code: NotificationErrorCode;
-  /** One sentence; what is reported to the bank says no more. */
+  /** One sentence, without more detail than the report to the bank. */
   readonly message: string;
-  /** The bank's key of the SET, cut to 128 characters. */
+  /** Key of the SET in the response, cut to 128 characters. */
   readonly jti: string;
-  /** Whether the next poll reports it to the bank. If not, the bank offers it again all the same. */
+  /** Whether the next poll reports the error. The bank returns the SET again in either case. */
   readonly isReported: boolean;
-  /** Of the poll that brought it. */
+  /** Interaction id of the poll. */
   readonly interactionId: string;
-  /** For keys_unavailable, seen_store_failed and handler_failed: what was thrown. */
+  /** The underlying error, for keys_unavailable, seen_store_failed and handler_failed. */
   readonly cause?: unknown;
 }
 
 /** A poll that failed. */
 export interface PollFailure {
   readonly error: BankError;
-  /** How many in a row, this one counted. */
+  /** Number of consecutive failures, including this one. */
   readonly failures: number;
-  /** When it is tried again; undefined for the last poll of a run, which is not. */
+  /** Delay until the retry; undefined for the last poll of a run, which is not retried. */
   readonly retryDelayMs: number | undefined;
-  /** `jti`s that cannot be reported to the bank: it refused each of them alone with 413. It offers them again. */
+  /** `jti`s that cannot be reported: the bank rejected each on its own with 413. It returns their SETs again. */
   readonly givenUp: readonly string[];
 }
 
@@ -100,10 +100,10 @@ export interface PollerLimits extends RetryDelays {
   wait(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
-// The longest that a timer of Node holds.
+// The maximum delay of a timer in Node.js.
 const TIMER_MS_MAX = 2_147_483_647;
 
-/** Gives every setting its default. @throws {RangeError} for a number out of its range */
+/** Applies the defaults. @throws {RangeError} for a number out of range */
 export function limitsOf(settings: PollerSettings): PollerLimits {
   const { now = systemNowMs, random = randomFraction, wait = waitFor, returnImmediately = false } = settings;
   const ms = (name: MsOption, byDefault: number, min: number) => whole(settings, name, byDefault, min, TIMER_MS_MAX);

@@ -8,33 +8,34 @@ import { createHandover } from './handover.ts';
 import { type PollLoop, runPollLoop } from './poll-loop.ts';
 import { limitsOf, type PollerOptions } from './poller-options.ts';
 
-/** Collects the TPP's notifications from the bank. It does one thing at a time: one run, or one loop over it. */
+/** Collects the TPP's notifications from a bank. Supports one run, or one loop over it, at a time. */
 export interface Poller {
   /**
-   * Polls and hands every notification to the handler, until the signal is aborted or `stop` is called: then the poll
-   * under way is aborted, what the handler has in hand is finished, and a last poll acknowledges it. What is acknowledged
-   * is reported with the next poll, when all SETs of one answer are through.
+   * Polls and hands every notification to the handler, until the signal is aborted or `stop` is called. Then the
+   * current poll is aborted, running handlers finish, and a last poll acknowledges their notifications. Otherwise
+   * acknowledgements are sent with the next poll, once all SETs of a response are handled.
    *
-   * A failed poll is tried again with a backoff: no connection, 5xx, 429, 408, 425, 413 (with less in it), a redirect (which is not followed),
-   * an answer that is not of the standard's shape.
+   * A failed poll is retried with a backoff: no connection, 5xx, 429, 408, 425, 413 (with a smaller body), a redirect
+   * (not followed), or a response that does not match the schema of the standard.
    *
-   * @returns resolves when it was stopped; rejects with `BankError` when polling on is pointless: any other 4xx (403:
-   *   there is no registration), a token that is not given or not taken, a client that was closed
-   * @throws {TypeError} when it runs already, or has no handler
+   * @returns resolves when stopped; rejects with `BankError` when a retry would be pointless: any other 4xx (403: there
+   *   is no registration), a token that is refused or rejected, or a closed client
+   * @throws {TypeError} when the poller is already running or has no handler
    */
   run(signal?: AbortSignal): Promise<void>;
   /**
-   * The notifications, verified, one at a time, oldest first. One counts as finished when the next one is asked for, and
-   * is then remembered and acknowledged; `onNotification` is not called. Leaving the loop (`break`, an error) ends
-   * polling: what was finished before is acknowledged, the notification in hand is not, and is offered again. Ends by
-   * itself, or rejects, as `run` does. One that the receiver is handling at the moment is waited for and left out.
+   * Iterates over the verified notifications, one at a time, oldest first. A notification is finished when the next one
+   * is requested; it is then stored as seen and acknowledged. `onNotification` is not called. Leaving the loop
+   * (`break`, an error) stops polling: finished notifications are acknowledged, the current one is not, and the bank
+   * returns it again. Ends or rejects like `run`. A notification that the receiver is handling at the same time is
+   * awaited and skipped.
    */
   notifications(signal?: AbortSignal): AsyncGenerator<EventNotification, void, void>;
-  /** The same as `notifications()`: `for await (const notification of poller)`. */
+  /** Same as `notifications()`, for `for await (const notification of poller)`. */
   [Symbol.asyncIterator](): AsyncGenerator<EventNotification, void, void>;
   /**
-   * Ends what is running, as an aborted signal does. Resolves when it has ended, whatever it came to: so do not wait for
-   * it inside a handler or a loop over the notifications, which it waits for in turn.
+   * Stops polling, like an aborted signal. Resolves when polling has ended, and never rejects. Do not await it inside a
+   * handler or a loop over the notifications: it waits for them, which would be a deadlock.
    */
   stop(): Promise<void>;
 }
@@ -47,13 +48,13 @@ interface Session {
 }
 
 /**
- * Makes the poller of one bank (rules, section 6; RFC 8936): long polls over mutual TLS with the client's token; every
- * SET is verified as the receiver does it and handled once. One that fails is reported with a code of RFC 8935; one
- * that only the handler failed on is neither acknowledged nor reported, so that the bank offers it again, for as long as
- * the bank keeps it. Never holds more than the SETs of one answer. Connects to nothing before it runs.
+ * Creates the poller of one bank (rules, section 6; RFC 8936). It sends long polls over mutual TLS with the client's
+ * access token. Every SET is verified as in the receiver, and handled once. A rejected SET is reported with a code of
+ * RFC 8935. A notification whose handler failed is neither acknowledged nor reported, so the bank returns it again for
+ * as long as it keeps it. Holds at most the SETs of one response. Does not connect before it runs.
  *
  * @throws {TypeError} when both `handler` and `onNotification` or `seen` are given
- * @throws {RangeError} for a number out of its range
+ * @throws {RangeError} for a number out of range
  */
 export function createPoller(options: PollerOptions): Poller {
   const limits = limitsOf(options);
@@ -62,7 +63,7 @@ export function createPoller(options: PollerOptions): Poller {
   let session: Session | undefined;
 
   function start(signal: AbortSignal | undefined, taking: Taking): Session {
-    if (session !== undefined) throw new TypeError('the poller is running already');
+    if (session !== undefined) throw new TypeError('the poller is already running');
     const controller = new AbortController();
     const stop = () => controller.abort();
     signal?.addEventListener('abort', stop);
@@ -77,7 +78,7 @@ export function createPoller(options: PollerOptions): Poller {
   }
 
   async function* notifications(signal?: AbortSignal): AsyncGenerator<EventNotification, void, void> {
-    // The loop begins to give only after its first poll, so the handover is there by then.
+    // The loop passes notifications only after its first poll, when the handover exists.
     const running = start(signal, { concurrency: 1, take: (each) => handler.handle(each, handover.give) });
     const handover = createHandover(running.ended);
     try {
@@ -94,7 +95,7 @@ export function createPoller(options: PollerOptions): Poller {
 
   return {
     run: async (signal) => {
-      if (!canRun) throw new TypeError('onNotification, or handler, is missing');
+      if (!canRun) throw new TypeError('onNotification or handler is required');
       const { concurrency } = limits;
       const reportFailure: Taking['reportFailure'] = (...failed) => options.reportHandlerFailure?.(...failed);
       await start(signal, { concurrency, take: (each) => handler.handle(each), reportFailure }).ended;
@@ -112,7 +113,7 @@ export function createPoller(options: PollerOptions): Poller {
 function pollerHandlerOf(options: PollerOptions): NotificationHandler {
   if (options.handler !== undefined) return handlerOf(options);
   const { seen } = options;
-  // Without onNotification there is only the iterator, which takes its place.
+  // Without onNotification only the iterator is used, which replaces it.
   const onNotification = (notification: EventNotification) => options.onNotification?.(notification);
   return createNotificationHandler({ ...(seen !== undefined && { seen }), onNotification });
 }

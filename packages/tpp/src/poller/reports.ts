@@ -1,31 +1,31 @@
 import { REPORTS_PER_POLL_MAX, type SetErrorReport } from '@tidings/protocol';
 
-/** The reports of one poll to the bank. */
+/** The acknowledgements and error reports of one poll. */
 export interface ReportBatch {
   readonly ack: readonly string[];
   readonly setErrs: readonly SetErrorReport[];
 }
 
-/** Reports that the bank has not had yet: which SETs are finished, and which were refused. */
+/** Acknowledgements and error reports that have not been sent to the bank yet. */
 export interface Reports {
   acknowledge(jti: string): void;
   refuse(report: SetErrorReport): void;
   /**
-   * The reports for the next poll, oldest first, acknowledgements before refusals; it stays here until it is reported. At
-   * least one, where there is any.
+   * The reports for the next poll: oldest first, acknowledgements before errors, and at least one if there are any.
+   * They are kept until {@link reported} is called.
    *
-   * @param bytesMax what it may take in the body of a poll
+   * @param bytesMax maximum size in the body of the poll
    */
   next(bytesMax: number): ReportBatch;
-  /** Forgets what a poll reported, or what is given up. */
+  /** Removes reports that a poll has sent, or that are dropped. */
   reported(batch: ReportBatch): void;
-  /** Whether there is anything to tell. */
+  /** Whether there are reports to send. */
   hasAny(): boolean;
-  /** Whether there is more to tell than a batch tells. */
+  /** Whether there are reports besides those of a batch. */
   hasMoreThan(batch: ReportBatch): boolean;
 }
 
-/** Makes an empty list of reports. A SET is either acknowledged or refused: the acknowledgement wins, as at the bank. */
+/** Creates an empty collection. A SET is either acknowledged or reported; the acknowledgement wins, as at the bank. */
 export function createReports(): Reports {
   const finished = new Set<string>();
   const refused = new Map<string, SetErrorReport>();
@@ -52,7 +52,7 @@ export function createReports(): Reports {
   };
 }
 
-/** The size of a batch in the body of a poll. */
+/** Size of a batch in the body of a poll. */
 export function bytesOfBatch({ ack, setErrs }: ReportBatch): number {
   return sum(ack.map(bytesOfAcknowledgement)) + sum(setErrs.map(bytesOfReport));
 }
@@ -77,7 +77,7 @@ function firstWithin<T>(values: Iterable<T>, { bytesMax, bytesOf, isOneAtLeast }
 
 const encoder = new TextEncoder();
 
-// With the comma behind it.
+// Including the comma that follows.
 const bytesOfAcknowledgement = (jti: string) => encoder.encode(JSON.stringify(jti)).length + 1;
 const bytesOfReport = ({ jti, err, description }: SetErrorReport) =>
   bytesOfAcknowledgement(jti) + encoder.encode(JSON.stringify({ err, description })).length + 1;

@@ -2,19 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageFault } from '@tidings/protocol';
 import type { Receiver } from './receiver.ts';
 
-// A receiver is mounted at its callback URL by whoever routes, so it never looks at the URL.
+// Routing is the caller's task, so the receiver ignores the URL.
 const UNREAD_URL = 'https://receiver.invalid/';
 
 /**
  * Adapts a receiver to `node:http` and `node:https`: `https.createServer({ cert, key }, nodeListener(receiver))`.
  *
- * Give it requests whose body nobody has read: behind a body parser every notification is answered 500, and `onRefused`
- * says why (`body_already_read`).
+ * The request body must not have been read: behind a body parser every notification gets 500, and `onRefused` is called
+ * with `body_already_read`.
  *
- * Does not route: give it only the requests to the callback URL. Does not bound time: set `requestTimeout` and
- * `headersTimeout` of the server (say 10 000 ms), or a client that drips its body holds a connection for the five
- * minutes that Node allows. After a refusal that left the body unread, or of a request whose bytes may be read in two ways,
- * the connection is closed.
+ * Does not route: pass it only requests to the callback URL. Does not limit time: set `requestTimeout` and
+ * `headersTimeout` of the server, for example to 10 000 ms. Otherwise a slow client holds a connection for the five
+ * minutes that Node.js allows. The connection is closed after a refusal that left the body unread, and after an
+ * ambiguous request (request smuggling).
  */
 export function nodeListener(receiver: Receiver): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
@@ -39,20 +39,20 @@ function toRequest(incoming: IncomingMessage): Request {
   for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
     headers.append(incoming.rawHeaders[at] ?? '', incoming.rawHeaders[at + 1] ?? '');
   }
-  // The Fetch API cannot say every method (TRACE); all that are not POST get the same answer.
+  // The Fetch API does not support every method (TRACE); all methods but POST get the same response.
   if (incoming.method !== 'POST') return new Request(UNREAD_URL, { headers });
   return new Request(UNREAD_URL, { method: 'POST', headers, body: toWebStream(incoming), duplex: 'half' });
 }
 
-/** Whether another message may hide behind this one, which would be read from the connection next. */
+/** Whether a second message may hide behind this one and be read from the connection next. */
 function isAmbiguous({ httpVersion, headers, headersDistinct }: IncomingMessage): boolean {
   const hosts = headersDistinct['host'] ?? [];
   return messageFault({ httpVersion, hosts, transferCoding: headers['transfer-encoding'] }) !== undefined;
 }
 
 /**
- * Whether a part of the body was read before, or its stream has ended: what is left would be another body, or never come.
- * One that was only paused, as while a middleware waits for something, is whole.
+ * Whether the body was already read in part, or its stream has ended: the rest would be a different body, or never
+ * arrive. A stream that was only paused, for example while a middleware awaits something, is complete.
  */
 function isBodyGone(incoming: IncomingMessage): boolean {
   const { method, readableDidRead, readableEnded, destroyed } = incoming;
@@ -61,7 +61,7 @@ function isBodyGone(incoming: IncomingMessage): boolean {
 
 /**
  * The body as a web stream with back pressure. `Readable.toWeb` would destroy the socket when the stream is cancelled,
- * and with it the answer.
+ * and the response could not be sent.
  */
 function toWebStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let isOpen = true;
@@ -73,7 +73,7 @@ function toWebStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
     start: (controller) => {
       incoming.on('data', (chunk: Buffer | string) => {
         if (!isOpen) return;
-        // A text where somebody has set an encoding before.
+        // A string if an encoding was set on the stream.
         controller.enqueue(typeof chunk === 'string' ? Buffer.from(chunk, incoming.readableEncoding ?? 'utf8') : chunk);
         if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
       });
@@ -81,7 +81,7 @@ function toWebStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
         'end',
         closing(() => controller.close()),
       );
-      const lost = closing(() => controller.error(new Error('the client went away')));
+      const lost = closing(() => controller.error(new Error('the client disconnected')));
       incoming.on('error', lost).on('close', lost);
       incoming.pause();
     },

@@ -14,38 +14,38 @@ import { handlerOf, type NotificationHandling } from '../notification/notificati
 import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
 import { REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
 
-/** Options of a receiver of event notifications, besides what takes them. */
+/** Options of a receiver, except for the notification handler. */
 export interface ReceiverSettings extends SetVerification {
-  /** Longest body that is read. Default 131 072. */
+  /** Maximum request body. Default 131 072 (128 KiB). */
   readonly bodyBytesMax?: number;
-  /** For the TPP's own log; what it throws is ignored. */
+  /** Optional observer of every refusal, for the TPP's own log. Its errors are ignored. */
   onRefused?(refusal: Refusal): void;
   /** Default: `crypto.randomUUID`. */
   randomUuid?(): string;
 }
 
-/** Options of a receiver: settings, and `onNotification` with `seen`, or a `handler` that a poller shares. */
+/** Options of a receiver: settings, and either `onNotification` with an optional `seen` or a shared `handler`. */
 export type ReceiverOptions = ReceiverSettings & NotificationHandling;
 
 /** The TPP's endpoint for event notifications. */
 export interface Receiver {
-  /** Answers one request to the callback URL. Never rejects. */
+  /** Handles one request to the callback URL. Never rejects. */
   handle(request: Request): Promise<Response>;
 }
 
 const BODY_BYTES_MAX = 131_072;
 
 /**
- * Makes the receiver behind a callback URL (rules, section 4; RFC 8935 section 2). It takes a POST of
- * `application/jwt` whose whole body, exactly as sent, is the SET; verifies it; hands it once to `onNotification`; and
- * answers 202, or 400 with the body of RFC 8935 section 2.3, or 500 when the bank is to send it again. Every answer
- * carries `x-fapi-interaction-id`. A request whose body was read before is 500 at once: a body parser in front would keep
- * every notification from being verified. A notification seen before (by `iss` and `jti`) is acknowledged without the handler.
+ * Creates the receiver behind a callback URL (rules, section 4; RFC 8935 section 2). It accepts a POST of
+ * `application/jwt` whose body is the SET, verifies it, and hands it to `onNotification` once. The response is 202; or
+ * 400 with the body of RFC 8935 section 2.3; or 500 when the bank should retry. A notification seen before (same `iss`
+ * and `jti`) is acknowledged without calling the handler. Every response has `x-fapi-interaction-id`. A request whose
+ * body was already read gets 500, because the exact bytes are needed for verification.
  *
- * Does not look at the path of the request, nor at `x-fapi-financial-id`, nor at who the client is: the signature alone
- * says who speaks. Does not limit how slowly a body may come: that is the server's matter.
+ * Ignores the path of the request, `x-fapi-financial-id` and the identity of the client: only the signature identifies
+ * the sender. Does not limit the time that a body may take: set the timeouts of the server.
  *
- * @throws {TypeError} when neither or both of `handler` and `onNotification` are given
+ * @throws {TypeError} when both or neither of `handler` and `onNotification` are given
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { bodyBytesMax = BODY_BYTES_MAX, randomUuid = freshUuid } = options;
@@ -76,7 +76,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 function checkRequest(request: Request, bodyBytesMax: number): void {
   const { method, headers } = request;
   const fault = messageFault({
-    // Several are joined by the Fetch API; no host has a comma in it.
+    // The Fetch API joins repeated headers with a comma, which a host cannot contain.
     hosts: headers.get('host')?.split(', ') ?? [],
     transferCoding: headers.get('transfer-encoding'),
   });
@@ -95,9 +95,9 @@ function checkRequest(request: Request, bodyBytesMax: number): void {
 }
 
 const BODY_ALREADY_READ =
-  'The body had been read before the receiver got the request; mount it in front of any body parser.';
+  'The body had been read before the receiver got the request; mount the receiver in front of any body parser.';
 
-// Bytes that are not UTF-8, or a byte order mark, become characters that no token may have: they are refused as such.
+// Invalid UTF-8 and a byte order mark become characters that a token cannot contain, so they are rejected later.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 async function readSet(request: Request, bodyBytesMax: number): Promise<string> {
@@ -110,7 +110,7 @@ async function readBody(body: AsyncIterable<Uint8Array>, bodyBytesMax: number): 
   try {
     return await readCapped(body, bodyBytesMax);
   } catch (cause) {
-    throw new RefusedRequest('invalid_request', 'The body could not be read to its end.', { cause });
+    throw new RefusedRequest('invalid_request', 'The body could not be read completely.', { cause });
   }
 }
 
@@ -119,7 +119,7 @@ function tooLarge(bodyBytesMax: number): RefusedRequest {
 }
 
 function refusalOf(error: unknown, interactionId: string): Refusal {
-  // Anything else would be a bug of this package; the bank sends again, and the TPP's log shows it.
+  // Any other error is a bug of this package: the bank retries, and the TPP's log shows it.
   const refused =
     error instanceof RefusedRequest || error instanceof NotificationError
       ? error
@@ -132,7 +132,7 @@ function report(refusal: Refusal, options: ReceiverOptions): void {
   try {
     options.onRefused?.(refusal);
   } catch {
-    // A log that fails is no reason to leave the bank without its answer.
+    // The bank gets its response even if the TPP's log fails.
   }
 }
 

@@ -1,8 +1,8 @@
 import type { NotificationErrorCode } from '../notification/notification-error.ts';
 
 /**
- * Every way in which a receiver does not acknowledge, and the status that says so: one row each. The codes of RFC 8935
- * are answered with their body (section 2.3); the others with none. 500 makes the bank send again.
+ * The reasons why a receiver does not acknowledge a request, with the status of the response. Responses with a code of
+ * RFC 8935 have the body of its section 2.3; all others have none. After a 500 the bank retries.
  */
 export const REFUSALS = {
   invalid_request: 400,
@@ -14,36 +14,36 @@ export const REFUSALS = {
   method_not_allowed: 405,
   content_too_large: 413,
   unsupported_media_type: 415,
-  /** The content is encoded (gzip, say), which would have to be undone first. */
+  /** The body has a content coding such as gzip, which is not supported. */
   unsupported_content_coding: 415,
-  /** The body comes in a transfer coding other than `chunked`, which nothing here decodes. */
+  /** The body has a transfer coding other than `chunked`, which is not supported. */
   unsupported_transfer_coding: 501,
-  /** Something in front of the receiver, such as a body parser, had read of the body already, or ended its stream. */
+  /** A component in front of the receiver, such as a body parser, has read the body or ended its stream. */
   body_already_read: 500,
-  /** The bank's keys are unavailable, so the SET was neither accepted nor refused. */
+  /** The bank's keys are unavailable, so the SET could not be verified. */
   keys_unavailable: 500,
-  /** The memory of what was handled failed. */
+  /** The seen store failed. */
   seen_store_failed: 500,
   /** `onNotification` threw or rejected. */
   handler_failed: 500,
 } as const satisfies Readonly<Record<NotificationErrorCode, 400 | 500>> & Readonly<Record<string, number>>;
 
-/** The closed union of reasons why a notification was not acknowledged. */
+/** The closed union of refusal codes. */
 export type RefusalCode = keyof typeof REFUSALS;
 
-/** A message for the TPP's own log. Not for the sender, who gets less detail. */
+/** A refusal, for the TPP's own log. The sender gets less detail. */
 export interface Refusal {
   readonly code: RefusalCode;
   readonly status: number;
-  /** One sentence; holds nothing of the token. */
+  /** One sentence, which reveals nothing of the token. */
   readonly message: string;
-  /** The interaction id that was answered. */
+  /** The interaction id of the response. */
   readonly interactionId: string;
-  /** For the 500s: what was thrown. */
+  /** The underlying error, for status 500. */
   readonly cause?: unknown;
 }
 
-/** Stops a request before there is a verified notification; becomes a {@link Refusal} and an answer in one place. */
+/** A request that is refused before verification; converted to a {@link Refusal} and a response in one place. */
 export class RefusedRequest extends Error {
   override readonly name = 'RefusedRequest';
   readonly code: RefusalCode;
