@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { checkCallbackUrl } from './callback-url.ts';
+import { checkVersion } from './event-subscriptions.ts';
 import { LINKS_AND_META_UNREAD, Links, Meta } from './links-and-meta.ts';
 import { fieldInvalid, readBody } from './read-body.ts';
-import { checkVersion } from './registrations.ts';
 import { shapeOf } from './shape.ts';
 import type { ApiVersion } from './versions.ts';
 

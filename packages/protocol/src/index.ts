@@ -19,6 +19,7 @@ export {
   type ClaimsInput,
   type EventContent,
   type EventSubject,
+  parseSetClaims,
   RESOURCE_ID,
   RESOURCE_LINKS,
   RESOURCE_TYPE,
@@ -37,6 +38,20 @@ export {
   type ErrorBodyV40,
   errorBody,
 } from './errors.ts';
+export {
+  type EventSubscription,
+  EventSubscriptionAnswer,
+  type EventSubscriptionRequest,
+  EventSubscriptionsAnswer,
+  OBEventSubscription1,
+  OBEventSubscriptionResponse1,
+  OBEventSubscriptionsResponse1,
+  type RegistrationRules,
+  readEventSubscription,
+  readReplacedEventSubscription,
+  writeEventSubscription,
+  writeEventSubscriptions,
+} from './event-subscriptions.ts';
 export {
   ACCOUNT_LINKED_ACCOUNT_UPDATE,
   CONSENT_ACCESS_REVOKED,
@@ -92,7 +107,6 @@ export {
   withoutRevokedKeys,
 } from './keys.ts';
 export { isIdentityEncoding, isUtf8, type MediaType, parseMediaType } from './media-type.ts';
-export { parseSetClaims } from './parse-claims.ts';
 export {
   OBEventPolling1,
   OBEventPollingResponse1,
@@ -103,20 +117,6 @@ export {
   type SetErrorReport,
   writePollResponse,
 } from './polling.ts';
-export {
-  type EventSubscription,
-  EventSubscriptionAnswer,
-  type EventSubscriptionRequest,
-  EventSubscriptionsAnswer,
-  OBEventSubscription1,
-  OBEventSubscriptionResponse1,
-  OBEventSubscriptionsResponse1,
-  type RegistrationRules,
-  readEventSubscription,
-  readReplacedEventSubscription,
-  writeEventSubscription,
-  writeEventSubscriptions,
-} from './registrations.ts';
 export { retryAfterMs } from './retry-after.ts';
 export { SET_TYPES_ACCEPTED, type SetExpectations, signSet, type VerifiedSet, verifySet } from './set.ts';
 export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';

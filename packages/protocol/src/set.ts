@@ -1,9 +1,8 @@
-import type { SetClaims } from './claims.ts';
+import { parseSetClaims, type SetClaims } from './claims.ts';
 import { HEADER_ISS, HEADER_TAN, type JoseHeader } from './jose-header.ts';
 import { type JwsSigner, signCompact, type VerifyExpectations, verifyCompact } from './jws.ts';
 import { JwsError } from './jws-error.ts';
 import type { KeySource } from './keys.ts';
-import { parseSetClaims } from './parse-claims.ts';
 import { SetError } from './set-errors.ts';
 
 /** Values of `typ` that a receiver accepts by default. `typ` may also be absent. */

@@ -190,7 +190,7 @@ test('SETs that are no good are reported with the codes of RFC 8935, stay awaiti
   };
   assert.deepEqual(Object.fromEntries(bank.events.errors.map(({ jti, err }) => [jti, err])), codes);
   assert.ok(bank.events.errors.every(({ description }) => /^.{1,256}$/.test(description)));
-  assert.match(bank.events.errors.find(({ jti }) => jti === 'key')?.description ?? '', /not the key/);
+  assert.match(bank.events.errors.find(({ jti }) => jti === 'key')?.description ?? '', /differs from the key/);
   assert.deepEqual(
     refused.toSorted(),
     Object.entries(codes)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemorySeenStore, createReceiver, type Receiver, type Refusal, type SeenStore } from '@tidings/tpp';
-import { createOnce } from '../src/notification/once.ts';
+import { createOnce } from '../src/notification/notification-handler.ts';
 import { deferred } from './support/servers.ts';
 import { delivery, makeSet, receiverOptions } from './support/sets.ts';
 

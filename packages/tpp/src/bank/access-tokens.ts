@@ -1,7 +1,6 @@
 import * as oauth from 'oauth4webapi';
 import { type TlsFetch, TlsFetchError } from '../net/tls-fetch.ts';
-import { BankError } from './bank-error.ts';
-import { bankErrorOf } from './transport-error.ts';
+import { BankError, bankErrorOf } from './bank-error.ts';
 
 /** An access token, bound to the client certificate (RFC 8705 section 3). */
 export interface AccessToken {

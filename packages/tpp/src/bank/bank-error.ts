@@ -1,3 +1,5 @@
+import type { TlsFetchError, TlsFetchErrorCode } from '../net/tls-fetch.ts';
+
 /**
  * A failure at the bank.
  *
@@ -55,4 +57,19 @@ export class BankError extends Error {
   get codes(): readonly string[] {
     return this.details.map(({ code }) => code);
   }
+}
+
+const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
+  closed: 'unreachable',
+  aborted: 'unreachable',
+  connection: 'unreachable',
+  timeout: 'unreachable',
+  url: 'untrusted',
+  too_large: 'untrusted',
+  malformed: 'untrusted',
+};
+
+/** Maps a failed exchange to the error of the bank client. */
+export function bankErrorOf(error: TlsFetchError, interactionId: string | undefined): BankError {
+  return new BankError(KINDS[error.code], error.message, { cause: error, interactionId });
 }

@@ -11,10 +11,8 @@ import {
 } from '@tidings/protocol';
 import { type TlsFetch, TlsFetchError, type TlsRequest } from '../net/tls-fetch.ts';
 import type { AccessTokens } from './access-tokens.ts';
-import type { BankAnswer } from './bank-answer.ts';
-import { BankError } from './bank-error.ts';
-import { readErrorBody } from './error-body.ts';
-import { bankErrorOf } from './transport-error.ts';
+import { type BankAnswer, readErrorBody } from './bank-answer.ts';
+import { BankError, bankErrorOf } from './bank-error.ts';
 
 /** Identity of the ASPSP as a signer. */
 export interface BankIdentity {
