@@ -93,7 +93,7 @@ test('a key that one instance announces is in the JWKS of all, and signs nowhere
 test('an instance that does not have a key refuses to rotate to it', async () => {
   const { status, body } = await two('POST', `${KEYS}/bank-signing-2/rotate`);
   assert.equal(status, 409);
-  assert.match(body.detail, /^This instance does not have the key/);
+  assert.match(body.detail, /^This instance does not have the private key/);
   second.next = { kid: next.kid, keyFile: nextFile };
   assert.deepEqual((await two('POST', `${KEYS}/reload`)).body, { kid: 'bank-signing-1', changed: false });
 });

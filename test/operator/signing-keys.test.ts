@@ -81,7 +81,10 @@ describe('signing keys', () => {
   test('one that was announced only a short while ago does not sign unless that is forced', async () => {
     const { status, body } = await call('POST', `${KEYS}/bank-signing-2/rotate`);
     assert.equal(status, 409);
-    assert.match(body.detail, /TPPs with a cached JWKS may not know it before \S+Z; wait until then, or force it\.$/);
+    assert.match(
+      body.detail,
+      /TPPs with a cached JWKS may not know it before \S+Z; wait until then, or set force to true\.$/,
+    );
     assert.deepEqual(await states(), ['bank-signing-1 current', 'bank-signing-2 next']);
     assert.equal((await call('POST', `${KEYS}/unknown/rotate`)).status, 404);
     assert.equal((await call('POST', `${KEYS}/bank-signing-2/rotate`, { now: true })).status, 400);
@@ -132,7 +135,7 @@ describe('signing keys', () => {
     assert.equal(refused.status, 409);
     assert.match(
       refused.body.detail,
-      /^This key signed the SETs of 1 awaiting notifications; wait for them, or force it/,
+      /^This key signed the SETs of 1 awaiting notifications; wait until none are left, or set force to true/,
     );
     await polling.poll({ ack: [dependents.oldest.jti], maxEvents: 0, returnImmediately: true });
     const early = await call('POST', `${KEYS}/bank-signing-1/retire`);
@@ -169,7 +172,7 @@ describe('signing keys', () => {
     const again = await call('POST', `${KEYS}/bank-signing-1/retire`);
     assert.deepEqual([again.status, again.body.state, again.body.isPublished], [200, 'withdrawn', false]);
     const back = await call('POST', `${KEYS}/bank-signing-1/rotate`, { force: true });
-    assert.match(back.body.detail, /retired for good/);
+    assert.match(back.body.detail, /retired permanently/);
     const { jti } = JSON.parse(Buffer.from(receiver.received[0]?.body.split('.')[1] ?? '', 'base64url').toString());
     await until(async () => (await bank.notification(jti))['state'] === 'acknowledged', 'it is acknowledged');
     const { body } = await call('GET', `/operator/v1/notifications/${jti}/evidence`);

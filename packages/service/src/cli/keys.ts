@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import type { ShownSigningKey } from '../operator/signing-keys.ts';
+import type { ShownSigningKey } from '../operator/signing-key-view.ts';
 import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
 import { factsOf, tableOf } from './output.ts';
 
 // Loaded where a call is made: the help of a command need not wait for it.
-const loadSchemas = () => import('../operator/signing-keys.ts');
+const loadSchemas = () => import('../operator/signing-key-view.ts');
 
 /** Flags of `rotate` and `retire`. */
 interface KeyFlags extends CommonFlags {

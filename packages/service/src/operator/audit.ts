@@ -2,13 +2,11 @@ import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { defined } from '../base/defined.ts';
-import type { AuditEntry, StoredAuditEntry } from '../model/audit.ts';
-import { AUDIT_DROPPED_MAX, TPP_AUDIT_KEPT_MS_MIN } from '../model/audit.ts';
+import { AUDIT_DROPPED_MAX, type AuditEntry, type StoredAuditEntry, TPP_AUDIT_KEPT_MS_MIN } from '../model/audit.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { cursor, limit, pageOf, type QueryParameter, text, time } from './query.ts';
-import { fieldProblem, isoTime, readTime } from './read.ts';
+import { cursor, fieldProblem, isoTime, limit, pageOf, type QueryParameter, readTime, text, time } from './request.ts';
 import { json, ok, route } from './route.ts';
 
 /** Entries of the audit on one page unless the caller asks for another number. */

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, isoTime, readTime } from './read.ts';
+import { fieldProblem, isoTime, readTime } from './request.ts';
 import { json, ok, route } from './route.ts';
 
 /** Most `jti`s that one redelivery names. */

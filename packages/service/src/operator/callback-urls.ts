@@ -4,8 +4,7 @@ import type { AttemptSomewhere } from '../telemetry/recent-attempts.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
 import type { BreakerNow, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { choice, cursor, limit, pageOf } from './query.ts';
-import { isoTime } from './read.ts';
+import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
 import { ok, route } from './route.ts';
 import { ShownTarget, writeTarget } from './tpp-schemas.ts';
 

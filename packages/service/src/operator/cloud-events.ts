@@ -8,7 +8,7 @@ import {
   RESOURCE_FIELDS,
   readTraceContext,
 } from './events.ts';
-import { fieldProblem, joinPath } from './read.ts';
+import { fieldProblem, joinPath } from './request.ts';
 
 // Apart from the rest of CloudEvents, since the command line needs no more of it.
 

@@ -8,7 +8,7 @@ import {
 } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { BankEvent, TraceContext } from '../model/event.ts';
-import { fieldProblem } from './read.ts';
+import { fieldProblem } from './request.ts';
 
 /** Most events in one batch. */
 export const EVENTS_PER_BATCH_MAX = 1000;

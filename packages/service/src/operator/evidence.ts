@@ -13,7 +13,7 @@ import {
   writeError,
 } from './notifications.ts';
 import { Problem } from './problem.ts';
-import { isoTime } from './read.ts';
+import { isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 
 /** Name and version of the format; another version is another file to whoever reads it. */

@@ -5,8 +5,7 @@ import type { Attempt } from '../model/attempt.ts';
 import type { NotificationRecord, ReportedError } from '../model/notification.ts';
 import type { FoundNotification, SearchFilter } from '../store/search.ts';
 import { Problem } from './problem.ts';
-import { choice, cursor, limit, text, time } from './query.ts';
-import { isoTime } from './read.ts';
+import { choice, cursor, isoTime, limit, text, time } from './request.ts';
 import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };

@@ -22,7 +22,7 @@ import {
 } from './events.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, joinPath, readJson, shapedValue } from './read.ts';
+import { fieldProblem, joinPath, readJson, shapedValue } from './request.ts';
 import { ok, route } from './route.ts';
 
 const IDS_NAMED_MAX = 10;

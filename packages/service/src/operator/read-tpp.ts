@@ -1,6 +1,6 @@
 import { importSigningKeys, isJsonObject, isLongerThan, JwksError, sameDistinguishedName } from '@tidings/protocol';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';
-import { fieldProblem } from './read.ts';
+import { fieldProblem } from './request.ts';
 import { TPP_SCOPES, type TppToRegister } from './tpp-schemas.ts';
 
 /** The bank's description of a TPP. Operations of their own suspend and resume it. */

@@ -3,8 +3,7 @@ import { type Static, Type } from 'typebox';
 import type { Registration, RegistrationsOfTpp } from '../model/registration.ts';
 import { eventTypesOf } from '../notify/fan-out.ts';
 import type { OperatorContext } from './options.ts';
-import { choice, cursor, limit, text } from './query.ts';
-import { fieldProblem } from './read.ts';
+import { choice, cursor, fieldProblem, limit, text } from './request.ts';
 import { ok, route } from './route.ts';
 import { writeRegistration } from './tpp-schemas.ts';
 

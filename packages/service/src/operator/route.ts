@@ -6,10 +6,9 @@ import type { Header, MediaType, Method, Operation, Parameter, Response, Respons
 import { jsonOf, parameterRef, responseRef } from '../openapi/schemas.ts';
 import type { LeastRole } from './access.ts';
 import type { OperatorContext } from './options.ts';
-import { documentedQuery, type QueryOf, type QueryParameters, readQuery } from './query.ts';
-import { readJson, shapedValue } from './read.ts';
+import { documentedQuery, type QueryOf, type QueryParameters, readJson, readQuery, shapedValue } from './request.ts';
 
-/** Schemas by their names in the OpenAPI document. */
+/** Schemas by name in the OpenAPI document. */
 type Schemas<S extends object = object> = Readonly<Record<string, S>>;
 
 /** The body of an operation. */
@@ -21,7 +20,7 @@ export interface Body<T> {
   read(request: FastifyRequest): T;
 }
 
-/** The answer of an operation that succeeds. */
+/** The response of an operation that succeeds. */
 export interface Answer<S extends TSchema> {
   readonly responses: Responses;
   readonly schemas: Schemas<S>;
@@ -29,7 +28,7 @@ export interface Answer<S extends TSchema> {
 
 type Names<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
 
-/** A call that was let in, read and checked. */
+/** A call after authentication and validation. */
 export interface Call<Path extends string, Q extends QueryParameters, B> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
@@ -38,41 +37,41 @@ export interface Call<Path extends string, Q extends QueryParameters, B> {
   readonly body: B;
 }
 
-/** One operation: everything that route, checks and OpenAPI document need to know of it. */
+/** The definition of an operation, from which its route, its checks and its entry in the OpenAPI document come. */
 interface Definition<Path extends string, Q extends QueryParameters, B, S extends TSchema> {
   readonly operationId: string;
   readonly method: Method;
-  /** As the document has it: `{clientId}` stands for a parameter, which is one of the document's components. */
+  /** Path in the notation of OpenAPI; `{clientId}` refers to a parameter of the document's components. */
   readonly path: Path;
-  /** The least role; `nobody`: no token is needed. */
+  /** Least role of the caller; `nobody`: no token is needed. */
   readonly role: LeastRole;
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** Left out: the query is not looked at. */
+  /** Its query parameters. Default: none. Any other parameter is answered 400. */
   readonly query?: Q;
   readonly headers?: readonly Parameter[];
   readonly body?: Body<B>;
   readonly response: Answer<S>;
-  /** Statuses that it is refused with, beside those of every operation of its kind. */
+  /** Error statuses in addition to those that every operation of its kind has. */
   readonly refusals?: readonly number[];
-  /** Left out: always. */
+  /** Whether this service has it. Default: always. */
   readonly isServed?: (context: OperatorContext) => boolean;
-  /** Before the body is read: what is refused here takes no memory. */
+  /** Runs before the body is read, so that a request rejected here takes no memory. */
   readonly beforeBody?: (context: OperatorContext) => (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-  /** Is called once, when the route is added, for what holds it: state that its calls share lives there. */
+  /** Called once, when the route is added; it may hold state that the calls share. */
   readonly handler: (
     context: OperatorContext,
   ) => (call: Call<Path, Q, B>) => Static<NoInfer<S>> | Promise<Static<NoInfer<S>>>;
 }
 
-/** An operation in the one table of them. */
+/** An operation in the table of operations. */
 export interface Route {
   readonly operationId: string;
   readonly method: Method;
   readonly path: string;
   readonly role: LeastRole;
-  /** As the OpenAPI document has it. */
+  /** Its entry in the OpenAPI document. */
   readonly operation: Operation;
   /** Schemas that it refers to. */
   readonly schemas: Schemas;
@@ -84,7 +83,7 @@ export interface Route {
 
 const JSON_TYPE = 'application/json';
 
-/** Makes an operation of the table, whose route and place in the OpenAPI document come of the same definition. */
+/** Makes an operation for the table: its route and its entry in the OpenAPI document come from the same definition. */
 export function route<
   const Path extends string,
   S extends TSchema,
@@ -106,7 +105,7 @@ export function route<
         config: { operation: made },
         ...(definition.beforeBody && { onRequest: definition.beforeBody(context) }),
         handler: async (request, reply) => {
-          // The router gives every parameter of its path.
+          // The router provides every parameter of its path.
           const params = request.params as Call<Path, Q, B>['params'];
           return handle({ request, reply, params, ...readCall(definition, request) });
         },
@@ -120,12 +119,12 @@ function readCall<Q extends QueryParameters, B>(
   definition: Pick<Definition<string, Q, B, TSchema>, 'query' | 'body'>,
   request: FastifyRequest<{ Querystring: Readonly<Record<string, unknown>> }>,
 ): Pick<Call<string, Q, B>, 'query' | 'body'> {
-  // Without parameters nothing is read, and without a body there is none: both are what the types say then.
-  const query = definition.query === undefined ? {} : readQuery(definition.query, request.query);
+  // Without declared parameters the query is empty, and without a declared body it is undefined, as the types say.
+  const query = readQuery(definition.query ?? {}, request.query);
   return { query: query as QueryOf<Q>, body: definition.body?.read(request) as B };
 }
 
-/** The operation as the document shows it: 401, 403, 500 and 503 can come of every one that needs a token. */
+/** The entry in the OpenAPI document. Any operation that needs a token can be answered 401, 403, 500 and 503. */
 function operationOf<Q extends QueryParameters, B, S extends TSchema>(
   definition: Definition<string, Q, B, S>,
 ): Operation {
@@ -133,8 +132,8 @@ function operationOf<Q extends QueryParameters, B, S extends TSchema>(
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => parameterRef(name));
   const parameters = [...inPath, ...documentedQuery(query ?? {}), ...headers];
   const refusals = new Set([
-    // Any text that no store can hold is refused; a body is read where none is needed, too.
-    ...(inPath.length > 0 || query !== undefined || body !== undefined ? [400] : []),
+    // An unknown query parameter is rejected everywhere, and so is a body of a type that is not expected.
+    400,
     ...(method === 'get' ? [] : [413, 415]),
     ...(role === 'nobody' ? [] : [401, 403, 500, 503]),
     ...(definition.refusals ?? []),
@@ -152,13 +151,13 @@ function operationOf<Q extends QueryParameters, B, S extends TSchema>(
 
 interface JsonOptions<T> {
   readonly example?: unknown;
-  /** Says what is wrong more clearly than the schema can, before the schema does. @throws {Problem} 400 */
+  /** Runs before validation against the schema, for clearer messages. @throws {Problem} 400 */
   readonly check?: (value: unknown) => void;
-  /** The value where there is no body; left out: there must be one. */
+  /** The value if there is no body. Default: a body is required. */
   readonly byDefault?: T;
 }
 
-/** A JSON body of a schema, which stands in the OpenAPI document under its name. */
+/** A JSON body. @param named its schema, under its name in the OpenAPI document */
 export function json<S extends TSchema>(named: Schemas<S>, options: JsonOptions<Static<S>> = {}): Body<Static<S>> {
   const [name, schema] = theOne(named);
   const { example, check, byDefault } = options;
@@ -176,7 +175,7 @@ export function json<S extends TSchema>(named: Schemas<S>, options: JsonOptions<
   };
 }
 
-/** 200 with JSON of a schema, which stands in the OpenAPI document under its name. */
+/** 200 with a JSON body. @param named its schema, under its name in the OpenAPI document */
 export function ok<S extends TSchema>(
   description: string,
   named: Schemas<S>,
@@ -186,7 +185,7 @@ export function ok<S extends TSchema>(
   return { responses: { 200: response }, schemas: named };
 }
 
-/** An answer that is not JSON of one schema. @param schemas that the responses refer to */
+/** A response that is not 200 with JSON of one schema. @param schemas that the responses refer to */
 export function answer(responses: Readonly<Record<string, Response>>, schemas: Schemas<TSchema> = {}): Answer<TSchema> {
   return { responses, schemas };
 }

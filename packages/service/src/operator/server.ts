@@ -10,7 +10,7 @@ import { createPublishingGate, type PublishingGate } from './admission.ts';
 import { addRoutes } from './document.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
-import { guardBodies, refuseUnfitParameters } from './read.ts';
+import { assertStorableParameters, guardBodies } from './request.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -37,7 +37,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   guardBodies(app);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
-      refuseUnfitParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));
+      assertStorableParameters(Object.fromEntries([params, query].flatMap((each) => Object.entries(each ?? {}))));
   });
   const sampler = new LogSampler(clock);
   app.setErrorHandler((error, request, reply) => {

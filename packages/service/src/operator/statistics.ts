@@ -4,8 +4,7 @@ import type { StatisticsQuery } from '../store/operations.ts';
 import { BUCKET_MS, beginOf } from '../telemetry/statistics.ts';
 import { addTally, emptyTally, percentilesOf } from '../telemetry/tally.ts';
 import { Problem } from './problem.ts';
-import { choice, oneClientId, time } from './query.ts';
-import { fieldProblem, isoTime } from './read.ts';
+import { choice, fieldProblem, isoTime, oneClientId, time } from './request.ts';
 import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };

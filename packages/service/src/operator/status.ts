@@ -3,7 +3,7 @@ import { withTimeout } from '../base/async.ts';
 import { jsonOf } from '../openapi/schemas.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { isoTime } from './read.ts';
+import { isoTime } from './request.ts';
 import { type Answer, answer, ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };

@@ -4,13 +4,18 @@ import { type Static, Type } from 'typebox';
 import type { ActivityEntry } from '../model/activity.ts';
 import { schemaRef } from '../openapi/schemas.ts';
 import type { Beginning } from '../telemetry/activity-stream.ts';
-import type { Batch, Subscription } from '../telemetry/subscription.ts';
-import { formatPosition, parsePosition, STREAM_KINDS, type StreamEntry } from '../telemetry/subscription.ts';
+import {
+  type Batch,
+  formatPosition,
+  parsePosition,
+  STREAM_KINDS,
+  type StreamEntry,
+  type Subscription,
+} from '../telemetry/subscription.ts';
 import { watchAccess } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { cursor, oneClientId, type QueryParameter, time } from './query.ts';
-import { fieldProblem, isoTime } from './read.ts';
+import { cursor, fieldProblem, isoTime, oneClientId, type QueryParameter, time } from './request.ts';
 import { answer, route } from './route.ts';
 
 const closed = { additionalProperties: false };

@@ -6,7 +6,7 @@ import { RETRY_RANGES } from '../config/schema.ts';
 import type { Target } from '../model/notification.ts';
 import type { Registration } from '../model/registration.ts';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';
-import { isoTime } from './read.ts';
+import { isoTime } from './request.ts';
 
 const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });

@@ -3,8 +3,6 @@ import type { FastifyRequest } from 'fastify';
 import type { Parameter } from '../openapi/model.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
-import { cursor, limit, pageOf, type QueryParameter } from './query.ts';
-import { fieldProblem } from './read.ts';
 import {
   checkClientId,
   checkScopes,
@@ -13,6 +11,7 @@ import {
   readTpp,
   type StatementFacts,
 } from './read-tpp.ts';
+import { cursor, fieldProblem, limit, pageOf, type QueryParameter } from './request.ts';
 import { answer, type Body, json, ok, route } from './route.ts';
 import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SigningKeyUses, StoredSigningKey } from '../../src/model/signing-key.ts';
-import { dependentsOf, type KeyContext } from '../../src/operator/signing-keys.ts';
+import { dependentsOf, type KeyContext } from '../../src/operator/signing-key-view.ts';
 import { UNDER_WAY_MS } from '../../src/trust/signing-keys.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
