@@ -20,8 +20,16 @@ export type Outcome =
       /** The value returned instead, cut to 64 characters; undefined: none, or the echo is right. */
       readonly interactionIdReturned?: string;
     }
-  /** `retryAfterMs`: what a 429 or 503 asked for. */
-  | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      /** The wait that a 429 or 503 asked for. */
+      readonly retryAfterMs?: number;
+      /** Error code in the body of a 400 (RFC 8935 section 2.4), at most 40 characters. Chosen by the TPP. */
+      readonly err?: string;
+      /** Its description, at most 256 characters. Chosen by the TPP. */
+      readonly description?: string;
+    }
   | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };
 
 /** One POST to a callback URL. */

@@ -4,20 +4,29 @@ import { classifyFailure } from './failure.ts';
 
 /** The result of one POST: an answer, whatever its status, or none. */
 export type Exchange =
-  | { readonly kind: 'answered'; readonly status: number; readonly header: (name: string) => string | undefined }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly header: (name: string) => string | undefined;
+      /** The body of a 400, which may say why the SET was refused (RFC 8935 section 2.3); undefined of other answers. */
+      readonly errorBody?: Uint8Array | undefined;
+    }
   | { readonly kind: 'unreachable'; readonly errorClass: UnreachableClass; readonly detail: string };
 
 type Controller = Dispatcher.DispatchController;
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 
 const FINAL_STATUS_MIN = 200;
+const BAD_REQUEST = 400;
+// An error code and its description take a few hundred bytes.
+const ERROR_BODY_BYTES_MAX = 4096;
 
 /**
  * One POST from undici's side. The status is the answer; of the body a bound is read, as it comes and never inflated, so
  * that the connection can be used again, and beyond the bound the connection is cut.
  *
- * undici is told directly, without the stream and the parsing that its `request` makes for each answer: the body is
- * never looked at.
+ * undici is called directly, without the stream and the parsing that its `request` makes for each answer: of all bodies
+ * only that of a 400 is kept, up to 4,096 bytes.
  */
 export class OnePost implements Dispatcher.DispatchHandler {
   readonly #bodyBytesMax: number;
@@ -25,6 +34,8 @@ export class OnePost implements Dispatcher.DispatchHandler {
   #controller: Controller | undefined;
   #answer: Exchange | undefined;
   #bodyBytes = 0;
+  /** The body of a 400 as far as it came; undefined while nothing of it is kept. */
+  #errorBody: Buffer[] | undefined;
   #isOver = false;
 
   /** @param settle is called once */
@@ -49,10 +60,13 @@ export class OnePost implements Dispatcher.DispatchHandler {
     // Whatever an informational answer says, another follows.
     if (status < FINAL_STATUS_MIN) return;
     this.#answer = { kind: 'answered', status, header: (name) => single(headers[name]) };
+    if (status === BAD_REQUEST) this.#errorBody = [];
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > ERROR_BODY_BYTES_MAX) this.#errorBody = undefined;
+    this.#errorBody?.push(chunk);
     if (this.#bodyBytes <= this.#bodyBytesMax || this.#isOver) return;
     controller.abort(new Error('the body is too long'));
   }
@@ -68,7 +82,9 @@ export class OnePost implements Dispatcher.DispatchHandler {
   #end(exchange: Exchange): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#settle(this.#answer ?? exchange);
+    const answer = this.#answer;
+    const hasErrorBody = answer?.kind === 'answered' && this.#errorBody !== undefined;
+    this.#settle(hasErrorBody ? { ...answer, errorBody: Buffer.concat(this.#errorBody ?? []) } : (answer ?? exchange));
   }
 }
 

@@ -1,4 +1,13 @@
-import { FINANCIAL_ID_HEADER, INTERACTION_ID_HEADER, retryAfterMs, SET_MEDIA_TYPE } from '@tidings/protocol';
+import {
+  cutText,
+  FINANCIAL_ID_HEADER,
+  fitText,
+  INTERACTION_ID_HEADER,
+  isJsonObject,
+  parseStrictJson,
+  retryAfterMs,
+  SET_MEDIA_TYPE,
+} from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Attempt, NextStep, Outcome } from '../model/attempt.ts';
@@ -9,6 +18,9 @@ import { afterFailure, policyFor, probeDelayMs, type RetryPolicy, type Unrespons
 
 // Of what a TPP returns in place of the echo, enough to see what it was.
 const INTERACTION_ID_CHARACTERS_MAX = 64;
+// The same limits as for the errors that a TPP reports in a poll.
+const ERR_CHARACTERS_MAX = 40;
+const DESCRIPTION_CHARACTERS_MAX = 256;
 
 /** Content and context of one POST. */
 export interface Delivery {
@@ -49,7 +61,29 @@ function outcomeOf(exchange: Exchange, interactionId: string, clock: Clock): Out
     };
   }
   const asked = status === 429 || status === 503 ? retryAfterMs(header('retry-after'), clock.nowMs()) : undefined;
-  return { kind: 'refused', status, ...(asked !== undefined && { retryAfterMs: asked }) };
+  return { kind: 'refused', status, ...(asked !== undefined && { retryAfterMs: asked }), ...setErrorOf(exchange) };
+}
+
+/** The error in the body of a 400 (RFC 8935 section 2.3); nothing where the body is anything else. */
+function setErrorOf({ errorBody }: Exchange & { kind: 'answered' }): {
+  readonly err?: string;
+  readonly description?: string;
+} {
+  const body = errorBody === undefined ? undefined : jsonOf(errorBody);
+  if (!isJsonObject(body)) return {};
+  const { err, description } = body;
+  return {
+    ...(typeof err === 'string' && { err: cutText(fitText(err), ERR_CHARACTERS_MAX) }),
+    ...(typeof description === 'string' && { description: cutText(fitText(description), DESCRIPTION_CHARACTERS_MAX) }),
+  };
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return parseStrictJson(bytes, { acceptsUnfitTexts: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Context of the decision about what follows an attempt. */

@@ -33,6 +33,8 @@ export const ShownAttempt = Type.Object(
       Type.String({ description: 'What came back in place of the echo, where something did' }),
     ),
     retryAfterMs: Type.Optional(Type.Number({ description: 'What a 429 or 503 asked for' })),
+    err: Type.Optional(Type.String({ description: 'Error code in the body of a 400 (RFC 8935), chosen by the TPP' })),
+    description: Type.Optional(Type.String({ description: 'Description of that error, chosen by the TPP' })),
     errorClass: Type.Optional(Type.Enum([...ERROR_CLASSES], { description: 'Why no answer came' })),
     detail: Type.Optional(Type.String()),
   },
