@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-doc.ts';
+import { SERVICE } from './tidy/layers.ts';
 
 const DOCS = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
 const READMES = readdirSync('packages').map((name) => join('packages', name, 'README.md'));
@@ -77,6 +78,37 @@ test('the index lists every page of docs once, in the four kinds of documentatio
   const listed = [...index.matchAll(/^\| \[[^\]]+\]\(([^)]+)\) \|/gm)].map(([, target = '']) => target);
   const pages = DOCS.filter((name) => name !== 'README.md').map((name) => name.replaceAll('\\', '/'));
   assert.deepEqual(listed.toSorted(), pages.toSorted());
+});
+
+test('every file that the architecture names is there, and each walk has at most six files below the command line', () => {
+  const page = readFileSync('docs/architecture.md', 'utf8');
+  const named = [...page.matchAll(/`([\w./-]+\/[\w.-]+\.ts)`/g)].map(([, file = '']) => file);
+  assert.ok(named.length > 0, 'no file is named: the check looks at nothing');
+  for (const file of named) {
+    assert.ok(existsSync(file) || existsSync(join('packages/service/src', file)), `${file} is not there`);
+  }
+  const walks = page.split('\n### ').slice(1);
+  assert.equal(walks.length, 2);
+  for (const walk of walks) {
+    const files = [...walk.matchAll(/^\| `([^`]+)` \|/gm)].filter(([, file = '']) => !file.startsWith('cli/'));
+    assert.ok(files.length > 0 && files.length <= 6, walk);
+  }
+});
+
+test('the pages show the order of imports that the house rules hold', () => {
+  const shown = ['docs/architecture.md', 'CONTRIBUTING.md'].map(
+    (page) => /^base ← .*$/m.exec(readFileSync(page, 'utf8'))?.[0] ?? '',
+  );
+  assert.equal(shown[0], shown[1]);
+  const groups = (shown[0] ?? '').split(' ← ').map((group) => group.split(', '));
+  assert.deepEqual(groups.flat().toSorted(), Object.keys(SERVICE).toSorted());
+  for (const [at, group] of groups.entries()) {
+    const left = groups.slice(0, at).flat();
+    for (const place of group) {
+      for (const imported of SERVICE[place] ?? [])
+        assert.ok(left.includes(imported), `${place} may import ${imported}`);
+    }
+  }
 });
 
 test('the glossary has at most 25 words, in their order', () => {
