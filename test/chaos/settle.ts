@@ -151,7 +151,7 @@ async function askFor(
   const ask = async () => {
     for (const jti of queue) {
       const state = await stateOf(client, jti, onAnswer);
-      if (state !== 'acknowledged') left.push({ jti, state, isGone: / was answered 404: /.test(state) });
+      if (state !== 'acknowledged') left.push({ jti, state, isGone: / returned 404: /.test(state) });
     }
   };
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));

@@ -1,6 +1,6 @@
 import { systemClock } from '@tidings/service';
 
-/** Waits; the sandbox plays in real time. */
+/** Resolves after a delay in real time. */
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     systemClock.after(delayMs, resolve);

@@ -2,38 +2,38 @@ import type { RequestListener } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import { createHttpServer, createLog, HttpRefusal, refuseOtherMethods, systemClock } from '@tidings/service';
 
-/** A server's own certificate and key, and the one root that client certificates must come from. All in PEM. */
+/** Certificate and key of a server, and the root of the accepted client certificates. All in PEM. */
 export interface MutualTls {
   readonly certificatePem: string;
   readonly keyPem: string;
   readonly caPem: string;
 }
 
-/** One path of a server, and the one method that it has. */
+/** A path of a server with its only method. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST';
-  /** A segment may be a parameter, as in `/payments/:id`. */
+  /** Segments may be parameters, as in `/payments/:id`. */
   readonly path: string;
-  /** Answers requests, whose bodies nobody has read. */
+  /** Handles requests, including their bodies, which have not been read. */
   readonly answer: RequestListener;
 }
 
 export interface HttpServerSettings {
   /** The address to listen on, such as `127.0.0.1`. */
   readonly host: string;
-  /** 0 is any free port. */
+  /** Port to listen on; 0 for any free port. */
   readonly port: number;
-  /** Without a root anybody may connect; with one nobody without a certificate that it issued. */
+  /** With `caPem` clients must present a certificate issued by that root; without it none is required. */
   readonly tls: Omit<MutualTls, 'caPem'> & { readonly caPem?: string };
   readonly endpoints: readonly Endpoint[];
   /** Optional observer of connections that could not be accepted (EMFILE). */
   readonly onError?: (error: Error) => void;
 }
 
-/** A server that is listening. */
+/** A running server. */
 export interface HttpServer {
   readonly port: number;
-  /** Ends idle connections at once and all others within five seconds. May be called again. */
+  /** Closes idle connections at once and all others within five seconds. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -46,10 +46,10 @@ const BODY_BYTES_MAX = 131_072;
 const log = createLog('silent');
 
 /**
- * Starts a server of the sandbox, with the HTTP of the service's own listeners: every answer has `x-fapi-interaction-id`
- * and its limits are theirs. Nothing but the endpoints is there.
+ * Starts a server of the sandbox on the same HTTP layer as the service's own listeners: every response has
+ * `x-fapi-interaction-id`, and the same kinds of limits apply. Only the given endpoints exist.
  *
- * @throws The error of `listen`, as it is: one with code `EADDRINUSE` when the port is taken.
+ * @throws the error of `listen` with its code, such as `EADDRINUSE`
  */
 export async function startHttpServer(settings: HttpServerSettings): Promise<HttpServer> {
   const { host, port, onError = () => undefined } = settings;
@@ -60,17 +60,17 @@ export async function startHttpServer(settings: HttpServerSettings): Promise<Htt
     firstRequestTimeoutMs: FIRST_REQUEST_TIMEOUT_MS,
     keepAliveTimeoutMs: KEEP_ALIVE_TIMEOUT_MS,
     connectionsMax: CONNECTIONS_MAX,
-    // Everybody is on this machine.
+    // All clients are on this machine.
     connectionsPerAddressMax: CONNECTIONS_MAX,
     clock: systemClock,
     log,
   });
-  // Who answers reads the body.
+  // Endpoints read the body themselves.
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
   app.setNotFoundHandler((_request, reply) => reply.code(404).send());
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof HttpRefusal) return reply.code(error.status).headers(error.headers).send();
-    // The framework's own: what is no media type, say.
+    // Errors of the framework, such as an invalid media type.
     if (statusOf(error) < 500) return reply.code(statusOf(error)).send();
     onError(error instanceof Error ? error : new Error(String(error)));
     return reply.code(500).send();
@@ -87,7 +87,7 @@ export async function startHttpServer(settings: HttpServerSettings): Promise<Htt
     refuseOtherMethods(app, path, [method]);
   }
   await app.listen({ host, port });
-  // A connection that could not be accepted must not end the process.
+  // A connection that could not be accepted must not terminate the process.
   app.server.on('error', onError);
   const address = app.server.address();
   let closed: Promise<void> | undefined;

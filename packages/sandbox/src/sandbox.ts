@@ -24,31 +24,31 @@ import { openRunFolder, type RunFolder } from './state.ts';
 export const CLIENT_ID = 'tidings-sample-tpp';
 
 export interface SandboxOptions {
-  /** State folder; made if it does not exist. */
+  /** State folder; created if it does not exist. */
   readonly folder: string;
-  /** True: a store of its own, removed at the end. */
+  /** True for a temporary store, removed at the end. */
   readonly once: boolean;
-  /** First of five ports in a row; 0 takes any free ones. */
+  /** First of five consecutive ports; 0 for any free ports. */
   readonly port: number;
-  /** Instances of the Notification Service; more than one need `postgresUrl`. Default: 1. */
+  /** Number of instances of the Notification Service; more than one requires `postgresUrl`. Default 1. */
   readonly instances?: number;
-  /** A PostgreSQL database that they share, which is migrated; undefined: SQLite. */
+  /** PostgreSQL database shared by the instances, migrated at the start. Default: SQLite. */
   readonly postgresUrl?: string | undefined;
   readonly onReceived?: (notification: EventNotification) => void;
   readonly onRefused?: (refusal: Refusal) => void;
 }
 
-/** The four participants, running. */
+/** The four running participants. */
 export interface Sandbox {
   readonly pki: SandboxPki;
   readonly folder: RunFolder;
   readonly addresses: SandboxAddresses;
-  /** The bank's books. */
+  /** The bank's consents and payments. */
   readonly ledger: Ledger;
-  /** The bank's systems, in front of the Notification Service. */
+  /** The bank's own systems, which publish events. */
   readonly bank: OperatorClient;
   readonly tpp: SampleTpp;
-  /** Stops everything, in the order in which nothing is lost. May be called more than once. */
+  /** Stops everything, in an order that loses nothing. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export interface SandboxAddresses {
   readonly operator: string;
   readonly callbackUrl: string;
   readonly jwks: string;
-  /** Where the further instances of the service are; empty where there is one. */
+  /** Addresses of the second and further instances of the service; empty when there is one. */
   readonly instances: readonly { readonly api: string; readonly operator: string }[];
 }
 
@@ -67,7 +67,7 @@ const HOST = '127.0.0.1';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const FETCH_TIMEOUT_MS = 5000;
 
-/** Makes, or opens, the PKI of the state folder. @throws {StartUpError} when the folder cannot be used */
+/** Opens or creates the PKI in the state folder. @throws {StartUpError} when the folder cannot be used */
 export async function openSandboxPki(folder: string): Promise<SandboxPki> {
   try {
     return await openPki({ folder: join(folder, 'pki'), nowMs: systemClock.nowMs() });
@@ -78,14 +78,14 @@ export async function openSandboxPki(folder: string): Promise<SandboxPki> {
 }
 
 /**
- * Starts the bank (authorisation server, Notification Service, resource server) and the TPP, each on its own port of
- * loopback, wired together through their public faces only. Either all run or none.
+ * Starts the bank (authorisation server, Notification Service, resource server) and the TPP, each on its own loopback
+ * port. They interact only through their public interfaces. Either all run or none.
  *
  * @throws {StartUpError} when a port is taken or the state folder cannot be used
  */
 export async function startSandbox(pki: SandboxPki, options: SandboxOptions): Promise<Sandbox> {
   const folder = openRunFolder(options.folder, options.once);
-  // Closed from the last to the first: the TPP goes before the service, whose last attempts it would refuse.
+  // Closed from last to first: the TPP stops before the service.
   const running: (() => void | Promise<void>)[] = [() => folder.cleanUp()];
   const stop = stopInReverse(running);
   try {
@@ -115,7 +115,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   running.push(() => resourceServer.close());
 
   const bank = createOperatorClient({
-    // Of several instances the bank's systems use the last, and the TPP the first: what they share is the database.
+    // With several instances the bank's systems use the last and the TPP the first, to show that they share a database.
     url: (others.at(-1) ?? service).operatorUrl,
     token: folder.operatorToken,
     caPem: pki.root.certificatePem,
@@ -148,10 +148,10 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   return { addresses, ledger, bank, tpp };
 }
 
-/** The instances of the Notification Service; the first is on the ports that the sandbox promises. */
+/** Starts the instances of the Notification Service; the first uses the documented ports. */
 async function startInstances({ pki, folder, options, authorisationServer, running }: InstanceOptions) {
   const { postgresUrl: url } = options;
-  // Nothing but made-up data, and the database was named for it by hand.
+  // Acceptable here: the data is fictitious, and the user named this database.
   const store = url === undefined ? undefined : { url, isMigratedAtStart: true, isClearTextAllowed: true };
   const common = { folder, pki, host: HOST, authorisationServer, store };
   const start = async (instance: number, ports: { api: number; operator: number }) => {
@@ -180,7 +180,7 @@ interface InstanceOptions {
 }
 
 async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {
-  // A key of its own, for this run: tokens live for minutes, and no signature here may pass for another kind.
+  // A separate key for this run: tokens live for minutes, and a key must not sign two kinds of object.
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   return startAuthorisationServer({
@@ -211,7 +211,7 @@ function mutualTls(pki: SandboxPki) {
   return { certificatePem, keyPem, caPem: pki.root.certificatePem };
 }
 
-/** Says of a port in use what helps in the sandbox: the service would name settings that its user never wrote. */
+/** Replaces the service's message about a port in use, which names settings that the sandbox's user never wrote. */
 async function orPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();

@@ -10,8 +10,8 @@ export const BANK_ISSUER = 'https://bank.sandbox.tidings.example/';
 export const TOKEN_AUDIENCE = 'https://bank.sandbox.tidings.example/open-banking';
 
 /**
- * Writes the configuration of the sandbox's Notification Service as a file, as an operator would, and loads it: what the
- * sandbox runs can be read, and run with `tidings serve --config`.
+ * Writes the configuration file of the sandbox's Notification Service and loads it. The file can be read as an example,
+ * and run with `tidings serve --config`.
  */
 export function writeServiceConfig(options: {
   folder: RunFolder;
@@ -19,9 +19,9 @@ export function writeServiceConfig(options: {
   host: string;
   ports: { readonly api: number; readonly operator: number };
   authorisationServer: { readonly issuer: string; readonly jwksUri: string };
-  /** Of a database that several instances share; undefined: the one instance has a file of its own. */
+  /** `store` setting of a shared database; defaults to a SQLite file. */
   store: object | undefined;
-  /** Which of the instances, from 1. */
+  /** Number of the instance, from 1. */
   instance: number;
 }): Config {
   const { folder, pki, host, ports, authorisationServer, instance } = options;
@@ -47,9 +47,9 @@ export function writeServiceConfig(options: {
       tls: identity,
       tokens: [{ name: 'sandbox', sha256: folder.operatorTokenHash, role: 'administrator' }],
     },
-    // The TPP is on this machine as well: no bank would allow this.
+    // The TPP is on this machine too. A real bank would not allow these addresses.
     delivery: { caFile: root.certificateFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
-    // Short, so that the retries of the flow can be watched.
+    // Short, so that the retries of the flow can be observed.
     retry: { delayMs: 250, delayMaxMs: 60_000 },
     polling: { reofferAfterErrorMs: 500 },
   };

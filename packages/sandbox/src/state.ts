@@ -3,22 +3,22 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { StartUpError } from '@tidings/service';
 
-/** Where the sandbox keeps what it reuses, and what one run of it needs. */
+/** Files of the sandbox: those that it reuses, and those of one run. */
 export interface RunFolder {
-  /** Configuration, store and log of the Notification Service. */
+  /** Folder of the configuration, store and log of the Notification Service. */
   readonly serviceFolder: string;
-  /** The operator token in clear: for curl. */
+  /** File with the operator token in clear text, for use with curl. */
   readonly operatorTokenFile: string;
   readonly operatorToken: string;
-  /** SHA-256 of the token, hexadecimal: for the configuration. */
+  /** SHA-256 of the token, hexadecimal, as in the configuration. */
   readonly operatorTokenHash: string;
-  /** Removes what only this run needed. */
+  /** Removes the files of this run. */
   cleanUp(): void;
 }
 
 /**
- * Lays out the state folder, which must exist. A run that plays the flow once has a store of its own, so
- * that it can be played beside a sandbox that is up; its keys are shared.
+ * Prepares the state folder, which must exist. A run with `once` has its own store, so that it can run beside a sandbox
+ * that stays up. The keys are shared.
  *
  * @throws {StartUpError}
  */

@@ -163,18 +163,26 @@ describe('an access token', { timeout: 20_000 }, () => {
     await brief.close();
   });
 
-  test('is issued to a registration whose subject is written in another way', async () => {
-    const { organisationId } = pki.tpp;
-    const hex = Buffer.from(`PSDGB-OB-Unknown${organisationId}`).toString('hex');
-    const certificateSubjectDn = `CN=${organisationId}, 2.5.4.97=#1322${hex}, O=Tidings Sample TPP Ltd, C=GB`;
-    const other = await startAuthorisationServer({
-      ...options,
-      clients: [{ clientId: 'sample-tpp', certificateSubjectDn, scopes: ['accounts'] }],
+  const hex = () => Buffer.from(`PSDGB-OB-Unknown${pki.tpp.organisationId}`).toString('hex');
+  const spellings: readonly (readonly [string, () => string])[] = [
+    [
+      'with spaces and the organisation identifier as DER',
+      () => `2.5.4.97=#1322${hex()}, O=Tidings Sample TPP Ltd, C=GB`,
+    ],
+    ['in other letter case', () => `organizationidentifier=#0C22${hex()},o=TIDINGS sample tpp ltd,c=gb`],
+  ];
+  for (const [how, rest] of spellings) {
+    test(`is issued to a registration whose subject is written ${how}`, async () => {
+      const certificateSubjectDn = `CN=${pki.tpp.organisationId}, ${rest()}`;
+      const other = await startAuthorisationServer({
+        ...options,
+        clients: [{ clientId: 'sample-tpp', certificateSubjectDn, scopes: ['accounts'] }],
+      });
+      const form = { grant_type: 'client_credentials', client_id: 'sample-tpp', scope: 'accounts' };
+      assert.equal((await send(other.tokenEndpoint, { method: 'POST' }, form)).status, 200);
+      await other.close();
     });
-    const form = { grant_type: 'client_credentials', client_id: 'sample-tpp', scope: 'accounts' };
-    assert.equal((await send(other.tokenEndpoint, { method: 'POST' }, form)).status, 200);
-    await other.close();
-  });
+  }
 });
 
 describe('the token endpoint refuses', { timeout: 20_000 }, () => {

@@ -19,3 +19,4 @@ export {
   createAccessTokenVerifier,
   type TokenCheck,
 } from './trust/access-tokens.ts';
+export { subjectDnOf } from './trust/x509.ts';

@@ -1,5 +1,5 @@
 /**
- * The ASPSP's Authorisation Server in the sandbox: client credentials over mutual TLS, certificate-bound JWT
+ * The ASPSP's Authorisation Server of the sandbox: client credentials grant over mutual TLS, with certificate-bound JWT
  * access tokens.
  */
 
@@ -19,55 +19,53 @@ const FORM_TYPE = 'application/x-www-form-urlencoded';
 export interface AuthorisationServerOptions {
   /** The address to listen on, such as `127.0.0.1`. */
   readonly host: string;
-  /** 0 is any free port. */
+  /** Port to listen on; 0 for any free port. */
   readonly port: number;
-  /** Its certificate must be good for `localhost`; clients need one that `caPem` issued. */
+  /** Server certificate, valid for `localhost`. Clients must present a certificate issued by `caPem`. */
   readonly tls: MutualTls;
   /**
-   * Signs the access tokens (PS256): an RSA private key in PEM (PKCS #8) of 2048 to 8192 bits, and its `kid` in
-   * the served JWKS.
+   * Key that signs the access tokens (PS256): an RSA private key of 2048 to 8192 bits in PEM (PKCS #8), and its `kid`
+   * in the JWKS.
    */
   readonly signingKey: { readonly keyPem: string; readonly kid: string };
   /**
-   * The `aud` of every token: an absolute URI without a fragment. A client may name it as `resource` (RFC
-   * 8707), and no other.
+   * `aud` of every token: an absolute URI without a fragment. The only `resource` that a client may request (RFC 8707).
    */
   readonly audience: string;
-  /** Default 300. */
+  /** Lifetime of access tokens. Default 300. */
   readonly accessTokenTtlSeconds?: number;
   readonly clients: readonly AuthorisationServerClient[];
-  /** Told of failures while answering, a client's lost connection among them. Nothing is ever printed. */
+  /** Optional observer of errors while handling requests, including lost connections. Nothing is printed. */
   readonly onError?: (error: Error) => void;
 }
 
-/** A server that is listening. */
+/** A running Authorisation Server. */
 export interface AuthorisationServer {
-  /** `https://localhost:{port}`, whatever the host: it is the `iss` of the tokens. */
+  /** `iss` of the tokens: `https://localhost:{port}`, whatever the listening address. */
   readonly issuer: string;
   readonly tokenEndpoint: string;
   readonly jwksUri: string;
-  /** Ends idle connections at once and all others within five seconds. May be called again. */
+  /** Closes idle connections at once and all others within five seconds. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the Authorisation Server. Everything it serves, it serves over mutual TLS: the token endpoint, the
- * JWKS, and the discovery document at `/.well-known/openid-configuration` and
- * `/.well-known/oauth-authorization-server`.
+ * Starts the Authorisation Server. All endpoints require mutual TLS: the token endpoint, the JWKS, and the discovery
+ * document at `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`.
  *
- * Tokens are JWTs (RFC 9068: `typ` `at+jwt`, PS256) with `sub` = `client_id`, and `cnf.x5t#S256` of the
- * certificate presented (RFC 8705). A request must ask for at least one scope and gets all it asks for, or
+ * Tokens are JWTs (RFC 9068: `typ` `at+jwt`, PS256) with `sub` = `client_id`, and `cnf.x5t#S256` of the presented
+ * certificate (RFC 8705). A request must name at least one scope. All requested scopes are granted, or the response is
  * `invalid_scope`.
  *
- * Does not do: other grants, other client authentication, refresh tokens, registration, introspection,
- * revocation, consent.
+ * Not supported: other grants, other client authentication, refresh tokens, registration, introspection, revocation and
+ * consent.
  *
- * @throws The error of `listen`, with its code (`EADDRINUSE` when the port is taken).
- * @throws TypeError for a client or an audience that cannot work.
+ * @throws the error of `listen` with its code, such as `EADDRINUSE`
+ * @throws {TypeError} for an invalid client or audience
  */
 export async function startAuthorisationServer(options: AuthorisationServerOptions): Promise<AuthorisationServer> {
   const onError = options.onError ?? (() => undefined);
-  // The issuer has the port in it, so the server listens before there is a provider to answer.
+  // The issuer contains the port, so the server must listen before the provider is created.
   const provided = Promise.withResolvers<RequestListener>();
   const answer: RequestListener = (request, response) => {
     void provided.promise.then((listener) => listener(request, response));
@@ -100,12 +98,12 @@ function listenerOf(
     accessTokenTtlSeconds: accessTokenTtlSeconds ?? ACCESS_TOKEN_TTL_DEFAULT_SECONDS,
   });
   provider.on('server_error', (_ctx, error) => onError(error));
-  // Koa prints errors that nobody listens for. The provider's own types leave that event out.
+  // Koa prints errors without a listener. The provider's types do not declare this event.
   const koa: EventEmitter = provider;
   koa.on('error', onError);
   const callback = provider.callback();
   return (request, response) => {
-    // The provider reads media types in a way of its own, which some valid ones are none in.
+    // The provider's parser of media types rejects some valid ones.
     const { essence } = parseMediaType(request.headers['content-type']) ?? {};
     if (essence === FORM_TYPE) request.headers['content-type'] = FORM_TYPE;
     void callback(request, response);

@@ -1,52 +1,53 @@
 /**
- * oidc-provider, brought down to what an ASPSP's Authorisation Server does for event notifications: access
- * tokens by the client credentials grant, to clients that mutual TLS authenticates, bound to the certificate
- * they showed.
+ * oidc-provider, reduced to what event notifications require of an ASPSP's Authorisation Server: access tokens by the
+ * client credentials grant, for clients authenticated by mutual TLS, bound to the presented certificate.
  */
 
 import assert from 'node:assert/strict';
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, type X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { sameDistinguishedName } from '@tidings/protocol';
+import { subjectDnOf } from '@tidings/service';
 import type { Adapter, ClientMetadata, Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
-import { type DistinguishedName, parseDistinguishedName } from '../pki/distinguished-name.ts';
-import { isPeerCertificateAuthorised, peerCertificate, peerSubjectMatches } from './client-certificate.ts';
 
-/** The scopes of the Read/Write API Specification that there are. */
+/** The supported scopes of the Read/Write API Specification. */
 const SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
 
 /** A TPP's registration at the Authorisation Server. */
 export interface AuthorisationServerClient {
   readonly clientId: string;
-  /** The subject of its transport certificate, as RFC 4514 writes it. */
+  /** Subject of the transport certificate in the form of RFC 4514. */
   readonly certificateSubjectDn: string;
-  /** Scopes that it may ask for, of `accounts`, `payments`, `fundsconfirmations`. */
+  /** Allowed scopes, out of `accounts`, `payments` and `fundsconfirmations`. */
   readonly scopes: readonly string[];
 }
 
 /** Options of the provider. */
 export interface ProviderOptions {
   readonly issuer: string;
-  /** Signs the access tokens (PS256): an RSA private key in PEM, and the `kid` it is served under. */
+  /** Key that signs the access tokens (PS256): an RSA private key in PEM, and its `kid` in the JWKS. */
   readonly signingKey: { readonly keyPem: string; readonly kid: string };
-  /** An absolute URI without a fragment. */
+  /** `aud` of every token: an absolute URI without a fragment. */
   readonly audience: string;
   readonly accessTokenTtlSeconds: number;
   readonly clients: readonly AuthorisationServerClient[];
 }
 
-/** Paths of the endpoints. Serve nothing else: oidc-provider has more that no setting turns off. */
+/** Paths of the endpoints. Serve no others: oidc-provider has more, which cannot be disabled. */
 export const ROUTES = { token: '/token', jwks: '/jwks' } as const;
-/** Where the metadata is, under its two names. */
+/** Paths of the metadata of the authorisation server, in OpenID Connect and in OAuth (RFC 8414). */
 export const DISCOVERY_PATHS: readonly string[] = [
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
 ];
 
 /**
- * Makes the provider. Serve it with `callback()` behind mutual TLS that ends in this process: it reads the
- * certificate off the socket.
+ * Creates the provider. Serve it with `callback()` on a server that terminates mutual TLS in this process, because the
+ * client certificate is read from the socket.
  *
- * @throws TypeError for a client or an audience that cannot work, here and not at the first token request.
+ * @throws {TypeError} for an invalid client or audience, rather than at the first token request
  */
 export function createProvider(options: ProviderOptions): Provider {
   assertOptions(options);
@@ -69,23 +70,23 @@ function configurationFor(options: ProviderOptions): Configuration {
     adapter: () => NOTHING_STORED,
     clients: clients.map(clientMetadata),
     clientAuthMethods: ['tls_client_auth'],
-    // Left to its defaults, these two would print a notice, and answer a browser: there is none here.
+    // The defaults of these two print a notice and render a page for browsers, which do not occur here.
     clientBasedCORS: () => false,
     renderError: (ctx, error) => {
       ctx.body = error;
     },
     enabledJWA: { idTokenSigningAlgValues: ['PS256'] },
     jwks: { keys: [privateJwk(signingKey)] },
-    // A response type would bring the authorisation code or implicit grant with it.
+    // Any response type would enable the authorisation code or implicit grant.
     responseTypes: [],
     routes: ROUTES,
     scopes: SCOPES,
     ttl: { ClientCredentials: accessTokenTtlSeconds },
     features: {
       clientCredentials: { enabled: true },
-      mTLS: mutualTlsFeature(clients),
+      mTLS: MUTUAL_TLS_FEATURE,
       resourceIndicators: resourceFeature(options),
-      // On by default, and not wanted:
+      // Enabled by default, and not wanted:
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
@@ -95,29 +96,29 @@ function configurationFor(options: ProviderOptions): Configuration {
   };
 }
 
-function mutualTlsFeature(clients: readonly AuthorisationServerClient[]) {
-  const subjects = new Map<string, DistinguishedName>(
-    clients.map(({ certificateSubjectDn }) => [certificateSubjectDn, parseDistinguishedName(certificateSubjectDn)]),
-  );
-  return {
-    enabled: true,
-    certificateBoundAccessTokens: true,
-    tlsClientAuth: true,
-    getCertificate: (ctx: KoaContextWithOIDC) => peerCertificate(ctx.socket),
-    certificateAuthorized: (ctx: KoaContextWithOIDC) => isPeerCertificateAuthorised(ctx.socket),
-    certificateSubjectMatches: (ctx: KoaContextWithOIDC, property: string, expected: string) => {
-      const registered = subjects.get(expected);
-      return (
-        property === 'tls_client_auth_subject_dn' &&
-        registered !== undefined &&
-        peerSubjectMatches(ctx.socket, registered)
-      );
-    },
-  } as const;
+/** The answers to oidc-provider's questions about client certificates (RFC 8705). TLS ends in this process. */
+const MUTUAL_TLS_FEATURE = {
+  enabled: true,
+  certificateBoundAccessTokens: true,
+  tlsClientAuth: true,
+  getCertificate: (ctx: KoaContextWithOIDC) => peerCertificate(ctx.socket),
+  certificateAuthorized: ({ socket }: KoaContextWithOIDC) => socket instanceof TLSSocket && socket.authorized,
+  certificateSubjectMatches: (ctx: KoaContextWithOIDC, property: string, expected: string) => {
+    const certificate = peerCertificate(ctx.socket);
+    const subjectDn = certificate && subjectDnOf(certificate.raw);
+    return (
+      property === 'tls_client_auth_subject_dn' && subjectDn !== undefined && sameDistinguishedName(subjectDn, expected)
+    );
+  },
+} as const;
+
+/** The certificate that the client presented on this connection, trusted or not; undefined when it presented none. */
+function peerCertificate(socket: Socket): X509Certificate | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
 }
 
 /**
- * One resource server, the bank's, whether the client names it (`resource`, RFC 8707) or not. Its tokens are
+ * The bank's resource server is the only one, whether the client names it (`resource`, RFC 8707) or not. Its tokens are
  * JWTs (RFC 9068).
  */
 function resourceFeature({ audience, accessTokenTtlSeconds }: ProviderOptions) {
@@ -139,8 +140,8 @@ function resourceFeature({ audience, accessTokenTtlSeconds }: ProviderOptions) {
 }
 
 /**
- * oidc-provider would drop scopes that it does not know and give a token for the rest; here they are refused
- * (RFC 6749 section 5.2).
+ * Rejects scopes that are unknown or not allowed (RFC 6749 section 5.2). oidc-provider would drop them and grant the
+ * rest.
  */
 function assertScopesAllowed(ctx: KoaContextWithOIDC): void {
   const allowed = new Set(ctx.oidc.client?.scope?.split(' '));
@@ -168,7 +169,7 @@ function privateJwk({ keyPem, kid }: ProviderOptions['signingKey']): JWK {
   return { ...createPrivateKey(keyPem).export({ format: 'jwk' }), kid, alg: 'PS256', use: 'sig' };
 }
 
-/** oidc-provider states these whatever its settings are; a client that believed them would fail. */
+/** Corrects metadata that oidc-provider states whatever its settings are, and that would mislead clients. */
 function withoutWhatIsNotServed(body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;
   const { authorization_endpoint: _, ...served } = { authorization_endpoint: undefined, ...body };
@@ -179,7 +180,11 @@ function assertOptions({ audience, clients }: ProviderOptions): void {
   if (!URL.canParse(audience) || audience.includes('#')) {
     throw new TypeError(`The audience must be an absolute URI without a fragment, and is ${JSON.stringify(audience)}`);
   }
-  for (const { clientId, scopes } of clients) {
+  for (const { clientId, certificateSubjectDn, scopes } of clients) {
+    // A text that is not a distinguished name equals none, not even itself.
+    if (!sameDistinguishedName(certificateSubjectDn, certificateSubjectDn)) {
+      throw new TypeError(`The certificate subject of client ${clientId} is not a distinguished name (RFC 4514)`);
+    }
     if (scopes.length === 0 || !scopes.every((scope) => SCOPES.includes(scope))) {
       throw new TypeError(`The scopes of client ${clientId} must be some of ${SCOPES.join(', ')}`);
     }
@@ -187,9 +192,9 @@ function assertOptions({ audience, clients }: ProviderOptions): void {
 }
 
 /**
- * Finds nothing and stores nothing: the clients are configured, and a token is a signed JWT that nobody looks
- * up here. So memory does not grow with the tokens issued. A call that would store something is a bug, which
- * oidc-provider answers with `server_error`.
+ * An adapter that stores nothing: clients are configured, and tokens are signed JWTs that are not looked up. Memory
+ * therefore does not grow with the tokens issued. A call that would store something is a bug, to which oidc-provider
+ * responds with `server_error`.
  */
 const NOTHING_STORED: Adapter = {
   find: async () => undefined,

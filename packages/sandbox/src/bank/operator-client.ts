@@ -1,7 +1,7 @@
 import { createTlsFetch } from '@tidings/tpp';
 import type { EventToPublish } from '../resource-server/ledger.ts';
 
-/** The outcome of publishing one event, as the operator API gives it. */
+/** Outcome of publishing one event, as in the operator API. */
 export interface PublishedOutcome {
   readonly id: string;
   readonly outcome: 'notification' | 'none';
@@ -10,7 +10,7 @@ export interface PublishedOutcome {
   readonly repeated: boolean;
 }
 
-/** A notification as the operator API shows it; what the sandbox reads of it. */
+/** A notification as in the operator API; only the members that the sandbox reads. */
 export interface ShownNotification {
   readonly jti: string;
   readonly state: string;
@@ -26,7 +26,7 @@ export interface ShownNotification {
   }[];
 }
 
-/** The bank's own systems, as the operator API knows them: a bearer token over TLS. */
+/** The bank's own systems as a client of the operator API. */
 export interface OperatorClient {
   registerTpp(clientId: string, tpp: object): Promise<void>;
   publish(event: EventToPublish): Promise<PublishedOutcome>;
@@ -34,7 +34,10 @@ export interface OperatorClient {
   close(): void;
 }
 
-/** Makes a client of the operator API. Every method rejects when the answer is not 2xx, with what the problem says. */
+/**
+ * Creates a client of the operator API, with a bearer token over TLS. Methods reject with the problem's text unless the
+ * status is 2xx.
+ */
 export function createOperatorClient(options: { url: string; token: string; caPem: string }): OperatorClient {
   const tlsFetch = createTlsFetch({ transport: { caPem: options.caPem } });
 
@@ -45,7 +48,7 @@ export function createOperatorClient(options: { url: string; token: string; caPe
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
+    if (!response.ok) throw new Error(`${method} ${path} returned ${response.status}: ${text}`);
     return text === '' ? undefined : JSON.parse(text);
   }
 

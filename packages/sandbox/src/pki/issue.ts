@@ -12,11 +12,13 @@ import { QC_STATEMENTS_OID, qcStatementsDer } from './qc-statements.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ROOT_LIFETIME_MS = 3650 * DAY_MS;
-/** Thirteen months, as long as Directory certificates live and TLS clients accept. */
+/** Thirteen months: the lifetime of Directory certificates, and the maximum that TLS clients accept. */
 const LEAF_LIFETIME_MS = 397 * DAY_MS;
-/** Certificates are valid from a little earlier, for a peer whose clock is behind. */
+/** How far the start of validity is backdated, for peers whose clock is behind. */
 const BACKDATED_MS = 60 * 60 * 1000;
 const SERIAL_BYTES = 16;
+/** organizationIdentifier (X.520), which RFC 4514 has no keyword for. */
+const ORGANISATION_ID_OID = '2.5.4.97';
 const SIGNATURE = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const;
 
 /** A certificate and its private key (PKCS #8, unencrypted), both in PEM. */
@@ -25,10 +27,10 @@ export interface KeyedCertificate {
   readonly keyPem: string;
 }
 
-/** Which of the two certificates of a participant. */
+/** Purpose of a participant's certificate. */
 export type Purpose = 'transport' | 'signing';
 
-/** Makes a key and a self-signed root for it, valid for ten years from `nowMs`. */
+/** Generates a key and issues its self-signed root certificate, valid for ten years from `nowMs`. */
 export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
   const keyPem = await makeKeyPem();
   const publicKey = subjectPublicKeyInfo(keyPem);
@@ -51,10 +53,10 @@ export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
 }
 
 /**
- * Issues a certificate for a key that the participant has already.
+ * Issues a certificate for an existing key of a participant.
  *
- * It is valid for 397 days, or as long as the root where that is less. Revocation (CRL, OCSP) is not done: the
- * sandbox forgets a certificate by making its PKI again.
+ * The certificate is valid for 397 days, or until the root expires if that is sooner. Revocation (CRL, OCSP) is not
+ * supported: the sandbox replaces its whole PKI instead.
  */
 export async function issueLeaf(
   root: KeyedCertificate,
@@ -65,7 +67,7 @@ export async function issueLeaf(
   const rootCertificate = new x509.X509Certificate(root.certificatePem);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: randomSerial(),
-    subject: subjectFor(identity, purpose),
+    subject: new x509.Name(subjectAttributes(identity, purpose).map(([type, value]) => ({ [type]: [value] }))),
     issuer: rootCertificate.subjectName,
     notBefore: new Date(nowMs - BACKDATED_MS),
     notAfter: new Date(Math.min(nowMs + LEAF_LIFETIME_MS, rootCertificate.notAfter.getTime())),
@@ -82,18 +84,29 @@ export async function issueLeaf(
   return { certificatePem: toPem(certificate), keyPem };
 }
 
-/** When a certificate in PEM stops being valid, in milliseconds since 1970. */
+/** Expiry of a certificate in PEM, milliseconds since the epoch. */
 export function expiresAtMs(certificatePem: string): number {
   return new X509Certificate(certificatePem).validToDate.getTime();
 }
 
-function subjectFor(identity: Identity, purpose: Purpose): x509.Name {
-  return new x509.Name([
-    { C: ['GB'] },
-    { O: [identity.legalName] },
-    { '2.5.4.97': [organisationIdentifier(identity)] },
-    { CN: [purpose === 'transport' ? identity.transportCommonName : identity.legalName] },
-  ]);
+/**
+ * The subject of a transport certificate in the form of RFC 4514, with `organizationIdentifier` by name. Values need no
+ * escaping: those of the sandbox have no special characters.
+ */
+export function transportSubjectDn(identity: Identity): string {
+  const attributes = subjectAttributes(identity, 'transport').toReversed();
+  return attributes
+    .map(([type, value]) => `${type === ORGANISATION_ID_OID ? 'organizationIdentifier' : type}=${value}`)
+    .join(',');
+}
+
+function subjectAttributes(identity: Identity, purpose: Purpose): readonly (readonly [type: string, value: string])[] {
+  return [
+    ['C', 'GB'],
+    ['O', identity.legalName],
+    [ORGANISATION_ID_OID, organisationIdentifier(identity)],
+    ['CN', purpose === 'transport' ? identity.transportCommonName : identity.legalName],
+  ];
 }
 
 function usageExtensions(purpose: Purpose): x509.Extension[] {
@@ -101,7 +114,7 @@ function usageExtensions(purpose: Purpose): x509.Extension[] {
   if (purpose === 'signing') return [new x509.KeyUsagesExtension(digitalSignature | nonRepudiation, true)];
   return [
     new x509.KeyUsagesExtension(digitalSignature, true),
-    // Both, because in the sandbox each side is a client of the other and serves it.
+    // Both, because each side of the sandbox is a client of the other and a server for it.
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
     new x509.SubjectAlternativeNameExtension([
       { type: 'dns', value: 'localhost' },
@@ -112,8 +125,8 @@ function usageExtensions(purpose: Purpose): x509.Extension[] {
 }
 
 /**
- * RFC 5280 section 4.1.2.2: positive and at most 20 octets. The high bits of the first octet are set so, and
- * the rest is random.
+ * A random serial number. RFC 5280 section 4.1.2.2: positive and at most 20 octets, hence the fixed high bits of the
+ * first octet.
  */
 function randomSerial(): string {
   const octets = randomBytes(SERIAL_BYTES);
@@ -129,7 +142,7 @@ async function signingKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
   return createPrivateKey(keyPem).toCryptoKey(SIGNATURE, false, ['sign']);
 }
 
-/** PEM with a line feed at its end, as OpenSSL and every text tool expect. */
+/** PEM with a trailing line feed, as OpenSSL and text tools expect. */
 function toPem(certificate: x509.X509Certificate): string {
   return `${certificate.toString('pem').trimEnd()}\n`;
 }

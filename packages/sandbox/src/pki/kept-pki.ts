@@ -1,7 +1,6 @@
 /**
- * The sandbox's PKI on disk: one file with every key and certificate in it, so that there is always
- * exactly one whole PKI or none. The PEM files beside it are copies for people and tools, written again where
- * they differ.
+ * Stores the sandbox's PKI in one file with all keys and certificates, so that a folder holds either one complete PKI
+ * or none. The PEM files beside it are copies for people and tools, rewritten when they differ.
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
@@ -20,22 +19,22 @@ import {
 const KEPT_FILE = 'pki.json';
 const KEPT_VERSION = 1;
 
-/** The names of the leaf certificates, which are also the names of their PEM files. */
+/** Names of the leaf certificates and of their PEM files. */
 export const LEAF_NAMES = ['bank-transport', 'bank-signing', 'tpp-transport', 'tpp-signing'] as const;
 export type LeafName = (typeof LEAF_NAMES)[number];
 
-/** The root and the four leaf certificates below it, each with its key. */
+/** The root and the four leaf certificates, each with its key. */
 export interface KeptPki {
   readonly root: KeyedCertificate;
   readonly leaves: Readonly<Record<LeafName, KeyedCertificate>>;
 }
 
 /**
- * Reads what is kept in the folder; `undefined` where nothing is. Checks that every certificate belongs to its
- * key and to the root.
+ * Reads the PKI stored in a folder; undefined when there is none. Checks that every certificate matches its key and was
+ * issued by the root.
  *
- * @throws StateFolderError when the file cannot be read, or is not a whole PKI. It is not silently replaced,
- *   because others may have registered the keys in it.
+ * @throws {StateFolderError} when the file cannot be read or is damaged. It is not replaced silently, because its keys
+ *   may be registered elsewhere.
  */
 export async function readKeptPki(folder: string): Promise<KeptPki | undefined> {
   const text = await readStateFile(folder, KEPT_FILE);
@@ -47,22 +46,21 @@ export async function readKeptPki(folder: string): Promise<KeptPki | undefined> 
   } catch (error) {
     const file = path.join(folder, KEPT_FILE);
     throw new StateFolderError(
-      `The PKI kept in ${file} is damaged: remove that file, and a new PKI is made on the next start.`,
+      `The PKI stored in ${file} is damaged: remove that file, and a new PKI is created on the next start.`,
       { cause: error },
     );
   }
 }
 
-/** Keeps the whole PKI in one step, over what was kept before. @throws StateFolderError */
+/** Stores a PKI atomically, replacing the former one. @throws {StateFolderError} */
 export async function writeKeptPki(folder: string, pki: KeptPki): Promise<void> {
   await writeStateFile(folder, KEPT_FILE, keptFile(pki));
 }
 
 /**
- * Keeps the first PKI of a folder in one step, unless another process has done so meanwhile.
- *
- * @returns The one that is kept now.
- * @throws StateFolderError
+ * Stores the first PKI of a folder atomically, unless another process has done so meanwhile.
+ * @returns the PKI that is now stored
+ * @throws {StateFolderError}
  */
 export async function createKeptPki(folder: string, pki: KeptPki): Promise<KeptPki> {
   const isKept = await createStateFile(folder, KEPT_FILE, keptFile(pki));
@@ -74,8 +72,8 @@ function keptFile(pki: KeptPki): StateFile {
 }
 
 /**
- * Brings the PEM files of the folder up to what is kept. The root's private key has no such copy. @throws
- * StateFolderError
+ * Updates the PEM files of a folder from the stored PKI. The root's private key has no such file. @throws
+ * {StateFolderError}
  */
 export async function writePemFiles(folder: string, pki: KeptPki): Promise<void> {
   await writeWhereDifferent(folder, 'root.pem', { text: pki.root.certificatePem, mode: PUBLIC_FILE_MODE });
@@ -120,7 +118,8 @@ function assertBelongTogether({ root, leaves }: KeptPki): void {
   const rootCertificate = new X509Certificate(root.certificatePem);
   for (const { certificatePem, keyPem } of [root, ...Object.values(leaves)]) {
     const certificate = new X509Certificate(certificatePem);
-    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) throw new TypeError('A key is not of its certificate');
-    if (!certificate.verify(rootCertificate.publicKey)) throw new TypeError('A certificate is not of the root');
+    if (!certificate.checkPrivateKey(createPrivateKey(keyPem)))
+      throw new TypeError('A key does not match its certificate');
+    if (!certificate.verify(rootCertificate.publicKey)) throw new TypeError('A certificate was not issued by the root');
   }
 }

@@ -1,9 +1,9 @@
-/** RSA keys of the sandbox: making them, naming them, and the forms that others want them in. */
+/** RSA keys of the sandbox: generation, key ids and JWK form. */
 
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 
-/** The size that Open Banking certificates have, and the least that verifiers accept. */
+/** The key size of Open Banking certificates, and the minimum that verifiers accept. */
 const MODULUS_BITS = 2048;
 
 /** The public half of a signing key as a member of a JWKS (RFC 7517, RFC 7518 section 6.3.1). */
@@ -16,7 +16,7 @@ export interface RsaSigningJwk {
   readonly use: 'sig';
 }
 
-/** Makes an RSA-2048 key; returns the private key as PKCS #8 in PEM, unencrypted. */
+/** Generates an RSA-2048 key. @returns the private key in PEM, PKCS #8, unencrypted */
 export async function makeKeyPem(): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: MODULUS_BITS,
@@ -27,10 +27,9 @@ export async function makeKeyPem(): Promise<string> {
 }
 
 /**
- * The public JWK of a private key; its `kid` is the key's RFC 7638 thumbprint, so it is the same whenever it is
- * asked for.
+ * The public JWK of a private key. Its `kid` is the RFC 7638 thumbprint of the key, and so always the same.
  *
- * @throws TypeError when the PEM holds something other than an RSA key.
+ * @throws {TypeError} when the PEM does not contain an RSA key
  */
 export function publicSigningJwk(keyPem: string): RsaSigningJwk {
   const { kty, n, e } = publicKeyOf(keyPem).export({ format: 'jwk' });
@@ -40,7 +39,7 @@ export function publicSigningJwk(keyPem: string): RsaSigningJwk {
   return { kty, n, e, kid, alg: 'PS256', use: 'sig' };
 }
 
-/** The public key that belongs to a private key in PEM. */
+/** The public key of a private key in PEM. */
 export function publicKeyOf(keyPem: string): KeyObject {
   return createPublicKey(createPrivateKey(keyPem));
 }

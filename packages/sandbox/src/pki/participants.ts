@@ -1,13 +1,13 @@
-/** Who takes part in the sandbox, and what their certificates say of them. All of it is made up. */
+/** The fictitious participants of the sandbox, with the content of their certificates. */
 
 import type { PspRole } from './qc-statements.ts';
 
-/** Input of a participant's certificates. */
+/** Content of a participant's certificates. */
 export interface Identity {
-  /** The Directory's identifier of the organisation, 18 characters. */
+  /** Organisation id in the Directory, 18 characters. */
   readonly organisationId: string;
   readonly legalName: string;
-  /** CN of the transport certificate: a server's DNS name, or the organisation's identifier. */
+  /** CN of the transport certificate: the DNS name of a server, or the organisation id. */
   readonly transportCommonName: string;
   readonly roles: readonly PspRole[];
 }
@@ -15,7 +15,7 @@ export interface Identity {
 export const ROOT_COMMON_NAME = 'Tidings Sandbox Root CA';
 export const ROOT_ORGANISATION = 'Tidings Sandbox';
 
-/** The TPP's piece of software in the Directory, 22 characters of base 62. */
+/** The TPP's software statement id in the Directory, 22 characters of base 62. */
 export const TPP_SOFTWARE_STATEMENT_ID = 'TidingsSampleTpp000001';
 
 export const IDENTITIES = {
@@ -34,8 +34,8 @@ export const IDENTITIES = {
 } as const satisfies Readonly<Record<string, Identity>>;
 
 /**
- * Names the organisation in the way of the Directory's OBWAC and OBSeal certificates (ETSI TS 119 495 section
- * 5.2.1 gives the form).
+ * The organisationIdentifier as in the Directory's OBWAC and OBSeal certificates, in the form of ETSI TS 119 495
+ * section 5.2.1.
  */
 export function organisationIdentifier(identity: Identity): string {
   return `PSDGB-OB-Unknown${identity.organisationId}`;

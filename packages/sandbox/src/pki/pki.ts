@@ -1,9 +1,8 @@
-/** The sandbox's public key infrastructure: what the Open Banking Directory is to a real ecosystem, in one folder. */
+/** The sandbox's public key infrastructure, which takes the place of the Open Banking Directory. */
 
 import { createHash, X509Certificate } from 'node:crypto';
 import path from 'node:path';
-import { formatDistinguishedName, subjectOf } from './distinguished-name.ts';
-import { expiresAtMs, issueLeaf, issueRoot, type KeyedCertificate } from './issue.ts';
+import { expiresAtMs, issueLeaf, issueRoot, type KeyedCertificate, transportSubjectDn } from './issue.ts';
 import { createKeptPki, type KeptPki, type LeafName, readKeptPki, writeKeptPki, writePemFiles } from './kept-pki.ts';
 import { makeKeyPem, publicSigningJwk, type RsaSigningJwk } from './keys.ts';
 import { IDENTITIES, TPP_SOFTWARE_STATEMENT_ID } from './participants.ts';
@@ -12,10 +11,10 @@ import { makeStateFolder } from './state-folder.ts';
 export type { RsaSigningJwk } from './keys.ts';
 export { StateFolderError } from './state-folder.ts';
 
-/** A certificate that expires within this time is renewed. */
+/** Time before expiry from which a certificate is renewed. */
 const RENEWAL_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** A certificate and its key: in PEM, and where the same PEM lies as files (absolute paths). */
+/** A certificate and its key, in PEM and as absolute paths of PEM files. */
 export interface CertificateFiles {
   readonly certificatePem: string;
   /** PKCS #8, unencrypted. */
@@ -25,8 +24,8 @@ export interface CertificateFiles {
 }
 
 /**
- * An OBWAC style certificate: for TLS as client and as server, with localhost, 127.0.0.1 and ::1 as subject
- * alternative names.
+ * An OBWAC style certificate for TLS clients and servers, with localhost, 127.0.0.1 and ::1 as subject alternative
+ * names.
  */
 export interface TransportCertificate extends CertificateFiles {
   /** RFC 4514, most specific first: `CN=…,organizationIdentifier=…,O=…,C=GB`. Compare parsed RDNs, not the text. */
@@ -37,25 +36,25 @@ export interface TransportCertificate extends CertificateFiles {
 
 /** An OBSeal style certificate: for signatures, not for TLS. */
 export interface SigningCertificate extends CertificateFiles {
-  /** The key's RFC 7638 thumbprint. It stays the same when the certificate is renewed. Opaque to others. */
+  /** RFC 7638 thumbprint of the key, which stays the same when the certificate is renewed. Opaque to others. */
   readonly kid: string;
   readonly publicJwk: RsaSigningJwk;
 }
 
 /** One organisation of the sandbox. */
 export interface Participant {
-  /** The `org-id` of the Directory. */
+  /** `org-id` in the Directory. */
   readonly organisationId: string;
   readonly transport: TransportCertificate;
   readonly signing: SigningCertificate;
 }
 
-/** The TPP, which has a piece of software registered beside its organisation. */
+/** The TPP, which has a software statement besides its organisation. */
 export interface TppParticipant extends Participant {
   readonly softwareStatementId: string;
 }
 
-/** Everything that the sandbox's servers and clients need to trust and to sign. */
+/** The root and the certificates and keys of both participants. */
 export interface SandboxPki {
   readonly root: { readonly certificatePem: string; readonly certificateFile: string };
   readonly bank: Participant;
@@ -63,26 +62,26 @@ export interface SandboxPki {
 }
 
 /**
- * Opens the sandbox's PKI in a folder, and makes it there on the first call.
+ * Opens the sandbox's PKI in a folder, and creates it on the first call.
  *
- * Later calls give the same keys, `kid`s and certificates. A leaf certificate that expires within 7 days is
- * renewed for the same key; when the root does, everything is made again, keys included. A crash at any
+ * Later calls return the same keys, `kid`s and certificates. A leaf certificate that expires within 7 days is renewed
+ * for the same key. When the root expires within 7 days, everything is replaced, including the keys. A crash at any
  * point leaves the former PKI, the new one, or none.
  *
- * Of several processes that open a new folder at once, all get the PKI of the first. Does not lock beyond that:
- * when several find certificates due at once, the last one's are kept. Does not revoke, and does not encrypt the
- * keys: they are the sandbox's own, readable by their owner alone (0600, in a folder made with 0700).
+ * When several processes open a new folder at once, all use the PKI of the first. There is no other locking: when
+ * several renew certificates at once, the last write wins. Does not revoke certificates or encrypt keys; the key files
+ * are readable by their owner only (0600, in a folder created with 0700).
  *
- * @param options.folder Made where it is missing, with those above it.
- * @param options.nowMs Milliseconds since 1970.
- * @throws StateFolderError when the folder cannot be written or read, or what it holds is damaged.
+ * @param options.folder created with its parents when missing
+ * @param options.nowMs milliseconds since the epoch
+ * @throws {StateFolderError} when the folder cannot be read or written, or its content is damaged
  */
 export async function openPki(options: { folder: string; nowMs: number }): Promise<SandboxPki> {
   const folder = path.resolve(options.folder);
   await makeStateFolder(folder);
   const kept = await readKeptPki(folder);
   const pki = await keep(folder, kept, await bringUpToDate(kept, options.nowMs));
-  // Also when nothing changed: a crash may have come between the last two steps.
+  // Also when nothing changed: an earlier call may have crashed between the two steps.
   await writePemFiles(folder, pki);
   return present(folder, pki);
 }
@@ -93,7 +92,7 @@ async function keep(folder: string, kept: KeptPki | undefined, pki: KeptPki): Pr
   return pki;
 }
 
-/** The kept PKI itself, when nothing is due. */
+/** @returns `kept` itself when nothing is due */
 async function bringUpToDate(kept: KeptPki | undefined, nowMs: number): Promise<KeptPki> {
   if (kept === undefined || isDue(kept.root, nowMs)) return makePki(nowMs);
   if (!Object.values(kept.leaves).some((leaf) => isDue(leaf, nowMs))) return kept;
@@ -162,7 +161,7 @@ function presentParticipant(folder: string, pki: KeptPki, party: 'bank' | 'tpp')
     organisationId: IDENTITIES[party].organisationId,
     transport: {
       ...transport,
-      subjectDn: formatDistinguishedName(subjectOf(transport.certificatePem)),
+      subjectDn: transportSubjectDn(IDENTITIES[party]),
       thumbprintS256: createHash('sha256')
         .update(new X509Certificate(transport.certificatePem).raw)
         .digest('base64url'),

@@ -1,9 +1,9 @@
 /**
- * The QCStatements extension of a PSD2 certificate (RFC 3739 section 3.2.6, ETSI EN 319 412-5, ETSI TS 119 495
- * section 5.1).
+ * The QCStatements extension of a PSD2 certificate (RFC 3739 section 3.2.6, ETSI EN 319 412-5, ETSI TS 119 495 section
+ * 5.1).
  *
- * It says which kind of certificate it is and which payment service roles its holder has. QcCompliance is left
- * out on purpose: these are not qualified certificates, no more than OBWAC and OBSeal are.
+ * It states the kind of certificate and the payment service roles of its holder. QcCompliance is omitted on purpose:
+ * like OBWAC and OBSeal, these are not qualified certificates.
  */
 
 const QC_TYPE = '0.4.0.1862.1.6';
@@ -17,18 +17,18 @@ const ROLE_OID = {
 } as const;
 const COMPETENT_AUTHORITY = { name: 'Financial Conduct Authority', id: 'GB-FCA' } as const;
 
-/** The extension's object identifier, id-pe-qcStatements. */
+/** Object identifier of the extension, id-pe-qcStatements. */
 export const QC_STATEMENTS_OID = '1.3.6.1.5.5.7.1.3';
 
 /**
- * A payment service provider's role: account servicing, payment initiation, account information, issuing of
- * card-based instruments.
+ * Role of a payment service provider: account servicing, payment initiation, account information, issuing of card-based
+ * instruments.
  */
 export type PspRole = keyof typeof ROLE_OID;
 
 /**
- * The DER of the extension's value: QcType (web for transport, eseal for signing) and the PSD2 statement with
- * the roles.
+ * The value of the extension in DER: QcType (web for transport, eseal for signing) and the PSD2 statement with the
+ * roles.
  */
 export function qcStatementsDer(purpose: 'transport' | 'signing', roles: readonly PspRole[]): Buffer<ArrayBuffer> {
   const rolesOfPsp = sequence(...roles.map((role) => sequence(objectIdentifier(ROLE_OID[role]), utf8String(role))));
@@ -50,7 +50,7 @@ function utf8String(text: string): Buffer {
 }
 
 /**
- * X.690 section 8.19: the first two arcs share an octet, every other is base 128 with the high bit set on all
+ * X.690 section 8.19: the first two arcs share an octet; every other arc is in base 128 with the high bit set on all
  * octets but the last.
  */
 function objectIdentifier(dotted: string): Buffer {
@@ -64,7 +64,7 @@ function base128(arc: number): number[] {
   return octets;
 }
 
-/** X.690 section 8.1.3: lengths of two octets are as far as this extension can get. */
+/** X.690 section 8.1.3; lengths of two octets suffice for this extension. */
 function element(tag: number, content: Buffer): Buffer<ArrayBuffer> {
   const { length } = content;
   if (length > 0xffff) throw new RangeError(`DER element too long: ${length} octets`);

@@ -1,26 +1,25 @@
-/** The folder that the sandbox keeps its PKI in: one clear error, and writes that are whole or not there. */
+/** The folder in which the sandbox stores its PKI: atomic writes, and one error class. */
 
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Folders that are made here: for their owner alone. */
+/** Mode of created folders: accessible to their owner only. */
 const FOLDER_MODE = 0o700;
-/** Files that hold a private key. */
+/** Mode of files with a private key. */
 export const PRIVATE_FILE_MODE = 0o600;
-/** Files that anybody who may enter the folder may read. */
+/** Mode of files without secrets. */
 export const PUBLIC_FILE_MODE = 0o644;
 
 /**
- * The state folder cannot be used: it cannot be made, written or read, or what it holds is damaged. The message
- * is one sentence with the path and the remedy, fit to be shown as it is; `cause` is the error of the file
- * system, where there is one.
+ * The state folder cannot be used: it cannot be created, read or written, or its content is damaged. The message is one
+ * sentence with the path and the remedy, for display to the user. `cause` is the error of the file system, if any.
  */
 export class StateFolderError extends Error {
   override readonly name = 'StateFolderError';
 }
 
-/** Node's error code of a failed file system call (`EACCES`), or `undefined` for anything else. */
+/** Error code of a failed file system call, such as `EACCES`; undefined for any other error. */
 function fileSystemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
@@ -34,10 +33,10 @@ function unusable(folder: string, error: unknown): StateFolderError {
 }
 
 /**
- * Makes the folder, and those above it, with mode 0700 where they are missing. A folder that is there already
- * keeps its mode, because it may be somebody's who chose it.
+ * Creates the folder and its missing parents with mode 0700. An existing folder keeps its mode, which the user may have
+ * chosen.
  *
- * @throws StateFolderError
+ * @throws {StateFolderError}
  */
 export async function makeStateFolder(folder: string): Promise<void> {
   try {
@@ -48,9 +47,9 @@ export async function makeStateFolder(folder: string): Promise<void> {
 }
 
 /**
- * The text of a file, or `undefined` where there is none.
+ * Reads a text file; undefined when it does not exist.
  *
- * @throws StateFolderError when it is there and cannot be read.
+ * @throws {StateFolderError} when it exists and cannot be read
  */
 export async function readStateFile(folder: string, name: string): Promise<string | undefined> {
   try {
@@ -68,20 +67,20 @@ export interface StateFile {
 }
 
 /**
- * Puts a file in place whole: written beside it, flushed to the disk, then renamed over it, so that a crash leaves
- * either the old file or the new one.
+ * Writes a file atomically: to a temporary file that is flushed to disk and then renamed. A crash leaves either the old
+ * file or the new one.
  *
- * @throws StateFolderError
+ * @throws {StateFolderError}
  */
 export async function writeStateFile(folder: string, name: string, file: StateFile): Promise<void> {
   await writeBeside(folder, name, file, rename);
 }
 
 /**
- * As `writeStateFile`, but does not replace: of two processes that try at once, one does it.
+ * Like `writeStateFile`, but never replaces a file: of two concurrent processes, one creates it.
  *
- * @returns Whether this call put the file there; `false` when there was one.
- * @throws StateFolderError
+ * @returns true when this call created the file; false when it existed
+ * @throws {StateFolderError}
  */
 export async function createStateFile(folder: string, name: string, file: StateFile): Promise<boolean> {
   let isCreated = true;
@@ -91,7 +90,7 @@ export async function createStateFile(folder: string, name: string, file: StateF
     } catch (error) {
       const code = fileSystemErrorCode(error);
       if (code === 'EEXIST') isCreated = false;
-      // A file system without hard links (exFAT, some network shares): whole still, but the last of two wins.
+      // A file system without hard links (exFAT, some network shares): still atomic, but the last of two writers wins.
       else if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') await rename(beside, target);
       else throw error;
     }
@@ -113,7 +112,7 @@ async function writeBeside(
   } catch (error) {
     throw unusable(folder, error);
   } finally {
-    // There after a failure and after a link. What cannot be removed is worth less than the error before it.
+    // The temporary file remains after a failure and after a link. An earlier error matters more than a failed removal.
     await rm(beside, { force: true }).catch(() => undefined);
   }
 }

@@ -10,7 +10,7 @@ import { expect, type RunStep } from './steps.ts';
 
 const FAILURES_FIRST = [500, 400];
 
-/** Makes the PKI and starts the four participants, as the first two steps of the flow. */
+/** Opens the PKI and starts the four participants: the first two steps of the flow. */
 export async function setUp(step: RunStep, options: SandboxOptions): Promise<Sandbox> {
   const { pki } = await step('pki', async () => {
     const opened = await openSandboxPki(options.folder);
@@ -25,7 +25,7 @@ export async function setUp(step: RunStep, options: SandboxOptions): Promise<San
   return sandbox;
 }
 
-/** Plays the Real Time Event Notification flow once; every step throws when it did not happen. */
+/** Plays the Real Time Event Notification flow once. A step that fails throws. */
 export async function playFlow(step: RunStep, sandbox: Sandbox, kind: Change): Promise<void> {
   await step('register-tpp', () => registerTpp(sandbox));
   await step('register', () => register(sandbox));
@@ -54,7 +54,7 @@ async function register(sandbox: Sandbox) {
     const { callbackUrl } = sandbox.tpp;
     const existing = await client.eventSubscriptions.get();
     const wanted = { callbackUrl, version: '4.0' };
-    // One TPP has one event subscription: a sandbox whose state was kept finds that of its last run.
+    // A TPP has one event subscription: with a kept state folder, that of the last run exists.
     const made =
       existing === undefined
         ? await client.eventSubscriptions.create(wanted)
@@ -90,21 +90,21 @@ async function deliver(sandbox: Sandbox, jti: string) {
   }));
   const statuses = attempts.map(({ status }) => status);
   const expected = [...FAILURES_FIRST, 202];
-  expect(statuses.join() === expected.join(), `attempts came to ${statuses}, not ${expected}`);
+  expect(statuses.join() === expected.join(), `attempts had the statuses ${statuses}, not ${expected}`);
   const said = `POST ${sandbox.tpp.callbackUrl}, Content-Type: application/jwt, signed PS256`;
   return { delivered, said, details: { jti, callbackUrl: sandbox.tpp.callbackUrl, attempts } };
 }
 
 async function verify(sandbox: Sandbox, jti: string, transactionId: string) {
   const notification = sandbox.tpp.received.find((received) => received.jti === jti);
-  expect(notification !== undefined, 'the handler of the TPP did not get the notification');
+  expect(notification !== undefined, 'the handler of the TPP did not receive the notification');
   const { claims } = notification;
-  expect(claims.aud === CLIENT_ID && claims.txn === transactionId, 'aud or txn is not what it should be');
+  expect(claims.aud === CLIENT_ID && claims.txn === transactionId, 'aud or txn is wrong');
   const said = `the TPP verified signature, header and claims: iss, aud, jti, txn, toe, ${Object.keys(claims.events).join(', ')}`;
   return { notification, said, details: { claims } };
 }
 
-/** Networks deliver twice: the same SET comes again, and the handler is not called again. */
+/** Sends the same SET again, as happens in real networks; the handler is not called again. */
 async function sendAgain(sandbox: Sandbox, delivered: ShownNotification) {
   const tlsFetch = createTlsFetch({ transport: { caPem: sandbox.pki.root.certificatePem } });
   try {
@@ -136,7 +136,7 @@ async function fetchResource(
     });
     await step('fetch', async () => {
       const { status, body, interactionId } = await client.fetchResource(notification);
-      expect(JSON.stringify(body).includes(resource.id), 'another resource came');
+      expect(JSON.stringify(body).includes(resource.id), 'another resource was returned');
       const link = notification.links.at(-1)?.link;
       return { said: `GET ${link} → ${status}`, details: { link, status, interactionId, resource: body } };
     });

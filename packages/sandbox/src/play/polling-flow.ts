@@ -9,7 +9,7 @@ const REOFFER_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
 const SCOPE = 'accounts payments fundsconfirmations';
 
-/** Plays aggregated polling, and a registration through v3.1; every step throws when it did not happen. */
+/** Plays aggregated polling and a registration through v3.1. A step that fails throws. */
 export async function playPolling(step: RunStep, sandbox: Sandbox): Promise<void> {
   const client = await sandbox.tpp.connect(SCOPE);
   try {
@@ -22,7 +22,7 @@ export async function playPolling(step: RunStep, sandbox: Sandbox): Promise<void
   }
 }
 
-/** The TPP gives up its callback URL; a long poll is answered as soon as something happens. */
+/** The TPP removes its callback URL; a long poll gets its response as soon as an event is published. */
 async function longPoll(sandbox: Sandbox, client: BankClient) {
   await client.eventSubscriptions.ensure({ version: '4.0' });
   await collectAll(client);
@@ -33,12 +33,12 @@ async function longPoll(sandbox: Sandbox, client: BankClient) {
   const wokenMs = Math.round(systemClock.monotonicMs() - publishedMs);
   const set = sets.get(jti) ?? '';
   const claims = await sandbox.tpp.verify(set);
-  expect(claims.jti === jti && !moreAvailable, 'another notification came');
+  expect(claims.jti === jti && !moreAvailable, 'another notification was returned');
   const said = `POST /events, returnImmediately false: held, answered ${wokenMs} ms after the commit with one SET, which verifies`;
   return { jti, set, said, details: { jti, wokenMs, moreAvailable, claims } };
 }
 
-/** A sandbox whose state was kept may hold what an earlier run left awaiting. */
+/** Acknowledges all notifications that an earlier run may have left awaiting. */
 async function collectAll(client: BankClient): Promise<void> {
   let ack: string[] = [];
   do {
@@ -55,15 +55,15 @@ async function acknowledge(sandbox: Sandbox, client: BankClient, jti: string, se
   return { said, details: { jti, state: shown.state, moreAvailable: answer.moreAvailable } };
 }
 
-/** A notification that the TPP reports as an error stays awaiting, and is offered again: the same bytes. */
+/** A notification that the TPP reports as an error stays awaiting, and the same bytes are returned again. */
 async function reportError(sandbox: Sandbox, client: BankClient) {
   const { jti } = await publishChange(sandbox, 'consent-revoked');
   const first = await client.events.poll({ returnImmediately: true });
-  const err = { jti, err: 'authentication_failed', description: 'The sandbox pretends that it does not verify.' };
+  const err = { jti, err: 'authentication_failed', description: 'The sandbox pretends that verification failed.' };
   const after = await client.events.poll({ maxEvents: 1, setErrs: [err], returnImmediately: true });
-  expect(after.sets.size === 0, 'it was offered again at once');
+  expect(after.sets.size === 0, 'it was returned again at once');
   const again = await untilOffered(client, jti);
-  expect(again === first.sets.get(jti), 'other bytes were offered');
+  expect(again === first.sets.get(jti), 'other bytes were returned');
   await client.events.poll({ maxEvents: 0, ack: [jti], returnImmediately: true });
   const { state } = await sandbox.bank.notification(jti);
   expect(state === 'acknowledged', `it is ${state}`);
@@ -79,7 +79,7 @@ async function untilOffered(client: BankClient, jti: string): Promise<string> {
     if (set !== undefined) return set;
     await pause(POLL_MS);
   }
-  throw new Error(`${jti} was not offered again within ${REOFFER_TIMEOUT_MS} ms`);
+  throw new Error(`${jti} was not returned again within ${REOFFER_TIMEOUT_MS} ms`);
 }
 
 /** Registers through v3.1, is notified, and upgrades the registration to v4.0; it is then no longer visible through v3.1. */

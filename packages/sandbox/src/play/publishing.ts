@@ -9,13 +9,13 @@ import { expect } from './steps.ts';
 const DELIVERY_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 
-/** Makes a change happen at the bank. */
+/** Changes a new resource at the bank. */
 export function makeChange(sandbox: Sandbox, change: Change): Resource {
   const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
   return sandbox.ledger.change(opened, change, systemClock.nowMs());
 }
 
-/** The bank's side tells the Notification Service of a change. @returns the notification's `jti`, and what was sent */
+/** Publishes a change to the Notification Service. @returns the event, its outcome and the `jti` of the notification */
 export async function publishChange(
   sandbox: Sandbox,
   change: Change,
@@ -24,11 +24,11 @@ export async function publishChange(
 ) {
   const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
   const outcome = await sandbox.bank.publish(event);
-  expect(outcome.jti !== undefined, `the event made no notification: ${outcome.reason}`);
+  expect(outcome.jti !== undefined, `the event created no notification: ${outcome.reason}`);
   return { event, outcome, jti: outcome.jti };
 }
 
-/** Waits until the bank shows a notification as acknowledged. */
+/** Waits until a notification is acknowledged. */
 export async function untilAcknowledged(sandbox: Sandbox, jti: string): Promise<ShownNotification> {
   const giveUpMs = systemClock.monotonicMs() + DELIVERY_TIMEOUT_MS;
   while (systemClock.monotonicMs() < giveUpMs) {

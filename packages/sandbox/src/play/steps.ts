@@ -1,23 +1,23 @@
 import { systemClock } from '@tidings/service';
 
-/** The report of one step of the flow, as it happened. */
+/** Report of one step of the flow. */
 export interface StepReport {
   readonly step: string;
   readonly ok: boolean;
-  /** How long it took. */
+  /** Duration. */
   readonly ms: number;
-  /** One line for people. */
+  /** One line of text for people. */
   readonly said: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** The findings of a step: a line for people, and the details for machines. */
+/** Result of a step: a line of text for people, and details for machines. */
 export interface StepResult {
   readonly said: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** A step did not happen. */
+/** A step failed. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed';
   readonly step: string;
@@ -28,10 +28,10 @@ export class StepFailed extends Error {
   }
 }
 
-/** Runs one step and reports it, well or not. */
+/** Runs one step and reports its success or failure. */
 export type RunStep = <T extends StepResult>(step: string, work: () => Promise<T>) => Promise<T>;
 
-/** Makes a runner of steps. @param report called with each step when it ends */
+/** Creates a runner of steps. @param report called when each step ends */
 export function createStepRunner(report: (report: StepReport) => void): RunStep {
   return async (step, work) => {
     const beganMs = systemClock.monotonicMs();
@@ -48,7 +48,7 @@ export function createStepRunner(report: (report: StepReport) => void): RunStep 
   };
 }
 
-/** Fails the step that runs, unless a condition holds. */
+/** Fails the current step unless a condition holds. */
 export function expect(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message);
 }

@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto';
 
-/** The changes that the sandbox can make happen at the bank. */
+/** The changes at the bank that the sandbox can simulate. */
 export const CHANGES = ['payment-status', 'consent-revoked', 'account-closed', 'funds-consent-revoked'] as const;
 export type Change = (typeof CHANGES)[number];
 
 /** One consent or payment of one TPP. */
 export interface Resource {
   readonly id: string;
-  /** As in the `rty` claim. */
+  /** Resource type as in `rty`. */
   readonly type: 'domestic-payment' | 'account-access-consent' | 'funds-confirmation-consent';
-  /** The TPP that owns it. */
+  /** client_id of the TPP that owns the resource. */
   readonly clientId: string;
   readonly status: string;
   readonly statusChangedAtMs: number;
   readonly createdAtMs: number;
 }
 
-/** An event as `POST /operator/v1/events` takes it. */
+/** An event in the form of `POST /operator/v1/events`. */
 export interface EventToPublish {
   readonly id: string;
   readonly clientId: string;
@@ -32,7 +32,7 @@ export interface EventToPublish {
   readonly events: readonly { readonly type: string; readonly reason?: string }[];
 }
 
-/** A change of a resource, and the events of the standard that it makes (rules, section 3). */
+/** A change of a resource, and the event types that it causes (rules, section 3). */
 interface ChangePlan {
   readonly type: Resource['type'];
   readonly statusBefore: string;
@@ -52,7 +52,7 @@ const PLANS: Readonly<Record<Change, ChangePlan>> = {
   'consent-revoked': {
     type: 'account-access-consent',
     statusBefore: 'AUTH',
-    // The authorisation is gone, the consent's own status is not changed.
+    // The authorisation is revoked; the status of the consent does not change.
     statusAfter: 'AUTH',
     saidAs: 'the customer revokes a consent at the bank',
     events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
@@ -79,20 +79,20 @@ const PATHS: Readonly<Record<Resource['type'], string>> = {
   'funds-confirmation-consent': 'cbpii/funds-confirmation-consents',
 };
 
-/** Versions of the API under which every resource can be read. */
+/** Versions of the API under which every resource is available. */
 const VERSIONS = ['v3.1', 'v4.0'] as const;
 const RESOURCES_MAX = 10_000;
 
-/** Where resources are at the resource server, with `:id` for that of one. */
+/** Paths of all resources at the resource server, with the parameter `:id`. */
 export const RESOURCE_PATHS: readonly string[] = VERSIONS.flatMap((version) =>
   Object.values(PATHS).map((path) => `/open-banking/${version}/${path}/:id`),
 );
 
-/** The bank's books: consents and payments, in memory, bounded. */
+/** The bank's consents and payments, in memory and bounded. */
 export class Ledger {
   readonly #resources = new Map<string, Resource>();
 
-  /** Opens a resource for a TPP, in the state that a change will find it in. */
+  /** Creates a resource for a TPP, in the status that precedes a change. */
   open(change: Change, clientId: string, nowMs: number): Resource {
     const { type, statusBefore: status } = PLANS[change];
     const resource = { id: randomUUID(), type, clientId, status, statusChangedAtMs: nowMs, createdAtMs: nowMs };
@@ -102,7 +102,7 @@ export class Ledger {
     return resource;
   }
 
-  /** Makes the change happen to a resource. */
+  /** Applies a change to a resource. */
   change(resource: Resource, change: Change, nowMs: number): Resource {
     const changed = { ...resource, status: PLANS[change].statusAfter, statusChangedAtMs: nowMs };
     this.#resources.set(resource.id, changed);
@@ -115,12 +115,12 @@ export class Ledger {
   }
 }
 
-/** Describes a change in words. */
+/** Describes a change in one phrase. */
 export function describeChange(change: Change): string {
   return PLANS[change].saidAs;
 }
 
-/** The event that tells of a change. @param origin of the resource server, as in `https://localhost:8441` */
+/** The event for a change. @param origin of the resource server, such as `https://localhost:8441` */
 export function eventOf(change: Change, resource: Resource, origin: string, transactionId: string): EventToPublish {
   const links = VERSIONS.map((version) => ({
     version,
@@ -142,7 +142,7 @@ export function eventOf(change: Change, resource: Resource, origin: string, tran
   };
 }
 
-/** The resource that a path of the resource server names; undefined when it names none. */
+/** Parses a path of the resource server; undefined when it is not that of a resource. */
 export function resourceNamed(path: string): { type: Resource['type']; id: string; family: string } | undefined {
   const match = /^\/open-banking\/(?:v3\.1|v4\.0)\/((aisp|pisp|cbpii)\/[a-z-]+)\/([0-9a-f-]{36})$/.exec(path);
   const type = Object.entries(PATHS).find(([, resourcePath]) => resourcePath === match?.[1])?.[0];

@@ -5,20 +5,20 @@ import type { AccessTokenVerifier } from '@tidings/service';
 import { type MutualTls, startHttpServer } from '../http-server.ts';
 import { type Ledger, RESOURCE_PATHS, type Resource, resourceNamed } from './ledger.ts';
 
-/** A resource server that is listening. */
+/** A running resource server. */
 export interface ResourceServer {
-  /** As in `https://localhost:8441`. */
+  /** Such as `https://localhost:8441`. */
   readonly origin: string;
   close(): Promise<void>;
 }
 
-/** The scope that each family of resources asks for. */
+/** The scope required for each family of resources. */
 const SCOPES: Readonly<Record<string, string>> = { aisp: 'accounts', pisp: 'payments', cbpii: 'fundsconfirmations' };
 
 /**
- * Starts the ASPSP Resource Server of the sandbox: `GET` of consents and payments, over mutual TLS, with an access token
- * that is bound to the certificate of the connection, of the TPP that owns the resource. Nothing can be changed through
- * it: changes happen at the bank.
+ * Starts the ASPSP Resource Server of the sandbox. It supports `GET` of consents and payments over mutual TLS. The
+ * access token must be bound to the client certificate of the connection and belong to the TPP that owns the resource.
+ * Resources are read-only: changes happen at the bank.
  */
 export async function startResourceServer(options: {
   host: string;

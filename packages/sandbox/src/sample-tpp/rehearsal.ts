@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { decodeBase64url, INTERACTION_ID_HEADER, interactionIdOf, isJsonObject } from '@tidings/protocol';
 import type { Receiver } from '@tidings/tpp';
 
-/** One answer of the sample TPP's callback URL. */
+/** One response of the sample TPP's callback URL. */
 export interface GivenAnswer {
   readonly transactionId: string;
   readonly status: number;
-  /** True when the answer was given before the receiver saw the request. */
+  /** True when the response was a rehearsed failure, which the receiver did not see. */
   readonly rehearsed: boolean;
 }
 
-/** A receiver that first fails on purpose; see {@link rehearseFailures}. */
+/** A receiver that fails on purpose at first; see {@link rehearseFailures}. */
 export interface RehearsedReceiver extends Receiver {
-  /** The notification with this `txn` is answered with these statuses first, one each time it comes. */
+  /** Responds to the first deliveries of the notification with this `txn` with these statuses, one each. */
   failFirst(transactionId: string, statuses: readonly number[]): void;
   readonly answers: readonly GivenAnswer[];
 }
@@ -20,8 +20,8 @@ export interface RehearsedReceiver extends Receiver {
 const ANSWERS_MAX = 1000;
 
 /**
- * Puts failures in front of a receiver, to show the retries of the bank. Only notifications that it was told of are
- * concerned: whatever else is delivered meanwhile goes straight to the receiver.
+ * Puts rehearsed failures in front of a receiver, to demonstrate the bank's retries. Only notifications named in
+ * `failFirst` are affected; all others go straight to the receiver.
  */
 export function rehearseFailures(receiver: Receiver): RehearsedReceiver {
   const planned = new Map<string, number[]>();
@@ -50,7 +50,7 @@ export function rehearseFailures(receiver: Receiver): RehearsedReceiver {
   };
 }
 
-/** The `txn` claim of a token that nobody has verified yet: good for choosing a rehearsal, for nothing else. */
+/** The `txn` claim of an unverified token. To be used only for choosing a rehearsed failure. */
 function unverifiedTransactionId(token: string): string {
   const payload = decodeBase64url(token.split('.')[1] ?? '');
   if (payload === undefined) return '';

@@ -20,27 +20,27 @@ import { startHttpServer } from '../http-server.ts';
 import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
 import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
 
-/** Facts about its bank that the sample TPP knows. */
+/** What the sample TPP knows about its bank. */
 export interface BankFacts {
   /** `iss` of the bank's SETs. */
   readonly issuer: string;
   readonly organisationId: string;
   readonly authorisationServer: string;
-  /** Base of the API, without its version. */
+  /** Base URL of the API, without the version. */
   readonly apiUrl: string;
   readonly jwksUrl: string;
   readonly resourceOrigin: string;
 }
 
-/** The sample TPP: what a TPP builds on `@tidings/tpp`, in one file. */
+/** The sample TPP, an example of how a TPP uses `@tidings/tpp`. */
 export interface SampleTpp {
   readonly callbackUrl: string;
   readonly receiver: RehearsedReceiver;
-  /** Notifications that the handler got, each once. */
+  /** Notifications that the handler received, each once. */
   readonly received: readonly EventNotification[];
-  /** A client of the bank with a token of its own. @param apiVersion default v4.0 */
+  /** Creates a client of the bank with its own access token. @param apiVersion default v4.0 */
   connect(scope: string, apiVersion?: ApiVersion): Promise<BankClient>;
-  /** Verifies a SET that came in a poll. @throws {SetError} */
+  /** Verifies a SET from a poll. @throws {SetError} */
   verify(set: string): Promise<SetClaims>;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ const TRUST_ANCHOR = 'openbanking.org.uk';
 const CLOCK_SKEW_SECONDS = 60;
 const RECEIVED_MAX = 1000;
 
-/** Starts the sample TPP: a callback URL over TLS, behind it a receiver that verifies. */
+/** Starts the sample TPP, with a receiver behind a callback URL over TLS. */
 export async function startSampleTpp(options: SampleTppOptions): Promise<SampleTpp> {
   const { tpp, root } = options.pki;
   const transport = { ...tpp.transport, caPem: root.certificatePem };
