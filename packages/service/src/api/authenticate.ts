@@ -13,7 +13,7 @@ import type { UnauthenticatedLimit } from './unauthenticated-limit.ts';
 // RFC 6750 section 2.1.
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
-/** Any one of these lets a TPP keep a registration (rules, section 2). */
+/** Any one of these scopes allows registrations (rules, section 2). */
 export const REGISTRATION_SCOPES: readonly string[] = ['accounts', 'payments', 'fundsconfirmations'];
 
 /** Dependencies of authentication. */
@@ -23,18 +23,18 @@ export interface AuthenticationContext {
   readonly store: Pick<Store, 'tpp'>;
   readonly rateLimit: RateLimit;
   readonly unauthenticatedLimit: UnauthenticatedLimit;
-  /** Whether a remote address is the gateway's, from which the requests of many come. */
+  /** Whether a remote address belongs to the gateway, which forwards requests of many TPPs. */
   readonly isGateway: (remoteAddress: string | undefined) => boolean;
   readonly logSampler: LogSampler;
 }
 
 /**
- * Tells who calls: a certificate, an access token bound to it, a TPP that the bank has registered with that certificate
- * and not suspended, and one of the scopes, which the token has and the bank allows it.
+ * Authenticates the caller. It needs a client certificate, an access token bound to it, a TPP that the bank has registered
+ * with that certificate and not suspended, and a scope that the token has and the bank allows the TPP.
  *
- * @param scopes of which one is enough
- * @throws {ApiError} TokenInvalid, Forbidden, RateLimited, or UnexpectedError when the authorisation server cannot be
- *   asked; the message is for the log, since none of these answers but the last has one
+ * @param scopes any one of them is enough
+ * @throws {ApiError} TokenInvalid, Forbidden, RateLimited, or UnexpectedError if the authorisation server is unavailable;
+ *   only the last has a message in the response, the others are for the log
  */
 export async function authenticate(
   request: FastifyRequest,

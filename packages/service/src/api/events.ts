@@ -7,7 +7,6 @@ import type { PolledNotifications } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { LongPolls } from './long-poll.ts';
-import { mapBounded } from './map-bounded.ts';
 import type { PollSlot } from './poll-limit.ts';
 
 /** Dependencies of `POST /events`. */
@@ -15,45 +14,45 @@ export interface EventsContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly longPolls: LongPolls;
-  /** Gives the SET of a notification: the very bytes that real-time delivery sends. */
+  /** Returns the SET of a notification: the same bytes that real-time delivery sends. */
   readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly limits: PollingLimits;
   /** Optional observer of each poll. */
   readonly observer?: Observer | undefined;
 }
 
-/** How the ASPSP answers polls. */
+/** Settings of aggregated polling. */
 export interface PollingLimits {
   readonly maxEventsDefault: number;
   readonly maxEventsMax: number;
   readonly reofferMs: number;
   readonly reofferAfterErrorMs: number;
-  /** False: each SET is offered once, and being offered acknowledges it. */
+  /** If false, each SET is offered once and counts as acknowledged when it is offered. */
   readonly isAcknowledgementExpected: boolean;
 }
 
-/** The caller that waits for the answer. */
+/** The caller of a poll. */
 export interface Caller {
   readonly tpp: Tpp;
-  /** When its access token expires; undefined: nobody knows when. */
+  /** When its access token expires; undefined if unknown. */
   readonly tokenExpiresAtMs: number | undefined;
-  /** Calls back when the caller's connection ends. @returns takes it back */
+  /** Calls back when the connection of the caller ends. @returns cancels that */
   readonly onGone: (callback: () => void) => () => void;
-  /** The place that the poll has among those of the TPP. */
+  /** The slot of this poll within the limit of the TPP. */
   readonly slot: PollSlot;
 }
 
-// So many SETs of one poll wait to be signed at once; the rest are not begun.
+// SETs of one poll that are queued for signing at once.
 const SIGNATURES_AT_ONCE_MAX = 8;
 
-// A poll may bring ten thousand of each.
+// Acknowledgements and reports that go into one transaction; a poll may carry ten thousand of each.
 const REPORTS_AT_ONCE_MAX = 1000;
 
 const NOTHING_REPORTED = { acknowledged: [], errors: [] };
 
 /**
- * POST /events (rules, section 6): acknowledge and report, then get what is awaiting. Where nothing is and the TPP asks
- * for a long poll, the answer waits for it.
+ * POST /events (rules, section 6): records acknowledgements and reports, then returns awaiting notifications. If there are
+ * none and the TPP asks for a long poll, the response waits for one.
  *
  * @throws {ApiError}
  */
@@ -67,41 +66,41 @@ export async function pollEvents(
   const isLong = !poll.returnImmediately && maxEvents > 0;
   const polled = isLong
     ? await longPoll(caller, { ...poll, maxEvents }, context)
-    : await look(caller.tpp, { ...poll, maxEvents }, context);
+    : await pollOnce(caller.tpp, { ...poll, maxEvents }, context);
   const sets = await mapBounded(polled.notifications, SIGNATURES_AT_ONCE_MAX, async (offered) => {
     return { jti: offered.jti, set: await context.sign(offered) };
   });
   return writePollResponse(sets, polled.moreAvailable);
 }
 
-type Look = Pick<Poll, 'acknowledged' | 'errors'> & { readonly maxEvents: number };
+type PollRequest = Pick<Poll, 'acknowledged' | 'errors'> & { readonly maxEvents: number };
 
-/** Holds the poll before it looks, so that nothing that comes meanwhile is missed. */
-async function longPoll(caller: Caller, first: Look, context: EventsContext): Promise<PolledNotifications> {
+/** Registers the poll before it queries the store, so that it misses nothing that is published meanwhile. */
+async function longPoll(caller: Caller, first: PollRequest, context: EventsContext): Promise<PolledNotifications> {
   const { tpp, tokenExpiresAtMs, onGone, slot } = caller;
   const { clientId } = tpp;
   const held = context.longPolls.hold(clientId, tokenExpiresAtMs);
-  if (held === undefined) return look(tpp, first, context);
-  const stayed = onGone(held.abort);
+  if (held === undefined) return pollOnce(tpp, first, context);
+  const cancel = onGone(held.abort);
   try {
-    let polled = await look(tpp, first, context);
+    let polled = await pollOnce(tpp, first, context);
     while (polled.notifications.length === 0) {
       const offerAtMs = await context.store.nextOfferAtMs(clientId);
       slot.hold();
       const end = await held.wait(offerAtMs);
       slot.resume();
       if (end === 'give-up') break;
-      polled = await look(tpp, { maxEvents: first.maxEvents, ...NOTHING_REPORTED }, context);
+      polled = await pollOnce(tpp, { maxEvents: first.maxEvents, ...NOTHING_REPORTED }, context);
     }
     return polled;
   } finally {
-    stayed();
+    cancel();
     held.release();
   }
 }
 
-/** One look at what is awaiting. Whether the TPP may poll is asked each time: a long poll outlives the answer. */
-async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context: EventsContext) {
+/** Queries awaiting notifications once. It checks each time whether the TPP may poll: that can change during a long poll. */
+async function pollOnce({ clientId }: Tpp, { maxEvents, ...reported }: PollRequest, context: EventsContext) {
   const { store, clock, longPolls, limits, observer } = context;
   const [tpp, registrations] = await Promise.all([store.tpp(clientId), store.registrationsOf(clientId)]);
   if (tpp === undefined || tpp.isSuspended === true) {
@@ -125,16 +124,41 @@ async function look({ clientId }: Tpp, { maxEvents, ...reported }: Look, context
   const errors = reported.errors.filter(({ jti }) => kept.has(jti));
   const offered = polled.notifications.length;
   observer?.record({ kind: 'polled', atMs: clock.nowMs(), clientId, acknowledged, errors, offered });
-  // What is withheld now comes back at a time that the held polls of this TPP do not know of yet.
+  // Offered notifications become available again at a time that the held polls of this TPP do not know yet.
   if (polled.notifications.length > 0 || reported.errors.length > 0) longPolls.wake(clientId);
   return polled;
 }
 
-/** Acknowledgements and reports in parts, at least one, each a transaction that others need not wait long for. */
-function portionsOf({ acknowledged, errors }: Pick<Look, 'acknowledged' | 'errors'>) {
+/** Splits acknowledgements and reports into at least one portion, each a short transaction. */
+function portionsOf({ acknowledged, errors }: Pick<PollRequest, 'acknowledged' | 'errors'>) {
   const count = Math.max(1, Math.ceil(Math.max(acknowledged.length, errors.length) / REPORTS_AT_ONCE_MAX));
   return Array.from({ length: count }, (_, at) => {
     const part = [at * REPORTS_AT_ONCE_MAX, (at + 1) * REPORTS_AT_ONCE_MAX] as const;
     return { acknowledged: acknowledged.slice(...part), errors: errors.slice(...part) };
   });
+}
+
+/** Maps in parallel, at most `atOnceMax` at a time, in order. The first failure rejects and starts no further work. */
+async function mapBounded<From, To>(
+  items: readonly From[],
+  atOnceMax: number,
+  map: (item: From) => Promise<To>,
+): Promise<To[]> {
+  const results: To[] = [];
+  let next = 0;
+  let hasFailed = false;
+  const work = async (): Promise<void> => {
+    while (next < items.length && !hasFailed) {
+      const at = next;
+      next += 1;
+      try {
+        results[at] = await map(items[at] as From);
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnceMax, items.length) }, work));
+  return results;
 }

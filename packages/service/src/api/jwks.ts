@@ -5,18 +5,18 @@ import { refuseOtherMethods } from '../base/http-methods.ts';
 import { methodNotAllowed } from './respond.ts';
 
 export interface JwksOptions {
-  /** Our public keys: the current one, and former ones that something may still have to be verified with. */
+  /** Our public keys: the current one, the next one, and former ones that may still be needed for verification. */
   readonly publicJwks: () => Promise<readonly object[]>;
-  /** The signer of now. */
+  /** The current signer. */
   readonly signer: () => JwsSigner;
-  /** Changes when it is known here that another key is announced, or one is withdrawn; undefined: that is never known. */
+  /** Changes when a key is announced or withdrawn; undefined if this instance does not learn of that. */
   readonly jwksRevision?: (() => string) | undefined;
   readonly clock: Clock;
 }
 
 const MAX_AGE_SECONDS = 60;
 
-/** Publishes our JWKS, without a token: whoever verifies a SET may read it. */
+/** Publishes our JWKS. It needs no token: anyone who verifies a SET may read it. */
 export function registerJwksRoute(app: FastifyInstance, path: string, options: JwksOptions): void {
   const jwks = cachedJwks(options);
   app.get(path, async (_request, reply) => {
@@ -29,7 +29,7 @@ export function registerJwksRoute(app: FastifyInstance, path: string, options: J
   refuseOtherMethods(app, path, ['GET'], methodNotAllowed);
 }
 
-/** The document, rebuilt once a minute at most, and at once when another key signs, is announced or withdrawn. */
+/** The JWKS, rebuilt at most once a minute, and at once when a key is announced, withdrawn, or becomes current. */
 function cachedJwks({ publicJwks, signer, jwksRevision, clock }: JwksOptions): () => Promise<Buffer> {
   let cached: { revision: string; atMs: number; body: Promise<Buffer> } | undefined;
   return () => {

@@ -1,21 +1,21 @@
 import type { Clock } from '../base/clock.ts';
 import type { Store } from '../store/store.ts';
 
-/** Why a wait ended: something may be offered now, or the poll is to be answered with what there is. */
+/** Why a wait ended: a notification may be available, or the poll must be answered now. */
 export type WaitEnd = 'look-again' | 'give-up';
 
-/** One poll that is held. */
+/** A held long poll. */
 export interface HeldPoll {
   /**
-   * Waits for something that may be offered. What came since the last wait ended counts, so that nothing slips in
-   * between looking and waiting.
+   * Waits until a notification may be available. Changes since the end of the last wait count, so that none is lost
+   * between a query and the wait.
    *
-   * @param untilMs look again then, at the latest, in milliseconds since the epoch; undefined: only when told to
+   * @param untilMs latest time to query again, in milliseconds since the epoch; undefined: only when woken
    */
   wait(untilMs: number | undefined): Promise<WaitEnd>;
-  /** Ends the wait, now and for good: the connection is gone. */
+  /** Ends the wait permanently: the connection is gone. */
   abort(): void;
-  /** Frees everything. Must be called, however the poll ended. */
+  /** Releases its resources. Must be called however the poll ends. */
   release(): void;
 }
 
@@ -27,22 +27,22 @@ export interface LongPollsOptions {
   readonly longPollsPerTppMax: number;
 }
 
-// A timer may fire a moment before the store's time has come; looking again must not become a busy loop.
+// A timer may fire slightly before the time of the store; querying again must not become a busy loop.
 const LOOK_AGAIN_MIN_MS = 5;
 
 interface Waiter {
-  /** Something came that it has not looked for yet. */
+  /** A change came that it has not queried yet. */
   isWoken: boolean;
-  /** It may wait no more. */
+  /** It may not wait any longer. */
   isOver: boolean;
   isAborted: boolean;
-  /** Ends the wait that goes on; undefined while none does. */
+  /** Ends the current wait; undefined if there is none. */
   resolve: (() => void) | undefined;
 }
 
 /**
- * Holds polls for which nothing is available. One listener at the store serves all of them, and a wake costs as much as
- * the TPP has polls, so that thousands can wait at once. Their number is bounded, in all and for each TPP.
+ * Holds polls while nothing is available. One listener on the store serves all of them, and waking a TPP costs only its own
+ * polls, so that thousands can wait at once. Their number is bounded, in total and per TPP.
  */
 export class LongPolls {
   readonly #options: LongPollsOptions;
@@ -63,7 +63,7 @@ export class LongPolls {
     return this.#held;
   }
 
-  /** Lets the polls of a TPP look again: what may be offered to it, or when, has changed. */
+  /** Makes the polls of a TPP query again: what is available to it, or when, has changed. */
   wake(clientId: string): void {
     for (const waiter of this.#waitersOf.get(clientId) ?? []) {
       waiter.isWoken = true;
@@ -71,7 +71,7 @@ export class LongPolls {
     }
   }
 
-  /** Answers all polls at once with what there is, and holds no more. */
+  /** Answers all held polls at once, and holds no more. */
   close(): void {
     this.#isClosed = true;
     this.#stopListening();
@@ -79,17 +79,17 @@ export class LongPolls {
   }
 
   /**
-   * Holds a poll for at most `longPollMaxMs`, and no longer than the token that it came with is good.
+   * Holds a poll for at most `longPollMaxMs`, and no longer than its access token is valid.
    *
-   * @param tokenExpiresAtMs in milliseconds since the epoch; undefined: nobody knows when
-   * @returns undefined when it is to be answered at once
+   * @param tokenExpiresAtMs in milliseconds since the epoch; undefined if unknown
+   * @returns undefined if the poll must be answered at once
    */
   hold(clientId: string, tokenExpiresAtMs = Number.POSITIVE_INFINITY): HeldPoll | undefined {
     const { clock, longPollMaxMs, longPollsMax, longPollsPerTppMax } = this.#options;
     const waiters = this.#waitersOf.get(clientId) ?? new Set();
-    const hasRoom = this.#held < longPollsMax && waiters.size < longPollsPerTppMax;
+    const hasCapacity = this.#held < longPollsMax && waiters.size < longPollsPerTppMax;
     const heldMs = Math.min(longPollMaxMs, tokenExpiresAtMs - clock.nowMs());
-    if (this.#isClosed || heldMs <= 0 || !hasRoom) return undefined;
+    if (this.#isClosed || heldMs <= 0 || !hasCapacity) return undefined;
     const waiter: Waiter = { isWoken: false, isOver: false, isAborted: false, resolve: undefined };
     this.#waitersOf.set(clientId, waiters.add(waiter));
     this.#held += 1;
@@ -110,14 +110,14 @@ export class LongPolls {
   }
 
   async #wait(waiter: Waiter, untilMs: number | undefined): Promise<WaitEnd> {
-    if (!waiter.isOver && !waiter.isWoken) await this.#untilTold(waiter, untilMs);
-    // At its limit too it looks once more for what came in the same moment; nobody is there to look for after an abort.
+    if (!waiter.isOver && !waiter.isWoken) await this.#untilWoken(waiter, untilMs);
+    // At the time limit it queries once more, for a change at the same moment; after an abort nobody waits for a response.
     const shouldLook = !waiter.isAborted && (waiter.isWoken || !waiter.isOver);
     waiter.isWoken = false;
     return shouldLook ? 'look-again' : 'give-up';
   }
 
-  async #untilTold(waiter: Waiter, untilMs: number | undefined): Promise<void> {
+  async #untilWoken(waiter: Waiter, untilMs: number | undefined): Promise<void> {
     const { clock } = this.#options;
     let cancelAlarm: () => void = () => undefined;
     await new Promise<void>((resolve) => {

@@ -19,15 +19,15 @@ export interface ApiOptions {
   readonly clientCertificate: ClientCertificateReader;
   readonly accessTokens: AccessTokenVerifier;
   readonly signatures: SignatureContext;
-  /** The current signer; ask for it before every signature. */
+  /** The current signer; call it before every signature. */
   readonly signer: () => JwsSigner;
-  /** Says when an answer to a TPP is signed. */
+  /** Schedules the signatures of responses to TPPs. */
   readonly signingQueue: SigningQueue;
   /** Our public keys, for the JWKS. */
   readonly publicJwks: () => Promise<readonly object[]>;
   /** As in {@link JwksOptions}. */
   readonly jwksRevision?: JwksOptions['jwksRevision'];
-  /** Gives the SET of a notification, signed once and kept. */
+  /** Returns the SET of a notification, which is signed once and stored. */
   readonly sign: (offered: OfferedNotification) => Promise<string>;
   readonly catalogue: EventTypeCatalogue;
   readonly eventTypesUrl: string | undefined;
@@ -36,14 +36,14 @@ export interface ApiOptions {
   readonly log: Log;
   /** Optional observer of polls. */
   readonly observer?: Observer | undefined;
-  /** Certificate, key and client roots of the listener; undefined where TLS ends at a gateway in front. */
+  /** Certificate, key and client roots of the listener; undefined if a gateway in front terminates TLS. */
   readonly tls:
     | { readonly cert: string; readonly key: string; readonly ca: string; readonly crl?: string[] }
     | undefined;
   readonly gateway: Config['api']['gateway'];
   readonly prefix: string;
   readonly jwksPath: string;
-  /** Absolute URL in front of the prefix; known only once the port is, hence a function. */
+  /** Absolute URL before the prefix. A function, because the port may be known only after listening. */
   readonly publicUrl: () => string;
   readonly checkCallbackUrl: CheckCallbackUrl;
   readonly isRealTimeOffered: boolean;
@@ -58,7 +58,7 @@ export interface ApiOptions {
   readonly firstRequestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly connectionsPerAddressMax: number;
-  /** Whether a remote address is the gateway's, from which the connections of many come. */
+  /** Whether a remote address belongs to the gateway, whose connections carry requests of many TPPs. */
   readonly isGateway: (remoteAddress: string | undefined) => boolean;
   readonly onRegistrationChanged: () => void;
 }

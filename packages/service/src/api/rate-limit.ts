@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
 
-// One that was forgotten is full again, so forgetting the longest unused costs little.
+// A forgotten bucket starts full again, so forgetting the least recently used one costs little.
 const BUCKETS_MAX = 10_000;
 
 interface Bucket {
@@ -10,8 +10,8 @@ interface Bucket {
 }
 
 /**
- * Counts what each TPP, or whatever else has a key, asks for: a bucket of what it may in a period, refilled evenly over that
- * period. Holds a bounded number of buckets.
+ * Token buckets by key, such as a client_id. A bucket holds the tokens of one period and refills evenly over it. The number of
+ * buckets is bounded.
  */
 export class RateLimit {
   readonly #max: number;
@@ -19,14 +19,14 @@ export class RateLimit {
   readonly #clock: Clock;
   readonly #buckets = new LruMap<string, Bucket>(BUCKETS_MAX);
 
-  /** @param max in a period @param periodMs default: a minute */
+  /** @param max tokens per period @param periodMs default: one minute */
   constructor(max: number, clock: Clock, periodMs = 60_000) {
     this.#max = max;
     this.#periodMs = periodMs;
     this.#clock = clock;
   }
 
-  /** Counts a request. @returns undefined when it may go on, else in how many seconds the next one may (at least 1) */
+  /** Counts a request. @returns undefined if it is allowed, else the seconds until the next one is (at least 1) */
   take(key: string): number | undefined {
     const bucket = this.#refilled(key);
     this.#buckets.set(key, bucket);
@@ -38,7 +38,7 @@ export class RateLimit {
     return Math.max(1, Math.ceil(waitMs / 1000));
   }
 
-  /** Takes back that a request was counted. */
+  /** Returns the token of a request. */
   giveBack(key: string): void {
     const bucket = this.#refilled(key);
     this.#buckets.set(key, { ...bucket, tokens: Math.min(this.#max, bucket.tokens + 1) });

@@ -1,39 +1,15 @@
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { API_VERSIONS, ApiError, type ApiVersion, type RegistrationRules, textFault } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { AuditOf } from '../model/audit.ts';
-import type { ChangeResult, Registration, RegistrationKind, RegistrationToStore } from '../model/registration.ts';
+import type { ChangeResult, Registration, RegistrationToStore } from '../model/registration.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
-import { differenceOf } from './audited-difference.ts';
+import type { RegistrationRequest, RegistrationResource } from './registration-resources.ts';
 
-/** The request of a TPP for a registration. */
-export type RegistrationRequest = Pick<Registration, 'callbackUrl' | 'version' | 'eventTypes'>;
-
-/** The differences between event subscriptions and callback URLs. */
-export interface RegistrationResource {
-  readonly kind: RegistrationKind;
-  /** Last segment of its URL. */
-  readonly path: string;
-  /** The standard's name of its id. */
-  readonly idName: string;
-  /** Its name in messages. */
-  readonly noun: string;
-  /** Where its callback URL stands in a body. */
-  readonly callbackUrlField: string;
-  /** Reads the body of POST. @throws {ApiError} */
-  read(body: Uint8Array, rules: RegistrationRules): RegistrationRequest;
-  /** Reads the body of PUT. @throws {ApiError} */
-  readReplaced(body: Uint8Array, id: string, rules: RegistrationRules): RegistrationRequest;
-  /** Writes the body that answers POST and PUT. */
-  write(registration: RegistrationToStore, self: string): object;
-  /** Writes the body that answers GET. */
-  writeList(registrations: readonly RegistrationToStore[], self: string): object;
-  /** Its members, by their names in the audit. */
-  factsOf(request: RegistrationRequest): object;
-}
-
-/** When a registration is changed, and its entry in the audit. */
+/** Time and audit entry of a change to a registration. */
 interface AuditedChange {
   readonly nowMs: number;
   readonly audit: AuditOf<Registration>;
@@ -41,7 +17,7 @@ interface AuditedChange {
 
 type ChangeName = 'created' | 'replaced' | 'deleted';
 
-/** @returns false when the host of a callback URL leads to where none may, or cannot be looked up */
+/** Checks the address of a callback URL. @returns why it is not allowed; undefined if it is */
 export type CheckCallbackUrl = (url: string) => Promise<string | undefined>;
 
 /** Dependencies of the operations on registrations. */
@@ -51,24 +27,24 @@ export interface RegistrationContext {
   readonly random: Random;
   readonly rules: RegistrationRules;
   readonly checkCallbackUrl: CheckCallbackUrl;
-  /** Absolute URL of the resource under the version that was called. */
+  /** Absolute URL of the resource under the API version of the request. */
   readonly url: string;
-  /** Counts a change that is about to be made. @throws {ApiError} RateLimited */
+  /** Counts a change before it is made. @throws {ApiError} RateLimited */
   readonly countChange: (clientId: string) => void;
-  /** A change may have made notifications due, or have taken the right to poll. */
+  /** Called after a change, which may have made notifications due, or ended the right to poll. */
   readonly onChanged: (clientId: string) => void;
-  /** Address that the call came from: that of the gateway where there is one. */
+  /** Remote address of the request; that of the gateway if there is one. */
   readonly from: string;
   readonly interactionId: string;
 }
 
-/** A body to be sent signed. */
+/** A response whose body will be signed. */
 export interface Answer {
   readonly status: 200 | 201;
   readonly body: object;
 }
 
-/** POST: at most one per TPP, whatever version of the API it was made through. @throws {ApiError} */
+/** POST: at most one per TPP, across all API versions. @throws {ApiError} */
 export async function createRegistration(
   resource: RegistrationResource,
   tpp: Tpp,
@@ -91,7 +67,7 @@ export async function createRegistration(
   return { status: 201, body: resource.write(registration, selfOf(registration, context)) };
 }
 
-/** GET: a list of zero or one. A registration of a newer version is not shown (rules, section 2). */
+/** GET: a list of zero or one. A registration made through a newer API version is not visible (rules, section 2). */
 export async function getRegistrations(
   resource: RegistrationResource,
   tpp: Tpp,
@@ -103,7 +79,7 @@ export async function getRegistrations(
   return { status: 200, body: resource.writeList(isShown ? [registration] : [], context.url) };
 }
 
-/** PUT: what is awaiting goes to the new callback URL. Through v4.0 it makes it one of v4.0. @throws {ApiError} */
+/** PUT: awaiting notifications go to the new callback URL. PUT through v4.0 upgrades the registration to v4.0. @throws {ApiError} */
 export async function replaceRegistration(
   resource: RegistrationResource,
   tpp: Tpp,
@@ -124,7 +100,7 @@ export async function replaceRegistration(
   return { status: 200, body: resource.write(registration, selfOf(registration, context)) };
 }
 
-/** DELETE: what is awaiting is withdrawn, unless another registration of the TPP holds. @throws {ApiError} */
+/** DELETE: awaiting notifications are withdrawn, unless the TPP has another registration. @throws {ApiError} */
 export async function deleteRegistration(
   resource: RegistrationResource,
   tpp: Tpp,
@@ -139,12 +115,12 @@ export async function deleteRegistration(
   context.onChanged(tpp.clientId);
 }
 
-/** A database that cannot hold a text cannot be asked for it either. */
+/** A database cannot be queried for a text that it cannot hold. */
 function isPossibleId(id: string): boolean {
   return textFault(id) === undefined;
 }
 
-/** The entry is kept with the change, in one transaction. */
+/** The audit entry of a change; the store writes both in one transaction. */
 function auditedChange(
   what: ChangeName,
   { noun, path, factsOf }: RegistrationResource,
@@ -166,7 +142,7 @@ function auditedChange(
   };
 }
 
-/** The address of the host is not disclosed: a TPP must not learn of the bank's networks by trying. */
+/** The message never discloses the resolved address: a TPP must not be able to probe the bank's networks. */
 async function checkAddress(
   { callbackUrlField }: RegistrationResource,
   { callbackUrl }: RegistrationRequest,
@@ -200,4 +176,55 @@ function madeThrough({ kind }: RegistrationResource, { clientId }: Tpp, { rules 
 
 function selfOf({ id }: { id: string }, { url }: RegistrationContext): string {
   return `${url}/${encodeURIComponent(id)}`;
+}
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** The part of an audit entry that describes a change of a registration. */
+export interface Difference {
+  readonly before?: Facts;
+  readonly after?: Facts;
+}
+
+/** Longest JSON value that an audit entry holds in full: a callback URL of 2,048 characters fits. */
+const VALUE_CHARACTERS_MAX = 2100;
+const ITEMS_SHOWN_MAX = 10;
+const ITEM_CHARACTERS_MAX = 100;
+
+/**
+ * The difference that a change made to a registration, bounded in size: a TPP controls how often entries are written, and
+ * how long its texts are.
+ *
+ * @param before undefined if it is created
+ * @param after undefined if it is deleted
+ * @returns undefined if nothing differs
+ */
+export function differenceOf(before: object | undefined, after: object | undefined): Difference | undefined {
+  if (before === undefined || after === undefined) {
+    return {
+      ...(before !== undefined && { before: shownOf(before) }),
+      ...(after !== undefined && { after: shownOf(after) }),
+    };
+  }
+  // A replacement makes an unresponsive callback URL responsive again, even if nothing else changes.
+  const [was, became]: [Facts, Facts] = [{ ...before }, { ...after, unresponsiveSinceMs: undefined }];
+  const changed = Object.keys({ ...was, ...became }).filter((name) => !isDeepStrictEqual(was[name], became[name]));
+  if (changed.length === 0) return undefined;
+  const pick = (facts: Facts) => shownOf(Object.fromEntries(changed.map((name) => [name, facts[name]])));
+  return { before: pick(was), after: pick(became) };
+}
+
+function shownOf(facts: object): Facts {
+  const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(shown.map(([name, value]) => [name, bounded(value)]));
+}
+
+/** The value, or if it is long, its beginning, size and hash. */
+function bounded(value: unknown): unknown {
+  const json = JSON.stringify(value);
+  if (json.length <= VALUE_CHARACTERS_MAX) return value;
+  const sha256 = createHash('sha256').update(json).digest('hex');
+  if (!Array.isArray(value)) return { begins: json.slice(0, ITEM_CHARACTERS_MAX), characters: json.length, sha256 };
+  const begins = value.slice(0, ITEMS_SHOWN_MAX).map((item) => String(item).slice(0, ITEM_CHARACTERS_MAX));
+  return { begins, items: value.length, sha256 };
 }

@@ -4,7 +4,7 @@ import type { HttpRefusal } from '../base/http-refusal.ts';
 
 const JSON_UTF8 = 'application/json; charset=utf-8';
 
-/** A TPP that sends too much. */
+/** A rate limit was exceeded. */
 export class RateLimited extends ApiError {
   readonly retryAfterSeconds: number;
 
@@ -25,12 +25,12 @@ export async function sendSigned(
   return sendBytes(reply.header(SIGNATURE_HEADER, await sign(bytes)), status, bytes);
 }
 
-/** Sends a body that the standard does not have signed. */
+/** Sends a body that the standard does not sign. */
 export function sendUnsigned(reply: FastifyReply, status: number, body: object): FastifyReply {
   return sendBytes(reply, status, Buffer.from(JSON.stringify(body)));
 }
 
-/** Sends the answer that section 7 of the rules has for an error, in the vocabulary of the version that was called. */
+/** Sends the error response of the rules, section 7, in the vocabulary of the API version. */
 export function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -46,13 +46,13 @@ export function sendError(
   return body === undefined ? reply.send() : sendUnsigned(reply, status, body);
 }
 
-/** Sends what HTTP itself refuses: without a body, since the standard has no code for it. */
+/** Sends an HTTP-level refusal, without a body, since the standard has no code for it. */
 export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: HttpRefusal): FastifyReply {
   request.refusal = refusal;
   return reply.code(refusal.status).headers(refusal.headers).send();
 }
 
-/** For a path that does not have the method. */
+/** The error for a method that the path does not have. */
 export function methodNotAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', { message: 'method not allowed' });
 }
@@ -61,14 +61,14 @@ function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyR
   return reply.code(status).header('content-type', JSON_UTF8).send(bytes);
 }
 
-/** Maps anything that was thrown to what the caller is answered; an unforeseen error is a 500 that says nothing. */
+/** Maps anything thrown to the error of the response; an unexpected error becomes a 500 without details. */
 export function apiErrorOf(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('ContentTooLarge', { message: 'the body is too large' });
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('ResourceInvalidFormat', { message: 'The body is not as long as Content-Length says.' });
+      return new ApiError('ResourceInvalidFormat', { message: 'The length of the body differs from Content-Length.' });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':
       return new ApiError('UnsupportedMediaType', { message: 'the body must be application/json' });

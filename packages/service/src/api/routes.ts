@@ -1,22 +1,20 @@
-import { type ApiVersion, signDetached } from '@tidings/protocol';
+import { ApiError, type ApiVersion, isUtf8, parseMediaType, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refuseOtherMethods } from '../base/http-methods.ts';
 import { pollBodyBytesMax } from '../config/derived.ts';
 import type { Tpp } from '../model/tpp.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
-import { onConnectionEnd } from './connection.ts';
 import { type Caller, type EventsContext, pollEvents } from './events.ts';
-import { checkAccept, checkContentType } from './negotiate.ts';
 import type { ApiOptions } from './options.ts';
-import type { PollLimit } from './poll-limit.ts';
+import { onConnectionEnd, type PollLimit } from './poll-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { RegistrationResource } from './registration-resources.ts';
 import {
   type Answer,
   createRegistration,
   deleteRegistration,
   getRegistrations,
   type RegistrationContext,
-  type RegistrationResource,
   replaceRegistration,
 } from './registrations.ts';
 import { methodNotAllowed, RateLimited, sendSigned, sendUnsigned } from './respond.ts';
@@ -26,7 +24,7 @@ interface WithId {
   Params: { id: string };
 }
 
-/** The context that all routes under one version of the API share. */
+/** Dependencies that all routes of one API version share. */
 export interface RouteContext {
   readonly options: ApiOptions;
   readonly apiVersion: ApiVersion;
@@ -36,7 +34,7 @@ export interface RouteContext {
   readonly onRegistrationChanged: (clientId: string) => void;
 }
 
-/** The four operations on one kind of registration, under one version of the API. */
+/** The four operations on one kind of registration, under one API version. */
 export function registerRegistrationRoutes(
   app: FastifyInstance,
   resource: RegistrationResource,
@@ -69,7 +67,7 @@ export function registerRegistrationRoutes(
     return reply.code(204).send();
   });
   refuseOtherMethods(app, path, ['GET', 'POST'], methodNotAllowed);
-  // There is no GET by id, although Links.Self points there.
+  // The standard has no GET by id, although Links.Self points there.
   refuseOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE'], methodNotAllowed);
 }
 
@@ -80,10 +78,10 @@ export function registerEventsRoute(
   route: RouteContext,
 ): void {
   const path = pathOf('events', route);
-  // The early versions of the profile have a scope of their own for it.
+  // Early versions of the profile have a separate scope for polling.
   const scopes = route.apiVersion === 'v3.1' ? [...REGISTRATION_SCOPES, 'eventpolling'] : REGISTRATION_SCOPES;
   const callers = new WeakMap<FastifyRequest, Caller>();
-  // Before the body, which may be long: so few of one TPP are read at once.
+  // Before the body is read: it may be large, and the limit bounds how many of one TPP are read at once.
   const admit = async (request: FastifyRequest, reply: FastifyReply) => {
     callers.set(request, admitPoll(request, reply, events.pollLimit));
   };
@@ -98,15 +96,15 @@ export function registerEventsRoute(
   refuseOtherMethods(app, path, ['POST'], methodNotAllowed);
 }
 
-/** The place of the poll is kept until its answer has left, or the connection ends. */
+/** Takes a slot for the poll, until its response has been sent or the connection ends. */
 function admitPoll(request: FastifyRequest, reply: FastifyReply, limit: PollLimit): Caller {
   const tpp = callerOf(request);
   const slot = limit.enter(tpp.clientId);
   if (slot === undefined) throw new RateLimited(1, 'too many polls of this TPP at once');
   const onGone = (callback: () => void) => onConnectionEnd(request.raw.socket, callback);
-  const takeBack = onGone(slot.leave);
+  const cancel = onGone(slot.leave);
   reply.raw.once('close', () => {
-    takeBack();
+    cancel();
     slot.leave();
   });
   return { tpp, tokenExpiresAtMs: request.tokenExpiresAtMs, onGone, slot };
@@ -138,12 +136,12 @@ function registrationContextOf(path: string, route: RouteContext): (request: Fas
   });
 }
 
-/** Everything that can be told before the body is read, so that a stranger's body never is. */
+/** Checks before the body is read, so that the body of an unauthenticated caller never is. */
 function beforeBody(scopes: readonly string[], { authentication }: RouteContext) {
   return async (request: FastifyRequest): Promise<void> => {
     request.tpp = await authenticate(request, scopes, authentication);
-    checkAccept(request);
-    if (request.method === 'POST' || request.method === 'PUT') checkContentType(request);
+    assertAcceptsJson(request);
+    if (request.method === 'POST' || request.method === 'PUT') assertJsonBody(request);
   };
 }
 
@@ -161,4 +159,25 @@ function bodyOf(request: FastifyRequest): Uint8Array {
 function callerOf(request: FastifyRequest): Tpp {
   if (request.tpp === undefined) throw new Error('an operation was reached without authentication');
   return request.tpp;
+}
+
+const ACCEPTED_RANGES = new Set(['application/json', 'application/*', '*/*']);
+
+/** Accepts only `application/json`, without parameters other than `charset=utf-8`. @throws {ApiError} */
+function assertJsonBody(request: FastifyRequest): void {
+  const type = parseMediaType(request.headers['content-type']);
+  const isJson = type?.essence === 'application/json' && isUtf8(type);
+  if (isJson && [...type.parameters.keys()].every((name) => name === 'charset')) return;
+  throw new ApiError('UnsupportedMediaType', { message: 'the body must be application/json' });
+}
+
+/** Rejects a caller that does not accept JSON (RFC 9110 section 12.5.1). @throws {ApiError} */
+function assertAcceptsJson(request: FastifyRequest): void {
+  const { accept } = request.headers;
+  if (accept === undefined || accept.trim() === '') return;
+  const acceptable = accept.split(',').some((entry) => {
+    const [range = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    return ACCEPTED_RANGES.has(range) && !parameters.some((parameter) => /^q\s*=\s*0(?:\.0*)?$/.test(parameter));
+  });
+  if (!acceptable) throw new ApiError('NotAcceptable', { message: 'answers are application/json' });
 }

@@ -1,4 +1,3 @@
-import './request-state.ts';
 import { API_VERSIONS, ApiError, type ApiVersion } from '@tidings/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
@@ -6,33 +5,48 @@ import { HttpRefusal } from '../base/http-refusal.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { remoteNetworkOf } from '../base/ip-address.ts';
 import { LogSampler } from '../base/log.ts';
-import { CALLBACK_URLS } from './callback-urls.ts';
-import { EVENT_SUBSCRIPTIONS } from './event-subscriptions.ts';
+import type { Tpp } from '../model/tpp.ts';
 import { registerJwksRoute } from './jwks.ts';
 import { LongPolls } from './long-poll.ts';
 import type { ApiOptions } from './options.ts';
 import { PollLimit } from './poll-limit.ts';
 import { RateLimit } from './rate-limit.ts';
+import { CALLBACK_URLS, EVENT_SUBSCRIPTIONS } from './registration-resources.ts';
 import { apiErrorOf, sendError, sendRefusal } from './respond.ts';
 import { type RouteContext, registerEventsRoute, registerRegistrationRoutes } from './routes.ts';
 import { UnauthenticatedLimit } from './unauthenticated-limit.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The authenticated caller; undefined before authentication, and on paths that need no token. */
+    tpp: Tpp | undefined;
+    /** When the access token expires; undefined before authentication, or if unknown. */
+    tokenExpiresAtMs: number | undefined;
+    /** Thumbprint of the client certificate, or else the remote address; undefined on paths without authentication. */
+    peer: string | undefined;
+    /** The error of the response, for the log. */
+    refusal: ApiError | HttpRefusal | undefined;
+    /** Number of SETs in the response to a poll, for the log; undefined for other requests. */
+    setsGiven: number | undefined;
+  }
+}
+
 /** The TPP-facing API. */
 export interface Api {
   readonly server: FastifyInstance;
-  /** How many long polls are held now. */
+  /** Number of long polls that are held now. */
   longPollsHeld(): number;
 }
 
-// Beside the long polls that are held.
+// In addition to held long polls.
 const OTHER_CONNECTIONS_MAX = 10_000;
-// Beside the time that a long poll is held, in which nothing moves on its connection.
+// In addition to the time of a long poll, during which its connection is idle.
 const ANSWER_IDLE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 /**
- * Builds the TPP-facing API: authenticate → negotiate → verify signature → operation → signed answer. What the bank does
- * not offer has no route, and so is answered 404.
+ * Builds the TPP-facing API: authenticate → negotiate → verify signature → operation → signed response. Features that the
+ * bank does not offer have no route, and are answered 404.
  */
 export function buildApi(options: ApiOptions): Api {
   const { store, clock, polling, prefix } = options;
@@ -83,7 +97,7 @@ function createServer(options: ApiOptions, logSampler: LogSampler): FastifyInsta
     random: options.random,
     log: options.log,
   });
-  // Bodies stay the bytes that were received: the signature is over them. Each route says which types it takes.
+  // Bodies remain the received bytes, since the signature covers them. Each route checks the media type.
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   server.decorateRequest('tpp', undefined);
   server.decorateRequest('tokenExpiresAtMs', undefined);
@@ -103,15 +117,15 @@ function createServer(options: ApiOptions, logSampler: LogSampler): FastifyInsta
 }
 
 /**
- * Mutual TLS on the listener itself: a connection without a certificate of a known root ends in the handshake. Only
- * where a gateway may connect too, which need not have one, it goes on, and `clientCertificate` believes none that was
- * not verified.
+ * Mutual TLS on the listener itself: a connection without a certificate of a known root fails in the handshake. If a
+ * gateway may connect as well, which needs no certificate, the handshake continues, and `clientCertificate` accepts only
+ * verified certificates.
  */
 function tlsOf({ tls, gateway }: ApiOptions) {
   return tls && { ...tls, requestCert: true, rejectUnauthorized: gateway === undefined };
 }
 
-/** One wide line per exchange; of callers who are not authenticated the first ones of a kind in each minute. */
+/** Logs one wide line per exchange. For unauthenticated callers it samples: the first lines of a kind per minute. */
 function logExchanges(
   server: FastifyInstance,
   { clock, logSampler }: { readonly clock: Clock; readonly logSampler: LogSampler },
@@ -142,7 +156,7 @@ function logExchanges(
       'answered',
     );
   });
-  // Not onRequestAbort: that tells of callers who leave before their body was read, not before they were answered.
+  // Not onRequestAbort: that covers callers who disconnect before their body was read, not before the response.
   server.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => {
       const admitted = reply.raw.writableFinished ? undefined : admit(request, 'hung up');
@@ -154,7 +168,7 @@ function logExchanges(
 const codeOf = (refusal: ApiError | HttpRefusal) => (refusal instanceof ApiError ? refusal.code : refusal.status);
 const pathOf = (refusal: ApiError | HttpRefusal) => (refusal instanceof ApiError ? refusal.detail.path : undefined);
 
-/** Which vocabulary an error is told in: that of the path, and the newest where the path tells none. */
+/** The API version whose error vocabulary applies: that of the path, or else the newest. */
 function apiVersionOf(request: FastifyRequest, prefix: string): ApiVersion {
   const path = request.routeOptions.url ?? request.url;
   return API_VERSIONS.find((version) => path.startsWith(`${prefix}/open-banking/${version}/`)) ?? 'v4.0';

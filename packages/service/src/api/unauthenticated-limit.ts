@@ -6,18 +6,18 @@ import { RateLimited } from './respond.ts';
 
 const KNOWN_MAX = 10_000;
 
-/** Whose attempt it is, as far as the connection tells. */
+/** Origin of an attempt, as far as the connection shows it. */
 export interface Attempt {
-  /** SHA-256 of the client certificate; undefined: there is none. */
+  /** SHA-256 of the client certificate; undefined if there is none. */
   readonly thumbprint: string | undefined;
-  /** Remote address; undefined where many come from it, as from a gateway. */
+  /** Remote address; undefined if many callers share it, as behind a gateway. */
   readonly network: string | undefined;
 }
 
 /**
- * Bounds what callers who are not authenticated can make the service do, by certificate and by address. Each attempt is
- * counted before anything is verified, so that many at once are counted too, and given back when it comes to a TPP, or to
- * a failure that is not the caller's. A certificate that came to a TPP before is not held to what others of its address do.
+ * Bounds the work that unauthenticated callers can cause, by certificate and by address. Each attempt is counted before
+ * anything is verified, so that concurrent attempts count too. The count is returned if the caller is authenticated, or if
+ * the failure is not the caller's. A certificate that authenticated before is exempt from the limit of its address.
  */
 export class UnauthenticatedLimit {
   readonly #byCertificate: RateLimit;
@@ -32,8 +32,8 @@ export class UnauthenticatedLimit {
   /**
    * Authenticates within the limits.
    *
-   * @throws {RateLimited} before `authenticate` is called; else whatever it throws, of which TokenInvalid and Forbidden
-   *   count against the caller
+   * @throws {RateLimited} before `authenticate` is called; otherwise whatever `authenticate` throws, of which TokenInvalid
+   *   and Forbidden count against the caller
    */
   async attempt<T>({ thumbprint, network }: Attempt, authenticate: () => Promise<T>): Promise<T> {
     const giveBack = this.#take(thumbprint, network);

@@ -14,12 +14,12 @@ import type { Tpp } from '../model/tpp.ts';
 import { JwksUnavailableError, JwksUnusableError } from '../trust/jwks-cache.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 
-/** Dependencies of the check of TPPs' signatures. */
+/** Dependencies and settings of verifying signatures of TPPs. */
 export interface SignatureContext {
   readonly tppKeys: Pick<TppKeys, 'keysOf'>;
   readonly trustAnchorsAccepted: readonly string[];
   readonly clockSkewSeconds: number;
-  /** The `b64: false` form of resources v3.1.2 and v3.1.3; on v3.1 paths only, whatever this says. */
+  /** Accepts the `b64: false` form of resources v3.1.2 and v3.1.3, on v3.1 paths only. */
   readonly isUnencodedPayloadAccepted: boolean;
   readonly clock: Clock;
 }
@@ -38,7 +38,7 @@ export async function verifySignature(
   const signatures = request.raw.headersDistinct[SIGNATURE_HEADER] ?? [];
   const [signature] = signatures;
   if (signature === undefined || signature === '') throw failure('SignatureMissing', 'The signature is missing.');
-  if (signatures.length > 1) throw failure('SignatureMalformed', 'There must be one signature.');
+  if (signatures.length > 1) throw failure('SignatureMalformed', 'There must be exactly one signature.');
   try {
     return await verifyDetached(signature, body, {
       iss: `${tpp.organisationId}/${tpp.softwareStatementId}`,
@@ -53,9 +53,9 @@ export async function verifySignature(
     if (error instanceof JwsError) throw failure(error.code, error.message);
     if (!(error instanceof JwksError || error instanceof JwksUnavailableError)) throw error;
     request.log.error({ clientId: tpp.clientId, reason: error.message }, 'the keys of a TPP are unavailable');
-    // What the TPP publishes under its URL is its own to mend; an inline JWKS is checked when the bank registers it.
+    // The TPP can correct what it publishes at its URL; an inline JWKS was checked when the bank registered it.
     if (error instanceof JwksUnusableError) {
-      throw failure('SignatureInvalidClaim', `kid cannot be looked up: your JWKS is not usable. ${error.message}`);
+      throw failure('SignatureInvalidClaim', `The kid cannot be resolved: your JWKS is not usable. ${error.message}`);
     }
     throw new ApiError('UnexpectedError', { message: 'The signature cannot be verified now; try again later.' });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { differenceOf } from '../../src/api/audited-difference.ts';
+import { differenceOf } from '../../src/api/registrations.ts';
 
 const KEPT = {
   apiVersion: 'v4.0',
