@@ -30,7 +30,7 @@ Exit codes: 0 done; 2 the configuration is not good, or the database cannot be u
         import('../config/load.ts'),
         import('../store/open-store.ts'),
         import('../store/postgres/open.ts'),
-        import('../store/postgres/migrate.ts'),
+        import('../store/postgres/open.ts'),
       ]);
       const connection = connectionOf(loadConfig(file).store);
       const database = openDatabase(connection, () => undefined);

@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import { orderedUuid } from '../base/random.ts';
 import type { BankEvent } from '../model/event.ts';
 import type { ClaimedNotification } from '../model/notification.ts';
-import type { HandOver, PublishResult } from '../store/delivery.ts';
+import type { PublishResult, ReserveOptions } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { fanOut } from './fan-out.ts';
@@ -13,7 +13,7 @@ import { fanOut } from './fan-out.ts';
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
 /** Capacity that a dispatcher keeps free for what one publishing hands over to it. */
-export interface Reservation extends HandOver {
+export interface Reservation extends ReserveOptions {
   /** When it was made, by the monotonic clock: what is handed over is leased from then on. */
   readonly reservedAtMs: number;
 }

@@ -64,7 +64,7 @@ export interface Claim {
 }
 
 /** Asks to have freshly published notifications handed over already claimed, so that real time needs no further trip. */
-export interface HandOver {
+export interface ReserveOptions {
   readonly leaseMs: number;
   /** Most notifications to hand over. */
   readonly limit: number;
@@ -89,12 +89,12 @@ export type RecordResult = 'applied' | 'overtaken' | 'recovered' | 'became-unres
 
 /** Publishing, claiming and recording. */
 export interface Delivery {
-  /** Commits events and their notifications in one transaction. @param handOver undefined: nothing is claimed */
+  /** Commits events and their notifications in one transaction. @param reservation undefined: nothing is claimed */
   publish(
     events: readonly BankEvent[],
     decide: DecideFanOut,
     nowMs: number,
-    handOver?: HandOver,
+    reservation?: ReserveOptions,
   ): Promise<PublishResult>;
 
   /** Claims due notifications for a lease. Each TPP is first in turn. */

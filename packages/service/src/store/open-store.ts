@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import type { Config } from '../config/schema.ts';
 import type { ConnectionOptions } from './postgres/connection.ts';
-import { openSqliteStore } from './sqlite/sqlite-store.ts';
+import { openSqliteStore } from './sqlite/store.ts';
 import type { Store } from './store.ts';
 
 /** Copies a store into a file that must not exist. The signal ends it early. */

@@ -23,48 +23,35 @@ export interface NotificationFilter {
   readonly only?: 'failed' | 'awaiting';
 }
 
-/** A redelivery by the operator, in portions. */
-export interface Redelivery {
+/** A portion of an operation in bulk: a withdrawal, or what a redelivery has in common with it. */
+export interface BulkPortion {
+  /**
+   * A withdrawal selects only what is awaiting: `only` can narrow it to `failed`, and whether the TPP has a registration does
+   * not matter.
+   */
   readonly filter: NotificationFilter;
-  /** Goes on after this one; undefined: from the oldest. */
+  /** `next` of the portion before; undefined: from the oldest. */
   readonly after: string | undefined;
   /** Most notifications of this portion. */
   readonly limit: number;
+  /** True: nothing is changed, only counted. */
+  readonly isDryRun: boolean;
+  /** `atMs` is the time of the operation: what is leased then is under way, and left alone. */
+  readonly audit: AuditEntry;
+}
+
+/** A portion of a redelivery. */
+export interface Redelivery extends BulkPortion {
   /** When the first is due; each further one `spacingMs` later, so that a TPP is not flooded. */
   readonly firstDueAtMs: number;
   readonly spacingMs: number;
-  /** True: nothing is changed, only counted. */
-  readonly isDryRun: boolean;
-  readonly audit: AuditEntry;
 }
 
-/** The result of a portion of a redelivery. */
-export interface Redelivered {
-  /** Notifications made due (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
+/** The result of a portion of an operation in bulk. */
+export interface BulkResult {
+  /** Notifications changed (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
   readonly count: number;
-  /** Where the next portion goes on; undefined when this was the last. */
-  readonly next: string | undefined;
-}
-
-/** A withdrawal by the operator, in portions. */
-export interface Withdrawal {
-  /** Of what is awaiting: `only` can narrow it to `failed`, and whether the TPP has a registration does not matter. */
-  readonly filter: NotificationFilter;
-  /** Goes on after this one; undefined: from the oldest. */
-  readonly after: string | undefined;
-  /** Most notifications of this portion. */
-  readonly limit: number;
-  /** True: nothing is changed, only counted. */
-  readonly isDryRun: boolean;
-  /** When it is done stands in `atMs`: what is leased then is under way, and left alone. */
-  readonly audit: AuditEntry;
-}
-
-/** The result of a portion of a withdrawal. */
-export interface Withdrawn {
-  /** Notifications withdrawn (dry run: that would be); may be fewer than the limit, even 0, though there is a `next`. */
-  readonly count: number;
-  /** Where the next portion goes on; undefined when this was the last. */
+  /** Where the next portion begins; undefined when this was the last. */
   readonly next: string | undefined;
 }
 
@@ -121,7 +108,7 @@ export interface Operations {
    */
   recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
   /** Makes notifications due again, each with a new round, and keeps the audit entry, in one transaction. */
-  redeliver(redelivery: Redelivery): Promise<Redelivered>;
+  redeliver(redelivery: Redelivery): Promise<BulkResult>;
   /**
    * Expires awaiting notifications that were published before and are not under way, the oldest first; audited with the
    * count unless that is 0. @returns how many

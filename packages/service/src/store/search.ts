@@ -1,6 +1,8 @@
 import { RESOURCE_ID, type SetClaims } from '@tidings/protocol';
 import type { Outcome } from '../model/attempt.ts';
 import type { NotificationState } from '../model/notification.ts';
+import { acknowledgedByOf, json, optionalWhole, type Row, stateOf, text, whole } from './rows.ts';
+import { fnv1a } from './shared.ts';
 
 /** The filter of a search. All that is given must hold; nothing given: all notifications. */
 export interface SearchFilter {
@@ -85,14 +87,9 @@ export function startOf({ filter, after }: Search): SearchPlace {
   return place.publishedAtMs < before.publishedAtMs ? place : before;
 }
 
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
-
-/** A number of 32 bits (FNV-1a) that an index finds text by. Two texts may share it: what is found has to be compared. */
+/** A number that an index finds text by. Two texts may share it: what is found has to be compared. */
 export function searchKey(text: string): number {
-  let hash = FNV_OFFSET;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
-  return hash | 0;
+  return fnv1a(text);
 }
 
 /** The event types of a SET as one text: there are few such combinations, and each gets a number. */
@@ -113,7 +110,7 @@ export function claimsPieces({ transactionId, resourceId, eventType }: SearchFil
 }
 
 /** The part of the claims that a search shows. */
-export function shownOfClaims({
+function shownOfClaims({
   txn,
   events,
 }: SetClaims): Pick<FoundNotification, 'transactionId' | 'resourceId' | 'eventTypes'> {
@@ -171,4 +168,25 @@ export async function walkPage(
     portion = all.length === 0 ? LOOKED_AT_MAX : portion * GROWTH;
     if (left <= 0) return { notifications, next: writePlace(last) };
   }
+}
+
+/** Where a row stands in the order of a search. */
+export function placeOf(row: Row): SearchPlace {
+  return { publishedAtMs: whole(row, 'published_at_ms'), seq: whole(row, 'seq') };
+}
+
+/** A notification that was found. */
+export function foundOf(row: Row, lastOutcome: Outcome | undefined): FoundNotification {
+  return {
+    jti: text(row, 'jti'),
+    eventId: text(row, 'event_id'),
+    clientId: text(row, 'client_id'),
+    ...shownOfClaims(json(row, 'claims')),
+    state: stateOf(row),
+    publishedAtMs: whole(row, 'published_at_ms'),
+    endedAtMs: optionalWhole(row, 'ended_at_ms'),
+    acknowledgedBy: acknowledgedByOf(row),
+    attempts: whole(row, 'attempts'),
+    lastOutcome,
+  };
 }

@@ -2,13 +2,13 @@ import type { ActivityBounds, ActivityToStore, CountedBucket, StoredActivity } f
 import type { NotificationRecord } from '../model/notification.ts';
 import type { Delivery, PolledNotifications, PollToStore } from './delivery.ts';
 import type {
+  BulkPortion,
+  BulkResult,
   CallbackHealthStore,
   Operations,
   SigningKeyStore,
   StatisticsQuery,
   WatchRetention,
-  Withdrawal,
-  Withdrawn,
 } from './operations.ts';
 import type { Registry } from './registry.ts';
 import type { Search, SearchPage } from './search.ts';
@@ -62,7 +62,7 @@ export interface Store extends Registry, Delivery, Operations, SigningKeyStore, 
    * Withdraws notifications that are awaiting and not under way, the oldest first, and keeps the audit entry with the
    * count unless that is 0, in one transaction: they are neither pushed nor offered any more.
    */
-  withdraw(withdrawal: Withdrawal): Promise<Withdrawn>;
+  withdraw(withdrawal: BulkPortion): Promise<BulkResult>;
 
   /** Writes next to nothing, durably. @throws {StoreError} when nothing can be written now */
   check(): Promise<void>;

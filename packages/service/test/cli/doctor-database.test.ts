@@ -15,7 +15,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { assertTold, type Installation, install, loopback, stranger } from '../support/installation.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';

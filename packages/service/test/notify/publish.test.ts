@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { createPublisher } from '../../src/notify/publish.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { LEASE_MS, look, register } from '../store/opened.ts';
 import { bankEvent, ISSUER } from '../support/bank-events.ts';

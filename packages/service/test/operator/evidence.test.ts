@@ -7,7 +7,7 @@ import type { Attempt } from '../../src/model/attempt.ts';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { ACKNOWLEDGED, attemptAt, claimOne, LEASE_MS, publish, REFUSED, register, retryAt } from '../store/opened.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { redeliver } from '../../src/operator/bulk.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
-import type { Redelivered, Redelivery } from '../../src/store/operations.ts';
+import type { BulkResult, Redelivery } from '../../src/store/operations.ts';
 import type { Store } from '../../src/store/store.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { inTime } from '../support/deadline.ts';
@@ -20,7 +20,7 @@ const ORDER = { filter: { clientId: 'tpp-1' }, isDryRun: false, ratePerSecond: 5
 function storeOf(total: number, clock: FakeClock, portionMs = 0) {
   const portions: Redelivery[] = [];
   const store = {
-    redeliver: async (asked: Redelivery): Promise<Redelivered> => {
+    redeliver: async (asked: Redelivery): Promise<BulkResult> => {
       portions.push(asked);
       const done = Number(asked.after ?? '0');
       const count = Math.min(asked.limit, total - done);
@@ -102,7 +102,7 @@ test('when nothing is meant there is no last due time', async () => {
 });
 
 test('a second redelivery while one is under way is answered 429, and one after it is not', async () => {
-  const held = Promise.withResolvers<Redelivered>();
+  const held = Promise.withResolvers<BulkResult>();
   const asked = Promise.withResolvers<void>();
   let calls = 0;
   const store = new Proxy({} as Store, {

@@ -4,7 +4,7 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import { pino } from 'pino';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { SigningKeys } from '../../src/trust/signing-keys.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';

@@ -7,7 +7,7 @@ import type { CountName } from '../../src/model/activity.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
 import { StatisticsAnswer } from '../../src/operator/statistics.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { Statistics } from '../../src/telemetry/statistics.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';

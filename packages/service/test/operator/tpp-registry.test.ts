@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { TppRegistry } from '../../src/operator/tpp-registry.ts';
 import { entityTagOf } from '../../src/operator/tpp-schemas.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { tppOf } from '../support/bank-events.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 

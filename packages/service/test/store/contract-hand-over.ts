@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
-import type { HandOver } from '../../src/store/delivery.ts';
+import type { ReserveOptions } from '../../src/store/delivery.ts';
 import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -27,7 +27,7 @@ async function handOver(
   store: Store,
   clientId: string,
   eventIds: readonly string[],
-  changes: Partial<HandOver> & { afterMs?: number } = {},
+  changes: Partial<ReserveOptions> & { afterMs?: number } = {},
 ): Promise<readonly ClaimedNotification[]> {
   const { afterMs = 0, ...rest } = changes;
   const events = eventIds.map((id) => bankEvent(clientId, id));
@@ -113,7 +113,7 @@ function describeNotHandedOver(open: OpenFor): void {
     const { store } = await open(t);
     await register(store, ['a', 'b', 'c']);
     const asked: string[] = [];
-    const capacityFor: HandOver['capacityFor'] = ({ clientId }) => {
+    const capacityFor: ReserveOptions['capacityFor'] = ({ clientId }) => {
       asked.push(clientId);
       return clientId === 'c' ? 0 : 2;
     };
@@ -147,7 +147,7 @@ function describeNotHandedOver(open: OpenFor): void {
     await register(store, ['a']);
     const requests = Array.from({ length: 12 }, (_, at) => {
       const events = [bankEvent('a', 'of-all'), bankEvent('a', `x${at}`), bankEvent('a', `y${at}`)];
-      const options: HandOver = { leaseMs: LEASE_MS + at, limit: 10, capacityFor: () => 2 };
+      const options: ReserveOptions = { leaseMs: LEASE_MS + at, limit: 10, capacityFor: () => 2 };
       return store.publish(events, notifyAll, START_MS, options);
     });
     const handed = (await Promise.all(requests)).map((result) =>
@@ -168,7 +168,7 @@ function describeNotHandedOver(open: OpenFor): void {
     await fail(store, await claimOne(store), CEASE);
     const asked: string[] = [];
     for (const clientId of ['polls', 'suspended', 'unresponsive']) {
-      const capacityFor: HandOver['capacityFor'] = (target) => asked.push(target.clientId);
+      const capacityFor: ReserveOptions['capacityFor'] = (target) => asked.push(target.clientId);
       assert.deepEqual(await handOver(store, clientId, [`of-${clientId}`], { capacityFor }), []);
     }
     assert.deepEqual(asked, []);
@@ -180,7 +180,7 @@ function describeNotHandedOver(open: OpenFor): void {
     await publish(store, 'a', ['known']);
     await claimOne(store);
     const other = { ...bankEvent('a', 'known'), fingerprint: 'f'.repeat(64) };
-    const options: HandOver = { leaseMs: LEASE_MS, limit: 10, capacityFor: () => 10 };
+    const options: ReserveOptions = { leaseMs: LEASE_MS, limit: 10, capacityFor: () => 10 };
     const conflict = await store.publish([bankEvent('a', 'fresh'), other], notifyAll, START_MS, options);
     assert.equal(conflict.kind, 'conflict');
     const breaks: typeof notifyAll = (event, tpp, registration) => {

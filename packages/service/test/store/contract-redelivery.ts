@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { NotificationFilter, Redelivered, Redelivery } from '../../src/store/operations.ts';
+import type { BulkResult, NotificationFilter, Redelivery } from '../../src/store/operations.ts';
 import type { Store } from '../../src/store/store.ts';
 import { deletionOf, jtiOf, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -24,7 +24,7 @@ import {
 const AUDIT = { atMs: START_MS + 1, actor: 'ops', action: 'redeliver', subject: 'a', detail: { why: 'asked for' } };
 
 /** Redelivers, by default all at once and all there is, 10,000 ms after the start. */
-function redeliver(store: Store, filter: NotificationFilter, changes: Partial<Redelivery> = {}): Promise<Redelivered> {
+function redeliver(store: Store, filter: NotificationFilter, changes: Partial<Redelivery> = {}): Promise<BulkResult> {
   return store.redeliver({
     ...{ filter, after: undefined, limit: 1000, firstDueAtMs: START_MS + 10_000, spacingMs: 0, isDryRun: false },
     ...{ audit: AUDIT, ...changes },
@@ -274,7 +274,7 @@ function describePortions(open: OpenFor): void {
     let total = 0;
     let after: string | undefined;
     do {
-      const portion: Redelivered = await redeliver(store, {}, { isDryRun: true, limit: 3, after });
+      const portion: BulkResult = await redeliver(store, {}, { isDryRun: true, limit: 3, after });
       total += portion.count;
       after = portion.next;
     } while (after !== undefined);

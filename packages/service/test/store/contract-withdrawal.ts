@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Withdrawal, Withdrawn } from '../../src/store/operations.ts';
+import type { BulkPortion, BulkResult } from '../../src/store/operations.ts';
 import type { Store } from '../../src/store/store.ts';
 import { jtiOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -23,7 +23,11 @@ import {
 const AUDIT = { atMs: START_MS + 1, actor: 'ops', action: 'withdraw', subject: 'a', detail: { why: 'asked for' } };
 
 /** Withdraws, by default all at once. */
-function withdraw(store: Store, filter: Withdrawal['filter'], changes: Partial<Withdrawal> = {}): Promise<Withdrawn> {
+function withdraw(
+  store: Store,
+  filter: BulkPortion['filter'],
+  changes: Partial<BulkPortion> = {},
+): Promise<BulkResult> {
   return store.withdraw({ filter, after: undefined, limit: 1000, isDryRun: false, audit: AUDIT, ...changes });
 }
 
@@ -99,7 +103,7 @@ function describeFilters(open: OpenFor): void {
     await fail(store, first, retryAt(500), 150);
     await store.poll({ ...POLL, clientId: 'a', maxEvents: 1 });
     await store.poll({ ...POLL, clientId: 'b', errors: [{ jti: jtiOf('b1'), err: 'jws', description: 'no' }] });
-    const count = async (filter: Withdrawal['filter']) => (await withdraw(store, filter, { isDryRun: true })).count;
+    const count = async (filter: BulkPortion['filter']) => (await withdraw(store, filter, { isDryRun: true })).count;
     assert.equal(await count({}), 4);
     assert.equal(await count({ clientId: 'a' }), 3);
     assert.equal(await count({ only: 'failed' }), 2);

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import pg from 'pg';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
-import { lockStatement } from '../../src/store/postgres/locks.ts';
+import { lockStatement } from '../../src/store/postgres/database.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ActivityStream } from '../../src/telemetry/activity-stream.ts';
 import { formatPosition, type Position } from '../../src/telemetry/subscription.ts';

@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { createPool } from '../../src/store/postgres/connection.ts';
 import { Database } from '../../src/store/postgres/database.ts';
-import { migrate, refuseUnfit, schemaOf, stepsAfter } from '../../src/store/postgres/migrate.ts';
+import { migrate, refuseUnfit, schemaOf, stepsAfter } from '../../src/store/postgres/open.ts';
 import { MIGRATIONS, type Migration } from '../../src/store/postgres/schema.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';

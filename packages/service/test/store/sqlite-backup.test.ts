@@ -3,11 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { backUpDatabase } from '../../src/store/sqlite/backup.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
-import { UndoLog } from '../../src/store/sqlite/undo.ts';
-import { openWal } from '../../src/store/sqlite/wal.ts';
-import { WriteQueue } from '../../src/store/sqlite/write-queue.ts';
+import { backUpDatabase, openWal, UndoLog, WriteQueue } from '../../src/store/sqlite/write-queue.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROWS = 4000;

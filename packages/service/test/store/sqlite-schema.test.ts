@@ -5,7 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { jtiOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
 import type { SearchFilter } from '../../src/store/search.ts';
 import { indexFor } from '../../src/store/sqlite/search.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';

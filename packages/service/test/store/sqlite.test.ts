@@ -8,10 +8,8 @@ import { type TestContext, test } from 'node:test';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { UndoLog } from '../../src/store/sqlite/undo.ts';
-import { openWal } from '../../src/store/sqlite/wal.ts';
-import { WriteQueue } from '../../src/store/sqlite/write-queue.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { openWal, UndoLog, WriteQueue } from '../../src/store/sqlite/write-queue.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -119,7 +117,7 @@ test('a store that is open is refused a second opening, by a sentence that names
 });
 
 const OPEN_AND_SAY = `
-  import { openSqliteStore } from ${JSON.stringify(import.meta.resolve('../../src/store/sqlite/sqlite-store.ts'))};
+  import { openSqliteStore } from ${JSON.stringify(import.meta.resolve('../../src/store/sqlite/store.ts'))};
   try {
     openSqliteStore({ file: process.argv[1] });
     console.log('opened');

@@ -8,7 +8,7 @@ import type { Random } from '../../src/base/random.ts';
 import type { RegistrationToStore } from '../../src/model/registration.ts';
 import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 import { createPublisher } from '../../src/notify/publish.ts';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { SigningQueue } from '../../src/trust/signing-queue.ts';
 import { bankEvent, ISSUER, jtiOf, notifyAll, subscriptionOf, tppOf } from './bank-events.ts';

@@ -12,6 +12,6 @@ export type { CallbackClient, Exchange } from '../../src/net/callback-client.ts'
 export { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 export { createPublisher, type Publish } from '../../src/notify/publish.ts';
 export type { AttemptRecord, Claim, DecideFanOut, PublishResult, RecordResult } from '../../src/store/delivery.ts';
-export { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+export { openSqliteStore } from '../../src/store/sqlite/store.ts';
 export { type Store, type StoreChange, StoreError } from '../../src/store/store.ts';
 export { SigningQueue } from '../../src/trust/signing-queue.ts';

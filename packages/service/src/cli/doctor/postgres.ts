@@ -1,8 +1,7 @@
 import { connectionOf } from '../../store/open-store.ts';
 import type { Database } from '../../store/postgres/database.ts';
-import { type DatabaseFacts, examineDatabase } from '../../store/postgres/examine.ts';
-import { refuseUnfit, schemaOf, stepsAfter } from '../../store/postgres/migrate.ts';
-import { openDatabase, startUpErrorOf } from '../../store/postgres/open.ts';
+import { type DatabaseFacts, examineDatabase } from '../../store/postgres/inspect.ts';
+import { openDatabase, refuseUnfit, schemaOf, startUpErrorOf, stepsAfter } from '../../store/postgres/open.ts';
 import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 

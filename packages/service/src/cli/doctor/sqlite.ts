@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { freeBytesOf } from '../../base/disk.ts';
-import { lookAtStoreFile, type StoreFile } from '../../store/sqlite/look-at-file.ts';
+import { lookAtStoreFile, type StoreFile } from '../../store/sqlite/inspect.ts';
 import { type Finding, fault, type Inspection, ok, warning } from './finding.ts';
 
 /** Free disk of this many times what publishing stops at is enough to think about it in time. */

@@ -1,10 +1,8 @@
 import type { ActivityBounds, ActivityToStore, CountedBucket } from '../../model/activity.ts';
-import { ALL, activityOf, bucketOf } from '../activity-row.ts';
 import type { StatisticsQuery, WatchRetention } from '../operations.ts';
-import { optionalWhole } from '../row.ts';
+import { ALL, activityOf, activityRowOf, bucketOf, bucketRowOf, optionalWhole } from '../rows.ts';
 import type { Store } from '../store.ts';
-import type { Database } from './database.ts';
-import { jsonOf, storable } from './rows.ts';
+import { type Database, insertInto, jsonOf, storable } from './database.ts';
 
 type Watching = Pick<
   Store,
@@ -25,19 +23,18 @@ export function watching(database: Database): Watching {
 
 const AFTER = 'SELECT id, at_ms, instance, entries FROM activity WHERE id > $1::bigint ORDER BY id LIMIT $2::int';
 
-const APPEND = `
-  INSERT INTO activity (at_ms, instance, entries)
-  SELECT at_ms, instance, entries FROM json_to_recordset($1::json) AS r(at_ms bigint, instance text, entries text)`;
+const APPEND = insertInto('activity', 'at_ms, instance, entries');
+const PUT = `${insertInto('statistics', 'client_id, resolution, began_at_ms, part, tally')}
+  ON CONFLICT (client_id, resolution, began_at_ms, part) DO UPDATE SET tally = excluded.tally`;
 
 /** One instance at a time: its id is taken and seen by all before the next one takes its own. */
-async function appendActivity(database: Database, { atMs, instance, entries }: ActivityToStore): Promise<void> {
-  const rows = jsonOf([{ at_ms: atMs, instance, entries: JSON.stringify(entries) }]);
+async function appendActivity(database: Database, activity: ActivityToStore): Promise<void> {
   await database.transaction(
     async (transaction) => {
       await Promise.all([
         // Nothing is lost with it that anybody relies on: neither the others nor the disk need be waited for.
         transaction.query("SELECT set_config('synchronous_commit', 'off', true)"),
-        transaction.last(APPEND, [rows]),
+        transaction.last(APPEND, [jsonOf([activityRowOf(activity)])]),
       ]);
     },
     { locks: { appending: true } },
@@ -57,18 +54,8 @@ async function activityBounds(database: Database, sinceMs: number | undefined): 
 
 /** In a fixed order, as all that lock several rows. */
 async function putStatistics(database: Database, buckets: readonly CountedBucket[]): Promise<void> {
-  const rows = buckets
-    .map(({ clientId = ALL, resolution, beganAtMs, part, tally }) => {
-      return { client_id: storable(clientId), resolution, began_at_ms: beganAtMs, part, tally: JSON.stringify(tally) };
-    })
-    .toSorted((left, right) => (left.part < right.part ? -1 : 1));
-  await database.read(
-    `INSERT INTO statistics (client_id, resolution, began_at_ms, part, tally)
-     SELECT client_id, resolution, began_at_ms, part, tally FROM json_to_recordset($1::json)
-       AS r(client_id text, resolution text, began_at_ms bigint, part text, tally text)
-     ON CONFLICT (client_id, resolution, began_at_ms, part) DO UPDATE SET tally = excluded.tally`,
-    [jsonOf(rows)],
-  );
+  const ordered = buckets.toSorted((left, right) => (left.part < right.part ? -1 : 1));
+  await database.read(PUT, [jsonOf(ordered.map(bucketRowOf))]);
 }
 
 async function statistics(

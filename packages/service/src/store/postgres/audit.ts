@@ -1,39 +1,13 @@
-import assert from 'node:assert/strict';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../../model/audit.ts';
-import { AUDIT_DROPPED_MAX } from '../../model/audit.ts';
-import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
-import type { Database, Transaction } from './database.ts';
-import { jsonOf, storable } from './rows.ts';
+import { AUDIT_COLUMNS, AUDIT_CONDITIONS, auditEntryOf, auditPlaceOf, auditRowOf, droppedEntriesOf } from '../rows.ts';
+import { type Database, insertInto, jsonOf, storable, type Transaction } from './database.ts';
+
+const INSERT = insertInto('audit', AUDIT_COLUMNS);
 
 /** Adds an entry to the audit log, which is only added to. */
 export async function addAudit(transaction: Transaction, entry: AuditEntry): Promise<void> {
-  const { atMs, actor, role, authenticatedBy, from, action, subject, detail, before, after } = entry;
-  const json = (value: object | undefined) => (value === undefined ? undefined : JSON.stringify(value));
-  await transaction.query(
-    `INSERT INTO audit (at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became)
-     SELECT at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became
-       FROM json_to_recordset($1::json) AS r(at_ms bigint, actor text, role text, authenticated_by text,
-         remote_address text, action text, subject text, detail text, was text, became text)`,
-    [
-      jsonOf([
-        {
-          ...{ at_ms: atMs, actor, role, authenticated_by: authenticatedBy, remote_address: from, action, subject },
-          ...{ detail: JSON.stringify(detail), was: json(before), became: json(after) },
-        },
-      ]),
-    ],
-  );
+  await transaction.query(INSERT, [jsonOf([auditRowOf(entry)])]);
 }
-
-const CONDITIONS = [
-  ['actor', 'actor =', 'text'],
-  ['action', 'action =', 'text'],
-  ['subject', 'subject =', 'text'],
-  ['fromMs', 'at_ms >=', 'bigint'],
-  ['beforeMs', 'at_ms <', 'bigint'],
-] as const;
-
-const COLUMNS = 'id, at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became';
 
 /** The newest first. */
 export async function auditEntries(
@@ -43,10 +17,10 @@ export async function auditEntries(
   filter: AuditFilter = {},
 ): Promise<StoredAuditEntry[]> {
   const id = before === undefined ? Number.MAX_SAFE_INTEGER : Number(before);
-  const given = CONDITIONS.filter(([name]) => filter[name] !== undefined);
+  const given = AUDIT_CONDITIONS.filter(([name]) => filter[name] !== undefined);
   const conditions = given.map(([, condition, type], at) => ` AND ${condition} $${at + 3}::${type}`).join('');
   const rows = await database.read(
-    `SELECT ${COLUMNS} FROM audit WHERE id < $1::bigint${conditions} ORDER BY id DESC LIMIT $2::int`,
+    `SELECT id, ${AUDIT_COLUMNS} FROM audit WHERE id < $1::bigint${conditions} ORDER BY id DESC LIMIT $2::int`,
     [id, limit, ...given.map(([name]) => storableOf(filter[name]))],
   );
   return rows.map(auditEntryOf);
@@ -57,11 +31,11 @@ function storableOf(value: string | number | undefined): string | number {
 }
 
 const ARCHIVABLE = `
-  SELECT ${COLUMNS} FROM audit
+  SELECT id, ${AUDIT_COLUMNS} FROM audit
   WHERE authenticated_by = 'access-token' AND at_ms < $1::bigint AND (at_ms, id) > ($2::bigint, $3::bigint)
   ORDER BY at_ms, id LIMIT $4::int`;
 
-/** TPPs' own that were made before, the oldest first. */
+/** Entries that TPPs made themselves before a time, the oldest first. */
 export async function archivableAudit(
   database: Database,
   beforeMs: number,
@@ -74,11 +48,10 @@ export async function archivableAudit(
 
 const DROP = `
   DELETE FROM audit WHERE id = ANY($1::bigint[]) AND authenticated_by = 'access-token' AND at_ms < $2::bigint
-  RETURNING ${COLUMNS}`;
+  RETURNING id, ${AUDIT_COLUMNS}`;
 
-/** Drops a portion, and audits it. @returns how many went */
+/** Drops a portion, and audits it. @returns how many entries were dropped */
 export async function dropAudit(database: Database, { ids, beforeMs, audit }: AuditDrop): Promise<number> {
-  assert(ids.length <= AUDIT_DROPPED_MAX, 'the audit is dropped in portions');
   return database.transaction(async (transaction) => {
     const dropped = droppedEntriesOf(await transaction.query(DROP, [ids.map(Number), beforeMs]), ids);
     await addAudit(transaction, audit(dropped));

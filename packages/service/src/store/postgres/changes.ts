@@ -1,8 +1,12 @@
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
+import type pg from 'pg';
 import type { Clock } from '../../base/clock.ts';
+import { type Row, text, whole } from '../rows.ts';
+import { NOBODY } from '../shared.ts';
 import type { StoreChange } from '../store.ts';
+import { DatabaseClient } from './connection.ts';
+import type { Database } from './database.ts';
 
-const NOBODY: ReadonlySet<string> = new Set();
 // Others hear of what happened within this time in one message: the server passes messages on one by one.
 const GATHER_MS = 20;
 // PostgreSQL takes less than 8000 bytes.
@@ -105,4 +109,109 @@ function readMessage(payload: string): Message | undefined {
 
 function textsOf(values: readonly unknown[]): ReadonlySet<string> {
   return new Set(values.filter((value) => typeof value === 'string'));
+}
+
+// TPPs that something may be offered to now: of each the first by the index.
+const OFFERABLE = `
+  WITH RECURSIVE c AS (
+    (SELECT client_id FROM notification WHERE offer_at_ms IS NULL ORDER BY client_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.client_id FROM notification n WHERE n.offer_at_ms IS NULL AND n.client_id > c.client_id
+      ORDER BY n.client_id LIMIT 1) FROM c WHERE c.client_id IS NOT NULL)
+  SELECT client_id FROM c WHERE client_id IS NOT NULL`;
+
+// Says whether any target changed, appeared or went, without reading them all.
+const DIGEST = 'SELECT count(*) AS count, coalesce(sum(revision), 0)::text AS sum, max(revision) AS max FROM target';
+
+/** Looks for what other instances changed: what makes up for messages that are lost, or not sent at all. */
+export class Lookout {
+  readonly #database: Database;
+  #digest = '';
+  #revisions: ReadonlyMap<string, number> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** TPPs that something may be offered to, whether or not that is new, and those retargeted since the last look. */
+  async look(): Promise<StoreChange> {
+    const { offerable, digest } = await this.#database.transaction(async (transaction) => {
+      const [offerable, [digest]] = await Promise.all([transaction.query(OFFERABLE), transaction.last(DIGEST)]);
+      return { offerable, digest: JSON.stringify(digest) };
+    });
+    const isSame = digest === this.#digest;
+    const retargeted = isSame ? new Set<string>() : await this.#retargeted();
+    this.#digest = digest;
+    return { offered: new Set(offerable.map((row) => text(row, 'client_id'))), retargeted };
+  }
+
+  async #retargeted(): Promise<Set<string>> {
+    const rows = await this.#database.read('SELECT client_id, revision FROM target');
+    const before = this.#revisions;
+    const now = new Map(rows.map((row: Row) => [text(row, 'client_id'), whole(row, 'revision')]));
+    this.#revisions = now;
+    if (before === undefined) return new Set();
+    const changed = [...now].filter(([clientId, revision]) => before.get(clientId) !== revision);
+    const gone = [...before.keys()].filter((clientId) => !now.has(clientId));
+    return new Set([...changed.map(([clientId]) => clientId), ...gone]);
+  }
+}
+
+/** Where messages of other instances come in. */
+export interface ListenerOptions {
+  readonly config: pg.ClientConfig;
+  readonly channel: string;
+  readonly clock: Clock;
+  readonly onMessage: (payload: string) => void;
+  /** It listens, for the first time or again: what was said before was missed. */
+  readonly onListening: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 10_000;
+
+/**
+ * Listens on a connection of its own, and again whenever that breaks, later each time.
+ *
+ * @returns ends it
+ */
+export function listenTo(options: ListenerOptions): () => Promise<void> {
+  const { config, channel, clock, onMessage, onListening, onError } = options;
+  let client: pg.Client | undefined;
+  let retryMs = RETRY_MIN_MS;
+  let isStopped = false;
+  let cancel: (() => void) | undefined;
+  const retry = (broken: pg.Client, error: unknown) => {
+    if (client !== broken) return;
+    client = undefined;
+    broken.end().catch(() => undefined);
+    if (isStopped) return;
+    onError(error);
+    cancel = clock.after(retryMs, connect);
+    retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+  };
+  const connect = () => {
+    const fresh = new DatabaseClient(config);
+    client = fresh;
+    fresh.on('error', (error) => retry(fresh, error));
+    fresh.on('end', () => retry(fresh, new Error('the connection ended')));
+    fresh.on('notification', ({ payload }) => onMessage(payload ?? ''));
+    fresh
+      .connect()
+      .then(() => fresh.query(`LISTEN ${channel}`))
+      .then(
+        () => {
+          retryMs = RETRY_MIN_MS;
+          if (!isStopped) onListening();
+        },
+        (error: unknown) => retry(fresh, error),
+      );
+  };
+  connect();
+  return async () => {
+    isStopped = true;
+    cancel?.();
+    await client?.end().catch(() => undefined);
+  };
 }

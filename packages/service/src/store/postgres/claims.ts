@@ -1,9 +1,9 @@
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
-import { optionalWhole, type Row, text } from '../row.ts';
+import { claimedOf, isTrue, optionalWhole, type Row, text, whole } from '../rows.ts';
+import { isCounted } from '../shared.ts';
 import type { Database, Transaction } from './database.ts';
-import { claimedOf, isTrue, TARGET_COLUMNS, targetOf } from './rows.ts';
-import { countClaimed, isCounted } from './targets.ts';
+import { countClaimed, TARGET_COLUMNS, targetOf } from './targets.ts';
 
 /** A TPP that has something awaiting and somewhere to push it to. */
 interface Candidate {
@@ -52,10 +52,9 @@ const CANDIDATES = `
 const LEASE = `
   UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
   FROM picked JOIN target t ON t.client_id = picked.client_id WHERE n.jti = picked.jti
-  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.lease_token, n.trace, picked.turn,
-    picked.due_at_ms, picked.was_leased, n.is_retry, t.callback_url, t.round,
-    CASE WHEN n.round = t.round THEN n.round_attempts ELSE 0 END AS round_attempts,
-    CASE WHEN n.round = t.round THEN n.round_began_at_ms END AS round_began_at_ms`;
+  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.round, n.round_attempts,
+    n.round_began_at_ms, n.lease_token, n.trace, picked.due_at_ms, picked.was_leased, t.callback_url,
+    t.round AS target_round`;
 
 /** One lane of each TPP in turn, oldest first; what another transaction is claiming is left to it. */
 function claimLane(isRetry: boolean): string {
@@ -204,10 +203,12 @@ class Claiming {
   /** TPP by TPP; within one, in the order of claiming. */
   #inTurn(): ClaimedNotification[] {
     const byClient = Map.groupBy(this.#rows, (row) => text(row, 'client_id'));
-    return this.#turns.flatMap(({ target }) => {
-      const probe = target.unresponsiveSinceMs === undefined ? undefined : target.probes;
-      return (byClient.get(target.clientId) ?? []).map((row) => claimedOf(row, target, probe));
-    });
+    return this.#turns.flatMap(({ target }) =>
+      (byClient.get(target.clientId) ?? []).map((row) => {
+        const lease = { round: whole(row, 'target_round'), leaseToken: whole(row, 'lease_token') };
+        return claimedOf(row, { ...target, callbackUrl: text(row, 'callback_url') }, lease);
+      }),
+    );
   }
 
   /** Counts of claims of TPPs that are ramping up. */

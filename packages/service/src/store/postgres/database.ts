@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
-import type { Row } from '../row.ts';
+import type { Row } from '../rows.ts';
+import { fnv1a } from '../shared.ts';
 import { type StoreConnections, StoreError } from '../store.ts';
-import { type ConnectionOptions, TIMEOUT_MARGIN_MS, TRANSACTION_SETTINGS } from './connection.ts';
-import { asStoreError, codeOf, isWorthRepeating } from './errors.ts';
-import { type Locks, lockStatement } from './locks.ts';
+import {
+  asStoreError,
+  type ConnectionOptions,
+  codeOf,
+  isWorthRepeating,
+  TIMEOUT_MARGIN_MS,
+  TRANSACTION_SETTINGS,
+} from './connection.ts';
 
 /** Values of a statement. Rows go in as one JSON document each, see {@link jsonOf}. */
 export type Values = readonly (string | number | boolean | readonly string[] | readonly number[] | null)[];
@@ -238,4 +244,71 @@ function isOfStatement(error: unknown): boolean {
   if (!(error instanceof StoreError)) return true;
   const code = codeOf(error);
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(?:08|57P|25P03)/.test(code);
+}
+
+/**
+ * Locks that a transaction holds until it ends. In memory of the server only: nothing is written for it, and it works
+ * behind a transaction pooler.
+ */
+export interface Locks {
+  /** TPPs whose registration, suspension and existence must not change meanwhile. */
+  readonly unchanged?: Iterable<string>;
+  /** The TPP whose registration, suspension or existence this changes. */
+  readonly changing?: string;
+  /** The TPP that polls: one poll at a time, so that no two are offered the same. */
+  readonly polling?: string;
+  /** This appends to the activity log: one at a time, so that ids are in the order of the commits. */
+  readonly appending?: true;
+}
+
+// Names of advisory locks: the first number says what kind it is ("Tdng" and one more), the second which.
+const REGISTRATIONS = 0x54_64_6e_68;
+const POLLS = 0x54_64_6e_69;
+const ACTIVITY = 0x54_64_6e_6b;
+export const MIGRATING = 0x54_64_6e_6a;
+// Bounds how many locks a batch holds. Two TPPs that share a lock wait for each other's registration changes, no more.
+const BUCKETS = 64;
+
+/** SQL that takes the locks, in a fixed order, before anything is read; empty where there are none. */
+export function lockStatement(locks: Locks | undefined): string {
+  const calls: string[] = [];
+  if (locks?.changing !== undefined) {
+    calls.push(`pg_advisory_xact_lock(${REGISTRATIONS}, ${bucketOf(locks.changing)})`);
+  }
+  const buckets = [...new Set([...(locks?.unchanged ?? [])].map(bucketOf))].sort((left, right) => left - right);
+  for (const bucket of buckets) calls.push(`pg_advisory_xact_lock_shared(${REGISTRATIONS}, ${bucket})`);
+  if (locks?.polling !== undefined) calls.push(`pg_advisory_xact_lock(${POLLS}, ${fnv1a(locks.polling)})`);
+  if (locks?.appending === true) calls.push(`pg_advisory_xact_lock(${ACTIVITY}, 0)`);
+  return calls.length === 0 ? '' : ` SELECT ${calls.join(', ')};`;
+}
+
+function bucketOf(clientId: string): number {
+  return (fnv1a(clientId) >>> 0) % BUCKETS;
+}
+
+/** SQL that inserts rows, given as {@link jsonOf} the columns of each. */
+export function insertInto(table: string, columns: string): string {
+  return `INSERT INTO ${table} (${columns})
+    SELECT ${columns} FROM json_populate_recordset(NULL::${table}, $1::json)`;
+}
+
+// PostgreSQL keeps any character but this one.
+const NUL = '\0';
+
+/** Text as PostgreSQL can keep it. */
+export function storable(value: string): string {
+  return value.includes(NUL) ? value.replaceAll(NUL, '\ufffd') : value;
+}
+
+/** Rows as one parameter, for `json_to_recordset`. */
+export function jsonOf(rows: readonly object[]): string {
+  const json = JSON.stringify(rows);
+  // Escaped once it is a NUL of a value, escaped twice it is within JSON that is itself a value, and harmless.
+  if (!/(?<!\\)(?:\\\\)*\\u0000/.test(json)) return json;
+  return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value));
+}
+
+/** Anything that statements can be asked of: a transaction, or one for the statement alone. */
+export interface Asked {
+  query(statement: string, values?: Parameters<Transaction['query']>[1]): Promise<Row[]>;
 }

@@ -1,8 +1,6 @@
-import { optionalWhole, type Row, text } from '../row.ts';
+import { isTrue, optionalWhole, type Row, text } from '../rows.ts';
 import { StoreError } from '../store.ts';
-import type { Database, Transaction } from './database.ts';
-import { MIGRATING } from './locks.ts';
-import { isTrue } from './rows.ts';
+import { type Database, MIGRATING, type Transaction } from './database.ts';
 import { HISTORY_OTHER } from './schema.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,15 +1,8 @@
-import type { OfferedNotification } from '../../model/notification.ts';
 import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
-import type { Database, Transaction } from './database.ts';
-import { intoHistory, outOfHistory, withdrawnUpTo } from './moves.ts';
-import type { Asked } from './registrations.ts';
-import { jsonOf, storable } from './rows.ts';
-
-// Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
-const REOFFERS_PER_POLL_MIN = 1000;
-// A TPP that reports the same notification over and over must not fill the disk.
-const ERRORS_PER_NOTIFICATION_MAX = 20;
+import { acknowledgedInPollOf, offeredOf, optionalWhole, text, whole } from '../rows.ts';
+import { ERRORS_PER_NOTIFICATION_MAX, REOFFERS_PER_POLL_MIN } from '../shared.ts';
+import { type Asked, type Database, jsonOf, storable, type Transaction } from './database.ts';
+import { intoHistory, outOfHistory, withdrawnUpTo } from './settle.ts';
 
 /** Polls of one TPP go one after the other, so that no two are offered the same. */
 export function poll(database: Database, asked: PollToStore): Promise<PolledNotifications> {
@@ -40,7 +33,7 @@ async function acknowledge(
      SELECT jti, published_at_ms FROM gone`,
     [clientId, jtis, nowMs],
   );
-  const taken = gone.map((row) => takenOf(row, 'poll'));
+  const taken = gone.map((row) => acknowledgedInPollOf(row, 'poll'));
   const isGone = new Set(taken.map(({ jti }) => jti));
   const others = jtis.filter((jti) => !isGone.has(jti));
   if (others.length === 0) return taken;
@@ -76,7 +69,7 @@ async function report(transaction: Transaction, clientId: string, poll: PollToSt
   const [awaiting, ended] = await Promise.all([
     transaction.query(
       `UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from} RETURNING n.jti`,
-      [...[clientId, rows, nowMs + poll.reofferAfterErrorMs]],
+      [clientId, rows, nowMs + poll.reofferAfterErrorMs],
     ),
     transaction.query(`UPDATE history n SET error_log = ${log} ${from} RETURNING n.jti`, [clientId, rows]),
   ]);
@@ -116,7 +109,10 @@ async function offer(
 ): Promise<Omit<PolledNotifications, 'reported'>> {
   const { nowMs, maxEvents, reofferMs } = poll;
   const rows = await transaction.last(reofferMs === undefined ? OFFER_ONCE : OFFER, [
-    ...[clientId, nowMs, maxEvents, Math.max(REOFFERS_PER_POLL_MIN, maxEvents + 1)],
+    clientId,
+    nowMs,
+    maxEvents,
+    Math.max(REOFFERS_PER_POLL_MIN, maxEvents + 1),
     nowMs + (reofferMs ?? 0),
   ]);
   const [first] = rows;
@@ -124,16 +120,8 @@ async function offer(
   return {
     notifications: offered.map(offeredOf),
     moreAvailable: first !== undefined && whole(first, 'offerable') > maxEvents,
-    acknowledged: reofferMs === undefined ? offered.map((row) => takenOf(row, 'offer')) : [],
+    acknowledged: reofferMs === undefined ? offered.map((row) => acknowledgedInPollOf(row, 'offer')) : [],
   };
-}
-
-function takenOf(row: Row, by: AcknowledgedInPoll['by']): AcknowledgedInPoll {
-  return { jti: text(row, 'jti'), publishedAtMs: whole(row, 'published_at_ms'), by };
-}
-
-function offeredOf(row: Row): OfferedNotification {
-  return { jti: text(row, 'jti'), claims: claimsOf(row), set: optionalText(row, 'set_jws') };
 }
 
 /** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */

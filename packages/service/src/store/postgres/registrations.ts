@@ -3,33 +3,35 @@ import type {
   ChangeResult,
   Registration,
   RegistrationKind,
+  RegistrationsOfTpp,
   RegistrationToDelete,
   RegistrationToStore,
 } from '../../model/registration.ts';
 import type { Tpp } from '../../model/tpp.ts';
 import {
-  HOLDING_FIRST,
+  EFFECTIVE_FIRST,
+  isTrue,
   mayChange,
+  optionalWhole,
+  orReplace,
   REGISTRATION_COLUMNS,
+  registrationRowOf,
   registrationsOf,
   TPP_COLUMNS,
+  text,
   tppOf,
-} from '../registered-row.ts';
-import { optionalWhole, type Row, text, whole } from '../row.ts';
-import type { Transaction } from './database.ts';
-import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
-
-/** Anything that statements can be asked of: a transaction, or one for the statement alone. */
-export interface Asked {
-  query(statement: string, values?: Parameters<Transaction['query']>[1]): Promise<Row[]>;
-}
+  tppRowOf,
+  whole,
+} from '../rows.ts';
+import { type Asked, type Database, insertInto, jsonOf, storable } from './database.ts';
+import { TARGET_COLUMNS, targetOf } from './targets.ts';
 
 const REGISTRATIONS = `SELECT ${REGISTRATION_COLUMNS},
     (SELECT unresponsive_since_ms FROM target t WHERE t.client_id = registration.client_id) AS unresponsive_since_ms
-  FROM registration WHERE client_id = ANY($1::text[]) ORDER BY ${HOLDING_FIRST}`;
+  FROM registration WHERE client_id = ANY($1::text[]) ORDER BY ${EFFECTIVE_FIRST}`;
 
 /** By client_id, of those that registered something; the one that holds is the first. */
-export async function registrationsOfAll(
+async function registrationsOfAll(
   asked: Asked,
   clientIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Registration[]>> {
@@ -47,6 +49,29 @@ export async function findRegistrations(asked: Asked, clientId: string): Promise
   return (await registrationsOfAll(asked, [clientId])).get(storable(clientId)) ?? [];
 }
 
+/** TPPs that registered something, in the order of their client_id. */
+export async function listRegistrations(
+  database: Database,
+  asked: Asked,
+  after: string,
+  limit: number,
+): Promise<RegistrationsOfTpp[]> {
+  const rows = await database.read(
+    `SELECT r.client_id, coalesce(p.is_suspended, false) AS is_suspended
+     FROM (SELECT DISTINCT client_id FROM registration WHERE client_id > $1 ORDER BY client_id LIMIT $2::int) AS r
+       LEFT JOIN tpp p ON p.client_id = r.client_id ORDER BY r.client_id`,
+    [storable(after), limit],
+  );
+  const registrations = await registrationsOfAll(
+    asked,
+    rows.map((row) => text(row, 'client_id')),
+  );
+  return rows.map((row) => {
+    const clientId = text(row, 'client_id');
+    return { clientId, isSuspended: isTrue(row, 'is_suspended'), registrations: registrations.get(clientId) ?? [] };
+  });
+}
+
 export async function findRegistration(
   asked: Asked,
   clientId: string,
@@ -55,19 +80,12 @@ export async function findRegistration(
   return (await findRegistrations(asked, clientId)).find((one) => one.kind === kind);
 }
 
+const PUT_REGISTRATION = `${insertInto('registration', REGISTRATION_COLUMNS)}
+  ${orReplace(REGISTRATION_COLUMNS, 'client_id, kind')}`;
+
 /** Creates or replaces. */
 export async function putRegistration(asked: Asked, registration: RegistrationToStore): Promise<void> {
-  const { clientId, kind, id, apiVersion, version, callbackUrl, eventTypes } = registration;
-  await asked.query(
-    `INSERT INTO registration (${REGISTRATION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
-     ON CONFLICT (client_id, kind) DO UPDATE SET id = excluded.id, api_version = excluded.api_version,
-       version = excluded.version, callback_url = excluded.callback_url, event_types = excluded.event_types`,
-    [
-      ...[clientId, kind, id, apiVersion, version].map(storable),
-      callbackUrl === undefined ? null : storable(callbackUrl),
-      eventTypes === undefined ? null : JSON.stringify(eventTypes),
-    ],
-  );
+  await asked.query(PUT_REGISTRATION, [jsonOf([registrationRowOf(registration)])]);
 }
 
 export async function deleteRegistration(asked: Asked, clientId: string, kind: RegistrationKind): Promise<void> {
@@ -118,4 +136,32 @@ export async function lookUp(asked: Asked, clientIds: readonly string[]): Promis
   for (const [clientId, [registration]] of registrations) add(clientId, { registration });
   for (const row of targets) add(text(row, 'client_id'), { target: targetOf(row), round: whole(row, 'round') });
   return known;
+}
+
+export async function findTpp(asked: Asked, clientId: string): Promise<Tpp | undefined> {
+  const [row] = await asked.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = $1`, [storable(clientId)]);
+  return row && tppOf(row);
+}
+
+export async function listTpps(asked: Asked, after: string, limit: number): Promise<Tpp[]> {
+  const rows = await asked.query(
+    `SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id > $1 ORDER BY client_id LIMIT $2::int`,
+    [storable(after), limit],
+  );
+  return rows.map(tppOf);
+}
+
+const PUT_TPP = `${insertInto('tpp', TPP_COLUMNS)} ${orReplace(TPP_COLUMNS, 'client_id')}`;
+
+export async function putTpp(asked: Asked, tpp: Tpp): Promise<void> {
+  await asked.query(PUT_TPP, [jsonOf([tppRowOf(tpp)])]);
+}
+
+/** With its registrations and all that is known of its callback URL. @returns whether it was known */
+export async function removeTpp(asked: Asked, clientId: string): Promise<boolean> {
+  const tables = ['registration', 'target', 'tpp'];
+  const gone = await Promise.all(
+    tables.map((table) => asked.query(`DELETE FROM ${table} WHERE client_id = $1 RETURNING client_id`, [clientId])),
+  );
+  return gone.at(-1)?.length === 1;
 }

@@ -8,17 +8,21 @@ import type {
   RegistrationToStore,
 } from '../../model/registration.ts';
 import type { Tpp } from '../../model/tpp.ts';
-import { HOLDING_FIRST } from '../registered-row.ts';
-import { optionalText, optionalWhole } from '../row.ts';
+import { EFFECTIVE_FIRST, optionalText, optionalWhole } from '../rows.ts';
 import { addAudit } from './audit.ts';
-import type { Database, Transaction } from './database.ts';
-import { beginEndingWaits } from './ending-waits.ts';
-import { fenceLeased } from './moves.ts';
-import { deleteRegistration, findRegistration, mayChangeRegistration, putRegistration } from './registrations.ts';
-import { storable } from './rows.ts';
+import { beginEndingWaits, beginWithdrawing } from './backlogs.ts';
+import { type Database, storable, type Transaction } from './database.ts';
+import {
+  deleteRegistration,
+  findRegistration,
+  findTpp,
+  mayChangeRegistration,
+  putRegistration,
+  putTpp,
+  removeTpp,
+} from './registrations.ts';
+import { fenceLeased } from './settle.ts';
 import { probeNow, RECOVERED, recover } from './targets.ts';
-import { findTpp, putTpp, removeTpp } from './tpps.ts';
-import { beginWithdrawing } from './withdrawing.ts';
 
 /** A change of the registration of one TPP, being made. */
 interface Change {
@@ -196,7 +200,7 @@ function endWaits({ transaction, clientId, portion }: Change): Promise<void> {
 
 // Nothing is pushed to a TPP that is suspended.
 const URL_NOW = `SELECT r.callback_url FROM registration r LEFT JOIN tpp p ON p.client_id = r.client_id
-  WHERE r.client_id = $1 AND p.is_suspended IS NOT TRUE ORDER BY ${HOLDING_FIRST} LIMIT 1`;
+  WHERE r.client_id = $1 AND p.is_suspended IS NOT TRUE ORDER BY ${EFFECTIVE_FIRST} LIMIT 1`;
 
 /** Works out where the notifications of a TPP go after a change. What is under way to elsewhere is fenced. */
 async function retarget({ transaction, clientId }: Change) {

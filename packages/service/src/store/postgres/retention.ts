@@ -1,12 +1,11 @@
 import { BY_SERVICE } from '../../model/audit.ts';
 import type { Retention } from '../operations.ts';
-import { text, whole } from '../row.ts';
+import { isTrue, text, whole } from '../rows.ts';
 import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
-import { intoHistory } from './moves.ts';
 import { dropPartitionBefore, makePartitionsAhead, unlessBusy } from './partitions.ts';
-import { isTrue } from './rows.ts';
 import { HISTORY_OTHER } from './schema.ts';
+import { intoHistory } from './settle.ts';
 
 // Of each TPP the oldest by the index; what was offered in a poll and is withheld is little, and looked through.
 const EXPIRE = `

@@ -1,9 +1,17 @@
-import { claimsOf, optionalWhole } from '../row.ts';
-import { claimsPieces, hasClaims, type Looked, type SearchFilter, type SearchPlace, searchKey } from '../search.ts';
-import { foundOf, placeOf } from '../search-row.ts';
-import type { Database, Values } from './database.ts';
-import { HAS_FAILED } from './redeliveries.ts';
-import { lastAttemptOf, storable } from './rows.ts';
+import type { Attempt } from '../../model/attempt.ts';
+import { json, optionalJson } from '../rows.ts';
+import {
+  claimsPieces,
+  foundOf,
+  hasClaims,
+  type Looked,
+  placeOf,
+  type SearchFilter,
+  type SearchPlace,
+  searchKey,
+} from '../search.ts';
+import { type Database, storable, type Values } from './database.ts';
+import { HAS_FAILED } from './settle.ts';
 
 /** A statement that is being written, with the values it is asked with. */
 class Asking {
@@ -60,15 +68,12 @@ export async function lookThrough(
 ): Promise<Looked> {
   const { statement, values } = searchStatement(filter, after, count);
   const rows = await database.look(statement, values);
-  const meant = rows.filter((row) => row['jti'] !== null && hasClaims(filter, claimsOf(row)));
+  const meant = rows.filter((row) => row['jti'] !== null && hasClaims(filter, json(row, 'claims')));
   const last = rows.at(-1);
   return {
     found: meant.map((row) => ({
       place: placeOf(row),
-      notification: foundOf(row, {
-        endedAtMs: optionalWhole(row, 'ended_at_ms'),
-        lastOutcome: lastAttemptOf(row)?.outcome,
-      }),
+      notification: foundOf(row, optionalJson<Attempt>(row, 'last_attempt')?.outcome),
     })),
     last: rows.length < count || last === undefined ? undefined : placeOf(last),
   };

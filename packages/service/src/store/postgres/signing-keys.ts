@@ -1,12 +1,10 @@
 import type { AuditEntry } from '../../model/audit.ts';
 import type { SigningKeyJwk, SigningKeyUses } from '../../model/signing-key.ts';
 import type { SigningKeyStore } from '../operations.ts';
-import { optionalText, type Row, text, whole } from '../row.ts';
-import { signingKeyOf } from '../signing-key-row.ts';
-import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
+import { optionalText, type Row, text, whole } from '../rows.ts';
+import { inOrder, type SameHeader, signingKeyOf, usesOf } from '../signing-keys.ts';
 import { addAudit } from './audit.ts';
-import type { Database, Transaction } from './database.ts';
-import { storable } from './rows.ts';
+import { type Database, storable, type Transaction } from './database.ts';
 
 /** Our own signing keys: several instances that change them at once agree on one. */
 export function signingKeyStore(database: Database): SigningKeyStore {

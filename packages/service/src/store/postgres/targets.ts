@@ -1,7 +1,6 @@
 import type { Target } from '../../model/notification.ts';
-import type { Transaction } from './database.ts';
-import type { Asked } from './registrations.ts';
-import { storable, TARGET_COLUMNS, targetOf } from './rows.ts';
+import { healthOf, optionalJson, type Row, text } from '../rows.ts';
+import { type Asked, storable, type Transaction } from './database.ts';
 
 const TOLD = `revision = nextval('target_revision')`;
 
@@ -97,14 +96,6 @@ export async function probeFailed(
   );
 }
 
-// Longer than any ramp: after it nobody asks how much was claimed since.
-const COUNTED_AFTER_RECOVERY_MS = 3_600_000;
-
-/** Whether what is claimed for a target is counted, because it may still be ramping up. */
-export function isCounted({ recoveredAtMs }: Target, nowMs: number): boolean {
-  return recoveredAtMs !== undefined && nowMs - recoveredAtMs <= COUNTED_AFTER_RECOVERY_MS;
-}
-
 /** Counts what was claimed of some TPPs, in one statement. */
 export async function countClaimed(transaction: Transaction, counts: ReadonlyMap<string, number>): Promise<void> {
   if (counts.size === 0) return;
@@ -114,4 +105,18 @@ export async function countClaimed(transaction: Transaction, counts: ReadonlyMap
      FROM unnest($1::text[], $2::int[]) AS c(client_id, count) WHERE t.client_id = c.client_id`,
     [sorted.map(([clientId]) => clientId), sorted.map(([, count]) => count)],
   );
+}
+
+/** Columns of {@link targetOf}, of `target t` joined with `tpp p`. */
+export const TARGET_COLUMNS = `t.client_id, t.callback_url, t.unresponsive_since_ms, t.probe_at_ms, t.probes,
+  t.recovered_at_ms, t.claimed_since_recovery, p.retry`;
+
+/** A target; the row must have a callback URL. */
+export function targetOf(row: Row): Target {
+  return {
+    clientId: text(row, 'client_id'),
+    callbackUrl: text(row, 'callback_url'),
+    retry: optionalJson(row, 'retry'),
+    ...healthOf(row),
+  };
 }

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ActivityBounds, ActivityToStore, CountedBucket, StoredActivity } from '../../model/activity.ts';
-import { ALL, activityOf, bucketOf } from '../activity-row.ts';
 import type { StatisticsQuery, WatchRetention } from '../operations.ts';
-import { optionalWhole, whole } from '../row.ts';
+import { ALL, activityOf, activityRowOf, bucketOf, bucketRowOf, optionalWhole, whole } from '../rows.ts';
+import { insertInto } from './open.ts';
 
 /** SQL of the activity log and the statistics. Writes must run inside a transaction. */
 export class ActivityTables {
@@ -16,7 +16,7 @@ export class ActivityTables {
   readonly #dropStatistics: StatementSync;
 
   constructor(database: DatabaseSync) {
-    this.#append = database.prepare('INSERT INTO activity (at_ms, instance, entries) VALUES (?, ?, ?)');
+    this.#append = database.prepare(insertInto('activity', 'at_ms, instance, entries'));
     this.#after = database.prepare(
       'SELECT id, at_ms, instance, entries FROM activity WHERE id > ? ORDER BY id LIMIT ?',
     );
@@ -30,7 +30,7 @@ export class ActivityTables {
          AND id < (SELECT max(id) FROM activity)`,
     );
     this.#put = database.prepare(
-      `INSERT INTO statistics (client_id, resolution, began_at_ms, part, tally) VALUES (?, ?, ?, ?, ?)
+      `${insertInto('statistics', 'client_id, resolution, began_at_ms, part, tally')}
        ON CONFLICT DO UPDATE SET tally = excluded.tally`,
     );
     this.#select = database.prepare(
@@ -44,8 +44,8 @@ export class ActivityTables {
     );
   }
 
-  append({ atMs, instance, entries }: ActivityToStore): void {
-    this.#append.run(atMs, instance, JSON.stringify(entries));
+  append(activity: ActivityToStore): void {
+    this.#append.run(activityRowOf(activity));
   }
 
   after(id: number, limit: number): StoredActivity[] {
@@ -63,9 +63,7 @@ export class ActivityTables {
   }
 
   put(buckets: readonly CountedBucket[]): void {
-    for (const { clientId = ALL, resolution, beganAtMs, part, tally } of buckets) {
-      this.#put.run(clientId, resolution, beganAtMs, part, JSON.stringify(tally));
-    }
+    for (const bucket of buckets) this.#put.run(bucketRowOf(bucket));
   }
 
   statistics({ clientId = ALL, resolution, fromMs, beforeMs }: StatisticsQuery): CountedBucket[] {

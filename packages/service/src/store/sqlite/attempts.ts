@@ -1,10 +1,20 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { RecentAttempts } from '../../model/attempt.ts';
 import type { AttemptRecord, RecordResult } from '../delivery.ts';
-import { text, whole } from '../row.ts';
-import type { AwaitingTable } from './awaiting.ts';
-import { type Client, type Clients, isGone, type Lease } from './clients.ts';
+import {
+  orReplace,
+  RECENT_ATTEMPTS_COLUMNS,
+  RECENT_ATTEMPTS_KEPT_MS,
+  recentAttemptsOf,
+  recentAttemptsRowOf,
+  text,
+  whole,
+} from '../rows.ts';
+import { type Client, type Clients, isGone, type Lease } from './claim-queue.ts';
+import { insertInto } from './open.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { Retargeting } from './retargeting.ts';
+import type { AwaitingTable } from './settle.ts';
 import type { TargetTable } from './targets.ts';
 
 /** Dependencies of recording attempts. */
@@ -113,5 +123,32 @@ export class AttemptTables {
     // ceases by the counts of an older round.
     place(next.kind === 'retry' ? next.atMs : nowMs);
     return 'applied';
+  }
+}
+
+/** SQL of the last attempts for each TPP. Writes must run inside a transaction. */
+export class RecentAttemptTable {
+  readonly #upsert: StatementSync;
+  readonly #deleteOld: StatementSync;
+  readonly #select: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#upsert = database.prepare(
+      `${insertInto('recent_attempts', RECENT_ATTEMPTS_COLUMNS)}
+       ${orReplace(RECENT_ATTEMPTS_COLUMNS, 'client_id, instance')}`,
+    );
+    this.#deleteOld = database.prepare('DELETE FROM recent_attempts WHERE client_id = ? AND at_ms < ?');
+    this.#select = database.prepare('SELECT client_id, instance, attempts FROM recent_attempts WHERE client_id = ?');
+  }
+
+  keep(recent: readonly RecentAttempts[], nowMs: number): void {
+    for (const one of recent) {
+      this.#deleteOld.run(one.clientId, nowMs - RECENT_ATTEMPTS_KEPT_MS);
+      this.#upsert.run(recentAttemptsRowOf(one, nowMs));
+    }
+  }
+
+  of(clientIds: readonly string[]): RecentAttempts[] {
+    return clientIds.flatMap((clientId) => this.#select.all(clientId).map(recentAttemptsOf));
   }
 }

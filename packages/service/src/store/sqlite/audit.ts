@@ -1,16 +1,7 @@
-import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../../model/audit.ts';
-import { AUDIT_DROPPED_MAX } from '../../model/audit.ts';
-import { auditEntryOf, auditPlaceOf, droppedEntriesOf } from '../audit-row.ts';
-
-const CONDITIONS = [
-  ['actor', 'actor = ?'],
-  ['action', 'action = ?'],
-  ['subject', 'subject = ?'],
-  ['fromMs', 'at_ms >= ?'],
-  ['beforeMs', 'at_ms < ?'],
-] as const;
+import { AUDIT_COLUMNS, AUDIT_CONDITIONS, auditEntryOf, auditPlaceOf, auditRowOf, droppedEntriesOf } from '../rows.ts';
+import { insertInto } from './open.ts';
 
 /** SQL of the audit log, which is only added to. Writes must run inside a transaction. */
 export class AuditTable {
@@ -21,10 +12,7 @@ export class AuditTable {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#insert = database.prepare(
-      `INSERT INTO audit (at_ms, actor, role, authenticated_by, remote_address, action, subject, detail, was, became)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+    this.#insert = database.prepare(insertInto('audit', AUDIT_COLUMNS));
     this.#archivable = database.prepare(
       `SELECT * FROM audit WHERE authenticated_by = 'access-token' AND at_ms < ? AND (at_ms, id) > (?, ?)
        ORDER BY at_ms, id LIMIT ?`,
@@ -35,16 +23,14 @@ export class AuditTable {
     );
   }
 
-  add({ atMs, actor, role, authenticatedBy, from, action, subject, detail, before, after }: AuditEntry): void {
-    const json = (value: object | undefined) => (value === undefined ? null : JSON.stringify(value));
-    const by = [actor, role ?? null, authenticatedBy ?? null, from ?? null];
-    this.#insert.run(atMs, ...by, action, subject, JSON.stringify(detail), json(before), json(after));
+  add(entry: AuditEntry): void {
+    this.#insert.run(auditRowOf(entry));
   }
 
   /** The newest first. */
   list(before: string | undefined, limit: number, filter: AuditFilter = {}): StoredAuditEntry[] {
-    const given = CONDITIONS.filter(([name]) => filter[name] !== undefined);
-    const where = ['id < ?', ...given.map(([, condition]) => condition)].join(' AND ');
+    const given = AUDIT_CONDITIONS.filter(([name]) => filter[name] !== undefined);
+    const where = ['id < ?', ...given.map(([, condition]) => `${condition} ?`)].join(' AND ');
     const values = given.map(([name]) => filter[name] ?? null);
     return this.#database
       .prepare(`SELECT * FROM audit WHERE ${where} ORDER BY id DESC LIMIT ?`)
@@ -52,14 +38,13 @@ export class AuditTable {
       .map(auditEntryOf);
   }
 
-  /** TPPs' own that were made before, the oldest first. */
+  /** Entries that TPPs made themselves before a time, the oldest first. */
   archivable(beforeMs: number, after: string | undefined, limit: number): StoredAuditEntry[] {
     return this.#archivable.all(beforeMs, ...auditPlaceOf(after), limit).map(auditEntryOf);
   }
 
-  /** @returns how many went */
+  /** @returns how many entries were dropped */
   drop({ ids, beforeMs, audit }: AuditDrop): number {
-    assert(ids.length <= AUDIT_DROPPED_MAX, 'the audit is dropped in portions');
     const dropped = droppedEntriesOf(this.#drop.all(JSON.stringify(ids.map(Number)), beforeMs), ids);
     this.add(audit(dropped));
     return dropped.length;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, traceContextOf, whole } from '../row.ts';
-import { type Client, type Clients, type LaneNumber, leaseEndMs, type Place } from './clients.ts';
+import { claimedOf, text, whole } from '../rows.ts';
+import { type Client, type Clients, isFree, type LaneNumber, leaseEndMs, type Place } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
 
@@ -117,7 +117,7 @@ export class Claims {
     assert(row !== undefined, 'what is awaiting has an event');
     if (client.leases.has(place.seq)) this.#takenOver += 1;
     const lease = this.#clients.lease(client, text(row, 'jti'), place, nowMs + leaseMs);
-    return claimedOf(row, target, lease.token, this.#states.of(client.clientId).round);
+    return claimedOf(row, target, { round: this.#states.of(client.clientId).round, leaseToken: lease.token });
   }
 
   /** The notifications that are free and due, in order; moves the lane on past them. */
@@ -200,29 +200,4 @@ export class Claims {
   #lookAhead(client: Client, number: LaneNumber): void {
     this.#takeFrom(client, number, 0, Number.POSITIVE_INFINITY);
   }
-}
-
-function isFree(client: Client, seq: number): boolean {
-  const lease = client.leases.get(seq);
-  return lease === undefined || lease.isOver;
-}
-
-function claimedOf(row: Row, target: Target, leaseToken: number, round: number): ClaimedNotification {
-  const isSameRound = whole(row, 'round') === round;
-  return {
-    jti: text(row, 'jti'),
-    clientId: target.clientId,
-    callbackUrl: target.callbackUrl,
-    claims: claimsOf(row),
-    set: optionalText(row, 'set_jws'),
-    publishedAtMs: whole(row, 'published_at_ms'),
-    attempts: whole(row, 'attempts'),
-    round,
-    roundAttempts: isSameRound ? whole(row, 'round_attempts') : 0,
-    roundBeganAtMs: isSameRound ? optionalWhole(row, 'round_began_at_ms') : undefined,
-    traceContext: traceContextOf(row),
-    retry: target.retry,
-    probe: target.unresponsiveSinceMs === undefined ? undefined : target.probes,
-    leaseToken,
-  };
 }

@@ -72,6 +72,11 @@ function migrate(database: DatabaseSync, file: string, migrations: readonly stri
   database.exec('COMMIT');
 }
 
+/** SQL that inserts a row, given by the names of its columns. */
+export function insertInto(table: string, columns: string): string {
+  return `INSERT INTO ${table} (${columns}) VALUES (${columns.replaceAll(/\w+/g, ':$&')})`;
+}
+
 function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
   return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }

@@ -1,14 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { OfferedNotification } from '../../model/notification.ts';
 import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
-import { claimsOf, optionalText, optionalWhole, type Row, text, whole } from '../row.ts';
-import type { AwaitingTable } from './awaiting.ts';
-import { type Client, type Clients, withdrawnUpTo } from './clients.ts';
-
-// Bounds the work of one poll; the next poll goes on. One more than is asked for is needed to tell whether there is more.
-const REOFFERS_PER_POLL_MIN = 1000;
-// A TPP that reports the same notification over and over must not fill the disk.
-const ERRORS_PER_NOTIFICATION_MAX = 20;
+import { acknowledgedInPollOf, offeredOf, optionalWhole, type Row, whole } from '../rows.ts';
+import { ERRORS_PER_NOTIFICATION_MAX, REOFFERS_PER_POLL_MIN } from '../shared.ts';
+import { type Client, type Clients, withdrawnUpTo } from './claim-queue.ts';
+import type { AwaitingTable } from './settle.ts';
 
 /** SQL of aggregated polling. Writes must run inside a transaction. */
 export class PollTables {
@@ -83,7 +78,10 @@ export class PollTables {
     return {
       notifications: offered.map(offeredOf),
       moreAvailable: rows.length > offered.length,
-      acknowledged: [...acknowledged, ...(poll.reofferMs === undefined ? offered.map(takenOf) : [])],
+      acknowledged: [
+        ...acknowledged,
+        ...(poll.reofferMs === undefined ? offered.map((row) => acknowledgedInPollOf(row, 'offer')) : []),
+      ],
       reported: [...reported],
     };
   }
@@ -97,10 +95,10 @@ export class PollTables {
     const row = this.#seqOf.get(jti, client.clientId);
     if (row === undefined) return undefined;
     const seq = whole(row, 'seq');
-    const wasAwaiting = this.#awaiting.settle(client, seq, {
-      ...{ state: 'acknowledged', atMs: nowMs, acknowledgedBy: 'poll' },
-    });
-    if (wasAwaiting) return { jti, publishedAtMs: whole(row, 'published_at_ms'), by: 'poll' };
+    const settlement = { state: 'acknowledged', atMs: nowMs, acknowledgedBy: 'poll' } as const;
+    if (this.#awaiting.settle(client, seq, settlement)) {
+      return { jti, publishedAtMs: whole(row, 'published_at_ms'), by: 'poll' };
+    }
     this.#acknowledgeOffered.run(nowMs, seq);
     return undefined;
   }
@@ -115,13 +113,4 @@ export class PollTables {
     const row = this.#nextOffer.get(clientId);
     return row && optionalWhole(row, 'at');
   }
-}
-
-/** Where no acknowledgement is expected. */
-function takenOf(row: Row): AcknowledgedInPoll {
-  return { jti: text(row, 'jti'), publishedAtMs: whole(row, 'published_at_ms'), by: 'offer' };
-}
-
-function offeredOf(row: Row): OfferedNotification {
-  return { jti: text(row, 'jti'), claims: claimsOf(row), set: optionalText(row, 'set_jws') };
 }

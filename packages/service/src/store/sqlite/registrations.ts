@@ -9,11 +9,25 @@ import type {
   RegistrationToStore,
 } from '../../model/registration.ts';
 import type { Tpp } from '../../model/tpp.ts';
-import { HOLDING_FIRST, mayChange, REGISTRATION_COLUMNS, registrationsOf } from '../registered-row.ts';
-import { text } from '../row.ts';
+import {
+  EFFECTIVE_FIRST,
+  mayChange,
+  orReplace,
+  REGISTRATION_COLUMNS,
+  registrationRowOf,
+  registrationsOf,
+  TPP_COLUMNS,
+  text,
+  tppOf,
+  tppRowOf,
+} from '../rows.ts';
+import { insertInto } from './open.ts';
 import type { TargetState, TargetTable } from './targets.ts';
-import { TppTable } from './tpps.ts';
-import type { UndoLog } from './undo.ts';
+import type { UndoLog } from './write-queue.ts';
+
+const PUT_TPP = `${insertInto('tpp', TPP_COLUMNS)} ${orReplace(TPP_COLUMNS, 'client_id')}`;
+const PUT_REGISTRATION = `${insertInto('registration', REGISTRATION_COLUMNS)}
+  ${orReplace(REGISTRATION_COLUMNS, 'client_id, kind')}`;
 
 // TPPs that are looked up without the database; those of a large bank are a few hundred.
 const KNOWN_MAX = 1000;
@@ -32,17 +46,17 @@ export interface Known {
 /** SQL about who is to be told where: TPPs and their registrations. */
 export class RegistrationTables {
   readonly #database: DatabaseSync;
-  readonly #tpps: TppTable;
   readonly #states: TargetTable;
   readonly #select: StatementSync;
+  readonly #selectTpp: StatementSync;
   readonly #known = new Map<string, Known>();
 
   constructor(database: DatabaseSync, states: TargetTable, undo: UndoLog) {
     this.#database = database;
     this.#states = states;
-    this.#tpps = new TppTable(database);
+    this.#selectTpp = database.prepare(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = ?`);
     this.#select = database.prepare(
-      `SELECT ${REGISTRATION_COLUMNS} FROM registration WHERE client_id = ? ORDER BY ${HOLDING_FIRST}`,
+      `SELECT ${REGISTRATION_COLUMNS} FROM registration WHERE client_id = ? ORDER BY ${EFFECTIVE_FIRST}`,
     );
     undo.onRollBack(() => this.#known.clear());
   }
@@ -104,15 +118,19 @@ export class RegistrationTables {
   }
 
   tpp(clientId: string): Tpp | undefined {
-    return this.#tpps.find(clientId);
+    const row = this.#selectTpp.get(clientId);
+    return row && tppOf(row);
   }
 
   tpps(after: string, limit: number): Tpp[] {
-    return this.#tpps.list(after, limit);
+    return this.#database
+      .prepare(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id > ? ORDER BY client_id LIMIT ?`)
+      .all(after, limit)
+      .map(tppOf);
   }
 
   putTpp(tpp: Tpp): void {
-    this.#tpps.put(tpp);
+    this.#database.prepare(PUT_TPP).run({ ...tppRowOf(tpp), is_suspended: tpp.isSuspended === true ? 1 : 0 });
     this.#known.delete(tpp.clientId);
   }
 
@@ -120,7 +138,7 @@ export class RegistrationTables {
   removeTpp(clientId: string): boolean {
     this.#database.prepare('DELETE FROM registration WHERE client_id = ?').run(clientId);
     this.#known.delete(clientId);
-    return this.#tpps.remove(clientId);
+    return this.#database.prepare('DELETE FROM tpp WHERE client_id = ?').run(clientId).changes !== 0;
   }
 
   /** The one that holds is the first. */
@@ -138,14 +156,9 @@ export class RegistrationTables {
   }
 
   /** Creates or replaces. */
-  put({ clientId, kind, id, apiVersion, version, callbackUrl, eventTypes }: RegistrationToStore): void {
-    this.delete(clientId, kind);
-    this.#database
-      .prepare(`INSERT INTO registration (${REGISTRATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
-      .run(
-        ...[clientId, kind, id, apiVersion, version, callbackUrl ?? null],
-        eventTypes === undefined ? null : JSON.stringify(eventTypes),
-      );
+  put(registration: RegistrationToStore): void {
+    this.#database.prepare(PUT_REGISTRATION).run(registrationRowOf(registration));
+    this.#known.delete(registration.clientId);
   }
 
   delete(clientId: string, kind: RegistrationKind): void {
@@ -164,7 +177,6 @@ function targetOf(
   if (tpp?.isSuspended === true) return undefined;
   const callbackUrl = registration?.callbackUrl;
   if (callbackUrl === undefined) return undefined;
-  const { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery } = state;
-  const fared = { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery };
-  return { clientId, callbackUrl, retry: tpp?.retry, ...fared };
+  const { round: _, ...health } = state;
+  return { clientId, callbackUrl, retry: tpp?.retry, ...health };
 }

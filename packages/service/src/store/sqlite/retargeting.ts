@@ -9,11 +9,10 @@ import type {
 } from '../../model/registration.ts';
 import type { Tpp } from '../../model/tpp.ts';
 import type { AuditTable } from './audit.ts';
-import type { Clients } from './clients.ts';
-import type { EndingWaits } from './ending-waits.ts';
+import type { EndingWaits, WithdrawingTable } from './backlogs.ts';
+import type { Clients } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
-import type { WithdrawingTable } from './withdrawing.ts';
 
 /** Dependencies of changes to a TPP. */
 export interface RetargetingParts {

@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BY_SERVICE } from '../../model/audit.ts';
 import type { Retention } from '../operations.ts';
-import { text, whole } from '../row.ts';
+import { text, whole } from '../rows.ts';
 import type { AuditTable } from './audit.ts';
-import type { AwaitingTable } from './awaiting.ts';
-import type { Clients } from './clients.ts';
+import type { Clients } from './claim-queue.ts';
 import type { SearchIndex } from './search-index.ts';
+import type { AwaitingTable } from './settle.ts';
 
 // How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.
 const LOOKED_AT_BEYOND = 1000;

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { claimsOf, optionalWhole } from '../row.ts';
-import { claimsPieces, hasClaims, type Looked, type SearchFilter, type SearchPlace, searchKey } from '../search.ts';
-import { foundOf, placeOf } from '../search-row.ts';
-import type { Clients } from './clients.ts';
-import { merged, newestFirst, type Places } from './merge.ts';
-import { lastOutcomeOf } from './rows.ts';
-import type { SearchIndex } from './search-index.ts';
+import { json, optionalJson, optionalWhole } from '../rows.ts';
+import {
+  claimsPieces,
+  foundOf,
+  hasClaims,
+  type Looked,
+  placeOf,
+  type SearchFilter,
+  type SearchPlace,
+  searchKey,
+} from '../search.ts';
+import type { Clients } from './claim-queue.ts';
+import { merged, newestFirst, type Places, type SearchIndex } from './search-index.ts';
 
 /** Dependencies of searching. */
 export interface SearchParts {
@@ -55,7 +61,7 @@ export function indexFor(filter: SearchFilter): keyof typeof PLACES {
 /** SQL of what is shown of candidates that are meant. What equals NULL is not asked for. */
 export const DETAILS = `
   SELECT event.seq, event.jti, event.event_id, event.client_id, event.claims, event.published_at_ms,
-    coalesce(settled.state, 'awaiting') AS state, settled.at_ms, settled.acknowledged_by,
+    coalesce(settled.state, 'awaiting') AS state, settled.at_ms AS ended_at_ms, settled.acknowledged_by,
     (SELECT count(*) FROM attempt WHERE attempt.seq = event.seq) AS attempts,
     (SELECT outcome FROM attempt WHERE attempt.seq = event.seq ORDER BY number DESC LIMIT 1) AS last_outcome
   FROM json_each(:seqs) AS candidate CROSS JOIN event ON event.seq = candidate.value
@@ -87,14 +93,17 @@ export class SearchTables {
     const places = this.#placesOf(filter)(after, count);
     const rows = this.#details.all({
       seqs: JSON.stringify(places.map(({ seq }) => seq)),
-      ...{ jti: filter.jti ?? null, eventId: filter.eventId ?? null, client: filter.clientId ?? null },
-      ...{ state: filter.state ?? null, pieces: piecesOf(filter) },
+      jti: filter.jti ?? null,
+      eventId: filter.eventId ?? null,
+      client: filter.clientId ?? null,
+      state: filter.state ?? null,
+      pieces: piecesOf(filter),
     });
     const found = rows
-      .filter((row) => hasClaims(filter, claimsOf(row)))
+      .filter((row) => hasClaims(filter, json(row, 'claims')))
       .map((row) => ({
         place: placeOf(row),
-        notification: foundOf(row, { endedAtMs: optionalWhole(row, 'at_ms'), lastOutcome: lastOutcomeOf(row) }),
+        notification: foundOf(row, optionalJson(row, 'last_outcome')),
       }))
       .sort((left, right) => newestFirst(left.place, right.place));
     return { found, last: places.length < count ? undefined : places.at(-1) };

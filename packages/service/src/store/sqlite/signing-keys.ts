@@ -1,9 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AuditEntry } from '../../model/audit.ts';
 import type { SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../../model/signing-key.ts';
-import { optionalText, text, whole } from '../row.ts';
-import { signingKeyOf } from '../signing-key-row.ts';
-import { inOrder, type SameHeader, usesOf } from '../signing-key-states.ts';
+import { optionalText, text, whole } from '../rows.ts';
+import { inOrder, type SameHeader, signingKeyOf, usesOf } from '../signing-keys.ts';
 import type { AuditTable } from './audit.ts';
 
 // Announced and never used: no current one.

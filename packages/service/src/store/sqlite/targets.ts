@@ -1,17 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Target } from '../../model/notification.ts';
-import { optionalWhole, type Row, text, whole } from '../row.ts';
-import type { UndoLog } from './undo.ts';
-
-// Longer than any ramp: after it nobody asks how much was claimed since.
-const COUNTED_AFTER_RECOVERY_MS = 3_600_000;
+import { healthOf, orReplace, type TargetHealth, text, whole } from '../rows.ts';
+import { isCounted } from '../shared.ts';
+import type { UndoLog } from './write-queue.ts';
 
 /** How the callback URL that holds for a TPP has fared, whatever that URL is. */
-export interface TargetState
-  extends Pick<Target, 'unresponsiveSinceMs' | 'probeAtMs' | 'probes' | 'recoveredAtMs' | 'claimedSinceRecovery'> {
+export interface TargetState extends TargetHealth {
   /** Grows whenever the retry policy begins anew for all that is awaiting. */
   readonly round: number;
 }
+
+const COLUMNS = 'client_id, round, unresponsive_since_ms, probe_at_ms, probes, recovered_at_ms, claimed_since_recovery';
 
 const NEVER_USED: TargetState = {
   round: 0,
@@ -38,15 +36,11 @@ export class TargetTable {
   constructor(database: DatabaseSync, undo: UndoLog) {
     this.#undo = undo;
     this.#upsert = database.prepare(
-      `INSERT INTO target (client_id, round, unresponsive_since_ms, probe_at_ms, probes, recovered_at_ms, claimed_since_recovery)
-       VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (client_id) DO UPDATE SET round = excluded.round,
-         unresponsive_since_ms = excluded.unresponsive_since_ms, probe_at_ms = excluded.probe_at_ms,
-         probes = excluded.probes, recovered_at_ms = excluded.recovered_at_ms, claimed_since_recovery = excluded.claimed_since_recovery`,
+      `INSERT INTO target (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ${orReplace(COLUMNS, 'client_id')}`,
     );
     this.#delete = database.prepare('DELETE FROM target WHERE client_id = ?');
     for (const row of database.prepare('SELECT * FROM target').all()) {
-      this.#put(text(row, 'client_id'), stateOf(row));
+      this.#put(text(row, 'client_id'), { round: whole(row, 'round'), ...healthOf(row) });
     }
   }
 
@@ -89,8 +83,7 @@ export class TargetTable {
   /** Counts what was claimed while it may still be ramping up. It is written with what is recorded next. */
   countClaimed(clientId: string, count: number, nowMs: number): void {
     const state = this.of(clientId);
-    if (count === 0 || state.recoveredAtMs === undefined || nowMs - state.recoveredAtMs > COUNTED_AFTER_RECOVERY_MS)
-      return;
+    if (count === 0 || !isCounted(state, nowMs)) return;
     this.#keep(clientId, { ...state, claimedSinceRecovery: state.claimedSinceRecovery + count });
     this.#ahead.add(clientId);
   }
@@ -132,15 +125,4 @@ export class TargetTable {
     if (state?.unresponsiveSinceMs === undefined) this.#unresponsive.delete(clientId);
     else this.#unresponsive.add(clientId);
   }
-}
-
-function stateOf(row: Row): TargetState {
-  return {
-    round: whole(row, 'round'),
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
-    probeAtMs: optionalWhole(row, 'probe_at_ms'),
-    probes: whole(row, 'probes'),
-    recoveredAtMs: optionalWhole(row, 'recovered_at_ms'),
-    claimedSinceRecovery: whole(row, 'claimed_since_recovery'),
-  };
 }

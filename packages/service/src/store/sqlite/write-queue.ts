@@ -1,9 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { backup, type DatabaseSync } from 'node:sqlite';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
-import type { UndoLog } from './undo.ts';
-import type { Wal } from './wal.ts';
 
 interface Write {
   /** Does the work inside the open transaction; may be called again, in another one, when that one was rolled back. */
@@ -174,4 +173,98 @@ export class WriteQueue {
 export function asStoreError(error: unknown): unknown {
   if (sqliteCode(error) === undefined && systemErrorCode(error) !== 'ERR_INVALID_STATE') return error;
   return new StoreError(error instanceof Error ? error.message : 'unknown', { cause: error });
+}
+
+/**
+ * Memory beside the database changes with it: each change leaves here how to take it back, for a
+ * transaction that is rolled back.
+ */
+export class UndoLog {
+  readonly #steps: (() => void)[] = [];
+  readonly #listeners: (() => void)[] = [];
+
+  /** @param listener called after each rollback, for what is only a cache and is forgotten then */
+  onRollBack(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  add(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** Takes back everything that was changed, the newest first. */
+  rollBack(): void {
+    while (this.#steps.length > 0) this.#steps.pop()?.();
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** The changes are on disk. */
+  clear(): void {
+    this.#steps.length = 0;
+  }
+}
+
+/** Puts what was committed on disk. */
+export interface Wal {
+  /** Resolves when everything that was committed before the call is on disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The write-ahead log of an open database, to wait for the disk beside the main thread: SQLite itself would stop
+ * everything while it waits. It still does so at a checkpoint, where the order in which things reach the disk is its own
+ * business.
+ *
+ * @param file of the database; `:memory:` has no log, and nothing to wait for
+ */
+export function openWal(file: string): Wal {
+  // Opened when it is first needed: SQLite makes it at the first write, and keeps it until the database is closed.
+  let handle: Promise<FileHandle> | undefined;
+  return {
+    sync: async () => {
+      if (file === ':memory:') return;
+      // A file that is only read could not be flushed on Windows.
+      handle ??= open(`${file}-wal`, 'r+');
+      await (await handle).datasync();
+    },
+    close: async () => {
+      await (await handle?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+// 1 MiB: writes wait for about as long as this takes to copy, and a busy store grows by less meanwhile.
+const PAGES_PER_STEP = 256;
+
+/**
+ * Copies an open store into a new file of its own, readable for the owner only, while the store goes on. The copy is the
+ * store as it was at one moment, near the end, whole and without a log beside it. Writes run between two steps of the
+ * copying and never beside one: SQLite copies in another thread on the same connection, the exclusive lock leaving no other.
+ *
+ * @param file must not exist; it is taken away again when the copying fails
+ * @param signal ends it early
+ * @throws {StoreError} when the disk or the database refuse; the reason of the signal, when it aborted
+ */
+export async function backUpDatabase(
+  database: DatabaseSync,
+  writes: WriteQueue,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  await (await open(file, 'wx', 0o600)).close();
+  try {
+    await writes.interleave(async (write) => {
+      const progress = () => {
+        signal.throwIfAborted();
+        write();
+      };
+      await backup(database, file, { rate: PAGES_PER_STEP, progress });
+    });
+    signal.throwIfAborted();
+  } catch (error) {
+    await Promise.all([file, `${file}-journal`].map((name) => rm(name, { force: true })));
+    throw sqliteCode(error) === undefined ? error : asStoreError(error);
+  }
 }

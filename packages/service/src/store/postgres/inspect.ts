@@ -1,8 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
-import { text, whole } from '../row.ts';
+import { isTrue, text, whole } from '../rows.ts';
 import { StoreError } from '../store.ts';
 import type { Database } from './database.ts';
-import { isTrue } from './rows.ts';
 
 /** Facts that a PostgreSQL server and database report about themselves. */
 export interface DatabaseFacts {

@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
+import type { RecentAttempts } from '../../model/attempt.ts';
 import type { ClaimedNotification } from '../../model/notification.ts';
 import type { AttemptRecord, RecordResult } from '../delivery.ts';
-import { type Row, text, whole } from '../row.ts';
-import type { Database, Transaction } from './database.ts';
-import { beginEndingWaits } from './ending-waits.ts';
-import { intoHistory } from './moves.ts';
-import { isTrue, jsonOf } from './rows.ts';
+import {
+  isTrue,
+  orReplace,
+  RECENT_ATTEMPTS_COLUMNS,
+  RECENT_ATTEMPTS_KEPT_MS,
+  type Row,
+  recentAttemptsOf,
+  recentAttemptsRowOf,
+  text,
+  whole,
+} from '../rows.ts';
+import { beginEndingWaits } from './backlogs.ts';
+import { type Database, insertInto, jsonOf, storable, type Transaction } from './database.ts';
+import { intoHistory } from './settle.ts';
 import { becomeUnresponsive, probeFailed, recover } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
@@ -273,4 +283,35 @@ export async function keepSets(
 function keepIn(table: 'notification' | 'history'): string {
   return `UPDATE ${table} n SET set_jws = r.set FROM json_to_recordset($1::json) AS r(jti text, set text)
     WHERE n.jti = r.jti AND n.set_jws IS NULL RETURNING n.jti`;
+}
+
+const KEEP_RECENT = `${insertInto('recent_attempts', RECENT_ATTEMPTS_COLUMNS)}
+  ${orReplace(RECENT_ATTEMPTS_COLUMNS, 'client_id, instance')}`;
+
+export async function keepRecentAttempts(
+  database: Database,
+  recent: readonly RecentAttempts[],
+  nowMs: number,
+): Promise<void> {
+  // In a fixed order, as all that lock several rows.
+  const ordered = recent.toSorted((left, right) => (left.clientId < right.clientId ? -1 : 1));
+  await database.transaction(async (transaction) => {
+    await Promise.all([
+      // Nothing relies on the last of them: the disk need not be waited for.
+      transaction.query("SELECT set_config('synchronous_commit', 'off', true)"),
+      transaction.query('DELETE FROM recent_attempts WHERE client_id = ANY($1::text[]) AND at_ms < $2::bigint', [
+        ordered.map(({ clientId }) => storable(clientId)),
+        nowMs - RECENT_ATTEMPTS_KEPT_MS,
+      ]),
+      transaction.last(KEEP_RECENT, [jsonOf(ordered.map((one) => recentAttemptsRowOf(one, nowMs)))]),
+    ]);
+  });
+}
+
+export async function recentAttempts(database: Database, clientIds: readonly string[]): Promise<RecentAttempts[]> {
+  const rows = await database.look(
+    'SELECT client_id, instance, attempts FROM recent_attempts WHERE client_id = ANY($1::text[])',
+    [clientIds.map(storable)],
+  );
+  return rows.map(recentAttemptsOf);
 }

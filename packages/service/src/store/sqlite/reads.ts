@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { NotificationRecord } from '../../model/notification.ts';
-import { optionalWhole, whole } from '../row.ts';
-import type { Clients } from './clients.ts';
+import type { Attempt } from '../../model/attempt.ts';
+import type { NotificationRecord, ReportedError } from '../../model/notification.ts';
+import { json, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
+import type { Clients } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
-import { notificationOf } from './rows.ts';
 
 /** SQL of looking at what there is; writes nothing. */
 export class LookUps {
@@ -19,7 +19,7 @@ export class LookUps {
     this.#registrations = registrations;
     this.#notification = database.prepare(
       `SELECT event.seq, event.jti, event.event_id, event.client_id, event.claims, event.published_at_ms,
-         signed_set.set_jws, awaiting.due_at_ms, settled.state, settled.at_ms, settled.acknowledged_by
+         signed_set.set_jws, awaiting.due_at_ms, settled.state, settled.at_ms AS ended_at_ms, settled.acknowledged_by
        FROM event LEFT JOIN signed_set ON signed_set.seq = event.seq LEFT JOIN awaiting ON awaiting.seq = event.seq
          LEFT JOIN settled ON settled.seq = event.seq
        WHERE event.jti = ? AND event.claims IS NOT NULL`,
@@ -33,14 +33,17 @@ export class LookUps {
     const row = this.#notification.get(jti);
     if (row === undefined) return undefined;
     const seq = whole(row, 'seq');
-    const record = notificationOf(row, this.#attempts.all(seq), this.#errors.all(seq));
-    return { ...record, nextAttemptAtMs: this.#nextAttemptAtMs(record, optionalWhole(row, 'due_at_ms')) };
+    return notificationOf(row, {
+      attempts: this.#attempts.all(seq).map(attemptOf),
+      errors: this.#errors.all(seq).map(errorOf),
+      nextAttemptAtMs: this.#nextAttemptAtMs(row),
+    });
   }
 
-  #nextAttemptAtMs(record: Pick<NotificationRecord, 'jti' | 'clientId'>, dueAtMs?: number): number | undefined {
-    const target = this.#registrations.targetOf(record.clientId);
+  #nextAttemptAtMs(row: Row): number | undefined {
+    const target = this.#registrations.targetOf(text(row, 'client_id'));
     if (target === undefined || target.unresponsiveSinceMs !== undefined) return undefined;
-    return this.#clients.leaseOf(record.jti)?.untilMs ?? dueAtMs;
+    return this.#clients.leaseOf(text(row, 'jti'))?.untilMs ?? optionalWhole(row, 'due_at_ms');
   }
 
   /** In the order of publishing, which is that of age but for clocks that were set back. */
@@ -48,4 +51,22 @@ export class LookUps {
     const row = this.#oldest.get();
     return row && whole(row, 'published_at_ms');
   }
+}
+
+function errorOf(row: Row): ReportedError {
+  return {
+    err: text(row, 'err'),
+    description: text(row, 'description'),
+    reportedAtMs: whole(row, 'reported_at_ms'),
+  };
+}
+
+function attemptOf(row: Row): Attempt {
+  return {
+    startedAtMs: whole(row, 'started_at_ms'),
+    durationMs: whole(row, 'duration_ms'),
+    interactionId: text(row, 'interaction_id'),
+    callbackUrl: text(row, 'callback_url'),
+    outcome: json(row, 'outcome'),
+  };
 }

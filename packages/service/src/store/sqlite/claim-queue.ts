@@ -1,4 +1,4 @@
-import type { UndoLog } from './undo.ts';
+import type { UndoLog } from './write-queue.ts';
 
 // Claims of one opening of the store; the tokens of the next begin above.
 const TOKENS_PER_OPENING = 2 ** 32;
@@ -212,4 +212,10 @@ export function passBy(client: Client, { lane: number, dueAtMs, seq }: Place): v
   if (lane.dueHintMs <= dueAtMs || !isAhead) return;
   lane.afterDueMs = dueAtMs;
   lane.afterSeq = seq;
+}
+
+/** Whether nobody holds a notification, or only under a lease that has run out. */
+export function isFree(client: Client, seq: number): boolean {
+  const lease = client.leases.get(seq);
+  return lease === undefined || lease.isOver;
 }

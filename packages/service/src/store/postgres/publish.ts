@@ -1,22 +1,92 @@
-import type { BankEvent, FanOut, NoNotificationReason } from '../../model/event.ts';
-import type { ClaimedNotification, Target } from '../../model/notification.ts';
-import type { DecideFanOut, HandOver, PublishOutcome, PublishResult } from '../delivery.ts';
-import { optionalText, type Row, text } from '../row.ts';
+import type { BankEvent, FanOut } from '../../model/event.ts';
+import type { DecideFanOut, PublishOutcome, PublishResult, ReserveOptions } from '../delivery.ts';
+import { text, whole } from '../rows.ts';
 import { searchKey, typesOf } from '../search.ts';
+import { freshOutcome, isCounted, ReservedClaims, repeatedOutcome } from '../shared.ts';
 import { StoreError } from '../store.ts';
-import { type Database, Overtaken, type Transaction } from './database.ts';
-import { isTaken } from './errors.ts';
-import type { EventTypes } from './event-types.ts';
+import { isOfContent, isTaken } from './connection.ts';
+import { type Database, jsonOf, Overtaken, storable, type Transaction } from './database.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
-import { jsonOf, storable } from './rows.ts';
-import { countClaimed, isCounted } from './targets.ts';
+import { countClaimed } from './targets.ts';
+
+interface Waiting {
+  readonly publication: Publication;
+  readonly resolve: (result: PublishResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+// One that waits for the disk, and one that is made ready meanwhile.
+const UNDER_WAY_MAX = 2;
+// Bounds how long one transaction takes, and so how long the next ones wait for it.
+const EVENTS_MAX = 1000;
+
+/**
+ * Group commit for publishing: requests that arrive while transactions are under way share the next one. Each gets its
+ * own answer, as if it had come alone after those before it.
+ */
+export class Publishing {
+  readonly #database: Database;
+  readonly #eventTypes: EventTypes;
+  readonly #waiting: Waiting[] = [];
+  #underWay = 0;
+
+  constructor(database: Database, eventTypes: EventTypes) {
+    this.#database = database;
+    this.#eventTypes = eventTypes;
+  }
+
+  /** @throws {StoreError} when the database refused or is away */
+  publish(publication: Publication): Promise<PublishResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ publication, resolve, reject });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    if (this.#underWay >= UNDER_WAY_MAX || this.#waiting.length === 0) return;
+    this.#underWay += 1;
+    void this.#publishAll(this.#take()).then(() => {
+      this.#underWay -= 1;
+      this.#next();
+    });
+  }
+
+  /** The oldest, and those behind it as far as they fit. */
+  #take(): readonly Waiting[] {
+    let events = 0;
+    let count = 0;
+    for (const { publication } of this.#waiting) {
+      events += publication.events.length;
+      if (count > 0 && events > EVENTS_MAX) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Never rejects. What one of them brings upon the transaction must not be held against the others. */
+  async #publishAll(group: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await publishTogether(
+        this.#database,
+        group.map(({ publication }) => publication),
+        this.#eventTypes,
+      );
+      for (const [at, { resolve }] of group.entries()) resolve(results[at] as PublishResult);
+    } catch (error) {
+      const isOfOne = !(error instanceof StoreError) || isOfContent(error);
+      if (isOfOne && group.length > 1) for (const one of group) await this.#publishAll([one]);
+      else for (const { reject } of group) reject(error);
+    }
+  }
+}
 
 /** A request to publish. */
 export interface Publication {
   readonly events: readonly BankEvent[];
   readonly decide: DecideFanOut;
   readonly nowMs: number;
-  readonly handOver: HandOver | undefined;
+  readonly reservation: ReserveOptions | undefined;
 }
 
 /** The events that one transaction publishes, of however many requests. */
@@ -40,13 +110,6 @@ interface EventRow {
   readonly [column: string]: string | number | boolean | undefined;
 }
 
-/** Notifications that one request hands over. */
-interface Handing {
-  readonly claimed: ClaimedNotification[];
-  /** How many more of a TPP may be handed over. */
-  readonly room: Map<string, number>;
-}
-
 /**
  * Commits the events of one or more requests and their notifications: two round trips, whatever their number. Each
  * request is all or nothing by itself; an event that an earlier one of them published was published before. Two
@@ -54,7 +117,7 @@ interface Handing {
  *
  * @returns what came of each request, in their order
  */
-export function publishTogether(
+function publishTogether(
   database: Database,
   publications: readonly Publication[],
   eventTypes: EventTypes,
@@ -83,7 +146,7 @@ async function publishIn(
     ),
   ]);
   const fingerprints = new Map(known.map((row) => [text(row, 'event_id'), text(row, 'fingerprint')]));
-  const outcomes = new Map(known.map((row) => [text(row, 'event_id'), repeatedOutcome(row)]));
+  const outcomes = new Map(known.map((row) => [text(row, 'event_id'), repeatedOutcome(text(row, 'event_id'), row)]));
   const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
   const results = publications.map((publication) => resultOf(publication, batch));
   if (batch.rows.length > 0) await insert(transaction, batch, eventTypes);
@@ -94,9 +157,9 @@ async function publishIn(
 function resultOf(publication: Publication, batch: Batch): PublishResult {
   const eventIds = conflictsOf(publication.events, batch.fingerprints);
   if (eventIds.length > 0) return { kind: 'conflict', eventIds };
-  const handing: Handing = { claimed: [], room: new Map() };
-  const outcomes = publication.events.map((event) => outcomeOf(event, { publication, batch, handing }));
-  return { kind: 'published', outcomes, claimed: handing.claimed };
+  const reserved = new ReservedClaims(publication.reservation, publication.nowMs);
+  const outcomes = publication.events.map((event) => outcomeOf(event, { publication, batch, reserved }));
+  return { kind: 'published', outcomes, claimed: reserved.claimed };
 }
 
 function conflictsOf(events: readonly BankEvent[], known: ReadonlyMap<string, string>): string[] {
@@ -114,60 +177,44 @@ function conflictsOf(events: readonly BankEvent[], known: ReadonlyMap<string, st
 interface Context {
   readonly publication: Publication;
   readonly batch: Batch;
-  readonly handing: Handing;
+  readonly reserved: ReservedClaims;
 }
 
-function outcomeOf(event: BankEvent, context: Context): PublishOutcome {
-  const { publication, batch } = context;
+function outcomeOf(event: BankEvent, { publication, batch, reserved }: Context): PublishOutcome {
   const known = batch.outcomes.get(storable(event.id));
   if (known !== undefined) return { ...known, eventId: event.id };
   const { tpp, registration, target, round } = batch.tpps.get(event.clientId) ?? UNKNOWN;
   const fanOut = publication.decide(event, tpp, registration);
-  const isHandedOver = fanOut.kind === 'notification' && target !== undefined && capacityFor(target, context) > 0;
-  if (isHandedOver) handOver({ event, target, round }, fanOut, context);
-  batch.rows.push(rowOf(event, fanOut, publication, isHandedOver));
+  const isClaimed = fanOut.kind === 'notification' && target !== undefined && reserved.hasCapacityFor(target);
+  if (isClaimed) {
+    reserved.add({ claims: fanOut.claims, traceContext: event.traceContext }, target, { round, leaseToken: 1 });
+    if (isCounted(target, publication.nowMs)) {
+      batch.counts.set(target.clientId, (batch.counts.get(target.clientId) ?? 0) + 1);
+    }
+  }
+  batch.rows.push(rowOf(event, fanOut, publication.nowMs, isClaimed ? reserved.leasedUntilMs : undefined));
   const outcome = freshOutcome(event.id, fanOut);
   batch.fingerprints.set(storable(event.id), event.fingerprint);
   batch.outcomes.set(storable(event.id), { ...outcome, repeated: true });
   return outcome;
 }
 
-/** How many more of a TPP may be handed over; asked once for each request. */
-function capacityFor(target: Target, { publication, handing }: Context): number {
-  const { handOver } = publication;
-  if (handOver === undefined || target.unresponsiveSinceMs !== undefined) return 0;
-  if (handing.claimed.length >= handOver.limit) return 0;
-  const left = handing.room.get(target.clientId) ?? handOver.capacityFor(target);
-  handing.room.set(target.clientId, left);
-  return left;
-}
-
-function handOver(
-  { event, target, round }: { readonly event: BankEvent; readonly target: Target; readonly round: number },
-  { claims }: FanOut & { kind: 'notification' },
-  { publication: { nowMs }, batch: { counts }, handing: { claimed, room } }: Context,
-): void {
-  const { clientId, callbackUrl, retry } = target;
-  room.set(clientId, (room.get(clientId) ?? 0) - 1);
-  if (isCounted(target, nowMs)) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
-  claimed.push({
-    ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0 },
-    round,
-    ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: 1 },
-    traceContext: event.traceContext,
-  });
-}
-
-function rowOf(event: BankEvent, fanOut: FanOut, { nowMs, handOver }: Publication, isLeased: boolean): EventRow {
+/** @param leasedUntilMs undefined: its notification is not claimed */
+function rowOf(event: BankEvent, fanOut: FanOut, nowMs: number, leasedUntilMs: number | undefined): EventRow {
   const known = { id: event.id, fingerprint: event.fingerprint, at_ms: nowMs };
   if (fanOut.kind === 'none') return { ...known, none_reason: fanOut.reason };
   const { claims } = fanOut;
   return {
     ...known,
-    ...{ jti: claims.jti, client_id: event.clientId, claims: JSON.stringify(claims), l: isLeased },
-    ...{ urns: typesOf(claims), txn_key: searchKey(claims.txn), resource_key: searchKey(event.resource.id) },
+    jti: claims.jti,
+    client_id: event.clientId,
+    claims: JSON.stringify(claims),
+    l: leasedUntilMs !== undefined,
+    urns: typesOf(claims),
+    txn_key: searchKey(claims.txn),
+    resource_key: searchKey(event.resource.id),
     trace: event.traceContext && JSON.stringify(event.traceContext),
-    due_at_ms: isLeased ? nowMs + (handOver?.leaseMs ?? 0) : nowMs,
+    due_at_ms: leasedUntilMs ?? nowMs,
   };
 }
 
@@ -203,15 +250,25 @@ async function insert(transaction: Transaction, { rows, counts }: Batch, eventTy
   await counted;
 }
 
-function freshOutcome(eventId: string, fanOut: FanOut): PublishOutcome {
-  const known = { eventId, repeated: false };
-  if (fanOut.kind === 'none') return { ...known, kind: 'none', reason: fanOut.reason };
-  return { ...known, kind: 'notification', jti: fanOut.claims.jti };
-}
+/** The numbers of combinations of event types, of which there are few: as a rule they are known without asking. */
+export class EventTypes {
+  readonly #numbers = new Map<string, number>();
 
-function repeatedOutcome(row: Row): PublishOutcome {
-  const known = { eventId: text(row, 'event_id'), repeated: true };
-  const jti = optionalText(row, 'jti');
-  if (jti !== undefined) return { ...known, kind: 'notification', jti };
-  return { ...known, kind: 'none', reason: text(row, 'none_reason') as NoNotificationReason };
+  /** @param types as {@link typesOf} writes them. @returns the number of each */
+  async numbersOf(transaction: Transaction, types: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
+    const unknown = [...types].filter((one) => !this.#numbers.has(one)).sort();
+    if (unknown.length === 0) return this.#numbers;
+    const kept = await transaction.query('SELECT id, urns FROM event_types WHERE urns = ANY($1::text[])', [unknown]);
+    for (const row of kept) this.#numbers.set(text(row, 'urns'), whole(row, 'id'));
+    const fresh = unknown.filter((one) => !this.#numbers.has(one));
+    if (fresh.length === 0) return this.#numbers;
+    // What this transaction adds is remembered only once another finds it: it may be rolled back. In a fixed order, so
+    // that two that add the same ones do not wait for each other.
+    const added = await transaction.query(
+      `INSERT INTO event_types (urns) SELECT urns FROM json_to_recordset($1::json) AS r(urns text) ORDER BY urns COLLATE "C"
+       ON CONFLICT (urns) DO UPDATE SET urns = excluded.urns RETURNING id, urns`,
+      [jsonOf(fresh.map((urns) => ({ urns })))],
+    );
+    return new Map([...this.#numbers, ...added.map((row): [string, number] => [text(row, 'urns'), whole(row, 'id')])]);
+  }
 }

@@ -49,3 +49,12 @@ export async function fenceLeased(transaction: Transaction, clientId: string): P
 export function withdrawnUpTo(clientId: string): string {
   return `coalesce((SELECT w.up_to_seq FROM withdrawing w WHERE w.client_id = ${clientId}), 0)`;
 }
+
+/** That something went wrong with a row of `notification n`: an attempt failed, or the TPP reported an error. */
+export const HAS_FAILED = `(n.error_log IS NOT NULL OR EXISTS (SELECT 1 FROM unnest(n.attempt_log) AS entry
+  WHERE entry::json -> 'outcome' ->> 'kind' <> 'acknowledged'))`;
+
+/** That a row of `notification n` is leased at a time. @param now SQL of the time */
+export function isUnderWay(now: string): string {
+  return `(n.is_leased AND n.due_at_ms > ${now})`;
+}

@@ -1,12 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { BankEvent, FanOut, NoNotificationReason } from '../../model/event.ts';
+import type { BankEvent, FanOut } from '../../model/event.ts';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
-import type { DecideFanOut, HandOver, PublishOutcome, PublishResult } from '../delivery.ts';
-import { optionalText, type Row, text } from '../row.ts';
-import type { AwaitingTable } from './awaiting.ts';
-import { type Client, type Clients, fallsDue, passBy } from './clients.ts';
+import type { DecideFanOut, PublishOutcome, PublishResult, ReserveOptions } from '../delivery.ts';
+import { text } from '../rows.ts';
+import { freshOutcome, ReservedClaims, repeatedOutcome } from '../shared.ts';
+import { type Clients, fallsDue, passBy } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { SearchIndex } from './search-index.ts';
+import type { AwaitingTable } from './settle.ts';
 import type { TargetTable } from './targets.ts';
 
 /** Dependencies of publishing. */
@@ -22,12 +23,9 @@ export interface EventParts {
 interface Batch {
   readonly decide: DecideFanOut;
   readonly nowMs: number;
-  readonly handOver: HandOver | undefined;
+  readonly reserved: ReservedClaims;
   /** Events that were published before, with their outcomes. */
   readonly known: Map<string, PublishOutcome>;
-  readonly claimed: ClaimedNotification[];
-  /** How many more of a TPP may be handed over. */
-  readonly room: Map<string, number>;
 }
 
 /** SQL of publishing. Must run inside a transaction. */
@@ -47,14 +45,19 @@ export class EventTables {
   }
 
   /** All or nothing: a conflict is found before anything is written. */
-  publish(events: readonly BankEvent[], decide: DecideFanOut, nowMs: number, handOver?: HandOver): PublishResult {
+  publish(
+    events: readonly BankEvent[],
+    decide: DecideFanOut,
+    nowMs: number,
+    reservation?: ReserveOptions,
+  ): PublishResult {
     const known = new Map<string, PublishOutcome>();
     const eventIds = this.#conflictsOf(events, known);
     if (eventIds.length > 0) return { kind: 'conflict', eventIds };
-    const claimed: ClaimedNotification[] = [];
-    const batch: Batch = { decide, nowMs, handOver, known, claimed, room: new Map() };
+    const reserved = new ReservedClaims(reservation, nowMs);
+    const batch: Batch = { decide, nowMs, reserved, known };
     const outcomes = events.map((event) => known.get(event.id) ?? this.#publishOne(event, batch));
-    return { kind: 'published', outcomes, claimed };
+    return { kind: 'published', outcomes, claimed: reserved.claimed };
   }
 
   #conflictsOf(events: readonly BankEvent[], known: Map<string, PublishOutcome>): string[] {
@@ -74,16 +77,15 @@ export class EventTables {
     const { tpp, registration, target } = this.#parts.registrations.lookUp(event.clientId);
     const fanOut = batch.decide(event, tpp, registration);
     const seq = this.#insertRow(event, fanOut, batch.nowMs);
-    const outcome = outcomeOf(event.id, fanOut);
+    const outcome = freshOutcome(event.id, fanOut);
     batch.known.set(event.id, { ...outcome, repeated: true });
     if (fanOut.kind === 'none') return outcome;
     const client = this.#parts.clients.get(event.clientId);
     const place = { seq, publishedAtMs: batch.nowMs, dueAtMs: batch.nowMs };
     this.#parts.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
     this.#parts.awaiting.add(client, place);
-    const room = target === undefined ? 0 : capacityFor(target, batch);
-    if (target === undefined || room <= 0) fallsDue(client, { ...place, lane: 0 });
-    else batch.claimed.push(this.#handOver(client, target, seq, { event, fanOut, batch }));
+    if (target === undefined || !batch.reserved.hasCapacityFor(target)) fallsDue(client, { ...place, lane: 0 });
+    else this.#claim(target, seq, { claims: fanOut.claims, traceContext: event.traceContext }, batch);
     return outcome;
   }
 
@@ -110,46 +112,20 @@ export class EventTables {
     return Number(lastInsertRowid);
   }
 
-  #handOver(
-    client: Client,
+  /** Claims what was published just now, for the reservation. */
+  #claim(
     target: Target,
     seq: number,
-    { event, fanOut, batch }: { event: BankEvent; fanOut: FanOut & { kind: 'notification' }; batch: Batch },
-  ): ClaimedNotification {
-    const { nowMs } = batch;
-    const { claims } = fanOut;
-    const { clientId, callbackUrl, retry } = target;
+    notification: Pick<ClaimedNotification, 'claims' | 'traceContext'>,
+    { nowMs, reserved }: Batch,
+  ): void {
+    const { clients, states } = this.#parts;
+    const client = clients.get(target.clientId);
     const place = { seq, lane: 0, dueAtMs: nowMs } as const;
-    const lease = this.#parts.clients.lease(client, claims.jti, place, nowMs + (batch.handOver?.leaseMs ?? 0));
+    const lease = clients.lease(client, notification.claims.jti, place, reserved.leasedUntilMs);
     passBy(client, place);
-    batch.room.set(clientId, (batch.room.get(clientId) ?? 0) - 1);
-    this.#parts.states.countClaimed(clientId, 1, nowMs);
-    const { round } = this.#parts.states.of(clientId);
-    return {
-      ...{ jti: claims.jti, clientId, callbackUrl, claims, set: undefined, publishedAtMs: nowMs, attempts: 0, round },
-      ...{ roundAttempts: 0, roundBeganAtMs: undefined, retry, probe: undefined, leaseToken: lease.token },
-      traceContext: event.traceContext,
-    };
+    states.countClaimed(target.clientId, 1, nowMs);
+    const { round } = states.of(target.clientId);
+    reserved.add(notification, target, { round, leaseToken: lease.token });
   }
-}
-
-/** How many more of a TPP may be handed over; asked once for each batch. */
-function capacityFor(target: Target, { handOver, room, claimed }: Batch): number {
-  if (handOver === undefined || target.unresponsiveSinceMs !== undefined) return 0;
-  if (claimed.length >= handOver.limit) return 0;
-  const left = room.get(target.clientId) ?? handOver.capacityFor(target);
-  room.set(target.clientId, left);
-  return left;
-}
-
-function outcomeOf(eventId: string, fanOut: FanOut): PublishOutcome {
-  const known = { eventId, repeated: false };
-  if (fanOut.kind === 'none') return { ...known, kind: 'none', reason: fanOut.reason };
-  return { ...known, kind: 'notification', jti: fanOut.claims.jti };
-}
-
-function repeatedOutcome(eventId: string, row: Row): PublishOutcome {
-  const jti = optionalText(row, 'jti');
-  if (jti !== undefined) return { eventId, repeated: true, kind: 'notification', jti };
-  return { eventId, repeated: true, kind: 'none', reason: text(row, 'none_reason') as NoNotificationReason };
 }

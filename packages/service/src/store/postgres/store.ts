@@ -8,33 +8,24 @@ import { walkPage } from '../search.ts';
 import { newlyNotified, turned } from '../shared.ts';
 import type { Store } from '../store.ts';
 import { watching } from './activity.ts';
+import { keepRecentAttempts, keepSets, recentAttempts, recordAttempts, release } from './attempts.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
-import { callbackHealth } from './callback-health.ts';
-import { Changes } from './changes.ts';
+import { END_SOME_WAITS, Portions, WITHDRAW_SOME } from './backlogs.ts';
+import { redeliver, withdraw } from './bulk.ts';
+import { Changes, Lookout, listenTo } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
-import type { Database } from './database.ts';
-import { END_SOME_WAITS } from './ending-waits.ts';
-import { EventTypes } from './event-types.ts';
-import { listenTo } from './listener.ts';
-import { countsOf, findNotification, oldestAwaitingAtMs } from './looking.ts';
-import { Lookout } from './lookout.ts';
+import { type Asked, type Database, storable } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
-import { Portions } from './portions.ts';
-import { Publishing } from './publishing.ts';
-import { keepSets, recordAttempts, release } from './records.ts';
-import { redeliver } from './redeliveries.ts';
-import { type Asked, findRegistrations } from './registrations.ts';
+import { EventTypes, Publishing } from './publish.ts';
+import { awaitingOf, countsOf, findNotification, oldestAwaitingAtMs } from './reads.ts';
+import { findRegistrations, findTpp, listRegistrations, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, History } from './retention.ts';
-import { storable } from './rows.ts';
 import { lookThrough } from './search.ts';
 import { signingKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
-import { findTpp, listTpps } from './tpps.ts';
-import { withdraw } from './withdrawals.ts';
-import { WITHDRAW_SOME } from './withdrawing.ts';
 
 /** Dependencies of a store on an open database. */
 export interface PostgresStoreParts extends ConnectionOptions {
@@ -82,7 +73,10 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
     nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
     onChange: (listener) => changes.listen(listener),
     ...signingKeyStore(database),
-    ...callbackHealth(database),
+    registrations: (after, limit) => listRegistrations(database, asked, after, limit),
+    awaitingOf: (clientIds, countMax) => awaitingOf(database, clientIds, countMax),
+    keepRecentAttempts: (recent, nowMs) => keepRecentAttempts(database, recent, nowMs),
+    recentAttempts: (clientIds) => recentAttempts(database, clientIds),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
     search: (search) => walkPage(search, (after, count) => lookThrough(database, search.filter, after, count)),
@@ -240,8 +234,8 @@ function delivering(database: Database, eventTypes: EventTypes, common: Common):
   const claims = new Claims(database);
   const publishing = new Publishing(database, eventTypes);
   return {
-    publish: async (events, decide, nowMs, handOver) => {
-      const result = await publishing.publish({ events, decide, nowMs, handOver });
+    publish: async (events, decide, nowMs, reservation) => {
+      const result = await publishing.publish({ events, decide, nowMs, reservation });
       changes.tell({ offered: newlyNotified(events, result) });
       return result;
     },
@@ -273,9 +267,9 @@ function operating(
       return isDone;
     },
     redeliver: async (redelivery) => {
-      const { redelivered, clientIds } = await redeliver(database, redelivery);
+      const { result, clientIds } = await redeliver(database, redelivery);
       changes.tell({ offered: clientIds });
-      return redelivered;
+      return result;
     },
     expireAwaiting: (publishedBeforeMs, limit, nowMs) => expireAwaiting(database, publishedBeforeMs, limit, nowMs),
     dropHistory: (what) => history.drop(what),

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { NotificationRecord } from '../../model/notification.ts';
-import { type Row, whole } from '../row.ts';
+import { type Row, whole } from '../rows.ts';
 import {
   type Client,
   type Clients,
@@ -9,7 +9,7 @@ import {
   isGone,
   type Withdrawing,
   withdrawnUpTo,
-} from './clients.ts';
+} from './claim-queue.ts';
 
 /** A notification that has just become awaiting. */
 export interface NewlyAwaiting {

@@ -1,8 +1,7 @@
 import type { NotificationRecord } from '../../model/notification.ts';
 import type { StoreCounts } from '../operations.ts';
-import { optionalWhole, whole } from '../row.ts';
-import type { Database } from './database.ts';
-import { notificationOf, storable } from './rows.ts';
+import { jsonList, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
+import { type Database, storable } from './database.ts';
 
 /** A notification as the operator sees it: awaiting, or else history. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
@@ -13,7 +12,7 @@ export async function findNotification(database: Database, jti: string): Promise
      FROM notification n LEFT JOIN target t ON t.client_id = n.client_id WHERE n.jti = $1`,
     [storable(jti)],
   );
-  if (awaiting !== undefined) return notificationOf(awaiting);
+  if (awaiting !== undefined) return recordOf(awaiting);
   // The newest: an id is used again only for an event that is published again after all of it was dropped.
   const [ended] = await database.look(
     `SELECT jti, event_id, client_id, state, claims, set_jws, published_at_ms, ended_at_ms, acknowledged_by, error_log,
@@ -21,9 +20,15 @@ export async function findNotification(database: Database, jti: string): Promise
      FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1`,
     [storable(jti)],
   );
-  if (ended !== undefined) return notificationOf(ended);
-  // It may have recovered in between.
-  return undefined;
+  return ended && recordOf(ended);
+}
+
+function recordOf(row: Row): NotificationRecord {
+  return notificationOf(row, {
+    attempts: jsonList(row, 'attempt_log'),
+    errors: jsonList(row, 'error_log'),
+    nextAttemptAtMs: optionalWhole(row, 'next_attempt_at_ms'),
+  });
 }
 
 // Up to here it is counted one by one.
@@ -59,4 +64,19 @@ export async function oldestAwaitingAtMs(database: Database): Promise<number | u
        (SELECT min(published_at_ms) FROM notification WHERE offer_at_ms IS NOT NULL)) AS oldest`,
   );
   return row && optionalWhole(row, 'oldest');
+}
+
+/** How many notifications are awaiting for each TPP; beyond `countMax` it is one more than that. */
+export async function awaitingOf(
+  database: Database,
+  clientIds: readonly string[],
+  countMax: number,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await database.look(
+    `SELECT c.client_id, (SELECT count(*) FROM (
+       SELECT 1 FROM notification n WHERE n.client_id = c.client_id LIMIT $2::int) AS few)::int AS awaiting
+     FROM unnest($1::text[]) AS c(client_id)`,
+    [clientIds.map(storable), countMax + 1],
+  );
+  return new Map(rows.map((row) => [text(row, 'client_id'), whole(row, 'awaiting')]));
 }

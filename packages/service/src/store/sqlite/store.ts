@@ -4,37 +4,30 @@ import type { ChangeResult } from '../../model/registration.ts';
 import type { Delivery } from '../delivery.ts';
 import type { CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
 import type { Registry } from '../registry.ts';
-import { text, whole } from '../row.ts';
+import { text, whole } from '../rows.ts';
 import { walkPage } from '../search.ts';
-import { newlyNotified, turned } from '../shared.ts';
+import { NOBODY, newlyNotified, turned } from '../shared.ts';
 import { type Store, type StoreChange, StoreError } from '../store.ts';
 import { ActivityTables } from './activity.ts';
-import { AttemptTables } from './attempts.ts';
+import { AttemptTables, RecentAttemptTable } from './attempts.ts';
 import { AuditTable } from './audit.ts';
-import { AwaitingTable } from './awaiting.ts';
-import { backUpDatabase } from './backup.ts';
+import { EndingWaits, finishWithdrawing, Portions, WithdrawingTable } from './backlogs.ts';
+import { BulkTables } from './bulk.ts';
+import { Clients } from './claim-queue.ts';
 import { Claims } from './claims.ts';
-import { Clients } from './clients.ts';
-import { EndingWaits } from './ending-waits.ts';
-import { EventTables } from './events.ts';
-import { LookUps } from './look.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
-import { Portions } from './portions.ts';
-import { RecentAttemptTable } from './recent-attempts.ts';
-import { RedeliveryTables } from './redeliveries.ts';
+import { EventTables } from './publish.ts';
+import { LookUps } from './reads.ts';
 import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { RetentionTables } from './retention.ts';
 import { SearchTables } from './search.ts';
 import { SearchIndex } from './search-index.ts';
+import { AwaitingTable } from './settle.ts';
 import { SigningKeyTable } from './signing-keys.ts';
 import { TargetTable } from './targets.ts';
-import { UndoLog } from './undo.ts';
-import { openWal, type Wal } from './wal.ts';
-import { Withdrawals } from './withdrawals.ts';
-import { finishWithdrawing, WithdrawingTable } from './withdrawing.ts';
-import { asStoreError, WriteQueue } from './write-queue.ts';
+import { asStoreError, backUpDatabase, openWal, UndoLog, type Wal, WriteQueue } from './write-queue.ts';
 
 /** The store in a file, and what only such a store can do. */
 export interface SqliteStore extends Store {
@@ -99,10 +92,9 @@ function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
     polls: new PollTables(database, clients, awaiting),
-    redeliveries: new RedeliveryTables(database, common),
+    bulk: new BulkTables(database, common),
     retention: new RetentionTables(database, common),
     searches: new SearchTables(database, common),
-    withdrawals: new Withdrawals(database, common),
     lookUps: new LookUps(database, clients, registrations),
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
@@ -142,7 +134,7 @@ function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
     notification: (jti) => read(() => parts.lookUps.notification(jti)),
     search: (search) =>
       walkPage(search, (after, count) => read(() => parts.searches.look(search.filter, after, count))),
-    withdraw: (withdrawal) => writes.run(() => parts.withdrawals.withdraw(withdrawal)),
+    withdraw: (withdrawal) => writes.run(() => parts.bulk.withdraw(withdrawal)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
     backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
@@ -206,8 +198,8 @@ function registering(parts: Parts, writes: WriteQueue): Registry {
 function delivering(parts: Parts, writes: WriteQueue): Delivery {
   const { events, claims, attempts, searchIndex, tell } = parts;
   return {
-    publish: async (batch, decide, nowMs, handOver) => {
-      const result = await writes.run(() => events.publish(batch, decide, nowMs, handOver));
+    publish: async (batch, decide, nowMs, reservation) => {
+      const result = await writes.run(() => events.publish(batch, decide, nowMs, reservation));
       // Nobody waits for it; what fails is made up for after the next publishing.
       if (searchIndex.isDue) writes.run(() => searchIndex.write()).catch(() => undefined);
       tell({ offered: newlyNotified(batch, result), retargeted: NOBODY });
@@ -234,7 +226,7 @@ function delivering(parts: Parts, writes: WriteQueue): Delivery {
 
 /** Operations of operators and of the service's own housekeeping. */
 function operating(parts: Parts, writes: WriteQueue): Operations {
-  const { clients, registrations, retargeting, redeliveries, retention, audit, tell } = parts;
+  const { clients, registrations, retargeting, bulk, retention, audit, tell } = parts;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
@@ -245,9 +237,9 @@ function operating(parts: Parts, writes: WriteQueue): Operations {
       return isDone;
     },
     redeliver: async (redelivery) => {
-      const { redelivered, clientIds } = await writes.run(() => redeliveries.redeliver(redelivery));
+      const { result, clientIds } = await writes.run(() => bulk.redeliver(redelivery));
       tell({ offered: clientIds, retargeted: NOBODY });
-      return redelivered;
+      return result;
     },
     expireAwaiting: (publishedBeforeMs, limit, nowMs) =>
       writes.run(() => retention.expire(publishedBeforeMs, limit, nowMs)),
@@ -304,8 +296,6 @@ function watching({ activity }: Parts, writes: WriteQueue): Watching {
     dropWatched: (retention) => writes.run(() => activity.drop(retention)),
   };
 }
-
-const NOBODY: ReadonlySet<string> = new Set();
 
 /** Changes what is kept in memory only; all of it or nothing. */
 function inMemory<T>({ database, undo }: Parts, work: () => T): T {

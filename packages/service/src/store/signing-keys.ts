@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import type { SigningKeyState, SigningKeyUse, SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
+import { json, optionalWhole, type Row, text } from './rows.ts';
 
 const ORDER: readonly SigningKeyState[] = ['current', 'next', 'former', 'withdrawn'];
 
@@ -7,7 +9,7 @@ const ORDER: readonly SigningKeyState[] = ['current', 'next', 'former', 'withdra
  * A key with its state, from what is kept of it. A key that was announced and never used is no former one whatever an
  * older version of Tidings, which knows nothing of announcing, wrote about it.
  */
-export function withState(key: Omit<StoredSigningKey, 'state'>): StoredSigningKey {
+function withState(key: Omit<StoredSigningKey, 'state'>): StoredSigningKey {
   return { ...key, state: stateOf(key) };
 }
 
@@ -52,4 +54,18 @@ function kidOf(header: string): string | undefined {
   const bytes = decodeBase64url(header);
   const members: unknown = bytes === undefined ? undefined : parseStrictJson(bytes);
   return isJsonObject(members) && typeof members['kid'] === 'string' ? members['kid'] : undefined;
+}
+
+/** A row of the signing keys as both databases give it. @throws {AssertionError} when it is no key */
+export function signingKeyOf(row: Row): StoredSigningKey {
+  const publicJwk: unknown = json(row, 'public_jwk');
+  assert(isJsonObject(publicJwk), 'a kept key must be an object');
+  return withState({
+    publicJwk: { ...publicJwk, kid: text(row, 'kid') },
+    announcedAtMs: optionalWhole(row, 'announced_at_ms'),
+    usedFromMs: optionalWhole(row, 'used_from_ms'),
+    retiredAtMs: optionalWhole(row, 'retired_at_ms'),
+    usedUntilMs: optionalWhole(row, 'used_until_ms'),
+    withdrawnAtMs: optionalWhole(row, 'withdrawn_at_ms'),
+  });
 }
