@@ -3,15 +3,15 @@ import { connect as connectTcp } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 
-/** Whom abusive requests go to, and what their senders have got hold of. */
+/** Targets of abusive requests, and the credentials that their senders have. */
 export interface AbuseTarget {
   readonly apiPort: number;
   readonly operatorPort: number;
   readonly caPem: string;
-  /** Of a TPP that is registered: some abuse comes from inside. */
+  /** Client certificate of a registered TPP, for abuse from inside. */
   readonly transport: Credentials;
   readonly accessToken: string;
-  /** Of a certificate authority that nobody trusts. */
+  /** Client certificate of an untrusted certificate authority. */
   readonly strange: Credentials;
 }
 
@@ -20,7 +20,7 @@ interface Credentials {
   readonly keyPem: string;
 }
 
-/** By kind: how often it was begun, and what came of it, a status or how the connection ended. */
+/** By kind: how often it was started, and the outcomes, each a status or how the connection ended. */
 export type AbuseCounts = Readonly<Record<string, { begun: number; readonly came: Record<string, number> }>>;
 
 export interface Abuse {
@@ -41,8 +41,8 @@ const SLOW_AT_ONCE = 10;
 const PATHS = ['/events', '/event-subscriptions', '/callback-urls', '/event-subscriptions/unknown', '/nowhere'];
 
 /**
- * Sends abusive requests of every kind at the same time until it is stopped, each kind in a loop of its own. They come from
- * other addresses of the loopback than good requests do, so that limits by address hit the one and not the other.
+ * Sends abusive requests of every kind concurrently until stopped, each kind in its own loop. They come from other
+ * loopback addresses than good requests, so that limits per address affect only them.
  */
 export function startAbuse(target: AbuseTarget): Abuse {
   const counts: AbuseCounts = Object.fromEntries(Object.keys(KINDS).map((name) => [name, { begun: 0, came: {} }]));
@@ -88,7 +88,7 @@ const KINDS: Readonly<Record<string, { readonly kind: Kind; readonly atOnce?: nu
     kind: (target) =>
       exchange({ ...api(target), credentials: target.strange }, request('/events', '{}', bearer(target.accessToken))),
   },
-  // Not of a poll, which may be long.
+  // Not for a poll, whose body may be large.
   'oversized body': {
     kind: (target) => {
       const body = `{"Data":{"Version":"${'4'.repeat(200_000)}"}}`;
@@ -144,8 +144,12 @@ function bearer(token: string): Readonly<Record<string, string>> {
 
 function request(path: string, body: string, headers: Readonly<Record<string, string>>, base = '/open-banking/v4.0') {
   const all = {
-    ...{ host: 'localhost', connection: 'close', 'content-type': 'application/json' },
-    ...{ 'content-length': String(Buffer.byteLength(body)), 'x-fapi-interaction-id': randomUUID(), ...headers },
+    host: 'localhost',
+    connection: 'close',
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    'x-fapi-interaction-id': randomUUID(),
+    ...headers,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return `POST ${base}${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
@@ -156,13 +160,13 @@ function chunked({ accessToken }: AbuseTarget, bytes: number): string {
   return `${head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${bytes.toString(16)}\r\n${' '.repeat(bytes)}`;
 }
 
-/** Three segments, the middle one empty, and nothing right in them. */
+/** A malformed signature of three segments, the middle one empty. */
 function badSignature(): string {
   const header = Buffer.from(JSON.stringify({ alg: 'PS256', kid: randomUUID() })).toString('base64url');
   return `${header}..${randomBytes(256).toString('base64url')}`;
 }
 
-/** Sends bytes and waits for the first line of an answer, or for the end. */
+/** Sends bytes and waits for the status line of a response, or for the end of the connection. */
 async function exchange(connection: Connection, bytes: string | Uint8Array): Promise<string> {
   const socket = open(connection);
   const came = answerOf(socket);
@@ -172,7 +176,7 @@ async function exchange(connection: Connection, bytes: string | Uint8Array): Pro
   return answer;
 }
 
-/** A long poll or a publish whose sender goes away. */
+/** A long poll or a publish request whose sender disconnects. */
 async function abandon(target: AbuseTarget): Promise<string> {
   const socket = open(api(target));
   socket.on('error', () => undefined);
@@ -182,7 +186,7 @@ async function abandon(target: AbuseTarget): Promise<string> {
   return 'abandoned';
 }
 
-/** A head that never ends, a byte at a time. */
+/** Request headers that never end, sent byte by byte. */
 async function trickle(target: AbuseTarget): Promise<string> {
   const socket = open(api(target));
   const came = answerOf(socket);
@@ -201,7 +205,7 @@ async function trickle(target: AbuseTarget): Promise<string> {
   return answer;
 }
 
-/** A connection without so much as a TLS handshake. */
+/** A connection without a TLS handshake. */
 async function sendNothing({ apiPort, operatorPort }: AbuseTarget): Promise<string> {
   const port = randomInt(2) === 0 ? apiPort : operatorPort;
   const socket = connectTcp({ port, host: '127.0.0.1', localAddress: strangeAddress() });
@@ -215,7 +219,9 @@ async function sendNothing({ apiPort, operatorPort }: AbuseTarget): Promise<stri
 function open({ port, caPem, credentials }: Connection): TLSSocket {
   const socket = connectTcp({ port, host: '127.0.0.1', localAddress: strangeAddress() });
   return connect({
-    ...{ socket, ca: caPem, servername: 'localhost' },
+    socket,
+    ca: caPem,
+    servername: 'localhost',
     ...(credentials !== undefined && { cert: credentials.certificatePem, key: credentials.keyPem }),
   });
 }

@@ -15,18 +15,18 @@ export const BACKLOG_SIZES = [10_000, 1_000_000];
 
 const BATCH = 1000;
 const WARM_UP_SECONDS = 6;
-/** Of what is left of a small backlog when all have resumed, what is measured before its end is near. */
+/** Share of a small backlog that is measured once all TPPs have resumed, before it runs out. */
 const MEASURED_PART = 0.8;
 const MEASURED_MAX = 8000;
 const MEASURE_MAX_MS = 120_000;
-// Beyond, the rest of a backlog is not waited for; some of it is asked for instead.
+// The rest of a larger backlog is not awaited; samples of it are checked instead.
 const DRAINED_MAX = 20_000;
 const ASKED_FOR = 200;
 
 /**
- * Publishes to suspended TPPs, for which nothing is attempted, lets all of them resume, and measures the deliveries a
- * second from then on: with a small backlog, a large one, and the small one again, to whose mean the ratio is. What the
- * operator's resuming itself takes is shown beside it, and is not part of the ratio.
+ * Publishes to suspended TPPs, for which nothing is attempted, then resumes all of them and measures deliveries per
+ * second. It does so with a small backlog, a large one, and the small one again; the ratio is to the mean of the two
+ * small ones. The time of the operator's resume request is reported separately and is not part of the ratio.
  */
 export async function benchBacklog(options: BacklogOptions): Promise<Report> {
   const { machine, result: sizes } = await betweenSigningLimits(options, async () => {
@@ -42,12 +42,17 @@ export async function benchBacklog(options: BacklogOptions): Promise<Report> {
   const total = (name: 'accepted' | 'lost' | 'duplicates' | 'unknown' | 'signaturesVerified' | 'signaturesWrong') =>
     sizes.reduce((sum, { ledgers }) => sum + ledgers[name], 0);
   return {
-    ...{ bench: 'backlog', store: options.store, machine },
+    bench: 'backlog',
+    store: options.store,
+    machine,
     figures: { smallToLarge: ratio, sizes: sizes.map(({ ledgers: _, ...figures }) => figures) },
     ledgers: {
-      ...{ accepted: total('accepted'), lost: total('lost'), duplicates: total('duplicates') },
-      ...{ unknown: total('unknown') },
-      ...{ signaturesVerified: total('signaturesVerified'), signaturesWrong: total('signaturesWrong') },
+      accepted: total('accepted'),
+      lost: total('lost'),
+      duplicates: total('duplicates'),
+      unknown: total('unknown'),
+      signaturesVerified: total('signaturesVerified'),
+      signaturesWrong: total('signaturesWrong'),
     },
     targets: [
       { ...BACKLOG, value: ratio },
@@ -91,14 +96,20 @@ async function measureBacklog(options: BacklogOptions, awaiting: number) {
       acceptedPerSecond: awaiting / publishSeconds,
       ...costs(rig, resumedCpu, ended, delivered),
       servicePeakRssBytesBeforeResuming: rssBeforeResuming,
-      ...{ storeBytesPerNotification, isDrained, ledgers },
+      storeBytesPerNotification,
+      isDrained,
+      ledgers,
     };
   } finally {
     await rig.stop();
   }
 }
 
-/** The large backlog would have it while the many TPPs resume, the small one would not. @returns how many it delivered */
+/**
+ * Warms up with deliveries before the measurement. Otherwise the large backlog would warm up while its TPPs resume, and
+ * the small one would not.
+ * @returns number of deliveries
+ */
 async function warmUp(rig: Rig): Promise<number> {
   await loadFor(rig, { kind: 'saturate', batch: 100, outstandingMax: 1000 }, WARM_UP_SECONDS);
   await drain(rig);
@@ -114,16 +125,16 @@ async function switchAll({ bank }: Rig, to: 'suspend' | 'resume'): Promise<void>
   for (const { clientId } of bank.tpps) await bank.operate('POST', `tpps/${clientId}/${to}`);
 }
 
-/** Of the deliveries after `fromMs`. */
+/** Rate of the deliveries after `fromMs`. */
 function drainFigures(answeredMs: readonly number[], wanted: number, fromMs: number) {
   const measured = answeredMs.filter((atMs) => atMs >= fromMs).slice(0, wanted);
   const elapsedMs = (measured.at(-1) ?? fromMs) - fromMs;
   return { deliveriesMeasured: measured.length, deliveredPerSecond: (measured.length / elapsedMs) * 1000 };
 }
 
-/** What is not waited for is no loss if the service still knows it as awaiting: some of it is asked for. */
+/** Checks samples of the notifications that were not awaited: they are not lost if the service has them as awaiting. */
 async function settle(rig: Rig, isDrained: boolean) {
-  // What was under way when the TPPs were suspended arrives.
+  // Attempts in progress when the TPPs were suspended still arrive.
   await pause(1000);
   const { deliveries, ...ledgers } = await compareLedgers(rig);
   const answeredMs = deliveries.flatMap((one) => one.answeredMs ?? []).toSorted((left, right) => left - right);

@@ -7,10 +7,7 @@ import type { SandboxPki } from '@tidings/sandbox';
 
 export const AUDIENCE = 'https://bank.example/open-banking';
 
-/**
- * Lets callback URLs lead to this machine, where the receiver is. Empty until the schema knows the setting, then:
- * { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] }
- */
+/** Allows callback URLs on this machine, where the receiver is. */
 const CALLBACK_ADDRESSES = { callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] };
 
 export interface Ports {
@@ -18,7 +15,7 @@ export interface Ports {
   readonly operator: number;
 }
 
-/** Writes the configuration of a service under load: the defaults, except where the bench could not run with them. */
+/** Writes the configuration of a service under load: the defaults, except where they would prevent the bench. */
 export function writeConfig(options: {
   folder: string;
   pki: SandboxPki;
@@ -37,16 +34,23 @@ export function writeConfig(options: {
     issuer: 'https://bank.example/',
     organisationId: pki.bank.organisationId,
     signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
-    ...{ store, retention },
+    store,
+    retention,
     api: {
-      ...{ host: '127.0.0.1', port: ports.api, requestsPerMinutePerTppMax: 1_000_000 },
-      // All TPPs of a bench share one certificate: what is abused under it would be laid on the others.
+      host: '127.0.0.1',
+      port: ports.api,
+      requestsPerMinutePerTppMax: 1_000_000,
+      // All TPPs of a bench share one certificate: abuse under it would be counted against the others.
       unauthenticatedPerMinutePerCertificateMax: 1_000_000,
       tls: { certificateFile, keyFile, clientCaFile: caFile },
     },
     accessTokens: {
-      ...{ issuer: authorisationServer.issuer, audience: AUDIENCE, jwksUrl: authorisationServer.jwksUri },
-      ...{ caFile, certificateFile, keyFile },
+      issuer: authorisationServer.issuer,
+      audience: AUDIENCE,
+      jwksUrl: authorisationServer.jwksUri,
+      caFile,
+      certificateFile,
+      keyFile,
     },
     operator: {
       port: ports.operator,

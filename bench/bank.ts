@@ -9,27 +9,27 @@ import { startServiceProcess } from '../test/support/service-process.ts';
 import { AUDIENCE, freePort, writeConfig } from './bank-config.ts';
 import { type BenchStore, openBenchStore, type StoreKind } from './bench-store.ts';
 
-/** A bank under load: the real service as its own process, an authorisation server, and TPPs that are registered. */
+/** A bank under load: the real service in its own process, an authorisation server, and registered TPPs. */
 export interface BenchBank {
   readonly tpps: readonly BenchTpp[];
   readonly pki: SandboxPki;
   readonly store: BenchStore;
-  /** Where its files are. */
+  /** Folder of its files. */
   readonly folder: string;
   readonly servicePid: number;
   readonly operatorUrl: string;
   readonly apiUrl: string;
   readonly operatorToken: string;
-  /** Publishes one event each, in batches of at most 1,000. */
+  /** Publishes one event for each given TPP, in batches of at most 1,000. */
   publish(clientIds: readonly string[]): Promise<void>;
   /** Sends a request as a TPP. */
   call(tpp: BenchTpp, method: Method, path: string, body?: string, signature?: string): Promise<Answer>;
   sign(body: string): Promise<string>;
-  /** Calls the operator's API. @returns the body of the answer. @throws unless it was a success */
+  /** Calls the operator API. @returns the body of the response. @throws unless the status is 2xx */
   operate(method: Method, path: string, body?: unknown): Promise<string>;
-  /** Ends the service, works on its store, and starts it again where it was. */
+  /** Stops the service, works on its store, and restarts it on the same ports. */
   restart(work: (store: BenchStore, folder: string) => Promise<void>): Promise<void>;
-  /** Ends the service and leaves the rest; {@link BenchBank.stop} is still to be called. */
+  /** Stops only the service; {@link BenchBank.stop} must still be called. */
   endService(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -52,15 +52,15 @@ const CONNECT_TIMEOUT_MS = 120_000;
 export interface BankOptions {
   readonly store?: StoreKind;
   readonly logLevel?: string;
-  /** Fills the store, whose schema is there, while no service runs. @param folder where its file is */
+  /** Fills the store, whose schema exists, while no service runs. @param folder folder of the database file */
   readonly fill?: (store: BenchStore, folder: string, clientIds: readonly string[]) => Promise<void>;
-  /** The `retention` section of its configuration. */
+  /** The `retention` section of the configuration. */
   readonly retention?: object;
-  /** For the Node of the service, such as --cpu-prof. */
+  /** Node.js options of the service, such as --cpu-prof. */
   readonly nodeArguments?: readonly string[];
 }
 
-/** Starts it. All TPPs share one certificate and key, each has its own client_id, token and registration. */
+/** Starts a bank. All TPPs share one certificate and key; each has its own client_id, token and registration. */
 export async function startBank(tppCount: number, options: BankOptions = {}): Promise<BenchBank> {
   const operatorToken = randomUUID();
   const folder = mkdtempSync(join(tmpdir(), 'tidings-bench-'));
@@ -68,7 +68,10 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const { certificatePem, keyPem } = pki.bank.transport;
   const clientIds = Array.from({ length: tppCount }, (_, at) => `tpp-${String(at).padStart(4, '0')}`);
   const authorisationServer = await startAuthorisationServer({
-    ...{ host: '127.0.0.1', port: 0, audience: AUDIENCE, accessTokenTtlSeconds: 86_400 },
+    host: '127.0.0.1',
+    port: 0,
+    audience: AUDIENCE,
+    accessTokenTtlSeconds: 86_400,
     tls: { certificatePem, keyPem, caPem: pki.root.certificatePem },
     signingKey: pki.bank.signing,
     clients: clientIds.map((clientId) => ({
@@ -93,11 +96,11 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     await store.stop();
     throw error;
   });
-  // However the bench ends, the service ends with it.
+  // The service ends with the bench, however that ends.
   const killService = () => void service.kill();
   process.once('exit', killService);
   const { transport, signing, organisationId, softwareStatementId } = pki.tpp;
-  // A hundred handshakes at once, on the machine that also answers them, take their time.
+  // A hundred concurrent handshakes take long, because client and server share the machine.
   const connect = {
     timeout: CONNECT_TIMEOUT_MS,
     ca: pki.root.certificatePem,
@@ -117,7 +120,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     const text = body === undefined ? null : JSON.stringify(body);
     const answer = await request(url, { method, headers, body: text, dispatcher: agent });
     const said = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${said}`);
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path} returned ${answer.statusCode}: ${said}`);
     return said;
   }
 
@@ -125,7 +128,10 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     const body = `grant_type=client_credentials&scope=accounts&client_id=${clientId}`;
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const answer = await request(authorisationServer.tokenEndpoint, {
-      ...{ method: 'POST', headers, body, dispatcher: agent },
+      method: 'POST',
+      headers,
+      body,
+      dispatcher: agent,
     });
     const { access_token: token } = (await answer.body.json()) as { access_token: string };
     return token;
@@ -138,7 +144,12 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     tpps.push({ clientId, accessToken: await tokenFor(clientId) });
   }
   return {
-    ...{ tpps, pki, store, operate, operatorToken, folder },
+    tpps,
+    pki,
+    store,
+    operate,
+    operatorToken,
+    folder,
     restart: async (work) => {
       await service.terminate();
       await work(store, folder);
@@ -185,7 +196,10 @@ function makeEvent(clientId: string) {
   const id = randomUUID();
   const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${id}`;
   return {
-    ...{ id, clientId, transactionId: id, occurredAt: new Date().toISOString() },
+    id,
+    clientId,
+    transactionId: id,
+    occurredAt: new Date().toISOString(),
     resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
     events: [{ type: 'UK.OBIE.Resource-Update' }],
   };

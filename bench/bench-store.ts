@@ -5,19 +5,19 @@ import { cpuMsOfFamily } from './processes.ts';
 
 export type StoreKind = 'sqlite' | 'postgres';
 
-/** What the service keeps its notifications in, and what that costs. */
+/** The service's store, and its use of resources. */
 export interface BenchStore {
   readonly kind: StoreKind;
   /** The `store` section of the service's configuration. */
   readonly settings: object;
-  /** Size on disk, the write-ahead log of SQLite included, that of PostgreSQL not. */
+  /** Size on disk, including the write-ahead log for SQLite but not for PostgreSQL. */
   bytes(): number;
-  /** CPU time of its own processes; undefined where it runs inside the service. */
+  /** CPU time of the database server; undefined when the store runs inside the service. */
   cpuMs(): number | undefined;
   stop(): Promise<void>;
 }
 
-/** @param folder where a file of its own goes */
+/** @param folder folder of the database file */
 export async function openBenchStore(kind: StoreKind, folder: string): Promise<BenchStore> {
   if (kind === 'sqlite') {
     const files = ['tidings.db', 'tidings.db-wal'].map((name) => join(folder, name));
@@ -33,7 +33,7 @@ export async function openBenchStore(kind: StoreKind, folder: string): Promise<B
   return {
     kind,
     settings: { url: server.url, isMigratedAtStart: true },
-    // The files of all databases: what pg_database_size adds up, and the empty ones beside, which do not grow.
+    // The files of all databases: those that pg_database_size counts, and the empty databases, which do not grow.
     bytes: () => folderBytes(join(server.dataFolder, 'base')),
     cpuMs: () => cpuMsOfFamily(server.pid),
     stop: () => server.stop(),

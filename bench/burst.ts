@@ -13,7 +13,7 @@ const PART_OF_THROUGHPUT = 0.25;
 const POLLS = 600;
 const SETS_PER_POLL = 100;
 const PUBLISHED_AT_ONCE = 10_000;
-// No burst, a burst at the beginning, and both again: what else happens on the machine hits both.
+// Without a burst, with one at the start, and both again, so that other load on the machine affects both alike.
 const PHASES = [false, true, false, true];
 const BURSTS = PHASES.filter((isBurst) => isBurst).length;
 
@@ -24,15 +24,19 @@ interface Phase {
 }
 
 /**
- * 50 TPPs at a moderate load. In two of four phases another TPP, which only polls, sends 600 polls of 100 SETs at once,
- * each on a connection of its own that is open already. Compared are the deliveries of the 50, by when their events were
- * published. What each poll asks for was not signed before.
+ * 50 TPPs at a moderate load. In two of four phases another TPP, which only polls, sends 600 concurrent polls of 100
+ * SETs, each on its own open connection. The SETs that it polls have not been signed before. The bench compares the
+ * deliveries to the 50 TPPs by the time at which their events were published.
  */
 export async function benchBurst(options: LatencyOptions): Promise<Report> {
   const { machine, result } = await betweenSigningLimits(options, () => measureBurst(options));
   const { ledgers, ...figures } = result;
   return {
-    ...{ bench: 'burst', store: options.store, machine, figures, ledgers },
+    bench: 'burst',
+    store: options.store,
+    machine,
+    figures,
+    ledgers,
     targets: [{ ...BURST, value: figures.p99Ratio }],
   };
 }
@@ -90,7 +94,7 @@ async function fillBacklog({ bank, pollers }: Rig): Promise<void> {
   }
 }
 
-/** @returns the status of the answer, which is read to its end */
+/** @returns the status of the response, after reading the whole body */
 async function poll({ bank, pollers }: Rig, dispatcher: Agent, { maxEvents }: { maxEvents: number }): Promise<number> {
   const headers = {
     authorization: `Bearer ${pollerOf(pollers).accessToken}`,
@@ -106,12 +110,15 @@ async function poll({ bank, pollers }: Rig, dispatcher: Agent, { maxEvents }: { 
 function agentOf({ bank }: Rig): Agent {
   const { root, tpp } = bank.pki;
   const connect = {
-    ...{ ca: root.certificatePem, cert: tpp.transport.certificatePem, key: tpp.transport.keyPem, timeout: 60_000 },
+    ca: root.certificatePem,
+    cert: tpp.transport.certificatePem,
+    key: tpp.transport.keyPem,
+    timeout: 60_000,
   };
   return new Agent({ connect, connections: POLLS, pipelining: 1, keepAliveTimeout: 60_000 });
 }
 
 function pollerOf([poller]: Rig['pollers']) {
-  if (poller === undefined) throw new Error('the rig was started without a TPP that polls');
+  if (poller === undefined) throw new Error('the rig has no TPP that polls');
   return poller;
 }

@@ -1,6 +1,6 @@
 const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
-/** Milliseconds of the machine's monotonic clock, the same in every process of it. */
+/** Milliseconds of the system's monotonic clock, which all processes share. */
 export function machineNowMs(): number {
   return OFFSET_MS + performance.now();
 }

@@ -1,15 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
-/** A process of the bench's own, spoken to in messages of one type each way. */
+/** A child process of the bench, with typed messages in each direction. */
 export interface Helper<To> {
   readonly pid: number;
   send(message: To): void;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has exited. */
   stop(): Promise<void>;
 }
 
-/** Starts `file` as a process; `onMessage` gets what it says. Its ending before `stop` ends the bench. */
+/** Starts `file` as a child process; `onMessage` gets its messages. The bench fails when it exits before `stop`. */
 export function startHelper<To extends object, From>(
   file: string,
   nodeArguments: readonly string[],
@@ -17,7 +17,7 @@ export function startHelper<To extends object, From>(
 ): Helper<To> {
   const child: ChildProcess = fork(new URL(file, import.meta.url), [], {
     execArgv: [...nodeArguments],
-    // Typed arrays pass as they are.
+    // Passes typed arrays without conversion.
     serialization: 'advanced',
   });
   let stopping = false;
@@ -34,17 +34,17 @@ export function startHelper<To extends object, From>(
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
-      // It ends by itself when nobody speaks to it, so that a profile of it is written.
+      // The process exits by itself once disconnected, so that its CPU profile is written.
       child.disconnect();
       await exited;
     },
   };
 }
 
-/** The other end, in the process itself: says `From`, hears `To`, and ends when the parent has gone. */
+/** The child's end of the channel: sends `From`, receives `To`, and exits when the parent has disconnected. */
 export function speakToParent<To, From extends object>(onMessage: (message: To) => void): (message: From) => void {
   process.on('message', (message) => onMessage(message as To));
   process.once('disconnect', () => process.exit(0));
-  // A parent that has just gone hears nothing any more, which is no failure.
+  // The parent may have exited just now, which is not an error.
   return (message) => void process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -8,16 +8,16 @@ import { ISOLATION } from './targets.ts';
 
 const SECONDS = 40;
 const WARM_UP_SECONDS = 3;
-// After a change: what hung is on its way again, or connections are being found to hang.
+// Excluded after each change, while held requests complete or connections start to hang.
 const SETTLE_SECONDS = 4;
 const PART_OF_THROUGHPUT = 0.25;
 const HANGING = [0, 10, 20, 30, 40];
-// Each that hangs shares its host with four that are healthy.
+// Each hanging TPP shares its host with four healthy ones.
 const TPPS_PER_ORIGIN = 5;
-// None hangs, some hang, and both again: what else happens on the machine hits both.
+// None hangs, some hang, and both again, so that other load on the machine affects both alike.
 const PHASES = [false, true, false, true];
 
-/** A stretch of time with or without TPPs that hang. */
+/** A period with or without hanging TPPs. */
 interface Phase {
   readonly areSomeHanging: boolean;
   readonly fromMs: number;
@@ -25,16 +25,21 @@ interface Phase {
 }
 
 /**
- * 50 TPPs at a moderate load, on 10 hosts; in turn none of them hangs, and 5 do: they take connection and request and never answer.
- * Compared are the same 45 healthy ones, by when their events were published. When a phase ends, what hung is answered.
+ * 50 TPPs on 10 hosts at a moderate load. In alternate phases none of them hangs, or 5 do: they accept connections and
+ * requests and never respond. The bench compares the same 45 healthy TPPs by the time at which their events were
+ * published. When a phase ends, the held requests get their responses.
  *
- * @param options.seconds how long is measured in all, in four phases
+ * @param options.seconds measured time of all four phases together
  */
 export async function benchIsolation(options: LatencyOptions): Promise<Report> {
   const { machine, result } = await betweenSigningLimits(options, () => measureIsolation(options));
   const { ledgers, ...figures } = result;
   return {
-    ...{ bench: 'isolation', store: options.store, machine, figures, ledgers },
+    bench: 'isolation',
+    store: options.store,
+    machine,
+    figures,
+    ledgers,
     targets: [{ ...ISOLATION, value: figures.p99Ratio }],
   };
 }
@@ -54,7 +59,7 @@ async function measureIsolation(options: LatencyOptions) {
       playPhases(rig, phaseSeconds, phases),
     );
     rig.receiver.heal();
-    say('waiting for what is left');
+    say('waiting for outstanding deliveries');
     await drain(rig);
     const { deliveries, ...ledgers } = await compareLedgers(rig);
     return { ...figuresOf(phases, deliveries), seconds, perSecond, tpps: TPPS, hanging: HANGING.length, ledgers };

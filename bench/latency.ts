@@ -6,25 +6,30 @@ import { LATENCY_P50, LATENCY_P99 } from './targets.ts';
 import { costs, measureThroughput } from './throughput.ts';
 
 export interface LatencyOptions extends BenchOptions {
-  /** Notifications a second; undefined: half of what throughput reaches, measured first. */
+  /** Notifications per second. Default: half of the throughput, which is then measured first. */
   readonly perSecond: number | undefined;
 }
 
 const SECONDS = 20;
-// A service that has just started compiles what it does and opens its connections: under this load it is a second behind by
-// then, which it makes up for within six.
+// A service that has just started compiles its code and opens connections. Under this load it falls one second behind,
+// and catches up within six.
 const WARM_UP_SECONDS = 10;
 const PROBE_SECONDS = 8;
-/** The open loop's beat: each carries its share of the load as one batch. */
+/** Interval of the open loop; each batch carries its share of the load. */
 export const BEAT_MS = 10;
 
-/** Small batches, evenly paced, at half the load that the service can take: what a notification takes to arrive. */
+/** Measures delivery latency with small, evenly paced batches at half of the maximum load. */
 export async function benchLatency(options: LatencyOptions): Promise<Report> {
   const { machine, result } = await betweenSigningLimits(options, () => measureLatency(options));
   const { ledgers, window, ...figures } = result;
   const { p50Ms, p99Ms } = figures.acceptTo202FromSent;
   return {
-    ...{ bench: 'latency', store: options.store, machine, figures, ledgers, window },
+    bench: 'latency',
+    store: options.store,
+    machine,
+    figures,
+    ledgers,
+    window,
     targets: [
       { ...LATENCY_P50, value: p50Ms },
       { ...LATENCY_P99, value: p99Ms },
@@ -32,10 +37,10 @@ export async function benchLatency(options: LatencyOptions): Promise<Report> {
   };
 }
 
-/** A part of what throughput reaches, in notifications a second. */
+/** A fraction of the throughput, in notifications per second. */
 export async function partOfThroughput(options: BenchOptions, part: number): Promise<number> {
-  options.say('measuring the throughput first, to take a part of it');
-  // A profile is wanted of the load that follows, and would slow this one down.
+  options.say('measuring the throughput first, to derive the load from it');
+  // Only the load that follows is profiled; profiling would slow this one down.
   const { deliveredPerSecond } = await measureThroughput({ ...options, profileFolder: undefined }, PROBE_SECONDS);
   return Math.max(Math.round(deliveredPerSecond * part), 1);
 }

@@ -4,27 +4,27 @@ import type { ReceiverLedger } from './receiver.ts';
 import type { Rig } from './rig.ts';
 import { percentile } from './statistics.ts';
 
-/** An accepted notification and when the receiver first answered it 202; undefined: never. */
+/** An accepted notification, and when the receiver first responded 202; undefined when it never did. */
 export interface Delivery extends Accepted {
   readonly answeredMs: number | undefined;
 }
 
-/** The publisher's ledger against the receiver's. */
+/** Comparison of the publisher's and the receiver's ledgers. */
 export interface Ledgers {
   readonly deliveries: readonly Delivery[];
   readonly accepted: number;
-  /** Accepted, and never answered 202 by the receiver. */
+  /** Notifications accepted by the service and never acknowledged by the receiver. */
   readonly lost: number;
-  /** Answers of 202 beyond the first of each notification. */
+  /** Responses of 202 beyond the first of each notification. */
   readonly duplicates: number;
-  /** Notifications that came though their publishing was never answered. */
+  /** Notifications received although no response to their publishing was received. */
   readonly unknown: number;
-  /** SETs of those that came whose PS256 signature was looked at, and those of them whose was wrong. */
+  /** Received SETs whose PS256 signature was verified, and those with an invalid signature. */
   readonly signaturesVerified: number;
   readonly signaturesWrong: number;
 }
 
-/** Gets both ledgers and compares them. */
+/** Fetches both ledgers and compares them. */
 export async function compareLedgers(rig: Rig): Promise<Ledgers> {
   const accepted = await rig.publisher.report();
   const { ledger, samples } = await rig.receiver.report();
@@ -54,7 +54,7 @@ function isSignedWith(key: ReturnType<typeof createPublicKey>, set: string): boo
   return verify('sha256', Buffer.from(set.slice(0, end)), padding, Buffer.from(set.slice(end + 1), 'base64url'));
 }
 
-/** Milliseconds; from `sent`, when the request that published was begun, or from `answered`, when its answer had come. */
+/** Milliseconds, from `sent` (start of the publishing request) or from `answered` (its response). */
 export interface Latency {
   readonly samples: number;
   readonly p50Ms: number;
@@ -62,7 +62,7 @@ export interface Latency {
   readonly maxMs: number;
 }
 
-/** Publish → 202 of these deliveries, those that never arrived left out. */
+/** Latency from publishing to the 202, without the deliveries that never arrived. */
 export function latencyOf(deliveries: readonly Delivery[], from: 'sentMs' | 'acceptedMs' = 'sentMs'): Latency {
   const latenciesMs = deliveries.flatMap((one) => (one.answeredMs === undefined ? [] : [one.answeredMs - one[from]]));
   return {

@@ -1,34 +1,36 @@
-/** Entries in one message: a million in one would hold the pipe for seconds. */
+/** Maximum number of entries in one message: a million would block the pipe for seconds. */
 export const LEDGER_CHUNK = 20_000;
 
 export type ToReceiver =
-  /** Opens so many listeners, each an origin. */
+  /** Opens this many listeners, each with its own origin. */
   | { readonly kind: 'listen'; readonly origins: number; readonly certificatePem: string; readonly keyPem: string }
-  /** These TPPs take connections and requests and never answer. */
+  /** These TPPs accept connections and requests and never respond. */
   | { readonly kind: 'hang'; readonly tpps: readonly number[] }
   | { readonly kind: 'heal' }
   | { readonly kind: 'report' };
 
 export type FromReceiver =
   | { readonly kind: 'listening'; readonly ports: readonly number[] }
-  /** `answered` notifications, each counted once, in `answers`, repetitions included. */
+  /** `answered` counts each notification once; `answers` includes repetitions. */
   | { readonly kind: 'progress'; readonly answered: number; readonly answers: number }
   | {
       readonly kind: 'ledger';
       readonly jtis: readonly string[];
-      /** When each was first answered 202. */
+      /** When each notification first got its 202. */
       readonly answeredMs: Float64Array;
       readonly counts: Uint32Array;
     }
   | { readonly kind: 'reported'; readonly samples: readonly string[] };
 
-/** How the publisher publishes until it is stopped, or until it is done. */
+/** Load that the publisher generates until it is done or stopped. */
 export type Load =
-  /** As fast as the service accepts, with at most this many accepted or under way and not yet delivered. */
+  /**
+   * As fast as the service accepts, with at most this many notifications requested or accepted and not yet delivered.
+   */
   | { readonly kind: 'saturate'; readonly batch: number; readonly outstandingMax: number }
-  /** Evenly, whatever the answers take: an open loop. */
+  /** An open loop: evenly paced, however long responses take. */
   | { readonly kind: 'pace'; readonly perSecond: number; readonly everyMs: number }
-  /** So many, as fast as the service accepts, without regard to deliveries. */
+  /** A fixed number, as fast as the service accepts, regardless of deliveries. */
   | { readonly kind: 'count'; readonly batch: number; readonly events: number };
 
 export type ToPublisher =
@@ -47,15 +49,15 @@ export type ToPublisher =
 export type FromPublisher =
   | { readonly kind: 'connected' }
   | { readonly kind: 'progress'; readonly accepted: number }
-  /** The load is done or stopped, and everything that was sent is answered. */
+  /** The load is done or stopped, and all requests have a response. */
   | { readonly kind: 'idle'; readonly accepted: number; readonly postponed: number }
   | { readonly kind: 'failed'; readonly why: string }
   | {
       readonly kind: 'ledger';
       readonly jtis: readonly string[];
-      /** Index of the TPP of each. */
+      /** Index of the TPP of each notification. */
       readonly tpps: Uint16Array;
-      /** When the request that carried each was begun, and when its answer had come. */
+      /** When the publishing request of each notification started, and when its response was received. */
       readonly sentMs: Float64Array;
       readonly acceptedMs: Float64Array;
     }

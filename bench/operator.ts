@@ -13,7 +13,7 @@ import { type BenchBank, startBank } from './bank.ts';
 import type { BenchStore, StoreKind } from './bench-store.ts';
 import { percentile, rounded } from './statistics.ts';
 
-/** Notifications to fill a store with unless another number is given. */
+/** Default number of notifications in the store. */
 export const OPERATOR_NOTIFICATIONS: Readonly<Record<StoreKind, number>> = { sqlite: 1_000_000, postgres: 3_000_000 };
 
 const TPPS = 200;
@@ -24,19 +24,19 @@ const LIMIT = 50;
 const PROGRESS_MS = 5000;
 const HOUR_MS = 3_600_000;
 
-/** Results of one kind of request. */
+/** Figures of one kind of request. */
 export interface Asked {
   readonly name: string;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly maxMs: number;
-  /** Notifications on the page, where it is one; and whether it said that there is a next one. */
+  /** Number of notifications on the page, if the response is one, and whether there is a next page. */
   readonly found?: string;
   readonly isReached: boolean;
   readonly plan?: string;
 }
 
-/** What the bench of the operator API came to. */
+/** Report of the bench of the operator API. */
 export interface OperatorReport {
   readonly bench: 'operator';
   readonly store: StoreKind;
@@ -54,8 +54,8 @@ interface Options {
 }
 
 /**
- * A service with a store that was filled as it would have filled it itself, and an operator who asks one thing after the
- * other over HTTPS: every kind of search, and the other lists. Nothing else goes on meanwhile.
+ * Measures the operator API of a service with a full store. An operator sends one request after the other over HTTPS:
+ * every kind of search, and the other lists. There is no other load.
  */
 export async function benchOperator(options: Options): Promise<OperatorReport> {
   const { store, notifications, say } = options;
@@ -76,8 +76,12 @@ export async function benchOperator(options: Options): Promise<OperatorReport> {
     const asked = await askAll(bank, filling, say);
     const plans = await plansOf(bank, filling);
     return {
-      ...{ bench: 'operator', store, notifications, machine: { cores: availableParallelism(), loadAverage } },
-      ...{ filledInSeconds: rounded(filledInSeconds), storeBytes },
+      bench: 'operator',
+      store,
+      notifications,
+      machine: { cores: availableParallelism(), loadAverage },
+      filledInSeconds: rounded(filledInSeconds),
+      storeBytes,
       asked: asked.map((one) => {
         const plan = plans[one.name];
         return plan === undefined ? one : { ...one, plan };
@@ -105,7 +109,7 @@ function progressOf({ notifications, say }: Options, began: number): (written: n
   };
 }
 
-/** The store must be the service's no more: SQLite lets one in at a time. */
+/** Query plans of the searches. Stops the service first for SQLite, which allows one process at a time. */
 async function plansOf(bank: BenchBank, filling: Filling): Promise<Record<string, string>> {
   const { url } = bank.store.settings as { readonly url?: string };
   const searches = searchesOf(filling);
@@ -120,7 +124,7 @@ async function askAll(bank: BenchBank, filling: Filling, say: Options['say']): P
     const headers = { authorization: `Bearer ${bank.operatorToken}` };
     const answer = await request(`${bank.operatorUrl}/operator/v1/${path}`, { headers, dispatcher: agent });
     const body = await answer.body.json();
-    if (answer.statusCode !== 200) throw new Error(`${path} was answered ${answer.statusCode}`);
+    if (answer.statusCode !== 200) throw new Error(`${path} returned ${answer.statusCode}`);
     return body;
   };
   try {
@@ -159,7 +163,11 @@ async function askOften(name: string, ask: () => Promise<unknown>): Promise<Aske
   const { notifications, next } = answer as { notifications?: unknown[]; next?: string };
   const p95Ms = percentile(tookMs, 0.95);
   return {
-    ...{ name, p50Ms: percentile(tookMs, 0.5), p95Ms, maxMs: Math.max(...tookMs), isReached: p95Ms <= P95_MS_MAX },
+    name,
+    p50Ms: percentile(tookMs, 0.5),
+    p95Ms,
+    maxMs: Math.max(...tookMs),
+    isReached: p95Ms <= P95_MS_MAX,
     ...(notifications !== undefined && {
       found: `${notifications.length}${next === undefined ? '' : ' and a next page'}`,
     }),
@@ -175,7 +183,7 @@ function queryOf(filter: object): string {
   return query.toString();
 }
 
-/** For people: a line for each, and how each search is gone about. */
+/** The report as text: a line for each request, and the query plan of each search. */
 export function operatorText({ store, notifications, machine, asked, ...filled }: OperatorReport): string {
   const width = Math.max(...asked.map(({ name }) => name.length));
   const line = ({ name, p50Ms, p95Ms, maxMs, found = '', isReached }: Asked) => {
@@ -184,7 +192,7 @@ export function operatorText({ store, notifications, machine, asked, ...filled }
   };
   return [
     `operator, ${store}, ${notifications} notifications, ${Math.round(filled.storeBytes / 1e6)} MB, filled in ${filled.filledInSeconds} s`,
-    `machine: ${machine.cores} cores, load average ${machine.loadAverage.toFixed(2)}; each asked ${TIMES} times, one after the other`,
+    `machine: ${machine.cores} cores, load average ${machine.loadAverage.toFixed(2)}; ${TIMES} requests each, one after the other`,
     '',
     ...asked.flatMap(({ name, plan }) => (plan === undefined ? [] : [`${name}:`, plan, ''])),
     `wanted: at most ${P95_MS_MAX} ms at the p95`,

@@ -8,7 +8,7 @@ const SIZES = [10_000, 1_000_000];
 
 type Say = (line: string) => void;
 
-/** What polling came to with one size of the store. */
+/** Figures of polling with one size of the store. */
 interface PollingFigures {
   readonly awaiting: number;
   readonly polls: number;
@@ -19,8 +19,8 @@ interface PollingFigures {
 }
 
 /**
- * 100 TPPs poll 100 SETs at a time, each acknowledging what it got before, from a store that is kept at its size by
- * publishing as much as is acknowledged. SETs are signed when they are first offered, as always. The TPPs share the
+ * 100 TPPs poll 100 SETs at a time, and each acknowledges those of its previous poll. The store keeps its size because
+ * as many events are published as are acknowledged. SETs are signed when first returned, as always. The TPPs share the
  * machine with the service.
  */
 export async function benchPolling(options: { seconds: number; sizes?: readonly number[]; say: Say }): Promise<object> {
@@ -73,7 +73,7 @@ async function subscribeAll(bank: BenchBank): Promise<void> {
   const body = JSON.stringify({ Data: { Version: '4.0' } });
   for (const tpp of bank.tpps) {
     const answer = await bank.call(tpp, 'POST', '/event-subscriptions', body, await bank.sign(body));
-    if (answer.status !== 201) throw new Error(`registering was answered ${answer.status}: ${answer.body}`);
+    if (answer.status !== 201) throw new Error(`registering returned ${answer.status}: ${answer.body}`);
   }
 }
 
@@ -90,7 +90,7 @@ async function pollAll(bank: BenchBank, seconds: number) {
       const sentMs = performance.now();
       const answer = await bank.call(tpp, 'POST', '/events', body);
       latenciesMs.push(performance.now() - sentMs);
-      if (answer.status !== 200) throw new Error(`a poll was answered ${answer.status}: ${answer.body}`);
+      if (answer.status !== 200) throw new Error(`a poll returned ${answer.status}: ${answer.body}`);
       const { sets: got }: { sets: Record<string, string> } = JSON.parse(answer.body);
       for (const _ of ack) toReplace.push(tpp.clientId);
       ack = Object.keys(got);
@@ -103,7 +103,7 @@ async function pollAll(bank: BenchBank, seconds: number) {
       else await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  // Connections are there before the clock runs.
+  // Opens the connections before measuring.
   await Promise.all(bank.tpps.map((tpp) => bank.call(tpp, 'GET', '/event-subscriptions')));
   began = performance.now();
   const kept = keepSize();
@@ -114,7 +114,7 @@ async function pollAll(bank: BenchBank, seconds: number) {
   return { latenciesMs, sets, elapsedMs };
 }
 
-/** Each TPP replaces its event subscription over and over: token and signature verified, answer signed. */
+/** Each TPP replaces its event subscription repeatedly: token and signature are verified, the response is signed. */
 async function measureRegistering(seconds: number, say: Say): Promise<object> {
   const bank = await startBank(TPPS);
   try {
@@ -127,11 +127,11 @@ async function measureRegistering(seconds: number, say: Say): Promise<object> {
       const { Data }: { Data: { EventSubscription: { EventSubscriptionId: string }[] } } = JSON.parse(listed);
       const id = Data.EventSubscription[0]?.EventSubscriptionId ?? '';
       const body = JSON.stringify({ Data: { EventSubscriptionId: id, Version: '4.0' } });
-      // One signature serves them all: what is measured is the service, not the TPPs' signing.
+      // One signature for all requests: the bench measures the service, not the signing of the TPPs.
       const signature = await bank.sign(body);
       while (performance.now() - began < seconds * 1000) {
         const answer = await bank.call(tpp, 'PUT', `/event-subscriptions/${id}`, body, signature);
-        if (answer.status !== 200) throw new Error(`replacing was answered ${answer.status}: ${answer.body}`);
+        if (answer.status !== 200) throw new Error(`replacing returned ${answer.status}: ${answer.body}`);
         requests += 1;
       }
     };
@@ -140,7 +140,7 @@ async function measureRegistering(seconds: number, say: Say): Promise<object> {
     const limit = await signingLimitPerSecond(2);
     return {
       requestsPerSecond: rounded(requestsPerSecond),
-      // One signature each; the two verifications cost about a thirtieth of it each and are left out.
+      // One signature each; the two verifications are neglected, because each costs about a thirtieth of it.
       signingShareOfMachine: rounded(requestsPerSecond / limit),
     };
   } finally {

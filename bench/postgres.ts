@@ -1,14 +1,14 @@
-/** A PostgreSQL server of the bench's own, as `test/support/postgres-server.ts` starts it. */
+/** A dedicated PostgreSQL server, started by `test/support/postgres-server.ts`. */
 interface PostgresServer {
   readonly url: string;
   readonly dataFolder: string;
-  /** Of the process whose children serve the connections. */
+  /** Process id of the server, whose children serve the connections. */
   readonly pid: number;
   run(sql: string): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-// Not an import that the compiler follows: the file comes with the PostgreSQL store.
+// A dynamic import that the compiler does not follow.
 const SUPPORT: string = '../test/support/postgres-server.ts';
 
 export async function startPostgresServer(): Promise<PostgresServer> {
@@ -18,13 +18,13 @@ export async function startPostgresServer(): Promise<PostgresServer> {
   return server;
 }
 
-// Segments of write-ahead log that a run goes through, and more; each has 16 MB.
+// More segments of write-ahead log, of 16 MB each, than one run uses.
 const WAL_MEGABYTES = 640;
 const SEGMENT_MEGABYTES = 16;
 
 /**
- * A server that has been in service goes on writing into segments that it has written before. A new one has to make each,
- * and all commits wait meanwhile (60 to 110 ms, every 16 MB of log): that would be measured in place of the service.
+ * Creates the segments of write-ahead log in advance. A server in long use recycles old segments. A new server creates
+ * each one, while all commits wait (60 to 110 ms for every 16 MB of log), which would distort the figures.
  */
 async function makeWalAhead(server: PostgresServer): Promise<void> {
   for (let segments = 0; segments < WAL_MEGABYTES / SEGMENT_MEGABYTES; segments += 1) {

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-// USER_HZ, which is 100 on every Linux that Node runs on.
+// USER_HZ, which is 100 on every Linux that Node.js supports.
 const TICK_MS = 10;
 
-/** CPU time that a process has used so far, all of its threads, in milliseconds. */
+/** CPU time that a process has used so far in all its threads, in milliseconds. */
 export function cpuMsOf(pid: number): number {
   const { utime, stime } = statOf(pid);
   return (utime + stime) * TICK_MS;
 }
 
-/** The part of it that the main thread used: the rest is signing, TLS handshakes, files, garbage collection. */
+/** CPU time of the main thread alone; the rest is signing, TLS handshakes, files and garbage collection. */
 export function mainThreadCpuMsOf(pid: number): number {
   const { utime, stime } = statOf(`${pid}/task/${pid}`);
   return (utime + stime) * TICK_MS;
 }
 
-/** CPU time of a process and all of its children, those that have ended included: a PostgreSQL server. */
+/** CPU time of a process and all its children, including those that have exited, such as a PostgreSQL server. */
 export function cpuMsOfFamily(pid: number): number {
   const parent = statOf(pid);
   const children = readdirSync('/proc')
@@ -25,7 +25,7 @@ export function cpuMsOfFamily(pid: number): number {
         const child = statOf(Number(name));
         return child.parent === pid ? [child] : [];
       } catch {
-        // It ended while we looked; its parent has its time now.
+        // The process has just exited, and its time is now counted in its parent.
         return [];
       }
     });
@@ -34,19 +34,25 @@ export function cpuMsOfFamily(pid: number): number {
   return (living + ended) * TICK_MS;
 }
 
-/** The most memory that a process has held at once (VmHWM), in bytes. */
+/** Peak resident memory of a process (VmHWM), in bytes. */
 export function peakRssBytesOf(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
-/** proc(5), /proc/pid/stat; the name in it may hold anything, so that fields are counted from behind its bracket. */
+/**
+ * Reads /proc/pid/stat (proc(5)). The process name may contain any character, so fields are counted from its closing
+ * bracket.
+ */
 function statOf(pid: number | string) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(fields[number - 3]);
   return {
-    ...{ parent: field(4), utime: field(14), stime: field(15) },
-    ...{ childrenUtime: field(16), childrenStime: field(17) },
+    parent: field(4),
+    utime: field(14),
+    stime: field(15),
+    childrenUtime: field(16),
+    childrenStime: field(17),
   };
 }

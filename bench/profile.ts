@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report, Window } from './report.ts';
 
-/** A CPU profile as V8 writes it: samples of the main thread. */
+/** A CPU profile of V8: samples of the main thread. */
 interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
   readonly samples: readonly number[];
-  /** Microseconds between a sample and the one before it. */
+  /** Microseconds between consecutive samples. */
   readonly timeDeltas: readonly number[];
-  /** Microseconds of the machine's monotonic clock. */
+  /** Microseconds of the system's monotonic clock. */
   readonly startTime: number;
 }
 
@@ -18,7 +18,7 @@ interface ProfileNode {
   readonly children?: readonly number[];
 }
 
-/** The first that fits the file of a function names its group. */
+/** Groups of functions: the first pattern that matches the file applies. */
 const GROUPS: readonly (readonly [RegExp, string])[] = [
   [/\/store\/sqlite\/|node:sqlite/, 'sqlite (our SQL, statements, commits)'],
   [/\/store\/postgres\/|\/(?:pg|pg-[a-z]+|postgres-[a-z]+)\//, 'postgres (our SQL, pg)'],
@@ -49,11 +49,11 @@ const NATIVE_GROUPS: Readonly<Record<string, string>> = {
   '(program)': 'program (native code outside of any function: the event loop, TLS, sockets)',
 };
 
-/** Says what the main threads were busy with while the figures were measured. */
+/** Prints how the main threads spent their time during the measurement. */
 export function printProfiles(folder: string, { window }: Report, say: (line: string) => void): void {
   for (const name of ['service', 'receiver', 'publisher']) {
     const profile: CpuProfile = JSON.parse(readFileSync(join(folder, `${name}.cpuprofile`), 'utf8'));
-    say(`\n${name}: self time of the main thread, ${window === undefined ? 'whole run' : 'while it was measured'}`);
+    say(`\n${name}: self time of the main thread, ${window === undefined ? 'whole run' : 'during the measurement'}`);
     for (const line of table(profile, window)) say(line);
   }
 }
@@ -83,7 +83,7 @@ function table(profile: CpuProfile, window: Window | undefined): string[] {
   ];
 }
 
-/** A native function belongs to the JavaScript that called it. */
+/** Attributes a native function to the JavaScript function that called it. */
 function groupsOf(nodes: readonly ProfileNode[]): ReadonlyMap<number, { group: string; name: string }> {
   const parents = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node] as const)));
   const byId = new Map<number, { group: string; name: string }>();

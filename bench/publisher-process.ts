@@ -5,9 +5,9 @@ import { machineNowMs } from './clock.ts';
 import { speakToParent } from './ipc.ts';
 import { type FromPublisher, LEDGER_CHUNK, type Load, type ToPublisher } from './messages.ts';
 
-/** The bank's systems under load: publishes over the operator's HTTP API, and notes when it asked and was answered. */
+/** The bank's systems under load: publishes over the operator API, and records the times of requests and responses. */
 const CONNECTIONS = 16;
-// As many batches on the way as keep the service busy while it answers.
+// Enough concurrent batches to keep the service busy while it responds.
 const BATCHES_UNDER_WAY_MAX = 4;
 const PROGRESS_EVERY_MS = 50;
 const POSTPONED_MS = 1000;
@@ -113,7 +113,7 @@ async function publish(events: number): Promise<void> {
   const { outcomes } = await untilAccepted(body);
   const answeredMs = machineNowMs();
   for (const [at, { jti }] of outcomes.entries()) {
-    if (jti === undefined) throw new Error('an event made no notification');
+    if (jti === undefined) throw new Error('an event created no notification');
     jtis.push(jti);
     tpps.push(owners[at] ?? 0);
     sentMs.push(beganMs);
@@ -121,7 +121,7 @@ async function publish(events: number): Promise<void> {
   }
 }
 
-/** A service that asks for patience is asked again with the same body. */
+/** Publishes a batch; retries with the same body when the service responds 429 or 503. */
 async function untilAccepted(body: string): Promise<{ outcomes: { jti?: string }[] }> {
   for (;;) {
     if (pool === undefined) throw new Error('not connected');
@@ -129,7 +129,7 @@ async function untilAccepted(body: string): Promise<{ outcomes: { jti?: string }
     if (answer.statusCode === 200) return (await answer.body.json()) as { outcomes: { jti?: string }[] };
     const text = await answer.body.text();
     if (answer.statusCode !== 429 && answer.statusCode !== 503) {
-      throw new Error(`publishing was answered ${answer.statusCode}: ${text}`);
+      throw new Error(`publishing returned ${answer.statusCode}: ${text}`);
     }
     postponed += 1;
     await pause(Number(answer.headers['retry-after']) * 1000 || POSTPONED_MS);
@@ -140,7 +140,10 @@ function makeEvent(clientId: string) {
   const id = randomUUID();
   const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${id}`;
   return {
-    ...{ id, clientId, transactionId: id, occurredAt: new Date().toISOString() },
+    id,
+    clientId,
+    transactionId: id,
+    occurredAt: new Date().toISOString(),
     resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
     events: [{ type: 'UK.OBIE.Resource-Update' }],
   };

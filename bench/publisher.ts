@@ -5,23 +5,23 @@ import type { FromPublisher, Load, ToPublisher } from './messages.ts';
 export interface Accepted {
   readonly jti: string;
   readonly tpp: number;
-  /** When the request that carried its event was begun. */
+  /** When the publishing request started. */
   readonly sentMs: number;
-  /** When the answer to it had come. */
+  /** When its response was received. */
   readonly acceptedMs: number;
 }
 
-/** The publisher process, as its parent sees it. */
+/** Parent's interface to the publisher process. */
 export interface Publisher {
   readonly pid: number;
-  /** Accepted so far; some tens of milliseconds old. */
+  /** Notifications accepted so far; the figure is some tens of milliseconds old. */
   accepted(): number;
-  /** Resolves when the load is done or stopped, and all that was sent is answered. */
+  /** Resolves when the load is done or stopped, and all requests have a response. */
   load(load: Load): Promise<void>;
   stopLoad(): void;
-  /** Tells it how many were delivered. */
+  /** Reports the number of deliveries to the publisher. */
   delivered(count: number): void;
-  /** How often the service asked it to try again later (429, 503). */
+  /** How often the service responded 429 or 503. */
   postponed(): number;
   report(): Promise<readonly Accepted[]>;
   stop(): Promise<void>;

@@ -6,16 +6,16 @@ import { speakToParent } from './ipc.ts';
 import { type FromReceiver, LEDGER_CHUNK, type ToReceiver } from './messages.ts';
 
 /**
- * The TPPs under load, all in one process: listeners, each an origin of one TPP or several. It reads each notification to its
- * end, takes the jti from it, and answers 202 with the interaction id that came. It verifies no signature on the way:
- * that would be the TPP's work, not the bank's; some SETs are kept and verified after the run.
+ * The TPPs under load, all in one process. Each listener is an origin of one or more TPPs. The process reads each
+ * notification, extracts the jti, and responds 202 with the interaction id received. It does not verify signatures
+ * during the run, because that is the TPP's work and not the bank's. Samples of the SETs are verified afterwards.
  */
 const PROGRESS_EVERY_MS = 50;
 const KEEP_ALIVE_MS = 65_000;
 const SAMPLE_EVERY = 500;
 const SAMPLES_MAX = 200;
 
-/** What was answered 202 under a jti. */
+/** The 202 responses for one jti. */
 interface Entry {
   readonly answeredMs: number;
   count: number;
@@ -75,7 +75,7 @@ function acknowledge(set: string, request: IncomingMessage, response: ServerResp
   if (answers % SAMPLE_EVERY === 1 && samples.length < SAMPLES_MAX) samples.push(set);
 }
 
-/** What is held is answered now, as by a TPP that wakes up. */
+/** Responds to all held requests, like a TPP that recovers. */
 function heal(): void {
   hanging.clear();
   const waiting = [...held];

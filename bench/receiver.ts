@@ -1,28 +1,28 @@
 import { startHelper } from './ipc.ts';
 import type { FromReceiver, ToReceiver } from './messages.ts';
 
-/** What reached the TPPs, by jti. */
+/** Notifications received by the TPPs, by jti. */
 export type ReceiverLedger = ReadonlyMap<string, { readonly answeredMs: number; readonly count: number }>;
 
-/** The receiver process, as its parent sees it. */
+/** Parent's interface to the receiver process. */
 export interface Receiver {
   readonly pid: number;
   /** The callback URL of each TPP. */
   readonly callbackUrls: readonly string[];
-  /** Notifications answered 202 so far, each counted once; some tens of milliseconds old. */
+  /** Notifications acknowledged so far, each counted once; the figure is some tens of milliseconds old. */
   answered(): number;
-  /** Called with `answered` whenever there is news. */
+  /** Observer of changes of `answered`. */
   onProgress(listener: (answered: number) => void): void;
   hang(tpps: readonly number[]): void;
   heal(): void;
-  /** The whole ledger, and some of the SETs that came. */
+  /** The whole ledger, and samples of the received SETs. */
   report(): Promise<{ ledger: ReceiverLedger; samples: readonly string[] }>;
   stop(): Promise<void>;
 }
 
 export async function startReceiver(options: {
   tpps: number;
-  /** How many TPPs have their callback URLs at one origin. */
+  /** Number of TPPs per origin of callback URLs. */
   tppsPerOrigin: number;
   certificatePem: string;
   keyPem: string;

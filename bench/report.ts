@@ -4,7 +4,7 @@ import type { Machine } from './rig.ts';
 import { rounded } from './statistics.ts';
 import { type Measured, standing } from './targets.ts';
 
-/** What a bench of deliveries came to. */
+/** Report of a bench of deliveries. */
 export interface Report<Figures extends object = object> {
   readonly bench: string;
   readonly store: StoreKind;
@@ -12,7 +12,7 @@ export interface Report<Figures extends object = object> {
   readonly figures: Figures;
   readonly ledgers: Omit<Ledgers, 'deliveries'>;
   readonly targets: readonly Measured[];
-  /** When the figures were taken, on the machine's monotonic clock, where that is one stretch of time. */
+  /** Period of the measurement on the system's monotonic clock, if it is a single period. */
   readonly window?: Window;
 }
 
@@ -21,18 +21,22 @@ export interface Window {
   readonly endedMs: number;
 }
 
-/** Whether nothing was lost, repeated, made up or badly signed; a figure that was missed does not count. */
+/** Whether no notification was lost, repeated, unexpected or wrongly signed. Missed targets do not count. */
 export function isSound({ ledgers }: Report): boolean {
   const { lost, duplicates, unknown, signaturesWrong } = ledgers;
   return [lost, duplicates, unknown, signaturesWrong].every((count) => count === 0);
 }
 
-/** The report as one JSON value, figures to three digits, targets with how they were met. */
+/** The report as one JSON value, with figures rounded to three digits and the standing of each target. */
 export function asJson(report: Report): object {
   const targets = [
     ...report.targets.map((target) => ({ ...target, standing: standing(target) })),
     {
-      ...{ measure: 'lost', reach: 0, beyond: 0, wants: 'at most', value: report.ledgers.lost },
+      measure: 'lost',
+      reach: 0,
+      beyond: 0,
+      wants: 'at most',
+      value: report.ledgers.lost,
       standing: report.ledgers.lost === 0 ? 'beyond' : 'missed',
     },
   ];
@@ -47,7 +51,7 @@ function isFraction(value: unknown): value is number {
   return typeof value === 'number' && !Number.isInteger(value);
 }
 
-/** For people: every figure on a line of its own, then the targets. */
+/** The report as text: every figure on its own line, then the targets. */
 export function asText(report: Report): string {
   const { cores, loadAverageAtStart, signingLimitPerSecond } = report.machine;
   const { before, after, mean } = signingLimitPerSecond;

@@ -10,37 +10,37 @@ import { signingLimitPerSecond } from './signing-limit.ts';
 
 export type Say = (line: string) => void;
 
-/** Options that every bench of deliveries shares. */
+/** Options common to all benches of deliveries. */
 export interface BenchOptions {
   readonly store: StoreKind;
   readonly seconds: number | undefined;
   /** Log level of the service; `info`, its default, writes a line for each attempt. */
   readonly logLevel: string;
-  /** A folder for CPU profiles of the service, the receiver and the publisher. */
+  /** Folder for CPU profiles of the service, the receiver and the publisher. */
   readonly profileFolder: string | undefined;
-  /** How long the signing limit is measured, each time. */
+  /** Duration of each measurement of the signing limit. */
   readonly signingLimitSeconds?: number;
-  /** TPPs with a callback URL each. Default: 50. */
+  /** Number of TPPs with a callback URL. Default 50. */
   readonly tpps?: number;
-  /** How many of them have their callback URLs at one origin. Default: 1. */
+  /** Number of TPPs per origin of callback URLs. Default 1. */
   readonly tppsPerOrigin?: number;
-  /** TPPs besides, which have no callback URL and to which the publisher publishes nothing. Default: none. */
+  /** Number of additional TPPs without a callback URL, for which the publisher publishes nothing. Default 0. */
   readonly pollers?: number;
   readonly say: Say;
 }
 
-/** CPU time used so far, in milliseconds, all threads of each. */
+/** CPU time used so far by all threads of each process, in milliseconds. */
 export interface CpuMs {
   readonly atMs: number;
   readonly service: number;
   readonly serviceMainThread: number;
   readonly receiver: number;
   readonly publisher: number;
-  /** Of a database server; undefined where the store runs inside the service. */
+  /** CPU time of the database server; undefined when the store runs inside the service. */
   readonly database: number | undefined;
 }
 
-/** The bank under load: service, receiver and publisher, each a process, and everybody registered. */
+/** The bank under load: service, receiver and publisher, each in its own process, with all TPPs registered. */
 export interface Rig {
   readonly bank: BenchBank;
   readonly pollers: readonly BenchTpp[];
@@ -52,11 +52,11 @@ export interface Rig {
 }
 
 export const TPPS = 50;
-/** How long what was accepted may take to arrive when publishing has ended. */
+/** Maximum time for outstanding deliveries after publishing has ended. */
 const DRAIN_MAX_MS = 60_000;
 const SIGNING_LIMIT_SECONDS = 3;
 
-/** Starts all of it, with one event subscription for each TPP. */
+/** Starts all processes and registers one event subscription for each TPP. */
 export async function startRig(options: BenchOptions): Promise<Rig> {
   const { store, logLevel, profileFolder, tpps = TPPS, tppsPerOrigin = 1, pollers = 0 } = options;
   const nodeArguments = (name: string) =>
@@ -79,7 +79,11 @@ async function completeRig(
 ): Promise<Rig> {
   const { certificatePem, keyPem } = bank.pki.tpp.transport;
   const receiver = await startReceiver({
-    ...{ tpps, tppsPerOrigin, certificatePem, keyPem, nodeArguments: nodeArguments('receiver') },
+    tpps,
+    tppsPerOrigin,
+    certificatePem,
+    keyPem,
+    nodeArguments: nodeArguments('receiver'),
   });
   const publisher = await startPublisher(
     {
@@ -93,7 +97,10 @@ async function completeRig(
   receiver.onProgress((answered) => publisher.delivered(answered));
   await subscribeAll(bank, receiver.callbackUrls);
   return {
-    ...{ bank, receiver, publisher, pollers: bank.tpps.slice(tpps) },
+    bank,
+    receiver,
+    publisher,
+    pollers: bank.tpps.slice(tpps),
     cpuMs: () => ({
       atMs: machineNowMs(),
       service: cpuMsOf(bank.servicePid),
@@ -115,11 +122,11 @@ async function subscribeAll(bank: BenchBank, callbackUrls: readonly string[]): P
   for (const [at, tpp] of bank.tpps.entries()) {
     const body = JSON.stringify({ Data: { Version: '4.0', CallbackUrl: callbackUrls[at] } });
     const answer = await bank.call(tpp, 'POST', '/event-subscriptions', body, await bank.sign(body));
-    if (answer.status !== 201) throw new Error(`registering was answered ${answer.status}: ${answer.body}`);
+    if (answer.status !== 201) throw new Error(`registering returned ${answer.status}: ${answer.body}`);
   }
 }
 
-/** Runs one load for so long. */
+/** Runs one load for a given time. */
 export async function loadFor(
   rig: Rig,
   load: Parameters<Publisher['load']>[0],
@@ -127,29 +134,29 @@ export async function loadFor(
   meanwhile?: () => Promise<void>,
 ): Promise<void> {
   const idle = rig.publisher.load(load);
-  // A publisher that fails is heard at once.
+  // A failure of the publisher ends the wait at once.
   await Promise.race([Promise.all([pause(seconds * 1000), meanwhile?.()]), idle]);
   rig.publisher.stopLoad();
   await idle;
 }
 
-/** Resolves when as many were answered as were accepted, or when that takes too long; the ledgers tell which. */
+/** Resolves when all accepted notifications are acknowledged, or after a timeout; the ledgers show which. */
 export async function drain({ publisher, receiver }: Rig): Promise<void> {
   const began = performance.now();
   while (receiver.answered() < publisher.accepted() && performance.now() - began < DRAIN_MAX_MS) await pause(100);
-  // A copy that is on its way would still arrive.
+  // Leaves time for a duplicate to arrive.
   await pause(300);
 }
 
-/** What the machine was like. */
+/** State of the machine during the bench. */
 export interface Machine {
   readonly cores: number;
   readonly loadAverageAtStart: number;
-  /** PS256 signatures a second, with all cores, before and after; and the mean, which ratios are to. */
+  /** PS256 signatures per second on all cores, before and after, and their mean, to which ratios refer. */
   readonly signingLimitPerSecond: { readonly before: number; readonly after: number; readonly mean: number };
 }
 
-/** Measures the signing limit, then does the work, then measures it again. */
+/** Measures the signing limit before and after the work. */
 export async function betweenSigningLimits<T>(
   { say, signingLimitSeconds = SIGNING_LIMIT_SECONDS }: BenchOptions,
   work: () => Promise<T>,

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** Memory of a process at one time. */
+/** One sample of the memory of a process. */
 export interface RssSample {
   readonly atSeconds: number;
   readonly rssBytes: number;
 }
 
-/** What the samples of a run say. */
+/** Evaluation of the samples of a run. */
 export interface RssVerdict {
   readonly isFlat: boolean;
-  /** Of the line through the troughs, after the warm-up. */
+  /** Slope of the line through the troughs, after the warm-up. */
   readonly slopeBytesPerSecond: number;
   readonly slopeMaxBytesPerSecond: number;
   readonly firstBytes: number;
@@ -17,7 +17,7 @@ export interface RssVerdict {
   readonly peakBytes: number;
 }
 
-// Caches, pools and the compiler fill up first.
+// Caches, pools and compiled code grow at first.
 const WARM_UP_PART = 1 / 3;
 const WINDOWS = 10;
 
@@ -28,12 +28,12 @@ export function rssBytesOf(pid: number): number {
 }
 
 /**
- * Says whether memory grows. After the warm-up, a third of the run, the rest is parted into 10 windows. The trough of each
- * counts, because a garbage collector lets memory rise and fall all the time; and of the slopes between every two troughs
- * the median, because a single step or peak is no leak.
+ * Evaluates whether memory grows. The first third of the run is the warm-up; the rest is divided into 10 windows. Only
+ * the trough of each window counts, because a garbage collector lets memory rise and fall all the time. The slope is
+ * the median of the slopes between every two troughs, because a single step or peak is not a leak.
  *
  * @param samples in the order of their times, at least one in each window
- * @param slopeMaxBytesPerSecond above it, memory is not flat
+ * @param slopeMaxBytesPerSecond highest slope that counts as flat
  */
 export function rssVerdict(samples: readonly RssSample[], slopeMaxBytesPerSecond: number): RssVerdict {
   const [first, last] = [samples[0], samples.at(-1)];
@@ -41,11 +41,12 @@ export function rssVerdict(samples: readonly RssSample[], slopeMaxBytesPerSecond
   const fromSeconds = first.atSeconds + (last.atSeconds - first.atSeconds) * WARM_UP_PART;
   const troughs = troughsOf(samples, fromSeconds, last.atSeconds);
   const slopes = troughs.flatMap((early, at) => troughs.slice(at + 1).map((late) => slopeBetween(early, late)));
-  if (slopes.length === 0) throw new Error('the samples are too few to tell a slope');
+  if (slopes.length === 0) throw new Error('there are too few samples to compute a slope');
   const slopeBytesPerSecond = slopes.sort((left, right) => left - right)[slopes.length >> 1] ?? 0;
   return {
     isFlat: slopeBytesPerSecond <= slopeMaxBytesPerSecond,
-    ...{ slopeBytesPerSecond, slopeMaxBytesPerSecond },
+    slopeBytesPerSecond,
+    slopeMaxBytesPerSecond,
     firstBytes: troughs[0]?.rssBytes ?? 0,
     lastBytes: troughs.at(-1)?.rssBytes ?? 0,
     peakBytes: Math.max(...samples.map(({ rssBytes }) => rssBytes)),

@@ -176,7 +176,10 @@ async function runStops(flags: Flags): Promise<number> {
 
 async function runSoak(flags: Flags): Promise<number> {
   const report = await soak({
-    ...{ store: storeOf(flags), logLevel: flags['log-level'], profileFolder: flags.profile, say },
+    store: storeOf(flags),
+    logLevel: flags['log-level'],
+    profileFolder: flags.profile,
+    say,
     seconds: positive(flags, 'seconds') ?? SOAK_SECONDS,
     perSecond: positive(flags, 'rate') ?? SOAK_PER_SECOND,
     slopeMaxBytesPerSecond: (positive(flags, 'slope-max-kib') ?? SLOPE_MAX_KIB) * 1024,
@@ -185,7 +188,7 @@ async function runSoak(flags: Flags): Promise<number> {
   return report.findings.length === 0 ? 0 : 1;
 }
 
-// Ends the processes that it started, too.
+// Also terminates the child processes.
 process.once('SIGTERM', () => process.exit(143));
 process.once('SIGINT', () => process.exit(130));
 

@@ -5,8 +5,8 @@ const SIGNED_BYTES = 1200;
 const WARM_UP_MS = 500;
 
 /**
- * PS256 signatures with RSA-2048 that this machine makes a second, all cores busy: what everything else is compared to,
- * since absolute figures differ between machines. Warms up for half a second first.
+ * PS256 signatures per second with RSA-2048 on all cores of this machine. Other figures are compared to it, because
+ * absolute figures differ between machines. Warms up for half a second first.
  */
 export async function signingLimitPerSecond(seconds: number): Promise<number> {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

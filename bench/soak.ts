@@ -11,27 +11,27 @@ import { type RssSample, type RssVerdict, rssBytesOf, rssVerdict } from './rss.t
 
 export interface SoakOptions extends Omit<BenchOptions, 'seconds'> {
   readonly seconds: number;
-  /** Notifications published a second. */
+  /** Notifications published per second. */
   readonly perSecond: number;
-  /** Memory of the service may grow by so much at most, after its warm-up. */
+  /** Maximum growth of the service's memory after the warm-up. */
   readonly slopeMaxBytesPerSecond: number;
 }
 
-/** What a soak came to. */
+/** Report of a soak. */
 export interface SoakReport {
   readonly seconds: number;
   readonly perSecond: number;
   readonly rss: RssVerdict;
-  /** About one a minute, or 20. */
+  /** About one sample a minute, or 20 in all. */
   readonly samples: readonly RssSample[];
-  /** What came of the abusive requests, by their kind. */
+  /** Outcomes of the abusive requests by kind. */
   readonly abuse: AbuseCounts;
-  /** Requests of TPPs that behave, and those of them that were not answered with a success. */
+  /** Good requests of TPPs, and those without a successful response. */
   readonly goodRequests: number;
   readonly goodRequestsFailed: number;
   readonly accepted: number;
   readonly lost: number;
-  /** Everything that must not be: empty when the soak passed. */
+  /** Violations found; empty when the soak passed. */
   readonly findings: readonly string[];
 }
 
@@ -41,8 +41,8 @@ const BEAT_MS = 100;
 const GOOD_PAUSE_MS = 100;
 
 /**
- * Runs the service for long under good and abusive requests at the same time, and watches its memory. TPPs that behave must
- * be served, everything that was accepted be delivered, and no abuse be answered with a success or with a 5xx.
+ * Runs the service for a long time under good and abusive requests, and monitors its memory. Good requests must
+ * succeed, all accepted notifications must be delivered, and no abusive request may get a success or a 5xx.
  */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { seconds, perSecond, slopeMaxBytesPerSecond, say } = options;
@@ -56,16 +56,22 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       await Promise.all([watch(rig, until, samples, say), behave(rig.bank, until, good)]);
     });
     abuse.stop();
-    say('waiting for what is left');
+    say('waiting for outstanding deliveries');
     await drain(rig);
     const { accepted, lost } = await compareLedgers(rig);
     const rss = rssVerdict(samples, slopeMaxBytesPerSecond);
     const { counts } = abuse;
     const every = Math.max(Math.floor(samples.length / SHOWN), 1);
     return {
-      ...{ seconds, perSecond, rss, abuse: counts, goodRequests: good.requests, goodRequestsFailed: good.failed },
+      seconds,
+      perSecond,
+      rss,
+      abuse: counts,
+      goodRequests: good.requests,
+      goodRequestsFailed: good.failed,
       samples: samples.filter((_, at) => at % every === 0),
-      ...{ accepted, lost },
+      accepted,
+      lost,
       findings: findingsOf(rss, counts, good, lost),
     };
   } finally {
@@ -73,7 +79,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   }
 }
 
-/** The report as text, for whoever reads it. */
+/** The report as text. */
 export function soakText({ rss, samples, abuse, findings, ...rest }: SoakReport): string {
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
   const kinds = Object.entries(abuse).map(([kind, { begun, came }]) => `  ${kind}: ${begun} ${JSON.stringify(came)}`);
@@ -119,7 +125,7 @@ async function watch({ bank }: Rig, until: number, samples: RssSample[], say: (l
   }
 }
 
-/** A TPP that reads its registration and polls, as it may, beside the one whose name is abused. */
+/** A good TPP, which reads its registration and polls while another TPP's credentials are abused. */
 async function behave(bank: BenchBank, until: number, good: { requests: number; failed: number }): Promise<void> {
   const tpp = bank.tpps.at(-1);
   if (tpp === undefined) throw new Error('there are no TPPs');
@@ -135,7 +141,7 @@ async function behave(bank: BenchBank, until: number, good: { requests: number; 
   }
 }
 
-/** What must not be, as lines. @param good requests of TPPs that behave */
+/** The violations, one line each. @param good the good requests */
 export function findingsOf(
   rss: Pick<RssVerdict, 'isFlat' | 'slopeBytesPerSecond'>,
   abuse: AbuseCounts,
@@ -145,7 +151,7 @@ export function findingsOf(
   const wrong = Object.entries(abuse).flatMap(([kind, { came }]) =>
     Object.entries(came)
       .filter(([status]) => /^[25]\d\d$/.test(status))
-      .map(([status, count]) => `${count} × "${kind}" were answered ${status}`),
+      .map(([status, count]) => `${count} × "${kind}" got ${status}`),
   );
   const unsent = Object.entries(abuse).filter(([, { begun }]) => begun === 0);
   return [

@@ -3,7 +3,7 @@ import { type Backlog, jtiInBacklog } from '../test/support/backlog.ts';
 import type { BenchBank, BenchTpp } from './bank.ts';
 import type { Receiver } from './receiver.ts';
 
-/** Whom an operation is for, and with what. */
+/** The TPP of an operation, and its backlog. */
 export interface World {
   readonly bank: BenchBank;
   readonly tpp: BenchTpp;
@@ -11,14 +11,14 @@ export interface World {
   readonly notifications: number;
 }
 
-/** Something that concerns all that a TPP has awaiting. */
+/** An operation on all awaiting notifications of a TPP. */
 export interface Operation {
   readonly name: string;
-  /** How the backlog stands before, besides what is said for all. */
+  /** Deviations of the backlog from that of other operations. */
   readonly backlog?: (nowMs: number) => Partial<Backlog>;
-  /** Its callback URL answers 202 instead of nothing at all. */
+  /** True when the callback URL responds 202; otherwise it never responds. */
   readonly isHealthy?: true;
-  /** Resolves when it was answered; what happens by itself is waited for. */
+  /** Resolves when the operation has its response, or has happened by itself. */
   readonly run: (world: World) => Promise<void>;
 }
 
@@ -28,10 +28,10 @@ const HAPPENS_BEFORE_MS = 120_000;
 const REPORTED = 10_000;
 const SUBSCRIPTIONS = '/event-subscriptions';
 
-/** Of `retention`: an age that only the operations that are about it reach. */
+/** `retention` with an age that only the operations about retention reach. */
 export const RETENTION = { awaitingMs: 60 * DAY_MS, notificationsMs: 60 * DAY_MS, sweepMs: 3000 };
 
-/** Every operation whose work grows with what one TPP has awaiting. The first is none: what the machine is like. */
+/** All operations whose work grows with the backlog of one TPP. The first does nothing, as a baseline. */
 export const OPERATIONS: readonly Operation[] = [
   { name: 'nothing', run: () => pause(1000) },
   { name: 'suspend the TPP', run: (world) => operate(world, 'suspend') },
@@ -144,7 +144,7 @@ function otherUrl(world: World): string {
   return urlOf(world).replace('/open-banking/', '/other/open-banking/');
 }
 
-/** Until there is no more, as an operator does who wants all of it. */
+/** Repeats a bulk operation until nothing is left. */
 async function inPortions({ bank, tpp }: World, what: string, filter: object): Promise<void> {
   let after: string | undefined;
   do {
@@ -171,13 +171,13 @@ async function isUnresponsive({ bank, tpp }: World): Promise<boolean> {
   return target?.unresponsiveSince !== undefined;
 }
 
-/** @returns undefined when it is there no more */
+/** @returns the state of the notification; undefined when it no longer exists */
 async function isIn({ bank }: World, at: number): Promise<string | undefined> {
   try {
     const { state }: { state: string } = JSON.parse(await bank.operate('GET', `notifications/${jtiInBacklog(at)}`));
     return state;
   } catch (error) {
-    if (error instanceof Error && error.message.includes('answered 404')) return undefined;
+    if (error instanceof Error && error.message.includes('returned 404')) return undefined;
     throw error;
   }
 }
@@ -185,11 +185,11 @@ async function isIn({ bank }: World, at: number): Promise<string | undefined> {
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const began = performance.now();
   while (!(await isSo())) {
-    if (performance.now() - began > HAPPENS_BEFORE_MS) throw new Error('what was waited for did not happen');
+    if (performance.now() - began > HAPPENS_BEFORE_MS) throw new Error('the expected change did not happen');
     await pause(100);
   }
 }
 
 function expectStatus(status: number, answer: { readonly status: number; readonly body: string }): void {
-  if (answer.status !== status) throw new Error(`answered ${answer.status}: ${answer.body}`);
+  if (answer.status !== status) throw new Error(`the response was ${answer.status}: ${answer.body}`);
 }

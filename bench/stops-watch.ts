@@ -3,21 +3,21 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { BenchBank } from './bank.ts';
 
-/** How long others had to wait at most while something else was done. */
+/** Longest waits of others during an operation. */
 export interface Waits {
-  /** The longest turn of the event loop, in CPU time: what else the machine does is not in it. */
+  /** Longest turn of the event loop in CPU time, which excludes other load on the machine. */
   readonly turnCpuMs: number;
-  /** For `/livez`, which needs nothing but the event loop. */
+  /** Longest wait for `/livez`, which needs only the event loop. */
   readonly eventLoopMs: number;
-  /** For one event of another TPP to be accepted, and for one of the same. */
+  /** Longest wait to publish an event for another TPP, and for the same TPP. */
   readonly publishOtherMs: number;
   readonly publishSameMs: number;
 }
 
-// One after the other, so that a wait hits one request of each kind: its longest is the wait.
+// Requests of each kind are sequential, so the longest response time is the wait.
 const PAUSE_MS = 5;
 
-/** For the Node of the service. @param file where it writes down its long turns */
+/** Node.js options of the service. @param file file to which it writes its long turns */
 export function turnsArguments(file: string): string[] {
   const module = new URL('./turns.ts', import.meta.url);
   module.searchParams.set('file', file);
@@ -33,7 +33,7 @@ function longestTurnMs(file: string): number {
   }
 }
 
-/** Asks for them over and over while `work` is done, each on a connection of its own. */
+/** Sends the requests repeatedly during `work`, each kind on its own connection. */
 export async function watchWaits(
   bank: BenchBank,
   { same, other, turnsFile }: { readonly same: string; readonly other: string; readonly turnsFile: string },
@@ -42,7 +42,7 @@ export async function watchWaits(
   const agent = new Agent({ connect: { ca: bank.pki.root.certificatePem }, connections: 1 });
   let isOver = false;
   const longest = async (ask: () => Promise<unknown>) => {
-    // Connections and code that was never run before are no wait.
+    // Opens connections and runs the code once, so that neither counts as a wait.
     for (let times = 0; times < 20; times += 1) await ask();
     started += 1;
     let longestMs = 0;
@@ -58,7 +58,7 @@ export async function watchWaits(
   const live = async () => {
     const answer = await request(`${bank.operatorUrl}/livez`, { dispatcher: agent });
     await answer.body.dump();
-    if (answer.statusCode !== 200) throw new Error(`/livez was answered ${answer.statusCode}`);
+    if (answer.statusCode !== 200) throw new Error(`/livez returned ${answer.statusCode}`);
   };
   const watching = Promise.all([
     longest(live),

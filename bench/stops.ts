@@ -11,17 +11,17 @@ import { turnsArguments, type Waits, watchWaits } from './stops-watch.ts';
 
 export const STOPS_AWAITING = 100_000;
 
-// The operations call, and so do the watchers.
+// Both the operations and the watchers make requests.
 const TPPS = 6;
 const TIMES = 3;
-// What goes on after the answer is watched so long.
+// How long waits are measured after the response.
 const AFTERWARDS_MS = 5000;
 const CALM_MS = 1500;
 const DAY_MS = 86_400_000;
 const EVENT_LOOP_MS_MAX = 150;
 const PUBLISH_MS_MAX = 250;
 
-/** What one operation came to, each time. */
+/** Figures of one operation, one value per repetition. */
 export interface Stops {
   readonly name: string;
   readonly answeredMs: readonly number[];
@@ -32,7 +32,7 @@ export interface Stops {
   readonly isReached: boolean;
 }
 
-/** What the bench came to. */
+/** Report of the bench. */
 export interface StopsReport {
   readonly bench: 'stops';
   readonly store: StoreKind;
@@ -44,14 +44,14 @@ export interface StopsReport {
 interface Options {
   readonly store: StoreKind;
   readonly awaiting: number;
-  /** Only operations with one of these in their names. */
+  /** Only operations whose names contain one of these. */
   readonly only: readonly string[];
   readonly say: (line: string) => void;
 }
 
 /**
- * One TPP has so much awaiting, and each operation that concerns all of it is made, three times: how long until it is
- * answered, and how long others wait meanwhile. The store is put back in place before each, while the service is away.
+ * Measures each operation on all awaiting notifications of one TPP three times: the time until its response, and how
+ * long others wait meanwhile. Before each repetition the service is stopped and its store is restored.
  */
 export async function benchStops(options: Options): Promise<StopsReport> {
   const { store, awaiting, only, say } = options;
@@ -86,11 +86,11 @@ export async function benchStops(options: Options): Promise<StopsReport> {
   }
 }
 
-/** Of the TPP whose backlog it will be, one notification is there; another only polls. */
+/** Registers both TPPs and publishes one notification for the TPP of the backlog; the other TPP only polls. */
 async function prepare(bank: BenchBank, receiver: Receiver): Promise<void> {
   receiver.hang([0]);
   const [same, other] = bank.tpps;
-  if (same === undefined || other === undefined) throw new Error('the bank has TPPs');
+  if (same === undefined || other === undefined) throw new Error('the bank must have two TPPs');
   const [url] = receiver.callbackUrls;
   for (const [tpp, callbackUrl] of [
     [same, { CallbackUrl: url }],
@@ -98,7 +98,7 @@ async function prepare(bank: BenchBank, receiver: Receiver): Promise<void> {
   ] as const) {
     const body = JSON.stringify({ Data: { Version: '4.0', ...callbackUrl } });
     const answer = await bank.call(tpp, 'POST', '/event-subscriptions', body, await bank.sign(body));
-    if (answer.status !== 201) throw new Error(`registering was answered ${answer.status}: ${answer.body}`);
+    if (answer.status !== 201) throw new Error(`registering returned ${answer.status}: ${answer.body}`);
   }
   await bank.publish([same.clientId]);
 }
@@ -119,7 +119,7 @@ async function measure(
   awaiting: number,
 ): Promise<Measured> {
   const [tpp, other] = bank.tpps;
-  if (tpp === undefined || other === undefined) throw new Error('the bank has TPPs');
+  if (tpp === undefined || other === undefined) throw new Error('the bank must have two TPPs');
   if (operation.isHealthy) receiver.heal();
   else receiver.hang([0]);
   await bank.restart((store, folder) => putBacklog(store, folder, backlogOf(operation, tpp.clientId, awaiting)));
@@ -137,8 +137,13 @@ async function measure(
 function backlogOf({ backlog }: Operation, clientId: string, notifications: number): Backlog {
   const nowMs = Date.now();
   return {
-    ...{ clientId, notifications, state: 'waiting', publishedAtMs: nowMs - DAY_MS / 2, atMs: nowMs + DAY_MS },
-    ...{ isSuspended: false, probeAtMs: undefined },
+    clientId,
+    notifications,
+    state: 'waiting',
+    publishedAtMs: nowMs - DAY_MS / 2,
+    atMs: nowMs + DAY_MS,
+    isSuspended: false,
+    probeAtMs: undefined,
     ...backlog?.(nowMs),
   };
 }
@@ -149,14 +154,18 @@ async function putBacklog(store: BenchStore, folder: string, backlog: Backlog): 
   else await putBacklogPostgres(url, backlog);
 }
 
-/** Reached by the shortest: what else the machine does only ever lengthens a wait. */
+/** Judges by the shortest repetition, because other load on the machine can only lengthen a wait. */
 function stopsOf(name: string, measured: readonly Measured[]): Stops {
   const all = (figure: keyof Measured) => measured.map((one) => one[figure]).toSorted((left, right) => left - right);
   const shortest = (figure: keyof Measured) => all(figure)[0] ?? 0;
   const publishMs = Math.max(shortest('publishOtherMs'), shortest('publishSameMs'));
   return {
-    ...{ name, answeredMs: all('answeredMs'), turnCpuMs: all('turnCpuMs'), eventLoopMs: all('eventLoopMs') },
-    ...{ publishOtherMs: all('publishOtherMs'), publishSameMs: all('publishSameMs') },
+    name,
+    answeredMs: all('answeredMs'),
+    turnCpuMs: all('turnCpuMs'),
+    eventLoopMs: all('eventLoopMs'),
+    publishOtherMs: all('publishOtherMs'),
+    publishSameMs: all('publishSameMs'),
     isReached: shortest('turnCpuMs') <= EVENT_LOOP_MS_MAX && publishMs <= PUBLISH_MS_MAX,
   };
 }
@@ -169,7 +178,7 @@ function lineOf({ name, isReached, ...figures }: Stops, width: number): string {
   return `${isReached ? 'reached' : 'MISSED '}  ${name.padEnd(width)}${columns}`;
 }
 
-/** For people: a line for each operation. */
+/** The report as text: a line for each operation. */
 export function stopsText({ store, awaiting, machine, operations }: StopsReport): string {
   const width = Math.max(...operations.map(({ name }) => name.length));
   const [before, after] = machine.loadAverage.map((load) => load.toFixed(2));
@@ -178,8 +187,8 @@ export function stopsText({ store, awaiting, machine, operations }: StopsReport)
   );
   return [
     `stops, ${store}, ${awaiting} awaiting of one TPP; ${machine.cores} cores, load average ${before} before and ${after} after`,
-    `wanted: the event loop stands still for ${EVENT_LOOP_MS_MAX} ms at most, and publishing waits for ${PUBLISH_MS_MAX} ms at most`,
-    `longest in ms, of ${TIMES} times the shortest and the longest:`,
+    `wanted: the event loop is blocked for at most ${EVENT_LOOP_MS_MAX} ms, and publishing waits for at most ${PUBLISH_MS_MAX} ms`,
+    `longest waits in ms, the shortest and the longest of ${TIMES} repetitions:`,
     `         ${''.padEnd(width)}${heads.join('')}`,
     ...operations.map((one) => lineOf(one, width)),
     '',

@@ -14,10 +14,12 @@ export interface ThroughputOptions extends BenchOptions {
 }
 
 const BATCH = 100;
-// Keeps the engine saturated, and makes no backlog without end.
+// Saturates the engine without an ever-growing backlog.
 const OUTSTANDING_MAX = 5000;
 
-/** As fast as the service accepts, with a bounded number accepted and not yet delivered. */
+/**
+ * Measures throughput: publishes as fast as the service accepts, with a bounded number of undelivered notifications.
+ */
 export async function benchThroughput(
   options: ThroughputOptions,
 ): Promise<Report<Omit<ThroughputFigures, 'ledgers' | 'window'> & { deliveredPerSigning: number }>> {
@@ -43,7 +45,7 @@ interface ThroughputFigures {
   readonly acceptTo202FromSent: Latency;
   readonly acceptTo202FromAnswered: Latency;
   readonly serviceCpuMsPerDelivery: number;
-  /** Cores that each kept busy, of those that there are. */
+  /** Number of cores that each process used. */
   readonly coresBusy: {
     service: number;
     serviceMainThread: number;
@@ -60,7 +62,7 @@ interface ThroughputFigures {
   readonly ledgers: Omit<Ledgers, 'deliveries'>;
 }
 
-/** @param seconds how long is measured, after the warm-up */
+/** @param seconds duration of the measurement, after the warm-up */
 export async function measureThroughput(options: ThroughputOptions, seconds: number): Promise<ThroughputFigures> {
   const { say, batch = BATCH, outstandingMax = OUTSTANDING_MAX, warmUpSeconds = WARM_UP_SECONDS } = options;
   const rig = await startRig(options);
@@ -89,7 +91,9 @@ export async function measureThroughput(options: ThroughputOptions, seconds: num
       acceptTo202FromAnswered: latencyOf(delivered, 'acceptedMs'),
       ...costs(rig, began, ended, delivered.length),
       storeBytesPerNotification: Math.round((rig.bank.store.bytes() - bytesBefore) / ledgers.accepted),
-      ...{ postponed: rig.publisher.postponed(), outstandingMax, batch },
+      postponed: rig.publisher.postponed(),
+      outstandingMax,
+      batch,
       window: { beganMs: began.atMs, endedMs: ended.atMs },
       ledgers,
     };
@@ -98,7 +102,7 @@ export async function measureThroughput(options: ThroughputOptions, seconds: num
   }
 }
 
-/** What a number of deliveries cost between two looks at the processes. */
+/** CPU cost of a number of deliveries between two readings of the processes. */
 export function costs(rig: Rig, began: CpuMs, ended: CpuMs, delivered: number) {
   const elapsedMs = ended.atMs - began.atMs;
   const busy = (name: 'service' | 'serviceMainThread' | 'receiver' | 'publisher') =>

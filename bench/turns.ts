@@ -2,8 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { machineNowMs } from './clock.ts';
 
 /**
- * Preloaded into the service (`--import`, with `?file=`): writes down each turn of the event loop that took long, in CPU time
- * of the main thread. Other processes that take the cores lengthen every wait, but not this.
+ * Preloaded into the service (`--import`, with `?file=`). Records each long turn of the event loop in CPU time of the
+ * main thread, which other processes on the machine do not lengthen.
  */
 const file = new URL(import.meta.url).searchParams.get('file');
 const LOOK_MS = 1;

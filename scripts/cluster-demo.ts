@@ -16,7 +16,7 @@ if (flags.includes('--help')) {
 } else {
   const server = await startPostgres();
   process.stdout.write(`PostgreSQL: ${server.url}\n`);
-  // The sandbox hears Ctrl-C itself; the database must outlive it.
+  // The sandbox handles Ctrl-C itself; the database must outlive it.
   process.on('SIGINT', () => undefined);
   const args = ['packages/service/bin/tidings.js', 'sandbox', '--instances', instances];
   const sandbox = spawn(process.execPath, [...args, '--postgres', server.url, ...flags], { stdio: 'inherit' });

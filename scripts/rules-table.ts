@@ -25,7 +25,7 @@ export interface Section {
   readonly rules: readonly Rule[];
 }
 
-/** The sections of which every claim has a test, in the numbering of the rules. */
+/** All sections, in the numbering of the rules. */
 export const SECTIONS: readonly Section[] = [
   { number: 1, title: 'Who is in the system', rules: SECTION_1 },
   { number: 2, title: 'Registrations', rules: [...SECTION_2, ...SECTION_2_VERSIONS] },
@@ -37,10 +37,10 @@ export const SECTIONS: readonly Section[] = [
   { number: 8, title: 'Identity and keys', rules: SECTION_8 },
 ];
 
-/** Reads a file of tests; undefined when there is none. */
+/** Reads a test file; undefined when it does not exist. */
 export type ReadTest = (file: string) => string | undefined;
 
-/** What is wrong with the rules, a line each: ids that are not unique, rules without a test, tests that are not there. */
+/** The faults of the rules, one line each: duplicate ids, rules without a test, and tests that do not exist. */
 export function faultsOf(sections: readonly Section[], read: ReadTest = readTest): string[] {
   const titlesIn = titlesOf(read);
   const ids = sections.flatMap(({ rules }) => rules.map(({ id }) => id));
@@ -56,7 +56,7 @@ export function faultsOf(sections: readonly Section[], read: ReadTest = readTest
   return [...twice, ...others];
 }
 
-/** What is read of each file, once. */
+/** Parses each file once. */
 function titlesOf(read: ReadTest): (file: string) => readonly Titled[] {
   const titles = new Map<string, readonly Titled[]>();
   return (file) => {
@@ -83,22 +83,22 @@ function faultOf({ file, name }: NamedTest, titles: readonly Titled[]): string |
   return meant[0]?.holdsTest === true ? undefined : `${file}: '${name}' holds no test`;
 }
 
-/** The tests with a name, or with a part of it; the one whose whole name it is goes first. */
+/** The tests with this exact name, else those whose name contains it. */
 function meantBy(name: string, titles: readonly Titled[]): readonly Titled[] {
   const exact = titles.filter(({ title }) => title === name);
   return exact.length > 0 ? exact : titles.filter(({ title }) => title.includes(name));
 }
 
-/** A test or a group of tests, by its name in the source. */
+/** A test or a group of tests, with its name in the source. */
 interface Titled {
   readonly title: string;
-  /** A test, or a group with a test in it. */
+  /** True for a test, or a group that contains one. */
   readonly holdsTest: boolean;
 }
 
 const COMPUTED = '…';
 
-/** The tests of a source that run: what is skipped, and what is only mentioned in comments or texts, is none. */
+/** The tests of a source that run, without skipped ones and those in comments or strings. */
 function titledIn(source: string): Titled[] {
   const calls: { called: string; title: string; node: Node }[] = [];
   simple(parse(withoutTypes(source), { ecmaVersion: 'latest', sourceType: 'module' }), {
@@ -114,7 +114,7 @@ function titledIn(source: string): Titled[] {
   }));
 }
 
-/** The source with blanks for its types. Node.js warns that this is new, which is no news for whoever makes a page. */
+/** Replaces types by blanks. Suppresses the warning of Node.js that this is experimental. */
 function withoutTypes(source: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => undefined;
@@ -125,7 +125,7 @@ function withoutTypes(source: string): string {
   }
 }
 
-/** The name as it stands in the source; what is computed in it is written as `…`. */
+/** The name as in the source, with computed parts as `…`. */
 function titleOf(argument: CallExpression['arguments'][number] | undefined): string {
   if (argument?.type === 'Literal' && typeof argument.value === 'string') return argument.value;
   if (argument?.type !== 'TemplateLiteral') return COMPUTED;

@@ -6,14 +6,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { type PackageName, ROOT } from './pack/lock.ts';
 import type { Sbom } from './pack/sbom.ts';
 
-// Installs what `npm run pack` made into empty folders, as a stranger would, and uses it there: the TPP's side by itself,
-// with its types, the service as a bank does, and the sandbox with all that it is made of.
-//
-// The cache of npm is a new one, and only the first is installed with a registry. The others need what the libraries need,
-// which is in the cache by then, and bundle the rest: a version that could float would not be found.
+// Installs the packages of `npm run pack` into empty folders and uses them there, as an outsider would: the TPP's
+// packages with their types, the service, and the sandbox with its dependencies. The cache of npm is new, and only the
+// first installation uses a registry. The others are offline: the dependencies of the libraries are in the cache by
+// then, and all others are bundled. A version that is not pinned would therefore not be found.
 
 const PACKED = join(ROOT, 'dist', 'packed');
-// The Node.js of the project first, whatever the machine has.
+// The project's own Node.js comes first.
 const PATH = [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
 const work = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
 
@@ -34,7 +33,9 @@ try {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** Installs a package with those of ours that it needs, and checks that its bill of materials is what is there then. */
+/**
+ * Installs a package with its workspace dependencies, and compares its bill of materials with the installed packages.
+ */
 function install(name: PackageName, packages: readonly PackageName[], ...options: readonly string[]): string {
   const folder = join(work, name);
   mkdirSync(folder);
@@ -55,7 +56,7 @@ function install(name: PackageName, packages: readonly PackageName[], ...options
   return folder;
 }
 
-/** What is in the node_modules of a folder, and in those below, as `name@version`. */
+/** The packages in the node_modules of a folder and of those below, as `name@version`. */
 function installedIn(folder: string): string[] {
   const below = (parent: string) =>
     existsSync(parent)
@@ -74,7 +75,7 @@ function installedIn(folder: string): string[] {
   });
 }
 
-/** It has few dependencies, and types that a compiler takes. */
+/** Checks that the kit has few dependencies, and types that compile. */
 function tryTpp(folder: string): void {
   const installed = readdirSync(join(folder, 'node_modules')).filter((each) => !each.startsWith('.'));
   assert.deepEqual(installed.sort(), ['@tidings', 'jose', 'oauth4webapi', 'typebox']);
@@ -92,7 +93,7 @@ function tryTpp(folder: string): void {
   assert.match(names, /createReceiver/);
 }
 
-/** The program of a bank: it runs, and embeds. */
+/** Checks that the service runs as a program and can be embedded. */
 function tryService(folder: string): void {
   assert.match(run(folder, 'npx', '--no-install', 'tidings', '--help'), /Usage: tidings/);
   const script = "import('@tidings/service').then((it) => console.log(Object.keys(it)))";

@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// What package-lock.json says of the versions that are installed here. Those, and no others, are packed.
+// Reads the installed versions from package-lock.json. Exactly these are packed.
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The packages that are packed, each after those of ours that it needs. */
+/** The packages to pack, each after its workspace dependencies. */
 export const PACKAGES = ['protocol', 'tpp', 'service', 'sandbox'] as const;
 export type PackageName = (typeof PACKAGES)[number];
 
-/** Whether a package is run as it is, and so bundles what it needs; the others are libraries. */
+/** Whether a package is a program, which bundles its dependencies; the others are libraries. */
 export function isProgram(name: PackageName): boolean {
   return name === 'service' || name === 'sandbox';
 }
 
-/** What package-lock.json holds of one package; of these members only those that are looked at here have a type. */
+/** One package in package-lock.json, with the members that are used here. */
 export interface LockEntry {
   readonly version?: string;
-  /** With `link`: the folder in this repository. */
+  /** With `link`: folder in this repository. */
   readonly resolved?: string;
   readonly link?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -27,10 +27,10 @@ export interface LockEntry {
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
-/** By folder, as in `packages` of package-lock.json: `node_modules/fastify`, `packages/service`. */
+/** Packages by folder, as in `packages` of package-lock.json: `node_modules/fastify`, `packages/service`. */
 export type Lock = Readonly<Record<string, LockEntry>>;
 
-/** Where each package of a tree is, as `node_modules/a/node_modules/b` below its root, with its folder in the lock. */
+/** Packages of a tree: path below its root, such as `node_modules/a/node_modules/b`, to folder in the lock. */
 export type Tree = ReadonlyMap<string, string>;
 
 export function readLock(): Lock {
@@ -42,16 +42,16 @@ export function isOurs(name: string): boolean {
 }
 
 /**
- * The packages that one needs at run time, directly or through others, laid out below it such that each finds the very
- * package that it finds here.
+ * The direct and indirect runtime dependencies of a package, laid out below it so that each resolves its dependencies
+ * to the same versions as here.
  *
- * @param root its folder in the lock, which is `''` in the tree
- * @param isIncluded leaves packages out, and what is needed by them alone
- * @throws {Error} when something that is needed is not in the lock
+ * @param root folder of the package in the lock, which is `''` in the tree
+ * @param isIncluded excludes packages and their exclusive dependencies
+ * @throws {Error} when a dependency is not in the lock
  */
 export function treeOf(lock: Lock, root: string, isIncluded: (name: string) => boolean = () => true): Tree {
   const tree = new Map([['', root]]);
-  // Breadth first: what stands higher is placed before anything below it is looked for.
+  // Breadth first: packages at a higher level are placed before those below are resolved.
   for (const [at, folder] of tree) {
     for (const need of needsOf(lock[folder] ?? {})) {
       const needed = isIncluded(need.name) ? neededBy(lock, folder, need) : undefined;
@@ -70,23 +70,23 @@ function neededBy(lock: Lock, folder: string, { name, isOptional }: Need): strin
   return needed;
 }
 
-/** What a package needs at run time. */
+/** A runtime dependency. */
 export interface Need {
   readonly name: string;
-  /** It can do without. */
+  /** Whether the dependency is optional. */
   readonly isOptional: boolean;
 }
 
-/** What a package needs at run time: peers too, unless they are optional. */
+/** The runtime dependencies of a package, including peer dependencies unless they are optional. */
 export function needsOf(entry: LockEntry): Need[] {
   const { dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = entry;
   const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
-  // npm lists an optional dependency among the others too.
+  // npm also lists an optional dependency among the regular ones.
   const names = new Set([...Object.keys(dependencies), ...peers, ...Object.keys(optionalDependencies)]);
   return [...names].map((name) => ({ name, isOptional: name in optionalDependencies }));
 }
 
-/** Looks for a package as Node.js does: in the folder that asks, then in each above it. */
+/** Resolves a package like Node.js: in the importing folder, then in each parent folder. */
 export function foundFrom<T>(folder: string, name: string, lookAt: (where: string) => T | undefined): T | undefined {
   const found = lookAt(below(folder, name));
   if (found !== undefined || folder === '') return found;

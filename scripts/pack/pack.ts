@@ -4,19 +4,17 @@ import { join, relative } from 'node:path';
 import { isOurs, isProgram, needsOf, PACKAGES, type PackageName, ROOT, readLock, treeOf } from './lock.ts';
 import { sbomOf } from './sbom.ts';
 
-// Makes the files that npm installs, in dist/packed: one for each package, and its bill of materials beside it. A checkout
-// runs the TypeScript as it is, but Node.js runs none below node_modules, so what is packed is compiled, and its
-// package.json leads there.
-//
-// No version floats where it is installed. The programs bundle what they need, at the versions of package-lock.json; the
-// libraries need exact versions of packages that need nothing themselves.
+// Creates the installable packages in dist/packed, each with its bill of materials. A checkout runs TypeScript
+// directly, but Node.js does not do so below node_modules. Packages are therefore compiled, and their package.json
+// refers to the JavaScript. All versions are pinned: programs bundle their dependencies at the versions of
+// package-lock.json, and libraries depend on exact versions of packages that have no dependencies of their own.
 
 const STAGE = join(ROOT, 'dist', 'staged');
 const PACKED = join(ROOT, 'dist', 'packed');
 const EXACT = /^\d+\.\d+\.\d+$/;
 const lock = readLock();
 
-/** What of a package.json is looked at here. */
+/** The members of a package.json that are used here. */
 interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -58,11 +56,11 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
   const [packed]: { filename: string; integrity: string }[] = JSON.parse(
     execFileSync('npm', npm, { cwd: staged, encoding: 'utf8' }),
   );
-  if (packed === undefined) throw new Error(`npm packed nothing of ${name}`);
+  if (packed === undefined) throw new Error(`npm packed no file for ${name}`);
   return packed;
 }
 
-/** The program is JavaScript already, and starts what is compiled. */
+/** Copies the program, which is JavaScript, and makes it start the compiled code. */
 function stageProgram(home: string, staged: string): void {
   const program = readFileSync(join(home, 'bin', 'tidings.js'), 'utf8');
   const compiled = program.replace('../src/cli/main.ts', '../dist/cli/main.js');
@@ -73,28 +71,28 @@ function stageProgram(home: string, staged: string): void {
 }
 
 /**
- * Copies what a program needs of others into its own node_modules, as `npm ci` put it here.
+ * Copies the dependencies of a program into its own node_modules, as `npm ci` installed them here.
  *
- * @returns the names that package.json gives as bundled: what these need comes with them
+ * @returns names for `bundleDependencies` in package.json; their own dependencies are included
  */
 function stageBundled(name: PackageName, staged: string): string[] {
   for (const [at, from] of treeOf(lock, `packages/${name}`, (each) => !isOurs(each))) {
     if (at === '') continue;
     const source = join(ROOT, from);
     const { version }: { version: string } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
-    if (version !== lock[from]?.version) throw new Error(`${from} is not as package-lock.json says: run npm ci`);
+    if (version !== lock[from]?.version) throw new Error(`${from} differs from package-lock.json: run npm ci`);
     const isOwn = (path: string) => !relative(source, path).split(/[\\/]/).includes('node_modules');
     cpSync(source, join(staged, at), { recursive: true, filter: isOwn });
   }
   return needsOf(lock[`packages/${name}`] ?? {}).flatMap((need) => (isOurs(need.name) ? [] : [need.name]));
 }
 
-/** A library bundles nothing: whoever uses it has one copy of what it needs. */
+/** Checks a library, which bundles nothing so that its users have one copy of each dependency. */
 function exactOnly({ name, dependencies }: Manifest): string[] {
   for (const [each, version] of Object.entries(dependencies)) {
-    if (!EXACT.test(version)) throw new Error(`${name} must name one version of ${each} in place of ${version}`);
+    if (!EXACT.test(version)) throw new Error(`${name} must depend on an exact version of ${each}, not ${version}`);
     const needs = isOurs(each) ? [] : needsOf(lock[`node_modules/${each}`] ?? {});
-    if (needs.length > 0) throw new Error(`${name} needs ${each}, which needs others: their versions would float`);
+    if (needs.length > 0) throw new Error(`${name} depends on ${each}, whose own dependencies would not be pinned`);
   }
   return [];
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isProgram, type Lock, type LockEntry, type PackageName, ROOT, treeOf } from './lock.ts';
 
-/** What of a CycloneDX document is looked at here. */
+/** The members of a CycloneDX document that are used here. */
 export interface Sbom {
   readonly metadata: { readonly component: { readonly name: string; readonly version: string } };
   readonly components: readonly {
@@ -15,13 +15,13 @@ export interface Sbom {
 }
 
 /**
- * The software bill of materials of one package, as CycloneDX 1.5 in JSON: each package that runs, with its version,
+ * The software bill of materials of one package as CycloneDX 1.5 in JSON: each runtime package with its version,
  * licence and SHA-512.
  *
- * npm writes it, from a lock file of that package alone. Asked for a workspace, npm 11 leaves out whatever the tests of
- * the repository need too, such as pg and undici, and names the whole after the folder.
+ * npm writes it, from a lock file for that package alone. For a workspace, npm 11 would omit packages that the tests of
+ * the repository also need, such as pg and undici, and name the document after the folder.
  *
- * @param integrityOf `sha512-…` of those of ours that were packed before, by name
+ * @param integrityOf `sha512-…` by name of the workspace packages packed before
  */
 export function sbomOf(lock: Lock, name: PackageName, integrityOf: Readonly<Record<string, string>> = {}): Sbom {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-sbom-'));

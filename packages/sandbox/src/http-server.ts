@@ -77,7 +77,8 @@ export async function startHttpServer(settings: HttpServerSettings): Promise<Htt
   });
   for (const { method, path, answer } of settings.endpoints) {
     app.route({
-      ...{ method, url: path },
+      method,
+      url: path,
       handler: (request, reply) => {
         for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value ?? '');
         reply.hijack();

@@ -20,19 +20,29 @@ const tls = { ...pki.bank.transport, caPem: pki.root.certificatePem };
 const listening = { host: '127.0.0.1', port: 0 };
 const ledger = new Ledger();
 const authorisationServer = await startAuthorisationServer({
-  ...{ ...listening, tls, signingKey: pki.bank.signing, audience: 'https://bank.example/open-banking' },
+  ...listening,
+  tls,
+  signingKey: pki.bank.signing,
+  audience: 'https://bank.example/open-banking',
   clients: [{ clientId: 'tpp', certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: ['accounts'] }],
 });
 const resourceServer = await startResourceServer({
-  ...{ ...listening, tls, ledger },
+  ...listening,
+  tls,
+  ledger,
   accessTokens: { verify: async () => ({ kind: 'refused', reason: 'malformed' }), close: async () => undefined },
 });
 const sampleTpp = await startSampleTpp({
-  ...{ ...listening, clientId: 'tpp', pki },
+  ...listening,
+  clientId: 'tpp',
+  pki,
   bank: {
-    ...{ issuer: 'https://bank.example', organisationId: pki.bank.organisationId },
-    ...{ authorisationServer: authorisationServer.issuer, apiUrl: 'https://bank.example/open-banking' },
-    ...{ jwksUrl: authorisationServer.jwksUri, resourceOrigin: resourceServer.origin },
+    issuer: 'https://bank.example',
+    organisationId: pki.bank.organisationId,
+    authorisationServer: authorisationServer.issuer,
+    apiUrl: 'https://bank.example/open-banking',
+    jwksUrl: authorisationServer.jwksUri,
+    resourceOrigin: resourceServer.origin,
   },
 });
 after(async () => {
@@ -56,16 +66,22 @@ interface Server {
 
 const SERVERS: Readonly<Record<string, Server>> = {
   'the authorisation server': {
-    ...{ origin: authorisationServer.issuer, path: '/token', method: 'POST' },
+    origin: authorisationServer.issuer,
+    path: '/token',
+    method: 'POST',
     contentType: 'application/x-www-form-urlencoded',
   },
   'the resource server': {
-    ...{ origin: resourceServer.origin, method: 'GET', contentType: 'application/json' },
+    origin: resourceServer.origin,
+    method: 'GET',
+    contentType: 'application/json',
     path: `/open-banking/v4.0/pisp/domestic-payments/${resource.id}`,
   },
   'the sample TPP': {
-    ...{ origin: new URL(sampleTpp.callbackUrl).origin, path: new URL(sampleTpp.callbackUrl).pathname },
-    ...{ method: 'POST', contentType: 'application/jwt' },
+    origin: new URL(sampleTpp.callbackUrl).origin,
+    path: new URL(sampleTpp.callbackUrl).pathname,
+    method: 'POST',
+    contentType: 'application/jwt',
   },
 };
 
@@ -105,7 +121,9 @@ for (const [name, { origin, path, method, contentType }] of Object.entries(SERVE
     'an unknown path': { status: 404, lines: ['GET /nowhere HTTP/1.1', ...COMMON] },
     'another method': { status: 405, lines: [`DELETE ${path} HTTP/1.1`, ...COMMON], headers: { allow: method } },
     'a method that nobody knows': {
-      ...{ status: 405, lines: [`FETCH ${path} HTTP/1.1`, ...COMMON], headers: { allow: method } },
+      status: 405,
+      lines: [`FETCH ${path} HTTP/1.1`, ...COMMON],
+      headers: { allow: method },
     },
     'an expectation that is unknown': { status: 417, lines: [request, ...COMMON, 'expect: tea'] },
     'no Host': { status: 400, lines: [request, 'connection: close'] },

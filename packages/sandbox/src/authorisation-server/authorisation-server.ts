@@ -94,7 +94,10 @@ function listenerOf(
   onError: (error: Error) => void,
 ): RequestListener {
   const provider = createProvider({
-    ...{ issuer, signingKey, audience, clients },
+    issuer,
+    signingKey,
+    audience,
+    clients,
     accessTokenTtlSeconds: accessTokenTtlSeconds ?? ACCESS_TOKEN_TTL_DEFAULT_SECONDS,
   });
   provider.on('server_error', (_ctx, error) => onError(error));

@@ -162,8 +162,10 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
   try {
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       const options: RacingOptions = {
-        ...{ method: request.method ?? 'GET', headers: { ...request.headers } },
-        ...{ connectTimeoutMs: requestTimeoutMs, ended },
+        method: request.method ?? 'GET',
+        headers: { ...request.headers },
+        connectTimeoutMs: requestTimeoutMs,
+        ended,
       };
       const outgoing = httpsRequest(url, { ...options, agent }, resolve);
       ended.addEventListener('abort', () => outgoing.destroy());
