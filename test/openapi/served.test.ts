@@ -66,6 +66,10 @@ describe('the page', () => {
   test('has no script, takes nothing from elsewhere, and says so to the browser', async () => {
     const { headers, text } = await get('');
     assert.doesNotMatch(text, /<script|<link|<img|<iframe|\son\w+=|javascript:/i);
+    const page = `${bank.service.operatorUrl}/operator/v1/openapi/`;
+    const links = [...text.matchAll(/\b(?:href|src|action)="([^"]*)"/g)].map(([, target]) => target ?? '');
+    assert.ok(links.length > 0);
+    for (const target of links) assert.equal(new URL(target, page).origin, new URL(page).origin, target);
     const policy = String(headers['content-security-policy']);
     assert.match(policy, /^default-src 'none'; style-src 'sha256-/);
     assert.match(policy, /frame-ancestors 'none'/);

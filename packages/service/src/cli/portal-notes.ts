@@ -2,7 +2,7 @@ import { API_VERSIONS, SPECIFICATION_VERSION_MAX } from '@tidings/protocol';
 import type { Command } from 'commander';
 import { print } from '../base/output.ts';
 import type { Config } from '../config/schema.ts';
-import { offerOf } from '../openapi/offer.ts';
+import { featuresOf } from '../openapi/features.ts';
 import {
   errorNotes,
   eventTypeNotes,
@@ -67,7 +67,7 @@ Specification up to version ${SPECIFICATION_VERSION_MAX}. The issuer (${code('is
 }
 
 function endpointNotes(config: Config): string {
-  const { hasCallbackUrls, hasPolling } = offerOf(config);
+  const { hasCallbackUrls, hasPolling } = featuresOf(config);
   const base = `${config.api.publicUrl?.replace(/\/$/, '') ?? ''}${config.api.prefix}`;
   const rows = API_VERSIONS.flatMap((version) => {
     const path = (name: string) => code(`${base}/open-banking/${version}/${name}`);

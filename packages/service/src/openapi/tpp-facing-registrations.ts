@@ -9,13 +9,18 @@ import {
   writeEventSubscription,
   writeEventSubscriptions,
 } from '@tidings/protocol';
-import type { Operation, PathItem, Security } from './model.ts';
-import type { Offer } from './offer.ts';
-import { jsonOf } from './schemas.ts';
-import { parametersOf } from './tpp-facing-parameters.ts';
-import { NO_CONTENT, refusals, SIGNED_BODY_CODES, signed, versionSuffix } from './tpp-facing-responses.ts';
+import type { Features } from './features.ts';
+import { jsonOf, type Operation, type PathItem, type Security } from './model.ts';
+import {
+  NO_CONTENT,
+  parametersOf,
+  refusals,
+  SIGNED_BODY_CODES,
+  signed,
+  versionSuffix,
+} from './tpp-facing-components.ts';
 
-/** Any one of the scopes is enough; the certificate always. */
+/** Any one of the scopes is enough; the client certificate is always required. */
 const REGISTRATION_SECURITY: Security = ['accounts', 'payments', 'fundsconfirmations'].map((scope) => ({
   mutualTls: [],
   accessToken: [scope],
@@ -23,34 +28,34 @@ const REGISTRATION_SECURITY: Security = ['accounts', 'payments', 'fundsconfirmat
 
 /** The differences between the two kinds of registration. */
 interface Resource {
-  /** As it stands in the path. */
+  /** Last segment of its path. */
   readonly path: string;
-  /** As it stands in the names of operations. */
+  /** Part of the names of its operations. */
   readonly name: string;
   readonly tag: string;
   readonly idName: string;
   readonly schemas: { readonly create: string; readonly replace: string; readonly one: string; readonly list: string };
   readonly examples: { readonly create: object; readonly replace: object; readonly one: object; readonly list: object };
-  /** Where the callback URL stands in the body; undefined where no real time is offered. */
+  /** Runtime expression of the callback URL in the body; undefined if real time is not offered. */
   readonly callbackExpression: string | undefined;
   readonly fieldCodes: readonly ApiErrorCode[];
   readonly bodyBytesMax: number;
 }
 
-/** The part of the configuration that the operations show. */
+/** Values of the configuration that the operations show. */
 interface Published {
-  /** Absolute, in front of `/open-banking`. */
+  /** Absolute URL before `/open-banking`. */
   readonly base: string;
   readonly bodyBytesMax: number;
 }
 
-/** The four operations on event subscriptions under one version. */
+/** The four operations on event subscriptions, under one API version. */
 export function eventSubscriptionPaths(
   apiVersion: ApiVersion,
-  offer: Offer,
+  features: Features,
   { base, bodyBytesMax }: Published,
 ): Record<string, PathItem> {
-  const callbackUrl = offer.hasRealTime
+  const callbackUrl = features.hasRealTime
     ? `https://tpp.example/open-banking/${apiVersion}/event-notifications`
     : undefined;
   const example = {
@@ -75,13 +80,13 @@ export function eventSubscriptionPaths(
       ...{ create: { Data: created }, replace: { Data: one.Data }, one },
       list: writeEventSubscriptions([example], self),
     },
-    callbackExpression: offer.hasRealTime ? '{$request.body#/Data/CallbackUrl}' : undefined,
+    callbackExpression: features.hasRealTime ? '{$request.body#/Data/CallbackUrl}' : undefined,
     bodyBytesMax,
-    fieldCodes: ['UnsupportedEventType', ...(offer.hasRealTime ? [] : (['FieldUnexpected'] as const))],
+    fieldCodes: ['UnsupportedEventType', ...(features.hasRealTime ? [] : (['FieldUnexpected'] as const))],
   });
 }
 
-/** The four operations on callback URLs under one version. */
+/** The four operations on callback URLs, under one API version. */
 export function callbackUrlPaths(apiVersion: ApiVersion, { base, bodyBytesMax }: Published): Record<string, PathItem> {
   const example = {
     callbackUrlId: '7c1b5a53-9a05-4f1e-8a39-0e8f6d2c9b11',
@@ -122,7 +127,7 @@ function createOperation(apiVersion: ApiVersion, resource: Resource): Operation 
   const codes = [...SIGNED_BODY_CODES, ...resource.fieldCodes, 'RulesResourceAlreadyExists'] as const;
   return {
     ...common(apiVersion, resource, 'Create'),
-    summary: `Create: at most one of ${resource.path} per TPP`,
+    summary: `Create; a TPP may have at most one of ${resource.path}`,
     parameters: parametersOf({ isSigned: true }),
     requestBody: { required: true, content: jsonOf(schemas.create, examples.create) },
     responses: {
@@ -139,7 +144,7 @@ function readOperation(apiVersion: ApiVersion, resource: Resource): Operation {
   const { schemas, examples } = resource;
   return {
     ...common(apiVersion, resource, 'Get'),
-    summary: 'Read: a list of zero or one',
+    summary: 'Read; the list has zero or one entry',
     parameters: parametersOf({ isSigned: false }),
     responses: {
       200: signed('The list', schemas.list, examples.list),
@@ -153,11 +158,11 @@ function replaceOperation(apiVersion: ApiVersion, resource: Resource): Operation
   const codes = [...SIGNED_BODY_CODES, ...resource.fieldCodes, 'ResourceNotFound'] as const;
   return {
     ...common(apiVersion, resource, 'Change'),
-    summary: 'Replace: what is awaiting goes to the new callback URL',
+    summary: 'Replace; awaiting notifications go to the new callback URL',
     parameters: parametersOf({ idName, isSigned: true }),
     requestBody: { required: true, content: jsonOf(schemas.replace, examples.replace) },
     responses: {
-      200: signed('Changed', schemas.one, examples.one),
+      200: signed('Replaced', schemas.one, examples.one),
       ...refusals(apiVersion, codes, resource.bodyBytesMax),
     },
   };
@@ -166,7 +171,7 @@ function replaceOperation(apiVersion: ApiVersion, resource: Resource): Operation
 function deleteOperation(apiVersion: ApiVersion, resource: Resource): Operation {
   return {
     ...common(apiVersion, resource, 'Delete'),
-    summary: 'Delete: what is awaiting is withdrawn',
+    summary: 'Delete; awaiting notifications are withdrawn unless another registration exists',
     parameters: parametersOf({ idName: resource.idName, isSigned: false }),
     responses: { 204: NO_CONTENT, ...refusals(apiVersion, ['ResourceNotFound'], resource.bodyBytesMax) },
   };
@@ -178,18 +183,19 @@ function common(apiVersion: ApiVersion, { name, tag, idName }: Resource, verb: s
   return { operationId, tags: [tag], security: REGISTRATION_SECURITY };
 }
 
-/** The request to the TPP's own endpoint; the TPP serves this operation. */
+/** The request to the callback URL of the TPP, which implements this operation. */
 function eventNotification(apiVersion: ApiVersion, { name }: Resource): Operation {
   const header = (header: string, required: boolean, description: string) =>
     ({ name: header, in: 'header', required, description, schema: { type: 'string' } }) as const;
   return {
     operationId: `EventNotificationFor${name}${versionSuffix(apiVersion)}`,
     tags: ['Event Notifications'],
-    summary: 'Event notification, which the ASPSP sends to the TPP',
-    description: 'Only 202 acknowledges. Everything else is a failed attempt, and is repeated by the retry policy.',
+    summary: 'Event notification that the ASPSP sends to the TPP',
+    description:
+      'Only 202 acknowledges the notification. Any other response is a failed attempt, which is retried by the retry policy.',
     parameters: [
-      header(INTERACTION_ID_HEADER, true, 'A fresh UUID; the TPP must give it back'),
-      header(FINANCIAL_ID_HEADER, false, 'Id of the ASPSP'),
+      header(INTERACTION_ID_HEADER, true, 'A new UUID for each attempt; the TPP must echo it'),
+      header(FINANCIAL_ID_HEADER, false, 'Financial id of the ASPSP'),
     ],
     requestBody: {
       required: true,
@@ -202,9 +208,9 @@ function eventNotification(apiVersion: ApiVersion, { name }: Resource): Operatio
     responses: {
       202: {
         description: 'Acknowledged',
-        headers: { [INTERACTION_ID_HEADER]: { description: 'As it was sent', schema: { type: 'string' } } },
+        headers: { [INTERACTION_ID_HEADER]: { description: 'The value of the request', schema: { type: 'string' } } },
       },
-      default: { description: 'Not acknowledged: sent again by the retry policy' },
+      default: { description: 'Not acknowledged; retried by the retry policy' },
     },
     security: [],
   };

@@ -1,7 +1,13 @@
 import type { FastifyInstance } from 'fastify';
-import type { OpenApiDocument, Parameter, PathItem, Response } from '../openapi/model.ts';
+import {
+  described,
+  type OpenApiDocument,
+  type Parameter,
+  type PathItem,
+  type Response,
+  schemaRef,
+} from '../openapi/model.ts';
 import { PAGE_HEADERS, renderPage } from '../openapi/page.ts';
-import { described, schemaRef } from '../openapi/schemas.ts';
 import { tppFacingDocument } from '../openapi/tpp-facing.ts';
 import { auditRoutes } from './audit.ts';
 import { backupRoute } from './backup.ts';

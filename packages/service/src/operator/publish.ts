@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, parseMediaType, shapeOf, textFault } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { schemaRef } from '../openapi/schemas.ts';
+import { schemaRef } from '../openapi/model.ts';
 import type { PublishOutcome } from '../store/delivery.ts';
 import type { PublishingGate } from './admission.ts';
 import {

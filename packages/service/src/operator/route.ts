@@ -2,8 +2,18 @@ import assert from 'node:assert/strict';
 import { shapeOf } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static, TSchema } from 'typebox';
-import type { Header, MediaType, Method, Operation, Parameter, Response, Responses } from '../openapi/model.ts';
-import { jsonOf, parameterRef, responseRef } from '../openapi/schemas.ts';
+import {
+  type Header,
+  jsonOf,
+  type MediaType,
+  type Method,
+  type Operation,
+  type Parameter,
+  parameterRef,
+  type Response,
+  type Responses,
+  responseRef,
+} from '../openapi/model.ts';
 import type { LeastRole } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { documentedQuery, type QueryOf, type QueryParameters, readJson, readQuery, shapedValue } from './request.ts';

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { withTimeout } from '../base/async.ts';
-import { jsonOf } from '../openapi/schemas.ts';
+import { jsonOf } from '../openapi/model.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { isoTime } from './request.ts';

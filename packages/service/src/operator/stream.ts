@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { ActivityEntry } from '../model/activity.ts';
-import { schemaRef } from '../openapi/schemas.ts';
+import { schemaRef } from '../openapi/model.ts';
 import type { Beginning } from '../telemetry/activity-stream.ts';
 import {
   type Batch,

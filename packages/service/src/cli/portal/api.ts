@@ -9,8 +9,8 @@ import {
 } from '@tidings/protocol';
 import { pollBodyBytesMax } from '../../config/derived.ts';
 import type { Config } from '../../config/schema.ts';
-import { wireCode } from '../../openapi/error-examples.ts';
-import { offerOf } from '../../openapi/offer.ts';
+import { featuresOf } from '../../openapi/features.ts';
+import { wireCode } from '../../openapi/tpp-facing-components.ts';
 import { code, markdownTable } from './markdown.ts';
 
 /** Which events there are, and what to write to get them. */
@@ -39,7 +39,7 @@ function sayAliases({ aliases, subscribeCode, urn }: EventTypeRule): string {
 
 /** Who may register what, and where to. */
 export function registrationNotes(config: Config): string {
-  const { hasRealTime, hasCallbackUrls } = offerOf(config);
+  const { hasRealTime, hasCallbackUrls } = featuresOf(config);
   const callbackUrl = hasRealTime
     ? `- \`CallbackUrl\` is used exactly as you send it; we append nothing. It must start with \`https://\`, have at most 2,048
   characters, no query, fragment or user name, be written as URLs are normalised (host in lower case, no default port, no dot

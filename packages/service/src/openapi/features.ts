@@ -1,20 +1,20 @@
 import { API_VERSIONS, type ApiVersion } from '@tidings/protocol';
 import type { Config } from '../config/schema.ts';
 
-/** Features that an ASPSP offers to TPPs, as its configuration says. */
-export interface Offer {
+/** Features that the ASPSP offers to TPPs. */
+export interface Features {
   readonly versions: readonly ApiVersion[];
   readonly hasRealTime: boolean;
   readonly hasCallbackUrls: boolean;
   readonly hasPolling: boolean;
 }
 
-/** Reads off the configuration what is offered: event subscriptions always, the rest as it is switched. */
-export function offerOf({ realTime, callbackUrls, polling }: Config): Offer {
+/** The features of a configuration. Event subscriptions are always offered. */
+export function featuresOf({ realTime, callbackUrls, polling }: Config): Features {
   return {
     versions: API_VERSIONS,
     hasRealTime: realTime.isOffered,
-    // The resource is about real time only.
+    // Callback URLs serve real-time notification only.
     hasCallbackUrls: realTime.isOffered && callbackUrls.isOffered,
     hasPolling: polling.isOffered,
   };
