@@ -19,8 +19,9 @@ const paths = listFiles();
 
 const SCRIPTS = /\.(ts|js|mjs|cjs)$/;
 const CODE = /\.(ts|tsx|js|mjs|cjs|css|html|sql|sh)$/;
-const SOURCES = /^packages\/[^/]+\/src\//;
-const TESTS = /^(packages\/[^/]+\/)?test\//;
+// The package `testing` is a part of the tests: it may read the clock, and nobody installs it.
+const SOURCES = /^packages\/(?!testing\/)[^/]+\/src\//;
+const TESTS = /^(packages\/[^/]+\/)?test\/|^packages\/testing\//;
 const DOCUMENTED = /^packages\/(protocol|tpp)\/src\//;
 const MANIFEST = /(^|\/)package\.json$/;
 const FIXTURE = /\/fixtures\//;

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { after, test } from 'node:test';
+import { base64url, createHttpClient, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
 import { startTestBank } from '../support/bank.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { createHttpClient } from '../support/http.ts';
-import { base64url, makeSigningKey, signJwt, signSegments } from '../support/jws.ts';
 import { CALLBACK_URL, errorOf, SUBSCRIPTIONS } from '../support/tpp.ts';
 
 const bank = await startTestBank({ tpps: ['tpp-a', 'tpp-b', 'unregistered-tpp'] });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 const other = bank.tpp('tpp-b');
-const foreignKey = await makeSigningKey('access-tokens-1');
+const foreignKey = makeSigningKey('access-tokens-1');
 
 /** What the authorisation server would put into a token for tpp-a, with claims replaced; undefined takes one out. */
 function claims(changes: Record<string, unknown> = {}): object {
@@ -30,7 +28,7 @@ function claims(changes: Record<string, unknown> = {}): object {
 const HEADER = { alg: 'PS256', typ: 'at+jwt', kid: 'access-tokens-1' };
 
 function token(changes: Record<string, unknown> = {}, header: object = HEADER, keyPem = bank.accessTokens.key.keyPem) {
-  return signJwt(header, claims(changes), keyPem);
+  return signCompact(header, claims(changes), keyPem);
 }
 
 test('a token made as the authorisation server makes it is accepted, so that what follows is told apart', async () => {
@@ -61,7 +59,7 @@ test('TLS 1.2 is spoken, and nothing older', async () => {
 });
 
 test('a client certificate of another root ends in the handshake, whatever its subject', async () => {
-  const foreign = await (await makeAuthority('Test root')).issue(tpp.clientId);
+  const foreign = await (await makeAuthority('Test root')).issue({ name: tpp.clientId });
   const tls = { ca: bank.authority.certificatePem, cert: foreign.certificatePem, key: foreign.keyPem };
   const client = createHttpClient(bank.apiUrl, tls);
   const headers = { authorization: `Bearer ${await tpp.token()}` };
@@ -98,7 +96,7 @@ const BAD_TOKENS: readonly (readonly [string, () => string | Promise<string>])[]
   ],
   ['with a key in its header', () => token({}, { ...HEADER, kid: 'mine', jwk: foreignKey.jwk }, foreignKey.keyPem)],
   ['with claims that were altered', () => altered()],
-  ['that is not JSON inside', () => signSegments(HEADER, 'claims', bank.accessTokens.key.keyPem).join('.')],
+  ['that is not JSON inside', () => signCompact(HEADER, 'claims', bank.accessTokens.key.keyPem)],
   ['that is no JWT', () => 'abc.def'],
   ['of twenty thousand characters', () => 'a'.repeat(20_000)],
 ];

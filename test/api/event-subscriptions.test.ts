@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { importSigningKeys, verifyDetached } from '@tidings/protocol';
+import { headerOf } from '@tidings/testing';
 import { ORGANISATION_ID, startTestBank } from '../support/bank.ts';
-import { headerOf } from '../support/jws.ts';
 import { CALLBACK_URL, errorOf, SUBSCRIPTIONS } from '../support/tpp.ts';
 
 const bank = await startTestBank({ tpps: ['tpp-a', 'tpp-b'] });

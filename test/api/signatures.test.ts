@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { base64url, makeSigningKey, signCompact } from '@tidings/testing';
 import { startTestBank } from '../support/bank.ts';
-import { base64url, makeSigningKey, signSegments } from '../support/jws.ts';
 import {
   CALLBACK_URL,
   errorOf,
@@ -16,7 +16,7 @@ const bank = await startTestBank({ tpps: ['tpp-a', 'tpp-b'] });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 const other = bank.tpp('tpp-b');
-const foreign = await makeSigningKey(tpp.signing.kid);
+const foreign = makeSigningKey(tpp.signing.kid);
 
 const BODY = JSON.stringify({ Data: { CallbackUrl: CALLBACK_URL, Version: '4.0' } });
 const CRIT = [HEADER_IAT, HEADER_ISS, HEADER_TAN];
@@ -25,8 +25,7 @@ const signed = (changes: Record<string, unknown>) => tpp.sign(BODY, tpp.header(c
 
 /** Header text as it stands, signed as it stands. */
 function signedText(headerText: string): string {
-  const protectedHeader = base64url(headerText);
-  const [, , signature] = signSegments(JSON.parse(headerText), BODY, tpp.signing.keyPem);
+  const [protectedHeader, , signature] = signCompact(headerText, BODY, tpp.signing.keyPem).split('.');
   return `${protectedHeader}..${signature}`;
 }
 
@@ -149,7 +148,7 @@ test('the signature is over the bytes that were sent, whatever JSON they spell',
 });
 
 test('a key that the bank withdraws verifies no more, and its successor does', async () => {
-  const next = await makeSigningKey('kid-2');
+  const next = makeSigningKey('kid-2');
   const register = (jwk: object) =>
     bank.operate('PUT', `/operator/v1/tpps/${tpp.clientId}`, {
       organisationId: tpp.organisationId,

@@ -4,6 +4,7 @@ import { createServer } from 'node:https';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KeySource } from '@tidings/protocol';
 import type { SandboxPki } from '@tidings/sandbox';
+import { listenOn } from '@tidings/testing';
 import { createReceiver, type Receiver } from '@tidings/tpp';
 import { Door } from './door.ts';
 import type { Ledger } from './ledger.ts';
@@ -55,10 +56,7 @@ export async function startPushTpp(options: TppOptions & { readonly hangMs: numb
       serve(request, response, manners).catch(() => response.destroy());
     },
   );
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = await listenOn(server);
   const door = await Door.open(() => port);
 
   async function serve(request: IncomingMessage, response: ServerResponse, manners: Manners): Promise<void> {

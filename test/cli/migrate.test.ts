@@ -3,10 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { run, start } from '../support/command.ts';
-import { makeSigningKey } from '../support/jws.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 
 const PASSWORD = 's3cret-of-the-test';
@@ -19,9 +18,9 @@ after(async () => {
 
 const authority = await makeAuthority('Test root');
 const material = {
-  transport: await authority.issue('bank'),
+  transport: await authority.issue({ name: 'bank' }),
   rootPem: authority.certificatePem,
-  signingPem: (await makeSigningKey('bank-signing-1')).keyPem,
+  signingPem: makeSigningKey('bank-signing-1').keyPem,
 };
 const passwordFile = join(base, 'password');
 writeFileSync(passwordFile, `${PASSWORD}\n`);

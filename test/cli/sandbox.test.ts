@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { listenOn } from '@tidings/testing';
 import { type Ended, run, start } from '../support/command.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-sandbox-'));
@@ -234,9 +235,8 @@ for (const [offset, what] of [
   'callback URL',
 ].entries()) {
   test(`sandbox with the port of the ${what} in use says which, exits with 2, and leaves nothing behind`, async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const server = createServer();
+    const port = await listenOn(server);
     const { code, stdout, stderr } = await run([
       'sandbox',
       '--once',

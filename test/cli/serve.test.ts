@@ -1,26 +1,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
+import { createHttpClient, listenOn, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { run, start } from '../support/command.ts';
-import { createHttpClient } from '../support/http.ts';
-import { makeSigningKey } from '../support/jws.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-serve-'));
 after(() => rmSync(base, { recursive: true }));
 
 const authority = await makeAuthority('Test root');
-const transport = await authority.issue('bank');
-const another = await authority.issue('another');
-const signing = await makeSigningKey('bank-signing-1');
+const transport = await authority.issue({ name: 'bank' });
+const another = await authority.issue({ name: 'another' });
+const signing = makeSigningKey('bank-signing-1');
 const authorisationServer = { issuer: 'https://localhost:1', jwksUri: 'https://localhost:1/jwks' };
 const OPERATOR_TOKEN = 'operator-token-of-the-tests-0123456789';
 
@@ -114,7 +111,7 @@ const BAD: readonly (readonly [string, (prepared: Prepared) => void, RegExp])[] 
     /^The file .*signing\.key, named by "signing\.keyFile", is an RSA key that verifiers reject: it has under 2048 bits\.$/,
   ],
 ];
-const small = await makeSigningKey('small', 1024);
+const small = makeSigningKey('small', 1024);
 
 for (const [what, spoil, said] of BAD) {
   test(`serve with ${what} says so, exits with 2, and makes no store`, async () => {
@@ -128,10 +125,10 @@ for (const [what, spoil, said] of BAD) {
 
 /** A port that is taken as long as `work` runs. */
 async function withTakenPort(work: (port: number) => Promise<void>): Promise<void> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const server = createServer();
+  const port = await listenOn(server);
   try {
-    await work((server.address() as AddressInfo).port);
+    await work(port);
   } finally {
     server.close();
   }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createLog } from '@tidings/service';
 import { buildProgram, commandsOf } from '@tidings/service/cli';
+import { listenOn } from '@tidings/testing';
 import { cliOf, printed } from '../operator/calling.ts';
 import { runCli } from '../registry/run-cli.ts';
 import { BIN } from '../support/command.ts';
@@ -82,8 +82,7 @@ describe('what a service answers moves nothing on a terminal, whatever the comma
       .end(JSON.stringify({ status: 400, detail }));
   });
   before(async () => {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await listenOn(server);
   });
   after(() => server.close());
   for (const args of [['status'], ['tpps', 'show', 'x'], ['tail'], ['keys', 'list', '--json'], ['backup', '/none/x']]) {

@@ -16,7 +16,7 @@ import {
   type StepReport,
   setUp,
 } from '@tidings/sandbox';
-import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
+import { unusedPort } from '@tidings/testing';
 
 // Refuses connections: nothing listens there any more.
 const DEAD_URL = `https://localhost:${await unusedPort()}/open-banking/v4.0/event-notifications`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { makeSigningKey } from '@tidings/testing';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeSigningKey } from '../support/tpp-jws.ts';
 import { makeParty, registerParty } from '../support/tpp-party.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
@@ -10,7 +10,7 @@ import { cliOf, operatorCalls, printed } from './calling.ts';
 const bank = await startBank({ clients: ['tpp-b'] });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const key = await makeSigningKey('kid-1');
+const key = makeSigningKey('kid-1');
 after(() => bank.stop());
 
 const TPP = '/operator/v1/tpps/tpp-a';

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { createHttpClient, listenOn, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
 import { runCli } from '../registry/run-cli.ts';
 import { startTestBank } from '../support/bank.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { createHttpClient } from '../support/http.ts';
-import { makeSigningKey, signJwt } from '../support/jws.ts';
 
 // The operator listener as a bank would have it beyond loopback: TLS with client certificates, its identity provider.
 
@@ -25,14 +22,13 @@ const [staff, stranger, providerKey] = await Promise.all([
   makeSigningKey('id-1'),
 ]);
 const staffFile = file('staff.pem', staff.certificatePem);
-const alice = await staff.issue('alice');
+const alice = await staff.issue({ name: 'alice' });
 
-const { certificatePem: cert, keyPem } = await staff.issue('identity provider');
+const { certificatePem: cert, keyPem } = await staff.issue({ name: 'identity provider' });
 const provider = createServer({ cert, key: keyPem }, (_request, response) => {
   response.end(JSON.stringify({ keys: [providerKey.jwk] }));
 });
-provider.listen(0, '127.0.0.1');
-await once(provider, 'listening');
+await listenOn(provider);
 
 const ISSUER = 'https://id.bank.example/realms/staff';
 const bank = await startTestBank({
@@ -62,7 +58,7 @@ function tokenOf(roles: readonly string[], changed: object = {}): string {
     ...{ iss: ISSUER, aud: 'tidings', sub: 'f3b1', preferred_username: 'alice', realm_access: { roles } },
     ...{ iat: nowSeconds, exp: nowSeconds + 60, ...changed },
   };
-  return signJwt({ alg: 'PS256', kid: 'id-1', typ: 'JWT' }, claims, providerKey.keyPem);
+  return signCompact({ alg: 'PS256', kid: 'id-1', typ: 'JWT' }, claims, providerKey.keyPem);
 }
 
 async function call(method: string, path: string, token: string, body?: object) {
@@ -109,7 +105,7 @@ test('a token of the identity provider that is not good is 401, and told why', a
 });
 
 test('with operator.tls.clientCaFile a client certificate that leads there is demanded, beside the token', async () => {
-  const other = await stranger.issue('alice');
+  const other = await stranger.issue({ name: 'alice' });
   for (const identity of [{}, { cert: other.certificatePem, key: other.keyPem }]) {
     const without = createHttpClient(bank.operatorUrl, { ca, ...identity });
     const headers = { authorization: `Bearer ${bank.operatorToken}` };

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { until } from '@tidings/testing';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
-import { until } from '../support/tpp-until.ts';
 import { operatorCalls } from './calling.ts';
 
 // The limits of publishing, at a real service.

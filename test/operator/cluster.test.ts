@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { until } from '@tidings/testing';
 import { followStream, type StreamedEvent } from '../support/event-stream.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { operatorCalls } from './calling.ts';
 
 // Three instances of the real service on one PostgreSQL: whichever is asked tells of all of them.

@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { isSignedWith, makeSigningKey, until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { isSignedWith, makeSigningKey } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
@@ -146,7 +145,7 @@ describe('tidings evidence and verify-evidence', () => {
       const jti = await own.publish('tpp-a');
       assert.ok(jti !== undefined);
       await party.poll({ ack: Object.keys((await party.poll()).sets) });
-      const next = await makeSigningKey('bank-signing-2');
+      const next = makeSigningKey('bank-signing-2');
       writeFileSync(own.signingKeyFile, next.keyPem);
       own.signing.kid = next.kid;
       assert.equal((await own.operate('POST', '/operator/v1/signing-keys/reload')).body['changed'], true);

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '@tidings/testing';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { operatorCalls } from './calling.ts';
 
 // What Prometheus and load balancers see of a service that works.

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
+import { createHttpClient, type Exchange, makeSigningKey, unusedPort } from '@tidings/testing';
 import { startTestBank } from '../support/bank.ts';
-import { createHttpClient, type Exchange } from '../support/http.ts';
-import { makeSigningKey } from '../support/jws.ts';
 import { checkProblem, PROBLEM_TYPE } from '../support/problem.ts';
 import { CALLBACK_URL } from '../support/tpp.ts';
 
@@ -14,7 +12,7 @@ const TOKEN_SHA256 = '1b5ef1d8b1a2ea5d1b5ef1d8b1a2ea5d1b5ef1d8b1a2ea5d1b5ef1d8b1
 
 const bank = await startTestBank({ tpps: ['tpp-a'], operator: { bodyBytesMax: BODY_BYTES_MAX } });
 after(() => bank.stop());
-const key = await makeSigningKey('kid-1');
+const key = makeSigningKey('kid-1');
 const REGISTRATION = { organisationId: 'org-1', softwareStatementId: 'software-1', jwks: { keys: [key.jwk] } };
 
 const EVENTS = '/operator/v1/events';
@@ -190,7 +188,7 @@ test('a JWKS keeps its transport keys beside the signing key', async () => {
   assert.deepEqual((await bank.operate('GET', tppPath('tpp-keys'))).body['jwks'], jwks);
 });
 
-const small = await makeSigningKey('kid-small', 1024);
+const small = makeSigningKey('kid-small', 1024);
 const withKey = (changes: object) => ({ ...REGISTRATION, jwks: { keys: [{ ...key.jwk, ...changes }] } });
 
 for (const [what, field, body] of [

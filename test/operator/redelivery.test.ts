@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 
 // Redelivery by the operator, over the API and the command line, of a real service with a real receiver.

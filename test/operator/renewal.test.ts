@@ -4,9 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
-import { makeTransportAuthority } from '../support/tpp-authority.ts';
+import { makeAuthority, makeSigningKey } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { makeSigningKey } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 
 // Certificates of a listener, renewed while the service runs.
@@ -39,7 +38,7 @@ const write = (name: string, text: string) => writeFileSync(join(bank.folder, na
 test('a reload gives new connections the new certificate, and those that are there go on', async () => {
   assert.deepEqual(await shown(), bank.transport.der);
   const kept = await connectAs(bank.transportOf('tpp-a'));
-  const renewed = await bank.authority.issue('bank');
+  const renewed = await bank.authority.issue({ name: 'bank' });
   write('transport.pem', renewed.certificatePem);
   write('transport.key', renewed.keyPem);
   assert.deepEqual(await shown(), bank.transport.der, 'not before it is asked to');
@@ -53,8 +52,8 @@ test('a reload gives new connections the new certificate, and those that are the
 });
 
 test('client roots are renewed too: whom another root issued is let in then', async () => {
-  const other = await makeTransportAuthority('Another root');
-  const stranger = await other.issue('tpp-a');
+  const other = await makeAuthority('Another root');
+  const stranger = await other.issue({ name: 'tpp-a' });
   const isLetIn = async () => {
     const socket = await connectAs(stranger);
     socket.write('GET /no-such-path HTTP/1.1\r\nhost: bank\r\n\r\n');
@@ -75,9 +74,9 @@ test('client roots are renewed too: whom another root issued is let in then', as
 
 test('a certificate that does not fit its key, or a key that is no good, changes nothing at all', async () => {
   const before = await shown();
-  const next = await bank.authority.issue('bank');
+  const next = await bank.authority.issue({ name: 'bank' });
   write('transport.pem', next.certificatePem);
-  const signingKey = await makeSigningKey('bank-signing-2');
+  const signingKey = makeSigningKey('bank-signing-2');
   bank.signing.kid = 'bank-signing-2';
   writeFileSync(bank.signingKeyFile, signingKey.keyPem);
   await assert.rejects(bank.service.reload(), /api\.tls/);
@@ -91,7 +90,7 @@ test('a certificate that does not fit its key, or a key that is no good, changes
 });
 
 test('a signing key that a reload changes to is in the audit, as done by the service itself', async () => {
-  const signingKey = await makeSigningKey('bank-signing-3');
+  const signingKey = makeSigningKey('bank-signing-3');
   bank.signing.kid = 'bank-signing-3';
   writeFileSync(bank.signingKeyFile, signingKey.keyPem);
   for (let times = 0; times < 2; times += 1) await bank.service.reload();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { until } from '@tidings/testing';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 import { operatorCalls } from './calling.ts';
 

@@ -4,15 +4,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { makeTransportAuthority, type TransportIdentity } from '../support/tpp-authority.ts';
+import { type Identity, makeAuthority } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
 
 // Revocation lists of client certificates, in real handshakes of both listeners.
 
-const staff = await makeTransportAuthority('Staff root');
-const [alice, bob] = await Promise.all([staff.issue('alice'), staff.issue('bob')]);
+const staff = await makeAuthority('Staff root');
+const [alice, bob] = await Promise.all([staff.issue({ name: 'alice' }), staff.issue({ name: 'bob' })]);
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'] });
-const other = await makeTransportAuthority('Another root');
+const other = await makeAuthority('Another root');
 const write = (name: string, text: string) => writeFileSync(join(bank.folder, name), text);
 write('staff.pem', staff.certificatePem);
 write('tpps.crl', await bank.authority.revoke([]));
@@ -34,9 +34,9 @@ const service = await bank.another(undefined, {
 after(() => bank.stop());
 
 type Listener = 'apiUrl' | 'operatorUrl';
-const [a, b] = ['tpp-a', 'tpp-b'].map((id) => bank.transportOf(id)) as [TransportIdentity, TransportIdentity];
+const [a, b] = ['tpp-a', 'tpp-b'].map((id) => bank.transportOf(id)) as [Identity, Identity];
 
-function connectAs(identity: TransportIdentity, at: Listener, more: ConnectionOptions = {}): TLSSocket {
+function connectAs(identity: Identity, at: Listener, more: ConnectionOptions = {}): TLSSocket {
   const { certificatePem: cert, keyPem: key } = identity;
   const port = Number(new URL(service[at]).port);
   const socket = connect({ host: '127.0.0.1', port, ca: bank.authority.certificatePem, cert, key, ...more });
@@ -55,7 +55,7 @@ function answered(socket: TLSSocket): Promise<string> {
   });
 }
 
-async function isLetIn(identity: TransportIdentity, at: Listener, more?: ConnectionOptions): Promise<boolean> {
+async function isLetIn(identity: Identity, at: Listener, more?: ConnectionOptions): Promise<boolean> {
   const socket = connectAs(identity, at, more);
   const answer = await answered(socket);
   socket.destroy();

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { createHttpClient, headerOf, isSignedWith, makeSigningKey, until } from '@tidings/testing';
 import { startPostgres } from '../support/postgres-server.ts';
 import { type SigningFiles, startBank } from '../support/tpp-bank.ts';
-import { createHttpPeer } from '../support/tpp-http.ts';
-import { headerOf, isSignedWith, makeSigningKey } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { operatorCalls } from './calling.ts';
 
 // A rotation over two instances of the real service on one PostgreSQL, and a third that was forgotten.
@@ -22,7 +20,7 @@ const bank = await startBank({
     signing: { announcedMs: 0 },
   },
 });
-const next = await makeSigningKey('bank-signing-2');
+const next = makeSigningKey('bank-signing-2');
 const nextFile = join(bank.folder, 'signing-2.key');
 writeFileSync(nextFile, next.keyPem, { mode: 0o600 });
 const second: SigningFiles = { kid: 'bank-signing-1' };
@@ -35,7 +33,7 @@ const operatorUrl = services[2]?.operatorUrl;
 assert.ok(one && two && three);
 const transport = bank.transportOf('tpp-a');
 const tls = { ca: bank.authority.certificatePem, cert: transport.certificatePem, key: transport.keyPem };
-const peers = services.map(({ apiUrl }) => createHttpPeer(apiUrl, tls));
+const peers = services.map(({ apiUrl }) => createHttpClient(apiUrl, tls));
 const receiver = await startReceiver(bank);
 const tpp = await makeParty(bank, 'tpp-a');
 after(async () => {

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { headerOf, isSignedWith, makeSigningKey, until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { headerOf, isSignedWith, makeSigningKey } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // The life of our signing keys at one instance: announced, rotated to, retired, with what depends on each.
@@ -33,7 +32,7 @@ await pushed.create('v4.0', 'event-subscriptions', {
 });
 await polling.create('v4.0', 'event-subscriptions', { Version: '4.0' });
 
-const next = await makeSigningKey('bank-signing-2');
+const next = makeSigningKey('bank-signing-2');
 const nextFile = join(bank.folder, 'signing-2.key');
 writeFileSync(nextFile, next.keyPem, { mode: 0o600 });
 const jwks = async (): Promise<Record<string, unknown>[]> =>

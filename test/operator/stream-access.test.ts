@@ -1,28 +1,26 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
-import { makeAuthority } from '../support/certificates.ts';
+import { listenOn, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
 import { followStream } from '../support/event-stream.ts';
-import { makeSigningKey, signJwt } from '../support/jws.ts';
 import { startBank } from '../support/tpp-bank.ts';
 
 // Tokens and roles that end or are taken away, by a reload, while a live stream is followed with them.
 
 const folder = mkdtempSync(join(tmpdir(), 'tidings-stream-access-'));
-const [staff, providerKey] = await Promise.all([makeAuthority('Staff root'), makeSigningKey('id-1')]);
+const staff = await makeAuthority('Staff root');
+const providerKey = makeSigningKey('id-1');
 writeFileSync(join(folder, 'staff.pem'), staff.certificatePem);
-const { certificatePem: cert, keyPem: key } = await staff.issue('identity provider');
+const { certificatePem: cert, keyPem: key } = await staff.issue({ name: 'identity provider' });
 const provider = createServer({ cert, key }, (_request, response) => {
   response.end(JSON.stringify({ keys: [providerKey.jwk] }));
 });
-provider.listen(0, '127.0.0.1');
-await once(provider, 'listening');
+await listenOn(provider);
 
 const ISSUER = 'https://id.bank.example/realms/staff';
 const VIEWER = 'a-viewer-of-the-tests-0123456789';
@@ -63,7 +61,7 @@ function oidcToken(claims: object = {}): string {
   const nowSeconds = Date.now() / 1000;
   const header = { alg: 'PS256', kid: 'id-1', typ: 'at+jwt' };
   const common = { iss: ISSUER, aud: 'tidings', sub: 'alice', iat: nowSeconds - 1, exp: nowSeconds + 300 };
-  return signJwt(header, { ...common, roles: ['notify-viewer'], ...claims }, providerKey.keyPem);
+  return signCompact(header, { ...common, roles: ['notify-viewer'], ...claims }, providerKey.keyPem);
 }
 
 beforeEach(() => reload({}));

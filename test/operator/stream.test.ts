@@ -5,12 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { until } from '@tidings/testing';
 import { onlyEnvironment } from '../support/command.ts';
 import { followStream, type StreamReader } from '../support/event-stream.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // The live stream and the statistics of one instance, and the commands that show them.

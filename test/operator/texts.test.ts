@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { JWS_CHARS_MAX, parseSetClaims } from '@tidings/protocol';
+import { createHttpClient } from '@tidings/testing';
 import { startPostgres } from '../support/postgres-server.ts';
 import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { createHttpPeer } from '../support/tpp-http.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 
 // What texts may be that are kept or signed, at every entrance and on both stores.
@@ -68,7 +68,7 @@ for (const [name, store] of Object.entries(STORES)) {
   describe(`with a ${name} store`, async () => {
     const bank = await startBank({ clients: ['tpp-a'], settings: { store, ownEventTypes: OWN_TYPES } });
     const tpp = await makeParty(bank, 'tpp-a');
-    const operator = createHttpPeer(bank.service.operatorUrl);
+    const operator = createHttpClient(bank.service.operatorUrl);
     after(async () => {
       operator.close();
       tpp.close();

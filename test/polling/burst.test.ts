@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, afterEach, describe, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import { until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
-import { until } from '../support/tpp-until.ts';
 
 // One TPP polls as often as it can. What it takes is bounded, and the others do not notice.
 

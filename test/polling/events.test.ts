@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, describe, test } from 'node:test';
+import { accessTokenOf, claimsOf, headerOf, isSignedWith, until } from '@tidings/testing';
 import { errorOf, VERSIONS, type Version } from '../support/tpp-answers.ts';
 import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
-import { accessTokenOf, claimsOf, headerOf, isSignedWith } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
-import { until } from '../support/tpp-until.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 
 // Section 6: POST /events, under both versions.

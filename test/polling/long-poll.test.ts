@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, afterEach, describe, test } from 'node:test';
 import { connect } from 'node:tls';
+import { accessTokenOf, until } from '@tidings/testing';
 import { VERSIONS } from '../support/tpp-answers.ts';
 import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
-import { accessTokenOf } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
-import { until } from '../support/tpp-until.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 
 // returnImmediately: false. Nothing here waits for a time that it guessed: what is held is counted by the service.

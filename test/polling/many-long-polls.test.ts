@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { Deadline, makeSigningKey, until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { makeSigningKey } from '../support/tpp-jws.ts';
 import { mapSome } from '../support/tpp-map-some.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
-import { until } from '../support/tpp-until.ts';
 
 // Two thousand connections that wait, each over mutual TLS of its own: two hundred TPPs, ten polls each.
 
@@ -40,10 +39,10 @@ after(async () => {
 });
 
 const untilHeld = (polls: number) =>
-  until(() => bank.service.longPollsHeld() === polls, `${polls} long polls are held`, PATIENCE_MS);
+  until(() => bank.service.longPollsHeld() === polls, `${polls} long polls are held`, new Deadline(PATIENCE_MS));
 
 test('two thousand long polls wait at once, and one publish each answers them all [6 long-polls-thousands]', async (t) => {
-  const signing = await makeSigningKey('everybody');
+  const signing = makeSigningKey('everybody');
   await mapSome(clients, async (clientId) => {
     const party = await makeParty(bank, clientId, { signing });
     await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });

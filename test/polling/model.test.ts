@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { unusedPort } from '@tidings/testing';
 import fc from 'fast-check';
-import { unusedPort } from '../../packages/service/test/support/tls-servers.ts';
 import { VERSIONS, type Version } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty, type Party, type Resource } from '../support/tpp-party.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listenOn } from '@tidings/testing';
 
 /** What was asked through the door, and what came of it. */
 export interface Passage {
@@ -53,10 +53,9 @@ export async function openDoor(serviceUrl: string) {
     outgoing.writeHead(answered.statusCode ?? 0, answered.headers).end(answer);
     outgoing.once('finish', () => options.passed?.(number));
   }
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listenOn(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     options,
     passages,
     /** Forgets what passed, and how it was treated. */

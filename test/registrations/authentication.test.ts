@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { connect } from 'node:tls';
+import { accessTokenOf, createHttpClient, makeAuthority } from '@tidings/testing';
 import { VERSIONS } from '../support/tpp-answers.ts';
-import { makeTransportAuthority } from '../support/tpp-authority.ts';
 import { AUDIENCE, startBank, TOKEN_TTL_SECONDS } from '../support/tpp-bank.ts';
-import { createHttpPeer } from '../support/tpp-http.ts';
-import { accessTokenOf } from '../support/tpp-jws.ts';
 import { makeParty, type Party, registerParty } from '../support/tpp-party.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 
@@ -67,7 +65,7 @@ describe('tokens and certificates', () => {
   });
 
   test('a connection without a certificate, or with one of another root, ends in the handshake [8 mutual-tls]', async () => {
-    const foreign = await (await makeTransportAuthority('Another root')).issue('tpp-a');
+    const foreign = await (await makeAuthority('Another root')).issue({ name: 'tpp-a' });
     const port = Number(new URL(bank.service.apiUrl).port);
     const ca = bank.authority.certificatePem;
     for (const identity of [{}, { cert: foreign.certificatePem, key: foreign.keyPem }]) {
@@ -142,7 +140,7 @@ describe('behind a gateway', () => {
       const authorization = `Bearer ${await party.token()}`;
       const headers = { authorization, 'client-cert': asHeader(party.transport.der) };
       const path = '/open-banking/v4.0/event-subscriptions';
-      const asGateway = createHttpPeer(behind.service.apiUrl, { ca: behind.authority.certificatePem });
+      const asGateway = createHttpClient(behind.service.apiUrl, { ca: behind.authority.certificatePem });
       assert.equal((await asGateway.send(path, { headers })).status, 200);
       assert.equal((await asGateway.send(path, { headers: { authorization } })).status, 401);
       assert.equal(
@@ -157,9 +155,9 @@ describe('behind a gateway', () => {
   test('a caller that is not the gateway needs a verified certificate of its own [8 gateway-others]', async () => {
     await withBank({ settings: { api: { gateway: { addresses: ['192.0.2.1'] } } } }, async (party, elsewhere) => {
       assert.equal((await party.call('GET', 'v4.0', 'event-subscriptions')).status, 200);
-      const foreign = await (await makeTransportAuthority('Another root')).issue('tpp-a');
+      const foreign = await (await makeAuthority('Another root')).issue({ name: 'tpp-a' });
       const tls = { ca: elsewhere.authority.certificatePem, cert: foreign.certificatePem, key: foreign.keyPem };
-      const forger = createHttpPeer(elsewhere.service.apiUrl, tls);
+      const forger = createHttpClient(elsewhere.service.apiUrl, tls);
       // Bound to the very certificate that it presents, so that nothing but its root can give it away.
       const { tokenIssuer: issuer, tokenKey } = elsewhere;
       const of = { issuer, audience: AUDIENCE, clientId: 'tpp-a', thumbprint: foreign.thumbprint, nowMs: Date.now() };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { claimsOf } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { claimsOf } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
 

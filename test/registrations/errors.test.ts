@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { METHODS } from 'node:http';
 import { after, describe, test } from 'node:test';
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
+import { headerOf } from '@tidings/testing';
 import { bodyOf, errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
-import { headerOf } from '../support/tpp-jws.ts';
 import { makeParty, type PartyRequest } from '../support/tpp-party.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
+import { headerOf, isSignedWith } from '@tidings/testing';
 import { bodyOf, errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
-import { headerOf, isSignedWith } from '../support/tpp-jws.ts';
 import { makeParty, type Resource } from '../support/tpp-party.ts';
 
 // What holds for both kinds of registrations, under both versions of the API.

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { HEADER_IAT, HEADER_ISS, HEADER_TAN, isSignedWith, makeSigningKey } from '@tidings/testing';
 import { errorOf } from '../support/tpp-answers.ts';
 import type { Bank } from '../support/tpp-bank.ts';
-import { HEADER_IAT, HEADER_ISS, HEADER_TAN, isSignedWith, makeSigningKey } from '../support/tpp-jws.ts';
 import type { Party } from '../support/tpp-party.ts';
 import { withBank } from '../support/tpp-with-bank.ts';
 
@@ -52,7 +52,7 @@ async function jwksOf(tpp: Party, path = '/.well-known/jwks.json'): Promise<Jwks
 
 /** Gives the service another signing key to read; under a kid of its own, unless told otherwise. */
 async function replaceKey(bank: Bank, kid: string) {
-  const next = await makeSigningKey(kid);
+  const next = makeSigningKey(kid);
   writeFileSync(bank.signingKeyFile, next.keyPem);
   bank.signing.kid = kid;
   return next;

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
+import { listenOn, makeSigningKey, type SigningKey } from '@tidings/testing';
 import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeSigningKey, type SigningKey } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 
 // The keys of a TPP behind its JWKS URL: removed, revoked, too old, or not usable.
 
 const BODY = JSON.stringify({ Data: { Version: '4.0' } });
-const other = await makeSigningKey('other');
+const other = makeSigningKey('other');
 
 interface Published {
   readonly bank: Bank;
@@ -28,16 +26,15 @@ function jwksOf(...keys: readonly SigningKey[]): { status: number; body: string 
 async function publishing(t: TestContext, isRevokedListed = false): Promise<Published> {
   const bank = await startBank({ clients: ['tpp-a'], settings: { tppKeys: { caFile: 'root.pem' } } });
   t.after(() => bank.stop());
-  const { certificatePem: cert, keyPem: key } = await bank.authority.issue('keystore');
+  const { certificatePem: cert, keyPem: key } = await bank.authority.issue({ name: 'keystore' });
   const answers = { keys: { status: 200, body: '' }, revoked: { status: 200, body: '{"keys":[]}' } };
   const server = createServer({ cert, key }, ({ url }, response) => {
     const { status, body } = url === '/revoked' ? answers.revoked : answers.keys;
     response.writeHead(status, { connection: 'close' }).end(body);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listenOn(server);
   t.after(() => server.close());
-  const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const origin = `https://127.0.0.1:${port}`;
   const urls = { jwksUrl: `${origin}/keys`, ...(isRevokedListed && { revokedJwksUrl: `${origin}/revoked` }) };
   const tpp = await makeParty(bank, 'tpp-a', { registration: { jwks: undefined, ...urls } });
   t.after(() => tpp.close());

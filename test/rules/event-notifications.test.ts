@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
+import { base64url, claimsOf, HEADER_IAT, HEADER_ISS, HEADER_TAN, headerOf, isSignedWith } from '@tidings/testing';
 import { ISSUER, ORGANISATION_ID, startBank } from '../support/tpp-bank.ts';
-import { base64url, claimsOf, HEADER_IAT, HEADER_ISS, HEADER_TAN, headerOf, isSignedWith } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
 
 // Section 3: the SETs of the service, as a TPP sees them that knows nothing of this software.

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
+import { HEADER_TAN, listenOn } from '@tidings/testing';
 import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { type Bank, startBank } from '../support/tpp-bank.ts';
-import { HEADER_TAN } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 
 // Section 5: a signature names hosts and URLs. Whoever listens there is never called.
@@ -19,9 +19,7 @@ let tpp: Party;
 let host = '';
 
 before(async () => {
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  host = `localhost:${(listener.address() as AddressInfo).port}`;
+  host = `localhost:${await listenOn(listener)}`;
   const settings = { trustAnchorsAccepted: ['openbanking.org.uk', host, 'localhost'] };
   bank = await startBank({ clients: ['tpp-a'], settings });
   tpp = await makeParty(bank, 'tpp-a');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
+import { claimsOf, HEADER_ISS } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { claimsOf, HEADER_ISS } from '../support/tpp-jws.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
 
 // Section 1: what the flow of the sandbox does not show, because it has one TPP.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { createHttpClient } from '@tidings/testing';
 import { VERSIONS } from '../support/tpp-answers.ts';
 import { startBank } from '../support/tpp-bank.ts';
-import { createHttpPeer } from '../support/tpp-http.ts';
 import { makeParty } from '../support/tpp-party.ts';
 
 // Section 6: what no other test of polling shows.
@@ -19,7 +19,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 test('a poll without a client certificate ends in the handshake, however good its token [6 mutual-tls]', async () => {
   await tpp.create('v4.0', 'event-subscriptions', { Version: '4.0' });
   const headers = { ...JSON_TYPE, authorization: `Bearer ${await tpp.token()}` };
-  const stranger = createHttpPeer(bank.service.apiUrl, { ca: bank.authority.certificatePem });
+  const stranger = createHttpClient(bank.service.apiUrl, { ca: bank.authority.certificatePem });
   for (const version of VERSIONS) {
     const path = `/open-banking/${version}/events`;
     const poll = { method: 'POST', headers, body: '{}' };

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, afterEach, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { makeTransportAuthority } from '../support/tpp-authority.ts';
+import { claimsOf, listenOn, makeAuthority, until } from '@tidings/testing';
 import { startBank } from '../support/tpp-bank.ts';
-import { claimsOf } from '../support/tpp-jws.ts';
 import { makeParty } from '../support/tpp-party.ts';
-import { until } from '../support/tpp-until.ts';
 
 // Section 4: real time delivery, as an endpoint sees it that knows nothing of this software.
 
@@ -26,7 +22,7 @@ const bank = await startBank({
   },
 });
 const tpp = await makeParty(bank, 'tpp-a');
-const foreign = await (await makeTransportAuthority('Root of nobody')).issue('stranger');
+const foreign = await (await makeAuthority('Root of nobody')).issue({ name: 'stranger' });
 
 /** What the endpoint got, in order. */
 interface Post {
@@ -59,9 +55,7 @@ const server = createServer(
     answer?.(response, String(request.headers['x-fapi-interaction-id']));
   },
 );
-server.listen(0, '127.0.0.1');
-await once(server, 'listening');
-const origin = `https://localhost:${(server.address() as AddressInfo).port}`;
+const origin = `https://localhost:${await listenOn(server)}`;
 const PATH = '/open-banking/v4.0/event-notifications';
 
 after(async () => {
@@ -143,9 +137,7 @@ test('whatever is not 202 is a failed attempt, and is tried again until 202 come
 
 test('an endpoint that refuses connections, or whose certificate leads to no root of the ASPSP, is sent nothing [4 tls]', async () => {
   const unsafe = createServer({ cert: foreign.certificatePem, key: foreign.keyPem }, (_, response) => response.end());
-  unsafe.listen(0, '127.0.0.1');
-  await once(unsafe, 'listening');
-  const { port } = unsafe.address() as AddressInfo;
+  const port = await listenOn(unsafe);
   let requests = 0;
   unsafe.on('request', () => {
     requests += 1;

@@ -3,10 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAuthorisationServer } from '@tidings/sandbox';
 import { type Clock, createLog, parseConfig, startService, systemClock } from '@tidings/service';
+import {
+  createHttpClient,
+  type HttpClient,
+  type Identity,
+  makeAuthority,
+  makeSigningKey,
+  sha256Hex,
+} from '@tidings/testing';
 import { documentedBy } from '../openapi/documented.ts';
-import { type Keyed, makeAuthority } from './certificates.ts';
-import { createHttpClient, type HttpClient } from './http.ts';
-import { makeSigningKey, sha256Hex } from './jws.ts';
 import { resolveTestHost } from './resolve-test-host.ts';
 import { type BankOfTpp, makeTpp, type Tpp } from './tpp.ts';
 
@@ -55,7 +60,7 @@ export const UNLIMITED = {
 };
 
 /** Writes what the service needs as files, as an operator would have them. */
-export function writeMaterial(folder: string, material: { transport: Keyed; rootPem: string; signingPem: string }) {
+export function writeMaterial(folder: string, material: { transport: Identity; rootPem: string; signingPem: string }) {
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
     return name;
@@ -100,12 +105,9 @@ export function settingsOf(files: ReturnType<typeof writeMaterial>, accessTokens
 /** Starts the service and its authorisation server; stop it in `after`. */
 export async function startTestBank(options: TestBankOptions = {}): Promise<TestBank> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-test-bank-'));
-  const [authority, signingKey, tokenKey] = await Promise.all([
-    makeAuthority('Test root'),
-    makeSigningKey('bank-signing-1'),
-    makeSigningKey('access-tokens-1'),
-  ]);
-  const transport = await authority.issue('bank');
+  const authority = await makeAuthority('Test root');
+  const [signingKey, tokenKey] = [makeSigningKey('bank-signing-1'), makeSigningKey('access-tokens-1')];
+  const transport = await authority.issue({ name: 'bank' });
   const authorisationServer = await startAuthorisationServer({
     host: '127.0.0.1',
     port: 0,
@@ -113,7 +115,7 @@ export async function startTestBank(options: TestBankOptions = {}): Promise<Test
     signingKey: tokenKey,
     audience: AUDIENCE,
     clients: (options.tpps ?? []).map((clientId) => {
-      return { clientId, certificateSubjectDn: `CN=${clientId}`, scopes: SCOPES };
+      return { clientId, certificateSubjectDn: `CN=${clientId},O=Tests,C=GB`, scopes: SCOPES };
     }),
   });
   const files = writeMaterial(folder, { transport, rootPem: authority.certificatePem, signingPem: signingKey.keyPem });

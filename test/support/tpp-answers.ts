@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
+import { type Answer, isSignedWith } from '@tidings/testing';
 import { checkAgainstOfficial } from './official.ts';
-import type { HttpAnswer } from './tpp-http.ts';
-import { isSignedWith } from './tpp-jws.ts';
 
 /** A version of the API as it stands in the path. */
 export type Version = 'v3.1' | 'v4.0';
@@ -23,7 +22,7 @@ const INTERNALS =
 const WITH_BODY = new Set([200, 201, 400, 409, 500]);
 
 /** What sections 5 and 7 of the rules say of every answer, whatever came before. */
-export function checkAnswer(answer: HttpAnswer, asked: Asked): void {
+export function checkAnswer(answer: Answer, asked: Asked): void {
   const { status, headers, headersDistinct, body } = answer;
   const text = body.toString();
   const said = `${status}: ${text}`;
@@ -46,7 +45,7 @@ export function checkAnswer(answer: HttpAnswer, asked: Asked): void {
 }
 
 /** POST, PUT and GET of registrations have signed answers; polls and errors have none. */
-function checkSigned({ status, headers, body }: HttpAnswer, { path, jwk }: Asked, said: string): void {
+function checkSigned({ status, headers, body }: Answer, { path, jwk }: Asked, said: string): void {
   const signature = headers['x-jws-signature'];
   if (path === 'events' || (status !== 200 && status !== 201)) assert.equal(signature, undefined, said);
   else assert.ok(isSignedWith(String(signature), jwk, body), `the signature verifies of ${said}`);
@@ -74,13 +73,13 @@ function checkErrorBody(body: Record<string, unknown>, version: Version, sent: {
 }
 
 /** The one error of a refusal: code, and where it is. */
-export function errorOf(answer: HttpAnswer): { status: number; code?: string; path?: string; url?: string } {
+export function errorOf(answer: Answer): { status: number; code?: string; path?: string; url?: string } {
   if (answer.body.length === 0) return { status: answer.status };
   const { ErrorCode: code, Path: path, Url: url } = JSON.parse(answer.body.toString()).Errors[0];
   return { status: answer.status, code, ...(path && { path }), ...(url && { url }) };
 }
 
 /** The body of an answer. */
-export function bodyOf(answer: HttpAnswer): Record<string, unknown> {
+export function bodyOf(answer: Answer): Record<string, unknown> {
   return JSON.parse(answer.body.toString());
 }

@@ -12,12 +12,17 @@ import {
   startService,
   systemClock,
 } from '@tidings/service';
+import {
+  type Authority,
+  createHttpClient,
+  type Identity,
+  makeAuthority,
+  makeSigningKey,
+  type SigningKey,
+} from '@tidings/testing';
 import { documentedBy } from '../openapi/documented.ts';
 import { UNLIMITED } from './bank.ts';
 import { resolveTestHost } from './resolve-test-host.ts';
-import { makeTransportAuthority, type TransportAuthority, type TransportIdentity } from './tpp-authority.ts';
-import { createHttpPeer } from './tpp-http.ts';
-import { makeSigningKey, type SigningKey } from './tpp-jws.ts';
 
 /** The clock of the machine, which a test may put forward. Timers run at the machine's pace. */
 export interface MovableClock extends Clock {
@@ -30,11 +35,11 @@ export interface MovableClock extends Clock {
 /** The Notification Service on its real listeners, with a real authorisation server, in a folder of its own. */
 export interface Bank {
   readonly folder: string;
-  readonly authority: TransportAuthority;
+  readonly authority: Authority;
   /** As the service was started with it. */
   readonly config: Config;
   /** The bank's own transport certificate. */
-  readonly transport: TransportIdentity;
+  readonly transport: Identity;
   /** The one that the service was started with. */
   readonly signingKey: SigningKey;
   /** File that the service reads its signing key from. */
@@ -51,7 +56,7 @@ export interface Bank {
   /** In front of every path of the API. */
   readonly prefix: string;
   /** The transport certificate of a TPP that the authorisation server knows. */
-  transportOf(clientId: string): TransportIdentity;
+  transportOf(clientId: string): Identity;
   /** Calls the operator API as the bank does. @returns the parsed body */
   operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** Publishes an event for a TPP. @returns its jti; undefined when it made no notification */
@@ -111,12 +116,9 @@ const SIGNING_KEY_FILE = 'signing.key';
 /** Starts the service and its authorisation server; stop it in `after`. */
 export async function startBank(options: BankOptions): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-tpp-bank-'));
-  const [authority, signingKey, tokenKey] = await Promise.all([
-    makeTransportAuthority('Test root'),
-    makeSigningKey('bank-signing-1'),
-    makeSigningKey('access-tokens-1'),
-  ]);
-  const transport = await authority.issue('bank');
+  const authority = await makeAuthority('Test root');
+  const [signingKey, tokenKey] = [makeSigningKey('bank-signing-1'), makeSigningKey('access-tokens-1')];
+  const transport = await authority.issue({ name: 'bank' });
   const transportOf = await issueTransports(authority, options);
   const rootPem = authority.certificatePem;
   const { clients } = options;
@@ -184,10 +186,10 @@ function movableClock(): MovableClock {
   return clock;
 }
 
-async function issueTransports(authority: TransportAuthority, { clients, certificateOf = (id) => id }: BankOptions) {
-  const transports = new Map<string, TransportIdentity>();
-  for (const name of new Set(clients.map(certificateOf))) transports.set(name, await authority.issue(name));
-  return (clientId: string): TransportIdentity => {
+async function issueTransports(authority: Authority, { clients, certificateOf = (id) => id }: BankOptions) {
+  const transports = new Map<string, Identity>();
+  for (const name of new Set(clients.map(certificateOf))) transports.set(name, await authority.issue({ name }));
+  return (clientId: string): Identity => {
     const found = transports.get(certificateOf(clientId));
     if (found === undefined) throw new Error(`name ${clientId} when the bank is started`);
     return found;
@@ -195,10 +197,10 @@ async function issueTransports(authority: TransportAuthority, { clients, certifi
 }
 
 function startAuthorisation(options: {
-  transport: TransportIdentity;
+  transport: Identity;
   rootPem: string;
   tokenKey: SigningKey;
-  transportOf: (clientId: string) => TransportIdentity;
+  transportOf: (clientId: string) => Identity;
   clients: readonly string[];
 }): Promise<AuthorisationServer> {
   const { transport, rootPem, tokenKey, transportOf, clients } = options;
@@ -220,7 +222,7 @@ function startAuthorisation(options: {
 function settingsOf(
   folder: string,
   of: {
-    transport: TransportIdentity;
+    transport: Identity;
     rootPem: string;
     signingKey: SigningKey;
     authorisationServer: AuthorisationServer;
@@ -257,7 +259,7 @@ function settingsOf(
 }
 
 function operatorOf(url: string): Pick<Bank, 'operate'> & { close(): void } {
-  const peer = createHttpPeer(url);
+  const peer = createHttpClient(url);
   const assertDocumented = documentedBy(async () => {
     const { body } = await peer.send('/operator/v1/openapi/operator.json');
     return JSON.parse(body.toString());

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict';
-import { checkAnswer, errorOf, type Version } from './tpp-answers.ts';
-import type { TransportIdentity } from './tpp-authority.ts';
-import type { Bank } from './tpp-bank.ts';
-import { createHttpPeer, type HttpAnswer, type HttpExchange, type HttpPeer } from './tpp-http.ts';
 import {
+  type Answer,
+  createHttpClient,
+  type Exchange,
   HEADER_IAT,
   HEADER_ISS,
   HEADER_TAN,
+  type HttpClient,
+  type Identity,
   makeSigningKey,
   type SigningKey,
-  signDetachedWith,
+  signDetached,
   TRUST_ANCHOR,
-} from './tpp-jws.ts';
+} from '@tidings/testing';
+import { checkAnswer, errorOf, type Version } from './tpp-answers.ts';
+import type { Bank } from './tpp-bank.ts';
 
 /** A request of a TPP; what is not said is as it should be. */
-export interface PartyRequest extends HttpExchange {
+export interface PartyRequest extends Exchange {
   readonly scope?: string;
   /** Null: no Authorization header. */
   readonly token?: string | null;
@@ -33,19 +36,19 @@ export interface Polled {
 /** One TPP: certificate, tokens, signing key, and a client of the bank's API that checks what holds for every answer. */
 export interface Party {
   readonly clientId: string;
-  readonly transport: TransportIdentity;
+  readonly transport: Identity;
   readonly signing: SigningKey;
   /** A token of the authorisation server, over mutual TLS. */
   token(scope?: string): Promise<string>;
   sign(body: string | Uint8Array, changes?: Record<string, unknown>): string;
   /** Sends a request with token, JSON and signature to a path below `/open-banking/{version}`, and checks the answer. */
-  call(method: string, version: Version, path: string, request?: PartyRequest): Promise<HttpAnswer>;
+  call(method: string, version: Version, path: string, request?: PartyRequest): Promise<Answer>;
   /** Sends one as it is, over the same connections. */
-  send: HttpPeer['send'];
+  send: HttpClient['send'];
   /** POST of a registration. @returns its id; fails the test when it is not created */
   create(version: Version, resource: Resource, data: object): Promise<string>;
-  put(version: Version, resource: Resource, id: string, data: object): Promise<HttpAnswer>;
-  remove(version: Version, resource: Resource, id: string): Promise<HttpAnswer>;
+  put(version: Version, resource: Resource, id: string, data: object): Promise<Answer>;
+  remove(version: Version, resource: Resource, id: string): Promise<Answer>;
   /** What GET lists. */
   list(version: Version, resource: Resource): Promise<Record<string, unknown>[]>;
   /** Leaves the TPP without registrations. */
@@ -84,18 +87,18 @@ export async function registerParty(bank: Bank, clientId: string, signing: Signi
 
 /** Makes a TPP and registers it with the bank. */
 export async function makeParty(bank: Bank, clientId: string, options: PartyOptions = {}): Promise<Party> {
-  const signing = options.signing ?? (await makeSigningKey(`kid-of-${clientId}`));
+  const signing = options.signing ?? makeSigningKey(`kid-of-${clientId}`);
   if (options.isRegistered !== false) await registerParty(bank, clientId, signing, options.registration);
   const transport = bank.transportOf(clientId);
   const tls = { ca: bank.authority.certificatePem, cert: transport.certificatePem, key: transport.keyPem };
-  const api = createHttpPeer(bank.service.apiUrl, tls);
+  const api = createHttpClient(bank.service.apiUrl, tls);
   const tokens = tokenSource(bank, clientId, tls);
 
   const party: Party = {
     ...{ clientId, transport, signing, token: tokens.token, send: api.send },
     sign: (body, changes = {}) => {
       const header = { ...joseHeaderOf(bank, clientId, signing.kid), ...changes };
-      return signDetachedWith(JSON.parse(JSON.stringify(header)), body, signing.keyPem);
+      return signDetached(JSON.parse(JSON.stringify(header)), body, signing.keyPem);
     },
     call: async (method, version, path, request = {}) => {
       const headers = await headersFor(party, method, path, request);
@@ -172,7 +175,7 @@ async function headersFor(party: Party, method: string, path: string, request: P
 
 /** The same token until it would expire, one for each scope. */
 function tokenSource(bank: Bank, clientId: string, tls: { ca: string; cert: string; key: string }) {
-  const server = createHttpPeer(bank.tokenIssuer, tls);
+  const server = createHttpClient(bank.tokenIssuer, tls);
   const tokens = new Map<string, Promise<string>>();
   const request = async (scope: string): Promise<string> => {
     const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, scope }).toString();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
+import { listenOn } from '@tidings/testing';
 import type { Bank } from './tpp-bank.ts';
 
 /** One event notification as it came. */
@@ -38,10 +39,7 @@ export async function startReceiver(bank: Bank, status = 202): Promise<Receiver>
       for (const look of waiting) look();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = await listenOn(server);
   const receiver: Receiver = {
     ...{ origin: `https://localhost:${port}`, received, status, interactionId: undefined },
     untilReceived: (count) =>

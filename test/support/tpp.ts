@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
-import type { Authority, Keyed } from './certificates.ts';
-import { type Answer, type ClientTls, createHttpClient, type Exchange, type HttpClient } from './http.ts';
-import { makeSigningKey, type SigningKey, signSegments, verifiesDetached } from './jws.ts';
+import {
+  type Answer,
+  type Authority,
+  type ClientTls,
+  createHttpClient,
+  type Exchange,
+  type HttpClient,
+  type Identity,
+  isSignedWith,
+  makeSigningKey,
+  type SigningKey,
+  signDetached,
+} from '@tidings/testing';
 import { checkAgainstOfficial } from './official.ts';
 
 export const HEADER_IAT = 'http://openbanking.org.uk/iat';
@@ -41,7 +51,7 @@ export interface Tpp {
   readonly clientId: string;
   readonly organisationId: string;
   readonly softwareStatementId: string;
-  readonly transport: Keyed;
+  readonly transport: Identity;
   readonly tls: ClientTls;
   readonly signing: SigningKey;
   /** A token of the authorisation server, over mutual TLS; the same one until it would expire. */
@@ -66,10 +76,8 @@ export interface Tpp {
 export async function makeTpp(bank: BankOfTpp, clientId: string): Promise<Tpp> {
   const organisationId = `org-of-${clientId}`;
   const softwareStatementId = `software-of-${clientId}`;
-  const [transport, signing] = await Promise.all([
-    bank.authority.issue(clientId),
-    makeSigningKey(`kid-of-${clientId}`),
-  ]);
+  const transport = await bank.authority.issue({ name: clientId });
+  const signing = makeSigningKey(`kid-of-${clientId}`);
   if (!clientId.startsWith('unregistered')) {
     const registration = { organisationId, softwareStatementId, jwks: { keys: [signing.jwk] } };
     const { status, body } = await bank.operate('PUT', `/operator/v1/tpps/${clientId}`, registration);
@@ -99,8 +107,7 @@ export async function makeTpp(bank: BankOfTpp, clientId: string): Promise<Tpp> {
       return JSON.parse(JSON.stringify({ ...header, ...changes }));
     },
     sign: (body, header = tpp.header(), keyPem = signing.keyPem) => {
-      const [protectedHeader, , signature] = signSegments(header, body, keyPem);
-      return `${protectedHeader}..${signature}`;
+      return signDetached(header, body, keyPem);
     },
     call: async (method, path, request = {}) => {
       const headers = await headersFor(tpp, method, request);
@@ -183,7 +190,7 @@ export function checkEveryAnswer(
 
 function checkSigned({ headers, body }: Answer, bank: BankOfTpp): void {
   const signature = String(headers['x-jws-signature']);
-  assert.ok(verifiesDetached(signature, body, bank.signingKey.jwk), 'the signature of the answer verifies');
+  assert.ok(isSignedWith(signature, bank.signingKey.jwk, body), 'the signature of the answer verifies');
 }
 
 /** OBErrorResponse1 in the form of the version that was called. */

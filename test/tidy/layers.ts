@@ -1,6 +1,6 @@
 /** The dependency rule as tables. `direction.ts` reads them; nothing else decides who may import whom. */
 
-/** Which of our packages the sources of a package may import. Nothing imports sandbox, console or conformance. */
+/** Which of our packages the sources of a package may import. Nothing imports sandbox, console, conformance or testing. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   tpp: ['protocol'],
@@ -8,6 +8,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['protocol', 'tpp', 'service'],
   conformance: ['protocol', 'tpp', 'service'],
   console: [],
+  testing: ['protocol'],
 };
 
 /** What a package offers to others by name, beside its index. */

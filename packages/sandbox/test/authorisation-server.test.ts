@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, mock, test } from 'node:test';
 import { connect as connectTls, TLSSocket } from 'node:tls';
+import { unusedPort } from '@tidings/testing';
 import {
   type AuthorisationServerOptions,
   startAuthorisationServer,
@@ -338,7 +339,7 @@ describe('the server', { timeout: 20_000 }, () => {
   test('rejects clients and audiences that cannot work, and lets its port go', async () => {
     const [client] = options.clients;
     assert.ok(client !== undefined);
-    const port = await freePort();
+    const port = await unusedPort();
     const wrong: Partial<AuthorisationServerOptions>[] = [
       { audience: 'open-banking' },
       { audience: 'https://localhost/#here' },
@@ -366,13 +367,3 @@ describe('the server', { timeout: 20_000 }, () => {
     await closing.close();
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  probe.close();
-  await once(probe, 'close');
-  return address.port;
-}

@@ -1,3 +1,4 @@
+import { listenOn } from '@tidings/testing';
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
@@ -279,8 +280,7 @@ describe('the certificates', { timeout: 20_000 }, () => {
           requestCert: true,
           rejectUnauthorized: true,
         });
-        server.listen(0, '127.0.0.1');
-        await once(server, 'listening');
+        await listenOn(server);
         const address = server.address();
         assert.ok(typeof address === 'object' && address !== null);
         const client = connect({

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createAccessTokenVerifier, systemClock } from '@tidings/service';
+import { makeSigningKey } from '@tidings/testing';
 import { createTlsFetch, type TlsTransport } from '@tidings/tpp';
 import { startAuthorisationServer } from '../src/authorisation-server/authorisation-server.ts';
 import { openPki } from '../src/pki/pki.ts';
@@ -16,14 +17,13 @@ const pki = await openPki({ folder: join(base, 'pki'), nowMs: Date.now() });
 const foreignPki = await openPki({ folder: join(base, 'foreign'), nowMs: Date.now() });
 const tls = { ...pki.bank.transport, caPem: pki.root.certificatePem };
 const audience = 'https://bank.example/open-banking';
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const authorisationServer = await startAuthorisationServer({
   host: '127.0.0.1',
   port: 0,
   tls,
   audience,
-  signingKey: { keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), kid: 'tokens' },
+  signingKey: makeSigningKey('tokens'),
   clients: [
     { clientId: 'owner', certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES },
     { clientId: 'other', certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES },

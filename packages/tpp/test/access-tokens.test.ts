@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { makeParticipant, sendJson, testPki } from '@tidings/testing';
 import { BankError, createBankClient } from '@tidings/tpp';
 import { NOW_MS, startBank } from './support/fake-bank.ts';
-import { makeParticipant } from './support/participants.ts';
-import { testPki } from './support/pki.ts';
-import { deferred, sendJson } from './support/servers.ts';
 
 test('a token comes by client credentials over mutual TLS, from the endpoint that discovery names for it', async (t) => {
   const bank = await startBank(t);
@@ -82,7 +80,7 @@ test('calls that meet a 401 at the same time fetch one new token, and each is se
   const bank = await startBank(t);
   await bank.client.token();
   bank.token.value = 'token-2';
-  const both = deferred();
+  const both = Promise.withResolvers<void>();
   let refused = 0;
   bank.instead = async (seen) => {
     // Both requests are with the bank before either is refused.
@@ -103,8 +101,8 @@ test('a 401 that comes late does not throw away the token that came meanwhile', 
   const bank = await startBank(t);
   await bank.client.token();
   bank.token.value = 'token-2';
-  const arrived = deferred();
-  const release = deferred();
+  const arrived = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
   bank.instead = async ({ path, headers }) => {
     if (path === '/resource' && headers.authorization === 'Bearer token-1') {
       arrived.resolve();

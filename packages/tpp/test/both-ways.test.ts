@@ -9,7 +9,6 @@ import {
   type ReceiverOptions,
 } from '@tidings/tpp';
 import { type Polling, publish, startPolling } from './support/pollers.ts';
-import { deferred } from './support/servers.ts';
 import { delivery, makeSet, receiverOptions } from './support/sets.ts';
 
 /** A push of the bank with this `jti`, as the receiver answers it. */
@@ -42,8 +41,8 @@ test('what was pushed is acknowledged in the next poll without the handler, and 
 for (const fails of [false, true]) {
   test(`copies that come both ways at once call the handler once, and share that it ${fails ? 'failed' : 'finished'}`, async (t) => {
     const polling = await startPolling(t);
-    const begun = deferred();
-    const finish = deferred();
+    const begun = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
     let calls = 0;
     const handler = createNotificationHandler({
       onNotification: async () => {
@@ -55,7 +54,7 @@ for (const fails of [false, true]) {
     const pushed = push(handler, 'a');
     await begun.promise;
     await publish(polling.bank, 'a');
-    const waits = deferred();
+    const waits = Promise.withResolvers<void>();
     const poller = sharing(polling, {
       handle: (notification) => {
         waits.resolve();

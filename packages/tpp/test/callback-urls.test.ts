@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signDetached } from '@tidings/protocol';
+import { makeParticipant, sendJson } from '@tidings/testing';
 import type { BankClientOptions, BankError } from '@tidings/tpp';
 import { type FakeBank, NOW_MS, startBank } from './support/fake-bank.ts';
-import { BANK_ORG_ID, makeParticipant } from './support/participants.ts';
-import { sendJson } from './support/servers.ts';
+import { BANK_ORG_ID } from './support/sets.ts';
 
 const URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const WANTED = { url: URL, version: '4.0' };

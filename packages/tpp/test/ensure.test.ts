@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sendJson } from '@tidings/testing';
 import { type FakeBank, type Instead, startBank } from './support/fake-bank.ts';
-import { sendJson } from './support/servers.ts';
 
 const CALLBACK_URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const TYPES = ['UK.OBIE.Resource-Update', 'UK.OBIE.Consent-Authorization-Revoked'];

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { isUuid, signDetached } from '@tidings/protocol';
+import { makeParticipant, sendJson } from '@tidings/testing';
 import type { BankError } from '@tidings/tpp';
 import { type FakeBank, type Instead, NOW_MS, startBank } from './support/fake-bank.ts';
-import { BANK_ORG_ID, makeParticipant } from './support/participants.ts';
-import { sendJson } from './support/servers.ts';
+import { BANK_ORG_ID } from './support/sets.ts';
 
 const CALLBACK_URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const WANTED = { callbackUrl: CALLBACK_URL, version: '4.0', eventTypes: ['UK.OBIE.Resource-Update'] };

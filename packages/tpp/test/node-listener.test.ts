@@ -1,20 +1,24 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { type ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { request } from 'node:https';
 import { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
+import { answerTo, listenHttps, testPki } from '@tidings/testing';
 import { createReceiver, type EventNotification, nodeListener, type Receiver, type Refusal } from '@tidings/tpp';
-import { answerTo, open } from './support/https-client.ts';
-import { testPki } from './support/pki.ts';
-import { deferred, listen } from './support/servers.ts';
 import { INTERACTION_ID, makeSet, receiverOptions } from './support/sets.ts';
 
 const HEADERS = { 'content-type': 'application/jwt', 'x-fapi-interaction-id': INTERACTION_ID };
 
+/** Opens a request that the test writes and ends itself. */
+async function open(url: string, headers: Record<string, string | string[]>, method = 'POST'): Promise<ClientRequest> {
+  return request(url, { method, headers, ca: (await testPki()).caPem, agent: false });
+}
+
 /** A receiver that also tells when it has answered. */
 function watched(receiver: Receiver): { receiver: Receiver; answered: Promise<number> } {
-  const { promise, resolve } = deferred<number>();
+  const { promise, resolve } = Promise.withResolvers<number>();
   const handle = async (request: Request) => {
     const response = await receiver.handle(request);
     resolve(response.status);
@@ -26,7 +30,7 @@ function watched(receiver: Receiver): { receiver: Receiver; answered: Promise<nu
 test('a notification sent over TLS in small pieces reaches the handler whole', async (t) => {
   const taken: EventNotification[] = [];
   const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
-  const { origin } = await listen(t, nodeListener(receiver));
+  const { origin } = await listenHttps(t, nodeListener(receiver));
   const set = await makeSet();
   const outgoing = await open(`${origin}/any/path`, HEADERS);
   const answered = answerTo(outgoing);
@@ -36,14 +40,14 @@ test('a notification sent over TLS in small pieces reaches the handler whole', a
   outgoing.end();
   const { status, headers, body } = await answered;
   assert.equal(status, 202);
-  assert.equal(body, '');
+  assert.equal(body.toString(), '');
   assert.equal(headers['content-length'], '0');
   assert.equal(headers['x-fapi-interaction-id'], INTERACTION_ID);
   assert.equal(taken[0]?.set, set);
 });
 
 test('a refusal arrives with the body of RFC 8935 and its length', async (t) => {
-  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, HEADERS);
   outgoing.end(await makeSet({ aud: 'tpp-client-2' }));
   const { status, headers, body } = await answerTo(outgoing);
@@ -51,11 +55,14 @@ test('a refusal arrives with the body of RFC 8935 and its length', async (t) => 
   assert.equal(headers['content-type'], 'application/json');
   assert.equal(headers['content-language'], 'en');
   assert.equal(headers['content-length'], String(body.length));
-  assert.deepEqual(JSON.parse(body), { err: 'invalid_audience', description: 'aud is not the client_id of this TPP.' });
+  assert.deepEqual(JSON.parse(body.toString()), {
+    err: 'invalid_audience',
+    description: 'aud is not the client_id of this TPP.',
+  });
 });
 
 test('methods that the Fetch API cannot say are 405 as any other', async (t) => {
-  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   for (const method of ['GET', 'HEAD', 'PUT', 'TRACE', 'PROPFIND']) {
     const outgoing = await open(origin, HEADERS, method);
     outgoing.end();
@@ -66,7 +73,7 @@ test('methods that the Fetch API cannot say are 405 as any other', async (t) => 
 });
 
 test('two interaction ids in one request are none', async (t) => {
-  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, { ...HEADERS, 'x-fapi-interaction-id': [INTERACTION_ID, INTERACTION_ID] });
   outgoing.end(await makeSet());
   const { headers } = await answerTo(outgoing);
@@ -74,7 +81,7 @@ test('two interaction ids in one request are none', async (t) => {
 });
 
 test('a body that announces too much is 413 before any of it is sent, and the connection ends', async (t) => {
-  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'content-length': '9000000000' });
   outgoing.flushHeaders();
   const { status, headers } = await answerTo(outgoing);
@@ -83,7 +90,7 @@ test('a body that announces too much is 413 before any of it is sent, and the co
 });
 
 test('a body that grows past the cap without announcing it is 413 as soon as it does', async (t) => {
-  const { origin } = await listen(t, nodeListener(createReceiver(await receiverOptions({ bodyBytesMax: 1_000 }))));
+  const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions({ bodyBytesMax: 1_000 }))));
   const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'transfer-encoding': 'chunked' });
   const answered = answerTo(outgoing);
   // Not ended: the answer cannot be waiting for the end.
@@ -94,8 +101,8 @@ test('a body that grows past the cap without announcing it is 413 as soon as it 
 });
 
 test('of a body without end the receiver reads no more than the cap and what is buffered', async (t) => {
-  const { origin, server } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
-  const closed = deferred<number>();
+  const { origin, server } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
+  const closed = Promise.withResolvers<number>();
   server.on('secureConnection', (socket) => {
     socket.on('close', () => closed.resolve(socket.bytesRead));
   });
@@ -115,7 +122,7 @@ test('of a body without end the receiver reads no more than the cap and what is 
 test('a body that the receiver does not read yet is left where it is', async () => {
   const incoming = new IncomingMessage(new Socket());
   incoming.method = 'POST';
-  const answer = deferred<Response>();
+  const answer = Promise.withResolvers<Response>();
   const outgoing = new ServerResponse(incoming);
   nodeListener({ handle: () => answer.promise })(incoming, outgoing);
   for (let pushed = 0; pushed < 5; pushed += 1) incoming.push(Buffer.alloc(1_000));
@@ -134,7 +141,7 @@ test('a client that drips is cut off by the time limit of the server, and the ha
   };
   const { receiver, answered } = watched(createReceiver(await receiverOptions({ onNotification })));
   const limits = { requestTimeout: 200, headersTimeout: 200, connectionsCheckingInterval: 20 };
-  const { origin } = await listen(t, nodeListener(receiver), limits);
+  const { origin } = await listenHttps(t, nodeListener(receiver), limits);
   const set = await makeSet();
   const outgoing = await open(origin, { ...HEADERS, 'content-length': String(set.length) });
   outgoing.write(set.slice(0, 100));
@@ -146,7 +153,7 @@ test('a client that drips is cut off by the time limit of the server, and the ha
 
 test('a client that goes away in the middle leaves nothing hanging', async (t) => {
   const { receiver, answered } = watched(createReceiver(await receiverOptions()));
-  const { origin, server } = await listen(t, nodeListener(receiver));
+  const { origin, server } = await listenHttps(t, nodeListener(receiver));
   const arrived = once(server, 'request');
   const outgoing = await open(origin, { ...HEADERS, 'content-length': '5000' });
   outgoing.on('error', () => undefined);
@@ -157,7 +164,7 @@ test('a client that goes away in the middle leaves nothing hanging', async (t) =
 });
 
 test('a connection is kept between notifications', async (t) => {
-  const { origin, server } = await listen(t, nodeListener(createReceiver(await receiverOptions())));
+  const { origin, server } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive' });
   outgoing.end(await makeSet());
   const { headers } = await answerTo(outgoing);
@@ -166,7 +173,7 @@ test('a connection is kept between notifications', async (t) => {
 });
 
 test('a receiver that fails in itself ends the connection, not the process', async (t) => {
-  const { origin } = await listen(t, nodeListener({ handle: () => Promise.reject(new Error('bug')) }));
+  const { origin } = await listenHttps(t, nodeListener({ handle: () => Promise.reject(new Error('bug')) }));
   const outgoing = await open(origin, HEADERS);
   outgoing.end('x');
   await assert.rejects(answerTo(outgoing), { code: 'ECONNRESET' });
@@ -202,12 +209,14 @@ for (const [what, inFront] of Object.entries(READ_BEFORE)) {
     const refusals: Refusal[] = [];
     const options = await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) });
     const listener = nodeListener(createReceiver(options));
-    const { origin } = await listen(t, (incoming, outgoing) => inFront(incoming, () => listener(incoming, outgoing)));
+    const { origin } = await listenHttps(t, (incoming, outgoing) =>
+      inFront(incoming, () => listener(incoming, outgoing)),
+    );
     const outgoing = await open(origin, HEADERS);
     outgoing.end(await makeSet());
     const { status, headers, body } = await answerTo(outgoing);
     assert.equal(status, 500);
-    assert.equal(body, '');
+    assert.equal(body.toString(), '');
     assert.equal(headers['x-fapi-interaction-id'], INTERACTION_ID);
     assert.deepEqual(
       refusals.map(({ code, status: told }) => [code, told]),
@@ -218,9 +227,9 @@ for (const [what, inFront] of Object.entries(READ_BEFORE)) {
 }
 
 test('a request whose stream was destroyed before is refused at once, and told of', async (t) => {
-  const refused = deferred<Refusal>();
+  const refused = Promise.withResolvers<Refusal>();
   const listener = nodeListener(createReceiver(await receiverOptions({ onRefused: refused.resolve })));
-  const { origin } = await listen(t, (incoming, outgoing) => {
+  const { origin } = await listenHttps(t, (incoming, outgoing) => {
     incoming.destroy();
     listener(incoming, outgoing);
   });
@@ -248,7 +257,9 @@ const NOT_READ_BEFORE: Readonly<Record<string, InFront>> = {
 for (const [what, inFront] of Object.entries(NOT_READ_BEFORE)) {
   test(`a body that ${what} is whole, and acknowledged`, async (t) => {
     const listener = nodeListener(createReceiver(await receiverOptions()));
-    const { origin } = await listen(t, (incoming, outgoing) => inFront(incoming, () => listener(incoming, outgoing)));
+    const { origin } = await listenHttps(t, (incoming, outgoing) =>
+      inFront(incoming, () => listener(incoming, outgoing)),
+    );
     const outgoing = await open(origin, HEADERS);
     outgoing.end(await makeSet());
     assert.equal((await answerTo(outgoing)).status, 202);
@@ -259,7 +270,7 @@ for (const [what, inFront] of Object.entries(NOT_READ_BEFORE)) {
 async function exchange(t: TestContext, lines: readonly string[], body: string, version = '1.1') {
   const refusals: Refusal[] = [];
   const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
-  const { port } = await listen(t, nodeListener(receiver));
+  const { port } = await listenHttps(t, nodeListener(receiver));
   const socket = connect({ host: '127.0.0.1', port, ca: (await testPki()).caPem });
   socket.write(`${[`POST / HTTP/${version}`, ...lines].join('\r\n')}\r\n\r\n${body}`);
   const [answer] = await once(socket, 'data');

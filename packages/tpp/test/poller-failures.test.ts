@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { sendJson } from '@tidings/testing';
 import { BankError, createPoller, type Poller, type PollFailure } from '@tidings/tpp';
 import { isLasting, retryDelayMs } from '../src/poller/retry-delay.ts';
 import type { Instead } from './support/fake-bank.ts';
 import { type Polling, publish, startPolling } from './support/pollers.ts';
-import { deferred, sendJson } from './support/servers.ts';
 import { makeSet, NOW_MS } from './support/sets.ts';
 
 /** Answers the first `times` polls in place of the bank. */
@@ -296,8 +296,8 @@ test('a bank that offers the same again although it was told, or says more than 
 });
 
 test('a last poll that fails is logged, and the run ends all the same', async (t) => {
-  const begun = deferred();
-  const finish = deferred();
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
   const failures: PollFailure[] = [];
   const { bank, options } = await startPolling(t, {
     onNotification: async () => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNotificationHandler, createPoller, createReceiver } from '@tidings/tpp';
 import { publish, startPolling } from './support/pollers.ts';
-import { deferred } from './support/servers.ts';
 import { delivery, makeSet, receiverOptions } from './support/sets.ts';
 
 test('for await gives the notifications in order; each is finished when the next is asked for', async (t) => {
@@ -112,8 +111,8 @@ test('without any handler the loop remembers what it finished, in the store that
 test('a notification that the receiver has in hand is waited for and left out; one of the loop holds the push', async (t) => {
   const { bank, options } = await startPolling(t);
   const { onNotification: _, seen: __, ...settings } = options;
-  const begun = deferred();
-  const finish = deferred();
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
   const pushed: string[] = [];
   const handler = createNotificationHandler({
     onNotification: async ({ jti }) => {

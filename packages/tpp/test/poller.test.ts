@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isUuid } from '@tidings/protocol';
+import { makeParticipant } from '@tidings/testing';
 import { createNotificationHandler, createPoller, type EventNotification, type PollerOptions } from '@tidings/tpp';
-import { BANK_ORG_ID, makeParticipant } from './support/participants.ts';
 import { publish, startPolling } from './support/pollers.ts';
-import { deferred } from './support/servers.ts';
-import { makeSet, NOW_MS } from './support/sets.ts';
+import { BANK_ORG_ID, makeSet, NOW_MS } from './support/sets.ts';
 
 test('a notification is verified, handled, and acknowledged with the next poll', async (t) => {
   const taken: EventNotification[] = [];
@@ -91,8 +90,8 @@ test('stop aborts a long poll, and with nothing finished there is no further one
 
 for (const by of ['stop', 'signal'] as const) {
   test(`by ${by} the handler in hand is finished and acknowledged by a last poll, what was not begun is not`, async (t) => {
-    const begun = deferred();
-    const finish = deferred();
+    const begun = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
     const handled: string[] = [];
     const { bank, options } = await startPolling(t, {
       onNotification: async ({ jti }) => {
@@ -130,7 +129,7 @@ test('with a signal that is aborted already nothing is sent', async (t) => {
 
 test('a stop while the token is asked for, or while the backoff lasts, ends at once', async (t) => {
   const { bank, options, time } = await startPolling(t);
-  const asked = deferred();
+  const asked = Promise.withResolvers<void>();
   bank.instead = ({ path }) => {
     if (path !== '/mtls/token') return false;
     asked.resolve();
@@ -354,7 +353,7 @@ for (const concurrency of [1, 3]) {
   test(`with a concurrency of ${concurrency} at most that many are handled at once`, async (t) => {
     let running = 0;
     let most = 0;
-    const full = deferred();
+    const full = Promise.withResolvers<void>();
     const { bank, options } = await startPolling(t, {
       concurrency,
       onNotification: async () => {

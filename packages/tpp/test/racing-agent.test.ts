@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer as createHttpsServer, request } from 'node:https';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { makePki, testPki } from '@tidings/testing';
 import { RacingAgent, type RacingOptions } from '../src/net/racing-agent.ts';
-import { makePki, testPki } from './support/pki.ts';
 
 /** Listens at one address of the loopback until the test ends. @returns the port */
 async function listening(t: TestContext, server: Server, address: string, port = 0): Promise<number> {

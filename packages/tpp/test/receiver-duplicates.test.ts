@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemorySeenStore, createReceiver, type Receiver, type Refusal, type SeenStore } from '@tidings/tpp';
 import { createOnce } from '../src/notification/notification-handler.ts';
-import { deferred } from './support/servers.ts';
 import { delivery, makeSet, receiverOptions } from './support/sets.ts';
 
 async function deliver(receiver: Receiver, jti: string): Promise<number> {
@@ -20,8 +19,8 @@ test('a notification that was handled is acknowledged again, without the handler
 });
 
 test('copies that arrive at the same time call the handler once, and wait for what it comes to', async () => {
-  const begun = deferred();
-  const finish = deferred();
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
   let calls = 0;
   let answered = 0;
   const onNotification = async () => {
@@ -44,7 +43,7 @@ test('copies that arrive at the same time call the handler once, and wait for wh
 });
 
 test('copies under way share the outcome of the one call, a failure too, and a later copy calls again', async () => {
-  const outcome = deferred();
+  const outcome = Promise.withResolvers<void>();
   let calls = 0;
   const once = createOnce(createMemorySeenStore());
   const action = () => {

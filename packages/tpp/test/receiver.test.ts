@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isUuid, RESOURCE_LINKS, type SetClaims, signCompact } from '@tidings/protocol';
+import { makeParticipant, type Participant } from '@tidings/testing';
 import { createReceiver, type EventNotification, REFUSALS, type Refusal } from '@tidings/tpp';
-import { BANK_ORG_ID, makeParticipant, type Participant } from './support/participants.ts';
 import {
+  BANK_ORG_ID,
   CLIENT_ID,
   delivery,
   INTERACTION_ID,

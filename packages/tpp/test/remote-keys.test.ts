@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { KeySource } from '@tidings/protocol';
+import { listenHttps, makeParticipant, testPki } from '@tidings/testing';
 import { type RemoteKeysOptions, remoteKeys } from '@tidings/tpp';
-import { makeParticipant } from './support/participants.ts';
-import { testPki } from './support/pki.ts';
-import { deferred, listen } from './support/servers.ts';
 
 const first = makeParticipant('bank', 'first');
 const second = makeParticipant('bank', 'second');
@@ -20,7 +18,7 @@ interface Jwks {
 }
 
 async function serveJwks(t: TestContext, options: Partial<RemoteKeysOptions> = {}): Promise<Jwks> {
-  const { origin } = await listen(t, async (_request, response) => {
+  const { origin } = await listenHttps(t, async (_request, response) => {
     jwks.requests += 1;
     await jwks.hold;
     const { status, body } = jwks.answer;
@@ -68,7 +66,7 @@ test('a kid that is not known is asked for, at most once per cooldown', async (t
 
 test('callers at the same time share one request', async (t) => {
   const jwks = await serveJwks(t);
-  const { promise, resolve } = deferred();
+  const { promise, resolve } = Promise.withResolvers<void>();
   jwks.hold = promise;
   const asked = ['first', 'first', 'unknown'].map((kid) => jwks.keys.keyFor(kid));
   resolve();
@@ -168,7 +166,7 @@ test('a key that the list of revoked keys has is not used, and neither is any wh
 
 test('a JWKS that hangs is given up at its deadline', async (t) => {
   const jwks = await serveJwks(t, { requestTimeoutMs: 100 });
-  const { promise, resolve } = deferred();
+  const { promise, resolve } = Promise.withResolvers<void>();
   t.after(() => resolve());
   jwks.hold = promise;
   await assert.rejects(jwks.keys.keyFor('first'), (error: Error) => {

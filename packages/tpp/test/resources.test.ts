@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isUuid } from '@tidings/protocol';
+import { listenHttps } from '@tidings/testing';
 import type { BankError } from '@tidings/tpp';
 import { startBank } from './support/fake-bank.ts';
-import { listen } from './support/servers.ts';
 
 const RESOURCE = { Data: { Status: 'AcceptedSettlementCompleted' } };
 
@@ -32,7 +32,7 @@ test('of a notification the last link that is allowed is taken, whatever its ver
 
 test('the token never goes to an origin that is not allowed', async (t) => {
   let connections = 0;
-  const stranger = await listen(t, (_request, response) => response.end());
+  const stranger = await listenHttps(t, (_request, response) => response.end());
   stranger.server.on('connection', () => {
     connections += 1;
   });

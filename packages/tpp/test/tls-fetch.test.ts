@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createPlainServer, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { listenHttps, listenOn, makePki, testPki } from '@tidings/testing';
 import { createTlsFetch, type TlsFetch, type TlsFetchOptions } from '@tidings/tpp';
-import { makePki, testPki } from './support/pki.ts';
-import { listen } from './support/servers.ts';
 
 async function client(t: TestContext, options: TlsFetchOptions = {}): Promise<TlsFetch> {
   const { caPem } = await testPki();
@@ -15,7 +13,7 @@ async function client(t: TestContext, options: TlsFetchOptions = {}): Promise<Tl
 }
 
 test('method, headers and body arrive, and the answer comes back with all its headers', async (t) => {
-  const { origin } = await listen(t, async (request, response) => {
+  const { origin } = await listenHttps(t, async (request, response) => {
     let body = '';
     for await (const chunk of request) body += String(chunk);
     response.setHeader('x-two', ['a', 'b']);
@@ -29,7 +27,7 @@ test('method, headers and body arrive, and the answer comes back with all its he
 });
 
 test('a connection is used again, and none is left open by close', async (t) => {
-  const { origin, server } = await listen(t, (_request, response) => response.end('{}'));
+  const { origin, server } = await listenHttps(t, (_request, response) => response.end('{}'));
   let connections = 0;
   const closed: Promise<unknown>[] = [];
   server.on('secureConnection', (socket) => {
@@ -46,7 +44,7 @@ test('a connection is used again, and none is left open by close', async (t) => 
 });
 
 test('close ends a request that is under way', async (t) => {
-  const { origin, server } = await listen(t, () => undefined);
+  const { origin, server } = await listenHttps(t, () => undefined);
   const arrived = once(server, 'request');
   const tlsFetch = await client(t);
   const underWay = assert.rejects(tlsFetch(origin), { code: 'connection' });
@@ -58,7 +56,7 @@ test('close ends a request that is under way', async (t) => {
 test('the client certificate is shown when the server asks', async (t) => {
   const { client: keyed, caPem } = await testPki();
   const mutual = { requestCert: true, rejectUnauthorized: true };
-  const { origin } = await listen(t, (_request, response) => response.end('in'), mutual);
+  const { origin } = await listenHttps(t, (_request, response) => response.end('in'), mutual);
   const transport = { caPem, ...keyed };
   assert.equal(await (await (await client(t, { transport }))(origin)).text(), 'in');
   await assert.rejects((await client(t))(origin), { code: 'connection' });
@@ -71,9 +69,12 @@ test('a server of an unknown authority, or under another name, is not spoken to'
     response.end();
   };
   const stranger = await makePki();
-  const { origin } = await listen(t, listener, { cert: stranger.server.certificatePem, key: stranger.server.keyPem });
+  const { origin } = await listenHttps(t, listener, {
+    cert: stranger.server.certificatePem,
+    key: stranger.server.keyPem,
+  });
   await assert.rejects((await client(t))(origin), { code: 'connection' });
-  const { port } = await listen(t, listener);
+  const { port } = await listenHttps(t, listener);
   await assert.rejects((await client(t))(`https://127.0.0.2:${port}`), { code: 'connection' });
   assert.equal(requests, 0);
 });
@@ -81,7 +82,7 @@ test('a server of an unknown authority, or under another name, is not spoken to'
 test('a server of an unknown authority is refused though NODE_TLS_REJECT_UNAUTHORIZED is 0', async (t) => {
   const stranger = await makePki();
   const identity = { cert: stranger.server.certificatePem, key: stranger.server.keyPem };
-  const { origin } = await listen(t, () => assert.fail('something was sent'), identity);
+  const { origin } = await listenHttps(t, () => assert.fail('something was sent'), identity);
   const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   t.after(() => {
     if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
@@ -101,7 +102,7 @@ for (const [what, pieces] of [
   ['199, which nobody has defined', ['HTTP/1.1 199 Odd\r\n\r\n', FINAL]],
 ] as const) {
   test(`an answer after ${what} is the answer`, async (t) => {
-    const { origin } = await listen(t, async ({ socket }) => {
+    const { origin } = await listenHttps(t, async ({ socket }) => {
       for (const piece of pieces) {
         socket.write(piece);
         await new Promise((resolve) => setTimeout(resolve, 1));
@@ -113,7 +114,7 @@ for (const [what, pieces] of [
 }
 
 test('an unasked 101 Switching Protocols is no answer', async (t) => {
-  const { origin } = await listen(t, (request) => {
+  const { origin } = await listenHttps(t, (request) => {
     request.socket.write('HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n');
   });
   await assert.rejects((await client(t))(origin), { code: 'malformed' });
@@ -121,7 +122,7 @@ test('an unasked 101 Switching Protocols is no answer', async (t) => {
 
 test('TLS below 1.2 is not spoken', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
-  const { origin } = await listen(t, (_request, response) => response.end(), old);
+  const { origin } = await listenHttps(t, (_request, response) => response.end(), old);
   await assert.rejects((await client(t))(origin), { code: 'connection' });
 });
 
@@ -130,10 +131,8 @@ test('plain http is refused before anything is sent', async (t) => {
   const plain = createPlainServer().on('connection', () => {
     connections += 1;
   });
-  plain.listen(0, '127.0.0.1');
-  await once(plain, 'listening');
+  const port = await listenOn(plain);
   t.after(() => plain.close());
-  const { port } = plain.address() as AddressInfo;
   const tlsFetch = await client(t);
   for (const url of [`http://127.0.0.1:${port}/`, 'file:///etc/passwd', 'no url', '']) {
     await assert.rejects(tlsFetch(url), { code: 'url' });
@@ -142,7 +141,7 @@ test('plain http is refused before anything is sent', async (t) => {
 });
 
 test('one deadline holds over the whole exchange: a silent server, and one that drips its answer', async (t) => {
-  const { origin } = await listen(t, (request, response) => {
+  const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/silent') return;
     response.write('{');
     const dripping = setInterval(() => response.write(' '), 10);
@@ -155,7 +154,7 @@ test('one deadline holds over the whole exchange: a silent server, and one that 
 });
 
 test('an answer longer than the cap is cut off, one of exactly the cap is not', async (t) => {
-  const { origin } = await listen(t, (request, response) => {
+  const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/endless') {
       const pour = () => {
         while (!response.destroyed && response.write('x'.repeat(65_536)));
@@ -174,7 +173,7 @@ test('an answer longer than the cap is cut off, one of exactly the cap is not', 
 
 test('at most 16 requests to one host are under way; what waits is under its deadline, and can be aborted', async (t) => {
   const held: ServerResponse[] = [];
-  const { origin } = await listen(t, (_request, response) => void held.push(response));
+  const { origin } = await listenHttps(t, (_request, response) => void held.push(response));
   const tlsFetch = await client(t);
   const first = Array.from({ length: 16 }, () => tlsFetch(origin));
   while (held.length < 16) await new Promise((resolve) => setImmediate(resolve));
@@ -195,7 +194,7 @@ test('at most 16 requests to one host are under way; what waits is under its dea
 
 test('a redirect is an answer, and is not followed', async (t) => {
   const paths: (string | undefined)[] = [];
-  const { origin } = await listen(t, (request, response) => {
+  const { origin } = await listenHttps(t, (request, response) => {
     paths.push(request.url);
     response.writeHead(302, { location: '/elsewhere' }).end();
   });
@@ -205,7 +204,7 @@ test('a redirect is an answer, and is not followed', async (t) => {
 });
 
 test('an answer that breaks off, or whose status does not exist, is an error', async (t) => {
-  const { origin } = await listen(t, (request, response) => {
+  const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/odd') {
       response.socket?.end('HTTP/1.1 799 Odd\r\ncontent-length: 0\r\n\r\n');
       return;
@@ -219,7 +218,7 @@ test('an answer that breaks off, or whose status does not exist, is an error', a
 });
 
 test('an answer without a body is one', async (t) => {
-  const { origin } = await listen(t, (_request, response) => response.writeHead(204).end());
+  const { origin } = await listenHttps(t, (_request, response) => response.writeHead(204).end());
   const response = await (await client(t))(origin, { method: 'DELETE' });
   assert.equal(response.status, 204);
   assert.equal(await response.text(), '');

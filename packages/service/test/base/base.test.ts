@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { temporaryFolder } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import { listen } from '../../src/base/http-server.ts';
 import { createLog } from '../../src/base/log.ts';
 import { orderedUuid, systemRandom } from '../../src/base/random.ts';
 import { StartUpError, systemErrorCode } from '../../src/base/start-up-error.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A server with the two members that `listen` uses, as Fastify has them. */
 function listener(t: TestContext): {

@@ -3,16 +3,15 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { connect as connectTls, getCiphers, type TLSSocket } from 'node:tls';
+import { makeAuthority, until } from '@tidings/testing';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { createHttpServer, type HttpServerOptions, renewTls } from '../../src/base/http-server.ts';
 import { remoteNetworkOf } from '../../src/base/ip-address.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { CONNECTIONS } from '../support/connections.ts';
-import { until } from '../support/trust-clock.ts';
 
 const authority = await makeAuthority();
-const [rsa, ecdsa] = await Promise.all([authority.issue({ isRsa: true }), authority.issue()]);
+const [rsa, ecdsa] = await Promise.all([authority.issue({ rsaBits: 2048 }), authority.issue()]);
 const TIMEOUT_MS = 300;
 const EARLY_MS = 20;
 
@@ -95,7 +94,7 @@ async function opened(t: TestContext, port: number, localAddress = '127.0.0.1'):
 describe('TLS', () => {
   const accepted = async (port: number, ciphers: string, version: 'TLSv1.2' | 'TLSv1.3') => {
     const versions = { minVersion: version, maxVersion: version };
-    const socket = connectTls({ host: '127.0.0.1', port, ca: authority.ca, ciphers, ...versions });
+    const socket = connectTls({ host: '127.0.0.1', port, ca: authority.certificatePem, ciphers, ...versions });
     const name = await new Promise<string | undefined>((resolve) => {
       socket.once('secureConnect', () => resolve(socket.getCipher().name)).once('error', () => resolve(undefined));
     });
@@ -118,26 +117,26 @@ describe('TLS', () => {
     ['ECDSA', ecdsa],
   ] as const) {
     test(`1.2 has AES-GCM with forward secrecy and nothing else, with a certificate of an ${kind} key`, async (t) => {
-      const { port, renew } = await listening(t, { tls: keyed });
+      const { port, renew } = await listening(t, { tls: keyed.tls });
       assert.ok(OLD.length > 20, 'the client offers them all, one after the other');
       const expected = [`ECDHE-${kind}-AES128-GCM-SHA256`, `ECDHE-${kind}-AES256-GCM-SHA384`];
       assert.deepEqual(await acceptedOf(port, OLD, 'TLSv1.2'), expected);
-      renew(keyed);
+      renew(keyed.tls);
       assert.deepEqual(await acceptedOf(port, OLD, 'TLSv1.2'), expected, 'after a renewal too');
     });
   }
 
   test('1.3 has its AEAD suites, and what is older than 1.2 is not spoken', async (t) => {
-    const { port } = await listening(t, { tls: rsa });
+    const { port } = await listening(t, { tls: rsa.tls });
     const names = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
     assert.deepEqual(await acceptedOf(port, names, 'TLSv1.3'), names);
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const;
-    const socket: TLSSocket = connectTls({ host: '127.0.0.1', port, ca: authority.ca, ...old });
+    const socket: TLSSocket = connectTls({ host: '127.0.0.1', port, ca: authority.certificatePem, ...old });
     await assert.rejects(once(socket, 'secureConnect'));
   });
 
   test('settings of the caller do not loosen it', async (t) => {
-    const { port } = await listening(t, { tls: { ...rsa, ciphers: 'ALL', minVersion: 'TLSv1' } });
+    const { port } = await listening(t, { tls: { ...rsa.tls, ciphers: 'ALL', minVersion: 'TLSv1' } });
     assert.equal(await accepted(port, 'AES128-SHA:@SECLEVEL=0', 'TLSv1.2'), undefined);
   });
 });
@@ -160,12 +159,12 @@ describe('time', () => {
   }
 
   test('the time for the first request goes on through the handshake, which it ends too', async (t) => {
-    const { port } = await listening(t, { tls: ecdsa, firstRequestTimeoutMs: TIMEOUT_MS });
+    const { port } = await listening(t, { tls: ecdsa.tls, firstRequestTimeoutMs: TIMEOUT_MS });
     const beganMs = performance.now();
     const raw = await opened(t, port);
     // The start of a record, of which the rest does not come.
     raw.socket.write(Buffer.from('1603010200', 'hex'));
-    const secured = callerOn(t, connectTls({ host: '127.0.0.1', port, ca: authority.ca }));
+    const secured = callerOn(t, connectTls({ host: '127.0.0.1', port, ca: authority.certificatePem }));
     await Promise.all([raw.closed, secured.closed]);
     const tookMs = performance.now() - beganMs;
     assert.ok(tookMs > TIMEOUT_MS - EARLY_MS && tookMs < 4000, `${tookMs} ms`);
@@ -260,9 +259,11 @@ describe('number', () => {
   });
 
   test('connections over TLS are counted once, and their places are free when they end', async (t) => {
-    const { port } = await listening(t, { tls: ecdsa, connectionsPerAddressMax: 2 });
+    const { port } = await listening(t, { tls: ecdsa.tls, connectionsPerAddressMax: 2 });
     for (let at = 0; at < 6; at += 1) {
-      const callers = [0, 1].map(() => callerOn(t, connectTls({ host: '127.0.0.1', port, ca: authority.ca })));
+      const callers = [0, 1].map(() =>
+        callerOn(t, connectTls({ host: '127.0.0.1', port, ca: authority.certificatePem })),
+      );
       for (const { ask } of callers) await ask('/');
       for (const { ask } of callers) await ask('/');
       for (const { socket, closed } of callers) {

@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
+import { testPki } from '@tidings/testing';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createHttpServer, renewTls } from '../../src/base/http-server.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { heldClock } from '../support/trust-clock.ts';
-import { testPki } from '../support/trust-pki.ts';
 
 // Connections that are busy when roots or revocation lists change; those that are not are in test/operator/revocation.test.ts.
 
 async function busy(t: TestContext) {
   const clock = heldClock();
-  const { ca, server: identity } = await testPki();
-  const tls = { cert: identity.cert, key: identity.key, ca };
+  const { caPem: ca, server: identity } = await testPki();
+  const tls = { ...identity.tls, ca };
   const limits = { ...CONNECTIONS, bodyBytesMax: 1000, requestTimeoutMs: 60_000 };
   const app: FastifyInstance = createHttpServer({ ...limits, tls, clock, log: pino({ level: 'silent' }) });
   const { promise: held, resolve: release } = Promise.withResolvers<string>();

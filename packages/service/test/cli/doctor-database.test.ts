@@ -13,13 +13,13 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
+import { listenTls } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { assertTold, type Installation, install, loopback, stranger } from '../support/installation.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
-import { listenTls } from '../support/tls-servers.ts';
 
 const ofStore = (findings: readonly Finding[]) =>
   findings.filter(({ check }) => check === 'database' || check === 'migrations').map(({ what }) => what);
@@ -172,7 +172,7 @@ describe('the SQLite store', () => {
 
 describe('the PostgreSQL database', async () => {
   const server: PostgresServer = await startPostgres({
-    ...{ password: 'sesame', tls: loopback, settings: { max_connections: 30 } },
+    ...{ password: 'sesame', tls: loopback.tls, settings: { max_connections: 30 } },
   });
   after(() => server.stop());
   const [migrated, empty] = [await server.createDatabase('migrated'), await server.createDatabase('empty')];
@@ -277,7 +277,7 @@ describe('the PostgreSQL database', async () => {
 
   test('whose certificate leads to other roots', async (t) => {
     const it = await installed(t);
-    it.write('strange.pem', stranger.ca);
+    it.write('strange.pem', stranger.certificatePem);
     it.set('store.caFile', 'strange.pem');
     assertTold(await it.faults(), told('database', 'error', /cannot be used \(.*certificate/i, /"store\.caFile"/));
   });

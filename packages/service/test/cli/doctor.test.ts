@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { daysFromNow, listenHttps, listenTcp, makeAuthority, makeSigningKey, unusedPort } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import {
   answering,
@@ -13,9 +14,6 @@ import {
   stranger,
   type Told,
 } from '../support/installation.ts';
-import { revocationList } from '../support/revocation-lists.ts';
-import { listenHttps, listenTcp, unusedPort } from '../support/tls-servers.ts';
-import { rsaKey } from '../support/trust-keys.ts';
 
 test('nothing is wrong with a healthy installation, and everything that was looked at is told', async (t) => {
   const findings = await install(t).findings();
@@ -37,9 +35,9 @@ type Planted = readonly [what: string, plant: (it: Installation) => unknown, tol
 
 /** Gives the API another certificate. */
 const certified = (names: Parameters<typeof authority.issue>[0]) => async (it: Installation) => {
-  const { cert, key } = await authority.issue({ dns: 'api.bank.example', ...names });
-  it.write('other.pem', cert);
-  it.write('other.key', key);
+  const { certificatePem, keyPem } = await authority.issue({ dns: 'api.bank.example', ...names });
+  it.write('other.pem', certificatePem);
+  it.write('other.key', keyPem);
   it.set('api.tls.certificateFile', 'other.pem');
   it.set('api.tls.keyFile', 'other.key');
 };
@@ -85,7 +83,7 @@ const FAULTS: readonly Planted[] = [
   ],
   [
     'a certificate that expired',
-    certified({ days: [-30, -2] }),
+    certified({ ...daysFromNow(-30, -2) }),
     error(
       'certificates',
       /The certificate of "api\.tls" expired on \d{4}-/,
@@ -94,27 +92,27 @@ const FAULTS: readonly Planted[] = [
   ],
   [
     'a certificate that expires soon',
-    certified({ days: [-30, 10.5] }),
+    certified({ ...daysFromNow(-30, 10.5) }),
     warning('certificates', /"api\.tls" expires on \d{4}-.* in 10 days/, /renewed/),
   ],
   [
     'a certificate that is not valid yet',
-    certified({ days: [2, 90] }),
+    certified({ ...daysFromNow(2, 90) }),
     error('certificates', /not valid before \d{4}-/, /Check the clock/),
   ],
   [
     'a certificate for another host',
-    certified({ days: [-1, 90], dns: 'other.bank.example' }),
+    certified({ ...daysFromNow(-1, 90), dns: 'other.bank.example' }),
     error('certificates', /not for api\.bank\.example.*DNS:other\.bank\.example/, /correct "api\.publicUrl"/),
   ],
   [
     'a certificate for clients alone',
-    certified({ days: [-1, 90], isForClients: true }),
+    certified({ ...daysFromNow(-1, 90), isForClients: true }),
     error('certificates', /not for TLS as a server/, /server authentication/),
   ],
   [
     'the key of another certificate',
-    (it) => it.write('api.key', loopback.key) && it.set('operator.tls', undefined),
+    (it) => it.write('api.key', loopback.keyPem) && it.set('operator.tls', undefined),
     error('certificates', /key in \S+api\.key is not that of the certificate/, /"api\.tls\.keyFile"/),
   ],
   [
@@ -128,7 +126,7 @@ const FAULTS: readonly Planted[] = [
   ],
   [
     'a chain that goes on with a stranger of the same name',
-    (it) => it.write('chain.pem', `${loopback.cert}\n${stranger.ca}`) && chain(it),
+    (it) => it.write('chain.pem', `${loopback.certificatePem}\n${stranger.certificatePem}`) && chain(it),
     error(
       'certificates',
       /In the chain of "operator\.tls" the certificate "server" is followed by one that did not/,
@@ -145,7 +143,7 @@ const FAULTS: readonly Planted[] = [
   ],
   [
     'a signing key that is too short',
-    (it) => it.write('signing.key', rsaKey('kid-1', 1024).pem),
+    (it) => it.write('signing.key', makeSigningKey('kid-1', 1024).keyPem),
     error('signing key', /under 2048 bits/, /openssl genpkey/),
   ],
   [
@@ -188,7 +186,7 @@ const FAULTS: readonly Planted[] = [
   ],
   [
     'an authorisation server that is not trusted',
-    (it) => it.write('strange.pem', stranger.ca) && it.set('accessTokens.caFile', 'strange.pem'),
+    (it) => it.write('strange.pem', stranger.certificatePem) && it.set('accessTokens.caFile', 'strange.pem'),
     error('keys of others', /cannot be reached \(.*(?:CERT|SIGNATURE)/, /"accessTokens\.caFile"/),
   ],
   [
@@ -230,7 +228,7 @@ const FAULTS: readonly Planted[] = [
 
 const dateIn = (ms: number) => new Date(Date.now() + ms).toUTCString();
 const chain = (it: Installation) => {
-  it.write('chain.key', loopback.key);
+  it.write('chain.key', loopback.keyPem);
   it.set('operator.tls', { certificateFile: 'chain.pem', keyFile: 'chain.key' });
 };
 
@@ -264,7 +262,7 @@ test('a revocation list that is past, or is within a day, or is none is found, a
     [12, 'warning', /"api\.tls\.clientCrlFile" is past its next update within a day/],
     [-1, 'error', /"api\.tls\.clientCrlFile" is past its next update, so that nobody/],
   ] as const) {
-    it.write('tpps.crl', await revocationList(new Date(Date.now() + hours * hourMs)));
+    it.write('tpps.crl', await authority.revoke([], new Date(Date.now() + hours * hourMs)));
     const [fault, ...others] = await it.faults();
     assert.deepEqual([fault?.severity, others], [severity, []]);
     assert.match(fault?.what ?? '', what);
@@ -275,8 +273,10 @@ test('a revocation list that is past, or is within a day, or is none is found, a
 
 test('a root that expired is found, and one that is good beside it is not', async (t) => {
   const it = install(t);
-  const { makeAuthority } = await import('../support/certificates.ts');
-  it.write('roots.pem', `${authority.ca}\n${(await makeAuthority({ days: [-9, -1] })).ca}`);
+  it.write(
+    'roots.pem',
+    `${authority.certificatePem}\n${(await makeAuthority('Test authority', daysFromNow(-9, -1))).certificatePem}`,
+  );
   const faults = await it.faults();
   assert.deepEqual(
     faults.map(({ check, severity }) => [check, severity]),
@@ -300,7 +300,7 @@ describe('a port that is held', () => {
 
   test('by what shows another certificate is a warning: it may be Tidings from before a renewal', async (t) => {
     const it = install(t);
-    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback);
+    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
     it.set('api.port', port);
     assertTold(await it.faults(), warning('listeners', /another certificate/, /SIGHUP/));
   });
@@ -309,7 +309,7 @@ describe('a port that is held', () => {
     const it = install(t);
     const { readFileSync } = await import('node:fs');
     const [cert, key] = ['api.pem', 'api.key'].map((name) => readFileSync(`${it.folder}/${name}`, 'utf8'));
-    const options = { cert, key, ca: authority.ca, requestCert: true };
+    const options = { cert, key, ca: authority.certificatePem, requestCert: true };
     const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), options);
     it.set('api.port', port);
     assert.deepEqual(await it.faults(), []);
@@ -324,7 +324,7 @@ describe('a callback URL', () => {
 
   test('that is allowed and trusted is good, and nothing is asked of it', async (t) => {
     const it = install(t);
-    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback);
+    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
     const findings = await it.findings({ callbackUrl: urlAt('localhost', port) });
     const [told] = findings.filter(({ check }) => check === 'callback URL');
     assert.match(told?.what ?? '', /localhost leads to 127\.0\.0\.1, ::1, is allowed, and speaks TLSv1\.3/);
@@ -334,7 +334,7 @@ describe('a callback URL', () => {
   test('in a network that is not allowed is refused before anything is connected', async (t) => {
     const it = install(t);
     it.set('delivery.callbackAddressesAllowed', []);
-    const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback);
+    const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
     const told = error('callback URL', /may not have \(loopback\)/, /"delivery\.callbackAddressesAllowed"/);
     assertTold(await examined(it, urlAt('127.0.0.1', port)), told);
     assert.equal(connections(), 0);
@@ -342,9 +342,9 @@ describe('a callback URL', () => {
 
   test('whose certificate leads to other roots is not trusted', async (t) => {
     const it = install(t);
-    it.write('strange.pem', stranger.ca);
+    it.write('strange.pem', stranger.certificatePem);
     it.set('delivery.caFile', 'strange.pem');
-    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback);
+    const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
     assertTold(await examined(it, urlAt('localhost', port)), error('callback URL', /\(tls: /, /"delivery\.caFile"/));
   });
 
@@ -364,8 +364,8 @@ describe('a callback URL', () => {
 
   test('whose first address refuses is reached at the next, as deliveries reach it', async (t) => {
     const it = install(t);
-    const identity = await authority.issue({ days: [-1, 300], dns: 'tpp.example' });
-    const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), identity);
+    const identity = await authority.issue({ ...daysFromNow(-1, 300), dns: 'tpp.example' });
+    const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), identity.tls);
     const resolveHost = async () => ['127.0.0.2', '127.0.0.1'];
     assert.deepEqual(await it.faults({ callbackUrl: urlAt('tpp.example', port), resolveHost }), []);
     assert.equal(connections(), 1);

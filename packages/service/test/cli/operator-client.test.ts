@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
+import { listenHttp, listenHttps, listenTcp, makeAuthority, testPki, unusedPort } from '@tidings/testing';
 import { CliError } from '../../src/cli/cli-error.ts';
 import { OperatorClient, sayUnreachable } from '../../src/cli/operator-client.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { authority, listenHttps, listenTcp, unusedPort } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 /** What a command says that calls what is there. */
 async function saidOf(t: TestContext, url: string, target: { ca?: string; answerTimeoutMs?: number } = {}) {
@@ -23,13 +22,7 @@ async function saidOf(t: TestContext, url: string, target: { ca?: string; answer
 }
 
 async function serving(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (await listenHttp(t, listener)).origin;
 }
 
 const problem = (status: number, detail: string): RequestListener => {
@@ -54,7 +47,7 @@ describe('a command that cannot reach the service says why, and how to point it 
 
   test('its certificate leads to other roots', async (t) => {
     const { port } = await listenHttps(t, () => assert.fail('the token was sent'));
-    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: (await makeAuthority()).ca });
+    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: (await makeAuthority()).certificatePem });
     assert.match(said, /The certificate of https:\S+ is not trusted \(.*--ca-file or TIDINGS_CA_FILE/);
   });
 
@@ -62,9 +55,9 @@ describe('a command that cannot reach the service says why, and how to point it 
     const { port } = await listenHttps(
       t,
       () => assert.fail('the token was sent'),
-      await authority.issue({ ip: '::1' }),
+      (await authority.issue({ ip: '::1' })).tls,
     );
-    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: authority.ca });
+    const said = await saidOf(t, `https://127.0.0.1:${port}`, { ca: authority.certificatePem });
     assert.match(said, /not trusted \(ERR_TLS_CERT_ALTNAME_INVALID\).*use a host name that it has/);
   });
 

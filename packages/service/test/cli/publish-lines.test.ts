@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { temporaryFolder } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import type { OperatorReply } from '../../src/cli/operator-client.ts';
@@ -19,7 +20,6 @@ import {
 import { progressFileOf, RejectedFile, readProgress, writeProgress } from '../../src/cli/publish/progress.ts';
 import { publishAll } from '../../src/cli/publish/run.ts';
 import { Sender } from '../../src/cli/publish/send.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // `tidings publish` from the lines of a file to what the service takes, with a service that refuses as the real one does.
 

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createSigner, signSet } from '@tidings/protocol';
+import { makeSigningKey, type SigningKey } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
 import type { Evidence } from '../../src/operator/evidence.ts';
 import { bankEvent, ISSUER, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
 
-const key = rsaKey('kid-1');
-const other = rsaKey('kid-2');
+const key = makeSigningKey('kid-1');
+const other = makeSigningKey('kid-2');
 const JWKS = JSON.stringify({ keys: [other.jwk, key.jwk] });
 const NOW_MS = START_MS + 3_600_000;
 const at = (afterMs: number) => new Date(START_MS + afterMs).toISOString();
@@ -32,8 +32,8 @@ function storedSubscription() {
   return { ...subscriptionOf('tpp-a'), unresponsiveSinceMs: undefined };
 }
 
-async function signedBy({ pem }: { pem: string }, kid = 'kid-1', claims: object = CLAIMS): Promise<string> {
-  const signer = await createSigner({ kid, iss: 'org-bank', tan: 'openbanking.org.uk' }, pem);
+async function signedBy({ keyPem }: SigningKey, kid = 'kid-1', claims: object = CLAIMS): Promise<string> {
+  const signer = await createSigner({ kid, iss: 'org-bank', tan: 'openbanking.org.uk' }, keyPem);
   return signSet({ ...CLAIMS, ...claims }, signer, START_MS / 1000);
 }
 

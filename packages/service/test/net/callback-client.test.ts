@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { connect, TLSSocket } from 'node:tls';
 import { queryObjects } from 'node:v8';
+import { type Listening, listenHttps, listenTcp, listenTls, testPki, unusedPort } from '@tidings/testing';
 import {
   type CallbackClient,
   type CallbackClientOptions,
@@ -14,7 +15,8 @@ import {
 } from '../../src/net/callback-client.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { loopbackGuard } from '../support/loopback-guard.ts';
-import { authority, type Listening, listenHttps, listenTcp, listenTls, unusedPort } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 const PATH = '/open-banking/v4.0/event-notifications';
 const TIMEOUT_MS = 5000;
@@ -24,7 +26,7 @@ const NEVER = new AbortController().signal;
 function clientFor(t: TestContext, changes: Partial<CallbackClientOptions> = {}) {
   const clock = new FakeClock();
   const client = createCallbackClient({
-    ca: authority.ca,
+    ca: authority.certificatePem,
     timeoutMs: TIMEOUT_MS,
     responseBytesMax: 1000,
     connectionsMax: 8,
@@ -244,7 +246,7 @@ test('an unknown host is dns', async (t) => {
 test('TLS 1.1 is not spoken', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   const server = await listenHttps(t, (_, response) => response.writeHead(202).end(), old);
-  const control = connect({ host: '127.0.0.1', port: server.port, ca: authority.ca, ...old });
+  const control = connect({ host: '127.0.0.1', port: server.port, ca: authority.certificatePem, ...old });
   await once(control, 'secureConnect');
   assert.equal(control.getProtocol(), 'TLSv1.1');
   control.destroy();

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { listenHttps, listenOn, testPki, unusedPort } from '@tidings/testing';
 import { createAddressGuard } from '../../src/net/address-guard.ts';
 import { createCallbackClient } from '../../src/net/callback-client.ts';
 import { createResolveHost } from '../../src/net/resolve-host.ts';
 import { startDns } from '../support/dns-server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { authority, listenHttps, unusedPort } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 const PATH = '/open-banking/v4.0/event-notifications';
 const NEVER = new AbortController().signal;
@@ -18,7 +19,7 @@ async function setUp(
   t: TestContext,
   options: { allowed: string[]; ports?: string[]; connectionMaxMs?: number; proxyUrl?: string },
 ) {
-  const identity = await authority.issue({ dns: 'tpp.example' });
+  const { tls: identity } = await authority.issue({ dns: 'tpp.example' });
   const requests: IncomingMessage[] = [];
   const server = await listenHttps(
     t,
@@ -32,7 +33,7 @@ async function setUp(
   const dns = await startDns(t, () => ({ ipv4: addresses }));
   const resolve = createResolveHost({ servers: [dns.address], timeoutMs: 1000 });
   const client = createCallbackClient({
-    ...{ ca: authority.ca, timeoutMs: 5000, responseBytesMax: 1000, connectionsMax: 1 },
+    ...{ ca: authority.certificatePem, timeoutMs: 5000, responseBytesMax: 1000, connectionsMax: 1 },
     guard: createAddressGuard({ allowed: options.allowed, ...(options.ports && { ports: options.ports }), resolve }),
     proxyUrl: options.proxyUrl,
     connectionMaxMs: options.connectionMaxMs ?? 300_000,
@@ -164,8 +165,7 @@ async function startProxy(t: TestContext, asked: string[]): Promise<string> {
     });
     for (const socket of [client, upstream]) open.add(socket.on('error', () => undefined));
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
+  await listenOn(proxy);
   t.after(() => {
     for (const socket of open) socket.destroy();
     proxy.close();

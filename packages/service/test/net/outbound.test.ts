@@ -5,20 +5,21 @@ import { createSecureServer } from 'node:http2';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { listenHttps, listenTls, makeAuthority, testPki } from '@tidings/testing';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { OperatorClient } from '../../src/cli/operator-client.ts';
 import { createCallbackClient } from '../../src/net/callback-client.ts';
 import type { HostGuard } from '../../src/net/host-guard.ts';
 import { createHttpsClient } from '../../src/net/https-client.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { authority, listenHttps, listenTls } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 // What holds for every connection that this service opens, on each of its clients.
 
 const HOST = 'tpp.example';
 const TIMEOUT_MS = 5000;
-const identity = await authority.issue({ dns: HOST });
+const { tls: identity } = await authority.issue({ dns: HOST });
 const FINAL = 'HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}';
 
 /** One exchange of a client. @returns the status, or why there is none */
@@ -39,7 +40,7 @@ const DELIVERY: Client = {
   name: 'delivery',
   make: (t, clock, addresses) => {
     const client = createCallbackClient({
-      ...{ ca: authority.ca, timeoutMs: TIMEOUT_MS, responseBytesMax: 1000, connectionsMax: 8 },
+      ...{ ca: authority.certificatePem, timeoutMs: TIMEOUT_MS, responseBytesMax: 1000, connectionsMax: 8 },
       ...{ connectionMaxMs: 300_000, guard: guardOf(addresses), clock },
     });
     t.after(() => client.close());
@@ -56,7 +57,7 @@ const KEYS_AND_INTROSPECTION: Client = {
   name: 'the client of JWKS and introspection',
   make: (t, clock, addresses) => {
     const client = createHttpsClient({
-      ...{ tls: { ca: authority.ca }, timeoutMs: TIMEOUT_MS, responseBytesMax: 1000, clock },
+      ...{ tls: { ca: authority.certificatePem }, timeoutMs: TIMEOUT_MS, responseBytesMax: 1000, clock },
       guard: guardOf(addresses),
     });
     t.after(() => client.close());
@@ -82,7 +83,7 @@ const OPERATOR: Client = {
       const client = new OperatorClient({
         url: `https://127.0.0.1:${port}`,
         token: 't',
-        ca: authority.ca,
+        ca: authority.certificatePem,
         ...identity,
       });
       clients.push(client);
@@ -175,7 +176,7 @@ for (const { name, make } of CLIENTS) {
 
     test('a server of unknown roots is refused though NODE_TLS_REJECT_UNAUTHORIZED is 0', async (t) => {
       const stranger = await (await makeAuthority()).issue({ dns: HOST });
-      const server = await listenHttps(t, () => assert.fail('something was sent'), stranger);
+      const server = await listenHttps(t, () => assert.fail('something was sent'), stranger.tls);
       const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
       t.after(() => {
         if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
@@ -291,7 +292,7 @@ for (const { name, make } of GUARDED) {
 
     test('the certificate of each address is verified, and one that is not trusted tells more than a refusal', async (t) => {
       const stranger = await (await makeAuthority()).issue({ dns: HOST });
-      const port = await listeningOn(t, createTlsServer(stranger), '127.0.0.3');
+      const port = await listeningOn(t, createTlsServer(stranger.tls), '127.0.0.3');
       for (const addresses of [
         ['127.0.0.2', '127.0.0.3'],
         ['127.0.0.3', '127.0.0.2'],

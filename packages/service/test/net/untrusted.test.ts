@@ -2,18 +2,23 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { TlsOptions } from 'node:tls';
+import { daysFromNow, type Listening, listenHttps, listenTcp, makeAuthority, testPki } from '@tidings/testing';
 import { createCallbackClient, type Exchange } from '../../src/net/callback-client.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { loopbackGuard } from '../support/loopback-guard.ts';
-import { authority, type Listening, listenHttps, listenTcp } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 const PATH = '/open-banking/v4.0/event-notifications';
 const WEAK_ALLOWED = { ciphers: 'DEFAULT@SECLEVEL=0' };
 const stranger = await makeAuthority();
 
 /** What POSTing to a server comes to. */
-async function postTo(t: TestContext, { port }: Listening, ca: string | null = authority.ca): Promise<Exchange> {
+async function postTo(
+  t: TestContext,
+  { port }: Listening,
+  ca: string | null = authority.certificatePem,
+): Promise<Exchange> {
   const bounds = { timeoutMs: 5000, responseBytesMax: 0, connectionsMax: 1 };
   const client = createCallbackClient({
     ...{ ca: ca ?? undefined, ...bounds, guard: loopbackGuard, connectionMaxMs: 300_000, clock: new FakeClock() },
@@ -40,15 +45,18 @@ function classOf(exchange: Exchange): string {
 }
 
 test('a certificate of the authority, for this host, is accepted', async (t) => {
-  const { server, requests } = await countingServer(t, await authority.issue());
+  const { server, requests } = await countingServer(t, (await authority.issue()).tls);
   assert.deepEqual([classOf(await postTo(t, server)), requests()], ['answered', 1]);
 });
 
 const REFUSED: readonly (readonly [string, () => Promise<TlsOptions>])[] = [
-  ['of an authority that is not trusted', () => stranger.issue()],
-  ['for another host', () => authority.issue({ dns: 'other.example', ip: '10.0.0.1' })],
-  ['that has expired', () => authority.issue({ expired: true })],
-  ['with a key that is too small', async () => ({ ...(await authority.issue({ weak: true })), ...WEAK_ALLOWED })],
+  ['of an authority that is not trusted', async () => (await stranger.issue()).tls],
+  ['for another host', async () => (await authority.issue({ dns: 'other.example', ip: '10.0.0.1' })).tls],
+  ['that has expired', async () => (await authority.issue(daysFromNow(-2, -1))).tls],
+  [
+    'with a key that is too small',
+    async () => ({ ...(await authority.issue({ rsaBits: 1024 })).tls, ...WEAK_ALLOWED }),
+  ],
 ];
 
 for (const [name, issue] of REFUSED) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JwsSigner } from '@tidings/protocol';
+import { Deadline, inTime, until } from '@tidings/testing';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { numbered } from '../store/opened.ts';
 import { bankEvent, notifyAll, subscriptionOf, urlOf } from '../support/bank-events.ts';
-import { Deadline, inTime, until } from '../support/deadline.ts';
 import { type EngineBench, engineBench, SIGNER } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 

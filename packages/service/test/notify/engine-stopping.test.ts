@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JwsSigner } from '@tidings/protocol';
+import { inTime } from '@tidings/testing';
 import type { Claim } from '../../src/store/delivery.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { look } from '../store/opened.ts';
 import { urlOf } from '../support/bank-events.ts';
-import { inTime } from '../support/deadline.ts';
 import { engineBench, SIGNER } from '../support/engine-bench.ts';
 import { START_MS } from '../support/fake-clock.ts';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
+import { temporaryFolder } from '@tidings/testing';
 import { createPublisher } from '../../src/notify/publish.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
@@ -9,7 +10,6 @@ import { LEASE_MS, look, register } from '../store/opened.ts';
 import { bankEvent, ISSUER } from '../support/bank-events.ts';
 import { countingRandom } from '../support/engine-bench.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A publisher on a store with TPPs a and b registered, and a dispatcher that takes two at once and notes what it got. */
 async function setUp(t: TestContext, broken: Partial<Store> = {}) {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { listenHttps, testPki } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import { createCallbackClient } from '../../src/net/callback-client.ts';
 import { deliver } from '../../src/notify/attempt.ts';
 import { loopbackGuard } from '../support/loopback-guard.ts';
-import { authority, listenHttps } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 // A TPP may say in the body of a 400 why it refused the SET (RFC 8935 section 2.3). It is untrusted input.
 
@@ -43,7 +45,12 @@ for (const [name, { body, status = 400, outcome }] of Object.entries(CASES)) {
   test(`of a refused SET, ${name}`, async (t) => {
     const server = await listenHttps(t, (_, response) => response.writeHead(status, JSON_TYPE).end(body));
     const limits = { timeoutMs: 5000, responseBytesMax: 65_536, connectionsMax: 1, connectionMaxMs: 300_000 };
-    const client = createCallbackClient({ ca: authority.ca, guard: loopbackGuard, clock: systemClock, ...limits });
+    const client = createCallbackClient({
+      ca: authority.certificatePem,
+      guard: loopbackGuard,
+      clock: systemClock,
+      ...limits,
+    });
     t.after(() => client.close());
     const callbackUrl = `https://127.0.0.1:${server.port}/open-banking/v4.0/event-notifications`;
     const abort = new AbortController().signal;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@tidings/testing';
 import type { FastifyRequest } from 'fastify';
 import { type AccessWatch, OperatorTokens, watchAccess } from '../../src/operator/access.ts';
 import { Problem } from '../../src/operator/problem.ts';
-import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
+import { type HeldClock, heldClock } from '../support/trust-clock.ts';
 
 // What an answer that goes on is watched with: its token, on a clock that the test moves.
 

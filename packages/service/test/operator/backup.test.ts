@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
+import { inTime, temporaryFolder } from '@tidings/testing';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { systemClock } from '../../src/base/clock.ts';
@@ -13,8 +14,6 @@ import type { BackUp } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
 import { CONNECTIONS } from '../support/connections.ts';
-import { inTime } from '../support/deadline.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // SHA-256 of "token".
 const TOKENS = [

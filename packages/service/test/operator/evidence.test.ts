@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
+import { makeSigningKey } from '@tidings/testing';
 import { pino } from 'pino';
 import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
 import type { Attempt } from '../../src/model/attempt.ts';
@@ -11,13 +12,12 @@ import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { ACKNOWLEDGED, attemptAt, claimOne, LEASE_MS, publish, REFUSED, register, retryAt } from '../store/opened.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
 
 // SHA-256 of "token".
 const TOKENS = [
   { name: 'alice', sha256: '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0', role: 'administrator' },
 ] as const;
-const key = rsaKey('kid-1');
+const key = makeSigningKey('kid-1');
 
 /** One that was sent by two instances: the first was so slow that its lease ran out, and is recorded last. */
 async function overlapping() {
@@ -26,7 +26,7 @@ async function overlapping() {
   await store.useSigningKey(key.jwk, START_MS);
   const [jti = ''] = await publish(store, 'a', ['e1']);
   const slow = await claimOne(store);
-  const signer = await createSigner({ kid: 'kid-1', iss: 'org-bank', tan: 'openbanking.org.uk' }, key.pem);
+  const signer = await createSigner({ kid: 'kid-1', iss: 'org-bank', tan: 'openbanking.org.uk' }, key.keyPem);
   const claims = { ...slow.claims, iat: START_MS / 1000 };
   await store.keepSets([{ jti, set: await signSet(claims, signer, START_MS / 1000) }]);
   const prompt = await claimOne(store, LEASE_MS);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
+import { until } from '@tidings/testing';
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config/load.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
@@ -8,7 +9,6 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { MINIMAL } from '../config/settings.ts';
 import { CONNECTIONS } from '../support/connections.ts';
-import { until } from '../support/deadline.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 // Whether the service says that it is ready exactly when it can accept and deliver.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
+import { inTime } from '@tidings/testing';
 import { pino } from 'pino';
 import { systemClock } from '../../src/base/clock.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';
@@ -9,7 +10,6 @@ import { buildOperatorApi } from '../../src/operator/server.ts';
 import type { BulkResult, Redelivery } from '../../src/store/operations.ts';
 import type { Store } from '../../src/store/store.ts';
 import { CONNECTIONS } from '../support/connections.ts';
-import { inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { Quiet } from '../support/quiet.ts';
 

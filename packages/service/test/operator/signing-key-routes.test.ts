@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
+import { makeSigningKey } from '@tidings/testing';
 import { pino } from 'pino';
 import { OperatorTokens } from '../../src/operator/access.ts';
 import { buildOperatorApi } from '../../src/operator/server.ts';
@@ -8,7 +9,6 @@ import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { SigningKeys } from '../../src/trust/signing-keys.ts';
 import { CONNECTIONS } from '../support/connections.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
 
 // SHA-256 of "token".
 const TOKENS = [
@@ -47,7 +47,7 @@ for (const [what, method, path] of [
 ] as const) {
   test(`${what} is answered once the instance signs with what the store says`, async (t) => {
     const store = openSqliteStore({ file: ':memory:' });
-    await store.useSigningKey(rsaKey('kid-2').jwk, START_MS);
+    await store.useSigningKey(makeSigningKey('kid-2').jwk, START_MS);
     const signingKeys = keysBehind();
     const app = buildOperatorApi({
       ...{ store, catalogue: new EventTypeCatalogue([]), clock: new FakeClock(), log: pino({ level: 'silent' }) },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
+import { inTime } from '@tidings/testing';
 import { Changes } from '../../src/store/postgres/changes.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/open.ts';
 import type { Store, StoreChange } from '../../src/store/store.ts';
 import { subscriptionOf, tppOf } from '../support/bank-events.ts';
-import { inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';

@@ -4,12 +4,11 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { TLSSocket } from 'node:tls';
+import { makeAuthority, temporaryFolder } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import { listenTo } from '../../src/store/postgres/changes.ts';
 import { type ConnectionOptions, clientConfig } from '../../src/store/postgres/connection.ts';
 import { openDatabase, openPostgresStore } from '../../src/store/postgres/open.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // Somebody who stands in for the database, and asks for the password.
 
@@ -113,9 +112,9 @@ test('one that asks for MD5 gets a hash with its salt, never the password', asyn
 
 test('over TLS, to a server whose certificate is trusted, the password may go in clear', async (t) => {
   const authority = await makeAuthority();
-  const server = await standIn(t, 'clear', await authority.issue({ ip: '127.0.0.1' }));
+  const server = await standIn(t, 'clear', (await authority.issue()).tls);
   const url = `postgres://tidings@127.0.0.1:${server.port}/tidings`;
-  const database = openDatabase(optionsOf(url, { ca: authority.ca }), () => undefined);
+  const database = openDatabase(optionsOf(url, { ca: authority.certificatePem }), () => undefined);
   t.after(() => database.close());
   await assert.rejects(database.read('SELECT 1'));
   assert.ok(server.received().includes(PASSWORD));

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { makeAuthority, until } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/open.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, tppOf } from '../support/bank-events.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { until } from '../support/deadline.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -245,23 +244,26 @@ test('TLS leads to the roots that are given, for the host that is named, or to n
   const [authority, other] = [await makeAuthority(), await makeAuthority()];
   const encrypted = await startPostgres({
     isDurable: false,
-    tls: await authority.issue({ dns: 'localhost', ip: '127.0.0.1' }),
+    tls: (await authority.issue()).tls,
   });
   t.after(() => encrypted.stop());
-  const store = await openInstance(t, encrypted.url, { ca: authority.ca, isListening: true });
+  const store = await openInstance(t, encrypted.url, { ca: authority.certificatePem, isListening: true });
   assert.equal(await store.tpp('a'), undefined);
   const plain = await encrypted.run(
     "SELECT 1 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'tidings' AND NOT ssl",
   );
   assert.deepEqual(plain, [], 'the connection that listens is encrypted too');
-  await assert.rejects(openInstance(t, encrypted.url, { ca: other.ca }), (error) => {
+  await assert.rejects(openInstance(t, encrypted.url, { ca: other.certificatePem }), (error) => {
     assert.ok(error instanceof StartUpError);
     return /check "store.caFile" and the host in "store.url"/.test(error.message);
   });
   const wrongName = await startPostgres({
     isDurable: false,
-    tls: await authority.issue({ dns: 'db.bank.example', ip: '127.0.0.9' }),
+    tls: (await authority.issue({ dns: 'db.bank.example', ip: '127.0.0.9' })).tls,
   });
   t.after(() => wrongName.stop());
-  await assert.rejects(openInstance(t, wrongName.url, { ca: authority.ca }), /check "store.caFile" and the host/);
+  await assert.rejects(
+    openInstance(t, wrongName.url, { ca: authority.certificatePem }),
+    /check "store.caFile" and the host/,
+  );
 });

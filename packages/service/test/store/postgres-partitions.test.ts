@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
+import { Deadline } from '@tidings/testing';
 import type { Store } from '../../src/store/store.ts';
 import { jtiOf } from '../support/bank-events.ts';
-import { Deadline } from '../support/deadline.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';

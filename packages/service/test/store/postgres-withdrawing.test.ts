@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
+import { Deadline, inTime } from '@tidings/testing';
 import pg from 'pg';
 import type { Store } from '../../src/store/store.ts';
 import { callbackUrlOf, deletionOf, subscriptionOf } from '../support/bank-events.ts';
-import { Deadline, inTime } from '../support/deadline.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '@tidings/testing';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { backUpDatabase, openWal, UndoLog, WriteQueue } from '../../src/store/sqlite/write-queue.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROWS = 4000;
 const NEVER = new AbortController().signal;

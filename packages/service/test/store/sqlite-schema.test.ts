@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
+import { temporaryFolder } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { jtiOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 import { claim, jtisOf, publish, register } from './opened.ts';
 
 /** A step as a later version may bring it: it adds to a table, fills in what it adds, and makes another. */

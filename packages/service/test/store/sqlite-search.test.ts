@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { RESOURCE_UPDATE } from '@tidings/protocol';
+import { temporaryFolder } from '@tidings/testing';
 import type { SearchFilter } from '../../src/store/search.ts';
 import { indexFor } from '../../src/store/sqlite/search.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 import { acknowledged, claim, numbered, publish, register } from './opened.ts';
 
 function fileFor(t: TestContext): string {

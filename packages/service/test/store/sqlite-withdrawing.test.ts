@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '@tidings/testing';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import { callbackUrlOf, deletionOf, subscriptionIn, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 import { acknowledge, claim, fail, jtisOf, listen, numbered, POLL, publish, register, retryAt } from './opened.ts';
 
 // A backlog of several portions is withdrawn while other work goes on.

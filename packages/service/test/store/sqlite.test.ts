@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
 import { openDatabase } from '../../src/store/sqlite/open.ts';
@@ -13,7 +14,6 @@ import { openWal, UndoLog, WriteQueue } from '../../src/store/sqlite/write-queue
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 import { describeStoreContract } from './contract.ts';
 import {
   acknowledged,

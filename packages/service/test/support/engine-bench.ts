@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { createSigner, EventTypeCatalogue, type JwsSigner } from '@tidings/protocol';
+import { EventTypeCatalogue } from '@tidings/protocol';
+import { makeParticipant, temporaryFolder } from '@tidings/testing';
 import { pino } from 'pino';
 import type { Random } from '../../src/base/random.ts';
 import type { RegistrationToStore } from '../../src/model/registration.ts';
@@ -15,19 +15,11 @@ import { bankEvent, ISSUER, jtiOf, notifyAll, subscriptionOf, tppOf } from './ba
 import { FakeCallbackClient } from './fake-callback-client.ts';
 import { FakeClock, START_MS } from './fake-clock.ts';
 import { Quiet } from './quiet.ts';
-import { temporaryFolder } from './temporary-folder.ts';
 
 export const SIGNER_ISS = '0015800000jfQ9aAAE';
-const keyPair = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
-/** The public key that verifies what the bench signs. */
-export const SIGNER_JWK = { ...keyPair.publicKey.export({ format: 'jwk' }), kid: 'bank-key', use: 'sig', alg: 'PS256' };
-
-/** What the bench signs with. */
-export const SIGNER: JwsSigner = await createSigner(
-  { kid: 'bank-key', iss: SIGNER_ISS, tan: 'openbanking.org.uk' },
-  keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-);
+/** What the bench signs with, and the public key that verifies it. */
+export const { signer: SIGNER, jwk: SIGNER_JWK } = await makeParticipant(SIGNER_ISS, 'bank-key');
 
 /** An engine on a real store, with time and network in the hands of the test. */
 export interface EngineBench {

@@ -1,5 +1,5 @@
+import { Deadline } from '@tidings/testing';
 import type { Clock } from '../../src/base/clock.ts';
-import { Deadline } from './deadline.ts';
 
 /** The moment at which tests begin. */
 export const START_MS = 1_760_000_000_000;

@@ -6,26 +6,25 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
+import { type Authority, daysFromNow, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
 import { type InspectionOptions, inspectInstallation } from '../../src/cli/doctor.ts';
 import { withSetting } from '../config/settings.ts';
-import { type Authority, makeAuthority } from './certificates.ts';
-import { rsaKey } from './trust-keys.ts';
 
 /** Days from now in which the certificates of a healthy installation are valid. */
-const VALID = [-1, 300] as const;
+const VALID = daysFromNow(-1, 300);
 
 /** The roots of this test file, and of another authority of the same name. */
-export const authority: Authority = await makeAuthority({ days: VALID });
-export const stranger: Authority = await makeAuthority({ days: VALID });
-const identity = await authority.issue({ days: VALID, dns: 'api.bank.example' });
+export const authority: Authority = await makeAuthority('Test authority', VALID);
+export const stranger: Authority = await makeAuthority('Test authority', VALID);
+const identity = await authority.issue({ ...VALID, dns: 'api.bank.example' });
 /** Shown by servers on the loopback. */
-export const loopback = await authority.issue({ days: VALID });
-const signing = rsaKey('kid-1');
+export const loopback = await authority.issue({ ...VALID, name: 'server' });
+const signing = makeSigningKey('kid-1');
 
 /** What the authorisation server of all installations answers, unless a test has it answer something else. */
-export const KEYS = { keys: [rsaKey('as-1').jwk] };
+export const KEYS = { keys: [makeSigningKey('as-1').jwk] };
 
 /** What it answers at paths that are not its JWKS. */
 export interface Answer {
@@ -34,7 +33,7 @@ export interface Answer {
   readonly body: string;
 }
 const answers = new Map<string, Answer>();
-const server = createServer(loopback, (request, response) => {
+const server = createServer(loopback.tls, (request, response) => {
   const { status = 200, body, date } = answers.get(request.url ?? '') ?? { status: 404, body: '' };
   if (date !== undefined) response.setHeader('date', date);
   response.statusCode = status;
@@ -78,10 +77,10 @@ export function install(t: TestContext): Installation {
     writeFileSync(join(folder, name), text, { mode });
     return name;
   };
-  write('api.pem', identity.cert);
-  write('api.key', identity.key);
-  write('roots.pem', authority.ca);
-  write('signing.key', signing.pem);
+  write('api.pem', identity.certificatePem);
+  write('api.key', identity.keyPem);
+  write('roots.pem', authority.certificatePem);
+  write('signing.key', signing.keyPem);
   let settings: object = {
     issuer: 'https://bank.example/',
     organisationId: '0015800001BANKXAAA',

@@ -1,11 +1,10 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { TestContext } from 'node:test';
+import { makeRsaKey, type RecordingServer, startRecordingServer, testPki } from '@tidings/testing';
 import { type JWTPayload, SignJWT } from 'jose';
 import type { OidcVerifier } from '../../src/trust/oidc-tokens.ts';
 import { createOidcVerifier, type OidcOptions } from '../../src/trust/oidc-tokens.ts';
 import { type HeldClock, heldClock, NOW_MS } from './trust-clock.ts';
-import { testPki } from './trust-pki.ts';
-import { type Changeable, serve } from './trust-servers.ts';
 
 /** A key of an identity provider. */
 export interface ProviderKey {
@@ -20,10 +19,7 @@ export function providerKey(
   alg: 'RS256' | 'PS256' | 'ES256' | 'RS512' = 'RS256',
   bits = 2048,
 ): ProviderKey {
-  const { privateKey } =
-    alg === 'ES256'
-      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : generateKeyPairSync('rsa', { modulusLength: bits });
+  const privateKey = alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : makeRsaKey(bits);
   const jwk = { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid, use: 'sig', alg };
   return { privateKey, alg, jwk };
 }
@@ -51,7 +47,7 @@ export function oidcToken(key: ProviderKey, claims: JWTPayload = OIDC_CLAIMS, he
 
 export interface Verifying {
   readonly verifier: OidcVerifier;
-  readonly server: Changeable;
+  readonly server: RecordingServer;
   readonly clock: HeldClock;
   readonly failures: string[];
 }
@@ -62,11 +58,11 @@ export async function oidcVerifying(
   keys: readonly ProviderKey[],
   changed: Partial<OidcOptions> = {},
 ): Promise<Verifying> {
-  const server = await serve(t, { keys: keys.map(({ jwk }) => jwk) });
+  const server = await startRecordingServer(t, { keys: keys.map(({ jwk }) => jwk) });
   const clock = heldClock();
   const failures: string[] = [];
   const verifier = createOidcVerifier({
-    ...{ issuer: OIDC_ISSUER, audience: OIDC_AUDIENCE, jwksUrl: `${server.origin}/jwks`, ca: (await testPki()).ca },
+    ...{ issuer: OIDC_ISSUER, audience: OIDC_AUDIENCE, jwksUrl: `${server.origin}/jwks`, ca: (await testPki()).caPem },
     ...{ rolesClaim: 'roles', nameClaim: 'sub', clockSkewSeconds: 10, timeoutMs: 5000, clock },
     roles: { viewer: ['notify-viewer', 'staff'], operator: ['notify-operator'], administrator: ['notify-admin'] },
     onFetchFailed: ({ reason }) => failures.push(reason),

@@ -1,4 +1,4 @@
-import { Deadline } from './deadline.ts';
+import { Deadline } from '@tidings/testing';
 
 // A promise that is settled may go on in microtasks and start the next; a few turns without any are rest.
 const QUIET_TURNS = 3;

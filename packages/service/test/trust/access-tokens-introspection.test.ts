@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
+import { type RecordingServer, startRecordingServer, testPki, until } from '@tidings/testing';
 import {
   type AccessTokenVerifier,
   type AccessTokenVerifierOptions,
@@ -12,9 +13,7 @@ import {
   INTROSPECTION_CACHED_MS,
   INTROSPECTION_REFUSED_CACHED_MS,
 } from '../../src/trust/introspection.ts';
-import { type HeldClock, heldClock, NOW_MS, until } from '../support/trust-clock.ts';
-import { testPki } from '../support/trust-pki.ts';
-import { type Changeable, serve } from '../support/trust-servers.ts';
+import { type HeldClock, heldClock, NOW_MS } from '../support/trust-clock.ts';
 
 const THUMBPRINT = 'A'.repeat(43);
 const ISSUER = 'https://as.example';
@@ -32,18 +31,18 @@ const ANSWER = {
 
 interface Verifying {
   readonly verifier: AccessTokenVerifier;
-  readonly server: Changeable;
+  readonly server: RecordingServer;
   readonly clock: HeldClock;
 }
 
 async function verifying(t: TestContext, options: Partial<AccessTokenVerifierOptions> = {}): Promise<Verifying> {
   const pki = await testPki();
-  const server = await serve(t, ANSWER, { requestCert: true, rejectUnauthorized: true });
-  const { cert, key } = await pki.client({ subject: 'CN=bank.example' });
+  const server = await startRecordingServer(t, ANSWER, { requestCert: true, rejectUnauthorized: true });
+  const { tls } = await pki.authority.issue({ subject: 'CN=bank.example' });
   const clock = heldClock();
   const verifier = createAccessTokenVerifier({
     ...{ issuer: ISSUER, audience: AUDIENCE, introspectionUrl: `${server.origin}/introspect`, clock },
-    ...{ tls: { ca: pki.ca, cert, key }, clockSkewSeconds: SKEW_SECONDS, timeoutMs: 5000, ...options },
+    ...{ tls: { ca: pki.caPem, ...tls }, clockSkewSeconds: SKEW_SECONDS, timeoutMs: 5000, ...options },
   });
   t.after(() => verifier.close());
   return { verifier, server, clock };

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import {
+  jwtOf,
+  makeSigningKey,
+  type RecordingServer,
+  signCompact,
+  startRecordingServer,
+  testPki,
+  until,
+} from '@tidings/testing';
 import type { JWTPayload } from 'jose';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../src/trust/access-tokens.ts';
-import { type HeldClock, heldClock, NOW_MS, until } from '../support/trust-clock.ts';
-import { jwtOf, jwtOfTexts, rsaKey } from '../support/trust-keys.ts';
-import { testPki } from '../support/trust-pki.ts';
-import { type Changeable, serve } from '../support/trust-servers.ts';
+import { type HeldClock, heldClock, NOW_MS } from '../support/trust-clock.ts';
 
-const key = rsaKey('as-1');
-const nextKey = rsaKey('as-2');
+const key = makeSigningKey('as-1');
+const nextKey = makeSigningKey('as-2');
 const THUMBPRINT = 'A'.repeat(43);
 const ISSUER = 'https://as.example';
 const AUDIENCE = 'https://bank.example/events';
@@ -29,13 +35,13 @@ const CLAIMS = {
 
 interface Verifying {
   readonly verifier: AccessTokenVerifier;
-  readonly server: Changeable;
+  readonly server: RecordingServer;
   readonly clock: HeldClock;
 }
 
 async function verifying(t: TestContext): Promise<Verifying> {
-  const server = await serve(t, { keys: [key.jwk] });
-  const { ca } = await testPki();
+  const server = await startRecordingServer(t, { keys: [key.jwk] });
+  const { caPem: ca } = await testPki();
   const clock = heldClock();
   const verifier = createAccessTokenVerifier({
     ...{ issuer: ISSUER, audience: AUDIENCE, jwksUrl: server.origin, tls: { ca }, clock },
@@ -48,13 +54,13 @@ async function verifying(t: TestContext): Promise<Verifying> {
 
 async function check(t: TestContext, claims: JWTPayload, header: object = TYP): Promise<string> {
   const { verifier } = await verifying(t);
-  const checked = await verifier.verify(await jwtOf(key, claims, header), THUMBPRINT);
+  const checked = await verifier.verify(jwtOf(key, claims, header), THUMBPRINT);
   return checked.kind === 'valid' ? 'valid' : `${checked.kind}: ${checked.reason}`;
 }
 
 test('a JWT access token of the authorisation server is good, with its client_id and scopes', async (t) => {
   const { verifier } = await verifying(t);
-  assert.deepEqual(await verifier.verify(await jwtOf(key, CLAIMS, TYP), THUMBPRINT), {
+  assert.deepEqual(await verifier.verify(jwtOf(key, CLAIMS, TYP), THUMBPRINT), {
     kind: 'valid',
     token: { clientId: 'tpp-1', scopes: ['accounts', 'payments'], expiresAtMs: NOW_MS + 300_000 },
   });
@@ -109,13 +115,13 @@ test('a token that is no access token (typ JWT or none) is refused', async (t) =
 
 test('a token that is bound to no certificate is refused where none is presented', async (t) => {
   const { verifier } = await verifying(t);
-  const token = await jwtOf(key, { ...CLAIMS, cnf: { 'x5t#S256': '' } }, TYP);
+  const token = jwtOf(key, { ...CLAIMS, cnf: { 'x5t#S256': '' } }, TYP);
   assert.equal((await verifier.verify(token, '')).kind, 'refused');
 });
 
 test('a token signed by another key under a known kid is refused', async (t) => {
   const { verifier } = await verifying(t);
-  const forged = await jwtOf({ ...nextKey, kid: key.kid }, CLAIMS, TYP);
+  const forged = jwtOf({ ...nextKey, kid: key.kid }, CLAIMS, TYP);
   assert.deepEqual(await verifier.verify(forged, THUMBPRINT), {
     kind: 'refused',
     reason: 'The signature does not verify.',
@@ -138,7 +144,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
 for (const [name, header] of HEADERS) {
   test(`a token with ${name} is refused`, async (t) => {
     const { verifier } = await verifying(t);
-    const token = await jwtOfTexts(key, header, JSON.stringify(CLAIMS));
+    const token = signCompact(header, CLAIMS, key.privateKey);
     assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'refused');
   });
 }
@@ -146,13 +152,13 @@ for (const [name, header] of HEADERS) {
 test('a token whose payload has a claim twice is refused', async (t) => {
   const { verifier } = await verifying(t);
   const payload = JSON.stringify(CLAIMS).replace('{', '{"client_id":"tpp-2",');
-  const token = await jwtOfTexts(key, '{"alg":"PS256","kid":"as-1","typ":"at+jwt"}', payload);
+  const token = signCompact('{"alg":"PS256","kid":"as-1","typ":"at+jwt"}', payload, key.privateKey);
   assert.match(JSON.stringify(await verifier.verify(token, THUMBPRINT)), /refused.*twice/);
 });
 
 test('a token that is no JWT, or too long, is refused, and nothing is fetched for it', async (t) => {
   const { verifier, server } = await verifying(t);
-  const token = await jwtOf(key, CLAIMS, TYP);
+  const token = jwtOf(key, CLAIMS, TYP);
   for (const bad of ['', 'opaque', 'a.b', `${token}.x`, `${token}=`, token.replace('.', ' .'), 'x'.repeat(16_385)]) {
     assert.equal((await verifier.verify(bad, THUMBPRINT)).kind, 'refused', bad.slice(0, 40));
   }
@@ -161,14 +167,14 @@ test('a token that is no JWT, or too long, is refused, and nothing is fetched fo
 
 test('a token that is too long is refused, although all else is good', async (t) => {
   const { verifier } = await verifying(t);
-  const long = await jwtOf(key, { ...CLAIMS, x: 'x'.repeat(12_000) }, TYP);
+  const long = jwtOf(key, { ...CLAIMS, x: 'x'.repeat(12_000) }, TYP);
   assert.ok(long.length > 16_384);
   assert.deepEqual(await verifier.verify(long, THUMBPRINT), { kind: 'refused', reason: 'the token is too long' });
 });
 
 test('a new key of the authorisation server is found by its kid', async (t) => {
   const { verifier, server, clock } = await verifying(t);
-  const [token, next] = [await jwtOf(key, CLAIMS, TYP), await jwtOf(nextKey, CLAIMS, TYP)];
+  const [token, next] = [jwtOf(key, CLAIMS, TYP), jwtOf(nextKey, CLAIMS, TYP)];
   await verifier.verify(token, THUMBPRINT);
   server.answer.body = JSON.stringify({ keys: [key.jwk, nextKey.jwk] });
   clock.advance(10_000);
@@ -180,7 +186,7 @@ test('tokens with made-up kids make no more than one fetch in ten seconds', asyn
   const { verifier, server, clock } = await verifying(t);
   clock.advance(10_000);
   for (let times = 0; times < 20; times += 1) {
-    const madeUp = await jwtOf({ ...key, kid: `made-up-${times}` }, CLAIMS, TYP);
+    const madeUp = jwtOf({ ...key, kid: `made-up-${times}` }, CLAIMS, TYP);
     assert.equal((await verifier.verify(madeUp, THUMBPRINT)).kind, 'refused');
   }
   assert.equal(server.seen.length, 1);
@@ -188,7 +194,7 @@ test('tokens with made-up kids make no more than one fetch in ten seconds', asyn
 
 test('no token waits for an authorisation server that is down while its key is known', async (t) => {
   const { verifier, server, clock } = await verifying(t);
-  const token = await jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
+  const token = jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
   await verifier.verify(token, THUMBPRINT);
   server.hold = new Promise(() => undefined);
   clock.advance(300_000);
@@ -199,7 +205,7 @@ test('no token waits for an authorisation server that is down while its key is k
 
 test('a key that the authorisation server removed verifies nothing at its age, nor any key at the hard age', async (t) => {
   const { verifier, server, clock } = await verifying(t);
-  const token = await jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
+  const token = jwtOf(key, { ...CLAIMS, exp: NOW_SECONDS + 86_400 }, TYP);
   assert.equal((await verifier.verify(token, THUMBPRINT)).kind, 'valid');
   const good = server.answer.body;
   server.answer.body = JSON.stringify({ keys: [nextKey.jwk] });
@@ -218,7 +224,7 @@ test('a key that the authorisation server removed verifies nothing at its age, n
 test('while the keys were never had a token is neither good nor bad', async (t) => {
   const { verifier, server } = await verifying(t);
   server.answer.status = 503;
-  const checked = await verifier.verify(await jwtOf(key, CLAIMS, TYP), THUMBPRINT);
+  const checked = await verifier.verify(jwtOf(key, CLAIMS, TYP), THUMBPRINT);
   assert.deepEqual(checked, {
     kind: 'unavailable',
     reason: 'the JWKS is unavailable: the JWKS was answered with status 503',

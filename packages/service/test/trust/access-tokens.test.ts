@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { listenHttps, makeAuthority, makeRsaKey, makeSigningKey, testPki } from '@tidings/testing';
 import { SignJWT } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier, type TokenCheck } from '../../src/trust/access-tokens.ts';
-import { makeAuthority } from '../support/certificates.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { authority, listenHttps } from '../support/tls-servers.ts';
+
+const { authority } = await testPki();
 
 const ISSUER = 'https://as.bank.example';
 const AUDIENCE = 'https://rs.bank.example';
@@ -14,9 +15,7 @@ const THUMBPRINT = 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0';
 const NOW_SECONDS = START_MS / 1000;
 const SKEW_SECONDS = 10;
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const otherRsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const jwk = { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'as-key', use: 'sig', alg: 'PS256' };
+const { privateKey, jwk } = makeSigningKey('as-key');
 
 const CLAIMS = {
   iss: ISSUER,
@@ -35,7 +34,7 @@ const HEADER = { alg: 'PS256', typ: 'at+jwt', kid: 'as-key' };
 function token(
   claims: Record<string, unknown> = {},
   header: Record<string, string | undefined> = {},
-  key: KeyObject | Uint8Array = rsa.privateKey,
+  key: KeyObject | Uint8Array = privateKey,
 ): Promise<string> {
   const whole = JSON.parse(JSON.stringify({ ...CLAIMS, ...claims }));
   const protectedHeader = JSON.parse(JSON.stringify({ ...HEADER, ...header }));
@@ -58,7 +57,7 @@ async function setUp(t: TestContext, options: { ca?: string; timeoutMs?: number 
     issuer: ISSUER,
     audience: AUDIENCE,
     jwksUrl: `https://localhost:${server.port}/jwks`,
-    tls: { ca: options.ca ?? authority.ca },
+    tls: { ca: options.ca ?? authority.certificatePem },
     clockSkewSeconds: SKEW_SECONDS,
     timeoutMs: options.timeoutMs ?? 5000,
     clock: {
@@ -136,10 +135,10 @@ const SIGNED_OTHERWISE: readonly (readonly [string, () => Promise<string>])[] = 
   ['of another typ', () => token({}, { typ: 'JWT' })],
   ['without typ', () => token({}, { typ: undefined })],
   ['with an unknown kid', () => token({}, { kid: 'other' })],
-  ['signed with another key under a known kid', () => token({}, {}, otherRsa.privateKey)],
+  ['signed with another key under a known kid', () => token({}, {}, makeRsaKey())],
   ['signed with RS256', () => token({}, { alg: 'RS256' })],
   ['signed with PS512', () => token({}, { alg: 'PS512' })],
-  ['signed with HS256 and the public key', () => token({}, { alg: 'HS256' }, Buffer.from(jwk.n ?? ''))],
+  ['signed with HS256 and the public key', () => token({}, { alg: 'HS256' }, Buffer.from(String(jwk['n'])))],
   [
     'with another payload than was signed',
     async () => withPayload(await token(), { ...CLAIMS, client_id: 'x', sub: 'x' }),
@@ -194,7 +193,7 @@ test('while the JWKS does not answer the check is unavailable, within its time',
 });
 
 test('an authorisation server whose certificate is not trusted makes the check unavailable', async (t) => {
-  const { verifier, jwks } = await setUp(t, { ca: (await makeAuthority()).ca });
+  const { verifier, jwks } = await setUp(t, { ca: (await makeAuthority()).certificatePem });
   assert.equal((await verifier.verify(await token(), THUMBPRINT)).kind, 'unavailable');
   assert.equal(jwks.requests, 0);
 });

@@ -4,11 +4,9 @@ import { once } from 'node:events';
 import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { type ClientTls, createHttpClient, type Leaf, listenHttps, makePki, type Pki, testPki } from '@tidings/testing';
 import type { CertificateFormat } from '../../src/trust/client-certificate.ts';
 import { type ClientCertificate, createClientCertificateReader } from '../../src/trust/client-certificate.ts';
-import { makePki, testPki } from '../support/trust-pki.ts';
-import { get } from '../support/trust-requests.ts';
-import { listen } from '../support/trust-servers.ts';
 
 const SUBJECT = String.raw`C=GB,O=Alpha\, Ltd,CN=0015`;
 const realNow = { nowMs: () => Date.now() };
@@ -43,13 +41,25 @@ async function readBehind(
   server.listen(0, host);
   await once(server, 'listening');
   t.after(() => server.close());
-  assert.equal(await get(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, headers), 200);
+  assert.equal(await statusOf(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, headers), 200);
   server.closeAllConnections();
   return certificate;
 }
 
-async function clientDer(leaf: object = { subject: SUBJECT }): Promise<Buffer> {
-  return (await (await testPki()).client(leaf)).der;
+/** Sends a GET. @returns the status of its answer */
+async function statusOf(
+  t: TestContext,
+  origin: string,
+  headers: OutgoingHttpHeaders | readonly string[],
+  tls?: ClientTls,
+): Promise<number> {
+  const client = createHttpClient(origin, tls);
+  t.after(() => client.close());
+  return (await client.send('/', { headers })).status;
+}
+
+async function clientDer(leaf: Leaf = { subject: SUBJECT }): Promise<Buffer> {
+  return (await (await testPki()).authority.issue(leaf)).der;
 }
 
 function rfc9440(der: Buffer): string {
@@ -156,12 +166,12 @@ test('the gateway is known by a block too, and on a listener for both families o
 test('without a gateway in the configuration every such header is ignored', async (t) => {
   const read = createClientCertificateReader(undefined, realNow);
   let certificate: ClientCertificate | undefined;
-  const origin = await listen(t, (request, response) => {
+  const { origin } = await listenHttps(t, (request, response) => {
     certificate = read(request);
     response.end();
   });
   const headers = { 'client-cert': rfc9440(await clientDer()) };
-  assert.equal(await get(t, origin, headers, { pki: await testPki() }), 200);
+  assert.equal(await statusOf(t, origin, headers, { ca: (await testPki()).caPem }), 200);
   assert.equal(certificate, undefined);
 });
 
@@ -178,7 +188,7 @@ const TIMES: readonly (readonly [string, number, boolean])[] = [
 
 for (const [name, nowMs, isGood] of TIMES) {
   test(`a certificate in a header is ${isGood ? 'good' : 'none'} ${name}`, async (t) => {
-    const der = await clientDer({ subject: SUBJECT, notBeforeMs: FROM_MS, notAfterMs: TO_MS });
+    const der = await clientDer({ subject: SUBJECT, notBefore: new Date(FROM_MS), notAfter: new Date(TO_MS) });
     const certificate = await readBehind(t, { 'client-cert': rfc9440(der) }, { nowMs: () => nowMs });
     assert.equal(certificate !== undefined, isGood);
   });
@@ -187,19 +197,19 @@ for (const [name, nowMs, isGood] of TIMES) {
 /** What a service that ends TLS itself reads, with a gateway configured or not. */
 async function readDirect(
   t: TestContext,
-  pki: Awaited<ReturnType<typeof makePki>>,
+  pki: Pki,
   options: { readonly gatewayAddress?: string; readonly headers?: OutgoingHttpHeaders } = {},
 ): Promise<{ certificate: ClientCertificate | undefined; der: Buffer }> {
   const gateway = options.gatewayAddress === undefined ? undefined : gatewayAt(options.gatewayAddress);
   const read = createClientCertificateReader(gateway, realNow);
   let certificate: ClientCertificate | undefined;
-  const handler: Parameters<typeof listen>[1] = (request, response) => {
+  const handler: Parameters<typeof listenHttps>[1] = (request, response) => {
     certificate = read(request);
     response.end();
   };
-  const server = await listen(t, handler, { requestCert: true, ...LETS_STRANGERS_IN });
-  const client = await pki.client({ subject: SUBJECT });
-  const status = await get(t, server, options.headers ?? {}, { pki: await testPki(), client });
+  const { origin } = await listenHttps(t, handler, { requestCert: true, ...LETS_STRANGERS_IN });
+  const client = await pki.authority.issue({ subject: SUBJECT });
+  const status = await statusOf(t, origin, options.headers ?? {}, { ca: (await testPki()).caPem, ...client.tls });
   assert.equal(status, 200);
   return { certificate, der: client.der };
 }

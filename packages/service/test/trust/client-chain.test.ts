@@ -5,33 +5,20 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { queryObjects } from 'node:v8';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
+import { testPki } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import { nodeFault } from '../../src/base/process.ts';
 import { createClientCertificateReader } from '../../src/trust/client-certificate.ts';
-import { testPki } from '../support/trust-pki.ts';
 
 const CONNECTIONS = 200;
 const LARGE_BYTES = 60_000;
 
-/** A certificate as large as a chain may be, so that one that is kept shows at once. */
-async function largeCertificate(): Promise<string> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const comment = new x509.Extension('2.16.840.1.113730.1.13', false, new Uint8Array(LARGE_BYTES));
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    ...{ name: 'CN=Above', keys, signingAlgorithm: algorithm, extensions: [comment] },
-  });
-  return certificate.toString('pem');
-}
-
 /** A listener that reads the certificate of each request, twice; and what it read. */
 async function startReader(t: TestContext) {
-  const { server: identity, ca } = await testPki();
+  const { server: identity, caPem: ca } = await testPki();
   const read = createClientCertificateReader(undefined, systemClock);
   const subjects = new Set<string | undefined>();
-  const server = createServer({ ...identity, ca, requestCert: true }, (request, response) => {
+  const server = createServer({ ...identity.tls, ca, requestCert: true }, (request, response) => {
     subjects.add(read(request)?.subjectDn).add(read(request)?.subjectDn);
     response.writeHead(204, { connection: 'close' }).end();
   }).listen(0, '127.0.0.1');
@@ -43,9 +30,11 @@ async function startReader(t: TestContext) {
 test('certificates that a client sends above its own are not kept in memory', {
   skip: nodeFault() ?? (process.platform !== 'linux' && 'the C heap of other systems is not known well enough'),
 }, async (t) => {
-  const { ca, client } = await testPki();
-  const { cert, key } = await client({ subject: 'CN=with a chain' });
-  const chain = `${cert.trim()}\n${await largeCertificate()}`;
+  const { caPem: ca, authority } = await testPki();
+  const { certificatePem, keyPem: key } = await authority.issue({ subject: 'CN=with a chain' });
+  // As large as a chain may be, so that one that is kept shows at once.
+  const { certificatePem: large } = await authority.issue({ name: 'Above', commentBytes: LARGE_BYTES });
+  const chain = `${certificatePem}${large}`;
   const { port, subjects } = await startReader(t);
   const call = async () => {
     const socket = connect({ port, host: '127.0.0.1', ca, cert: chain, key });

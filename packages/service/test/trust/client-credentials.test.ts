@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
+import { jwtOf, makeSigningKey, startRecordingServer, testPki } from '@tidings/testing';
 import { type AccessTokenVerifierOptions, createAccessTokenVerifier } from '../../src/trust/access-tokens.ts';
 import { heldClock, NOW_MS } from '../support/trust-clock.ts';
-import { jwtOf, rsaKey } from '../support/trust-keys.ts';
-import { testPki } from '../support/trust-pki.ts';
-import { serve } from '../support/trust-servers.ts';
 
 // How authorisation servers in use mark the client credentials grant; the settings are those of docs/tokens-and-keys.md.
 
-const key = rsaKey('as-1');
+const key = makeSigningKey('as-1');
 const THUMBPRINT = 'A'.repeat(43);
 const ISSUER = 'https://as.example';
 const AUDIENCE = 'https://bank.example/events';
@@ -23,8 +21,8 @@ type Mark = AccessTokenVerifierOptions['clientCredentials'];
 
 /** What a JWT with these claims comes to, and what an opaque token of which introspection tells them does. */
 async function kindsOf(t: TestContext, mark: Mark, claims: object, inIntrospection = claims): Promise<string[]> {
-  const server = await serve(t, { keys: [key.jwk] });
-  const { ca } = await testPki();
+  const server = await startRecordingServer(t, { keys: [key.jwk] });
+  const { caPem: ca } = await testPki();
   const settings = {
     ...{ issuer: ISSUER, audience: AUDIENCE, tls: { ca }, clock: heldClock() },
     ...{ clockSkewSeconds: 10, timeoutMs: 5000, clientCredentials: mark },
@@ -32,7 +30,7 @@ async function kindsOf(t: TestContext, mark: Mark, claims: object, inIntrospecti
   const jwts = createAccessTokenVerifier({ ...settings, jwksUrl: server.origin });
   const opaques = createAccessTokenVerifier({ ...settings, introspectionUrl: server.origin });
   t.after(() => Promise.all([jwts.close(), opaques.close()]));
-  const jwt = await jwts.verify(await jwtOf(key, { ...CLAIMS, ...claims }, { typ: 'at+jwt' }), THUMBPRINT);
+  const jwt = await jwts.verify(jwtOf(key, { ...CLAIMS, ...claims }, { typ: 'at+jwt' }), THUMBPRINT);
   server.answer.body = JSON.stringify({ active: true, ...CLAIMS, ...inIntrospection });
   const opaque = await opaques.verify('opaque', THUMBPRINT);
   return [jwt, opaque].map((check) => (check.kind === 'refused' ? `${check.kind}: ${check.reason}` : check.kind));

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeAuthority, makeRsaKey, makeSigningKey, temporaryFolder } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { readCertificates, readConfiguredFile, readTlsIdentity } from '../../src/trust/files.ts';
 import { loadSigningKey } from '../../src/trust/signing-key.ts';
-import { makeAuthority } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
 after(() => folder.remove());
@@ -44,18 +42,18 @@ test('a file that is a folder is named with its setting and the reason', () => {
 });
 
 test('a certificate and its key are read', () => {
-  const files = { certificateFile: file('one.crt', one.cert), keyFile: file('one.key', one.key) };
-  assert.deepEqual(readTlsIdentity('api.tls', files), one);
+  const files = { certificateFile: file('one.crt', one.certificatePem), keyFile: file('one.keyPem', one.keyPem) };
+  assert.deepEqual(readTlsIdentity('api.tls', files), one.tls);
 });
 
 const MIXED_UP: readonly (readonly [string, string, string])[] = [
-  ['the key of another certificate', one.cert, other.key],
-  ['certificate and key swapped', one.key, one.cert],
-  ['a key that is none', one.cert, 'key'],
-  ['a certificate that is none', 'certificate', one.key],
+  ['the key of another certificate', one.certificatePem, other.keyPem],
+  ['certificate and key swapped', one.keyPem, one.certificatePem],
+  ['a key that is none', one.certificatePem, 'key'],
+  ['a certificate that is none', 'certificate', one.keyPem],
   ['two empty files', '', ''],
-  ['an empty certificate', '', one.key],
-  ['an empty key', one.cert, ''],
+  ['an empty certificate', '', one.keyPem],
+  ['an empty key', one.certificatePem, ''],
 ];
 
 for (const [name, cert, key] of MIXED_UP) {
@@ -70,17 +68,23 @@ for (const [name, cert, key] of MIXED_UP) {
 }
 
 test('root certificates are read, one or several, with text around them', () => {
-  const several = `# roots\n${authority.ca}\n# more\n${one.cert}\n# end\n`;
-  assert.equal(readCertificates('delivery.caFile', file('one-root.pem', authority.ca)), authority.ca);
+  const several = `# roots\n${authority.certificatePem}\n# more\n${one.certificatePem}\n# end\n`;
+  assert.equal(
+    readCertificates('delivery.caFile', file('one-root.pem', authority.certificatePem)),
+    authority.certificatePem,
+  );
   assert.equal(readCertificates('delivery.caFile', file('roots.pem', several)), several);
 });
 
 const NO_CERTIFICATES: readonly (readonly [string, string])[] = [
   ['an empty file', ''],
-  ['a key', one.key],
+  ['a key', one.keyPem],
   ['a certificate with a broken body', '-----BEGIN CERTIFICATE-----\nMIIBbroken\n-----END CERTIFICATE-----\n'],
-  ['a certificate that is cut off', authority.ca.slice(0, 200)],
-  ['a good certificate and a broken one', `${authority.ca}\n${one.cert.replace(/\n.{30}/, '\n')}`],
+  ['a certificate that is cut off', authority.certificatePem.slice(0, 200)],
+  [
+    'a good certificate and a broken one',
+    `${authority.certificatePem}\n${one.certificatePem.replace(/\n.{30}/, '\n')}`,
+  ],
 ];
 
 for (const [name, content] of NO_CERTIFICATES) {
@@ -90,33 +94,27 @@ for (const [name, content] of NO_CERTIFICATES) {
   });
 }
 
-function pemOf(modulusLength: number): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
 function signingKey(keyFile: string) {
   return loadSigningKey({ kid: 'k1', keyFile, organisationId: 'org-1', trustAnchor: 'openbanking.org.uk' });
 }
 
 test('the signing key gives a signer with our identity, and its public half for the JWKS', async () => {
-  const { signer, publicJwk } = await signingKey(file('signing.key', pemOf(2048)));
+  const { signer, publicJwk } = await signingKey(file('signing.key', makeSigningKey('k1').keyPem));
   assert.deepEqual([signer.kid, signer.iss, signer.tan], ['k1', 'org-1', 'openbanking.org.uk']);
   assert.deepEqual(Object.keys(publicJwk).toSorted(), ['alg', 'e', 'kid', 'kty', 'n', 'use']);
   assert.deepEqual([publicJwk['kid'], publicJwk['use'], publicJwk['alg']], ['k1', 'sig', 'PS256']);
 });
 
 const NO_SIGNING_KEYS: readonly (readonly [string, () => string, string])[] = [
-  ['of under 2048 bits', () => pemOf(1024), 'under 2048 bits'],
-  ['that is an EC key', () => one.key, 'not an RSA private key'],
-  ['that is a certificate', () => one.cert, 'not an RSA private key'],
+  ['of under 2048 bits', () => makeSigningKey('k1', 1024).keyPem, 'under 2048 bits'],
+  ['that is an EC key', () => one.keyPem, 'not an RSA private key'],
+  ['that is a certificate', () => one.certificatePem, 'not an RSA private key'],
   ['in PKCS #1', () => pkcs1(), 'not an RSA private key'],
   ['that is empty', () => '', 'not an RSA private key'],
 ];
 
 function pkcs1(): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+  return makeRsaKey().export({ type: 'pkcs1', format: 'pem' }).toString();
 }
 
 for (const [name, make, why] of NO_SIGNING_KEYS) {

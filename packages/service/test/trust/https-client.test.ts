@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { listenHttps, makePki, startRecordingServer, testPki, until } from '@tidings/testing';
 import { createHttpsClient, type HttpsClient, HttpsError, isHttpsUrl } from '../../src/net/https-client.ts';
-import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
-import { makePki, testPki } from '../support/trust-pki.ts';
-import { listen, serve } from '../support/trust-servers.ts';
+import { type HeldClock, heldClock } from '../support/trust-clock.ts';
 
 const BYTES_MAX = 1000;
 
 async function clientOf(t: TestContext, clock: HeldClock = heldClock()): Promise<HttpsClient> {
-  const { ca } = await testPki();
+  const { caPem: ca } = await testPki();
   const client = createHttpsClient({
     tls: { ca },
     guard: undefined,
@@ -21,7 +20,7 @@ async function clientOf(t: TestContext, clock: HeldClock = heldClock()): Promise
 }
 
 test('an answer is its status and body, and path and query are those of the URL', async (t) => {
-  const server = await serve(t);
+  const server = await startRecordingServer(t);
   server.answer = { status: 404, body: 'none' };
   const clock = heldClock();
   const client = await clientOf(t, clock);
@@ -33,7 +32,7 @@ test('an answer is its status and body, and path and query are those of the URL'
 });
 
 test('a redirect is an answer and is not followed', async (t) => {
-  const server = await serve(t);
+  const server = await startRecordingServer(t);
   server.answer = { status: 302, body: '' };
   const client = await clientOf(t);
   assert.equal((await client.exchange({ url: server.origin, headers: {} })).status, 302);
@@ -46,7 +45,7 @@ test('a server whose certificate leads to no trusted root is not spoken to, what
   const count = () => {
     requests += 1;
   };
-  const origin = await listen(t, count, { cert: stranger.server.cert, key: stranger.server.key });
+  const { origin } = await listenHttps(t, count, stranger.server.tls);
   const client = await clientOf(t);
   const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
@@ -59,14 +58,16 @@ test('a server whose certificate leads to no trusted root is not spoken to, what
 });
 
 test('a server whose certificate names another host is not spoken to', async (t) => {
-  const { origin } = await serve(t);
+  const { authority } = await testPki();
+  const { tls } = await authority.issue({ dns: 'other.example' });
+  const { port } = await listenHttps(t, () => assert.fail('something was sent'), tls);
   const client = await clientOf(t);
-  const url = origin.replace('127.0.0.1', 'localhost');
+  const url = `https://localhost:${port}`;
   await assert.rejects(client.exchange({ url, headers: {} }), { message: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 });
 
 test('TLS below 1.2 is refused', async (t) => {
-  const origin = await listen(t, () => undefined, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
+  const { origin } = await listenHttps(t, () => undefined, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
   const client = await clientOf(t);
   await assert.rejects(client.exchange({ url: origin, headers: {} }), HttpsError);
 });
@@ -91,7 +92,7 @@ for (const url of [
 
 test('one deadline is over everything: an answer that begins and does not end is late too', async (t) => {
   let began = false;
-  const origin = await listen(t, (_request, response) => {
+  const { origin } = await listenHttps(t, (_request, response) => {
     response.writeHead(200).write('{');
     began = true;
   });
@@ -109,7 +110,7 @@ test('a body of the most bytes is read, one byte more ends the exchange, with an
   const client = await clientOf(t);
   let bytes = BYTES_MAX;
   let isChunked = false;
-  const origin = await listen(t, (_request, response) => {
+  const { origin } = await listenHttps(t, (_request, response) => {
     if (isChunked) response.write('x');
     response.end('x'.repeat(isChunked ? bytes - 1 : bytes));
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { importSigningKeys, JwksError, type KeySource, type VerificationKey } from '@tidings/protocol';
+import { makeSigningKey, type RecordingServer, startRecordingServer, testPki, until } from '@tidings/testing';
 import { createHttpsClient } from '../../src/net/https-client.ts';
 import {
   createJwksCache,
@@ -9,13 +10,10 @@ import {
   JwksUnavailableError,
   JwksUnusableError,
 } from '../../src/trust/jwks-cache.ts';
-import { type HeldClock, heldClock, until } from '../support/trust-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
-import { testPki } from '../support/trust-pki.ts';
-import { type Changeable, serve } from '../support/trust-servers.ts';
+import { type HeldClock, heldClock } from '../support/trust-clock.ts';
 
-const first = rsaKey('first').jwk;
-const second = rsaKey('second').jwk;
+const first = makeSigningKey('first').jwk;
+const second = makeSigningKey('second').jwk;
 const MAX_AGE_MS = 600_000;
 const HARD_MAX_AGE_MS = 3_600_000;
 const REFETCH_MIN_MS = 30_000;
@@ -23,7 +21,7 @@ const TIMEOUT_MS = 5000;
 
 interface Cached {
   readonly keys: KeySource;
-  readonly server: Changeable;
+  readonly server: RecordingServer;
   readonly clock: HeldClock;
   readonly failures: string[];
 }
@@ -34,9 +32,9 @@ async function cachedJwks(
   timeoutMs = TIMEOUT_MS,
   changed: Partial<Pick<JwksCacheOptions<VerificationKey>, 'revokedUrl' | 'maxAgeMs'>> = {},
 ): Promise<Cached> {
-  const server = await serve(t, jwks);
+  const server = await startRecordingServer(t, jwks);
   const clock = heldClock();
-  const { ca } = await testPki();
+  const { caPem: ca } = await testPki();
   const https = createHttpsClient({
     tls: { ca },
     guard: undefined,
@@ -177,7 +175,7 @@ for (const [how, listed] of [
 ] as const) {
   test(`a key that the list of revoked keys has ${how} is not used`, async (t) => {
     const many = Array.from({ length: 101 }, (_item, at) => ({ kid: `old-${at}` }));
-    const revoked = await serve(t, { keys: listed === undefined ? [...many, first] : [listed] });
+    const revoked = await startRecordingServer(t, { keys: listed === undefined ? [...many, first] : [listed] });
     const { keys } = await cachedJwks(t, { keys: [first, second] }, TIMEOUT_MS, { revokedUrl: `${revoked.origin}/r` });
     assert.equal(await kidOf(keys, 'first'), undefined);
     assert.equal(await kidOf(keys, 'second'), 'second');
@@ -189,7 +187,7 @@ for (const [how, listed] of [
 }
 
 test('a key that is revoked later is gone at the next refresh', async (t) => {
-  const revoked = await serve(t, { keys: [] });
+  const revoked = await startRecordingServer(t, { keys: [] });
   const { keys, clock } = await cachedJwks(t, undefined, TIMEOUT_MS, { revokedUrl: revoked.origin });
   assert.equal(await kidOf(keys, 'first'), 'first');
   revoked.answer.body = JSON.stringify({ keys: [first] });
@@ -198,7 +196,7 @@ test('a key that is revoked later is gone at the next refresh', async (t) => {
 });
 
 test('while the list of revoked keys fails keys are used up to the hard age, and none at first', async (t) => {
-  const revoked = await serve(t, { keys: [] });
+  const revoked = await startRecordingServer(t, { keys: [] });
   const cached = await cachedJwks(t, undefined, TIMEOUT_MS, { revokedUrl: revoked.origin });
   await cached.keys.keyFor('first');
   for (const answer of [

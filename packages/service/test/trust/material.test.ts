@@ -3,20 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { makeSigningKey, testPki } from '@tidings/testing';
 import { parseConfig } from '../../src/config/load.ts';
 import { type Material, readMaterial } from '../../src/trust/material.ts';
-import { rsaKey } from '../support/trust-keys.ts';
-import { testPki } from '../support/trust-pki.ts';
 
-const signing = rsaKey('bank-1');
-const directoryKey = rsaKey('directory-1');
+const signing = makeSigningKey('bank-1');
+const directoryKey = makeSigningKey('directory-1');
 const DIRECTORY = { directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.json' } };
 
 /** Reads the material of a configuration in a folder of its own, which holds the given files too. */
 async function materialOf(t: TestContext, settings: object, files: Readonly<Record<string, string>> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-material-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  for (const [name, text] of Object.entries({ 'signing.pem': signing.pem, ...files })) {
+  for (const [name, text] of Object.entries({ 'signing.pem': signing.keyPem, ...files })) {
     writeFileSync(join(folder, name), text);
   }
   const config = parseConfig({ ...BASE, ...settings }, folder);
@@ -47,7 +46,7 @@ test('what the configuration does not name is absent', async (t) => {
 });
 
 test('the JWKS of the directory and the roots of JWKS URLs are read', async (t) => {
-  const { ca } = await testPki();
+  const { caPem: ca } = await testPki();
   const jwks = { keys: [directoryKey.jwk] };
   const files = { 'roots.pem': ca, 'directory.json': JSON.stringify(jwks) };
   const material = await materialOf(t, { ...DIRECTORY, tppKeys: { caFile: 'roots.pem' } }, files);
@@ -63,7 +62,7 @@ const BAD: readonly (readonly [string, object, Readonly<Record<string, string>>,
   ['it holds no signing key', DIRECTORY, { 'directory.json': '{"keys":[]}' }, /holds no signing key/],
   ['the roots of JWKS URLs are none', { tppKeys: { caFile: 'x.pem' } }, { 'x.pem': 'x' }, /"tppKeys\.caFile"/],
   ['the signing key is none', {}, { 'signing.pem': 'x' }, /"signing\.keyFile", is not an RSA private key/],
-  ['the signing key is too short', {}, { 'signing.pem': rsaKey('x', 1024).pem }, /under 2048 bits/],
+  ['the signing key is too short', {}, { 'signing.pem': makeSigningKey('x', 1024).keyPem }, /under 2048 bits/],
 ];
 
 for (const [what, settings, files, message] of BAD) {

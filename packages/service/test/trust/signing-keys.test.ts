@@ -9,17 +9,17 @@ import {
   verifyCompact,
   verifyDetached,
 } from '@tidings/protocol';
+import { makeSigningKey, type SigningKey } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import type { KeptSigningKey } from '../../src/trust/signing-keys.ts';
 import { createSigningKeys, type SigningKeys } from '../../src/trust/signing-keys.ts';
 import { type HeldClock, heldClock, NOW_MS } from '../support/trust-clock.ts';
-import { type RsaKey, rsaKey } from '../support/trust-keys.ts';
 
 const KEPT_MS = 1000;
 const BEYOND_UNDER_WAY_MS = 60_000;
-const first = rsaKey('first');
-const second = rsaKey('second');
-const third = rsaKey('third');
+const first = makeSigningKey('first');
+const second = makeSigningKey('second');
+const third = makeSigningKey('third');
 const IDENTITY = { iss: 'bank', tan: 'openbanking.org.uk' };
 
 /** A bank whose key file the test changes, and whose store is a list. */
@@ -27,9 +27,9 @@ interface Bank {
   readonly clock: HeldClock;
   readonly did: string[];
   kept: KeptSigningKey[];
-  file: RsaKey | Error;
+  file: SigningKey | Error;
   /** The file of `signing.next`. */
-  next: RsaKey | undefined;
+  next: SigningKey | undefined;
   /** Other instances work on the store. */
   isShared: boolean;
   readonly logged: string[];
@@ -40,7 +40,7 @@ interface Bank {
   keys(): Promise<SigningKeys>;
 }
 
-function bankWith(file: RsaKey): Bank {
+function bankWith(file: SigningKey): Bank {
   const bank: Bank = {
     ...{
       clock: heldClock(),
@@ -108,10 +108,10 @@ function change(bank: Bank, kid: string, how: 'rotate' | 'withdraw'): void {
   else bank.kept = bank.kept.map((each) => (each === key ? { ...each, state: 'withdrawn' } : each));
 }
 
-async function load({ did, hold }: Bank, file: RsaKey | Error) {
+async function load({ did, hold }: Bank, file: SigningKey | Error) {
   await hold;
   if (file instanceof Error) throw file;
-  const signer = await createSigner({ ...IDENTITY, kid: file.kid }, file.pem);
+  const signer = await createSigner({ ...IDENTITY, kid: file.kid }, file.keyPem);
   const sign: JwsSigner['sign'] = (input) => {
     did.push(`sign ${file.kid}`);
     return signer.sign(input);

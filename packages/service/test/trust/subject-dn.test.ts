@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sameDistinguishedName } from '@tidings/protocol';
+import { testPki } from '@tidings/testing';
 import fc from 'fast-check';
 import { matchesSubject } from '../../src/trust/client-certificate.ts';
 import { subjectDnOf } from '../../src/trust/x509.ts';
-import { type NameAttribute, nameOf, testPki } from '../support/trust-pki.ts';
+import { type NameAttribute, nameOf } from '../support/distinguished-names.ts';
 
 const [UTF8, PRINTABLE, IA5, BMP, TELETEX, INTEGER] = [0x0c, 0x13, 0x16, 0x1e, 0x14, 0x02];
 const cn = (value: string, tag = UTF8): NameAttribute => ['550403', tag, value];
@@ -15,7 +16,7 @@ const dc = (value: string): NameAttribute => ['0992268993f22c640119', IA5, value
 const organisationIdentifier = (value: string, tag = UTF8): NameAttribute => ['550461', tag, value];
 
 async function subjectFor(...names: readonly (readonly NameAttribute[])[]): Promise<string | undefined> {
-  return subjectDnOf((await (await testPki()).client({ subject: nameOf(...names) })).der);
+  return subjectDnOf((await (await testPki()).authority.issue({ subject: nameOf(...names) })).der);
 }
 
 /** A name as no two readers differ on it: every byte of every value in hexadecimal digits. */
@@ -52,7 +53,7 @@ for (const [what, names, expected] of WRITTEN) {
 }
 
 test('bytes that are no UTF-8 are written as their DER, and so match no text', async () => {
-  const { der } = await (await testPki()).client({ subject: nameOf([cn('~')]) });
+  const { der } = await (await testPki()).authority.issue({ subject: nameOf([cn('~')]) });
   der.writeUInt8(0xff, der.indexOf('~'));
   assert.equal(subjectDnOf(der), '2.5.4.3=#0c01ff');
   assert.ok(!matchesSubject({ subjectDn: '2.5.4.3=#0c01ff' }, 'CN=\ufffd'));
@@ -116,7 +117,7 @@ test('names that Node.js writes alike are told apart', async () => {
 });
 
 test('a certificate that is cut off or altered in length has no subject, and nothing is thrown', async () => {
-  const { der } = await (await testPki()).client();
+  const { der } = await (await testPki()).authority.issue();
   for (let length = 0; length < der.length; length += 1) assert.equal(subjectDnOf(der.subarray(0, length)), undefined);
   for (let at = 0; at < 160; at += 1) {
     for (const byte of [0x00, 0x80, 0x84, 0xff]) {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { listenHttps, makeSigningKey, testPki, until } from '@tidings/testing';
 import { createAddressGuard } from '../../src/net/address-guard.ts';
 import { ResolveError, type ResolveHost } from '../../src/net/resolve-host.ts';
 import { createTppKeys } from '../../src/trust/tpp-keys.ts';
-import { authority, listenHttps } from '../support/tls-servers.ts';
-import { heldClock, until } from '../support/trust-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
+import { heldClock } from '../support/trust-clock.ts';
 
-const { jwk } = rsaKey('one');
+const { authority } = await testPki();
+
+const { jwk } = makeSigningKey('one');
 const REFETCH_MIN_MS = 30_000;
 
 /** A JWKS server for tpp.example on the loopback, and keys whose look-ups the test answers. */
@@ -16,7 +17,7 @@ async function setUp(
   t: TestContext,
   options: { allowed: readonly string[]; ports?: readonly string[]; resolve: ResolveHost },
 ) {
-  const identity = await authority.issue({ dns: 'tpp.example' });
+  const { tls: identity } = await authority.issue({ dns: 'tpp.example' });
   const body = JSON.stringify({ keys: [jwk] });
   const held: ServerResponse[] = [];
   const server = await listenHttps(
@@ -31,7 +32,7 @@ async function setUp(
   const failures: string[] = [];
   const keys = createTppKeys({
     ...{
-      ca: authority.ca,
+      ca: authority.certificatePem,
       maxAgeMs: 600_000,
       hardMaxAgeMs: 3_600_000,
       refetchMinMs: REFETCH_MIN_MS,

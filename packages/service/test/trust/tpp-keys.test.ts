@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { JwksError } from '@tidings/protocol';
+import { makeSigningKey, startRecordingServer, testPki } from '@tidings/testing';
 import { JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
 import { createTppKeys, type TppKeys } from '../../src/trust/tpp-keys.ts';
 import { loopbackGuard } from '../support/loopback-guard.ts';
 import { type HeldClock, heldClock } from '../support/trust-clock.ts';
-import { rsaKey } from '../support/trust-keys.ts';
-import { testPki } from '../support/trust-pki.ts';
-import { serve } from '../support/trust-servers.ts';
 
-const one = rsaKey('one').jwk;
-const other = rsaKey('other').jwk;
+const one = makeSigningKey('one').jwk;
+const other = makeSigningKey('other').jwk;
 
 async function tppKeys(t: TestContext, clock: HeldClock = heldClock()): Promise<TppKeys> {
-  const { ca } = await testPki();
+  const { caPem: ca } = await testPki();
   const keys = createTppKeys({
     ca,
     guard: loopbackGuard,
@@ -47,7 +45,7 @@ test('a TPP whose inline JWKS was replaced has the new keys only', async (t) => 
 });
 
 test('the keys of a TPP come from its own JWKS URL, one cache per URL', async (t) => {
-  const server = await serve(t, { keys: [one] });
+  const server = await startRecordingServer(t, { keys: [one] });
   const keys = await tppKeys(t);
   const tpp = { clientId: 'a', jwksUrl: `${server.origin}/a.jwks` };
   assert.equal(await kidOf(keys, tpp, 'one'), 'one');
@@ -59,7 +57,7 @@ test('the keys of a TPP come from its own JWKS URL, one cache per URL', async (t
 });
 
 test('a kid of another TPP is unknown, and asking for it asks only the own JWKS URL', async (t) => {
-  const [ofA, ofB] = [await serve(t, { keys: [one] }), await serve(t, { keys: [other] })];
+  const [ofA, ofB] = [await startRecordingServer(t, { keys: [one] }), await startRecordingServer(t, { keys: [other] })];
   const keys = await tppKeys(t);
   assert.equal(await kidOf(keys, { clientId: 'b', jwksUrl: ofB.origin }, 'other'), 'other');
   assert.equal(await kidOf(keys, { clientId: 'a', jwksUrl: ofA.origin }, 'other'), undefined);
@@ -68,7 +66,7 @@ test('a kid of another TPP is unknown, and asking for it asks only the own JWKS 
 });
 
 test('a JWKS URL that is down is unavailable, and leaves other TPPs alone', async (t) => {
-  const server = await serve(t, { keys: [one] });
+  const server = await startRecordingServer(t, { keys: [one] });
   const keys = await tppKeys(t);
   const down = await keys.keysOf({ clientId: 'a', jwksUrl: 'https://127.0.0.1:1/' });
   await assert.rejects(down.keyFor('one'), JwksUnavailableError);
@@ -90,7 +88,7 @@ for (const [name, tpp] of NO_JWKS) {
 }
 
 test('closing ends the fetches under way', async (t) => {
-  const server = await serve(t);
+  const server = await startRecordingServer(t);
   server.hold = new Promise(() => undefined);
   const keys = await tppKeys(t);
   const asked = assert.rejects(kidOf(keys, { clientId: 'a', jwksUrl: server.origin }, 'one'), JwksUnavailableError);

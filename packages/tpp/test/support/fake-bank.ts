@@ -2,12 +2,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { signDetached } from '@tidings/protocol';
+import { listenHttps, makeParticipant, sendJson, testPki } from '@tidings/testing';
 import { type BankClient, type BankClientOptions, createBankClient } from '@tidings/tpp';
 import { createFakeEvents, type FakeEvents } from './fake-events.ts';
 import { type RegisteringBank, type Seen, serveRegistrations } from './fake-registrations.ts';
-import { BANK_ORG_ID, makeParticipant, TPP_SIGNER } from './participants.ts';
-import { testPki } from './pki.ts';
-import { listen, sendJson } from './servers.ts';
+import { BANK_ORG_ID, TPP_SIGNER } from './sets.ts';
 
 const tppMade = makeParticipant(TPP_SIGNER, 'tpp-key-1');
 const bankMade = makeParticipant(BANK_ORG_ID, 'bank-key-1');
@@ -43,7 +42,7 @@ export async function startBank(t: TestContext, changes: ClientChanges = {}): Pr
   const listener: RequestListener = (request, response) => {
     serve(bank, request, response).catch((error: Error) => response.writeHead(500).end(error.message));
   };
-  const { origin } = await listen(t, listener, { requestCert: true, rejectUnauthorized: true });
+  const { origin } = await listenHttps(t, listener, { requestCert: true, rejectUnauthorized: true });
   const client = createBankClient({
     clientId: 'tpp-client-1',
     issuer: origin,

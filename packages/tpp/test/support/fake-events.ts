@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { type Poll, readPoll, type SetErrorReport, writePollResponse } from '@tidings/protocol';
-import { deferred } from './servers.ts';
 
 /** The parts of a request that polling looks at. */
 interface Request {
@@ -54,7 +53,7 @@ export function createFakeEvents(): FakeEvents {
   }
 
   async function hold(response: ServerResponse): Promise<'woken' | 'aborted'> {
-    const over = deferred<'woken' | 'aborted'>();
+    const over = Promise.withResolvers<'woken' | 'aborted'>();
     const wake = () => over.resolve('woken');
     const abort = () => over.resolve('aborted');
     wakers.add(wake);
@@ -89,7 +88,7 @@ export function createFakeEvents(): FakeEvents {
     },
     endHold: wakeAll,
     until: async (condition) => {
-      const { promise, resolve } = deferred();
+      const { promise, resolve } = Promise.withResolvers<void>();
       waiting.push({ condition, resolve });
       changed();
       await promise;

@@ -17,9 +17,8 @@ import {
   writeEventSubscription,
   writeEventSubscriptions,
 } from '@tidings/protocol';
-import { TPP_SIGNER, TRUST_ANCHOR } from './participants.ts';
-import { sendJson } from './servers.ts';
-import { NOW_MS } from './sets.ts';
+import { sendJson, TRUST_ANCHOR } from '@tidings/testing';
+import { NOW_MS, TPP_SIGNER } from './sets.ts';
 
 /** What came to the bank, for a test to look at. */
 export interface Seen {

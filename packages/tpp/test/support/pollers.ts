@@ -1,7 +1,6 @@
 import type { TestContext } from 'node:test';
 import type { NotificationHandlerOptions, PollerSettings } from '@tidings/tpp';
 import { type ClientChanges, type FakeBank, startBank } from './fake-bank.ts';
-import { deferred } from './servers.ts';
 import { makeSet, receiverOptions } from './sets.ts';
 
 /** Waiting that lasts until the test ends it. */
@@ -24,7 +23,7 @@ export function heldTime(): HeldTime {
     delays,
     wait: async (delayMs, signal) => {
       if (signal.aborted) return;
-      const over = deferred();
+      const over = Promise.withResolvers<void>();
       release = () => over.resolve();
       signal.addEventListener('abort', () => over.resolve());
       delays.push(delayMs);
@@ -34,7 +33,7 @@ export function heldTime(): HeldTime {
     begun: async (n) => {
       const delayMs = delays[n - 1];
       if (delayMs !== undefined) return delayMs;
-      const { promise, resolve } = deferred<number>();
+      const { promise, resolve } = Promise.withResolvers<number>();
       begun.push({ n, resolve });
       return await promise;
     },

@@ -1,8 +1,9 @@
 import { buildSetClaims, EventTypeCatalogue, type SetClaims, signSet } from '@tidings/protocol';
+import { makeParticipant, type Participant } from '@tidings/testing';
 import type { NotificationHandlerOptions, ReceiverSettings } from '@tidings/tpp';
 
-import { BANK_ORG_ID, makeParticipant, type Participant } from './participants.ts';
-
+export const BANK_ORG_ID = '0015800000jfQ9aAAE';
+export const TPP_SIGNER = '0015800001ZEZ3WAAX/5bXdQp7dWp0Abcdefg';
 export const ISSUER = 'https://bank.example/';
 export const CLIENT_ID = 'tpp-client-1';
 export const NOW_MS = 1_763_700_000_000;

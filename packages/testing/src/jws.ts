@@ -1,5 +1,5 @@
-import { constants, createPublicKey, generateKeyPair, sign, verify } from 'node:crypto';
-import { promisify } from 'node:util';
+import { constants, createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import type { SigningKey } from './signing-keys.ts';
 
 // Written with nothing but node:crypto, so that tests do not check the protocol package with itself.
 
@@ -8,21 +8,6 @@ export const HEADER_ISS = 'http://openbanking.org.uk/iss';
 export const HEADER_TAN = 'http://openbanking.org.uk/tan';
 export const TRUST_ANCHOR = 'openbanking.org.uk';
 
-/** An RSA signing key: the private half in PEM, the public one as a JWK. */
-export interface SigningKey {
-  readonly kid: string;
-  readonly keyPem: string;
-  readonly jwk: Readonly<Record<string, unknown>>;
-}
-
-/** Makes a signing key of 2048 bits. */
-export async function makeSigningKey(kid: string): Promise<SigningKey> {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
-  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const jwk = { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid, use: 'sig', alg: 'PS256' };
-  return { kid, keyPem, jwk };
-}
-
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 
 /** The text or bytes in base64url. */
@@ -30,12 +15,32 @@ export function base64url(value: string | Uint8Array): string {
   return Buffer.from(value).toString('base64url');
 }
 
-/** Signs a body as a detached JWS with any header; one that says `b64: false` is over the raw bytes (RFC 7797). */
-export function signDetachedWith(header: Record<string, unknown>, body: string | Uint8Array, keyPem: string): string {
+/** Signs any header and payload with PS256; an object is written as JSON, and a text as it is. */
+export function signCompact(
+  header: object | string,
+  payload: object | string | Uint8Array,
+  key: string | KeyObject,
+): string {
+  const encoded = base64url(payload instanceof Uint8Array ? payload : textOf(payload));
+  const input = `${base64url(textOf(header))}.${encoded}`;
+  return `${input}.${signatureOf(input, key)}`;
+}
+
+/** Signs claims as a JWT; the header has the key's `kid` unless told otherwise. */
+export function jwtOf(key: Pick<SigningKey, 'kid' | 'privateKey'>, claims: object, header: object = {}): string {
+  return signCompact({ alg: 'PS256', kid: key.kid, ...header }, claims, key.privateKey);
+}
+
+/** Signs a body as a detached JWS with any header; one with `b64: false` is over the raw bytes (RFC 7797). */
+export function signDetached(
+  header: Readonly<Record<string, unknown>>,
+  body: string | Uint8Array,
+  key: string | KeyObject,
+): string {
   const protectedHeader = base64url(JSON.stringify(header));
   const payload = header['b64'] === false ? Buffer.from(body) : Buffer.from(base64url(body));
   const input = Buffer.concat([Buffer.from(`${protectedHeader}.`), payload]);
-  return `${protectedHeader}..${sign('sha256', input, { key: keyPem, ...PSS }).toString('base64url')}`;
+  return `${protectedHeader}..${signatureOf(input, key)}`;
 }
 
 /** Whether a JWS, compact or detached from these bytes, was made with the private half of a key. */
@@ -52,16 +57,16 @@ export function headerOf(jws: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString());
 }
 
-/** The claims of a SET. */
-export function claimsOf(set: string): Record<string, unknown> {
-  return JSON.parse(Buffer.from(set.split('.')[1] ?? '', 'base64url').toString());
+/** The claims of a JWT. */
+export function claimsOf(jwt: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
 }
 
 /** An access token as the authorisation server makes it, with claims that differ. */
 export function accessTokenOf(
   key: SigningKey,
   of: { issuer: string; audience: string; clientId: string; thumbprint: string; nowMs: number },
-  changes: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>> = {},
 ): string {
   const nowSeconds = Math.floor(of.nowMs / 1000);
   const claims = {
@@ -69,7 +74,20 @@ export function accessTokenOf(
     ...{ iat: nowSeconds, exp: nowSeconds + 300, cnf: { 'x5t#S256': of.thumbprint }, scope: 'accounts' },
     ...changes,
   };
-  const header = { alg: 'PS256', typ: 'at+jwt', kid: key.kid };
-  const input = `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(claims))}`;
-  return `${input}.${sign('sha256', Buffer.from(input), { key: key.keyPem, ...PSS }).toString('base64url')}`;
+  return jwtOf(key, claims, { typ: 'at+jwt' });
+}
+
+/** SHA-256, hexadecimal. */
+export function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function textOf(value: object | string): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** @param key a PEM text or the key itself */
+function signatureOf(input: string | Uint8Array, key: string | KeyObject): string {
+  const privateKey = typeof key === 'string' ? createPrivateKey(key) : key;
+  return sign('sha256', Buffer.from(input), { key: privateKey, ...PSS }).toString('base64url');
 }
