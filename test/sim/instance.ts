@@ -55,10 +55,10 @@ export function startInstance(parts: {
   const client = mutation.client?.(parts.client) ?? parts.client;
   const random: Random = { uuid: () => chance.uuid(), fraction: () => chance.fraction() };
   const { concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax } = settings;
-  const { policy, breaker, unresponsive, leaseMs, timeoutMs, lookMs } = settings;
+  const { policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs } = settings;
   const options: EngineOptions = {
     ...{ concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax },
-    ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, lookMs },
+    ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs },
     recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
     signer: signerWith(parts),

@@ -7,7 +7,7 @@ type Limits = Pick<EngineOptions, 'concurrencyMax' | 'concurrencyPerTppMax' | 'q
 export interface Settings extends Limits, Pick<EngineOptions, 'policy' | 'breaker' | 'unresponsive'> {
   readonly leaseMs: number;
   readonly timeoutMs: number;
-  readonly lookMs: number | undefined;
+  readonly pollMs: number | undefined;
   readonly instances: number;
   readonly tpps: number;
   /** Of these, how many always answer at once and are left in peace: nothing may make them wait. */
@@ -62,7 +62,7 @@ export function drawSettings(chance: Chance): Settings {
       rampMs: chance.pick([0, 10_000, 60_000]),
     },
     leaseMs: timeoutMs + chance.pick([500, 500, 2000, 10_000]),
-    lookMs: instances === 1 ? undefined : chance.pick([1000, 5000, 20_000]),
+    pollMs: instances === 1 ? undefined : chance.pick([1000, 5000, 20_000]),
     clocks: isCalm ? 'true' : chance.pick(['true', 'true', 'true', 'off', 'jumping'] as const),
     isNotified: chance.happens(0.8),
     chaosMs: chance.pick([20_000, 60_000, 180_000]),

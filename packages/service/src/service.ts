@@ -299,8 +299,8 @@ function assembleDelivery(
   const engine = new Engine({
     ...delivery,
     recordLingerMs: RECORD_LINGER_MS,
-    // The SQLite store is this process's alone: nobody else leaves anything in it.
-    lookMs: config.store.url === undefined ? undefined : config.store.lookMs,
+    // The SQLite store is this process's alone: no other instance leaves anything in it.
+    pollMs: config.store.url === undefined ? undefined : config.store.lookMs,
     ...{
       policy,
       breaker,

@@ -1,50 +1,41 @@
 import type { Clock } from '../base/clock.ts';
 
-// What falls due this moment is not looked for in a busy loop.
+// So that something which falls due at this very moment never makes a busy loop.
 const DELAY_MIN_MS = 5;
-// The time of day may be set while the alarm waits; it is looked at again after this long.
+// The time of day may be set while the alarm waits, so a moment that is far away is computed again after this long.
 const DELAY_MAX_MS = 60_000;
 
-/** Rings once, at the earliest of the moments that it was given since it last rang. */
+/** Rings once, at the earliest moment that it was set to since it last rang, and within a minute of being set. */
 export class Alarm {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly #ring: () => void;
-  /** By the monotonic clock; undefined: not set. */
-  #ringsAtMs: number | undefined;
+  /** By the monotonic clock; infinite while it is not set. */
+  #ringsAtMs = Number.POSITIVE_INFINITY;
   #isEnded = false;
   #cancel: () => void = () => undefined;
 
-  constructor(clock: Clock, ring: () => void) {
+  constructor(clock: Pick<Clock, 'monotonicMs' | 'after'>, ring: () => void) {
     this.#clock = clock;
     this.#ring = ring;
   }
 
-  /** @param atMs in milliseconds since the epoch */
-  at(atMs: number): void {
-    this.in(atMs - this.#clock.nowMs());
-  }
-
-  in(delayMs: number): void {
-    if (this.#isEnded) return;
-    const boundedMs = Math.min(Math.max(delayMs, DELAY_MIN_MS), DELAY_MAX_MS);
-    const ringsAtMs = this.#clock.monotonicMs() + boundedMs;
-    if (this.#ringsAtMs !== undefined && this.#ringsAtMs <= ringsAtMs) return;
-    this.#cancelTimer();
-    this.#ringsAtMs = ringsAtMs;
-    this.#cancel = this.#clock.after(boundedMs, () => {
-      this.#ringsAtMs = undefined;
+  /** Sets it, unless it rings earlier anyway. @param atMs by the monotonic clock; infinite: it need not ring */
+  set(atMs: number): void {
+    if (this.#isEnded || atMs === Number.POSITIVE_INFINITY) return;
+    const nowMs = this.#clock.monotonicMs();
+    const delayMs = Math.min(Math.max(atMs - nowMs, DELAY_MIN_MS), DELAY_MAX_MS);
+    if (this.#ringsAtMs <= nowMs + delayMs) return;
+    this.#cancel();
+    this.#ringsAtMs = nowMs + delayMs;
+    this.#cancel = this.#clock.after(delayMs, () => {
+      this.#ringsAtMs = Number.POSITIVE_INFINITY;
       this.#ring();
     });
   }
 
-  /** It rings no more, whatever it is given from now on. */
+  /** Cancels it for good. */
   end(): void {
     this.#isEnded = true;
-    this.#cancelTimer();
-  }
-
-  #cancelTimer(): void {
-    this.#ringsAtMs = undefined;
     this.#cancel();
   }
 }

@@ -13,12 +13,12 @@ import { Alarm } from './alarm.ts';
 import { deliver, logAttempt, nextStep } from './attempt.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
-import { type BreakerNow, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
+import { type BreakerStatus, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
 import type { Reservation } from './publish.ts';
 import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
 import { createSigning, type EnsureSigned } from './sign.ts';
 
-/** A target that a claim asked about, and the capacity of its lane then. */
+/** A target that a claim asked about, and the capacity that its lane had then. */
 interface AskedTarget {
   readonly target: Target;
   readonly capacity: number;
@@ -41,27 +41,29 @@ export interface EngineOptions extends LaneLimits {
   readonly leaseMs: number;
   /** Deadline of an attempt; no attempt begins whose lease could run out before it. */
   readonly timeoutMs: number;
-  /** How long a record waits for others to share its commit: nobody waits for it. A crash repeats what was not recorded. */
+  /** How long a record waits for others to share its commit. Nobody waits for it; a crash repeats what was not recorded. */
   readonly recordLingerMs: number;
-  /** How often the store is looked at for what other instances left; undefined: this is the only one. */
-  readonly lookMs: number | undefined;
+  /** How often to claim what other instances left in the store; undefined: this is the only instance. */
+  readonly pollMs: number | undefined;
 }
 
-// How long the engine leaves a store alone that could not answer a claim.
+// Pause after a claim that the store could not answer.
 const STORE_PAUSE_MS = 1000;
-// While a callback URL ramps up its allowance grows all the time; it is looked at this often.
-const RAMP_LOOK_MS = 100;
-// What was handed back is due again; it is looked for a moment later, so that giving and taking never becomes a loop.
-const HANDED_BACK_LOOK_MS = 100;
+// While a callback URL ramps up, its allowance grows all the time; a claim is made this often.
+const RAMP_CLAIM_MS = 100;
+// Released notifications are due again. They are claimed a moment later, so that releasing and claiming never becomes a busy loop.
+const RELEASED_CLAIM_MS = 100;
 // Recording happens under the lease as well.
 const RECORD_MARGIN_MS = 250;
-// Of the places for what is claimed, how many must be free before a claim that was cut short is made again.
+// The part of the queue that must be free before a claim that was cut short is repeated.
 const REFILL_PART = 0.25;
+
+const NEVER_MS = Number.POSITIVE_INFINITY;
 
 /**
  * Delivers what is due: claim → sign → deliver → record, each notification on its own, so that nobody waits for a slow
- * TPP. What this process publishes is handed over to it already claimed; the rest it claims when it falls due. It sleeps
- * until something is due or until it is woken.
+ * TPP. Notifications published by this process are handed over already claimed; the others are claimed when they fall due.
+ * The engine sleeps until {@link Engine.wake} or the moment that its state demands (`#nextWakeAt`).
  */
 export class Engine {
   readonly #options: EngineOptions;
@@ -72,21 +74,27 @@ export class Engine {
   readonly #working = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #stopListening: () => void;
-  #looking: Promise<void> | undefined;
-  #lookAgain = false;
+  #claiming: Promise<void> | undefined;
+  #claimAgain = false;
   #isStopping = false;
   /** Reserved for publishers that have not committed or cancelled yet. */
   #reserved = 0;
-  /** A claim was cut short because too much is claimed already. */
+  /** The last claim was cut short, or not made, because too much is claimed already. */
   #isFull = false;
-  #isStoreAway = false;
+  #isStoreDown = false;
+  /** When the last claim was made, by the monotonic clock. */
+  #claimedAtMs = Number.NEGATIVE_INFINITY;
+  /** When something in the store falls due, as far as is known here, in milliseconds since the epoch. */
+  #dueAtMs = NEVER_MS;
+  /** When to claim whatever is known, by the monotonic clock. */
+  #claimAtMs = NEVER_MS;
 
   constructor(options: EngineOptions) {
     const { store, clock } = options;
     this.#options = options;
     this.#lanes = new Lanes(options);
     this.#alarm = new Alarm(clock, () => this.wake());
-    const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#storeIsAway(error) };
+    const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#onStoreDown(error) };
     const { signer, signingQueue, observer } = options;
     this.#sign = createSigning({ ...common, store, signer, queueOf: () => signingQueue.forDelivery, observer });
     const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
@@ -96,29 +104,29 @@ export class Engine {
     });
   }
 
-  /** How the breaker of a TPP stands in this process. */
-  breakerOf(clientId: string): BreakerNow {
+  /** The state of a TPP's breaker in this process. */
+  breakerOf(clientId: string): BreakerStatus {
     return this.#lanes.breakerOf(clientId);
   }
 
-  /** Looks for work now: at start, when a registration changed, when the operator redelivers. */
+  /** Claims what is due now: at start, when a registration changed, when the operator redelivers. */
   wake(): void {
     if (this.#isStopping) return;
-    this.#lookAgain = true;
-    if (this.#looking !== undefined) return;
-    this.#looking = this.#look().finally(() => {
-      this.#looking = undefined;
-      // Woken between the last look and here.
-      if (this.#lookAgain) this.wake();
+    this.#claimAgain = true;
+    if (this.#claiming !== undefined) return;
+    this.#claiming = this.#claimWhileAsked().finally(() => {
+      this.#claiming = undefined;
+      // Woken between the last claim and here.
+      if (this.#claimAgain) this.wake();
     });
   }
 
-  /** Whether it delivers: not while it stops, nor while the store does not answer. */
+  /** Whether notifications are delivered: not while the engine stops, nor while the store is unavailable. */
   get isDelivering(): boolean {
-    return !this.#isStopping && !this.#isStoreAway;
+    return !this.#isStopping && !this.#isStoreDown;
   }
 
-  /** Reserves what publishing may hand over at once; whoever reserves must call {@link commit} or {@link cancel} then. */
+  /** Reserves capacity for a publisher, who must then call {@link commit} or {@link cancel}. */
   reserve(): Reservation {
     const limit = this.#isStopping ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
     this.#reserved += limit;
@@ -128,65 +136,95 @@ export class Engine {
   }
 
   /**
-   * Takes what publishing handed over.
+   * Takes what a publisher hands over.
    *
-   * @param left TPPs that have more, which was not handed over
+   * @param left TPPs for which notifications were left in the store
    */
   commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
     this.#reserved -= reservation.limit;
     this.#take(claimed, reservation.reservedAtMs);
     for (const clientId of left) this.#lanes.noteBacklog(clientId);
-    this.#lookAtTrial();
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
+    this.#setAlarm();
   }
 
-  /** Publishing failed, but may have been kept, and leased to this engine, which then never learns of it. */
+  /** Publishing failed. It may have been committed all the same, and leased to this engine, which then never learns of it. */
   cancel(reservation: Reservation): void {
     this.#reserved -= reservation.limit;
-    this.#alarm.in(reservation.leaseMs);
+    this.#claimIn(reservation.leaseMs);
+    this.#setAlarm();
   }
 
   /**
-   * Takes no more work and lets what is under way finish; after `graceMs` it is cut off and handed back, without
-   * counting as an attempt.
+   * Takes no more work and lets what is under way finish. After `graceMs` the rest is cut off and released, without counting
+   * as an attempt.
    */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     this.#alarm.end();
     this.#stopListening();
     const cancelGrace = this.#options.clock.after(graceMs, () => this.#abort.abort());
-    this.#handBack(this.#lanes.evictAll());
-    await this.#looking;
+    this.#release(this.#lanes.evictAll());
+    await this.#claiming;
     while (this.#working.size > 0) await Promise.all(this.#working);
     cancelGrace();
   }
 
-  async #look(): Promise<void> {
-    while (this.#lookAgain && !this.#isStopping) {
-      this.#lookAgain = false;
+  /**
+   * When to claim next, unless something wakes the engine earlier; by the monotonic clock, infinite where no moment is known.
+   * A moment is kept until a claim follows it. Where there is no capacity for that claim, `#isFull` repeats it once there is.
+   */
+  #nextWakeAt(): number {
+    const { clock } = this.#options;
+    const dueAtMs = clock.monotonicMs() + this.#dueAtMs - clock.nowMs();
+    return Math.min(dueAtMs, this.#claimAtMs, this.#lanes.nextTrialAtMs(this.#claimedAtMs));
+  }
+
+  /** To be called after every change of the state that `#nextWakeAt` reads. */
+  #setAlarm(): void {
+    this.#alarm.set(this.#nextWakeAt());
+  }
+
+  #dueBy(atMs: number): void {
+    this.#dueAtMs = Math.min(this.#dueAtMs, atMs);
+  }
+
+  #claimIn(delayMs: number): void {
+    this.#claimAtMs = Math.min(this.#claimAtMs, this.#options.clock.monotonicMs() + delayMs);
+  }
+
+  async #claimWhileAsked(): Promise<void> {
+    while (this.#claimAgain && !this.#isStopping) {
+      this.#claimAgain = false;
       try {
-        const nextDueAtMs = await this.#claim();
-        this.#isStoreAway = false;
-        if (nextDueAtMs !== undefined) this.#alarm.at(nextDueAtMs);
-        this.#lookAtTrial();
-        if (this.#options.lookMs !== undefined) this.#alarm.in(this.#options.lookMs);
+        await this.#claim();
+        this.#isStoreDown = false;
+        if (this.#options.pollMs !== undefined) this.#claimIn(this.#options.pollMs);
       } catch (error) {
-        this.#storeIsAway(error);
-        this.#lookAgain = false;
-        this.#alarm.in(STORE_PAUSE_MS);
+        this.#onStoreDown(error);
+        this.#claimAgain = false;
+        this.#claimIn(STORE_PAUSE_MS);
       }
+      this.#setAlarm();
     }
   }
 
-  /** @returns when something falls due */
-  async #claim(): Promise<number | undefined> {
+  /** Drops the moments that have come: the claim that follows is made for them. */
+  #dropPassedMoments(): void {
+    const { clock } = this.#options;
+    this.#claimedAtMs = clock.monotonicMs();
+    if (this.#dueAtMs <= clock.nowMs()) this.#dueAtMs = NEVER_MS;
+    if (this.#claimAtMs <= this.#claimedAtMs) this.#claimAtMs = NEVER_MS;
+  }
+
+  async #claim(): Promise<void> {
     const { store, clock, leaseMs, observer } = this.#options;
+    this.#dropPassedMoments();
     const limit = this.#lanes.capacity;
     this.#isFull = limit === 0;
-    if (this.#isFull) return undefined;
+    if (this.#isFull) return;
     const asked = new Map<string, AskedTarget>();
     const notesBefore = this.#lanes.backlogNotes;
-    const askedAtMs = clock.monotonicMs();
     const claim = await store.claimDue({
       nowMs: clock.nowMs(),
       leaseMs,
@@ -200,11 +238,11 @@ export class Engine {
     this.#isFull = claim.claimed.length >= limit;
     if (claim.takenOver > 0) observer?.record({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });
     this.#noteBacklogs(asked, claim, notesBefore);
-    this.#take(claim.claimed, askedAtMs);
-    return claim.nextDueAtMs;
+    this.#take(claim.claimed, this.#claimedAtMs);
+    this.#dueBy(claim.nextDueAtMs ?? NEVER_MS);
   }
 
-  /** Notes which TPPs have more in the store than they had capacity for, and when to look for it. */
+  /** Notes which TPPs have more in the store than they had capacity for. */
   #noteBacklogs(asked: ReadonlyMap<string, AskedTarget>, { claimed }: Claim, notesBefore: number): void {
     const counts = new Map<string, number>();
     for (const { clientId } of claimed) counts.set(clientId, (counts.get(clientId) ?? 0) + 1);
@@ -215,27 +253,27 @@ export class Engine {
       }
       this.#lanes.noteBacklog(clientId);
       if (capacity > 0) continue;
-      if (this.#lanes.isRampingUp(target)) this.#alarm.in(RAMP_LOOK_MS);
+      if (this.#lanes.isRampingUp(target)) this.#claimIn(RAMP_CLAIM_MS);
       // The pause of a breaker that left no capacity may have ended while the store answered.
-      if (this.#lanes.capacityFor(target) > 0) this.#lookAgain = true;
+      if (this.#lanes.capacityFor(target) > 0) this.#claimAgain = true;
     }
   }
 
-  /** @param askedAtMs when the store was asked, by the monotonic clock: their leases began then, however late they come */
-  #take(claimed: readonly ClaimedNotification[], askedAtMs: number): void {
+  /** @param leasedAtMs when the leases began at the earliest, by the monotonic clock: when the store was asked */
+  #take(claimed: readonly ClaimedNotification[], leasedAtMs: number): void {
     const { leaseMs, timeoutMs } = this.#options;
     if (claimed.length === 0) return;
     if (this.#isStopping) {
-      this.#handBack(claimed);
+      this.#release(claimed);
       return;
     }
-    const beginByMs = askedAtMs + leaseMs - timeoutMs - RECORD_MARGIN_MS;
+    const beginByMs = leasedAtMs + leaseMs - timeoutMs - RECORD_MARGIN_MS;
     const { taken, tooMuch } = this.#lanes.take(claimed, beginByMs);
-    this.#handBack(tooMuch);
+    this.#release(tooMuch);
     for (const one of taken) this.#work(this.#signOne(one));
   }
 
-  /** Signs it before its turn comes, so that the turn is short. */
+  /** Signs before the attempt may begin, so that an attempt does not wait for its signature. */
   async #signOne(taken: Taken): Promise<void> {
     let set: string;
     try {
@@ -244,11 +282,11 @@ export class Engine {
       this.#lanes.unsigned(taken);
       throw error;
     }
-    if (!this.#lanes.signed({ ...taken, set })) this.#handBack([taken.claimed]);
+    if (!this.#lanes.signed({ ...taken, set })) this.#release([taken.claimed]);
     this.#begin();
   }
 
-  /** Begins what may begin. */
+  /** Begins the attempts that may begin. */
   #begin(): void {
     if (this.#isStopping) return;
     for (let queued = this.#lanes.begin(); queued !== undefined; queued = this.#lanes.begin()) {
@@ -264,18 +302,18 @@ export class Engine {
     return this.#isFull && this.#lanes.capacity >= this.#options.queueMax * REFILL_PART;
   }
 
-  /** deliver → record. What fails here is tried again when the lease has run out. */
+  /** deliver → record. A notification for which this fails is retried when its lease has run out. */
   async #attempt(queued: Queued): Promise<void> {
     const { claimed } = queued;
     const attempt = await this.#deliver(queued);
     if (attempt !== undefined) this.#note(claimed, attempt.outcome.kind !== 'acknowledged');
     this.#lanes.ended(claimed);
     this.#begin();
-    if (attempt === undefined) this.#handBack([claimed]);
+    if (attempt === undefined) this.#release([claimed]);
     else await this.#record(claimed, attempt);
   }
 
-  /** @returns undefined when nothing was sent, or what was sent was cut off at shutdown */
+  /** @returns undefined when nothing was sent, or the exchange was cut off at shutdown */
   async #deliver({ claimed, set, beginByMs }: Queued): Promise<Attempt | undefined> {
     const { client, clock, random, financialId } = this.#options;
     const abort = this.#abort.signal;
@@ -293,71 +331,60 @@ export class Engine {
     const result = await this.#recording.run(record);
     logAttempt(log, record, result, context.nowMs);
     observer?.record({ kind: 'attempted', atMs: context.nowMs, record, result });
-    if (record.next.kind === 'retry') this.#alarm.at(record.next.atMs);
-    // Applied, it may be due again at once: its callback URL recovered meanwhile.
-    if (record.next.kind === 'cease') this.#alarm.at(result === 'applied' ? context.nowMs : record.next.probeAtMs);
+    if (record.next.kind === 'retry') this.#dueBy(record.next.atMs);
+    // Once applied, it may be due again at once: its callback URL recovered meanwhile.
+    if (record.next.kind === 'cease') this.#dueBy(result === 'applied' ? context.nowMs : record.next.probeAtMs);
   }
 
   #recordAll(records: readonly AttemptRecord[]): Promise<readonly RecordResult[]> {
     return this.#options.store.recordAttempts(records, this.#options.clock.nowMs());
   }
 
-  /** A callback URL at which most attempts fail is left alone for a while. */
+  /** Pauses attempts to a callback URL at which most fail. */
   #note({ clientId, callbackUrl }: ClaimedNotification, hasFailed: boolean): void {
-    const { log, clock } = this.#options;
-    const { hasOpened, trialAtMs } = this.#lanes.note(clientId, hasFailed);
-    if (trialAtMs === undefined) return;
-    this.#alarm.in(trialAtMs - clock.monotonicMs());
-    if (!hasOpened) return;
-    log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: they pause');
-    this.#handBack(this.#lanes.evict(clientId, false));
+    if (!this.#lanes.note(clientId, hasFailed)) return;
+    this.#options.log.warn({ clientId, callbackUrl }, 'most attempts to the callback URL fail: attempts pause');
+    this.#release(this.#lanes.evict(clientId, false));
   }
 
-  /** When a breaker lets an attempt be tried, what waits behind it is looked for. */
-  #lookAtTrial(): void {
-    const trialAtMs = this.#lanes.nextTrialAtMs();
-    if (trialAtMs !== undefined) this.#alarm.in(trialAtMs - this.#options.clock.monotonicMs());
-  }
-
-  /** Notifications that wait for an attempt were claimed for a callback URL that may no longer be the one, or is unresponsive. */
+  /** Queued notifications were claimed for a callback URL that may have been replaced since, or is unresponsive. */
   #retarget(clientId: string): void {
-    this.#handBack(this.#lanes.evict(clientId, true));
+    this.#release(this.#lanes.evict(clientId, true));
     this.wake();
   }
 
-  #handBack(claimed: readonly ClaimedNotification[]): void {
+  #release(claimed: readonly ClaimedNotification[]): void {
     if (claimed.length === 0) return;
     const { store, clock } = this.#options;
-    this.#work(store.release(claimed, clock.nowMs()), () => {
-      if (!this.#isStopping) this.#alarm.in(HANDED_BACK_LOOK_MS);
-    });
+    this.#work(store.release(claimed, clock.nowMs()), () => this.#claimIn(RELEASED_CLAIM_MS));
     for (const { clientId } of claimed) this.#lanes.noteBacklog(clientId);
   }
 
   /**
-   * Never rejects, so that nothing of it can end the process. What was handed over has no alarm for the end of its lease,
-   * so a failure sets one.
+   * Never rejects, so that no failure ends the process. After a failure a claim is made at the end of the lease: only the
+   * answer to a claim tells when leases run out, and there was none for notifications that were handed over.
    */
   #work(work: Promise<void>, onDone: () => void = () => undefined): void {
     const done = work
       .catch((error) => {
         this.#options.log.error(
           { err: error },
-          'work on notifications could not be completed; their leases will run out',
+          'work on notifications failed; it is repeated when their leases run out',
         );
-        this.#alarm.in(this.#options.leaseMs);
+        this.#claimIn(this.#options.leaseMs);
       })
       .finally(() => {
         this.#working.delete(done);
         onDone();
+        this.#setAlarm();
       });
     this.#working.add(done);
   }
 
-  /** Says it once, not at each attempt to reach it. */
-  #storeIsAway(error: unknown): void {
-    if (this.#isStoreAway) return;
-    this.#isStoreAway = true;
-    this.#options.log.error({ err: error }, 'the store did not answer; deliveries pause');
+  /** Logs once, not for each failed attempt to reach the store. */
+  #onStoreDown(error: unknown): void {
+    if (this.#isStoreDown) return;
+    this.#isStoreDown = true;
+    this.#options.log.error({ err: error }, 'the store is unavailable; deliveries pause');
   }
 }

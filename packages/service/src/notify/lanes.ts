@@ -56,7 +56,7 @@ interface Lane {
 }
 
 /** How a breaker stands. */
-export interface BreakerNow {
+export interface BreakerStatus {
   readonly state: ReturnType<Breaker['state']>;
   /** How long attempts pause still; undefined: they do not. */
   readonly pauseMs: number | undefined;
@@ -75,6 +75,8 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that have something signed and a free place, in turn. */
   readonly #ready = new Set<Lane>();
+  /** Lanes whose breaker is not closed. */
+  readonly #broken = new Set<Lane>();
   /** Taken, and no attempt begun. */
   #queued = 0;
   #posting = 0;
@@ -150,18 +152,22 @@ export class Lanes {
     return capacity * 2 >= lane.window || (capacity > 0 && claimedIn(lane) === 0);
   }
 
-  /** When the pause of a breaker ends behind which something may be waiting, by the monotonic clock. */
-  nextTrialAtMs(): number | undefined {
-    let earliest: number | undefined;
-    for (const { breaker, hasBacklog } of this.#lanes.values()) {
-      const atMs = hasBacklog ? breaker.pauseEndsAtMs : undefined;
-      if (atMs !== undefined && atMs > this.#nowMs()) earliest = Math.min(atMs, earliest ?? atMs);
+  /**
+   * When the next breaker with a backlog behind it ends its pause, by the monotonic clock; infinite where none does.
+   *
+   * @param sinceMs pauses that ended by then are left out: a claim has been made since
+   */
+  nextTrialAtMs(sinceMs: number): number {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    for (const { breaker, hasBacklog } of this.#broken) {
+      const atMs = breaker.pauseEndsAtMs ?? sinceMs;
+      if (hasBacklog && atMs > sinceMs) earliestMs = Math.min(atMs, earliestMs);
     }
-    return earliest;
+    return earliestMs;
   }
 
   /** How the breaker of a TPP stands. */
-  breakerOf(clientId: string): BreakerNow {
+  breakerOf(clientId: string): BreakerStatus {
     const breaker = this.#lanes.get(clientId)?.breaker;
     const nowMs = this.#nowMs();
     const state = breaker?.state(nowMs) ?? 'closed';
@@ -235,15 +241,17 @@ export class Lanes {
     this.#markReady(lane);
   }
 
-  /** Takes into account how an attempt ended. @returns whether its breaker opened with this one, and until when it pauses */
-  note(clientId: string, hasFailed: boolean): { readonly hasOpened: boolean; readonly trialAtMs: number | undefined } {
+  /** Takes the outcome of an attempt into account. @returns true when it opened the breaker */
+  note(clientId: string, hasFailed: boolean): boolean {
     const lane = this.#laneOf(clientId);
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
     lane.window = hasFailed
       ? Math.max(Math.floor(lane.window / 2), 1)
       : Math.min(lane.window + 1, queuePerTppMax + concurrencyPerTppMax);
     const hasOpened = lane.breaker.note(hasFailed, this.#nowMs());
-    return { hasOpened, trialAtMs: lane.breaker.pauseEndsAtMs };
+    if (lane.breaker.pauseEndsAtMs === undefined) this.#broken.delete(lane);
+    else this.#broken.add(lane);
+    return hasOpened;
   }
 
   /** Its outcome is recorded, or it was handed back. */
@@ -260,6 +268,7 @@ export class Lanes {
     if (lane === undefined) return [];
     if (isAnew) {
       lane.breaker.reset();
+      this.#broken.delete(lane);
       lane.window = this.#options.concurrencyPerTppMax;
     }
     this.#ready.delete(lane);

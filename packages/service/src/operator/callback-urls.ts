@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import type { Target } from '../model/notification.ts';
 import type { AttemptSomewhere } from '../telemetry/recent-attempts.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
-import type { BreakerNow, OperatorContext } from './options.ts';
+import type { BreakerStatus, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
 import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
 import { ok, route } from './route.ts';
@@ -146,7 +146,7 @@ async function healthOf(
   });
 }
 
-function writeBreaker({ state, pauseMs }: BreakerNow, nowMs: number): NonNullable<CallbackUrlHealth['breaker']> {
+function writeBreaker({ state, pauseMs }: BreakerStatus, nowMs: number): NonNullable<CallbackUrlHealth['breaker']> {
   return { state, ...(pauseMs !== undefined && { pausedUntil: isoTime(nowMs + pauseMs) }) };
 }
 

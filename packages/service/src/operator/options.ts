@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
-import type { BreakerNow } from '../notify/lanes.ts';
+import type { BreakerStatus } from '../notify/lanes.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
@@ -16,7 +16,7 @@ import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { AccessWatch, OperatorTokens } from './access.ts';
 import type { PublishingGate } from './admission.ts';
 
-export type { BreakerNow } from '../notify/lanes.ts';
+export type { BreakerStatus } from '../notify/lanes.ts';
 
 /** Dependencies and settings of the operator API. */
 export interface OperatorOptions {
@@ -61,7 +61,7 @@ export interface OperatorOptions {
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
   readonly isDelivering?: (() => boolean) | undefined;
   /** How the breaker of this process stands for a TPP; undefined: it delivers nothing. */
-  readonly breakerOf?: ((clientId: string) => BreakerNow) | undefined;
+  readonly breakerOf?: ((clientId: string) => BreakerStatus) | undefined;
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
   /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */

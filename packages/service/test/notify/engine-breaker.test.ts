@@ -73,7 +73,7 @@ test('that attempts pause is logged once for each time', async (t) => {
   bench.client.script(A, 500);
   await bench.publish('a', ...numbered('a', 100));
   await bench.clock.advance(40_000);
-  assert.equal(bench.log.filter(({ msg }) => /they pause/.test(String(msg))).length, 1);
+  assert.equal(bench.log.filter(({ msg }) => /attempts pause/.test(String(msg))).length, 1);
 });
 
 test('a TPP that is dead for the whole interval is unresponsive, although the breaker spares each notification', async (t) => {

@@ -160,7 +160,7 @@ test('a store whose claims fail is left alone for a second, then asked again, an
   broken.clear();
   await bench.clock.advance(1000);
   assert.equal((await look(bench.store, jti)).state, 'acknowledged');
-  assert.equal(bench.log.filter(({ msg }) => /store did not answer/.test(String(msg))).length, 1);
+  assert.equal(bench.log.filter(({ msg }) => /store is unavailable/.test(String(msg))).length, 1);
   await bench.publish('a', 'e2');
   assert.equal(bench.client.posts.length, 2);
 });
@@ -233,7 +233,7 @@ test('a signer that fails does not stop the engine', async (t) => {
   await bench.clock.advance(20_000);
   assert.equal((await look(bench.store, jti)).state, 'awaiting');
   assert.equal(bench.client.posts.length, 0);
-  assert.equal(bench.log.filter(({ msg }) => /could not be completed/.test(String(msg))).length, 2);
+  assert.equal(bench.log.filter(({ msg }) => /work on notifications failed/.test(String(msg))).length, 2);
 });
 
 test('what was handed over and could not be signed is tried again when its lease has run out, with nothing else to wake the engine', async (t) => {

@@ -187,3 +187,24 @@ test('a callback URL that is another one, or recovered, begins with a new window
   assert.deepEqual([evicted.length, lanes.queued], [2, 0]);
   assert.deepEqual([lanes.breakerOf('a').state, lanes.capacityFor(target('a'))], ['closed', 4]);
 });
+
+test('the next trial is the earliest end of a pause, among breakers with a backlog, that no claim has followed', async () => {
+  const clock = new FakeClock();
+  const breaker = { attemptsMin: 1, failureShare: 1, pauseMs: 1000, pauseMaxMs: 1000 };
+  const lanes = lanesWith({ breaker, clock });
+  const nowMs = clock.monotonicMs();
+  const fail = async (clientId: string) => {
+    queue(lanes, clientId, 1);
+    attempt(lanes, clientId, FAILED);
+    await clock.advance(100);
+  };
+  for (const clientId of ['a', 'b', 'c']) await fail(clientId);
+  assert.equal(lanes.nextTrialAtMs(nowMs), NEVER_MS);
+  for (const clientId of ['b', 'c']) lanes.noteBacklog(clientId);
+  assert.equal(lanes.nextTrialAtMs(nowMs), nowMs + 1100);
+  await clock.advance(5000);
+  assert.equal(lanes.nextTrialAtMs(nowMs), nowMs + 1100, 'it has passed, and no claim was made');
+  assert.equal(lanes.nextTrialAtMs(nowMs + 1100), nowMs + 1200);
+  lanes.evict('c', true);
+  assert.equal(lanes.nextTrialAtMs(nowMs + 1100), NEVER_MS, 'its breaker was closed');
+});

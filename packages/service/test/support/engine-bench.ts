@@ -62,7 +62,7 @@ const DEFAULTS = {
   leaseMs: 60_000,
   timeoutMs: 10_000,
   recordLingerMs: 0,
-  lookMs: undefined,
+  pollMs: undefined,
 };
 
 /** Makes a bench whose store is removed when the test ends. */
