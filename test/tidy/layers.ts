@@ -44,7 +44,7 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   model: ['base'],
   config: ['base', 'model'],
   store: ['base', 'model', 'config'],
-  trust: ['base', 'model', 'config', 'net'],
+  trust: ['base', 'model', 'config', 'store', 'net'],
   net: ['base', 'model', 'config'],
   telemetry: ['base', 'model', 'config', 'store'],
   notify: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry'],

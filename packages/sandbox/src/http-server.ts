@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { ServerOptions } from 'node:https';
-import { createHttpServer, createLog, HttpRefusal, refuseOtherMethods, systemClock } from '@tidings/service';
+import { createHttpServer, createLog, HttpRefusal, rejectOtherMethods, systemClock } from '@tidings/service';
 
 /** Certificate and key of a server, and the root of the accepted client certificates. All in PEM. */
 export interface MutualTls {
@@ -85,7 +85,7 @@ export async function startHttpServer(settings: HttpServerSettings): Promise<Htt
         answer(request.raw, reply.raw);
       },
     });
-    refuseOtherMethods(app, path, [method]);
+    rejectOtherMethods(app, path, [method]);
   }
   await app.listen({ host, port });
   // A connection that could not be accepted must not terminate the process.

@@ -1,5 +1,5 @@
 export { type Clock, systemClock } from './base/clock.ts';
-export { refuseOtherMethods } from './base/http-methods.ts';
+export { rejectOtherMethods } from './base/http-methods.ts';
 export { HttpRefusal } from './base/http-refusal.ts';
 export { createHttpServer, type HttpServerOptions } from './base/http-server.ts';
 export { createLog, type Log, type LogLevel } from './base/log.ts';
@@ -11,7 +11,7 @@ export { printable } from './base/terminal-text.ts';
 export { loadConfig, parseConfig } from './config/load.ts';
 export { configurationTable } from './config/reference.ts';
 export { type Config, ConfigSchema } from './config/schema.ts';
-export { type RunningService, type Surroundings, startService } from './service.ts';
+export { type RunningService, type ServiceDependencies, startService } from './service.ts';
 export {
   type AccessToken,
   type AccessTokenVerifier,

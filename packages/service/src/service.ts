@@ -25,25 +25,24 @@ import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createMetrics, type Metrics, observedStore } from './telemetry/metrics.ts';
 import { type Observer, observers } from './telemetry/observer.ts';
-import { createWatch, type Watch } from './telemetry/telemetry.ts';
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
-import { type Material, readMaterial } from './trust/material.ts';
+import { type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
 import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
-import { nextUpdateMsOf } from './trust/x509.ts';
 
-// Deliveries do not wait for it, and a crash repeats no more than was under way for that long anyway.
+// Deliveries do not wait for it. A crash repeats only attempts that ended within this time.
 const RECORD_LINGER_MS = 20;
 
-/** A service that runs. */
+/** A running service. */
 export interface RunningService {
   /** Where TPPs reach the API, without prefix and version. */
   readonly apiUrl: string;
@@ -52,117 +51,115 @@ export interface RunningService {
   /** How many long polls are held now. */
   longPollsHeld(): number;
   /**
-   * Reads the signing key and its kid again, the certificates, keys and client roots of the listeners, and the operator
-   * tokens and mapped roles, so that they are renewed without a restart: everything that is signed from then on is signed
-   * with the key, connections made from then on get the certificates, and a token or role that was taken away is accepted
-   * no longer, by a live stream either. Other settings and files stay as they are.
+   * Reloads the signing keys, the certificates, keys, client roots and revocation lists of the listeners, the operator
+   * tokens and the mapped roles. From then on signatures are made with the new key, new connections get the new
+   * certificates, and a token or role that was removed is refused, on live streams too. Other settings and files are not
+   * reloaded.
    *
-   * @throws {StartUpError} when any of it is not good; all stays as it was
+   * @throws {StartUpError} when any of it is invalid; nothing is changed then
    */
   reload(): Promise<void>;
   /**
-   * Stops cleanly: takes no more work, answers the long polls, lets what is under way finish within `shutdown.graceMs`,
-   * hands the rest back, closes the store. May be called more than once.
+   * Stops cleanly: takes no more work, answers the long polls, lets work under way finish within `shutdown.graceMs`,
+   * releases the rest, closes the store. May be called more than once.
    */
   stop(): Promise<void>;
 }
 
-/** Dependencies that come from outside, so that a test can replace them. */
-export interface Surroundings {
+/** Dependencies of the service that a test may replace. */
+export interface ServiceDependencies {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** Looks hosts of callback URLs and of TPPs' JWKS URLs up. Default: by DNS, as `delivery.dnsServers` says. */
+  /** Looks up the hosts of callback URLs and of TPPs' JWKS URLs. Default: DNS, with the servers of `delivery.dnsServers`. */
   readonly resolveHost?: ResolveHost;
   /** Reloads the configuration, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
 }
 
 /**
- * Starts the Notification Service: the TPP-facing listener, the operator's, and, where real time is offered, the delivery
- * engine on its store. Either all of it runs when the promise resolves, or nothing does.
+ * Starts the Notification Service: the listener for TPPs, the one for the operator, and, where real time is offered, the
+ * delivery engine. When the promise rejects, nothing is left running.
  *
- * @throws {StartUpError} one sentence on what to change
+ * @throws {StartUpError} with one sentence on what to change
  */
-export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = surroundings;
+export async function startService(config: Config, dependencies: ServiceDependencies): Promise<RunningService> {
+  const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = dependencies;
   const material = await readMaterial(config);
-  // Before the store is made: a setting that is wrong leaves nothing behind.
+  // Before the store is opened, so that a wrong setting leaves nothing behind.
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const opened = await openStore(config.store, { clock: local, log });
   const { clock, place, backUp } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
-  const watch = createWatch({ ...config, store, clock, log, instance: random.uuid() });
-  const parts = await assemble({
-    ...{ config, watch, material, clientCertificate, store, backUp, log, clock, random, readConfig },
-    guard: createGuard(config, surroundings.resolveHost),
+  const telemetry = createTelemetry({ ...config, store, clock, log, instance: random.uuid() });
+  const components = await assemble({
+    config,
+    telemetry,
+    material,
+    clientCertificate,
+    store,
+    backUp,
+    log,
+    clock,
+    random,
+    readConfig,
+    guard: createGuard(config, dependencies.resolveHost),
     metrics,
-    observer: observers([metrics, createTracing(), watch.observer]),
+    observer: observers([metrics, createTracing(), telemetry.observer]),
   }).catch(async (error) => {
     await store.close();
     throw error;
   });
-  const stop = once(() => stopParts(parts, store, config.shutdown.graceMs));
+  const stop = once(() => stopComponents(components, store, config.shutdown.graceMs));
   try {
-    const apiUrl = urlOf(material.apiTls, await listen(parts.api.server, 'api', config.api));
-    parts.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
-    const operatorUrl = urlOf(material.operatorTls, await listen(parts.operator, 'operator', config.operator));
-    parts.wake();
+    const apiUrl = urlOf(material.apiTls, await listen(components.api.server, 'api', config.api));
+    components.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
+    const operatorUrl = urlOf(material.operatorTls, await listen(components.operator, 'operator', config.operator));
+    components.wake();
     const runtimeFault = nodeFault();
     if (runtimeFault !== undefined) log.warn(`${runtimeFault} ${NODE_REMEDY}`);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
-    warnOfPastLists(material, { log, clock });
+    reportExpiredLists(material, { log, clock });
     const reload = async () => {
-      // All that is new is looked at before any of it is used.
+      // Everything is checked before any of it is used.
       const { operator, ...others } = readConfig();
       const renewed = await readMaterial({ operator, ...others });
-      refuseOtherClients(material, renewed);
-      refuseOtherProvider(config.operator.oidc, operator.oidc);
-      const key = await reloadSigningKeys(parts.keys, { store, clock, log }, BY_SERVICE);
-      renewTls(parts.api.server, renewed.apiTls);
-      renewTls(parts.operator, renewed.operatorTls);
-      warnOfPastLists(renewed, { log, clock });
-      if (operator.oidc !== undefined) parts.identityProvider?.useRoles(operator.oidc.roles);
-      parts.operatorTokens.replace(operator.tokens);
+      assertSameClientAuthentication(material, renewed);
+      assertSameProvider(config.operator.oidc, operator.oidc);
+      const key = await reloadSigningKeys(components.keys, { store, clock, log }, BY_SERVICE);
+      renewTls(components.api.server, renewed.apiTls);
+      renewTls(components.operator, renewed.operatorTls);
+      reportExpiredLists(renewed, { log, clock });
+      if (operator.oidc !== undefined) components.identityProvider?.useRoles(operator.oidc.roles);
+      components.operatorTokens.replace(operator.tokens);
       const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
       log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
     };
-    return { apiUrl, operatorUrl, longPollsHeld: parts.api.longPollsHeld, reload, stop };
+    return { apiUrl, operatorUrl, longPollsHeld: components.api.longPollsHeld, reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Whether callers must have a certificate is settled when a listener is made: new roots alone would let others in. */
-function refuseOtherClients(material: Material, renewed: Material): void {
+/** Whether callers must present a certificate is decided when the listener is created, so a reload cannot change it. */
+function assertSameClientAuthentication(material: Material, renewed: Material): void {
   if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
-  throw new StartUpError('"operator.tls.clientCaFile" was added or taken away; restart the service for that.');
+  throw new StartUpError('"operator.tls.clientCaFile" was added or removed; restart the service for that.');
 }
 
-/** Its keys and names are settled at start: what is taken away only in the file would be let in still. */
-function refuseOtherProvider(before: Config['operator']['oidc'], after: Config['operator']['oidc']): void {
-  const settledOf = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
-  if (isDeepStrictEqual(settledOf(before), settledOf(after))) return;
+/** A reload applies the roles alone: a provider that was removed only from the file would still be accepted. */
+function assertSameProvider(before: Config['operator']['oidc'], after: Config['operator']['oidc']): void {
+  const withoutRoles = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
+  if (isDeepStrictEqual(withoutRoles(before), withoutRoles(after))) return;
   throw new StartUpError('"operator.oidc" changed in more than its roles; restart the service for that.');
 }
 
-/** A list that is past closes the listener to all of its authority: the operator must not find that out from them. */
-function warnOfPastLists({ apiTls, operatorTls }: Material, { log, clock }: Pick<Ingredients, 'log' | 'clock'>): void {
-  for (const [setting, tls] of [
-    ['api.tls.clientCrlFile', apiTls],
-    ['operator.tls.clientCrlFile', operatorTls],
-  ] as const) {
-    const nextUpdatesMs = tls?.crl?.map((list) => nextUpdateMsOf(list) ?? Number.POSITIVE_INFINITY) ?? [];
-    if (nextUpdatesMs.every((atMs) => clock.nowMs() < atMs)) continue;
-    log.error({ setting }, 'a revocation list is past its next update: no certificate of its authority is let in');
-  }
-}
-
-interface Ingredients {
+/** The parts of the service that are made first, and its configuration. */
+interface AssemblyOptions {
   readonly config: Config;
-  readonly watch: Watch;
+  readonly telemetry: Telemetry;
   readonly material: Material;
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -176,7 +173,8 @@ interface Ingredients {
   readonly observer: Observer;
 }
 
-interface Parts {
+/** The parts of a running service. */
+interface Components {
   readonly keys: SigningKeys;
   readonly api: Api;
   readonly operator: FastifyInstance;
@@ -184,79 +182,86 @@ interface Parts {
   readonly identityProvider: OidcVerifier | undefined;
   readonly engine: Engine;
   readonly sweeper: Sweeper;
-  readonly watch: Watch;
-  /** Ends looking for what other instances did to the signing keys. */
+  readonly telemetry: Telemetry;
+  /** Stops following changes that other instances make to the signing keys. */
   readonly endFollowing: () => Promise<void>;
-  /** Makes the engine look for work; of no effect where real time is not offered. */
+  /** Makes the engine claim what is due. Has no effect where real time is not offered. */
   readonly wake: () => void;
-  /** Dependencies of the others, closed after them. */
+  /** Clients that the other components use; closed after them. */
   readonly clients: readonly { close(): Promise<void> }[];
   setPublicUrl(url: string): void;
 }
 
-async function assemble(ingredients: Ingredients): Promise<Parts> {
-  const { config, watch, material, store, log, clock, random, metrics, observer } = ingredients;
+async function assemble(options: AssemblyOptions): Promise<Components> {
+  const { config, telemetry, material, store, clock, random, metrics, observer } = options;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
-  const keys = await openSigningKeys(ingredients);
+  const keys = await openSigningKeys(options);
   const signingQueue = new SigningQueue();
-  const { engine, client } = assembleDelivery(ingredients, keys, signingQueue);
+  const { engine, client } = assembleDelivery(options, keys, signingQueue);
   const wake = config.realTime.isOffered ? () => engine.wake() : () => undefined;
   let url = '';
   const publicUrl = () => url;
   const setPublicUrl = (known: string) => {
     url = known;
   };
-  const { api, clients } = assembleApi(ingredients, { keys, signingQueue, catalogue, wake, publicUrl });
+  const { api, clients } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({
-    ...{ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer },
-  });
+  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer });
   const { clockSkewSeconds } = config.accessTokens;
-  const identityProvider = createIdentityProvider(ingredients);
+  const identityProvider = createIdentityProvider(options);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
   const operator = buildOperatorApi({
-    ...{ ...config.operator, tokens: operatorTokens },
-    ...{ config, store, publish, catalogue, publicUrl, clock, random, log, metrics, watch, observer },
+    ...options,
+    ...config.operator,
+    tokens: operatorTokens,
+    publish,
+    catalogue,
+    publicUrl,
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
-    backUp: ingredients.backUp,
     signingKeys: keys,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
     onDue: wake,
   });
   metrics.watch({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
-  const sweeper = openSweeper(ingredients);
+  const sweeper = openSweeper(options);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
     ? startInterval(clock, { everyMs: config.store.lookMs, work: keys.follow })
     : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider };
-  return { keys, api, ...operating, engine, sweeper, watch, endFollowing, wake, clients: closing, setPublicUrl };
+  return { keys, api, ...operating, engine, sweeper, telemetry, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
-function openSweeper({ config, store, clock, log, observer }: Ingredients): Sweeper {
+function openSweeper({ config, store, clock, log, observer }: AssemblyOptions): Sweeper {
   const { activity, statistics, retention } = config;
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   return startSweeper({
-    ...{ ...retention, ...statistics, activityKeptMs: activity.keptMs, store, clock, log, onExpired },
+    ...retention,
+    ...statistics,
+    activityKeptMs: activity.keptMs,
+    store,
+    clock,
+    log,
+    onExpired,
   });
 }
 
-function createIdentityProvider(ingredients: Ingredients) {
-  const { config, material, clock } = ingredients;
+function createIdentityProvider(options: AssemblyOptions) {
+  const { config, material, clock } = options;
   const { oidc } = config.operator;
-  const onFetchFailed = tellOfFailedFetch(ingredients, 'identity-provider');
+  const onFetchFailed = reportFailedFetch(options, 'identity-provider');
   return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
-/** To log and metrics: old keys, and what callers are told, hide it. */
-function tellOfFailedFetch(
-  { log, clock, observer }: Pick<Ingredients, 'log' | 'clock' | 'observer'>,
+/** Reports to log and metrics, since cached keys hide a failed fetch, and callers are not told of it. */
+function reportFailedFetch(
+  { log, clock, observer }: Pick<AssemblyOptions, 'log' | 'clock' | 'observer'>,
   of: 'tpp' | 'authorisation-server' | 'identity-provider',
 ): OnFetchFailed {
   return (failure) => {
@@ -265,14 +270,16 @@ function tellOfFailedFetch(
   };
 }
 
-/** The store knows the current key before anything is signed with it. */
-function openSigningKeys({ config, store, log, clock, readConfig }: Ingredients): Promise<SigningKeys> {
+/** The store knows the current key before anything is signed. */
+function openSigningKeys({ config, store, log, clock, readConfig }: AssemblyOptions): Promise<SigningKeys> {
   return createSigningKeys({
     load: async () => {
       const { signing, organisationId, trustAnchor } = readConfig();
       return loadSigningKeys({ signing, organisationId, trustAnchor });
     },
-    ...{ store, clock, log },
+    store,
+    clock,
+    log,
     formerKeysKeptMs: config.signing.formerKeysKeptMs,
     isAlone: config.store.url === undefined,
   });
@@ -284,43 +291,35 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
   return createAddressGuard({ allowed, ports, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
 }
 
-function assembleDelivery(
-  { config, material, store, log, clock, random, guard, observer }: Ingredients,
-  { signer }: SigningKeys,
-  signingQueue: SigningQueue,
-) {
+function assembleDelivery(options: AssemblyOptions, { signer }: SigningKeys, signingQueue: SigningQueue) {
+  const { config, material, clock, guard } = options;
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
     ...delivery,
     ca: material.deliveryCa,
     connectionsMax: delivery.concurrencyPerTppMax,
-    ...{ guard, clock },
+    guard,
+    clock,
   });
   const engine = new Engine({
+    ...options,
     ...delivery,
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: no other instance leaves anything in it.
     pollMs: config.store.url === undefined ? undefined : config.store.lookMs,
-    ...{
-      policy,
-      breaker,
-      unresponsive,
-      financialId,
-      store,
-      signer,
-      signingQueue,
-      client,
-      clock,
-      random,
-      log,
-      observer,
-    },
+    policy,
+    breaker,
+    unresponsive,
+    financialId,
+    signer,
+    signingQueue,
+    client,
   });
   return { engine, client };
 }
 
 function assembleApi(
-  { config, material, clientCertificate, store, log, clock, random, guard, observer }: Ingredients,
+  options: AssemblyOptions,
   shared: {
     keys: SigningKeys;
     signingQueue: SigningQueue;
@@ -329,24 +328,30 @@ function assembleApi(
     publicUrl: () => string;
   },
 ) {
+  const { config, material, store, clock, guard, observer } = options;
   const { keys, signingQueue, catalogue, publicUrl } = shared;
   const { accessTokens: tokens, realTime, callbackUrls, trustAnchorsAccepted } = config;
   const { gateway, isUnencodedPayloadAccepted } = config.api;
   const { clockSkewSeconds } = tokens;
-  const toldOf = (of: 'tpp' | 'authorisation-server') => ({
+  const fetching = (of: 'tpp' | 'authorisation-server') => ({
     clock,
-    onFetchFailed: tellOfFailedFetch({ log, clock, observer }, of),
+    onFetchFailed: reportFailedFetch(options, of),
   });
   const accessTokens = createAccessTokenVerifier({
-    ...{ ...tokens, tls: material.accessTokensTls },
-    ...toldOf('authorisation-server'),
+    ...tokens,
+    tls: material.accessTokensTls,
+    ...fetching('authorisation-server'),
   });
-  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, ...toldOf('tpp') });
+  const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, ...fetching('tpp') });
   const api = buildApi({
+    ...options,
     ...config.api,
-    ...{ store, accessTokens, signingQueue, gateway, catalogue, publicUrl, clock, random, log, observer },
+    gateway,
+    accessTokens,
+    signingQueue,
+    catalogue,
+    publicUrl,
     tls: material.apiTls,
-    clientCertificate,
     isGateway: gateway === undefined ? () => false : createAddressList(gateway.addresses),
     signatures: { tppKeys, trustAnchorsAccepted, clockSkewSeconds, isUnencodedPayloadAccepted, clock },
     signer: keys.current,
@@ -371,11 +376,17 @@ function assembleApi(
   return { api, clients: [accessTokens, tppKeys] };
 }
 
-/** Doors first, then what is under way, then what it was under way on. */
-async function stopParts(parts: Parts, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper, watch } = parts;
-  await Promise.all([operator.close(), api.server.close(), engine.stop(graceMs), sweeper.stop(), parts.endFollowing()]);
-  await Promise.all([watch.stop(), ...parts.clients.map((client) => client.close())]);
+/** Listeners and engine first, then what they use, the store last. */
+async function stopComponents(components: Components, store: Store, graceMs: number): Promise<void> {
+  const { operator, api, engine, sweeper, telemetry } = components;
+  await Promise.all([
+    operator.close(),
+    api.server.close(),
+    engine.stop(graceMs),
+    sweeper.stop(),
+    components.endFollowing(),
+  ]);
+  await Promise.all([telemetry.stop(), ...components.clients.map((client) => client.close())]);
   await store.close();
 }
 

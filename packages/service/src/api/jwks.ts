@@ -1,7 +1,7 @@
 import type { JwsSigner } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import { refuseOtherMethods } from '../base/http-methods.ts';
+import { rejectOtherMethods } from '../base/http-methods.ts';
 import { methodNotAllowed } from './respond.ts';
 
 export interface JwksOptions {
@@ -26,7 +26,7 @@ export function registerJwksRoute(app: FastifyInstance, path: string, options: J
       .header('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
       .send(body);
   });
-  refuseOtherMethods(app, path, ['GET'], methodNotAllowed);
+  rejectOtherMethods(app, path, ['GET'], methodNotAllowed);
 }
 
 /** The JWKS, rebuilt at most once a minute, and at once when a key is announced, withdrawn, or becomes current. */

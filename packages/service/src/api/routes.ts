@@ -1,6 +1,6 @@
 import { ApiError, type ApiVersion, isUtf8, parseMediaType, signDetached } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { refuseOtherMethods } from '../base/http-methods.ts';
+import { rejectOtherMethods } from '../base/http-methods.ts';
 import { pollBodyBytesMax } from '../config/derived.ts';
 import type { Tpp } from '../model/tpp.ts';
 import { type AuthenticationContext, authenticate, REGISTRATION_SCOPES } from './authenticate.ts';
@@ -66,9 +66,9 @@ export function registerRegistrationRoutes(
     await deleteRegistration(resource, callerOf(request), request.params.id, context(request));
     return reply.code(204).send();
   });
-  refuseOtherMethods(app, path, ['GET', 'POST'], methodNotAllowed);
+  rejectOtherMethods(app, path, ['GET', 'POST'], methodNotAllowed);
   // The standard has no GET by id, although Links.Self points there.
-  refuseOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE'], methodNotAllowed);
+  rejectOtherMethods(app, `${path}/:id`, ['PUT', 'DELETE'], methodNotAllowed);
 }
 
 /** Aggregated polling: neither request nor answer is signed (rules, section 5). */
@@ -93,7 +93,7 @@ export function registerEventsRoute(
     request.setsGiven = Object.keys(body.sets).length;
     return sendUnsigned(reply, 200, body);
   });
-  refuseOtherMethods(app, path, ['POST'], methodNotAllowed);
+  rejectOtherMethods(app, path, ['POST'], methodNotAllowed);
 }
 
 /** Takes a slot for the poll, until its response has been sent or the connection ends. */

@@ -42,7 +42,7 @@ function write(routes: readonly { readonly methods: readonly string[] }[]): stri
  *
  * @param refusal what is thrown for the error handler. Default: an {@link HttpRefusal}
  */
-export function refuseOtherMethods(
+export function rejectOtherMethods(
   app: FastifyInstance,
   url: string,
   allowed: readonly string[],

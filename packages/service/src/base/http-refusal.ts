@@ -25,7 +25,7 @@ const CLOSING = { connection: 'close' };
  *
  * @throws {HttpRefusal} 400 or 501
  */
-export function refuseAmbiguousMessage(request: IncomingMessage): void {
+export function rejectAmbiguousMessage(request: IncomingMessage): void {
   const { httpVersion, headers } = request;
   const hosts = valuesOf(request, 'host');
   const fault = messageFault({ httpVersion, hosts, transferCoding: headers['transfer-encoding'] });
@@ -33,7 +33,7 @@ export function refuseAmbiguousMessage(request: IncomingMessage): void {
 }
 
 /** Refuses a body that would have to be decoded first. @throws {HttpRefusal} 415 */
-export function refuseContentEncoding(request: IncomingMessage): void {
+export function rejectContentEncoding(request: IncomingMessage): void {
   if (!hasContent(request) || isIdentityEncoding(valuesOf(request, 'content-encoding').join())) return;
   const message = 'Content-Encoding must be identity, or left out.';
   throw new HttpRefusal(415, message, { 'accept-encoding': 'identity' });

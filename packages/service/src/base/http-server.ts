@@ -7,7 +7,7 @@ import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Clock } from './clock.ts';
 import { Connections } from './connections.ts';
 import { createAllowedMethods } from './http-methods.ts';
-import { HttpRefusal, refuseAmbiguousMessage, refuseContentEncoding } from './http-refusal.ts';
+import { HttpRefusal, rejectAmbiguousMessage, rejectContentEncoding } from './http-refusal.ts';
 import type { Log } from './log.ts';
 import { type Random, systemRandom } from './random.ts';
 import { StartUpError, systemErrorCode } from './start-up-error.ts';
@@ -199,7 +199,7 @@ function beginExchanges(
     request.arrivedMs = clock.monotonicMs();
     request.interactionId = interactionIdOf(request.headers[INTERACTION_ID_HEADER], () => random.uuid());
     reply.header(INTERACTION_ID_HEADER, request.interactionId).header('cache-control', 'no-store');
-    refuseAmbiguousMessage(request.raw);
+    rejectAmbiguousMessage(request.raw);
     if (unmetExpectations.has(request.raw)) {
       throw new HttpRefusal(417, 'Expect must be 100-continue, or left out.', { connection: 'close' });
     }
@@ -209,7 +209,7 @@ function beginExchanges(
   });
   // After all that tells who calls, and that there is such a path and method, and before a byte of the body is read.
   server.addHook('preParsing', async (request) => {
-    if (!request.is404) refuseContentEncoding(request.raw);
+    if (!request.is404) rejectContentEncoding(request.raw);
   });
 }
 

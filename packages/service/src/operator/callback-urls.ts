@@ -126,13 +126,13 @@ async function list(
 
 async function healthOf(
   targets: readonly Target[],
-  { store, clock, watch, breakerOf }: OperatorContext,
+  { store, clock, telemetry, breakerOf }: OperatorContext,
   countMax: number,
 ): Promise<CallbackUrlHealth[]> {
   const clientIds = targets.map(({ clientId }) => clientId);
   const [awaiting, attempts] = await Promise.all([
     store.awaitingOf(clientIds, countMax),
-    watch?.recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
+    telemetry?.recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
   ]);
   return targets.map((target) => {
     const count = awaiting.get(target.clientId) ?? 0;

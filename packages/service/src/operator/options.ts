@@ -9,7 +9,7 @@ import type { BackUp } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Observer } from '../telemetry/observer.ts';
-import type { Watch } from '../telemetry/telemetry.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
@@ -65,7 +65,9 @@ export interface OperatorOptions {
   /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
   readonly publicUrl?: (() => string) | undefined;
   /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
-  readonly watch?: (Pick<Watch, 'stream' | 'statistics'> & Partial<Pick<Watch, 'recentAttempts'>>) | undefined;
+  readonly telemetry?:
+    | (Pick<Telemetry, 'stream' | 'statistics'> & Partial<Pick<Telemetry, 'recentAttempts'>>)
+    | undefined;
   /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
   readonly observer?: Observer | undefined;
 }

@@ -98,11 +98,11 @@ export const statisticsRoute = route({
   response: ok('Counts of all instances', { StatisticsAnswer }),
   refusals: [501],
   handler:
-    ({ watch, clock }) =>
+    ({ telemetry, clock }) =>
     async ({ query }) => {
       const meant = statisticsOf(query, clock.nowMs());
-      if (watch === undefined) throw new Problem(501, 'No statistics are kept here.');
-      const buckets = await watch.statistics.read(meant);
+      if (telemetry === undefined) throw new Problem(501, 'No statistics are kept here.');
+      const buckets = await telemetry.statistics.read(meant);
       const totals = emptyTally();
       for (const { tally } of buckets) addTally(totals, tally);
       const { resolution, clientId, fromMs, beforeMs } = meant;

@@ -87,14 +87,14 @@ export const streamRoute = route({
   response: streamed(),
   refusals: [429, 501],
   handler: (context) => {
-    const { watch, onClosing } = context;
+    const { telemetry, onClosing } = context;
     // The listener waits for what is being answered, and this would never end.
-    onClosing(() => watch?.stream?.end());
+    onClosing(() => telemetry?.stream?.end());
     return async ({ request, reply, query }) => {
       const { clientId, kind, after, since } = query;
       const beginning = readBeginning(request.headers['last-event-id'] ?? after, since);
-      if (watch?.stream === undefined) throw new Problem(501, NOT_KEPT);
-      const subscription = await watch.stream.subscribe(beginning, { clientId, kinds: kind });
+      if (telemetry?.stream === undefined) throw new Problem(501, NOT_KEPT);
+      const subscription = await telemetry.stream.subscribe(beginning, { clientId, kinds: kind });
       if (subscription === undefined) throw new Problem(429, TOO_MANY, {}, RETRY_AFTER_SECONDS);
       return follow(subscription, request, reply, context);
     };

@@ -9,7 +9,7 @@ import { RecentAttempts } from './recent-attempts.ts';
 import { Statistics } from './statistics.ts';
 
 /** Observers of the service's work. */
-export interface Watch {
+export interface Telemetry {
   /** To be told of everything that happens. */
   readonly observer: Observer;
   /** Undefined where no activity is kept. */
@@ -21,7 +21,7 @@ export interface Watch {
 }
 
 /** Dependencies. */
-export interface WatchOptions {
+export interface TelemetryOptions {
   readonly activity: Config['activity'];
   readonly statistics: Pick<Config['statistics'], 'writeMs'>;
   readonly store: Store;
@@ -32,7 +32,7 @@ export interface WatchOptions {
 }
 
 /** Makes activity log, live stream, statistics, and the last attempts. Nothing runs until something happens or somebody looks. */
-export function createWatch({ activity, statistics: { writeMs }, ...parts }: WatchOptions): Watch {
+export function createTelemetry({ activity, statistics: { writeMs }, ...parts }: TelemetryOptions): Telemetry {
   const statistics = new Statistics({ ...parts, writeMs });
   const recentAttempts = new RecentAttempts({ ...parts, writeMs });
   const watches = { statistics, recentAttempts };

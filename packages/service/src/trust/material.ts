@@ -1,6 +1,9 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { readCertificates, readJwks, readRevocationLists, readTlsIdentity, type TlsIdentity } from './files.ts';
 import { loadSigningKeys, type OwnSigningKeys } from './signing-key.ts';
+import { nextUpdateMsOf } from './x509.ts';
 
 /** Every key and certificate that the configuration names, read and checked. */
 export interface Material {
@@ -66,4 +69,19 @@ function readCrl(setting: string, file: string | undefined): { readonly crl?: st
 function clientIdentity({ certificateFile, keyFile }: Config['accessTokens']): Partial<TlsIdentity> {
   if (certificateFile === undefined || keyFile === undefined) return {};
   return readTlsIdentity('accessTokens', { certificateFile, keyFile });
+}
+
+/** An expired list closes the listener to all certificates of its authority, so the operator must know first. */
+export function reportExpiredLists(
+  { apiTls, operatorTls }: Material,
+  { log, clock }: { readonly log: Pick<Log, 'error'>; readonly clock: Pick<Clock, 'nowMs'> },
+): void {
+  for (const [setting, tls] of [
+    ['api.tls.clientCrlFile', apiTls],
+    ['operator.tls.clientCrlFile', operatorTls],
+  ] as const) {
+    const nextUpdatesMs = tls?.crl?.map((list) => nextUpdateMsOf(list) ?? Number.POSITIVE_INFINITY) ?? [];
+    if (nextUpdatesMs.every((atMs) => clock.nowMs() < atMs)) continue;
+    log.error({ setting }, 'a revocation list is past its next update: every certificate of its authority is refused');
+  }
 }

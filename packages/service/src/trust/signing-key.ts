@@ -1,19 +1,14 @@
 import { createPublicKey } from 'node:crypto';
 import { createSigner, type JwsSigner, SigningKeyError } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
+import type { SigningKeyJwk } from '../model/signing-key.ts';
 import { readConfiguredFile } from './files.ts';
-
-/** A public signing key as it stands in our JWKS: `kty`, `n`, `e`, `kid`, `use` and `alg`. */
-export interface PublicSigningJwk {
-  readonly kid: string;
-  readonly [member: string]: unknown;
-}
 
 /** Our own signing key: signs SETs and responses. */
 export interface OwnSigningKey {
   readonly signer: JwsSigner;
-  /** For the JWKS. */
-  readonly publicJwk: PublicSigningJwk;
+  /** For the JWKS: `kty`, `n`, `e`, `kid`, `use` and `alg`. */
+  readonly publicJwk: SigningKeyJwk;
 }
 
 /** The signing keys that the configuration names. */

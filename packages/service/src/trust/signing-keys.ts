@@ -1,29 +1,23 @@
 import { JWKS_KEYS_MAX, type JwsSigner } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { StartUpError } from '../base/start-up-error.ts';
-import type { OwnSigningKey, OwnSigningKeys, PublicSigningJwk } from './signing-key.ts';
+import type { SigningKeyJwk, StoredSigningKey } from '../model/signing-key.ts';
+import type { Store } from '../store/store.ts';
+import type { OwnSigningKey, OwnSigningKeys } from './signing-key.ts';
 
-/** The part of our keys that the store keeps for all instances. */
-export interface KeyStore {
-  /** Keeps, durably, that this key signs from now on and the one before it is retired. */
-  useSigningKey(publicJwk: PublicSigningJwk, nowMs: number): Promise<void>;
-  /** Keeps, durably, a key that is to sign later. @returns false when it is known already */
-  announceSigningKey(publicJwk: PublicSigningJwk, nowMs: number): Promise<boolean>;
-  /** Keeps that a former key still signs. */
-  noteSigningKeyUsed(kid: string, nowMs: number): Promise<void>;
-  /** Every key, the current one first, then the next ones, then the one that was retired last. */
-  signingKeys(): Promise<readonly KeptSigningKey[]>;
-  /** When the oldest awaiting notification was published; undefined when none is awaiting. */
-  oldestAwaitingAtMs(): Promise<number | undefined>;
-}
+/** The operations of the store that concern our signing keys. */
+type SigningKeyStore = Pick<
+  Store,
+  'useSigningKey' | 'announceSigningKey' | 'noteSigningKeyUsed' | 'signingKeys' | 'oldestAwaitingAtMs'
+>;
 
 export interface SigningKeysOptions {
   /** Reloads the key files and the kids. @throws {StartUpError} when they are invalid */
   readonly load: () => Promise<OwnSigningKeys>;
-  readonly store: KeyStore;
-  /** How long a former key stays in the JWKS at least. */
+  readonly store: SigningKeyStore;
+  /** Shortest time that a former key stays in the JWKS. */
   readonly formerKeysKeptMs: number;
-  /** No other process works on the store: what the configuration names signs, even a key that was retired. */
+  /** True: no other instance uses the store, so the configured key signs even if it was retired. */
   readonly isAlone: boolean;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: { error(facts: object, message: string): void; info(facts: object, message: string): void };
@@ -33,72 +27,71 @@ export interface SigningKeysOptions {
 export interface Reloaded {
   /** The kid in use. */
   readonly kid: string;
-  /** Whether it is another one than before. */
+  /** Whether it differs from the one used before. */
   readonly changed: boolean;
-  /** The kid of a next key that is in the JWKS from now on. */
+  /** The kid of a next key that this reload added to the JWKS. */
   readonly announced: string | undefined;
 }
 
-/** Our own signing keys: the one that signs, and those whose signatures may still be verified. */
+/** Our own signing keys: the current one, and those whose signatures may still be verified. */
 export interface SigningKeys {
-  /** The current signer, which never changes. Ask for it before every signature. */
+  /** A signer with the current key, which does not follow a rotation. Call this before every signature. */
   current(): JwsSigner;
   /**
-   * For code that holds a signer: always the key of now. `kid` and `sign` must be used in one turn of the event loop,
-   * as `signCompact` and `signDetached` do, or a rotation could come between them.
+   * A signer that follows rotations. `kid` and `sign` must be used in the same turn of the event loop, as `signCompact` and
+   * `signDetached` do, or a rotation could come between them.
    */
   readonly signer: JwsSigner;
   /** The kids whose private keys this instance has. */
   held(): readonly string[];
-  /** The reason why this instance does not sign with the current key; undefined: it does. */
+  /** Why this instance does not sign with the current key; undefined when it does. */
   problem(): string | undefined;
-  /** False: this instance has no key that it may sign with. */
+  /** False when this instance has no key that it may sign with. */
   canSign(): boolean;
   /**
-   * Reloads the keys. A `signing.kid` that never signed becomes the current key of all instances at once, a
-   * `signing.next` is announced. When anything fails, the keys before stay in use. Calls at the same time run one after
-   * the other.
+   * Reloads the keys. A `signing.kid` that never signed becomes the current key of all instances at once; a
+   * `signing.next` is announced. On failure the previous keys stay in use. Concurrent calls run one after the other.
    *
-   * @throws {StartUpError} when a new key is not good, its kid was another key's, or it was withdrawn
+   * @throws {StartUpError} when a new key is invalid, its kid belonged to another key, or it was withdrawn
    */
   reload(): Promise<Reloaded>;
-  /** Signs with the key that the store says is current, if this instance has it. To be called often where others may rotate. */
+  /** Adopts the key that the store says is current, if this instance has it. To be called often where other instances rotate. */
   follow(): Promise<void>;
-  /** Changes when this instance hears that a key was announced, rotated or withdrawn. */
+  /** A text that changes when this instance learns that a key was announced, rotated or withdrawn. */
   revision(): string;
-  /** The keys of the JWKS, the one that signs here first. Public members only. */
-  publicJwks(): Promise<readonly PublicSigningJwk[]>;
+  /** The keys of the JWKS, the one that this instance signs with first. Public members only. */
+  publicJwks(): Promise<readonly SigningKeyJwk[]>;
 }
 
-/** How often a former key that still signs is noted. */
+// How often the store is told that a former key still signs.
 const NOTED_MS = 60_000;
 
 /** The keys that this instance has, and the one that it signs with. */
-interface Having {
+interface KeyRing {
   readonly held: ReadonlyMap<string, OwnSigningKey>;
   /** The kid of `signing.kid`. */
   readonly main: string;
   readonly signing: OwnSigningKey;
   readonly problem: string | undefined;
   readonly canSign: boolean;
-  /** Which keys the store knew when it was last looked at, and their states. */
+  /** The kids and states of the keys in the store, when it was last read. */
   readonly revision: string;
 }
 
 /**
- * Loads the keys and gives them out. Which key is the current one is the store's to say, for all instances; an instance
- * signs with it if it has it, and goes on with what it has if not, saying so: that key is a former one, and stays in the
- * JWKS of all while it is used.
+ * Loads our signing keys. The store decides which key is current, for all instances. An instance that has that key signs
+ * with it. One that lacks it goes on with the key it has and logs the problem; that key is a former one, and stays in the
+ * JWKS of all instances while it is used.
  *
- * @throws {StartUpError} when a key is not good, its kid was another key's, or all were withdrawn
+ * @throws {StartUpError} when a key is invalid, its kid belonged to another key, or all were withdrawn
  */
 export async function createSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const { store, clock } = options;
-  const first = await loadAnew(options);
-  let having = first.having;
+  const first = await loadKeys(options);
+  let ring = first.ring;
   let turn: Promise<unknown> = Promise.resolve();
   let notedAtMs = Number.NEGATIVE_INFINITY;
-  sayProblem(undefined, having, options);
+  logProblem(undefined, ring, options);
 
   /** One after the other: whoever is last has seen the newest. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -106,67 +99,67 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     turn = done.catch(() => undefined);
     return done;
   };
-  const take = (next: Having) => {
-    sayProblem(having, next, options);
-    having = next;
+  const take = (next: KeyRing) => {
+    logProblem(ring, next, options);
+    ring = next;
   };
   const noteUse = async () => {
     const nowMs = clock.nowMs();
-    if (having.problem === undefined || !having.canSign || nowMs - notedAtMs < NOTED_MS) return;
-    await store.noteSigningKeyUsed(having.signing.publicJwk.kid, nowMs);
+    if (ring.problem === undefined || !ring.canSign || nowMs - notedAtMs < NOTED_MS) return;
+    await store.noteSigningKeyUsed(ring.signing.publicJwk.kid, nowMs);
     notedAtMs = nowMs;
   };
   await noteUse();
 
   return {
-    current: () => having.signing.signer,
-    signer: followingSigner(() => having),
-    held: () => [...having.held.keys()],
-    problem: () => having.problem,
-    canSign: () => having.canSign,
+    current: () => ring.signing.signer,
+    signer: followingSigner(() => ring),
+    held: () => [...ring.held.keys()],
+    problem: () => ring.problem,
+    canSign: () => ring.canSign,
     reload: () =>
       inTurn(async () => {
-        const before = having.signing.publicJwk.kid;
-        const { having: next, announced } = await loadAnew(options, having);
+        const before = ring.signing.publicJwk.kid;
+        const { ring: next, announced } = await loadKeys(options, ring);
         take(next);
         const { kid } = next.signing.publicJwk;
         return { kid, changed: kid !== before, announced };
       }),
     follow: () =>
       inTurn(async () => {
-        take(choose(having, await store.signingKeys()));
+        take(choose(ring, await store.signingKeys()));
         await noteUse();
       }),
-    revision: () => having.revision,
-    publicJwks: () => publishedKeys(options, having.signing.publicJwk),
+    revision: () => ring.revision,
+    publicJwks: () => publishedKeys(options, ring.signing.publicJwk),
   };
 }
 
-function followingSigner(having: () => Having): JwsSigner {
+function followingSigner(ring: () => KeyRing): JwsSigner {
   return {
     get kid() {
-      return having().signing.signer.kid;
+      return ring().signing.signer.kid;
     },
     get iss() {
-      return having().signing.signer.iss;
+      return ring().signing.signer.iss;
     },
     get tan() {
-      return having().signing.signer.tan;
+      return ring().signing.signer.tan;
     },
-    sign: (signingInput) => having().signing.signer.sign(signingInput),
+    sign: (signingInput) => ring().signing.signer.sign(signingInput),
   };
 }
 
-/** The store knows every key before it signs anything, so that no signature outlives the knowledge of its key. */
-async function loadAnew(
+/** Loads the keys, and stores each before it signs anything, so that the key of every signature is known. */
+async function loadKeys(
   options: SigningKeysOptions,
-  before?: Having,
-): Promise<{ having: Having; announced: string | undefined }> {
+  before?: KeyRing,
+): Promise<{ ring: KeyRing; announced: string | undefined }> {
   const { load, store, clock, isAlone } = options;
   const { main, next } = await load();
   const kept = await store.signingKeys();
   for (const [setting, key] of [['signing.kid', main] as const, ['signing.next.kid', next] as const]) {
-    if (key !== undefined) refuseReusedKid(setting, key, kept);
+    if (key !== undefined) assertKidNotReused(setting, key, kept);
   }
   const keys = [main, ...(next === undefined ? [] : [next])];
   const held = new Map(keys.map((key) => [key.publicJwk.kid, frozen(key)]));
@@ -187,8 +180,8 @@ async function loadAnew(
     canSign: true,
     revision: '',
   };
-  const having = choose(loaded, await store.signingKeys());
-  if (having.canSign) return { having, announced: isAnnounced ? next.publicJwk.kid : undefined };
+  const ring = choose(loaded, await store.signingKeys());
+  if (ring.canSign) return { ring, announced: isAnnounced ? next.publicJwk.kid : undefined };
   throw new StartUpError(
     `"signing.kid" (${kid}) was retired from the JWKS, and nothing may be signed with it; give a new key.`,
   );
@@ -199,11 +192,11 @@ function frozen(key: OwnSigningKey): OwnSigningKey {
 }
 
 /** @returns undefined when it is unknown */
-function stateOf(kid: string, kept: readonly KeptSigningKey[]): KeptSigningKey['state'] | undefined {
+function stateOf(kid: string, kept: readonly StoredSigningKey[]): StoredSigningKey['state'] | undefined {
   return kept.find(({ publicJwk }) => publicJwk.kid === kid)?.state;
 }
 
-function refuseReusedKid(setting: string, { publicJwk }: OwnSigningKey, kept: readonly KeptSigningKey[]): void {
+function assertKidNotReused(setting: string, { publicJwk }: OwnSigningKey, kept: readonly StoredSigningKey[]): void {
   const before = kept.find((each) => each.publicJwk.kid === publicJwk.kid)?.publicJwk;
   if (before === undefined || (before['n'] === publicJwk['n'] && before['e'] === publicJwk['e'])) return;
   throw new StartUpError(
@@ -212,33 +205,33 @@ function refuseReusedKid(setting: string, { publicJwk }: OwnSigningKey, kept: re
   );
 }
 
-/** The current key if it is there; else what signs now, what the configuration names, or anything that may sign. */
-function choose(before: Having, kept: readonly KeptSigningKey[]): Having {
-  const having = { ...before, revision: kept.map(({ publicJwk, state }) => `${publicJwk.kid} ${state}`).join() };
-  const { held, main, signing } = having;
+/** Chooses the key to sign with: the current one; else the one in use, the configured one, or any that may sign. */
+function choose(before: KeyRing, kept: readonly StoredSigningKey[]): KeyRing {
+  const ring = { ...before, revision: kept.map(({ publicJwk, state }) => `${publicJwk.kid} ${state}`).join() };
+  const { held, main, signing } = ring;
   const current = kept.find(({ state }) => state === 'current')?.publicJwk.kid;
   const key = current === undefined ? undefined : held.get(current);
-  if (key !== undefined) return { ...having, signing: key, problem: undefined, canSign: true };
+  if (key !== undefined) return { ...ring, signing: key, problem: undefined, canSign: true };
   const mayBe = [signing.publicJwk.kid, main, ...held.keys()];
   const kid = mayBe.find((each) => held.has(each) && stateOf(each, kept) !== 'withdrawn');
   const other = kid === undefined ? undefined : held.get(kid);
   const lacks = `the current signing key ${current} is not in the configuration of this instance`;
   const remedy = 'name its file in "signing.next" or "signing" and reload';
   if (other !== undefined) {
-    return { ...having, signing: other, problem: `${lacks}, which signs with ${kid}; ${remedy}`, canSign: true };
+    return { ...ring, signing: other, problem: `${lacks}, which signs with ${kid}; ${remedy}`, canSign: true };
   }
   const barred = { ...signing, signer: barredSigner(signing.signer) };
-  return { ...having, signing: barred, problem: `${lacks}, and the one it has was retired; ${remedy}`, canSign: false };
+  return { ...ring, signing: barred, problem: `${lacks}, and the one it has was retired; ${remedy}`, canSign: false };
 }
 
-/** Nobody could verify its signatures: better nothing is signed, and another instance delivers it. */
+/** Refuses to sign, since nobody could verify the signature. Another instance delivers the notification. */
 function barredSigner({ kid, iss, tan }: JwsSigner): JwsSigner {
   const sign = () => Promise.reject(new Error(`the signing key ${kid} was retired, and this instance has no other`));
   return Object.freeze({ kid, iss, tan, sign });
 }
 
-/** Once, not at each look. */
-function sayProblem(before: Having | undefined, now: Having, { log }: SigningKeysOptions): void {
+/** Logs a problem once, when it begins, and its end. */
+function logProblem(before: KeyRing | undefined, now: KeyRing, { log }: SigningKeysOptions): void {
   if (now.problem === before?.problem) return;
   if (now.problem !== undefined) log.error({ kid: now.signing.publicJwk.kid, held: [...now.held.keys()] }, now.problem);
   else if (before !== undefined) log.info({ kid: now.signing.publicJwk.kid }, 'signs with the current key again');
@@ -246,44 +239,36 @@ function sayProblem(before: Having | undefined, now: Having, { log }: SigningKey
 
 async function publishedKeys(
   { store, formerKeysKeptMs, clock }: SigningKeysOptions,
-  signing: PublicSigningJwk,
-): Promise<readonly PublicSigningJwk[]> {
+  signing: SigningKeyJwk,
+): Promise<readonly SigningKeyJwk[]> {
   const [kept, oldestAwaitingAtMs] = await Promise.all([store.signingKeys(), store.oldestAwaitingAtMs()]);
   const now = { nowMs: clock.nowMs(), formerKeysKeptMs, oldestAwaitingAtMs };
   const others = kept.filter((key) => key.publicJwk.kid !== signing.kid && publicationOf(key, now).isPublished);
-  // The key that signs here, but for one that was withdrawn.
+  // The key that this instance signs with, unless it was withdrawn.
   const own = stateOf(signing.kid, kept) === 'withdrawn' ? [] : [signing];
   return [...own, ...others.map(({ publicJwk }) => publicJwk)].slice(0, JWKS_KEYS_MAX);
-}
-
-/** A signing key of ours that is announced, or was used at some time, as the store keeps it. */
-export interface KeptSigningKey {
-  readonly publicJwk: PublicSigningJwk;
-  /** `next`: announced, not used yet. `former`: it signed. `withdrawn`: taken out of the JWKS for good. */
-  readonly state: 'next' | 'current' | 'former' | 'withdrawn';
-  /** When another took its place. */
-  readonly retiredAtMs: number | undefined;
-  /** When an instance that lacks the current key last said that it still signs with this one. */
-  readonly usedUntilMs: number | undefined;
 }
 
 /** Whether a key is in the JWKS. */
 export interface Publication {
   readonly isPublished: boolean;
-  /** Until when at least, and longer while something that it may have signed is awaiting; undefined: no end is known, or it is not there. */
+  /**
+   * It is published until then at least, and longer while a notification that it may have signed is awaiting. Undefined
+   * when no end is known, or it is not published.
+   */
   readonly untilMs: number | undefined;
 }
 
-/** A signature that was under way while the key was retired, or before other instances heard of it, counts as made before. */
+/** A signature made this long after a key was retired counts as made before: it was under way, or its instance had not heard. */
 export const UNDER_WAY_MS = 60_000;
 
-/** When a key that signs no more last did. */
-export function lastUsedAtMs({ retiredAtMs = 0, usedUntilMs = 0 }: KeptSigningKey): number {
+/** When a key that no longer signs was last used. */
+export function lastUsedAtMs({ retiredAtMs = 0, usedUntilMs = 0 }: StoredSigningKey): number {
   return Math.max(retiredAtMs, usedUntilMs);
 }
 
-/** Whether something that awaits may have been signed with a former key: a token is signed after it was published. */
-export function mayBeNeeded(key: KeptSigningKey, oldestAwaitingAtMs: number | undefined): boolean {
+/** Whether an awaiting notification may be signed with a former key. A SET is signed after its event was published. */
+export function mayBeNeeded(key: StoredSigningKey, oldestAwaitingAtMs: number | undefined): boolean {
   return oldestAwaitingAtMs !== undefined && oldestAwaitingAtMs < lastUsedAtMs(key) + UNDER_WAY_MS;
 }
 
@@ -292,7 +277,7 @@ export function mayBeNeeded(key: KeptSigningKey, oldestAwaitingAtMs: number | un
  * beyond that while a notification is awaiting that may have been signed with it.
  */
 export function publicationOf(
-  key: KeptSigningKey,
+  key: StoredSigningKey,
   now: {
     readonly nowMs: number;
     readonly formerKeysKeptMs: number;

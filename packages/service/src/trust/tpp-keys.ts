@@ -1,18 +1,10 @@
 import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
+import type { Tpp } from '../model/tpp.ts';
 import type { HostGuard } from '../net/host-guard.ts';
 import { createHttpsClient } from '../net/https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, type KeyAges, type OnFetchFailed } from './jwks-cache.ts';
-
-/** The part of a registered TPP that its keys depend on. */
-export interface TppWithKeys {
-  readonly clientId: string;
-  readonly jwks?: unknown;
-  readonly jwksUrl?: string | undefined;
-  /** Where those of its keys are listed that were revoked; only beside `jwksUrl`. */
-  readonly revokedJwksUrl?: string | undefined;
-}
 
 /** Gives the signing keys of registered TPPs. */
 export interface TppKeys {
@@ -22,7 +14,7 @@ export interface TppKeys {
    *
    * @throws {JwksError} when its JWKS is not one, or its URL is not https
    */
-  keysOf(tpp: TppWithKeys): Promise<KeySource>;
+  keysOf(tpp: Pick<Tpp, 'clientId' | 'jwks' | 'jwksUrl' | 'revokedJwksUrl'>): Promise<KeySource>;
   /** Ends the fetches under way. */
   close(): Promise<void>;
 }

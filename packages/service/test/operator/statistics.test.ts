@@ -66,7 +66,7 @@ test('the statistics tell every count there is, in its place, and nothing that t
   const app = buildOperatorApi({
     ...{ store, catalogue: new EventTypeCatalogue([]), clock, log, tokens: new OperatorTokens(TOKENS) },
     ...{ tls: undefined, bodyBytesMax: 100_000, ...CONNECTIONS, publish: () => assert.fail('nothing is published') },
-    watch: { statistics, stream: undefined },
+    telemetry: { statistics, stream: undefined },
   });
   t.after(async () => {
     await app.close();

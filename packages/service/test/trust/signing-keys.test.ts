@@ -11,7 +11,7 @@ import {
 } from '@tidings/protocol';
 import { makeSigningKey, type SigningKey } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
-import type { KeptSigningKey } from '../../src/trust/signing-keys.ts';
+import type { StoredSigningKey } from '../../src/model/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from '../../src/trust/signing-keys.ts';
 import { type HeldClock, heldClock, NOW_MS } from '../support/trust-clock.ts';
 
@@ -26,7 +26,7 @@ const IDENTITY = { iss: 'bank', tan: 'openbanking.org.uk' };
 interface Bank {
   readonly clock: HeldClock;
   readonly did: string[];
-  kept: KeptSigningKey[];
+  kept: StoredSigningKey[];
   file: SigningKey | Error;
   /** The file of `signing.next`. */
   next: SigningKey | undefined;
@@ -89,12 +89,19 @@ function bankWith(file: SigningKey): Bank {
   return bank;
 }
 
-const NEW: Omit<KeptSigningKey, 'publicJwk'> = { state: 'next', retiredAtMs: undefined, usedUntilMs: undefined };
+const NEW: Omit<StoredSigningKey, 'publicJwk'> = {
+  state: 'next',
+  announcedAtMs: undefined,
+  usedFromMs: undefined,
+  retiredAtMs: undefined,
+  usedUntilMs: undefined,
+  withdrawnAtMs: undefined,
+};
 
 /** As the store keeps it when a key becomes the current one. */
-function makeCurrent(bank: Bank, key: KeptSigningKey, nowMs: number): void {
+function makeCurrent(bank: Bank, key: StoredSigningKey, nowMs: number): void {
   const others = bank.kept.filter(({ publicJwk }) => publicJwk.kid !== key.publicJwk.kid);
-  const retired = others.map((each): KeptSigningKey => {
+  const retired = others.map((each): StoredSigningKey => {
     return each.state === 'current' ? { ...each, state: 'former', retiredAtMs: nowMs } : each;
   });
   const newestFirst = retired.sort((a, b) => (b.retiredAtMs ?? 0) - (a.retiredAtMs ?? 0));
