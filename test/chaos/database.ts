@@ -158,7 +158,7 @@ async function postgresStore(disk: Disk | undefined, withoutSync: WithoutSync): 
     awayFor(0);
   };
   return {
-    settings: { url: url.href, isMigratedAtStart: true, lookMs: LOOK_MS },
+    settings: { url: url.href, isMigratedAtStart: true, pollMs: LOOK_MS },
     nodeArguments: [],
     isInProcess: false,
     wasAwaySince: (sinceMs) => isDown || sinceMs < awayUntilMs,

@@ -16,7 +16,7 @@ const server = await startPostgres({ isDurable: false });
 const bank = await startBank({
   clients: ['tpp-a'],
   settings: {
-    store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true, lookMs: 50 },
+    store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true, pollMs: 50 },
     signing: { announcedMs: 0 },
   },
 });

@@ -232,7 +232,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
-    ? startInterval(clock, { everyMs: config.store.lookMs, work: keys.follow })
+    ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
     : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider };
   return { keys, api, ...operating, engine, sweeper, telemetry, endFollowing, wake, clients: closing, setPublicUrl };
@@ -306,7 +306,7 @@ function assembleDelivery(options: AssemblyOptions, { signer }: SigningKeys, sig
     ...delivery,
     recordLingerMs: RECORD_LINGER_MS,
     // The SQLite store is this process's alone: no other instance leaves anything in it.
-    pollMs: config.store.url === undefined ? undefined : config.store.lookMs,
+    pollMs: config.store.url === undefined ? undefined : config.store.pollMs,
     policy,
     breaker,
     unresponsive,

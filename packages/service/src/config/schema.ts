@@ -100,7 +100,7 @@ const STORE_SECTION = section({
     description:
       'Use LISTEN/NOTIFY to learn of changes by other instances; set to false behind a transaction pooler, so that the store is polled instead',
   }),
-  lookMs: whole(
+  pollMs: whole(
     1000,
     50,
     60_000,

@@ -230,12 +230,12 @@ export const notificationRoutes = [
 ];
 
 function writeFound(found: FoundNotification): ShownFound {
-  const { publishedAtMs, endedAtMs, resourceId, acknowledgedBy, lastOutcome, ...same } = found;
+  const { publishedAtMs, settledAtMs, resourceId, acknowledgedBy, lastOutcome, ...same } = found;
   return {
     ...{ ...same, eventTypes: [...same.eventTypes] },
     publishedAt: isoTime(publishedAtMs),
     ...(resourceId !== undefined && { resourceId }),
-    ...(endedAtMs !== undefined && { endedAt: isoTime(endedAtMs) }),
+    ...(settledAtMs !== undefined && { endedAt: isoTime(settledAtMs) }),
     ...(acknowledgedBy !== undefined && { acknowledgedBy }),
     ...(lastOutcome !== undefined && { lastOutcome: lastOutcome.kind }),
     ...(lastOutcome !== undefined && lastOutcome.kind !== 'unreachable' && { lastStatus: lastOutcome.status }),

@@ -5,32 +5,32 @@ import type { ClaimedNotification, OfferedNotification, Target } from '../model/
 import type { Registration } from '../model/registration.ts';
 import type { Tpp } from '../model/tpp.ts';
 
-/** The outcome of publishing one event. `repeated`: it was published before, and this was its outcome then. */
+/** The outcome of publishing one event. `repeated`: the event was published before; this is the outcome of that time. */
 export type PublishOutcome = { readonly eventId: string; readonly repeated: boolean } & (
   | { readonly kind: 'notification'; readonly jti: string }
   | { readonly kind: 'none'; readonly reason: NoNotificationReason }
 );
 
-/** Publishing is all or nothing: one event whose id was used for other content refuses the batch. */
+/** Publishing is all or nothing. One event whose id was used before with other content is a conflict, and nothing is published. */
 export type PublishResult =
   | {
       readonly kind: 'published';
       readonly outcomes: readonly PublishOutcome[];
-      /** Notifications handed over to the publisher's reservation: claimed already, in the order of publishing. */
+      /** Notifications that were claimed for the reservation, in the order of publishing. */
       readonly claimed: readonly ClaimedNotification[];
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
 
-/** Decides, within the transaction, what an event becomes; pure. */
+/** Decides what an event becomes. A pure function: it is called within the transaction, which may be repeated. */
 export type DecideFanOut = (event: BankEvent, tpp: Tpp | undefined, registration: Registration | undefined) => FanOut;
 
-/** Since when a retry must have been due to go before first attempts. */
+/** A retry that has been due for so long may be claimed before first attempts. */
 export const OVERDUE_MS = 60_000;
 
-/** Of the room of a target, what such retries may take. */
+/** The part of the capacity of a target that such retries may take. */
 export const OVERDUE_PART = 0.25;
 
-/** How many notifications of a target may be claimed now; pure, and asked within the transaction. */
+/** How many notifications of a target may be claimed now. A pure function: it is called within the transaction. */
 export type CapacityFor = (target: Target) => number;
 
 export interface ClaimOptions {
@@ -39,8 +39,8 @@ export interface ClaimOptions {
   /** Most notifications to claim. */
   readonly limit: number;
   /**
-   * For an unresponsive target whose `probeAtMs` has come, anything above 0 claims one probe: the first in the order of
-   * claiming that nobody has leased, due or not, as a retry wait holds no probe. Before that it is not asked.
+   * For an unresponsive target it is called only once `probeAtMs` has come; a result above 0 then claims one probe. The probe
+   * is the first notification in the order of claiming that is not leased, whether or not it is due.
    */
   readonly capacityFor: CapacityFor;
 }
@@ -48,27 +48,27 @@ export interface ClaimOptions {
 /** The result of a claim. */
 export interface Claim {
   /**
-   * Fairly across TPPs; within a TPP first attempts before retries, each oldest first. Retries that have been due for
-   * {@link OVERDUE_MS} may take {@link OVERDUE_PART} of the room, rounded up, before them: under a load that never ends, or
-   * with room for one trial at a time, they would never be made, and no limit of the retry policy be reached.
+   * Round robin across TPPs; within a TPP first attempts before retries, each oldest first. Retries that have been due for
+   * {@link OVERDUE_MS} may take {@link OVERDUE_PART} of the capacity, rounded up, before first attempts: under a load that never
+   * ends, or with capacity for one attempt at a time, they would never be made, and no limit of the retry policy be reached.
    */
   readonly claimed: readonly ClaimedNotification[];
-  /** How many of them were leased to somebody whose lease ran out. */
+  /** How many of them were claimed before, under a lease that ran out. */
   readonly takenOver: number;
   /**
-   * When something that is not due now falls due: an attempt, a lease to take over, a probe; undefined when nothing
-   * does. Leaves out what is due already but had no room, and may leave out what falls due later of a TPP that has
-   * something due already: claim again when it has room. With a `limit` of 0 it only asks.
+   * When something that is not due now falls due: an attempt, a lease to take over, a probe. Undefined: nothing does.
+   * What is due already but exceeded the capacity is left out, and what falls due later of a TPP that has something due
+   * already may be: claim again when there is capacity. With a `limit` of 0 nothing is claimed and only this is found out.
    */
   readonly nextDueAtMs: number | undefined;
 }
 
-/** Asks to have freshly published notifications handed over already claimed, so that real time needs no further trip. */
+/** Claims freshly published notifications in the transaction that publishes them, which saves the round trip of a claim. */
 export interface ReserveOptions {
   readonly leaseMs: number;
-  /** Most notifications to hand over. */
+  /** Most notifications to claim. */
   readonly limit: number;
-  /** Asked once for each TPP, not for an unresponsive target. */
+  /** Queryable once for each TPP, not for an unresponsive target. */
   readonly capacityFor: CapacityFor;
 }
 
@@ -80,10 +80,14 @@ export interface AttemptRecord {
 }
 
 /**
- * The result of a record. `applied`: as asked. `overtaken`: the notification had been taken over, acknowledged or
- * withdrawn meanwhile, or its TPP registered anew, and only the attempt was kept; not even that when it was
- * dropped. `recovered`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the
- * notification was still awaiting. `became-unresponsive`: applied, and it made a responsive one unresponsive.
+ * The result of a record.
+ *
+ * - `applied`: the next step was applied.
+ * - `overtaken`: the notification was taken over, acknowledged or withdrawn meanwhile, or its TPP registered again. Only the
+ *   attempt was kept, and not even that if the notification was dropped.
+ * - `recovered`: this acknowledgement made an unresponsive callback URL responsive again, whether or not the notification was
+ *   still awaiting.
+ * - `became-unresponsive`: applied, and it made a responsive callback URL unresponsive.
  */
 export type RecordResult = 'applied' | 'overtaken' | 'recovered' | 'became-unresponsive';
 
@@ -97,45 +101,50 @@ export interface Delivery {
     reservation?: ReserveOptions,
   ): Promise<PublishResult>;
 
-  /** Claims due notifications for a lease. Each TPP is first in turn. */
+  /** Claims due notifications for a lease, round robin: each claim begins with another TPP. */
   claimDue(options: ClaimOptions): Promise<Claim>;
   /**
-   * Keeps each SET unless one is kept already.
+   * Stores the SET of each notification, unless it has one already.
    *
-   * @returns for each, the one that is kept: the only one that may ever be sent
+   * @returns for each, the SET that is stored: the only one that may ever be sent
    */
   keepSets(sets: readonly { readonly jti: string; readonly set: string }[]): Promise<readonly string[]>;
   /**
-   * Records attempts and what follows. An acknowledgement counts even when the lease has run out: the TPP has the
-   * notification. At the callback URL that the TPP has now, it makes that responsive again: a new round begins for
-   * everything that is awaiting, and retry waits end. While a callback URL is unresponsive a failure of what was still
-   * under way changes nothing but the attempts, as does that of a probe of an older round; and a probe that fails when it
-   * is responsive again is an attempt like any other, to be made again at once. So is one that ceases after a new round has begun: what was decided by the counts of
-   * the round in which it was claimed makes nothing unresponsive in another, where it is the first attempt: also when it is
-   * the last that the policy allows, and also when it began in the new round, as whoever made it did not know of that. The
-   * next, which is claimed in the new round, decides. Records act one after the other, in their order.
+   * Records attempts and what follows, in their order.
    *
-   * @returns for each, what became of it
+   * An acknowledgement counts even when the lease has run out: the TPP has the notification. If it came from the callback
+   * URL that the TPP has now, and that was unresponsive, the URL is responsive again: a new round begins for everything that
+   * is awaiting, and retry waits end.
+   *
+   * While a callback URL is unresponsive, a failure of an attempt that was still under way only adds the attempt. So does a
+   * failed probe of an older round. A probe that fails when the callback URL is responsive again is an attempt like any
+   * other, and is retried at once.
+   *
+   * `cease` makes the callback URL unresponsive only in the round in which the notification was claimed, because it was
+   * decided by the counts of that round. After a new round has begun the attempt is the first of that round, and the
+   * notification is due at once; the next attempt, which is claimed in the new round, decides.
+   *
+   * @returns the result of each
    */
   recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
   /**
-   * Hands claimed notifications back at once, without an attempt: at shutdown, or when the claim is no longer wanted.
-   * First attempts take their old place; of a probe of the round that is, another one may be made at once.
+   * Returns claimed notifications without an attempt: at shutdown, or when the claim is no longer wanted. First attempts are
+   * requeued at their original position. After a probe of the current round another one may be made at once.
    */
   release(claimed: readonly ClaimedNotification[], nowMs: number): Promise<void>;
 }
 
-/** A poll of one TPP, resolved: what it acknowledges and reports, and how much it is to get. */
+/** A poll of one TPP: what it acknowledges and reports, and how many notifications it asks for. */
 export interface PollToStore {
   readonly clientId: string;
   readonly acknowledged: readonly string[];
   readonly errors: readonly SetErrorReport[];
-  /** 0: nothing is offered. */
+  /** Most notifications to offer; 0: none. */
   readonly maxEvents: number;
   readonly nowMs: number;
   /** How long an offered notification is not offered again; undefined: offering it acknowledges it. */
   readonly reofferMs: number | undefined;
-  /** How long one that was reported as an error is not offered again. */
+  /** How long a notification that was reported as an error is not offered again. */
   readonly reofferAfterErrorMs: number;
 }
 
@@ -143,11 +152,11 @@ export interface PollToStore {
 export interface PolledNotifications {
   /** Oldest first. */
   readonly notifications: readonly OfferedNotification[];
-  /** True exactly when more could be offered now. */
+  /** Whether more could be offered now. */
   readonly moreAvailable: boolean;
-  /** Notifications that were awaiting until this poll acknowledged them, or until they were offered where that acknowledges them. */
+  /** Notifications that this poll acknowledged: by its request, or by offering them where that acknowledges them. */
   readonly acknowledged: readonly AcknowledgedInPoll[];
-  /** The notifications whose errors were kept: those of this TPP, each once. */
+  /** The notifications of this TPP whose errors were stored, each once. */
   readonly reported: readonly string[];
 }
 

@@ -10,8 +10,8 @@ import type { Store } from './store.ts';
 /** Copies a store into a file that must not exist. The signal ends it early. */
 export type BackUp = (file: string, signal: AbortSignal) => Promise<void>;
 
-/** Options of a store. */
-export interface StoreSurroundings {
+/** Dependencies of a store. */
+export interface StoreDependencies {
   /** This machine's clock. */
   readonly clock: Clock;
   readonly log: Log;
@@ -22,9 +22,9 @@ export interface OpenedStore {
   readonly store: Store;
   /** The clock for everything that works with the store: that of the database where several instances share it. */
   readonly clock: Clock;
-  /** Where it is, for the log. */
+  /** The file or URL, for the log. */
   readonly place: string;
-  /** Copies the store into a new file while it goes on; undefined: that is for the tools of the database. */
+  /** Copies the store into a new file while it is in use; undefined: the tools of the database do that. */
   readonly backUp?: BackUp;
 }
 
@@ -33,20 +33,20 @@ export interface OpenedStore {
  *
  * @throws {StartUpError} one sentence on what to change
  */
-export async function openStore(settings: Config['store'], surroundings: StoreSurroundings): Promise<OpenedStore> {
-  const { clock, log } = surroundings;
+export async function openStore(settings: Config['store'], dependencies: StoreDependencies): Promise<OpenedStore> {
+  const { clock, log } = dependencies;
   if (settings.url === undefined) {
     const file = settings.file ?? '';
     const store = openSqliteStore({ file });
     return { store, clock, place: file, backUp: store.backUp };
   }
-  // Loaded only here: with SQLite nothing of it is needed.
+  // Loaded only here: SQLite needs none of it.
   const { openPostgresStore } = await import('./postgres/open.ts');
   const onProblem = (problem: string, error: unknown) => {
     log.warn({ why: error instanceof Error ? error.message : String(error) }, problem);
   };
-  const { isListening, lookMs, isMigratedAtStart } = settings;
-  const options = { ...connectionOf(settings), isListening, lookMs, isMigratedAtStart, clock, onProblem };
+  const { isListening, pollMs, isMigratedAtStart } = settings;
+  const options = { ...connectionOf(settings), isListening, pollMs, isMigratedAtStart, clock, onProblem };
   const opened = await openPostgresStore(options);
   const close = async () => {
     opened.clock.stop();
@@ -56,7 +56,7 @@ export async function openStore(settings: Config['store'], surroundings: StoreSu
 }
 
 /**
- * How the database that the configuration names is reached.
+ * How to connect to the database that the configuration names.
  *
  * @throws {StartUpError} when a file that it names cannot be read, or it names no database
  */
@@ -68,7 +68,10 @@ export function connectionOf(settings: Config['store']): ConnectionOptions {
     );
   }
   return {
-    ...{ url, connectionsMax, statementTimeoutMs, isPooled: !isListening },
+    url,
+    connectionsMax,
+    statementTimeoutMs,
+    isPooled: !isListening,
     password: passwordFile === undefined ? undefined : read('store.passwordFile', passwordFile).replace(/\r?\n$/, ''),
     ca: caFile === undefined ? undefined : read('store.caFile', caFile),
   };

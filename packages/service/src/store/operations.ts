@@ -1,4 +1,4 @@
-import type { Resolution } from '../model/activity.ts';
+import type { ActivityBounds, ActivityToStore, CountedBucket, Resolution, StoredActivity } from '../model/activity.ts';
 import type { RecentAttempts } from '../model/attempt.ts';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../model/audit.ts';
 import type { Target } from '../model/notification.ts';
@@ -6,8 +6,8 @@ import type { RegistrationsOfTpp } from '../model/registration.ts';
 import type { SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
 
 /**
- * Which notifications the operator means. All that is given must hold; never meant are those that are withdrawn, expired
- * or under way, and those of a TPP that has no registration any more.
+ * Which notifications the operator selects. All given conditions must hold. Notifications that are withdrawn, expired or under
+ * way are never selected, nor are those of a TPP that has no registration any more.
  */
 export interface NotificationFilter {
   readonly jtis?: readonly string[];
@@ -18,7 +18,7 @@ export interface NotificationFilter {
   readonly publishedBeforeMs?: number;
   /**
    * `failed`: awaiting, and an attempt failed or the TPP reported an error. `awaiting`: not acknowledged. Undefined:
-   * acknowledged ones too, which are then awaiting again under the same jti, with the same SET.
+   * acknowledged notifications too. They become awaiting again under the same jti, with the same SET.
    */
   readonly only?: 'failed' | 'awaiting';
 }
@@ -55,23 +55,23 @@ export interface BulkResult {
   readonly next: string | undefined;
 }
 
-/** Ages at which history is dropped. Awaiting notifications never are. */
+/** Ages at which settled notifications and events are dropped. Awaiting notifications never are. */
 export interface Retention {
-  /** Acknowledged, withdrawn and expired notifications that became so before, with their attempts and reported errors. */
+  /** Notifications that were settled (acknowledged, withdrawn or expired) before, with their attempts and reported errors. */
   readonly notificationsBeforeMs: number;
-  /** Events published before whose notification, if any, is gone. Their id may be published again then. */
+  /** Events that were published before and whose notification, if any, was dropped. Their id may be published again then. */
   readonly eventsBeforeMs: number;
-  /** Most rows of this portion, so that traffic does not wait. */
+  /** Most rows of this portion. */
   readonly limit: number;
 }
 
-/** How much there is. Counted often: cheap, and may lag by a few seconds where several processes share the store. */
+/** Counts of what the store holds. Cheap; they may lag by a few seconds where several processes share the store. */
 export interface StoreCounts {
   readonly awaiting: number;
   readonly unresponsive: number;
 }
 
-/** Which counts are asked for. */
+/** A query of the statistics. */
 export interface StatisticsQuery {
   readonly resolution: Resolution;
   /** Undefined: of all TPPs together. */
@@ -103,55 +103,58 @@ export interface Operations {
    */
   targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Promise<readonly Target[]>;
   /**
-   * The operator says that a callback URL is responsive again, or is to be probed now. @returns false when the TPP has no
-   * target, or one that is responsive
+   * Makes an unresponsive callback URL responsive again, or due for a probe, at the operator's request.
+   *
+   * @returns false when the TPP has no target, or its target is responsive
    */
   recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): Promise<boolean>;
-  /** Makes notifications due again, each with a new round, and keeps the audit entry, in one transaction. */
+  /** Makes notifications due again, each in a new round, and stores the audit entry, in one transaction. */
   redeliver(redelivery: Redelivery): Promise<BulkResult>;
   /**
-   * Expires awaiting notifications that were published before and are not under way, the oldest first; audited with the
-   * count unless that is 0. @returns how many
+   * Expires awaiting notifications that were published before and are not under way, the oldest first. It is audited with
+   * the count, unless that is 0.
+   *
+   * @returns how many notifications expired
    */
   expireAwaiting(publishedBeforeMs: number, limit: number, nowMs: number): Promise<number>;
-  /** Drops history in bulk. @returns how many rows went; 0: there is no more */
+  /** Drops settled notifications and events by age. @returns how many rows were dropped; 0: there are no more */
   dropHistory(retention: Retention): Promise<number>;
   counts(): Promise<StoreCounts>;
   audit(entry: AuditEntry): Promise<void>;
   /** The newest first. @param before id to begin before; undefined for the newest */
   auditEntries(before: string | undefined, limit: number, filter?: AuditFilter): Promise<readonly StoredAuditEntry[]>;
-  /** TPPs' own entries that were made before, the oldest first. @param after `ATMS:ID` of the last entry of the page before */
+  /** Entries that TPPs made themselves before a time, the oldest first. @param after `ATMS:ID` of the last entry of the page before */
   archivableAudit(beforeMs: number, after: string | undefined, limit: number): Promise<readonly StoredAuditEntry[]>;
-  /** Drops TPPs' own entries by their ids, and keeps the entry of that, in one transaction. @returns how many */
+  /** Drops entries of TPPs by their ids, and audits that, in one transaction. @returns how many entries were dropped */
   dropAudit(drop: AuditDrop): Promise<number>;
 }
 
 /** Operations on our own signing keys. */
 export interface SigningKeyStore {
   /**
-   * Remembers the key that signs from now on; the one before it is retired. Of no effect when it is the current one, or
+   * Stores the key that signs from now on; the previous key is retired. Has no effect when it is the current key already, or
    * was withdrawn.
    */
   useSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<void>;
-  /** Remembers a key that is to sign later. @returns false when it is known already: nothing is changed then */
+  /** Stores a key that is to sign later. @returns false when it is known already: nothing is changed then */
   announceSigningKey(publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean>;
   /**
-   * Makes a key that is known the current one; the one before it is retired. Kept in the audit when it is done.
+   * Makes a known key the current one; the previous key is retired. Audited when it is done.
    *
    * @returns false when it is the current one already, is unknown, or was withdrawn
    */
   rotateSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
   /**
-   * Takes a key out of the JWKS for good. Kept in the audit when it is done.
+   * Takes a key out of the JWKS for good. Audited when it is done.
    *
    * @returns false when it is the current one, is unknown, or was withdrawn before
    */
   withdrawSigningKey(kid: string, nowMs: number, audit: AuditEntry): Promise<boolean>;
-  /** Remembers that a former key still signs somewhere. */
+  /** Stores that a former key still signs at an instance. */
   noteSigningKeyUsed(kid: string, nowMs: number): Promise<void>;
-  /** The current key first, then what is announced, what was retired (the last first), what was withdrawn. */
+  /** The current key first, then announced keys, then retired ones (the last first), then withdrawn ones. */
   signingKeys(): Promise<readonly StoredSigningKey[]>;
-  /** Looks at awaiting notifications, about the oldest first. @param limit most to look at */
+  /** Which keys signed awaiting notifications. @param limit most notifications to examine, roughly the oldest first */
   signingKeyUses(limit: number): Promise<SigningKeyUses>;
 }
 
@@ -159,13 +162,33 @@ export interface SigningKeyStore {
 export interface CallbackHealthStore {
   /** TPPs that registered something, in the order of their client_id. @param after as in `Store.tpps` */
   registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
-  /** How many notifications are awaiting for each TPP. @param countMax beyond it need not be counted: it is one more then */
+  /** How many notifications are awaiting for each TPP. @param countMax a larger number may be given as one more than this */
   awaitingOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, number>>;
   /**
-   * Keeps the last attempts of a process in place of those kept before, for each TPP. Not waited for by anybody: what was
-   * kept in the last moment before the database server crashed may be gone.
+   * Stores the last attempts of a process for each TPP, in place of those stored before. They may be lost when the database
+   * server crashes a moment later.
    */
   keepRecentAttempts(recent: readonly RecentAttempts[], nowMs: number): Promise<void>;
-  /** The last attempts that all processes kept, in no particular order. */
+  /** The last attempts that all processes stored, in no particular order. */
   recentAttempts(clientIds: readonly string[]): Promise<readonly RecentAttempts[]>;
+}
+
+/** The activity log and the statistics. */
+export interface ActivityStore {
+  /**
+   * Appends to the activity log. Ids ascend, across processes too, and become visible in their order: a reader that has read
+   * a row never misses one with a smaller id. Rows may be lost when the database server (not this process) crashes a moment
+   * later: nothing depends on this log.
+   */
+  appendActivity(activity: ActivityToStore): Promise<void>;
+  /** Rows of the activity log after an id, in the order of their ids. */
+  activityAfter(id: number, limit: number): Promise<readonly StoredActivity[]>;
+  /** The ids between which the activity log lies. @param sinceMs undefined: `sinceId` is not needed */
+  activityBounds(sinceMs: number | undefined): Promise<ActivityBounds>;
+  /** Stores counts, each in place of that of the same resolution, time, TPP and part. */
+  putStatistics(buckets: readonly CountedBucket[]): Promise<void>;
+  /** Counts of all processes in buckets that began in that time, in no particular order. */
+  statistics(query: StatisticsQuery): Promise<readonly CountedBucket[]>;
+  /** Drops old activity and statistics. @returns how many rows were dropped; 0: there are no more */
+  dropWatched(retention: WatchRetention): Promise<number>;
 }

@@ -164,7 +164,7 @@ export function notificationOf(
     claims: json(row, 'claims'),
     set: optionalText(row, 'set_jws'),
     publishedAtMs: whole(row, 'published_at_ms'),
-    acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'ended_at_ms') : undefined,
+    acknowledgedAtMs: state === 'acknowledged' ? whole(row, 'settled_at_ms') : undefined,
     acknowledgedBy: acknowledgedByOf(row),
     ...more,
   };

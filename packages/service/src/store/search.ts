@@ -44,7 +44,7 @@ export interface FoundNotification {
   readonly state: NotificationState;
   readonly publishedAtMs: number;
   /** When it ceased to be awaiting; undefined while it is. */
-  readonly endedAtMs: number | undefined;
+  readonly settledAtMs: number | undefined;
   readonly acknowledgedBy: 'push' | 'poll' | 'offer' | undefined;
   /** Attempts made, ever. */
   readonly attempts: number;
@@ -54,14 +54,14 @@ export interface FoundNotification {
 
 /** A page of what was found, the newest first. */
 export interface SearchPage {
-  /** May be fewer than the limit, even none, though there is a `next`: a page looks through {@link LOOKED_AT_MAX} at most. */
+  /** May be fewer than the limit, even none, though there is a `next`: a page goes through {@link CANDIDATES_MAX} at most. */
   readonly notifications: readonly FoundNotification[];
   /** Where the next page goes on; undefined on the last. */
   readonly next: string | undefined;
 }
 
-/** Candidates that one page of a search goes through, however few of them are meant. */
-const LOOKED_AT_MAX = 1000;
+/** Most candidates that one page of a search goes through, however few of them match. */
+const CANDIDATES_MAX = 1000;
 
 /** Where a page begins: only what is older in the order of (published_at_ms, seq) is on it. */
 export interface SearchPlace {
@@ -98,8 +98,8 @@ export function typesOf({ events }: SetClaims): string {
 }
 
 /**
- * Pieces of text that the claims of a notification hold exactly when it is meant. The claims are what this service made
- * of them, and a quotation mark within a value is escaped in JSON: nothing else can look like it.
+ * Pieces of text that the claims of a notification contain exactly when it matches. This service wrote the claims, and a
+ * quotation mark within a value is escaped in JSON: nothing else can look like a piece.
  */
 export function claimsPieces({ transactionId, resourceId, eventType }: SearchFilter): string[] {
   return [
@@ -109,7 +109,7 @@ export function claimsPieces({ transactionId, resourceId, eventType }: SearchFil
   ];
 }
 
-/** The part of the claims that a search shows. */
+/** The part of the claims that a search returns. */
 function shownOfClaims({
   txn,
   events,
@@ -123,39 +123,39 @@ export function resourceIdOf(events: SetClaims['events']): string | undefined {
   return undefined;
 }
 
-/** Whether claims have what is looked for: pieces of text alone could also be those of a member of another name. */
+/** Whether claims match: the pieces of text alone could also be those of a member of another name. */
 export function hasClaims({ eventType }: SearchFilter, { events }: SetClaims): boolean {
   return eventType === undefined || Object.hasOwn(events, eventType);
 }
 
-/** The result of looking at some candidates. */
-export interface Looked {
-  /** Those that are meant, in their order. */
+/** The result of examining some candidates. */
+export interface SearchPortion {
+  /** Those that match, in their order. */
   readonly found: readonly { readonly place: SearchPlace; readonly notification: FoundNotification }[];
   /** The last candidate; undefined when there are no more. */
   readonly last: SearchPlace | undefined;
 }
 
-// Candidates are looked at a few at first, since most searches mean nearly all of them; then in growing portions.
+// The first portion is small, since nearly all candidates of most searches match; further ones grow.
 const GROWTH = 4;
 
 /**
- * Walks through candidates until a page is full, or {@link LOOKED_AT_MAX} were looked at.
+ * Goes through candidates until a page is full, or {@link CANDIDATES_MAX} were examined.
  *
- * @param look looks at so many candidates after a place
+ * @param fetch reads so many candidates after a place
  */
 export async function walkPage(
   search: Search,
-  look: (after: SearchPlace, count: number) => Promise<Looked>,
+  fetch: (after: SearchPlace, count: number) => Promise<SearchPortion>,
 ): Promise<SearchPage> {
   const { limit } = search;
-  const all: Looked['found'][number][] = [];
+  const all: SearchPortion['found'][number][] = [];
   let after = startOf(search);
-  let left = LOOKED_AT_MAX;
+  let left = CANDIDATES_MAX;
   let portion = limit + 1;
   for (;;) {
     const count = Math.min(portion, left);
-    const { found, last } = await look(after, count);
+    const { found, last } = await fetch(after, count);
     all.push(...found);
     const page = all.slice(0, limit);
     const notifications = page.map(({ notification }) => notification);
@@ -164,8 +164,8 @@ export async function walkPage(
     if (last === undefined) return { notifications, next: undefined };
     after = last;
     left -= count;
-    // Where none of the first is meant, few are: the rest is looked at in one go.
-    portion = all.length === 0 ? LOOKED_AT_MAX : portion * GROWTH;
+    // Where none of the first matches, few do: the rest is examined at once.
+    portion = all.length === 0 ? CANDIDATES_MAX : portion * GROWTH;
     if (left <= 0) return { notifications, next: writePlace(last) };
   }
 }
@@ -184,7 +184,7 @@ export function foundOf(row: Row, lastOutcome: Outcome | undefined): FoundNotifi
     ...shownOfClaims(json(row, 'claims')),
     state: stateOf(row),
     publishedAtMs: whole(row, 'published_at_ms'),
-    endedAtMs: optionalWhole(row, 'ended_at_ms'),
+    settledAtMs: optionalWhole(row, 'settled_at_ms'),
     acknowledgedBy: acknowledgedByOf(row),
     attempts: whole(row, 'attempts'),
     lastOutcome,

@@ -4,7 +4,7 @@ import type { ClaimedNotification, Target } from '../model/notification.ts';
 import type { AttemptRecord, PublishOutcome, PublishResult, RecordResult, ReserveOptions } from './delivery.ts';
 import { optionalText, type Row, text } from './rows.ts';
 
-/** Of nobody. */
+/** No TPPs. */
 export const NOBODY: ReadonlySet<string> = new Set();
 
 /** A poll makes at least so many notifications available again that were offered before; the next poll goes on. */
@@ -13,7 +13,7 @@ export const REOFFERS_PER_POLL_MIN = 1000;
 /** A TPP that reports the same notification over and over must not fill the disk. */
 export const ERRORS_PER_NOTIFICATION_MAX = 20;
 
-// Longer than any ramp: after it nobody asks how many were claimed since.
+// Longer than any ramp: after it the number of claims since the recovery is not needed.
 const COUNTED_AFTER_RECOVERY_MS = 3_600_000;
 
 /** Whether claims for a target are counted, because it may still be ramping up. */
@@ -98,7 +98,10 @@ export function newlyNotified(events: readonly BankEvent[], result: PublishResul
 }
 
 /** The TPPs whose callback URL turned unresponsive or recovered. */
-export function turned(records: readonly AttemptRecord[], results: readonly RecordResult[]): ReadonlySet<string> {
+export function changedTargets(
+  records: readonly AttemptRecord[],
+  results: readonly RecordResult[],
+): ReadonlySet<string> {
   const isTurn = (result: RecordResult | undefined) => result === 'recovered' || result === 'became-unresponsive';
   return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
 }

@@ -19,7 +19,7 @@ function stateOf(key: Omit<StoredSigningKey, 'state'>): SigningKeyState {
   return key.retiredAtMs === undefined ? 'current' : 'former';
 }
 
-/** The current key first, then what is announced, what was retired (the last first), what was withdrawn. */
+/** The current key first, then announced keys, then retired ones (the last first), then withdrawn ones. */
 export function inOrder(keys: readonly StoredSigningKey[]): StoredSigningKey[] {
   const last = ({ retiredAtMs = 0, announcedAtMs = 0 }: StoredSigningKey) => Math.max(retiredAtMs, announcedAtMs);
   return keys.toSorted(

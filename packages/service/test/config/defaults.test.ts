@@ -54,7 +54,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       statementTimeoutMs: 10_000,
       isClearTextAllowed: false,
       isListening: true,
-      lookMs: 1000,
+      pollMs: 1000,
       isMigratedAtStart: false,
     },
     api: {

@@ -75,12 +75,12 @@ function describeWhatIsShown(open: OpenFor): void {
       ...{ jti: jtiOf('e1'), eventId: 'e1', clientId: 'a', transactionId: 'txn-1', resourceId: 'payment-of-e1' },
       ...{ eventTypes: [RESOURCE_UPDATE], publishedAtMs: START_MS },
     };
-    const failed = { ...shown, state: 'awaiting', endedAtMs: undefined, acknowledgedBy: undefined };
+    const failed = { ...shown, state: 'awaiting', settledAtMs: undefined, acknowledgedBy: undefined };
     assert.deepEqual(await searchAll(store, {}), [{ ...failed, attempts: 1, lastOutcome: REFUSED }]);
     const [second] = await claim(store, { afterMs: 1000 });
     assert.ok(second);
     await acknowledge(store, second, 1500);
-    const ended = { state: 'acknowledged', endedAtMs: START_MS + 1500, acknowledgedBy: 'push' };
+    const ended = { state: 'acknowledged', settledAtMs: START_MS + 1500, acknowledgedBy: 'push' };
     assert.deepEqual(await searchAll(await reopen(), {}), [
       { ...shown, ...ended, attempts: 2, lastOutcome: ACKNOWLEDGED },
     ]);
@@ -188,7 +188,7 @@ async function populate(store: Store, published: readonly Batch[], all: ModelFou
   await meetFates(store, fates);
   for (const [at, one] of all.entries()) all[at] = { ...one, ...afterFate(fates.get(one.jti)) };
   await store.expireAwaiting(START_MS + HOUR_MS, 10_000, START_MS + AT_MS.expired);
-  const expired = { state: 'expired', endedAtMs: START_MS + AT_MS.expired } as const;
+  const expired = { state: 'expired', settledAtMs: START_MS + AT_MS.expired } as const;
   for (const [at, one] of all.entries()) {
     if (one.state === 'awaiting' && one.publishedAtMs < START_MS + HOUR_MS) all[at] = { ...one, ...expired };
   }
@@ -208,7 +208,7 @@ function aboutOf({ clientId, transactionId, resourceId, types }: Planned, eventI
 
 const LEFT = {
   state: 'awaiting',
-  endedAtMs: undefined,
+  settledAtMs: undefined,
   acknowledgedBy: undefined,
   attempts: 0,
   lastOutcome: undefined,
@@ -241,7 +241,7 @@ async function meetFates(store: Store, fates: ReadonlyMap<string, Fate>): Promis
 }
 
 function afterFate(fate: Fate | undefined): Partial<ModelFound> {
-  const ended = (state: 'acknowledged' | 'withdrawn', atMs: number) => ({ state, endedAtMs: START_MS + atMs });
+  const ended = (state: 'acknowledged' | 'withdrawn', atMs: number) => ({ state, settledAtMs: START_MS + atMs });
   if (fate === 'acknowledged') {
     const pushed = { acknowledgedBy: 'push', attempts: 1, lastOutcome: ACKNOWLEDGED } as const;
     return { ...ended('acknowledged', AT_MS.pushed), ...pushed };

@@ -13,8 +13,8 @@ import { CEASE, claim, fail, listen, numbered, publish, register } from './opene
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
 
-const LISTENING = { isListening: true, lookMs: 60_000 };
-const LOOKING = { isListening: false, lookMs: 50 };
+const LISTENING = { isListening: true, pollMs: 60_000 };
+const LOOKING = { isListening: false, pollMs: 50 };
 
 async function twoInstances(t: TestContext, changes: Partial<PostgresStoreOptions>): Promise<readonly [Store, Store]> {
   const url = await server.createDatabase();
@@ -91,9 +91,9 @@ describe('messages between instances', () => {
     const changes = new Changes({ clock, instance: 'one', send: async (payload) => void sent.push(payload) });
     const told: StoreChange[] = [];
     changes.listen((change) => told.push(change));
-    for (const clientId of numbered('tpp-', 10)) changes.tell({ offered: new Set([clientId]) });
-    changes.tell({ retargeted: new Set(['tpp-3']) });
-    changes.tell({});
+    for (const clientId of numbered('tpp-', 10)) changes.announce({ offered: new Set([clientId]) });
+    changes.announce({ retargeted: new Set(['tpp-3']) });
+    changes.announce({});
     assert.equal(told.length, 11);
     assert.deepEqual(sent, []);
     await clock.advance(20);
@@ -113,7 +113,7 @@ describe('messages between instances', () => {
     const clock = new FakeClock();
     const sent: string[] = [];
     const changes = new Changes({ clock, instance: 'one', send: async (payload) => void sent.push(payload) });
-    changes.tell({ offered: new Set(numbered('a-client-id-of-thirty-six-characters-', 1000)) });
+    changes.announce({ offered: new Set(numbered('a-client-id-of-thirty-six-characters-', 1000)) });
     await clock.advance(20);
     const [payload = ''] = sent;
     assert.ok(Buffer.byteLength(payload) < 8000);
@@ -130,7 +130,7 @@ describe('messages between instances', () => {
 });
 
 test('an instance that listens nowhere and is alone tells its own listeners all the same', async (t) => {
-  const [one] = await twoInstances(t, { isListening: false, lookMs: 60_000 });
+  const [one] = await twoInstances(t, { isListening: false, pollMs: 60_000 });
   await register(one, ['a']);
   const told = listen(one);
   await publish(one, 'a', ['e1']);

@@ -64,7 +64,7 @@ test('a server that asks for the password in clear without TLS does not get it, 
   const server = await standIn(t, 'clear');
   const opening = openPostgresStore({
     ...optionsOf(`postgres://tidings@127.0.0.1:${server.port}/tidings`),
-    ...{ clock: systemClock, isListening: true, lookMs: 1000, isMigratedAtStart: false, onProblem: () => undefined },
+    ...{ clock: systemClock, isListening: true, pollMs: 1000, isMigratedAtStart: false, onProblem: () => undefined },
   });
   await assert.rejects(opening, (error: Error) => {
     assert.match(error.message, /asks for the password in clear, and there is no TLS\); let the server use SCRAM/);
@@ -83,7 +83,7 @@ test('nor does one behind a Unix socket', async (t) => {
     () => undefined,
   );
   t.after(() => database.close());
-  await assert.rejects(database.read('SELECT 1'), /asks for the password in clear/);
+  await assert.rejects(database.query('SELECT 1'), /asks for the password in clear/);
   assert.match(server.received(), /tidings/, 'it was called');
   assert.ok(!server.received().includes(PASSWORD));
 });
@@ -105,7 +105,7 @@ test('one that asks for MD5 gets a hash with its salt, never the password', asyn
   const server = await standIn(t, 'md5');
   const database = openDatabase(optionsOf(`postgres://tidings@127.0.0.1:${server.port}/tidings`), () => undefined);
   t.after(() => database.close());
-  await assert.rejects(database.read('SELECT 1'));
+  await assert.rejects(database.query('SELECT 1'));
   assert.match(server.received(), /md5[0-9a-f]{32}/);
   assert.ok(!server.received().includes(PASSWORD));
 });
@@ -116,6 +116,6 @@ test('over TLS, to a server whose certificate is trusted, the password may go in
   const url = `postgres://tidings@127.0.0.1:${server.port}/tidings`;
   const database = openDatabase(optionsOf(url, { ca: authority.certificatePem }), () => undefined);
   t.after(() => database.close());
-  await assert.rejects(database.read('SELECT 1'));
+  await assert.rejects(database.query('SELECT 1'));
   assert.ok(server.received().includes(PASSWORD));
 });

@@ -31,7 +31,7 @@ before(() =>
 );
 beforeEach(() => server.run('DELETE FROM counter; INSERT INTO counter VALUES (1, 0), (2, 0)', 'tidings'));
 
-const counts = async () => (await database.read('SELECT count FROM counter ORDER BY id')).map((row) => row['count']);
+const counts = async () => (await database.query('SELECT count FROM counter ORDER BY id')).map((row) => row['count']);
 
 test('transactions that meet in a deadlock are begun anew, and both go through', async () => {
   const met = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ test('of several statements that were sent at once the reason is that of the fir
 });
 
 test('what was prepared on a table that has changed since is prepared anew', async () => {
-  const all = () => database.read('SELECT * FROM counter WHERE id >= $1::int ORDER BY id', [0]);
+  const all = () => database.query('SELECT * FROM counter WHERE id >= $1::int ORDER BY id', [0]);
   // On every connection.
   await Promise.all(Array.from({ length: 8 }, all));
   await server.run('ALTER TABLE counter ADD COLUMN added int NOT NULL DEFAULT 3', 'tidings');
@@ -105,14 +105,14 @@ test('a database that is closed refuses with a StoreError', async () => {
     createPool(options, () => undefined),
     options,
   );
-  await other.read('SELECT 1');
+  await other.query('SELECT 1');
   await other.close();
-  await assert.rejects(other.read('SELECT 1'), StoreError);
+  await assert.rejects(other.query('SELECT 1'), StoreError);
 });
 
 test('an error about the data itself is lasting; one that another row, or later, would not meet is not', async () => {
   const failing = (sql: string, values: readonly (string | number)[]) =>
-    database.read(sql, values).then(
+    database.query(sql, values).then(
       () => assert.fail('it was taken'),
       (error: unknown) => error,
     );

@@ -15,7 +15,7 @@ const PASSWORD = 's3cret-of-the-test';
 const server = await startPostgres({ password: PASSWORD, settings: { max_connections: 40 } });
 after(() => server.stop());
 
-const CONNECTION = { password: PASSWORD, isListening: true, lookMs: 50, statementTimeoutMs: 5000 } as const;
+const CONNECTION = { password: PASSWORD, isListening: true, pollMs: 50, statementTimeoutMs: 5000 } as const;
 
 /** Asks until it is answered. @returns how often it was refused before */
 async function untilItWorks(ask: () => Promise<unknown>): Promise<number> {
@@ -69,7 +69,7 @@ describe('a database that goes away', () => {
       assert.ok(result.status === 'rejected' && result.reason instanceof StoreError, String(result.status));
       assert.ok(!String(result.reason).includes(PASSWORD));
     }
-    await until(() => problems.includes('looking for changes failed'), 'being told that looking failed');
+    await until(() => problems.includes('polling for changes failed'), 'the report that polling failed');
     await server.start();
     await untilItWorks(() => publish(store, 'a', ['after']));
     assert.equal(await acknowledge(store, held), 'applied');
@@ -183,7 +183,7 @@ describe('opening', () => {
   const refused = async (changes: Partial<PostgresStoreOptions>): Promise<string> => {
     const opened = await openPostgresStore({
       ...{ url: server.url, password: PASSWORD, ca: undefined, connectionsMax: 2, statementTimeoutMs: 2000 },
-      ...{ isPooled: false, clock: systemClock, isListening: false, lookMs: 1000, isMigratedAtStart: true },
+      ...{ isPooled: false, clock: systemClock, isListening: false, pollMs: 1000, isMigratedAtStart: true },
       onProblem: () => undefined,
       ...changes,
     }).catch((error: unknown) => error);

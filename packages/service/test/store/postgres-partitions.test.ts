@@ -21,12 +21,12 @@ async function open(t: TestContext): Promise<{ store: Store; database: string; u
 }
 
 function nameOf(day: number): string {
-  return `history_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  return `settled_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
 async function partitions(database: string): Promise<string[]> {
   const rows = await server.run(
-    "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'history'::regclass ORDER BY 1",
+    "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'settled'::regclass ORDER BY 1",
     database,
   );
   return rows.map(({ name }) => String(name));
@@ -35,7 +35,7 @@ async function partitions(database: string): Promise<string[]> {
 /** Puts the partition of a day long gone in place, as it was made then. */
 async function madeOn(database: string, day: number): Promise<void> {
   await server.run(
-    `CREATE TABLE ${nameOf(day)} PARTITION OF history FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS});
+    `CREATE TABLE ${nameOf(day)} PARTITION OF settled FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS});
      ALTER TABLE ${nameOf(day)} OWNER TO tidings`,
     database,
   );
@@ -53,7 +53,7 @@ const all = (store: Store, prefix: string, count: number) =>
 
 test('there are partitions for today and a week to come, and what ends then is in that of its day', async (t) => {
   const { store, database, url } = await open(t);
-  const expected = [...Array.from({ length: 8 }, (_, ahead) => nameOf(today + ahead)), 'history_other'];
+  const expected = [...Array.from({ length: 8 }, (_, ahead) => nameOf(today + ahead)), 'settled_other'];
   // The day may change while this runs.
   assert.deepEqual(
     (await partitions(database)).filter((name) => expected.includes(name)),
@@ -62,10 +62,10 @@ test('there are partitions for today and a week to come, and what ends then is i
   await openInstance(t, url);
   await register(store, ['a']);
   await acknowledgeAt(store, [today * DAY_MS, (today + 1) * DAY_MS - 1, (today + 2) * DAY_MS, START_MS]);
-  const rows = await server.run('SELECT tableoid::regclass::text AS name, jti FROM history ORDER BY jti', database);
+  const rows = await server.run('SELECT tableoid::regclass::text AS name, jti FROM settled ORDER BY jti', database);
   assert.deepEqual(
     rows.map(({ name }) => name),
-    [nameOf(today), nameOf(today), nameOf(today + 2), 'history_other'],
+    [nameOf(today), nameOf(today), nameOf(today + 2), 'settled_other'],
   );
 });
 
@@ -112,9 +112,9 @@ test('dropping while the table is busy gives up soon, and does it another time; 
   await register(store, ['a']);
   await madeOn(database, today - 5);
   await acknowledgeAt(store, [(today - 5) * DAY_MS]);
-  const busy = server.run('BEGIN; SELECT count(*) FROM history; SELECT pg_sleep(1.5); COMMIT', database);
+  const busy = server.run('BEGIN; SELECT count(*) FROM settled; SELECT pg_sleep(1.5); COMMIT', database);
   const drop = () => store.dropHistory({ notificationsBeforeMs: today * DAY_MS, eventsBeforeMs: 0, limit: 10 });
-  const locks = () => server.run("SELECT 1 FROM pg_locks WHERE relation = 'history'::regclass", database);
+  const locks = () => server.run("SELECT 1 FROM pg_locks WHERE relation = 'settled'::regclass", database);
   const deadline = new Deadline();
   while ((await locks()).length === 0) deadline.check(() => 'somebody who reads the table');
   assert.equal(await drop(), 0);

@@ -79,7 +79,7 @@ async function open(): Promise<OpenedStore> {
     (
       await openPostgresStore({
         ...{ url: url.href, password: undefined, ca: undefined, connectionsMax: 5, statementTimeoutMs: 10_000 },
-        ...{ isPooled: true, clock: new FakeClock(), isListening: false, lookMs: 1000, isMigratedAtStart: true },
+        ...{ isPooled: true, clock: new FakeClock(), isListening: false, pollMs: 1000, isMigratedAtStart: true },
         onProblem: () => undefined,
       })
     ).store;
@@ -94,7 +94,7 @@ async function open(): Promise<OpenedStore> {
     },
     close: async () => {
       await store.close();
-      const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'history', 'audit'];
+      const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'settled', 'audit'];
       // As a replica, past the triggers that keep the audit from being deleted.
       const emptied = ['SET session_replication_role = replica', ...tables.map((table) => `DELETE FROM ${table}`)];
       await server.run(emptied.join('; '), url.pathname.slice(1));

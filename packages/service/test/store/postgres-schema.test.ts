@@ -17,7 +17,7 @@ const NEWEST = MIGRATIONS.at(-1)?.version ?? 0;
 
 /** A step as a later version may bring it: it adds to every table, and says who can still run. */
 function additive(version: number, oldestCompatible = NEWEST): Migration {
-  const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'history', 'audit'];
+  const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'settled', 'audit'];
   const added = tables.map((table) => `ALTER TABLE ${table} ADD COLUMN added_${version} text NOT NULL DEFAULT 'none';`);
   return {
     version,
@@ -74,7 +74,7 @@ describe('migrating', () => {
     const broken = { ...additive(NEWEST + 1), sql: 'CREATE TABLE half (id int); SELECT 1 / 0' };
     await assert.rejects(migrate(database, [...MIGRATIONS, broken]), /division by zero/);
     assert.equal((await schemaOf(database)).version, NEWEST);
-    assert.deepEqual(await database.read("SELECT 1 FROM pg_class WHERE relname = 'half'"), []);
+    assert.deepEqual(await database.query("SELECT 1 FROM pg_class WHERE relname = 'half'"), []);
     assert.equal((await migrate(database, [...MIGRATIONS, additive(NEWEST + 1)])).length, 1);
   });
 
@@ -85,7 +85,7 @@ describe('migrating', () => {
       assert.ok(error instanceof StartUpError);
       return /"tidings_\d+" holds tables of another program/.test(error.message);
     });
-    assert.deepEqual(await database.read("SELECT 1 FROM pg_class WHERE relname = 'schema_version'"), []);
+    assert.deepEqual(await database.query("SELECT 1 FROM pg_class WHERE relname = 'schema_version'"), []);
   });
 
   test('numbers its steps one after another, and never needs a newer program than the step itself', () => {

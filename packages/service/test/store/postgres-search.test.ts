@@ -23,15 +23,15 @@ for (const [index, filter] of [
   ['notification_failed', { state: 'failed', eventType: RESOURCE_UPDATE }],
   ['notification_failed_client', { state: 'failed', clientId: 'a' }],
   ['notification_(offerable|withheld)', { state: 'awaiting', clientId: 'a' }],
-  ['history_\\w*client', { clientId: 'a', publishedBeforeMs: 5 }],
-  ['history_(?:other|\\d+)_state', { state: 'expired' }],
-  ['history_\\w*client_id_state', { state: 'withdrawn', clientId: 'a' }],
+  ['settled_\\w*client', { clientId: 'a', publishedBeforeMs: 5 }],
+  ['settled_(?:other|\\d+)_state', { state: 'expired' }],
+  ['settled_\\w*client_id_state', { state: 'withdrawn', clientId: 'a' }],
 ] as const) {
   test(`a search by ${Object.keys(filter).join(', ')} goes by an index of its own`, async () => {
     const database = await planned;
     const { [index]: plan = '' } = await plansOfPostgres(database.url, { [index]: filter }, 50);
     assert.match(plan, new RegExp(`(?:using|on) ${index}`), plan);
-    assert.doesNotMatch(plan, /Seq Scan on (?:event|notification|history\w*) /, plan);
+    assert.doesNotMatch(plan, /Seq Scan on (?:event|notification|settled\w*) /, plan);
   });
 }
 
@@ -53,7 +53,7 @@ const planned = (async () => {
   const url = await server.createDatabase();
   const options = { url, password: undefined, ca: undefined, connectionsMax: 1, statementTimeoutMs: 10_000 };
   const pool = createPool({ ...options, isPooled: false }, () => undefined);
-  const run = (sql: string) => new Database(pool, { statementTimeoutMs: 10_000, isPooled: false }).read(sql);
+  const run = (sql: string) => new Database(pool, { statementTimeoutMs: 10_000, isPooled: false }).query(sql);
   for (const { sql } of MIGRATIONS) await run(sql);
   await run(`INSERT INTO event_types (urns) VALUES ('["${RESOURCE_UPDATE}"]'), ('["other"]');
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, seq, types, txn_key, resource_key)
@@ -61,7 +61,7 @@ const planned = (async () => {
     INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, attempts, claims)
     SELECT 'jti-' || n, n, CASE WHEN n % 999 = 0 THEN 'rare' ELSE 'a' END, 'e' || n, n, n, (n % 50 = 0)::int, '{}'
     FROM generate_series(1, 5000) AS n;
-    INSERT INTO history (ended_at_ms, jti, seq, client_id, event_id, state, published_at_ms, lease_token, attempts, claims)
+    INSERT INTO settled (settled_at_ms, jti, seq, client_id, event_id, state, published_at_ms, lease_token, attempts, claims)
     SELECT n, 'old-' || n, n, 'a', 'old' || n, CASE WHEN n % 4 = 0 THEN 'expired' ELSE 'acknowledged' END, n, 1, 1, '{}'
     FROM generate_series(1, 5000) AS n; ANALYZE`);
   const plan = async (statement: string) => {

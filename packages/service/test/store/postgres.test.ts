@@ -17,7 +17,7 @@ const TABLES = [
     'target',
     'event',
     'notification',
-    'history',
+    'settled',
     'audit',
     'signing_key',
     'activity',
@@ -32,7 +32,7 @@ function openAt(url: string, settings: OpenSettings) {
     ...{ url, password: undefined, ca: undefined, connectionsMax: 4, statementTimeoutMs: 10_000 },
     isPooled: false,
     // Stands still: nothing happens behind the back of a test.
-    ...{ clock: new FakeClock(), isListening: false, lookMs: 1000, isMigratedAtStart: true },
+    ...{ clock: new FakeClock(), isListening: false, pollMs: 1000, isMigratedAtStart: true },
     onProblem: () => undefined,
     ...settings,
   });

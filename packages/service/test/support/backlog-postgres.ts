@@ -11,7 +11,7 @@ const KEEP = [
   'CREATE TABLE bench_registration AS SELECT * FROM registration WHERE client_id = $1',
   'CREATE TABLE bench_target AS SELECT * FROM target WHERE client_id = $1',
 ];
-const CLEAR = ['notification', 'history', 'registration', 'tpp', 'target', 'withdrawing', 'ending_waits'].map(
+const CLEAR = ['notification', 'settled', 'registration', 'tpp', 'target', 'withdrawing', 'ending_waits'].map(
   (table) => `DELETE FROM ${table} WHERE client_id = $1`,
 );
 const CLEAR_EVENTS = "DELETE FROM event WHERE event_id LIKE 'backlog-%'";
@@ -33,7 +33,7 @@ const PUT_STATE: Readonly<Record<Backlog['state'], string>> = {
       'durationMs', 20, 'interactionId', at, 'callbackUrl', 'https://tpp.example/',
       'outcome', json_build_object('kind', 'refused', 'status', 503))::text] ${FROM}`,
   offered: `INSERT INTO notification (${COLUMNS}, due_at_ms, offer_at_ms) SELECT ${NUMBERED}, $2::bigint + at, $3::bigint ${FROM}`,
-  acknowledged: `INSERT INTO history (${COLUMNS}, state, acknowledged_by, ended_at_ms, lease_token, attempts)
+  acknowledged: `INSERT INTO settled (${COLUMNS}, state, acknowledged_by, settled_at_ms, lease_token, attempts)
     SELECT ${NUMBERED}, 'acknowledged', 'push', $3::bigint, 1, 1 ${FROM}`,
 };
 
@@ -65,7 +65,7 @@ export async function putBacklogPostgres(url: string, backlog: Backlog): Promise
       notifications + 1_000_001,
     ]);
     await query('COMMIT');
-    for (const table of ['event', 'notification', 'history']) await query(`VACUUM (ANALYZE) ${table}`);
+    for (const table of ['event', 'notification', 'settled']) await query(`VACUUM (ANALYZE) ${table}`);
   } finally {
     await client.end();
   }

@@ -43,7 +43,7 @@ const WRITE_STATE: Readonly<Record<Backlog['state'], string>> = {
   offered: `INSERT INTO awaiting (seq, client_id, published_at_ms, due_at_ms, is_retry, attempts, round, round_attempts,
       offer_at_ms, has_failed, is_indexed)
     SELECT seq, client_id, published_at_ms, published_at_ms, 0, 0, 0, 0, :atMs, 0, 1 FROM event WHERE client_id = :clientId`,
-  acknowledged: `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms, acknowledged_by)
+  acknowledged: `INSERT INTO settled (seq, client_id, published_at_ms, state, settled_at_ms, acknowledged_by)
     SELECT seq, client_id, published_at_ms, 'acknowledged', :atMs, 'push' FROM event WHERE client_id = :clientId`,
 };
 const WRITE_ATTEMPTS = `INSERT INTO attempt

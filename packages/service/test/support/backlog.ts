@@ -4,7 +4,7 @@ export interface Backlog {
   readonly notifications: number;
   /**
    * `waiting`: each has failed once and waits for its second attempt. `offered`: each was offered in a poll and is withheld,
-   * and no attempt was made. `acknowledged`: history.
+   * and no attempt was made. `acknowledged`: settled.
    */
   readonly state: 'waiting' | 'offered' | 'acknowledged';
   readonly publishedAtMs: number;

@@ -11,7 +11,7 @@ const DAYS = 61;
 const WRITE = `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS r(seq bigint, event_id text, fingerprint text,
     jti text, client_id text, types text, txn_key int, resource_key int, claims text, set_jws text, at_ms bigint,
-    state text, by text, ended_at_ms bigint, attempt text)),
+    state text, by text, settled_at_ms bigint, attempt text)),
   e AS (
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, seq, types, txn_key, resource_key)
     SELECT event_id, decode(fingerprint, 'hex'), at_ms, jti, seq, t.id, txn_key, resource_key
@@ -20,9 +20,9 @@ const WRITE = `
     INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, attempts, claims, attempt_log)
     SELECT jti, seq, client_id, event_id, at_ms, at_ms, (attempt IS NOT NULL)::int, claims,
       CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state = 'awaiting')
-  INSERT INTO history (ended_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms, lease_token,
+  INSERT INTO settled (settled_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms, lease_token,
     attempts, claims, set_jws, attempt_log)
-  SELECT ended_at_ms, jti, seq, client_id, event_id, state, by, at_ms, 1, (attempt IS NOT NULL)::int, claims, set_jws,
+  SELECT settled_at_ms, jti, seq, client_id, event_id, state, by, at_ms, 1, (attempt IS NOT NULL)::int, claims, set_jws,
     CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state <> 'awaiting'`;
 
 /** Writes notifications into a database whose schema is there, as the service would have written them. */
@@ -48,7 +48,7 @@ export async function fillPostgres(url: string, filling: Filling): Promise<void>
     await Promise.all(Array.from({ length: CONNECTIONS }, work));
     await pool.query("SELECT setval('notification_seq', $1)", [filling.notifications + 1]);
     await writeStatistics(pool, filling);
-    for (const table of ['event', 'notification', 'history', 'statistics'])
+    for (const table of ['event', 'notification', 'settled', 'statistics'])
       await pool.query(`VACUUM (ANALYZE) ${table}`);
   } finally {
     await pool.end();
@@ -85,7 +85,7 @@ function rowOf(filled: Filled): object {
   return {
     ...{ seq, event_id: eventId, fingerprint, jti, client_id: clientId, types, at_ms: publishedAtMs, state },
     ...{ txn_key: filled.txnKey, resource_key: filled.resourceKey, claims: JSON.stringify(filled.claims) },
-    ...{ by: filled.acknowledgedBy, ended_at_ms: filled.endedAtMs },
+    ...{ by: filled.acknowledgedBy, settled_at_ms: filled.settledAtMs },
     ...(state !== 'awaiting' && { set_jws: setOf(seq) }),
     ...(filled.attempt !== undefined && { attempt: JSON.stringify(filled.attempt) }),
   };
@@ -95,9 +95,9 @@ function rowOf(filled: Filled): object {
 async function makePartitions(pool: pg.Pool, endsAtMs: number): Promise<void> {
   const today = Math.floor(endsAtMs / DAY_MS);
   for (let day = today - DAYS; day < today; day += 1) {
-    const name = `history_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+    const name = `settled_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
     await pool.query(
-      `CREATE TABLE ${name} PARTITION OF history FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS})
+      `CREATE TABLE ${name} PARTITION OF settled FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS})
          WITH (toast_tuple_target = 8160)`,
     );
     await pool.query(

@@ -53,7 +53,7 @@ function writerOf(database: DatabaseSync): (filled: Filled) => void {
        is_indexed) VALUES (?, ?, ?, ?, 0, ?, 0, 0, ?, 1)`,
   );
   const settled = database.prepare(
-    'INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO settled (seq, client_id, published_at_ms, state, settled_at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const attempt = database.prepare(
     `INSERT INTO attempt (seq, number, started_at_ms, duration_ms, interaction_id, callback_url, outcome)
@@ -83,6 +83,6 @@ function writerOf(database: DatabaseSync): (filled: Filled) => void {
     if (state !== 'awaiting') set.run(seq, setOf(seq));
     const hasFailed = filled.attempt === undefined ? 0 : 1;
     if (state === 'awaiting') awaiting.run(seq, clientId, atMs, atMs, hasFailed, hasFailed);
-    else settled.run(seq, clientId, atMs, state, filled.endedAtMs, filled.acknowledgedBy ?? null);
+    else settled.run(seq, clientId, atMs, state, filled.settledAtMs, filled.acknowledgedBy ?? null);
   };
 }

@@ -11,7 +11,7 @@ export async function openInstance(
 ): Promise<Store> {
   const { store, clock } = await openPostgresStore({
     ...{ url, password: undefined, ca: undefined, connectionsMax: 6, statementTimeoutMs: 10_000, isPooled: false },
-    ...{ clock: systemClock, isListening: false, lookMs: 60_000, isMigratedAtStart: true, onProblem: () => undefined },
+    ...{ clock: systemClock, isListening: false, pollMs: 60_000, isMigratedAtStart: true, onProblem: () => undefined },
     ...changes,
   });
   t.after(async () => {

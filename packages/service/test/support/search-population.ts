@@ -33,7 +33,7 @@ export interface Filled {
   readonly publishedAtMs: number;
   readonly state: 'awaiting' | 'acknowledged' | 'withdrawn' | 'expired';
   readonly acknowledgedBy: 'push' | 'poll' | undefined;
-  readonly endedAtMs: number;
+  readonly settledAtMs: number;
   /** The attempt as it is recorded; undefined: there was none. */
   readonly attempt: object | undefined;
 }
@@ -80,7 +80,7 @@ function filledOf(seq: number, { notifications, clientIds, endsAtMs }: Filling):
   const isTried = state === 'acknowledged' ? by === 'push' : dice % 3 === 0;
   return {
     ...{ seq, jti, eventId: id, clientId, claims, types: typesOf(claims), resourceId, publishedAtMs, state },
-    ...{ txnKey: searchKey(claims.txn), resourceKey: searchKey(resourceId), endedAtMs: publishedAtMs + 250 },
+    ...{ txnKey: searchKey(claims.txn), resourceKey: searchKey(resourceId), settledAtMs: publishedAtMs + 250 },
     fingerprint: createHash('sha256').update(id).digest('hex'),
     ...{ acknowledgedBy: state === 'acknowledged' ? by : undefined },
     attempt: isTried ? attemptOf(id, state === 'acknowledged', publishedAtMs) : undefined,

@@ -1,6 +1,6 @@
 import { connectionOf } from '../../store/open-store.ts';
 import type { Database } from '../../store/postgres/database.ts';
-import { type DatabaseFacts, examineDatabase } from '../../store/postgres/inspect.ts';
+import { type DatabaseFacts, inspectDatabase } from '../../store/postgres/inspect.ts';
 import { openDatabase, refuseUnfit, schemaOf, startUpErrorOf, stepsAfter } from '../../store/postgres/open.ts';
 import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
@@ -16,7 +16,7 @@ export async function checkPostgres(inspection: Inspection): Promise<readonly Fi
   const connection = { ...connectionOf(store), connectionsMax: 1 };
   const database = openDatabase(connection, () => undefined);
   try {
-    const facts = await examineDatabase(database, inspection.clock);
+    const facts = await inspectDatabase(database, inspection.clock);
     const where = 'the clock of the database';
     return [
       ...checkFacts(facts, inspection),

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { freeBytesOf } from '../../base/disk.ts';
-import { lookAtStoreFile, type StoreFile } from '../../store/sqlite/inspect.ts';
+import { inspectStoreFile, type StoreFile } from '../../store/sqlite/inspect.ts';
 import { type Finding, fault, type Inspection, ok, warning } from './finding.ts';
 
 /** Free disk of this many times what publishing stops at is enough to think about it in time. */
@@ -28,7 +28,7 @@ export async function checkSqlite(
     const what = `The store file ${file} cannot be read and written.`;
     return [fault('database', what, `Run: chown USER ${file}, with the user of the service.`), ...room];
   }
-  const found = lookAtStoreFile(file, isIntegrityChecked);
+  const found = inspectStoreFile(file, isIntegrityChecked);
   return [...findingsOf(found, { file, isRunning }), ...room];
 }
 

@@ -1,19 +1,13 @@
 import type { ActivityBounds, ActivityToStore, CountedBucket } from '../../model/activity.ts';
-import type { StatisticsQuery, WatchRetention } from '../operations.ts';
+import type { ActivityStore, StatisticsQuery, WatchRetention } from '../operations.ts';
 import { ALL, activityOf, activityRowOf, bucketOf, bucketRowOf, optionalWhole } from '../rows.ts';
-import type { Store } from '../store.ts';
 import { type Database, insertInto, jsonOf, storable } from './database.ts';
 
-type Watching = Pick<
-  Store,
-  'appendActivity' | 'activityAfter' | 'activityBounds' | 'putStatistics' | 'statistics' | 'dropWatched'
->;
-
 /** The activity log and the statistics. */
-export function watching(database: Database): Watching {
+export function createActivityStore(database: Database): ActivityStore {
   return {
     appendActivity: (activity) => appendActivity(database, activity),
-    activityAfter: async (id, limit) => (await database.look(AFTER, [id, limit])).map(activityOf),
+    activityAfter: async (id, limit) => (await database.queryByKey(AFTER, [id, limit])).map(activityOf),
     activityBounds: (sinceMs) => activityBounds(database, sinceMs),
     putStatistics: (buckets) => putStatistics(database, buckets),
     statistics: (query) => statistics(database, query),
@@ -32,7 +26,7 @@ async function appendActivity(database: Database, activity: ActivityToStore): Pr
   await database.transaction(
     async (transaction) => {
       await Promise.all([
-        // Nothing is lost with it that anybody relies on: neither the others nor the disk need be waited for.
+        // Nothing relies on the last rows: neither the others nor the disk need be waited for.
         transaction.query("SELECT set_config('synchronous_commit', 'off', true)"),
         transaction.last(APPEND, [jsonOf([activityRowOf(activity)])]),
       ]);
@@ -42,7 +36,7 @@ async function appendActivity(database: Database, activity: ActivityToStore): Pr
 }
 
 async function activityBounds(database: Database, sinceMs: number | undefined): Promise<ActivityBounds> {
-  const [row] = await database.look(
+  const [row] = await database.queryByKey(
     `SELECT (SELECT id FROM activity ORDER BY id LIMIT 1) AS first,
        (SELECT id FROM activity ORDER BY id DESC LIMIT 1) AS last,
        (SELECT id FROM activity WHERE at_ms < $1::bigint ORDER BY at_ms DESC, id DESC LIMIT 1) AS since`,
@@ -55,14 +49,14 @@ async function activityBounds(database: Database, sinceMs: number | undefined): 
 /** In a fixed order, as all that lock several rows. */
 async function putStatistics(database: Database, buckets: readonly CountedBucket[]): Promise<void> {
   const ordered = buckets.toSorted((left, right) => (left.part < right.part ? -1 : 1));
-  await database.read(PUT, [jsonOf(ordered.map(bucketRowOf))]);
+  await database.query(PUT, [jsonOf(ordered.map(bucketRowOf))]);
 }
 
 async function statistics(
   database: Database,
   { clientId = ALL, resolution, fromMs, beforeMs }: StatisticsQuery,
 ): Promise<CountedBucket[]> {
-  const rows = await database.look(
+  const rows = await database.queryByKey(
     `SELECT resolution, began_at_ms, client_id, part, tally FROM statistics
      WHERE client_id = $1 AND resolution = $2 AND began_at_ms >= $3::bigint AND began_at_ms < $4::bigint`,
     [storable(clientId), resolution, fromMs, beforeMs],
@@ -70,7 +64,7 @@ async function statistics(
   return rows.map(bucketOf);
 }
 
-// The newest stays, so that whoever begins now knows where that is.
+// The newest row stays, so that a reader that begins now finds the last id.
 const DROP_ACTIVITY = `
   WITH old AS MATERIALIZED (SELECT id FROM activity WHERE at_ms < $1::bigint ORDER BY at_ms, id LIMIT $2::int)
   DELETE FROM activity a USING old

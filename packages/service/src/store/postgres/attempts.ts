@@ -15,7 +15,7 @@ import {
 } from '../rows.ts';
 import { beginEndingWaits } from './backlogs.ts';
 import { type Database, insertInto, jsonOf, storable, type Transaction } from './database.ts';
-import { intoHistory } from './settle.ts';
+import { settleSql } from './settle.ts';
 import { becomeUnresponsive, probeFailed, recover } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
@@ -27,17 +27,17 @@ function logOf(column: string, max: number): string {
   return `(coalesce(${column}, '{}') || ARRAY[r.entry])[greatest(coalesce(cardinality(${column}), 0) + 2 - ${max}, 1):]`;
 }
 
-/** An acknowledged notification moves to history, with its last attempt. The TPP has it, whoever holds the lease. */
+/** An acknowledged notification is settled, with its last attempt. The TPP has it, whoever holds the lease. */
 const ACKNOWLEDGE = `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS}),
   gone AS (
     DELETE FROM notification n USING r WHERE n.jti = r.jti
     RETURNING n.jti, n.seq, n.client_id, n.event_id, n.published_at_ms, n.lease_token, n.attempts + 1 AS attempts, n.claims,
       n.set_jws, ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)} AS attempt_log, n.error_log, r.at_ms AS acknowledged_at_ms),
-  kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'push' }, 'acknowledged_at_ms')})
+  kept AS (${settleSql({ state: 'acknowledged', acknowledgedBy: 'push' }, 'acknowledged_at_ms')})
   SELECT jti FROM gone`;
 
-// at_ms: when it is tried again; NULL: it takes its old place. Only under the lease that stands.
+// at_ms: when it is tried again; NULL: it is requeued at its original position. Only under the current lease.
 const FAIL = `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS})
   UPDATE notification n SET is_leased = false, attempts = n.attempts + 1,
@@ -51,7 +51,7 @@ const FAIL = `
   WHERE n.jti = r.jti AND n.is_leased AND n.lease_token = r.token RETURNING n.jti`;
 
 // An attempt of a claim that no longer stands is kept, but is no part of the round: that may be at another URL.
-const KEEP = (['notification', 'history'] as const).map(
+const KEEP = (['notification', 'settled'] as const).map(
   (table) => `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS})
   UPDATE ${table} n SET attempts = n.attempts + 1, attempt_log = ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)}
@@ -62,7 +62,7 @@ const KEEP = (['notification', 'history'] as const).map(
  * Records attempts and what follows. Those that act on their notification alone, nearly all, go in one statement for each
  * kind; those of a TPP whose callback URL may turn unresponsive or recover go one after the other.
  *
- * @param portion how many retries of one that recovered are spared their waits with the recording itself
+ * @param portion most retries of a recovered callback URL whose waits end with the recording itself
  */
 export function recordAttempts(
   database: Database,
@@ -141,7 +141,7 @@ async function recordWave(
   }
 }
 
-/** How the callback URL of a TPP fares, where that may decide something. */
+/** The state of the callback URL of a TPP. */
 interface State {
   readonly round: number;
   readonly isUnresponsive: boolean;
@@ -183,7 +183,7 @@ async function turn(
   return isFirst ? 'became-unresponsive' : 'applied';
 }
 
-/** @returns when it is tried again; null: it takes its old place */
+/** @returns when it is tried again; null: it is requeued at its original position */
 function placeAfter({ claimed, next }: AttemptRecord, state: State | undefined, nowMs: number): number | null {
   if (state?.isUnresponsive) return null;
   if (next.kind === 'retry') return next.atMs;
@@ -213,12 +213,16 @@ function rowOf({ claimed, attempt }: AttemptRecord, atMs: number | null): object
   const { startedAtMs, durationMs, interactionId, callbackUrl, outcome } = attempt;
   const entry = { startedAtMs, durationMs: Math.round(durationMs), interactionId, callbackUrl, outcome };
   return {
-    ...{ jti: claimed.jti, client_id: claimed.clientId, token: claimed.leaseToken },
-    ...{ at_ms: atMs, started_at_ms: startedAtMs, entry: JSON.stringify(entry) },
+    jti: claimed.jti,
+    client_id: claimed.clientId,
+    token: claimed.leaseToken,
+    at_ms: atMs,
+    started_at_ms: startedAtMs,
+    entry: JSON.stringify(entry),
   };
 }
 
-/** Hands claims back that still stand: each takes its old place, and another probe may be made. */
+/** Returns claims that are still valid: each is requeued at its original position, and another probe may be made. */
 export async function release(
   database: Database,
   claimed: readonly ClaimedNotification[],
@@ -246,9 +250,9 @@ export async function release(
 }
 
 /**
- * Keeps each SET unless one is kept already.
+ * Stores the SET of each notification, unless it has one already.
  *
- * @returns for each, the one that is kept
+ * @returns for each, the SET that is stored
  */
 export async function keepSets(
   database: Database,
@@ -264,10 +268,10 @@ export async function keepSets(
     const others = rows.filter(({ jti }) => !isDone.has(jti));
     if (others.length === 0) return;
     // Kept already, or acknowledged meanwhile.
-    await transaction.query(keepIn('history'), [jsonOf(others)]);
+    await transaction.query(keepIn('settled'), [jsonOf(others)]);
     const found = await transaction.query(
       `SELECT jti, set_jws FROM notification WHERE jti = ANY($1::text[])
-       UNION ALL SELECT jti, set_jws FROM history WHERE jti = ANY($1::text[])`,
+       UNION ALL SELECT jti, set_jws FROM settled WHERE jti = ANY($1::text[])`,
       [others.map(({ jti }) => jti)],
     );
     const sets = new Map(found.map((row) => [text(row, 'jti'), text(row, 'set_jws')]));
@@ -280,7 +284,7 @@ export async function keepSets(
   return sets.map(({ jti }) => kept.get(jti) ?? assert.fail('every SET has one that is kept'));
 }
 
-function keepIn(table: 'notification' | 'history'): string {
+function keepIn(table: 'notification' | 'settled'): string {
   return `UPDATE ${table} n SET set_jws = r.set FROM json_to_recordset($1::json) AS r(jti text, set text)
     WHERE n.jti = r.jti AND n.set_jws IS NULL RETURNING n.jti`;
 }
@@ -309,7 +313,7 @@ export async function keepRecentAttempts(
 }
 
 export async function recentAttempts(database: Database, clientIds: readonly string[]): Promise<RecentAttempts[]> {
-  const rows = await database.look(
+  const rows = await database.queryByKey(
     'SELECT client_id, instance, attempts FROM recent_attempts WHERE client_id = ANY($1::text[])',
     [clientIds.map(storable)],
   );

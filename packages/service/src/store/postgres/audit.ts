@@ -19,7 +19,7 @@ export async function auditEntries(
   const id = before === undefined ? Number.MAX_SAFE_INTEGER : Number(before);
   const given = AUDIT_CONDITIONS.filter(([name]) => filter[name] !== undefined);
   const conditions = given.map(([, condition, type], at) => ` AND ${condition} $${at + 3}::${type}`).join('');
-  const rows = await database.read(
+  const rows = await database.query(
     `SELECT id, ${AUDIT_COLUMNS} FROM audit WHERE id < $1::bigint${conditions} ORDER BY id DESC LIMIT $2::int`,
     [id, limit, ...given.map(([name]) => storableOf(filter[name]))],
   );
@@ -42,7 +42,7 @@ export async function archivableAudit(
   after: string | undefined,
   limit: number,
 ): Promise<StoredAuditEntry[]> {
-  const rows = await database.read(ARCHIVABLE, [beforeMs, ...auditPlaceOf(after), limit]);
+  const rows = await database.query(ARCHIVABLE, [beforeMs, ...auditPlaceOf(after), limit]);
   return rows.map(auditEntryOf);
 }
 

@@ -1,8 +1,8 @@
 import { text, whole } from '../rows.ts';
 import type { Database, Transaction } from './database.ts';
-import { fenceLeased, intoHistory, withdrawnUpTo } from './settle.ts';
+import { fenceLeased, settleSql, withdrawnUpTo } from './settle.ts';
 
-/** Work on what a TPP has awaiting that one transaction begins, and others go on with until none is left. */
+/** Work on the backlog of a TPP that one transaction begins, and further ones continue until none is left. */
 export interface PortionedWork {
   /** A table with a row for each TPP for which some is left. */
   readonly table: 'withdrawing' | 'ending_waits';
@@ -13,8 +13,8 @@ export interface PortionedWork {
 }
 
 /**
- * Goes on with work on a backlog, one portion in a transaction: publishing and claiming go on beside it. Any instance may,
- * and several may be at the same one.
+ * Works on backlogs, one portion in each transaction: publishing and claiming continue meanwhile. Any instance may do so, and
+ * several may work on the same backlog.
  */
 export class Portions {
   readonly #database: Database;
@@ -28,7 +28,7 @@ export class Portions {
     this.#work = work;
   }
 
-  /** Resolves when all is done, or the store is closed: another instance goes on then. */
+  /** Resolves when all is done, or the store is closed: another instance continues then. */
   async finish(clientId: string): Promise<void> {
     while (!this.#isStopped) {
       const left = await this.#database.transaction((transaction) => this.#doSome(transaction, clientId), {
@@ -51,9 +51,9 @@ export class Portions {
     return 'all';
   }
 
-  /** Goes on with what an instance left that is gone, or that the database refused. */
+  /** Continues what another instance left, or what failed here. */
   async resume(): Promise<void> {
-    const rows = await this.#database.read(`SELECT client_id FROM ${this.#work.table} ORDER BY client_id`);
+    const rows = await this.#database.query(`SELECT client_id FROM ${this.#work.table} ORDER BY client_id`);
     for (const row of rows) await this.finish(text(row, 'client_id'));
   }
 
@@ -63,9 +63,9 @@ export class Portions {
 }
 
 /**
- * Begins to withdraw what is awaiting of a TPP, within the deletion that is the reason: from then on nothing of it goes
- * anywhere, and whoever holds some of it has no say any more. One statement for all of it would hold up publishing for the
- * TPP as long as it takes. Nothing is published for the TPP meanwhile, so that whatever is later has a greater number.
+ * Begins to withdraw the backlog of a TPP, within the deletion that is the reason. From then on nothing of it is delivered, and
+ * leases of it are fenced. One statement for all of it would block publishing for the TPP as long as it takes. Nothing is
+ * published for the TPP meanwhile, so that later notifications have greater sequence numbers.
  */
 export async function beginWithdrawing(transaction: Transaction, clientId: string, nowMs: number): Promise<void> {
   await transaction.query(
@@ -89,10 +89,10 @@ export const WITHDRAW_SOME = `
   sorted AS MATERIALIZED (
     SELECT n.jti FROM notification n JOIN picked ON picked.jti = n.jti ORDER BY n.jti FOR UPDATE OF n),
   gone AS (DELETE FROM notification n USING sorted WHERE n.jti = sorted.jti RETURNING n.*),
-  kept AS (${intoHistory({ state: 'withdrawn' }, `(SELECT at_ms ${WITHDRAWING})`)})
+  kept AS (${settleSql({ state: 'withdrawn' }, `(SELECT at_ms ${WITHDRAWING})`)})
   SELECT count(*) AS count FROM picked`;
 
-/** SQL that lets a portion of retries take their old places. What another transaction is at is left to it. @param round SQL */
+/** SQL that requeues a portion of retries at their original positions. Rows that another transaction has locked are skipped. */
 function endSome(round: string): string {
   return `
   WITH waiting AS MATERIALIZED (
@@ -111,8 +111,9 @@ const END_FIRST = endSome(ROUND_NOW);
 export const END_SOME_WAITS = endSome(`SELECT before_round ${ENDING_WAITS}`);
 
 /**
- * Retries need wait no longer, since a new round has begun within this transaction: they take their old places. The first of
- * them at once, the others in portions: one statement for all would hold up publishing for the TPP as long as it takes.
+ * Ends the waits of retries, since a new round has begun within this transaction: they are requeued at their original
+ * positions. The first portion at once, the others later: one statement for all would block publishing for the TPP as long
+ * as it takes.
  */
 export async function beginEndingWaits(transaction: Transaction, clientId: string, portion: number): Promise<void> {
   const [row] = await transaction.query(END_FIRST, [clientId, portion]);
@@ -124,7 +125,7 @@ export async function beginEndingWaits(transaction: Transaction, clientId: strin
   );
 }
 
-/** All that waits is withdrawn. */
+/** Everything that waits is withdrawn: there is nothing left to end. */
 async function forgetEndingWaits(transaction: Transaction, clientId: string): Promise<void> {
   await transaction.query(`DELETE ${ENDING_WAITS}`, [clientId]);
 }

@@ -3,7 +3,7 @@ import { isTrue, type Row, text, whole } from '../rows.ts';
 import { selectPortion, withCount } from '../shared.ts';
 import { addAudit } from './audit.ts';
 import { type Database, jsonOf, storable, type Transaction, type Values } from './database.ts';
-import { HAS_FAILED, intoHistory, isUnderWay, outOfHistory, withdrawnUpTo } from './settle.ts';
+import { HAS_FAILED, isUnderWay, settleSql, unsettleSql, withdrawnUpTo } from './settle.ts';
 
 // A portion goes through at least so many candidates, so that few transactions find nothing.
 const REDELIVERY_CANDIDATES_MIN = 200;
@@ -45,7 +45,7 @@ function redeliveryCandidates(filter: NotificationFilter): string {
   const awaiting = WITHHELD_OR_NOT.map((condition) =>
     part('notification', `true AS is_awaiting, ${isSelected(filter)} AND ${IS_KEPT}`, condition),
   );
-  const acknowledged = part('history', `false AS is_awaiting, n.state = 'acknowledged' AND ${IS_KEPT}`, 'true');
+  const acknowledged = part('settled', `false AS is_awaiting, n.state = 'acknowledged' AND ${IS_KEPT}`, 'true');
   const parts = filter.only === undefined ? [...awaiting, acknowledged] : awaiting;
   return `SELECT n.* FROM (SELECT DISTINCT client_id FROM registration) AS r
     CROSS JOIN LATERAL (${parts.join(' UNION ALL ')}) AS n
@@ -122,8 +122,8 @@ const PLACE = `
 
 const BRING_BACK = `
   WITH gone AS (
-    DELETE FROM history h USING ${DUE} WHERE h.jti = r.jti AND h.state = 'acknowledged' RETURNING h.*, r.due_at_ms),
-  back AS (${outOfHistory(['due_at_ms', 'NULL'])})
+    DELETE FROM settled h USING ${DUE} WHERE h.jti = r.jti AND h.state = 'acknowledged' RETURNING h.*, r.due_at_ms),
+  back AS (${unsettleSql(['due_at_ms', 'NULL'])})
   SELECT client_id FROM gone`;
 
 /** @returns the TPP of each that is due now; what another transaction has changed meanwhile is left out */
@@ -151,7 +151,7 @@ const WITHDRAW = `
     DELETE FROM notification n
     USING (SELECT jti FROM notification WHERE jti = ANY($1::text[]) ORDER BY jti FOR UPDATE) AS sorted
     WHERE n.jti = sorted.jti AND NOT ${isUnderWay('$2::bigint')} RETURNING n.*),
-  kept AS (${intoHistory({ state: 'withdrawn' }, '$2::bigint')})
+  kept AS (${settleSql({ state: 'withdrawn' }, '$2::bigint')})
   SELECT count(*) AS count FROM gone`;
 
 /** Withdraws a portion. What is leased at the time of the audit entry is under way. */

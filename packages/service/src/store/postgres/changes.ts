@@ -7,7 +7,7 @@ import type { StoreChange } from '../store.ts';
 import { DatabaseClient } from './connection.ts';
 import type { Database } from './database.ts';
 
-// Others hear of what happened within this time in one message: the server passes messages on one by one.
+// Changes within this time go to other instances in one message: the server delivers messages one by one.
 const GATHER_MS = 20;
 // PostgreSQL takes less than 8000 bytes.
 const PAYLOAD_BYTES_MAX = 7900;
@@ -17,11 +17,11 @@ export interface ChangesOptions {
   readonly clock: Clock;
   /** Tells this instance from the others. */
   readonly instance: string;
-  /** Sends a message to all instances that listen; undefined: nobody does. */
+  /** Sends a message to all instances that listen; undefined: none do. */
   readonly send: ((payload: string) => Promise<void>) | undefined;
 }
 
-/** Tells listeners of changes: those made here at once, those of others when a message or a look brings them. */
+/** Notifies listeners of changes: of those made here at once, of others when a message or a poll brings them. */
 export class Changes {
   readonly #options: ChangesOptions;
   readonly #listeners = new Set<(change: StoreChange) => void>();
@@ -34,14 +34,14 @@ export class Changes {
     this.#options = options;
   }
 
-  /** @returns ends it */
+  /** @returns removes the listener */
   listen(listener: (change: StoreChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Something was changed here, and is committed. */
-  tell({ offered = NOBODY, retargeted = NOBODY }: Partial<StoreChange>): void {
+  announce({ offered = NOBODY, retargeted = NOBODY }: Partial<StoreChange>): void {
     if (offered.size + retargeted.size === 0) return;
     this.#fire({ offered, retargeted });
     if (this.#options.send === undefined) return;
@@ -52,17 +52,17 @@ export class Changes {
     this.#cancel = this.#options.clock.after(GATHER_MS, () => this.#send());
   }
 
-  /** Another instance changed something; found by looking. */
-  found(change: StoreChange): void {
+  /** Another instance changed something. */
+  relay(change: StoreChange): void {
     if (change.offered.size + change.retargeted.size > 0) this.#fire(change);
   }
 
-  /** @returns true when it says only that much has changed: one has to look */
+  /** @returns true when the message only says that much has changed: the database has to be polled */
   receive(payload: string): boolean {
     const message = readMessage(payload);
     if (message === undefined || message.instance === this.#options.instance) return false;
     if (message.change === undefined) return true;
-    this.found(message.change);
+    this.relay(message.change);
     return false;
   }
 
@@ -75,7 +75,7 @@ export class Changes {
     for (const listener of this.#listeners) listener(change);
   }
 
-  /** A message that is lost is made up for by looking. */
+  /** A lost message is made up for by polling. */
   #send(): void {
     this.#isGathering = false;
     const { instance, send } = this.#options;
@@ -123,8 +123,8 @@ const OFFERABLE = `
 // Says whether any target changed, appeared or went, without reading them all.
 const DIGEST = 'SELECT count(*) AS count, coalesce(sum(revision), 0)::text AS sum, max(revision) AS max FROM target';
 
-/** Looks for what other instances changed: what makes up for messages that are lost, or not sent at all. */
-export class Lookout {
+/** Polls the database for changes by other instances: it makes up for messages that are lost, or not sent at all. */
+export class ChangePoller {
   readonly #database: Database;
   #digest = '';
   #revisions: ReadonlyMap<string, number> | undefined;
@@ -133,8 +133,8 @@ export class Lookout {
     this.#database = database;
   }
 
-  /** TPPs that something may be offered to, whether or not that is new, and those retargeted since the last look. */
-  async look(): Promise<StoreChange> {
+  /** TPPs that something may be offered to, whether or not that is new, and those retargeted since the last poll. */
+  async poll(): Promise<StoreChange> {
     const { offerable, digest } = await this.#database.transaction(async (transaction) => {
       const [offerable, [digest]] = await Promise.all([transaction.query(OFFERABLE), transaction.last(DIGEST)]);
       return { offerable, digest: JSON.stringify(digest) };
@@ -146,7 +146,7 @@ export class Lookout {
   }
 
   async #retargeted(): Promise<Set<string>> {
-    const rows = await this.#database.read('SELECT client_id, revision FROM target');
+    const rows = await this.#database.query('SELECT client_id, revision FROM target');
     const before = this.#revisions;
     const now = new Map(rows.map((row: Row) => [text(row, 'client_id'), whole(row, 'revision')]));
     this.#revisions = now;

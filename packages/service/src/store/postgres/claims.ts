@@ -17,18 +17,18 @@ interface Candidate {
 }
 
 /** The claimable notifications of one TPP. */
-interface Turn {
+interface Share {
   readonly candidate: Candidate;
   readonly target: Target;
   /** How many at most. */
-  readonly asked: number;
+  readonly capacity: number;
 }
 
 // Until the backlog of a deletion is withdrawn, nothing of the TPP is claimed.
 const NOT_WITHDRAWING = 'NOT EXISTS (SELECT 1 FROM withdrawing w WHERE w.client_id = t.client_id)';
 
-// Goes from TPP to TPP: the first row of each is found by the index, however many are awaiting. Of each lane it is looked
-// whether its first is due, and when the first that is not falls due.
+// Goes from TPP to TPP: the first row of each is found by the index, however many are awaiting. For first attempts and for
+// retries it finds whether the first is due, and when the first that is not due falls due.
 const CANDIDATES = `
   WITH RECURSIVE c AS (
     (SELECT client_id FROM notification ORDER BY client_id LIMIT 1)
@@ -56,19 +56,19 @@ const LEASE = `
     n.round_began_at_ms, n.lease_token, n.trace, picked.due_at_ms, picked.was_leased, t.callback_url,
     t.round AS target_round`;
 
-/** One lane of each TPP in turn, oldest first; what another transaction is claiming is left to it. */
+/** SQL that claims first attempts or retries of each TPP, oldest first. Rows that another transaction has locked are skipped. */
 function claimLane(isRetry: boolean): string {
   return `
   WITH wanted AS MATERIALIZED (
-    SELECT w.client_id, w.room, w.turn FROM unnest($3::text[], $4::int[]) WITH ORDINALITY AS w(client_id, room, turn)
+    SELECT w.client_id, w.capacity, w.position FROM unnest($3::text[], $4::int[]) WITH ORDINALITY AS w(client_id, capacity, position)
       JOIN target t ON t.client_id = w.client_id
     WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL AND ${NOT_WITHDRAWING}),
   picked AS MATERIALIZED (
-    SELECT due.jti, w.client_id, w.turn, due.due_at_ms, due.is_leased AS was_leased FROM (SELECT * FROM wanted ORDER BY turn) AS w
+    SELECT due.jti, w.client_id, w.position, due.due_at_ms, due.is_leased AS was_leased FROM (SELECT * FROM wanted ORDER BY position) AS w
       CROSS JOIN LATERAL (
         SELECT jti, due_at_ms, is_leased FROM notification
         WHERE client_id = w.client_id AND is_retry = ${isRetry} AND due_at_ms <= $6::bigint
-        ORDER BY due_at_ms, seq LIMIT w.room FOR UPDATE SKIP LOCKED) AS due
+        ORDER BY due_at_ms, seq LIMIT w.capacity FOR UPDATE SKIP LOCKED) AS due
     LIMIT $5::int) ${LEASE}`;
 }
 
@@ -78,11 +78,11 @@ const CLAIM_RETRIES = claimLane(true);
 // The target is locked, so that no two instances probe at once.
 const CLAIM_PROBES = `
   WITH probed AS MATERIALIZED (
-    SELECT t.client_id, 0 AS turn FROM target t
+    SELECT t.client_id, 0 AS position FROM target t
     WHERE t.client_id = ANY($3::text[]) AND t.callback_url IS NOT NULL AND t.probe_at_ms <= $1::bigint AND ${NOT_WITHDRAWING}
     ORDER BY t.client_id FOR UPDATE OF t SKIP LOCKED),
   picked AS MATERIALIZED (
-    SELECT free.jti, probed.client_id, probed.turn, free.due_at_ms, free.is_leased AS was_leased FROM probed CROSS JOIN LATERAL (
+    SELECT free.jti, probed.client_id, free.due_at_ms, free.is_leased AS was_leased FROM probed CROSS JOIN LATERAL (
       SELECT jti, due_at_ms, is_leased FROM notification
       WHERE client_id = probed.client_id AND (NOT is_leased OR due_at_ms <= $1::bigint)
       ORDER BY is_retry, due_at_ms, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS free LIMIT $4::int),
@@ -90,7 +90,7 @@ const CLAIM_PROBES = `
   held AS (UPDATE target SET probe_at_ms = $1::bigint + $2::bigint FROM claimed WHERE target.client_id = claimed.client_id)
   SELECT * FROM claimed`;
 
-/** Claiming: one round trip when nothing is due, else three. Each TPP is first in turn. */
+/** Claiming: one round trip when nothing is due, else three. Round robin: each claim begins with another TPP. */
 export class Claims {
   readonly #database: Database;
   /** The TPP that was served last. */
@@ -102,11 +102,11 @@ export class Claims {
 
   async claimDue(options: ClaimOptions): Promise<Claim> {
     const { nowMs, leaseMs, capacityFor } = options;
-    const rows = await this.#database.read(CANDIDATES, [nowMs]);
+    const rows = await this.#database.query(CANDIDATES, [nowMs]);
     const candidates = rows.map(candidateOf);
-    const turns = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => turnOf(one, capacityFor)) : [];
+    const shares = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => shareOf(one, capacityFor)) : [];
     const { claimed, takenOver } = await this.#claim(
-      turns.filter(({ asked }) => asked > 0),
+      shares.filter(({ capacity }) => capacity > 0),
       options,
     );
     const dues = candidates.map((candidate) => nextDueAtMs(candidate, nowMs));
@@ -124,12 +124,15 @@ export class Claims {
     );
   }
 
-  async #claim(turns: readonly Turn[], options: ClaimOptions): Promise<Omit<Claim, 'nextDueAtMs'>> {
-    if (turns.length === 0) return { claimed: [], takenOver: 0 };
-    const unchanged = turns.map(({ target }) => target.clientId);
-    const claim = await this.#database.transaction((transaction) => new Claiming(transaction, turns, options).claim(), {
-      locks: { unchanged },
-    });
+  async #claim(shares: readonly Share[], options: ClaimOptions): Promise<Omit<Claim, 'nextDueAtMs'>> {
+    if (shares.length === 0) return { claimed: [], takenOver: 0 };
+    const unchanged = shares.map(({ target }) => target.clientId);
+    const claim = await this.#database.transaction(
+      (transaction) => new Claiming(transaction, shares, options).claim(),
+      {
+        locks: { unchanged },
+      },
+    );
     this.#lastClientId = claim.claimed.at(-1)?.clientId ?? this.#lastClientId;
     return claim;
   }
@@ -138,56 +141,57 @@ export class Claims {
 /** One claim, in its transaction. */
 class Claiming {
   readonly #transaction: Transaction;
-  readonly #turns: readonly Turn[];
+  readonly #shares: readonly Share[];
   readonly #options: ClaimOptions;
   /** How many more of each TPP, and of all. */
-  readonly #room: Map<string, number>;
+  readonly #capacities: Map<string, number>;
   #left: number;
   readonly #rows: Row[] = [];
 
-  constructor(transaction: Transaction, turns: readonly Turn[], options: ClaimOptions) {
+  constructor(transaction: Transaction, shares: readonly Share[], options: ClaimOptions) {
     this.#transaction = transaction;
-    this.#turns = turns;
+    this.#shares = shares;
     this.#options = options;
-    this.#room = new Map(turns.map(({ target, asked }) => [target.clientId, asked]));
+    this.#capacities = new Map(shares.map(({ target, capacity }) => [target.clientId, capacity]));
     this.#left = options.limit;
   }
 
   async claim(): Promise<Omit<Claim, 'nextDueAtMs'>> {
     const { nowMs } = this.#options;
-    const probed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
-    const pushed = this.#turns.filter(({ target }) => target.unresponsiveSinceMs === undefined);
+    const probed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
+    const pushed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs === undefined);
     if (probed.length > 0) await this.#probe(probed);
     const overdue = pushed.filter(({ candidate }) => candidate.hasOverdue);
-    await this.#take(CLAIM_RETRIES, overdue, nowMs - OVERDUE_MS, ({ asked }) => Math.ceil(asked * OVERDUE_PART));
+    await this.#take(CLAIM_RETRIES, overdue, nowMs - OVERDUE_MS, ({ capacity }) => Math.ceil(capacity * OVERDUE_PART));
     await this.#take(CLAIM_FIRSTS, pushed, nowMs);
     const retried = pushed.filter(({ candidate }) => candidate.hasRetry);
     await this.#take(CLAIM_RETRIES, retried, nowMs);
-    const claimed = this.#inTurn();
+    const claimed = this.#inOrderOfTpps();
     await countClaimed(this.#transaction, this.#countsOf(claimed));
     return { claimed, takenOver: this.#rows.filter((row) => isTrue(row, 'was_leased')).length };
   }
 
-  async #probe(turns: readonly Turn[]): Promise<void> {
+  async #probe(shares: readonly Share[]): Promise<void> {
     const { nowMs, leaseMs } = this.#options;
-    const clientIds = turns.map(({ target }) => target.clientId);
+    const clientIds = shares.map(({ target }) => target.clientId);
     this.#keep(await this.#transaction.query(CLAIM_PROBES, [nowMs, leaseMs, clientIds, this.#left]));
   }
 
-  /** Takes what is due by some time from one lane of TPPs, as far as there is room. */
+  /** Claims first attempts or retries that are due by a time, up to the capacities. */
   async #take(
     statement: string,
-    turns: readonly Turn[],
+    shares: readonly Share[],
     dueByMs: number,
-    most: (turn: Turn) => number = ({ asked }) => asked,
+    most: (share: Share) => number = ({ capacity }) => capacity,
   ): Promise<void> {
     const { nowMs, leaseMs } = this.#options;
-    const room = (turn: Turn) => Math.min(this.#room.get(turn.target.clientId) ?? 0, most(turn), this.#left);
-    const open = turns.filter((turn) => room(turn) > 0);
+    const capacityOf = (share: Share) =>
+      Math.min(this.#capacities.get(share.target.clientId) ?? 0, most(share), this.#left);
+    const open = shares.filter((share) => capacityOf(share) > 0);
     if (open.length === 0) return;
     const clientIds = open.map(({ target }) => target.clientId);
     this.#keep(
-      await this.#transaction.query(statement, [nowMs, leaseMs, clientIds, open.map(room), this.#left, dueByMs]),
+      await this.#transaction.query(statement, [nowMs, leaseMs, clientIds, open.map(capacityOf), this.#left, dueByMs]),
     );
   }
 
@@ -196,14 +200,14 @@ class Claiming {
     this.#left -= rows.length;
     for (const row of rows) {
       const clientId = text(row, 'client_id');
-      this.#room.set(clientId, (this.#room.get(clientId) ?? 0) - 1);
+      this.#capacities.set(clientId, (this.#capacities.get(clientId) ?? 0) - 1);
     }
   }
 
   /** TPP by TPP; within one, in the order of claiming. */
-  #inTurn(): ClaimedNotification[] {
+  #inOrderOfTpps(): ClaimedNotification[] {
     const byClient = Map.groupBy(this.#rows, (row) => text(row, 'client_id'));
-    return this.#turns.flatMap(({ target }) =>
+    return this.#shares.flatMap(({ target }) =>
       (byClient.get(target.clientId) ?? []).map((row) => {
         const lease = { round: whole(row, 'target_round'), leaseToken: whole(row, 'lease_token') };
         return claimedOf(row, { ...target, callbackUrl: text(row, 'callback_url') }, lease);
@@ -214,7 +218,7 @@ class Claiming {
   /** Counts of claims of TPPs that are ramping up. */
   #countsOf(claimed: readonly ClaimedNotification[]): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { target } of this.#turns) {
+    for (const { target } of this.#shares) {
       if (target.unresponsiveSinceMs !== undefined || !isCounted(target, this.#options.nowMs)) continue;
       const count = claimed.filter(({ clientId }) => clientId === target.clientId).length;
       if (count > 0) counts.set(target.clientId, count);
@@ -223,12 +227,12 @@ class Claiming {
   }
 }
 
-function turnOf(candidate: Candidate, capacityFor: ClaimOptions['capacityFor']): Turn {
-  return { candidate, target: candidate.target, asked: Math.min(capacityFor(candidate.target), ROOM_MAX) };
+function shareOf(candidate: Candidate, capacityFor: ClaimOptions['capacityFor']): Share {
+  return { candidate, target: candidate.target, capacity: Math.min(capacityFor(candidate.target), CAPACITY_MAX) };
 }
 
 // A limit of a statement is a 32-bit number.
-const ROOM_MAX = 1_000_000;
+const CAPACITY_MAX = 1_000_000;
 
 function inOrder(left: Row, right: Row): number {
   const dueAtMs = (row: Row) => optionalWhole(row, 'due_at_ms') ?? 0;

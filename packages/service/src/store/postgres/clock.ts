@@ -42,7 +42,7 @@ export async function createDatabaseClock({ local, ask }: DatabaseClockOptions):
     const before = local.monotonicMs();
     const told = await ask();
     const after = local.monotonicMs();
-    // The database looked at its clock somewhere between.
+    // The database read its clock at some time in between.
     return { offsetMs: told - (before + after) / 2, uncertaintyMs: (after - before) / 2, atMs: after };
   };
   let best = await measure();

@@ -1,4 +1,5 @@
 import pg, { DatabaseError } from 'pg';
+import { defined } from '../../base/defined.ts';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { databaseHostOf } from '../../config/derived.ts';
 import { StoreError } from '../store.ts';
@@ -34,7 +35,7 @@ export const TRANSACTION_SETTINGS: Readonly<Record<string, string>> = {
   plan_cache_mode: 'force_generic_plan',
 };
 
-// A connection that nobody needed for this long is given back to the server.
+// A connection that was idle for this long is closed.
 const IDLE_MS = 60_000;
 // The server gives a statement up in time; a server that is not there any more does not, so this side does, later.
 export const TIMEOUT_MARGIN_MS = 2000;
@@ -61,7 +62,7 @@ export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
     user: decodeURIComponent(username),
     database: decodeURIComponent(pathname.slice(1)),
     // Undefined: the driver takes the variable PGPASSWORD.
-    ...(password !== undefined && { password }),
+    ...defined({ password }),
     // Node checks both the chain and the name: verify-full. Said in either case: the driver heeds the variable PGSSLMODE.
     ssl: ca === undefined ? false : { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     connectionTimeoutMillis: statementTimeoutMs,
@@ -128,7 +129,7 @@ export function createPool(options: ConnectionOptions, onError: (error: Error) =
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
-// A newer version changed a table meanwhile: what was prepared on it is prepared anew, on another connection.
+// A newer version changed a table meanwhile: statements on it are prepared again, on another connection.
 const FEATURE_NOT_SUPPORTED = '0A000';
 const INVALID_STATEMENT_NAME = '26000';
 const REPEATED: readonly (string | undefined)[] = [

@@ -23,13 +23,13 @@ export interface TransactionOptions {
 
 /** A transaction that is open. */
 export interface Transaction {
-  /** Runs one statement. What does not need its answer may be asked at once: it goes out without waiting. */
+  /** Runs one statement. Statements that do not need its result may be sent at once, without waiting. */
   query(text: string, values?: Values): Promise<Row[]>;
   /** Runs the last statement and commits, in one round trip. */
   last(text: string, values?: Values): Promise<Row[]>;
 }
 
-/** Thrown within a transaction: another has got in between, so that it has to be begun anew. */
+/** Thrown within a transaction that another one has overtaken, so that it has to be repeated. */
 export class Overtaken extends Error {
   override readonly name = 'Overtaken';
 }
@@ -50,8 +50,8 @@ export class Database {
   }
 
   /**
-   * Runs `work` in a transaction and commits. It is begun anew, a bounded number of times, when it met another in a
-   * deadlock or was {@link Overtaken}: `work` must bear being repeated.
+   * Runs `work` in a transaction and commits. The transaction is repeated, a bounded number of times, after a deadlock or when
+   * it was {@link Overtaken}: `work` must be repeatable.
    *
    * @throws {StoreError} when the database refused or is away. Nothing was kept, unless the connection broke just while
    * the commit was under way: then that is not known. Publishing again under the same id and recording again under the
@@ -62,16 +62,16 @@ export class Database {
   }
 
   /** One statement that reads rows by their primary keys: it needs nothing around it. Repeated as a transaction is. */
-  look(text: string, values: Values = []): Promise<Row[]> {
-    return repeatedly(() => this.#lookOnce(text, values));
+  queryByKey(text: string, values: Values = []): Promise<Row[]> {
+    return repeatedly(() => this.#queryOnce(text, values));
   }
 
   /** One statement that reads, in one round trip. */
-  read(text: string, values?: Values): Promise<Row[]> {
+  query(text: string, values?: Values): Promise<Row[]> {
     return this.transaction((transaction) => transaction.last(text, values));
   }
 
-  async #lookOnce(text: string, values: Values): Promise<Row[]> {
+  async #queryOnce(text: string, values: Values): Promise<Row[]> {
     const client = await this.#connect();
     try {
       const query: Query = { ...queryOf(text, values, this.#isPooled), query_timeout: this.#statementTimeoutMs };
@@ -136,7 +136,7 @@ export class Database {
   }
 }
 
-/** A deadlock has a loser, and whoever was overtaken has to look again. */
+/** Repeats what lost in a deadlock, or was overtaken. */
 async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {
   for (let repeats = 0; ; repeats += 1) {
     try {
@@ -172,7 +172,7 @@ class OpenTransaction implements Transaction {
     this.#timeoutMs = begin.timeoutMs + TIMEOUT_MARGIN_MS;
     this.#isPooled = begin.isPooled;
     this.#begun = this.#send(begin.text);
-    // Looked at when the transaction ends.
+    // SearchPortion at when the transaction ends.
     this.#begun.catch(() => undefined);
   }
 
@@ -309,6 +309,6 @@ export function jsonOf(rows: readonly object[]): string {
 }
 
 /** Anything that statements can be asked of: a transaction, or one for the statement alone. */
-export interface Asked {
+export interface Queryable {
   query(statement: string, values?: Parameters<Transaction['query']>[1]): Promise<Row[]>;
 }

@@ -42,11 +42,11 @@ const FACTS = `SELECT current_setting('server_version_num')::int AS version_numb
 const TIME = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms';
 
 /** Asks a database how it is set up; changes nothing. @throws {StoreError} */
-export async function examineDatabase(
-  database: Pick<Database, 'read'>,
+export async function inspectDatabase(
+  database: Pick<Database, 'query'>,
   clock: Pick<Clock, 'nowMs'>,
 ): Promise<DatabaseFacts> {
-  const [row] = await database.read(FACTS);
+  const [row] = await database.query(FACTS);
   if (row === undefined) throw new StoreError('the database says nothing of itself');
   const unsafe = text(row, 'unsafe');
   return {
@@ -64,9 +64,9 @@ export async function examineDatabase(
   };
 }
 
-async function aheadOf(database: Pick<Database, 'read'>, clock: Pick<Clock, 'nowMs'>): Promise<number> {
+async function aheadOf(database: Pick<Database, 'query'>, clock: Pick<Clock, 'nowMs'>): Promise<number> {
   const before = clock.nowMs();
-  const [row] = await database.read(TIME);
+  const [row] = await database.query(TIME);
   const after = clock.nowMs();
   return row === undefined ? 0 : Math.round(whole(row, 'now_ms') - (before + after) / 2);
 }

@@ -12,16 +12,16 @@ import { createPostgresStore, type PostgresStore } from './store.ts';
 
 /** How the store in PostgreSQL is opened. */
 export interface PostgresStoreOptions extends ConnectionOptions {
-  /** This machine's; carries timers, and the time between two looks at the database's clock. */
+  /** This machine's clock: for timers, and for the time between two readings of the database's clock. */
   readonly clock: Clock;
   /** True: messages of other instances are listened to; false behind a transaction pooler, which passes none on. */
   readonly isListening: boolean;
-  /** How often it is looked for what other instances changed. */
-  readonly lookMs: number;
+  /** How often the database is polled for changes by other instances. */
+  readonly pollMs: number;
   readonly isMigratedAtStart: boolean;
-  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  /** How much of a backlog one transaction works on; default 1000. */
   readonly portion?: number;
-  /** Told of what went wrong behind the scenes and will be tried again. */
+  /** Called with what failed in the background and will be tried again. */
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -50,14 +50,14 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   }
 }
 
-/** The database, without looking at what it holds. */
+/** The database, whatever it holds. */
 export function openDatabase(options: ConnectionOptions, onProblem: PostgresStoreOptions['onProblem']): Database {
   const pool = createPool(options, (error) => onProblem('a connection to the database broke', error));
   return new Database(pool, options);
 }
 
 async function timeOf(database: Database): Promise<number> {
-  const [row] = await database.read('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms');
+  const [row] = await database.query('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms');
   if (row === undefined) throw new StoreError('the database did not say its time');
   return whole(row, 'now_ms');
 }
@@ -124,8 +124,8 @@ const TABLE = `CREATE TABLE IF NOT EXISTS schema_version (
  *
  * @throws {StartUpError} when it belongs to another program
  */
-export async function schemaOf(database: Pick<Database, 'read'>): Promise<SchemaState> {
-  const [about] = await database.read(
+export async function schemaOf(database: Pick<Database, 'query'>): Promise<SchemaState> {
+  const [about] = await database.query(
     `SELECT to_regclass('schema_version') IS NOT NULL AS is_known, current_database() AS name,
        EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind IN ('r', 'p'))
          AS has_tables`,
@@ -134,11 +134,11 @@ export async function schemaOf(database: Pick<Database, 'read'>): Promise<Schema
     if (about !== undefined && isTrue(about, 'has_tables')) throw notOurs(text(about, 'name'));
     return { version: 0, oldestCompatible: 0 };
   }
-  const ours = await database.read(
+  const ours = await database.query(
     `SELECT 1 FROM pg_attribute WHERE attrelid = 'schema_version'::regclass AND attname = 'oldest_compatible'`,
   );
   if (ours.length === 0) throw notOurs(text(about, 'name'));
-  const [row] = await database.read(
+  const [row] = await database.query(
     'SELECT version, oldest_compatible FROM schema_version ORDER BY version DESC LIMIT 1',
   );
   return stateOf(row);

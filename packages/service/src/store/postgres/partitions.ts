@@ -1,17 +1,17 @@
 import { isTrue, optionalWhole, type Row, text } from '../rows.ts';
 import { StoreError } from '../store.ts';
 import { type Database, MIGRATING, type Transaction } from './database.ts';
-import { HISTORY_OTHER } from './schema.ts';
+import { SETTLED_OTHER } from './schema.ts';
 
 const DAY_MS = 86_400_000;
-// If nobody makes them for longer, what is new goes where everything may go.
+// If no instance makes them for longer, new rows go to the default partition.
 const DAYS_AHEAD = 7;
 // A change of the partitions waits for those who use the table, and meanwhile others wait behind it: not for long.
 const LOCK_TIMEOUT_MS = 500;
 
-const PARTITION = /^history_(\d{4})(\d{2})(\d{2})$/;
+const PARTITION = /^settled_(\d{4})(\d{2})(\d{2})$/;
 
-/** One day of history. */
+/** One day of settled notifications. */
 interface Partition {
   readonly name: string;
   /** Everything in it ended before. */
@@ -21,8 +21,8 @@ interface Partition {
 }
 
 /**
- * Makes the partitions of today and the days to come. A day of which there is history already elsewhere, because its
- * partition came too late, stays there.
+ * Makes the partitions of today and the days to come. If rows of a day are in the default partition already, because its own
+ * came too late, they stay there.
  */
 export async function makePartitionsAhead(database: Database, nowMs: number): Promise<void> {
   const today = Math.floor(nowMs / DAY_MS);
@@ -39,17 +39,17 @@ async function makePartition(database: Database, day: number): Promise<void> {
     await lockPartitions(transaction);
     const [known] = await transaction.query(
       `SELECT to_regclass($1) IS NOT NULL AS is_there,
-         EXISTS (SELECT 1 FROM ${HISTORY_OTHER} WHERE ended_at_ms >= $2::bigint AND ended_at_ms < $3::bigint) AS is_late`,
+         EXISTS (SELECT 1 FROM ${SETTLED_OTHER} WHERE settled_at_ms >= $2::bigint AND settled_at_ms < $3::bigint) AS is_late`,
       [name, from, to],
     );
     if (known === undefined || isTrue(known, 'is_there') || isTrue(known, 'is_late')) return;
     // Attached, not made as a partition: that would keep every reader and writer of the table out meanwhile.
-    await transaction.query(`CREATE TABLE ${name} (LIKE history INCLUDING ALL) WITH (toast_tuple_target = 8160)`);
+    await transaction.query(`CREATE TABLE ${name} (LIKE settled INCLUDING ALL) WITH (toast_tuple_target = 8160)`);
     await transaction.query(
       `ALTER TABLE ${name} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL,
-         ADD CONSTRAINT ${name}_day CHECK (ended_at_ms >= ${from} AND ended_at_ms < ${to})`,
+         ADD CONSTRAINT ${name}_day CHECK (settled_at_ms >= ${from} AND settled_at_ms < ${to})`,
     );
-    await transaction.query(`ALTER TABLE history ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${to})`);
+    await transaction.query(`ALTER TABLE settled ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${to})`);
   });
 }
 
@@ -83,10 +83,10 @@ async function lockPartitions(transaction: Transaction): Promise<void> {
 
 /** The oldest first. */
 async function partitionsOf(database: Database): Promise<Partition[]> {
-  const rows = await database.read(
+  const rows = await database.query(
     `SELECT c.relname AS name, greatest(s.n_live_tup, c.reltuples::bigint) AS rows
      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-     WHERE i.inhparent = 'history'::regclass ORDER BY c.relname`,
+     WHERE i.inhparent = 'settled'::regclass ORDER BY c.relname`,
   );
   return rows.flatMap((row) => partitionOf(row) ?? []);
 }
@@ -101,7 +101,7 @@ function partitionOf(row: Row): Partition | undefined {
 }
 
 function nameOf(day: number): string {
-  return `history_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+  return `settled_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
 /** Runs something that may fail because the table is busy or the database away, and be done another time. */

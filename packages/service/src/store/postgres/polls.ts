@@ -1,17 +1,17 @@
 import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
 import { acknowledgedInPollOf, offeredOf, optionalWhole, text, whole } from '../rows.ts';
 import { ERRORS_PER_NOTIFICATION_MAX, REOFFERS_PER_POLL_MIN } from '../shared.ts';
-import { type Asked, type Database, jsonOf, storable, type Transaction } from './database.ts';
-import { intoHistory, outOfHistory, withdrawnUpTo } from './settle.ts';
+import { type Database, jsonOf, type Queryable, storable, type Transaction } from './database.ts';
+import { settleSql, unsettleSql, withdrawnUpTo } from './settle.ts';
 
 /** Polls of one TPP go one after the other, so that no two are offered the same. */
-export function poll(database: Database, asked: PollToStore): Promise<PolledNotifications> {
-  const clientId = storable(asked.clientId);
+export function poll(database: Database, request: PollToStore): Promise<PolledNotifications> {
+  const clientId = storable(request.clientId);
   return database.transaction(
     async (transaction) => {
-      const acknowledged = asked.acknowledged.length > 0 ? await acknowledge(transaction, clientId, asked) : [];
-      const reported = asked.errors.length > 0 ? await report(transaction, clientId, asked) : [];
-      const offered = await offer(transaction, clientId, asked);
+      const acknowledged = request.acknowledged.length > 0 ? await acknowledge(transaction, clientId, request) : [];
+      const reported = request.errors.length > 0 ? await report(transaction, clientId, request) : [];
+      const offered = await offer(transaction, clientId, request);
       return { ...offered, acknowledged: [...acknowledged, ...offered.acknowledged], reported };
     },
     { locks: { polling: clientId } },
@@ -29,7 +29,7 @@ async function acknowledge(
     `WITH gone AS (
        DELETE FROM notification n USING unnest($2::text[]) AS r(jti) WHERE n.jti = r.jti AND n.client_id = $1
        RETURNING n.*),
-     kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'poll' }, '$3::bigint')})
+     kept AS (${settleSql({ state: 'acknowledged', acknowledgedBy: 'poll' }, '$3::bigint')})
      SELECT jti, published_at_ms FROM gone`,
     [clientId, jtis, nowMs],
   );
@@ -38,7 +38,7 @@ async function acknowledge(
   const others = jtis.filter((jti) => !isGone.has(jti));
   if (others.length === 0) return taken;
   await transaction.query(
-    `UPDATE history SET acknowledged_by = 'poll', ended_at_ms = $3::bigint
+    `UPDATE settled SET acknowledged_by = 'poll', settled_at_ms = $3::bigint
      WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer'`,
     [clientId, others, nowMs],
   );
@@ -57,8 +57,8 @@ async function report(transaction: Transaction, clientId: string, poll: PollToSt
   const jtis = [...entries.keys()].sort();
   await transaction.query(
     `WITH gone AS (
-       DELETE FROM history WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer' RETURNING *)
-     ${outOfHistory(['published_at_ms', 'NULL'])}`,
+       DELETE FROM settled WHERE jti = ANY($2::text[]) AND client_id = $1 AND acknowledged_by = 'offer' RETURNING *)
+     ${unsettleSql(['published_at_ms', 'NULL'])}`,
     [clientId, jtis],
   );
   const rows = jsonOf(jtis.map((jti) => ({ jti, entries: entries.get(jti) })));
@@ -71,7 +71,7 @@ async function report(transaction: Transaction, clientId: string, poll: PollToSt
       `UPDATE notification n SET offer_at_ms = $3::bigint, error_log = ${log} ${from} RETURNING n.jti`,
       [clientId, rows, nowMs + poll.reofferAfterErrorMs],
     ),
-    transaction.query(`UPDATE history n SET error_log = ${log} ${from} RETURNING n.jti`, [clientId, rows]),
+    transaction.query(`UPDATE settled n SET error_log = ${log} ${from} RETURNING n.jti`, [clientId, rows]),
   ]);
   return [...new Set([...awaiting, ...ended].map((row) => text(row, 'jti')))];
 }
@@ -99,7 +99,7 @@ const OFFER = `${CHOOSE},
 
 const OFFER_ONCE = `${CHOOSE},
   gone AS (DELETE FROM notification n USING chosen WHERE n.jti = chosen.jti RETURNING n.*),
-  kept AS (${intoHistory({ state: 'acknowledged', acknowledgedBy: 'offer' }, '$5::bigint')})
+  kept AS (${settleSql({ state: 'acknowledged', acknowledgedBy: 'offer' }, '$5::bigint')})
   SELECT offerable, jti, claims, set_jws, published_at_ms FROM counted LEFT JOIN gone ON true ORDER BY published_at_ms, seq`;
 
 async function offer(
@@ -125,8 +125,8 @@ async function offer(
 }
 
 /** When a notification of the TPP that is withheld now may be offered again; undefined when none is. */
-export async function nextOfferAtMs(asked: Asked, clientId: string): Promise<number | undefined> {
-  const [row] = await asked.query(
+export async function nextOfferAtMs(queryable: Queryable, clientId: string): Promise<number | undefined> {
+  const [row] = await queryable.query(
     'SELECT min(offer_at_ms) AS at FROM notification WHERE client_id = $1 AND offer_at_ms IS NOT NULL',
     [storable(clientId)],
   );

@@ -113,7 +113,7 @@ interface EventRow {
 /**
  * Commits the events of one or more requests and their notifications: two round trips, whatever their number. Each
  * request is all or nothing by itself; an event that an earlier one of them published was published before. Two
- * instances that publish the same event at once agree: the second finds it when it is begun anew.
+ * instances that publish the same event at once agree: the second finds it when it is repeated.
  *
  * @returns what came of each request, in their order
  */
@@ -220,7 +220,7 @@ function rowOf(event: BankEvent, fanOut: FanOut, nowMs: number, leasedUntilMs: n
 
 // Rows are given in the order of publishing, which their sequence numbers keep; events are inserted by their ids, so that
 // two that insert the same ones meet in the same order. They go first, all of them, because they are asked for their count:
-// whoever was overtaken finds that out by an event.
+// a transaction that was overtaken finds that out by an event.
 const INSERT = `
   WITH r AS MATERIALIZED (
     SELECT *, CASE WHEN jti IS NOT NULL THEN nextval('notification_seq') END AS seq

@@ -3,9 +3,9 @@ import type { StoreCounts } from '../operations.ts';
 import { jsonList, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { type Database, storable } from './database.ts';
 
-/** A notification as the operator sees it: awaiting, or else history. */
+/** A notification as the operator sees it: awaiting, or else settled. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
-  const [awaiting] = await database.look(
+  const [awaiting] = await database.queryByKey(
     `SELECT n.jti, n.event_id, n.client_id, 'awaiting' AS state, n.claims, n.set_jws, n.published_at_ms,
        NULL AS acknowledged_by, n.error_log, n.attempt_log,
        CASE WHEN t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL THEN n.due_at_ms END AS next_attempt_at_ms
@@ -14,10 +14,10 @@ export async function findNotification(database: Database, jti: string): Promise
   );
   if (awaiting !== undefined) return recordOf(awaiting);
   // The newest: an id is used again only for an event that is published again after all of it was dropped.
-  const [ended] = await database.look(
-    `SELECT jti, event_id, client_id, state, claims, set_jws, published_at_ms, ended_at_ms, acknowledged_by, error_log,
+  const [ended] = await database.queryByKey(
+    `SELECT jti, event_id, client_id, state, claims, set_jws, published_at_ms, settled_at_ms, acknowledged_by, error_log,
        attempt_log, NULL AS next_attempt_at_ms
-     FROM history WHERE jti = $1 ORDER BY seq DESC LIMIT 1`,
+     FROM settled WHERE jti = $1 ORDER BY seq DESC LIMIT 1`,
     [storable(jti)],
   );
   return ended && recordOf(ended);
@@ -36,7 +36,7 @@ const COUNTED_MAX = 10_000;
 
 /** Exact while it is little; beyond, what the statistics of the server say, which lag by a second or so. */
 export async function countsOf(database: Database): Promise<StoreCounts> {
-  const [row] = await database.read(
+  const [row] = await database.query(
     `SELECT (SELECT count(*) FROM (SELECT 1 FROM notification LIMIT ${COUNTED_MAX + 1}) AS few) AS few,
        (SELECT greatest(n_live_tup, 0) FROM pg_stat_user_tables WHERE relid = 'notification'::regclass) AS about,
        (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'notification'::regclass) AS at_analysis,
@@ -50,9 +50,9 @@ export async function countsOf(database: Database): Promise<StoreCounts> {
   return { awaiting, unresponsive: whole(row, 'unresponsive') };
 }
 
-/** Goes from TPP to TPP; what is withheld from polls is little, and looked through. */
+/** Goes from TPP to TPP; few notifications are withheld from polls, and those are scanned. */
 export async function oldestAwaitingAtMs(database: Database): Promise<number | undefined> {
-  const [row] = await database.read(
+  const [row] = await database.query(
     `WITH RECURSIVE c AS (
        (SELECT client_id, published_at_ms FROM notification WHERE offer_at_ms IS NULL
         ORDER BY client_id, published_at_ms LIMIT 1)
@@ -72,7 +72,7 @@ export async function awaitingOf(
   clientIds: readonly string[],
   countMax: number,
 ): Promise<ReadonlyMap<string, number>> {
-  const rows = await database.look(
+  const rows = await database.queryByKey(
     `SELECT c.client_id, (SELECT count(*) FROM (
        SELECT 1 FROM notification n WHERE n.client_id = c.client_id LIMIT $2::int) AS few)::int AS awaiting
      FROM unnest($1::text[]) AS c(client_id)`,

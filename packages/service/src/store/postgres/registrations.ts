@@ -23,7 +23,7 @@ import {
   tppRowOf,
   whole,
 } from '../rows.ts';
-import { type Asked, type Database, insertInto, jsonOf, storable } from './database.ts';
+import { type Database, insertInto, jsonOf, type Queryable, storable } from './database.ts';
 import { TARGET_COLUMNS, targetOf } from './targets.ts';
 
 const REGISTRATIONS = `SELECT ${REGISTRATION_COLUMNS},
@@ -32,10 +32,10 @@ const REGISTRATIONS = `SELECT ${REGISTRATION_COLUMNS},
 
 /** By client_id, of those that registered something; the one that holds is the first. */
 async function registrationsOfAll(
-  asked: Asked,
+  queryable: Queryable,
   clientIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Registration[]>> {
-  const rows = await asked.query(REGISTRATIONS, [clientIds.map(storable)]);
+  const rows = await queryable.query(REGISTRATIONS, [clientIds.map(storable)]);
   const registrations = new Map<string, readonly Registration[]>();
   for (const [clientId, own] of Map.groupBy(rows, (row) => text(row, 'client_id'))) {
     const [first] = own;
@@ -45,25 +45,25 @@ async function registrationsOfAll(
 }
 
 /** The one that holds is the first. */
-export async function findRegistrations(asked: Asked, clientId: string): Promise<readonly Registration[]> {
-  return (await registrationsOfAll(asked, [clientId])).get(storable(clientId)) ?? [];
+export async function findRegistrations(queryable: Queryable, clientId: string): Promise<readonly Registration[]> {
+  return (await registrationsOfAll(queryable, [clientId])).get(storable(clientId)) ?? [];
 }
 
 /** TPPs that registered something, in the order of their client_id. */
 export async function listRegistrations(
   database: Database,
-  asked: Asked,
+  queryable: Queryable,
   after: string,
   limit: number,
 ): Promise<RegistrationsOfTpp[]> {
-  const rows = await database.read(
+  const rows = await database.query(
     `SELECT r.client_id, coalesce(p.is_suspended, false) AS is_suspended
      FROM (SELECT DISTINCT client_id FROM registration WHERE client_id > $1 ORDER BY client_id LIMIT $2::int) AS r
        LEFT JOIN tpp p ON p.client_id = r.client_id ORDER BY r.client_id`,
     [storable(after), limit],
   );
   const registrations = await registrationsOfAll(
-    asked,
+    queryable,
     rows.map((row) => text(row, 'client_id')),
   );
   return rows.map((row) => {
@@ -73,31 +73,35 @@ export async function listRegistrations(
 }
 
 export async function findRegistration(
-  asked: Asked,
+  queryable: Queryable,
   clientId: string,
   kind: RegistrationKind,
 ): Promise<Registration | undefined> {
-  return (await findRegistrations(asked, clientId)).find((one) => one.kind === kind);
+  return (await findRegistrations(queryable, clientId)).find((one) => one.kind === kind);
 }
 
 const PUT_REGISTRATION = `${insertInto('registration', REGISTRATION_COLUMNS)}
   ${orReplace(REGISTRATION_COLUMNS, 'client_id, kind')}`;
 
 /** Creates or replaces. */
-export async function putRegistration(asked: Asked, registration: RegistrationToStore): Promise<void> {
-  await asked.query(PUT_REGISTRATION, [jsonOf([registrationRowOf(registration)])]);
+export async function putRegistration(queryable: Queryable, registration: RegistrationToStore): Promise<void> {
+  await queryable.query(PUT_REGISTRATION, [jsonOf([registrationRowOf(registration)])]);
 }
 
-export async function deleteRegistration(asked: Asked, clientId: string, kind: RegistrationKind): Promise<void> {
-  await asked.query('DELETE FROM registration WHERE client_id = $1 AND kind = $2', [clientId, kind]);
+export async function deleteRegistration(
+  queryable: Queryable,
+  clientId: string,
+  kind: RegistrationKind,
+): Promise<void> {
+  await queryable.query('DELETE FROM registration WHERE client_id = $1 AND kind = $2', [clientId, kind]);
 }
 
 /** Whether a registration may be changed by a TPP through a version of the API. */
 export async function mayChangeRegistration(
-  asked: Asked,
+  queryable: Queryable,
   { kind, clientId, id, through }: RegistrationToDelete,
 ): Promise<ChangeResult> {
-  const [row] = await asked.query('SELECT client_id, api_version FROM registration WHERE kind = $1 AND id = $2', [
+  const [row] = await queryable.query('SELECT client_id, api_version FROM registration WHERE kind = $1 AND id = $2', [
     kind,
     storable(id),
   ]);
@@ -117,12 +121,12 @@ export interface Known {
 export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target: undefined, round: 0 };
 
 /** Looks up all that is known of some TPPs. */
-export async function lookUp(asked: Asked, clientIds: readonly string[]): Promise<Map<string, Known>> {
+export async function lookUp(queryable: Queryable, clientIds: readonly string[]): Promise<Map<string, Known>> {
   const ids = clientIds.map(storable);
   const [tpps, registrations, targets] = await Promise.all([
-    asked.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = ANY($1::text[])`, [ids]),
-    registrationsOfAll(asked, ids),
-    asked.query(
+    queryable.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = ANY($1::text[])`, [ids]),
+    registrationsOfAll(queryable, ids),
+    queryable.query(
       `SELECT ${TARGET_COLUMNS}, t.round FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
        WHERE t.client_id = ANY($1::text[]) AND t.callback_url IS NOT NULL`,
       [ids],
@@ -138,13 +142,13 @@ export async function lookUp(asked: Asked, clientIds: readonly string[]): Promis
   return known;
 }
 
-export async function findTpp(asked: Asked, clientId: string): Promise<Tpp | undefined> {
-  const [row] = await asked.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = $1`, [storable(clientId)]);
+export async function findTpp(queryable: Queryable, clientId: string): Promise<Tpp | undefined> {
+  const [row] = await queryable.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = $1`, [storable(clientId)]);
   return row && tppOf(row);
 }
 
-export async function listTpps(asked: Asked, after: string, limit: number): Promise<Tpp[]> {
-  const rows = await asked.query(
+export async function listTpps(queryable: Queryable, after: string, limit: number): Promise<Tpp[]> {
+  const rows = await queryable.query(
     `SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id > $1 ORDER BY client_id LIMIT $2::int`,
     [storable(after), limit],
   );
@@ -153,15 +157,15 @@ export async function listTpps(asked: Asked, after: string, limit: number): Prom
 
 const PUT_TPP = `${insertInto('tpp', TPP_COLUMNS)} ${orReplace(TPP_COLUMNS, 'client_id')}`;
 
-export async function putTpp(asked: Asked, tpp: Tpp): Promise<void> {
-  await asked.query(PUT_TPP, [jsonOf([tppRowOf(tpp)])]);
+export async function putTpp(queryable: Queryable, tpp: Tpp): Promise<void> {
+  await queryable.query(PUT_TPP, [jsonOf([tppRowOf(tpp)])]);
 }
 
 /** With its registrations and all that is known of its callback URL. @returns whether it was known */
-export async function removeTpp(asked: Asked, clientId: string): Promise<boolean> {
+export async function removeTpp(queryable: Queryable, clientId: string): Promise<boolean> {
   const tables = ['registration', 'target', 'tpp'];
   const gone = await Promise.all(
-    tables.map((table) => asked.query(`DELETE FROM ${table} WHERE client_id = $1 RETURNING client_id`, [clientId])),
+    tables.map((table) => queryable.query(`DELETE FROM ${table} WHERE client_id = $1 RETURNING client_id`, [clientId])),
   );
   return gone.at(-1)?.length === 1;
 }

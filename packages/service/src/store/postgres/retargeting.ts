@@ -29,19 +29,19 @@ interface Change {
   readonly transaction: Transaction;
   readonly clientId: string;
   readonly nowMs: number;
-  /** How many retries are spared their waits within it, at most. */
+  /** Most retries whose waits end within the change. */
   readonly portion: number;
 }
 
 /**
- * Changes of TPPs, of their registrations and of how their callback URLs fare, with what each means for the
- * notifications that are awaiting. One at a time for each TPP, and none while something is published or claimed for it.
+ * Changes of TPPs, of their registrations and of the health of their callback URLs, with the effect of each on awaiting
+ * notifications. One at a time for each TPP, and none while something is published or claimed for it.
  */
 export class Retargeting {
   readonly #database: Database;
   readonly #portion: number;
 
-  /** @param portion how many retries are spared their waits with the change itself; the others in portions */
+  /** @param portion most retries whose waits end with the change itself; the others follow in portions */
   constructor(database: Database, portion: number) {
     this.#database = database;
     this.#portion = portion;
@@ -119,9 +119,9 @@ export class Retargeting {
       await keep(change, audit, () => findRegistration(transaction, clientId, kind));
       await deleteRegistration(transaction, change.clientId, kind);
       if (await isSuperseded(change, kind)) return found;
-      // A callback URL that holds from now on gets none of it.
+      // A callback URL that becomes effective now gets none of it.
       await beginWithdrawing(transaction, change.clientId, nowMs);
-      await turnedTo(change);
+      await followRegistration(change);
       return found;
     });
   }
@@ -162,11 +162,11 @@ async function keep<T>(
 
 const REVISED = `revision = nextval('target_revision')`;
 
-/** Creates or replaces; what is awaiting goes by the new one, if that holds. */
+/** Creates or replaces; awaiting notifications follow it, if it is effective. */
 async function put(change: Change, registration: RegistrationToStore): Promise<void> {
   await putRegistration(change.transaction, registration);
   if (await isSuperseded(change, registration.kind)) return;
-  await turnedTo(change);
+  await followRegistration(change);
   await endWaits(change);
 }
 
@@ -177,10 +177,10 @@ async function isSuperseded({ transaction, clientId }: Change, kind: Registratio
 }
 
 /**
- * Another registration holds, or none: its callback URL counts as responsive, the same one too, and the whole retry policy is
- * before all that is awaiting. What is under way to the same one is left to finish.
+ * Another registration is effective, or none: its callback URL counts as responsive, even if it is the same one, and the retry
+ * policy restarts for all that is awaiting. Attempts under way to the same URL may finish.
  */
-async function turnedTo(change: Change): Promise<void> {
+async function followRegistration(change: Change): Promise<void> {
   const { transaction, clientId, nowMs } = change;
   const { wasUnresponsive } = await retarget(change);
   if (!wasUnresponsive) return beginRound(change);

@@ -4,10 +4,10 @@ import { isTrue, text, whole } from '../rows.ts';
 import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { dropPartitionBefore, makePartitionsAhead, unlessBusy } from './partitions.ts';
-import { HISTORY_OTHER } from './schema.ts';
-import { intoHistory } from './settle.ts';
+import { SETTLED_OTHER } from './schema.ts';
+import { settleSql } from './settle.ts';
 
-// Of each TPP the oldest by the index; what was offered in a poll and is withheld is little, and looked through.
+// Of each TPP the oldest by the index. Few notifications were offered in a poll and are withheld: those are scanned.
 const EXPIRE = `
   WITH RECURSIVE c AS (
     (SELECT client_id FROM notification ORDER BY client_id LIMIT 1)
@@ -28,7 +28,7 @@ const EXPIRE = `
   gone AS (
     DELETE FROM notification n USING sorted
     WHERE n.jti = sorted.jti AND NOT (n.is_leased AND n.due_at_ms > $3::bigint) RETURNING n.*),
-  kept AS (${intoHistory({ state: 'expired' }, '$3::bigint')})
+  kept AS (${settleSql({ state: 'expired' }, '$3::bigint')})
   SELECT count(*) AS count FROM gone`;
 
 /** Expires awaiting notifications that are not under way, the oldest first; audited. @returns how many */
@@ -52,13 +52,13 @@ export function expireAwaiting(
 }
 
 const DROP_HISTORY = `
-  WITH old AS MATERIALIZED (SELECT ctid FROM ${HISTORY_OTHER} WHERE ended_at_ms < $1::bigint LIMIT $2::int)
-  DELETE FROM ${HISTORY_OTHER} h USING old WHERE h.ctid = old.ctid RETURNING 1`;
+  WITH old AS MATERIALIZED (SELECT ctid FROM ${SETTLED_OTHER} WHERE settled_at_ms < $1::bigint LIMIT $2::int)
+  DELETE FROM ${SETTLED_OTHER} h USING old WHERE h.ctid = old.ctid RETURNING 1`;
 
-const LOOK_AT_EVENTS = `
+const EXAMINE_EVENTS = `
   SELECT e.event_id, e.published_at_ms,
     e.jti IS NULL OR (NOT EXISTS (SELECT 1 FROM notification n WHERE n.jti = e.jti)
-      AND NOT EXISTS (SELECT 1 FROM history h WHERE h.jti = e.jti)) AS is_droppable
+      AND NOT EXISTS (SELECT 1 FROM settled h WHERE h.jti = e.jti)) AS is_droppable
   FROM event e WHERE e.published_at_ms < $1::bigint AND (e.published_at_ms, e.event_id) > ($2::bigint, $3)
   ORDER BY e.published_at_ms, e.event_id LIMIT $4::int`;
 
@@ -71,14 +71,14 @@ interface Place {
 const START: Place = { publishedAtMs: -1, eventId: '' };
 
 /**
- * Drops what is past its time: whole days of history at once; rows, in portions, only of what is in no day's partition;
- * then events whose notification is gone.
+ * Drops settled notifications by age: whole days at once, and rows in portions only where they are in no day's partition.
+ * Then it drops events whose notification was dropped.
  */
-export class History {
+export class RetentionSweep {
   readonly #database: Database;
   readonly #nowMs: () => number;
-  /** Events up to here were looked at in this round. */
-  #lookedAt = START;
+  /** Events up to here were examined in this round. */
+  #examinedUpTo = START;
 
   /** @param nowMs for partitions to come */
   constructor(database: Database, nowMs: () => number) {
@@ -86,7 +86,7 @@ export class History {
     this.#nowMs = nowMs;
   }
 
-  /** @returns how many rows went; of whole days as good as it is known */
+  /** @returns how many rows were dropped; of whole days an estimate */
   async drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): Promise<number> {
     await unlessBusy(() => makePartitionsAhead(this.#database, this.#nowMs()), undefined);
     const ofDays = await unlessBusy(() => dropPartitionBefore(this.#database, notificationsBeforeMs), 0);
@@ -98,13 +98,13 @@ export class History {
     return rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
   }
 
-  /** Looks on where it stopped, since the oldest may all still be needed; at the end it begins anew another time. */
+  /** Continues where it stopped, since the oldest may all still be needed; after the end it restarts at the next call. */
   async #dropEvents(beforeMs: number, limit: number): Promise<number> {
     for (;;) {
-      const { publishedAtMs, eventId } = this.#lookedAt;
-      const rows = await this.#database.read(LOOK_AT_EVENTS, [beforeMs, publishedAtMs, eventId, limit]);
+      const { publishedAtMs, eventId } = this.#examinedUpTo;
+      const rows = await this.#database.query(EXAMINE_EVENTS, [beforeMs, publishedAtMs, eventId, limit]);
       const last = rows.at(-1);
-      this.#lookedAt =
+      this.#examinedUpTo =
         last === undefined || rows.length < limit
           ? START
           : { publishedAtMs: whole(last, 'published_at_ms'), eventId: text(last, 'event_id') };
@@ -115,7 +115,7 @@ export class History {
         );
         return gone.length;
       }
-      if (this.#lookedAt === START) return 0;
+      if (this.#examinedUpTo === START) return 0;
     }
   }
 }

@@ -13,8 +13,8 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** Partitions of `history` are named by their day in UTC; what belongs to none of them is in `history_other`. */
-export const HISTORY_OTHER = 'history_other';
+/** Partitions of `settled` are named by their day in UTC; what belongs to none of them is in `settled_other`. */
+export const SETTLED_OTHER = 'settled_other';
 
 /**
  * The steps of the schema; a step is never changed once released. The first makes the tables of the first release.
@@ -22,12 +22,12 @@ export const HISTORY_OTHER = 'history_other';
  * own.
  *
  * Awaiting notifications, and nothing else, are in `notification`, which stays small and is vacuumed often. Whatever ends a
- * notification moves its row to `history`, partitioned by the day of that, so that a partition holds nothing but what may
+ * notification moves its row to `settled`, partitioned by the day of that, so that a partition holds nothing but what may
  * be dropped as a whole. Attempts and reported errors go with their row: no table of their own has to be kept in step.
  * Text compares by its bytes ("C"), as in the other store.
  *
  * Where two indexes could give the same order, one has its times negated: for what is asked in the order of time by its
- * TPP, its type or its state the planner could otherwise take one by time alone, and look through all there is.
+ * TPP, its type or its state the planner could otherwise take one by time alone, and read all rows.
  */
 export const MIGRATIONS: readonly Migration[] = [
   {
@@ -62,7 +62,7 @@ export const MIGRATIONS: readonly Migration[] = [
     UNIQUE (kind, id)
   );
 
-  -- Where the notifications of a TPP go now, and how that has fared. callback_url: NULL where nothing is pushed, because
+  -- Where the notifications of a TPP go now, and the health of that callback URL. callback_url: NULL where nothing is pushed, because
   -- it only polls, is suspended, or has no registration. revision changes with whatever others must hear of.
   CREATE SEQUENCE target_revision;
   CREATE TABLE target (
@@ -95,7 +95,7 @@ export const MIGRATIONS: readonly Migration[] = [
     at_ms     bigint NOT NULL
   );
 
-  -- TPPs whose retries are being spared their waits: those that failed before a round.
+  -- TPPs whose retry waits are being ended: of notifications that failed before a round.
   CREATE TABLE ending_waits (
     client_id    text COLLATE "C" PRIMARY KEY,
     before_round integer NOT NULL
@@ -166,11 +166,11 @@ export const MIGRATIONS: readonly Migration[] = [
     WHERE attempts > 0 OR error_log IS NOT NULL;
   CREATE INDEX notification_failed_client ON notification (client_id, published_at_ms, seq)
     WHERE attempts > 0 OR error_log IS NOT NULL;
-  -- So that to fence what is leased of a TPP costs the same whatever is awaiting beside it.
+  -- To fence the leases of a TPP costs the same whatever else is awaiting.
   CREATE INDEX notification_leased ON notification (client_id) WHERE is_leased;
 
-  CREATE TABLE history (
-    ended_at_ms       bigint NOT NULL,
+  CREATE TABLE settled (
+    settled_at_ms       bigint NOT NULL,
     jti               text COLLATE "C" NOT NULL,
     seq               bigint NOT NULL,
     client_id         text COLLATE "C" NOT NULL,
@@ -184,15 +184,15 @@ export const MIGRATIONS: readonly Migration[] = [
     set_jws           text,
     attempt_log       text[],
     error_log         text[]
-  ) PARTITION BY RANGE (ended_at_ms);
-  CREATE INDEX history_jti ON history (jti);
-  CREATE INDEX history_client ON history (client_id, published_at_ms, seq);
+  ) PARTITION BY RANGE (settled_at_ms);
+  CREATE INDEX settled_jti ON settled (jti);
+  CREATE INDEX settled_client ON settled (client_id, published_at_ms, seq);
   -- Nearly all are acknowledged; the others are found by themselves.
-  CREATE INDEX history_otherwise ON history (state, published_at_ms, seq) WHERE state <> 'acknowledged';
-  CREATE INDEX history_otherwise_client ON history (client_id, state, (-published_at_ms), (-seq))
+  CREATE INDEX settled_otherwise ON settled (state, published_at_ms, seq) WHERE state <> 'acknowledged';
+  CREATE INDEX settled_otherwise_client ON settled (client_id, state, (-published_at_ms), (-seq))
     WHERE state <> 'acknowledged';
-  CREATE TABLE ${HISTORY_OTHER} PARTITION OF history DEFAULT WITH (toast_tuple_target = 8160);
-  ALTER TABLE ${HISTORY_OTHER} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
+  CREATE TABLE ${SETTLED_OTHER} PARTITION OF settled DEFAULT WITH (toast_tuple_target = 8160);
+  ALTER TABLE ${SETTLED_OTHER} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
 
   CREATE TABLE signing_key (
     kid             text COLLATE "C" PRIMARY KEY,

@@ -4,17 +4,17 @@ import {
   claimsPieces,
   foundOf,
   hasClaims,
-  type Looked,
   placeOf,
   type SearchFilter,
   type SearchPlace,
+  type SearchPortion,
   searchKey,
 } from '../search.ts';
 import { type Database, storable, type Values } from './database.ts';
 import { HAS_FAILED } from './settle.ts';
 
 /** A statement that is being written, with the values it is asked with. */
-class Asking {
+class StatementBuilder {
   readonly values: Values[number][] = [];
 
   /** @returns how the value is written in the statement */
@@ -26,10 +26,10 @@ class Asking {
 
 /** SQL that every part of a search has in common. */
 interface Common {
-  readonly asking: Asking;
+  readonly builder: StatementBuilder;
   readonly filter: SearchFilter;
-  /** That a row is meant, of `n`, besides its state. */
-  readonly isMeant: string;
+  /** That a row of `n` matches, apart from its state. */
+  readonly matches: string;
   readonly inTime: Order;
   readonly newestFirst: Order;
   readonly limit: string;
@@ -42,10 +42,10 @@ interface Order {
   readonly by: string;
 }
 
-type Table = 'notification' | 'history';
+type Table = 'notification' | 'settled';
 
 // Keys lie together by the time of publishing: those that are written at the same time are on few pages of the index,
-// however random they are. Each look-up looks once for each such time that the store reaches back.
+// however random they are. A search reads the index once for each such time that the store reaches back.
 const KEY_BUCKET_MS = 21_600_000;
 
 const ORDER = 'ORDER BY published_at_ms DESC, seq DESC';
@@ -53,25 +53,25 @@ const ORDER = 'ORDER BY published_at_ms DESC, seq DESC';
 const CLOCKS_APART_MS = 3_600_000;
 
 const SHOWN: Readonly<Record<Table, string>> = {
-  notification: `n.jti, n.event_id, n.client_id, 'awaiting' AS state, NULL::bigint AS ended_at_ms, NULL AS acknowledged_by,
+  notification: `n.jti, n.event_id, n.client_id, 'awaiting' AS state, NULL::bigint AS settled_at_ms, NULL AS acknowledged_by,
     n.attempts, n.claims, n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
-  history: `n.jti, n.event_id, n.client_id, n.state, n.ended_at_ms, n.acknowledged_by, n.attempts, n.claims,
+  settled: `n.jti, n.event_id, n.client_id, n.state, n.settled_at_ms, n.acknowledged_by, n.attempts, n.claims,
     n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
 };
 
-/** Looks at so many candidates after a place. */
-export async function lookThrough(
+/** Examines so many candidates after a place. */
+export async function searchPortion(
   database: Database,
   filter: SearchFilter,
   after: SearchPlace,
   count: number,
-): Promise<Looked> {
+): Promise<SearchPortion> {
   const { statement, values } = searchStatement(filter, after, count);
-  const rows = await database.look(statement, values);
-  const meant = rows.filter((row) => row['jti'] !== null && hasClaims(filter, json(row, 'claims')));
+  const rows = await database.queryByKey(statement, values);
+  const matching = rows.filter((row) => row['jti'] !== null && hasClaims(filter, json(row, 'claims')));
   const last = rows.at(-1);
   return {
-    found: meant.map((row) => ({
+    found: matching.map((row) => ({
       place: placeOf(row),
       notification: foundOf(row, optionalJson<Attempt>(row, 'last_attempt')?.outcome),
     })),
@@ -79,22 +79,22 @@ export async function lookThrough(
   };
 }
 
-/** A search as one statement: a row for each candidate, in their order, and of those that are meant what is shown. */
+/** A search as one statement: a row for each candidate, in their order, with what is shown of those that match. */
 export function searchStatement(
   filter: SearchFilter,
   after: SearchPlace,
   count: number,
 ): { readonly statement: string; readonly values: Values } {
-  const asking = new Asking();
-  const common = { asking, filter, ...conditionsOf(filter, asking), ...boundsOf(filter, after, count, asking) };
-  return { statement: statementOf(common), values: asking.values };
+  const builder = new StatementBuilder();
+  const common = { builder, filter, ...conditionsOf(filter, builder), ...boundsOf(filter, after, count, builder) };
+  return { statement: statementOf(common), values: builder.values };
 }
 
 /** By what as a rule leaves the fewest. */
 function statementOf(common: Common): string {
-  const { asking, filter } = common;
+  const { builder, filter } = common;
   const { jti, eventId, transactionId, resourceId, clientId, eventType, state } = filter;
-  const value = (text: string) => asking.value(text, 'text');
+  const value = (text: string) => builder.value(text, 'text');
   const { inTime, newestFirst } = common;
   if (jti !== undefined) return candidates(common, inTime, anywhere(`n.jti = ${value(jti)}`));
   if (eventId !== undefined) {
@@ -110,7 +110,7 @@ function statementOf(common: Common): string {
   }
   if (state === 'withdrawn' || state === 'expired') {
     const ended = `n.state <> 'acknowledged' AND n.state = ${value(state)}`;
-    return candidates(common, client === undefined ? inTime : newestFirst, [['history', `${ended}${ofClient}`]]);
+    return candidates(common, client === undefined ? inTime : newestFirst, [['settled', `${ended}${ofClient}`]]);
   }
   if (client !== undefined) return candidates(common, inTime, partsOfClient(client));
   if (state === 'awaiting') return candidates(common, newestFirst, [['notification', 'true']]);
@@ -121,25 +121,27 @@ function statementOf(common: Common): string {
 /** As the partial indexes have it. */
 const MAY_HAVE_FAILED = '(n.attempts > 0 OR n.error_log IS NOT NULL)';
 
-function conditionsOf(filter: SearchFilter, asking: Asking): Pick<Common, 'isMeant'> {
+function conditionsOf(filter: SearchFilter, builder: StatementBuilder): Pick<Common, 'matches'> {
   const { jti, eventId, clientId } = filter;
   const equals = (column: string, value: string | undefined) =>
-    value === undefined ? [] : [`n.${column} = ${asking.value(value, 'text')}`];
+    value === undefined ? [] : [`n.${column} = ${builder.value(value, 'text')}`];
   const conditions = [
-    ...[...equals('jti', jti), ...equals('event_id', eventId), ...equals('client_id', clientId)],
-    ...claimsPieces(filter).map((piece) => `strpos(n.claims, ${asking.value(piece, 'text')}) > 0`),
+    ...equals('jti', jti),
+    ...equals('event_id', eventId),
+    ...equals('client_id', clientId),
+    ...claimsPieces(filter).map((piece) => `strpos(n.claims, ${builder.value(piece, 'text')}) > 0`),
   ];
-  return { isMeant: conditions.length === 0 ? 'true' : conditions.join(' AND ') };
+  return { matches: conditions.length === 0 ? 'true' : conditions.join(' AND ') };
 }
 
 function boundsOf(
   { publishedFromMs = 0 }: SearchFilter,
   { publishedAtMs, seq }: SearchPlace,
   count: number,
-  asking: Asking,
+  builder: StatementBuilder,
 ): Pick<Common, 'inTime' | 'newestFirst' | 'limit'> {
-  const [at, from] = [asking.value(publishedAtMs, 'bigint'), asking.value(publishedFromMs, 'bigint')];
-  const after = asking.value(seq, 'bigint');
+  const [at, from] = [builder.value(publishedAtMs, 'bigint'), builder.value(publishedFromMs, 'bigint')];
+  const after = builder.value(seq, 'bigint');
   // The first condition is implied by the second, and there for indexes that have no seq.
   return {
     inTime: {
@@ -151,14 +153,14 @@ function boundsOf(
         AND -published_at_ms <= -${from}`,
       by: 'ORDER BY -published_at_ms, -seq',
     },
-    limit: `LIMIT ${asking.value(count, 'int')}`,
+    limit: `LIMIT ${builder.value(count, 'int')}`,
   };
 }
 
-/** Whether a table can hold what is meant, and which of its rows have that state. */
+/** Which rows of a table have the state of the filter; undefined: none can. */
 function stateIn(table: Table, { state }: SearchFilter): string | undefined {
   if (state === undefined) return 'true';
-  if (table === 'history') return state === 'awaiting' || state === 'failed' ? undefined : `n.state = '${state}'`;
+  if (table === 'settled') return state === 'awaiting' || state === 'failed' ? undefined : `n.state = '${state}'`;
   if (state === 'failed') return HAS_FAILED;
   return state === 'awaiting' ? 'true' : undefined;
 }
@@ -169,7 +171,7 @@ type Part = readonly [Table, string];
 function anywhere(condition: string): Part[] {
   return [
     ['notification', condition],
-    ['history', condition],
+    ['settled', condition],
   ];
 }
 
@@ -178,19 +180,19 @@ function partsOfClient(condition: string): Part[] {
   return [
     ['notification', `${condition} AND n.offer_at_ms IS NULL`],
     ['notification', `${condition} AND n.offer_at_ms IS NOT NULL`],
-    ['history', condition],
+    ['settled', condition],
   ];
 }
 
-/** Candidates that are notifications. What is shown of them is left out of those that are not meant. */
-function candidates({ filter, isMeant, limit }: Common, { range, by }: Order, parts: readonly Part[]): string {
+/** Candidates that are notifications. What is shown is NULL for those that do not match. */
+function candidates({ filter, matches, limit }: Common, { range, by }: Order, parts: readonly Part[]): string {
   const selected = parts.flatMap(([table, condition]) => {
     const state = stateIn(table, filter);
     if (state === undefined) return [];
-    const meant = `LEFT JOIN LATERAL (SELECT ${SHOWN[table]} WHERE ${isMeant} AND ${state}) AS shown ON true`;
+    const matching = `LEFT JOIN LATERAL (SELECT ${SHOWN[table]} WHERE ${matches} AND ${state}) AS shown ON true`;
     return [
       `(SELECT n.published_at_ms, n.seq, shown.* FROM (SELECT * FROM ${table} AS n WHERE ${condition} AND ${range}
-        ${by} ${limit}) AS n ${meant})`,
+        ${by} ${limit}) AS n ${matching})`,
     ];
   });
   return `SELECT * FROM (${selected.join(' UNION ALL ')}) AS candidate ${ORDER} ${limit}`;
@@ -198,22 +200,22 @@ function candidates({ filter, isMeant, limit }: Common, { range, by }: Order, pa
 
 /**
  * Candidates that are events, given as SQL of (jti, published_at_ms, seq, types), each with its notification. That is looked up
- * before it is known whether it is meant: it is in the first or second partition that can have it, and the rest is not
- * looked at.
+ * before it is known whether it matches: it is in the first or second partition that can have it, and the others are not
+ * read.
  */
-function byEvents({ asking, filter, isMeant, limit }: Common, events: string): string {
+function byEvents({ builder, filter, matches, limit }: Common, events: string): string {
   // Known of the event already: the notification of one that has not the type need not be looked up.
   const { eventType } = filter;
-  const typed = eventType === undefined ? '' : `event.types = ANY(ARRAY(${typesHaving(asking, eventType)})) AND `;
+  const typed = eventType === undefined ? '' : `event.types = ANY(ARRAY(${typesHaving(builder, eventType)})) AND `;
   const failed = filter.state === 'failed' ? `, ${HAS_FAILED} AS has_failed` : '';
   const never = filter.state === 'failed' ? ', false' : '';
   return `SELECT event.published_at_ms, event.seq, shown.* FROM (${events} ${limit}) AS event
     LEFT JOIN LATERAL (SELECT n.* FROM (
       SELECT ${SHOWN.notification}${failed} FROM notification AS n WHERE ${typed}n.jti = event.jti
       UNION ALL
-      SELECT ${SHOWN.history}${never} FROM history AS n
-      WHERE ${typed}n.jti = event.jti AND n.ended_at_ms >= event.published_at_ms - ${CLOCKS_APART_MS}
-      LIMIT 1) AS n WHERE ${isMeant} AND ${stateOfShown(filter)}) AS shown ON true ${ORDER}`;
+      SELECT ${SHOWN.settled}${never} FROM settled AS n
+      WHERE ${typed}n.jti = event.jti AND n.settled_at_ms >= event.published_at_ms - ${CLOCKS_APART_MS}
+      LIMIT 1) AS n WHERE ${matches} AND ${stateOfShown(filter)}) AS shown ON true ${ORDER}`;
 }
 
 function stateOfShown({ state }: SearchFilter): string {
@@ -224,29 +226,29 @@ function stateOfShown({ state }: SearchFilter): string {
 const EVENT = 'jti, published_at_ms, seq, types';
 
 /** The numbers of the combinations that have a type. */
-function typesHaving(asking: Asking, eventType: string): string {
-  return `SELECT id FROM event_types WHERE strpos(urns, ${asking.value(JSON.stringify(eventType), 'text')}) > 0`;
+function typesHaving(builder: StatementBuilder, eventType: string): string {
+  return `SELECT id FROM event_types WHERE strpos(urns, ${builder.value(JSON.stringify(eventType), 'text')}) > 0`;
 }
 
 /** From bucket to bucket, the newest first, until there are enough: the rows come in the order of the buckets. */
 function inBuckets(
-  { asking, newestFirst, limit, filter }: Common,
+  { builder, newestFirst, limit, filter }: Common,
   column: 'txn_key' | 'resource_key',
   name: string,
 ): string {
   const { publishedFromMs = 0, publishedBeforeMs = Number.MAX_SAFE_INTEGER } = filter;
-  const newest = `least((SELECT max(published_at_ms) FROM event), ${asking.value(publishedBeforeMs, 'bigint')})`;
-  const oldest = `greatest((SELECT min(published_at_ms) FROM event), ${asking.value(publishedFromMs, 'bigint')})`;
+  const newest = `least((SELECT max(published_at_ms) FROM event), ${builder.value(publishedBeforeMs, 'bigint')})`;
+  const oldest = `greatest((SELECT min(published_at_ms) FROM event), ${builder.value(publishedFromMs, 'bigint')})`;
   const buckets = `generate_series(${newest} / ${KEY_BUCKET_MS}, ${oldest} / ${KEY_BUCKET_MS}, -1)`;
   return `SELECT e.* FROM ${buckets} AS bucket CROSS JOIN LATERAL (
       SELECT ${EVENT} FROM event WHERE (published_at_ms / ${KEY_BUCKET_MS})::integer = bucket::integer
-        AND ${column} = ${asking.value(searchKey(name), 'int')} AND ${newestFirst.range}
+        AND ${column} = ${builder.value(searchKey(name), 'int')} AND ${newestFirst.range}
       ${newestFirst.by} ${limit}) AS e`;
 }
 
 /** Of each combination that has the type the newest, and of those the newest. */
-function ofTypes({ asking, newestFirst, limit }: Common, eventType: string): string {
-  return `SELECT e.* FROM (${typesHaving(asking, eventType)}) AS t CROSS JOIN LATERAL (
+function ofTypes({ builder, newestFirst, limit }: Common, eventType: string): string {
+  return `SELECT e.* FROM (${typesHaving(builder, eventType)}) AS t CROSS JOIN LATERAL (
       SELECT ${EVENT} FROM event WHERE types = t.id AND ${newestFirst.range} ${newestFirst.by} ${limit}) AS e ${ORDER}`;
 }
 

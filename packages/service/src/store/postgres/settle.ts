@@ -1,40 +1,40 @@
 import type { NotificationRecord } from '../../model/notification.ts';
 import type { Transaction } from './database.ts';
 
-/** How a notification ceases to be awaiting, as SQL: values or columns of the statement. */
-export interface Ending {
+/** How a notification is settled. */
+export interface Settlement {
   readonly state: Exclude<NotificationRecord['state'], 'awaiting'>;
   readonly acknowledgedBy?: NonNullable<NotificationRecord['acknowledgedBy']>;
 }
 
 /**
- * SQL that ends what `gone` gave, a DELETE from `notification` that returns its columns: it is history from then on. The
- * token grows, so that no claim of before has a say if it ever is awaiting again.
+ * SQL that settles the rows of `gone`, a DELETE from `notification` that returns its columns. The lease token grows, which
+ * fences earlier claims if the notification ever becomes awaiting again.
  *
  * @param endedAt SQL of when
  * @param attempts SQL of how many attempts were made and of their log, where one more ends it
  */
-export function intoHistory(
-  { state, acknowledgedBy }: Ending,
+export function settleSql(
+  { state, acknowledgedBy }: Settlement,
   endedAt: string,
   [attempts, log]: readonly [string, string] = ['attempts', 'attempt_log'],
 ): string {
-  return `INSERT INTO history (ended_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms,
+  return `INSERT INTO settled (settled_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms,
       lease_token, attempts, claims, set_jws, attempt_log, error_log)
     SELECT ${endedAt}, jti, seq, client_id, event_id, '${state}',
       ${acknowledgedBy === undefined ? 'NULL' : `'${acknowledgedBy}'`}, published_at_ms, lease_token + 1, ${attempts},
       claims, set_jws, ${log}, error_log FROM gone`;
 }
 
-/** SQL that makes awaiting again what `gone` gave, a DELETE from `history`. @param more SQL of due_at_ms and offer_at_ms */
-export function outOfHistory(more: readonly [string, string]): string {
+/** SQL that makes awaiting again what `gone` gave, a DELETE from `settled`. @param more SQL of due_at_ms and offer_at_ms */
+export function unsettleSql(more: readonly [string, string]): string {
   return `INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws,
       attempt_log, error_log, due_at_ms, offer_at_ms)
     SELECT jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws, attempt_log, error_log,
       ${more.join(', ')} FROM gone`;
 }
 
-/** Attempts under way go to a URL that is no longer the TPP's: their outcomes count no more. */
+/** Fences attempts under way to a URL that is no longer the TPP's. */
 export async function fenceLeased(transaction: Transaction, clientId: string): Promise<void> {
   await transaction.query(
     `WITH leased AS MATERIALIZED (

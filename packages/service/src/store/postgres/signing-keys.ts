@@ -7,16 +7,16 @@ import { addAudit } from './audit.ts';
 import { type Database, storable, type Transaction } from './database.ts';
 
 /** Our own signing keys: several instances that change them at once agree on one. */
-export function signingKeyStore(database: Database): SigningKeyStore {
+export function createSigningKeyStore(database: Database): SigningKeyStore {
   return {
     useSigningKey: (publicJwk, nowMs) => useSigningKey(database, publicJwk, nowMs),
     announceSigningKey: (publicJwk, nowMs) => announceSigningKey(database, publicJwk, nowMs),
     rotateSigningKey: (kid, nowMs, audit) => rotateSigningKey(database, { kid, nowMs, audit }),
     withdrawSigningKey: (kid, nowMs, audit) => withdrawSigningKey(database, { kid, nowMs, audit }),
     noteSigningKeyUsed: async (kid, nowMs) => {
-      await database.read(NOTE_USED, [storable(kid), nowMs]);
+      await database.query(NOTE_USED, [storable(kid), nowMs]);
     },
-    signingKeys: async () => inOrder((await database.read(ALL)).map(signingKeyOf)),
+    signingKeys: async () => inOrder((await database.query(ALL)).map(signingKeyOf)),
     signingKeyUses: (limit) => signingKeyUses(database, limit),
   };
 }
@@ -49,7 +49,8 @@ async function useSigningKey(database: Database, publicJwk: SigningKeyJwk, nowMs
     if (isNew) {
       await transaction.query(RETIRE_OTHERS, [kid, nowMs]);
       await transaction.last('INSERT INTO signing_key (kid, public_jwk, used_from_ms) VALUES ($1, $2, $3::bigint)', [
-        ...[kid, JSON.stringify(publicJwk)],
+        kid,
+        JSON.stringify(publicJwk),
         nowMs,
       ]);
     } else await makeCurrent(transaction, kid, nowMs);
@@ -70,7 +71,7 @@ async function makeCurrent(transaction: Transaction, kid: string, nowMs: number)
 }
 
 async function announceSigningKey(database: Database, publicJwk: SigningKeyJwk, nowMs: number): Promise<boolean> {
-  const rows = await database.read(
+  const rows = await database.query(
     `INSERT INTO signing_key (kid, public_jwk, announced_at_ms) VALUES ($1, $2, $3::bigint)
      ON CONFLICT (kid) DO NOTHING RETURNING kid`,
     [storable(publicJwk.kid), JSON.stringify(publicJwk), nowMs],
@@ -105,7 +106,7 @@ const USES = `
   SELECT header, count(*)::int AS uses, min(published_at_ms) AS oldest_at_ms,
     (array_agg(jti ORDER BY published_at_ms, seq))[1] AS oldest_jti
   FROM (SELECT split_part(set_jws, '.', 1) AS header, jti, seq, published_at_ms
-        FROM notification ORDER BY jti LIMIT $1::int) AS looked_at
+        FROM notification ORDER BY jti LIMIT $1::int) AS examined
   GROUP BY header`;
 
 async function signingKeyUses(database: Database, limit: number): Promise<SigningKeyUses> {

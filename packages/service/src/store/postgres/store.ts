@@ -5,26 +5,26 @@ import type { Delivery } from '../delivery.ts';
 import type { Operations } from '../operations.ts';
 import type { Registry } from '../registry.ts';
 import { walkPage } from '../search.ts';
-import { newlyNotified, turned } from '../shared.ts';
+import { changedTargets, newlyNotified } from '../shared.ts';
 import type { Store } from '../store.ts';
-import { watching } from './activity.ts';
+import { createActivityStore } from './activity.ts';
 import { keepRecentAttempts, keepSets, recentAttempts, recordAttempts, release } from './attempts.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { END_SOME_WAITS, Portions, WITHDRAW_SOME } from './backlogs.ts';
 import { redeliver, withdraw } from './bulk.ts';
-import { Changes, Lookout, listenTo } from './changes.ts';
+import { ChangePoller, Changes, listenTo } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
-import { type Asked, type Database, storable } from './database.ts';
+import { type Database, type Queryable, storable } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
 import { EventTypes, Publishing } from './publish.ts';
 import { awaitingOf, countsOf, findNotification, oldestAwaitingAtMs } from './reads.ts';
 import { findRegistrations, findTpp, listRegistrations, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
-import { expireAwaiting, History } from './retention.ts';
-import { lookThrough } from './search.ts';
-import { signingKeyStore } from './signing-keys.ts';
+import { expireAwaiting, RetentionSweep } from './retention.ts';
+import { searchPortion } from './search.ts';
+import { createSigningKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 
 /** Dependencies of a store on an open database. */
@@ -32,9 +32,9 @@ export interface PostgresStoreParts extends ConnectionOptions {
   readonly clock: Clock;
   readonly instance: string;
   readonly isListening: boolean;
-  readonly lookMs: number;
+  readonly pollMs: number;
   readonly onProblem: (problem: string, error: unknown) => void;
-  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  /** How much of a backlog one transaction works on; default 1000. */
   readonly portion?: number;
 }
 
@@ -44,7 +44,7 @@ export type PostgresStore = Store;
 const CHANNEL = 'tidings';
 // Partitions are made for days ahead, so that one attempt in some hours is plenty.
 const PARTITIONS_EVERY_MS = 21_600_000;
-// Publishing and claiming go on beside it.
+// Publishing and claiming continue meanwhile.
 const PORTION = 1000;
 // Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone, and retries wait.
 const RESUME_PORTIONS_EVERY_MS = 5000;
@@ -54,36 +54,36 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
   const { clock, instance, isListening } = parts;
   const send = async (payload: string) => {
     // Nothing is lost with it that looking does not find: the disk need not be waited for.
-    await database.read("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", [CHANNEL, payload]);
+    await database.query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", [CHANNEL, payload]);
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const eventTypes = new EventTypes();
   const portion = parts.portion ?? PORTION;
-  const backlogs = portionsOn(database, portion, changes);
+  const backlogs = createBacklogs(database, portion, changes);
   const stop = watch(database, parts, { changes, backlogs });
   const { onProblem } = parts;
   const common = { changes, retargeting: new Retargeting(database, portion), backlogs, onProblem, portion };
-  const asked: Asked = { query: (statement, values) => database.look(statement, values) };
+  const queryable: Queryable = { query: (statement, values) => database.queryByKey(statement, values) };
   return {
-    ...registering(asked, common),
-    ...delivering(database, eventTypes, common),
-    ...operating(database, asked, { ...common, clock }),
-    ...watching(database),
+    ...createRegistry(queryable, common),
+    ...createDelivery(database, eventTypes, common),
+    ...createOperations(database, queryable, { ...common, clock }),
+    ...createActivityStore(database),
     poll: (asks) => poll(database, asks),
-    nextOfferAtMs: (clientId) => nextOfferAtMs(asked, clientId),
+    nextOfferAtMs: (clientId) => nextOfferAtMs(queryable, clientId),
     onChange: (listener) => changes.listen(listener),
-    ...signingKeyStore(database),
-    registrations: (after, limit) => listRegistrations(database, asked, after, limit),
+    ...createSigningKeyStore(database),
+    registrations: (after, limit) => listRegistrations(database, queryable, after, limit),
     awaitingOf: (clientIds, countMax) => awaitingOf(database, clientIds, countMax),
     keepRecentAttempts: (recent, nowMs) => keepRecentAttempts(database, recent, nowMs),
     recentAttempts: (clientIds) => recentAttempts(database, clientIds),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
     notification: (jti) => findNotification(database, jti),
-    search: (search) => walkPage(search, (after, count) => lookThrough(database, search.filter, after, count)),
+    search: (search) => walkPage(search, (after, count) => searchPortion(database, search.filter, after, count)),
     withdraw: (withdrawal) => withdraw(database, withdrawal),
     check: async () => {
       // A server that only reads refuses the statement, though it finds nothing; the number makes the commit be written.
-      await database.read(
+      await database.query(
         'WITH none AS (DELETE FROM target WHERE client_id IS NULL RETURNING 1) SELECT pg_current_xact_id()::text, (SELECT count(*) FROM none)',
       );
     },
@@ -106,8 +106,8 @@ interface Backlogs {
   readonly endingWaits: Portions;
 }
 
-function portionsOn(database: Database, portion: number, changes: Changes): Backlogs {
-  const offer = (clientId: string) => changes.tell({ offered: new Set([clientId]) });
+function createBacklogs(database: Database, portion: number, changes: Changes): Backlogs {
+  const offer = (clientId: string) => changes.announce({ offered: new Set([clientId]) });
   return {
     withdrawing: new Portions(database, portion, {
       table: 'withdrawing',
@@ -119,20 +119,20 @@ function portionsOn(database: Database, portion: number, changes: Changes): Back
   };
 }
 
-/** Watches what other instances do, and makes partitions in time. @returns ends it */
+/** Starts to follow other instances, and to make partitions in time. @returns stops that */
 function watch(
   database: Database,
   parts: PostgresStoreParts,
   { changes, backlogs }: { readonly changes: Changes; readonly backlogs: Backlogs },
 ): () => Promise<void> {
-  const { clock, lookMs, onProblem } = parts;
-  const lookout = new Lookout(database);
-  const look = async () => changes.found(await lookout.look());
+  const { clock, pollMs, onProblem } = parts;
+  const poller = new ChangePoller(database);
+  const poll = async () => changes.relay(await poller.poll());
   const stops = [
     startInterval(clock, {
-      everyMs: lookMs,
-      work: look,
-      onError: (error) => onProblem('looking for changes failed', error),
+      everyMs: pollMs,
+      work: poll,
+      onError: (error) => onProblem('polling for changes failed', error),
     }),
     startInterval(clock, {
       everyMs: PARTITIONS_EVERY_MS,
@@ -143,11 +143,13 @@ function watch(
   ];
   const stopListening = parts.isListening
     ? listenTo({
-        ...{ config: clientConfig(parts), channel: CHANNEL, clock },
+        config: clientConfig(parts),
+        channel: CHANNEL,
+        clock,
         onMessage: (payload) => {
-          if (changes.receive(payload)) look().catch(() => undefined);
+          if (changes.receive(payload)) poll().catch(() => undefined);
         },
-        onListening: () => look().catch(() => undefined),
+        onListening: () => poll().catch(() => undefined),
         onError: (error) => onProblem('listening to other instances failed', error),
       })
     : undefined;
@@ -157,7 +159,7 @@ function watch(
   };
 }
 
-/** Goes on, at once and now and then, with work on backlogs that an instance left which is gone. @returns what ends it */
+/** Continues, at once and at intervals, the work on backlogs that another instance left. @returns what stops it */
 function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreParts['onProblem']) {
   const works = [
     [backlogs.withdrawing, WITHDRAWING_FAILED],
@@ -182,28 +184,28 @@ interface Common {
   readonly portion: number;
 }
 
-/** Callback URLs hold anew, or are back: retries that still wait are spared that meanwhile. Nobody waits for it. */
-function retargeted({ changes, backlogs, onProblem }: Common, clientIds: ReadonlySet<string>): void {
-  changes.tell({ retargeted: clientIds });
+/** Announces changed targets, and continues in the background to end the waits of their retries. */
+function announceRetargeted({ changes, backlogs, onProblem }: Common, clientIds: ReadonlySet<string>): void {
+  changes.announce({ retargeted: clientIds });
   for (const clientId of clientIds) {
     backlogs.endingWaits.finish(clientId).catch((error: unknown) => onProblem(ENDING_WAITS_FAILED, error));
   }
 }
 
 /** TPPs and their registrations. */
-function registering(asked: Asked, common: Common): Registry {
+function createRegistry(queryable: Queryable, common: Common): Registry {
   const { retargeting, backlogs, onProblem } = common;
-  /** Tells of a change of one TPP when there was one. */
+  /** Announces a change of one TPP, if there was one. */
   const change = async <T extends boolean | 'created' | 'exists' | ChangeResult>(
     clientId: string,
     work: Promise<T>,
   ): Promise<T> => {
     const result = await work;
     const isChange = result === true || result === 'created' || result === 'changed';
-    if (isChange) retargeted(common, new Set([storable(clientId)]));
+    if (isChange) announceRetargeted(common, new Set([storable(clientId)]));
     return result;
   };
-  /** A deletion, and then what it withdraws. It stands once it is committed: whatever fails then is tried again later. */
+  /** A deletion, and then the withdrawal of its backlog. Once the deletion is committed, a failure is only retried later. */
   const end = async <T extends boolean | ChangeResult>(clientId: string, work: Promise<T>): Promise<T> => {
     const result = await change(clientId, work);
     await backlogs.withdrawing
@@ -215,12 +217,12 @@ function registering(asked: Asked, common: Common): Registry {
     putTpp: async (tpp, nowMs, audit) => {
       await change(tpp.clientId, retargeting.putTpp(tpp, nowMs, audit));
     },
-    tpp: (clientId) => findTpp(asked, clientId),
-    tpps: (after, limit) => listTpps(asked, after, limit),
+    tpp: (clientId) => findTpp(queryable, clientId),
+    tpps: (after, limit) => listTpps(queryable, after, limit),
     removeTpp: (clientId, nowMs, audit) => end(clientId, retargeting.removeTpp(clientId, nowMs, audit)),
     createRegistration: (registration, nowMs, audit) =>
       change(registration.clientId, retargeting.createRegistration(registration, nowMs, audit)),
-    registrationsOf: (clientId) => findRegistrations(asked, clientId),
+    registrationsOf: (clientId) => findRegistrations(queryable, clientId),
     replaceRegistration: (registration, nowMs, audit) =>
       change(registration.clientId, retargeting.replaceRegistration(registration, nowMs, audit)),
     deleteRegistration: (registration, nowMs, audit) =>
@@ -229,21 +231,21 @@ function registering(asked: Asked, common: Common): Registry {
 }
 
 /** Publishing, claiming, recording. */
-function delivering(database: Database, eventTypes: EventTypes, common: Common): Delivery {
+function createDelivery(database: Database, eventTypes: EventTypes, common: Common): Delivery {
   const { changes, portion } = common;
   const claims = new Claims(database);
   const publishing = new Publishing(database, eventTypes);
   return {
     publish: async (events, decide, nowMs, reservation) => {
       const result = await publishing.publish({ events, decide, nowMs, reservation });
-      changes.tell({ offered: newlyNotified(events, result) });
+      changes.announce({ offered: newlyNotified(events, result) });
       return result;
     },
     claimDue: (options) => claims.claimDue(options),
     keepSets: (sets) => keepSets(database, sets),
     recordAttempts: async (records, nowMs) => {
       const results = await recordAttempts(database, records, nowMs, portion);
-      retargeted(common, turned(records, results));
+      announceRetargeted(common, changedTargets(records, results));
       return results;
     },
     release: (claimed, nowMs) => release(database, claimed, nowMs),
@@ -251,28 +253,28 @@ function delivering(database: Database, eventTypes: EventTypes, common: Common):
 }
 
 /** Operations of operators and of the service's own housekeeping. */
-function operating(
+function createOperations(
   database: Database,
-  asked: Asked,
+  queryable: Queryable,
   { clock, ...common }: Common & { readonly clock: Clock },
 ): Operations {
   const { changes, retargeting } = common;
-  const history = new History(database, () => clock.nowMs());
+  const sweep = new RetentionSweep(database, () => clock.nowMs());
   return {
-    target: (clientId) => findTarget(asked, clientId),
-    targets: (after, limit, only) => listTargets(asked, after, limit, only),
+    target: (clientId) => findTarget(queryable, clientId),
+    targets: (after, limit, only) => listTargets(queryable, after, limit, only),
     recover: async (clientId, how, nowMs, entry) => {
       const isDone = await retargeting.recover(clientId, how, nowMs, entry);
-      if (isDone) retargeted(common, new Set([clientId]));
+      if (isDone) announceRetargeted(common, new Set([clientId]));
       return isDone;
     },
     redeliver: async (redelivery) => {
       const { result, clientIds } = await redeliver(database, redelivery);
-      changes.tell({ offered: clientIds });
+      changes.announce({ offered: clientIds });
       return result;
     },
     expireAwaiting: (publishedBeforeMs, limit, nowMs) => expireAwaiting(database, publishedBeforeMs, limit, nowMs),
-    dropHistory: (what) => history.drop(what),
+    dropHistory: (retention) => sweep.drop(retention),
     counts: () => countsOf(database),
     audit: (entry) => database.transaction((transaction) => addAudit(transaction, entry)),
     auditEntries: (before, limit, filter) => auditEntries(database, before, limit, filter),

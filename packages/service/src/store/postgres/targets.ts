@@ -1,15 +1,15 @@
 import type { Target } from '../../model/notification.ts';
 import { healthOf, optionalJson, type Row, text } from '../rows.ts';
-import { type Asked, storable, type Transaction } from './database.ts';
+import { type Queryable, storable, type Transaction } from './database.ts';
 
-const TOLD = `revision = nextval('target_revision')`;
+const REVISED = `revision = nextval('target_revision')`;
 
-/** SQL of being responsive again: the retry policy begins anew for all that is awaiting. */
+/** SQL that makes a target responsive again: the retry policy restarts for all that is awaiting. */
 export const RECOVERED = `unresponsive_since_ms = NULL, probe_at_ms = NULL, probes = 0, claimed_since_recovery = 0,
-  round = target.round + 1, ${TOLD}`;
+  round = target.round + 1, ${REVISED}`;
 
-export async function findTarget(asked: Asked, clientId: string): Promise<Target | undefined> {
-  const [row] = await asked.query(
+export async function findTarget(queryable: Queryable, clientId: string): Promise<Target | undefined> {
+  const [row] = await queryable.query(
     `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
      WHERE t.client_id = $1 AND t.callback_url IS NOT NULL`,
     [storable(clientId)],
@@ -25,12 +25,12 @@ const ONLY = {
 
 /** In the order of their client_id. */
 export async function listTargets(
-  asked: Asked,
+  queryable: Queryable,
   after: string,
   limit: number,
   only: keyof typeof ONLY = 'all',
 ): Promise<Target[]> {
-  const rows = await asked.query(
+  const rows = await queryable.query(
     `SELECT ${TARGET_COLUMNS} FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
      WHERE t.client_id > $1 AND t.callback_url IS NOT NULL ${ONLY[only]} ORDER BY t.client_id LIMIT $2::int`,
     [storable(after), limit],
@@ -62,7 +62,7 @@ export async function recover(
 /** @returns whether there is an unresponsive callback URL to probe */
 export async function probeNow(transaction: Transaction, clientId: string, nowMs: number): Promise<boolean> {
   const rows = await transaction.query(
-    `UPDATE target SET probe_at_ms = $2::bigint, ${TOLD}
+    `UPDATE target SET probe_at_ms = $2::bigint, ${REVISED}
      WHERE client_id = $1 AND unresponsive_since_ms IS NOT NULL AND callback_url IS NOT NULL RETURNING client_id`,
     [clientId, nowMs],
   );
@@ -76,7 +76,7 @@ export async function becomeUnresponsive(
   { sinceMs, probeAtMs, round }: { readonly sinceMs: number; readonly probeAtMs: number; readonly round: number },
 ): Promise<boolean> {
   const rows = await transaction.query(
-    `UPDATE target SET unresponsive_since_ms = $2::bigint, probe_at_ms = $3::bigint, probes = 0, ${TOLD}
+    `UPDATE target SET unresponsive_since_ms = $2::bigint, probe_at_ms = $3::bigint, probes = 0, ${REVISED}
      WHERE client_id = $1 AND unresponsive_since_ms IS NULL AND round = $4::int RETURNING client_id`,
     [clientId, sinceMs, probeAtMs, round],
   );

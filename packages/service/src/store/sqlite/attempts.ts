@@ -18,7 +18,7 @@ import type { AwaitingTable } from './settle.ts';
 import type { TargetTable } from './targets.ts';
 
 /** Dependencies of recording attempts. */
-export interface AttemptParts {
+export interface AttemptDependencies {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
   readonly awaiting: AwaitingTable;
@@ -28,14 +28,14 @@ export interface AttemptParts {
 
 /** SQL of SETs and attempts. Must run inside a transaction. */
 export class AttemptTables {
-  readonly #parts: AttemptParts;
+  readonly #dependencies: AttemptDependencies;
   readonly #seqOf: StatementSync;
   readonly #insertSet: StatementSync;
   readonly #selectSet: StatementSync;
   readonly #insertAttempt: StatementSync;
 
-  constructor(database: DatabaseSync, parts: AttemptParts) {
-    this.#parts = parts;
+  constructor(database: DatabaseSync, parts: AttemptDependencies) {
+    this.#dependencies = parts;
     this.#seqOf = database.prepare('SELECT seq FROM event WHERE jti = ? AND claims IS NOT NULL');
     this.#insertSet = database.prepare('INSERT INTO signed_set (seq, set_jws) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#selectSet = database.prepare('SELECT set_jws FROM signed_set WHERE seq = ?');
@@ -57,13 +57,13 @@ export class AttemptTables {
 
   record(records: readonly AttemptRecord[], nowMs: number): RecordResult[] {
     const results = records.map((record) => this.#recordOne(record, nowMs));
-    for (const { claimed } of records) this.#parts.states.catchUp(claimed.clientId);
+    for (const { claimed } of records) this.#dependencies.states.catchUp(claimed.clientId);
     return results;
   }
 
   /** Of what is claimed it is known without the database. */
   #find(jti: string): number | undefined {
-    const lease = this.#parts.clients.leaseOf(jti);
+    const lease = this.#dependencies.clients.leaseOf(jti);
     if (lease !== undefined) return lease.seq;
     const row = this.#seqOf.get(jti);
     return row && whole(row, 'seq');
@@ -72,21 +72,21 @@ export class AttemptTables {
   #recordOne(record: AttemptRecord, nowMs: number): RecordResult {
     const { claimed, attempt, next } = record;
     const seq = this.#find(claimed.jti);
-    // Dropped: its history with it.
+    // It was dropped.
     if (seq === undefined) return 'overtaken';
     const { startedAtMs, durationMs, interactionId, callbackUrl, outcome } = attempt;
     const tookMs = Math.round(durationMs);
     this.#insertAttempt.run(seq, startedAtMs, tookMs, interactionId, callbackUrl, JSON.stringify(outcome));
-    const client = this.#parts.clients.get(claimed.clientId);
+    const client = this.#dependencies.clients.get(claimed.clientId);
     if (next.kind === 'acknowledged') return this.#acknowledge(record, client, seq, nowMs);
-    const lease = this.#parts.clients.leaseOf(claimed.jti);
+    const lease = this.#dependencies.clients.leaseOf(claimed.jti);
     if (lease?.token === claimed.leaseToken) return this.#fail(record, client, lease, nowMs);
-    this.#parts.awaiting.countAttempt(seq);
+    this.#dependencies.awaiting.countAttempt(seq);
     return 'overtaken';
   }
 
   #acknowledge({ claimed, attempt }: AttemptRecord, client: Client, seq: number, nowMs: number): RecordResult {
-    const { awaiting, registrations, retargeting } = this.#parts;
+    const { awaiting, registrations, retargeting } = this.#dependencies;
     const atMs = attempt.startedAtMs + Math.round(attempt.durationMs);
     const applied = awaiting.settle(client, seq, { state: 'acknowledged', atMs, acknowledgedBy: 'push' });
     const target = registrations.targetOf(claimed.clientId);
@@ -98,7 +98,7 @@ export class AttemptTables {
 
   /** The claim stands, so the URL is still the one that the TPP has. */
   #fail({ claimed, attempt, next }: AttemptRecord, client: Client, lease: Lease, nowMs: number): RecordResult {
-    const { clients, awaiting, states } = this.#parts;
+    const { clients, awaiting, states } = this.#dependencies;
     const { clientId } = claimed;
     const { startedAtMs } = attempt;
     clients.endLease(client, lease);

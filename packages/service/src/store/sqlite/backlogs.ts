@@ -4,7 +4,7 @@ import type { Clients } from './claim-queue.ts';
 import type { AwaitingTable } from './settle.ts';
 import type { UndoLog, WriteQueue } from './write-queue.ts';
 
-/** Work on what a TPP has awaiting that one transaction begins, and others go on with until none is left. */
+/** Work on the backlog of a TPP that one transaction begins, and further ones continue until none is left. */
 export interface PortionedWork {
   /** TPPs for which some is left. */
   unfinished(): string[];
@@ -13,8 +13,8 @@ export interface PortionedWork {
 }
 
 /**
- * Goes on with work on a backlog, one portion in a transaction: all of it in one would hold the main thread. What is left
- * when the process ends, the next one finds in the store.
+ * Works on backlogs, one portion in each transaction: all of it in one would block the main thread. What is left when the
+ * process ends, the next one finds in the store.
  */
 export class Portions {
   readonly #work: PortionedWork;
@@ -52,7 +52,7 @@ export class Portions {
     }
   }
 
-  /** Goes on with what was begun, or what the database refused. Waits for nothing. */
+  /** Continues what was begun, or what the database refused, in the background. */
   resume(): void {
     for (const clientId of this.#work.unfinished()) {
       if (!this.#underWay.has(clientId)) void this.finish(clientId);
@@ -69,7 +69,7 @@ export class Portions {
 export function finishWithdrawing(database: DatabaseSync): void {
   database.exec(`
     BEGIN IMMEDIATE;
-    INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
+    INSERT INTO settled (seq, client_id, published_at_ms, state, settled_at_ms)
       SELECT seq, client_id, published_at_ms, 'withdrawn', at_ms FROM withdrawing JOIN awaiting USING (client_id)
       WHERE seq <= up_to_seq;
     DELETE FROM awaiting WHERE seq IN
@@ -79,7 +79,7 @@ export function finishWithdrawing(database: DatabaseSync): void {
 }
 
 /** Dependencies of withdrawing backlogs. */
-export interface WithdrawingParts {
+export interface WithdrawingDependencies {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
   readonly endingWaits: EndingWaits;
@@ -90,13 +90,13 @@ export interface WithdrawingParts {
  * in portions: one transaction for all of it would hold the main thread. Must run inside a transaction.
  */
 export class WithdrawingTable implements PortionedWork {
-  readonly #parts: WithdrawingParts;
+  readonly #dependencies: WithdrawingDependencies;
   readonly #newest: StatementSync;
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
 
-  constructor(database: DatabaseSync, parts: WithdrawingParts) {
-    this.#parts = parts;
+  constructor(database: DatabaseSync, parts: WithdrawingDependencies) {
+    this.#dependencies = parts;
     this.#newest = database.prepare('SELECT max(seq) AS seq FROM awaiting WHERE client_id = ?');
     this.#upsert = database.prepare(
       `INSERT INTO withdrawing (client_id, up_to_seq, at_ms) VALUES (?, ?, ?)
@@ -105,9 +105,9 @@ export class WithdrawingTable implements PortionedWork {
     this.#delete = database.prepare('DELETE FROM withdrawing WHERE client_id = ?');
   }
 
-  /** From here on nothing of what is awaiting goes anywhere, and whoever holds some of it has no say any more. */
+  /** From here on nothing that is awaiting is delivered, and leases of it are fenced. */
   begin(clientId: string, atMs: number): void {
-    const { awaiting, clients, endingWaits } = this.#parts;
+    const { awaiting, clients, endingWaits } = this.#dependencies;
     const client = clients.get(clientId);
     endingWaits.forget(clientId);
     if (client.awaiting === 0) return;
@@ -119,12 +119,12 @@ export class WithdrawingTable implements PortionedWork {
   }
 
   unfinished(): string[] {
-    const { list } = this.#parts.clients;
+    const { list } = this.#dependencies.clients;
     return list.filter(({ withdrawing }) => withdrawing !== undefined).map(({ clientId }) => clientId);
   }
 
   doSome(clientId: string, limit: number): boolean {
-    const { awaiting, clients } = this.#parts;
+    const { awaiting, clients } = this.#dependencies;
     const client = clients.get(clientId);
     if (client.withdrawing === undefined) return false;
     if (awaiting.withdraw(client, client.withdrawing, limit) === limit) return true;
@@ -135,7 +135,7 @@ export class WithdrawingTable implements PortionedWork {
 }
 
 /** Dependencies of ending waits. */
-export interface EndingWaitsParts {
+export interface EndingWaitsDependencies {
   readonly awaiting: AwaitingTable;
   readonly clients: Clients;
   readonly undo: UndoLog;
@@ -146,7 +146,7 @@ export interface EndingWaitsParts {
  * first of them end with the change that begins the round, the others in portions. Must run inside a transaction.
  */
 export class EndingWaits implements PortionedWork {
-  readonly #parts: EndingWaitsParts;
+  readonly #dependencies: EndingWaitsDependencies;
   readonly #portion: number;
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
@@ -154,8 +154,8 @@ export class EndingWaits implements PortionedWork {
   readonly #rounds = new Map<string, number>();
 
   /** @param portion how many end with the change itself, at most */
-  constructor(database: DatabaseSync, parts: EndingWaitsParts, portion: number) {
-    this.#parts = parts;
+  constructor(database: DatabaseSync, parts: EndingWaitsDependencies, portion: number) {
+    this.#dependencies = parts;
     this.#portion = portion;
     this.#upsert = database.prepare(
       `INSERT INTO ending_waits (client_id, before_round) VALUES (?, ?)
@@ -167,9 +167,9 @@ export class EndingWaits implements PortionedWork {
     }
   }
 
-  /** Retries take their old places. @param round the one that begins */
+  /** Requeues retries at their original positions. @param round the one that begins */
   begin(clientId: string, round: number): void {
-    const { awaiting, clients } = this.#parts;
+    const { awaiting, clients } = this.#dependencies;
     if (awaiting.endWaits(clients.get(clientId), round, this.#portion) < this.#portion) this.forget(clientId);
     else {
       this.#upsert.run(clientId, round);
@@ -177,7 +177,7 @@ export class EndingWaits implements PortionedWork {
     }
   }
 
-  /** All that waits is withdrawn. */
+  /** Everything that waits is withdrawn: there is nothing left to end. */
   forget(clientId: string): void {
     if (!this.#rounds.has(clientId)) return;
     this.#delete.run(clientId);
@@ -189,7 +189,7 @@ export class EndingWaits implements PortionedWork {
   }
 
   doSome(clientId: string, limit: number): boolean {
-    const { awaiting, clients } = this.#parts;
+    const { awaiting, clients } = this.#dependencies;
     const round = this.#rounds.get(clientId);
     if (round === undefined) return false;
     if (awaiting.endWaits(clients.get(clientId), round, limit) === limit) return true;
@@ -200,7 +200,7 @@ export class EndingWaits implements PortionedWork {
   #keep(clientId: string, round: number | undefined): void {
     const before = this.#rounds.get(clientId);
     this.#put(clientId, round);
-    this.#parts.undo.add(() => this.#put(clientId, before));
+    this.#dependencies.undo.add(() => this.#put(clientId, before));
   }
 
   #put(clientId: string, round: number | undefined): void {

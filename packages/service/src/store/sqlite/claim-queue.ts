@@ -3,11 +3,13 @@ import type { UndoLog } from './write-queue.ts';
 // Claims of one opening of the store; the tokens of the next begin above.
 const TOKENS_PER_OPENING = 2 ** 32;
 
-/** First attempts, and retries. */
-export type LaneNumber = 0 | 1;
+/** The queues of a TPP: first attempts, and retries. */
+export type QueueName = 'first' | 'retry';
 
-/** Where the claim order of one lane stands: a TPP with much that is awaiting costs no more than one with little. */
-export interface Lane {
+export const QUEUES: readonly QueueName[] = ['first', 'retry'];
+
+/** The position in one queue of a TPP: a claim costs the same however much is awaiting. */
+export interface ClaimQueue {
   /** Nothing that is free is due before; Infinity: nothing is. */
   dueHintMs: number;
   /** The hint is when something that is free is due, not merely a bound. */
@@ -17,14 +19,14 @@ export interface Lane {
   afterSeq: number;
 }
 
-/** A place in a lane. */
+/** A place in a queue. */
 export interface Place {
   readonly seq: number;
-  readonly lane: LaneNumber;
+  readonly queue: QueueName;
   readonly dueAtMs: number;
 }
 
-/** A claim that stands. It is kept in memory only: when the process is gone, so is whoever held it. */
+/** A claim. It is kept in memory only: its holder ends with the process. */
 export interface Lease extends Place {
   readonly jti: string;
   readonly token: number;
@@ -50,7 +52,7 @@ export interface Client {
   readonly leases: Map<number, Lease>;
   /** No lease runs out before. */
   leaseEndHintMs: number;
-  readonly lanes: readonly [Lane, Lane];
+  readonly queues: Readonly<Record<QueueName, ClaimQueue>>;
 }
 
 /** TPPs that have something awaiting, or had it since the store was opened; and who holds what. */
@@ -73,14 +75,13 @@ export class Clients {
   get(clientId: string): Client {
     const known = this.#byId.get(clientId);
     if (known !== undefined) return known;
-    const lanes = [newLane(), newLane()] as const;
     const client = {
       clientId,
       withdrawing: undefined,
       awaiting: 0,
       leases: new Map<number, Lease>(),
       leaseEndHintMs: Number.POSITIVE_INFINITY,
-      lanes,
+      queues: { first: newQueue(), retry: newQueue() },
     };
     this.#byId.set(clientId, client);
     this.list.push(client);
@@ -111,8 +112,8 @@ export class Clients {
 
   lease(client: Client, jti: string, place: Place, untilMs: number): Lease {
     this.#token += 1;
-    const { seq, lane, dueAtMs } = place;
-    const lease = { jti, seq, lane, dueAtMs, token: this.#token, untilMs, isOver: false };
+    const { seq, queue, dueAtMs } = place;
+    const lease = { jti, seq, queue, dueAtMs, token: this.#token, untilMs, isOver: false };
     const before = client.leases.get(seq);
     this.#put(client, lease);
     this.#undo.add(() => (before === undefined ? this.#remove(client, lease) : this.#put(client, before)));
@@ -124,13 +125,13 @@ export class Clients {
     return this.#leases.get(jti);
   }
 
-  /** The notification has been settled, or is placed anew. */
+  /** The notification was settled or requeued. */
   endLease(client: Client, lease: Lease): void {
     this.#remove(client, lease);
     this.#undo.add(() => this.#put(client, lease));
   }
 
-  /** The notification is free again, in its old place. */
+  /** The notification is free again, at its original position. */
   freeLease(client: Client, lease: Lease): void {
     this.endLease(client, lease);
     fallsDue(client, lease);
@@ -151,9 +152,9 @@ export class Clients {
     client.leaseEndHintMs = leaseEndMs(client);
   }
 
-  /** After a rollback, when nothing is known of where the lanes stand. */
-  forgetLanes(): void {
-    for (const client of this.list) forgetLanesOf(client);
+  /** After a rollback, when the positions of the queues are not known. */
+  resetAllQueues(): void {
+    for (const client of this.list) resetQueues(client);
   }
 
   #put(client: Client, lease: Lease): void {
@@ -176,24 +177,24 @@ export function leaseEndMs(client: Client): number {
   return first;
 }
 
-/** A row that is free stands at a place: the lane must not pass it by. */
-export function fallsDue(client: Client, { lane: number, dueAtMs, seq }: Place): void {
-  const lane = client.lanes[number];
-  if (dueAtMs < lane.dueHintMs) lane.dueHintMs = dueAtMs;
-  if (dueAtMs < lane.afterDueMs || (dueAtMs === lane.afterDueMs && seq <= lane.afterSeq)) {
-    lane.afterDueMs = dueAtMs;
-    lane.afterSeq = seq - 1;
+/** A row at a place is free: the queue must not skip it. */
+export function fallsDue(client: Client, { queue: name, dueAtMs, seq }: Place): void {
+  const queue = client.queues[name];
+  if (dueAtMs < queue.dueHintMs) queue.dueHintMs = dueAtMs;
+  if (dueAtMs < queue.afterDueMs || (dueAtMs === queue.afterDueMs && seq <= queue.afterSeq)) {
+    queue.afterDueMs = dueAtMs;
+    queue.afterSeq = seq - 1;
   }
 }
 
-/** A row that was free is gone from a place that is not known. */
+/** A row that was free is gone from an unknown place. */
 export function isGone(client: Client): void {
-  for (const lane of client.lanes) lane.isExact = false;
+  for (const name of QUEUES) client.queues[name].isExact = false;
 }
 
-/** Rows have moved between the lanes, or it is not known where they stand. */
-export function forgetLanesOf(client: Client): void {
-  for (const lane of client.lanes) Object.assign(lane, newLane());
+/** Rows have moved between the queues, or their places are not known. */
+export function resetQueues(client: Client): void {
+  for (const name of QUEUES) Object.assign(client.queues[name], newQueue());
 }
 
 /** Where what may be delivered of a TPP begins: its sequence numbers are greater. */
@@ -201,20 +202,20 @@ export function withdrawnUpTo({ withdrawing }: Client): number {
   return withdrawing?.upToSeq ?? 0;
 }
 
-function newLane(): Lane {
+function newQueue(): ClaimQueue {
   return { dueHintMs: 0, isExact: false, afterDueMs: -1, afterSeq: -1 };
 }
 
-/** A row that has just been leased: the lane moves on past it when nothing that is free lies before. */
-export function passBy(client: Client, { lane: number, dueAtMs, seq }: Place): void {
-  const lane = client.lanes[number];
-  const isAhead = dueAtMs > lane.afterDueMs || (dueAtMs === lane.afterDueMs && seq > lane.afterSeq);
-  if (lane.dueHintMs <= dueAtMs || !isAhead) return;
-  lane.afterDueMs = dueAtMs;
-  lane.afterSeq = seq;
+/** A row has just been leased: the queue moves past it when nothing before it is free. */
+export function passBy(client: Client, { queue: name, dueAtMs, seq }: Place): void {
+  const queue = client.queues[name];
+  const isAhead = dueAtMs > queue.afterDueMs || (dueAtMs === queue.afterDueMs && seq > queue.afterSeq);
+  if (queue.dueHintMs <= dueAtMs || !isAhead) return;
+  queue.afterDueMs = dueAtMs;
+  queue.afterSeq = seq;
 }
 
-/** Whether nobody holds a notification, or only under a lease that has run out. */
+/** Whether a notification may be claimed: it has no lease, or one that has run out. */
 export function isFree(client: Client, seq: number): boolean {
   const lease = client.leases.get(seq);
   return lease === undefined || lease.isOver;

@@ -3,15 +3,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
 import { claimedOf, text, whole } from '../rows.ts';
-import { type Client, type Clients, isFree, type LaneNumber, leaseEndMs, type Place } from './claim-queue.ts';
+import { type Client, type Clients, isFree, leaseEndMs, type Place, QUEUES, type QueueName } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
 
-const LANES = [0, 1] as const;
-const RETRIES = 1;
-
 /** A claim that is being made for one TPP. */
-interface Turn {
+interface TppClaim {
   readonly client: Client;
   readonly target: Target;
   readonly options: ClaimOptions;
@@ -20,7 +17,7 @@ interface Turn {
 
 /**
  * Claiming. It writes nothing: leases are kept in memory, because the store is one process's. What it costs grows with
- * what is claimed and, by a look into memory each, with the TPPs; not with what is awaiting.
+ * what is claimed and, little and in memory, with the number of TPPs; not with what is awaiting.
  */
 export class Claims {
   readonly #clients: Clients;
@@ -28,8 +25,8 @@ export class Claims {
   readonly #states: TargetTable;
   readonly #inOrder: StatementSync;
   readonly #details: StatementSync;
-  /** Where the next claim begins, so that each TPP is first in turn. */
-  #turn = 0;
+  /** The TPP that the next claim begins with. */
+  #next = 0;
   /** By the claim that is being made. */
   #takenOver = 0;
 
@@ -53,7 +50,7 @@ export class Claims {
   claimDue(options: ClaimOptions): Claim {
     const { list } = this.#clients;
     const claimed: ClaimedNotification[] = [];
-    const begin = this.#turn;
+    const begin = this.#next;
     this.#takenOver = 0;
     for (const client of list) this.#clients.passLeases(client, options.nowMs);
     for (let at = 0; at < list.length && claimed.length < options.limit; at += 1) {
@@ -61,7 +58,7 @@ export class Claims {
       assert(client !== undefined);
       const before = claimed.length;
       this.#serve(client, options, claimed);
-      if (claimed.length > before) this.#turn = (begin + at + 1) % list.length;
+      if (claimed.length > before) this.#next = (begin + at + 1) % list.length;
     }
     return { claimed, takenOver: this.#takenOver, nextDueAtMs: this.#nextDueAtMs(options.nowMs) };
   }
@@ -82,32 +79,32 @@ export class Claims {
     if (client.awaiting === 0 || client.withdrawing !== undefined) return;
     const target = this.#registrations.targetOf(client.clientId);
     if (target === undefined) return;
-    const turn = { client, target, options, claimed };
-    if (target.unresponsiveSinceMs !== undefined) this.#claimProbe(turn);
-    else if (client.lanes.some(({ dueHintMs }) => dueHintMs <= options.nowMs)) this.#claimWaiting(turn);
+    const claim = { client, target, options, claimed };
+    if (target.unresponsiveSinceMs !== undefined) this.#claimProbe(claim);
+    else if (QUEUES.some((name) => client.queues[name].dueHintMs <= options.nowMs)) this.#claimWaiting(claim);
   }
 
-  #claimWaiting({ client, target, options, claimed }: Turn): void {
+  #claimWaiting({ client, target, options, claimed }: TppClaim): void {
     const { nowMs, limit, capacityFor } = options;
-    const asked = capacityFor(target);
-    let room = Math.min(asked, limit - claimed.length);
+    const capacity = capacityFor(target);
+    let left = Math.min(capacity, limit - claimed.length);
     const before = claimed.length;
-    const take = (lane: LaneNumber, wanted: number, dueByMs: number) => {
-      const due = wanted > 0 ? this.#takeFrom(client, lane, wanted, dueByMs) : [];
+    const take = (queue: QueueName, wanted: number, dueByMs: number) => {
+      const due = wanted > 0 ? this.#takeFrom(client, queue, wanted, dueByMs) : [];
       for (const place of due) claimed.push(this.#claim(client, target, place, options));
-      room -= due.length;
+      left -= due.length;
     };
-    take(RETRIES, Math.min(Math.ceil(asked * OVERDUE_PART), room), nowMs - OVERDUE_MS);
-    for (const lane of LANES) take(lane, room, nowMs);
+    take('retry', Math.min(Math.ceil(capacity * OVERDUE_PART), left), nowMs - OVERDUE_MS);
+    for (const queue of QUEUES) take(queue, left, nowMs);
     this.#states.countClaimed(client.clientId, claimed.length - before, nowMs);
   }
 
-  #claimProbe({ client, target, options, claimed }: Turn): void {
+  #claimProbe({ client, target, options, claimed }: TppClaim): void {
     const { nowMs, leaseMs, capacityFor } = options;
     if ((target.probeAtMs ?? 0) > nowMs || capacityFor(target) <= 0) return;
     const place = this.#first(client);
     if (place === undefined) return;
-    for (const lane of client.lanes) lane.isExact = false;
+    for (const name of QUEUES) client.queues[name].isExact = false;
     claimed.push(this.#claim(client, target, place, options));
     this.#states.holdProbe(client.clientId, nowMs + leaseMs);
   }
@@ -120,36 +117,46 @@ export class Claims {
     return claimedOf(row, target, { round: this.#states.of(client.clientId).round, leaseToken: lease.token });
   }
 
-  /** The notifications that are free and due, in order; moves the lane on past them. */
-  #takeFrom(client: Client, number: LaneNumber, wanted: number, nowMs: number): Place[] {
-    const lane = client.lanes[number];
+  /** The notifications that are free and due, in order; moves the queue past them. */
+  #takeFrom(client: Client, name: QueueName, wanted: number, nowMs: number): Place[] {
+    const queue = client.queues[name];
     const taken: Place[] = [];
-    if (lane.dueHintMs > nowMs) return taken;
-    for (const row of this.#inOrder.iterate(client.clientId, number, lane.afterDueMs, lane.afterSeq)) {
-      const place = { seq: whole(row, 'seq'), lane: number, dueAtMs: whole(row, 'due_at_ms') };
+    if (queue.dueHintMs > nowMs) return taken;
+    for (const row of this.#inOrder.iterate(
+      client.clientId,
+      name === 'retry' ? 1 : 0,
+      queue.afterDueMs,
+      queue.afterSeq,
+    )) {
+      const place = { seq: whole(row, 'seq'), queue: name, dueAtMs: whole(row, 'due_at_ms') };
       if (isFree(client, place.seq)) {
         if (place.dueAtMs > nowMs || taken.length >= wanted) {
-          lane.dueHintMs = place.dueAtMs;
-          lane.isExact = true;
+          queue.dueHintMs = place.dueAtMs;
+          queue.isExact = true;
           return taken;
         }
         taken.push(place);
       }
-      lane.afterDueMs = place.dueAtMs;
-      lane.afterSeq = place.seq;
+      queue.afterDueMs = place.dueAtMs;
+      queue.afterSeq = place.seq;
     }
-    lane.dueHintMs = Number.POSITIVE_INFINITY;
-    lane.isExact = true;
+    queue.dueHintMs = Number.POSITIVE_INFINITY;
+    queue.isExact = true;
     return taken;
   }
 
   /** The first in the order of claiming that is free, due or not. */
   #first(client: Client): Place | undefined {
-    for (const number of LANES) {
-      const lane = client.lanes[number];
-      for (const row of this.#inOrder.iterate(client.clientId, number, lane.afterDueMs, lane.afterSeq)) {
+    for (const name of QUEUES) {
+      const queue = client.queues[name];
+      for (const row of this.#inOrder.iterate(
+        client.clientId,
+        name === 'retry' ? 1 : 0,
+        queue.afterDueMs,
+        queue.afterSeq,
+      )) {
         const seq = whole(row, 'seq');
-        if (isFree(client, seq)) return { seq, lane: number, dueAtMs: whole(row, 'due_at_ms') };
+        if (isFree(client, seq)) return { seq, queue: name, dueAtMs: whole(row, 'due_at_ms') };
       }
     }
     return undefined;
@@ -173,31 +180,31 @@ export class Claims {
     }
   }
 
-  /** When something of a TPP falls due at the earliest; what is due and had no room is left out. */
+  /** When something of a TPP falls due at the earliest; what is due and had no left is left out. */
   #hintOf(client: Client, nowMs: number): number {
     const target = this.#registrations.targetOf(client.clientId);
     if (target === undefined || client.withdrawing !== undefined) return Number.POSITIVE_INFINITY;
     let earliest = client.leaseEndHintMs;
     if (target.probeAtMs !== undefined) return target.probeAtMs > nowMs ? target.probeAtMs : earliest;
-    for (const number of LANES) {
-      const lane = client.lanes[number];
+    for (const name of QUEUES) {
+      const queue = client.queues[name];
       // A bound that is past says nothing.
-      if (lane.dueHintMs <= nowMs && !lane.isExact) this.#lookAhead(client, number);
-      if (lane.dueHintMs > nowMs && lane.dueHintMs < earliest) earliest = lane.dueHintMs;
+      if (queue.dueHintMs <= nowMs && !queue.isExact) this.#exactHint(client, name);
+      if (queue.dueHintMs > nowMs && queue.dueHintMs < earliest) earliest = queue.dueHintMs;
     }
     return earliest;
   }
 
   #makeExact(client: Client, hintMs: number): void {
     if (client.leaseEndHintMs === hintMs) client.leaseEndHintMs = leaseEndMs(client);
-    for (const number of LANES) {
-      const lane = client.lanes[number];
-      if (lane.dueHintMs === hintMs && !lane.isExact) this.#lookAhead(client, number);
+    for (const name of QUEUES) {
+      const queue = client.queues[name];
+      if (queue.dueHintMs === hintMs && !queue.isExact) this.#exactHint(client, name);
     }
   }
 
   /** Wants none, so it stops at the first that is free: the hint is exact then. */
-  #lookAhead(client: Client, number: LaneNumber): void {
-    this.#takeFrom(client, number, 0, Number.POSITIVE_INFINITY);
+  #exactHint(client: Client, name: QueueName): void {
+    this.#takeFrom(client, name, 0, Number.POSITIVE_INFINITY);
   }
 }

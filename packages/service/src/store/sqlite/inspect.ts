@@ -25,20 +25,20 @@ const APPLICATION_ID_AT = 68;
 const FAULTS_MAX = 5;
 
 /**
- * Looks at a store file, and neither changes nor keeps it: a service that runs on it, or starts meanwhile, takes no notice.
+ * Inspects a store file without changing or locking it: a service that runs on it, or starts meanwhile, is not disturbed.
  *
- * A service holds its file by an exclusive lock and has a log (`-wal`) beside it until it ends. Without that log the file
- * is nobody's and complete, so that it is read without any lock. With it somebody runs, or crashed: then SQLite is asked,
- * which waits for nobody.
+ * A service holds an exclusive lock on its file and has a log (`-wal`) next to it until it ends. Without that log the file is
+ * complete and not in use, and is read without any lock. With it a service is running or has crashed: then the file is opened
+ * by SQLite, which does not wait for a lock.
  *
  * @param isChecked also run SQLite's quick check, which reads the whole file
  */
-export function lookAtStoreFile(file: string, isChecked: boolean): StoreFile {
+export function inspectStoreFile(file: string, isChecked: boolean): StoreFile {
   if (!existsSync(file)) return { kind: 'absent' };
   const header = headerOf(file);
   if (header.length === 0) return { kind: 'absent' };
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) return { kind: 'not-a-store' };
-  if (existsSync(`${file}-wal`)) return lookThroughLog(file, isChecked);
+  if (existsSync(`${file}-wal`)) return inspectThroughLog(file, isChecked);
   if (header.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) return { kind: 'not-a-store' };
   const schema = header.readUInt32BE(USER_VERSION_AT);
   if (!isChecked) return { kind: 'store', schema, newest: MIGRATIONS.length, faults: undefined };
@@ -58,8 +58,8 @@ function headerOf(file: string): Buffer {
   }
 }
 
-function lookThroughLog(file: string, isChecked: boolean): StoreFile {
-  // To read a log that a crash left SQLite makes an index beside it, which it would leave behind.
+function inspectThroughLog(file: string, isChecked: boolean): StoreFile {
+  // To read a log that a crash left, SQLite makes an index next to it, which it would leave behind.
   const hadIndex = existsSync(`${file}-shm`);
   const found = read(file, isChecked);
   if (!hadIndex && found.kind !== 'in-use') rmSync(`${file}-shm`, { force: true });

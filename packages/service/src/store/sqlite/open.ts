@@ -42,7 +42,7 @@ export function openDatabase(file: string, migrations = MIGRATIONS): DatabaseSyn
 function openFile(file: string): DatabaseSync {
   try {
     if (!existsSync(dirname(file))) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // A new one is nobody else's to read; SQLite gives its log the same permissions.
+    // A new file is readable by its owner only; SQLite gives its log the same permissions.
     if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
     return new DatabaseSync(file, { timeout: 0 });
   } catch (error) {

@@ -28,7 +28,7 @@ export class PollTables {
     );
     this.#isOnlyOffered = database.prepare("SELECT 1 FROM settled WHERE seq = ? AND acknowledged_by = 'offer'");
     this.#acknowledgeOffered = database.prepare(
-      "UPDATE settled SET acknowledged_by = 'poll', at_ms = ? WHERE seq = ? AND acknowledged_by = 'offer'",
+      "UPDATE settled SET acknowledged_by = 'poll', settled_at_ms = ? WHERE seq = ? AND acknowledged_by = 'offer'",
     );
     this.#withhold = database.prepare('UPDATE awaiting SET offer_at_ms = ? WHERE seq = ?');
     this.#withholdFailed = database.prepare('UPDATE awaiting SET offer_at_ms = ?, has_failed = 1 WHERE seq = ?');

@@ -11,7 +11,7 @@ import type { AwaitingTable } from './settle.ts';
 import type { TargetTable } from './targets.ts';
 
 /** Dependencies of publishing. */
-export interface EventParts {
+export interface EventDependencies {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
   readonly awaiting: AwaitingTable;
@@ -30,12 +30,12 @@ interface Batch {
 
 /** SQL of publishing. Must run inside a transaction. */
 export class EventTables {
-  readonly #parts: EventParts;
+  readonly #dependencies: EventDependencies;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
 
-  constructor(database: DatabaseSync, parts: EventParts) {
-    this.#parts = parts;
+  constructor(database: DatabaseSync, parts: EventDependencies) {
+    this.#dependencies = parts;
     this.#select = database.prepare('SELECT fingerprint, jti, none_reason FROM event WHERE event_id = ?');
     this.#insert = database.prepare(
       `INSERT INTO event
@@ -74,17 +74,17 @@ export class EventTables {
   }
 
   #publishOne(event: BankEvent, batch: Batch): PublishOutcome {
-    const { tpp, registration, target } = this.#parts.registrations.lookUp(event.clientId);
+    const { tpp, registration, target } = this.#dependencies.registrations.lookUp(event.clientId);
     const fanOut = batch.decide(event, tpp, registration);
     const seq = this.#insertRow(event, fanOut, batch.nowMs);
     const outcome = freshOutcome(event.id, fanOut);
     batch.known.set(event.id, { ...outcome, repeated: true });
     if (fanOut.kind === 'none') return outcome;
-    const client = this.#parts.clients.get(event.clientId);
+    const client = this.#dependencies.clients.get(event.clientId);
     const place = { seq, publishedAtMs: batch.nowMs, dueAtMs: batch.nowMs };
-    this.#parts.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
-    this.#parts.awaiting.add(client, place);
-    if (target === undefined || !batch.reserved.hasCapacityFor(target)) fallsDue(client, { ...place, lane: 0 });
+    this.#dependencies.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
+    this.#dependencies.awaiting.add(client, place);
+    if (target === undefined || !batch.reserved.hasCapacityFor(target)) fallsDue(client, { ...place, queue: 'first' });
     else this.#claim(target, seq, { claims: fanOut.claims, traceContext: event.traceContext }, batch);
     return outcome;
   }
@@ -119,9 +119,9 @@ export class EventTables {
     notification: Pick<ClaimedNotification, 'claims' | 'traceContext'>,
     { nowMs, reserved }: Batch,
   ): void {
-    const { clients, states } = this.#parts;
+    const { clients, states } = this.#dependencies;
     const client = clients.get(target.clientId);
-    const place = { seq, lane: 0, dueAtMs: nowMs } as const;
+    const place = { seq, queue: 'first', dueAtMs: nowMs } as const;
     const lease = clients.lease(client, notification.claims.jti, place, reserved.leasedUntilMs);
     passBy(client, place);
     states.countClaimed(target.clientId, 1, nowMs);

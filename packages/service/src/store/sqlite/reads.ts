@@ -6,7 +6,7 @@ import type { Clients } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 
 /** SQL of looking at what there is; writes nothing. */
-export class LookUps {
+export class Reads {
   readonly #clients: Clients;
   readonly #registrations: RegistrationTables;
   readonly #notification: StatementSync;
@@ -19,7 +19,7 @@ export class LookUps {
     this.#registrations = registrations;
     this.#notification = database.prepare(
       `SELECT event.seq, event.jti, event.event_id, event.client_id, event.claims, event.published_at_ms,
-         signed_set.set_jws, awaiting.due_at_ms, settled.state, settled.at_ms AS ended_at_ms, settled.acknowledged_by
+         signed_set.set_jws, awaiting.due_at_ms, settled.state, settled.settled_at_ms, settled.acknowledged_by
        FROM event LEFT JOIN signed_set ON signed_set.seq = event.seq LEFT JOIN awaiting ON awaiting.seq = event.seq
          LEFT JOIN settled ON settled.seq = event.seq
        WHERE event.jti = ? AND event.claims IS NOT NULL`,

@@ -29,7 +29,7 @@ const PUT_TPP = `${insertInto('tpp', TPP_COLUMNS)} ${orReplace(TPP_COLUMNS, 'cli
 const PUT_REGISTRATION = `${insertInto('registration', REGISTRATION_COLUMNS)}
   ${orReplace(REGISTRATION_COLUMNS, 'client_id, kind')}`;
 
-// TPPs that are looked up without the database; those of a large bank are a few hundred.
+// TPPs that are kept in memory; a large bank has a few hundred.
 const KNOWN_MAX = 1000;
 
 /** The part of a TPP that fan-out and delivery need. */
@@ -43,7 +43,7 @@ export interface Known {
   readonly state: TargetState;
 }
 
-/** SQL about who is to be told where: TPPs and their registrations. */
+/** SQL of TPPs and their registrations. */
 export class RegistrationTables {
   readonly #database: DatabaseSync;
   readonly #states: TargetTable;
@@ -61,7 +61,7 @@ export class RegistrationTables {
     undo.onRollBack(() => this.#known.clear());
   }
 
-  /** Looks up all that is known of a TPP; cheap when it was so a short while ago. */
+  /** Looks up a TPP; cheap when that was done before. */
   lookUp(clientId: string): Known {
     const state = this.#states.of(clientId);
     const known = this.#known.get(clientId);

@@ -15,7 +15,7 @@ import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
 
 /** Dependencies of changes to a TPP. */
-export interface RetargetingParts {
+export interface RetargetingDependencies {
   readonly registrations: RegistrationTables;
   readonly states: TargetTable;
   readonly clients: Clients;
@@ -25,19 +25,19 @@ export interface RetargetingParts {
 }
 
 /**
- * Changes of TPPs, of their registrations and of how their callback URLs fare, with what each means for the
- * notifications that are awaiting. Must run inside a transaction.
+ * Changes of TPPs, of their registrations and of the health of their callback URLs, with the effect of each on awaiting
+ * notifications. Must run inside a transaction.
  */
 export class Retargeting {
-  readonly #parts: RetargetingParts;
+  readonly #dependencies: RetargetingDependencies;
 
-  constructor(parts: RetargetingParts) {
-    this.#parts = parts;
+  constructor(parts: RetargetingDependencies) {
+    this.#dependencies = parts;
   }
 
   /** @returns whether deliveries are affected */
   putTpp(tpp: Tpp, audit?: AuditOf<Tpp>): boolean {
-    const { registrations, states } = this.#parts;
+    const { registrations, states } = this.#dependencies;
     const { clientId } = tpp;
     this.#keep(audit, () => registrations.tpp(clientId));
     const before = registrations.targetOf(clientId);
@@ -50,10 +50,10 @@ export class Retargeting {
   }
 
   removeTpp(clientId: string, nowMs: number, audit?: AuditOf<Tpp>): boolean {
-    const { registrations, states } = this.#parts;
+    const { registrations, states } = this.#dependencies;
     const before = registrations.tpp(clientId);
     if (before !== undefined) this.#keep(audit, () => before);
-    this.#parts.withdrawing.begin(clientId, nowMs);
+    this.#dependencies.withdrawing.begin(clientId, nowMs);
     states.remove(clientId);
     return registrations.removeTpp(clientId);
   }
@@ -64,14 +64,14 @@ export class Retargeting {
     audit?: AuditOf<Registration>,
   ): 'created' | 'exists' {
     const { clientId, kind } = registration;
-    if (this.#parts.registrations.registrationOf(clientId, kind) !== undefined) return 'exists';
+    if (this.#dependencies.registrations.registrationOf(clientId, kind) !== undefined) return 'exists';
     this.#keep(audit, () => undefined);
     this.#put(registration, nowMs);
     return 'created';
   }
 
   replaceRegistration(registration: RegistrationToStore, nowMs: number, audit?: AuditOf<Registration>): ChangeResult {
-    const { registrations } = this.#parts;
+    const { registrations } = this.#dependencies;
     const { clientId, kind, apiVersion } = registration;
     const found = registrations.mayChange({ ...registration, through: apiVersion });
     if (found !== 'changed') return found;
@@ -81,7 +81,7 @@ export class Retargeting {
   }
 
   deleteRegistration(registration: RegistrationToDelete, nowMs: number, audit?: AuditOf<Registration>): ChangeResult {
-    const { registrations, withdrawing } = this.#parts;
+    const { registrations, withdrawing } = this.#dependencies;
     const { clientId, kind } = registration;
     const found = registrations.mayChange(registration);
     if (found !== 'changed') return found;
@@ -89,53 +89,53 @@ export class Retargeting {
     const deletion = () => registrations.delete(clientId, kind);
     if (this.#isSuperseded(clientId, kind)) deletion();
     else {
-      // A callback URL that holds from now on gets none of it.
+      // A callback URL that becomes effective now gets none of it.
       withdrawing.begin(clientId, nowMs);
-      this.#turning(clientId, nowMs, deletion);
+      this.#changeEffective(clientId, nowMs, deletion);
     }
     return found;
   }
 
   recover(clientId: string, how: 'responsive' | 'probe-now', nowMs: number, audit: AuditEntry): boolean {
-    const { registrations, states } = this.#parts;
+    const { registrations, states } = this.#dependencies;
     if (registrations.targetOf(clientId)?.unresponsiveSinceMs === undefined) return false;
     if (how === 'responsive') this.startNewRound(clientId, nowMs);
     else states.probeNow(clientId, nowMs);
-    this.#parts.audit.add(audit);
+    this.#dependencies.audit.add(audit);
     return true;
   }
 
   /** Of a change that is about to be made. */
   #keep<T>(audit: AuditOf<T> | undefined, before: () => T | undefined): void {
     const entry = audit?.(before());
-    if (entry !== undefined) this.#parts.audit.add(entry);
+    if (entry !== undefined) this.#dependencies.audit.add(entry);
   }
 
-  /** A callback URL is responsive again: the retry policy begins anew for all that is awaiting. */
+  /** A callback URL is responsive again: the retry policy restarts for all that is awaiting. */
   startNewRound(clientId: string, nowMs: number): void {
-    this.#startOver(clientId, () => this.#parts.states.recover(clientId, nowMs));
+    this.#startOver(clientId, () => this.#dependencies.states.recover(clientId, nowMs));
   }
 
-  /** Creates or replaces; what is awaiting goes by the new one, if that holds. */
+  /** Creates or replaces; awaiting notifications follow it, if it is effective. */
   #put(registration: RegistrationToStore, nowMs: number): void {
     const { clientId, kind } = registration;
-    const change = () => this.#parts.registrations.put(registration);
+    const change = () => this.#dependencies.registrations.put(registration);
     if (this.#isSuperseded(clientId, kind)) change();
-    else this.#startOver(clientId, () => this.#turning(clientId, nowMs, change));
+    else this.#startOver(clientId, () => this.#changeEffective(clientId, nowMs, change));
   }
 
   /** A callback URL that an event subscription supersedes has no effect on deliveries. */
   #isSuperseded(clientId: string, kind: RegistrationKind): boolean {
     if (kind === 'event-subscription') return false;
-    return this.#parts.registrations.registrationOf(clientId, 'event-subscription') !== undefined;
+    return this.#dependencies.registrations.registrationOf(clientId, 'event-subscription') !== undefined;
   }
 
   /**
-   * Runs a change of the registration that holds, after which another one does, or none. Its callback URL counts as
-   * responsive then, the same one too; what is under way to the same one is left to finish.
+   * Runs a change after which another registration is effective, or none. Its callback URL counts as responsive, even if it is
+   * the same one; attempts under way to the same URL may finish.
    */
-  #turning(clientId: string, nowMs: number, change: () => void): void {
-    const { registrations, states } = this.#parts;
+  #changeEffective(clientId: string, nowMs: number, change: () => void): void {
+    const { registrations, states } = this.#dependencies;
     const before = registrations.targetOf(clientId);
     change();
     const after = registrations.targetOf(clientId);
@@ -145,14 +145,14 @@ export class Retargeting {
     else states.beginRound(clientId);
   }
 
-  /** Attempts under way go to a URL that is no longer the TPP's: their outcomes count no more. */
+  /** Fences attempts under way to a URL that is no longer the TPP's. */
   #moveAway(clientId: string): void {
-    const { clients } = this.#parts;
+    const { clients } = this.#dependencies;
     clients.freeAllLeases(clients.get(clientId));
   }
 
   #startOver(clientId: string, begin: () => void): void {
     begin();
-    this.#parts.endingWaits.begin(clientId, this.#parts.states.of(clientId).round);
+    this.#dependencies.endingWaits.begin(clientId, this.#dependencies.states.of(clientId).round);
   }
 }

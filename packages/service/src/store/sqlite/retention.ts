@@ -7,11 +7,11 @@ import type { Clients } from './claim-queue.ts';
 import type { SearchIndex } from './search-index.ts';
 import type { AwaitingTable } from './settle.ts';
 
-// How far beyond its limit an expiry looks for older ones among newer: a clock may have been set back in between.
-const LOOKED_AT_BEYOND = 1000;
+// How many more than its limit an expiry examines: after a clock was set back, older ones are among newer ones.
+const EXAMINED_BEYOND = 1000;
 
 /** Dependencies of retention. */
-export interface RetentionParts {
+export interface RetentionDependencies {
   readonly clients: Clients;
   readonly awaiting: AwaitingTable;
   readonly audit: AuditTable;
@@ -29,7 +29,7 @@ export class RetentionTables {
   readonly #dropNotification: readonly StatementSync[];
   readonly #dropEvents: StatementSync;
 
-  constructor(database: DatabaseSync, { clients, awaiting, audit, searchIndex }: RetentionParts) {
+  constructor(database: DatabaseSync, { clients, awaiting, audit, searchIndex }: RetentionDependencies) {
     this.#clients = clients;
     this.#awaiting = awaiting;
     this.#audit = audit;
@@ -37,7 +37,9 @@ export class RetentionTables {
     this.#oldestAwaiting = database.prepare(
       'SELECT seq, client_id, published_at_ms FROM awaiting ORDER BY seq LIMIT ?',
     );
-    this.#oldestSettled = database.prepare('SELECT seq FROM settled WHERE at_ms < ? ORDER BY at_ms LIMIT ?');
+    this.#oldestSettled = database.prepare(
+      'SELECT seq FROM settled WHERE settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?',
+    );
     this.#dropNotification = [
       'DELETE FROM settled WHERE seq = ?',
       'DELETE FROM attempt WHERE seq = ?',
@@ -54,7 +56,7 @@ export class RetentionTables {
   /** In the order of publishing, which is that of age but for clocks that were set back. */
   expire(publishedBeforeMs: number, limit: number, nowMs: number): number {
     let count = 0;
-    for (const row of this.#oldestAwaiting.all(limit + LOOKED_AT_BEYOND)) {
+    for (const row of this.#oldestAwaiting.all(limit + EXAMINED_BEYOND)) {
       if (count >= limit) break;
       if (whole(row, 'published_at_ms') >= publishedBeforeMs) continue;
       const client = this.#clients.get(text(row, 'client_id'));

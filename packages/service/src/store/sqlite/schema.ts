@@ -34,7 +34,7 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (kind, id)
   ) STRICT, WITHOUT ROWID;
 
-  -- How the callback URL that holds for a TPP has fared; no row: nothing is known yet.
+  -- The health of the effective callback URL of a TPP; no row: nothing is known yet.
   CREATE TABLE target (
     client_id             TEXT PRIMARY KEY,
     round                 INTEGER NOT NULL,
@@ -62,7 +62,7 @@ export const MIGRATIONS: readonly string[] = [
     at_ms     INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 
-  -- TPPs whose retries are being spared their waits: those that failed before a round.
+  -- TPPs whose retry waits are being ended: of notifications that failed before a round.
   CREATE TABLE ending_waits (
     client_id    TEXT PRIMARY KEY,
     before_round INTEGER NOT NULL
@@ -123,11 +123,11 @@ export const MIGRATIONS: readonly string[] = [
     client_id       TEXT NOT NULL,
     published_at_ms INTEGER NOT NULL,
     state           TEXT NOT NULL CHECK (state IN ('acknowledged', 'withdrawn', 'expired')),
-    at_ms           INTEGER NOT NULL,
+    settled_at_ms   INTEGER NOT NULL,
     acknowledged_by TEXT CHECK (acknowledged_by IN ('push', 'poll', 'offer'))
   ) STRICT;
-  CREATE INDEX settled_at ON settled (at_ms);
-  -- For the redelivery of one TPP's history. awaiting has no such index: each event published would pay for it.
+  CREATE INDEX settled_at ON settled (settled_at_ms);
+  -- For the redelivery of what one TPP acknowledged. awaiting has no such index: each event published would pay for it.
   CREATE INDEX settled_of_client ON settled (client_id);
   -- Nearly all are acknowledged; the others are found by themselves.
   CREATE INDEX settled_otherwise ON settled (state, published_at_ms) WHERE state <> 'acknowledged';

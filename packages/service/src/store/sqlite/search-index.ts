@@ -19,7 +19,7 @@ const PORTION = 512;
 const PORTION_MAX = 2 * PORTION;
 
 /**
- * Keys that notifications are found by. Publishing only remembers the newest, in memory: they are looked through, and go into
+ * Keys that notifications are found by. Publishing only adds the newest in memory: those are scanned by searches, and go into
  * the table with the indexes some hundreds at a time, at a fraction of what it costs to write there with each event. When
  * the store opens it finds out which those were.
  */
@@ -84,9 +84,9 @@ export class SearchIndex {
     if (changes === 0) this.#keep(this.#newest.filter((one) => one.seq !== seq));
   }
 
-  /** The newest that may be meant, of which the rest is in the indexes. */
+  /** The newest that may be matching, of which the rest is in the indexes. */
   newest({ clientId, transactionId, resourceId, eventType, publishedFromMs = 0 }: SearchFilter): Places {
-    const meant = this.#newest
+    const matching = this.#newest
       .filter((one) => clientId === undefined || one.clientId === clientId)
       .filter(({ claims }) => transactionId === undefined || claims.txn === transactionId)
       .filter(({ claims }) => eventType === undefined || Object.hasOwn(claims.events, eventType))
@@ -95,7 +95,7 @@ export class SearchIndex {
       .sort(newestFirst);
     return (after, count) => {
       const places: SearchPlace[] = [];
-      for (const { publishedAtMs, seq } of meant) {
+      for (const { publishedAtMs, seq } of matching) {
         if (places.length === count) break;
         if (newestFirst({ publishedAtMs, seq }, after) > 0) places.push({ publishedAtMs, seq });
       }

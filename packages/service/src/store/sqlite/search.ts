@@ -5,17 +5,17 @@ import {
   claimsPieces,
   foundOf,
   hasClaims,
-  type Looked,
   placeOf,
   type SearchFilter,
   type SearchPlace,
+  type SearchPortion,
   searchKey,
 } from '../search.ts';
 import type { Clients } from './claim-queue.ts';
 import { merged, newestFirst, type Places, type SearchIndex } from './search-index.ts';
 
 /** Dependencies of searching. */
-export interface SearchParts {
+export interface SearchDependencies {
   readonly clients: Clients;
   readonly searchIndex: SearchIndex;
 }
@@ -58,10 +58,10 @@ export function indexFor(filter: SearchFilter): keyof typeof PLACES {
   return clientId === undefined ? 'types' : 'client';
 }
 
-/** SQL of what is shown of candidates that are meant. What equals NULL is not asked for. */
+/** SQL of what is shown of candidates that match. A condition that is NULL matches all. */
 export const DETAILS = `
   SELECT event.seq, event.jti, event.event_id, event.client_id, event.claims, event.published_at_ms,
-    coalesce(settled.state, 'awaiting') AS state, settled.at_ms AS ended_at_ms, settled.acknowledged_by,
+    coalesce(settled.state, 'awaiting') AS state, settled.settled_at_ms, settled.acknowledged_by,
     (SELECT count(*) FROM attempt WHERE attempt.seq = event.seq) AS attempts,
     (SELECT outcome FROM attempt WHERE attempt.seq = event.seq ORDER BY number DESC LIMIT 1) AS last_outcome
   FROM json_each(:seqs) AS candidate CROSS JOIN event ON event.seq = candidate.value
@@ -75,13 +75,13 @@ export const DETAILS = `
 
 /** SQL of searching; writes nothing. */
 export class SearchTables {
-  readonly #parts: SearchParts;
+  readonly #dependencies: SearchDependencies;
   readonly #places: ReadonlyMap<string, StatementSync>;
   readonly #details: StatementSync;
   readonly #ends: StatementSync;
 
-  constructor(database: DatabaseSync, parts: SearchParts) {
-    this.#parts = parts;
+  constructor(database: DatabaseSync, parts: SearchDependencies) {
+    this.#dependencies = parts;
     this.#places = new Map(Object.entries(PLACES).map(([name, sql]) => [name, database.prepare(sql)]));
     this.#details = database.prepare(DETAILS);
     this.#ends = database.prepare(
@@ -89,7 +89,7 @@ export class SearchTables {
     );
   }
 
-  look(filter: SearchFilter, after: SearchPlace, count: number): Looked {
+  portion(filter: SearchFilter, after: SearchPlace, count: number): SearchPortion {
     const places = this.#placesOf(filter)(after, count);
     const rows = this.#details.all({
       seqs: JSON.stringify(places.map(({ seq }) => seq)),
@@ -118,13 +118,13 @@ export class SearchTables {
     if (name === 'failedOfClient') return by({ client: client ?? '' });
     if (name === 'ended') return by({ key: state ?? '' });
     if (name === 'endedOfClient') return by({ key: state ?? '', client: client ?? '' });
-    return merged([this.#parts.searchIndex.newest(filter), ...this.#indexed(filter)]);
+    return merged([this.#dependencies.searchIndex.newest(filter), ...this.#indexed(filter)]);
   }
 
   /** All but the newest. */
   #indexed(filter: SearchFilter): Places[] {
     const { transactionId, resourceId, clientId, eventType } = filter;
-    const { searchIndex, clients } = this.#parts;
+    const { searchIndex, clients } = this.#dependencies;
     const name = indexFor(filter);
     const by = (values: Values) => this.#by(name, values, filter);
     if (name === 'txn' || name === 'resource') {

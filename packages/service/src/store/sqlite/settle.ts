@@ -5,8 +5,8 @@ import {
   type Client,
   type Clients,
   fallsDue,
-  forgetLanesOf,
   isGone,
+  resetQueues,
   type Withdrawing,
   withdrawnUpTo,
 } from './claim-queue.ts';
@@ -29,7 +29,7 @@ export interface Settlement {
 export interface AfterAttempt {
   readonly startedAtMs: number;
   readonly round: number;
-  /** When it is tried again, after the first attempts of others; undefined: it takes its old place. */
+  /** When it is tried again, after the first attempts of others; undefined: it is requeued at its original position. */
   readonly retryAtMs: number | undefined;
 }
 
@@ -39,7 +39,7 @@ const NO_PAST = { attempts: 0, hasFailed: 0, isIndexed: 0 };
 // In the order of an index, so that a portion costs no more where much is awaiting.
 const OF_CLIENT = 'SELECT seq FROM awaiting WHERE client_id = ? AND seq <= ? ORDER BY is_retry, due_at_ms, seq LIMIT ?';
 
-/** SQL of what is awaiting, and of what is so no longer; keeps {@link Clients} up to it. Must run inside a transaction. */
+/** SQL of awaiting notifications and of settling them; keeps {@link Clients} up to date. Must run inside a transaction. */
 export class AwaitingTable {
   readonly #clients: Clients;
   readonly #insert: StatementSync;
@@ -63,7 +63,7 @@ export class AwaitingTable {
     );
     this.#delete = database.prepare('DELETE FROM awaiting WHERE seq = ? RETURNING published_at_ms');
     this.#settle = database.prepare(
-      'INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO settled (seq, client_id, published_at_ms, state, settled_at_ms, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#unsettle = database.prepare('DELETE FROM settled WHERE seq = ? RETURNING published_at_ms');
     this.#pastOf = database.prepare(
@@ -89,7 +89,7 @@ export class AwaitingTable {
             AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at_ms LIMIT ?)`,
     );
     this.#settleAll = database.prepare(
-      `INSERT INTO settled (seq, client_id, published_at_ms, state, at_ms)
+      `INSERT INTO settled (seq, client_id, published_at_ms, state, settled_at_ms)
        SELECT seq, client_id, published_at_ms, 'withdrawn', ? FROM awaiting WHERE seq IN (${OF_CLIENT})`,
     );
     this.#deleteAll = database.prepare(`DELETE FROM awaiting WHERE seq IN (${OF_CLIENT})`);
@@ -128,10 +128,10 @@ export class AwaitingTable {
     const counted = past && { attempts: whole(past, 'attempts'), hasFailed: whole(past, 'has_failed') };
     // Indexed or not: what stands in both places is found once.
     this.add(client, placed, counted && { ...counted, isIndexed: 1 });
-    fallsDue(client, { ...placed, lane: 0 });
+    fallsDue(client, { ...placed, queue: 'first' });
   }
 
-  /** A failed attempt was made that has no say in what follows. */
+  /** Counts a failed attempt that does not decide what follows. */
   countAttempt(seq: number): void {
     this.#countAttempt.run(seq);
   }
@@ -140,40 +140,44 @@ export class AwaitingTable {
   placeAfterAttempt(client: Client, seq: number, { startedAtMs, round, retryAtMs }: AfterAttempt): void {
     const isRetry = retryAtMs === undefined ? 0 : 1;
     const row: Row | undefined = this.#afterAttempt.get({
-      ...{ seq, round, startedAtMs, isRetry },
+      seq,
+      round,
+      startedAtMs,
+      isRetry,
       retryAtMs: retryAtMs ?? null,
     });
-    if (row !== undefined) fallsDue(client, { seq, lane: isRetry, dueAtMs: whole(row, 'due_at_ms') });
+    if (row !== undefined)
+      fallsDue(client, { seq, queue: retryAtMs === undefined ? 'first' : 'retry', dueAtMs: whole(row, 'due_at_ms') });
   }
 
   /** Makes a free one due at a time, with the whole retry policy before it. */
   place(client: Client, seq: number, dueAtMs: number): void {
     this.#place.run(dueAtMs, seq);
     isGone(client);
-    fallsDue(client, { seq, lane: 0, dueAtMs });
+    fallsDue(client, { seq, queue: 'first', dueAtMs });
   }
 
-  /** Retries of those that failed before a round need wait no longer: they take their old places. @returns how many */
+  /** Ends the waits of retries that failed before a round: they are requeued at their original positions. @returns how many */
   endWaits(client: Client, round: number, limit: number): number {
     if (client.awaiting === 0) return 0;
     const leased = JSON.stringify([...client.leases.keys()]);
     const { changes } = this.#endWaits.run(client.clientId, round, withdrawnUpTo(client), leased, limit);
-    forgetLanesOf(client);
+    resetQueues(client);
     return Number(changes);
   }
 
-  /** A portion of a backlog that nobody holds anything of. @returns how many */
+  /** Withdraws a portion of a backlog without leases. @returns how many */
   withdraw(client: Client, { upToSeq, atMs }: Withdrawing, limit: number): number {
     this.#settleAll.run(atMs, client.clientId, upToSeq, limit);
     const changes = Number(this.#deleteAll.run(client.clientId, upToSeq, limit).changes);
     this.#clients.count(client, -changes);
-    forgetLanesOf(client);
+    resetQueues(client);
     return changes;
   }
 
-  /** Nobody holds anything of a TPP any more. */
+  /** Ends all leases of a TPP. */
   fence(client: Client): void {
     for (const lease of [...client.leases.values()]) this.#clients.endLease(client, lease);
-    forgetLanesOf(client);
+    resetQueues(client);
   }
 }

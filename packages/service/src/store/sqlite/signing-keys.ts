@@ -28,7 +28,8 @@ export class SigningKeyTable {
 
   use(publicJwk: SigningKeyJwk, nowMs: number): void {
     const isNew = this.#run('INSERT INTO signing_key (kid, public_jwk) VALUES (?, ?) ON CONFLICT DO NOTHING', [
-      ...[publicJwk.kid, JSON.stringify(publicJwk)],
+      publicJwk.kid,
+      JSON.stringify(publicJwk),
     ]);
     this.#makeCurrent(publicJwk.kid, nowMs, isNew);
   }
@@ -70,16 +71,16 @@ export class SigningKeyTable {
   /** In the order of publishing. */
   uses(limit: number): SigningKeyUses {
     const groups = new Map<string | undefined, SameHeader & { readonly seq: number }>();
-    let lookedAt = 0;
+    let examined = 0;
     for (const row of this.#awaiting.iterate(limit + 1)) {
-      lookedAt += 1;
+      examined += 1;
       const header = optionalText(row, 'header');
       const first = { seq: whole(row, 'seq'), oldestPublishedAtMs: whole(row, 'published_at_ms') };
       const group = groups.get(header) ?? { ...first, header, count: 0, oldestJti: '' };
       groups.set(header, { ...group, count: group.count + 1 });
     }
     const named = [...groups.values()].map((group) => ({ ...group, oldestJti: this.#jti(group.seq) }));
-    return usesOf(named, lookedAt <= limit);
+    return usesOf(named, examined <= limit);
   }
 
   #jti(seq: number): string {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeResult } from '../../model/registration.ts';
 import type { Delivery } from '../delivery.ts';
-import type { CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
+import type { ActivityStore, CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
 import type { Registry } from '../registry.ts';
 import { text, whole } from '../rows.ts';
 import { walkPage } from '../search.ts';
-import { NOBODY, newlyNotified, turned } from '../shared.ts';
+import { changedTargets, NOBODY, newlyNotified } from '../shared.ts';
 import { type Store, type StoreChange, StoreError } from '../store.ts';
 import { ActivityTables } from './activity.ts';
 import { AttemptTables, RecentAttemptTable } from './attempts.ts';
@@ -18,7 +18,7 @@ import { Claims } from './claims.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
 import { EventTables } from './publish.ts';
-import { LookUps } from './reads.ts';
+import { Reads } from './reads.ts';
 import { RegistrationTables } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { RetentionTables } from './retention.ts';
@@ -37,7 +37,7 @@ export interface SqliteStore extends Store {
 
 export interface SqliteStoreOptions {
   readonly file: string;
-  /** How much of a backlog one transaction withdraws, or spares its waits; default 1000. */
+  /** How much of a backlog one transaction works on; default 1000. */
   readonly portion?: number;
 }
 
@@ -53,30 +53,30 @@ const PORTION = 1000;
 export function openSqliteStore({ file, portion = PORTION }: SqliteStoreOptions): SqliteStore {
   const database = openDatabase(file);
   const undo = new UndoLog();
-  const parts = partsOf(database, undo, portion);
+  const parts = createTables(database, undo, portion);
   const wal = openWal(file);
   const writes = new WriteQueue(database, undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
-  const tell = (change: StoreChange) => {
+  const announce = (change: StoreChange) => {
     if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
   };
   const withdrawer = new Portions(parts.withdrawing, writes, portion);
   const waitsEnder = new Portions(parts.endingWaits, writes, portion, (clientId) =>
-    tell({ offered: new Set([clientId]), retargeted: NOBODY }),
+    announce({ offered: new Set([clientId]), retargeted: NOBODY }),
   );
-  return storeOn({ ...parts, withdrawer, waitsEnder, listeners, tell }, writes, wal);
+  return createStore({ ...parts, withdrawer, waitsEnder, listeners, announce }, writes, wal);
 }
 
-type Tell = (change: StoreChange) => void;
-type Parts = ReturnType<typeof partsOf> & {
+type Announce = (change: StoreChange) => void;
+type Parts = ReturnType<typeof createTables> & {
   readonly withdrawer: Portions;
   readonly waitsEnder: Portions;
-  readonly listeners: Set<Tell>;
-  readonly tell: Tell;
+  readonly listeners: Set<Announce>;
+  readonly announce: Announce;
 };
 
-function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
-  const clients = clientsIn(database, undo);
+function createTables(database: DatabaseSync, undo: UndoLog, portion: number) {
+  const clients = loadClients(database, undo);
   const states = new TargetTable(database, undo);
   const registrations = new RegistrationTables(database, states, undo);
   const awaiting = new AwaitingTable(database, clients);
@@ -87,7 +87,15 @@ function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
   const common = { clients, states, registrations, awaiting, audit, searchIndex, withdrawing, endingWaits };
   const retargeting = new Retargeting(common);
   return {
-    ...{ database, clients, registrations, audit, retargeting, searchIndex, undo, withdrawing, endingWaits },
+    database,
+    clients,
+    registrations,
+    audit,
+    retargeting,
+    searchIndex,
+    undo,
+    withdrawing,
+    endingWaits,
     events: new EventTables(database, common),
     claims: new Claims(database, clients, registrations, states),
     attempts: new AttemptTables(database, { ...common, retargeting }),
@@ -95,7 +103,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
     bulk: new BulkTables(database, common),
     retention: new RetentionTables(database, common),
     searches: new SearchTables(database, common),
-    lookUps: new LookUps(database, clients, registrations),
+    reads: new Reads(database, clients, registrations),
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
     activity: new ActivityTables(database),
@@ -103,7 +111,7 @@ function partsOf(database: DatabaseSync, undo: UndoLog, portion: number) {
 }
 
 /** Counts what is awaiting, once: from here on it is counted in memory. */
-function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
+function loadClients(database: DatabaseSync, undo: UndoLog): Clients {
   const opening = database.prepare('UPDATE opening SET number = number + 1 RETURNING number').get();
   assert(opening !== undefined, 'the schema has one row');
   finishWithdrawing(database);
@@ -111,29 +119,29 @@ function clientsIn(database: DatabaseSync, undo: UndoLog): Clients {
   const counts = database.prepare('SELECT client_id, count(*) AS awaiting FROM awaiting GROUP BY client_id').all();
   for (const row of counts) clients.count(clients.get(text(row, 'client_id')), whole(row, 'awaiting'));
   undo.clear();
-  undo.onRollBack(() => clients.forgetLanes());
+  undo.onRollBack(() => clients.resetAllQueues());
   return clients;
 }
 
-function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
+function createStore(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
   const { database, listeners } = parts;
   return {
-    ...registering(parts, writes),
-    ...delivering(parts, writes),
-    ...operating(parts, writes),
-    ...watching(parts, writes),
+    ...createRegistry(parts, writes),
+    ...createDelivery(parts, writes),
+    ...createOperations(parts, writes),
+    ...createActivityStore(parts, writes),
     poll: (poll) => writes.run(() => parts.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    ...signing(parts, writes),
-    ...callbackHealth(parts, writes),
-    oldestAwaitingAtMs: () => read(() => parts.lookUps.oldestAwaitingAtMs()),
-    notification: (jti) => read(() => parts.lookUps.notification(jti)),
+    ...createSigningKeyStore(parts, writes),
+    ...createCallbackHealthStore(parts, writes),
+    oldestAwaitingAtMs: () => read(() => parts.reads.oldestAwaitingAtMs()),
+    notification: (jti) => read(() => parts.reads.notification(jti)),
     search: (search) =>
-      walkPage(search, (after, count) => read(() => parts.searches.look(search.filter, after, count))),
+      walkPage(search, (after, count) => read(() => parts.searches.portion(search.filter, after, count))),
     withdraw: (withdrawal) => writes.run(() => parts.bulk.withdraw(withdrawal)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
@@ -149,12 +157,12 @@ function storeOn(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
 }
 
 /** TPPs and their registrations. */
-function registering(parts: Parts, writes: WriteQueue): Registry {
-  const { registrations, retargeting, tell } = parts;
+function createRegistry(parts: Parts, writes: WriteQueue): Registry {
+  const { registrations, retargeting, announce } = parts;
   /** Runs a change of one TPP and tells of it when there was one. */
   const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
     const result = await writes.run(work);
-    if (isChange(result)) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+    if (isChange(result)) announce({ offered: NOBODY, retargeted: new Set([clientId]) });
     parts.waitsEnder.resume();
     return result;
   };
@@ -162,7 +170,7 @@ function registering(parts: Parts, writes: WriteQueue): Registry {
   /** Notifications published since the deletion may be claimed then. */
   const withdrawBacklog = async (clientId: string) => {
     await parts.withdrawer.finish(clientId);
-    if (parts.clients.awaitingOf(clientId) > 0) tell({ offered: new Set([clientId]), retargeted: NOBODY });
+    if (parts.clients.awaitingOf(clientId) > 0) announce({ offered: new Set([clientId]), retargeted: NOBODY });
   };
   return {
     putTpp: async (tpp, _nowMs, audit) => {
@@ -195,14 +203,14 @@ function registering(parts: Parts, writes: WriteQueue): Registry {
 }
 
 /** Publishing, claiming, recording. */
-function delivering(parts: Parts, writes: WriteQueue): Delivery {
-  const { events, claims, attempts, searchIndex, tell } = parts;
+function createDelivery(parts: Parts, writes: WriteQueue): Delivery {
+  const { events, claims, attempts, searchIndex, announce } = parts;
   return {
     publish: async (batch, decide, nowMs, reservation) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, reservation));
       // Nobody waits for it; what fails is made up for after the next publishing.
       if (searchIndex.isDue) writes.run(() => searchIndex.write()).catch(() => undefined);
-      tell({ offered: newlyNotified(batch, result), retargeted: NOBODY });
+      announce({ offered: newlyNotified(batch, result), retargeted: NOBODY });
       return result;
     },
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
@@ -216,7 +224,7 @@ function delivering(parts: Parts, writes: WriteQueue): Delivery {
     keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
     recordAttempts: async (records, nowMs) => {
       const results = await writes.run(() => attempts.record(records, nowMs));
-      tell({ offered: NOBODY, retargeted: turned(records, results) });
+      announce({ offered: NOBODY, retargeted: changedTargets(records, results) });
       parts.waitsEnder.resume();
       return results;
     },
@@ -225,20 +233,20 @@ function delivering(parts: Parts, writes: WriteQueue): Delivery {
 }
 
 /** Operations of operators and of the service's own housekeeping. */
-function operating(parts: Parts, writes: WriteQueue): Operations {
-  const { clients, registrations, retargeting, bulk, retention, audit, tell } = parts;
+function createOperations(parts: Parts, writes: WriteQueue): Operations {
+  const { clients, registrations, retargeting, bulk, retention, audit, announce } = parts;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
     recover: async (clientId, how, nowMs, entry) => {
       const isDone = await writes.run(() => retargeting.recover(clientId, how, nowMs, entry));
-      if (isDone) tell({ offered: NOBODY, retargeted: new Set([clientId]) });
+      if (isDone) announce({ offered: NOBODY, retargeted: new Set([clientId]) });
       parts.waitsEnder.resume();
       return isDone;
     },
     redeliver: async (redelivery) => {
       const { result, clientIds } = await writes.run(() => bulk.redeliver(redelivery));
-      tell({ offered: clientIds, retargeted: NOBODY });
+      announce({ offered: clientIds, retargeted: NOBODY });
       return result;
     },
     expireAwaiting: (publishedBeforeMs, limit, nowMs) =>
@@ -253,7 +261,7 @@ function operating(parts: Parts, writes: WriteQueue): Operations {
 }
 
 /** Our own signing keys. */
-function signing({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
+function createSigningKeyStore({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
   return {
     useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
     announceSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.announce(publicJwk, nowMs)),
@@ -266,7 +274,10 @@ function signing({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
 }
 
 /** Registrations of all TPPs, and the health of their callback URLs. */
-function callbackHealth({ clients, registrations, recentAttempts }: Parts, writes: WriteQueue): CallbackHealthStore {
+function createCallbackHealthStore(
+  { clients, registrations, recentAttempts }: Parts,
+  writes: WriteQueue,
+): CallbackHealthStore {
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
     awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
@@ -275,13 +286,8 @@ function callbackHealth({ clients, registrations, recentAttempts }: Parts, write
   };
 }
 
-type Watching = Pick<
-  Store,
-  'appendActivity' | 'activityAfter' | 'activityBounds' | 'putStatistics' | 'statistics' | 'dropWatched'
->;
-
 /** The activity log and the statistics. */
-function watching({ activity }: Parts, writes: WriteQueue): Watching {
+function createActivityStore({ activity }: Parts, writes: WriteQueue): ActivityStore {
   return {
     appendActivity: (appended) => writes.run(() => activity.append(appended)),
     activityAfter: async (id, limit) => {

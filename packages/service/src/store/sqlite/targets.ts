@@ -3,9 +3,9 @@ import { healthOf, orReplace, type TargetHealth, text, whole } from '../rows.ts'
 import { isCounted } from '../shared.ts';
 import type { UndoLog } from './write-queue.ts';
 
-/** How the callback URL that holds for a TPP has fared, whatever that URL is. */
+/** The health of the effective callback URL of a TPP, whatever that URL is. */
 export interface TargetState extends TargetHealth {
-  /** Grows whenever the retry policy begins anew for all that is awaiting. */
+  /** Grows whenever the retry policy restarts for all that is awaiting. */
   readonly round: number;
 }
 

@@ -70,7 +70,7 @@ export class WriteQueue {
   }
 
   /**
-   * Lets another thread work with the database, which writes must not run beside: until the work has ended they run only when
+   * Lets another thread work with the database, during which writes must not run: until the work has ended they run only when
    * it calls `write`, at most one transaction each time.
    */
   async interleave<T>(work: (write: () => void) => Promise<T>): Promise<T> {
@@ -176,8 +176,7 @@ export function asStoreError(error: unknown): unknown {
 }
 
 /**
- * Memory beside the database changes with it: each change leaves here how to take it back, for a
- * transaction that is rolled back.
+ * Takes changes in memory back when their transaction is rolled back: each change adds here how to undo it.
  */
 export class UndoLog {
   readonly #steps: (() => void)[] = [];
@@ -212,7 +211,7 @@ export interface Wal {
 }
 
 /**
- * The write-ahead log of an open database, to wait for the disk beside the main thread: SQLite itself would stop
+ * The write-ahead log of an open database, to wait for the disk without blocking the main thread: SQLite itself would stop
  * everything while it waits. It still does so at a checkpoint, where the order in which things reach the disk is its own
  * business.
  *
