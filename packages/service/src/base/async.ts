@@ -1,17 +1,17 @@
 import type { Clock } from './clock.ts';
 
-/** Work that is done again and again. */
+/** Work that is repeated. */
 export interface Interval {
-  /** From the end of one run to the beginning of the next. */
+  /** Time from the end of one run to the start of the next. */
   readonly everyMs: number;
-  /** Whether the first run begins at once; left out: after `everyMs`. */
+  /** Whether the first run starts at once. Default: after `everyMs`. */
   readonly isImmediate?: boolean;
   readonly work: () => Promise<void>;
-  /** Optional observer of runs that failed; the next one begins all the same. Not called once the interval is stopped. */
+  /** Optional observer of failed runs, which do not end the interval. Not called once it is stopped. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** Begins an interval. @returns stops it; resolves when a run that is under way has ended */
+/** Starts an interval. @returns a function that stops it, and resolves when the run under way has ended */
 export function startInterval(clock: Pick<Clock, 'after'>, interval: Interval): () => Promise<void> {
   const { everyMs, isImmediate = false, work, onError } = interval;
   let isStopped = false;
@@ -35,7 +35,7 @@ export function startInterval(clock: Pick<Clock, 'after'>, interval: Interval): 
   };
 }
 
-/** Makes a step that may be asked for more than once run once: all who ask get the same end. */
+/** Wraps a function so that it runs only once; later calls get the same promise. */
 export function once<T>(run: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => {
@@ -44,12 +44,12 @@ export function once<T>(run: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Work did not settle in time. */
+/** Work that did not settle in time. */
 class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }
 
-/** Waits for work, but not for longer than `ms`. The work itself goes on. @throws {TimeoutError} */
+/** Waits for work, for `ms` at most. A timeout does not end the work. @throws {TimeoutError} */
 export function withTimeout<T>(clock: Pick<Clock, 'after'>, ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(new TimeoutError(`no answer within ${ms} ms`)));

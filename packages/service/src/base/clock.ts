@@ -2,9 +2,9 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;
-  /** Milliseconds of a clock that never goes back; only differences mean something. */
+  /** Milliseconds of a clock that never goes back; only differences are meaningful. */
   monotonicMs(): number;
-  /** Calls back once after the delay. @returns cancels it */
+  /** Calls back once, after the delay. @returns a function that cancels it */
   after(delayMs: number, callback: () => void): () => void;
 }
 

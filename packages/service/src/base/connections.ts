@@ -3,13 +3,13 @@ import type { Socket } from 'node:net';
 import type { Clock } from './clock.ts';
 import { remoteNetworkOf } from './ip-address.ts';
 
-/** How many connections a listener holds, and how long one may take to come to its first request. */
+/** Limits on the number of connections, and on the time until the first request of each. */
 export interface ConnectionLimits {
-  /** Most connections at once. */
+  /** Most concurrent connections. */
   readonly connectionsMax: number;
-  /** Most connections at once from one remote address, an IPv6 /64 being one. */
+  /** Most concurrent connections from one remote address; an IPv6 /64 network counts as one. */
   readonly connectionsPerAddressMax: number;
-  /** Whether a remote address may have any number, within `connectionsMax`: a gateway or proxy of the bank. */
+  /** Whether a remote address is exempt from `connectionsPerAddressMax`: a gateway or proxy of the bank. */
   readonly isUncounted: (remoteAddress: string | undefined) => boolean;
   /** Longest time from the connection to the headers of its first request, the TLS handshake included. */
   readonly firstRequestTimeoutMs: number;
@@ -17,21 +17,21 @@ export interface ConnectionLimits {
 }
 
 interface Connection {
-  /** Of TCP. */
+  /** The TCP socket. */
   readonly socket: Socket;
-  /** The socket that requests come from: that of TLS once there is one. */
+  /** The socket that requests arrive on: the TLS socket once the handshake is done. */
   channel: Socket;
   isSecured: boolean;
   requests: number;
   isUsed: boolean;
-  /** It ends with the answer under way. */
+  /** It is closed with the answer under way. */
   isRetired: boolean;
-  /** Ends the wait for the first request. */
+  /** Cancels the deadline of the first request. */
   cancelDeadline: () => void;
   readonly pools: readonly Pool[];
 }
 
-/** Connections in the order in which they may be given up. */
+/** Connections in the order in which they may be closed to make room. */
 class Pool {
   /** No request yet; oldest first. */
   readonly silent = new Set<Connection>();
@@ -60,9 +60,9 @@ class Pool {
 }
 
 /**
- * The connections of a listener, each within its time and all within their number. At the limit a new connection takes the
- * place of one that has made no request, else of the one that has been idle longest, so that whoever only opens connections
- * keeps nobody out; where all have a request under way the new one is closed.
+ * Limits the connections of a listener, in number and in time until the first request. At the limit a new connection
+ * replaces one that has made no request, or else the one that has been idle longest, so that a peer that only opens
+ * connections locks nobody out. Where all have a request under way, the new one is closed.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
@@ -70,23 +70,23 @@ export class Connections {
   readonly #all = new Pool();
   readonly #byNetwork = new Map<string, Pool>();
   readonly #bySocket = new WeakMap<Socket, Connection>();
-  // TLS makes a socket of its own for the same connection, which this tells.
+  // TLS creates a second socket for the same connection, which is recognised by its peer.
   readonly #byPeer = new Map<string, Connection>();
 
-  /** @param onLate ends a connection that is past its time and could be answered */
+  /** @param onLate answers and closes a connection whose first request is late */
   constructor(limits: ConnectionLimits, onLate: (socket: Socket) => void) {
     this.#limits = limits;
     this.#onLate = onLate;
   }
 
-  /** @param isTls whether requests come only once a handshake is done */
+  /** @param isTls whether requests arrive only after a handshake */
   follow(server: Server, isTls: boolean): void {
     server.on('connection', (socket) => this.#open(socket, isTls));
     server.on('secureConnection', (channel: Socket) => this.#secure(channel));
     server.on('request', (request, response) => this.#use(request, response));
   }
 
-  /** Closes at once what no request has begun to arrive on, or all. */
+  /** Closes at once all connections, or those on which no request has begun to arrive. */
   cutOff(which: 'unused' | 'all'): void {
     const isUnused = ({ socket, isSecured, isUsed }: Connection) => !isUsed && (isSecured || socket.bytesRead === 0);
     for (const set of [this.#all.silent, this.#all.idle, this.#all.busy]) {
@@ -95,10 +95,10 @@ export class Connections {
   }
 
   /**
-   * Lets nothing that is there go on: what has no request under way is closed at once, the rest with its answer, and after
-   * the grace whatever its answer is.
+   * Ends the present connections: one without a request under way is closed at once, the others with their answer, or when
+   * the grace period is over.
    *
-   * @returns cancels what waits for the grace
+   * @returns a function that cancels the end of the grace period
    */
   retire(graceMs: number): () => void {
     for (const set of [this.#all.silent, this.#all.idle]) for (const connection of set) close(connection);
@@ -109,7 +109,7 @@ export class Connections {
     });
   }
 
-  /** Whether the connection ends with the answer under way. */
+  /** Whether the connection is closed with the answer under way. */
   isRetired(socket: Socket): boolean {
     return this.#bySocket.get(socket)?.isRetired === true;
   }
@@ -118,8 +118,8 @@ export class Connections {
     const network = this.#networkOf(socket);
     const own = network === undefined ? undefined : (this.#byNetwork.get(network) ?? new Pool());
     const isWithin =
-      (own === undefined || hasRoom(own, this.#limits.connectionsPerAddressMax)) &&
-      hasRoom(this.#all, this.#limits.connectionsMax);
+      (own === undefined || makeRoom(own, this.#limits.connectionsPerAddressMax)) &&
+      makeRoom(this.#all, this.#limits.connectionsMax);
     if (!isWithin) {
       socket.destroy();
       return;
@@ -127,7 +127,13 @@ export class Connections {
     if (network !== undefined && own !== undefined) this.#byNetwork.set(network, own);
     const pools = own === undefined ? [this.#all] : [this.#all, own];
     const connection: Connection = {
-      ...{ socket, channel: socket, isSecured: !isTls, requests: 0, isUsed: false, isRetired: false, pools },
+      socket,
+      channel: socket,
+      isSecured: !isTls,
+      requests: 0,
+      isUsed: false,
+      isRetired: false,
+      pools,
       cancelDeadline: this.#limits.clock.after(this.#limits.firstRequestTimeoutMs, () => this.#end(connection)),
     };
     const peer = peerOf(socket);
@@ -175,13 +181,13 @@ export class Connections {
   }
 }
 
-/** Makes room for one more, where that can be. */
-function hasRoom(pool: Pool, max: number): boolean {
+/** Makes room for one more connection if possible. @returns whether there is room */
+function makeRoom(pool: Pool, max: number): boolean {
   if (pool.size < max) return true;
   const { mostDispensable } = pool;
   if (mostDispensable === undefined) return false;
   close(mostDispensable);
-  // Its end is told later; its place is free now.
+  // Its `close` event comes later, but its place is free now.
   for (const each of mostDispensable.pools) each.remove(mostDispensable);
   return true;
 }

@@ -1,6 +1,6 @@
-/** The members of an object that are not undefined. */
+/** An object without those of its members that are undefined. */
 export function defined<T extends object>(members: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined);
-  // Nothing was added, and what was undefined is gone.
+  // The entries are those of `members`, without the undefined ones.
   return Object.fromEntries(entries) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
 }

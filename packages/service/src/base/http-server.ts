@@ -17,32 +17,32 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** `x-fapi-interaction-id` of this exchange: the caller's if it is a UUID, else a fresh one. */
     interactionId: string;
-    /** When it arrived, of the monotonic clock. */
+    /** When the request arrived, by the monotonic clock. */
     arrivedMs: number;
   }
 }
 
-/** Settings that the two listeners of the service have in common. */
+/** Settings that both listeners of the service have. */
 export interface HttpServerOptions {
-  /** Undefined: without TLS, for a listener on loopback or behind a gateway. */
+  /** Undefined for a listener without TLS, on loopback or behind a gateway. */
   readonly tls: ServerOptions | undefined;
   readonly bodyBytesMax: number;
-  /** Longest time a request may take to arrive, headers and body. */
+  /** Longest time for a request to arrive, headers and body. */
   readonly requestTimeoutMs: number;
   /** Longest time from a connection to the headers of its first request, the TLS handshake included. */
   readonly firstRequestTimeoutMs: number;
-  /** Longest time a connection is kept without a request after one was answered. */
+  /** Longest time that a connection is kept open between two requests. */
   readonly keepAliveTimeoutMs: number;
-  /** Longest time in which nothing moves on a connection, while an answer is waited for too. Default: 60 seconds. */
+  /** Longest time without traffic on a connection, even while an answer is awaited. Default: 60 seconds. */
   readonly idleTimeoutMs?: number;
-  /** Most connections at once. Default: 1000. */
+  /** Most concurrent connections. Default: 1000. */
   readonly connectionsMax?: number;
-  /** Most connections at once from one remote address; an IPv6 /64 is one. */
+  /** Most concurrent connections from one remote address; an IPv6 /64 network counts as one. */
   readonly connectionsPerAddressMax: number;
-  /** Whether a remote address may have any number of connections; left out: none may. */
+  /** Whether a remote address is exempt from `connectionsPerAddressMax`. Default: none is. */
   readonly isUncounted?: (remoteAddress: string | undefined) => boolean;
   readonly clock: Clock;
-  /** Makes interaction ids. Default: that of the system. */
+  /** Source of interaction ids. Default: the system's. */
   readonly random?: Random;
   readonly log: Log;
 }
@@ -50,19 +50,19 @@ export interface HttpServerOptions {
 const HEADER_BYTES_MAX = 32_768;
 const IDLE_TIMEOUT_MS = 60_000;
 const CONNECTIONS_MAX = 1000;
-// How often Node looks for requests that are late; its default of 30 s would be the true deadline of every request.
+// How often Node checks for late requests. With its default of 30 s no deadline would be shorter than that.
 const LATE_CHECK_MS = 1000;
-// Once it closes, Node looks for late requests no more, so those that do not end by themselves are cut off.
+// A closing server no longer checks for late requests, so those that do not end by themselves are cut off.
 const CLOSE_GRACE_MS = 5000;
-// For a request that a connection was opened for; one that a client keeps in reserve holds nobody up.
+// Time for the request that a connection was opened for; one that a client keeps in reserve delays nobody.
 const UNUSED_GRACE_MS = 250;
 
 /**
- * Makes an HTTP server with everything bounded: body, headers, time, connections. Bodies stay the bytes that were
- * received; who handles a request parses them. Trusts no `X-Forwarded-…` header. Every method that Node can read may be
- * routed. Every answer has `x-fapi-interaction-id`, those to requests that could not be read too. What HTTP itself refuses
- * is thrown as an {@link HttpRefusal} for the error handler, before the hooks of whoever calls this. Closing the server
- * lets requests under way finish, for a while.
+ * Makes an HTTP server in which everything is limited: body, headers, time, connections. Bodies are left as received, for
+ * the handlers to parse. `X-Forwarded-…` headers are ignored. Every method that Node can parse may be routed. Every answer
+ * has `x-fapi-interaction-id`, even to requests that cannot be parsed. Requests that the rules of HTTP refuse are thrown as
+ * {@link HttpRefusal} for the error handler, before the caller's hooks run. Closing the server lets requests under way
+ * finish within a grace period.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { tls, requestTimeoutMs, clock, random = systemRandom } = options;
@@ -72,31 +72,31 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: Math.min(requestTimeoutMs, LATE_CHECK_MS),
-    // Refused below, with the headers that every answer has.
+    // A missing Host is refused below, with the headers that every answer has.
     requireHostHeader: false,
   };
   const shared = {
     bodyLimit: options.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
-    // Against callers that ask and do not read.
+    // Against callers that send requests and do not read the answers.
     connectionTimeout: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
-    // What still comes in on a kept connection is answered as ever, past no hook; the connection ends with the answer.
+    // A request that still arrives on a kept connection is answered as usual, through all hooks, and then it is closed.
     return503OnClosing: false,
     loggerInstance: options.log,
-    // One wide line per exchange is written where it is answered.
+    // One log line per exchange is written where it is answered.
     logController: new LogController({ disableRequestLogging: true }),
     clientErrorHandler: unreadable.onError,
     exposeHeadRoutes: false,
     trustProxy: false,
-    // An id of any length is an id, which headers bound; what is no URL is a path that nothing is at. Left to itself the
-    // framework answers both in its own words, past every hook.
+    // The framework would answer an overlong id, or a URL that cannot be decoded, in its own words and without any hook. The
+    // size of the headers limits ids; such a URL becomes a path that has no route.
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
     rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => (isDecodable(url) ? url : url.replaceAll('%', '%25')),
   } as const;
   const handshakeTimeout = Math.min(requestTimeoutMs, options.firstRequestTimeoutMs);
-  // The types of an HTTPS and an HTTP instance differ in nothing that is used here.
+  // The types of HTTPS and HTTP instances do not differ in what is used here.
   const app: unknown =
     tls === undefined
       ? fastify({ ...shared, http: bounds })
@@ -104,7 +104,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const server = app as FastifyInstance;
   server.removeAllContentTypeParsers();
   supportEveryMethod(server);
-  // The size of the headers bounds their number; beyond a number Node drops them, a second Host too.
+  // The size of the headers limits their number. A limit on the number makes Node drop headers, even a second Host.
   server.server.maxHeadersCount = 0;
   server.addHook('onRoute', allowed.add);
   answerWhatNodeWould(server);
@@ -124,7 +124,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return server;
 }
 
-/** The part of TLS that decides whom a listener lets in, and how the connections that it let in are ended; by listener. */
+/** By listener: the part of TLS that decides which clients are accepted, and how to end the connections of those that were. */
 const trusts = new WeakMap<FastifyInstance, { trusted: string; readonly retire: () => void }>();
 
 const trustedBy = (tls: ServerOptions | undefined) => JSON.stringify([tls?.ca, tls?.crl]);
@@ -148,9 +148,9 @@ function retireWhenTrustChanges(server: FastifyInstance, connections: Connection
 }
 
 /**
- * Connections that are made from now on get another certificate, other roots and revocation lists. Those that are there go
- * on, unless roots or lists changed: whom they would not let in any more must not stay by never hanging up. Sessions are
- * not resumed across it, since the keys of session tickets are new.
+ * Gives new connections another certificate, other roots and other revocation lists. Present connections go on, unless roots
+ * or lists changed: then they are ended, since a client that is no longer accepted must not stay by keeping its connection.
+ * TLS sessions are not resumed afterwards, because the keys of session tickets are new.
  */
 export function renewTls(app: FastifyInstance, tls: ServerOptions | undefined): void {
   const { server } = app;
@@ -162,7 +162,7 @@ export function renewTls(app: FastifyInstance, tls: ServerOptions | undefined): 
   trust.retire();
 }
 
-/** So that a path can answer 405 to any method. The framework demands a body of QUERY unless it is told otherwise. */
+/** Lets a path answer 405 to any method. Unless overridden, the framework demands a body in QUERY requests. */
 function supportEveryMethod(server: FastifyInstance): void {
   const known = new Set<string>(server.supportedMethods);
   for (const method of METHODS) {
@@ -172,7 +172,7 @@ function supportEveryMethod(server: FastifyInstance): void {
 
 const unmetExpectations = new WeakSet<IncomingMessage>();
 
-/** Left to itself Node answers an unknown expectation without our headers, and hangs up on CONNECT. */
+/** By itself Node answers an unknown expectation without our headers, and closes the connection on CONNECT. */
 function answerWhatNodeWould({ server }: FastifyInstance): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     unmetExpectations.add(request);
@@ -181,7 +181,7 @@ function answerWhatNodeWould({ server }: FastifyInstance): void {
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
-    // Node has let go of the connection: nobody else hears of its errors, or ends it.
+    // Node has detached the connection: nothing else handles its errors, or closes it.
     socket.on('error', () => socket.destroy());
     response.assignSocket(socket);
     response.once('finish', () => socket.end(() => socket.destroy()));
@@ -204,18 +204,18 @@ function beginExchanges(
       throw new HttpRefusal(417, 'Expect must be 100-continue, or left out.', { connection: 'close' });
     }
     if (request.method === 'CONNECT') {
-      throw new HttpRefusal(405, 'This is no proxy.', { connection: 'close', allow: allAllowed() });
+      throw new HttpRefusal(405, 'This server is not a proxy.', { connection: 'close', allow: allAllowed() });
     }
   });
-  // After all that tells who calls, and that there is such a path and method, and before a byte of the body is read.
+  // After authentication and routing, and before a byte of the body is read.
   server.addHook('preParsing', async (request) => {
     if (!request.is404) rejectContentEncoding(request.raw);
   });
 }
 
 /**
- * Kept connections end with the answer under way on them, and unused ones almost at once; what has not ended after the
- * grace is cut off.
+ * Connections end with the answer under way, and unused ones almost at once. Those that are still open after the grace
+ * period are cut off.
  */
 function endConnectionsWhenClosing(server: FastifyInstance, connections: Connections, clock: Clock): void {
   let isClosing = false;
@@ -245,18 +245,18 @@ function isDecodable(url: string): boolean {
   }
 }
 
-/** A server that can listen: a Fastify instance. */
+/** A Fastify instance. */
 interface Listener {
   readonly server: Pick<Server, 'address'>;
   listen(options: { host: string; port: number }): Promise<string>;
 }
 
 /**
- * Listens, and says in one sentence why it cannot.
+ * Begins to listen.
  *
- * @param section of the configuration, for the message
- * @returns the port, which differs from the one asked for when that was 0
- * @throws {StartUpError}
+ * @param section the section of the configuration, for the message
+ * @returns the port, which is another one than `address.port` when that is 0
+ * @throws {StartUpError} with one sentence on what to change
  */
 export async function listen(
   server: Listener,
@@ -267,13 +267,13 @@ export async function listen(
   try {
     await server.listen({ host, port });
   } catch (error) {
-    throw new StartUpError(sayWhy(error, section, host, port), { cause: error });
+    throw new StartUpError(describeListenError(error, section, host, port), { cause: error });
   }
   const bound = server.server.address();
   return typeof bound === 'object' && bound !== null ? bound.port : port;
 }
 
-function sayWhy(error: unknown, section: string, host: string, port: number): string {
+function describeListenError(error: unknown, section: string, host: string, port: number): string {
   switch (systemErrorCode(error)) {
     case 'EADDRINUSE':
       return `Port ${port} of ${host} is in use; stop what uses it, or choose another "${section}.port".`;
@@ -288,9 +288,9 @@ function sayWhy(error: unknown, section: string, host: string, port: number): st
 }
 
 /**
- * TLS of every server of ours, beside its certificate: 1.3, and of 1.2 what FAPI 1.0 Advanced section 8.5 leaves, which is
- * AES-GCM with forward secrecy. The ECDSA pair is the same for a certificate with such a key. Of the two finite-field
- * pairs that it leaves there is none: each handshake costs the server many times what it costs the client.
+ * TLS settings of both listeners, beside the certificate: TLS 1.3, and those suites of TLS 1.2 that FAPI 1.0 Advanced section
+ * 8.5 permits (AES-GCM with forward secrecy), for RSA and ECDSA certificates. The two finite-field suites that it permits as
+ * well are left out: each such handshake costs the server many times what it costs the client.
  */
 const SERVER_TLS = {
   minVersion: 'TLSv1.2',

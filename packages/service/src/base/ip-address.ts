@@ -5,10 +5,10 @@ const GROUPS = 8;
 const NETWORK_GROUPS = 4;
 
 /**
- * The unit that counts as one remote address when connections or requests are counted: an IPv4 address, or the /64 network of an
- * IPv6 address, since whoever has one address of it has them all.
+ * The unit by which connections and requests are counted: an IPv4 address, or the /64 network of an IPv6 address, all of
+ * which usually belongs to one host.
  *
- * @returns an empty text for a connection that has ended, or has no address
+ * @returns an empty string for a connection that has ended, or has no address
  */
 export function remoteNetworkOf({ remoteAddress = '' }: { readonly remoteAddress?: string | undefined }): string {
   const mapped = MAPPED_IPV4.exec(remoteAddress)?.[1];
@@ -23,7 +23,7 @@ export function remoteNetworkOf({ remoteAddress = '' }: { readonly remoteAddress
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
 
-/** Whether nothing that is sent to a host leaves the machine. @param host a name or an address, as in a URL too */
+/** Whether a host is this machine. @param host a name or address, also in the form that URLs have (`[::1]`) */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host);
 }

@@ -3,26 +3,26 @@ import type { Clock } from './clock.ts';
 import { LruMap } from './lru-map.ts';
 import { escapeJson } from './terminal-text.ts';
 
-/** Structured log. Never hand it a token, a key, or a request as it came. */
+/** Structured log. Never pass it a token, a key, or a raw request. */
 export type Log = Logger;
 
 /** How much is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-// A line for each attempt, thousands a second: written one by one they would cost more than the attempts' own bookkeeping.
+// There is a line for each attempt, thousands a second. Written one by one they would cost more than recording the attempts.
 const BUFFER_BYTES = 8192;
 // When nobody reads standard output, lines are dropped rather than memory filled or deliveries stopped.
 const BUFFER_BYTES_MAX = 16_777_216;
 const FLUSH_MS = 100;
 
 /**
- * Makes a log that writes one JSON object a line. Standard output gets them a moment later, many at once, and the last ones
- * at the exit of the process, however it exits, save by SIGKILL; a file gets each at once.
+ * Makes a log that writes one JSON object per line. Lines to standard output are buffered for a moment, and flushed when the
+ * process exits, unless by SIGKILL. Lines to a file are written at once.
  *
- * @param file where to; undefined: standard output
+ * @param file path of the log file; default: standard output
  */
 export function createLog(level: LogLevel, file?: string): Log {
-  // Others' texts are in the lines, and operators read them on a terminal.
+  // Lines hold texts of others, and operators read them on a terminal.
   const options: LoggerOptions = { level, base: null, hooks: { streamWrite: escapeJson } };
   if (file !== undefined) return pino(options, pino.destination({ dest: file, sync: true, mkdir: true }));
   const buffered = { sync: false, minLength: BUFFER_BYTES, maxLength: BUFFER_BYTES_MAX, periodicFlush: FLUSH_MS };
@@ -41,8 +41,8 @@ interface Kind {
 }
 
 /**
- * Lets the first ten lines of a kind through in a minute, and counts the others, so that nobody can fill the log. Holds a
- * bounded number of kinds; one that was forgotten starts again.
+ * Admits the first ten lines of each kind per minute and counts the others, so that nobody can fill the log. Remembers a
+ * limited number of kinds, the least recently used of which is forgotten.
  */
 export class LogSampler {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
@@ -53,8 +53,8 @@ export class LogSampler {
   }
 
   /**
-   * @returns what to write with the line: how many of its kind were left out in the minute before, where some were;
-   *   undefined: leave this one out too
+   * @returns members to add to the line: `leftOut` is the number of lines of this kind that were left out in the minute
+   *   before, if any. Undefined when this line is to be left out too
    */
   admit(kind: string): { readonly leftOut?: number } | undefined {
     const nowMs = this.#clock.monotonicMs();

@@ -1,10 +1,10 @@
-/** A map of bounded size: the entry that was not used for the longest time gives way. */
+/** A map of limited size that drops the least recently used entry. */
 export class LruMap<Key, Value extends object> {
   readonly #entries = new Map<Key, Value>();
   readonly #sizeMax: number;
   readonly #onDropped: (value: Value) => void;
 
-  /** @param onDropped is given each value that gave way */
+  /** @param onDropped called with each value that is dropped for want of room */
   constructor(sizeMax: number, onDropped: (value: Value) => void = () => undefined) {
     this.#sizeMax = sizeMax;
     this.#onDropped = onDropped;
@@ -30,7 +30,7 @@ export class LruMap<Key, Value extends object> {
     this.#onDropped(dropped);
   }
 
-  /** A Map keeps the order of insertion, so the first entry is the one that was used least recently. */
+  /** A Map keeps the order of insertion, so the first entry is the least recently used. */
   #putLast(key: Key, value: Value): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);

@@ -2,15 +2,15 @@ import process from 'node:process';
 import picocolors from 'picocolors';
 import { escapeJson, printable, printableLines } from './terminal-text.ts';
 
-// The only place that writes to standard output and standard error: what no terminal should act on ends here.
+// The only place that writes to standard output and standard error: control characters are replaced here.
 
 /**
- * Colours for a person at a terminal, and none in a file or pipe, whatever else the environment says: the library by
- * itself also colours where `CI` or `FORCE_COLOR` is set. `NO_COLOR` turns them off at a terminal too.
+ * Colours at a terminal, and none in a file or pipe. The library by itself would also colour where `CI` or `FORCE_COLOR` is
+ * set. `NO_COLOR` turns colours off at a terminal too.
  */
 export const colors = picocolors.createColors(process.stdout.isTTY === true && picocolors.isColorSupported);
 
-/** Writes to standard output. Keeps line ends, tabs and {@link colors}; other controls are replaced. */
+/** Writes to standard output. Keeps line ends, tabs and {@link colors}; replaces other control characters. */
 export function print(text: string): void {
   output.write(printableLines(text, colors.isColorSupported));
 }
@@ -20,7 +20,7 @@ export function printError(text: string): void {
   errors.write(printableLines(text, false));
 }
 
-/** Prints what scripts read, over several lines. */
+/** Prints indented JSON, for scripts. */
 export function printJson(value: unknown): void {
   output.write(`${escapeJson(JSON.stringify(value, undefined, 2))}\n`);
 }
@@ -30,24 +30,24 @@ export function printJsonLine(value: unknown): void {
   output.write(`${escapeJson(JSON.stringify(value))}\n`);
 }
 
-/** Replaces the last line of a terminal on standard error; nothing elsewhere. */
+/** Replaces the last line of a terminal on standard error. Does nothing where that is no terminal. */
 export function printProgress(line: string): void {
   if (errors.isTerminal) errors.write(`\r\u001b[K${printable(line)}`);
 }
 
-/** Standard error, for what draws on a terminal by itself. It must not be given texts of others. */
+/** Standard error, for code that draws on a terminal. Never write texts of others to it. */
 export function errorStream(): NodeJS.WriteStream {
   return errors.stream;
 }
 
-/** Calls when nobody reads standard output any more: at once when that is so already. */
+/** Calls back when the reader of standard output is gone; at once when it is gone already. */
 export function onOutputClosed(listener: () => void): void {
   output.onClosed(listener);
 }
 
 /**
- * One of the two streams. When its reader has gone (EPIPE), what is written is dropped and the command goes on to its end:
- * what it does matters more than what it says, and its exit code is what it came to.
+ * One of the two streams. Once its reader is gone (EPIPE), output is dropped and the command goes on to its end: its effect
+ * matters more than its output, and the exit code tells its result.
  */
 class Output {
   readonly #open: () => NodeJS.WriteStream;
@@ -61,7 +61,7 @@ class Output {
     this.#open = open;
   }
 
-  /** Opened when it is first used: a program that only imports us has its own ways with them. */
+  /** Opened when first used, since a program that only imports this package may handle the streams itself. */
   get stream(): NodeJS.WriteStream {
     this.#stream ??= this.#open().on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
     return this.#stream;

@@ -1,6 +1,6 @@
 import process, { versions } from 'node:process';
 
-/** Waits for SIGTERM or SIGINT. A second one ends the process at once, as an impatient operator expects. */
+/** Waits for SIGTERM or SIGINT. A second signal ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let asked = false;
@@ -15,10 +15,10 @@ export function untilSignal(): Promise<NodeJS.Signals> {
 }
 
 /**
- * Says why a Node.js should not run the service; undefined where nothing is known against it.
+ * Describes why the service should not run on a version of Node.js; undefined when nothing is known against it.
  *
- * 24.21 and 26.8 to 26.9 never free the certificates that a client sends above its own: each mutual TLS connection of a TPP
- * that sends its chain costs about 5 KB for ever (nodejs/node#65579; measured: 24.20 and from 24.22.1 and 26.10 on, no leak).
+ * 24.21 and 26.8 to 26.9 never free the issuer certificates that a client sends: each mutual TLS connection of a TPP that
+ * sends its chain leaks about 5 KB (nodejs/node#65579; by measurement 24.20, and 24.22.1 and 26.10 and later, do not leak).
  */
 export function nodeFault(version: string = versions.node): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -27,5 +27,5 @@ export function nodeFault(version: string = versions.node): string | undefined {
   return `Node.js ${version} leaks memory with each connection of a TPP that sends its certificate chain.`;
 }
 
-/** The remedy. */
+/** The remedy for {@link nodeFault}. */
 export const NODE_REMEDY = 'Run Node.js 24.22.1 or later, or 26.10 or later.';

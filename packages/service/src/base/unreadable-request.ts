@@ -4,10 +4,10 @@ import { INTERACTION_ID_HEADER, interactionIdOf } from '@tidings/protocol';
 import type { Clock } from './clock.ts';
 import type { Random } from './random.ts';
 
-/** The error of Node's parser about a request that it cannot read. */
+/** An error of Node's parser about a request that it cannot parse. */
 interface ParserError extends Error {
   readonly code?: string;
-  /** The bytes that it was reading. */
+  /** The bytes that it was parsing. */
   readonly rawPacket?: unknown;
   readonly bytesParsed?: number;
 }
@@ -24,16 +24,17 @@ const STATUSES: Readonly<Record<string, string>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Content Too Large',
 };
 
-// What it was told may still be on its way to a peer; one that does not hang up then is hung up on.
+// Time for the answer to reach the peer; a connection that is not closed by then is destroyed.
 const LINGER_MS = 1000;
 
-// RFC 9112 section 3, of a version that Node can read: the path, and the header lines behind it.
+// RFC 9112 section 3, of an HTTP version that Node can parse: the path, and the header lines after it.
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ ([^ ?\r\n]+)[^ \r\n]* HTTP\/1\.[01]\r?\n([\s\S]*)/;
 const INTERACTION_ID_LINES = new RegExp(`^${INTERACTION_ID_HEADER}:[ \\t]*(\\S*)[ \\t]*\\r?$`, 'gim');
 
 /**
- * Answers what Node's parser cannot read: a status with `x-fapi-interaction-id` and nothing else, and the connection ends.
- * A connection that is not even TLS just ends. A method that the parser does not know is 405 with `Allow`.
+ * Answers requests that Node's parser cannot parse: a status and `x-fapi-interaction-id`, without a body, and the connection
+ * is closed. A connection on which the TLS handshake fails is closed without an answer. A method that the parser does not
+ * know is answered 405 with `Allow`.
  */
 export function createUnreadableRequestHandler({
   clock,
@@ -42,7 +43,7 @@ export function createUnreadableRequestHandler({
 }: {
   readonly clock: Pick<Clock, 'after'>;
   readonly random: Pick<Random, 'uuid'>;
-  /** Which methods there are at a path, as `Allow` has them. */
+  /** The methods of a path, as the value of `Allow`. */
   readonly allowedAt: (path: string) => string;
 }) {
   const latest = new WeakMap<Socket, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
@@ -55,13 +56,13 @@ export function createUnreadableRequestHandler({
     const lines = ['connection: close', 'content-length: 0', ...headers, `${INTERACTION_ID_HEADER}: ${id}`];
     socket.end(`HTTP/1.1 ${status}\r\n${lines.join('\r\n')}\r\n\r\n`);
   };
-  /** The request whose body could not be read, if it is that. */
+  /** The request whose body was being read, if there is one. */
   const underWay = (socket: Socket) => {
     const exchange = latest.get(socket);
     return exchange?.request.complete === false ? exchange : undefined;
   };
   return {
-    /** Takes note of the request that a connection is at. */
+    /** Remembers the latest request of a connection. */
     follow: (request: IncomingMessage, response: ServerResponse): void => {
       latest.set(request.socket, { request, response });
     },
@@ -72,7 +73,7 @@ export function createUnreadableRequestHandler({
     onError: (error: ParserError, socket: Socket): void => {
       const { code = '' } = error;
       const exchange = underWay(socket);
-      // A request has one answer, and its body may be what was not read because of it.
+      // Once a request is answered, nobody may be reading the rest of its body.
       const isAnswered = exchange?.response.headersSent === true;
       if (!/^(?:HPE_|ERR_HTTP_)/.test(code) || !socket.writable || isAnswered) {
         socket.destroy();
@@ -90,10 +91,10 @@ export function createUnreadableRequestHandler({
   };
 }
 
-/** Undefined for what is no request line, or not all of one. */
+/** Undefined when the bytes hold no whole request line. */
 function requestWithUnknownMethod({ rawPacket, bytesParsed = 0 }: ParserError) {
   const text = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : '';
-  // Other requests may stand before it.
+  // Other requests may precede it.
   const [, path, rest = ''] = REQUEST_LINE.exec(text.slice(text.lastIndexOf('\n', bytesParsed - 1) + 1)) ?? [];
   if (path === undefined) return undefined;
   const [head = ''] = rest.split(/\r?\n\r?\n/);

@@ -4,12 +4,12 @@ import { type AllowedBlocks, forbiddenReason, literalOf, readBlocks } from './ad
 import type { HostGuard } from './host-guard.ts';
 import type { ResolveHost } from './resolve-host.ts';
 
-/** The settings that lift the bans; the log names them. */
+// The settings that allow more; errors name them.
 const SETTING = 'delivery.callbackAddressesAllowed';
 const PORTS_SETTING = 'delivery.callbackPortsAllowed';
 const HTTPS_PORT = 443;
 
-/** A host leads, or could lead, to where URLs of TPPs may not lead. The message is for the operator, not for the TPP. */
+/** The host of a TPP's URL has, or could have, a forbidden address. The message is for the operator, not for the TPP. */
 export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError';
   /** Such as `FORBIDDEN_ADDRESS loopback`. */
@@ -21,7 +21,7 @@ export class ForbiddenAddressError extends Error {
   }
 }
 
-/** A URL has a port that URLs of TPPs may not have. */
+/** A TPP's URL has a forbidden port. */
 export class ForbiddenPortError extends Error {
   override readonly name = 'ForbiddenPortError';
   /** Such as `FORBIDDEN_PORT 25`. */
@@ -34,26 +34,26 @@ export class ForbiddenPortError extends Error {
 }
 
 /**
- * Holds URLs that TPPs chose (callback URLs, JWKS URLs) to public addresses, so that no TPP can make this service call into
- * the bank's networks, and to ports at which no other service listens. Throws and rejects with {@link ForbiddenAddressError},
- * {@link ForbiddenPortError} and `ResolveError`.
+ * Restricts URLs that TPPs chose (callback URLs, JWKS URLs) to public addresses, so that no TPP can make this service call
+ * into the bank's networks (SSRF), and to ports that other kinds of service do not use. Throws and rejects with
+ * {@link ForbiddenAddressError}, {@link ForbiddenPortError} and `ResolveError`.
  */
 export type AddressGuard = HostGuard;
 
-// RFC 6761 and RFC 8375, and what networks use inside: such names are never public, whatever a DNS server says.
+// RFC 6761, RFC 8375 and common internal names: never public, whatever a DNS server says.
 const INNER_NAMES = /(?:^|\.)(?:local|internal|intranet|lan|home|corp|private|home\.arpa|onion|test|invalid)$/;
 const LOCALHOST = /(?:^|\.)localhost$/;
-// RFC 6761 section 6.3: these are its addresses, and nobody need be asked.
+// The addresses of localhost (RFC 6761 section 6.3), which need no look-up.
 const LOOPBACK = ['127.0.0.1', '::1'];
-// A name that ends in a number is an address in one of the spellings that parsers do not agree on.
+// A name that ends in a number is an address in a spelling that parsers disagree on.
 const NUMERIC_END = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i;
 
 /**
  * Makes a guard.
  *
  * @param options.allowed CIDR blocks that are allowed although they are not public
- * @param options.ports ports and ranges that are allowed; default: that of `delivery.callbackPortsAllowed`
- * @throws {TypeError} when one is not a block
+ * @param options.ports allowed ports and ranges; default: that of `delivery.callbackPortsAllowed`
+ * @throws {TypeError} when an entry of `allowed` is not a CIDR block
  */
 export function createAddressGuard(options: {
   allowed: readonly string[];
@@ -80,7 +80,7 @@ export function createAddressGuard(options: {
   function checkName(name: string): void {
     if (NUMERIC_END.test(name)) throw new ForbiddenAddressError('spelling');
     if (LOCALHOST.test(name)) for (const address of LOOPBACK) checkAddress(address, allowed);
-    // Where the bank allows addresses of its own networks, names in these are its own business.
+    // Where the bank allows addresses of its own networks, internal names are allowed too.
     if (allowed.length === 0 && (INNER_NAMES.test(name) || !name.includes('.'))) {
       throw new ForbiddenAddressError('inner name');
     }
@@ -98,11 +98,11 @@ export function createAddressGuard(options: {
 }
 
 /**
- * Says why a callback URL may not be registered, to be read after the field's name. One whose host cannot be looked up may
- * not, and the TPP is not told which it was: it could learn the names of the bank's networks by trying.
+ * Describes why a callback URL may not be registered, in words that follow the field's name. A host that cannot be looked up
+ * and one with a forbidden address are not told apart: a TPP could learn names of the bank's networks by trying.
  *
- * @param isProxied the proxy looks hosts up, which this machine may not be able to
- * @returns undefined when it may
+ * @param isProxied the proxy looks up hosts, and this machine may not be able to
+ * @returns undefined when the URL may be registered
  */
 export async function whyNotTo(
   callbackUrl: string,

@@ -3,9 +3,9 @@ import ipaddr from 'ipaddr.js';
 /** Addresses that are allowed although they are not public. */
 export type AllowedBlocks = readonly (readonly [ipaddr.IPv4 | ipaddr.IPv6, number])[];
 
-// The metadata service of a cloud, at an address that is public by its range. The others are link-local or private.
+// The metadata service of a cloud at an address in a public range; those of others are link-local or private.
 const METADATA = new Set(['168.63.129.16']);
-// All of IPv6 that is handed out as global unicast (RFC 4291 section 2.4): whatever is outside is not public.
+// All global unicast addresses of IPv6 (RFC 4291 section 2.4); no other address is public.
 const GLOBAL_UNICAST: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
 // RFC 6052: an IPv4 address in the last four bytes, as IPv6-only networks see the IPv4 Internet.
 const NAT64: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('64:ff9b::'), 96];
@@ -15,7 +15,7 @@ const ISATAP = 0x5efe;
 /**
  * Reads CIDR blocks.
  *
- * @throws {TypeError} that names the block which is none
+ * @throws {TypeError} naming the entry that is not a CIDR block
  */
 export function readBlocks(blocks: readonly string[]): AllowedBlocks {
   return blocks.map((block) => {
@@ -24,18 +24,18 @@ export function readBlocks(blocks: readonly string[]): AllowedBlocks {
   });
 }
 
-/** The address itself, without brackets; undefined when the text is not one. */
+/** An address without its brackets; undefined when the text is not an address. */
 export function literalOf(host: string): string | undefined {
   const text = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
   return ipaddr.IPv6.isValid(text) || ipaddr.IPv4.isValidFourPartDecimal(text) ? text : undefined;
 }
 
 /**
- * Says why URLs of TPPs may not lead to an address: anything that is not public, unless it is allowed. IPv4 inside IPv6
- * (mapped, NAT64, ISATAP) counts as the IPv4 address it is. 6to4 and Teredo are refused: where they lead is anybody's guess.
+ * Describes why connections to an address are forbidden: it is neither public nor allowed. An IPv4 address embedded in IPv6
+ * (mapped, NAT64, ISATAP) counts as that IPv4 address. 6to4 and Teredo are forbidden, since their destination is unknown.
  *
- * @param address textual; one that cannot be read is refused
- * @returns a word for the operator, such as `loopback`; undefined: it is public, or allowed
+ * @param address in text form; one that cannot be parsed is forbidden
+ * @returns a word for the operator, such as `loopback`; undefined when the address is permitted
  */
 export function forbiddenReason(address: string, allowed: AllowedBlocks): string | undefined {
   if (literalOf(address) === undefined) return 'unreadable';
@@ -55,7 +55,7 @@ function reasonOfIpv4(address: ipaddr.IPv4): string | undefined {
 }
 
 function reasonOfIpv6(address: ipaddr.IPv6, allowed: AllowedBlocks): string | undefined {
-  // fe80::1%eth0: which network that is depends on this machine.
+  // fe80::1%eth0: the network depends on this machine.
   if (address.zoneId !== undefined) return 'zone';
   const [, , , , , , high = 0, low = 0] = address.parts;
   const embedded = `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;

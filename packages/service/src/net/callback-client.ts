@@ -10,17 +10,17 @@ export type { Exchange };
 
 /** One POST to a callback URL. */
 export interface CallbackPost {
-  /** The TPP it is for: connections are those of one TPP, so that none waits for another's on the same host. */
+  /** The TPP that it is for. Each TPP has its own connections, so that none waits for another on the same host. */
   readonly clientId: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** Sends to callback URLs. An argument of the engine, so that a simulation can hold the network. */
+/** HTTP client for callback URLs. An argument of the engine, so that a simulation can replace the network. */
 export interface CallbackClient {
   /**
-   * POSTs once. Never rejects: what goes wrong is part of the answer.
+   * POSTs once. Never rejects: failures are part of the result.
    *
    * @param abort ends the exchange early, as at shutdown
    */
@@ -29,19 +29,19 @@ export interface CallbackClient {
 }
 
 export interface CallbackClientOptions {
-  /** Roots in PEM; undefined: those of Node.js. */
+  /** Root certificates, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
-  /** Says where connections may go, and is asked at each. */
+  /** Decides where connections may go; asked for each connection. */
   readonly guard: AddressGuard;
-  /** HTTP proxy that connections are made through; it looks the hosts up then. Never taken from the environment. */
+  /** HTTP proxy for all connections, which then looks up the hosts. Never taken from the environment. */
   readonly proxyUrl?: string | undefined;
-  /** Deadline over the whole exchange. */
+  /** Deadline for the whole exchange. */
   readonly timeoutMs: number;
-  /** How much of an answer's body is read so that its connection can be used again; beyond, the connection is cut. */
+  /** How much of a response body is read, so that the connection can be reused. After more, the connection is closed. */
   readonly responseBytesMax: number;
-  /** Connections of one TPP to one origin. */
+  /** Most connections of one TPP to one origin. */
   readonly connectionsMax: number;
-  /** Longest life of a connection that is used again: after that the host is looked up and checked again. */
+  /** Longest life of a reused connection. After that the host is looked up and checked again. */
   readonly connectionMaxMs: number;
   readonly clock: Clock;
 }
@@ -49,14 +49,14 @@ export interface CallbackClientOptions {
 const ABORTED: Exchange = { kind: 'unreachable', errorClass: 'reset', detail: 'ABORTED' };
 const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 30_000;
-// TPPs whose callback URLs are kept parsed and checked, and whose connections are used again.
+// TPPs whose parsed and checked callback URLs, and connections, are kept for reuse.
 const TPPS_KEPT_MAX = 10_000;
 
 /**
- * Server-authenticated TLS 1.2 or later with pooled connections; no client certificate, since mutual TLS does not apply
- * to callback URLs (rules, section 4). Connections go only to addresses that the guard has checked. Redirects are never
- * followed, nothing is sent twice, bodies are dropped unread beyond a bound and never unpacked. Each TPP has connections of
- * its own, also where several have callback URLs on one host: none waits for what another one's hold up.
+ * Makes the client for callback URLs: TLS 1.2 or later with pooled connections, and no client certificate, since mutual TLS
+ * does not apply to callback URLs (rules, section 4). Connections go only to addresses that the guard has checked. Redirects
+ * are not followed, requests are not retried, and response bodies are limited and not decompressed.
+ * Each TPP has its own connections, even where several have callback URLs on one host, so that none waits for another.
  */
 export function createCallbackClient(options: CallbackClientOptions): CallbackClient {
   const { guard, timeoutMs, clock, responseBytesMax } = options;
@@ -95,7 +95,7 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
         agent.dispatch({ origin, path, method: 'POST', headers, body }, post);
         return await promise;
       } catch (error) {
-        // What can be told without a connection: the host is an address that is forbidden.
+        // The guard refused the URL before a connection was made.
         return { kind: 'unreachable', ...classifyFailure(error) };
       } finally {
         cancel();
@@ -105,7 +105,7 @@ export function createCallbackClient(options: CallbackClientOptions): CallbackCl
   };
 }
 
-/** A TPP's callback URL, as undici is given it, and the TPP's connections. */
+/** A TPP's callback URL in the form that undici takes, and the TPP's connections. */
 interface Tpp {
   readonly url: string;
   readonly origin: string;
@@ -116,27 +116,27 @@ interface Tpp {
 function createAgent(options: CallbackClientOptions, connect: Connector['connect']): Agent {
   return new Agent({
     connect,
-    // Undici would hold further connections back until the first has shown what it speaks, a TPP that stalls for ever.
+    // Otherwise undici delays further connections until the first has negotiated its protocol; a TPP can stall that for ever.
     allowH2: false,
     connections: options.connectionsMax,
     pipelining: 1,
     clientTtl: options.connectionMaxMs,
-    // By itself undici takes a bare client where there is one connection, which knows no such limit.
+    // For a single connection undici would use a plain client, which ignores `clientTtl`.
     factory: (origin: string | URL, pool: object) => new Pool(origin, { ...pool, connect }),
     maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    // The one deadline of each exchange is over everything; these would only cut in with another name for it.
+    // Each exchange has one deadline; these would only report it under another name.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
 }
 
-/** Ends exchanges when a signal aborts, with one listener for each signal, however many exchanges heed it. */
+/** Ends exchanges when a signal aborts, with one listener for each signal whatever the number of exchanges. */
 class UnderWay {
   readonly #ofSignal = new WeakMap<AbortSignal, Set<() => void>>();
 
-  /** @returns takes it out again */
+  /** @returns a function that removes it again */
   enter(signal: AbortSignal, end: () => void): () => void {
     if (signal.aborted) end();
     const known = this.#ofSignal.get(signal);

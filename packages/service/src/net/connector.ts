@@ -10,7 +10,7 @@ import type { CheckedAddress, HostGuard } from './host-guard.ts';
 import { acceptUnaskedContinue } from './interim.ts';
 import { openTunnel } from './tunnel.ts';
 
-/** Certificate, key and roots of a TLS client, PEM. `ca` undefined: the roots of Node.js. */
+/** Certificate, key and root certificates of a TLS client, PEM. Without `ca`, the roots of Node.js. */
 export interface ClientTls {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
@@ -19,16 +19,16 @@ export interface ClientTls {
 
 export interface ConnectorOptions {
   readonly tls: ClientTls;
-  /** Asked for the addresses of each connection; undefined only where all URLs are the bank's own. */
+  /** Asked for the addresses of each connection. Undefined only where all URLs are the bank's own. */
   readonly guard: Pick<HostGuard, 'addressesOf'> | undefined;
-  /** HTTP proxy that connections are made through; it looks the hosts up then. Never taken from the environment. */
+  /** HTTP proxy for all connections, which then looks up the hosts. Never taken from the environment. */
   readonly proxyUrl?: string | undefined;
-  /** Deadline over making a connection, from the look-up to the end of the handshake. */
+  /** Deadline for making a connection, from the look-up to the end of the handshake. */
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, 'after' | 'monotonicMs'>;
 }
 
-/** Where a connection leads. */
+/** The destination of a connection. */
 interface Target {
   readonly hostname: string;
   readonly port: number;
@@ -41,14 +41,14 @@ const INTERIM_BYTES_MAX = 16_384;
 const ADDRESSES_MAX = 16;
 const SESSIONS_MAX = 1000;
 const TCP_KEEP_ALIVE_MS = 60_000;
-// What a TLS record holds at most.
+// The largest TLS record.
 const HIGH_WATER_MARK_BYTES = 16_384;
 
 /**
- * Opens every connection of this service's HTTP clients, so that what holds for one holds for all: TLS 1.2 or later; the
- * peer always verified, whatever the environment says; HTTP/1.1 alone, since the limits of the clients are those of its
- * parser; all addresses of a host have a chance within the deadline (`raceAddresses`); `100 Continue` may come unasked.
- * A certificate, key or roots that are not PEM fail each connection.
+ * Opens the connections of all HTTP clients of this service, under the same rules: TLS 1.2 or later; the peer is always
+ * verified, whatever the environment says; HTTP/1.1 only, since the limits of the clients are those of its parser; each
+ * address of a host is tried within the deadline (`raceAddresses`); an unsolicited `100 Continue` is accepted. When the
+ * certificate, key or roots are not PEM, every connection fails.
  */
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -68,7 +68,7 @@ export class Connector {
     );
   };
 
-  /** Ends what is being connected, which destroying a client of undici would wait for. */
+  /** Aborts connections that are being made. Destroying a client of undici would wait for them. */
   close(): void {
     for (const end of this.#underWay) end.abort(new ConnectionError('UND_ERR_ABORTED'));
   }
@@ -120,7 +120,7 @@ export class Connector {
           });
           socket.once(target.isTls ? 'secureConnect' : 'connect', () => attempt.connected(socket));
           socket.on('error', (error) => {
-            // What a TLS peer failed with tells more than that nobody is at another address.
+            // An error of TLS tells more than an address at which nobody listens.
             if (isReached) errors.unshift(error);
             else errors.push(error);
             attempt.failed(error);
@@ -163,7 +163,7 @@ export class Connector {
     return {
       secureContext: this.#secureContext,
       ALPNProtocols: ['http/1.1'],
-      // A name is told to the server and compared; an address is only compared.
+      // A name is sent to the server (SNI) and verified; an address is only verified.
       ...(isIP(hostname) === 0 && { servername: hostname.replace(/\.$/, '') }),
       ...(session !== undefined && { session }),
     };
@@ -174,7 +174,7 @@ export class Connector {
   }
 }
 
-/** A connection that did not come about, for a reason of our own. */
+/** A connection that this service gave up. */
 class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   readonly code: string;
@@ -185,7 +185,7 @@ class ConnectionError extends Error {
   }
 }
 
-/** As the system looks names up, the hosts file included: for hosts that the bank itself configured. */
+/** Looks up names by the system, the hosts file included: for hosts that the bank itself configured. */
 const BY_SYSTEM: Guard = {
   addressesOf: async (host) => {
     const found = await lookup(host, { all: true });
@@ -193,7 +193,7 @@ const BY_SYSTEM: Guard = {
   },
 };
 
-/** Of several addresses, with the code of the first. */
+/** The errors of several addresses as one, with the code of the first. */
 function allOf(errors: readonly Error[]): AggregateError {
   const code = systemErrorCode(errors[0]);
   return Object.assign(new AggregateError(errors, 'no address of the host could be connected to'), { code });

@@ -1,6 +1,6 @@
 import type { UnreachableClass } from '../model/attempt.ts';
 
-// The name of undici's error for what is not HTTP: it comes without a code.
+// The name of undici's error for bytes that are not HTTP; it has no code.
 const PARSER_ERROR = 'HTTPParserError';
 
 const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
@@ -20,7 +20,7 @@ const CLASS_OF_CODE: Readonly<Record<string, UnreachableClass>> = {
   INVALID_CA: 'tls',
   INVALID_PURPOSE: 'tls',
   PATH_LENGTH_EXCEEDED: 'tls',
-  // Node's code for every fault of a certificate that it has no name for, such as a key that is too small.
+  // Node's code for faults of certificates without a code of their own, such as a key that is too small.
   UNSPECIFIED: 'tls',
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
   ETIMEDOUT: 'timeout',
@@ -47,8 +47,8 @@ const CLASS_OF_PREFIX: readonly (readonly [string, UnreachableClass])[] = [
 ];
 
 /**
- * Puts what undici, TLS and the system report into one class, by error code. The detail is that code: for the operator,
- * short, and free of what the other side wrote.
+ * Classifies an error of undici, TLS or the system by its code. The detail, for the operator, is that code: short, and without
+ * any text of the other side.
  */
 export function classifyFailure(error: unknown): { errorClass: UnreachableClass; detail: string } {
   for (const code of codesOf(error)) {
@@ -61,7 +61,7 @@ export function classifyFailure(error: unknown): { errorClass: UnreachableClass;
 
 const CAUSES_MAX = 5;
 
-/** The code of the error, of its causes, and of the addresses that were tried, the innermost first. */
+/** The codes of the error, its causes and the addresses that were tried, the innermost first. */
 function codesOf(error: unknown, depth = 0): string[] {
   if (!(error instanceof Error) || depth > CAUSES_MAX) return [];
   const inner = error instanceof AggregateError ? error.errors : [error.cause];

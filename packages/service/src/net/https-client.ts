@@ -5,12 +5,12 @@ import type { HostGuard } from './host-guard.ts';
 
 export interface HttpsClientOptions {
   readonly tls: ClientTls;
-  /** Asked at each connection; undefined only where all URLs are the bank's own. */
+  /** Asked for each connection. Undefined only where all URLs are the bank's own. */
   readonly guard: HostGuard | undefined;
-  /** Deadline over one whole exchange, from the look-up to the last byte. */
+  /** Deadline for one whole exchange, from the look-up to the last byte. */
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
-  /** Default 16: whoever asks at once for more waits. */
+  /** Default: 16. Further concurrent requests wait. */
   readonly connectionsPerOriginMax?: number;
   readonly clock: Clock;
 }
@@ -22,25 +22,25 @@ export interface HttpsRequest {
   readonly body?: string;
 }
 
-/** The answer. */
+/** The answer to an {@link HttpsRequest}. */
 export interface HttpsAnswer {
   readonly status: number;
   readonly body: Uint8Array;
-  /** The time of the server, as it came (RFC 9110 section 6.6.1). */
+  /** The `Date` header as received (RFC 9110 section 6.6.1). */
   readonly date?: string | undefined;
 }
 
-/** Fetches small documents of the trust framework: keys, and what an authorisation server says of a token. */
+/** Fetches small documents of the trust framework: JWKS and introspection answers. */
 export interface HttpsClient {
   /**
    * @returns the status and the whole body; every status is an answer, a redirect too
-   * @throws {HttpsError} when there is no answer, or one that is too long
+   * @throws {HttpsError} when there is no answer, or a body that is too long
    */
   exchange(request: HttpsRequest): Promise<HttpsAnswer>;
   close(): Promise<void>;
 }
 
-/** An exchange that came to no answer. `message` is for the log and holds no secret. */
+/** An exchange without an answer. `message` is for the log and holds no secret. */
 export class HttpsError extends Error {
   override readonly name = 'HttpsError';
 }
@@ -50,19 +50,21 @@ const HEADER_BYTES_MAX = 16_384;
 const KEEP_ALIVE_MS = 4000;
 
 /**
- * HTTPS and nothing else: TLS 1.2 or later, the server always verified, whatever the environment says. Redirects are not
- * followed, nothing is sent twice, one deadline holds over everything, and a body that is too long ends the exchange.
- * With a guard, connections go only to addresses that it has checked; without one, to wherever the host name leads.
+ * Makes an HTTPS client: TLS 1.2 or later, the server always verified, whatever the environment says. Redirects are not
+ * followed, requests are not retried, one deadline covers the exchange, and a body that is too long ends it. With a guard,
+ * connections go only to addresses that it has checked; without one, to any address of the host.
  */
 export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
   const { tls, guard, timeoutMs, clock } = options;
   const connector = new Connector({
-    ...{ tls, timeoutMs, clock },
+    tls,
+    timeoutMs,
+    clock,
     guard: guard && { addressesOf: (host) => checkedBy(guard, host) },
   });
   const agent = new Agent({
     connect: connector.connect,
-    // Undici would hold further connections back until the first has shown what it speaks.
+    // Otherwise undici delays further connections until the first has negotiated its protocol.
     allowH2: false,
     connections: options.connectionsPerOriginMax ?? CONNECTIONS_PER_ORIGIN_MAX,
     pipelining: 1,
@@ -70,7 +72,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
     maxResponseSize: options.responseBytesMax,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    // The one deadline below is over everything; these would only cut in with another name for it.
+    // The exchange has one deadline, below; these would only report it under another name.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -83,7 +85,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
       if (!isHttpsUrl(url)) throw new HttpsError('the URL is not https');
       const parsed = new URL(url);
       const { origin, pathname, search } = parsed;
-      // Sockets do not look an address up that stands in place of a name.
+      // An address in place of a name is not looked up, so the guard would not see it.
       if (guard !== undefined) checkUrl(guard, parsed);
       const deadline = new AbortController();
       const cancel = clock.after(timeoutMs, () => deadline.abort());
@@ -123,18 +125,18 @@ function checkedBy(guard: HostGuard, host: string): ReturnType<HostGuard['addres
   });
 }
 
-/** In the words of the guard, which say more than a code: the operator reads there which setting allows the address. */
+/** Keeps the guard's message, which tells the operator which setting allows the address. */
 function refusalOf(cause: unknown): HttpsError {
   return new HttpsError(cause instanceof Error ? cause.message : 'the host was refused', { cause });
 }
 
-/** Whether a text is an https URL without user name and password, which a URL that is passed around must not hold. */
+/** Whether a text is an https URL without user name and password. */
 export function isHttpsUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.protocol === 'https:' && url.username === '' && url.password === '';
 }
 
-/** The code of Node.js or undici for what failed (`ECONNREFUSED`, `UND_ERR_RES_EXCEEDED_MAX_SIZE`). */
+/** The error code of Node.js or undici (`ECONNREFUSED`, `UND_ERR_RES_EXCEEDED_MAX_SIZE`). */
 function whyOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : 'the connection failed';

@@ -5,7 +5,7 @@ const [CR, LF, ZERO, ONE, TWO] = [0x0d, 0x0a, 0x30, 0x31, 0x32];
 const MINOR_VERSION_AT = STATUS_LINE.indexOf('1 ');
 const STATUS_AT = STATUS_LINE.indexOf('100');
 
-/** More informational responses than anybody needs, all to one request. */
+/** Too many informational responses to one request. */
 class InterimOverflowError extends Error {
   override readonly name = 'InterimOverflowError';
   readonly code = 'INTERIM_OVERFLOW';
@@ -13,11 +13,11 @@ class InterimOverflowError extends Error {
 
 /**
  * Lets a client of undici read any number of informational responses before the final one, as RFC 9110 section 15.2 demands.
- * undici takes all of them but `100 Continue`, at which it breaks the connection off. On the way from the socket, `100` becomes
- * `102`, which says as little and which undici passes over. Only heads of informational responses are looked at: at the first
- * other status the bytes pass as they are, until the next request is written. Requests must not be pipelined.
+ * undici closes the connection at an unsolicited `100 Continue`. This changes `100` to `102` as the bytes come from the socket,
+ * which means as little and which undici skips. Only the heads of informational responses are read: from the first other status
+ * until the next request is written, the bytes are passed on unread. Requests must not be pipelined.
  *
- * @param bytesMax of all informational responses to one request; beyond, the socket is destroyed with
+ * @param bytesMax limit on all informational responses to one request, beyond which the socket is destroyed with
  *   {@link InterimOverflowError}
  */
 export function acceptUnaskedContinue(socket: Socket, bytesMax: number): void {
@@ -37,28 +37,28 @@ export function acceptUnaskedContinue(socket: Socket, bytesMax: number): void {
   };
 }
 
-/** Where in the heads of informational responses a stream of bytes is. */
+/** Parses the heads of informational responses in a stream of bytes. */
 class InterimHeads {
   #isExpected = false;
-  /** Where in the status line; undefined: in the rest of an informational head. */
+  /** Position in the status line; undefined in the rest of an informational head. */
   #at: number | undefined = 0;
   #isContinue = false;
   #isLineEmpty = false;
   #bytes = 0;
 
-  /** Of the informational heads since the last request. */
+  /** Size of the informational heads since the last request. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A request was written: what comes next is the head of a response. */
+  /** A request was written: the head of a response comes next. */
   expect(): void {
     this.#isExpected = true;
     this.#at = 0;
     this.#bytes = 0;
   }
 
-  /** Reads the next bytes, and changes the last digit of each `100` among them. */
+  /** Reads the next bytes, and changes the last digit of each `100` in them. */
   pass(bytes: Uint8Array): void {
     for (let place = 0; this.#isExpected && place < bytes.length; place += 1) {
       const byte = bytes[place] ?? 0;
@@ -75,7 +75,7 @@ class InterimHeads {
 
   /** @returns whether the byte is the last of a `100` */
   #passInStatusLine(byte: number, at: number): boolean {
-    // Parsers pass over empty lines before a status line.
+    // Parsers skip empty lines before a status line.
     if (at === 0 && (byte === CR || byte === LF)) return false;
     if (at === STATUS_AT + 2) {
       this.#at = undefined;
@@ -86,7 +86,7 @@ class InterimHeads {
     const isVersion = at === MINOR_VERSION_AT && (byte === ZERO || byte === ONE);
     if (at === STATUS_AT + 1) this.#isContinue = byte === ZERO;
     else if (!isVersion && byte !== STATUS_LINE.charCodeAt(at)) {
-      // A final response, or no HTTP at all: the parser's affair.
+      // A final response, or not HTTP: left to the parser.
       this.#isExpected = false;
       return false;
     }

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { UnreachableClass } from '../model/attempt.ts';
 import { classifyFailure } from './failure.ts';
 
-/** The result of one POST: an answer, whatever its status, or none. */
+/** The result of one POST: an answer of any status, or none. */
 export type Exchange =
   | {
       readonly kind: 'answered';
@@ -22,11 +22,11 @@ const BAD_REQUEST = 400;
 const ERROR_BODY_BYTES_MAX = 4096;
 
 /**
- * One POST from undici's side. The status is the answer; of the body a bound is read, as it comes and never inflated, so
- * that the connection can be used again, and beyond the bound the connection is cut.
+ * Handler of one POST for undici. The answer is the status. The body is read up to a limit and without decompression, so
+ * that the connection can be reused; one beyond the limit closes the connection. Only the body of a 400 is kept, up to
+ * 4,096 bytes.
  *
- * undici is called directly, without the stream and the parsing that its `request` makes for each answer: of all bodies
- * only that of a 400 is kept, up to 4,096 bytes.
+ * It uses undici's `dispatch`, which is cheaper than `request`: no stream is made for bodies that nobody reads.
  */
 export class OnePost implements Dispatcher.DispatchHandler {
   readonly #bodyBytesMax: number;
@@ -34,17 +34,17 @@ export class OnePost implements Dispatcher.DispatchHandler {
   #controller: Controller | undefined;
   #answer: Exchange | undefined;
   #bodyBytes = 0;
-  /** The body of a 400 as far as it came; undefined while nothing of it is kept. */
+  /** The body of a 400 so far; undefined when it is not kept. */
   #errorBody: Buffer[] | undefined;
   #isOver = false;
 
-  /** @param settle is called once */
+  /** @param settle called once, with the result */
   constructor(bodyBytesMax: number, settle: (exchange: Exchange) => void) {
     this.#bodyBytesMax = bodyBytesMax;
     this.#settle = settle;
   }
 
-  /** Ends it now, with this unless it was answered. What has no connection yet is never sent. */
+  /** Ends the exchange now, with this result unless it was answered. A request without a connection is never sent. */
   giveUp(exchange: Exchange): void {
     if (this.#isOver) return;
     this.#end(exchange);
@@ -57,7 +57,7 @@ export class OnePost implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Controller, status: number, headers: Headers): void {
-    // Whatever an informational answer says, another follows.
+    // After an informational response another follows.
     if (status < FINAL_STATUS_MIN) return;
     this.#answer = { kind: 'answered', status, header: (name) => single(headers[name]) };
     if (status === BAD_REQUEST) this.#errorBody = [];
@@ -88,7 +88,7 @@ export class OnePost implements Dispatcher.DispatchHandler {
   }
 }
 
-/** A header that came twice says nothing that could be relied on. */
+/** A header that occurs twice is ignored. */
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

@@ -1,10 +1,10 @@
 import { Resolver } from 'node:dns/promises';
 import { systemErrorCode } from '../base/start-up-error.ts';
 
-/** Looks a host name up. @returns all its addresses, IPv4 and IPv6; rejects with an error whose code begins with `DNS_` */
+/** Looks up a host name. @returns all its addresses, IPv4 and IPv6; rejects with an error whose code begins with `DNS_` */
 export type ResolveHost = (host: string) => Promise<readonly string[]>;
 
-/** A name that has no address, or could not be looked up. */
+/** A name has no address, or could not be looked up. */
 export class ResolveError extends Error {
   override readonly name = 'ResolveError';
   /** `DNS_` and the code of the resolver, such as `DNS_ENOTFOUND`. */
@@ -19,9 +19,8 @@ export class ResolveError extends Error {
 const TRIES = 2;
 
 /**
- * Makes what looks names up by DNS, and by DNS only: never in the hosts file, by multicast, or in a search domain, where a
- * name of the bank's own network could hide. It does not use the thread pool either, where a DNS server that hangs would
- * hold signing up.
+ * Makes a resolver that uses DNS only: not the hosts file, multicast, or a search domain, which could lead to names of the
+ * bank's own network. It does not use the thread pool, where a DNS server that hangs would delay signing.
  *
  * @param options.servers addresses of DNS servers, with `:port` if it is not 53; empty: those of the system
  * @throws {TypeError} when one is not an address
@@ -30,7 +29,7 @@ export function createResolveHost(options: { servers: readonly string[]; timeout
   const resolver = new Resolver({ timeout: options.timeoutMs, tries: TRIES });
   if (options.servers.length > 0) resolver.setServers(options.servers);
   return async (host) => {
-    // The final dot makes it a whole name, so that no search domain is put behind it.
+    // The final dot marks a fully qualified name, to which no search domain is appended.
     const name = host.endsWith('.') ? host : `${host}.`;
     const [ipv4, ipv6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
     const found = [ipv4, ipv6].flatMap((one) => (one.status === 'fulfilled' ? one.value : []));

@@ -1,7 +1,7 @@
 import { type ClientRequest, request } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** The proxy would not lead where it was asked to. */
+/** The proxy refused the tunnel. */
 class TunnelError extends Error {
   override readonly name = 'TunnelError';
   /** Such as `PROXY_403`. */
@@ -16,8 +16,8 @@ class TunnelError extends Error {
 /**
  * Asks an HTTP proxy for a tunnel (RFC 9110 section 9.3.6).
  *
- * @param proxy a connection to the proxy, which becomes the tunnel; destroyed when there is none
- * @param end gives up, with its reason
+ * @param proxy a connection to the proxy, which becomes the tunnel; destroyed on failure
+ * @param end aborts with its reason
  * @throws {TunnelError} when the proxy refuses
  */
 export function openTunnel(
@@ -35,7 +35,7 @@ export function openTunnel(
       method: 'CONNECT',
       path: authority,
       headers: { host: authority },
-      // Given without an agent, which would not ask for it.
+      // Works only without an agent.
       createConnection: () => proxy,
     });
     asking.on('error', fail).on('connect', ({ statusCode = 0 }) => {
