@@ -164,7 +164,7 @@ const RECEIVER_RULES: readonly Rule[] = [
     [CLAIMS, 'may have any rlk version: …'],
     [
       'packages/tpp/test/resources.test.ts',
-      'of a notification the last link that is allowed is taken, whatever its version says',
+      'for a notification the last allowed link is fetched, whatever its version',
     ],
   ),
   rule(
@@ -181,7 +181,7 @@ const RECEIVER_RULES: readonly Rule[] = [
     '3.financial-id',
     'x-fapi-financial-id is sent if the ASPSP has one, and never required.',
     ['packages/service/test/notify/engine.test.ts', 'x-fapi-financial-id is sent only where one is configured'],
-    [RECEIVER, 'x-fapi-financial-id is never demanded, and never minded'],
+    [RECEIVER, 'x-fapi-financial-id is neither required nor rejected'],
   ),
 ];
 

@@ -52,7 +52,7 @@ const EXCHANGE_RULES: readonly Rule[] = [
       'packages/tpp/test/node-listener.test.ts',
       'a notification sent over TLS in small pieces reaches the handler whole',
     ],
-    ['packages/tpp/test/receiver.test.ts', 'an interaction id that is missing or no UUID is answered with a fresh one'],
+    ['packages/tpp/test/receiver.test.ts', 'a missing or invalid interaction id gets a fresh one in the response'],
   ),
   rule(
     '4.echo-breach',

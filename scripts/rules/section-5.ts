@@ -198,10 +198,10 @@ export const SECTION_5: readonly Rule[] = [
   rule(
     '5.verified-by-tpp',
     'The TPP verifies responses, and event notifications that are pushed or polled.',
-    [CLIENT, 'an answer whose body was altered, or that somebody else signed, is untrusted'],
-    [CLIENT, 'an answer without a signature is untrusted, although the call took effect'],
+    [CLIENT, 'a response that was altered, or signed by another party, is untrusted'],
+    [CLIENT, 'a response without a signature is untrusted, although the call took effect'],
     [RECEIVER, '… is refused with … and the body of RFC 8935'],
-    [POLLER, 'SETs that are no good are reported with the codes of RFC 8935, stay awaiting'],
+    [POLLER, 'invalid SETs are reported with the codes of RFC 8935 and stay awaiting'],
   ),
   rule(
     '5.failure-400',
@@ -214,6 +214,6 @@ export const SECTION_5: readonly Rule[] = [
     'DELETE is not signed, nor is anything of /events.',
     [OPERATIONS, '[2 delete-unsigned]'],
     ['test/polling/events.test.ts', '[6 answer-shape]'],
-    [POLLER, 'a poll carries token, interaction id and JSON headers, asks for a long poll, and is not signed'],
+    [POLLER, 'a poll has token, interaction id and JSON headers, requests a long poll, and is not signed'],
   ),
 ];

@@ -45,7 +45,7 @@ function raceOf(addresses: readonly string[], begin?: (address: string, attempt:
   return { begun, ended, told, advance, cancel, timers, at: (address: string) => attempts.get(address) };
 }
 
-test('one address that connects is all that is begun, and no timer is left', () => {
+test('a single address that connects is the only attempt, and leaves no timer', () => {
   const race = raceOf(['a', 'b']);
   race.advance(249);
   race.at('a')?.connected('A');
@@ -53,14 +53,14 @@ test('one address that connects is all that is begun, and no timer is left', () 
   assert.deepEqual([race.begun, race.told, race.ended, race.timers.size], [['a'], ['A'], [], 0]);
 });
 
-test('an address that fails makes way for the next at once', () => {
+test('when an address fails the next is tried at once', () => {
   const race = raceOf(['a', 'b', 'c'], (address, attempt) => address !== 'c' && attempt.failed(address));
   assert.deepEqual(race.begun, ['a', 'b', 'c']);
   race.at('c')?.connected('C');
   assert.deepEqual([race.told, race.ended], [['C'], []]);
 });
 
-test('a silent address is joined by the next after 250 ms, and wins all the same if it is the first to connect', () => {
+test('after 250 ms of silence the next address is tried too, and the first to connect wins', () => {
   const race = raceOf(['a', 'b']);
   race.advance(250);
   race.at('b')?.failed('ENETUNREACH');
@@ -70,7 +70,7 @@ test('a silent address is joined by the next after 250 ms, and wins all the same
   assert.deepEqual([race.told, race.ended], [['A'], []]);
 });
 
-test('an address that took the connection has its share of the time that is left before the next is begun', () => {
+test('an address that accepted the connection gets its share of the remaining time before the next is tried', () => {
   const race = raceOf(['a', 'b', 'c']);
   race.at('a')?.reached();
   race.advance(1999);
@@ -85,7 +85,7 @@ test('an address that took the connection has its share of the time that is left
   assert.deepEqual([race.begun, race.told, race.ended], [['a', 'b', 'c'], ['C'], ['a', 'b']]);
 });
 
-test('an earlier address that is reached late does not hold the next up', () => {
+test('an earlier address that is reached late does not delay the next', () => {
   const race = raceOf(['a', 'b', 'c']);
   race.advance(250);
   race.at('a')?.reached();
@@ -93,7 +93,7 @@ test('an earlier address that is reached late does not hold the next up', () => 
   assert.deepEqual(race.begun, ['a', 'b', 'c']);
 });
 
-test('it fails when all have failed, with what each of them failed with', () => {
+test('it fails when all have failed, with the error of each', () => {
   const race = raceOf(['a', 'b']);
   race.advance(250);
   race.at('b')?.failed(2);
@@ -102,7 +102,7 @@ test('it fails when all have failed, with what each of them failed with', () => 
   assert.deepEqual([race.told, race.timers.size], [[[2, 1]], 0]);
 });
 
-test('who ends the race ends its attempts, and hears nothing more', () => {
+test('cancelling the race cancels its attempts, and no callback follows', () => {
   const race = raceOf(['a', 'b', 'c']);
   race.advance(250);
   race.cancel();
@@ -112,7 +112,7 @@ test('who ends the race ends its attempts, and hears nothing more', () => {
   assert.deepEqual([race.begun, race.ended, race.told, race.timers.size], [['a', 'b'], ['a', 'b'], [], 0]);
 });
 
-test('what an address tells a second time counts for nothing', () => {
+test('a second outcome of an address is ignored', () => {
   const race = raceOf(['a', 'b']);
   race.at('a')?.failed(1);
   race.at('a')?.failed(1);

@@ -153,7 +153,7 @@ describe('a callback URL is refused on both versions', () => {
     }
   }
 
-  test('when dots take its version away before it is called', () => {
+  test('when dot segments remove its version', () => {
     const url = 'https://tpp.example/v4.0/x/../event-notifications';
     assert.equal(typeof checkCallbackUrl(url, 'v4.0'), 'string');
     const other = 'https://tpp.example/x/v4.0/../event-notifications';
@@ -175,7 +175,7 @@ test('a callback URL of 2048 characters is accepted', () => {
   assert.equal(checkCallbackUrl(url, 'v4.0'), undefined);
 });
 
-test('whatever the text, what is accepted is an https URL with that ending, and v4.0 accepts no more than v3.1', () => {
+test('for any text, an accepted one is an https URL with that ending, and v4.0 accepts no more than v3.1', () => {
   const around = fc.tuple(fc.string(), fc.string());
   const texts = fc.oneof(
     fc.string({ unit: 'binary' }),

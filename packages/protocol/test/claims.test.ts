@@ -147,11 +147,11 @@ function refuses(payload: Uint8Array, naming?: RegExp): void {
 }
 
 describe('the claims that are read', () => {
-  test('are accepted as they should be', () => {
+  test('are accepted when valid', () => {
     assert.deepEqual(readBack(json(claims())), claims());
   });
 
-  test('lose claims that the standard does not know', () => {
+  test('omit claims that the standard does not define', () => {
     assert.deepEqual(readBack(json(claims({ exp: 1, sub_id: {}, unknown: [1] }))), claims());
   });
 
@@ -346,7 +346,7 @@ describe('a subject', () => {
   });
 });
 
-describe('whatever the payload, it is read or refused with a SetError', () => {
+describe('any payload is parsed or rejected with a SetError', () => {
   const readOrRefused = (payload: Uint8Array): void => {
     try {
       const { iat, toe, events } = parseSetClaims(payload);

@@ -86,7 +86,7 @@ describe('two distinguished names name different subjects', () => {
   for (const [how, left, right] of unequal) test(how, () => different(left, right));
 });
 
-describe('what is not a distinguished name is equal to nothing, not even to itself', () => {
+describe('an invalid distinguished name equals nothing, not even itself', () => {
   const texts = [
     '',
     ' ',
@@ -240,7 +240,7 @@ describe('any distinguished name', () => {
   });
 });
 
-test('any two texts are compared without a fault, and equally from both sides', () => {
+test('any two texts are compared without an error, and symmetrically', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.string({

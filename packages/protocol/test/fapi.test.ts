@@ -44,7 +44,7 @@ describe("the interaction id is the caller's, if it is a UUID, else a fresh one"
     [UUID],
     [UUID, UUID],
   ]) {
-    test(`${JSON.stringify(header) ?? 'none'} is no UUID`, () => {
+    test(`${JSON.stringify(header) ?? 'none'} is not a UUID`, () => {
       assert.equal(interactionIdOf(header, fresh), 'fresh');
     });
   }

@@ -15,7 +15,7 @@ test('a request with one Host and no transfer coding but chunked has no fault', 
   assert.equal(messageFault({ ...GOOD, httpVersion: undefined, hosts: [] }), undefined);
 });
 
-test('a Host that is missing, given twice or none is 400', () => {
+test('a Host that is missing, repeated or malformed is 400', () => {
   for (const hosts of [[], ['a', 'b'], ['a', 'a'], ['user@a'], ['a b'], ['a/b'], ['a:b'], ['a,b']]) {
     const fault = messageFault({ ...GOOD, hosts });
     assert.equal(fault?.status, 400, hosts.join());

@@ -21,7 +21,7 @@ import { acceptsHeader, refusesHeader, refusesJws } from './support/refusals.ts'
 const BODY = utf8('{"Data":{"Version":"4.0"}}');
 const URIS = [HEADER_IAT, HEADER_ISS, HEADER_TAN];
 
-test('a header that keeps every rule is accepted in both forms, so that the refusals below mean something', async () => {
+test('a header that follows every rule is accepted in both forms, so that the refusals below are meaningful', async () => {
   for (const form of FORMS) {
     assert.deepEqual(await form.verify(form.forge(header(), BODY), BODY), {
       kid: tpp.identity.kid,
@@ -246,7 +246,7 @@ describe('http://openbanking.org.uk/iat is a JSON number, in the past', () => {
   }
 
   for (const iat of [latest + 1, latest + 0.001, NOW_SECONDS * 1000, Number.MAX_VALUE]) {
-    test(`${iat} lies in the future beyond the clock skew`, async () => {
+    test(`${iat} is in the future beyond the clock skew`, async () => {
       await refusesHeader({ header: header({ [HEADER_IAT]: iat }), code: 'SignatureInvalidClaim', member: HEADER_IAT });
     });
   }

@@ -21,7 +21,7 @@ const BODY = utf8('{"Data":{"Version":"4.0"}}');
 const unencodedAccepted = expecting({ unencodedPayloadAccepted: true });
 
 describe('signing and verifying', () => {
-  test('what is signed verifies, in every form', async () => {
+  test('a signature verifies, in every form', async () => {
     const token = await signCompact(BODY, tpp.signer, NOW_SECONDS);
     assert.deepEqual((await verifyCompact(token, expecting())).payload, BODY);
     const signature = await signDetached(BODY, tpp.signer, NOW_SECONDS);
@@ -103,7 +103,7 @@ describe('the body is the exact bytes received', () => {
     }
   });
 
-  test('bytes cannot wander between header and body', async () => {
+  test('bytes cannot move between header and body', async () => {
     const signature = forgeUnencoded(unencodedHeader(), utf8('x.y'));
     const [first, , third] = signature.split('.');
     const wandered = verifyDetached(`${first}.x.${third}`, utf8('y'), unencodedAccepted);
@@ -257,7 +257,7 @@ describe("the verifier refuses a `kid` that is not in the authenticated TPP's ow
     }
   });
 
-  test('an empty key set knows nobody', async () => {
+  test('an empty key set has no keys', async () => {
     const keys = await importSigningKeys({ keys: [] });
     for (const form of FORMS) {
       const jws = form.forge(header(), BODY);
@@ -265,7 +265,7 @@ describe("the verifier refuses a `kid` that is not in the authenticated TPP's ow
     }
   });
 
-  test('keys that are unavailable are not a fault of the signature', async () => {
+  test('unavailable keys are not an error of the signature', async () => {
     const outage = new Error('the JWKS cannot be fetched');
     const keys: KeySource = { keyFor: () => Promise.reject(outage) };
     for (const form of FORMS) {
@@ -328,7 +328,7 @@ describe('the verifier refuses a signature that does not verify', () => {
 describe('verifyPs256, for the vectors of others', () => {
   const [kid] = tpp.keys.kids;
 
-  test('asks for no Open Banking header', async () => {
+  test('requires no Open Banking header', async () => {
     const key = await tpp.keys.keyFor(kid ?? '');
     assert.ok(key);
     assert.deepEqual(await verifyPs256(compact.forge({ alg: 'PS256' }, BODY), key), BODY);

@@ -51,7 +51,7 @@ describe('a signing key of the TPP is imported', () => {
     });
   }
 
-  test('a private key given by mistake is held as a public one', async () => {
+  test('a private key supplied by mistake is imported as a public one', async () => {
     const keys = await importSigningKeys({ keys: [{ ...tpp.privateKey.export({ format: 'jwk' }), ...tpp.jwk }] });
     const key = await keys.keyFor(tpp.identity.kid);
     assert.equal(key?.cryptoKey.type, 'public');
@@ -188,7 +188,7 @@ describe('the verifier refuses keys that make verifying expensive', () => {
   });
 });
 
-describe('what is not a JWKS is refused with a JwksError', () => {
+describe('a value that is not a JWKS is rejected with a JwksError', () => {
   for (const value of [null, undefined, [], 5, 'x', {}, { keys: null }, { keys: {} }, { keys: 'x' }, tpp.jwk]) {
     test(`${JSON.stringify(value)?.slice(0, 40)}`, async () => {
       await assert.rejects(importSigningKeys(value), JwksError);

@@ -50,7 +50,7 @@ for (const value of [
   'application/json;x="\n"',
   'application/jsön',
 ]) {
-  test(`${JSON.stringify(value)} is no media type`, () => {
+  test(`${JSON.stringify(value)} is not a media type`, () => {
     assert.equal(parsed(value), undefined);
   });
 }
@@ -81,7 +81,7 @@ test('a text is UTF-8 unless its charset is another', () => {
   }
 });
 
-test('only identity, however often and in whatever case, leaves the content as it is', () => {
+test('only identity, any number of times and in any case, is no content coding', () => {
   for (const value of [undefined, null, '', ' ', 'identity', 'Identity', ' IDENTITY ,identity', ', identity,,']) {
     assert.ok(isIdentityEncoding(value), JSON.stringify(value));
   }

@@ -277,7 +277,7 @@ describe('Data.EventTypes', () => {
   });
 });
 
-describe('what the TPP sent is what it reads back', () => {
+describe('a TPP reads back what it sent', () => {
   const names = fc.constantFrom(
     'UK.OBIE.Acount-Access-Consent-Linked-Account-Update',
     ...catalogue.all.flatMap(({ urn, subscribeCode }) => [urn, subscribeCode ?? urn]),
@@ -379,7 +379,7 @@ describe('the body of PUT /event-subscriptions/{EventSubscriptionId}', () => {
   });
 });
 
-describe('whatever the body, it is read or refused with an ApiError of 400', () => {
+describe('any body is parsed or rejected with an ApiError of 400', () => {
   const codes: readonly ApiErrorCode[] = [
     'ResourceInvalidFormat',
     'FieldMissing',

@@ -41,13 +41,13 @@ for (const [header, expectedMs] of GOOD) {
   });
 }
 
-test('two digits of a year are read by the year it is: across the turn of a century too', () => {
+test('a two-digit year is resolved from the current year, also across the turn of a century', () => {
   const nowMs = Date.parse('2099-12-31T23:59:50Z');
   assert.equal(retryAfterMs('Thursday, 31-Dec-99 23:59:55 GMT', nowMs), 5000);
   assert.equal(retryAfterMs('Friday, 01-Jan-49 00:00:00 GMT', nowMs), 0);
 });
 
-test('a fraction of a millisecond in the clock is rounded up, so that nobody is early', () => {
+test('a fraction of a millisecond in the clock is rounded up, so that a retry is never early', () => {
   assert.equal(retryAfterMs('Sun, 29 Nov 2026 09:00:20 GMT', NOW_MS + 0.25), 20_000);
 });
 
@@ -96,7 +96,7 @@ test('no Retry-After asks for nothing', () => {
   assert.equal(retryAfterMs(null, NOW_MS), undefined);
 });
 
-test('whatever the header holds, the answer is undefined or a whole number from 0', async () => {
+test('for any header the result is undefined or a whole number of at least 0', async () => {
   await fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9, A-Za-z:-]{0,40}$/)), (header) => {
       const askedMs = retryAfterMs(header, NOW_MS);
@@ -105,7 +105,7 @@ test('whatever the header holds, the answer is undefined or a whole number from 
   );
 });
 
-test('one moment asks for the same in all three forms', async () => {
+test('the same time in all three forms gives the same delay', async () => {
   const from = Date.parse('1980-01-01T00:00:00Z');
   const moments = fc.integer({ min: from, max: from + 90 * 365 * 86_400_000 }).map((ms) => ms - (ms % 1000));
   await fc.assert(

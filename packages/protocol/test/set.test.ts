@@ -66,12 +66,12 @@ describe('an event notification', () => {
     await verifySet(await signSet(made, aspsp.signer, NOW_SECONDS), expecting());
   });
 
-  test('is verified however long ago it was made', async () => {
+  test('is verified at any age', async () => {
     const old = claims({ iat: 1, toe: 0 });
     await verifySet(compact.forge(header({ [HEADER_IAT]: 1 }), json(old)), expecting());
   });
 
-  test('comes back as it was made, for any valid input', async () => {
+  test('round-trips for any valid input', async () => {
     const text = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 128 })
       .filter((value) => !isLongerThan(value, 128) && textFault(value) === undefined);
@@ -196,7 +196,7 @@ describe('a receiver refuses an event notification with the code of RFC 8935', (
   });
 
   for (const claim of ['iat', 'toe']) {
-    test(`invalid_request: ${claim} lies in the future beyond the clock skew`, async () => {
+    test(`invalid_request: ${claim} is in the future beyond the clock skew`, async () => {
       const latest = NOW_SECONDS + CLOCK_SKEW_SECONDS;
       await verifying(compact.forge(header(), json(claims({ [claim]: latest }))));
       const token = compact.forge(header(), json(claims({ [claim]: latest + 1 })));
@@ -204,7 +204,7 @@ describe('a receiver refuses an event notification with the code of RFC 8935', (
     });
   }
 
-  test('the header is judged before the claims, and both before anything is believed', async () => {
+  test('the header is checked before the claims, and both before anything is trusted', async () => {
     const token = compact.forge(header(), utf8('not JSON'), pss(32, stranger.privateKey));
     await refusesSet(verifying(token), 'authentication_failed');
   });
@@ -222,7 +222,7 @@ describe('a receiver refuses an event notification with the code of RFC 8935', (
     assert.ok(SET_ERROR_CODES.every((code) => code.length <= 40));
   });
 
-  test('a fault of the key source is not blamed on the sender', async () => {
+  test('an error of the key source is not blamed on the sender', async () => {
     const outage = new Error('the JWKS cannot be fetched');
     const keys = { keyFor: () => Promise.reject(outage) };
     await assert.rejects(verifying(good(), { keys }), outage);

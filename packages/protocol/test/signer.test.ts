@@ -22,13 +22,13 @@ function privateKeyOf(p: bigint, q: bigint, e: bigint): KeyObject {
 const pkcs8 = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 describe('a signer', () => {
-  test('says who signs, and holds no private key that can be read', async () => {
+  test('has the identity of the signer, and no readable private key', async () => {
     const signer = await createSigner(tpp.identity, pkcs8(tpp.privateKey));
     assert.deepEqual({ kid: signer.kid, iss: signer.iss, tan: signer.tan }, tpp.identity);
     assert.deepEqual(Object.keys(signer).sort(), ['iss', 'kid', 'sign', 'tan']);
   });
 
-  test('signs anew each time, since the salt is fresh', async () => {
+  test('gives a new signature each time, because the salt is random', async () => {
     const input = utf8('a.b');
     const [one, other] = await Promise.all([tpp.signer.sign(input), tpp.signer.sign(input)]);
     assert.equal(one.length, 256);

@@ -145,7 +145,7 @@ describe('strict JSON refuses a duplicate member', () => {
     );
   });
 
-  test('and tells its name in a message that is not long', () => {
+  test('and names it in a short message', () => {
     const name = 'n'.repeat(10_000);
     assert.throws(
       () => parseStrictJson(utf8(`{"${name}":1,"${name}":2}`)),

@@ -27,13 +27,13 @@ describe('the length of a text', () => {
     );
   });
 
-  test('is cut between characters, never within one', () => {
+  test('is cut between code points, never within one', () => {
     assert.equal(cutText(`${'x'.repeat(39)}${BANK}${BANK}`, 40), `${'x'.repeat(39)}${BANK}`);
     assert.equal(cutText(BANK.repeat(300), 256), BANK.repeat(256));
   });
 });
 
-describe('a text that can be neither kept nor signed', () => {
+describe('a text that cannot be stored or signed', () => {
   test('is one with an unpaired surrogate, at any position', () => {
     for (const text of ['\ud800', 'x\udc00', '\udfe6\ud83c', `${BANK}\ud83c`, `\udfe6${BANK}`]) {
       assert.match(String(textFault(text)), /unpaired surrogate/, JSON.stringify(text));
@@ -44,7 +44,7 @@ describe('a text that can be neither kept nor signed', () => {
     for (const text of ['\0', 'a\0', '\0a', `${BANK}\0`]) assert.match(String(textFault(text)), /U\+0000/);
   });
 
-  test('is told from all others by what UTF-8 and PostgreSQL make of it', () => {
+  test('is exactly one that UTF-8 or PostgreSQL would change or reject', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const isKept =

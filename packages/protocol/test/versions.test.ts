@@ -70,7 +70,7 @@ describe('versions are compared part by part as numbers', () => {
     }
   });
 
-  test('parts that are left out count as 0, and zeros in front as nothing', () => {
+  test('missing parts count as 0, and leading zeros are ignored', () => {
     assert.equal(compareVersions('4', '4.0'), 0);
     assert.equal(compareVersions('4.0.0', '4'), 0);
     assert.equal(compareVersions('03.01', '3.1'), 0);

@@ -153,7 +153,7 @@ describe('an access token', { timeout: 20_000 }, () => {
     resuming.destroy();
   });
 
-  test('lives as long as configured', async () => {
+  test('has the configured lifetime', async () => {
     const brief = await startAuthorisationServer({ ...options, accessTokenTtlSeconds: 7 });
     const form = { grant_type: 'client_credentials', client_id: 'sample-tpp', scope: 'accounts' };
     const { body } = await send(brief.tokenEndpoint, { method: 'POST' }, form);
@@ -223,7 +223,7 @@ describe('the token endpoint refuses', { timeout: 20_000 }, () => {
     await refused(askToken({ grant_type: 'password', username: 'a', password: 'b' }), 400, 'unsupported_grant_type');
   });
 
-  test('another audience than the configured one, and takes that', async () => {
+  test('another audience than the configured one, which it accepts', async () => {
     await refused(askToken({ resource: 'https://elsewhere.example/' }), 400, 'invalid_target');
     const { body } = await askToken({ resource: audience });
     assert.equal(decode(body['access_token']).claims['aud'], audience);
@@ -295,7 +295,7 @@ describe('the server', { timeout: 20_000 }, () => {
     }
   });
 
-  test('serves each path to one method, and tells of it to the others', async () => {
+  test('serves each path with one method, and names it in the responses to others', async () => {
     for (const [url, allowed] of [
       [server.tokenEndpoint, 'POST'],
       [server.jwksUri, 'GET'],
@@ -307,7 +307,7 @@ describe('the server', { timeout: 20_000 }, () => {
     }
   });
 
-  test('prints nothing, whatever it is asked, and has no failures of its own', async () => {
+  test('prints nothing, whatever the request, and has no internal errors', async () => {
     const quiet = await startAuthorisationServer(options);
     const browser = { accept: 'text/html', origin: 'https://tpp.example' };
     const form = { grant_type: 'client_credentials', client_id: 'sample-tpp', scope: 'accounts' };
@@ -336,7 +336,7 @@ describe('the server', { timeout: 20_000 }, () => {
     blocker.close();
   });
 
-  test('rejects clients and audiences that cannot work, and lets its port go', async () => {
+  test('rejects invalid clients and audiences, and releases its port', async () => {
     const [client] = options.clients;
     assert.ok(client !== undefined);
     const port = await unusedPort();
@@ -351,7 +351,7 @@ describe('the server', { timeout: 20_000 }, () => {
     await (await startAuthorisationServer({ ...options, port })).close();
   });
 
-  test('closes promptly with a kept-alive connection, and with one that never began its handshake', async () => {
+  test('closes promptly with a kept-alive connection, and with one without a handshake', async () => {
     const closing = await startAuthorisationServer(options);
     const agent = new Agent({ keepAlive: true });
     await send(closing.jwksUri, { agent });

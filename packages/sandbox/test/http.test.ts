@@ -152,7 +152,7 @@ for (const [name, { origin, path, method, contentType }] of Object.entries(SERVE
     });
   }
 
-  test(`${name} echoes the interaction id of its caller, and two are none`, async () => {
+  test(`${name} echoes the interaction id of its caller, and ignores two`, async () => {
     const header = `x-fapi-interaction-id: ${ID}`;
     for (const lines of [
       [request, ...COMMON, header],
@@ -167,7 +167,7 @@ for (const [name, { origin, path, method, contentType }] of Object.entries(SERVE
   });
 }
 
-test('five hundred silent connections keep nobody out', async () => {
+test('five hundred silent connections do not block others', async () => {
   const port = Number(new URL(resourceServer.origin).port);
   const silent = Array.from({ length: 500 }, () =>
     connectTcp({ host: '127.0.0.1', port }).on('error', () => undefined),
@@ -186,7 +186,7 @@ for (const contentType of [
   'APPLICATION/X-WWW-FORM-URLENCODED; charset=UTF-8;',
   'application/x-www-form-urlencoded;;charset="utf-8"',
 ]) {
-  test(`a token is issued to a form that is called ${contentType}, with an interaction id`, async () => {
+  test(`a token is issued for a form with Content-Type ${contentType}, with an interaction id`, async () => {
     const lines = ['POST /token HTTP/1.1', ...COMMON, `content-type: ${contentType}`];
     const answer = await exchange(
       authorisationServer.issuer,
@@ -200,7 +200,7 @@ for (const contentType of [
   });
 }
 
-test('a token request that is no form is refused in the words of OAuth', async () => {
+test('a token request that is not a form gets an OAuth error', async () => {
   for (const contentType of ['application/json', 'application/x-www-form-urlencoded-not']) {
     const lines = ['POST /token HTTP/1.1', ...COMMON, `content-type: ${contentType}`];
     const answer = await exchange(authorisationServer.issuer, [...lines, `content-length: ${FORM.length}`], FORM);
@@ -208,7 +208,7 @@ test('a token request that is no form is refused in the words of OAuth', async (
   }
 });
 
-test('what is no media type is 415 at each server that reads bodies', async () => {
+test('an invalid media type is 415 at each server that reads bodies', async () => {
   for (const { origin, path, method } of Object.values(SERVERS).filter((server) => server.method === 'POST')) {
     const lines = [`${method} ${path} HTTP/1.1`, ...COMMON, 'content-type: nonsense', 'content-length: 1'];
     const { status, headers } = await exchange(origin, lines, 'x');

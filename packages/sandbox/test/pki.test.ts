@@ -35,7 +35,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     assert.deepEqual(await openPki({ folder, nowMs: nowMs + DAY_MS }), pki);
   });
 
-  test('gives all who open a new folder at once the same PKI, and leaves nothing beside it', async () => {
+  test('gives concurrent callers in a new folder the same PKI, and leaves no other files', async () => {
     const own = newFolder();
     const [first, ...others] = await Promise.all([1, 2, 3].map(() => openPki({ folder: own, nowMs })));
     assert.deepEqual(others, [first, first]);
@@ -44,7 +44,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     assert.ok(!readdirSync(own).some((name) => name.endsWith('.tmp')));
   });
 
-  test('keeps the folder and the private keys for their owner alone', () => {
+  test('makes the folder and the private keys accessible to their owner only', () => {
     const modeOf = (file: string) => statSync(file).mode & 0o777;
     assert.equal(modeOf(folder), 0o700);
     for (const { keyFile, certificateFile } of leavesOf(pki)) {
@@ -60,7 +60,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     );
   });
 
-  test('gives files that hold what it gives as text', () => {
+  test('writes files with the PEM texts that it returns', () => {
     assert.equal(readFileSync(pki.root.certificateFile, 'utf8'), pki.root.certificatePem);
     for (const leaf of leavesOf(pki)) {
       assert.equal(readFileSync(leaf.certificateFile, 'utf8'), leaf.certificatePem);
@@ -68,7 +68,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     }
   });
 
-  test('issues leaf certificates anew for the same keys when they expire within 7 days, and not before', async () => {
+  test('renews leaf certificates for the same keys when they expire within 7 days, and not before', async () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const expiryMs = new X509Certificate(first.tpp.signing.certificatePem).validToDate.getTime();
@@ -88,7 +88,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     assert.deepEqual(await openPki({ folder: own, nowMs: expiryMs - 7 * DAY_MS + 1 }), renewed);
   });
 
-  test('makes everything anew when the root expires within 7 days', async () => {
+  test('replaces everything when the root expires within 7 days', async () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const expiryMs = new X509Certificate(first.root.certificatePem).validToDate.getTime();
@@ -98,7 +98,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     assert.ok(new X509Certificate(next.bank.transport.certificatePem).verify(rootKeyOf(next)));
   });
 
-  test('never gives a leaf a longer life than the root has', async () => {
+  test('never issues a leaf that outlives the root', async () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const rootExpiryMs = new X509Certificate(first.root.certificatePem).validToDate.getTime();
@@ -109,7 +109,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
 });
 
 describe('a crash or a damage', { timeout: 20_000 }, () => {
-  test('before the PKI was kept leaves none, and the next call makes a whole one over the remains', async () => {
+  test('before the PKI was stored leaves none, and the next call creates a complete one', async () => {
     const own = newFolder();
     const lost = await openPki({ folder: own, nowMs });
     rmSync(path.join(own, 'pki.json'));
@@ -123,7 +123,7 @@ describe('a crash or a damage', { timeout: 20_000 }, () => {
     }
   });
 
-  test('after the PKI was kept is made good: missing and old PEM files are written again', async () => {
+  test('after the PKI was stored is repaired: missing and old PEM files are rewritten', async () => {
     const own = newFolder();
     const made = await openPki({ folder: own, nowMs });
     rmSync(made.tpp.signing.keyFile);
@@ -133,7 +133,7 @@ describe('a crash or a damage', { timeout: 20_000 }, () => {
     assert.equal(readFileSync(made.bank.transport.certificateFile, 'utf8'), made.bank.transport.certificatePem);
   });
 
-  test('of the kept file is told with its path and the remedy, and nothing is made anew silently', async () => {
+  test('of the stored file is reported with its path and the remedy, and nothing is replaced silently', async () => {
     const own = newFolder();
     await openPki({ folder: own, nowMs });
     const file = path.join(own, 'pki.json');
@@ -160,7 +160,7 @@ describe('a crash or a damage', { timeout: 20_000 }, () => {
     }
   });
 
-  test('A folder that cannot be made is told in one sentence with its path and the remedy', async () => {
+  test('a folder that cannot be created is reported in one sentence with its path and the remedy', async () => {
     const file = path.join(base, 'a-regular-file');
     writeFileSync(file, '');
     for (const bad of [path.join(file, 'below'), file]) {

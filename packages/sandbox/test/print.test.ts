@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { humanPrinter } from '../src/play/print.ts';
 
-test('what a step says of the texts of others moves nothing on a terminal', () => {
+test('external texts in the report of a step cannot control a terminal', () => {
   let text = '';
   const printer = humanPrinter((more) => {
     text += more;

@@ -28,7 +28,7 @@ function rehearsed() {
   return { receiver, bodies };
 }
 
-test('a notification that was announced fails with each status in turn, then reaches the receiver whole', async () => {
+test('a rehearsed notification fails with each status in turn, then reaches the receiver unchanged', async () => {
   const { receiver, bodies } = rehearsed();
   receiver.failFirst('txn-1', [500, 400]);
   const token = tokenOf('txn-1');
@@ -44,7 +44,7 @@ test('a notification that was announced fails with each status in turn, then rea
   ]);
 });
 
-test('a rehearsed failure echoes the interaction id, or has one of its own, as the standard asks of every answer', async () => {
+test('a rehearsed failure echoes the interaction id or has a fresh one, as the standard requires of every response', async () => {
   const { receiver } = rehearsed();
   receiver.failFirst('txn-1', [503, 503]);
   const id = '93bac548-d2de-4546-b106-880a5018460d';
@@ -66,13 +66,13 @@ for (const [what, body] of [
   ['nothing', ''],
   ['no token', 'hello'],
   ['a payload that is not base64url', 'a.!.c'],
-  ['a payload that is no JSON', `a.${encode('txn-1')}.c`],
+  ['a payload that is not JSON', `a.${encode('txn-1')}.c`],
   ['a payload that is null', `a.${encode('null')}.c`],
   ['a payload that is a list', `a.${encode('["txn-1"]')}.c`],
-  ['a txn that is no text', tokenOf(7)],
+  ['a txn that is not a string', tokenOf(7)],
   ['no txn', tokenOf(undefined)],
 ] as const) {
-  test(`a request that holds ${what} is left to the receiver`, async () => {
+  test(`a request that holds ${what} goes to the receiver`, async () => {
     const { receiver, bodies } = rehearsed();
     receiver.failFirst('txn-1', [500]);
     assert.equal((await receiver.handle(delivery(body))).status, 202);
@@ -81,7 +81,7 @@ for (const [what, body] of [
   });
 }
 
-test('announcing again replaces what was left, and an empty plan fails nothing', async () => {
+test('a new plan replaces the rest of the old one, and an empty plan fails nothing', async () => {
   const { receiver } = rehearsed();
   receiver.failFirst('txn-1', [500, 500]);
   receiver.failFirst('txn-1', [503]);
@@ -91,7 +91,7 @@ test('announcing again replaces what was left, and an empty plan fails nothing',
   assert.equal((await receiver.handle(delivery(tokenOf('txn-2')))).status, 202);
 });
 
-test('the list that was given is not used up', async () => {
+test('the given list is not modified', async () => {
   const { receiver } = rehearsed();
   const statuses = [500];
   receiver.failFirst('txn-1', statuses);
@@ -99,7 +99,7 @@ test('the list that was given is not used up', async () => {
   assert.deepEqual(statuses, [500]);
 });
 
-test('no more than a thousand answers are kept, the newest', async () => {
+test('only the newest thousand responses are kept', async () => {
   const { receiver } = rehearsed();
   for (let count = 0; count < 1001; count += 1) await receiver.handle(delivery(tokenOf(`txn-${count}`)));
   assert.equal(receiver.answers.length, 1000);

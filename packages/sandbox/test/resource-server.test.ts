@@ -103,7 +103,7 @@ for (const change of CHANGES) {
   });
 }
 
-test('a resource of another TPP answers 403, and one that nobody has 400, both without a body', async () => {
+test('a resource of another TPP is 403 and an unknown one 400, both without a body', async () => {
   const { links, resource } = linksOf('payment-status');
   const accessToken = await token('other', 'payments');
   const link = links[0] ?? '';
@@ -121,7 +121,7 @@ test('an id under the path of another kind of resource is unknown', async () => 
   assert.equal((await get(wrong, await token('owner', 'fundsconfirmations'))).status, 400);
 });
 
-test('without a token, or with one that is not good, the answer is 401 that names the scheme', async () => {
+test('without a token or with an invalid one the response is 401 with the scheme', async () => {
   const { links } = linksOf('payment-status');
   const good = await token('owner', 'payments');
   for (const bad of [undefined, 'x', `${good}x`, good.slice(0, -4)]) {
@@ -130,7 +130,7 @@ test('without a token, or with one that is not good, the answer is 401 that name
   }
 });
 
-test('a token that is bound to another certificate is refused', async () => {
+test('a token bound to another certificate is refused', async () => {
   const { links } = linksOf('payment-status');
   const transport: TlsTransport = { ...pki.bank.transport, caPem: tls.caPem };
   const asBank = createTlsFetch({ transport });
@@ -149,7 +149,7 @@ test('without a client certificate, or with a foreign one, there is no connectio
   }
 });
 
-test('nothing can be changed: every other method answers 405 with Allow', async () => {
+test('resources are read-only: every other method is 405 with Allow', async () => {
   const { links } = linksOf('payment-status');
   const accessToken = await token('owner', 'payments');
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
@@ -158,7 +158,7 @@ test('nothing can be changed: every other method answers 405 with Allow', async 
   }
 });
 
-test('an unknown path answers 404, and paths are told exactly', async () => {
+test('an unknown path is 404, and paths match exactly', async () => {
   const { links } = linksOf('payment-status');
   const accessToken = await token('owner', 'payments');
   const link = links[0] ?? '';

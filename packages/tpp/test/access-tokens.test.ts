@@ -5,7 +5,7 @@ import { makeParticipant, sendJson, testPki } from '@tidings/testing';
 import { BankError, createBankClient } from '@tidings/tpp';
 import { NOW_MS, startBank } from './support/fake-bank.ts';
 
-test('a token comes by client credentials over mutual TLS, from the endpoint that discovery names for it', async (t) => {
+test('a token is issued by client credentials over mutual TLS, at the endpoint that discovery names', async (t) => {
   const bank = await startBank(t);
   assert.deepEqual(await bank.client.token(), {
     accessToken: 'token-1',
@@ -23,7 +23,7 @@ test('a token comes by client credentials over mutual TLS, from the endpoint tha
   });
 });
 
-test('with a token endpoint given nothing is discovered, and the scope asked for is the one that was set', async (t) => {
+test('with a given token endpoint discovery is skipped, and the configured scope is requested', async (t) => {
   const bank = await startBank(t);
   const pki = await testPki();
   const client = createBankClient({
@@ -50,7 +50,7 @@ test('with a token endpoint given nothing is discovered, and the scope asked for
   assert.equal(bank.tokenRequests[0]?.get('scope'), 'accounts payments');
 });
 
-test('a token is kept until 30 seconds before its end, a short-lived one to nine tenths of its life', async (t) => {
+test('a token is cached until 30 seconds before it expires, a short-lived one for nine tenths of its lifetime', async (t) => {
   const bank = await startBank(t);
   await bank.client.token();
   bank.nowMs = NOW_MS + 269_999;
@@ -68,7 +68,7 @@ test('a token is kept until 30 seconds before its end, a short-lived one to nine
   assert.equal(bank.tokenRequests.length, 3);
 });
 
-test('callers at the same time share one request', async (t) => {
+test('concurrent callers share one request', async (t) => {
   const bank = await startBank(t);
   const tokens = await Promise.all([1, 2, 3, 4].map(() => bank.client.token()));
   assert.deepEqual(new Set(tokens.map(({ accessToken }) => accessToken)), new Set(['token-1']));
@@ -76,7 +76,7 @@ test('callers at the same time share one request', async (t) => {
   assert.equal(bank.seen.length, 2);
 });
 
-test('calls that meet a 401 at the same time fetch one new token, and each is sent once more', async (t) => {
+test('concurrent calls that get a 401 fetch one new token, and each is retried once', async (t) => {
   const bank = await startBank(t);
   await bank.client.token();
   bank.token.value = 'token-2';
@@ -97,7 +97,7 @@ test('calls that meet a 401 at the same time fetch one new token, and each is se
   assert.equal((await bank.client.token()).accessToken, 'token-2');
 });
 
-test('a 401 that comes late does not throw away the token that came meanwhile', async (t) => {
+test('a late 401 does not discard the token obtained meanwhile', async (t) => {
   const bank = await startBank(t);
   await bank.client.token();
   bank.token.value = 'token-2';
@@ -160,7 +160,7 @@ test('a redirect and a 503 of the authorisation server are refusals, and are not
   assert.ok(bank.seen.every(({ path }) => path !== '/elsewhere'));
 });
 
-test('a discovery document of another issuer is not believed', async (t) => {
+test('a discovery document of another issuer is untrusted', async (t) => {
   const bank = await startBank(t);
   bank.instead = (_seen, response) => {
     sendJson(response, { issuer: 'https://evil.example', token_endpoint: `${bank.origin}/mtls/token` });
@@ -179,7 +179,7 @@ const TOKEN_ANSWERS: readonly { name: string; answer: Record<string, unknown> }[
 ];
 
 for (const { name, answer } of TOKEN_ANSWERS) {
-  test(`a token ${name} is not believed, and the error does not show it`, async (t) => {
+  test(`a token ${name} is untrusted, and the error does not show it`, async (t) => {
     const bank = await startBank(t);
     bank.token.answer = answer;
     await assert.rejects(bank.client.token(), (error: BankError) => {

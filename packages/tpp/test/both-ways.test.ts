@@ -22,7 +22,7 @@ function sharing({ options }: Polling, handler: NotificationHandler) {
   return createPoller({ ...settings, handler });
 }
 
-test('what was pushed is acknowledged in the next poll without the handler, and what was polled with 202', async (t) => {
+test('a pushed notification is acknowledged in the next poll without the handler, and a polled one with 202', async (t) => {
   const polling = await startPolling(t);
   const handled: string[] = [];
   const handler = createNotificationHandler({ onNotification: ({ jti }) => void handled.push(jti) });
@@ -39,7 +39,7 @@ test('what was pushed is acknowledged in the next poll without the handler, and 
 });
 
 for (const fails of [false, true]) {
-  test(`copies that come both ways at once call the handler once, and share that it ${fails ? 'failed' : 'finished'}`, async (t) => {
+  test(`concurrent copies by push and polling call the handler once, and share that it ${fails ? 'failed' : 'finished'}`, async (t) => {
     const polling = await startPolling(t);
     const begun = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
@@ -76,7 +76,7 @@ for (const fails of [false, true]) {
   });
 }
 
-test('what failed one way is handled when it comes the other way', async (t) => {
+test('a notification that failed one way is handled when it arrives the other way', async (t) => {
   const polling = await startPolling(t);
   let calls = 0;
   const handler = createNotificationHandler({
@@ -96,7 +96,7 @@ test('what failed one way is handled when it comes the other way', async (t) => 
   assert.equal(calls, 2);
 });
 
-test('receiver and poller in two processes tell duplicates by the store that they share', async (t) => {
+test('receiver and poller in two processes detect duplicates with a shared store', async (t) => {
   const seen = createMemorySeenStore();
   const polling = await startPolling(t, { seen });
   const { onNotification: _, ...settings } = await receiverOptions();
@@ -124,7 +124,7 @@ test('a jti of another bank is another notification', async () => {
   assert.deepEqual(handled, ['https://one.example/', 'https://two.example/']);
 });
 
-test('a receiver takes a handler or onNotification, not both and not neither', async () => {
+test('a receiver requires either a handler or onNotification', async () => {
   const options = await receiverOptions();
   const handler = createNotificationHandler(options);
   const { onNotification: _, ...neither } = options;

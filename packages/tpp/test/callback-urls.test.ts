@@ -10,7 +10,7 @@ const URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const WANTED = { url: URL, version: '4.0' };
 const AT_BANK = { callbackUrlId: 'url-1', ...WANTED };
 
-test('a callback URL is created, read, replaced and deleted, all signed as the standard asks', async (t) => {
+test('a callback URL is created, read, replaced and deleted, all signed as the standard requires', async (t) => {
   const bank = await startBank(t);
   const { callbackUrls } = bank.client;
   assert.equal(await callbackUrls.get(), undefined);
@@ -34,7 +34,7 @@ test('a callback URL is created, read, replaced and deleted, all signed as the s
   assert.deepEqual(JSON.parse(String(calls[3]?.body)), { Data: { Url: URL, Version: '3.1' } });
 });
 
-test('ensure creates a callback URL, then does nothing, then replaces what differs', async (t) => {
+test('ensure creates a callback URL, then leaves it, then replaces it when it differs', async (t) => {
   const bank = await startBank(t);
   const { callbackUrls } = bank.client;
   assert.deepEqual(await callbackUrls.ensure(WANTED), { callbackUrl: AT_BANK, did: 'created' });
@@ -44,7 +44,7 @@ test('ensure creates a callback URL, then does nothing, then replaces what diffe
   assert.equal((await callbackUrls.ensure({ ...other, version: '3.1' })).did, 'replaced');
 });
 
-test('when somebody else creates one in between, ensure reads once more', async (t) => {
+test('after a concurrent creation ensure reads again', async (t) => {
   const bank = await startBank(t);
   let isFirst = true;
   bank.instead = ({ method, path }) => {
@@ -67,7 +67,7 @@ test('a 409 has the code of the bank, and the reason names the field of a bad UR
   });
 });
 
-test('an answer without a signature, of somebody else, or about another id, is untrusted', async (t) => {
+test('a response without a signature, signed by another party, or about another id is untrusted', async (t) => {
   const bank = await startBank(t);
   const stranger = await makeParticipant(BANK_ORG_ID, 'bank-key-1');
   const body = { Data: { CallbackUrlId: 'url-2', Url: URL, Version: '4.0' }, Links: { Self: URL }, Meta: {} };
@@ -94,7 +94,7 @@ test('an answer without a signature, of somebody else, or about another id, is u
   await assert.rejects(callbackUrls.replace(AT_BANK), { kind: 'untrusted', message: /is about another id/ });
 });
 
-test('a list of two, and a body of another shape, are untrusted; an id that cannot be one is never sent', async (t) => {
+test('a list of two and an invalid body are untrusted; a malformed id is never sent', async (t) => {
   const bank = await startBank(t);
   const { callbackUrls } = bank.client;
   const entry = { CallbackUrlId: 'url-1', Url: URL, Version: '4.0' };
@@ -118,7 +118,7 @@ async function startV31(t: Parameters<typeof startBank>[0], options: Partial<Ban
   return await startBank(t, (origin) => ({ baseUrl: `${origin}/open-banking/v3.1/`, ...options }));
 }
 
-test('v3.1 is served as v4.0 is: registrations, their errors in its own codes', async (t) => {
+test('v3.1 supports registrations like v4.0, with its own error codes', async (t) => {
   const bank = await startV31(t, {});
   const url = 'https://tpp.example/open-banking/event-notifications';
   assert.equal((await bank.client.callbackUrls.ensure({ url, version: '3.1' })).did, 'created');
@@ -130,7 +130,7 @@ test('v3.1 is served as v4.0 is: registrations, their errors in its own codes', 
   assert.ok(bank.seen.every(({ path }) => !path.includes('v4.0')));
 });
 
-test('with unencodedPayload requests are signed with b64 false, and answers that are so are taken', async (t) => {
+test('with unencodedPayload requests are signed with b64 false, and such responses are accepted', async (t) => {
   const bank = await startV31(t, { unencodedPayload: true });
   bank.unencodedPayload = true;
   await bank.client.eventSubscriptions.ensure({ version: '3.1.2' });
@@ -141,13 +141,13 @@ test('with unencodedPayload requests are signed with b64 false, and answers that
   assert.equal((await bank.client.eventSubscriptions.ensure({ version: '3.1.2' })).did, 'nothing');
 });
 
-test('without it an answer with b64 false is untrusted', async (t) => {
+test('without it a response with b64 false is untrusted', async (t) => {
   const bank = await startV31(t, {});
   bank.unencodedPayload = true;
   await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'untrusted' });
 });
 
-test('unencodedPayload is an error at once on v4.0, and is not believed of a resource of v4.0', async (t) => {
+test('unencodedPayload throws on v4.0, and b64 false is untrusted in a resource of v4.0', async (t) => {
   await assert.rejects(startBank(t, { unencodedPayload: true }), TypeError);
   const bank = await startV31(t, { unencodedPayload: true });
   const stranger = await makeParticipant('x', 'y');

@@ -26,7 +26,7 @@ function before(method: string, happen: () => void): Instead {
   };
 }
 
-test('ensure creates an event subscription, then does nothing, then replaces what differs', async (t) => {
+test('ensure creates an event subscription, then leaves it, then replaces it when it differs', async (t) => {
   const bank = await startBank(t);
   const { eventSubscriptions } = bank.client;
   assert.deepEqual(await eventSubscriptions.ensure(WANTED), { subscription: AT_BANK, did: 'created' });
@@ -58,7 +58,7 @@ for (const { name, held, wanted } of SAME) {
   });
 }
 
-test('event types that are more, fewer or others differ to ensure', async (t) => {
+test('additional, missing or different event types are a difference to ensure', async (t) => {
   const bank = await startBank(t);
   const [first = '', second = ''] = TYPES;
   for (const [held, wanted] of [
@@ -90,7 +90,7 @@ for (const { name, there, did, tried } of RACES) {
 }
 
 for (const version of ['v3.1', 'v4.0'] as const) {
-  test(`when somebody else deletes it in between, ensure creates it, on ${version}`, async (t) => {
+  test(`after a concurrent deletion ensure creates it, on ${version}`, async (t) => {
     const bank = await startOn(t, version);
     bank.subscription = { ...AT_BANK, version: '3.1' };
     bank.instead = before('PUT', () => {
@@ -101,7 +101,7 @@ for (const version of ['v3.1', 'v4.0'] as const) {
   });
 }
 
-test('a 409 that stays is thrown with its code: on v3.1 a registration of v4.0 is in the way and cannot be seen', async (t) => {
+test('a persistent 409 is thrown with its code: on v3.1 a registration of v4.0 exists and is not visible', async (t) => {
   const bank = await startOn(t, 'v3.1');
   const code = 'UK.OBIE.Rules.ResourceAlreadyExists';
   bank.instead = (seen, response) => {
@@ -125,7 +125,7 @@ test('any other refusal ends ensure at once', async (t) => {
   assert.deepEqual(changes(bank), ['POST']);
 });
 
-test('after an answer that was lost, ensure finds what took effect', async (t) => {
+test('after a lost response ensure finds what took effect', async (t) => {
   const bank = await startBank(t);
   bank.instead = (seen, response) => {
     if (seen.method !== 'POST' || !seen.path.startsWith('/open-banking')) return false;

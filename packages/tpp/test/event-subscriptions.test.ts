@@ -21,7 +21,7 @@ function created(bank: FakeBank): object {
   return { Data: { EventSubscriptionId, ...data }, Links: { Self: `${bank.origin}/x` }, Meta: {} };
 }
 
-test('an event subscription is created, read, replaced and deleted, all signed as the standard asks', async (t) => {
+test('an event subscription is created, read, replaced and deleted, all signed as the standard requires', async (t) => {
   const bank = await startBank(t);
   const { eventSubscriptions } = bank.client;
   assert.equal(await eventSubscriptions.get(), undefined);
@@ -54,7 +54,7 @@ test('a request carries token, a fresh interaction id, JSON headers, and a signa
   assert.equal(new Set(ids).size, 3);
 });
 
-test('an interaction id that the bank does not send back is recorded, not refused', async (t) => {
+test('a missing echo of the interaction id is recorded and not an error', async (t) => {
   const bank = await startBank(t);
   await bank.client.eventSubscriptions.get();
   await bank.client.eventSubscriptions.delete('sub-1');
@@ -67,7 +67,7 @@ test('an interaction id that the bank does not send back is recorded, not refuse
   );
 });
 
-test('an answer without a signature is untrusted, although the call took effect', async (t) => {
+test('a response without a signature is untrusted, although the call took effect', async (t) => {
   const bank = await startBank(t);
   bank.instead = insteadOfApi((_seen, response) => {
     bank.subscription = AT_BANK;
@@ -79,7 +79,7 @@ test('an answer without a signature is untrusted, although the call took effect'
   assert.deepEqual(await bank.client.eventSubscriptions.get(), AT_BANK);
 });
 
-test('an answer whose body was altered, or that somebody else signed, is untrusted', async (t) => {
+test('a response that was altered, or signed by another party, is untrusted', async (t) => {
   const bank = await startBank(t);
   const stranger = await makeParticipant(BANK_ORG_ID, 'bank-key-1');
   const other = await makeParticipant('another bank', 'bank-key-1');
@@ -118,7 +118,7 @@ test('one byte more or less than what the bank signed is untrusted', async (t) =
   }
 });
 
-test('two signatures on one answer are none', async (t) => {
+test('a response with two signatures is untrusted', async (t) => {
   const bank = await startBank(t);
   bank.instead = insteadOfApi(async (seen, response) => {
     const writeHead = response.writeHead.bind(response);
@@ -132,7 +132,7 @@ test('two signatures on one answer are none', async (t) => {
   await assert.rejects(bank.client.eventSubscriptions.create(WANTED), { kind: 'untrusted' });
 });
 
-test('keys of the bank that are unavailable make its answer untrusted', async (t) => {
+test('a response is untrusted while the keys of the bank are unavailable', async (t) => {
   const cause = new Error('JWKS down');
   const bank = await startBank(t, { bank: { signer: BANK_ORG_ID, keys: { keyFor: () => Promise.reject(cause) } } });
   await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'untrusted', cause });
@@ -156,7 +156,7 @@ for (const { name, body } of SHAPES) {
   });
 }
 
-test('a replacement that answers about another id, and a list of two, are untrusted', async (t) => {
+test('a replacement response about another id and a list of two are untrusted', async (t) => {
   const bank = await startBank(t);
   const entry = { EventSubscriptionId: 'sub-9', Version: '4.0' };
   bank.instead = insteadOfApi(async (seen, response) => {
@@ -168,7 +168,7 @@ test('a replacement that answers about another id, and a list of two, are untrus
   await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'untrusted' });
 });
 
-test('a list without entries, or without the member, is none', async (t) => {
+test('a list without entries or without the member means no subscription', async (t) => {
   const bank = await startBank(t);
   for (const body of [{ Data: {} }, { Data: { EventSubscription: [] } }]) {
     bank.instead = insteadOfApi(async (seen, response) => {
@@ -236,7 +236,7 @@ test('a 403 without a body, and a 500 with HTML, are refused without codes', asy
   }
 });
 
-test('one 401 is answered with a fresh token and the request once more, a second one is unauthorised', async (t) => {
+test('after one 401 the request is retried with a fresh token; a second 401 is unauthorised', async (t) => {
   const bank = await startBank(t);
   await bank.client.token();
   bank.token.value = 'token-2';
@@ -260,7 +260,7 @@ test('one 401 is answered with a fresh token and the request once more, a second
   assert.equal(calls, 2);
 });
 
-test('a bank that hangs is unreachable at the deadline, without a word of the token', async (t) => {
+test('a bank that hangs is unreachable at the deadline, without revealing the token', async (t) => {
   const bank = await startBank(t, { requestTimeoutMs: 300 });
   await bank.client.token();
   bank.instead = insteadOfApi(() => true);
@@ -282,7 +282,7 @@ test('a redirect is a refusal, and is not followed', async (t) => {
   assert.ok(bank.seen.every(({ path }) => path !== '/elsewhere'));
 });
 
-test('an answer over the cap is untrusted', async (t) => {
+test('a response over the limit is untrusted', async (t) => {
   const bank = await startBank(t, { responseBytesMax: 5_000 });
   bank.instead = insteadOfApi(async (seen, response) => {
     await bank.answer(seen, response, 200, { Data: {}, Meta: { x: 'x'.repeat(5_000) } });
@@ -291,7 +291,7 @@ test('an answer over the cap is untrusted', async (t) => {
   await assert.rejects(bank.client.eventSubscriptions.get(), { kind: 'untrusted' });
 });
 
-test('an id goes into the path as one segment, and one that cannot be an id is refused before it is sent', async (t) => {
+test('an id is one path segment, and a malformed id is rejected before anything is sent', async (t) => {
   const bank = await startBank(t);
   await bank.client.eventSubscriptions.delete('a/b?c#d');
   assert.equal(bank.seen.at(-1)?.path, '/open-banking/v4.0/event-subscriptions/a%2Fb%3Fc%23d');

@@ -61,7 +61,7 @@ test('a refusal arrives with the body of RFC 8935 and its length', async (t) => 
   });
 });
 
-test('methods that the Fetch API cannot say are 405 as any other', async (t) => {
+test('methods that the Fetch API does not support are 405 like any other', async (t) => {
   const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   for (const method of ['GET', 'HEAD', 'PUT', 'TRACE', 'PROPFIND']) {
     const outgoing = await open(origin, HEADERS, method);
@@ -72,7 +72,7 @@ test('methods that the Fetch API cannot say are 405 as any other', async (t) => 
   }
 });
 
-test('two interaction ids in one request are none', async (t) => {
+test('two interaction ids in one request are ignored', async (t) => {
   const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, { ...HEADERS, 'x-fapi-interaction-id': [INTERACTION_ID, INTERACTION_ID] });
   outgoing.end(await makeSet());
@@ -80,7 +80,7 @@ test('two interaction ids in one request are none', async (t) => {
   assert.notEqual(headers['x-fapi-interaction-id'], INTERACTION_ID);
 });
 
-test('a body that announces too much is 413 before any of it is sent, and the connection ends', async (t) => {
+test('a body whose Content-Length is over the limit is 413 before it is sent, and the connection is closed', async (t) => {
   const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'content-length': '9000000000' });
   outgoing.flushHeaders();
@@ -89,7 +89,7 @@ test('a body that announces too much is 413 before any of it is sent, and the co
   assert.equal(headers.connection, 'close');
 });
 
-test('a body that grows past the cap without announcing it is 413 as soon as it does', async (t) => {
+test('a body without Content-Length is 413 as soon as it exceeds the limit', async (t) => {
   const { origin } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions({ bodyBytesMax: 1_000 }))));
   const outgoing = await open(origin, { ...HEADERS, connection: 'keep-alive', 'transfer-encoding': 'chunked' });
   const answered = answerTo(outgoing);
@@ -100,7 +100,7 @@ test('a body that grows past the cap without announcing it is 413 as soon as it 
   assert.equal(headers.connection, 'close');
 });
 
-test('of a body without end the receiver reads no more than the cap and what is buffered', async (t) => {
+test('of an endless body the receiver reads no more than the limit and the buffers', async (t) => {
   const { origin, server } = await listenHttps(t, nodeListener(createReceiver(await receiverOptions())));
   const closed = Promise.withResolvers<number>();
   server.on('secureConnection', (socket) => {
@@ -119,7 +119,7 @@ test('of a body without end the receiver reads no more than the cap and what is 
   assert.ok(bytesRead < 4_000_000, `read ${bytesRead} bytes`);
 });
 
-test('a body that the receiver does not read yet is left where it is', async () => {
+test('back pressure: a body that the receiver does not read yet is not buffered', async () => {
   const incoming = new IncomingMessage(new Socket());
   incoming.method = 'POST';
   const answer = Promise.withResolvers<Response>();
@@ -134,7 +134,7 @@ test('a body that the receiver does not read yet is left where it is', async () 
   assert.equal(outgoing.statusCode, 413);
 });
 
-test('a client that drips is cut off by the time limit of the server, and the handler never hears of it', async (t) => {
+test('a slow client is cut off by the timeout of the server, and the handler is not called', async (t) => {
   let calls = 0;
   const onNotification = () => {
     calls += 1;
@@ -151,7 +151,7 @@ test('a client that drips is cut off by the time limit of the server, and the ha
   assert.equal(calls, 0);
 });
 
-test('a client that goes away in the middle leaves nothing hanging', async (t) => {
+test('a client that disconnects midway leaves nothing pending', async (t) => {
   const { receiver, answered } = watched(createReceiver(await receiverOptions()));
   const { origin, server } = await listenHttps(t, nodeListener(receiver));
   const arrived = once(server, 'request');
@@ -172,7 +172,7 @@ test('a connection is kept between notifications', async (t) => {
   server.closeIdleConnections();
 });
 
-test('a receiver that fails in itself ends the connection, not the process', async (t) => {
+test('a receiver that throws closes the connection and does not crash the process', async (t) => {
   const { origin } = await listenHttps(t, nodeListener({ handle: () => Promise.reject(new Error('bug')) }));
   const outgoing = await open(origin, HEADERS);
   outgoing.end('x');
@@ -226,7 +226,7 @@ for (const [what, inFront] of Object.entries(READ_BEFORE)) {
   });
 }
 
-test('a request whose stream was destroyed before is refused at once, and told of', async (t) => {
+test('a request whose stream was destroyed is refused at once, and onRefused is called', async (t) => {
   const refused = Promise.withResolvers<Refusal>();
   const listener = nodeListener(createReceiver(await receiverOptions({ onRefused: refused.resolve })));
   const { origin } = await listenHttps(t, (incoming, outgoing) => {
@@ -317,7 +317,7 @@ for (const coding of ['gzip, chunked', 'identity, chunked', 'x-nothing, chunked'
 }
 
 for (const coding of ['chunked', 'Chunked', ' chunked ']) {
-  test(`Transfer-Encoding: "${coding}" is taken`, async (t) => {
+  test(`Transfer-Encoding: "${coding}" is accepted`, async (t) => {
     const lines = ['host: localhost', TYPE, `transfer-encoding: ${coding}`];
     const { answer } = await exchange(t, lines, chunked(await makeSet()));
     assert.match(answer, /^HTTP\/1\.1 202 /);
@@ -325,7 +325,7 @@ for (const coding of ['chunked', 'Chunked', ' chunked ']) {
   });
 }
 
-test('after chunks in HTTP/1.0 the connection ends, however long it was to be kept', async (t) => {
+test('after chunks in HTTP/1.0 the connection is closed despite keep-alive', async (t) => {
   const lines = ['host: localhost', TYPE, 'connection: keep-alive', 'transfer-encoding: chunked'];
   const { answer } = await exchange(t, lines, chunked(await makeSet()), '1.0');
   assert.match(answer, /^connection: close\r$/im);

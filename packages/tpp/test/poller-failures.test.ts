@@ -56,12 +56,12 @@ const PASSING: readonly { name: string; instead: Instead; failed: number | strin
   { name: 'no moreAvailable', failed: 200, instead: (_seen, response) => json(response, { sets: {} }) },
   { name: 'an unknown member', failed: 200, instead: (_seen, response) => json(response, { ...NOTHING, x: 1 }) },
   {
-    name: 'a SET that is no text',
+    name: 'a SET that is not a string',
     failed: 200,
     instead: (_seen, response) => json(response, { ...NOTHING, sets: { a: 1 } }),
   },
   {
-    name: 'a SET that is no text, under a key with a line break,',
+    name: 'a SET that is not a string, under a key with a line break,',
     failed: 200,
     instead: (_seen, response) => json(response, { ...NOTHING, sets: { 'a\nb': 1 } }),
   },
@@ -102,7 +102,7 @@ for (const { name, instead, failed } of PASSING) {
   });
 }
 
-test('the backoff doubles up to its maximum, and begins anew after a poll that went well', async (t) => {
+test('the backoff doubles up to its maximum, and restarts after a successful poll', async (t) => {
   const polling = await startPolling(t, { retryDelayMsMin: 100, retryDelayMsMax: 1000 });
   await publish(polling.bank, 'a');
   let polls = 0;
@@ -115,7 +115,7 @@ test('the backoff doubles up to its maximum, and begins anew after a poll that w
   assert.deepEqual(polling.handled, ['a']);
 });
 
-test('the jitter is between half the delay and all of it, and what cannot be counted is bounded', () => {
+test('the jitter is between half the delay and all of it, and large numbers of failures are bounded', () => {
   const delays = (random: number) => ({ retryDelayMsMin: 1000, retryDelayMsMax: 60_000, random: () => random });
   assert.equal(retryDelayMs(1, delays(0)), 500);
   assert.equal(retryDelayMs(1, delays(0.999_999)), 1000);
@@ -142,7 +142,7 @@ for (const [name, header, delayMs] of [
   });
 }
 
-test('one 401 is answered with a fresh token and the poll once more, without a delay', async (t) => {
+test('after one 401 the poll is retried with a fresh token, without a delay', async (t) => {
   const polling = await startPolling(t);
   await polling.bank.client.token();
   polling.bank.token.value = 'token-2';
@@ -157,7 +157,7 @@ for (const [status, kind] of [
   [403, 'refused'],
   [404, 'refused'],
 ] as const) {
-  test(`a ${status} that stays ends the run with the bank's code: polling on would be pointless`, async (t) => {
+  test(`a ${status} that persists ends the run with the bank's code: a retry would be pointless`, async (t) => {
     const { bank, options, failed } = await startPolling(t);
     bank.instead = insteadOfPolls(10, (_seen, response) => {
       sendJson(response, { Errors: [{ ErrorCode: 'U999' }] }, status);
@@ -179,7 +179,7 @@ test('a client that was closed ends the run', async (t) => {
   await ended;
 });
 
-test('of the errors of a bank those are lasting that the next poll would meet too', () => {
+test('an error is lasting when the next poll would meet it too', () => {
   const lasting = (kind: BankError['kind'], status?: number) => isLasting(new BankError(kind, '', { status }));
   for (const status of [400, 403, 404, 405, 415]) assert.equal(lasting('refused', status), true);
   for (const status of [302, 408, 425, 429, 500, 503]) assert.equal(lasting('refused', status), false);
@@ -189,7 +189,7 @@ test('of the errors of a bank those are lasting that the next poll would meet to
   );
 });
 
-test('an answer over the cap is not read on, and the next polls ask for half as many', async (t) => {
+test('a response over the limit is not read further, and the next polls request half as many SETs', async (t) => {
   const polling = await startPolling(t, { responseBytesMax: 3000, maxEvents: 5 });
   await publish(polling.bank, 'a', 'b', 'c', 'd', 'e');
   const poller = createPoller(polling.options);
@@ -226,7 +226,7 @@ test('a long poll may last longer than other calls of the client', async (t) => 
   assert.deepEqual(handled, ['a']);
 });
 
-test('a long poll that the bank holds for too long is given up, and sent again', async (t) => {
+test('a long poll held for too long is aborted and retried', async (t) => {
   const { bank, options, time, failed } = await startPolling(t, { requestTimeoutMs: 200 });
   await bank.client.token();
   const poller = createPoller(options);
@@ -238,7 +238,7 @@ test('a long poll that the bank holds for too long is given up, and sent again',
   await running;
 });
 
-test('an empty answer after a hold is followed by the next long poll at once', async (t) => {
+test('an empty response after a hold is followed by the next long poll at once', async (t) => {
   const { bank, options, time } = await startPolling(t);
   const poller = createPoller(options);
   const running = poller.run();
@@ -253,7 +253,7 @@ test('an empty answer after a hold is followed by the next long poll at once', a
   assert.deepEqual(time.delays, []);
 });
 
-test('a bank that answers at once with nothing is polled in intervals', async (t) => {
+test('a bank that responds at once without SETs is polled at intervals', async (t) => {
   const { bank, options, time, handled } = await startPolling(t, { returnImmediately: true, pollIntervalMs: 5000 });
   const poller = createPoller(options);
   const running = poller.run();
@@ -275,7 +275,7 @@ test('a bank that answers at once with nothing is polled in intervals', async (t
   );
 });
 
-test('a bank that offers the same again although it was told, or says more than it has, is not polled in a circle', async (t) => {
+test('a bank that returns acknowledged SETs again, or claims SETs that it does not return, is polled with a backoff', async (t) => {
   const set = await makeSet({ jti: 'a' });
   for (const [body, delays] of [
     [{ sets: { a: set }, moreAvailable: true }, [750, 1500]],
@@ -326,7 +326,7 @@ function stopThen(poller: Poller, then: () => void): Promise<void> {
   return stopped;
 }
 
-test('one poll by hand: what is asked, told and answered', async (t: TestContext) => {
+test('one poll by hand: request, reports and response', async (t: TestContext) => {
   const { bank } = await startPolling(t);
   await publish(bank, 'a', 'b');
   const { sets, moreAvailable } = await bank.client.events.poll({ maxEvents: 1, returnImmediately: true });

@@ -4,7 +4,7 @@ import { createNotificationHandler, createPoller, createReceiver } from '@tiding
 import { publish, startPolling } from './support/pollers.ts';
 import { delivery, makeSet, receiverOptions } from './support/sets.ts';
 
-test('for await gives the notifications in order; each is finished when the next is asked for', async (t) => {
+test('for await yields the notifications in order; each is finished when the next is requested', async (t) => {
   const { bank, options, handled } = await startPolling(t);
   await publish(bank, 'a', 'b');
   const poller = createPoller(options);
@@ -24,7 +24,7 @@ test('for await gives the notifications in order; each is finished when the next
   assert.deepEqual(handled, []);
 });
 
-test('leaving the loop acknowledges what was finished before it, and not the notification in hand', async (t) => {
+test('leaving the loop acknowledges finished notifications, and not the current one', async (t) => {
   const { bank, options, refused } = await startPolling(t);
   await publish(bank, 'a', 'b', 'c');
   const poller = createPoller(options);
@@ -41,7 +41,7 @@ test('leaving the loop acknowledges what was finished before it, and not the not
   assert.deepEqual(again, ['b', 'c']);
 });
 
-test('an error in the loop leaves it in the same way, and is thrown', async (t) => {
+test('an error in the loop has the same effect, and is thrown', async (t) => {
   const { bank, options } = await startPolling(t);
   await publish(bank, 'a', 'b');
   const failure = new Error('mine');
@@ -53,7 +53,7 @@ test('an error in the loop leaves it in the same way, and is thrown', async (t) 
 });
 
 for (const by of ['stop', 'signal'] as const) {
-  test(`a ${by} ends the loop; the notification in hand is finished when the next one is asked for`, async (t) => {
+  test(`a ${by} ends the loop; the current notification is finished when the next one is requested`, async (t) => {
     const { bank, options } = await startPolling(t);
     await publish(bank, 'a', 'b', 'c');
     const controller = new AbortController();
@@ -72,7 +72,7 @@ for (const by of ['stop', 'signal'] as const) {
   });
 }
 
-test('a stop while it waits for the bank ends the loop', async (t) => {
+test('stop ends the loop while it waits for the bank', async (t) => {
   const { bank, options } = await startPolling(t);
   const poller = createPoller(options);
   const next = poller.notifications().next();
@@ -81,7 +81,7 @@ test('a stop while it waits for the bank ends the loop', async (t) => {
   assert.deepEqual(await next, { done: true, value: undefined });
 });
 
-test('a refusal that stays is thrown by the loop, and the poller can be used again', async (t) => {
+test('a persistent refusal is thrown by the loop, and the poller can be used again', async (t) => {
   const { bank, options } = await startPolling(t);
   bank.instead = ({ path }, response) => {
     if (!path.endsWith('/events')) return false;
@@ -98,7 +98,7 @@ test('a refusal that stays is thrown by the loop, and the poller can be used aga
   }
 });
 
-test('without any handler the loop remembers what it finished, in the store that is given', async (t) => {
+test('without a handler the loop records finished notifications in the given store', async (t) => {
   const keys: string[] = [];
   const seen = { has: (key: string) => keys.includes(key), add: (key: string) => void keys.push(key) };
   const { bank, options } = await startPolling(t);
@@ -108,7 +108,7 @@ test('without any handler the loop remembers what it finished, in the store that
   assert.deepEqual(keys, ['["https://bank.example/","a"]']);
 });
 
-test('a notification that the receiver has in hand is waited for and left out; one of the loop holds the push', async (t) => {
+test('the loop awaits and skips a notification that the receiver is handling; the push awaits one of the loop', async (t) => {
   const { bank, options } = await startPolling(t);
   const { onNotification: _, seen: __, ...settings } = options;
   const begun = Promise.withResolvers<void>();

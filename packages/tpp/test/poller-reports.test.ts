@@ -38,7 +38,7 @@ const FAILING = {
   reportHandlerFailure: () => ({ err: 'own.code', description: 'd'.repeat(256) }),
 };
 
-test('a bank that refuses with 413 is told less at a time, until all is told, and the run goes on', async (t) => {
+test('after a 413 fewer reports are sent at a time, until all are sent, and the run goes on', async (t) => {
   const { bank, time, options, failed } = await startPolling(t, FAILING);
   bank.instead = longerThan(2000);
   await publish(bank, ...jtisOf(40));
@@ -50,7 +50,7 @@ test('a bank that refuses with 413 is told less at a time, until all is told, an
   assert.ok(failed.length >= 2 && failed.every((each) => each === 413), String(failed));
 });
 
-test('the last poll of a run is parted as well: nothing that is finished stays untold', async (t) => {
+test('the last poll of a run is split as well: all finished notifications are reported', async (t) => {
   const { bank, options, handled } = await startPolling(t, { maxEvents: 60 });
   await publish(bank, ...jtisOf(60));
   const poller = createPoller({
@@ -66,7 +66,7 @@ test('the last poll of a run is parted as well: nothing that is finished stays u
   assert.deepEqual(bank.events.acknowledged.toSorted(), jtisOf(60).toSorted());
 });
 
-test('what one poll tells stays within requestBytesMax, whatever the texts', async (t) => {
+test('the reports of one poll stay within requestBytesMax, whatever the texts', async (t) => {
   const { bank, time, options } = await startPolling(t, {
     ...FAILING,
     reportHandlerFailure: () => ({ err: BANK.repeat(40), description: BANK.repeat(256) }),
@@ -83,7 +83,7 @@ test('what one poll tells stays within requestBytesMax, whatever the texts', asy
   assert.ok(Math.max(...lengths) > 2000, 'polls are filled');
 });
 
-test('a report that is too long alone is given up and told to the TPP; the others go through', async (t) => {
+test('a report that is too large on its own is dropped, and onPollFailed names it; the others are sent', async (t) => {
   const failures: PollFailure[] = [];
   const { bank, time, options } = await startPolling(t, {
     ...FAILING,
@@ -104,7 +104,7 @@ test('a report that is too long alone is given up and told to the TPP; the other
   );
 });
 
-test('a 413 for a poll that tells nothing is tried again with the backoff, for as long as it takes', async (t) => {
+test('a 413 for a poll without reports is retried with the backoff, indefinitely', async (t) => {
   const { bank, time, options, failed } = await startPolling(t, { retryDelayMsMin: 100 });
   bank.instead = longerThan(0);
   const poller = createPoller(options);
@@ -139,7 +139,7 @@ for (const [what, given, told] of [
   ],
   ['is empty', { err: '', description: '' }, { err: 'handler_failed', description: 'The handler failed.' }],
 ] as const) {
-  test(`a report whose text ${what} is told all the same, and takes no other with it`, async (t) => {
+  test(`a report whose text ${what} is sent all the same, and does not affect others`, async (t) => {
     const { bank, time, options } = await startPolling(t, { ...FAILING, reportHandlerFailure: () => given });
     await publish(bank, 'a');
     const poller = createPoller({ ...options, ...releasing(time) });

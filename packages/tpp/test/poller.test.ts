@@ -28,7 +28,7 @@ test('a notification is verified, handled, and acknowledged with the next poll',
   assert.equal(notification.interactionId, first?.headers['x-fapi-interaction-id']);
 });
 
-test('a poll carries token, interaction id and JSON headers, asks for a long poll, and is not signed', async (t) => {
+test('a poll has token, interaction id and JSON headers, requests a long poll, and is not signed', async (t) => {
   const { bank, options } = await startPolling(t);
   const poller = createPoller(options);
   const running = poller.run();
@@ -76,7 +76,7 @@ test('on v3.1 the poll goes to v3.1', async (t) => {
   assert.equal(bank.seen.at(-1)?.path, '/open-banking/v3.1/events');
 });
 
-test('stop aborts a long poll, and with nothing finished there is no further one', async (t) => {
+test('stop aborts a long poll, and sends no further poll when nothing is finished', async (t) => {
   const { bank, options } = await startPolling(t);
   const poller = createPoller(options);
   const running = poller.run();
@@ -89,7 +89,7 @@ test('stop aborts a long poll, and with nothing finished there is no further one
 });
 
 for (const by of ['stop', 'signal'] as const) {
-  test(`by ${by} the handler in hand is finished and acknowledged by a last poll, what was not begun is not`, async (t) => {
+  test(`by ${by} the running handler finishes and is acknowledged by a last poll; notifications not started are not`, async (t) => {
     const begun = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
     const handled: string[] = [];
@@ -121,13 +121,13 @@ for (const by of ['stop', 'signal'] as const) {
   });
 }
 
-test('with a signal that is aborted already nothing is sent', async (t) => {
+test('with an already aborted signal nothing is sent', async (t) => {
   const { bank, options } = await startPolling(t);
   await createPoller(options).run(AbortSignal.abort());
   assert.deepEqual(bank.seen, []);
 });
 
-test('a stop while the token is asked for, or while the backoff lasts, ends at once', async (t) => {
+test('stop during the token request or the backoff takes effect at once', async (t) => {
   const { bank, options, time } = await startPolling(t);
   const asked = Promise.withResolvers<void>();
   bank.instead = ({ path }) => {
@@ -150,7 +150,7 @@ test('a stop while the token is asked for, or while the backoff lasts, ends at o
   await waiting;
 });
 
-test('after it was stopped it can run again', async (t) => {
+test('a stopped poller can run again', async (t) => {
   const { bank, options, handled } = await startPolling(t);
   const poller = createPoller(options);
   for (const jti of ['a', 'b']) {
@@ -163,7 +163,7 @@ test('after it was stopped it can run again', async (t) => {
   assert.deepEqual(handled, ['a', 'b']);
 });
 
-test('SETs that are no good are reported with the codes of RFC 8935, stay awaiting, and the others are handled', async (t) => {
+test('invalid SETs are reported with the codes of RFC 8935 and stay awaiting, and the others are handled', async (t) => {
   const { bank, options, handled, refused } = await startPolling(t);
   const stranger = await makeParticipant(BANK_ORG_ID, 'bank-key-1');
   const unknown = await makeParticipant(BANK_ORG_ID, 'no-such-kid');
@@ -201,7 +201,7 @@ test('SETs that are no good are reported with the codes of RFC 8935, stay awaiti
   assert.deepEqual([...bank.events.awaiting.keys()], Object.keys(codes));
 });
 
-test('a SET under a key that no jti can be is refused, and not reported: the bank would refuse the whole poll', async (t) => {
+test('a SET under a malformed jti is rejected and not reported: the bank would reject the whole poll', async (t) => {
   const { bank, options, refused } = await startPolling(t);
   const long = 'x'.repeat(129);
   for (const key of ['', long]) bank.events.publish(key, await makeSet({ jti: 'a' }));
@@ -215,7 +215,7 @@ test('a SET under a key that no jti can be is refused, and not reported: the ban
   assert.deepEqual(refused.toSorted(), ['invalid_request::false', `invalid_request:${long.slice(1)}:false`]);
 });
 
-test('a handler that fails: neither acknowledged nor reported, and handled when it is offered again', async (t) => {
+test('a failed notification is neither acknowledged nor reported, and is handled when it is returned again', async (t) => {
   let fails = 2;
   const handled: string[] = [];
   const { bank, options, refused, time } = await startPolling(t, {
@@ -246,7 +246,7 @@ test('a handler that fails: neither acknowledged nor reported, and handled when 
   assert.deepEqual(refused, ['handler_failed:a:false', 'handler_failed:a:false']);
 });
 
-test('what the handler failed on is reported when the TPP wants it, cut to what the standard allows', async (t) => {
+test('a handler failure is reported if the TPP chooses, with texts cut to the limits of the standard', async (t) => {
   const { bank, options, refused, time } = await startPolling(t, {
     onNotification: () => {
       throw new Error('no');
@@ -267,7 +267,7 @@ test('what the handler failed on is reported when the TPP wants it, cut to what 
   assert.deepEqual(refused, ['handler_failed:a:true', 'handler_failed:b:false', 'handler_failed:c:false']);
 });
 
-test('while keys, or the memory, are unavailable nothing is acknowledged, reported or handled', async (t) => {
+test('while the keys or the seen store are unavailable nothing is acknowledged, reported or handled', async (t) => {
   const down = () => Promise.reject(new Error('down'));
   for (const [changes, code] of [
     [{ keys: { keyFor: down } }, 'keys_unavailable'],
@@ -309,7 +309,7 @@ test('a log of the TPP that throws does not stop the poller', async (t) => {
   assert.deepEqual(handled, ['a']);
 });
 
-test('more than one poll can give is polled for at once, oldest first, with the acknowledgements of the last', async (t) => {
+test('when more SETs are available the next poll follows at once, oldest first, with the acknowledgements', async (t) => {
   const { bank, options, handled, time } = await startPolling(t, { maxEvents: 2 });
   await publish(bank, 'a', 'b', 'c', 'd', 'e');
   const poller = createPoller(options);
@@ -330,7 +330,7 @@ test('more than one poll can give is polled for at once, oldest first, with the 
   assert.deepEqual(time.delays, []);
 });
 
-test('oldest first holds whatever order the JSON members have, even when keys look like numbers', async (t) => {
+test('notifications are oldest first whatever the order of the JSON members, even when keys look like numbers', async (t) => {
   const { bank, options, handled } = await startPolling(t);
   const second = NOW_MS / 1000;
   for (const [jti, iat] of [
@@ -376,7 +376,7 @@ for (const concurrency of [1, 3]) {
   });
 }
 
-test('options that make no sense are errors at once', async (t) => {
+test('invalid options throw at once', async (t) => {
   const { options } = await startPolling(t);
   for (const [name, value] of [
     ['maxEvents', 0],

@@ -56,13 +56,13 @@ async function get(t: TestContext, addresses: readonly string[], port: number, c
   return { agent, status };
 }
 
-test('addresses that refuse, in both families, cost nothing', async (t) => {
+test('addresses that refuse, in both families, cause no delay', async (t) => {
   const port = await answering(t, '127.0.0.4');
   const { status } = await get(t, ['127.0.0.2', '2001:db8::1', '127.0.0.3', '127.0.0.4'], port);
   assert.equal(await status, 200);
 });
 
-test('an address that takes the connection and is then silent leaves the next its share', async (t) => {
+test('an address that accepts the connection and is then silent leaves the next its share of the time', async (t) => {
   const port = await answering(t, '127.0.0.3');
   const silent = await silentOn(t, '127.0.0.2', port);
   const { status } = await get(t, ['127.0.0.2', '127.0.0.3'], port, 1000);
@@ -70,7 +70,7 @@ test('an address that takes the connection and is then silent leaves the next it
   await Promise.all(silent.filter(({ readableEnded }) => !readableEnded).map((socket) => once(socket, 'end')));
 });
 
-test('a slow address has all its time, though the next one has no route', async (t) => {
+test('a slow address has the whole time when the next one has no route', async (t) => {
   const port = await answering(t, '127.0.0.3');
   const slow = createTcpServer((socket) => {
     setTimeout(() => socket.pipe(connect({ host: '127.0.0.3', port })).pipe(socket), 400);
@@ -80,7 +80,7 @@ test('a slow address has all its time, though the next one has no route', async 
   assert.equal(await status, 200);
 });
 
-test('where all refuse it is told at once, and where all are silent at the deadline', async (t) => {
+test('when all refuse it fails at once, and when all are silent at the deadline', async (t) => {
   const port = await answering(t, '127.0.0.4');
   assert.equal(await (await get(t, ['127.0.0.2', '127.0.0.3'], port)).status, 'ECONNREFUSED');
   const silent = await silentOn(t, '127.0.0.2', port);
@@ -88,7 +88,7 @@ test('where all refuse it is told at once, and where all are silent at the deadl
   await Promise.all(silent.filter(({ readableEnded }) => !readableEnded).map((socket) => once(socket, 'end')));
 });
 
-test('to destroy the agent ends what is being connected', async (t) => {
+test('destroying the agent aborts connections being established', async (t) => {
   const port = await answering(t, '127.0.0.4');
   const silent = await silentOn(t, '127.0.0.2', port);
   const { agent, status } = await get(t, ['127.0.0.2'], port);

@@ -18,7 +18,7 @@ test('a notification that was handled is acknowledged again, without the handler
   assert.deepEqual(taken, ['a', 'b']);
 });
 
-test('copies that arrive at the same time call the handler once, and wait for what it comes to', async () => {
+test('concurrent copies call the handler once, and wait for its outcome', async () => {
   const begun = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<void>();
   let calls = 0;
@@ -42,7 +42,7 @@ test('copies that arrive at the same time call the handler once, and wait for wh
   assert.equal(calls, 1);
 });
 
-test('copies under way share the outcome of the one call, a failure too, and a later copy calls again', async () => {
+test('concurrent copies share the outcome of the one call, also a failure, and a later copy calls again', async () => {
   const outcome = Promise.withResolvers<void>();
   let calls = 0;
   const once = createOnce(createMemorySeenStore());
@@ -131,7 +131,7 @@ test('a seen store that fails is 500, before the handler or after it, so that no
   }
 });
 
-test('a token that was refused leaves no trace in the memory', async () => {
+test('a rejected token leaves no trace in the seen store', async () => {
   const added: string[] = [];
   const seen: SeenStore = { has: () => false, add: (key) => void added.push(key) };
   const receiver = createReceiver(await receiverOptions({ seen }));

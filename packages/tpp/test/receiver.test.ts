@@ -70,7 +70,7 @@ test('another media type is 415, and the body is not read', async () => {
   assert.equal((await receiver.handle(withoutType)).status, 415);
 });
 
-test('a content coding is 415, whose answer names identity, and the body is not read', async () => {
+test('a content coding is 415 with Accept-Encoding identity, and the body is not read', async () => {
   const refusals: Refusal[] = [];
   const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
   for (const coding of ['gzip', 'BR', 'x-gzip', 'identity, gzip', 'nonsense']) {
@@ -87,7 +87,7 @@ test('a content coding is 415, whose answer names identity, and the body is not 
   }
 });
 
-test('a request whose body was used, or is being read by another, is 500 and onRefused says that', async () => {
+test('a request whose body was used or is locked is 500, and onRefused says so', async () => {
   const refusals: Refusal[] = [];
   const receiver = createReceiver(await receiverOptions({ onRefused: (refusal) => refusals.push(refusal) }));
   const used = delivery(await makeSet());
@@ -110,7 +110,7 @@ test('another method is 405, and Allow names POST', async () => {
   }
 });
 
-test('an interaction id that is missing or no UUID is answered with a fresh one', async () => {
+test('a missing or invalid interaction id gets a fresh one in the response', async () => {
   const receiver = createReceiver(await receiverOptions({ randomUuid: () => FRESH_ID }));
   for (const sent of ['', 'not-a-uuid', `${INTERACTION_ID}, ${INTERACTION_ID}`]) {
     const response = await receiver.handle(delivery(await makeSet(), { 'x-fapi-interaction-id': sent }));
@@ -121,13 +121,13 @@ test('an interaction id that is missing or no UUID is answered with a fresh one'
   assert.ok(isUuid(response.headers.get('x-fapi-interaction-id') ?? ''));
 });
 
-test('x-fapi-financial-id is never demanded, and never minded', async () => {
+test('x-fapi-financial-id is neither required nor rejected', async () => {
   const receiver = createReceiver(await receiverOptions());
   const withId = delivery(await makeSet({ jti: 'other' }), { 'x-fapi-financial-id': 'anything' });
   assert.equal((await receiver.handle(withId)).status, 202);
 });
 
-test('a body over the cap is 413: told by Content-Length before a byte is read, else where the cap is passed', async () => {
+test('a body over the limit is 413: by Content-Length before a byte is read, else where the limit is exceeded', async () => {
   const receiver = createReceiver(await receiverOptions({ bodyBytesMax: 1000 }));
   const told = delivery('x', { 'content-length': '1001' });
   assert.equal((await receiver.handle(told)).status, 413);
@@ -151,7 +151,7 @@ test('a body over the cap is 413: told by Content-Length before a byte is read, 
   assert.ok(pulled <= 13, `read on for ${pulled} chunks of 100 bytes`);
 });
 
-test('a body of exactly the cap is read, one byte more is not', async () => {
+test('a body of exactly the limit is read, one byte more is not', async () => {
   const set = await makeSet();
   const exact = createReceiver(await receiverOptions({ bodyBytesMax: set.length }));
   assert.equal((await exact.handle(delivery(set))).status, 202);
@@ -159,7 +159,7 @@ test('a body of exactly the cap is read, one byte more is not', async () => {
   assert.equal((await short.handle(delivery(set))).status, 413);
 });
 
-test('a sender that goes away in the middle of the body is not mistaken for a short token', async () => {
+test('a sender that disconnects within the body is not mistaken for a short token', async () => {
   const receiver = createReceiver(await receiverOptions());
   const broken = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.error(new Error('reset')),
@@ -228,7 +228,7 @@ for (const { name, err, set } of REFUSED) {
   });
 }
 
-test('the limits that the options set are the ones that hold', async () => {
+test('the limits of the options apply', async () => {
   const ahead = await makeSet({ iat: NOW_MS / 1000 + 90 });
   const lenient = createReceiver(await receiverOptions({ clockSkewSeconds: 90 }));
   assert.equal((await lenient.handle(delivery(ahead))).status, 202);
@@ -250,7 +250,7 @@ test('event types and links that the standard does not define reach the handler 
   assert.deepEqual(taken[0]?.links, [link]);
 });
 
-test('keys that are unavailable are 500, so that the bank sends again', async () => {
+test('unavailable keys are 500, so that the bank retries', async () => {
   const refusals: Refusal[] = [];
   const cause = new Error('secret host name');
   const options = await receiverOptions({
@@ -264,7 +264,7 @@ test('keys that are unavailable are 500, so that the bank sends again', async ()
   assert.equal(refusals[0]?.cause, cause);
 });
 
-test('a log that throws does not keep the bank from its answer', async () => {
+test('a log that throws does not prevent the response', async () => {
   const options = await receiverOptions({
     onRefused: () => {
       throw new Error('disk full');

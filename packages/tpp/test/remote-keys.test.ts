@@ -42,7 +42,7 @@ async function jwksOf(...kids: ('first' | 'second')[]): Promise<{ status: number
   return { status: 200, body: JSON.stringify({ keys }) };
 }
 
-test('keys are fetched when first needed, then kept', async (t) => {
+test('keys are fetched when first needed, then cached', async (t) => {
   const jwks = await serveJwks(t);
   assert.equal(jwks.requests, 0);
   assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
@@ -50,7 +50,7 @@ test('keys are fetched when first needed, then kept', async (t) => {
   assert.equal(jwks.requests, 1);
 });
 
-test('a kid that is not known is asked for, at most once per cooldown', async (t) => {
+test('an unknown kid causes a refresh, at most once per cooldown', async (t) => {
   const jwks = await serveJwks(t);
   await jwks.keys.keyFor('first');
   jwks.answer = await jwksOf('first', 'second');
@@ -64,7 +64,7 @@ test('a kid that is not known is asked for, at most once per cooldown', async (t
   assert.equal(jwks.requests, 2);
 });
 
-test('callers at the same time share one request', async (t) => {
+test('concurrent callers share one request', async (t) => {
   const jwks = await serveJwks(t);
   const { promise, resolve } = Promise.withResolvers<void>();
   jwks.hold = promise;
@@ -77,7 +77,7 @@ test('callers at the same time share one request', async (t) => {
   assert.equal(jwks.requests, 1);
 });
 
-test('keys that are too old are fetched anew, so that a key that was taken away is gone', async (t) => {
+test('keys that are too old are refreshed, so that a removed key is gone', async (t) => {
   const jwks = await serveJwks(t);
   await jwks.keys.keyFor('first');
   jwks.answer = await jwksOf('second');
@@ -99,7 +99,7 @@ const FAILURES: readonly { name: string; status: number; body: string }[] = [
 ];
 
 for (const { name, status, body } of FAILURES) {
-  test(`after ${name} the old keys stay, and it is not asked again before the cooldown`, async (t) => {
+  test(`after ${name} the old keys stay, and there is no request before the cooldown ends`, async (t) => {
     const jwks = await serveJwks(t);
     await jwks.keys.keyFor('first');
     jwks.answer = { status, body };
@@ -115,7 +115,7 @@ for (const { name, status, body } of FAILURES) {
   });
 }
 
-test('while keys were never had the source rejects, and asks once per cooldown', async (t) => {
+test('while no keys were fetched the source rejects, with one request per cooldown', async (t) => {
   const jwks = await serveJwks(t, { cooldownMs: 5_000 });
   jwks.answer = { status: 500, body: '' };
   const expected = { name: 'RemoteKeysError', message: 'The JWKS is unavailable.' };
@@ -141,7 +141,7 @@ test('while the JWKS fails keys are used up to the hard age, and not a milliseco
   assert.equal((await jwks.keys.keyFor('first'))?.kid, 'first');
 });
 
-test('an age that is shorter than the cooldown is kept all the same', async (t) => {
+test('a maximum age shorter than the cooldown is respected', async (t) => {
   const jwks = await serveJwks(t, { maxAgeMs: 1000 });
   await jwks.keys.keyFor('first');
   jwks.answer = await jwksOf('second');
@@ -149,7 +149,7 @@ test('an age that is shorter than the cooldown is kept all the same', async (t) 
   assert.equal(await jwks.keys.keyFor('first'), undefined);
 });
 
-test('a key that the list of revoked keys has is not used, and neither is any while the list is unavailable', async (t) => {
+test('a revoked key is not used, and no key is used while the list of revoked keys is unavailable', async (t) => {
   const revoked = await serveJwks(t);
   revoked.answer = { status: 200, body: '{"keys":[]}' };
   const jwks = await serveJwks(t, { revokedUrl: `${revoked.origin}/revoked` });
@@ -164,7 +164,7 @@ test('a key that the list of revoked keys has is not used, and neither is any wh
   await assert.rejects(jwks.keys.keyFor('second'), { name: 'RemoteKeysError' });
 });
 
-test('a JWKS that hangs is given up at its deadline', async (t) => {
+test('a request for a JWKS that hangs ends at its deadline', async (t) => {
   const jwks = await serveJwks(t, { requestTimeoutMs: 100 });
   const { promise, resolve } = Promise.withResolvers<void>();
   t.after(() => resolve());
@@ -174,7 +174,7 @@ test('a JWKS that hangs is given up at its deadline', async (t) => {
   });
 });
 
-test('a clock that was set back does not stop the refreshing', async (t) => {
+test('a clock that was set back does not stop refreshes', async (t) => {
   const jwks = await serveJwks(t);
   await jwks.keys.keyFor('first');
   jwks.answer = await jwksOf('second');

@@ -18,7 +18,7 @@ test('the resource of a link is fetched over mutual TLS with the token', async (
   assert.equal(headers?.['x-fapi-interaction-id'], interactionId);
 });
 
-test('of a notification the last link that is allowed is taken, whatever its version says', async (t) => {
+test('for a notification the last allowed link is fetched, whatever its version', async (t) => {
   const bank = await startBank(t);
   const links = [
     { version: 'v4.0', link: `${bank.origin}/first` },
@@ -52,7 +52,7 @@ test('the token never goes to an origin that is not allowed', async (t) => {
   assert.deepEqual(bank.seen, []);
 });
 
-test('with no origins given every link is refused', async (t) => {
+test('without allowed origins every link is rejected', async (t) => {
   const bank = await startBank(t, { resourceOrigins: [] });
   await assert.rejects(bank.client.fetchResource(`${bank.origin}/resource`), { kind: 'untrusted' });
 });
@@ -67,7 +67,7 @@ test('a redirect to a stranger is a refusal', async (t) => {
   await assert.rejects(bank.client.fetchResource(`${bank.origin}/resource`), { kind: 'refused', status: 302 });
 });
 
-test('a signature on the resource is verified, a bad one is untrusted', async (t) => {
+test('a signature on the resource is verified; an invalid one is untrusted', async (t) => {
   const bank = await startBank(t);
   let signature: string | undefined;
   bank.instead = async (seen, response) => {
@@ -82,7 +82,7 @@ test('a signature on the resource is verified, a bad one is untrusted', async (t
   }
 });
 
-test('a resource that is gone is refused with its codes, one that is no JSON is untrusted, an empty one has no body', async (t) => {
+test('a missing resource is refused with its codes, invalid JSON is untrusted, an empty one has no body', async (t) => {
   const bank = await startBank(t);
   const answers: [number, string][] = [
     [400, '{"Errors":[{"ErrorCode":"U011"}]}'],
@@ -101,7 +101,7 @@ test('a resource that is gone is refused with its codes, one that is no JSON is 
   assert.equal((await fetch()).body, undefined);
 });
 
-test('options that would weaken the client are errors at once', async (t) => {
+test('options that would weaken the client throw at once', async (t) => {
   for (const origin of ['http://bank.example', 'https://bank.example/path', 'bank.example', '*', 'null']) {
     await assert.rejects(startBank(t, { resourceOrigins: [origin] }), TypeError);
   }

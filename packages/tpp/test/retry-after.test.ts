@@ -27,7 +27,7 @@ for (const [header, expectedMs] of [
   });
 }
 
-test('a wait ends with its time or with its signal, whichever comes first', async () => {
+test('a wait ends after its delay or with its signal, whichever comes first', async () => {
   await waitFor(1, new AbortController().signal);
   await waitFor(2_147_483_647, AbortSignal.abort());
   const controller = new AbortController();
@@ -40,7 +40,7 @@ test('a random fraction is from 0 up to 1', () => {
   for (let n = 0; n < 1000; n += 1) assert.ok(randomFraction() >= 0 && randomFraction() < 1);
 });
 
-test('reports are told in batches of at most 10 000, and an acknowledgement wins over an error', () => {
+test('reports are sent in batches of at most 10 000, and an acknowledgement wins over an error', () => {
   const reports = createReports();
   for (let n = 0; n < 10_001; n += 1) reports.acknowledge(String(n));
   reports.refuse({ jti: 'x', err: 'e', description: 'd' });
@@ -56,7 +56,7 @@ test('reports are told in batches of at most 10 000, and an acknowledgement wins
   assert.equal(reports.hasAny(), false);
 });
 
-test('reports are told in batches within a number of bytes, at least one each, whatever their characters', () => {
+test('reports are sent in batches within a number of bytes, at least one each, whatever their characters', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 20 })), fc.nat(300), (texts, bytesMax) => {
       const reports = createReports();
@@ -83,7 +83,7 @@ test('reports are told in batches within a number of bytes, at least one each, w
   );
 });
 
-test('of a list each item is worked on once, in order, and the first failure is thrown', async () => {
+test('each item is processed once, in order, and the first failure is thrown', async () => {
   const begun: number[] = [];
   const items = [1, 2, 3, 4, 5];
   await forEachConcurrently(items, 2, async (item) => void begun.push(item));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createMemorySeenStore } from '@tidings/tpp';
 import fc from 'fast-check';
 
-test('the memory of what was seen keeps the newest keys up to its bound, as a plain list would', () => {
+test('the store in memory keeps the newest keys up to its limit, like a plain list', () => {
   const key = fc.integer({ min: 0, max: 12 }).map(String);
   const step = fc.record({ add: fc.boolean(), key });
   fc.assert(
@@ -22,7 +22,7 @@ test('the memory of what was seen keeps the newest keys up to its bound, as a pl
   );
 });
 
-test('a bound that is not a whole number from 1 on is an error', () => {
+test('a limit that is not a whole number of at least 1 is an error', () => {
   for (const entriesMax of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.throws(() => createMemorySeenStore({ entriesMax }), RangeError);
   }

@@ -12,7 +12,7 @@ async function client(t: TestContext, options: TlsFetchOptions = {}): Promise<Tl
   return tlsFetch;
 }
 
-test('method, headers and body arrive, and the answer comes back with all its headers', async (t) => {
+test('method, headers and body are sent, and the response has all its headers', async (t) => {
   const { origin } = await listenHttps(t, async (request, response) => {
     let body = '';
     for await (const chunk of request) body += String(chunk);
@@ -43,7 +43,7 @@ test('a connection is used again, and none is left open by close', async (t) => 
   await assert.rejects(tlsFetch(origin), { name: 'TlsFetchError', code: 'closed' });
 });
 
-test('close ends a request that is under way', async (t) => {
+test('close aborts a request in progress', async (t) => {
   const { origin, server } = await listenHttps(t, () => undefined);
   const arrived = once(server, 'request');
   const tlsFetch = await client(t);
@@ -53,7 +53,7 @@ test('close ends a request that is under way', async (t) => {
   await underWay;
 });
 
-test('the client certificate is shown when the server asks', async (t) => {
+test('the client certificate is presented when the server requests it', async (t) => {
   const { client: keyed, caPem } = await testPki();
   const mutual = { requestCert: true, rejectUnauthorized: true };
   const { origin } = await listenHttps(t, (_request, response) => response.end('in'), mutual);
@@ -62,7 +62,7 @@ test('the client certificate is shown when the server asks', async (t) => {
   await assert.rejects((await client(t))(origin), { code: 'connection' });
 });
 
-test('a server of an unknown authority, or under another name, is not spoken to', async (t) => {
+test('a server with an unknown authority or another name is rejected', async (t) => {
   let requests = 0;
   const listener: RequestListener = (_request, response) => {
     requests += 1;
@@ -113,14 +113,14 @@ for (const [what, pieces] of [
   });
 }
 
-test('an unasked 101 Switching Protocols is no answer', async (t) => {
+test('an unrequested 101 Switching Protocols is an error', async (t) => {
   const { origin } = await listenHttps(t, (request) => {
     request.socket.write('HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n');
   });
   await assert.rejects((await client(t))(origin), { code: 'malformed' });
 });
 
-test('TLS below 1.2 is not spoken', async (t) => {
+test('TLS below 1.2 is not supported', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   const { origin } = await listenHttps(t, (_request, response) => response.end(), old);
   await assert.rejects((await client(t))(origin), { code: 'connection' });
@@ -140,7 +140,7 @@ test('plain http is refused before anything is sent', async (t) => {
   assert.equal(connections, 0);
 });
 
-test('one deadline holds over the whole exchange: a silent server, and one that drips its answer', async (t) => {
+test('one deadline covers the whole exchange: a silent server, and one that responds slowly', async (t) => {
   const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/silent') return;
     response.write('{');
@@ -153,7 +153,7 @@ test('one deadline holds over the whole exchange: a silent server, and one that 
   }
 });
 
-test('an answer longer than the cap is cut off, one of exactly the cap is not', async (t) => {
+test('a response over the limit is cut off, one of exactly the limit is not', async (t) => {
   const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/endless') {
       const pour = () => {
@@ -171,7 +171,7 @@ test('an answer longer than the cap is cut off, one of exactly the cap is not', 
   await assert.rejects(tlsFetch(`${origin}/endless`), { code: 'too_large' });
 });
 
-test('at most 16 requests to one host are under way; what waits is under its deadline, and can be aborted', async (t) => {
+test('at most 16 requests to one host are concurrent; waiting ones have a deadline and can be aborted', async (t) => {
   const held: ServerResponse[] = [];
   const { origin } = await listenHttps(t, (_request, response) => void held.push(response));
   const tlsFetch = await client(t);
@@ -192,7 +192,7 @@ test('at most 16 requests to one host are under way; what waits is under its dea
   assert.equal((await last).status, 200);
 });
 
-test('a redirect is an answer, and is not followed', async (t) => {
+test('a redirect is returned, and not followed', async (t) => {
   const paths: (string | undefined)[] = [];
   const { origin } = await listenHttps(t, (request, response) => {
     paths.push(request.url);
@@ -203,7 +203,7 @@ test('a redirect is an answer, and is not followed', async (t) => {
   assert.deepEqual(paths, ['/here']);
 });
 
-test('an answer that breaks off, or whose status does not exist, is an error', async (t) => {
+test('an incomplete response or one with an invalid status is an error', async (t) => {
   const { origin } = await listenHttps(t, (request, response) => {
     if (request.url === '/odd') {
       response.socket?.end('HTTP/1.1 799 Odd\r\ncontent-length: 0\r\n\r\n');
@@ -217,14 +217,14 @@ test('an answer that breaks off, or whose status does not exist, is an error', a
   await assert.rejects(tlsFetch(`${origin}/odd`), { code: 'malformed' });
 });
 
-test('an answer without a body is one', async (t) => {
+test('a response without a body is valid', async (t) => {
   const { origin } = await listenHttps(t, (_request, response) => response.writeHead(204).end());
   const response = await (await client(t))(origin, { method: 'DELETE' });
   assert.equal(response.status, 204);
   assert.equal(await response.text(), '');
 });
 
-test('certificates that are not PEM are an error at once, and the error does not show them', async () => {
+test('certificates that are not PEM throw at once, and the error does not show them', async () => {
   const { client: keyed, server } = await testPki();
   const transports = [
     { certificatePem: 'no pem', keyPem: keyed.keyPem },
