@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findShown } from './shown-output.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** A shell in which commands are typed one after the other: variables and the current folder stay. */
 export interface Shell {
