@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildProgram, commandsOf } from '@tidings/service/cli';
-import { run } from '../support/command.ts';
+import { runCli } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidings-completion-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -14,7 +14,7 @@ const isInstalled = (shell: string) => spawnSync(shell, ['-c', 'true']).status =
 describe('tidings completion bash', { skip: !isInstalled('bash') && 'there is no bash here' }, () => {
   const script = join(folder, 'tidings.bash');
   before(async () => {
-    const { code, stdout, stderr } = await run(['completion', 'bash']);
+    const { code, stdout, stderr } = await runCli(['completion', 'bash']);
     assert.equal(code, 0, stderr);
     writeFileSync(script, stdout);
   });
@@ -66,7 +66,7 @@ describe('tidings completion bash', { skip: !isInstalled('bash') && 'there is no
 for (const shell of ['zsh', 'fish'].filter(isInstalled)) {
   test(`tidings completion ${shell} prints what ${shell} can read`, async () => {
     const script = join(folder, `tidings.${shell}`);
-    writeFileSync(script, (await run(['completion', shell])).stdout);
+    writeFileSync(script, (await runCli(['completion', shell])).stdout);
     const { status, stderr } = spawnSync(shell, ['-n', script], { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
   });
@@ -76,7 +76,7 @@ test('fish offers commands, flags and choices', {
   skip: !isInstalled('fish') && 'there is no fish here',
 }, async () => {
   const script = join(folder, 'offered.fish');
-  writeFileSync(script, (await run(['completion', 'fish'])).stdout);
+  writeFileSync(script, (await runCli(['completion', 'fish'])).stdout);
   const offered = (line: string) =>
     execFileSync('fish', ['-c', 'source $argv[1]; complete -C $argv[2]', script, line], { encoding: 'utf8' })
       .split('\n')
@@ -90,7 +90,7 @@ test('fish offers commands, flags and choices', {
 
 test('the scripts for zsh and fish name every command and flag', async () => {
   const [zsh, fish] = await Promise.all(
-    ['zsh', 'fish'].map(async (shell) => (await run(['completion', shell])).stdout),
+    ['zsh', 'fish'].map(async (shell) => (await runCli(['completion', shell])).stdout),
   );
   for (const { path, command } of commandsOf(await buildProgram())) {
     assert.ok(zsh?.includes(`'${path}'`), `zsh: ${path}`);
@@ -103,7 +103,7 @@ test('the scripts for zsh and fish name every command and flag', async () => {
 });
 
 test('a shell that is none is wrong use', async () => {
-  const { code, stderr } = await run(['completion', 'csh']);
+  const { code, stderr } = await runCli(['completion', 'csh']);
   assert.equal(code, 2);
   assert.match(stderr, /Allowed choices are bash, zsh, fish/);
 });

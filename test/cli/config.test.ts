@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { runCli } from '../registry/run-cli.ts';
 import { ISSUER } from '../support/bank.ts';
+import { runCli } from '../support/cli.ts';
 
 const HASH = '1f'.repeat(32);
 const folder = mkdtempSync(join(tmpdir(), 'tidings-config-'));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
+import { runCli } from '../support/cli.ts';
 import { run, start } from '../support/command.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 
@@ -39,7 +40,7 @@ function configured(name: string, store: object): string {
 test('"tidings migrate" lists the steps, takes them once, and says when there is nothing to do', async () => {
   const file = configured('good', { url: await server.createDatabase('good'), passwordFile });
   const migrate = async (...flags: string[]) => {
-    const { code, stdout, stderr } = await run(['migrate', '--config', file, ...flags]);
+    const { code, stdout, stderr } = await runCli(['migrate', '--config', file, ...flags]);
     assert.equal(code, 0, stderr);
     assert.doesNotMatch(stdout + stderr, new RegExp(PASSWORD));
     return stdout;
@@ -85,7 +86,7 @@ for (const [what, store, sentence] of [
   ],
 ] as const) {
   test(`"tidings migrate" with ${what} says so in one sentence`, async () => {
-    const { code, stderr } = await run(['migrate', '--config', configured(what.replaceAll(' ', '-'), store)]);
+    const { code, stderr } = await runCli(['migrate', '--config', configured(what.replaceAll(' ', '-'), store)]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^tidings: .+\.\n$/);
     assert.match(stderr, sentence);
@@ -93,7 +94,7 @@ for (const [what, store, sentence] of [
 }
 
 test('"tidings migrate --help" has an example, and says what the exit codes mean', async () => {
-  const { code, stdout } = await run(['migrate', '--help']);
+  const { code, stdout } = await runCli(['migrate', '--help']);
   assert.equal(code, 0);
   assert.match(stdout, /tidings migrate --config \/etc\/tidings\/tidings\.json --dry-run/);
   assert.match(stdout, /Exit codes: 0 done; 2 /);

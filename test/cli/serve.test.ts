@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { createHttpClient, listenOn, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
+import { runCli } from '../support/cli.ts';
 import { run, start } from '../support/command.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-serve-'));
@@ -40,9 +41,9 @@ function prepare() {
   return { folder, file, settings, write, storeFile: join(folder, 'store', 'tidings.db') };
 }
 
-/** Runs `serve`, which must say one sentence and exit with 2. @returns the sentence */
-async function refusal(file: string): Promise<string> {
-  const { code, stdout, stderr } = await run(['serve', '--config', file]);
+/** Runs `serve`, as a process unless told otherwise, which must say one sentence and exit with 2. @returns the sentence */
+async function refusal(file: string, runs: typeof run | typeof runCli = run): Promise<string> {
+  const { code, stdout, stderr } = await runs(['serve', '--config', file]);
   assert.equal(code, 2, stderr || stdout);
   assert.match(stderr, /^tidings: .+[.?]\n$/, 'one sentence');
   assert.doesNotMatch(stdout, /Tidings runs/);
@@ -117,7 +118,7 @@ for (const [what, spoil, said] of BAD) {
   test(`serve with ${what} says so, exits with 2, and makes no store`, async () => {
     const prepared = prepare();
     spoil(prepared);
-    assert.match(await refusal(prepared.file), said);
+    assert.match(await refusal(prepared.file, runCli), said);
     assert.ok(!existsSync(prepared.storeFile), 'no store was made');
     assert.ok(!existsSync(join(prepared.folder, 'store')), 'nor its folder');
   });

@@ -9,7 +9,7 @@ import { createLog } from '@tidings/service';
 import { buildProgram, commandsOf } from '@tidings/service/cli';
 import { listenOn } from '@tidings/testing';
 import { cliOf, printed } from '../operator/calling.ts';
-import { runCli } from '../registry/run-cli.ts';
+import { runCli } from '../support/cli.ts';
 import { BIN } from '../support/command.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';

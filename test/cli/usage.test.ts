@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
+import { runCli } from '../support/cli.ts';
 import { BIN, run } from '../support/command.ts';
 
 const EXIT_CONFIGURATION = 2;
@@ -17,7 +18,7 @@ test('--help lists the commands and exits 0', async () => {
 });
 
 test('serve --help names its option, gives examples and tells where the settings are', async () => {
-  const { code, stdout } = await run(['serve', '--help']);
+  const { code, stdout } = await runCli(['serve', '--help']);
   assert.equal(code, 0);
   assert.match(stdout, /-c, --config <file>/);
   assert.match(stdout, /tidings serve --config /);
@@ -25,7 +26,7 @@ test('serve --help names its option, gives examples and tells where the settings
 });
 
 test('sandbox --help names its options with their defaults and choices', async () => {
-  const { code, stdout } = await run(['sandbox', '--help']);
+  const { code, stdout } = await runCli(['sandbox', '--help']);
   assert.equal(code, 0);
   for (const option of ['--once', '--json', '--state <folder>', '--port <number>', '--change <what>']) {
     assert.ok(stdout.includes(option), option);
@@ -56,7 +57,7 @@ for (const [args, said] of [
   [['sandbox', '--port', '-1'], /argument missing|whole number from 0/],
 ] as const) {
   test(`tidings ${args.join(' ')} is wrong use: one message on standard error, exit code 2`, async () => {
-    const { code, stdout, stderr } = await run(args);
+    const { code, stdout, stderr } = await runCli(args);
     assert.equal(code, EXIT_CONFIGURATION, stderr);
     assert.equal(stdout, '');
     assert.match(stderr, said);

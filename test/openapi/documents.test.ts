@@ -9,10 +9,10 @@ import { printDocument } from './print.ts';
 // No validator of OpenAPI 3.1 is at hand, so what matters of it is checked here.
 
 const documents: readonly (readonly [string, Json])[] = [
-  ['tpp-facing', printDocument('tpp-facing')],
-  ['tpp-facing, polling only', printDocument('tpp-facing', { realTime: { isOffered: false } })],
-  ['tpp-facing, real time only', printDocument('tpp-facing', { polling: { isOffered: false } })],
-  ['operator', printDocument('operator')],
+  ['tpp-facing', await printDocument('tpp-facing')],
+  ['tpp-facing, polling only', await printDocument('tpp-facing', { realTime: { isOffered: false } })],
+  ['tpp-facing, real time only', await printDocument('tpp-facing', { polling: { isOffered: false } })],
+  ['operator', await printDocument('operator')],
 ];
 
 for (const [name, document] of documents) {
@@ -100,7 +100,7 @@ describe('the TPP-facing document', () => {
   const [, [, pollingOnly], [, realTimeOnly]] = documents as [Json, [string, Json], [string, Json]];
   const paths = (document: Json) => Object.keys(document.paths).filter((path) => path.includes('v4.0'));
 
-  test('holds only what the configuration offers', () => {
+  test('holds only what the configuration offers', async () => {
     const subscriptions = [
       '/open-banking/v4.0/event-subscriptions',
       '/open-banking/v4.0/event-subscriptions/{EventSubscriptionId}',
@@ -112,7 +112,7 @@ describe('the TPP-facing document', () => {
       '/open-banking/v4.0/callback-urls/{CallbackUrlId}',
     ]);
     assert.deepEqual(
-      paths(printDocument('tpp-facing', { polling: { isOffered: false }, callbackUrls: { isOffered: false } })),
+      paths(await printDocument('tpp-facing', { polling: { isOffered: false }, callbackUrls: { isOffered: false } })),
       subscriptions,
     );
   });
@@ -134,8 +134,8 @@ describe('the TPP-facing document', () => {
     assert.equal(realTimeOnly.servers[0].url, 'https://events.bank.example/psd2');
   });
 
-  test('has error bodies for exactly what the one table of errors writes', () => {
-    const document = printDocument('tpp-facing');
+  test('has error bodies for exactly what the one table of errors writes', async () => {
+    const document = await printDocument('tpp-facing');
     for (const apiVersion of API_VERSIONS) {
       const $ref = `#/components/schemas/OBErrorResponse1${apiVersion === 'v4.0' ? 'V40' : 'V31'}`;
       for (const code of Object.keys(API_ERRORS) as ApiErrorCode[]) {
@@ -148,8 +148,8 @@ describe('the TPP-facing document', () => {
 });
 
 describe('the operator document', () => {
-  test('closes every object whose members it names, but for those that others define', () => {
-    const open = openObjects(printDocument('operator').components.schemas, '');
+  test('closes every object whose members it names, but for those that others define', async () => {
+    const open = openObjects((await printDocument('operator')).components.schemas, '');
     assert.deepEqual(open.toSorted(), [
       // Its extension attributes.
       'CloudEvent',

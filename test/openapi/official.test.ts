@@ -34,9 +34,9 @@ const LEFT_OUT: readonly { readonly where: RegExp; readonly reason: string }[] =
 const isLeftOut = (where: string) => LEFT_OUT.some((each) => each.where.test(where));
 
 for (const [file, version] of FILES) {
-  describe(`the TPP-facing document beside ${file}`, { skip }, () => {
+  describe(`the TPP-facing document beside ${file}`, { skip }, async () => {
     const official = skip === false ? readYaml(readFileSync(join(FOLDER, file), 'utf8')) : { paths: {} };
-    const ours = printDocument('tpp-facing');
+    const ours = await printDocument('tpp-facing');
     const pairs = operationsOf(official).map(({ path, method, operation }) => ({
       name: `${method} ${path}`,
       theirs: operation,

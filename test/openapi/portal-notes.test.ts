@@ -10,8 +10,8 @@ test('docs/portal-notes.md is what the command prints for the example (node scri
   assert.equal(readFileSync('docs/portal-notes.md', 'utf8'), portalNotesPage());
 });
 
-test('the notes hold what the configuration sets, in words', () => {
-  const notes = printPortalNotes({
+test('the notes hold what the configuration sets, in words', async () => {
+  const notes = await printPortalNotes({
     polling: {
       maxEventsDefault: 25,
       maxEventsMax: 40,
@@ -45,31 +45,31 @@ test('the notes hold what the configuration sets, in words', () => {
   }
 });
 
-test('the schedule is that of the retry policy, and ends at the first of its limits', () => {
+test('the schedule is that of the retry policy, and ends at the first of its limits', async () => {
   const policy = { delayMs: 1000, delayMaxMs: 8000, retriesMax: 6, intervalMaxMs: 60_000, jitter: 0.5 };
-  const byNumber = printPortalNotes({ retry: policy });
+  const byNumber = await printPortalNotes({ retry: policy });
   assert.match(byNumber, /\| 4 to 6 \| 8 seconds \| 15 seconds to 31 seconds \|/);
   assert.match(byNumber, /up to 50 % shorter/);
-  const byTime = printPortalNotes({ retry: { ...policy, intervalMaxMs: 20_000 } });
+  const byTime = await printPortalNotes({ retry: { ...policy, intervalMaxMs: 20_000 } });
   assert.match(byTime, /So there are 4 retries, over 15 seconds/);
-  assert.match(printPortalNotes({ retry: { ...policy, retriesMax: 0 } }), /There is no retry\./);
+  assert.match(await printPortalNotes({ retry: { ...policy, retriesMax: 0 } }), /There is no retry\./);
 });
 
-test('what is not offered is not described, and is said to be missing', () => {
-  const polling = printPortalNotes({ realTime: { isOffered: false } });
+test('what is not offered is not described, and is said to be missing', async () => {
+  const polling = await printPortalNotes({ realTime: { isOffered: false } });
   assert.doesNotMatch(polling, /## Real-time|callback-urls\/\{/);
   assert.match(polling, /`CallbackUrl` is not expected/);
   assert.match(polling, /not acknowledged, in a poll, stays/);
-  const realTime = printPortalNotes({ polling: { isOffered: false } });
+  const realTime = await printPortalNotes({ polling: { isOffered: false } });
   assert.doesNotMatch(realTime, /## Aggregated polling|POST \/events|eventpolling/);
   assert.match(realTime, /We do not offer aggregated polling\./);
-  const once = printPortalNotes({ polling: { isAcknowledgementExpected: false, longPollMaxMs: 0 } });
+  const once = await printPortalNotes({ polling: { isAcknowledgementExpected: false, longPollMaxMs: 0 } });
   assert.match(once, /each SET is offered once/);
   assert.match(once, /not offered: every poll is answered at once/);
 });
 
-test('every error code that is sent stands in the notes, in both vocabularies', () => {
-  const notes = printPortalNotes();
+test('every error code that is sent stands in the notes, in both vocabularies', async () => {
+  const notes = await printPortalNotes();
   for (const [name, { v40, v31 }] of Object.entries(API_ERRORS)) {
     if (CODES_NEVER_SENT.some((each) => each === name)) continue;
     for (const code of [v40, v31]) assert.ok(code === undefined || notes.includes(`\`${code}\``), code);

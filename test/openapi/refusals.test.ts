@@ -206,7 +206,7 @@ test('every operation of the document is looked at here, but for the keys, which
 });
 
 test('no code that is never sent stands in the document or in the notes for the portal', async () => {
-  const notes = printPortalNotes();
+  const notes = await printPortalNotes();
   for (const name of CODES_NEVER_SENT) {
     const { v40, v31 } = API_ERRORS[name];
     for (const text of [JSON.stringify(document), notes]) {

@@ -7,8 +7,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
-import { BIN, runCli } from '../registry/run-cli.ts';
-import { onlyEnvironment } from '../support/command.ts';
+import { runCli } from '../support/cli.ts';
+import { BIN, onlyEnvironment } from '../support/command.ts';
 import { checkProblem } from '../support/problem.ts';
 import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createHttpClient, listenOn, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
-import { runCli } from '../registry/run-cli.ts';
 import { startTestBank } from '../support/bank.ts';
+import { runCli } from '../support/cli.ts';
 
 // The operator listener as a bank would have it beyond loopback: TLS with client certificates, its identity provider.
 

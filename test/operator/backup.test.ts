@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { createLog, parseConfig, startService } from '@tidings/service';
 import { startBank, tppOf } from '../registry/bank-service.ts';
-import { runCli } from '../registry/run-cli.ts';
+import { runCli } from '../support/cli.ts';
 import { resolveTestHost } from '../support/resolve-test-host.ts';
 
 // `tidings backup`, by running the real command against a real service over TLS.

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { type CliRun, runCli } from '../registry/run-cli.ts';
 import { startTestBank } from '../support/bank.ts';
-import { onlyEnvironment } from '../support/command.ts';
+import type { CliRun } from '../support/cli.ts';
+import { onlyEnvironment, runWith } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
@@ -43,7 +43,8 @@ function event(changes: object = {}) {
 const events = (count: number) => Array.from({ length: count }, () => event());
 const BAD = { occurredAt: 'yesterday' };
 
-const publish = (args: readonly string[], input?: string) => runCli(['publish', '--json', ...args], environment, input);
+const publish = (args: readonly string[], input?: string) =>
+  runWith(['publish', '--json', ...args], environment, input);
 const progressOf = (file: string) => `${file}.tidings-progress`;
 const summaryOf = ({ stdout }: CliRun): Record<string, unknown> => JSON.parse(stdout);
 
@@ -78,7 +79,7 @@ describe('a file', () => {
       ],
     );
     assert.equal(existsSync(progressOf(file)), false);
-    const again = await runCli(['publish', file], environment);
+    const again = await runWith(['publish', file], environment);
     assert.match(again.stdout, /^Published 8 events: 7 with a notification, 1 with none \(unknown-client 1\)\.\n/);
     assert.match(again.stdout, /\n8 of them had been published before, and made nothing anew\.\n$/);
     assert.equal(again.stderr, '');
@@ -149,7 +150,7 @@ describe('a line that is not good', () => {
       door.reset();
       const good = events(2);
       const file = fileOf([...good, bad]);
-      const run = await runCli(['publish', file], environment);
+      const run = await runWith(['publish', file], environment);
       assert.equal(run.code, 1);
       assert.match(run.stdout, /^Published 2 events: 2 with a notification\.\n$/);
       assert.match(

@@ -5,11 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { runCli } from '../support/cli.ts';
+import { runWith } from '../support/command.ts';
 import { type BankService, OPERATOR, startBank, tppOf } from './bank-service.ts';
 import { STATEMENT } from './directory.ts';
-import { runCli } from './run-cli.ts';
 
-// `tidings tpps`, by running the real command against a real service over TLS.
+// `tidings tpps`, by running the command against a real service over TLS.
 
 let bank: BankService;
 let environment: Record<string, string>;
@@ -26,7 +27,8 @@ before(async () => {
 });
 after(() => bank.stop());
 
-const tpps = (args: readonly string[], input?: string) => runCli(['tpps', ...args], environment, input);
+const tpps = (args: readonly string[], input?: string) =>
+  input === undefined ? runCli(['tpps', ...args], environment) : runWith(['tpps', ...args], environment, input);
 const ids = ['--organisation-id', 'org-1', '--software-statement-id', 'software-1'];
 const add = (clientId: string, ...more: string[]) => tpps(['add', clientId, ...ids, '--jwks-file', jwksFile, ...more]);
 const json = async (args: readonly string[]) => JSON.parse((await tpps([...args, '--json'])).stdout);
@@ -209,7 +211,7 @@ describe('wrong use ends with 2, before anything is sent', () => {
   ];
   for (const [what, args, changed, message] of wrong) {
     test(what, async () => {
-      const { code, stderr } = await runCli(['tpps', ...args], { ...environment, ...changed }, 'no json');
+      const { code, stderr } = await runWith(['tpps', ...args], { ...environment, ...changed }, 'no json');
       assert.equal(code, 2, stderr);
       assert.match(stderr, message);
     });

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import type { CliRun } from './cli.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -91,4 +93,22 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
 /** Runs `tidings` to its end. */
 export function run(args: readonly string[], options?: CommandOptions): Promise<Ended> {
   return start(args, options).ended;
+}
+
+/** Runs `tidings` to its end, with nothing of the environment but what is given, and a text as standard input. */
+export async function runWith(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  input?: string,
+): Promise<CliRun> {
+  const child = spawn(process.execPath, [BIN, ...args], { env: onlyEnvironment(environment), stdio: 'pipe' });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (chunk: string) => {
+      output[name] += chunk;
+    });
+  }
+  child.stdin.end(input);
+  const [code] = await once(child, 'close');
+  return { code, ...output };
 }

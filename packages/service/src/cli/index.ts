@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-export { buildProgram } from './main.ts';
+export { buildProgram, main } from './main.ts';
 
 const WIDTH = 110;
 
