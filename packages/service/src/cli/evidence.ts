@@ -17,7 +17,7 @@ export function define(command: Command): void {
     .argument('<jti>')
     .option('--out <file>', 'file to write, which must not exist (default: standard output)')
     .action(async (jti: string, flags: CommonFlags & { out?: string }) => {
-      const { Evidence } = await import('../operator/evidence.ts');
+      const { Evidence } = await import('../operator/notifications.ts');
       const call = { method: 'GET', path: `/operator/v1/notifications/${encodeURIComponent(jti)}/evidence` } as const;
       const { value: evidence } = await withOperatorClient(flags, (client) => client.read(call, Evidence));
       if (flags.out === undefined) printJson(evidence);

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { CallbackUrlHealth } from '../operator/callback-urls.ts';
-import type { RegistrationPage, ShownRegistration } from '../operator/registrations.ts';
-import type { TppRegistrations } from '../operator/tpp-schemas.ts';
+import type { RegistrationPage, ShownRegistration, TppRegistrations } from '../operator/registrations.ts';
 import type { OperatorClient } from './operator-client.ts';
 import {
   type CommonFlags,
@@ -93,8 +92,9 @@ async function allRegistrations(client: OperatorClient, flags: RegistrationFlags
 
 /** `tidings registrations show` */
 async function showRegistrations(clientId: string, flags: CommonFlags): Promise<void> {
-  const [{ RegisteredTpp, TppRegistrations }, { CallbackUrlHealth }] = await Promise.all([
+  const [{ RegisteredTpp }, { TppRegistrations }, { CallbackUrlHealth }] = await Promise.all([
     import('../operator/tpp-schemas.ts'),
+    import('../operator/registrations.ts'),
     import('../operator/callback-urls.ts'),
   ]);
   const path = `/operator/v1/tpps/${encodeURIComponent(clientId)}`;

@@ -1,6 +1,8 @@
 import { isJsonObject } from '@tidings/protocol';
 import { colors, print } from '../base/output.ts';
-import type { ListedTpp, RegisteredTpp, ShownTarget, TppRegistrations } from '../operator/tpp-schemas.ts';
+import type { ShownTarget } from '../operator/callback-urls.ts';
+import type { TppRegistrations } from '../operator/registrations.ts';
+import type { ListedTpp, RegisteredTpp } from '../operator/tpp-schemas.ts';
 import { factsOf, tableOf } from './output.ts';
 
 /** Prints a list of TPPs as a table. */

@@ -172,7 +172,8 @@ async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
   await withOperatorClient(flags, async (client) => {
     const { value: tpp } = await getTpp(client, clientId);
     const path = `${pathOf(clientId)}/registrations`;
-    const { value: registrations } = await client.read({ method: 'GET', path }, (await loadSchemas()).TppRegistrations);
+    const { TppRegistrations } = await import('../operator/registrations.ts');
+    const { value: registrations } = await client.read({ method: 'GET', path }, TppRegistrations);
     if (flags.json === true) return printJson({ ...tpp, registrations });
     const { printTpp } = await import('./tpps-print.ts');
     printTpp(tpp, registrations);

@@ -14,7 +14,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import { colors, print, printJson } from '../base/output.ts';
 import { printable } from '../base/terminal-text.ts';
-import { Evidence } from '../operator/evidence.ts';
+import { Evidence } from '../operator/notifications.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
 

@@ -6,7 +6,6 @@ import type { BreakerStatus, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
 import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
 import { ok, route } from './route.ts';
-import { ShownTarget, writeTarget } from './tpp-schemas.ts';
 
 /** Callback URLs on one page unless the caller asks for another number. */
 const CALLBACK_URLS_PER_PAGE = 100;
@@ -14,6 +13,35 @@ const CALLBACK_URLS_PER_PAGE = 100;
 const CALLBACK_URLS_PER_PAGE_MAX = 500;
 
 const closed = { additionalProperties: false };
+
+const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
+
+/** Where the notifications of a TPP are pushed, and how that fares. */
+export const ShownTarget = Type.Object(
+  {
+    callbackUrl: Type.String(),
+    state: Type.Enum(['responsive', 'unresponsive'], {
+      description: 'unresponsive: past a limit of the retry policy, so that only probes are sent',
+    }),
+    unresponsiveSince: since('Since when'),
+    failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
+    nextProbeAt: since('When the next one may be sent; it is, if something is awaiting'),
+    recoveredAt: since('When it last recovered'),
+  },
+  { ...closed, description: 'Where it is pushed to. Absent: nowhere (no registration, only polls, suspended)' },
+);
+export type ShownTarget = Static<typeof ShownTarget>;
+
+/** How an unresponsive callback URL recovers. */
+export const Recover = Type.Object(
+  {
+    how: Type.Enum(['responsive', 'probe-now'], {
+      description:
+        'responsive: it counts as responsive, and what is awaiting is pushed. probe-now: it is tried with one notification, and is responsive when that is acknowledged',
+    }),
+  },
+  closed,
+);
 
 /** One of the last attempts. */
 const LastOutcome = Type.Object(
@@ -144,6 +172,21 @@ async function healthOf(
       lastOutcomes: (attempts.get(target.clientId) ?? []).map(writeOutcome),
     };
   });
+}
+
+/** Writes where a TPP is pushed to, and how that fares. */
+export function writeTarget(target: Target): ShownTarget {
+  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, recoveredAtMs } = target;
+  const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+  return {
+    ...{ callbackUrl, state },
+    ...(unresponsiveSinceMs !== undefined && {
+      unresponsiveSince: isoTime(unresponsiveSinceMs),
+      failedProbes: probes,
+    }),
+    ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
+    ...(recoveredAtMs !== undefined && { recoveredAt: isoTime(recoveredAtMs) }),
+  };
 }
 
 function writeBreaker({ state, pauseMs }: BreakerStatus, nowMs: number): NonNullable<CallbackUrlHealth['breaker']> {

@@ -13,7 +13,6 @@ import { auditRoutes } from './audit.ts';
 import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
 import { callbackUrlRoutes } from './callback-urls.ts';
-import { evidenceRoute } from './evidence.ts';
 import { notificationRoutes } from './notifications.ts';
 import type { OperatorContext } from './options.ts';
 import { ProblemDetails, STATUS_TITLES } from './problem.ts';
@@ -83,7 +82,6 @@ const ROUTES = [
   publishRoute,
   ...tppRoutes,
   ...notificationRoutes,
-  evidenceRoute,
   ...bulkRoutes,
   statusRoute,
   backupRoute,

@@ -1,11 +1,12 @@
+import assert from 'node:assert/strict';
 import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { Registration, RegistrationsOfTpp } from '../model/registration.ts';
 import { eventTypesOf } from '../notify/fan-out.ts';
 import type { OperatorContext } from './options.ts';
-import { choice, cursor, fieldProblem, limit, text } from './request.ts';
+import { choice, cursor, fieldProblem, isoTime, limit, text } from './request.ts';
 import { ok, route } from './route.ts';
-import { writeRegistration } from './tpp-schemas.ts';
+import { findTpp } from './tpp-registry.ts';
 
 /** Registrations on one page unless the caller asks for another number. */
 const REGISTRATIONS_PER_PAGE = 100;
@@ -51,6 +52,43 @@ export const RegistrationPage = Type.Object(
 );
 export type RegistrationPage = Static<typeof RegistrationPage>;
 
+const apiVersion = Type.Enum(['v3.1', 'v4.0'], { description: 'The version of the API it was made through' });
+const unresponsiveSince = Type.Optional(
+  Type.String({ format: 'date-time', description: 'Since when its callback URL is past a limit of the retry policy' }),
+);
+
+/** A registration, as the operator sees it. */
+export const TppRegistrations = Type.Object(
+  {
+    effective: Type.Optional(
+      Type.Enum(['event-subscription', 'callback-url'], {
+        description: 'Which one holds: an event subscription supersedes a callback URL. Absent: the TPP has neither',
+      }),
+    ),
+    eventSubscription: Type.Optional(
+      Type.Object(
+        {
+          eventSubscriptionId: Type.String(),
+          callbackUrl: Type.Optional(Type.String({ description: 'Absent for a TPP that only polls' })),
+          version: Type.String({ description: 'Minimum version of the resources it wants events about' }),
+          eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'As sent. Absent or empty: all' })),
+          apiVersion,
+          unresponsiveSince,
+        },
+        closed,
+      ),
+    ),
+    callbackUrl: Type.Optional(
+      Type.Object(
+        { callbackUrlId: Type.String(), url: Type.String(), version: Type.String(), apiVersion, unresponsiveSince },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type TppRegistrations = Static<typeof TppRegistrations>;
+
 // TPPs that are looked at for one page, however few of them are meant.
 const LOOKED_AT_MAX = 2000;
 const TEXT_CHARS_MAX = 256;
@@ -90,6 +128,22 @@ export const registrationRoutes = [
         const { eventType, after, limit: most, ...others } = query;
         const filter = { ...others, eventType: findEventType(eventType, catalogue) };
         return list(filter, { after, limit: most }, { store, catalogue });
+      },
+  }),
+  route({
+    operationId: 'getTppRegistrations',
+    method: 'get',
+    path: '/operator/v1/tpps/{clientId}/registrations',
+    role: 'viewer',
+    tag: 'TPPs',
+    summary: 'What the TPP registered, and since when its callback URL is unresponsive',
+    response: ok('Its registrations', { TppRegistrations }),
+    refusals: [404],
+    handler:
+      ({ store }) =>
+      async ({ params }) => {
+        const { clientId } = await findTpp(store, params.clientId);
+        return writeRegistrations(await store.registrationsOf(clientId));
       },
   }),
 ];
@@ -153,4 +207,43 @@ function isMeant(each: ShownRegistration, filter: Filter, catalogue: EventTypeCa
   if (state !== undefined && state !== each.state) return false;
   if (eventType === undefined) return true;
   return filterEventTypes([eventType], eventTypesOf({ eventTypes: undefined, ...each }), catalogue).length > 0;
+}
+
+/** Writes what a TPP registered. @param registrations the one that holds is the first */
+function writeRegistrations(registrations: readonly Registration[]): TppRegistrations {
+  const written: TppRegistrations = {};
+  const [effective] = registrations;
+  if (effective !== undefined) written.effective = effective.kind;
+  for (const registration of registrations) {
+    if (registration.kind === 'event-subscription') written.eventSubscription = writeSubscription(registration);
+    else written.callbackUrl = writeCallbackUrl(registration);
+  }
+  return written;
+}
+
+function writeSubscription(registration: Registration): NonNullable<TppRegistrations['eventSubscription']> {
+  return { eventSubscriptionId: registration.id, ...writeRegistration(registration) };
+}
+
+function writeCallbackUrl(registration: Registration): NonNullable<TppRegistrations['callbackUrl']> {
+  const { callbackUrl: url, ...rest } = writeRegistration(registration);
+  assert(url !== undefined, 'a callback URL resource has its URL');
+  return { callbackUrlId: registration.id, url, ...rest };
+}
+
+/** Writes what a TPP asked for in a registration, and how its callback URL fares. */
+function writeRegistration({
+  callbackUrl,
+  version,
+  eventTypes,
+  apiVersion,
+  unresponsiveSinceMs,
+}: Registration): Omit<NonNullable<TppRegistrations['eventSubscription']>, 'eventSubscriptionId'> {
+  return {
+    ...(callbackUrl !== undefined && { callbackUrl }),
+    version,
+    ...(eventTypes !== undefined && { eventTypes: [...eventTypes] }),
+    apiVersion,
+    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
+  };
 }

@@ -6,8 +6,15 @@ import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import { Problem } from './problem.ts';
-import { checkClientId, type StatementFacts, type TppFacts } from './read-tpp.ts';
-import { entityTagOf, type RegisteredTpp, writeListedTpp, writeTpp } from './tpp-schemas.ts';
+import {
+  checkClientId,
+  entityTagOf,
+  type RegisteredTpp,
+  type StatementFacts,
+  type TppFacts,
+  writeListedTpp,
+  writeTpp,
+} from './tpp-schemas.ts';
 
 /** Dependencies of the registry. */
 interface TppRegistryOptions {
@@ -62,10 +69,8 @@ export class TppRegistry {
   }
 
   /** @throws {Problem} 404 */
-  async find(clientId: string): Promise<Tpp> {
-    const tpp = await this.#options.store.tpp(clientId);
-    if (tpp === undefined) throw new Problem(404, NO_SUCH_TPP);
-    return tpp;
+  find(clientId: string): Promise<Tpp> {
+    return findTpp(this.#options.store, clientId);
   }
 
   /** A TPP as the operator reads it, with where its notifications are pushed, and how that fares. */
@@ -200,6 +205,13 @@ export class TppRegistry {
     by.log.info({ operator: by.name, clientId, ...detail }, `TPP ${what}`);
     this.#options.onChanged(clientId);
   }
+}
+
+/** @throws {Problem} 404 */
+export async function findTpp(store: Pick<Store, 'tpp'>, clientId: string): Promise<Tpp> {
+  const tpp = await store.tpp(clientId);
+  if (tpp === undefined) throw new Problem(404, NO_SUCH_TPP);
+  return tpp;
 }
 
 /** Somebody else changed the TPP between reading and keeping it. */

@@ -1,12 +1,11 @@
-import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { isJsonObject } from '@tidings/protocol';
+import { importSigningKeys, isJsonObject, isLongerThan, JwksError, sameDistinguishedName } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { RETRY_RANGES } from '../config/schema.ts';
 import type { Target } from '../model/notification.ts';
-import type { Registration } from '../model/registration.ts';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';
-import { isoTime } from './request.ts';
+import { ShownTarget, writeTarget } from './callback-urls.ts';
+import { fieldProblem } from './request.ts';
 
 const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
@@ -93,24 +92,6 @@ export const TppToRegister = Type.Object(
 );
 export type TppToRegister = Static<typeof TppToRegister>;
 
-const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
-
-/** Where the notifications of a TPP are pushed, and how that fares. */
-export const ShownTarget = Type.Object(
-  {
-    callbackUrl: Type.String(),
-    state: Type.Enum(['responsive', 'unresponsive'], {
-      description: 'unresponsive: past a limit of the retry policy, so that only probes are sent',
-    }),
-    unresponsiveSince: since('Since when'),
-    failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
-    nextProbeAt: since('When the next one may be sent; it is, if something is awaiting'),
-    recoveredAt: since('When it last recovered'),
-  },
-  { ...closed, description: 'Where it is pushed to. Absent: nowhere (no registration, only polls, suspended)' },
-);
-export type ShownTarget = Static<typeof ShownTarget>;
-
 /** A TPP as the operator reads it back. */
 export const RegisteredTpp = Type.Object(
   {
@@ -159,17 +140,6 @@ export const TppPage = Type.Object(
 );
 export type TppPage = Static<typeof TppPage>;
 
-/** How an unresponsive callback URL recovers. */
-export const Recover = Type.Object(
-  {
-    how: Type.Enum(['responsive', 'probe-now'], {
-      description:
-        'responsive: it counts as responsive, and what is awaiting is pushed. probe-now: it is tried with one notification, and is responsive when that is acknowledged',
-    }),
-  },
-  closed,
-);
-
 /** A software statement assertion to import, with what it does not say. */
 export const StatementToImport = Type.Object(
   {
@@ -184,43 +154,6 @@ export const StatementToImport = Type.Object(
   },
   closed,
 );
-
-const apiVersion = Type.Enum(['v3.1', 'v4.0'], { description: 'The version of the API it was made through' });
-const unresponsiveSince = Type.Optional(
-  Type.String({ format: 'date-time', description: 'Since when its callback URL is past a limit of the retry policy' }),
-);
-
-/** A registration, as the operator sees it. */
-export const TppRegistrations = Type.Object(
-  {
-    effective: Type.Optional(
-      Type.Enum(['event-subscription', 'callback-url'], {
-        description: 'Which one holds: an event subscription supersedes a callback URL. Absent: the TPP has neither',
-      }),
-    ),
-    eventSubscription: Type.Optional(
-      Type.Object(
-        {
-          eventSubscriptionId: Type.String(),
-          callbackUrl: Type.Optional(Type.String({ description: 'Absent for a TPP that only polls' })),
-          version: Type.String({ description: 'Minimum version of the resources it wants events about' }),
-          eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'As sent. Absent or empty: all' })),
-          apiVersion,
-          unresponsiveSince,
-        },
-        closed,
-      ),
-    ),
-    callbackUrl: Type.Optional(
-      Type.Object(
-        { callbackUrlId: Type.String(), url: Type.String(), version: Type.String(), apiVersion, unresponsiveSince },
-        closed,
-      ),
-    ),
-  },
-  closed,
-);
-export type TppRegistrations = Static<typeof TppRegistrations>;
 
 /** Writes a TPP as the operator reads it. @param target where it is pushed to, which is no part of its entity tag */
 export function writeTpp(tpp: Tpp, target?: Target): RegisteredTpp {
@@ -245,18 +178,6 @@ export function entityTagOf(tpp: Tpp): string {
     .digest('base64url')}"`;
 }
 
-/** Writes what a TPP registered. @param registrations the one that holds is the first */
-export function writeRegistrations(registrations: readonly Registration[]): TppRegistrations {
-  const written: TppRegistrations = {};
-  const [effective] = registrations;
-  if (effective !== undefined) written.effective = effective.kind;
-  for (const registration of registrations) {
-    if (registration.kind === 'event-subscription') written.eventSubscription = writeSubscription(registration);
-    else written.callbackUrl = writeCallbackUrl(registration);
-  }
-  return written;
-}
-
 function identityOf({ clientId, organisationId, softwareStatementId }: Tpp) {
   return { clientId, organisationId, softwareStatementId };
 }
@@ -276,44 +197,155 @@ function targetOf(target: Target | undefined): { target?: ShownTarget } {
   return target === undefined ? {} : { target: writeTarget(target) };
 }
 
-/** Writes where a TPP is pushed to, and how that fares. */
-export function writeTarget(target: Target): ShownTarget {
-  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, recoveredAtMs } = target;
-  const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
+/** The bank's description of a TPP. Operations of their own suspend and resume it. */
+export type TppFacts = Omit<Tpp, 'isSuspended'>;
+
+/** A software statement assertion to import, with what it does not say. */
+export interface StatementFacts {
+  readonly softwareStatement: string;
+  readonly clientId?: string | undefined;
+  readonly certificateSubject?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
+
+const CLIENT_ID_CHARS_MAX = 128;
+// RFC 6749 appendix A.1.
+const CLIENT_ID = /^[\x20-\x7e]+$/;
+const JWKS_CHARS_MAX = 262_144;
+// RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1.
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** Says what is wrong with a TPP to register more clearly than its schema can. @throws {Problem} 400 that names the field */
+export function checkTppToRegister(value: unknown): void {
+  checkKeysAreGivenOnce(value);
+  checkScopes(value);
+}
+
+/**
+ * Reads the body of PUT /operator/v1/tpps/{clientId}. An inline JWKS must hold a usable signing key, so that a TPP is
+ * not registered whose every signature would be refused, and no private one, which would be kept and shown.
+ *
+ * @param retrySettings what holds of the retry policy where the TPP has nothing of its own
+ * @throws {Problem} 400 that names the field
+ */
+export async function readTpp(
+  clientId: string,
+  { jwks, jwksUrl, revokedJwksUrl, retry, ...facts }: TppToRegister,
+  retrySettings: RetrySettings | undefined,
+): Promise<TppFacts> {
+  checkClientId(clientId);
+  const overrides = checkRetry(retry, retrySettings);
+  checkCertificateSubject(facts.certificateSubject);
+  if (jwks !== undefined) await checkKeys(jwks);
+  if (jwksUrl !== undefined) checkUrl('jwksUrl', jwksUrl);
+  if (revokedJwksUrl !== undefined) checkRevokedUrl(revokedJwksUrl, jwksUrl);
   return {
-    ...{ callbackUrl, state },
-    ...(unresponsiveSinceMs !== undefined && {
-      unresponsiveSince: isoTime(unresponsiveSinceMs),
-      failedProbes: probes,
-    }),
-    ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
-    ...(recoveredAtMs !== undefined && { recoveredAt: isoTime(recoveredAtMs) }),
+    ...{ clientId, ...facts, retry: overrides },
+    ...(jwks !== undefined && { jwks }),
+    ...(jwksUrl !== undefined && { jwksUrl }),
+    ...(revokedJwksUrl !== undefined && { revokedJwksUrl }),
   };
 }
 
-function writeSubscription(registration: Registration): NonNullable<TppRegistrations['eventSubscription']> {
-  return { eventSubscriptionId: registration.id, ...writeRegistration(registration) };
+/** Checks an assertion to import as far as its schema does not. Does not verify it. @throws {Problem} 400 that names the field */
+export function checkStatement(statement: StatementFacts): StatementFacts {
+  if (statement.clientId !== undefined) checkClientId(statement.clientId);
+  checkCertificateSubject(statement.certificateSubject);
+  return statement;
 }
 
-function writeCallbackUrl(registration: Registration): NonNullable<TppRegistrations['callbackUrl']> {
-  const { callbackUrl: url, ...rest } = writeRegistration(registration);
-  assert(url !== undefined, 'a callback URL resource has its URL');
-  return { callbackUrlId: registration.id, url, ...rest };
+/** Checks that a text can be a client_id. @throws {Problem} 400 */
+export function checkClientId(clientId: string): void {
+  if (clientId === '' || clientId.length > CLIENT_ID_CHARS_MAX) {
+    throw fieldProblem('clientId', `must have 1 to ${CLIENT_ID_CHARS_MAX} characters`);
+  }
+  if (!CLIENT_ID.test(clientId)) throw fieldProblem('clientId', 'must be printable ASCII (RFC 6749)');
 }
 
-/** Writes what a TPP asked for in a registration, and how its callback URL fares. */
-export function writeRegistration({
-  callbackUrl,
-  version,
-  eventTypes,
-  apiVersion,
-  unresponsiveSinceMs,
-}: Registration): Omit<NonNullable<TppRegistrations['eventSubscription']>, 'eventSubscriptionId'> {
-  return {
-    ...(callbackUrl !== undefined && { callbackUrl }),
-    version,
-    ...(eventTypes !== undefined && { eventTypes: [...eventTypes] }),
-    apiVersion,
-    ...(unresponsiveSinceMs !== undefined && { unresponsiveSince: isoTime(unresponsiveSinceMs) }),
-  };
+function checkKeysAreGivenOnce(value: unknown): void {
+  if (!isJsonObject(value)) return;
+  const given = ['jwks', 'jwksUrl'].filter((name) => value[name] !== undefined);
+  if (given.length === 0)
+    throw fieldProblem('jwks', 'is missing; give the keys inline as jwks, or their URL as jwksUrl');
+  if (given.length === 2) throw fieldProblem('jwksUrl', 'stands beside jwks; give one of them');
+}
+
+/** The check of scopes that the schema makes as well, in a message that lists them. @throws {Problem} 400 */
+export function checkScopes(value: unknown): void {
+  const scopes = isJsonObject(value) ? value['scopes'] : undefined;
+  if (!Array.isArray(scopes)) return;
+  const known: readonly unknown[] = TPP_SCOPES;
+  const at = scopes.findIndex((scope) => !known.includes(scope));
+  if (at >= 0) throw fieldProblem(`scopes[${at}]`, `must be one of ${TPP_SCOPES.join(', ')}`);
+  if (scopes.length === 0)
+    throw fieldProblem('scopes', 'is empty, so that every call would be refused; leave it out for all');
+}
+
+function checkCertificateSubject(subject: string | undefined): void {
+  if (subject === undefined || sameDistinguishedName(subject, subject)) return;
+  throw fieldProblem('certificateSubject', 'must be a distinguished name as in RFC 4514, such as CN=…,O=…,C=GB');
+}
+
+function checkUrl(field: string, text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'https:') throw fieldProblem(field, 'must be a URL that starts with https://');
+  if (url.username !== '' || url.password !== '') throw fieldProblem(field, 'must hold no user name or password');
+  if (url.hash !== '') throw fieldProblem(field, 'must have no fragment');
+}
+
+function checkRevokedUrl(revokedJwksUrl: string, jwksUrl: string | undefined): void {
+  checkUrl('revokedJwksUrl', revokedJwksUrl);
+  if (jwksUrl !== undefined) return;
+  throw fieldProblem('revokedJwksUrl', 'goes with jwksUrl; take a revoked key out of the inline jwks instead');
+}
+
+async function checkKeys(jwks: { readonly keys: readonly unknown[] }): Promise<void> {
+  if (isLongerThan(JSON.stringify(jwks), JWKS_CHARS_MAX)) {
+    throw fieldProblem(
+      'jwks',
+      `is longer than ${JWKS_CHARS_MAX} characters; leave out what is no key, or give jwksUrl`,
+    );
+  }
+  for (const [at, key] of jwks.keys.entries()) {
+    const secret = isJsonObject(key) ? PRIVATE_MEMBERS.find((member) => Object.hasOwn(key, member)) : undefined;
+    if (secret === undefined) continue;
+    throw fieldProblem(
+      `jwks.keys[${at}].${secret}`,
+      'is part of a private key; it was not kept, but consider the key as known and register a new one',
+    );
+  }
+  try {
+    const { kids, leftOut } = await importSigningKeys(jwks);
+    if (kids.length > 0) return;
+    const reasons = leftOut.map(({ kid, reason }) => `${kid === '' ? 'a key' : kid}: ${reason}`).join('; ');
+    throw fieldProblem('jwks', `holds no usable signing key (${reasons || 'it is empty'})`);
+  } catch (error) {
+    if (error instanceof JwksError) throw fieldProblem('jwks', error.message.replace(/\.$/, ''));
+    throw error;
+  }
+}
+
+/** The settings that overrides stand beside. */
+type RetrySettings = Required<RetryOverrides>;
+
+/**
+ * Checks that overrides make sense together, and beside the settings that hold where they say nothing.
+ *
+ * @param settings undefined: overrides are only checked against each other
+ * @returns undefined where nothing is overridden
+ * @throws {Problem} 400 that names the field
+ */
+function checkRetry(
+  retry: RetryOverrides | undefined,
+  settings: RetrySettings | undefined,
+): RetryOverrides | undefined {
+  if (retry === undefined || Object.keys(retry).length === 0) return undefined;
+  const delayMs = retry.delayMs ?? settings?.delayMs ?? 0;
+  const delayMaxMs = retry.delayMaxMs ?? settings?.delayMaxMs ?? Number.POSITIVE_INFINITY;
+  if (delayMaxMs >= delayMs) return retry;
+  if (retry.delayMaxMs === undefined) {
+    throw fieldProblem('retry.delayMs', `is above "retry.delayMaxMs" of the configuration (${delayMaxMs}); give both`);
+  }
+  const whose = retry.delayMs === undefined ? '"retry.delayMs" of the configuration' : 'retry.delayMs';
+  throw fieldProblem('retry.delayMaxMs', `must not be below ${whose} (${delayMs})`);
 }

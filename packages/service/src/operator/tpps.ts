@@ -2,30 +2,26 @@ import { parseMediaType } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Parameter } from '../openapi/model.ts';
 import { auditActorOf } from './access.ts';
+import { Recover } from './callback-urls.ts';
 import type { OperatorContext } from './options.ts';
+import { cursor, fieldProblem, limit, pageOf, type QueryParameter } from './request.ts';
+import { answer, type Body, json, ok, route } from './route.ts';
+import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import {
   checkClientId,
   checkScopes,
   checkStatement,
   checkTppToRegister,
+  entityTagOf,
+  RegisteredTpp,
   readTpp,
   type StatementFacts,
-} from './read-tpp.ts';
-import { cursor, fieldProblem, limit, pageOf, type QueryParameter } from './request.ts';
-import { answer, type Body, json, ok, route } from './route.ts';
-import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
-import {
-  entityTagOf,
-  Recover,
-  RegisteredTpp,
   StatementToImport,
   TPPS_PER_PAGE,
   TPPS_PER_PAGE_MAX,
   TppPage,
-  TppRegistrations,
   TppToRegister,
   writeListedTpp,
-  writeRegistrations,
 } from './tpp-schemas.ts';
 
 const TPPS = '/operator/v1/tpps';
@@ -76,24 +72,6 @@ const readingRoutes = [
         const tpp = await registry.find(params.clientId);
         reply.header('etag', entityTagOf(tpp));
         return registry.show(tpp);
-      };
-    },
-  }),
-  route({
-    operationId: 'getTppRegistrations',
-    method: 'get',
-    path: `${ONE}/registrations`,
-    role: 'viewer',
-    tag: 'TPPs',
-    summary: 'What the TPP registered, and since when its callback URL is unresponsive',
-    response: ok('Its registrations', { TppRegistrations }),
-    refusals: [404],
-    handler: (context) => {
-      const registry = registryOf(context);
-      const { store } = context;
-      return async ({ params }) => {
-        const { clientId } = await registry.find(params.clientId);
-        return writeRegistrations(await store.registrationsOf(clientId));
       };
     },
   }),
