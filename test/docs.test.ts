@@ -71,6 +71,19 @@ test('the pages name the commands that package.json has', () => {
   }
 });
 
+test('the pages name settings that the configuration has', () => {
+  const settings = [...configurationPage().matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name);
+  const sections = new Set(settings.map((name) => name.split('.')[0]));
+  const hasSetting = (named: string) => settings.some((name) => name === named || name.startsWith(`${named}.`));
+  // The changelog names what was renamed.
+  for (const page of PAGES.filter((each) => each !== 'CHANGELOG.md')) {
+    for (const [, named = ''] of readFileSync(page, 'utf8').matchAll(/`([a-zA-Z]+(?:\.[a-zA-Z]+)+)`/g)) {
+      if (/\.(?:json|pem|key)$/.test(named) || !sections.has(named.split('.')[0])) continue;
+      assert.ok(hasSetting(named), `${page} names the setting ${named}, which is not there`);
+    }
+  }
+});
+
 test('the index lists every page of docs once, in the four kinds of documentation', () => {
   const index = readFileSync('docs/README.md', 'utf8');
   const kinds = [...index.matchAll(/^## (.*)$/gm)].map(([, kind]) => kind);
