@@ -172,7 +172,7 @@ export function notificationOf(
 
 /** Columns of `recent_attempts`. */
 export const RECENT_ATTEMPTS_COLUMNS = 'client_id, instance, at_ms, attempts';
-/** Rows of processes that are gone are dropped when another process has written for that long. */
+/** Rows of processes that have ended are dropped when another process has written for that long. */
 export const RECENT_ATTEMPTS_KEPT_MS = 86_400_000;
 
 /** A row of `recent_attempts` by its columns. */

@@ -4,7 +4,7 @@ import type { NotificationState } from '../model/notification.ts';
 import { acknowledgedByOf, json, optionalWhole, type Row, stateOf, text, whole } from './rows.ts';
 import { fnv1a } from './shared.ts';
 
-/** The filter of a search. All that is given must hold; nothing given: all notifications. */
+/** The filter of a search. All given conditions must hold; without any it selects all notifications. */
 export interface SearchFilter {
   readonly jti?: string;
   readonly eventId?: string;
@@ -56,7 +56,7 @@ export interface FoundNotification {
 export interface SearchPage {
   /** May be fewer than the limit, even none, though there is a `next`: a page goes through {@link CANDIDATES_MAX} at most. */
   readonly notifications: readonly FoundNotification[];
-  /** Where the next page goes on; undefined on the last. */
+  /** Where the next page begins; undefined on the last. */
   readonly next: string | undefined;
 }
 

@@ -7,7 +7,7 @@ import { optionalText, type Row, text } from './rows.ts';
 /** No TPPs. */
 export const NOBODY: ReadonlySet<string> = new Set();
 
-/** A poll makes at least so many notifications available again that were offered before; the next poll goes on. */
+/** A poll makes at least so many notifications available again that were offered before; the next poll continues. */
 export const REOFFERS_PER_POLL_MIN = 1000;
 
 /** A TPP that reports the same notification over and over must not fill the disk. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 
 /** Where the clock of the database is read, and how often. */
 export interface DatabaseClockOptions {
-  /** This machine's clock: only that it goes on evenly is relied upon, not what time it says. */
+  /** This machine's clock: it has to run evenly, whatever time it shows. */
   readonly local: Clock;
   /** Asks the database for its time, in milliseconds since the epoch. */
   readonly ask: () => Promise<number>;
@@ -10,7 +10,7 @@ export interface DatabaseClockOptions {
 
 /** A clock that goes by the database's. */
 export interface DatabaseClock extends Clock {
-  /** Asks no more; the time goes on. */
+  /** Stops asking the database; the clock continues. */
   stop(): void;
 }
 
@@ -57,7 +57,7 @@ export async function createDatabaseClock({ local, ask }: DatabaseClockOptions):
         if (next !== undefined) best = better(best, next);
         again();
       };
-      // While it is away the time goes on.
+      // While the database is away the clock continues.
       void measure().then(take, () => take());
     });
   };

@@ -121,7 +121,7 @@ export function createPool(options: ConnectionOptions, onError: (error: Error) =
     pipeline: true,
   });
   pool.on('error', onError);
-  // Whoever waits for an answer is told; between two owners a connection has no other listener, and the process would end.
+  // A waiting query is rejected anyway; between two owners a connection has no other listener, and the process would end.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -203,7 +203,7 @@ async function lockSchema(transaction: Transaction): Promise<void> {
 
 /**
  * Refuses a database whose schema this version cannot run on. A newer schema is good as long as it says so: then an
- * older version goes on while instances are replaced one by one.
+ * older version continues while instances are replaced one by one.
  *
  * @throws {StartUpError}
  */

@@ -16,7 +16,7 @@ interface Partition {
   readonly name: string;
   /** Everything in it ended before. */
   readonly beforeMs: number;
-  /** How many rows it holds, as good as it is known; undefined: it was never counted. */
+  /** An estimate of its rows; undefined: it was never analysed. */
   readonly rows: number | undefined;
 }
 

@@ -30,7 +30,7 @@ const REGISTRATIONS = `SELECT ${REGISTRATION_COLUMNS},
     (SELECT unresponsive_since_ms FROM target t WHERE t.client_id = registration.client_id) AS unresponsive_since_ms
   FROM registration WHERE client_id = ANY($1::text[]) ORDER BY ${EFFECTIVE_FIRST}`;
 
-/** By client_id, of those that registered something; the one that holds is the first. */
+/** By client_id, of those that registered something; the effective one is the first. */
 async function registrationsOfAll(
   queryable: Queryable,
   clientIds: readonly string[],
@@ -44,7 +44,7 @@ async function registrationsOfAll(
   return registrations;
 }
 
-/** The one that holds is the first. */
+/** The effective one is the first. */
 export async function findRegistrations(queryable: Queryable, clientId: string): Promise<readonly Registration[]> {
   return (await registrationsOfAll(queryable, [clientId])).get(storable(clientId)) ?? [];
 }
@@ -111,7 +111,7 @@ export async function mayChangeRegistration(
 /** The part of a TPP that fan-out and delivery need. */
 export interface Known {
   readonly tpp: Tpp | undefined;
-  /** The one that holds: an event subscription supersedes a callback URL. */
+  /** The effective one: an event subscription supersedes a callback URL. */
   readonly registration: Registration | undefined;
   readonly target: Target | undefined;
   /** Of the target. */

@@ -78,7 +78,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ) WITH (fillfactor = 50);
   CREATE INDEX target_unresponsive ON target (client_id) WHERE unresponsive_since_ms IS NOT NULL;
 
-  -- The last attempts of each TPP, as JSON. One row for each process; those of processes that are gone are dropped when
+  -- The last attempts of each TPP, as JSON. One row for each process; those of processes that have ended are dropped when
   -- another one writes.
   CREATE TABLE recent_attempts (
     client_id text COLLATE "C" NOT NULL,

@@ -26,7 +26,7 @@ export function settleSql(
       claims, set_jws, ${log}, error_log FROM gone`;
 }
 
-/** SQL that makes awaiting again what `gone` gave, a DELETE from `settled`. @param more SQL of due_at_ms and offer_at_ms */
+/** SQL that makes the rows of `gone`, a DELETE from `settled`, awaiting again. @param more SQL of due_at_ms and offer_at_ms */
 export function unsettleSql(more: readonly [string, string]): string {
   return `INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws,
       attempt_log, error_log, due_at_ms, offer_at_ms)

@@ -28,7 +28,7 @@ import { createSigningKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets } from './targets.ts';
 
 /** Dependencies of a store on an open database. */
-export interface PostgresStoreParts extends ConnectionOptions {
+export interface PostgresStoreDependencies extends ConnectionOptions {
   readonly clock: Clock;
   readonly instance: string;
   readonly isListening: boolean;
@@ -46,22 +46,22 @@ const CHANNEL = 'tidings';
 const PARTITIONS_EVERY_MS = 21_600_000;
 // Publishing and claiming continue meanwhile.
 const PORTION = 1000;
-// Until then nothing is claimed for a TPP whose backlog an instance was withdrawing that is gone, and retries wait.
+// When an instance ends within work on a backlog, nothing is claimed for its TPP, or its retries wait, for so long.
 const RESUME_PORTIONS_EVERY_MS = 5000;
 
 /** Makes the store on a database whose schema is good. Closing it closes the database. */
-export function createPostgresStore(database: Database, parts: PostgresStoreParts): PostgresStore {
-  const { clock, instance, isListening } = parts;
+export function createPostgresStore(database: Database, dependencies: PostgresStoreDependencies): PostgresStore {
+  const { clock, instance, isListening } = dependencies;
   const send = async (payload: string) => {
-    // Nothing is lost with it that looking does not find: the disk need not be waited for.
+    // Polling finds what is lost with it: the disk need not be waited for.
     await database.query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", [CHANNEL, payload]);
   };
   const changes = new Changes({ clock, instance, send: isListening ? send : undefined });
   const eventTypes = new EventTypes();
-  const portion = parts.portion ?? PORTION;
+  const portion = dependencies.portion ?? PORTION;
   const backlogs = createBacklogs(database, portion, changes);
-  const stop = watch(database, parts, { changes, backlogs });
-  const { onProblem } = parts;
+  const stop = watch(database, dependencies, { changes, backlogs });
+  const { onProblem } = dependencies;
   const common = { changes, retargeting: new Retargeting(database, portion), backlogs, onProblem, portion };
   const queryable: Queryable = { query: (statement, values) => database.queryByKey(statement, values) };
   return {
@@ -100,7 +100,7 @@ export function createPostgresStore(database: Database, parts: PostgresStorePart
 const WITHDRAWING_FAILED = 'withdrawing the backlog of a deleted registration failed';
 const ENDING_WAITS_FAILED = 'ending the waits of retries failed';
 
-/** Work on backlogs that goes on in portions. */
+/** Work on backlogs in portions. */
 interface Backlogs {
   readonly withdrawing: Portions;
   readonly endingWaits: Portions;
@@ -122,10 +122,10 @@ function createBacklogs(database: Database, portion: number, changes: Changes): 
 /** Starts to follow other instances, and to make partitions in time. @returns stops that */
 function watch(
   database: Database,
-  parts: PostgresStoreParts,
+  dependencies: PostgresStoreDependencies,
   { changes, backlogs }: { readonly changes: Changes; readonly backlogs: Backlogs },
 ): () => Promise<void> {
-  const { clock, pollMs, onProblem } = parts;
+  const { clock, pollMs, onProblem } = dependencies;
   const poller = new ChangePoller(database);
   const poll = async () => changes.relay(await poller.poll());
   const stops = [
@@ -141,9 +141,9 @@ function watch(
     }),
     ...resuming(clock, backlogs, onProblem),
   ];
-  const stopListening = parts.isListening
+  const stopListening = dependencies.isListening
     ? listenTo({
-        config: clientConfig(parts),
+        config: clientConfig(dependencies),
         channel: CHANNEL,
         clock,
         onMessage: (payload) => {
@@ -160,7 +160,7 @@ function watch(
 }
 
 /** Continues, at once and at intervals, the work on backlogs that another instance left. @returns what stops it */
-function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreParts['onProblem']) {
+function resuming(clock: Clock, backlogs: Backlogs, onProblem: PostgresStoreDependencies['onProblem']) {
   const works = [
     [backlogs.withdrawing, WITHDRAWING_FAILED],
     [backlogs.endingWaits, ENDING_WAITS_FAILED],
@@ -180,7 +180,7 @@ interface Common {
   readonly changes: Changes;
   readonly retargeting: Retargeting;
   readonly backlogs: Backlogs;
-  readonly onProblem: PostgresStoreParts['onProblem'];
+  readonly onProblem: PostgresStoreDependencies['onProblem'];
   readonly portion: number;
 }
 

@@ -34,8 +34,8 @@ export class AttemptTables {
   readonly #selectSet: StatementSync;
   readonly #insertAttempt: StatementSync;
 
-  constructor(database: DatabaseSync, parts: AttemptDependencies) {
-    this.#dependencies = parts;
+  constructor(database: DatabaseSync, dependencies: AttemptDependencies) {
+    this.#dependencies = dependencies;
     this.#seqOf = database.prepare('SELECT seq FROM event WHERE jti = ? AND claims IS NOT NULL');
     this.#insertSet = database.prepare('INSERT INTO signed_set (seq, set_jws) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#selectSet = database.prepare('SELECT set_jws FROM signed_set WHERE seq = ?');

@@ -24,7 +24,7 @@ export class Portions {
   readonly #underWay = new Set<string>();
   #isStopped = false;
 
-  /** @param onPortion told after each portion */
+  /** @param onPortion called after each portion */
   constructor(
     work: PortionedWork,
     writes: WriteQueue,
@@ -37,7 +37,7 @@ export class Portions {
     this.#onPortion = onPortion;
   }
 
-  /** Resolves when all is done, or it is stopped, or the database refused: what began it stands, and {@link resume} goes on. */
+  /** Resolves when all is done, it is stopped, or the database refused; {@link resume} continues then. */
   async finish(clientId: string): Promise<void> {
     this.#underWay.add(clientId);
     try {
@@ -59,7 +59,7 @@ export class Portions {
     }
   }
 
-  /** After the portion under way nothing more is done: the store that is opened next goes on. */
+  /** Stops after the portion under way; the process that opens the store next continues. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -86,8 +86,8 @@ export interface WithdrawingDependencies {
 }
 
 /**
- * SQL of backlogs that are withdrawn because of a deletion. That begins with the deletion, in its transaction, and goes on
- * in portions: one transaction for all of it would hold the main thread. Must run inside a transaction.
+ * SQL of backlogs that are withdrawn because of a deletion. That begins with the deletion, in its transaction, and continues
+ * in portions: one transaction for all of it would block the main thread. Must run inside a transaction.
  */
 export class WithdrawingTable implements PortionedWork {
   readonly #dependencies: WithdrawingDependencies;
@@ -95,8 +95,8 @@ export class WithdrawingTable implements PortionedWork {
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
 
-  constructor(database: DatabaseSync, parts: WithdrawingDependencies) {
-    this.#dependencies = parts;
+  constructor(database: DatabaseSync, dependencies: WithdrawingDependencies) {
+    this.#dependencies = dependencies;
     this.#newest = database.prepare('SELECT max(seq) AS seq FROM awaiting WHERE client_id = ?');
     this.#upsert = database.prepare(
       `INSERT INTO withdrawing (client_id, up_to_seq, at_ms) VALUES (?, ?, ?)
@@ -154,8 +154,8 @@ export class EndingWaits implements PortionedWork {
   readonly #rounds = new Map<string, number>();
 
   /** @param portion how many end with the change itself, at most */
-  constructor(database: DatabaseSync, parts: EndingWaitsDependencies, portion: number) {
-    this.#dependencies = parts;
+  constructor(database: DatabaseSync, dependencies: EndingWaitsDependencies, portion: number) {
+    this.#dependencies = dependencies;
     this.#portion = portion;
     this.#upsert = database.prepare(
       `INSERT INTO ending_waits (client_id, before_round) VALUES (?, ?)

@@ -55,7 +55,7 @@ export interface Client {
   readonly queues: Readonly<Record<QueueName, ClaimQueue>>;
 }
 
-/** TPPs that have something awaiting, or had it since the store was opened; and who holds what. */
+/** TPPs that have something awaiting, or had since the store was opened, with their leases. */
 export class Clients {
   readonly #undo: UndoLog;
   readonly #byId = new Map<string, Client>();
@@ -187,7 +187,7 @@ export function fallsDue(client: Client, { queue: name, dueAtMs, seq }: Place): 
   }
 }
 
-/** A row that was free is gone from an unknown place. */
+/** A row that was free was removed from an unknown place. */
 export function isGone(client: Client): void {
   for (const name of QUEUES) client.queues[name].isExact = false;
 }

@@ -27,7 +27,7 @@ export const APPLICATION_ID = 0x54_64_6e_67;
 export function openDatabase(file: string, migrations = MIGRATIONS): DatabaseSync {
   const database = openFile(file);
   try {
-    // No shared-memory file, and a second process is told at once that the store is taken.
+    // No shared-memory file, and a second process fails at once because the store is in use.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY');
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

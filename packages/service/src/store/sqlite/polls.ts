@@ -71,7 +71,7 @@ export class PollTables {
       reported.add(jti);
     }
     this.#offerAgain.run(clientId, nowMs, Math.max(REOFFERS_PER_POLL_MIN, poll.maxEvents + 1));
-    // One more than asked for tells whether more is available.
+    // One more than requested shows whether more are available.
     const rows = this.#offerable.all(clientId, withdrawnUpTo(client), poll.maxEvents + 1);
     const offered = rows.slice(0, poll.maxEvents);
     for (const row of offered) this.#markOffered(client, row, poll);

@@ -34,8 +34,8 @@ export class EventTables {
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
 
-  constructor(database: DatabaseSync, parts: EventDependencies) {
-    this.#dependencies = parts;
+  constructor(database: DatabaseSync, dependencies: EventDependencies) {
+    this.#dependencies = dependencies;
     this.#select = database.prepare('SELECT fingerprint, jti, none_reason FROM event WHERE event_id = ?');
     this.#insert = database.prepare(
       `INSERT INTO event

@@ -35,7 +35,7 @@ const KNOWN_MAX = 1000;
 /** The part of a TPP that fan-out and delivery need. */
 export interface Known {
   readonly tpp: Tpp | undefined;
-  /** The one that holds. */
+  /** The effective one. */
   readonly registration: Registration | undefined;
   /** Where its notifications are sent now; undefined when nowhere. */
   readonly target: Target | undefined;
@@ -112,7 +112,7 @@ export class RegistrationTables {
     }
   }
 
-  /** Of the callback URLs that hold; those of suspended TPPs are not counted. */
+  /** How many effective callback URLs are unresponsive; those of suspended TPPs are not counted. */
   countUnresponsive(): number {
     return this.#states.unresponsive().filter((clientId) => this.targetOf(clientId) !== undefined).length;
   }
@@ -141,7 +141,7 @@ export class RegistrationTables {
     return this.#database.prepare('DELETE FROM tpp WHERE client_id = ?').run(clientId).changes !== 0;
   }
 
-  /** The one that holds is the first. */
+  /** The effective one is the first. */
   registrationsOf(clientId: string): Registration[] {
     return registrationsOf(this.#select.all(clientId), this.#states.of(clientId).unresponsiveSinceMs);
   }

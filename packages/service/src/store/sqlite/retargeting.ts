@@ -31,8 +31,8 @@ export interface RetargetingDependencies {
 export class Retargeting {
   readonly #dependencies: RetargetingDependencies;
 
-  constructor(parts: RetargetingDependencies) {
-    this.#dependencies = parts;
+  constructor(dependencies: RetargetingDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** @returns whether deliveries are affected */

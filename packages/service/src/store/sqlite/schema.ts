@@ -236,7 +236,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX statistics_age ON statistics (resolution, began_at_ms);
 
-  -- How often the store was opened: claims of a process that is gone are told from ours.
+  -- How often the store was opened: claims of earlier processes are told apart from ours.
   CREATE TABLE opening (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     number INTEGER NOT NULL

@@ -15,7 +15,7 @@ interface Newest extends SearchPlace {
 const KEPT_OUT = 2048;
 // So many go into the indexes at once: each page of them is then written once for many notifications.
 const PORTION = 512;
-// Bounds how long this holds the main thread.
+// Bounds how long this blocks the main thread.
 const PORTION_MAX = 2 * PORTION;
 
 /**

@@ -80,8 +80,8 @@ export class SearchTables {
   readonly #details: StatementSync;
   readonly #ends: StatementSync;
 
-  constructor(database: DatabaseSync, parts: SearchDependencies) {
-    this.#dependencies = parts;
+  constructor(database: DatabaseSync, dependencies: SearchDependencies) {
+    this.#dependencies = dependencies;
     this.#places = new Map(Object.entries(PLACES).map(([name, sql]) => [name, database.prepare(sql)]));
     this.#details = database.prepare(DETAILS);
     this.#ends = database.prepare(

@@ -31,7 +31,7 @@ import { asStoreError, backUpDatabase, openWal, UndoLog, type Wal, WriteQueue } 
 
 /** The store in a file, and what only such a store can do. */
 export interface SqliteStore extends Store {
-  /** As {@link backUpDatabase}: copies the store into a new file while it goes on. */
+  /** As {@link backUpDatabase}: copies the store into a new file while it is in use. */
   backUp(file: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export interface SqliteStoreOptions {
   readonly portion?: number;
 }
 
-// A portion holds the main thread for a few milliseconds.
+// A portion blocks the main thread for a few milliseconds.
 const PORTION = 1000;
 
 /**
@@ -53,22 +53,22 @@ const PORTION = 1000;
 export function openSqliteStore({ file, portion = PORTION }: SqliteStoreOptions): SqliteStore {
   const database = openDatabase(file);
   const undo = new UndoLog();
-  const parts = createTables(database, undo, portion);
+  const tables = createTables(database, undo, portion);
   const wal = openWal(file);
   const writes = new WriteQueue(database, undo, wal);
   const listeners = new Set<(change: StoreChange) => void>();
   const announce = (change: StoreChange) => {
     if (change.offered.size + change.retargeted.size > 0) for (const listener of listeners) listener(change);
   };
-  const withdrawer = new Portions(parts.withdrawing, writes, portion);
-  const waitsEnder = new Portions(parts.endingWaits, writes, portion, (clientId) =>
+  const withdrawer = new Portions(tables.withdrawing, writes, portion);
+  const waitsEnder = new Portions(tables.endingWaits, writes, portion, (clientId) =>
     announce({ offered: new Set([clientId]), retargeted: NOBODY }),
   );
-  return createStore({ ...parts, withdrawer, waitsEnder, listeners, announce }, writes, wal);
+  return createStore({ ...tables, withdrawer, waitsEnder, listeners, announce }, writes, wal);
 }
 
 type Announce = (change: StoreChange) => void;
-type Parts = ReturnType<typeof createTables> & {
+type Tables = ReturnType<typeof createTables> & {
   readonly withdrawer: Portions;
   readonly waitsEnder: Portions;
   readonly listeners: Set<Announce>;
@@ -123,32 +123,32 @@ function loadClients(database: DatabaseSync, undo: UndoLog): Clients {
   return clients;
 }
 
-function createStore(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
-  const { database, listeners } = parts;
+function createStore(tables: Tables, writes: WriteQueue, wal: Wal): SqliteStore {
+  const { database, listeners } = tables;
   return {
-    ...createRegistry(parts, writes),
-    ...createDelivery(parts, writes),
-    ...createOperations(parts, writes),
-    ...createActivityStore(parts, writes),
-    poll: (poll) => writes.run(() => parts.polls.poll(poll)),
-    nextOfferAtMs: (clientId) => read(() => parts.polls.nextOfferAtMs(clientId)),
+    ...createRegistry(tables, writes),
+    ...createDelivery(tables, writes),
+    ...createOperations(tables, writes),
+    ...createActivityStore(tables, writes),
+    poll: (poll) => writes.run(() => tables.polls.poll(poll)),
+    nextOfferAtMs: (clientId) => read(() => tables.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    ...createSigningKeyStore(parts, writes),
-    ...createCallbackHealthStore(parts, writes),
-    oldestAwaitingAtMs: () => read(() => parts.reads.oldestAwaitingAtMs()),
-    notification: (jti) => read(() => parts.reads.notification(jti)),
+    ...createSigningKeyStore(tables, writes),
+    ...createCallbackHealthStore(tables, writes),
+    oldestAwaitingAtMs: () => read(() => tables.reads.oldestAwaitingAtMs()),
+    notification: (jti) => read(() => tables.reads.notification(jti)),
     search: (search) =>
-      walkPage(search, (after, count) => read(() => parts.searches.portion(search.filter, after, count))),
-    withdraw: (withdrawal) => writes.run(() => parts.bulk.withdraw(withdrawal)),
+      walkPage(search, (after, count) => read(() => tables.searches.portion(search.filter, after, count))),
+    withdraw: (withdrawal) => writes.run(() => tables.bulk.withdraw(withdrawal)),
     check: () => writes.run(() => database.exec('UPDATE opening SET number = number')),
     connections: () => undefined,
     backUp: (file, signal) => backUpDatabase(database, writes, file, signal),
     close: async () => {
-      parts.withdrawer.stop();
-      parts.waitsEnder.stop();
+      tables.withdrawer.stop();
+      tables.waitsEnder.stop();
       await writes.end();
       await wal.close();
       database.close();
@@ -157,20 +157,20 @@ function createStore(parts: Parts, writes: WriteQueue, wal: Wal): SqliteStore {
 }
 
 /** TPPs and their registrations. */
-function createRegistry(parts: Parts, writes: WriteQueue): Registry {
-  const { registrations, retargeting, announce } = parts;
-  /** Runs a change of one TPP and tells of it when there was one. */
+function createRegistry(tables: Tables, writes: WriteQueue): Registry {
+  const { registrations, retargeting, announce } = tables;
+  /** Runs a change of one TPP, and announces it if there was one. */
   const change = async <T>(clientId: string, work: () => T, isChange: (result: T) => boolean): Promise<T> => {
     const result = await writes.run(work);
     if (isChange(result)) announce({ offered: NOBODY, retargeted: new Set([clientId]) });
-    parts.waitsEnder.resume();
+    tables.waitsEnder.resume();
     return result;
   };
   const isChanged = (result: 'created' | 'exists' | ChangeResult) => result === 'created' || result === 'changed';
   /** Notifications published since the deletion may be claimed then. */
   const withdrawBacklog = async (clientId: string) => {
-    await parts.withdrawer.finish(clientId);
-    if (parts.clients.awaitingOf(clientId) > 0) announce({ offered: new Set([clientId]), retargeted: NOBODY });
+    await tables.withdrawer.finish(clientId);
+    if (tables.clients.awaitingOf(clientId) > 0) announce({ offered: new Set([clientId]), retargeted: NOBODY });
   };
   return {
     putTpp: async (tpp, _nowMs, audit) => {
@@ -203,8 +203,8 @@ function createRegistry(parts: Parts, writes: WriteQueue): Registry {
 }
 
 /** Publishing, claiming, recording. */
-function createDelivery(parts: Parts, writes: WriteQueue): Delivery {
-  const { events, claims, attempts, searchIndex, announce } = parts;
+function createDelivery(tables: Tables, writes: WriteQueue): Delivery {
+  const { events, claims, attempts, searchIndex, announce } = tables;
   return {
     publish: async (batch, decide, nowMs, reservation) => {
       const result = await writes.run(() => events.publish(batch, decide, nowMs, reservation));
@@ -215,9 +215,9 @@ function createDelivery(parts: Parts, writes: WriteQueue): Delivery {
     },
     // No transaction is open between two turns of the event loop, and claiming writes nothing.
     claimDue: async (options) => {
-      parts.withdrawer.resume();
-      parts.waitsEnder.resume();
-      const claim = await read(() => inMemory(parts, () => claims.claimDue(options)));
+      tables.withdrawer.resume();
+      tables.waitsEnder.resume();
+      const claim = await read(() => inMemory(tables, () => claims.claimDue(options)));
       await writes.synced();
       return claim;
     },
@@ -225,23 +225,23 @@ function createDelivery(parts: Parts, writes: WriteQueue): Delivery {
     recordAttempts: async (records, nowMs) => {
       const results = await writes.run(() => attempts.record(records, nowMs));
       announce({ offered: NOBODY, retargeted: changedTargets(records, results) });
-      parts.waitsEnder.resume();
+      tables.waitsEnder.resume();
       return results;
     },
-    release: (claimed, nowMs) => read(() => inMemory(parts, () => claims.release(claimed, nowMs))),
+    release: (claimed, nowMs) => read(() => inMemory(tables, () => claims.release(claimed, nowMs))),
   };
 }
 
 /** Operations of operators and of the service's own housekeeping. */
-function createOperations(parts: Parts, writes: WriteQueue): Operations {
-  const { clients, registrations, retargeting, bulk, retention, audit, announce } = parts;
+function createOperations(tables: Tables, writes: WriteQueue): Operations {
+  const { clients, registrations, retargeting, bulk, retention, audit, announce } = tables;
   return {
     target: (clientId) => read(() => registrations.targetOf(clientId)),
     targets: (after, limit, only) => read(() => registrations.targets(after, limit, only)),
     recover: async (clientId, how, nowMs, entry) => {
       const isDone = await writes.run(() => retargeting.recover(clientId, how, nowMs, entry));
       if (isDone) announce({ offered: NOBODY, retargeted: new Set([clientId]) });
-      parts.waitsEnder.resume();
+      tables.waitsEnder.resume();
       return isDone;
     },
     redeliver: async (redelivery) => {
@@ -261,7 +261,7 @@ function createOperations(parts: Parts, writes: WriteQueue): Operations {
 }
 
 /** Our own signing keys. */
-function createSigningKeyStore({ signingKeys }: Parts, writes: WriteQueue): SigningKeyStore {
+function createSigningKeyStore({ signingKeys }: Tables, writes: WriteQueue): SigningKeyStore {
   return {
     useSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.use(publicJwk, nowMs)),
     announceSigningKey: (publicJwk, nowMs) => writes.run(() => signingKeys.announce(publicJwk, nowMs)),
@@ -275,7 +275,7 @@ function createSigningKeyStore({ signingKeys }: Parts, writes: WriteQueue): Sign
 
 /** Registrations of all TPPs, and the health of their callback URLs. */
 function createCallbackHealthStore(
-  { clients, registrations, recentAttempts }: Parts,
+  { clients, registrations, recentAttempts }: Tables,
   writes: WriteQueue,
 ): CallbackHealthStore {
   return {
@@ -287,7 +287,7 @@ function createCallbackHealthStore(
 }
 
 /** The activity log and the statistics. */
-function createActivityStore({ activity }: Parts, writes: WriteQueue): ActivityStore {
+function createActivityStore({ activity }: Tables, writes: WriteQueue): ActivityStore {
   return {
     appendActivity: (appended) => writes.run(() => activity.append(appended)),
     activityAfter: async (id, limit) => {
@@ -304,7 +304,7 @@ function createActivityStore({ activity }: Parts, writes: WriteQueue): ActivityS
 }
 
 /** Changes what is kept in memory only; all of it or nothing. */
-function inMemory<T>({ database, undo }: Parts, work: () => T): T {
+function inMemory<T>({ database, undo }: Tables, work: () => T): T {
   if (!database.isOpen) throw new StoreError('the store is closed');
   try {
     const result = work();

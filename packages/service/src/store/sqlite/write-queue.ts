@@ -12,12 +12,12 @@ interface Write {
   failed(error: unknown): void;
 }
 
-// Bounds how long one commit holds the main thread.
+// Bounds how long one commit blocks the main thread.
 const WRITES_PER_COMMIT_MAX = 256;
 
 /**
  * Group commit: writes that arrive while the disk is waited for share the next transaction, and so the next wait. The main
- * thread does not wait: a write is answered when its transaction is on disk, and other work goes on until then. A write that
+ * thread does not wait: a write is answered when its transaction is on disk, and other work continues until then. A write that
  * throws takes nothing of the others with it: the transaction is rolled back, and each is done again in one of its own. A
  * savepoint for each would spare that, but costs a copy of every page that is touched, and writes hardly ever throw.
  */
@@ -31,7 +31,7 @@ export class WriteQueue {
   #interleaved: Promise<unknown> | undefined;
   /** Committed, and not on disk yet. */
   #syncing: Promise<void> | undefined;
-  /** The disk did not take what was committed: what it holds is not known until the store is opened again. */
+  /** The disk failed: what it holds is not known until the store is opened again. */
   #broken: StoreError | undefined;
 
   /** @param undo what the writes changed in memory; it is rolled back with them */
@@ -137,7 +137,7 @@ export class WriteQueue {
     }
   }
 
-  /** @returns whether it is committed; it is told when it is not */
+  /** @returns whether it is committed; otherwise the write is rejected */
   #commitAlone(write: Write): boolean {
     try {
       this.#commit([write]);
@@ -237,7 +237,7 @@ export function openWal(file: string): Wal {
 const PAGES_PER_STEP = 256;
 
 /**
- * Copies an open store into a new file of its own, readable for the owner only, while the store goes on. The copy is the
+ * Copies an open store into a new file of its own, readable for the owner only, while the store is in use. The copy is the
  * store as it was at one moment, near the end, whole and without a log beside it. Writes run between two steps of the
  * copying and never beside one: SQLite copies in another thread on the same connection, the exclusive lock leaving no other.
  *
