@@ -23,7 +23,7 @@ const ERR_CHARACTERS_MAX = 40;
 const DESCRIPTION_CHARACTERS_MAX = 256;
 
 /** Content and context of one POST. */
-export interface Delivery {
+export interface PreparedAttempt {
   readonly clientId: string;
   readonly callbackUrl: string;
   readonly set: string;
@@ -33,9 +33,9 @@ export interface Delivery {
   readonly abort: AbortSignal;
 }
 
-/** POSTs a SET to the callback URL, exactly as registered (rules, section 4), and says what came of it. */
-export async function deliver(delivery: Delivery, client: CallbackClient, clock: Clock): Promise<Attempt> {
-  const { clientId, callbackUrl, set, interactionId, financialId, abort } = delivery;
+/** POSTs a SET to the callback URL, exactly as registered (rules, section 4). */
+export async function deliver(prepared: PreparedAttempt, client: CallbackClient, clock: Clock): Promise<Attempt> {
+  const { clientId, callbackUrl, set, interactionId, financialId, abort } = prepared;
   const headers = {
     'content-type': SET_MEDIA_TYPE,
     [INTERACTION_ID_HEADER]: interactionId,
@@ -56,7 +56,9 @@ function outcomeOf(exchange: Exchange, interactionId: string, clock: Clock): Out
     if (returned === interactionId) return { kind: 'acknowledged', status, interactionIdEchoed: true };
     const interactionIdReturned = returned?.slice(0, INTERACTION_ID_CHARACTERS_MAX);
     return {
-      ...{ kind: 'acknowledged', status, interactionIdEchoed: false },
+      kind: 'acknowledged',
+      status,
+      interactionIdEchoed: false,
       ...(interactionIdReturned !== undefined && { interactionIdReturned }),
     };
   }
@@ -112,7 +114,7 @@ export function nextStep(claimed: ClaimedNotification, attempt: Attempt, context
   return after.kind === 'retry' ? after : { kind: 'cease', probeAtMs: nowMs + probeDelayMs(unresponsive, 0) };
 }
 
-/** One wide log line for an attempt and what became of it. Never holds the SET. */
+/** Logs an attempt and its result in one line, without the SET. */
 export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, result: RecordResult, nowMs: number) {
   const line = {
     jti: claimed.jti,
@@ -128,7 +130,7 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
     ...(next.kind === 'cease' && { probeInMs: next.probeAtMs - nowMs }),
   };
   if (result === 'became-unresponsive') log.error(line, 'callback URL is unresponsive: attempts cease');
-  else if (result === 'recovered') log.warn(line, 'callback URL is responsive again: what is awaiting is sent');
+  else if (result === 'recovered') log.warn(line, 'callback URL is responsive again: awaiting notifications are sent');
   else if (next.kind === 'cease') log.warn(line, ceasedMeanwhile(claimed));
   else if (next.kind === 'retry') log.warn(line, 'attempt failed');
   else if (attempt.outcome.kind === 'acknowledged' && !attempt.outcome.interactionIdEchoed) {

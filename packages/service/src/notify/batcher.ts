@@ -5,16 +5,16 @@ export interface BatcherOptions<Item, Result> {
   /** Writes a batch. @returns a result for each item, in their order */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
   readonly clock: Clock;
-  /** Called when the store could not answer; it is asked again after a pause. */
+  /** Called when the store is unavailable; the write is retried after a pause. */
   readonly onStoreError: (error: StoreError) => void;
-  /** Ends the asking again: what is not written then is given up. */
+  /** Ends the retries: items that are not written by then are given up. */
   readonly giveUp: AbortSignal;
-  /** How long a batch waits for more that may share its commit, unless it is full; 0: not at all. */
+  /** How long a batch that is not full waits for more items to share its commit; 0: not at all. */
   readonly lingerMs: number;
 }
 
 const BATCH_MAX = 256;
-// How long a store is left alone that could not answer.
+// Pause before a write is retried.
 const STORE_PAUSE_MS = 500;
 
 interface Waiting<Item, Result> {
@@ -24,22 +24,22 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Gathers what comes while a batch is being written into the next one, so that each costs a share of a commit, and none
- * waits when there is nothing to wait for. A batch that the store could not take is written again, so that an
- * acknowledgement is not forgotten because the database was away for a moment.
+ * Writes items in batches: items that arrive while a batch is being written form the next one, so that they share its commit,
+ * and an item that arrives at rest does not wait. A batch that the store could not take is retried, so that no acknowledgement
+ * is lost because the database was unavailable for a moment.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
   readonly #waiting: Waiting<Item, Result>[] = [];
   #isWriting = false;
-  /** Ends the wait for more; undefined: there is none. */
+  /** Ends the wait for more items; undefined when there is none. */
   #endLinger: (() => void) | undefined;
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
   }
 
-  /** @throws {StoreError} when it was given up; whatever else the write throws is passed on */
+  /** @throws {StoreError} when the item was given up; other errors of the write are passed on */
   run(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });

@@ -1,18 +1,18 @@
-/** When attempts to one callback URL pause. */
+/** Settings of a circuit breaker. */
 export interface BreakerSettings {
-  /** Attempts that are looked at. */
+  /** Number of latest attempts that count. */
   readonly attemptsMin: number;
-  /** Part of them that must have failed. */
+  /** Share of them that must have failed, from 0 to 1. */
   readonly failureShare: number;
-  /** First pause; doubles with each trial that fails. */
+  /** First pause; doubled after each trial that fails. */
   readonly pauseMs: number;
   readonly pauseMaxMs: number;
 }
 
 /**
- * Pauses attempts to a callback URL at which most fail, long before a limit of the retry policy, so that a dead TPP costs
- * next to nothing: after each pause one attempt is tried. What waits meanwhile is not attempted, so its retries are not
- * used up. Each instance has its own; it forgets at a restart.
+ * Circuit breaker of a callback URL: pauses attempts when most fail, long before a limit of the retry policy, so that a dead
+ * TPP costs next to nothing. After each pause one attempt is tried. Notifications that wait meanwhile use up no retries. Each
+ * instance has its own breakers, and a restart resets them.
  */
 export class Breaker {
   readonly #settings: BreakerSettings;
@@ -27,7 +27,7 @@ export class Breaker {
     this.#settings = settings;
   }
 
-  /** `closed`: attempts go on. `open`: none. `trial`: one at a time. */
+  /** `closed`: attempts are made. `open`: none is. `trial`: one at a time. */
   state(nowMs: number): 'closed' | 'open' | 'trial' {
     if (this.#pauseEndsAtMs === undefined) return 'closed';
     return nowMs < this.#pauseEndsAtMs ? 'open' : 'trial';
@@ -38,18 +38,18 @@ export class Breaker {
     return this.#pauseEndsAtMs;
   }
 
-  /** True when it knows nothing that would be missed. */
+  /** True when it is closed and remembers no failure. */
   get isFresh(): boolean {
     return this.#pauseEndsAtMs === undefined && this.#failures === 0;
   }
 
-  /** Takes an attempt into account. @returns true when this one made attempts pause that did not before */
+  /** Takes an attempt into account. @returns true when this one opened the breaker */
   note(hasFailed: boolean, nowMs: number): boolean {
     if (!hasFailed && this.#pauseEndsAtMs !== undefined) this.reset();
     this.#push(hasFailed);
     if (!hasFailed) return false;
     if (this.#pauseEndsAtMs !== undefined) {
-      // Of what was under way when it opened, each failure would double the pause: only those after it count.
+      // Attempts that were under way when it opened do not count: each failure would double the pause.
       if (this.state(nowMs) === 'trial') this.#pause(this.#pauseMs * 2, nowMs);
       return false;
     }
@@ -59,7 +59,7 @@ export class Breaker {
     return true;
   }
 
-  /** Closes it: the callback URL was replaced, or recovered. */
+  /** Closes the breaker: the callback URL was replaced, or recovered. */
   reset(): void {
     this.#recent.length = 0;
     this.#failures = 0;

@@ -319,8 +319,8 @@ export class Engine {
     const abort = this.#abort.signal;
     if (abort.aborted || clock.monotonicMs() > beginByMs) return undefined;
     const { clientId, callbackUrl } = claimed;
-    const delivery = { clientId, callbackUrl, set, interactionId: random.uuid(), financialId, abort };
-    const attempt = await deliver(delivery, client, clock);
+    const prepared = { clientId, callbackUrl, set, interactionId: random.uuid(), financialId, abort };
+    const attempt = await deliver(prepared, client, clock);
     return abort.aborted && attempt.outcome.kind === 'unreachable' ? undefined : attempt;
   }
 

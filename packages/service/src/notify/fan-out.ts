@@ -10,7 +10,7 @@ import type { BankEvent, FanOut } from '../model/event.ts';
 import type { Registration } from '../model/registration.ts';
 import type { Tpp } from '../model/tpp.ts';
 
-/** Context of fan-out, besides the event and who it is for. */
+/** Context of fan-out, beside event, TPP and registration. */
 export interface FanOutContext {
   /** The ASPSP's own URI, `iss` of the SET. */
   readonly issuer: string;
@@ -20,8 +20,8 @@ export interface FanOutContext {
 }
 
 /**
- * Decides what an event becomes: a notification for the TPP that owns the resource, if its registration wants it. The
- * claims made here are final: they stay the same over every retry and both ways of delivery.
+ * Decides whether an event becomes a notification for its TPP, by the TPP's registration. The claims made here are final:
+ * they are the same in every retry, and for push and polling. Pure but for the `jti`.
  */
 export function fanOut(
   context: FanOutContext,
@@ -51,7 +51,7 @@ export function fanOut(
   return { kind: 'notification', claims };
 }
 
-/** Which event types a registration gets: a callback URL resource-update only (rules, section 2). */
+/** The event types of a registration; a callback URL gets resource-update only (rules, section 2). */
 export function eventTypesOf({
   kind,
   version,

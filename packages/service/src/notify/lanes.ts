@@ -18,12 +18,12 @@ export interface LanesOptions extends LaneLimits {
   readonly clock: Clock;
 }
 
-/** A claimed notification that was taken in; it becomes {@link Queued} with its SET. */
+/** A claimed notification in a lane; it becomes {@link Queued} with its SET. */
 export interface Taken {
   readonly claimed: ClaimedNotification;
-  /** Until when the attempt must have begun, or its lease might run out under it; by the monotonic clock. */
+  /** Latest begin of the attempt, by the monotonic clock, so that its lease does not run out before it ends. */
   readonly beginByMs: number;
-  /** Which run of its lane it belongs to: an eviction ends one. */
+  /** The run of its lane that it belongs to; an eviction ends a run. */
   readonly run: number;
 }
 
@@ -32,10 +32,10 @@ export interface Queued extends Taken {
   readonly set: string;
 }
 
-/** The state of one TPP, and so of one callback URL, in this process. Counts of what is claimed, by stage, beside the queue. */
+/** The state of one TPP, and so of one callback URL, in this process: its queue, and the number of claimed notifications by stage. */
 interface Lane {
   readonly clientId: string;
-  /** Being signed, or its SET being kept. */
+  /** Being signed, or the SET being stored. */
   signing: number;
   readonly queue: Queued[];
   /** Attempts under way. */
@@ -50,34 +50,34 @@ interface Lane {
   window: number;
   /** More may be due in the store than there was capacity for. */
   hasBacklog: boolean;
-  /** Which of all notes of a backlog was the last one about this TPP; 0: none was. */
+  /** The number of the last note of a backlog that concerned this TPP; 0: none did. */
   backlogNote: number;
   readonly breaker: Breaker;
 }
 
-/** How a breaker stands. */
+/** State of a breaker. */
 export interface BreakerStatus {
   readonly state: ReturnType<Breaker['state']>;
-  /** How long attempts pause still; undefined: they do not. */
+  /** Rest of the pause; undefined when attempts do not pause. */
   readonly pauseMs: number | undefined;
 }
 
-// The rest is kept for TPPs that have nothing there, so that those which are slow never hold everything.
+// The rest is kept for TPPs that have nothing under way, so that slow ones never hold everything.
 const SHARED_PART = 0.75;
 
 /**
- * Keeps TPPs out of each other's way. Each has a lane of its own: a short queue, a number of attempts at once, a breaker.
- * Notifications pass through it: taken → signed → begun → ended → finished. Lanes that have something to send take turns. Of the process's limits the last quarter is kept for lanes that have
- * nothing under way: whoever is slow, a TPP that is not gets its turn.
+ * Isolates TPPs from each other. Each has a lane of its own: a short queue, a number of concurrent attempts, a breaker.
+ * Notifications pass through it: taken → signed → begun → ended → finished. Lanes with something to send take turns. The last
+ * quarter of the process's limits is kept for lanes with nothing under way, so that slow TPPs do not delay the others.
  */
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #lanes = new Map<string, Lane>();
-  /** Lanes that have something signed and a free place, in turn. */
+  /** Lanes that have something signed and a free place, in the order of their turns. */
   readonly #ready = new Set<Lane>();
   /** Lanes whose breaker is not closed. */
   readonly #broken = new Set<Lane>();
-  /** Taken, and no attempt begun. */
+  /** Notifications that are taken, without an attempt under way. */
   #queued = 0;
   #posting = 0;
   #recording = 0;
@@ -95,7 +95,7 @@ export class Lanes {
   /** How many more may be claimed in all. */
   get capacity(): number {
     const { queueMax, concurrencyMax } = this.#options;
-    // What waits to be recorded, as while the store stalls, takes capacity as well once it is more than attempts may be.
+    // Attempts that wait to be recorded, as while the store stalls, count too, beyond the number of concurrent attempts.
     const excess = Math.max(this.#posting + this.#recording - concurrencyMax, 0);
     return Math.max(queueMax - this.#queued - excess, 0);
   }
@@ -110,7 +110,7 @@ export class Lanes {
     return this.isRampingUp(target) ? Math.min(capacity, rampCapacity(target, unresponsive, clock.nowMs())) : capacity;
   }
 
-  /** As {@link capacityFor}, for what is handed over: nothing overtakes older notifications that wait in the store. */
+  /** As {@link capacityFor}, for notifications handed over, which must not overtake older ones in the store. */
   capacityToReserve(target: Target): number {
     const hasBacklog = this.#lanes.get(target.clientId)?.hasBacklog === true;
     return hasBacklog || this.isRampingUp(target) ? 0 : this.capacityFor(target);
@@ -120,21 +120,20 @@ export class Lanes {
     return isRampingUp(target, this.#options.unresponsive, this.#options.clock.nowMs());
   }
 
-  /** How often a backlog was noted, of whichever TPP: to be read before a claim, for {@link noteNoBacklog}. */
+  /** How often a backlog of any TPP was noted; to be read before a claim, for {@link noteNoBacklog}. */
   get backlogNotes(): number {
     return this.#backlogNotes;
   }
 
-  /** A claim or a hand-over left something of a TPP in the store for want of capacity. */
+  /** A claim or a hand-over left notifications of a TPP in the store for want of capacity. */
   noteBacklog(clientId: string): void {
     this.#noteBacklog(this.#laneOf(clientId));
   }
 
   /**
-   * A claim took all there was of a TPP. It says nothing of what was left meanwhile, so a backlog that was noted since
-   * the claim was asked for stays.
+   * A claim took everything of a TPP that was due. A backlog that was noted after the claim began stays.
    *
-   * @param notesBefore {@link backlogNotes} when the claim was asked for
+   * @param notesBefore {@link backlogNotes} when the claim began
    */
   noteNoBacklog(clientId: string, notesBefore: number): void {
     const lane = this.#laneOf(clientId);
@@ -142,8 +141,8 @@ export class Lanes {
   }
 
   /**
-   * True when a lane with a backlog can take a good deal of it now, or has nothing else: then nothing of its own would end
-   * that asks again.
+   * True when a lane with a backlog can take a good deal of it now, or has nothing else under way: then no end of an attempt
+   * would ask again.
    */
   wantsMore(clientId: string): boolean {
     const lane = this.#lanes.get(clientId);
@@ -166,7 +165,7 @@ export class Lanes {
     return earliestMs;
   }
 
-  /** How the breaker of a TPP stands. */
+  /** State of a TPP's breaker. */
   breakerOf(clientId: string): BreakerStatus {
     const breaker = this.#lanes.get(clientId)?.breaker;
     const nowMs = this.#nowMs();
@@ -174,7 +173,7 @@ export class Lanes {
     return { state, pauseMs: state === 'open' ? (breaker?.pauseEndsAtMs ?? nowMs) - nowMs : undefined };
   }
 
-  /** Takes in what was claimed; `tooMuch` has no capacity after all, because it was promised twice: it is to be handed back. */
+  /** Takes claimed notifications; those in `tooMuch` must be released: their capacity was promised twice. */
   take(claimed: readonly ClaimedNotification[], beginByMs: number): { taken: Taken[]; tooMuch: ClaimedNotification[] } {
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
     const taken: Taken[] = [];
@@ -193,7 +192,7 @@ export class Lanes {
     return { taken, tooMuch };
   }
 
-  /** @returns false when it was evicted meanwhile: it is to be handed back */
+  /** @returns false when it was evicted meanwhile, and must be released */
   signed(queued: Queued): boolean {
     const lane = this.#laneOf(queued.claimed.clientId);
     lane.signing -= 1;
@@ -207,7 +206,7 @@ export class Lanes {
     return false;
   }
 
-  /** It could not be signed, or its SET not be kept. */
+  /** Signing it, or storing its SET, failed. */
   unsigned({ claimed }: Taken): void {
     const lane = this.#laneOf(claimed.clientId);
     lane.signing -= 1;
@@ -215,7 +214,7 @@ export class Lanes {
     this.#forgetIdle(lane);
   }
 
-  /** Takes the next that may be attempted now, and its place; undefined: none may. */
+  /** Takes the next notification whose attempt may begin; undefined when none may. */
   begin(): Queued | undefined {
     for (const lane of this.#ready) {
       if (!this.#mayBegin(lane)) continue;
@@ -231,7 +230,7 @@ export class Lanes {
     return undefined;
   }
 
-  /** Its attempt ended and is to be recorded: its place is free. */
+  /** Its attempt ended, which frees its place; the record follows. */
   ended({ clientId }: ClaimedNotification): void {
     const lane = this.#laneOf(clientId);
     lane.posting -= 1;
@@ -254,7 +253,7 @@ export class Lanes {
     return hasOpened;
   }
 
-  /** Its outcome is recorded, or it was handed back. */
+  /** Its outcome is recorded, or it was released. */
   finished({ clientId }: ClaimedNotification): void {
     const lane = this.#laneOf(clientId);
     lane.recording -= 1;
@@ -262,11 +261,15 @@ export class Lanes {
     this.#forgetIdle(lane);
   }
 
-  /** Takes everything out of the queue of a TPP, what is being signed too, once it is. @param isAnew its callback URL was replaced, or recovered */
-  evict(clientId: string, isAnew: boolean): ClaimedNotification[] {
+  /**
+   * Empties the queue of a TPP; notifications that are being signed follow once they are.
+   *
+   * @param isReset the callback URL was replaced, or recovered: breaker and window begin again
+   */
+  evict(clientId: string, isReset: boolean): ClaimedNotification[] {
     const lane = this.#lanes.get(clientId);
     if (lane === undefined) return [];
-    if (isAnew) {
+    if (isReset) {
       lane.breaker.reset();
       this.#broken.delete(lane);
       lane.window = this.#options.concurrencyPerTppMax;

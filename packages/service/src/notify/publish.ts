@@ -9,29 +9,29 @@ import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { fanOut } from './fan-out.ts';
 
-/** Hands events of the bank in; see {@link createPublisher}. */
+/** Publishes events of the bank; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
-/** Capacity that a dispatcher keeps free for what one publishing hands over to it. */
+/** Capacity that a dispatcher keeps free for the notifications of one publication. */
 export interface Reservation extends ReserveOptions {
-  /** When it was made, by the monotonic clock: what is handed over is leased from then on. */
+  /** When it was made, by the monotonic clock: the earliest begin of the leases of what is handed over. */
   readonly reservedAtMs: number;
 }
 
-/** Who delivers what was published: the engine of this process. */
+/** Delivers published notifications: the engine of this process. */
 export interface Dispatcher {
-  /** Reserves what it can take at once; the reservation must be committed or cancelled. */
+  /** Reserves all free capacity; the reservation must be committed or cancelled. */
   reserve(): Reservation;
   commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
-  /** In place of {@link Dispatcher.commit}: nobody knows whether something was published and leased. */
+  /** In place of {@link Dispatcher.commit}, when it is unknown whether anything was published and leased. */
   cancel(reservation: Reservation): void;
 }
 
 /**
- * Makes the way in for events. What it answers is durable: event and notifications are committed in one transaction
- * before its promise resolves. All or nothing, and idempotent by the event's `id`.
+ * Makes the function that publishes events. Events and notifications are committed in one transaction before its promise
+ * resolves. All or nothing, and idempotent by the event's `id`.
  *
- * @param options.dispatcher gets the notifications of the commit, as many as it can take; undefined: nothing is pushed
+ * @param options.dispatcher is handed the new notifications, as many as it can take; undefined where nothing is pushed
  */
 export function createPublisher(options: {
   store: Store;
@@ -81,7 +81,7 @@ function createUnobserved(options: Parameters<typeof createPublisher>[0]): Publi
   };
 }
 
-/** The TPPs that got a notification which was not handed over. */
+/** The TPPs with a new notification that was not handed over. */
 function leftOf(events: readonly BankEvent[], result: PublishResult & { kind: 'published' }): ReadonlySet<string> {
   const handedOver = new Set(result.claimed.map(({ jti }) => jti));
   const left = new Set<string>();

@@ -4,32 +4,32 @@ import type { RetryOverrides } from '../model/tpp.ts';
 
 /** The Event Notification Retry Policy (rules, section 4). */
 export interface RetryPolicy {
-  /** Wait before the first retry; doubles with each further one. */
+  /** Wait before the first retry; doubled for each further one. */
   readonly delayMs: number;
   readonly delayMaxMs: number;
   /** Retries after the first attempt. */
   readonly retriesMax: number;
   /** From the first attempt to the last retry. */
   readonly intervalMaxMs: number;
-  /** Part of a wait that is random: 0 none, 1 all of it. */
+  /** Random share of a wait, from 0 (none) to 1 (all of it). */
   readonly jitter: number;
 }
 
-/** Where a notification stands after an attempt that failed. */
+/** A failed attempt, with its place in the round. */
 export interface FailedAttempt {
   readonly outcome: Outcome;
-  /** Attempts of this round, the one that failed included; at least 1. */
+  /** Attempts of this round, including the failed one; at least 1. */
   readonly attempts: number;
   readonly roundBeganAtMs: number;
   readonly nowMs: number;
-  /** Random, from 0 up to but without 1. */
+  /** Random, at least 0 and below 1. */
   readonly fraction: number;
 }
 
 /** The decision of the policy after a failure. */
 export type AfterFailure = { readonly kind: 'retry'; readonly atMs: number } | { readonly kind: 'cease' };
 
-/** The policy that holds for one TPP. */
+/** The effective policy for one TPP. */
 export function policyFor(policy: RetryPolicy, overrides: RetryOverrides | undefined): RetryPolicy {
   return overrides === undefined ? policy : { ...policy, ...overrides };
 }
@@ -56,11 +56,11 @@ export interface UnresponsiveSettings {
   /** Wait before the first probe; doubles with each that fails. */
   readonly probeDelayMs: number;
   readonly probeDelayMaxMs: number;
-  /** Notifications a second that one that recovered is sent at first. */
+  /** Notifications per second at first, after it recovered. */
   readonly rampPerSecond: number;
   /** Time in which that rate doubles. */
   readonly rampDoublingMs: number;
-  /** Time after which there is no such limit any more. */
+  /** Time after which the rate is no longer limited. */
   readonly rampMs: number;
 }
 
@@ -69,9 +69,9 @@ export function probeDelayMs(settings: UnresponsiveSettings, probes: number): nu
   return Math.min(settings.probeDelayMs * 2 ** probes, settings.probeDelayMaxMs);
 }
 
-/** True while a callback URL that recovered is sent less than it could take, so that it is not overwhelmed by its backlog. */
+/** True while the rate to a callback URL that recovered is limited, so that it is not overwhelmed by its backlog. */
 export function isRampingUp(target: Target, settings: UnresponsiveSettings, nowMs: number): boolean {
-  // A clock that was set back must not hold a TPP down.
+  // A clock that was set back must not limit a TPP for longer.
   const elapsedMs = target.recoveredAtMs === undefined ? -1 : nowMs - target.recoveredAtMs;
   return elapsedMs >= 0 && elapsedMs < settings.rampMs;
 }

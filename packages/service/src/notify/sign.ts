@@ -6,34 +6,36 @@ import type { Observer } from '../telemetry/observer.ts';
 import type { Enqueue } from '../trust/signing-queue.ts';
 import { Batcher } from './batcher.ts';
 
-/** Gives the SET of a notification. */
+/** Gets the SET of a notification, signing it if necessary. */
 export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
 
 export interface SigningOptions {
   readonly store: Pick<Store, 'keepSets'>;
   readonly signer: JwsSigner;
-  /** Says when the notification of a TPP is signed. */
+  /** The signing queue of a TPP. */
   readonly queueOf: (clientId: string) => Enqueue;
   readonly clock: Clock;
-  /** Called when the store could not answer; it is asked again until `giveUp`. */
+  /** Called when the store is unavailable; the write is retried until `giveUp`. */
   readonly onStoreError: (error: StoreError) => void;
-  /** Aborted already: an error of the store is passed on at once. */
+  /** Ends the retries; when it is aborted already, an error of the store is passed on at once. */
   readonly giveUp: AbortSignal;
   /** Optional observer of each signature. */
   readonly observer?: Observer | undefined;
 }
 
 /**
- * Makes what gives the SET of a notification: the one that is kept, or a new one, kept before it is given out, so that
- * the same bytes go out over every retry and in every poll. SETs that are signed at the same time are kept together.
- *
- * @throws {StoreError} when the SET could not be kept; it may not be sent then
+ * Makes the function that signs notifications. It returns the stored SET if there is one; a new SET is stored before it is
+ * returned, so that every retry and every poll sends the same bytes. SETs that are signed together are stored together. The
+ * function rejects with a {@link StoreError} when the SET could not be stored; it must not be sent then.
  */
 export function createSigning(options: SigningOptions): EnsureSigned {
   const { store, signer, queueOf, clock, onStoreError, giveUp, observer } = options;
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
   const keeping = new Batcher<{ jti: string; set: string }, string>({
-    ...{ write, clock, onStoreError, giveUp },
+    write,
+    clock,
+    onStoreError,
+    giveUp,
     // A delivery waits for it.
     lingerMs: 0,
   });

@@ -22,13 +22,13 @@ export interface SweeperOptions {
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** Keeps the history as long as configured; see {@link startSweeper}. */
+/** Drops history past its retention; see {@link startSweeper}. */
 export interface Sweeper {
-  /** Resolves when the portion under way, if any, is done. May be called more than once. */
+  /** Resolves when the portion under way is done. May be called more than once. */
   stop(): Promise<void>;
 }
 
-// A portion is one transaction, for which publishing and recording wait; between two of them they go first.
+// A portion is one transaction, for which publishing and recording wait; they run in the pauses.
 const PORTION_ROWS = 1000;
 const PAUSE_MS = 20;
 // A row of the activity log may hold hundreds of kilobytes.
@@ -37,9 +37,9 @@ const PORTION_WATCHED_ROWS = 25;
 const NOTHING = (): void => undefined;
 
 /**
- * Drops what is older than the retention every `sweepMs`, and expires awaiting notifications where an age is set for
- * them; nothing else ever ends what is awaiting. Works in small portions with pauses, so that traffic does not wait. What
- * fails is logged and made up for by the next sweep. Several instances on one store may sweep at once.
+ * Every `sweepMs`, drops history past its retention, and expires awaiting notifications where an age is configured; nothing
+ * else ever expires them. Works in small portions with pauses, so that traffic does not wait. A failure is logged, and the
+ * next sweep continues. Several instances may sweep one store at the same time.
  */
 export function startSweeper(options: SweeperOptions): Sweeper {
   const { sweepMs, clock, log } = options;
@@ -57,7 +57,7 @@ export function startSweeper(options: SweeperOptions): Sweeper {
       };
     });
 
-  /** @returns how many rows went, portion after portion until one of them is not full */
+  /** Runs portions until one drops nothing. @returns the number of rows */
   const drain = async (portion: () => Promise<number>): Promise<number> => {
     let total = 0;
     while (!isStopping) {
@@ -74,7 +74,7 @@ export function startSweeper(options: SweeperOptions): Sweeper {
       const { expired, dropped } = await sweepOnce(options, drain);
       if (expired + dropped > 0) log.info({ expired, dropped }, 'swept');
     } catch (error) {
-      log.warn({ err: error }, 'the sweep was broken off; the next one goes on');
+      log.warn({ err: error }, 'the retention sweep failed; the next one continues');
     }
     if (!isStopping) begin();
   };
@@ -95,7 +95,7 @@ export function startSweeper(options: SweeperOptions): Sweeper {
   };
 }
 
-/** Expired notifications are history from then on, so expiry comes first. */
+/** Expiry comes first, since expired notifications are history from then on. */
 async function sweepOnce(
   options: SweeperOptions,
   drain: (portion: () => Promise<number>) => Promise<number>,
@@ -115,7 +115,7 @@ async function sweepOnce(
     hoursBeforeMs: nowMs - options.hoursKeptMs,
     limit: PORTION_WATCHED_ROWS,
   };
-  // Not worth a line of the log, which tells of notifications.
+  // Telemetry rows are not logged: the log line is about notifications.
   await drain(() => store.dropWatched(watched));
   return { expired, dropped };
 }

@@ -11,22 +11,22 @@ export interface ActivityLogOptions {
   readonly store: Pick<Store, 'appendActivity'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
-  /** Of this process. */
+  /** A unique id of this process. */
   readonly instance: string;
 }
 
-// What happens within it shares a row: few transactions, and a view that is as good as live.
+// Occurrences within this time share a row: few transactions, and the view is still practically live.
 const APPEND_MS = 250;
-// Bounds what one row holds, and so what a reader takes in at once.
+// Limits the size of a row, and so of one read.
 const ENTRIES_PER_ROW_MAX = 2000;
-// Bounds what is held while the store is away or behind.
+// Limits the entries held while the store is unavailable or slow.
 const ENTRIES_MAX = 20_000;
 
 /**
- * Gathers what happens in this process, and appends it to the activity log of the store four times a second, apart from
- * the transactions that do the work. It is for looking, and no record: a crash loses what was gathered in the last quarter
- * of a second; while the store is away the oldest entries give way, and a `missed` entry takes their place; and what was
- * appended when the answer was lost is appended again.
+ * Collects the occurrences of this process and appends them to the activity log of the store four times a second, apart from
+ * the transactions that do the work. It is a view and not a record: a crash loses the entries of the last quarter of a
+ * second; while the store is unavailable the oldest entries are replaced by a `missed` entry; and entries are appended twice
+ * when the answer of the store was lost.
  */
 export class ActivityLog implements Observer {
   readonly #options: ActivityLogOptions;
@@ -36,7 +36,7 @@ export class ActivityLog implements Observer {
   #appending: Promise<void> | undefined;
   #isStoreAway = false;
   #isStopped = false;
-  /** Appends what is left, once; takes no more. */
+  /** Appends the remaining entries, once, and takes no more. */
   readonly stop: () => Promise<void>;
 
   constructor(options: ActivityLogOptions) {
@@ -72,7 +72,7 @@ export class ActivityLog implements Observer {
     });
   }
 
-  /** Everything that there is, row by row; what could not be appended is kept. Never rejects. */
+  /** Appends all entries, row by row; keeps those that could not be appended. Never rejects. */
   async #append(): Promise<void> {
     const { store, clock, log, instance } = this.#options;
     while (this.#entries.length + this.#missed > 0) {
@@ -84,12 +84,12 @@ export class ActivityLog implements Observer {
         await store.appendActivity({ atMs: clock.nowMs(), instance, entries: [...gap, ...entries] });
         this.#isStoreAway = false;
       } catch (error) {
-        // Those are older than what was given up meanwhile.
+        // These entries are older than those that were given up meanwhile.
         const isFull = this.#missed > 0 || this.#entries.length + entries.length > ENTRIES_MAX;
         if (isFull) this.#missed += entries.length;
         else this.#entries = [...entries, ...this.#entries];
         this.#missed += missed;
-        if (!this.#isStoreAway) log.warn({ err: error }, 'the activity log cannot be written; it is tried again');
+        if (!this.#isStoreAway) log.warn({ err: error }, 'the activity log could not be written; it is written later');
         this.#isStoreAway = true;
         return;
       }
@@ -97,10 +97,10 @@ export class ActivityLog implements Observer {
   }
 }
 
-// A code of a TPP's own may be anything; one that is no word is left out.
+// TPPs may report any text as an error code; only a plain word is shown.
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 
-/** The entries of the live stream for an occurrence; nothing of payloads, URLs or tokens. Pure. */
+/** The entries of the live stream for an occurrence, without payloads, URLs and tokens. Pure. */
 export function entriesOf(occurrence: Occurrence): ActivityEntry[] {
   switch (occurrence.kind) {
     case 'published':
@@ -139,7 +139,12 @@ function ofAttempted({ atMs, record, result }: Occurrence & { kind: 'attempted' 
   const { outcome } = attempt;
   const entries: ActivityEntry[] = [
     {
-      ...{ atMs, kind: 'attempted', jti, clientId, attempt: claimed.attempts + 1, outcome: attemptClassOf(outcome) },
+      atMs,
+      kind: 'attempted',
+      jti,
+      clientId,
+      attempt: claimed.attempts + 1,
+      outcome: attemptClassOf(outcome),
       ...(outcome.kind === 'unreachable' ? { errorClass: outcome.errorClass } : { status: outcome.status }),
       durationMs: Math.round(attempt.durationMs),
     },

@@ -12,29 +12,29 @@ export interface ActivityStreamOptions {
   readonly subscribersMax: number;
 }
 
-/** Where a subscription begins: after something that was read before, at a time, or now. */
+/** Where a subscription begins: after an entry that was read before, at a time, or now. */
 export type Beginning =
   | { readonly kind: 'now' }
   | { readonly kind: 'after'; readonly position: Position }
   | { readonly kind: 'since'; readonly sinceMs: number };
 
-const LOOK_MS = 300;
-// While there is more than one look takes; time for those who follow to take it.
+const READ_MS = 300;
+// The interval while reads are full, which gives subscribers time to take the entries.
 const MORE_MS = 20;
 // Rows are of up to 2,000 entries.
-const ROWS_PER_LOOK = 10;
+const ROWS_PER_READ = 10;
 
 /**
- * The live stream of what happens, in all processes on the store. However many subscribe, one reader looks at the activity
- * log; while nobody does, nothing does. A subscriber that begins earlier reads the log by itself until it has caught up.
+ * The live stream of the occurrences of all processes on the store. One reader polls the activity log for all subscribers, and
+ * only while there are any. A subscription that begins in the past reads the log by itself until it has caught up.
  */
 export class ActivityStream {
   readonly #options: ActivityStreamOptions;
   readonly #subscriptions = new Set<Subscription>();
   readonly #live = new Set<Subscription>();
-  /** Up to where the live ones were told. */
+  /** The last row that the live subscriptions were given. */
   #lastId = 0;
-  /** Changes when the reader stops, so that a look that was under way then counts for nothing. */
+  /** Changes when the reader stops, so that the result of a read under way is ignored. */
   #reader = 0;
   #cancel: (() => void) | undefined;
   #isStoreAway = false;
@@ -45,9 +45,9 @@ export class ActivityStream {
   }
 
   /**
-   * Subscribes; whoever does must close it.
+   * Subscribes. The caller must close the subscription.
    *
-   * @returns undefined: there are as many subscribers as there may be
+   * @returns undefined when there are `subscribersMax` already
    * @throws {StoreError}
    */
   async subscribe(beginning: Beginning, filter: StreamFilter): Promise<Subscription | undefined> {
@@ -69,39 +69,39 @@ export class ActivityStream {
     return subscription;
   }
 
-  /** Ends all subscriptions, at once; there are no more. */
+  /** Ends all subscriptions at once, and allows no more. */
   end(): void {
     this.#isEnded = true;
     for (const subscription of this.#subscriptions) subscription.close();
   }
 
-  /** @returns where it begins, and whether something before that is not kept any more */
+  /** @returns where it begins, and whether entries before that are no longer kept */
   async #locate(beginning: Beginning): Promise<[Position, boolean]> {
     const sinceMs = beginning.kind === 'since' ? beginning.sinceMs : undefined;
     const { firstId, lastId, sinceId } = await this.#options.store.activityBounds(sinceMs);
     if (beginning.kind === 'now') return [{ rowId: lastId, index: undefined }, false];
     if (beginning.kind === 'since') return [{ rowId: sinceId, index: undefined }, false];
     const { position } = beginning;
-    // Of another store, or one that was restored.
+    // A position of another store, or of one that was restored.
     if (position.rowId > lastId) return [{ rowId: lastId, index: undefined }, true];
     const isDropped = position.rowId < firstId - 1;
     return isDropped ? [{ rowId: firstId - 1, index: undefined }, true] : [position, false];
   }
 
   /**
-   * Reads for a subscriber that has to catch up.
+   * Reads for a subscription that has to catch up.
    *
-   * @returns the rows, and up to where they are all there is at least
+   * @returns the rows, and the id up to which at least they are complete
    */
   async #read(id: number): Promise<{ rows: readonly StoredActivity[]; upTo: number }> {
     const upTo = this.#live.size === 0 ? 0 : this.#lastId;
-    return { rows: await this.#options.store.activityAfter(id, ROWS_PER_LOOK), upTo };
+    return { rows: await this.#options.store.activityAfter(id, ROWS_PER_READ), upTo };
   }
 
   /**
-   * A subscriber has read up to here by itself.
+   * Makes a subscription that has read up to a row live.
    *
-   * @returns whether it is told of everything after that from now on; if not, the others are ahead, and it reads on
+   * @returns false when the live ones are ahead, and it must read on
    */
   #join(subscription: Subscription, reachedId: number): boolean {
     if (this.#live.size > 0 && reachedId < this.#lastId) return false;
@@ -120,26 +120,27 @@ export class ActivityStream {
     this.#cancel?.();
   }
 
-  #schedule(delayMs = LOOK_MS): void {
-    this.#cancel = this.#options.clock.after(delayMs, () => void this.#look());
+  #schedule(delayMs = READ_MS): void {
+    this.#cancel = this.#options.clock.after(delayMs, () => void this.#readOn());
   }
 
   /** Never rejects. */
-  async #look(): Promise<void> {
+  async #readOn(): Promise<void> {
     const reader = this.#reader;
     let isMore = false;
     try {
-      const rows = await this.#options.store.activityAfter(this.#lastId, ROWS_PER_LOOK);
+      const rows = await this.#options.store.activityAfter(this.#lastId, ROWS_PER_READ);
       if (reader !== this.#reader) return;
       this.#tell(rows);
-      isMore = rows.length === ROWS_PER_LOOK;
+      isMore = rows.length === ROWS_PER_READ;
       this.#isStoreAway = false;
     } catch (error) {
       if (reader !== this.#reader) return;
-      if (!this.#isStoreAway) this.#options.log.warn({ err: error }, 'the activity log cannot be read');
+      if (!this.#isStoreAway)
+        this.#options.log.warn({ err: error }, 'the activity log could not be read; it is read again');
       this.#isStoreAway = true;
     }
-    this.#schedule(isMore ? MORE_MS : LOOK_MS);
+    this.#schedule(isMore ? MORE_MS : READ_MS);
   }
 
   #tell(rows: readonly StoredActivity[]): void {

@@ -32,7 +32,7 @@ export type Occurrence =
       readonly offered: number;
     }
   | {
-      /** Notifications were claimed whose leases had run out: whoever held them was too slow, or is gone. */
+      /** Notifications were claimed whose leases had run out: their holder was too slow, or is gone. */
       readonly kind: 'taken-over';
       readonly atMs: number;
       readonly count: number;
@@ -41,19 +41,19 @@ export type Occurrence =
       /** A signature was made. */
       readonly kind: 'signed';
       readonly atMs: number;
-      /** Before its turn came. */
+      /** Time in the signing queue. */
       readonly waitedMs: number;
-      /** On the thread pool and waiting for it. */
+      /** Time of the signature itself, waiting for the thread pool included. */
       readonly durationMs: number;
     }
   | {
-      /** Keys behind a JWKS URL could not be fetched, or what was fetched cannot be used. */
+      /** The keys of a JWKS URL could not be fetched, or the document is unusable. */
       readonly kind: 'keys-not-fetched';
       readonly atMs: number;
       readonly of: 'tpp' | 'authorisation-server' | 'identity-provider';
     }
   | {
-      /** The operator brought a callback URL back. */
+      /** The operator declared a callback URL responsive again. */
       readonly kind: 'recovered';
       readonly atMs: number;
       readonly clientId: string;
@@ -67,10 +67,7 @@ export type Occurrence =
       readonly count: number;
     };
 
-/**
- * Observes occurrences: statistics, metrics, the live stream. It is called in the midst of the work: it must be quick,
- * and must not throw.
- */
+/** Observes occurrences: statistics, metrics, the live stream. Called in the midst of the work: it must be quick and not throw. */
 export interface Observer {
   record(occurrence: Occurrence): void;
 }

@@ -4,35 +4,35 @@ import type { RecentAttempts as Recent, RecentAttempt } from '../model/attempt.t
 import type { Store } from '../store/store.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
-/** Attempts that are known of each TPP. */
+/** Number of attempts kept for each TPP. */
 export const RECENT_ATTEMPTS = 10;
 
 export interface RecentAttemptsOptions {
   readonly store: Pick<Store, 'keepRecentAttempts' | 'recentAttempts'>;
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
   readonly log: Pick<Log, 'warn'>;
-  /** Of this process, and of no other ever. */
+  /** A unique id of this process. */
   readonly instance: string;
-  /** How late other instances see it. An attempt costs a place in a short list; the store hears of many at once. */
+  /** How often new attempts are stored, for other instances to see. */
   readonly writeMs: number;
 }
 
-// What is not asked for and not attempted any more is forgotten, the first first; the store still has it.
+// Beyond this number the TPP that came first is forgotten; the store still has its attempts.
 const TPPS_MAX = 10_000;
 
-/** An attempt, and the process that made it. */
+/** An attempt with the instance that made it. */
 export interface AttemptSomewhere extends RecentAttempt {
   readonly instance: string;
 }
 
 /**
- * Knows the last attempts to each callback URL, of all instances: those of this one at once, those of others, and of those that
- * are gone, some seconds late, from the store. It is told of each after it was recorded, so that no delivery waits.
+ * The last attempts to each callback URL, by all instances: those of this instance at once, those of others, present and past,
+ * from the store with a delay of some seconds. Attempts are added after they were recorded, so that no delivery waits.
  */
 export class RecentAttempts implements Observer {
   readonly #options: RecentAttemptsOptions;
   readonly #byClient = new Map<string, RecentAttempt[]>();
-  /** TPPs of which the store does not know all. */
+  /** TPPs with attempts that are not stored yet. */
   readonly #ahead = new Set<string>();
   #cancel: (() => void) | undefined;
   #keeping: Promise<void> = Promise.resolve();
@@ -56,7 +56,7 @@ export class RecentAttempts implements Observer {
     });
   }
 
-  /** The last attempts for each of some TPPs, the newest first; none for whoever was never pushed to. */
+  /** The last attempts for each of the TPPs, newest first; empty where there was none. */
   async of(clientIds: readonly string[]): Promise<ReadonlyMap<string, readonly AttemptSomewhere[]>> {
     const { store, instance } = this.#options;
     const kept = await store.recentAttempts(clientIds);
@@ -71,7 +71,7 @@ export class RecentAttempts implements Observer {
     );
   }
 
-  /** Keeps what is left; to be called when nothing is attempted any more, before the store is closed. */
+  /** Stores the remaining attempts. To be called after the last attempt, before the store is closed. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancel?.();
@@ -89,7 +89,7 @@ export class RecentAttempts implements Observer {
     return fresh;
   }
 
-  /** Entries that cannot be kept now are kept with the next ones: nothing depends on them. */
+  /** Attempts that cannot be stored now are stored with the next ones; nothing depends on them. */
   async #keep(): Promise<void> {
     const { store, clock, log, instance } = this.#options;
     this.#cancel = undefined;
@@ -100,12 +100,12 @@ export class RecentAttempts implements Observer {
     if (recent.length === 0) return;
     await store.keepRecentAttempts(recent, clock.nowMs()).catch((error: unknown) => {
       for (const { clientId } of recent) this.#ahead.add(clientId);
-      log.warn({ err: error }, 'the last attempts could not be kept for other instances');
+      log.warn({ err: error }, 'the last attempts could not be stored; they are stored later');
     });
   }
 }
 
-/** Those of the same moment in an order that is the same at every instance. */
+/** Orders attempts of the same moment alike at every instance. */
 function newestFirst(left: RecentAttempt, right: RecentAttempt): number {
   return right.startedAtMs - left.startedAtMs || (left.interactionId < right.interactionId ? -1 : 1);
 }

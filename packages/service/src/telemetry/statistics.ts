@@ -10,7 +10,7 @@ import {
   addLatency,
   addTally,
   copyTally,
-  countHappening,
+  countOccurrence,
   emptyTally,
   type MutableTally,
   NOBODY,
@@ -21,16 +21,16 @@ export interface StatisticsOptions {
   readonly store: Pick<Store, 'putStatistics' | 'statistics'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
-  /** Of this process, and of no other ever. */
+  /** A unique id of this process. */
   readonly instance: string;
-  /** How often what was counted is kept. */
+  /** How often the counts are stored. */
   readonly writeMs: number;
 }
 
-/** How long a bucket lasts. */
+/** Duration of a bucket. */
 export const BUCKET_MS: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000 };
 
-/** Counts of a minute or an hour, of all processes. */
+/** The counts of all processes in a minute or an hour. */
 export interface StatisticsBucket {
   readonly beganAtMs: number;
   readonly tally: Tally;
@@ -38,20 +38,20 @@ export interface StatisticsBucket {
 
 interface OpenBucket extends CountedBucket {
   readonly tally: MutableTally;
-  /** Not kept by the store as it is now. */
+  /** Changed since it was last stored. */
   isDirty: boolean;
 }
 
 const BUCKETS_PER_WRITE_MAX = 500;
-// TPPs that are counted by themselves in an hour; of others this process counts the sum only.
+// TPPs with counts of their own in an hour; others only count in the sum.
 const CLIENTS_MAX = 2000;
-// What is held of times that are over while the store is away: a day of minutes, and hours of TPPs.
+// Buckets of past times that are held while the store is unavailable: a day of minutes, and hours of TPPs.
 const CLOSED_MAX = 10_000;
 
 /**
- * Counts what happens in this process, by minute and hour, and by hour for each TPP. Every few seconds what changed is
- * kept in the store: whole buckets in place of what was kept of them, so that a write that is repeated counts nothing twice. A
- * crash loses the counts of those last seconds; notifications themselves are another matter, and are all there.
+ * Counts the occurrences of this process by minute and hour, and by hour for each TPP. Every few seconds changed buckets are
+ * stored, each replacing its earlier version, so that a repeated write counts nothing twice. A crash loses the counts of the
+ * last few seconds, but no notification.
  */
 export class Statistics implements Observer {
   readonly #options: StatisticsOptions;
@@ -63,7 +63,7 @@ export class Statistics implements Observer {
   #keeping: Promise<void> = Promise.resolve();
   #isStoreAway = false;
   #isStopped = false;
-  /** Keeps what is left, once; counts no more. */
+  /** Stores the remaining counts, once, and counts no more. */
   readonly stop: () => Promise<void>;
 
   constructor(options: StatisticsOptions) {
@@ -79,7 +79,7 @@ export class Statistics implements Observer {
   record(occurrence: Occurrence): void {
     if (this.#isStopped) return;
     const { atMs } = occurrence;
-    countHappening(occurrence, {
+    countOccurrence(occurrence, {
       count: (clientId, name) => this.#each(atMs, clientId, (tally) => addCount(tally, name)),
       latency: (clientId, latencyMs) => this.#each(atMs, clientId, (tally) => addLatency(tally, latencyMs)),
     });
@@ -87,7 +87,7 @@ export class Statistics implements Observer {
 
   /** Counts of all processes, the oldest bucket first; buckets without a count are left out. @throws {StoreError} */
   async read(query: StatisticsQuery): Promise<readonly StatisticsBucket[]> {
-    // Asked for before and after: what is kept and closed meanwhile is counted once all the same.
+    // Own buckets are taken before and after, so that one that is stored and closed meanwhile is counted once.
     const own = new Map<string, CountedBucket>(this.#own(query));
     const kept = await this.#options.store.statistics(query);
     for (const [part, bucket] of this.#own(query)) own.set(part, bucket);
@@ -145,7 +145,7 @@ export class Statistics implements Observer {
 
   #close(name: string, bucket: OpenBucket): void {
     this.#open.delete(name);
-    // Whether it is kept or not: it may be being written just now, which may fail.
+    // Even when it is not dirty: it may be being written now, which may fail.
     this.#closed.push(bucket);
     if (this.#closed.length > CLOSED_MAX) this.#closed.splice(0, CLOSED_MAX / 10);
   }
@@ -164,19 +164,20 @@ export class Statistics implements Observer {
     return [...this.#closed, ...this.#open.values()].filter(({ isDirty }) => isDirty);
   }
 
-  /** Never rejects: what could not be kept is kept the next time. */
+  /** Never rejects: buckets that could not be stored are stored the next time. */
   async #keep(): Promise<void> {
     const dirty = this.#dirty();
     for (let at = 0; at < dirty.length; at += BUCKETS_PER_WRITE_MAX) {
       const portion = dirty.slice(at, at + BUCKETS_PER_WRITE_MAX);
-      // What is counted while it is being written is written the next time.
+      // Counts that are added during the write are written the next time.
       for (const bucket of portion) bucket.isDirty = false;
       try {
         await this.#options.store.putStatistics(portion.map(copyOf));
         this.#isStoreAway = false;
       } catch (error) {
         for (const bucket of portion) bucket.isDirty = true;
-        if (!this.#isStoreAway) this.#options.log.warn({ err: error }, 'statistics cannot be kept; it is tried again');
+        if (!this.#isStoreAway)
+          this.#options.log.warn({ err: error }, 'statistics could not be stored; they are stored later');
         this.#isStoreAway = true;
         break;
       }
@@ -185,7 +186,7 @@ export class Statistics implements Observer {
     this.#makeRoom();
   }
 
-  /** TPPs that are quiet make room for others; should they be back within the hour, another part counts on. */
+  /** Drops buckets of quiet TPPs to make room for others. Should one be active again within the hour, it gets another part. */
   #makeRoom(): void {
     if (this.#open.size < CLIENTS_MAX) return;
     for (const [name, { clientId, isDirty }] of this.#open) {
@@ -198,7 +199,7 @@ function copyOf({ isDirty, tally, ...bucket }: OpenBucket): CountedBucket {
   return { ...bucket, tally: copyTally(tally) };
 }
 
-/** When the bucket began that a time is in. */
+/** When the bucket of a time begins. */
 export function beginOf(resolution: Resolution, atMs: number): number {
   return Math.floor(atMs / BUCKET_MS[resolution]) * BUCKET_MS[resolution];
 }

@@ -2,12 +2,12 @@ import type { Clock } from '../base/clock.ts';
 import type { ActivityEntry, StoredActivity } from '../model/activity.ts';
 
 /** Dependencies of a subscription. */
-export interface SubscriptionParts {
+export interface SubscriptionOptions {
   readonly filter: StreamFilter;
   readonly clock: Clock;
-  /** Rows after one, and up to where they are all there is at least. @throws {StoreError} */
+  /** Rows after an id, and the id up to which at least they are complete. @throws {StoreError} */
   readonly read: (id: number) => Promise<{ readonly rows: readonly StoredActivity[]; readonly upTo: number }>;
-  /** It has read up to here. @returns whether it is told of everything after that */
+  /** It has read up to a row. @returns whether it is given all later rows from now on */
   readonly join: (reachedId: number) => boolean;
   readonly onClose: () => void;
 }
@@ -15,21 +15,21 @@ export interface SubscriptionParts {
 /** The first entries for a subscriber. */
 export interface Batch {
   readonly told: readonly StreamEntry[];
-  /** Something before them is lost to it: it was too slow, or what it asks for is not kept any more. */
+  /** Entries before these are missing: the reader was too slow, or they are no longer kept. */
   readonly isMissing: boolean;
-  /** How many are lost, where that is known. */
+  /** How many are missing, where that is known. */
   readonly missed: number | undefined;
-  /** Where to go on after this batch. Without entries it is a sign of life. */
+  /** Where to continue after this batch. A batch without entries is a heartbeat. */
   readonly position: Position;
 }
 
-// What is held for a reader that is slower than what happens; beyond, it misses some.
+// Entries held for a slow reader; beyond this number it misses some.
 const HELD_MAX = 5000;
 const HEARTBEAT_MS = 15_000;
 
-/** One reader of the live stream, with a place of its own; see `ActivityStream`. */
+/** One reader of the live stream; see `ActivityStream`. */
 export class Subscription {
-  readonly #parts: SubscriptionParts;
+  readonly #options: SubscriptionOptions;
   #position: Position = { rowId: 0, index: undefined };
   #isMissing = false;
   #missed: number | undefined;
@@ -37,17 +37,17 @@ export class Subscription {
   #isClosed = false;
   #wake: () => void = () => undefined;
 
-  constructor(parts: SubscriptionParts) {
-    this.#parts = parts;
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
   }
 
-  /** @param isMissing something before the position is lost to it */
+  /** @param isMissing entries before the position are missing */
   begin(position: Position, isMissing: boolean): void {
     this.#position = position;
     this.#isMissing = isMissing;
   }
 
-  /** Up to where it has been told, or, at first, where it begins. */
+  /** The position that it has reached; at first, where it begins. */
   get position(): Position {
     return this.#position;
   }
@@ -66,11 +66,13 @@ export class Subscription {
     }
   }
 
-  /** Entries up to this row, in the order of the log, without those that it has already. */
+  /** Gives it the entries up to a row, in the order of the log. It leaves out those that it has already. */
   tell(rowId: number, told: readonly StreamEntry[]): void {
-    const wanted = told.filter(({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#parts.filter));
+    const wanted = told.filter(
+      ({ position, entry }) => this.#isAfter(position) && isWanted(entry, this.#options.filter),
+    );
     if (rowId > this.#position.rowId) this.#position = { rowId, index: undefined };
-    // Who has taken everything is not slow, however much comes at once.
+    // A reader that has taken everything is not slow, however many entries come at once.
     if (this.#held.length > 0 && this.#held.length + wanted.length > HELD_MAX) {
       this.#isMissing = true;
       this.#missed = (this.#missed ?? 0) + this.#held.length + wanted.length;
@@ -82,23 +84,23 @@ export class Subscription {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#parts.onClose();
+    this.#options.onClose();
     this.#wake();
   }
 
-  /** Reads by itself until it is where the others are. */
+  /** Reads by itself until it has reached the live subscriptions. */
   async *#catchUp(): AsyncGenerator<Batch, void, undefined> {
     while (!this.#isClosed) {
       const { rowId, index } = this.#position;
-      const { rows, upTo } = await this.#parts.read(index === undefined ? rowId : rowId - 1);
+      const { rows, upTo } = await this.#options.read(index === undefined ? rowId : rowId - 1);
       for (const row of rows) {
         const fresh = streamEntriesOf(row).filter(({ position }) => this.#isAfter(position));
         this.#position = { rowId: row.id, index: undefined };
-        const wanted = fresh.filter(({ entry }) => isWanted(entry, this.#parts.filter));
+        const wanted = fresh.filter(({ entry }) => isWanted(entry, this.#options.filter));
         if (wanted.length > 0 && !this.#isClosed) yield this.#batchOf(wanted);
       }
       if (rows.length === 0) this.#position = { rowId: Math.max(rowId, upTo), index: undefined };
-      if (!this.#isClosed && this.#parts.join(this.#position.rowId)) return;
+      if (!this.#isClosed && this.#options.join(this.#position.rowId)) return;
     }
   }
 
@@ -116,20 +118,20 @@ export class Subscription {
 
   async #wait(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#parts.clock.after(HEARTBEAT_MS, resolve);
+    const cancel = this.#options.clock.after(HEARTBEAT_MS, resolve);
     this.#wake = resolve;
     await promise;
     cancel();
   }
 }
 
-/** A place in the activity log: after an entry of a row, or after all of it where there is no index. */
+/** A position in the activity log: after an entry of a row, or without an index after the whole row. */
 export interface Position {
   readonly rowId: number;
   readonly index: number | undefined;
 }
 
-/** Kinds of entries in the stream. `missed` is sent whatever is asked for. */
+/** Kinds of entries in the stream. `missed` is sent whatever the filter. */
 export const STREAM_KINDS = [
   ...(['accepted', 'attempted', 'acknowledged', 'reported-error', 'unresponsive', 'recovered'] as const),
   ...(['redelivered', 'withdrawn', 'expired', 'missed'] as const),
@@ -137,13 +139,13 @@ export const STREAM_KINDS = [
 
 /** The filter of a subscriber. */
 export interface StreamFilter {
-  /** Undefined: of all TPPs, and of what is of no single one. */
+  /** Undefined for all TPPs, and for entries that concern several. */
   readonly clientId: string | undefined;
-  /** Undefined: of all kinds. */
+  /** Undefined for all kinds. */
   readonly kinds: ReadonlySet<string> | undefined;
 }
 
-/** An entry with its place. `entry` is undefined for what only moves the place on. */
+/** An entry with its position. */
 export interface StreamEntry {
   readonly position: Position;
   readonly entry: ActivityEntry;
@@ -156,7 +158,7 @@ export function formatPosition({ rowId, index }: Position): string {
   return index === undefined ? String(rowId) : `${rowId}-${index}`;
 }
 
-/** Reads a position. @returns undefined when it is none */
+/** Parses a position. @returns undefined when the text is not one */
 export function parsePosition(text: string): Position | undefined {
   const [, rowId, index] = POSITION.exec(text) ?? [];
   if (rowId === undefined) return undefined;
@@ -165,12 +167,12 @@ export function parsePosition(text: string): Position | undefined {
 
 const KNOWN: ReadonlySet<string> = new Set(STREAM_KINDS);
 
-/** The entries of a row; those of kinds that a newer version writes are left out. */
+/** The entries of a row, without kinds that only a newer version knows. */
 export function streamEntriesOf({ id, entries }: StoredActivity): StreamEntry[] {
   return entries.flatMap((entry, index) => (KNOWN.has(entry.kind) ? [{ position: { rowId: id, index }, entry }] : []));
 }
 
-/** Whether an entry is asked for. */
+/** Whether an entry passes a filter. */
 function isWanted(entry: ActivityEntry, { clientId, kinds }: StreamFilter): boolean {
   if (entry.kind === 'missed') return true;
   if (kinds !== undefined && !kinds.has(entry.kind)) return false;

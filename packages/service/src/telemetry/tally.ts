@@ -2,18 +2,18 @@ import type { CountName, Tally } from '../model/activity.ts';
 import { attemptClassOf } from '../model/attempt.ts';
 import type { Occurrence } from './observer.ts';
 
-/** In place of a client_id that nobody is registered under: ids that are made up are not counted by themselves. */
+/** Stands for all client_ids that are not registered, so that made-up ids take no room. */
 export const NOBODY = '';
 
-/** Takes what is counted, of one TPP each time. */
+/** Receives the counts of one TPP at a time. */
 export interface Counter {
   count(clientId: string, name: CountName): void;
-  /** An acknowledgement came that long after publishing. */
+  /** The time from publishing to acknowledgement. */
   latency(clientId: string, latencyMs: number): void;
 }
 
-/** Counts what happened. */
-export function countHappening(occurrence: Occurrence, counter: Counter): void {
+/** Counts an occurrence. */
+export function countOccurrence(occurrence: Occurrence, counter: Counter): void {
   if (occurrence.kind === 'published') countPublished(occurrence, counter);
   else if (occurrence.kind === 'attempted') countAttempted(occurrence, counter);
   else if (occurrence.kind === 'polled') countPolled(occurrence, counter);
@@ -34,7 +34,7 @@ function countAttempted({ atMs, record, result }: Occurrence & { kind: 'attempte
   const { clientId, publishedAtMs } = record.claimed;
   const { outcome } = record.attempt;
   counter.count(clientId, `attempts-${attemptClassOf(outcome)}`);
-  // Overtaken: it had been acknowledged, and counted, before.
+  // `overtaken`: it was acknowledged, and counted, before.
   if (outcome.kind === 'acknowledged' && result !== 'overtaken') {
     counter.count(clientId, 'acknowledged-push');
     counter.latency(clientId, atMs - publishedAtMs);
@@ -54,13 +54,13 @@ function countPolled(
   for (const _ of errors) counter.count(clientId, 'reported-errors');
 }
 
-/** A tally that is counted in. */
+/** A tally that can be added to. */
 export interface MutableTally extends Tally {
   readonly counts: Partial<Record<CountName, number>>;
   readonly latency: Record<string, number>;
 }
 
-/** Nothing was counted. */
+/** A tally without counts. */
 export const emptyTally = (): MutableTally => ({ counts: {}, latency: {} });
 
 export function addCount({ counts }: MutableTally, name: CountName): void {
@@ -76,28 +76,28 @@ export function copyTally({ counts, latency }: Tally): MutableTally {
   return { counts: { ...counts }, latency: { ...latency } };
 }
 
-/** Adds what another counted. Counts that only a newer version knows come along. */
+/** Adds one tally to another, including counts that only a newer version knows. */
 export function addTally(sum: MutableTally, { counts, latency }: Tally): void {
   addMembers(sum.counts, counts);
   addMembers(sum.latency, latency);
 }
 
 function addMembers(sum: Partial<Record<string, number>>, more: Readonly<Partial<Record<string, number>>>): void {
-  // Thousands of tallies are added for one answer: a pair for each member would be most of what it costs.
+  // Thousands of tallies are added for one answer; `Object.entries` would take most of the time.
   for (const name of Object.keys(more)) sum[name] = (sum[name] ?? 0) + (more[name] ?? 0);
 }
 
 /**
- * A histogram of durations with buckets that grow by a constant factor, so that its error is relative and its size is
- * bounded whatever is put in. Bucket 0 holds what took less than a millisecond; bucket n from {@link GROWTH}^(n-1) up to but
- * without {@link GROWTH}^n milliseconds.
+ * A histogram of durations with buckets that grow by a constant factor, so that its relative error and its size are bounded.
+ * Bucket 0 holds durations below a millisecond; bucket n those of at least {@link GROWTH}^(n-1) and less than {@link GROWTH}^n
+ * milliseconds.
  */
 export type Histogram = Readonly<Record<string, number>>;
 
-// What is reported is the geometric middle of a bucket: at most its square root, 8.7 %, off, and 0.5 % for rounding.
+// The geometric middle of a bucket is reported: its error is at most 8.7 % (the root of GROWTH), and 0.5 % for rounding.
 const GROWTH = 1.18;
 const LN_GROWTH = Math.log(GROWTH);
-/** The last bucket takes whatever is longer: some 9 years. */
+/** The last bucket, which also holds all longer durations (9 years and more). */
 export const BUCKET_MAX = 160;
 /** The largest relative error of a percentile, from a millisecond up. */
 export const ERROR_MAX = 0.1;
@@ -113,21 +113,21 @@ export function middleOf(bucket: number): number {
   return bucket === 0 ? 0 : Number((GROWTH ** (bucket - 0.5)).toPrecision(3));
 }
 
-/** How many durations are in it. */
+/** The number of durations in a histogram. */
 export function countOf(histogram: Histogram): number {
   return Object.values(histogram).reduce((sum, count) => sum + count, 0);
 }
 
 /**
- * For each part of all, the duration that so many do not exceed (nearest rank), to within {@link ERROR_MAX}.
+ * Percentiles of a histogram (nearest rank), to within {@link ERROR_MAX}.
  *
- * @param parts rising, above 0 and up to 1
- * @returns undefined when there are no durations
+ * @param parts the percentiles as fractions, rising, above 0 and up to 1
+ * @returns in milliseconds; undefined when there are no durations
  */
 export function percentilesOf(histogram: Histogram, parts: readonly number[]): readonly number[] | undefined {
   const total = countOf(histogram);
   if (total === 0) return undefined;
-  // Members that are whole numbers come in their order.
+  // JavaScript orders integer keys by their value.
   const buckets = Object.keys(histogram);
   let at = -1;
   let upTo = 0;

@@ -8,45 +8,45 @@ import { type Observer, observers } from './observer.ts';
 import { RecentAttempts } from './recent-attempts.ts';
 import { Statistics } from './statistics.ts';
 
-/** Observers of the service's work. */
+/** Activity log, live stream, statistics and last attempts. */
 export interface Telemetry {
-  /** To be told of everything that happens. */
+  /** Must be given every occurrence. */
   readonly observer: Observer;
-  /** Undefined where no activity is kept. */
+  /** Undefined where the activity log is disabled. */
   readonly stream: ActivityStream | undefined;
   readonly statistics: Statistics;
   readonly recentAttempts: RecentAttempts;
-  /** Keeps what is left; to be called when nothing happens any more, before the store is closed. */
+  /** Stores what remains. To be called after the last occurrence, before the store is closed. */
   stop(): Promise<void>;
 }
 
-/** Dependencies. */
+/** Dependencies of the telemetry. */
 export interface TelemetryOptions {
   readonly activity: Config['activity'];
   readonly statistics: Pick<Config['statistics'], 'writeMs'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Of this process, and of no other ever. */
+  /** A unique id of this process. */
   readonly instance: string;
 }
 
-/** Makes activity log, live stream, statistics, and the last attempts. Nothing runs until something happens or somebody looks. */
-export function createTelemetry({ activity, statistics: { writeMs }, ...parts }: TelemetryOptions): Telemetry {
-  const statistics = new Statistics({ ...parts, writeMs });
-  const recentAttempts = new RecentAttempts({ ...parts, writeMs });
-  const watches = { statistics, recentAttempts };
+/** Makes activity log, live stream, statistics and last attempts. None of them does anything until an occurrence or a reader comes. */
+export function createTelemetry({ activity, statistics: { writeMs }, ...options }: TelemetryOptions): Telemetry {
+  const statistics = new Statistics({ ...options, writeMs });
+  const recentAttempts = new RecentAttempts({ ...options, writeMs });
+  const always = { statistics, recentAttempts };
   if (!activity.isKept) {
     const stop = async () => {
       await Promise.all([statistics.stop(), recentAttempts.stop()]);
     };
-    return { ...watches, observer: observers([statistics, recentAttempts]), stream: undefined, stop };
+    return { ...always, observer: observers([statistics, recentAttempts]), stream: undefined, stop };
   }
-  const log = new ActivityLog(parts);
-  const stream = new ActivityStream({ ...parts, subscribersMax: activity.subscribersMax });
+  const log = new ActivityLog(options);
+  const stream = new ActivityStream({ ...options, subscribersMax: activity.subscribersMax });
   const stop = async () => {
     stream.end();
     await Promise.all([log.stop(), statistics.stop(), recentAttempts.stop()]);
   };
-  return { ...watches, observer: observers([log, statistics, recentAttempts]), stream, stop };
+  return { ...always, observer: observers([log, statistics, recentAttempts]), stream, stop };
 }

@@ -12,23 +12,23 @@ import type { TraceContext } from '../model/event.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
 /**
- * Makes spans of what happens, for whatever OpenTelemetry SDK the process was started with
- * (`NODE_OPTIONS=--import=…`); without one it costs next to nothing and nothing comes of it. Each publishing of events that
- * carry a trace, and each attempt to deliver one of them, is a span under the span that the publisher named: days later and
- * at another instance too, because it is kept with the notification. Nothing of it is sent to TPPs.
+ * Makes spans for the OpenTelemetry SDK that the process was started with (`NODE_OPTIONS=--import=…`); without one it does
+ * nothing. Each publication of events with a trace context, and each attempt to deliver one of them, is a span under the span
+ * that the publisher named, even days later and at another instance, because the context is stored with the notification.
+ * Nothing of it is sent to TPPs.
  *
  * @see https://www.w3.org/TR/trace-context/
  */
 export function createTracing(tracer: Tracer = trace.getTracer('tidings')): Observer {
   return {
     record: (occurrence) => {
-      if (occurrence.kind === 'attempted') tellAttempt(tracer, occurrence);
-      if (occurrence.kind === 'published') tellPublishing(tracer, occurrence);
+      if (occurrence.kind === 'attempted') traceAttempt(tracer, occurrence);
+      if (occurrence.kind === 'published') tracePublication(tracer, occurrence);
     },
   };
 }
 
-function tellAttempt(tracer: Tracer, { record }: Occurrence & { kind: 'attempted' }): void {
+function traceAttempt(tracer: Tracer, { record }: Occurrence & { kind: 'attempted' }): void {
   const { claimed, attempt } = record;
   const { traceContext, jti, clientId, attempts } = claimed;
   if (traceContext === undefined) return;
@@ -49,8 +49,8 @@ function tellAttempt(tracer: Tracer, { record }: Occurrence & { kind: 'attempted
   span.end(startedAtMs + durationMs);
 }
 
-/** One span for each trace that the events of a request belong to, nearly always one. */
-function tellPublishing(
+/** One span for each trace to which events of the request belong, nearly always one. */
+function tracePublication(
   tracer: Tracer,
   { events, result, atMs, durationMs }: Occurrence & { kind: 'published' },
 ): void {
@@ -68,11 +68,14 @@ function tellPublishing(
   }
 }
 
-/** A kept value has been checked by its pattern. */
+/** Parses a stored context, whose pattern was checked when it was published. */
 function contextOf({ traceparent, tracestate }: TraceContext): Context {
   const [, traceId = '', spanId = '', flags = '00'] = traceparent.split('-');
   return trace.setSpanContext(ROOT_CONTEXT, {
-    ...{ traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true },
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16),
+    isRemote: true,
     ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
   });
 }
