@@ -227,7 +227,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     onTppChanged: wake,
     onDue: wake,
   });
-  metrics.watch({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
+  metrics.readFrom({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
   const sweeper = openSweeper(options);
   const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
   const isShared = config.store.url !== undefined;

@@ -32,7 +32,7 @@ export interface Queued extends Taken {
   readonly set: string;
 }
 
-/** The state of one TPP, and so of one callback URL, in this process: its queue, and the number of claimed notifications by stage. */
+/** The state of one TPP, and so of one callback URL, in this process. */
 interface Lane {
   readonly clientId: string;
   /** Being signed, or the SET being stored. */
@@ -173,7 +173,7 @@ export class Lanes {
     return { state, pauseMs: state === 'open' ? (breaker?.pauseEndsAtMs ?? nowMs) - nowMs : undefined };
   }
 
-  /** Takes claimed notifications; those in `tooMuch` must be released: their capacity was promised twice. */
+  /** Takes claimed notifications. Those in `tooMuch` must be released, as their capacity was promised twice. */
   take(claimed: readonly ClaimedNotification[], beginByMs: number): { taken: Taken[]; tooMuch: ClaimedNotification[] } {
     const { queuePerTppMax, concurrencyPerTppMax } = this.#options;
     const taken: Taken[] = [];

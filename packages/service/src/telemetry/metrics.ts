@@ -7,28 +7,28 @@ import type { Observer, Occurrence } from './observer.ts';
 
 export interface MetricsOptions {
   readonly clock: Clock;
-  /** TPPs that have series of their own; the others share one, `client_id="other"`. */
+  /** Number of TPPs with series of their own; the others share one, `client_id="other"`. */
   readonly tppsMax: number;
 }
 
-/** Sources that are read only when the metrics are asked for. */
-export interface LookedAt {
+/** Sources that are read only at a scrape. */
+export interface MetricsSources {
   readonly store: Pick<Store, 'counts' | 'oldestAwaitingAtMs' | 'connections'>;
   readonly longPollsHeld: () => number;
-  /** The reason why this instance does not sign with the current key; undefined: it does. */
+  /** Why this instance does not sign with the current key; undefined when it does. */
   readonly signingKeyProblem: () => string | undefined;
 }
 
 /** The metrics of this instance, in the text format of Prometheus. */
 export interface Metrics extends Observer {
   readonly onStoreOperation: OnStoreOperation;
-  /** Sets its sources; before that, it shows none of them. */
-  watch(lookedAt: LookedAt): void;
+  /** Sets the sources; until then their metrics are absent. */
+  readFrom(sources: MetricsSources): void;
   readonly contentType: string;
   text(): Promise<string>;
 }
 
-// From real time to what an unresponsive callback URL takes that recovers after a day.
+// From real time to a callback URL that recovers after a day.
 const ACKNOWLEDGED_WITHIN_SECONDS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   ...[60, 300, 1800, 3600, 21_600, 86_400],
@@ -36,9 +36,9 @@ const ACKNOWLEDGED_WITHIN_SECONDS = [
 const WITHIN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
- * Makes the metrics: names as Prometheus asks for them (base units, `_total`), labels with few values. Counters and
- * histograms are of this instance since it started; what the help text calls "of the store" is the same from every
- * instance, so take its maximum, not its sum.
+ * Makes the metrics, named by the conventions of Prometheus (base units, `_total`), with labels of few values. Counters and
+ * histograms count what this instance did since it started. A gauge whose help text says "same at every instance" must be
+ * aggregated with `max`, not `sum`.
  */
 export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
   const registry = new Registry();
@@ -46,19 +46,19 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
   const counted = countersIn(registry);
   const clientIds = new BoundedLabels(tppsMax);
   const gauges = gaugesIn(registry);
-  let lookedAt: LookedAt | undefined;
+  let sources: MetricsSources | undefined;
   return {
     record: (occurrence) => count(occurrence, counted, clientIds),
     onStoreOperation: (operation, durationMs, hasFailed) => {
       counted.storeSeconds.observe({ operation }, durationMs / 1000);
       if (hasFailed) counted.storeErrors.inc({ operation });
     },
-    watch: (given) => {
-      lookedAt = given;
+    readFrom: (given) => {
+      sources = given;
     },
     contentType: registry.contentType,
     text: async () => {
-      if (lookedAt !== undefined) await look(lookedAt, gauges, clock);
+      if (sources !== undefined) await readSources(sources, gauges, clock);
       return registry.metrics();
     },
   };
@@ -73,44 +73,47 @@ function countersIn(registry: Registry) {
   const seconds = <T extends string>(name: string, help: string, buckets: number[], ...labelNames: T[]) =>
     new Histogram<T>({ name, help, buckets, labelNames, registers });
   return {
-    events: counter('tidings_events_published_total', 'Events that were published, by what came of them', 'outcome'),
+    events: counter('tidings_events_published_total', 'Published events, by outcome', 'outcome'),
     publishSeconds: seconds(
       'tidings_publish_seconds',
-      'From a publish request that is read until it is committed',
+      'Time from reading a publish request to its commit',
       WITHIN_SECONDS,
     ),
-    attempts: counter('tidings_attempts_total', 'Attempts to deliver, by their outcome', 'outcome', 'reason'),
-    attemptSeconds: seconds('tidings_attempt_seconds', 'Time of an attempt to deliver', WITHIN_SECONDS, 'outcome'),
-    acknowledged: counter('tidings_notifications_acknowledged_total', 'Notifications that TPPs acknowledged', 'by'),
+    attempts: counter('tidings_attempts_total', 'Delivery attempts, by outcome', 'outcome', 'reason'),
+    attemptSeconds: seconds('tidings_attempt_seconds', 'Duration of a delivery attempt', WITHIN_SECONDS, 'outcome'),
+    acknowledged: counter('tidings_notifications_acknowledged_total', 'Notifications acknowledged by TPPs', 'by'),
     acknowledgedSeconds: seconds(
       'tidings_publish_to_acknowledge_seconds',
-      'From the commit of a notification until its acknowledgement by push',
+      'Time from the commit of a notification to its acknowledgement by push',
       ACKNOWLEDGED_WITHIN_SECONDS,
     ),
-    reported: counter('tidings_reported_errors_total', 'Errors that TPPs reported of notifications in polls'),
+    reported: counter('tidings_reported_errors_total', 'Errors that TPPs reported in polls'),
     turns: counter('tidings_callback_url_turns_total', 'Callback URLs that became unresponsive or recovered', 'to'),
-    takenOver: counter('tidings_leases_taken_over_total', 'Notifications whose lease had run out at another or here'),
-    signatures: counter('tidings_signatures_total', 'SETs that were signed'),
-    signingSeconds: seconds('tidings_signing_seconds', 'Time of a signature on the thread pool', WITHIN_SECONDS),
+    takenOver: counter(
+      'tidings_leases_taken_over_total',
+      'Notifications claimed after the lease of an earlier claim had run out',
+    ),
+    signatures: counter('tidings_signatures_total', 'SETs signed'),
+    signingSeconds: seconds('tidings_signing_seconds', 'Duration of a signature on the thread pool', WITHIN_SECONDS),
     signingWaitSeconds: seconds(
       'tidings_signing_wait_seconds',
-      'Time that a signature waits for its turn',
+      'Time that a signature waits in the signing queue',
       WITHIN_SECONDS,
     ),
     storeSeconds: seconds(
       'tidings_store_operation_seconds',
-      'Time of an operation of the store',
+      'Duration of a store operation',
       WITHIN_SECONDS,
       'operation',
     ),
     keysNotFetched: counter(
       'tidings_key_fetches_failed_total',
-      'Fetches of a JWKS that failed, or brought what cannot be used, by whose keys they are',
+      'Fetches of a JWKS that failed or returned an unusable document, by owner of the keys',
       'of',
     ),
-    storeErrors: counter('tidings_store_errors_total', 'Operations of the store that failed', 'operation'),
-    tppAttempts: counter('tidings_tpp_attempts_total', 'Attempts to deliver to a TPP', 'client_id', 'outcome'),
-    tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications that were made for a TPP', 'client_id'),
+    storeErrors: counter('tidings_store_errors_total', 'Failed store operations', 'operation'),
+    tppAttempts: counter('tidings_tpp_attempts_total', 'Delivery attempts, by TPP', 'client_id', 'outcome'),
+    tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications created, by TPP', 'client_id'),
   };
 }
 
@@ -180,7 +183,7 @@ function countAttempt(
   counters.acknowledgedSeconds.observe(Math.max(acknowledgedAtMs - claimed.publishedAtMs, 0) / 1000);
 }
 
-/** Few values: the class of the status, or of the error. */
+/** A label with few values: the class of the status, or of the error. */
 function reasonOf(outcome: Outcome): string {
   if (outcome.kind === 'acknowledged') return '202';
   if (outcome.kind === 'unreachable') return outcome.errorClass;
@@ -189,8 +192,8 @@ function reasonOf(outcome: Outcome): string {
     : `${Math.floor(outcome.status / 100)}xx`;
 }
 
-// A scrape is given up after ten seconds as a rule.
-const LOOK_MS = 2000;
+// Scrapes usually time out after ten seconds.
+const READ_MS = 2000;
 
 type Gauges = ReturnType<typeof gaugesIn>;
 
@@ -199,42 +202,46 @@ function gaugesIn(registry: Registry) {
     new Gauge<T>({ name, help, labelNames, registers: [registry] });
   return {
     up: gauge('tidings_store_up', 'Whether the store answers'),
-    awaiting: gauge('tidings_notifications_awaiting', 'Notifications that are awaiting; of the store'),
-    unresponsive: gauge('tidings_callback_urls_unresponsive', 'Callback URLs that are unresponsive; of the store'),
+    awaiting: gauge('tidings_notifications_awaiting', 'Awaiting notifications; same at every instance'),
+    unresponsive: gauge('tidings_callback_urls_unresponsive', 'Unresponsive callback URLs; same at every instance'),
     oldest: gauge(
       'tidings_oldest_awaiting_age_seconds',
-      'Age of the oldest awaiting notification, 0 where there is none; of the store',
+      'Age of the oldest awaiting notification, 0 when there is none; same at every instance',
     ),
-    connections: gauge('tidings_store_connections', 'Connections to the database, and what waits for one', 'state'),
-    keyProblem: gauge('tidings_signing_key_problem', '1: this instance cannot sign with the current signing key'),
-    longPolls: gauge('tidings_long_polls_waiting', 'Polls that are held until there is something'),
+    connections: gauge(
+      'tidings_store_connections',
+      'Connections to the database, and requests waiting for one',
+      'state',
+    ),
+    keyProblem: gauge('tidings_signing_key_problem', '1 when this instance cannot sign with the current signing key'),
+    longPolls: gauge('tidings_long_polls_waiting', 'Long polls held open'),
   };
 }
 
-/** A source that cannot be read is left out; `tidings_store_up` says so. */
-async function look(lookedAt: LookedAt, gauges: Gauges, clock: Clock): Promise<void> {
-  const { store, longPollsHeld, signingKeyProblem } = lookedAt;
+/** Leaves out the metrics of a store that does not answer; `tidings_store_up` tells. */
+async function readSources(sources: MetricsSources, gauges: Gauges, clock: Clock): Promise<void> {
+  const { store, longPollsHeld, signingKeyProblem } = sources;
   gauges.longPolls.set(longPollsHeld());
   gauges.keyProblem.set(signingKeyProblem() === undefined ? 0 : 1);
   const used = store.connections();
   if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
-  const looking = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);
-  const looked = await withTimeout(clock, LOOK_MS, looking).catch(() => undefined);
-  gauges.up.set(looked === undefined ? 0 : 1);
-  if (looked === undefined) {
+  const reading = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);
+  const read = await withTimeout(clock, READ_MS, reading).catch(() => undefined);
+  gauges.up.set(read === undefined ? 0 : 1);
+  if (read === undefined) {
     for (const each of [gauges.awaiting, gauges.unresponsive, gauges.oldest]) each.remove();
     return;
   }
-  const [{ awaiting, unresponsive }, oldestAtMs] = looked;
+  const [{ awaiting, unresponsive }, oldestAtMs] = read;
   gauges.awaiting.set(awaiting);
   gauges.unresponsive.set(unresponsive);
   gauges.oldest.set(oldestAtMs === undefined ? 0 : Math.max(clock.nowMs() - oldestAtMs, 0) / 1000);
 }
 
-/** The label of all that have none of their own. */
+/** The label of all values beyond the limit. */
 export const OTHER = 'other';
 
-/** Bounds the values of a label: the first so many keep their own, for as long as the process runs. */
+/** Limits the number of values of a label: the first `max` values keep their own as long as the process runs. */
 export class BoundedLabels {
   readonly #max: number;
   readonly #known = new Set<string>();
@@ -252,10 +259,10 @@ export class BoundedLabels {
   }
 }
 
-/** Observer of each operation of the store once it is done. */
+/** Observer of each completed store operation. */
 export type OnStoreOperation = (operation: string, durationMs: number, hasFailed: boolean) => void;
 
-/** The same store, each of whose operations is timed. */
+/** Wraps a store so that each operation is timed. */
 export function observedStore(store: Store, clock: Pick<Clock, 'monotonicMs'>, onOperation: OnStoreOperation): Store {
   const timed = new Map<string | symbol, unknown>();
   return new Proxy(store, {

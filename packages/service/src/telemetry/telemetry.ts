@@ -31,7 +31,7 @@ export interface TelemetryOptions {
   readonly instance: string;
 }
 
-/** Makes activity log, live stream, statistics and last attempts. None of them does anything until an occurrence or a reader comes. */
+/** Makes activity log, live stream, statistics and last attempts. All are idle until an occurrence or a reader comes. */
 export function createTelemetry({ activity, statistics: { writeMs }, ...options }: TelemetryOptions): Telemetry {
   const statistics = new Statistics({ ...options, writeMs });
   const recentAttempts = new RecentAttempts({ ...options, writeMs });

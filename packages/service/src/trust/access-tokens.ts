@@ -30,7 +30,7 @@ export interface AccessTokenVerifier {
    * @param certificateThumbprint SHA-256 of the DER of the certificate that the connection presents, base64url
    */
   verify(token: string, certificateThumbprint: string): Promise<TokenCheck>;
-  /** Ends what is asked of the authorisation server. */
+  /** Aborts requests to the authorisation server. */
   close(): Promise<void>;
 }
 
@@ -38,11 +38,11 @@ export interface AccessTokenVerifier {
 export interface AccessTokenVerifierOptions {
   readonly issuer: string;
   readonly audience: string;
-  /** JWT access tokens: where the keys of the authorisation server are published. */
+  /** For JWT access tokens: the JWKS URL of the authorisation server. */
   readonly jwksUrl?: string | undefined;
-  /** Opaque access tokens: where the authorisation server is asked about them. */
+  /** For opaque access tokens: the introspection endpoint of the authorisation server. */
   readonly introspectionUrl?: string | undefined;
-  /** client_id that it is asked with, over mutual TLS. */
+  /** Our client_id at the introspection endpoint, over mutual TLS. */
   readonly introspectionClientId?: string | undefined;
   /** How to reach the authorisation server; its certificate is always verified. */
   readonly tls: ClientTls;
@@ -55,7 +55,7 @@ export interface AccessTokenVerifierOptions {
   readonly keysMaxAgeMs?: number | undefined;
   readonly keysHardMaxAgeMs?: number | undefined;
   readonly clock: Clock;
-  /** Told of each fetch of its keys that failed. */
+  /** Optional observer of failed fetches of its keys. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
@@ -65,12 +65,12 @@ const KEYS_REFETCH_MIN_MS = 10_000;
 /**
  * Verifies certificate-bound access tokens of the client credentials grant: JWTs (RFC 9068) by the authorisation server's
  * keys, opaque ones by introspection (RFC 7662), and for both RFC 8705 section 3: `cnf.x5t#S256` equals the thumbprint of
- * the presented certificate. Does not look at scopes, nor whether the client is registered here.
+ * the presented certificate. Does not check scopes, nor whether the client is registered here.
  */
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
   const { tls, timeoutMs, clock } = options;
   const responseBytesMax = options.jwksUrl === undefined ? INTROSPECTION_BYTES_MAX : JWKS_BYTES_MAX;
-  // Its URLs are the bank's own, and may well lead into the bank.
+  // These URLs are the bank's own, and may lead into its networks.
   const https = createHttpsClient({ tls, guard: undefined, timeoutMs, responseBytesMax, clock });
   const read = readerOf(options, https);
   return {
@@ -97,8 +97,13 @@ function readerOf(options: AccessTokenVerifierOptions, https: HttpsClient): Toke
   assert(jwksUrl !== undefined, 'one of jwksUrl and introspectionUrl must be given');
   const { keysMaxAgeMs: maxAgeMs = KEYS_MAX_AGE_MS, keysHardMaxAgeMs: hardMaxAgeMs = KEYS_HARD_MAX_AGE_MS } = options;
   const keys = createJwksCache({
-    ...{ url: jwksUrl, https, clock: options.clock, onFetchFailed: options.onFetchFailed },
-    ...{ maxAgeMs, hardMaxAgeMs, refetchMinMs: KEYS_REFETCH_MIN_MS },
+    url: jwksUrl,
+    https,
+    clock: options.clock,
+    onFetchFailed: options.onFetchFailed,
+    maxAgeMs,
+    hardMaxAgeMs,
+    refetchMinMs: KEYS_REFETCH_MIN_MS,
     importKeys: importSigningKeys,
   });
   return createJwtReader({ ...options, keys });
@@ -117,7 +122,7 @@ export interface JwtTokensOptions {
 
 /**
  * Reads JWT access tokens (RFC 9068): `typ` at+jwt, PS256 by a key of the authorisation server, `iss`, `aud`, `exp`, and
- * the claims that section 2.2 requires. Does not ask whether the token was revoked.
+ * the claims that section 2.2 requires. Does not check revocation.
  */
 function createJwtReader(options: JwtTokensOptions): TokenReader {
   const { issuer, audience, clockSkewSeconds, keys, clock } = options;

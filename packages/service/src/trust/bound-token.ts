@@ -1,46 +1,46 @@
 import { type GrantMark, hasGrantMark } from '../config/derived.ts';
-import { claimAt, refuseIdToken, StrictJwtError, textsOf } from './strict-jwt.ts';
+import { claimAt, rejectIdToken, StrictJwtError, textsOf } from './strict-jwt.ts';
 
 /** Claims of an access token about its bearer. */
 export interface AccessToken {
   readonly clientId: string;
   readonly scopes: readonly string[];
-  /** `exp`, without clock skew; undefined: the authorisation server does not say. */
+  /** `exp`, without clock skew; undefined when the authorisation server does not tell. */
   readonly expiresAtMs?: number;
 }
 
-/** The token is not good. `reason` is for the log: the bearer is told no more than that. */
+/** The token is invalid. `reason` is for the log: the bearer is told no more than that. */
 export interface TokenRefused {
   readonly kind: 'refused';
   readonly reason: string;
 }
 
-/** It cannot be told now whether the token is good: nobody's fault here. */
+/** Whether the token is valid cannot be determined now. */
 export interface TokenUnavailable {
   readonly kind: 'unavailable';
   readonly reason: string;
 }
 
-/** Claims that the authorisation server vouches for. Whether the presented certificate is that one is not checked yet. */
+/** Claims that the authorisation server vouches for. The binding to the presented certificate is not checked yet. */
 export interface BoundToken extends AccessToken {
   readonly kind: 'bound';
-  /** SHA-256 of the DER of the certificate that the token is bound to, base64url; undefined: to none. */
+  /** SHA-256 of the DER of the certificate that the token is bound to, base64url; undefined when it is bound to none. */
   readonly certificateThumbprint: unknown;
 }
 
-/** Finds out what the authorisation server vouches for: by its signature, or by asking it. */
+/** Reads the claims of a token, verified by the authorisation server's signature or by introspection. */
 export type TokenReader = (token: string) => Promise<BoundToken | TokenRefused | TokenUnavailable>;
 
-/** A refusal, for the log. */
+/** Makes a refusal. @param reason for the log */
 export function refused(reason: string): TokenRefused {
   return { kind: 'refused', reason };
 }
 
 /**
- * Reads the claims that JWT access tokens and introspection answers have in common. An ID token is refused, and so is a
- * token that a customer stands behind. `scope` may be an array too, as some authorisation servers write it.
+ * Reads the claims that JWT access tokens and introspection answers have in common. Refuses ID tokens, and tokens issued on
+ * behalf of a customer. `scope` may be an array too, as some authorisation servers write it.
  *
- * @param mark how the client credentials grant is marked; undefined: as RFC 9068 section 2.2 says, `sub` equals `client_id`
+ * @param mark how the client credentials grant is marked. Default: `sub` equals `client_id` (RFC 9068 section 2.2)
  */
 export function readBoundToken(
   claims: Readonly<Record<string, unknown>>,
@@ -49,7 +49,7 @@ export function readBoundToken(
   const { client_id: clientId, cnf, scope, exp } = claims;
   if (typeof clientId !== 'string' || clientId === '') return refused('client_id is no text');
   try {
-    refuseIdToken(claims);
+    rejectIdToken(claims);
   } catch (error) {
     if (error instanceof StrictJwtError) return refused(error.message);
     throw error;

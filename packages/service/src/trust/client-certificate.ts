@@ -7,7 +7,7 @@ import type { Config } from '../config/schema.ts';
 import { createAddressList } from './gateway-addresses.ts';
 import { subjectDnOf } from './x509.ts';
 
-/** The certificate that a client proved to hold the key of. */
+/** A certificate whose private key the client has proved to hold. */
 export interface ClientCertificate {
   /** SHA-256 of the DER, base64url: what `cnf.x5t#S256` must equal (RFC 8705 section 3.1). */
   readonly thumbprintS256: string;
@@ -17,7 +17,7 @@ export interface ClientCertificate {
   readonly raw: Uint8Array;
 }
 
-/** Gives the client certificate of a request; undefined when there is none that can be believed. */
+/** Gets the client certificate of a request; undefined when there is none that can be trusted. */
 export type ClientCertificateReader = (request: IncomingMessage) => ClientCertificate | undefined;
 
 /**
@@ -39,7 +39,7 @@ export function createClientCertificateReader(
   const header = gateway.certificateHeader.toLowerCase();
   return (request) => {
     if (!isGateway(request.socket.remoteAddress)) return certificateOfConnection(request);
-    // Given twice, it says nothing: one of the two may be the client's own.
+    // A repeated header is ignored: one of the two may be the client's own.
     const [value, ...more] = request.headersDistinct[header] ?? [];
     if (value === undefined || more.length > 0) return undefined;
     const certificate = decodeCertificateHeader(value, gateway.certificateFormat);
@@ -83,21 +83,23 @@ function describe(raw: Uint8Array): ClientCertificate | undefined {
   return { thumbprintS256: createHash('sha256').update(raw).digest('base64url'), subjectDn, raw };
 }
 
-/** How a gateway writes the certificate into its header. */
+/** The encoding of the certificate in a gateway's header. */
 export type CertificateFormat = NonNullable<Config['api']['gateway']>['certificateFormat'];
 
-/** Longest header that is looked at; certificates of the Directory have about 3000 characters. */
+// Longest header that is parsed; certificates of the Directory have about 3000 characters.
 const CERTIFICATE_HEADER_CHARS_MAX = 16_384;
 
 // RFC 8941 section 3.3.5: a byte sequence; RFC 9440 section 2.2 allows no parameters after it.
 const BYTE_SEQUENCE = /^:([^:]+):$/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-// One certificate: what comes after it in a chain is not the client's.
+// Exactly one certificate: others in a chain are not the client's.
 const PEM = /^-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n-----END CERTIFICATE-----(?:\r?\n)?$/;
 
 /**
- * Reads one certificate out of a gateway's header. Exactly one, in exactly the form: whatever else stands there is as if
- * there were no certificate. Does not look at its validity or chain.
+ * Parses a gateway's header, which must hold exactly one certificate in exactly the given form. Does not check its validity
+ * or chain.
+ *
+ * @returns undefined for anything else
  */
 function decodeCertificateHeader(value: string, format: CertificateFormat): X509Certificate | undefined {
   if (value.length > CERTIFICATE_HEADER_CHARS_MAX) return undefined;
@@ -105,7 +107,7 @@ function decodeCertificateHeader(value: string, format: CertificateFormat): X509
   if (der === undefined) return undefined;
   try {
     const certificate = new X509Certificate(der);
-    // OpenSSL stops reading where the certificate ends, and takes PEM where DER is meant.
+    // OpenSSL ignores bytes after the certificate, and accepts PEM where DER is meant.
     return certificate.raw.equals(der) ? certificate : undefined;
   } catch {
     return undefined;
@@ -131,7 +133,7 @@ function decodeUrl(value: string): string {
   }
 }
 
-/** Canonical base64, of which RFC 8941 section 4.2.7 lets the padding be absent. */
+/** Canonical base64, with or without padding (RFC 8941 section 4.2.7). */
 function decodeBase64(text: string): Buffer | undefined {
   if (!BASE64.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64');

@@ -13,7 +13,7 @@ const MAPPED_PREFIX_BITS = 96;
  * same when it is written as an IPv6 one (`::ffff:10.0.0.1`), as listeners on both families report it. An address with
  * a zone (`fe80::1%eth0`) is in no list, since the same address on another link is another machine.
  *
- * @throws {StartUpError} naming what is no address, or a block that is everybody
+ * @throws {StartUpError} naming the entry that is not an address, or a block that contains every address
  */
 export function createAddressList(entries: readonly string[]): (remoteAddress: string | undefined) => boolean {
   const list = new BlockList();
@@ -27,7 +27,7 @@ export function createAddressList(entries: readonly string[]): (remoteAddress: s
 function addEntry(list: BlockList, entry: string): void {
   const [text = '', prefix, ...more] = entry.split('/');
   const parsed = parseAddress(text);
-  if (parsed === undefined || more.length > 0) throw refusal(entry, 'is no IP address or CIDR block');
+  if (parsed === undefined || more.length > 0) throw refusal(entry, 'is not an IP address or CIDR block');
   const { address, family } = parsed;
   if (prefix === undefined) {
     list.addAddress(address, family);
@@ -36,12 +36,12 @@ function addEntry(list: BlockList, entry: string): void {
   const bitsMax = family === 'ipv4' ? 32 : 128;
   const isMapped = family === 'ipv4' && text.includes(':');
   const bits = /^\d{1,3}$/.test(prefix) ? Number(prefix) - (isMapped ? MAPPED_PREFIX_BITS : 0) : -1;
-  if (bits === 0) throw refusal(entry, 'would believe everybody');
-  if (bits < 0 || bits > bitsMax) throw refusal(entry, 'is no IP address or CIDR block');
+  if (bits === 0) throw refusal(entry, 'would trust every address');
+  if (bits < 0 || bits > bitsMax) throw refusal(entry, 'is not an IP address or CIDR block');
   list.addSubnet(address, bits, family);
 }
 
-/** One spelling per address: IPv6 in its shortest form, IPv4 without its IPv6 disguise. */
+/** Canonical form: IPv6 in its shortest form, and IPv4 for mapped addresses. */
 function parseAddress(text: string): Address | undefined {
   if (isIP(text) === 4) return { address: text, family: 'ipv4' };
   if (isIP(text) !== 6 || text.includes('%')) return undefined;

@@ -21,12 +21,12 @@ export interface IntrospectionOptions {
 
 /** Longest answer that is read. */
 export const INTROSPECTION_BYTES_MAX = 65_536;
-/** How long an answer is used again: so long a revoked token may still be taken. */
+/** How long an answer is cached; for so long a revoked token may still be accepted. */
 export const INTROSPECTION_CACHED_MS = 15_000;
-/** How long a refusal is used again, so that a token that is not good costs the authorisation server one question. */
+/** How long a refusal is cached, so that an invalid token costs the authorisation server one request. */
 export const INTROSPECTION_REFUSED_CACHED_MS = 5000;
 const TOKENS_CACHED_MAX = 10_000;
-/** More at once, and the authorisation server is not keeping up: waiting would only make the queue longer. */
+// With more concurrent requests the authorisation server is not keeping up: waiting would only make the queue longer.
 const UNDER_WAY_MAX = 1000;
 
 type Reading = Awaited<ReturnType<TokenReader>>;
@@ -38,9 +38,10 @@ interface Cached {
 }
 
 /**
- * Reads opaque access tokens by asking the authorisation server (RFC 7662). `iss` and `aud` must be ours where they are
- * given. What it vouched for is kept shortly and never beyond `exp`, under the SHA-256 of the token, so that the cache
- * holds no secret; what it refused is kept for some seconds, apart, so that refusals displace no good token. Callers with the same token at the same time share one request.
+ * Reads opaque access tokens by introspection (RFC 7662). `iss` and `aud` must be the expected ones where they are given.
+ * Answers are cached shortly and never beyond `exp`, under the SHA-256 of the token, so that the cache holds no secret.
+ * Refusals are cached for some seconds in a cache of their own, so that they displace no valid token. Concurrent callers with
+ * the same token share one request.
  */
 export function createIntrospectionReader(options: IntrospectionOptions): TokenReader {
   const { clock } = options;

@@ -7,11 +7,11 @@ export interface KeysByKid<Key> {
   keyFor(kid: string): Promise<Key | undefined>;
 }
 
-/** How long fetched keys are used. */
+/** Maximum ages of fetched keys. */
 export interface KeyAges {
-  /** Age from which a fetch is waited for before keys are used; while it fails, they are used still. */
+  /** Age from which a fetch is awaited before keys are used. While fetches fail, the keys are still used. */
   readonly maxAgeMs: number;
-  /** Age from which keys are not used at all, whatever a fetch comes to. */
+  /** Age from which keys are never used. */
   readonly hardMaxAgeMs: number;
 }
 
@@ -25,11 +25,11 @@ export interface JwksCacheOptions<Key> extends KeyAges {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Takes the usable keys out of a JWKS. @throws {JwksError} */
   readonly importKeys: (jwks: unknown) => KeysByKid<Key> | Promise<KeysByKid<Key>>;
-  /** Told of each fetch that failed, since old keys hide it from everybody else. */
+  /** Optional observer of failed fetches, which cached keys hide from everybody else. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
-/** Told of a fetch of keys that failed; `reason` is for the log. */
+/** Observer of a failed fetch of keys; `reason` is for the log. */
 export type OnFetchFailed = (failure: { readonly url: string; readonly reason: string }) => void;
 
 /** The keys behind a JWKS URL are unavailable: none was fetched, or none recently enough. `message` is for the log. */
@@ -37,7 +37,7 @@ export class JwksUnavailableError extends Error {
   override readonly name: string = 'JwksUnavailableError';
 }
 
-/** The URL answers, but with what cannot be used as a JWKS. `message` is fit to be shown to whoever publishes it. */
+/** The URL does not serve a usable JWKS. `message` may be shown to its publisher. */
 export class JwksUnusableError extends JwksUnavailableError {
   override readonly name = 'JwksUnusableError';
 }
@@ -46,15 +46,15 @@ export class JwksUnusableError extends JwksUnavailableError {
 export const JWKS_BYTES_MAX = 262_144;
 
 /**
- * Keeps the keys of one JWKS URL (RFC 7517; rules, section 8), without those that `revokedUrl` lists. They are fetched when
- * first needed, in one request for all who ask meanwhile.
+ * Caches the keys of one JWKS URL (RFC 7517; rules, section 8), without those that `revokedUrl` lists. They are fetched when
+ * first needed; concurrent callers share one request.
  *
- * A key that was removed or revoked is used for `maxAgeMs` at most: from half that age on keys are fetched in the
- * background, and from that age on a fetch is waited for. A fetch that fails keeps the old keys, so that a JWKS that is
- * down stops nobody at once; after one without any answer the next is not waited for either. From `hardMaxAgeMs` on no old
- * key is used any more. A `kid` that is not known is waited for: it may be new.
+ * A removed or revoked key is used for `maxAgeMs` at most: from half that age keys are fetched in the background, and from
+ * that age a fetch is awaited. After a failed fetch the old keys are used, so that a JWKS that is down stops nobody at once;
+ * after a fetch without any answer the next is not awaited either. From `hardMaxAgeMs` old keys are not used. For an unknown
+ * `kid` a fetch is awaited: the key may be new.
  *
- * Its keys reject with {@link JwksUnusableError} or {@link JwksUnavailableError} while there are none that may be used.
+ * `keyFor` rejects with {@link JwksUnusableError} or {@link JwksUnavailableError} while no key may be used.
  *
  * @throws {JwksError} when a URL is not https
  */
@@ -72,7 +72,7 @@ export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<
     const startedAtMs = clock.monotonicMs();
     beganAtMs = startedAtMs;
     try {
-      // Their age counts from the request: what changed while it was answered may not be in the answer.
+      // Their age counts from the request, since later changes may be missing in the answer.
       fetched = { keys: await fetchKeys(options), atMs: startedAtMs };
       failure = undefined;
     } catch (error) {
@@ -83,7 +83,7 @@ export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<
     }
   }
 
-  /** Never rejects. Undefined when it is too early to ask again. */
+  /** Never rejects. Undefined when it is too early to fetch again. */
   function refreshUnlessTooEarly(): Promise<void> | undefined {
     const waitMs = failure === undefined ? Math.min(refetchMinMs, maxAgeMs) : refetchMinMs;
     const isEarly = beganAtMs !== undefined && clock.monotonicMs() - beganAtMs < waitMs;
@@ -122,7 +122,7 @@ function unavailable(cause: unknown): JwksUnavailableError {
   return new JwksUnavailableError(`the JWKS is unavailable: ${reason}`, { cause });
 }
 
-/** Both documents, or neither: keys without what is known of their revocation are not used. */
+/** Fetches both documents: keys are not used without the list of revoked ones. */
 async function fetchKeys<Key>(options: JwksCacheOptions<Key>): Promise<KeysByKid<Key>> {
   const { https, url, revokedUrl, importKeys } = options;
   const [jwks, revoked] = await Promise.all([

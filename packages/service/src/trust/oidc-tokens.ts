@@ -6,7 +6,7 @@ import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS, OPERATOR_ROLES, type OperatorRol
 import { createHttpsClient } from '../net/https-client.ts';
 import { createJwksCache, JWKS_BYTES_MAX, JwksUnavailableError, type OnFetchFailed } from './jwks-cache.ts';
 import type { JwtKey, JwtKeys } from './strict-jwt.ts';
-import { claimAt, refuseIdToken, StrictJwtError, textsOf, verifyStrictJwt } from './strict-jwt.ts';
+import { claimAt, rejectIdToken, StrictJwtError, textsOf, verifyStrictJwt } from './strict-jwt.ts';
 
 /** As the section `operator.oidc` of the configuration has them. */
 export interface OidcOptions {
@@ -15,16 +15,16 @@ export interface OidcOptions {
   readonly jwksUrl: string;
   readonly rolesClaim: string;
   readonly nameClaim: string;
-  /** Which values of the roles claim make a caller what. */
+  /** The values of the roles claim that give each role. */
   readonly roles: Readonly<Partial<Record<OperatorRole, readonly string[]>>>;
   readonly clockSkewSeconds: number;
   readonly timeoutMs: number;
-  /** True: `typ` must be at+jwt (RFC 9068 section 2.1), which no ID token has. */
+  /** Whether `typ` must be at+jwt (RFC 9068 section 2.1), which no ID token has. */
   readonly isAccessTokenTypeRequired?: boolean | undefined;
   /** As `maxAgeMs` and `hardMaxAgeMs` of {@link KeyAges}; by default as in the configuration. */
   readonly keysMaxAgeMs?: number | undefined;
   readonly keysHardMaxAgeMs?: number | undefined;
-  /** Roots of `jwksUrl`, PEM; undefined: those of Node.js. */
+  /** Root certificates for `jwksUrl`, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
   readonly clock: Clock;
   readonly onFetchFailed?: OnFetchFailed | undefined;
@@ -46,24 +46,24 @@ export type OidcCheck =
 export interface OidcVerifier {
   readonly rolesClaim: string;
   verify(token: string): Promise<OidcCheck>;
-  /** Gives the roles by these values of the roles claim from now on. */
+  /** Replaces the mapping of the roles claim to roles. */
   useRoles(roles: OidcOptions['roles']): void;
   close(): Promise<void>;
 }
 
 const TOKEN_CHARS_MAX = 16_384;
 const KEYS_REFETCH_MIN_MS = 10_000;
-// RFC 9068, or what providers write who do not follow it; never what another kind of token says of itself.
+// RFC 9068, or the `typ` of providers that do not follow it; never that of another kind of token.
 const TYPES = /^(?:application\/)?(?:at\+jwt|jwt)$/i;
-// What a terminal, a log or a page would obey is no name.
+// A name without control characters, which a terminal, a log or a page might act on.
 const NAME = /^[^\p{C}]{1,128}$/u;
 
 /**
  * Verifies access tokens of the bank's identity provider (JWT bearer, RFC 6750 and 9068; RFC 7519): RS256, PS256 or ES256 by a
- * key that it publishes, `iss`, `aud`, `exp`, `nbf`, and who the caller is. `typ` is at+jwt, JWT or absent, or at+jwt where that is
- * required; an ID token is refused by its claims. A token that is bound to a key (`cnf`) is refused, since nothing here asks
- * for the proof. Does not ask whether it was revoked, and takes the discovery document from nowhere: what it says is in the
- * configuration.
+ * key that it publishes, `iss`, `aud`, `exp`, `nbf`, and the caller's name. `typ` must be at+jwt, JWT or absent, or at+jwt where
+ * that is required; ID tokens are refused by their claims. A token that is bound to a key (`cnf`) is refused, since nothing here
+ * verifies the proof of possession. Does not check revocation, and does not fetch the discovery document, whose content is
+ * configured.
  */
 export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   const { issuer, audience, jwksUrl: url, rolesClaim, ca, timeoutMs, clock, onFetchFailed } = options;
@@ -88,12 +88,14 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
       if (token.length > TOKEN_CHARS_MAX) return { kind: 'refused', reason: 'It is too long.' };
       try {
         const claims = await verifyStrictJwt(token, keys, {
-          ...{ issuer, audience, requiredClaims: ['exp'] },
+          issuer,
+          audience,
+          requiredClaims: ['exp'],
           ...(options.isAccessTokenTypeRequired === true ? { typ: 'at+jwt' } : { types: TYPES }),
           clockTolerance: options.clockSkewSeconds,
           currentDate: new Date(clock.nowMs()),
         });
-        refuseIdToken(claims);
+        rejectIdToken(claims);
         return readCaller(claims, { ...options, roles });
       } catch (error) {
         if (error instanceof StrictJwtError) return { kind: 'refused', reason: error.message };
@@ -106,7 +108,7 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
 
 function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOptions): OidcCheck {
   if (claims['cnf'] !== undefined)
-    return { kind: 'refused', reason: 'It is bound to a key (cnf), which is not taken.' };
+    return { kind: 'refused', reason: 'It is bound to a key (cnf), which is not supported.' };
   const name = claimAt(claims, nameClaim);
   if (typeof name !== 'string' || !NAME.test(name)) {
     return { kind: 'refused', reason: `It lacks ${nameClaim}, which names the caller.` };
@@ -118,10 +120,10 @@ function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOp
 
 /**
  * Imports the signing keys of an identity provider (RFC 7517): RSA of 2048 to 8192 bits for RS256 and PS256, or the one
- * of them that `alg` names; P-256 for ES256. What has another `use`, no `kid`, or a `kid` that occurs twice is left out. A key
- * says itself which algorithms it is for: a token's header never decides.
+ * of them that `alg` names; P-256 for ES256. Keys with another `use`, without `kid`, or with a `kid` that occurs twice are left
+ * out. The key determines its algorithms, never the header of a token.
  *
- * @throws {JwksError} when the value has not the shape of a JWKS
+ * @throws {JwksError} when the value is not a JWKS
  */
 function importProviderKeys(jwks: unknown): JwtKeys {
   const usable = new Map<string, JwtKey | undefined>();

@@ -4,7 +4,7 @@ const DELIVERIES_AT_ONCE_MAX = 256;
 // A delivery waits behind at most so many signatures of answers, a few milliseconds. Enough to keep the pool's threads busy.
 const ANSWERS_AT_ONCE_MAX = 8;
 
-/** Runs a piece of work when its turn has come. Rejects as the work does. */
+/** Queues a piece of work and runs it in turn. Rejects as the work does. */
 export type Enqueue = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**

@@ -19,23 +19,23 @@ export class StrictJwtError extends Error {
   }
 }
 
-/** Demands on the claims, besides those that {@link verifyStrictJwt} always makes. */
+/** Requirements on the claims, beside those that {@link verifyStrictJwt} always makes. */
 export type JwtExpectations = Pick<
   JWTVerifyOptions,
   'typ' | 'issuer' | 'audience' | 'requiredClaims' | 'clockTolerance' | 'currentDate' | 'maxTokenAge'
 > & {
-  /** Values that are accepted where the member is present; beside `typ`, for issuers who differ in it. */
+  /** Accepted values of the header's `typ` where it is present; in place of `typ`, for issuers that vary it. */
   readonly types?: RegExp;
 };
 
-/** A key that may verify JWTs, and with which algorithms. */
+/** A key for verifying JWTs, and its algorithms. */
 export interface JwtKey {
   readonly cryptoKey: CryptoKey | KeyObject;
-  /** Undefined: PS256, which the trust framework signs with. */
+  /** Default: PS256, the algorithm of the trust framework. */
   readonly algorithms?: readonly string[];
 }
 
-/** Where the keys of one issuer are found; as `KeySource` of the protocol, whose keys are for PS256. */
+/** The keys of one issuer; as `KeySource` of the protocol, whose keys are all for PS256. */
 export interface JwtKeys {
   keyFor(kid: string): Promise<JwtKey | undefined>;
 }
@@ -49,7 +49,7 @@ const PS256 = ['PS256'];
  * neither used nor refused. Does not bound the length: the caller does.
  *
  * @throws {StrictJwtError}
- * @throws whatever `keys` rejects with when they cannot be had
+ * @throws the error of `keys` when they are unavailable
  */
 export async function verifyStrictJwt(jwt: string, keys: JwtKeys, expected: JwtExpectations): Promise<JWTPayload> {
   const [header, payload, signature, ...more] = jwt.split('.', 4).map(decodeBase64url);
@@ -87,7 +87,7 @@ function readObject(bytes: Uint8Array, name: string): Record<string, unknown> {
 
 function refusalOf(error: unknown, algorithms: readonly string[]): unknown {
   if (error instanceof joseErrors.JWTClaimValidationFailed || error instanceof joseErrors.JWTExpired) {
-    return new StrictJwtError('claim-invalid', sayClaim(error), error.claim);
+    return new StrictJwtError('claim-invalid', describeClaimError(error), error.claim);
   }
   if (error instanceof joseErrors.JWSSignatureVerificationFailed) {
     return new StrictJwtError('signature-invalid', 'The signature does not verify.');
@@ -98,14 +98,14 @@ function refusalOf(error: unknown, algorithms: readonly string[]): unknown {
   return error instanceof joseErrors.JOSEError ? new StrictJwtError('malformed', 'It is not a JWT.') : error;
 }
 
-function sayClaim({ claim, reason }: joseErrors.JWTClaimValidationFailed | joseErrors.JWTExpired): string {
+function describeClaimError({ claim, reason }: joseErrors.JWTClaimValidationFailed | joseErrors.JWTExpired): string {
   if (reason === 'missing') return `${claim} is missing.`;
   return claim === 'exp' || claim === 'nbf' || claim === 'iat'
     ? `${claim} does not allow its use now.`
     : `${claim} is not what it must be.`;
 }
 
-/** A claim by its name, which may hold dots itself, or else by a path of names. */
+/** A claim by its name, which may contain dots, or else by a path of names separated by dots. */
 export function claimAt(claims: Readonly<Record<string, unknown>>, path: string): unknown {
   if (Object.hasOwn(claims, path)) return claims[path];
   return path
@@ -113,22 +113,22 @@ export function claimAt(claims: Readonly<Record<string, unknown>>, path: string)
     .reduce<unknown>((at, name) => (isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), claims);
 }
 
-/** An array of texts, or one text with spaces between, as scope is written. */
+/** The values of a claim that is an array of strings, or one string of values separated by spaces, as `scope` is. */
 export function textsOf(claim: unknown): readonly string[] {
   if (typeof claim === 'string') return claim.split(' ');
   return Array.isArray(claim) ? claim.filter((each) => typeof each === 'string') : [];
 }
 
-// OpenID Connect Core sections 2 and 3.3.2.11, and FAPI 1.0 Advanced section 5.1.1: what only ID tokens have.
+// Claims that only ID tokens have: OpenID Connect Core sections 2 and 3.3.2.11, FAPI 1.0 Advanced section 5.1.1.
 const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash'];
 
 /**
- * Refuses an ID token, which tells a client about its user and is no permission to call anybody, though the same issuer
- * signed it with the same key. Also for what introspection tells of a token.
+ * Rejects an ID token: the same issuer signs it with the same key, but it does not permit to call an API. Also for the claims of
+ * an introspection answer.
  *
  * @throws {StrictJwtError}
  */
-export function refuseIdToken(claims: Readonly<Record<string, unknown>>): void {
+export function rejectIdToken(claims: Readonly<Record<string, unknown>>): void {
   const found = ID_TOKEN_CLAIMS.find((claim) => claims[claim] !== undefined);
   if (found === undefined) return;
   throw new StrictJwtError('claim-invalid', `It is an ID token (${found}), not an access token.`, found);

@@ -15,35 +15,39 @@ export interface TppKeys {
    * @throws {JwksError} when its JWKS is not one, or its URL is not https
    */
   keysOf(tpp: Pick<Tpp, 'clientId' | 'jwks' | 'jwksUrl' | 'revokedJwksUrl'>): Promise<KeySource>;
-  /** Ends the fetches under way. */
+  /** Aborts fetches under way. */
   close(): Promise<void>;
 }
 
 export interface TppKeysOptions extends KeyAges {
-  /** Roots in PEM that JWKS URLs must lead to; undefined: those of Node.js. */
+  /** Root certificates for JWKS URLs, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
-  /** Says where JWKS URLs may lead. */
+  /** Decides where JWKS URLs may lead. */
   readonly guard: HostGuard;
   readonly refetchMinMs: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Told of each fetch of keys that failed. */
+  /** Optional observer of failed fetches of keys. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
 
 const SOURCES_MAX = 10_000;
 
 /**
- * Keeps what is known of the keys of TPPs: imported sets of inline JWKS, since importing costs more than verifying, and
- * one cache per JWKS URL and list of revoked keys. An inline entry holds as long as the TPP's JWKS is the same text. Beyond a bound, those that
- * were not used for the longest time are dropped. The URL is the registered one, never one from a signature;
- * TPPs choose it all the same, so the guard says where it may lead.
+ * Caches the keys of TPPs: the imported keys of each inline JWKS, since importing costs more than verifying, and one cache per
+ * JWKS URL and list of revoked keys. An inline entry is valid as long as the TPP's JWKS is the same text. Beyond a limit the
+ * least recently used entries are dropped. The URL is the registered one, never one from a signature. TPPs choose it all the
+ * same, so the guard decides where it may lead.
  */
 export function createTppKeys(options: TppKeysOptions): TppKeys {
   const { ca, guard, timeoutMs, clock } = options;
   const https = createHttpsClient({
-    ...{ tls: { ca }, guard, timeoutMs, responseBytesMax: JWKS_BYTES_MAX, clock },
-    // Each URL is fetched once at a time, which bounds them all. A bound by host would let TPPs wait for each other's.
+    tls: { ca },
+    guard,
+    timeoutMs,
+    responseBytesMax: JWKS_BYTES_MAX,
+    clock,
+    // Each URL has one fetch at a time, which limits them all. A limit by host would let TPPs wait for each other.
     connectionsPerOriginMax: SOURCES_MAX,
   });
   const inline = new LruMap<string, { readonly jwksText: string; readonly keys: KeySource }>(SOURCES_MAX);

@@ -22,7 +22,7 @@ const EXPLICIT_VERSION = 0xa0;
  * form, in which names that differ can look the same.
  *
  * @param certificate DER
- * @returns empty for a certificate without a subject; undefined when this is no DER of a certificate
+ * @returns empty for a certificate without a subject; undefined when the bytes are not a certificate
  */
 export function subjectDnOf(certificate: Uint8Array): string | undefined {
   const name = subjectOf(certificate);
@@ -80,7 +80,7 @@ const BMP_STRING = 0x1e;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf16 = new TextDecoder('utf-16be', { fatal: true, ignoreBOM: true });
 
-/** Undefined for what is no text, or one in an alphabet whose reading is disputed (TeletexString). */
+/** Undefined for values that are not text, or in an alphabet without an agreed reading (TeletexString). */
 function textOf({ tag, content }: DerElement): string | undefined {
   try {
     if (UTF8_TAGS.has(tag)) return utf8.decode(content);
@@ -145,11 +145,11 @@ const GENERALIZED_TIME = 0x18;
 const CENTURY_FROM = 50;
 
 /**
- * When a revocation list is past: its `nextUpdate` (RFC 5280 section 5.1.2.5), after which TLS refuses every certificate of
- * its authority. Does not look at its signature.
+ * The `nextUpdate` of a revocation list (RFC 5280 section 5.1.2.5), after which TLS refuses every certificate of its authority.
+ * Does not verify its signature.
  *
  * @param pem of one list
- * @returns in milliseconds since the epoch; undefined where the list does not say, or is none
+ * @returns in milliseconds since the epoch; undefined where it is absent, or the text is not a revocation list
  */
 export function nextUpdateMsOf(pem: string): number | undefined {
   const list = readDer(Buffer.from(pem.replaceAll(/-----[^-]*-----/g, ''), 'base64'));

@@ -34,7 +34,7 @@ describe('metrics of the store', () => {
     let counts = () => Promise.resolve({ awaiting: 7, unresponsive: 2 });
     let problem: string | undefined = 'it has not the private key';
     const connections = () => ({ open: 3, idle: 1, waiting: 4 });
-    metrics.watch({
+    metrics.readFrom({
       store: { counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
       longPollsHeld: () => 6,
       signingKeyProblem: () => problem,

@@ -118,7 +118,11 @@ const CLAIMS: readonly (readonly [string, JWTPayload, string])[] = [
         `It is an ID token (${claim}), not an access token.`,
       ] as const,
   ),
-  ['it is bound to a key', { ...OIDC_CLAIMS, cnf: { jkt: 'x' } }, 'It is bound to a key (cnf), which is not taken.'],
+  [
+    'it is bound to a key',
+    { ...OIDC_CLAIMS, cnf: { jkt: 'x' } },
+    'It is bound to a key (cnf), which is not supported.',
+  ],
 ];
 
 for (const [what, claims, reason] of CLAIMS) {
