@@ -9,24 +9,24 @@ const PAGE = 'docs/cli.md';
 export async function commandLinePage(): Promise<string> {
   return `# Command line
 
-\`tidings COMMAND --help\` prints the same text. Every command that prints data prints JSON with \`--json\`, to standard
-output; messages go to standard error. Colours are used on terminals only, and not if \`NO_COLOR\` is set.
-\`tidings completion\` prints a script that completes commands and flags in a shell.
+This page contains the help of every command, as \`tidings COMMAND --help\` prints it. Every command that prints data prints JSON
+with \`--json\`. Data goes to standard output and messages to standard error. Output is coloured only on a terminal, and never if
+\`NO_COLOR\` is set. \`tidings completion\` prints a script with which a shell completes commands and flags.
 
 | exit code | meaning |
 |---|---|
-| 0 | done; for \`doctor\`: no error, although there may be warnings |
-| 1 | the service refused or cannot be reached; or a check failed |
-| 2 | wrong use, or a file or configuration that cannot be used; nothing was done |
+| 0 | success; for \`doctor\`: no errors, possibly warnings |
+| 1 | the service refused the call or cannot be reached, or a check failed |
+| 2 | wrong usage, or a file or configuration that cannot be used; nothing was changed |
 
-Commands that call a running service take:
+Commands that call a running service have these flags. A flag overrides its environment variable.
 
-| flag | variable | meaning |
+| flag | variable | value |
 |---|---|---|
 | \`--operator-url\` | \`TIDINGS_OPERATOR_URL\` | scheme, host and port of the operator listener; \`http://127.0.0.1:8444\` by default |
-| \`--token-file\` | \`TIDINGS_TOKEN_FILE\` | file with the token; a token is never an argument, because others could see it |
-| \`--ca-file\` | \`TIDINGS_CA_FILE\` | root certificates that the certificate of the listener must chain to |
-| \`--certificate-file\`, \`--key-file\` | \`TIDINGS_CERTIFICATE_FILE\`, \`TIDINGS_KEY_FILE\` | client certificate, if the listener requires one |
+| \`--token-file\` | \`TIDINGS_TOKEN_FILE\` | file that holds the token; the token itself is never an argument, because other users of the machine can see arguments |
+| \`--ca-file\` | \`TIDINGS_CA_FILE\` | trusted roots for the certificate of the listener |
+| \`--certificate-file\`, \`--key-file\` | \`TIDINGS_CERTIFICATE_FILE\`, \`TIDINGS_KEY_FILE\` | client certificate and its key, if the listener requires one |
 
 This page is generated from the commands by \`npm run docs\`.
 

@@ -45,7 +45,7 @@ describe('tidings config reference', () => {
 describe('tidings config check', () => {
   test('takes a configuration that is good, whose files need not be there', async () => {
     const { code, stdout } = await runCli(['config', 'check', '--config', good]);
-    assert.deepEqual([code, stdout], [0, 'The configuration is good.\n']);
+    assert.deepEqual([code, stdout], [0, 'The configuration is valid.\n']);
   });
 
   test('tells all that is wrong, and exits with 1', async () => {
@@ -63,7 +63,7 @@ describe('tidings config check', () => {
     assert.equal(torn.code, 1);
     const absent = await runCli(['config', 'check', '--config', join(folder, 'absent.json')]);
     assert.equal(absent.code, 2);
-    assert.match(absent.stderr, /absent\.json, named by --config, does not exist/);
+    assert.match(absent.stderr, /absent\.json, given by --config, does not exist/);
   });
 });
 

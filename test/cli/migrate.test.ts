@@ -49,7 +49,7 @@ test('"tidings migrate" lists the steps, takes them once, and says when there is
   assert.deepEqual([schemaBefore, isDryRun, steps[0]], [0, true, { version: 1, name: 'first schema' }]);
   assert.match(await migrate('--dry-run'), /^would apply step 1: first schema\n/);
   assert.match(await migrate(), /^applied step 1: first schema\n/);
-  assert.match(await migrate(), /^nothing to do: the database has schema \d+\n$/);
+  assert.match(await migrate(), /^nothing to do: the database already has schema \d+\n$/);
 });
 
 test('"tidings serve" wants a database that is migrated, and runs on one that is', async () => {

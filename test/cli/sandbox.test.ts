@@ -100,7 +100,7 @@ test('sandbox --once prints the flow for people, without colours where it is no 
   assert.equal(code, 0);
   assert.ok(!stdout.includes('\u001b'), 'no escape codes');
   assert.match(stdout, /attempt 1 → 500 .*\n.*attempt 2 → 400 .*\n.*attempt 3 → 202 /);
-  assert.match(stdout, /\nAll 15 steps happened in \d+\.\d s\.\n$/);
+  assert.match(stdout, /\nAll 15 steps succeeded in \d+\.\d s\.\n$/);
 });
 
 test('keys and tokens of the state folder are for their owner alone', { skip: process.platform === 'win32' }, () => {
@@ -212,7 +212,7 @@ test('a state folder below a regular file cannot be used: one sentence, exit cod
   const { code, stdout, stderr } = await run(['sandbox', '--once', '--state', join(file, 'state')]);
   assert.equal(code, 2, stdout);
   assert.match(stderr, /^tidings: .*regular-file.*\n$/);
-  assert.match(stderr, /ENOTDIR.*choose a state folder|choose another with --state/);
+  assert.match(stderr, /ENOTDIR.*choose a state folder|choose another one with --state/);
   assert.equal(readFileSync(file, 'utf8'), 'content');
 });
 
@@ -223,7 +223,7 @@ test('a damaged PKI is told with its file and the remedy, and is left as it is',
   writeFileSync(kept, '{}');
   const { code, stderr } = await run(['sandbox', '--once', '--json', '--state', folder]);
   assert.equal(code, 2);
-  assert.match(stderr, /^tidings: .*pki\.json is damaged: remove that file, .*\n$/);
+  assert.match(stderr, /^tidings: .*pki\.json is damaged; remove that file .*\n$/);
   assert.equal(readFileSync(kept, 'utf8'), '{}');
 });
 
@@ -248,7 +248,10 @@ for (const [offset, what] of [
     ]);
     server.close();
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /^tidings: .*Port \d+ is in use; stop what uses it, or choose other ports with --port\.\n$/);
+    assert.match(
+      stderr,
+      /^tidings: .*Port \d+ is in use; stop the process that uses it, or choose other ports with --port\.\n$/,
+    );
     const steps = stepsOf(stdout);
     assert.deepEqual(
       steps.map(({ step, ok }) => [step, ok]),

@@ -110,5 +110,5 @@ for (const args of [['sandbox'], ['sandbox', '--once'], ['sandbox', '--state', '
 
 test('tidings --help says where the sandbox is not installed', () => {
   const { stdout } = spawnSync(process.execPath, ['--import', WITHOUT_SANDBOX, BIN, '--help'], { encoding: 'utf8' });
-  assert.match(stdout.replaceAll(/\s+/g, ' '), /Play the real-time flow on this machine \(needs the package/);
+  assert.match(stdout.replaceAll(/\s+/g, ' '), /Run the complete flow on this machine \(requires the package/);
 });

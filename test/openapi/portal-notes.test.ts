@@ -30,15 +30,15 @@ test('the notes hold what the configuration sets, in words', async () => {
   });
   for (const words of [
     /no `maxEvents` \| 25 \|/,
-    /whatever you name \| 40 \|/,
+    /whatever your `maxEvents` \| 40 \|/,
     /long poll \| 45 seconds \|/,
-    /recommend \| 1 minute 30 seconds \|/,
-    /not acknowledged \| after 2 minutes \|/,
-    /reported an error \| after 2 hours \|/,
+    /polling interval \| 1 minute 30 seconds \|/,
+    /did not acknowledge is returned again \| after 2 minutes \|/,
+    /reported an error is returned again \| after 2 hours \|/,
     /You have 4 seconds/,
     /tolerance of 7 seconds/,
-    /nothing is dropped/,
-    /`UK\.EXAMPLE\.Card-Replaced` \| `urn:uk:bank\.example:events:card-replaced` \| ours/,
+    /is kept without a time limit/,
+    /`UK\.EXAMPLE\.Card-Replaced` \| `urn:uk:bank\.example:events:card-replaced` \| us/,
     /https:\/\/events\.bank\.example\/psd2\/open-banking\/v3\.1\/events/,
   ]) {
     assert.match(notes, words);
@@ -51,7 +51,7 @@ test('the schedule is that of the retry policy, and ends at the first of its lim
   assert.match(byNumber, /\| 4 to 6 \| 8 seconds \| 15 seconds to 31 seconds \|/);
   assert.match(byNumber, /up to 50 % shorter/);
   const byTime = await printPortalNotes({ retry: { ...policy, intervalMaxMs: 20_000 } });
-  assert.match(byTime, /So there are 4 retries, over 15 seconds/);
+  assert.match(byTime, /This makes 4 retries over 15 seconds/);
   assert.match(await printPortalNotes({ retry: { ...policy, retriesMax: 0 } }), /There is no retry\./);
 });
 
@@ -59,13 +59,13 @@ test('what is not offered is not described, and is said to be missing', async ()
   const polling = await printPortalNotes({ realTime: { isOffered: false } });
   assert.doesNotMatch(polling, /## Real-time|callback-urls\/\{/);
   assert.match(polling, /`CallbackUrl` is not expected/);
-  assert.match(polling, /not acknowledged, in a poll, stays/);
+  assert.match(polling, /not acknowledged, in a poll, is kept/);
   const realTime = await printPortalNotes({ polling: { isOffered: false } });
   assert.doesNotMatch(realTime, /## Aggregated polling|POST \/events|eventpolling/);
   assert.match(realTime, /We do not offer aggregated polling\./);
   const once = await printPortalNotes({ polling: { isAcknowledgementExpected: false, longPollMaxMs: 0 } });
-  assert.match(once, /each SET is offered once/);
-  assert.match(once, /not offered: every poll is answered at once/);
+  assert.match(once, /each SET is returned once/);
+  assert.match(once, /not offered: every poll is answered immediately/);
 });
 
 test('every error code that is sent stands in the notes, in both vocabularies', async () => {

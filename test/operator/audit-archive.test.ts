@@ -175,12 +175,12 @@ describe('tidings audit archive', () => {
     const none = join(folder, 'none.jsonl');
     const { code, stdout } = await archive(url, none, '200d');
     assert.deepEqual([code, existsSync(none)], [0, false]);
-    assert.match(stdout, /^No TPP changed anything before /);
+    assert.match(stdout, /^There are no changes by TPPs before /);
     const kept = join(folder, 'kept.jsonl');
     writeFileSync(kept, 'mine');
     const refused = await archive(url, kept, '90d');
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /kept\.jsonl exists, and is not overwritten\.\n$/);
+    assert.match(refused.stderr, /kept\.jsonl already exists and is not overwritten; choose another name\.\n$/);
     assert.equal(readFileSync(kept, 'utf8'), 'mine');
     assert.deepEqual(await subjects(), ['t0']);
   });
@@ -246,7 +246,10 @@ describe('tidings audit archive', () => {
     const file = join(folder, 'a.jsonl');
     const { code, stderr } = await archive(proxy, file, '90d');
     assert.equal(code, 1);
-    assert.match(stderr, /a\.jsonl is complete and must be kept: 500 of its entries were dropped\. Run it again/);
+    assert.match(
+      stderr,
+      /a\.jsonl, which is complete: 500 of its entries were deleted from the audit trail\. Run the command again/,
+    );
     assert.equal(subjectsIn(file).length, PORTION + 3);
     const next = join(folder, 'b.jsonl');
     assert.equal((await archive(url, next, '90d')).code, 0);

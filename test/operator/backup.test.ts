@@ -28,7 +28,7 @@ describe('tidings backup', () => {
     const file = fileOf('a.db');
     const { code, stdout, stderr } = await backUp(file);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.match(stdout, /a\.db: \d+ bytes, schema \d+, checked\.\n$/);
+    assert.match(stdout, /a\.db: \d+ bytes, schema \d+, verified\.\n$/);
     await register('afterwards');
     const settings = { ...bank.settings, store: { file } };
     const log = createLog('silent', fileOf('restored.log'));
@@ -60,7 +60,7 @@ describe('tidings backup', () => {
     writeFileSync(fileOf('kept.db'), 'mine');
     const { code, stderr } = await backUp(fileOf('kept.db'));
     assert.equal(code, 2);
-    assert.match(stderr, /kept\.db exists, and is not overwritten\.\n$/);
+    assert.match(stderr, /kept\.db already exists and is not overwritten; choose another name\.\n$/);
     assert.equal(statSync(fileOf('kept.db')).size, 4);
   });
 

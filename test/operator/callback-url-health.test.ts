@@ -130,7 +130,10 @@ describe('recovering a callback URL', () => {
   test('is done by tidings tpps recover, and seen by tidings tpps show', async () => {
     const jti = await makeUnresponsive();
     const shown = printed(await cli('tpps', 'show', 'tpp-a'));
-    assert.match(shown, /which is +unresponsive\nunresponsive since +\S+Z\nfailed probes +0\nnext probe +\S+Z\n/);
+    assert.match(
+      shown,
+      /callback URL state +unresponsive\nunresponsive since +\S+Z\nfailed probes +0\nnext probe +\S+Z\n/,
+    );
     assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive$/m);
     receiver.status = 202;
     assert.match(printed(await cli('tpps', 'recover', 'tpp-a', '--probe')), /^The callback URL of tpp-a is probed now/);
@@ -263,9 +266,9 @@ describe('GET /operator/v1/registrations', () => {
       printed(await cli('registrations', 'list', '--state', 'unresponsive')),
       /^tpp-a +event-subscription /m,
     );
-    assert.match(printed(await cli('registrations', 'list', '--state', 'polling')), /^There is no such registration/);
+    assert.match(printed(await cli('registrations', 'list', '--state', 'polling')), /^No registration matches/);
     const shown = printed(await cli('registrations', 'show', 'tpp-a'));
-    assert.match(shown, /which is +unresponsive\n/);
+    assert.match(shown, /callback URL state +unresponsive\n/);
     assert.match(shown, new RegExp(`refused +500 +\\d+ ms +${jti} `));
     const { health } = JSON.parse(printed(await cli('registrations', 'show', 'tpp-a', '--json')));
     assert.equal(health.awaiting, 1);

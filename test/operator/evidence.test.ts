@@ -119,7 +119,7 @@ describe('tidings evidence and verify-evidence', () => {
     assert.ok(said.endsWith('Every check passed.\n'));
     const again = await cli('evidence', jti, '--out', file);
     assert.equal(again.code, 2);
-    assert.match(again.stderr, /exists, and is not overwritten/);
+    assert.match(again.stderr, /already exists and is not overwritten/);
     assert.equal(JSON.parse(readFileSync(file, 'utf8')).jti, jti);
   });
 
@@ -132,7 +132,7 @@ describe('tidings evidence and verify-evidence', () => {
     const { code, stdout } = await cli('verify-evidence', file, '--jwks', await jwksFile());
     assert.equal(code, 1);
     assert.match(stdout, /^failed {2}identity /m);
-    assert.match(stdout, /Not to be relied on: \d of the checks failed\.\n$/);
+    assert.match(stdout, /Do not rely on this file: \d of the checks failed\.\n$/);
     const json = await cli('verify-evidence', file, '--jwks', await jwksFile(), '--json');
     assert.equal(json.code, 1);
     assert.equal(JSON.parse(json.stdout).isVerified, false);

@@ -185,9 +185,15 @@ describe('tidings redeliver', () => {
   test('sends one notification again and says so', async () => {
     const jti = await acknowledged();
     const dry = printed(await cli('redeliver', jti, '--dry-run'));
-    assert.match(dry, /^Nothing was changed; it would do this: 1 notification is sent again, the last at .*Z\.\n$/);
+    assert.match(
+      dry,
+      /^1 notification is selected for redelivery \(dry run, nothing was changed\); last one due at .*Z\.\n$/,
+    );
     assert.equal(sentFor(jti).length, 1);
-    assert.match(printed(await cli('redeliver', jti)), /^1 notification is sent again, the last at .*Z\.\n$/);
+    assert.match(
+      printed(await cli('redeliver', jti)),
+      /^1 notification is scheduled for redelivery; last one due at .*Z\.\n$/,
+    );
     await until(() => sentFor(jti).length === 2, 'it is sent again');
   });
 

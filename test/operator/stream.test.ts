@@ -175,7 +175,7 @@ describe('tidings statistics', () => {
     assert.match(printed(table), /^BEGAN AT +ACCEPTED +REPEATED .* P99\n\d{4}-.*Z +2 +0 +0 +1 +0 +1 .*\nall +2 /);
     const { totals, resolution } = JSON.parse(printed(json));
     assert.deepEqual([totals.accepted, resolution], [2, 'minute']);
-    assert.match(printed(nobody), /^Nothing was counted from /);
+    assert.match(printed(nobody), /^There are no counts from /);
   });
 
   test('says what is wrong', async () => {
@@ -233,7 +233,7 @@ describe('tidings tail', () => {
     await bank.service.stop();
     await following.ended;
     assert.ok(performance.now() - beganMs < 4000, 'whoever follows does not hold the shutdown up');
-    await until(() => child.errors().includes('connects again'), 'it is said');
+    await until(() => child.errors().includes('reconnecting'), 'it is said');
     assert.equal(await child.interrupt(), 0);
     const { code, stderr } = await cli('tail');
     assert.equal(code, 1);

@@ -81,7 +81,7 @@ describe('a file', () => {
     assert.equal(existsSync(progressOf(file)), false);
     const again = await runWith(['publish', file], environment);
     assert.match(again.stdout, /^Published 8 events: 7 with a notification, 1 with none \(unknown-client 1\)\.\n/);
-    assert.match(again.stdout, /\n8 of them had been published before, and made nothing anew\.\n$/);
+    assert.match(again.stdout, /\n8 of them had been published before and had no effect\.\n$/);
     assert.equal(again.stderr, '');
   });
 
@@ -306,7 +306,7 @@ describe('going on', () => {
     door.reset();
     const elsewhere = await publish([file, '--operator-url', bank.operatorUrl.replace('localhost', '127.0.0.1')]);
     assert.equal(elsewhere.code, 2);
-    assert.match(elsewhere.stderr, /is of publishing to http/);
+    assert.match(elsewhere.stderr, /records publishing to http/);
     writeFileSync(file, ndjson([event(), ...lines.slice(1)]));
     const changed = await publish([file]);
     assert.equal(changed.code, 2);
@@ -324,7 +324,7 @@ describe('standard input', () => {
   test('is published as it comes, and says that nothing is kept of it', async () => {
     const run = await publish(['-'], ndjson(events(3)).trimEnd());
     assert.deepEqual([run.code, summaryOf(run)['published'], summaryOf(run)['input']], [0, 3, 'standard input']);
-    assert.match(run.stderr, /^Of standard input no progress is kept; /);
+    assert.match(run.stderr, /^No progress is recorded for standard input; /);
   });
 
   test('is not waited for when a line is not good, or at Ctrl-C', async () => {

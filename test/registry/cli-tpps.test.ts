@@ -179,7 +179,7 @@ describe('reaching the service', () => {
   test('HTTP where the service speaks TLS is told apart from nobody being there', async () => {
     const { code, stderr } = await list({ TIDINGS_OPERATOR_URL: bank.service.operatorUrl.replace('https', 'http') });
     assert.equal(code, 1);
-    assert.match(stderr, /is it https:\/\//);
+    assert.match(stderr, /should the address begin with https:\/\//);
   });
 
   test('something else that answers is told apart', async () => {
@@ -207,7 +207,7 @@ describe('wrong use ends with 2, before anything is sent', () => {
     ['an unknown flag', ['list', '--all'], {}, /unknown option/],
     ['an unknown command', ['lst'], {}, /unknown command/],
     ['no client_id', ['show'], {}, /missing required argument/],
-    ['a JWKS that is no JSON', ['add', 'x', ...ids, '--jwks-file', '-'], {}, /named by --jwks-file/],
+    ['a JWKS that is no JSON', ['add', 'x', ...ids, '--jwks-file', '-'], {}, /given by --jwks-file/],
   ];
   for (const [what, args, changed, message] of wrong) {
     test(what, async () => {

@@ -2,7 +2,7 @@ import { join, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CHANGES, type Change } from './resource-server/ledger.ts';
 
-/** First of the five ports that a sandbox that stays up listens on, unless another one is given. */
+/** Default for the first of the five ports of a sandbox that keeps running. */
 const PORT_DEFAULT = 8440;
 const INSTANCES_MAX = 20;
 const PORT_LAST_FIRST = 65_531;
@@ -17,34 +17,49 @@ interface Flags {
   readonly change: Change;
 }
 
-/** `tidings sandbox`: plays the flow, then stays up. What it runs is loaded only when it is run. */
+/** `tidings sandbox`: runs the flow, then keeps running. The participants are loaded only when it is called. */
 export function defineSandbox(command: Command): void {
   command
-    .option('--once', 'play the flow once and exit: 0 only if every step happened')
+    .option('--once', 'run the flow once and exit; the exit code is 0 only if every step succeeded')
     .option('--json', 'print one JSON object per step, and a summary')
-    .option('--state <folder>', 'where keys and store are kept', join('.tidings', 'sandbox'))
-    .option('--port <number>', `first of five ports (default ${PORT_DEFAULT}; with --once any free ones)`, parsePort)
-    .option('--instances <number>', 'instances of the service, on one database; needs --postgres', parseInstances, 1)
+    .option('--state <folder>', 'folder for keys and store', join('.tidings', 'sandbox'))
+    .option(
+      '--port <number>',
+      `first of five consecutive ports (default: ${PORT_DEFAULT}; any free ports with --once)`,
+      parsePort,
+    )
+    .option(
+      '--instances <number>',
+      'number of instances of the service on one database; requires --postgres',
+      parseInstances,
+      1,
+    )
     .option(
       '--postgres <url>',
-      'keep everything in this database: postgres://user@host:port/database; PGPASSWORD holds its password',
+      'PostgreSQL database for the store, such as postgres://user@host:port/database; its password is in PGPASSWORD',
     )
-    .addOption(new Option('--change <what>', 'what happens at the bank').choices(CHANGES).default(CHANGES[0]))
+    .addOption(new Option('--change <what>', 'the event at the bank').choices(CHANGES).default(CHANGES[0]))
     .addHelpText(
       'after',
       `
 Examples:
-  tidings sandbox                             play the flow, stay up, print how to publish events
+  tidings sandbox                             run the flow, keep running, print how to publish events
   tidings sandbox --once --json               for scripts: one JSON object per step
   tidings sandbox --once --change consent-revoked
   tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings
 
-Exit codes: 0 every step happened, and Ctrl-C ended it; 1 a step failed; 2 wrong use, or its folder cannot be used.`,
+Starts an authorisation server, the notification service, a resource server and a TPP on this machine, all over TLS with
+locally generated certificates, and runs every step from registration to polling. Use it to learn the product and to develop
+a TPP or a publisher against it. It is not for production.
+
+Exit codes: 0 every step succeeded; 1 a step failed; 2 wrong usage, or the folder or a port cannot be used; 130 interrupted.`,
     )
     .action(async (flags: Flags) => {
       if (flags.instances > 1 && flags.postgres === undefined) {
         const { StartUpError } = await import('@tidings/service');
-        throw new StartUpError('--instances needs --postgres: several instances share a PostgreSQL database.');
+        throw new StartUpError(
+          '--instances requires --postgres, because several instances share a PostgreSQL database.',
+        );
       }
       const { runSandbox } = await import('./run.ts');
       const port = flags.port ?? (flags.once === true ? 0 : PORT_DEFAULT);
@@ -69,5 +84,5 @@ function parseInstances(text: string): number {
 function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= PORT_LAST_FIRST) return port;
-  throw new InvalidArgumentError(`It must be a whole number from 0 (any free ones) to ${PORT_LAST_FIRST}.`);
+  throw new InvalidArgumentError(`It must be a whole number from 0 (any free ports) to ${PORT_LAST_FIRST}.`);
 }

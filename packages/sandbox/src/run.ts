@@ -11,7 +11,7 @@ import {
 } from '@tidings/service';
 import type { EventNotification, Refusal } from '@tidings/tpp';
 import { playFlow, setUp } from './play/flow.ts';
-import { humanPrinter, jsonPrinter, type Printer, stayingUp } from './play/print.ts';
+import { formatAddresses, humanPrinter, jsonPrinter, type Printer } from './play/print.ts';
 import { createStepRunner, type RunStep, StepFailed } from './play/steps.ts';
 import type { Change } from './resource-server/ledger.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -34,21 +34,21 @@ const EXIT_CONFIGURATION = 2;
 // What shells report of a process that SIGINT ended.
 const EXIT_INTERRUPTED = 130;
 
-/** Where a run stands, for those who have to know when it changes. */
+/** The state of a run. */
 interface Run {
-  /** The participants, as soon as they are being started. */
+  /** The participants, once their start has begun. */
   starting: Promise<Sandbox> | undefined;
-  /** The flow is over and the sandbox stays up. */
+  /** The flow has ended and the sandbox keeps running. */
   isUp: boolean;
-  /** A signal came; what fails from here on fails because it is being stopped. */
+  /** A signal was received; later failures are caused by stopping. */
   isInterrupted: boolean;
 }
 
 /**
- * Plays the flow, and stays up unless `once` is set.
+ * Runs the flow, and keeps running unless `once` is set.
  *
- * @returns the exit code: 0 when every step happened, 1 when one did not, 2 when the sandbox could not start, 130 when a
- *   signal came before the end
+ * @returns the exit code: 0 if every step succeeded, 1 if one failed, 2 if the sandbox could not start, 130 if a signal
+ *   interrupted it
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
   const printer = options.json ? jsonPrinter(printJsonLine) : humanPrinter(print);
@@ -64,13 +64,13 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     if (code !== 0 || options.once || run.starting === undefined) return code;
     const sandbox = await run.starting;
     run.isUp = true;
-    if (!options.json) print(stayingUp(sandbox.addresses, filesOf(sandbox)));
-    // It stays up to be looked at: with nobody left to read it there is nothing to stay for.
+    if (!options.json) print(formatAddresses(sandbox.addresses, filesOf(sandbox)));
+    // Without a reader of its output there is no reason to keep running.
     await Promise.race([signal, new Promise<void>(onOutputClosed)]);
     if (!options.json) print('\nStopping.\n');
     return 0;
   } finally {
-    // Also what was still starting when the signal came: nobody else would ever stop it.
+    // Also stops participants that were still starting when a signal arrived.
     const sandbox = await run.starting?.catch(() => undefined);
     await sandbox?.stop();
   }
@@ -87,7 +87,7 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
   });
   const ms = () => Math.round(systemClock.monotonicMs() - beganMs);
   try {
-    run.starting = setUp(runStep, { ...options, ...liveNews(options, run) });
+    run.starting = setUp(runStep, { ...options, ...receivedPrinter(options, run) });
     const sandbox = await run.starting;
     if (run.isInterrupted) return EXIT_INTERRUPTED;
     await playFlow(runStep, sandbox, options.change);
@@ -102,18 +102,18 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
   }
 }
 
-/** Once the flow is over, what reaches the TPP is printed as it comes. */
-function liveNews({ json }: RunOptions, run: Run) {
-  const say = (line: string, object: object) => {
+/** After the flow, prints what the TPP receives. */
+function receivedPrinter({ json }: RunOptions, run: Run) {
+  const report = (line: string, object: object) => {
     if (!run.isUp) return;
     if (json) printJsonLine(object);
     else print(`${printable(line)}\n`);
   };
   return {
     onReceived: ({ jti, eventTypes, claims }: EventNotification) =>
-      say(`TPP received ${jti}: ${eventTypes.join(', ')} about ${claims.sub}`, { received: jti, claims }),
+      report(`TPP received ${jti}: ${eventTypes.join(', ')} about ${claims.sub}`, { received: jti, claims }),
     onRefused: ({ code, message }: Refusal) =>
-      say(`TPP refused a request: ${code}: ${message}`, { refused: code, message }),
+      report(`TPP refused a request: ${code}: ${message}`, { refused: code, message }),
   };
 }
 

@@ -43,12 +43,12 @@ export interface Sandbox {
   readonly pki: SandboxPki;
   readonly folder: RunFolder;
   readonly addresses: SandboxAddresses;
-  /** The bank's consents and payments. */
+  /** The bank's resources. */
   readonly ledger: Ledger;
-  /** The bank's own systems, which publish events. */
+  /** The bank's client of the operator API. */
   readonly bank: OperatorClient;
   readonly tpp: SampleTpp;
-  /** Stops everything, in an order that loses nothing. Idempotent. */
+  /** Stops all participants in an order that loses nothing. May be called more than once. */
   stop(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export interface SandboxAddresses {
   readonly operator: string;
   readonly callbackUrl: string;
   readonly jwks: string;
-  /** Addresses of the second and further instances of the service; empty when there is one. */
+  /** Addresses of further instances of the service; empty if there is only one. */
   readonly instances: readonly { readonly api: string; readonly operator: string }[];
 }
 
@@ -67,7 +67,7 @@ const HOST = '127.0.0.1';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const FETCH_TIMEOUT_MS = 5000;
 
-/** Opens or creates the PKI in the state folder. @throws {StartUpError} when the folder cannot be used */
+/** Opens the PKI in the state folder, which it creates if necessary. @throws {StartUpError} if the folder cannot be used */
 export async function openSandboxPki(folder: string): Promise<SandboxPki> {
   try {
     return await openPki({ folder: join(folder, 'pki'), nowMs: systemClock.nowMs() });
@@ -78,10 +78,10 @@ export async function openSandboxPki(folder: string): Promise<SandboxPki> {
 }
 
 /**
- * Starts the bank (authorisation server, Notification Service, resource server) and the TPP, each on its own loopback
- * port. They interact only through their public interfaces. Either all run or none.
+ * Starts the bank (authorisation server, Notification Service, resource server) and the TPP, each on its own loopback port,
+ * connected only through their public interfaces. Either all of them run or none.
  *
- * @throws {StartUpError} when a port is taken or the state folder cannot be used
+ * @throws {StartUpError} if a port is in use or the state folder cannot be used
  */
 export async function startSandbox(pki: SandboxPki, options: SandboxOptions): Promise<Sandbox> {
   const folder = openRunFolder(options.folder, options.once);
@@ -100,7 +100,7 @@ type Closers = (() => void | Promise<void>)[];
 
 async function startParticipants(pki: SandboxPki, folder: RunFolder, options: SandboxOptions, running: Closers) {
   const port = (offset: number) => (options.port === 0 ? 0 : options.port + offset);
-  const authorisationServer = await orPortInUse(() => startAuthorisation(pki, port(0)));
+  const authorisationServer = await explainPortInUse(() => startAuthorisation(pki, port(0)));
   running.push(() => authorisationServer.close());
 
   const { service, others } = await startInstances({ pki, folder, options, authorisationServer, running });
@@ -109,7 +109,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   const accessTokens = verifierFor(pki, authorisationServer);
   running.push(() => accessTokens.close());
   const tls = mutualTls(pki);
-  const resourceServer = await orPortInUse(() =>
+  const resourceServer = await explainPortInUse(() =>
     startResourceServer({ host: HOST, port: port(3), tls, accessTokens, ledger }),
   );
   running.push(() => resourceServer.close());
@@ -132,7 +132,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     jwksUrl: jwks,
     resourceOrigin: resourceServer.origin,
   };
-  const tpp = await orPortInUse(() =>
+  const tpp = await explainPortInUse(() =>
     startSampleTpp({ ...options, host: HOST, port: port(4), clientId: CLIENT_ID, pki, bank: facts }),
   );
   running.push(() => tpp.close());
@@ -148,7 +148,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   return { addresses, ledger, bank, tpp };
 }
 
-/** Starts the instances of the Notification Service; the first uses the documented ports. */
+/** Starts the instances of the Notification Service; the first uses the ports of the sandbox, the others any free ones. */
 async function startInstances({ pki, folder, options, authorisationServer, running }: InstanceOptions) {
   const { postgresUrl: url } = options;
   // Acceptable here: the data is fictitious, and the user named this database.
@@ -158,7 +158,7 @@ async function startInstances({ pki, folder, options, authorisationServer, runni
     const config = writeServiceConfig({ ...common, ports, instance });
     const file = instance === 1 ? 'service.log' : `service-${instance}.log`;
     const log = createLog('info', join(folder.serviceFolder, file));
-    const started = await orPortInUse(() => startService(config, { log }));
+    const started = await explainPortInUse(() => startService(config, { log }));
     running.push(() => started.stop());
     return started;
   };
@@ -211,14 +211,16 @@ function mutualTls(pki: SandboxPki) {
   return { certificatePem, keyPem, caPem: pki.root.certificatePem };
 }
 
-/** Replaces the service's message about a port in use, which names settings that the sandbox's user never wrote. */
-async function orPortInUse<T>(start: () => Promise<T>): Promise<T> {
+/** Replaces the error about a port in use: that of the service names settings that the user of the sandbox never wrote. */
+async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
     const cause = error instanceof StartUpError ? error.cause : error;
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE' && 'port' in cause)) throw error;
-    throw new StartUpError(`Port ${cause.port} is in use; stop what uses it, or choose other ports with --port.`);
+    throw new StartUpError(
+      `Port ${cause.port} is in use; stop the process that uses it, or choose other ports with --port.`,
+    );
   }
 }
 

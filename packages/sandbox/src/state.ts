@@ -3,22 +3,22 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { StartUpError } from '@tidings/service';
 
-/** Files of the sandbox: those that it reuses, and those of one run. */
+/** The files of a run in the state folder. */
 export interface RunFolder {
   /** Folder of the configuration, store and log of the Notification Service. */
   readonly serviceFolder: string;
-  /** File with the operator token in clear text, for use with curl. */
+  /** File with the operator token, for curl. */
   readonly operatorTokenFile: string;
   readonly operatorToken: string;
   /** SHA-256 of the token, hexadecimal, as in the configuration. */
   readonly operatorTokenHash: string;
-  /** Removes the files of this run. */
+  /** Removes the files that only this run needed. */
   cleanUp(): void;
 }
 
 /**
- * Prepares the state folder, which must exist. A run with `once` has its own store, so that it can run beside a sandbox
- * that stays up. The keys are shared.
+ * Prepares the state folder, which must exist. A run with `once` has its own store, so that it can run beside another
+ * sandbox; keys are shared.
  *
  * @throws {StartUpError}
  */
@@ -39,7 +39,7 @@ export function openRunFolder(folder: string, once: boolean): RunFolder {
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
     throw new StartUpError(
-      `The state folder ${folder} cannot be written (${error.code}); choose another with --state.`,
+      `The state folder ${folder} cannot be written (${error.code}); choose another one with --state.`,
     );
   }
 }

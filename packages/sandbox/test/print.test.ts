@@ -7,7 +7,7 @@ test('external texts in the report of a step cannot control a terminal', () => {
   const printer = humanPrinter((more) => {
     text += more;
   });
-  printer.step({ step: 'deliver', ok: true, ms: 1, said: '\u001b[2J\u009b1m\u202egnp.exe\nfake', details: {} });
+  printer.step({ step: 'deliver', ok: true, ms: 1, message: '\u001b[2J\u009b1m\u202egnp.exe\nfake', details: {} });
   assert.match(text, /gnp\.exe/);
   assert.doesNotMatch(text.slice(0, -1), /\p{C}/u);
 });

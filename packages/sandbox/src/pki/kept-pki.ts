@@ -46,7 +46,7 @@ export async function readKeptPki(folder: string): Promise<KeptPki | undefined> 
   } catch (error) {
     const file = path.join(folder, KEPT_FILE);
     throw new StateFolderError(
-      `The PKI stored in ${file} is damaged: remove that file, and a new PKI is created on the next start.`,
+      `The PKI in ${file} is damaged; remove that file to create a new PKI on the next start.`,
       { cause: error },
     );
   }

@@ -27,7 +27,7 @@ function fileSystemErrorCode(error: unknown): string | undefined {
 function unusable(folder: string, error: unknown): StateFolderError {
   const reason = fileSystemErrorCode(error) ?? String(error);
   return new StateFolderError(
-    `The sandbox cannot keep its keys in ${folder} (${reason}): choose a state folder that this user can write to.`,
+    `The sandbox cannot store its keys in ${folder} (${reason}); choose a state folder to which this user can write with --state.`,
     { cause: error },
   );
 }

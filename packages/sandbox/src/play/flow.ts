@@ -10,22 +10,22 @@ import { expect, type RunStep } from './steps.ts';
 
 const FAILURES_FIRST = [500, 400];
 
-/** Opens the PKI and starts the four participants: the first two steps of the flow. */
+/** Creates the PKI and starts the four participants: the first two steps of the flow. */
 export async function setUp(step: RunStep, options: SandboxOptions): Promise<Sandbox> {
   const { pki } = await step('pki', async () => {
     const opened = await openSandboxPki(options.folder);
-    const said = `root, transport certificates and signing keys of bank and TPP, in ${options.folder}/pki`;
-    return { pki: opened, said, details: { bank: opened.bank.organisationId, tpp: opened.tpp.organisationId } };
+    const message = `root, transport certificates and signing keys of bank and TPP in ${options.folder}/pki`;
+    return { pki: opened, message, details: { bank: opened.bank.organisationId, tpp: opened.tpp.organisationId } };
   });
   const { sandbox } = await step('start', async () => {
     const started = await startSandbox(pki, options);
-    const said = 'authorisation server, Notification Service, resource server and TPP listen, each over TLS';
-    return { sandbox: started, said, details: { ...started.addresses } };
+    const message = 'authorisation server, notification service, resource server and TPP listen, all over TLS';
+    return { sandbox: started, message, details: { ...started.addresses } };
   });
   return sandbox;
 }
 
-/** Plays the Real Time Event Notification flow once. A step that fails throws. */
+/** Runs the Real Time Event Notification flow once; a failed step throws. */
 export async function playFlow(step: RunStep, sandbox: Sandbox, kind: Change): Promise<void> {
   await step('register-tpp', () => registerTpp(sandbox));
   await step('register', () => register(sandbox));
@@ -44,8 +44,8 @@ async function registerTpp(sandbox: Sandbox) {
   const { organisationId, softwareStatementId, signing } = sandbox.pki.tpp;
   const jwks = { keys: [signing.publicJwk] };
   await sandbox.bank.registerTpp(CLIENT_ID, { organisationId, softwareStatementId, jwks });
-  const said = `the bank registers ${CLIENT_ID} with the Notification Service: PUT /operator/v1/tpps/${CLIENT_ID} → 204`;
-  return { said, details: { clientId: CLIENT_ID, organisationId, softwareStatementId, kid: signing.kid } };
+  const message = `the bank registers ${CLIENT_ID}: PUT /operator/v1/tpps/${CLIENT_ID} → 204`;
+  return { message, details: { clientId: CLIENT_ID, organisationId, softwareStatementId, kid: signing.kid } };
 }
 
 async function register(sandbox: Sandbox) {
@@ -54,15 +54,15 @@ async function register(sandbox: Sandbox) {
     const { callbackUrl } = sandbox.tpp;
     const existing = await client.eventSubscriptions.get();
     const wanted = { callbackUrl, version: '4.0' };
-    // A TPP has one event subscription: with a kept state folder, that of the last run exists.
+    // A TPP has one event subscription; a sandbox that reuses its state finds that of its last run.
     const made =
       existing === undefined
         ? await client.eventSubscriptions.create(wanted)
         : await client.eventSubscriptions.replace({ ...existing, ...wanted });
     expect(made.callbackUrl === callbackUrl, 'the event subscription has another callback URL');
     const call = existing === undefined ? 'POST /event-subscriptions → 201' : 'PUT /event-subscriptions/{id} → 200';
-    const said = `token over mutual TLS, then signed ${call}; the signature of the answer verifies`;
-    return { said, details: { created: existing === undefined, ...made } };
+    const message = `access token over mutual TLS, then a signed ${call}; the signature of the response verifies`;
+    return { message, details: { created: existing === undefined, ...made } };
   } finally {
     client.close();
   }
@@ -70,15 +70,15 @@ async function register(sandbox: Sandbox) {
 
 async function change(sandbox: Sandbox, kind: Change) {
   const resource = makeChange(sandbox, kind);
-  const said = `${describeChange(kind)} (${resource.type} ${resource.id})`;
-  return { resource, said, details: { change: kind, resource: { ...resource } } };
+  const message = `${describeChange(kind)} (${resource.type} ${resource.id})`;
+  return { resource, message, details: { change: kind, resource: { ...resource } } };
 }
 
 async function publish(sandbox: Sandbox, kind: Change, resource: Resource, transactionId: string) {
   const { event, outcome, jti } = await publishChange(sandbox, kind, resource, transactionId);
   const types = event.events.map(({ type }) => type);
-  const said = `POST /operator/v1/events, ${types.join(' + ')} → committed, notification ${jti}`;
-  return { jti, said, details: { eventId: event.id, types, ...outcome } };
+  const message = `POST /operator/v1/events, ${types.join(' + ')} → notification ${jti} is stored`;
+  return { jti, message, details: { eventId: event.id, types, ...outcome } };
 }
 
 async function deliver(sandbox: Sandbox, jti: string) {
@@ -90,21 +90,21 @@ async function deliver(sandbox: Sandbox, jti: string) {
   }));
   const statuses = attempts.map(({ status }) => status);
   const expected = [...FAILURES_FIRST, 202];
-  expect(statuses.join() === expected.join(), `attempts had the statuses ${statuses}, not ${expected}`);
-  const said = `POST ${sandbox.tpp.callbackUrl}, Content-Type: application/jwt, signed PS256`;
-  return { delivered, said, details: { jti, callbackUrl: sandbox.tpp.callbackUrl, attempts } };
+  expect(statuses.join() === expected.join(), `the attempts were answered ${statuses}, not ${expected}`);
+  const message = `POST ${sandbox.tpp.callbackUrl}, Content-Type: application/jwt, signed PS256`;
+  return { delivered, message, details: { jti, callbackUrl: sandbox.tpp.callbackUrl, attempts } };
 }
 
 async function verify(sandbox: Sandbox, jti: string, transactionId: string) {
   const notification = sandbox.tpp.received.find((received) => received.jti === jti);
-  expect(notification !== undefined, 'the handler of the TPP did not receive the notification');
+  expect(notification !== undefined, 'the TPP did not receive the notification');
   const { claims } = notification;
   expect(claims.aud === CLIENT_ID && claims.txn === transactionId, 'aud or txn is wrong');
-  const said = `the TPP verified signature, header and claims: iss, aud, jti, txn, toe, ${Object.keys(claims.events).join(', ')}`;
-  return { notification, said, details: { claims } };
+  const message = `the TPP verified signature, header and claims: iss, aud, jti, txn, toe, ${Object.keys(claims.events).join(', ')}`;
+  return { notification, message, details: { claims } };
 }
 
-/** Sends the same SET again, as happens in real networks; the handler is not called again. */
+/** Delivers the same SET twice, as networks may: the handler must not be called again. */
 async function sendAgain(sandbox: Sandbox, delivered: ShownNotification) {
   const tlsFetch = createTlsFetch({ transport: { caPem: sandbox.pki.root.certificatePem } });
   try {
@@ -113,8 +113,8 @@ async function sendAgain(sandbox: Sandbox, delivered: ShownNotification) {
     const { status } = await tlsFetch(sandbox.tpp.callbackUrl, { method: 'POST', headers, body });
     const handled = sandbox.tpp.received.filter(({ jti }) => jti === delivered.jti).length;
     expect(status === 202 && handled === 1, `status ${status}, handled ${handled} times`);
-    const said = 'the same SET sent again → 202, and the handler is not called again: the jti is known';
-    return { said, details: { jti: delivered.jti, status, handled } };
+    const message = 'the same SET sent again → 202; the TPP recognises the jti and does not handle it again';
+    return { message, details: { jti: delivered.jti, status, handled } };
   } finally {
     tlsFetch.close();
   }
@@ -131,14 +131,14 @@ async function fetchResource(
     await step('token', async () => {
       const { scope, expiresAtMs } = await client.token();
       const seconds = Math.round((expiresAtMs - systemClock.nowMs()) / 1000);
-      const said = `client credentials over mutual TLS → certificate-bound token for ${seconds} s`;
-      return { said, details: { scope, expiresInSeconds: seconds } };
+      const message = `client credentials over mutual TLS → certificate-bound access token, valid for ${seconds} s`;
+      return { message, details: { scope, expiresInSeconds: seconds } };
     });
     await step('fetch', async () => {
       const { status, body, interactionId } = await client.fetchResource(notification);
-      expect(JSON.stringify(body).includes(resource.id), 'another resource was returned');
+      expect(JSON.stringify(body).includes(resource.id), 'the response contains another resource');
       const link = notification.links.at(-1)?.link;
-      return { said: `GET ${link} → ${status}`, details: { link, status, interactionId, resource: body } };
+      return { message: `GET ${link} → ${status}`, details: { link, status, interactionId, resource: body } };
     });
   } finally {
     client.close();

@@ -9,7 +9,7 @@ const REOFFER_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
 const SCOPE = 'accounts payments fundsconfirmations';
 
-/** Plays aggregated polling and a registration through v3.1. A step that fails throws. */
+/** Runs aggregated polling, and a registration through v3.1; a failed step throws. */
 export async function playPolling(step: RunStep, sandbox: Sandbox): Promise<void> {
   const client = await sandbox.tpp.connect(SCOPE);
   try {
@@ -22,7 +22,7 @@ export async function playPolling(step: RunStep, sandbox: Sandbox): Promise<void
   }
 }
 
-/** The TPP removes its callback URL; a long poll gets its response as soon as an event is published. */
+/** The TPP removes its callback URL; a long poll is answered as soon as an event is published. */
 async function longPoll(sandbox: Sandbox, client: BankClient) {
   await client.eventSubscriptions.ensure({ version: '4.0' });
   await collectAll(client);
@@ -33,12 +33,12 @@ async function longPoll(sandbox: Sandbox, client: BankClient) {
   const wokenMs = Math.round(systemClock.monotonicMs() - publishedMs);
   const set = sets.get(jti) ?? '';
   const claims = await sandbox.tpp.verify(set);
-  expect(claims.jti === jti && !moreAvailable, 'another notification was returned');
-  const said = `POST /events, returnImmediately false: held, answered ${wokenMs} ms after the commit with one SET, which verifies`;
-  return { jti, set, said, details: { jti, wokenMs, moreAvailable, claims } };
+  expect(claims.jti === jti && !moreAvailable, 'the poll returned another notification');
+  const message = `POST /events with returnImmediately false: answered ${wokenMs} ms after publication with one SET, which verifies`;
+  return { jti, set, message, details: { jti, wokenMs, moreAvailable, claims } };
 }
 
-/** Acknowledges all notifications that an earlier run may have left awaiting. */
+/** Acknowledges notifications that an earlier run left awaiting. */
 async function collectAll(client: BankClient): Promise<void> {
   let ack: string[] = [];
   do {
@@ -50,28 +50,31 @@ async function collectAll(client: BankClient): Promise<void> {
 async function acknowledge(sandbox: Sandbox, client: BankClient, jti: string, set: string) {
   const answer = await client.events.poll({ maxEvents: 0, ack: [jti], returnImmediately: true });
   const shown = await sandbox.bank.notification(jti);
-  expect(shown.state === 'acknowledged' && shown.set === set, `it is ${shown.state}, or other bytes are kept`);
-  const said = 'POST /events with ack, maxEvents 0 → acknowledged, nothing left';
-  return { said, details: { jti, state: shown.state, moreAvailable: answer.moreAvailable } };
+  expect(
+    shown.state === 'acknowledged' && shown.set === set,
+    `the notification is ${shown.state}, or the stored SET differs`,
+  );
+  const message = 'POST /events with ack and maxEvents 0 → acknowledged, none left';
+  return { message, details: { jti, state: shown.state, moreAvailable: answer.moreAvailable } };
 }
 
-/** A notification that the TPP reports as an error stays awaiting, and the same bytes are returned again. */
+/** The TPP reports an error for a notification, which therefore stays awaiting; the same SET is returned again. */
 async function reportError(sandbox: Sandbox, client: BankClient) {
   const { jti } = await publishChange(sandbox, 'consent-revoked');
   const first = await client.events.poll({ returnImmediately: true });
   const err = { jti, err: 'authentication_failed', description: 'The sandbox pretends that verification failed.' };
   const after = await client.events.poll({ maxEvents: 1, setErrs: [err], returnImmediately: true });
-  expect(after.sets.size === 0, 'it was returned again at once');
-  const again = await untilOffered(client, jti);
-  expect(again === first.sets.get(jti), 'other bytes were returned');
+  expect(after.sets.size === 0, 'it was returned again immediately');
+  const again = await untilReturned(client, jti);
+  expect(again === first.sets.get(jti), 'another SET was returned');
   await client.events.poll({ maxEvents: 0, ack: [jti], returnImmediately: true });
   const { state } = await sandbox.bank.notification(jti);
-  expect(state === 'acknowledged', `it is ${state}`);
-  const said = 'POST /events with setErrs → stays awaiting, and is offered again as the same bytes';
-  return { said, details: { jti, err: err.err, state } };
+  expect(state === 'acknowledged', `the notification is ${state}`);
+  const message = 'POST /events with setErrs → stays awaiting, and the same SET is returned again';
+  return { message, details: { jti, err: err.err, state } };
 }
 
-async function untilOffered(client: BankClient, jti: string): Promise<string> {
+async function untilReturned(client: BankClient, jti: string): Promise<string> {
   const giveUpMs = systemClock.monotonicMs() + REOFFER_TIMEOUT_MS;
   while (systemClock.monotonicMs() < giveUpMs) {
     const { sets } = await client.events.poll({ returnImmediately: true });
@@ -93,9 +96,9 @@ async function registerThroughV31(sandbox: Sandbox, client: BankClient) {
     const { jti } = await publishChange(sandbox, 'payment-status');
     await untilAcknowledged(sandbox, jti);
     await client.eventSubscriptions.replace({ ...made, version: '4.0' });
-    expect((await old.eventSubscriptions.get()) === undefined, 'v3.1 shows a registration of v4.0');
-    const said = 'created through v3.1, notified, upgraded by a PUT through v4.0; no longer visible through v3.1';
-    return { said, details: { jti, eventSubscriptionId: made.eventSubscriptionId } };
+    expect((await old.eventSubscriptions.get()) === undefined, 'a registration of v4.0 is visible through v3.1');
+    const message = 'created through v3.1, notified, upgraded by a PUT through v4.0; no longer visible through v3.1';
+    return { message, details: { jti, eventSubscriptionId: made.eventSubscriptionId } };
   } finally {
     old.close();
   }

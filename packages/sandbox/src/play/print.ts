@@ -3,7 +3,7 @@ import { colors as pc, printable } from '@tidings/service';
 import type { SandboxAddresses } from '../sandbox.ts';
 import type { StepReport } from './steps.ts';
 
-/** Writes the flow somewhere: for people or for machines. */
+/** Prints the flow, for people or for machines. */
 export interface Printer {
   begin(): void;
   step(report: StepReport): void;
@@ -12,7 +12,7 @@ export interface Printer {
 
 type Write = (text: string) => void;
 
-/** One JSON object a line. */
+/** Prints one JSON object per line. */
 export function jsonPrinter(line: (object: object) => void): Printer {
   return {
     begin: () => undefined,
@@ -24,29 +24,28 @@ export function jsonPrinter(line: (object: object) => void): Printer {
 const NAME_CHARS = 16;
 const INDENT = ' '.repeat('10 ✓ '.length + NAME_CHARS);
 
-/** Lines for people; colour only on a terminal. */
+/** Prints lines for people, coloured only on a terminal. */
 export function humanPrinter(write: Write): Printer {
   let count = 0;
   return {
-    begin: () =>
-      write(`\n${pc.bold('Tidings sandbox')}: a bank and a TPP on this machine, every connection real TLS\n\n`),
+    begin: () => write(`\n${pc.bold('Tidings sandbox')}: a bank and a TPP on this machine, connected over TLS\n\n`),
     step: (report) => {
       count += 1;
-      const { step, ok, ms, said } = report;
+      const { step, ok, ms, message } = report;
       const mark = ok ? pc.green('✓') : pc.red('✗');
       const number = String(count).padStart(2);
-      write(`${number} ${mark} ${pc.bold(step.padEnd(NAME_CHARS))}${printable(said)} ${pc.dim(`${ms} ms`)}\n`);
-      for (const line of more(report)) write(`${INDENT}${line}\n`);
+      write(`${number} ${mark} ${pc.bold(step.padEnd(NAME_CHARS))}${printable(message)} ${pc.dim(`${ms} ms`)}\n`);
+      for (const line of detailLines(report)) write(`${INDENT}${line}\n`);
     },
     end: ({ ok, ms, steps, failed }) => {
-      const said = ok ? pc.green(`All ${steps} steps happened`) : pc.red(`The step ${failed} failed`);
-      write(`\n${said} in ${(ms / 1000).toFixed(1)} s.\n`);
+      const message = ok ? pc.green(`All ${steps} steps succeeded`) : pc.red(`The step "${failed}" failed`);
+      write(`\n${message} in ${(ms / 1000).toFixed(1)} s.\n`);
     },
   };
 }
 
-/** Details that get lines of their own. */
-function more({ step, details }: StepReport): string[] {
+/** Details that are printed on separate lines. */
+function detailLines({ step, details }: StepReport): string[] {
   if (step === 'deliver' && Array.isArray(details['attempts'])) {
     return details['attempts'].map(
       (attempt, at) => `attempt ${at + 1} → ${attempt.status} ${pc.dim(`${attempt.ms} ms`)}`,
@@ -60,13 +59,13 @@ function more({ step, details }: StepReport): string[] {
     : [];
 }
 
-/** The text that is printed while the sandbox stays up: its addresses, and how to publish another event. */
-export function stayingUp(
+/** Formats the addresses of a running sandbox, and how to publish another event. */
+export function formatAddresses(
   addresses: SandboxAddresses,
   files: { rootFile: string; tokenFile: string; logFile: string },
 ): string {
   return `
-${pc.bold('It stays up.')}
+${pc.bold('The sandbox keeps running.')}
 
   authorisation server   ${addresses.authorisationServer}
   notification service   ${addresses.api}
@@ -75,11 +74,11 @@ ${furtherInstances(addresses)}  resource server        ${addresses.resourceServe
   TPP callback URL       ${addresses.callbackUrl}
   log of the service     ${files.logFile}
 
-Publish an event of your own (in another terminal, from this folder):
+To publish another event, run this in another terminal from this folder:
 
 ${publishExample(addresses, files)}
 
-What the TPP gets is printed here. Ctrl-C stops everything.
+Notifications that the TPP receives are printed here. Ctrl-C stops the sandbox.
 `;
 }
 
@@ -91,7 +90,7 @@ function furtherInstances({ instances }: SandboxAddresses): string {
 }
 
 function publishExample(addresses: SandboxAddresses, files: { rootFile: string; tokenFile: string }): string {
-  // Any resource will do: the event is what travels.
+  // The service does not fetch the resource, so any URI will do.
   const uri = 'https://bank.example/aac-1';
   return `curl --cacert ${files.rootFile} -H "Authorization: Bearer $(cat ${files.tokenFile})" \\
   -H 'Content-Type: application/json' ${addresses.operator}/operator/v1/events -d '{

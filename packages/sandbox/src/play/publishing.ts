@@ -9,13 +9,13 @@ import { expect } from './steps.ts';
 const DELIVERY_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 
-/** Changes a new resource at the bank. */
+/** Changes a resource at the bank. */
 export function makeChange(sandbox: Sandbox, change: Change): Resource {
   const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
   return sandbox.ledger.change(opened, change, systemClock.nowMs());
 }
 
-/** Publishes a change to the Notification Service. @returns the event, its outcome and the `jti` of the notification */
+/** Publishes the event of a change to the Notification Service. @returns the event, its outcome and its `jti` */
 export async function publishChange(
   sandbox: Sandbox,
   change: Change,

@@ -1,19 +1,19 @@
 import { systemClock } from '@tidings/service';
 
-/** Report of one step of the flow. */
+/** The report of one step of the flow. */
 export interface StepReport {
   readonly step: string;
   readonly ok: boolean;
-  /** Duration. */
+  /** Duration in milliseconds. */
   readonly ms: number;
-  /** One line of text for people. */
-  readonly said: string;
+  /** One line for people. */
+  readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Result of a step: a line of text for people, and details for machines. */
+/** The result of a step: a line for people, and details for machines. */
 export interface StepResult {
-  readonly said: string;
+  readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
@@ -31,24 +31,24 @@ export class StepFailed extends Error {
 /** Runs one step and reports its success or failure. */
 export type RunStep = <T extends StepResult>(step: string, work: () => Promise<T>) => Promise<T>;
 
-/** Creates a runner of steps. @param report called when each step ends */
+/** Creates a runner of steps. @param report called at the end of each step */
 export function createStepRunner(report: (report: StepReport) => void): RunStep {
   return async (step, work) => {
     const beganMs = systemClock.monotonicMs();
     const ms = () => Math.round((systemClock.monotonicMs() - beganMs) * 10) / 10;
     try {
       const result = await work();
-      report({ step, ok: true, ms: ms(), said: result.said, details: result.details });
+      report({ step, ok: true, ms: ms(), message: result.message, details: result.details });
       return result;
     } catch (error) {
       const failure = new StepFailed(step, error);
-      report({ step, ok: false, ms: ms(), said: failure.message, details: { error: String(error) } });
+      report({ step, ok: false, ms: ms(), message: failure.message, details: { error: String(error) } });
       throw failure;
     }
   };
 }
 
-/** Fails the current step unless a condition holds. */
+/** Fails the running step unless a condition holds. */
 export function expect(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** The changes at the bank that the sandbox can simulate. */
+/** The changes that the sandbox can simulate at the bank. */
 export const CHANGES = ['payment-status', 'consent-revoked', 'account-closed', 'funds-consent-revoked'] as const;
 export type Change = (typeof CHANGES)[number];
 
@@ -16,7 +16,7 @@ export interface Resource {
   readonly createdAtMs: number;
 }
 
-/** An event in the form of `POST /operator/v1/events`. */
+/** An event in the format of `POST /operator/v1/events`. */
 export interface EventToPublish {
   readonly id: string;
   readonly clientId: string;
@@ -32,12 +32,12 @@ export interface EventToPublish {
   readonly events: readonly { readonly type: string; readonly reason?: string }[];
 }
 
-/** A change of a resource, and the event types that it causes (rules, section 3). */
+/** A change of a resource, and the standard's events that it causes (rules, section 3). */
 interface ChangePlan {
   readonly type: Resource['type'];
   readonly statusBefore: string;
   readonly statusAfter: string;
-  readonly saidAs: string;
+  readonly description: string;
   readonly events: EventToPublish['events'];
 }
 
@@ -46,7 +46,7 @@ const PLANS: Readonly<Record<Change, ChangePlan>> = {
     type: 'domestic-payment',
     statusBefore: 'PDNG',
     statusAfter: 'ACSC',
-    saidAs: 'a payment is settled: its status goes from PDNG to ACSC',
+    description: 'a payment is settled: its status changes from PDNG to ACSC',
     events: [{ type: 'UK.OBIE.Resource-Update' }],
   },
   'consent-revoked': {
@@ -54,21 +54,21 @@ const PLANS: Readonly<Record<Change, ChangePlan>> = {
     statusBefore: 'AUTH',
     // The authorisation is revoked; the status of the consent does not change.
     statusAfter: 'AUTH',
-    saidAs: 'the customer revokes a consent at the bank',
+    description: 'the customer revokes a consent at the bank',
     events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
   },
   'account-closed': {
     type: 'account-access-consent',
     statusBefore: 'AUTH',
     statusAfter: 'AUTH',
-    saidAs: 'an account that a consent is linked to is closed',
+    description: 'an account to which a consent is linked is closed',
     events: [{ type: 'UK.OBIE.Account-Access-Consent-Linked-Account-Update', reason: 'UK.OBIE.AccountClosure' }],
   },
   'funds-consent-revoked': {
     type: 'funds-confirmation-consent',
     statusBefore: 'AUTH',
     statusAfter: 'CANC',
-    saidAs: 'the customer revokes a funds confirmation consent at the bank',
+    description: 'the customer revokes a funds confirmation consent at the bank',
     events: [{ type: 'UK.OBIE.Resource-Update' }, { type: 'UK.OBIE.Consent-Authorization-Revoked' }],
   },
 };
@@ -83,16 +83,16 @@ const PATHS: Readonly<Record<Resource['type'], string>> = {
 const VERSIONS = ['v3.1', 'v4.0'] as const;
 const RESOURCES_MAX = 10_000;
 
-/** Paths of all resources at the resource server, with the parameter `:id`. */
+/** Paths of resources at the resource server, with `:id` as placeholder. */
 export const RESOURCE_PATHS: readonly string[] = VERSIONS.flatMap((version) =>
   Object.values(PATHS).map((path) => `/open-banking/${version}/${path}/:id`),
 );
 
-/** The bank's consents and payments, in memory and bounded. */
+/** The bank's consents and payments, in memory, bounded. */
 export class Ledger {
   readonly #resources = new Map<string, Resource>();
 
-  /** Creates a resource for a TPP, in the status that precedes a change. */
+  /** Creates a resource of a TPP in the state before a change. */
   open(change: Change, clientId: string, nowMs: number): Resource {
     const { type, statusBefore: status } = PLANS[change];
     const resource = { id: randomUUID(), type, clientId, status, statusChangedAtMs: nowMs, createdAtMs: nowMs };
@@ -117,10 +117,10 @@ export class Ledger {
 
 /** Describes a change in one phrase. */
 export function describeChange(change: Change): string {
-  return PLANS[change].saidAs;
+  return PLANS[change].description;
 }
 
-/** The event for a change. @param origin of the resource server, such as `https://localhost:8441` */
+/** Creates the event of a change. @param origin of the resource server, as in `https://localhost:8441` */
 export function eventOf(change: Change, resource: Resource, origin: string, transactionId: string): EventToPublish {
   const links = VERSIONS.map((version) => ({
     version,
@@ -142,7 +142,7 @@ export function eventOf(change: Change, resource: Resource, origin: string, tran
   };
 }
 
-/** Parses a path of the resource server; undefined when it is not that of a resource. */
+/** Parses a path of the resource server; undefined if it names no resource. */
 export function resourceNamed(path: string): { type: Resource['type']; id: string; family: string } | undefined {
   const match = /^\/open-banking\/(?:v3\.1|v4\.0)\/((aisp|pisp|cbpii)\/[a-z-]+)\/([0-9a-f-]{36})$/.exec(path);
   const type = Object.entries(PATHS).find(([, resourcePath]) => resourcePath === match?.[1])?.[0];

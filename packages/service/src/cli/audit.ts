@@ -25,7 +25,7 @@ import {
   queryOf,
   withOperatorClient,
 } from './operator-flags.ts';
-import { tableOf } from './output.ts';
+import { formatTable } from './output.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -35,42 +35,45 @@ Examples:
   tidings audit --limit 20
   tidings audit --subject tpp-1 --from 2026-11-20T00:00:00Z --json
   tidings audit archive --older-than 400d --to /archive/audit-2026-11.jsonl
+
+Use it to see who changed what, from where, and when. The audit trail holds the changes made by operators, by TPPs (their
+registrations) and by the service itself.
 `;
 
 const ARCHIVE_HELP = `
 Example:
   tidings audit archive --older-than 400d --to /archive/audit-2026-11.jsonl
 
-FILE must not exist; it is readable for you alone. Each entry is a line of JSON, as the API gives it, and the last line has
-their number and SHA-256 ("head -n -1 FILE | sha256sum"). The file is written to disk and read again before anything is
-dropped, and the service drops no entry whose content it was not proven to hold. What operators and the service changed
-stays for good. Killed before the last line was written, nothing is dropped: take the file away and run it again. Killed
-after, the file is complete, and what was not dropped yet is in the next archive again. It asks before it drops, unless
---yes is given.
+Use it when the changes that TPPs make to their registrations fill the audit trail. Only those can be archived; the changes of
+operators and of the service are kept for good.
+
+The file must not exist yet, and only you can read it. Each line is one entry as JSON; the last line holds the number of
+entries and their SHA-256 ("head -n -1 FILE | sha256sum"). The command writes the file to disk, reads it back and asks for
+confirmation (unless --yes is given) before it deletes these entries from the audit trail. The service deletes an entry only
+if the command proves that the file holds its content.
+
+If the command is killed before it wrote the last line, nothing is deleted: remove the file and run the command again. If it
+is killed later, the file is complete, and the next archive contains the entries that were not deleted yet.
 `;
 
-/** `tidings audit archive`: what TPPs changed themselves leaves the audit for a file. */
+/** `tidings audit archive`: moves old changes of TPPs from the audit trail to a file. */
 function archiveCommand(): Command {
-  return operatorCommand(
-    'archive',
-    'Move what TPPs changed themselves, and is old, from the audit of a running service to a file.',
-    ARCHIVE_HELP,
-  )
-    .requiredOption('--older-than <time>', 'entries older than this, 30d at least, such as 400d', readDuration)
-    .requiredOption('--to <file>', 'file to write, which must not exist')
-    .option('--yes', 'do not ask')
+  return operatorCommand('archive', 'Move old changes made by TPPs from the audit trail to a file.', ARCHIVE_HELP)
+    .requiredOption('--older-than <time>', 'only entries older than this, at least 30d, such as 400d', readDuration)
+    .requiredOption('--to <file>', 'file to create')
+    .option('--yes', 'do not ask for confirmation')
     .action(archiveAudit);
 }
 
-/** `tidings audit`: what operators, and the service by itself, changed. */
+/** `tidings audit`: the audit trail of a running service. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXAMPLES)
-    .option('--limit <number>', `most entries, up to ${LIMIT_MAX}`, wholeNumber(LIMIT_MAX), LIMIT_DEFAULT)
-    .option('--before <time>', 'only what was done before this time; or the id that the page before ends with')
-    .option('--from <time>', 'only what was done at or after this time, such as 2026-11-21T09:30:00Z')
-    .option('--actor <name>', 'only what this one did')
-    .option('--action <action>', 'only this, such as tpp-changed')
-    .option('--subject <subject>', 'only what was done to this, such as a client_id')
+    .option('--limit <number>', `maximum number of entries, up to ${LIMIT_MAX}`, wholeNumber(LIMIT_MAX), LIMIT_DEFAULT)
+    .option('--before <time>', 'only changes before this time; or the id at which the previous page ended')
+    .option('--from <time>', 'only changes at or after this time, such as 2026-11-21T09:30:00Z')
+    .option('--actor <name>', 'only changes by this operator or TPP')
+    .option('--action <action>', 'only changes of this kind, such as tpp-changed')
+    .option('--subject <subject>', 'only changes to this subject, such as a client_id')
     .action(async (flags: AuditFlags) => {
       const { limit, before, from, actor, action, subject } = flags;
       const query = queryOf({ limit: String(limit), before, from, actor, action, subject });
@@ -80,8 +83,8 @@ export function define(command: Command): void {
       const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
         return [id, at, actor, role, from, action, subject, JSON.stringify(detail)];
       });
-      print(tableOf(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
-      if (page.next !== undefined) print(`There are older ones: --before ${page.next}\n`);
+      print(formatTable(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
+      if (page.next !== undefined) print(`There are older entries; continue with --before ${page.next}\n`);
     })
     .enablePositionalOptions()
     .addCommand(archiveCommand());
@@ -106,23 +109,23 @@ interface ArchiveFlags extends CommonFlags {
   readonly yes?: boolean;
 }
 
-/** The last line of an archive. */
+/** The summary in the last line of an archive. */
 interface Archive {
   /** ISO 8601. */
   readonly before: string;
   readonly entries: number;
-  /** Of all lines before the last. */
+  /** Of all lines before the last one, hexadecimal. */
   readonly sha256: string;
 }
 
-/** `tidings audit archive`. Nothing is dropped before all of it is on disk, and was read from there. */
+/** `tidings audit archive`. Deletes nothing before the whole file is on disk and was read back. */
 async function archiveAudit(flags: ArchiveFlags): Promise<void> {
   const { olderThan, to: file, yes, json } = flags;
   if (olderThan < TPP_AUDIT_KEPT_MS_MIN) {
-    throw new CliError(EXIT_CONFIGURATION, `--older-than must be ${TPP_AUDIT_KEPT_MS_MIN / DAY_MS}d at least.`);
+    throw new CliError(EXIT_CONFIGURATION, `--older-than must be at least ${TPP_AUDIT_KEPT_MS_MIN / DAY_MS}d.`);
   }
   if (yes !== true && !process.stdin.isTTY) {
-    throw new CliError(EXIT_CONFIGURATION, 'Add --yes to drop what was archived without being asked.');
+    throw new CliError(EXIT_CONFIGURATION, 'Add --yes to delete the archived entries without confirmation.');
   }
   const before = new Date(systemClock.nowMs() - olderThan).toISOString();
   await withOperatorClient(flags, async (client) => {
@@ -130,27 +133,27 @@ async function archiveAudit(flags: ArchiveFlags): Promise<void> {
     if (archive === undefined) {
       return json === true
         ? printJson({ before, entries: 0, dropped: 0 })
-        : print(`No TPP changed anything before ${before}.\n`);
+        : print(`There are no changes by TPPs before ${before}.\n`);
     }
     await verify(file, archive);
     const { entries, sha256 } = archive;
     if (yes !== true) {
-      const question = `${file} has ${entries} entries and is complete. Drop them from the audit?`;
-      await confirm(question, 'Nothing was dropped; the file stays.');
+      const question = `${file} holds ${entries} entries and is complete. Delete them from the audit trail?`;
+      await confirm(question, 'Nothing was deleted; the file is kept.');
     }
     const dropped = await drop(client, file, archive).finally(() => printProgress(''));
     if (json === true) printJson({ file, before, entries, sha256, dropped });
-    else print(`${file}: ${entries} entries before ${before}, SHA-256 ${sha256}; dropped from the audit.\n`);
+    else print(`${file}: ${entries} entries before ${before}, SHA-256 ${sha256}; deleted from the audit trail.\n`);
   });
 }
 
-/** Writes the archive; what is not complete is taken away. @returns undefined when there is nothing to archive */
+/** Writes the archive; removes an incomplete one. @returns undefined if there is nothing to archive */
 async function write(client: OperatorClient, file: string, before: string): Promise<Archive | undefined> {
   const handle = await createFile(file);
   let archive: Archive | undefined;
   try {
     archive = await exportTo(handle, client, before).finally(() => handle.close());
-    if (archive !== undefined) await orSay(syncFolder(dirname(file)));
+    if (archive !== undefined) await orWriteError(syncFolder(dirname(file)));
   } catch (error) {
     await rm(file, { force: true });
     throw error;
@@ -170,32 +173,32 @@ async function exportTo(handle: FileHandle, client: OperatorClient, before: stri
     const page: ArchivableAudit = (await readPage(call)).value;
     const lines = page.entries.map(archivedLine).join('');
     hash.update(lines);
-    await orSay(handle.appendFile(lines));
+    await orWriteError(handle.appendFile(lines));
     entries += page.entries.length;
     printProgress(`${entries} entries`);
     after = page.next;
   } while (after !== undefined);
   if (entries === 0) return undefined;
   const archive = { before, entries, sha256: hash.digest('hex') };
-  await orSay(handle.appendFile(`${JSON.stringify({ archive })}\n`));
-  await orSay(handle.sync());
+  await orWriteError(handle.appendFile(`${JSON.stringify({ archive })}\n`));
+  await orWriteError(handle.sync());
   return archive;
 }
 
-/** The name of the file must outlive a power cut as its content does. Windows has no such thing. */
+/** Makes the name of the file survive a power failure, like its content. Windows cannot sync a folder. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());
 }
 
-function orSay<T>(writing: Promise<T>): Promise<T> {
+function orWriteError<T>(writing: Promise<T>): Promise<T> {
   return writing.catch((error: unknown) => {
     throw new CliError(EXIT_FAILED, `The archive cannot be written (${systemErrorCode(error) ?? 'unknown'}).`);
   });
 }
 
-/** Reads the file again, from its beginning to its end. @throws {CliError} when it is not what was written */
+/** Reads the whole file back. @throws {CliError} if it differs from what was written */
 async function verify(file: string, archive: Archive): Promise<void> {
   const hash = createHash('sha256');
   let entries = 0;
@@ -209,10 +212,13 @@ async function verify(file: string, archive: Archive): Promise<void> {
   }
   const isSame = entries === archive.entries && hash.digest('hex') === archive.sha256;
   if (isSame && last === `${JSON.stringify({ archive })}\n`) return;
-  throw new CliError(EXIT_FAILED, `The file ${file} does not hold what was written to it. Nothing was dropped.`);
+  throw new CliError(
+    EXIT_FAILED,
+    `The file ${file} differs from what was written to it. Nothing was deleted; check the disk and run it again.`,
+  );
 }
 
-/** Drops exactly the entries that the file holds, portion by portion. @returns how many */
+/** Deletes exactly the entries that the file holds, portion by portion. @returns their number */
 async function drop(client: OperatorClient, file: string, { before, entries, sha256 }: Archive): Promise<number> {
   const sendDrop = client.reader(AuditDropAnswer);
   let dropped = 0;
@@ -220,8 +226,8 @@ async function drop(client: OperatorClient, file: string, { before, entries, sha
   const dropPortion = async () => {
     const body = { ids: portion.map(idOf), before, sha256: digestOf(portion), archiveSha256: sha256 };
     const call = { method: 'POST', path: '/operator/v1/audit/drops', body } as const;
-    dropped += (await sendDrop(call).catch(afterSome(file, dropped))).value.count;
-    printProgress(`${dropped} of ${entries} entries dropped`);
+    dropped += (await sendDrop(call).catch(explainPartialDrop(file, dropped))).value.count;
+    printProgress(`${dropped} of ${entries} entries deleted`);
     portion = [];
   };
   let read = 0;
@@ -234,12 +240,15 @@ async function drop(client: OperatorClient, file: string, { before, entries, sha
   return dropped;
 }
 
-/** Entries that were dropped before a portion failed are gone, and in the file. */
-function afterSome(file: string, dropped: number): (error: unknown) => never {
+/** Adds to an error that entries which earlier portions deleted are now only in the file. */
+function explainPartialDrop(file: string, dropped: number): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof CliError)) throw error;
-    const kept = `The file ${file} is complete and must be kept: ${dropped} of its entries were dropped`;
-    throw new CliError(error.exitCode, `${error.message} ${kept}. Run it again, with another file, for the others.`);
+    const kept = `Keep the file ${file}, which is complete: ${dropped} of its entries were deleted from the audit trail`;
+    throw new CliError(
+      error.exitCode,
+      `${error.message} ${kept}. Run the command again with another file for the rest.`,
+    );
   };
 }
 
@@ -256,11 +265,11 @@ function idOf(line: string): string {
   }
   throw new CliError(
     EXIT_FAILED,
-    'The archive was changed while it was read. Keep it, and run it again with another file.',
+    'The archive was changed while it was being read. Keep it, and run the command again with another file.',
   );
 }
 
-/** Lines with their ends, by line feeds alone: a text in JSON may hold other ends of lines. */
+/** Lines with their line feeds. No other line end counts, because JSON strings may contain those. */
 async function* linesOf(file: string): AsyncGenerator<string> {
   let rest = '';
   const pieces: AsyncIterable<string> = createReadStream(file, { encoding: 'utf8' });
@@ -273,7 +282,7 @@ async function* linesOf(file: string): AsyncGenerator<string> {
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === undefined) throw error;
-    throw new CliError(EXIT_FAILED, `The file ${file} cannot be read again (${code}).`);
+    throw new CliError(EXIT_FAILED, `The file ${file} cannot be read back (${code}).`);
   }
   if (rest !== '') yield rest;
 }

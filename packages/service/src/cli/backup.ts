@@ -10,22 +10,22 @@ const HELP = `
 Example:
   tidings backup /backup/tidings-2026-11-21.db
 
-For "store.file"; a PostgreSQL database is backed up with its own tools. The service goes on meanwhile, and its disk needs
-room for the copy. FILE must not exist; it is readable for you alone, and is checked before the command ends. It holds
-every SET that is kept, and no private key. To restore it, see docs/guides/backup-and-restore.md.
+For services with "store.file"; back up a PostgreSQL database with its own tools. The service keeps running, and its disk must
+have room for a copy of the store. The file must not exist yet; only you can read it. It contains every SET that is kept, but
+no private key. The command verifies it before it ends. To restore it, see docs/guides/backup-and-restore.md.
 `;
 
-/** `tidings backup`: the store of a running service, as a file. */
+/** `tidings backup`: copies the SQLite store of a running service to a file. */
 export function define(command: Command): void {
   defineOperatorCommand(command, HELP)
-    .argument('<file>', 'file to write, which must not exist')
+    .argument('<file>', 'file to create')
     .action(async (file: string, flags: CommonFlags) => {
       const handle = await createFile(file);
       try {
         const bytes = await receive(handle, flags).finally(() => handle.close());
-        const schema = await check(file);
+        const schema = await verify(file);
         if (flags.json === true) printJson({ file, bytes, schema });
-        else print(`${file}: ${bytes} bytes, schema ${schema}, checked.\n`);
+        else print(`${file}: ${bytes} bytes, schema ${schema}, verified.\n`);
       } catch (error) {
         await rm(file, { force: true });
         throw error;
@@ -33,9 +33,9 @@ export function define(command: Command): void {
     });
 }
 
-/** @returns how many bytes there are, all on disk */
+/** Writes the backup to disk. @returns its size in bytes */
 async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> {
-  const orSay = <T>(writing: Promise<T>) =>
+  const orWriteError = <T>(writing: Promise<T>) =>
     writing.catch((error: unknown) => {
       throw new CliError(EXIT_FAILED, `The backup cannot be written (${systemErrorCode(error) ?? 'unknown'}).`);
     });
@@ -43,22 +43,22 @@ async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> 
   let percentShown = 0;
   const call = { method: 'POST', path: '/operator/v1/backups' } as const;
   const take = async (piece: Uint8Array, bytesTotal: number) => {
-    await orSay(handle.writeFile(piece));
+    await orWriteError(handle.writeFile(piece));
     bytes += piece.length;
     const percent = Math.floor((100 * bytes) / bytesTotal);
     if (percent > percentShown) printProgress(`received ${percent} % of ${bytesTotal} bytes`);
     percentShown = percent;
   };
-  printProgress('the service copies its store');
+  printProgress('the service is copying its store');
   await withOperatorClient(flags, (client) => client.download(call, take), { isDownload: true }).finally(() =>
     printProgress(''),
   );
-  await orSay(handle.sync());
+  await orWriteError(handle.sync());
   return bytes;
 }
 
-/** Reads all of it, leaving nothing beside it. @returns its schema */
-async function check(file: string): Promise<number> {
+/** Reads the whole backup without creating files beside it. @returns its schema version */
+async function verify(file: string): Promise<number> {
   const [{ DatabaseSync }, { pathToFileURL }, { sqliteCode }] = await Promise.all([
     import('node:sqlite'),
     import('node:url'),
@@ -70,13 +70,14 @@ async function check(file: string): Promise<number> {
     const database = new DatabaseSync(url, { readOnly: true });
     try {
       const problem = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-      if (problem !== 'ok') throw new CliError(EXIT_FAILED, `What was received is damaged (${String(problem)}).`);
+      if (problem !== 'ok')
+        throw new CliError(EXIT_FAILED, `The received backup is damaged (${String(problem)}); run the command again.`);
       return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
     } finally {
       database.close();
     }
   } catch (error) {
     if (sqliteCode(error) === undefined) throw error;
-    throw new CliError(EXIT_FAILED, 'What was received is damaged; try again.');
+    throw new CliError(EXIT_FAILED, 'The received backup is damaged; run the command again.');
   }
 }

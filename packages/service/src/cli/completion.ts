@@ -3,10 +3,10 @@ import { print } from '../base/output.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'];
 
-/** `tidings completion`: what makes a shell complete commands and flags. @param loadAll gives the program, with all of them */
+/** `tidings completion`: a completion script for a shell. @param loadAll loads the program with all commands */
 export function define(command: Command, loadAll: () => Promise<Command>): void {
   command
-    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .addArgument(new Argument('<shell>', 'the shell to complete in').choices(SHELLS))
     .addHelpText(
       'after',
       `
@@ -15,19 +15,19 @@ Examples:
   tidings completion zsh > ~/.zfunc/_tidings
   tidings completion fish > ~/.config/fish/completions/tidings.fish
 
-For bash, the package bash-completion reads that folder; without it, put this into ~/.bashrc:
+bash: the package bash-completion reads that folder. Without it, add this line to ~/.bashrc:
   source <(tidings completion bash)
-For zsh, put this into ~/.zshrc before compinit:
+zsh: add this line to ~/.zshrc before compinit:
   fpath=(~/.zfunc $fpath)
-Print it again after an upgrade: the script knows the commands of the version that printed it.
+After an upgrade, print the script again: it contains the commands of the version that printed it.
 
-Exit codes: 0 done; 2 wrong use.`,
+Exit codes: 0 done; 2 wrong usage.`,
     )
     .action(async (shell: string) => print(completionScript(shell, await loadAll())));
 }
 
 /**
- * Makes a script that completes the commands and flags of a program as they are now: it asks the program nothing.
+ * Creates a script that completes the present commands and flags of a program, without running it.
  *
  * @param shell `bash`, `zsh` or `fish`
  */
@@ -37,9 +37,9 @@ function completionScript(shell: string, program: Command): string {
   return shell === 'zsh' ? zshScript(nodes) : bashScript(nodes);
 }
 
-const HEAD = '# Completion of tidings, made by "tidings completion"; print it again after an upgrade.';
+const HEAD = '# Completion of tidings, printed by "tidings completion"; print it again after an upgrade.';
 
-/** Leaves files to readline, which completes them where a function offers nothing. */
+/** Leaves file names to readline, which completes them if the function offers nothing. */
 function bashScript(nodes: readonly Node[]): string {
   return `${HEAD}
 _tidings() {
@@ -88,7 +88,7 @@ if [[ "$funcstack[1]" == _tidings ]]; then _tidings "$@"; else compdef _tidings 
 `;
 }
 
-/** Commands and groups that may follow each other, as patterns of \`case\`. */
+/** The paths of commands and groups, as patterns of `case`. */
 function pathsOf(nodes: readonly Node[]): string {
   return nodes
     .slice(1)
@@ -98,7 +98,7 @@ function pathsOf(nodes: readonly Node[]): string {
 
 const namesOf = ({ long, short }: Flag) => (short === undefined ? [long] : [long, short]);
 
-/** The value of a flag for completion: a choice, or else a file, or something that nobody can know. */
+/** Cases for the value of a flag: its choices, or else `other`. */
 function valueCases(nodes: readonly Node[], offer: (choices: readonly string[]) => string, other: string): string {
   const cases = nodes.flatMap(({ path, flags }) =>
     flags.flatMap((flag) => {
@@ -120,7 +120,7 @@ function wordCases(nodes: readonly Node[], offer: (words: readonly string[]) => 
     .join('\n');
 }
 
-/** One line for each command and flag; a function says where in the tree the command line is. */
+/** One line for each command and flag; a function finds where in the tree the command line is. */
 function fishScript(nodes: readonly Node[]): string {
   const paths = nodes.slice(1).map(({ path }) => `'${path}'`);
   return `${HEAD}
@@ -164,7 +164,7 @@ interface Flag {
   readonly long: string;
   readonly short: string | undefined;
   readonly description: string;
-  /** Undefined: it takes no value. `choices` empty: any; files are offered where it names one. */
+  /** Undefined: it takes no value. Empty `choices`: any value; files are completed if it is a file. */
   readonly value: { readonly choices: readonly string[]; readonly isFile: boolean } | undefined;
 }
 
@@ -175,12 +175,12 @@ interface Node {
   readonly name: string;
   readonly description: string;
   readonly flags: readonly Flag[];
-  /** Values of its arguments, where they are known. */
+  /** The choices of its arguments, if it has any. */
   readonly choices: readonly string[];
   readonly commands: readonly Node[];
 }
 
-/** Reads the commands of a program, with those within groups; what is hidden is left out. An alias is one more command. */
+/** The commands of a program, including those in groups, without hidden ones. An alias counts as a command. */
 function treeOf(command: Command, above = '', name = command.name()): Node {
   const path = above === '' ? name : `${above} ${name}`;
   const help: Flag = { long: '--help', short: '-h', description: 'display help for command', value: undefined };
@@ -196,7 +196,7 @@ function treeOf(command: Command, above = '', name = command.name()): Node {
   };
 }
 
-/** A tree as a list, each group before what is in it. */
+/** A tree as a list, each group before its commands. */
 function nodesOf(node: Node): readonly Node[] {
   return [node, ...node.commands.flatMap(nodesOf)];
 }

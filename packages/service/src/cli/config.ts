@@ -4,7 +4,7 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
-import { tableOf } from './output.ts';
+import { formatTable } from './output.ts';
 
 interface Flags {
   readonly config: string;
@@ -17,11 +17,11 @@ Examples:
   tidings config check --config /etc/tidings/tidings.json
   tidings config effective --config /etc/tidings/tidings.json
 
-"tidings doctor" also looks at what the configuration names.
+"check" validates the settings alone. "tidings doctor" also checks the files, certificates and hosts that they name.
 
-Exit codes: 0 done; 1 the configuration is not good; 2 wrong use, or the file cannot be read.`;
+Exit codes: 0 done; 1 the configuration is invalid; 2 wrong usage, or the file cannot be read.`;
 
-/** `tidings config`: what can be set, and what is. */
+/** `tidings config`: the settings, and a configuration file. */
 export function define(command: Command): void {
   command
     .addCommand(referenceCommand())
@@ -32,7 +32,7 @@ export function define(command: Command): void {
 
 function referenceCommand(): Command {
   return new Command('reference')
-    .description('Print all settings with defaults and ranges, as a table in Markdown.')
+    .description('Print all settings with their defaults and ranges, as a Markdown table.')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -42,9 +42,10 @@ function referenceCommand(): Command {
 }
 
 function checkCommand(): Command {
-  const codes = 'Exit codes: 0 it is good; 1 it is not, and all that is wrong is told; 2 the file cannot be read.';
+  const codes =
+    'Exit codes: 0 the configuration is valid; 1 it is invalid, and every fault is listed; 2 wrong usage, or the file cannot be read.';
   return new Command('check')
-    .description('Check a configuration file as "tidings serve" does; files that it names are not looked at.')
+    .description('Validate a configuration file as "tidings serve" does, but without reading the files that it names.')
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--json', 'print JSON')
     .addHelpText('after', examples('tidings config check --config tidings.json', codes))
@@ -52,9 +53,9 @@ function checkCommand(): Command {
 }
 
 function effectiveCommand(): Command {
-  const codes = 'Exit codes: 0 done; 1 the configuration is not good; 2 wrong use, or the file cannot be read.';
+  const codes = 'Exit codes: 0 done; 1 the configuration is invalid; 2 wrong usage, or the file cannot be read.';
   return new Command('effective')
-    .description('Show every setting, its value, and whether the file or the default gives it; secrets are redacted.')
+    .description('Show every setting with its value and source (file or default); secrets are redacted.')
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -68,7 +69,7 @@ function effectiveCommand(): Command {
     .action((flags: Flags) => printEffective(flags.config, flags.json === true));
 }
 
-/** @param lines the examples, and at last the exit codes */
+/** @param lines the examples, followed by the exit codes */
 function examples(...lines: readonly string[]): string {
   const shown = lines.slice(0, -1).map((line) => `  ${line}\n`);
   return `\nExamples:\n${shown.join('')}\n${lines.at(-1)}`;
@@ -90,7 +91,7 @@ async function checkConfig(file: string, asJson: boolean): Promise<void> {
     printJson({ isGood: faults.length === 0, faults });
     return;
   }
-  const verdict = faults.length === 0 ? ['The configuration is good.'] : faults;
+  const verdict = faults.length === 0 ? ['The configuration is valid.'] : faults;
   print(verdict.map((line) => `${printable(line)}\n`).join(''));
 }
 
@@ -119,7 +120,7 @@ async function printEffective(file: string, asJson: boolean): Promise<void> {
       source,
       value === undefined ? '' : textOf(value),
     ]);
-    print(tableOf(['SETTING', 'SOURCE', 'VALUE'], rows));
+    print(formatTable(['SETTING', 'SOURCE', 'VALUE'], rows));
   } catch (error) {
     if (error instanceof StartUpError) throw new CliError(EXIT_FAILED, error.message);
     throw error;

@@ -10,7 +10,7 @@ import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { checkCallbackUrl } from './doctor/callback-url.ts';
 import { checkCertificates, checkRoots } from './doctor/certificates.ts';
 import { checkDirectory, checkEndpoints } from './doctor/endpoints.ts';
-import { CHECKS, type Finding, type Inspection, ok, refusal, warning } from './doctor/finding.ts';
+import { CHECKS, type Finding, faultFrom, type Inspection, ok, warning } from './doctor/finding.ts';
 import { checkListeners } from './doctor/listeners.ts';
 import { checkFiles, checkOperatorTokens, checkSigningKey } from './doctor/settings.ts';
 import { checkSqlite } from './doctor/sqlite.ts';
@@ -23,12 +23,12 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** `tidings doctor`: what is wrong with an installation, and what to do about it. */
+/** `tidings doctor`: finds what is wrong with an installation, with the remedies. */
 export function define(command: Command): void {
   command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
-    .option('--callback-url <url>', 'also look where this callback URL leads; does TLS with it and sends nothing')
-    .option('--integrity', 'also read the whole SQLite file for damage')
+    .option('--callback-url <url>', 'also check this callback URL of a TPP: address, port and TLS; sends no request')
+    .option('--integrity', 'also check the whole SQLite file for damage; slow for a large file')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -38,10 +38,12 @@ Examples:
   tidings doctor --config tidings.json --callback-url https://tpp.example/open-banking/v4.0/event-notifications
   tidings doctor --config tidings.json --json | jq '.findings[] | select(.severity == "error")'
 
-Run it as the user of the service, so that it sees what the service may see. The service need not run, and one that runs
-is not disturbed. Of the access tokens' issuer only public documents are asked for.
+Use it before the first start, after a change of the configuration, and when something does not work. Every finding is ok, a
+warning or an error; warnings and errors come with a remedy. Run it as the user of the service, so that it has the same
+permissions. The service may be running or not, and is not disturbed. The check of the URLs in the configuration sends only
+GET requests without a token.
 
-Exit codes: 0 no error, though there may be warnings; 1 there are errors; 2 wrong use, or the file cannot be read.`,
+Exit codes: 0 no errors, possibly warnings; 1 errors; 2 wrong usage, or the configuration file cannot be read.`,
     )
     .action(async (flags: Flags) => {
       const { config: file, callbackUrl, integrity: isIntegrityChecked = false } = flags;
@@ -56,7 +58,7 @@ Exit codes: 0 no error, though there may be warnings; 1 there are errors; 2 wron
 
 const MARKS = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') } as const;
 
-/** Prints what was found, with what to do about it, and what it comes to. @returns whether there is an error */
+/** Prints the findings with their remedies, and the verdict. @returns whether there is an error */
 function printFindings(findings: readonly Finding[], asJson: boolean): boolean {
   const count = (severity: Finding['severity']) => findings.filter((each) => each.severity === severity).length;
   const [errors, warnings] = [count('error'), count('warning')];
@@ -74,14 +76,14 @@ function printFindings(findings: readonly Finding[], asJson: boolean): boolean {
 }
 
 function verdictOf(errors: number, warnings: number): string {
-  const some = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
-  if (errors > 0) return colors.red(`${some(errors, 'error')}, ${some(warnings, 'warning')}.`);
-  return warnings === 0 ? 'Nothing is wrong.' : `No error, ${some(warnings, 'warning')}.`;
+  const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
+  if (errors > 0) return colors.red(`${count(errors, 'error')}, ${count(warnings, 'warning')}.`);
+  return warnings === 0 ? 'No problems found.' : `No errors, ${count(warnings, 'warning')}.`;
 }
 
-/** Options of an inspection. */
+/** Options of {@link inspectInstallation}. */
 export interface InspectionOptions {
-  /** The configuration file, which must be there. */
+  /** The configuration file, which must exist. */
   readonly file: string;
   readonly clock: Clock;
   readonly callbackUrl?: string | undefined;
@@ -90,10 +92,10 @@ export interface InspectionOptions {
 }
 
 /**
- * Examines an installation: what the configuration says, names and leads to. Changes nothing and needs no service that
- * runs; one that does takes no notice. What cannot be told because of another fault is left out.
+ * Inspects an installation: the settings, and the files, certificates, databases and hosts that they name. Changes nothing.
+ * The service need not be running, and is not disturbed if it is. Skips checks that another fault makes impossible.
  *
- * @returns what was found, in the order of {@link CHECKS}
+ * @returns the findings, in the order of {@link CHECKS}
  */
 export async function inspectInstallation(options: InspectionOptions): Promise<readonly Finding[]> {
   const { file, clock, callbackUrl, isIntegrityChecked = false, resolveHost } = options;
@@ -101,7 +103,7 @@ export async function inspectInstallation(options: InspectionOptions): Promise<r
   if (Array.isArray(read)) return read;
   const inspection: Inspection = { file, config: read, clock, callbackUrl, isIntegrityChecked, resolveHost };
   const found = await Promise.all([
-    [ok('configuration', `The settings in ${file} are good.`)],
+    [ok('configuration', `The settings in ${file} are valid.`)],
     checkFiles(inspection),
     checkCertificates(inspection),
     checkRoots(inspection),
@@ -119,24 +121,24 @@ export async function inspectInstallation(options: InspectionOptions): Promise<r
 function checkRuntime(): Finding {
   const fault = nodeFault();
   if (fault !== undefined) return warning('runtime', fault, NODE_REMEDY);
-  return ok('runtime', `Node.js ${process.versions.node} runs it.`);
+  return ok('runtime', `Node.js ${process.versions.node} is supported.`);
 }
 
-/** @returns what is wrong with the settings, where something is */
+/** @returns the configuration, or findings about invalid settings */
 function readConfig(file: string): Inspection['config'] | Finding[] {
   const remedy = 'Correct it; "tidings config reference" lists all settings.';
   try {
     const { config, faults } = examineConfig(file);
-    return config ?? faults.map((sentence) => refusal('configuration', new StartUpError(sentence), remedy));
+    return config ?? faults.map((sentence) => faultFrom('configuration', new StartUpError(sentence), remedy));
   } catch (error) {
-    return [refusal('configuration', error, 'Correct the file: it must be one JSON object.')];
+    return [faultFrom('configuration', error, 'Correct the file: it must be one JSON object.')];
   }
 }
 
 async function checkListenersAndStore(inspection: Inspection): Promise<readonly Finding[]> {
   const { findings, isRunning } = await checkListeners(inspection);
   if (inspection.config.store.url === undefined) return [...findings, ...(await checkSqlite(inspection, isRunning))];
-  // Loaded only here: with SQLite nothing of it is needed.
+  // Loaded only here: SQLite does not need it.
   const { checkPostgres } = await import('./doctor/postgres.ts');
   return [...findings, ...(await checkPostgres(inspection))];
 }

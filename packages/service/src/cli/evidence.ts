@@ -9,13 +9,16 @@ const EXPORT_HELP = `
 Examples:
   tidings evidence 190364f8-4f9c-420e-b4d1-76a6b5317fab --out evidence.json
   tidings verify-evidence evidence.json --jwks our-jwks.json
+
+Use it when a TPP disputes a notification. The file holds the SET, the public key that signed it, every attempt with the
+answer of the TPP, and the errors that it reported. Anybody can verify it without the service.
 `;
 
-/** `tidings evidence`: what a running service can show about a notification, as a file. */
+/** `tidings evidence`: exports the evidence for a notification. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXPORT_HELP)
     .argument('<jti>')
-    .option('--out <file>', 'file to write, which must not exist (default: standard output)')
+    .option('--out <file>', 'file to create (default: standard output)')
     .action(async (jti: string, flags: CommonFlags & { out?: string }) => {
       const { Evidence } = await import('../operator/notifications.ts');
       const call = { method: 'GET', path: `/operator/v1/notifications/${encodeURIComponent(jti)}/evidence` } as const;
@@ -32,7 +35,7 @@ async function writeNew(file: string, text: string): Promise<void> {
   } catch (error) {
     throw new CliError(
       EXIT_CONFIGURATION,
-      `The file ${file}, named by --out, cannot be written (${systemErrorCode(error) ?? 'unknown'}).`,
+      `The file ${file}, given by --out, cannot be written (${systemErrorCode(error) ?? 'unknown'}).`,
     );
   } finally {
     await handle.close();

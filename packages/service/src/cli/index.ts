@@ -4,7 +4,7 @@ export { buildProgram, main } from './main.ts';
 
 const WIDTH = 110;
 
-/** Every command with its help, as Markdown; groups before what is in them. Hidden commands are left out. */
+/** Every command with its help, as Markdown; groups before their commands, without hidden ones. */
 export function commandReference(program: Command): string {
   return commandsOf(program)
     .slice(1)
@@ -12,7 +12,7 @@ export function commandReference(program: Command): string {
     .join('\n');
 }
 
-/** A command and the words that call it. */
+/** A command and its path. */
 export interface FoundCommand {
   /** As in `tidings tpps list`. */
   readonly path: string;

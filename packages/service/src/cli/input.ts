@@ -8,62 +8,72 @@ import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Reads a length of time, such as 10m or 24h. @returns milliseconds. @throws {InvalidArgumentError} */
+/** Parses a duration such as 10m or 24h. @returns milliseconds. @throws {InvalidArgumentError} */
 export function readDuration(text: string): number {
   const [, number, unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   const unitMs = UNIT_MS[unit];
   if (number !== undefined && unitMs !== undefined) return Number(number) * unitMs;
-  throw new InvalidArgumentError('It must be a number with s, m, h or d, such as 10m or 24h.');
+  throw new InvalidArgumentError('It must be a whole number followed by s, m, h or d, such as 10m or 24h.');
 }
 
-const NUMBER_MAX = 999_999;
-
-/** Makes a reader of whole numbers from 1. @param max the largest; undefined: it has at most six digits */
-export function wholeNumber(max?: number): (text: string) => number {
+/** Creates a parser of whole numbers from 1. @param max the largest; default: 999999 */
+export function wholeNumber(max = 999_999): (text: string) => number {
   return (text) => {
-    if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= (max ?? NUMBER_MAX)) return Number(text);
-    throw new InvalidArgumentError(`It must be a whole number from 1${max === undefined ? '' : ` to ${max}`}.`);
+    if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= max) return Number(text);
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${max}.`);
   };
 }
 
 /** File descriptor of standard input. */
 const STANDARD_INPUT = 0;
 
-/** Reads a file that a flag names; `-` is standard input. @throws {CliError} naming flag and file */
-export function readNamedFile(flag: string, file: string): string {
+/**
+ * Reads a file given on the command line; `-` is standard input.
+ *
+ * @param flag the flag that gives it; undefined: it is an argument
+ * @throws {CliError} naming flag and file
+ */
+export function readNamedFile(flag: string | undefined, file: string): string {
   try {
     return readFileSync(file === '-' ? STANDARD_INPUT : file, 'utf8');
   } catch (error) {
     const code = systemErrorCode(error) ?? 'unknown';
     const why = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by ${flag}, ${why}.`);
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file}${givenBy(flag)} ${why}.`);
   }
 }
 
 /**
- * Creates a file for its owner only, and opens it for writing. Never overwrites one that is there.
+ * Creates a file that only its owner may read, and opens it for writing. Never overwrites a file.
  *
- * @param flag the flag that names it; undefined: it is the argument
- * @throws {CliError} naming the file, when it exists or cannot be written
+ * @param flag the flag that gives it; undefined: it is an argument
+ * @throws {CliError} naming the file, if it exists or cannot be written
  */
 export async function createFile(file: string, flag?: string): Promise<FileHandle> {
   try {
     return await open(file, 'wx', 0o600);
   } catch (error) {
     const code = systemErrorCode(error) ?? 'unknown';
-    const why = code === 'EEXIST' ? 'exists, and is not overwritten' : `cannot be written (${code})`;
-    const named = flag === undefined ? '' : `, named by ${flag},`;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file}${named} ${why}.`);
+    const why =
+      code === 'EEXIST' ? 'already exists and is not overwritten; choose another name' : `cannot be written (${code})`;
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file}${givenBy(flag)} ${why}.`);
   }
 }
 
-/** Asks a person whether to go on; only yes is yes. @throws {CliError} saying what was not done, for anything else */
-export async function confirm(question: string, otherwise: string): Promise<void> {
+const givenBy = (flag: string | undefined) => (flag === undefined ? '' : `, given by ${flag},`);
+
+/**
+ * Asks for confirmation; only `y` or `yes` confirms.
+ *
+ * @param declined the message of the error after any other answer
+ * @throws {CliError}
+ */
+export async function confirm(question: string, declined: string): Promise<void> {
   const answer = await ask(`${question} [y/N] `);
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(EXIT_CONFIGURATION, otherwise);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(EXIT_CONFIGURATION, declined);
 }
 
-/** Asks a person at the terminal. @returns one line */
+/** Asks a question at the terminal. @returns one line */
 export async function ask(question: string): Promise<string> {
   printError(question);
   const terminal = createInterface({ input: process.stdin });

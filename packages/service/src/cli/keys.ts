@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ShownSigningKey } from '../operator/signing-key-view.ts';
-import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
-import { factsOf, tableOf } from './output.ts';
+import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { formatFacts, formatTable } from './output.ts';
 
-// Loaded where a call is made: the help of a command need not wait for it.
+// Loaded when a call is made: the help of a command does not wait for it.
 const loadSchemas = () => import('../operator/signing-key-view.ts');
 
 /** Flags of `rotate` and `retire`. */
@@ -12,36 +12,36 @@ interface KeyFlags extends CommonFlags {
   readonly force?: boolean;
 }
 
-/** `tidings keys`: our own signing keys, at a running service. */
+/** `tidings keys`: the signing keys of a running service. */
 export function define(command: Command): void {
   command
     .addCommand(
       operatorCommand(
         'list',
-        'List the keys: which one signs, and what still depends on each.',
+        'List the signing keys: which one signs, and what still depends on each.',
         exampleOf('keys list'),
       ).action((flags: CommonFlags) => listKeys(flags)),
     )
     .addCommand(
-      operatorCommand('show', 'Show one key.', exampleOf('keys show bank-2026'))
+      operatorCommand('show', 'Show one signing key.', exampleOf('keys show bank-2026'))
         .argument('<kid>')
         .action((kid: string, flags: CommonFlags) => showKey(kid, flags)),
     )
     .addCommand(
       operatorCommand(
         'announce',
-        'Have the service that is asked read the keys of its configuration anew: "signing.next" is in the JWKS from then on.',
+        'Make the called instance reload its keys and publish the key of "signing.next" in the JWKS.',
         exampleOf('keys announce'),
       ).action((flags: CommonFlags) => announce(flags)),
     )
     .addCommand(
-      changeCommand('rotate', 'Sign with an announced key, or a former one, from now on: every instance that has it.')
-        .option('--force', 'although it was announced only a short while ago')
+      changeCommand('rotate', 'Sign with this key from now on, on every instance that has it.')
+        .option('--force', 'even if TPPs may not have fetched the announced key yet')
         .action((kid: string, flags: KeyFlags) => changeKey(kid, 'rotate', flags)),
     )
     .addCommand(
-      changeCommand('retire', 'Take a key out of the JWKS for good.')
-        .option('--force', 'although something that it signed is awaiting')
+      changeCommand('retire', 'Remove a key from the JWKS for good.')
+        .option('--force', 'even if notifications that it signed are still awaiting')
         .action((kid: string, flags: KeyFlags) => changeKey(kid, 'retire', flags)),
     )
     .addHelpText(
@@ -53,8 +53,9 @@ Examples:
   tidings keys rotate bank-2027
   tidings keys retire bank-2026
 
-Private keys never leave their files. The procedure, for one instance and for several: docs/guides/key-rotation.md.
-${WHERE_HELP}`,
+To rotate: announce the next key, wait until TPPs have fetched it, rotate to it, and retire the former key once nothing
+depends on it. Private keys never leave their files. The full procedure is in docs/guides/key-rotation.md.
+${CONNECTION_HELP}`,
     );
 }
 
@@ -81,9 +82,9 @@ async function listKeys(flags: CommonFlags): Promise<void> {
     awaitingOf(key),
     key.thumbprint,
   ]);
-  print(tableOf(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
+  print(formatTable(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
   const { signsWith, holds, problem } = value.thisInstance;
-  print(`This instance has ${holds.join(', ')} and signs with ${signsWith ?? 'nothing'}.\n`);
+  print(`The called instance holds ${holds.join(', ') || 'no key'} and signs with ${signsWith ?? 'none'}.\n`);
   if (problem !== undefined) print(`PROBLEM: ${problem}.\n`);
 }
 
@@ -105,9 +106,9 @@ async function announce(flags: CommonFlags): Promise<void> {
   );
   if (flags.json === true) return printJson(value);
   const { kid, changed, announced } = value;
-  const signing = changed ? `${kid} signs from now on, at once.` : `${kid} signs, as before.`;
-  const next = announced === undefined ? 'No key is announced that was not known.' : `${announced} is announced.`;
-  print(`The keys were read anew. ${next} ${signing}\n`);
+  const signing = changed ? `${kid} signs from now on.` : `${kid} still signs.`;
+  const next = announced === undefined ? 'No new key is announced.' : `${announced} is announced.`;
+  print(`The keys are reloaded. ${next} ${signing}\n`);
 }
 
 /** `tidings keys rotate` and `tidings keys retire` */
@@ -118,21 +119,21 @@ async function changeKey(kid: string, how: 'rotate' | 'retire', flags: KeyFlags)
     client.read(call, (await loadSchemas()).ShownSigningKey),
   );
   if (flags.json === true) printJson(value);
-  else print(how === 'rotate' ? `${kid} signs from now on.\n` : `${kid} is not in the JWKS any more.\n`);
+  else print(how === 'rotate' ? `${kid} signs from now on.\n` : `${kid} is removed from the JWKS.\n`);
 }
 
 function printKey(key: ShownSigningKey): void {
   const { oldest, evidence } = key.dependents;
   print(
-    factsOf({
+    formatFacts({
       ...{ kid: key.kid, thumbprint: key.thumbprint, algorithm: key.algorithm, state: key.state, since: key.since },
-      'may sign from': key.rotatableFrom,
+      'can sign from': key.rotatableFrom,
       retired: key.retiredAt,
-      'still used': key.stillUsedAt,
+      'last used': key.stillUsedAt,
       'in the JWKS': publicationOf(key),
       'awaiting notifications': awaitingOf(key),
-      'oldest of them': oldest && `${oldest.jti}, published ${oldest.publishedAt}`,
-      'kept evidence': evidence ? 'may refer to it' : 'none',
+      'oldest awaiting': oldest && `${oldest.jti}, published ${oldest.publishedAt}`,
+      'kept evidence': evidence ? 'may depend on it' : 'none depends on it',
     }),
   );
 }

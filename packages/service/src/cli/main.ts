@@ -7,14 +7,14 @@ import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 /** The file of a command. */
 interface CommandFile {
   /**
-   * Gives the command its arguments, flags, help and action.
+   * Adds arguments, flags, help and action to the command.
    *
-   * @param loadAll loads all the others; for the one that has to know them
+   * @param loadAll loads every other command as well; only `completion` needs them
    */
   readonly define: (command: Command, loadAll: () => Promise<Command>) => void | Promise<void>;
 }
 
-/** The part of a command that is known before its file is loaded, which `tidings --help` shows. */
+/** What `tidings --help` shows of a command, without loading its file. */
 interface TableRow {
   readonly name: string;
   /** The arguments, as the usage shows them. */
@@ -33,129 +33,129 @@ const COMMANDS: readonly TableRow[] = [
   {
     name: 'migrate',
     takes: '[options]',
-    summary: 'Bring the PostgreSQL database of the store to the schema of this version.',
+    summary: 'Upgrade the schema of the PostgreSQL database to the one that this version needs.',
     load: () => import('./migrate.ts'),
   },
   {
     name: 'config',
     takes: '',
-    summary: 'List the settings, check a configuration file, show what it comes to.',
+    summary: 'List all settings, check a configuration file, or show the effective configuration.',
     load: () => import('./config.ts'),
   },
   {
     name: 'doctor',
     takes: '[options]',
-    summary: 'Examine an installation: configuration, keys, certificates, database, clock, ports; change nothing.',
+    summary: 'Check an installation (configuration, keys, certificates, database, ports) without changing it.',
     load: () => import('./doctor.ts'),
   },
   {
     name: 'backup',
     takes: '[options] <file>',
-    summary: 'Copy the store file of a running service, while it goes on.',
+    summary: 'Back up the SQLite store of a running service to a file.',
     load: () => import('./backup.ts'),
   },
   {
     name: 'tpps',
     takes: '',
-    summary: 'List, register, change, suspend and remove TPPs at a running service.',
+    summary: 'List, register, change, suspend and remove TPPs.',
     load: () => import('./tpps.ts'),
   },
   {
     name: 'registrations',
     takes: '',
-    summary: 'List what the TPPs registered, and show how a callback URL fares.',
+    summary: 'List the registrations of TPPs, and show the health of a callback URL.',
     load: () => import('./registrations.ts'),
   },
   {
     name: 'keys',
     takes: '',
-    summary: 'List, announce, rotate and retire the signing keys of a running service.',
+    summary: 'List, announce, rotate and retire the signing keys of the service.',
     load: () => import('./keys.ts'),
   },
   {
     name: 'status',
     takes: '[options]',
-    summary: 'Show what is awaiting, how many callback URLs are unresponsive, and whether publishing is open.',
+    summary: 'Show the backlog, the unresponsive callback URLs, and whether the service accepts events.',
     load: () => import('./status.ts'),
   },
   {
     name: 'statistics',
     takes: '[options]',
-    summary: 'Show what was accepted, attempted and acknowledged over time.',
+    summary: 'Show events, attempts, acknowledgements and latencies per minute or hour.',
     load: () => import('./statistics.ts'),
   },
   {
     name: 'tail',
     takes: '[options]',
-    summary: 'Follow what happens, as it happens, in all instances.',
+    summary: 'Follow the activity of all instances as it happens.',
     load: () => import('./tail.ts'),
   },
   {
     name: 'publish',
     takes: '[options] [file]',
-    summary: 'Publish events from a file or standard input, one a line (NDJSON).',
+    summary: 'Publish events from a file or standard input, one per line (NDJSON).',
     load: () => import('./publish.ts'),
   },
   {
     name: 'notifications',
     takes: '',
-    summary: 'Look for notifications, and look at one, at a running service.',
+    summary: 'Find notifications, or show one with its SET and its attempts.',
     load: () => import('./notifications.ts'),
   },
   {
     name: 'redeliver',
     takes: '[options] [jti...]',
-    summary: 'Send notifications again: some, all of a TPP, or all of a time.',
+    summary: 'Send notifications again, selected by jti, TPP or time of publication.',
     load: () => import('./redeliver.ts'),
   },
   {
     name: 'withdraw',
     takes: '[options] [jti...]',
-    summary: 'Withdraw awaiting notifications: some, all of a TPP, or all of a time.',
+    summary: 'Withdraw awaiting notifications, selected by jti, TPP or time of publication.',
     load: () => import('./withdraw.ts'),
   },
   {
     name: 'audit',
     takes: '[options]',
-    summary: 'List what operators, and the service by itself, changed; the newest first.',
+    summary: 'Show the audit trail: changes by operators, TPPs and the service, newest first.',
     load: () => import('./audit.ts'),
   },
   {
     name: 'evidence',
     takes: '[options] <jti>',
-    summary: 'Export what is known of a notification, and proves it, as one JSON file.',
+    summary: 'Export the evidence for a notification as one JSON file.',
     load: () => import('./evidence.ts'),
   },
   {
     name: 'verify-evidence',
     takes: '[options] <file>',
-    summary: 'Check an evidence file offline, against a JWKS of the bank that you trust.',
+    summary: 'Verify an evidence file offline, against a JWKS of the bank that you trust.',
     load: () => import('./verify-evidence.ts'),
   },
   {
     name: 'portal-notes',
     takes: '[options]',
-    summary: 'Print the text for your developer portal as Markdown, made from the configuration.',
+    summary: 'Print the page about event notifications for your developer portal, as Markdown.',
     load: () => import('./portal-notes.ts'),
   },
   {
     name: 'openapi',
     takes: '[options] <document>',
-    summary: 'Print an OpenAPI 3.1 document as JSON, made from the configuration.',
+    summary: 'Print the OpenAPI 3.1 document of an API of the service, as JSON.',
     load: () => import('./openapi.ts'),
   },
   {
     name: 'sandbox',
     takes: '[options]',
     summary: isSandboxInstalled()
-      ? 'Play the real-time flow with a bank and a TPP on this machine, then stay up.'
-      : 'Play the real-time flow on this machine (needs the package @tidings/sandbox).',
+      ? 'Run the complete flow between a bank and a TPP on this machine, then keep it running.'
+      : 'Run the complete flow on this machine (requires the package @tidings/sandbox).',
     load: () => import('./sandbox.ts'),
   },
   {
     name: 'completion',
     takes: '<shell>',
-    summary: 'Print a script that makes a shell complete commands, flags and their choices.',
+    summary: 'Print a script with which a shell completes commands, flags and their values.',
     load: () => import('./completion.ts'),
   },
 ];
@@ -169,19 +169,19 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return sayError(error);
+    return reportError(error);
   }
 }
 
-/** The program with all of its commands loaded, those of the sandbox where it is installed. */
+/** The program with all of its commands loaded; those of the sandbox only if it is installed. */
 export function buildProgram(): Promise<Command> {
   return lazyProgram().loadAll();
 }
 
-/** A program that knows its commands by their names, and loads one when it is called. */
+/** A program that knows its commands by name and loads the file of one when it is called. */
 interface LazyProgram {
   readonly program: Command;
-  /** Loads one command, once; nothing when there is none of this name. */
+  /** Loads the command with this name, once; does nothing if there is none. */
   readonly load: (name: string | undefined) => Promise<void>;
   readonly loadAll: () => Promise<Command>;
 }
@@ -191,17 +191,17 @@ function lazyProgram(): LazyProgram {
     .description('The event notification system for UK Open Banking.')
     .version(VERSION)
     .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
-    // An option belongs to the command that it follows: "audit" and "audit archive" both have options of their own.
+    // An option belongs to the command that it follows: "audit" and "audit archive" each have their own.
     .enablePositionalOptions()
     .addHelpText('after', PROGRAM_HELP);
   for (const { name, summary } of COMMANDS) program.addCommand(new Command(name).description(summary));
   prepare(program);
-  const waiting = new Map(COMMANDS.map((row) => [row.name, row]));
+  const unloaded = new Map(COMMANDS.map((row) => [row.name, row]));
   const load = async (name = '') => {
-    const row = waiting.get(name);
+    const row = unloaded.get(name);
     const command = program.commands.find((each) => each.name() === name);
     if (row === undefined || command === undefined) return;
-    waiting.delete(name);
+    unloaded.delete(name);
     const { define } = await row.load();
     await define(command, loadAll);
     prepare(command);
@@ -214,7 +214,7 @@ function lazyProgram(): LazyProgram {
   return { program, load, loadAll };
 }
 
-/** Looks for the package without loading it: what it says of itself is in the table. */
+/** Resolves the package without loading it. */
 function isSandboxInstalled(): boolean {
   try {
     return import.meta.resolve('@tidings/sandbox/cli') !== '';
@@ -223,7 +223,7 @@ function isSandboxInstalled(): boolean {
   }
 }
 
-/** A command in the list of them. */
+/** How the list of commands shows one. */
 function termOf(command: Command): string {
   const { takes } = COMMANDS.find(({ name }) => name === command.name()) ?? {};
   return takes === undefined ? new Help().subcommandTerm(command) : `${command.name()} ${takes}`.trimEnd();
@@ -231,26 +231,27 @@ function termOf(command: Command): string {
 
 const PROGRAM_HELP = `
 Examples:
-  tidings sandbox --once                        see everything play on this machine
-  tidings doctor --config tidings.json          find what is wrong with an installation
+  tidings sandbox --once                        run the complete flow on this machine
+  tidings doctor --config tidings.json          check an installation
   tidings serve --config tidings.json           run the service
-  tidings tpps --help                           what a group of commands has, with examples
+  tidings tpps --help                           show the commands of a group, with examples
 
-Exit codes: 0 done; 1 failed, refused, or something is wrong; 2 wrong use or configuration. Each command says its own.
-A command whose output nobody reads any more, such as one piped into "head", goes on to its end without a word, and its
-exit code is the same; "tail", and a sandbox that stays up, end.
-Colours are for terminals alone, and not even there with NO_COLOR set.`;
+Exit codes: 0 done; 1 failed or refused; 2 wrong usage or invalid configuration. The help of each command gives the details.
+If the reader of its output exits early, as in "tidings audit | head", a command still runs to its end with the same exit
+code. Only "tail", and a sandbox that keeps running, stop.
+Output is coloured only on a terminal, and never if NO_COLOR is set.`;
 
 const VERSION = '0.1.0';
 
-/** Commander must neither end the process by itself nor write past {@link print}. */
+/** Commander must neither end the process nor write except through {@link print}. */
 function prepare(command: Command): void {
   command.exitOverride().configureOutput({ writeOut: print, writeErr: printError });
   for (const inner of command.commands) prepare(inner);
 }
 
-function sayError(error: unknown): number {
-  // Commander has written its own message, or the help that was asked for.
+/** Prints what failed. @returns the exit code */
+function reportError(error: unknown): number {
+  // Commander has already written its message, or the requested help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CONFIGURATION;
   if (error instanceof CliError) {
     printError(`tidings: ${printable(error.message)}\n`);

@@ -7,11 +7,11 @@ interface Flags {
   readonly json?: true;
 }
 
-/** `tidings migrate`: brings the PostgreSQL database to the schema of this version. */
+/** `tidings migrate`: upgrades the schema of the PostgreSQL database. */
 export function define(command: Command): void {
   command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
-    .option('--dry-run', 'only list the steps that would be taken')
+    .option('--dry-run', 'list the steps without applying them')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -20,10 +20,10 @@ Examples:
   tidings migrate --config /etc/tidings/tidings.json --dry-run
   tidings migrate --config /etc/tidings/tidings.json
 
-Instances of the version before go on running meanwhile; start those of this version afterwards. It may be run more than
-once, and by several at once. With "store.file" there is nothing to do: the service migrates its file when it starts.
+Run it before you start instances of a new version; instances of the previous version keep running meanwhile. It is safe to run
+it again, or several times at once. With "store.file" it is not needed: the service migrates its file when it starts.
 
-Exit codes: 0 done; 2 the configuration is not good, or the database cannot be used, and the message says why.`,
+Exit codes: 0 done; 2 wrong usage, the configuration is invalid, or the database cannot be used.`,
     )
     .action(async ({ config: file, dryRun, json }: Flags) => {
       const [{ loadConfig }, { connectionOf }, { openDatabase, startUpErrorOf }, schema] = await Promise.all([
@@ -44,7 +44,7 @@ Exit codes: 0 done; 2 the configuration is not good, or the database cannot be u
         }
         const verb = dryRun === true ? 'would apply' : 'applied';
         for (const { version, name } of taken) print(`${verb} step ${version}: ${name}\n`);
-        if (taken.length === 0) print(`nothing to do: the database has schema ${before.version}\n`);
+        if (taken.length === 0) print(`nothing to do: the database already has schema ${before.version}\n`);
       } catch (error) {
         throw startUpErrorOf(error, connection);
       } finally {

@@ -5,16 +5,16 @@ import type { NotificationPage, ShownFound, ShownNotification } from '../operato
 import { wholeNumber } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import {
+  CONNECTION_HELP,
   type CommonFlags,
   exampleOf,
   operatorCommand,
   queryOf,
-  WHERE_HELP,
   withOperatorClient,
 } from './operator-flags.ts';
-import { factsOf, tableOf } from './output.ts';
+import { formatFacts, formatTable } from './output.ts';
 
-/** Flags that say which notifications are looked for. */
+/** Flags that select notifications. */
 interface FindFlags extends CommonFlags {
   readonly jti?: string;
   readonly event?: string;
@@ -26,7 +26,7 @@ interface FindFlags extends CommonFlags {
   readonly from?: string;
   readonly before?: string;
   readonly after?: string;
-  /** Most notifications. */
+  /** Maximum number of notifications. */
   readonly limit: number;
 }
 
@@ -40,58 +40,62 @@ Examples:
   tidings notifications find --resource aac-1
   tidings notifications find --client tpp-1 --state failed --from 2026-11-20T00:00:00Z
   tidings ${SHOWING}
+
+Use "find" to answer what became of an event, a resource or a TPP's notifications; "show" adds the signed token (SET), every
+attempt with its outcome, and the errors that the TPP reported.
 `;
 
-/** `tidings notifications`: what became of events, at a running service. */
+/** `tidings notifications`: the notifications of a running service. */
 export function define(command: Command): void {
-  command.addCommand(findCommand()).addCommand(showCommand()).addHelpText('after', `${EXAMPLES}${WHERE_HELP}`);
+  command.addCommand(findCommand()).addCommand(showCommand()).addHelpText('after', `${EXAMPLES}${CONNECTION_HELP}`);
 }
 
 function findCommand(): Command {
-  return operatorCommand('find', 'List notifications, the newest first; all that is given must hold.', EXAMPLES)
+  return operatorCommand('find', 'List notifications, newest first. Several flags narrow the selection.', EXAMPLES)
     .alias('list')
-    .option('--jti <jti>', 'the one with this jti')
-    .option('--event <id>', 'the one of this event')
-    .option('--transaction <id>', 'those with this txn')
-    .option('--resource <id>', 'those about this resource')
-    .option('--client <id>', 'those of this TPP')
-    .option('--type <type>', 'those that have this event type (URN or subscribe code)')
+    .option('--jti <jti>', 'the notification with this jti')
+    .option('--event <id>', 'notifications of this event id')
+    .option('--transaction <id>', 'notifications with this transaction id (txn)')
+    .option('--resource <id>', 'notifications about this resource id')
+    .option('--client <id>', 'notifications for this TPP')
+    .option('--type <type>', 'notifications with this event type (URN or code)')
     .addOption(
-      new Option('--state <state>', 'failed: awaiting, and something went wrong').choices([
-        ...['awaiting', 'failed', 'acknowledged', 'withdrawn', 'expired'],
-      ]),
+      new Option(
+        '--state <state>',
+        'notifications in this state; failed: awaiting after a failed attempt or a reported error',
+      ).choices([...['awaiting', 'failed', 'acknowledged', 'withdrawn', 'expired']]),
     )
-    .option('--from <time>', 'those published at or after this time (ISO 8601 with zone)')
-    .option('--before <time>', 'those published before this time')
-    .option('--limit <number>', 'most notifications', wholeNumber(), LIMIT_DEFAULT)
-    .option('--after <place>', 'goes on where an earlier list ended')
+    .option('--from <time>', 'published at or after this time (ISO 8601 with time zone)')
+    .option('--before <time>', 'published before this time')
+    .option('--limit <number>', 'maximum number of notifications', wholeNumber(), LIMIT_DEFAULT)
+    .option('--after <position>', 'continue an earlier list at the position that it printed')
     .action((flags: FindFlags) => findNotifications(flags));
 }
 
 function showCommand(): Command {
   return operatorCommand(
     'show',
-    'Show a notification: its SET, decoded and as it is sent, and its attempts.',
+    'Show a notification with its SET (decoded and encoded) and its attempts.',
     exampleOf(SHOWING),
   )
     .argument('<jti>')
     .action((jti: string, flags: CommonFlags) => showNotification(jti, flags));
 }
 
-// A page looks through a bounded number of notifications, so that one that holds none is no reason to stop. Whoever
-// waits can still be told how far it came.
+// The service searches a bounded number of notifications per page, so an empty page is no reason to stop. This limits how
+// long a search takes.
 const PAGES_MAX = 200;
 
 /** `tidings notifications find` */
 async function findNotifications(flags: FindFlags): Promise<void> {
   const found = await withOperatorClient(flags, (client) => findUpTo(client, flags));
   if (flags.json === true) return printJson(found);
-  if (found.notifications.length > 0) print(tableOf(HEAD, found.notifications.map(rowOf)));
-  else if (found.next === undefined) print('There is no such notification.\n');
-  if (found.next !== undefined) print(`There may be older ones: --after ${found.next}\n`);
+  if (found.notifications.length > 0) print(formatTable(HEAD, found.notifications.map(rowOf)));
+  else if (found.next === undefined) print('No notification matches.\n');
+  if (found.next !== undefined) print(`There may be older ones; continue with --after ${found.next}\n`);
 }
 
-/** Page after page, as many as are wanted. */
+/** Reads page after page up to the limit. */
 async function findUpTo(client: OperatorClient, flags: FindFlags): Promise<NotificationPage> {
   const { FOUND_PER_PAGE_MAX, NotificationPage } = await import('../operator/notifications.ts');
   const readPage = client.reader(NotificationPage);
@@ -116,7 +120,7 @@ function searchOf(flags: FindFlags, after: string | undefined, limit: number): s
   return queryOf({ limit: String(limit), ...about, after });
 }
 
-const HEAD = ['PUBLISHED', 'JTI', 'EVENT', 'CLIENT ID', 'RESOURCE', 'TYPES', 'STATE', 'ATTEMPTS', 'LAST'];
+const HEAD = ['PUBLISHED', 'JTI', 'EVENT', 'CLIENT ID', 'RESOURCE', 'TYPES', 'STATE', 'ATTEMPTS', 'LAST OUTCOME'];
 
 function rowOf(found: ShownFound): string[] {
   const { publishedAt, jti, eventId, clientId, resourceId = '', eventTypes, attempts } = found;
@@ -139,7 +143,7 @@ async function showNotification(jti: string, flags: CommonFlags): Promise<void> 
 
 function printNotification(shown: ShownNotification): void {
   print(
-    factsOf({
+    formatFacts({
       ...{ jti: shown.jti, event: shown.eventId, client_id: shown.clientId, txn: shown.transactionId },
       state: shown.state,
       published: shown.publishedAt,
@@ -148,24 +152,24 @@ function printNotification(shown: ShownNotification): void {
     }),
   );
   if (shown.header !== undefined)
-    printPart('header of the SET', escapeJson(JSON.stringify(shown.header, undefined, 2)));
-  printPart('claims of the SET', escapeJson(JSON.stringify(shown.claims, undefined, 2)));
-  printPart('SET', shown.set ?? 'It is not signed yet.');
+    printSection('header of the SET', escapeJson(JSON.stringify(shown.header, undefined, 2)));
+  printSection('claims of the SET', escapeJson(JSON.stringify(shown.claims, undefined, 2)));
+  printSection('SET', shown.set ?? 'not signed yet');
   if (shown.attempts.length > 0) {
     const rows = shown.attempts.map((attempt) => [
       ...[attempt.startedAt, `${attempt.durationMs} ms`, attempt.outcome],
       ...[attempt.errorClass ?? String(attempt.status ?? ''), attempt.interactionId, attempt.callbackUrl],
     ]);
-    printPart(
+    printSection(
       'attempts',
-      tableOf(['BEGAN', 'TOOK', 'OUTCOME', 'STATUS', 'INTERACTION ID', 'CALLBACK URL'], rows).trimEnd(),
+      formatTable(['STARTED', 'DURATION', 'OUTCOME', 'STATUS', 'INTERACTION ID', 'CALLBACK URL'], rows).trimEnd(),
     );
   }
   if (shown.errors.length === 0) return;
   const rows = shown.errors.map(({ reportedAt, err, description }) => [reportedAt, err, description]);
-  printPart('errors that the TPP reported', tableOf(['REPORTED', 'ERR', 'DESCRIPTION'], rows).trimEnd());
+  printSection('errors reported by the TPP', formatTable(['REPORTED', 'ERR', 'DESCRIPTION'], rows).trimEnd());
 }
 
-function printPart(name: string, text: string): void {
+function printSection(name: string, text: string): void {
   print(`\n${colors.bold(name)}\n${text}\n`);
 }

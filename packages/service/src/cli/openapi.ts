@@ -3,11 +3,11 @@ import { printJson } from '../base/output.ts';
 
 const DOCUMENTS = ['tpp-facing', 'operator'];
 
-/** `tidings openapi`: the documents that a service with this configuration serves. */
+/** `tidings openapi`: the OpenAPI documents of a service with this configuration. */
 export function define(command: Command): void {
   command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
-    .addArgument(new Argument('<document>', 'which API').choices(DOCUMENTS))
+    .addArgument(new Argument('<document>', 'the API to describe').choices(DOCUMENTS))
     .addHelpText(
       'after',
       `
@@ -15,9 +15,10 @@ Examples:
   tidings openapi --config tidings.json tpp-facing > tpp-facing.json
   tidings openapi --config tidings.json operator
 
-A running service serves them at /operator/v1/openapi/, with a page that shows them.
+The documents depend on the configuration: they contain only the features that it offers. A running service also serves them at
+/operator/v1/openapi/, with a page to read them.
 
-Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
+Exit codes: 0 done; 2 wrong usage, or the configuration is invalid.`,
     )
     .action(async (name: string, { config: file }: { config: string }) => {
       printJson(await documentOf(name, file));

@@ -6,27 +6,27 @@ import { systemErrorCode } from '../base/start-up-error.ts';
 import { Connector } from '../net/connector.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 
-/** Where the operator API is, and what lets us in. */
+/** The address of the operator API, and the credentials for it. */
 export interface OperatorTarget {
   /** Scheme, host and port. */
   readonly url: string;
   readonly token: string;
-  /** Roots that its certificate must lead to, PEM; undefined: those of Node.js. */
+  /** Trusted roots for its certificate, PEM; undefined: those of Node.js. */
   readonly ca: string | undefined;
-  /** Client certificate and its key, PEM, where one is demanded. */
+  /** Client certificate and its key, PEM, if the service requires one. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
-  /** Longest time between two signs of life of an answer. Default: 30 s. */
+  /** Longest time without a byte of the answer. Default: 30 s. */
   readonly answerTimeoutMs?: number;
 }
 
-/** A call that was answered with 2xx. */
+/** An answer with status 2xx. */
 export interface OperatorAnswer {
   readonly body: unknown;
   readonly entityTag: string | undefined;
 }
 
-/** An answer that fits a schema. */
+/** An answer that matches a schema. */
 export interface CheckedAnswer<T extends TSchema> {
   readonly value: Static<T>;
   readonly entityTag: string | undefined;
@@ -34,44 +34,44 @@ export interface CheckedAnswer<T extends TSchema> {
 
 export interface OperatorCall {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** With its query, everything in it encoded. */
+  /** With its query, percent-encoded. */
   readonly path: string;
   readonly body?: object;
-  /** In place of `body`: bytes that are sent as they are. */
+  /** Instead of `body`: bytes that are sent unchanged. */
   readonly sent?: { readonly type: string; readonly bytes: Uint8Array };
   readonly headers?: Readonly<Record<string, string>>;
-  /** Breaks the call off. */
+  /** Aborts the call. */
   readonly signal?: AbortSignal;
 }
 
-/** A call that was answered, with whatever status. */
+/** An answer with any status. */
 export interface OperatorReply {
   readonly status: number;
-  /** Undefined too where something else than JSON stands in a refusal. */
+  /** Also undefined for a refusal whose body is not JSON. */
   readonly body: unknown;
   readonly entityTag: string | undefined;
-  /** The problem details of a refusal; undefined where it has none. */
+  /** The problem details of a refusal, or undefined. */
   readonly detail: string | undefined;
   /** From `Retry-After`, rounded up. */
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** It may be otherwise in a moment: the service cannot be reached, is busy or restarts. */
+/** Retrying may succeed: the service cannot be reached, is busy or is restarting. */
 export class TemporaryError extends CliError {}
 
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
-// A large store takes its time to copy, and nothing is said until that is done.
+// The service answers only once it has copied its store, which may be large.
 const DOWNLOAD_TIMEOUT_MS = 3_600_000;
 
-/** A client of the operator API of a running service: TLS verified, time and size of answers bounded. */
+/** A client of the operator API. It verifies TLS and limits the time and the size of answers. */
 export class OperatorClient {
   readonly #target: OperatorTarget;
   readonly #connector: Connector;
   readonly #agent: Agent;
 
-  /** @param isDownload it waits long for an answer, and takes one of any size: for {@link download} */
+  /** @param isDownload allows for a long wait and an answer of any size, as {@link download} needs */
   constructor(target: OperatorTarget, isDownload = false) {
     this.#target = target;
     const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = target;
@@ -92,41 +92,44 @@ export class OperatorClient {
     });
   }
 
-  /** @throws {CliError} that says why not, and what to do */
+  /** Calls the service and returns its answer. @throws {CliError} for a refusal, with its reason and the remedy */
   async call(call: OperatorCall): Promise<OperatorAnswer> {
     const { status, body, entityTag, detail } = await this.ask(call);
     if (status >= 200 && status < 300) return { body, entityTag };
     throw this.refused(status, detail);
   }
 
-  /** As {@link OperatorClient.call}, but what is refused is an answer. @throws {CliError} when there is none, or a strange one */
+  /** Like {@link OperatorClient.call}, but returns refusals too. @throws {CliError} if there is no valid answer */
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const detail = status < 300 ? undefined : sayRefused(this.#target.url, status, bytes);
+    const detail = status < 300 ? undefined : describeRefusal(this.#target.url, status, bytes);
     const askedMs = retryAfterMs(retryAfter, systemClock.nowMs());
     const retryAfterSeconds = askedMs === undefined ? undefined : Math.ceil(askedMs / 1000);
     return { status, body, entityTag, detail, retryAfterSeconds };
   }
 
   /**
-   * A call whose answer is a file.
+   * Makes a call whose answer is a file.
    *
-   * @param take is given the file piece by piece, and how long all of it is; the next piece waits for it
-   * @throws {CliError} when it is refused, or ends early; whatever `take` throws
+   * @param take receives the file piece by piece with its total length; the next piece waits for it
+   * @throws {CliError} if the call is refused or the file is cut short; whatever `take` throws
    */
   async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
     const { statusCode: status, headers, body } = await this.#request(call);
     if (status !== 200) {
-      const said = sayRefused(this.#target.url, status, new Uint8Array(await body.arrayBuffer()));
+      const said = describeRefusal(this.#target.url, status, new Uint8Array(await body.arrayBuffer()));
       throw this.refused(status, said);
     }
     const bytesTotal = Number(headers['content-length']);
-    if (!Number.isSafeInteger(bytesTotal)) throw this.#strange('it does not say how long the file is');
+    if (!Number.isSafeInteger(bytesTotal)) throw this.#notOperatorApi('the answer has no Content-Length');
     const pieces: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     for (let bytes = 0; ; ) {
       const piece = await pieces.next().catch((error: unknown) => {
-        throw new CliError(EXIT_FAILED, `The file ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}).`);
+        throw new CliError(
+          EXIT_FAILED,
+          `The transfer ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}); run the command again.`,
+        );
       });
       if (piece.done === true) return;
       bytes += piece.value.length;
@@ -134,46 +137,48 @@ export class OperatorClient {
     }
   }
 
-  /** The error to throw when an answer was a refusal. */
+  /** The error for an answer that was a refusal. */
   refused(status: number, detail: string | undefined): CliError {
-    return detail === undefined ? this.#strange(`it answered ${status}`) : new CliError(EXIT_FAILED, detail);
+    return detail === undefined
+      ? this.#notOperatorApi(`it answered with status ${status}`)
+      : new CliError(EXIT_FAILED, detail);
   }
 
-  /** A call whose answer is checked. @throws {CliError} */
+  /** Makes a call whose answer must match a schema. @throws {CliError} */
   read<T extends TSchema>(call: OperatorCall, schema: T): Promise<CheckedAnswer<T>> {
     return this.reader(schema)(call);
   }
 
-  /** Calls whose answers are all checked alike, as those for the pages of a list. */
+  /** Creates a function for calls whose answers must all match a schema, such as the pages of a list. */
   reader<T extends TSchema>(schema: T): (call: OperatorCall) => Promise<CheckedAnswer<T>> {
     const shape = shapeOf(schema);
     return async (call) => {
       const { body, entityTag } = await this.call(call);
       const shaped = shape(body);
       if (shaped.ok) return { value: shaped.value, entityTag };
-      throw this.#strange(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
+      throw this.#notOperatorApi(`${shaped.fault.path || 'the answer'} ${shaped.fault.why}`);
     };
   }
 
   /**
-   * Opens a stream of events, which goes on until either side ends it.
+   * Opens a stream of events, which continues until either side closes it.
    *
-   * @param lastId id of the event to go on after
-   * @throws {CliError} a {@link TemporaryError} where it is worth another try
+   * @param lastId id of the event after which to resume
+   * @throws {CliError} a {@link TemporaryError} if a retry may succeed
    */
   async open(path: string, lastId: string | undefined, abort: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const { url, token } = this.#target;
     const headers = { authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'last-event-id': lastId }) };
     const response = await request(`${url}${path}`, { headers, signal: abort, dispatcher: this.#agent }).catch(
       (error) => {
-        throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+        throw new TemporaryError(EXIT_FAILED, describeUnreachable(url, error));
       },
     );
     if (response.statusCode === 200) return temporary(url, response.body);
     const bytes = await response.body.arrayBuffer().catch((error: unknown) => {
-      throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+      throw new TemporaryError(EXIT_FAILED, describeUnreachable(url, error));
     });
-    const said = sayRefused(url, response.statusCode, new Uint8Array(bytes));
+    const said = describeRefusal(url, response.statusCode, new Uint8Array(bytes));
     const refused = this.refused(response.statusCode, said);
     const isTemporary = response.statusCode === 429 || response.statusCode === 503;
     throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;
@@ -187,7 +192,7 @@ export class OperatorClient {
   async #exchange(call: OperatorCall) {
     const { statusCode: status, headers, body } = await this.#request(call);
     const bytes = await body.arrayBuffer().catch((error: unknown) => {
-      throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
+      throw new CliError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
     });
     const { etag, 'retry-after': retryAfter } = headers;
     return { status, bytes: new Uint8Array(bytes), entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
@@ -208,7 +213,7 @@ export class OperatorClient {
         dispatcher: this.#agent,
       });
     } catch (error) {
-      throw new CliError(EXIT_FAILED, sayUnreachable(this.#target.url, error));
+      throw new CliError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
     }
   }
 
@@ -217,23 +222,23 @@ export class OperatorClient {
     try {
       return parseStrictJson(bytes, { acceptsUnfitTexts: true });
     } catch (error) {
-      if (error instanceof StrictJsonError) throw this.#strange('what it answers is no JSON');
+      if (error instanceof StrictJsonError) throw this.#notOperatorApi('the answer is not JSON');
       throw error;
     }
   }
 
-  #strange(why: string): CliError {
-    const remedy = 'check --operator-url, and use the "tidings" of the same version as the service';
-    return new CliError(EXIT_FAILED, `What is at ${this.#target.url} is not the operator API (${why}); ${remedy}.`);
+  #notOperatorApi(why: string): CliError {
+    const remedy = 'check --operator-url, and use the "tidings" command of the same version as the service';
+    return new CliError(EXIT_FAILED, `${this.#target.url} is not the operator API (${why}); ${remedy}.`);
   }
 }
 
-/** A transfer that breaks may be resumed from where it broke. */
+/** The chunks of a stream, whose failure is temporary: it can be resumed. */
 async function* temporary(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } catch (error) {
-    throw new TemporaryError(EXIT_FAILED, sayUnreachable(url, error));
+    throw new TemporaryError(EXIT_FAILED, describeUnreachable(url, error));
   }
 }
 
@@ -247,7 +252,7 @@ function oneOf(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : undefined;
 }
 
-/** A gateway in front of the service may refuse in words of its own. */
+/** A gateway in front of the service may refuse with a body of its own. */
 function parseIfJson(bytes: Uint8Array): unknown {
   try {
     return parseStrictJson(bytes, { acceptsUnfitTexts: true });
@@ -259,52 +264,53 @@ function parseIfJson(bytes: Uint8Array): unknown {
 
 const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';
 
-const ELSEWHERE = 'Point elsewhere with --operator-url or TIDINGS_OPERATOR_URL.';
+const CHECK_ADDRESS = 'Check the address in --operator-url or TIDINGS_OPERATOR_URL.';
 
-/** Why a service was not reached, and what to do about it. @param url where it should be */
-export function sayUnreachable(url: string, error: unknown): string {
+/** Describes why a service was not reached, and the remedy. @param url its configured address */
+export function describeUnreachable(url: string, error: unknown): string {
   const code = systemErrorCode(error) ?? 'unknown';
   if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith('ERR_SSL')) {
-    const remedy = 'give the roots it leads to with --ca-file or TIDINGS_CA_FILE, and use a host name that it has';
+    const remedy = 'give its root with --ca-file or TIDINGS_CA_FILE, and use a host name that the certificate contains';
     return `The certificate of ${url} is not trusted (${code}); ${remedy}.`;
   }
-  // With TLS 1.3 a server that misses a client certificate says so only after the handshake, or just hangs up.
+  // With TLS 1.3 a server reports a missing client certificate only after the handshake, or closes the connection.
   if (url.startsWith('https') && /ALERT|UND_ERR_SOCKET|ECONNRESET/.test(code)) {
-    const remedy = 'give the one that it knows with --certificate-file and --key-file';
-    return `${url} hung up (${code}): does it demand a client certificate? Then ${remedy}. ${ELSEWHERE}`;
+    const remedy = 'If it requires a client certificate, give one with --certificate-file and --key-file.';
+    return `${url} closed the connection (${code}). ${remedy} ${CHECK_ADDRESS}`;
   }
   if (/SSL|EPROTO|HPE_|UND_ERR_SOCKET/.test(code)) {
-    return `${url} does not speak ${url.startsWith('https') ? 'TLS: is it http://' : 'HTTP: is it https://'}? (${code}) ${ELSEWHERE}`;
+    const [spoken, other] = url.startsWith('https') ? ['TLS', 'http://'] : ['plain HTTP', 'https://'];
+    return `${url} does not speak ${spoken} (${code}); should the address begin with ${other}? ${CHECK_ADDRESS}`;
   }
-  if (/ENOTFOUND|EAI_/.test(code)) return `The host of ${url} cannot be looked up (${code}). ${ELSEWHERE}`;
+  if (/ENOTFOUND|EAI_/.test(code)) return `The host name in ${url} cannot be resolved (${code}). ${CHECK_ADDRESS}`;
   if (/TIMEOUT|TIMEDOUT/.test(code)) {
-    return `${url} did not answer in time (${code}): it is overloaded, or a firewall drops what is sent. ${ELSEWHERE}`;
+    return `${url} did not answer in time (${code}): it is overloaded, or a firewall drops the packets. ${CHECK_ADDRESS}`;
   }
-  return `The operator API at ${url} cannot be reached (${code}): is the service running? ${ELSEWHERE}`;
+  return `The operator API at ${url} cannot be reached (${code}). Check that the service is running. ${CHECK_ADDRESS}`;
 }
 
-/** The answer of the operator API to a path that it does not have. */
+/** The answer of the operator API to an unknown path. */
 const UNKNOWN_PATH = /^There is no \S+ \S+ in the operator API/;
-const OF_PROXY: readonly number[] = [502, 503, 504];
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
 
 /**
- * Why a service refused a call, and what to do where the service cannot know that.
+ * Describes why a service refused a call, with the remedy on the command line.
  *
  * @param bytes the body of its answer
- * @returns undefined when that is no answer of the operator API
+ * @returns undefined if that is not an answer of the operator API
  */
-function sayRefused(url: string, status: number, bytes: Uint8Array): string | undefined {
+function describeRefusal(url: string, status: number, bytes: Uint8Array): string | undefined {
   const detail = detailOf(bytes);
   if (detail === undefined) {
-    return OF_PROXY.includes(status)
-      ? `What is in front of ${url} answers ${status}: the service behind it does not run, or is not reached. ${ELSEWHERE}`
+    return GATEWAY_STATUSES.includes(status)
+      ? `The gateway at ${url} answered with status ${status}: the service behind it is down or unreachable. ${CHECK_ADDRESS}`
       : undefined;
   }
-  if (status === 401) return `${detail} Give one that ${url} knows with --token-file or TIDINGS_TOKEN_FILE.`;
-  if (status === 403) return `${detail} A token that may is given with --token-file or TIDINGS_TOKEN_FILE.`;
+  if (status === 401) return `${detail} Give a valid token with --token-file or TIDINGS_TOKEN_FILE.`;
+  if (status === 403) return `${detail} Give a token of a sufficient role with --token-file or TIDINGS_TOKEN_FILE.`;
   if (status === 404 && UNKNOWN_PATH.test(detail)) {
-    const remedy = 'use the "tidings" of its version, or upgrade the service';
-    return `The service at ${url} does not know this command, so it is older than this "tidings"; ${remedy}.`;
+    const remedy = 'use the "tidings" command of its version, or upgrade the service';
+    return `The service at ${url} does not support this command because it is older than this "tidings"; ${remedy}.`;
   }
   return detail;
 }

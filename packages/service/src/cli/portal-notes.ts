@@ -12,9 +12,9 @@ import {
   versionNotes,
 } from './portal/api.ts';
 import { pollingNotes, realTimeNotes } from './portal/delivery.ts';
-import { code, markdownTable, reflow, sayDuration } from './portal/markdown.ts';
+import { code, formatDuration, formatTable, reflow } from './portal/markdown.ts';
 
-/** `tidings portal-notes`: what the standard makes an ASPSP tell TPPs, as Markdown. */
+/** `tidings portal-notes`: what the standard requires an ASPSP to tell TPPs, as Markdown. */
 export function define(command: Command): void {
   command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
@@ -24,9 +24,10 @@ export function define(command: Command): void {
 Example:
   tidings portal-notes --config /etc/tidings/tidings.json > event-notifications.md
 
-Run it again when you change the configuration: TPPs rely on what it says.
+The standard requires a bank to document its event notifications: endpoints, event types, retry policy, polling limits and error
+codes. The page follows from the configuration; print and publish it again whenever you change the configuration.
 
-Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
+Exit codes: 0 done; 2 wrong usage, or the configuration is invalid.`,
     )
     .action(async ({ config: file }: { config: string }) => {
       const { loadConfig } = await import('../config/load.ts');
@@ -35,8 +36,8 @@ Exit codes: 0 done; 2 wrong use, or the configuration is not good.`,
 }
 
 /**
- * The notes about event notifications that the standard makes an ASPSP give to TPPs, as Markdown. All of it follows from the
- * configuration and the code that runs on it, so that the portal cannot promise anything else than the service does.
+ * Formats what the standard requires an ASPSP to tell TPPs about its event notifications, as Markdown. Everything follows
+ * from the configuration and the code that runs on it, so the portal cannot promise what the service does not do.
  */
 function portalNotes(config: Config): string {
   const sections = [
@@ -57,13 +58,13 @@ function portalNotes(config: Config): string {
 
 function introduction({ issuer, realTime, polling }: Config): string {
   const ways = [
-    ...(realTime.isOffered ? ['in real time, to a callback URL of yours'] : []),
+    ...(realTime.isOffered ? ['in real time, to your callback URL'] : []),
     ...(polling.isOffered ? ['by aggregated polling'] : []),
   ];
   return `# Event notifications
 
-We tell you what happens to the resources you own with us ${ways.join(', and ')}, by the UK Open Banking Read/Write API
-Specification up to version ${SPECIFICATION_VERSION_MAX}. The issuer (${code('iss')}) of our event notifications is ${code(issuer)}.`;
+We notify you of events that concern the resources you have consent for: ${ways.join(', and ')}. We follow the UK Open Banking
+Read/Write API Specification up to version ${SPECIFICATION_VERSION_MAX}. The issuer (${code('iss')}) of our event notifications is ${code(issuer)}.`;
 }
 
 function endpointNotes(config: Config): string {
@@ -85,22 +86,22 @@ function endpointNotes(config: Config): string {
   });
   const keys = ['', code(`${base}${config.api.jwksPath}`), 'GET'];
   const missing = [
-    ...(config.realTime.isOffered ? [] : ['real-time notifications, so `CallbackUrl` is refused']),
+    ...(config.realTime.isOffered ? [] : ['real-time notifications (a registration with `CallbackUrl` is refused)']),
     ...(hasCallbackUrls ? [] : ['the resource `callback-urls`']),
     ...(hasPolling ? [] : ['aggregated polling']),
   ];
   return `## Endpoints
 
-${markdownTable(['version', 'endpoint', 'methods'], [...rows, keys])}
+${formatTable(['version', 'endpoint', 'methods'], [...rows, keys])}
 
-The last one is our JWKS.${missing.length === 0 ? '' : ` We do not offer ${missing.join(', nor ')}.`}`;
+The last endpoint is our JWKS.${missing.length === 0 ? '' : ` We do not offer ${missing.join(', or ')}.`}`;
 }
 
 function retentionNotes({ realTime, polling, retention }: Config): string {
   const ways = [...(realTime.isOffered ? ['by a 202'] : []), ...(polling.isOffered ? ['in a poll'] : [])].join(' or ');
   return `## Retention
 
-What you have not acknowledged, ${ways}, ${retention.awaitingMs === undefined ? 'stays awaiting without a limit of time: nothing is dropped' : `stays awaiting for ${sayDuration(retention.awaitingMs)}, and expires then`}. It ends when you delete the
-registration that it is for, or when we remove you as a TPP; what is awaiting is then withdrawn. An event that happens while
-you have no registration makes no notification, neither then nor later.`;
+A notification that you have not acknowledged, ${ways}, ${retention.awaitingMs === undefined ? 'is kept without a time limit' : `expires after ${formatDuration(retention.awaitingMs)}`}. It is withdrawn when you delete its
+registration, or when we remove you as a TPP. An event that happens while you have no registration creates no notification,
+neither then nor later.`;
 }

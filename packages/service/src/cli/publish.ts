@@ -9,14 +9,14 @@ import { wholeNumber } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
 import { createDisplay, type Display } from './publish/display.ts';
-import { type BadLine, type Input, openInput, readBatches, type Start } from './publish/input.ts';
+import { type Input, type InvalidLine, openInput, readBatches, type Start } from './publish/input.ts';
 import {
-  createSaver,
+  createRecorder,
   type Progress,
+  type ProgressRecorder,
   RejectedFile,
   readProgress,
   removeProgress,
-  type Saver,
   startOf,
 } from './publish/progress.ts';
 import { publishAll } from './publish/run.ts';
@@ -33,45 +33,45 @@ Examples:
   tidings publish events.ndjson --continue --rejected rejected.ndjson
   export-events | tidings publish - --json
 
-One event a line, as POST /operator/v1/events takes it, or one CloudEvent a line (it has "specversion"); empty lines are
-skipped. The service checks each. At a line that is not good it says file:line, field and remedy, and sends no more: all
-lines before it are published, and of those behind it at most the batches that were under way at that moment; with
---in-flight 1 none. Batches that are under way together may be published in any order; --in-flight 1 keeps that of the file.
+Each line is one event, in the format of POST /operator/v1/events, or one CloudEvent (recognised by "specversion"). Empty lines
+are skipped. The service validates each event. At an invalid line the command prints file:line, the field and the remedy, and
+stops: all lines before it are published. Lines behind it may be published only if their batch was already in progress;
+--in-flight 1 prevents that, and also keeps the order of the file, which parallel batches may not.
 
-FILE.tidings-progress keeps how many lines are published, so that the same command goes on where it ended: at the bad line
-once it is repaired, after Ctrl-C, after a crash. It is removed at the end. Whatever is sent twice is published once, since each event has its id. Standard input has no
-such file: send all of it again.
+FILE.tidings-progress records how much of the file is published, so that the same command resumes where it stopped: after an
+invalid line is repaired, after Ctrl-C or a crash. It is removed at the end. For standard input no progress is recorded; send
+all of it again. An event that is sent twice is published once, because the service recognises its id.
 
---derive-ids gives a line without an id one that is made of its content and its number: the same line at the same place of
-a file is the same event, and one that moved is another.
+--derive-ids gives each line without an id one that is derived from its content and line number. The same line at the same
+position is therefore the same event; a line that was moved is a different one.
 
-Exit codes of publish: 0 all is published; 1 stopped at a line, lines were rejected, refused, or the service cannot be
-reached; 2 wrong use, or FILE was changed where it was published already; 130 Ctrl-C, 143 SIGTERM.
+Exit codes of publish: 0 all events are published; 1 stopped at an invalid line, lines were rejected, refused by the service, or
+the service cannot be reached; 2 wrong usage, or the published part of the file was changed; 130 Ctrl-C; 143 SIGTERM.
 `;
 
-/** `tidings publish`: publishes a file of events. */
+/** `tidings publish`: publishes the events of a file or of standard input. */
 export function define(command: Command): void {
   defineOperatorCommand(command, HELP)
-    .argument('[file]', 'the events; - is standard input', '-')
-    .option('--batch <lines>', 'most lines in one request', wholeNumber(BATCH_LINES_MAX), BATCH_LINES)
-    .option('--in-flight <requests>', 'most requests at once', wholeNumber(IN_FLIGHT_MAX), IN_FLIGHT)
-    .option('--continue', 'leave lines that are not good out, and go on; needs --rejected')
-    .option('--rejected <file>', 'where --continue writes them, as they are')
-    .option('--derive-ids', 'make an id for lines that have none')
-    .option('--restart', 'begin at the first line, whatever was published before')
+    .argument('[file]', 'file with the events; - reads standard input', '-')
+    .option('--batch <lines>', 'maximum number of lines per request', wholeNumber(BATCH_LINES_MAX), BATCH_LINES)
+    .option('--in-flight <requests>', 'maximum number of parallel requests', wholeNumber(IN_FLIGHT_MAX), IN_FLIGHT)
+    .option('--continue', 'skip invalid lines and continue; requires --rejected')
+    .option('--rejected <file>', 'file to which --continue writes the skipped lines, unchanged')
+    .option('--derive-ids', 'derive an id for each line that has none')
+    .option('--restart', 'start at the first line and ignore the recorded progress')
     .action(publish);
 }
 
-/** How long what is under way may take after Ctrl-C. */
+/** Time that requests in progress may take after Ctrl-C. */
 const INTERRUPT_GRACE_MS = 10_000;
-const BAD_LINES_SAID_MAX = 20;
+const INVALID_LINES_PRINTED_MAX = 20;
 const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Flags that say how a file is published. */
+/** Flags of `publish`. */
 interface PublishFlags extends CommonFlags {
   /** Lines in one request. */
   readonly batch: number;
-  /** Requests at once. */
+  /** Parallel requests. */
   readonly inFlight: number;
   readonly continue?: boolean;
   readonly rejected?: string;
@@ -84,18 +84,21 @@ interface RunDependencies {
   readonly flags: PublishFlags;
   readonly input: Input;
   readonly start: Start;
-  readonly saver: Saver;
+  readonly recorder: ProgressRecorder;
   readonly display: Display;
 }
 
 /** `tidings publish` */
 async function publish(file: string, flags: PublishFlags): Promise<void> {
   if (flags.continue === true && flags.rejected === undefined) {
-    const remedy = 'name a file for the lines that are left out with --rejected';
-    throw new CliError(EXIT_CONFIGURATION, `--continue loses lines; ${remedy}.`);
+    const remedy = 'give a file for the skipped lines with --rejected';
+    throw new CliError(EXIT_CONFIGURATION, `--continue would lose invalid lines; ${remedy}.`);
   }
   if (flags.continue !== true && flags.rejected !== undefined) {
-    throw new CliError(EXIT_CONFIGURATION, 'Without --continue no line is rejected; leave out --rejected, or add it.');
+    throw new CliError(
+      EXIT_CONFIGURATION,
+      '--rejected has no effect without --continue; add --continue, or remove --rejected.',
+    );
   }
   const input = openInput(file);
   await withOperatorClient(flags, async (client) => {
@@ -103,17 +106,17 @@ async function publish(file: string, flags: PublishFlags): Promise<void> {
     const progress = input.file === undefined || flags.restart === true ? undefined : readProgress(input.file);
     const start = startOf(input, progress, operatorUrl);
     const rejected = openRejected(flags, progress);
-    const saver = createSaver({ file: input.file, operatorUrl, rejected, start });
+    const recorder = createRecorder({ file: input.file, operatorUrl, rejected, start });
     const display = createDisplay({
       ...{ stream: errorStream(), clock: systemClock, sizeBytes: input.sizeBytes },
       startBytes: start.offsetBytes,
     });
     if (input.file === undefined) {
-      const again = 'should this be broken off, send all of it again: nothing is published twice';
-      display.say(`Of ${input.name} no progress is kept; ${again}.`);
+      const again = 'if this is interrupted, send all of it again: nothing is published twice';
+      display.print(`No progress is recorded for ${input.name}; ${again}.`);
     }
     try {
-      await run(client, { flags, input, start, saver, display });
+      await run(client, { flags, input, start, recorder, display });
     } finally {
       display.end();
       rejected?.close();
@@ -121,7 +124,7 @@ async function publish(file: string, flags: PublishFlags): Promise<void> {
   });
 }
 
-/** Goes on behind what the earlier run wrote there, when it is the same file. */
+/** Appends to what an earlier run wrote, if it wrote to the same file. */
 function openRejected({ rejected: file }: PublishFlags, progress: Progress | undefined): RejectedFile | undefined {
   if (file === undefined) return undefined;
   const before = progress?.rejected;
@@ -129,51 +132,51 @@ function openRejected({ rejected: file }: PublishFlags, progress: Progress | und
 }
 
 async function run(client: OperatorClient, dependencies: RunDependencies): Promise<void> {
-  const { flags, input, start, saver, display } = dependencies;
+  const { flags, input, start, recorder, display } = dependencies;
   const reading = new AbortController();
   const sending = new AbortController();
-  const brokenOff = new AbortController();
-  const ending = endAtSignal({ reading, sending, brokenOff });
-  const bad = noteBadLines(input, display);
+  const requests = new AbortController();
+  const ending = endAtSignal({ reading, sending, requests });
+  const invalid = collectInvalidLines(input, display);
   const beganMs = systemClock.monotonicMs();
   const sender = new Sender({
-    ...{ client, clock: systemClock, halted: sending.signal, brokenOff: brokenOff.signal },
+    ...{ client, clock: systemClock, halted: sending.signal, abort: requests.signal },
     isContinuing: flags.continue === true,
-    onWait: (seconds, why) => display.say(`Waiting ${seconds} s: ${why}`),
-    onPublished: ({ published }) => display.update(published, saver.position().offsetBytes),
-    onBadLine: bad.note,
+    onWait: (seconds, why) => display.print(`Waiting ${seconds} s: ${why}`),
+    onPublished: ({ published }) => display.update(published, recorder.position().offsetBytes),
+    onInvalidLine: invalid.note,
   });
   const stream = addAbortSignal(reading.signal, input.read(start.offsetBytes));
   const isPromptly = input.file === undefined;
   const options = { linesMax: flags.batch, areIdsDerived: flags.deriveIds === true, isPromptly };
   const ended = await publishAll({
     ...{ batches: readBatches(stream, start, options), sender, inFlightMax: flags.inFlight, reading, sending },
-    onDone: (end, rejected) => saver.done(end, rejected),
+    onDone: (end, rejected) => recorder.done(end, rejected),
   }).then(
     (isDone) => ({ isDone, error: undefined }),
     (error: unknown) => ({ isDone: false, error }),
   );
   ending.stop();
-  // Where nothing is published there is nothing to go on from.
-  const isOver = ended.isDone || saver.position().offsetBytes === 0;
+  // If nothing is published there is nothing to resume.
+  const isOver = ended.isDone || recorder.position().offsetBytes === 0;
   if (isOver && input.file !== undefined) removeProgress(input.file);
-  else saver.save();
-  display.update(sender.tally.published, saver.position().offsetBytes);
+  else recorder.save();
+  display.update(sender.tally.published, recorder.position().offsetBytes);
   display.end();
   const signal = ending.signal();
   const summary: Summary = {
     state: stateOf(ended, signal),
     input: input.name,
-    ...{ fromLine: start.lines + 1, lines: saver.position().lines, tally: sender.tally },
-    ...{ rejected: saver.rejected(), badLines: bad.lines },
+    ...{ fromLine: start.lines + 1, lines: recorder.position().lines, tally: sender.tally },
+    ...{ rejected: recorder.rejected(), badLines: invalid.lines },
     durationMs: Math.round(systemClock.monotonicMs() - beganMs),
   };
   if (flags.json === true) printSummaryJson(summary);
   else printSummary(summary);
-  if (!ended.isDone) sayHowToGoOn(summary, input);
+  if (!ended.isDone) printHowToResume(summary, input);
   if (ended.error !== undefined) throw ended.error;
   if (signal !== undefined && !ended.isDone) process.exitCode = EXIT_OF_SIGNAL[signal];
-  else if (bad.lines.length > 0) process.exitCode = EXIT_FAILED;
+  else if (invalid.lines.length > 0) process.exitCode = EXIT_FAILED;
 }
 
 function stateOf(ended: { isDone: boolean; error: unknown }, signal: string | undefined): Summary['state'] {
@@ -182,8 +185,8 @@ function stateOf(ended: { isDone: boolean; error: unknown }, signal: string | un
   return signal === undefined ? 'stopped' : 'interrupted';
 }
 
-/** The first Ctrl-C lets what is under way end, for a while; the second ends the process. */
-function endAtSignal(ends: Readonly<Record<'reading' | 'sending' | 'brokenOff', AbortController>>) {
+/** The first Ctrl-C lets requests in progress end, for a limited time; the second ends the process. */
+function endAtSignal(ends: Readonly<Record<'reading' | 'sending' | 'requests', AbortController>>) {
   let got: keyof typeof EXIT_OF_SIGNAL | undefined;
   let cancel: (() => void) | undefined;
   let isOver = false;
@@ -192,7 +195,7 @@ function endAtSignal(ends: Readonly<Record<'reading' | 'sending' | 'brokenOff', 
     got = signal === 'SIGTERM' ? signal : 'SIGINT';
     ends.reading.abort();
     ends.sending.abort();
-    cancel = systemClock.after(INTERRUPT_GRACE_MS, () => ends.brokenOff.abort());
+    cancel = systemClock.after(INTERRUPT_GRACE_MS, () => ends.requests.abort());
   });
   return {
     signal: () => got,
@@ -203,48 +206,50 @@ function endAtSignal(ends: Readonly<Record<'reading' | 'sending' | 'brokenOff', 
   };
 }
 
-function noteBadLines(input: Input, display: Display): { note: (line: BadLine) => void; lines: readonly BadLine[] } {
-  const lines: BadLine[] = [];
+function collectInvalidLines(
+  input: Input,
+  display: Display,
+): { note: (line: InvalidLine) => void; lines: readonly InvalidLine[] } {
+  const lines: InvalidLine[] = [];
   return {
     lines,
     note: (line) => {
-      if (lines.length === BAD_LINES_SAID_MAX) return;
+      if (lines.length === INVALID_LINES_PRINTED_MAX) return;
       lines.push(line);
-      display.say(`${input.name}:${line.number}: ${line.why}`);
-      if (lines.length === BAD_LINES_SAID_MAX) display.say('Further lines that are not good are counted only.');
+      display.print(`${input.name}:${line.number}: ${line.why}`);
+      if (lines.length === INVALID_LINES_PRINTED_MAX) display.print('Further invalid lines are only counted.');
     },
   };
 }
 
-function sayHowToGoOn({ lines, state, rejected }: Summary, input: Input): void {
-  const said = state === 'interrupted' ? 'Interrupted' : 'Stopped';
+function printHowToResume({ lines, state, rejected }: Summary, input: Input): void {
+  const how = state === 'interrupted' ? 'Interrupted' : 'Stopped';
   const published = lines === 1 ? 'the first line' : `the first ${lines} lines`;
   const fate = `${lines === 1 ? 'is' : 'are'} published${rejected > 0 ? ' or rejected' : ''}`;
   const until = lines === 0 ? `nothing of ${input.name} is published yet` : `${published} of ${input.name} ${fate}`;
-  const repair = state === 'stopped' ? `, once line ${lines + 1} is repaired` : '';
-  const how =
+  const repair = state === 'stopped' ? `repair line ${lines + 1}, then ` : '';
+  const remedy =
     input.file === undefined
-      ? 'send all of it again to go on: what was published is not published twice'
-      : `the same command goes on at line ${lines + 1}${repair}`;
-  printError(`${said}; ${until}; ${how}.\n`);
+      ? 'send all of it again: nothing is published twice'
+      : `${repair}run the same command to resume at line ${lines + 1}`;
+  printError(`${how}; ${until}; ${remedy}.\n`);
 }
 
-/** How a run ended. */
+/** The result of a run. */
 interface Summary {
   readonly state: 'done' | 'stopped' | 'interrupted' | 'failed';
   readonly input: string;
-  /** The line that this run began at: 1, unless it went on from an earlier one. */
+  /** The first line of this run: 1, unless it resumed an earlier one. */
   readonly fromLine: number;
-  /** Lines of the input that are published, or rejected, from the first one on without a gap, empty ones included. */
+  /** Lines from the beginning of the input that are published or rejected without a gap, including empty ones. */
   readonly lines: number;
   readonly tally: Tally;
   readonly rejected: number;
-  /** The first of the lines that are not good. */
-  readonly badLines: readonly BadLine[];
+  /** The first of the invalid lines. */
+  readonly badLines: readonly InvalidLine[];
   readonly durationMs: number;
 }
 
-/** Prints it for scripts. */
 function printSummaryJson({ tally, badLines, ...rest }: Summary): void {
   printJson({
     ...rest,
@@ -253,15 +258,14 @@ function printSummaryJson({ tally, badLines, ...rest }: Summary): void {
   });
 }
 
-/** Prints it for people. */
 function printSummary({ tally, rejected, fromLine }: Summary): void {
   const { published, notifications, repeated, none } = tally;
   const reasons = [...none].map(([reason, count]) => `${reason} ${count}`).join(', ');
   const made = `${notifications} with a notification${reasons === '' ? '' : `, ${published - notifications} with none (${reasons})`}`;
   const facts = [
-    ...(fromLine > 1 ? [`It went on at line ${fromLine}.`] : []),
+    ...(fromLine > 1 ? [`Resumed at line ${fromLine}.`] : []),
     `Published ${published} ${published === 1 ? 'event' : 'events'}: ${made}.`,
-    ...(repeated > 0 ? [`${repeated} of them had been published before, and made nothing anew.`] : []),
+    ...(repeated > 0 ? [`${repeated} of them had been published before and had no effect.`] : []),
     ...(rejected > 0 ? [`${rejected} ${rejected === 1 ? 'line was' : 'lines were'} rejected.`] : []),
   ];
   print(facts.map((fact) => `${fact}\n`).join(''));

@@ -4,14 +4,14 @@ import type { CallbackUrlHealth } from '../operator/callback-urls.ts';
 import type { RegistrationPage, ShownRegistration, TppRegistrations } from '../operator/registrations.ts';
 import type { OperatorClient } from './operator-client.ts';
 import {
+  CONNECTION_HELP,
   type CommonFlags,
   exampleOf,
   operatorCommand,
   queryOf,
-  WHERE_HELP,
   withOperatorClient,
 } from './operator-flags.ts';
-import { factsOf, tableOf } from './output.ts';
+import { formatFacts, formatTable } from './output.ts';
 
 /** Flags of `list`. */
 interface RegistrationFlags extends CommonFlags {
@@ -21,25 +21,28 @@ interface RegistrationFlags extends CommonFlags {
   readonly state?: string;
 }
 
-/** `tidings registrations`: what the TPPs registered, at a running service. */
+/** `tidings registrations`: the registrations of TPPs, and the health of callback URLs. */
 export function define(command: Command): void {
   command
     .addCommand(
       operatorCommand(
         'list',
-        'List event subscriptions and callback URLs in the order of the client_ids.',
+        'List event subscriptions and callback URLs, ordered by client_id.',
         exampleOf('registrations list --state unresponsive'),
       )
-        .option('--api-version <version>', 'made or last changed through this version of the API: v3.1 or v4.0')
-        .option('--resource-version <version>', 'with this minimum version of resources, as in 4.0')
-        .option('--event-type <type>', 'that are told of events of this type, by its URN or code')
-        .option('--state <state>', 'only these: responsive, unresponsive, polling, suspended, superseded')
+        .option('--api-version <version>', 'only those created or last changed through this API version: v3.1 or v4.0')
+        .option('--resource-version <version>', 'only those with this minimum resource version, such as 4.0')
+        .option('--event-type <type>', 'only those that receive this event type, given as a URN or code')
+        .option(
+          '--state <state>',
+          'only those in this state: responsive, unresponsive, polling, suspended or superseded',
+        )
         .action((flags: RegistrationFlags) => listRegistrations(flags)),
     )
     .addCommand(
       operatorCommand(
         'show',
-        'Show what a TPP registered, how its callback URL fares, and the last outcomes.',
+        'Show the registrations of a TPP, with the health and the last outcomes of its callback URL.',
         exampleOf('registrations show tpp-1'),
       )
         .argument('<clientId>')
@@ -52,7 +55,9 @@ Examples:
   tidings registrations list --state unresponsive
   tidings registrations list --event-type UK.OBIE.Resource-Update --json
   tidings registrations show tpp-1
-${WHERE_HELP}`,
+
+Use "list" to find the callback URLs that need attention, and "show" to see why deliveries to one TPP fail.
+${CONNECTION_HELP}`,
     );
 }
 
@@ -63,7 +68,7 @@ async function listRegistrations(flags: RegistrationFlags): Promise<void> {
   const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
   if (flags.json === true) return printJson({ registrations });
   if (registrations.length === 0) {
-    print('There is no such registration.\n');
+    print('No registration matches.\n');
     return;
   }
   const rows = registrations.map((each) => [
@@ -71,7 +76,7 @@ async function listRegistrations(flags: RegistrationFlags): Promise<void> {
     ...[typesOf(each), each.callbackUrl ?? ''],
   ]);
   const head = ['CLIENT ID', 'KIND', 'STATE', 'API', 'VERSION', 'EVENT TYPES', 'CALLBACK URL'];
-  print(tableOf(head, rows));
+  print(formatTable(head, rows));
 }
 
 async function allRegistrations(client: OperatorClient, flags: RegistrationFlags): Promise<ShownRegistration[]> {
@@ -116,15 +121,15 @@ function printRegistrations(
 ): void {
   const { eventSubscription: subscription, callbackUrl } = registrations;
   print(
-    factsOf({
+    formatFacts({
       'client id': clientId,
       effective: registrations.effective ?? 'no registration',
       'event subscription': subscription?.eventSubscriptionId,
       'event types': subscription && typesOf(subscription),
-      'of version': subscription?.version,
+      'minimum version': subscription?.version,
       'callback URL resource': callbackUrl?.callbackUrlId,
-      'pushed to': health?.callbackUrl ?? 'nowhere',
-      ...(health && factsOfHealth(health)),
+      'pushed to': health?.callbackUrl ?? 'nothing is pushed',
+      ...(health && healthFacts(health)),
     }),
   );
   if (health === undefined || health.lastOutcomes.length === 0) return;
@@ -132,19 +137,19 @@ function printRegistrations(
     ...[each.startedAt, each.outcome, String(each.status ?? each.errorClass ?? '')],
     ...[`${Math.round(each.durationMs)} ms`, each.jti, each.instance],
   ]);
-  print(`\n${tableOf(['LAST OUTCOMES', 'OUTCOME', 'ANSWER', 'TOOK', 'JTI', 'INSTANCE'], rows)}`);
+  print(`\nlast outcomes\n${formatTable(['STARTED', 'OUTCOME', 'ANSWER', 'DURATION', 'JTI', 'INSTANCE'], rows)}`);
 }
 
-function factsOfHealth(health: CallbackUrlHealth): Record<string, string | undefined> {
+function healthFacts(health: CallbackUrlHealth): Record<string, string | undefined> {
   const { breaker, failedProbes } = health;
-  const paused = breaker?.pausedUntil === undefined ? '' : `, until ${breaker.pausedUntil}`;
+  const paused = breaker?.pausedUntil === undefined ? '' : ` until ${breaker.pausedUntil}`;
   return {
-    'which is': health.state,
+    'callback URL state': health.state,
     'unresponsive since': health.unresponsiveSince,
     'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
     'next probe': health.nextProbeAt,
     'recovered at': health.recoveredAt,
-    'breaker of this instance': breaker && `${breaker.state}${paused}`,
+    'circuit breaker of this instance': breaker && `${breaker.state}${paused}`,
     awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
   };
 }

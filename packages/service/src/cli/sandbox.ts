@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 
-// Nothing imports the sandbox: it is a package of its own that may not be installed beside a production service. The
-// name is computed so that neither types nor bundlers follow it.
+// The sandbox is a separate package that need not be installed with a production service. Its name is computed so that
+// neither the compiler nor bundlers follow the import.
 const SANDBOX = ['@tidings', 'sandbox', 'cli'].join('/');
 
 interface SandboxPackage {
   readonly defineSandbox: (command: Command) => void;
 }
 
-/** `tidings sandbox`, where the package is installed; otherwise a command that says how to install it. */
+/** `tidings sandbox` if its package is installed; otherwise a command that says how to install it. */
 export async function define(command: Command): Promise<void> {
   try {
     const loaded: unknown = await import(SANDBOX);
@@ -24,7 +24,10 @@ export async function define(command: Command): Promise<void> {
     .allowUnknownOption()
     .allowExcessArguments()
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package is not installed.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package @tidings/sandbox is not installed.',
+    )
     .action(() => {
       throw new StartUpError('The sandbox is not installed; run "npm install @tidings/sandbox" and try again.');
     });

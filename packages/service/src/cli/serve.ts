@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { untilSignal } from '../base/process.ts';
 import type { RunningService } from '../service.ts';
 
-/** `tidings serve`: the Notification Service alone. */
+/** `tidings serve`: runs the Notification Service. */
 export function define(command: Command): void {
   command
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
@@ -14,10 +14,11 @@ Examples:
   tidings serve --config /etc/tidings/tidings.json
   tidings serve --config tidings.json | npx pino-pretty
 
-The log goes to standard output, one JSON object a line. SIGHUP reads the signing key, the certificates and
-revocation lists of the listeners and the operator tokens again, so that they are renewed or revoked without a restart. Settings: docs/configuration.md.
+The service runs in the foreground and logs to standard output, one JSON object per line. SIGHUP reloads the signing key, the
+certificates and revocation lists of the listeners, and the operator tokens, so that they can be renewed or revoked without a
+restart. All settings are described in docs/configuration.md; check a configuration with "tidings doctor" first.
 
-Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, and the message names the setting.`,
+Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration is invalid (the message names the setting).`,
     )
     .action(async ({ config: file }: { config: string }) => {
       // Loaded only here: no other command needs the whole service.
@@ -28,7 +29,7 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, an
       ]);
       const config = loadConfig(file);
       const log = createLog(config.log.level);
-      // Before anything runs: a signal that comes while it starts must not cut it off.
+      // Registered before anything runs, so that a signal during the start leads to an orderly stop.
       const signalled = untilSignal();
       const started = Promise.withResolvers<RunningService>();
       const endReloading = reloadOnHangUp(started.promise, log);
@@ -44,8 +45,8 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 the configuration is not good, an
 }
 
 /**
- * A fault of the new key goes to the log: the service goes on with the one before it. A hang-up that comes before
- * the service has started is heeded then.
+ * Reloads keys, certificates and tokens on SIGHUP. A fault is logged and the service continues with the previous ones. A
+ * SIGHUP that arrives before the service has started takes effect once it has.
  */
 function reloadOnHangUp(started: Promise<RunningService>, log: Log): () => void {
   const reload = async () => {
@@ -53,14 +54,14 @@ function reloadOnHangUp(started: Promise<RunningService>, log: Log): () => void 
     await service.reload().catch((error: unknown) => {
       log.error(
         { why: error instanceof Error ? error.message : String(error) },
-        'signing key, certificates and operator tokens stay as they were',
+        'reload failed; signing key, certificates and operator tokens are unchanged',
       );
     });
   };
   process.on('SIGHUP', reload);
   return () => {
     process.off('SIGHUP', reload);
-    // A second hang-up during the shutdown must not end it halfway.
+    // A SIGHUP during the shutdown must not end the process halfway.
     process.on('SIGHUP', () => undefined);
   };
 }

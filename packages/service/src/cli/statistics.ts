@@ -4,13 +4,13 @@ import { print, printJson } from '../base/output.ts';
 import type { Counts } from '../operator/statistics.ts';
 import { readDuration } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
-import { tableOf } from './output.ts';
+import { formatTable } from './output.ts';
 
 /** Flags of `statistics`. */
 interface StatisticsFlags extends CommonFlags {
   readonly from?: string;
   readonly before?: string;
-  /** How far back, in milliseconds. */
+  /** Length of the period, in milliseconds. */
   readonly last?: number;
   readonly by: 'minute' | 'hour';
   readonly client?: string;
@@ -22,51 +22,52 @@ Examples:
   tidings statistics --last 2h --by minute
   tidings statistics --client tpp-1 --from 2026-11-20T00:00:00Z --before 2026-11-21T00:00:00Z --json
 
-Of all instances. Latency is from publishing to acknowledgement, to within 10 %. Times are UTC.
+The counts cover all instances. P50, P90 and P99 are the latency from publication to acknowledgement, accurate to 10 %.
+Times are in UTC. REPEATED counts events that had been published before, NONE those that created no notification.
 `;
 
-/** `tidings statistics`: what a running service counted. */
+/** `tidings statistics`: what a running service has counted. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXAMPLES)
-    .addOption(new Option('--by <unit>', 'minute or hour').choices(['minute', 'hour']).default('hour'))
+    .addOption(new Option('--by <unit>', 'size of the buckets').choices(['minute', 'hour']).default('hour'))
     .addOption(
-      new Option('--last <time>', 'that long until now (default: 24h, by minute 1h)')
+      new Option('--last <time>', 'the period before now, such as 2h (default: 24h; 1h with --by minute)')
         .argParser(readDuration)
         .conflicts('from'),
     )
-    .option('--from <time>', 'from this time on (ISO 8601 with zone)')
-    .option('--before <time>', 'before this time (default: now)')
-    .option('--client <id>', 'only what is of this TPP; by hour')
+    .option('--from <time>', 'from this time (ISO 8601 with time zone)')
+    .option('--before <time>', 'until before this time (default: now)')
+    .option('--client <id>', 'only this TPP; requires --by hour')
     .action(statistics);
 }
 
 const LAST_MS = { minute: 3_600_000, hour: 86_400_000 } as const;
 
 const HEAD = [
-  ...['BEGAN AT', 'ACCEPTED', 'REPEATED', 'NONE', 'ATTEMPTS', 'FAILED', 'PUSHED', 'POLLED', 'ERRORS'],
+  ...['FROM', 'ACCEPTED', 'REPEATED', 'NONE', 'ATTEMPTS', 'FAILED', 'PUSHED', 'POLLED', 'ERRORS'],
   ...['UNRESPONSIVE', 'RECOVERED', 'P50', 'P90', 'P99'],
 ];
 
 /** `tidings statistics` */
 async function statistics(flags: StatisticsFlags): Promise<void> {
-  const asked = { resolution: flags.by, ...timesOf(flags, systemClock.nowMs()), clientId: flags.client };
-  const path = `/operator/v1/statistics?${queryOf(asked)}`;
+  const parameters = { resolution: flags.by, ...timesOf(flags, systemClock.nowMs()), clientId: flags.client };
+  const path = `/operator/v1/statistics?${queryOf(parameters)}`;
   const call = { method: 'GET', path } as const;
   const { StatisticsAnswer } = await import('../operator/statistics.ts');
   const { value: answer } = await withOperatorClient(flags, (client) => client.read(call, StatisticsAnswer));
   if (flags.json === true) return printJson(answer);
   const { buckets, totals } = answer;
   if (buckets.length === 0) {
-    print(`Nothing was counted from ${answer.from} to ${answer.before}.\n`);
+    print(`There are no counts from ${answer.from} to ${answer.before}.\n`);
     return;
   }
-  const rows = [...buckets.map(({ beganAt, ...counts }) => rowOf(beganAt, counts)), rowOf('all', totals)];
-  print(tableOf(HEAD, rows));
+  const rows = [...buckets.map(({ beganAt, ...counts }) => rowOf(beganAt, counts)), rowOf('total', totals)];
+  print(formatTable(HEAD, rows));
 }
 
 function timesOf({ from, before, by, last = LAST_MS[by] }: StatisticsFlags, nowMs: number) {
   const untilMs = before === undefined ? nowMs : Date.parse(before);
-  // One that cannot be read is for the service to say.
+  // An invalid --before is reported by the service.
   const began = Number.isNaN(untilMs) ? undefined : new Date(untilMs - last).toISOString();
   return { from: from ?? began, before };
 }
@@ -77,8 +78,8 @@ function rowOf(began: string, counts: Counts): string[] {
   const { p50, p90, p99 } = counts.latencyMs ?? {};
   const numbers = [counts.accepted, counts.repeated, sumOf(counts.withoutNotification)];
   const outcomes = [succeeded + sumOf(failed), sumOf(failed), push, poll + offer, counts.reportedErrors];
-  const turns = [counts.becameUnresponsive, counts.recovered];
-  return [began, ...[...numbers, ...outcomes, ...turns].map(String), ...[p50, p90, p99].map(latencyOf)];
+  const changes = [counts.becameUnresponsive, counts.recovered];
+  return [began, ...[...numbers, ...outcomes, ...changes].map(String), ...[p50, p90, p99].map(latencyOf)];
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {

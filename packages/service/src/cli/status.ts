@@ -1,26 +1,32 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
-import { factsOf } from './output.ts';
+import { formatFacts } from './output.ts';
 
-/** `tidings status`: how a running service fares. */
+const HELP = `
+Example:
+  tidings status --operator-url https://localhost:8444
+
+Shows the number of awaiting notifications, the age of the oldest, the number of unresponsive callback URLs, whether the
+service accepts events (and if not, why), and a problem of the signing key, if there is one.
+`;
+
+/** `tidings status`: the status of a running service. */
 export function define(command: Command): void {
-  defineOperatorCommand(command, '\nExample:\n  tidings status --operator-url https://localhost:8444\n').action(
-    async (flags: CommonFlags) => {
-      const { Status } = await import('../operator/status.ts');
-      const call = { method: 'GET', path: '/operator/v1/status' } as const;
-      const { value: status } = await withOperatorClient(flags, (client) => client.read(call, Status));
-      if (flags.json === true) return printJson(status);
-      print(
-        factsOf({
-          awaiting: String(status.awaiting),
-          'oldest awaiting': status.oldestAwaitingAt,
-          'unresponsive callback URLs': String(status.unresponsive),
-          publishing: status.publishing,
-          because: status.publishingClosedBecause,
-          'signing key': status.signingKeyProblem,
-        }),
-      );
-    },
-  );
+  defineOperatorCommand(command, HELP).action(async (flags: CommonFlags) => {
+    const { Status } = await import('../operator/status.ts');
+    const call = { method: 'GET', path: '/operator/v1/status' } as const;
+    const { value: status } = await withOperatorClient(flags, (client) => client.read(call, Status));
+    if (flags.json === true) return printJson(status);
+    print(
+      formatFacts({
+        awaiting: String(status.awaiting),
+        'oldest awaiting': status.oldestAwaitingAt,
+        'unresponsive callback URLs': String(status.unresponsive),
+        publishing: status.publishing,
+        'closed because': status.publishingClosedBecause,
+        'signing key problem': status.signingKeyProblem,
+      }),
+    );
+  });
 }

@@ -13,7 +13,7 @@ interface TailFlags extends CommonFlags {
   readonly client?: string;
   /** Separated by commas. */
   readonly kind?: string;
-  /** How far back it begins, in milliseconds. */
+  /** Milliseconds before now at which to start. */
   readonly since?: number;
 }
 
@@ -23,26 +23,26 @@ Examples:
   tidings tail --client tpp-1 --kind accepted,acknowledged
   tidings tail --since 10m --json | jq -c 'select(.kind == "unresponsive")'
 
-It goes on until Ctrl-C. When the connection is lost it connects again and goes on where it was; behind a load balancer
-that may be another instance. What was lost in between, if anything, is told as "missed".
+Runs until Ctrl-C. If the connection is lost, it reconnects and resumes where it was, possibly at another instance behind a
+load balancer. An entry of the kind "missed" says that activities in between were lost.
 `;
 
-/** `tidings tail`: follows what happens at a running service. */
+/** `tidings tail`: follows the activity of a running service. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXAMPLES)
-    .option('--client <id>', 'only what is of this TPP')
+    .option('--client <id>', 'only the activity of this TPP')
     .option(
       '--kind <list>',
-      'only these: accepted, attempted, acknowledged, reported-error, unresponsive, back, redelivered, withdrawn, expired',
+      'only these kinds, separated by commas: accepted, attempted, acknowledged, reported-error, unresponsive, back, redelivered, withdrawn, expired',
     )
-    .option('--since <time>', 'begin that long ago, such as 10m', readDuration)
+    .option('--since <time>', 'start this long ago, such as 10m', readDuration)
     .action(tail);
 }
 
 const PAUSE_MS = 250;
 const PAUSE_MAX_MS = 15_000;
 
-/** `tidings tail`: ends with the first signal, or when nobody reads what it prints any more. */
+/** `tidings tail`: ends with the first signal, or when the reader of its output has exited. */
 async function tail(flags: TailFlags): Promise<void> {
   const abort = new AbortController();
   void untilSignal().then(() => abort.abort());
@@ -54,22 +54,22 @@ async function follow(client: OperatorClient, flags: TailFlags, abort: AbortSign
   const { TemporaryError } = await import('./operator-client.ts');
   const since = flags.since === undefined ? undefined : new Date(clock.nowMs() - flags.since).toISOString();
   const path = `/operator/v1/stream?${queryOf({ clientId: flags.client, kind: flags.kind, since })}`;
-  const place: Place = { lastId: undefined, pauseMs: PAUSE_MS };
+  const position: Position = { lastId: undefined, pauseMs: PAUSE_MS };
   while (!abort.aborted) {
-    await followOnce(client, { path, place, abort, isJson: flags.json === true }).catch((error: unknown) => {
-      // What does not even begin is told at once; later it may be a restart.
-      const isOver = !(error instanceof TemporaryError) || place.lastId === undefined;
-      if (isOver && !abort.aborted) throw error;
+    await followOnce(client, { path, position, abort, isJson: flags.json === true }).catch((error: unknown) => {
+      // A first connection that fails ends the command; a later one may fail because of a restart.
+      const isFatal = !(error instanceof TemporaryError) || position.lastId === undefined;
+      if (isFatal && !abort.aborted) throw error;
     });
     if (abort.aborted) return;
-    printError('tidings: the connection was lost; it connects again\n');
-    await pause(clock, place.pauseMs, abort);
-    place.pauseMs = Math.min(place.pauseMs * 2, PAUSE_MAX_MS);
+    printError('tidings: the connection was lost; reconnecting\n');
+    await pause(clock, position.pauseMs, abort);
+    position.pauseMs = Math.min(position.pauseMs * 2, PAUSE_MAX_MS);
   }
 }
 
-/** Where to go on, and how long to wait before. */
-interface Place {
+/** Where to resume, and how long to wait before. */
+interface Position {
   lastId: string | undefined;
   pauseMs: number;
 }
@@ -77,12 +77,12 @@ interface Place {
 /** One connection, until it ends. @throws {CliError} */
 async function followOnce(
   client: OperatorClient,
-  { path, place, abort, isJson }: { path: string; place: Place; abort: AbortSignal; isJson: boolean },
+  { path, position, abort, isJson }: { path: string; position: Position; abort: AbortSignal; isJson: boolean },
 ): Promise<void> {
-  const body = await client.open(path, place.lastId, abort);
+  const body = await client.open(path, position.lastId, abort);
   for await (const { id, data } of serverSentEvents(body)) {
-    place.lastId = id ?? place.lastId;
-    place.pauseMs = PAUSE_MS;
+    position.lastId = id ?? position.lastId;
+    position.pauseMs = PAUSE_MS;
     if (data !== undefined) await printActivity(id, data, isJson);
   }
 }
@@ -101,16 +101,19 @@ async function printActivity(id: string | undefined, data: string, isJson: boole
   const { isJsonObject, parseStrictJson } = await import('@tidings/protocol');
   const activity: unknown = parseStrictJson(new TextEncoder().encode(data), { acceptsUnfitTexts: true });
   if (!isJsonObject(activity)) {
-    throw new CliError(EXIT_FAILED, 'What it is told is no activity; use the "tidings" of the version of the service.');
+    throw new CliError(
+      EXIT_FAILED,
+      'The stream contains an entry that is not a JSON object; use the "tidings" command of the same version as the service.',
+    );
   }
   if (isJson) printJsonLine({ id, ...activity });
-  else print(`${lineOf(activity)}\n`);
+  else print(`${formatActivity(activity)}\n`);
 }
 
 const KIND_WIDTH = 14;
 
-/** One line for people: when, what, whose, which one, and the rest as it stands. */
-function lineOf({ at, kind, clientId, jti, ...rest }: Record<string, unknown>): string {
+/** One line for people: time, kind, client_id, jti, then the other members. */
+function formatActivity({ at, kind, clientId, jti, ...rest }: Record<string, unknown>): string {
   const facts = Object.entries(rest).map(
     ([name, value]) => `${name}=${Array.isArray(value) ? value.join(',') : value}`,
   );
@@ -130,21 +133,20 @@ const COLOURS: Readonly<Record<string, (text: string) => string>> = {
   expired: colors.yellow,
 };
 
-/** An event of a stream, or, without data, only the place to go on after. */
+/** An event of a stream; without data, only the id after which to resume. */
 interface ServerSentEvent {
-  /** The last id that the stream gave, with this event or before. */
+  /** The last id in the stream, of this event or an earlier one. */
   readonly id: string | undefined;
   readonly data: string | undefined;
 }
 
-// Nothing that we are sent is nearly as long.
+// Far longer than any line that the service sends.
 const LINE_CHARS_MAX = 1_000_000;
 
 /**
- * Reads server-sent events (WHATWG HTML, section 9.2.6). Names of events are left aside: what they are stands in their
- * data.
+ * Parses server-sent events (WHATWG HTML, section 9.2.6). Ignores the names of events, which their data repeats.
  *
- * @throws {RangeError} when a line has no end
+ * @throws {RangeError} for a line that is too long
  */
 async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent, void, undefined> {
   let id: string | undefined;
@@ -159,14 +161,14 @@ async function* serverSentEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   }
 }
 
-/** Lines that have ended, without their end. */
+/** Complete lines, without their line ends. */
 async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > LINE_CHARS_MAX) throw new RangeError('a line of the stream has no end');
+    if (rest.length > LINE_CHARS_MAX) throw new RangeError('a line of the stream is too long');
     yield* lines.map((line) => line.replace(/\r$/, ''));
   }
 }

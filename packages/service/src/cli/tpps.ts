@@ -1,26 +1,30 @@
+import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Command } from 'commander';
-import { print, printJson } from '../base/output.ts';
+import { colors, print, printJson } from '../base/output.ts';
+import type { ShownTarget } from '../operator/callback-urls.ts';
+import type { TppRegistrations } from '../operator/registrations.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
-import { type CommonFlags, exampleOf, operatorCommand, WHERE_HELP, withOperatorClient } from './operator-flags.ts';
+import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
+import { formatFacts, formatTable } from './output.ts';
 
-// Loaded where a call is made: the help of a command need not wait for it.
+// Loaded when a call is made: the help of a command does not wait for it.
 const loadSchemas = () => import('../operator/tpp-schemas.ts');
 
-/** Flags that say what is known of a TPP. */
+/** Flags that describe a TPP. */
 interface TppFlags extends CommonFlags {
   readonly organisationId?: string;
   readonly softwareStatementId?: string;
   readonly jwksFile?: string;
   readonly jwksUrl?: string;
-  /** False: it is taken away. */
+  /** False: remove it. */
   readonly revokedJwksUrl?: string | false;
-  /** False: it is taken away. */
+  /** False: remove it. */
   readonly certificateSubject?: string | false;
   readonly scopes?: string;
-  /** As in `retriesMax=10,delayMs=2000`; `default`: nothing of its own. */
+  /** As in `retriesMax=10,delayMs=2000`; `default`: no overrides. */
   readonly retry?: string;
 }
 
@@ -35,113 +39,89 @@ const ADDING = `add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statem
     --jwks-file tpp-1.jwks --scopes accounts,payments`;
 const CHANGING = 'change tpp-1 --scopes accounts --retry retriesMax=10,delayMs=2000';
 
-/** `tidings tpps`: the TPP registry of a running service, over its operator API. */
-export function define(command: Command): void {
-  command
-    .addCommand(listCommand())
-    .addCommand(showCommand())
-    .addCommand(addCommand())
-    .addCommand(changeCommand())
-    .addCommand(stateCommand('suspend', 'Refuse a TPP with 403 and deliver nothing to it; its events are kept.'))
-    .addCommand(stateCommand('resume', 'Take a suspension back; what is awaiting is due at once.'))
-    .addCommand(recoverCommand())
-    .addCommand(removeCommand())
-    .addCommand(importCommand())
-    .addHelpText(
-      'after',
-      `
+const GROUP_HELP = `
 Examples:
   export TIDINGS_OPERATOR_URL=https://localhost:8444 TIDINGS_TOKEN_FILE=/etc/tidings/operator-token
   tidings tpps list
   tidings tpps ${ADDING}
   tidings tpps suspend tpp-1
   tidings tpps recover tpp-1 --probe
-${WHERE_HELP}`,
-    );
+
+A TPP must be registered here before it can use the API. Events for an unknown client_id create no notification.
+${CONNECTION_HELP}`;
+
+/** `tidings tpps`: the TPP registry of a running service. */
+export function define(command: Command): void {
+  command
+    .addCommand(
+      operatorCommand('list', 'List all TPPs, ordered by client_id.', exampleOf('tpps list')).action(listTpps),
+    )
+    .addCommand(tppCommand('show', 'Show a TPP and its registrations.').action(showTpp))
+    .addCommand(withTppFlags(tppCommand('add', 'Register a new TPP.', ADDING)).action(addTpp))
+    .addCommand(
+      withTppFlags(tppCommand('change', 'Change the given fields of a TPP; others are unchanged.', CHANGING))
+        .option('--no-revoked-jwks-url', 'stop fetching a list of revoked keys')
+        .option('--no-certificate-subject', 'accept any certificate to which its tokens are bound')
+        .action(changeTpp),
+    )
+    .addCommand(
+      tppCommand('suspend', 'Answer all requests of a TPP with 403 and deliver nothing; its events are kept.').action(
+        (clientId: string, flags: CommonFlags) => setState(clientId, 'suspend', flags),
+      ),
+    )
+    .addCommand(
+      tppCommand('resume', 'End the suspension of a TPP; awaiting notifications are due at once.').action(
+        (clientId: string, flags: CommonFlags) => setState(clientId, 'resume', flags),
+      ),
+    )
+    .addCommand(
+      tppCommand(
+        'recover',
+        'Mark the unresponsive callback URL of a TPP as responsive, or probe it now.',
+        'recover tpp-1 --probe',
+      )
+        .option('--probe', 'send one notification now; the callback URL is responsive once it is acknowledged')
+        .action(recover),
+    )
+    .addCommand(
+      tppCommand('remove', 'Remove a TPP and its registrations; awaiting notifications are withdrawn.')
+        .option('--yes', 'do not ask for confirmation')
+        .action(removeTpp),
+    )
+    .addCommand(
+      operatorCommand(
+        'import',
+        'Register or update a TPP from a software statement assertion (SSA) of the directory.',
+        exampleOf('tpps import statement.jwt --client-id tpp-1'),
+      )
+        .option('--client-id <id>', 'client_id at your authorisation server (default: the software id in the SSA)')
+        .option('--certificate-subject <dn>', 'subject of its transport certificate (RFC 4514)')
+        .option('--scopes <list>', 'scopes that its tokens may be used with, separated by commas')
+        .argument('<file>', 'the SSA; - reads standard input')
+        .action(importTpp),
+    )
+    .addHelpText('after', GROUP_HELP);
 }
 
-function listCommand(): Command {
-  return operatorCommand('list', 'List the TPPs in the order of their client_ids.', exampleOf('tpps list')).action(
-    (flags: CommonFlags) => listTpps(flags),
-  );
-}
-
-function showCommand(): Command {
-  return operatorCommand('show', 'Show a TPP, and what it registered.', exampleOf('tpps show tpp-1'))
-    .argument('<clientId>')
-    .action((clientId: string, flags: CommonFlags) => showTpp(clientId, flags));
+/** A command for one TPP. @param example the command line after `tidings tpps` */
+function tppCommand(name: string, description: string, example = `${name} tpp-1`): Command {
+  return operatorCommand(name, description, exampleOf(`tpps ${example}`)).argument('<clientId>');
 }
 
 function withTppFlags(command: Command): Command {
   return command
     .option('--organisation-id <id>', 'its organisation id at the trust anchor')
-    .option('--software-statement-id <id>', 'id of its software statement')
-    .option('--jwks-file <file>', 'its JWKS, kept inline (- reads standard input)')
-    .option('--jwks-url <url>', 'where its JWKS is published; instead of --jwks-file')
-    .option('--revoked-jwks-url <url>', 'where its revoked keys are listed; beside --jwks-url')
-    .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
-    .option('--scopes <list>', 'scopes of its tokens, separated by commas; "all" for all')
+    .option('--software-statement-id <id>', 'the id of its software statement at the trust anchor')
+    .option('--jwks-file <file>', 'its JWKS, stored with the TPP; - reads standard input')
+    .option('--jwks-url <url>', 'URL from which its JWKS is fetched; instead of --jwks-file')
+    .option('--revoked-jwks-url <url>', 'URL of its revoked keys; only with --jwks-url')
+    .option('--certificate-subject <dn>', 'subject of its transport certificate (RFC 4514)')
+    .option('--scopes <list>', 'scopes that its tokens may be used with, separated by commas; "all" for any')
     .option(
       '--retry <list>',
-      'its own delayMs, delayMaxMs, retriesMax, intervalMaxMs, as in retriesMax=10,delayMs=2000; "default" for none',
+      'overrides of the retry policy: delayMs, delayMaxMs, retriesMax, intervalMaxMs, such as ' +
+        'retriesMax=10,delayMs=2000; "default" for none',
     );
-}
-
-function addCommand(): Command {
-  return withTppFlags(operatorCommand('add', 'Register a TPP that is not registered yet.', exampleOf(`tpps ${ADDING}`)))
-    .argument('<clientId>')
-    .action((clientId: string, flags: TppFlags) => addTpp(clientId, flags));
-}
-
-function changeCommand(): Command {
-  return withTppFlags(
-    operatorCommand('change', 'Change what is given of a TPP; the rest stays.', exampleOf(`tpps ${CHANGING}`)),
-  )
-    .option('--no-revoked-jwks-url', 'ask for no list of its revoked keys')
-    .option('--no-certificate-subject', 'accept any certificate that its tokens are bound to')
-    .argument('<clientId>')
-    .action((clientId: string, flags: TppFlags) => changeTpp(clientId, flags));
-}
-
-function stateCommand(name: 'suspend' | 'resume', description: string): Command {
-  return operatorCommand(name, description, exampleOf(`tpps ${name} tpp-1`))
-    .argument('<clientId>')
-    .action((clientId: string, flags: CommonFlags) => setState(clientId, name, flags));
-}
-
-function recoverCommand(): Command {
-  return operatorCommand(
-    'recover',
-    'Mark the unresponsive callback URL of a TPP as responsive, or probe it now.',
-    exampleOf('tpps recover tpp-1 --probe'),
-  )
-    .option('--probe', 'send one notification now; the callback URL is responsive once that is acknowledged')
-    .argument('<clientId>')
-    .action((clientId: string, flags: CommonFlags & { probe?: boolean }) => recover(clientId, flags));
-}
-
-function removeCommand(): Command {
-  return operatorCommand(
-    'remove',
-    'Remove a TPP and its registrations; what is awaiting is withdrawn.',
-    exampleOf('tpps remove tpp-1'),
-  )
-    .option('--yes', 'do not ask')
-    .argument('<clientId>')
-    .action((clientId: string, flags: CommonFlags & { yes?: boolean }) => removeTpp(clientId, flags));
-}
-
-function importCommand(): Command {
-  return operatorCommand(
-    'import',
-    'Register or change a TPP by a software statement assertion of the directory.',
-    exampleOf('tpps import statement.jwt --client-id tpp-1'),
-  )
-    .option('--client-id <id>', 'client_id at your authorisation server (default: the id of the software)')
-    .option('--certificate-subject <dn>', 'subject of its transport certificate, RFC 4514')
-    .option('--scopes <list>', 'scopes of its tokens, separated by commas')
-    .argument('<file>', 'the assertion (- reads standard input)')
-    .action((file: string, flags: ImportFlags) => importTpp(file, flags));
 }
 
 const PAGE = 1000;
@@ -149,9 +129,8 @@ const PAGE = 1000;
 /** `tidings tpps list` */
 async function listTpps(flags: CommonFlags): Promise<void> {
   const tpps = await withOperatorClient(flags, allTpps);
-  if (flags.json === true) return printJson({ tpps });
-  const { printTpps } = await import('./tpps-print.ts');
-  printTpps(tpps);
+  if (flags.json === true) printJson({ tpps });
+  else printTpps(tpps);
 }
 
 async function allTpps(client: OperatorClient): Promise<ListedTpp[]> {
@@ -172,11 +151,10 @@ async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
   await withOperatorClient(flags, async (client) => {
     const { value: tpp } = await getTpp(client, clientId);
     const path = `${pathOf(clientId)}/registrations`;
-    const { TppRegistrations } = await import('../operator/registrations.ts');
-    const { value: registrations } = await client.read({ method: 'GET', path }, TppRegistrations);
-    if (flags.json === true) return printJson({ ...tpp, registrations });
-    const { printTpp } = await import('./tpps-print.ts');
-    printTpp(tpp, registrations);
+    const { TppRegistrations: schema } = await import('../operator/registrations.ts');
+    const { value: registrations } = await client.read({ method: 'GET', path }, schema);
+    if (flags.json === true) printJson({ ...tpp, registrations });
+    else printTpp(tpp, registrations);
   });
 }
 
@@ -184,15 +162,16 @@ async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
 async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
   const { organisationId, softwareStatementId } = flags;
   if (organisationId === undefined || softwareStatementId === undefined) {
-    throw new CliError(EXIT_CONFIGURATION, 'Give --organisation-id and --software-statement-id.');
+    throw new CliError(EXIT_CONFIGURATION, 'Give both --organisation-id and --software-statement-id.');
   }
-  const keys = await keysOf(flags, {});
-  if (keys === undefined)
-    throw new CliError(EXIT_CONFIGURATION, 'Give the keys of the TPP: --jwks-file or --jwks-url.');
+  const keys = keysOf(flags, {});
+  if (keys === undefined) {
+    throw new CliError(EXIT_CONFIGURATION, 'Give the keys of the TPP with --jwks-file or --jwks-url.');
+  }
   const body = { organisationId, softwareStatementId, ...keys, ...accessOf(flags, {}) };
   await withOperatorClient(flags, async (client) => {
     await client.call({ method: 'PUT', path: pathOf(clientId), body, headers: { 'if-none-match': '*' } });
-    await sayDone(client, clientId, 'added', flags);
+    await printChanged(client, clientId, 'added', flags);
   });
 }
 
@@ -200,17 +179,16 @@ async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
 async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
   await withOperatorClient(flags, async (client) => {
     const { value: before, entityTag } = await getTpp(client, clientId);
-    const { organisationId, softwareStatementId } = before;
     const body = {
-      organisationId: flags.organisationId ?? organisationId,
-      softwareStatementId: flags.softwareStatementId ?? softwareStatementId,
-      ...(await keysOf(flags, before)),
+      organisationId: flags.organisationId ?? before.organisationId,
+      softwareStatementId: flags.softwareStatementId ?? before.softwareStatementId,
+      ...keysOf(flags, before),
       ...accessOf(flags, before),
     };
-    // What was read is what is changed: what somebody else did in the meantime is not undone.
+    // Fails if somebody else changed the TPP in the meantime, rather than undoing that change.
     const headers = entityTag === undefined ? {} : { 'if-match': entityTag };
     await client.call({ method: 'PUT', path: pathOf(clientId), body, headers });
-    await sayDone(client, clientId, 'changed', flags);
+    await printChanged(client, clientId, 'changed', flags);
   });
 }
 
@@ -218,7 +196,7 @@ async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
 async function setState(clientId: string, operation: 'suspend' | 'resume', flags: CommonFlags): Promise<void> {
   await withOperatorClient(flags, async (client) => {
     await client.call({ method: 'POST', path: `${pathOf(clientId)}/${operation}` });
-    await sayDone(client, clientId, operation === 'suspend' ? 'suspended' : 'resumed', flags);
+    await printChanged(client, clientId, operation === 'suspend' ? 'suspended' : 'resumed', flags);
   });
 }
 
@@ -228,7 +206,7 @@ async function recover(clientId: string, flags: CommonFlags & { probe?: boolean 
   await withOperatorClient(flags, async (client) => {
     const path = `${pathOf(clientId)}/callback-url/recover`;
     const { value: tpp } = await client.read({ method: 'POST', path, body }, (await loadSchemas()).RegisteredTpp);
-    const done = flags.probe === true ? 'is probed now' : 'counts as responsive again; what is awaiting is pushed';
+    const done = flags.probe === true ? 'is probed now' : 'is marked as responsive; awaiting notifications are sent';
     if (flags.json === true) printJson(tpp);
     else print(`The callback URL of ${clientId} ${done}.\n`);
   });
@@ -237,7 +215,7 @@ async function recover(clientId: string, flags: CommonFlags & { probe?: boolean 
 /** `tidings tpps remove` */
 async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean }): Promise<void> {
   await withOperatorClient(flags, async (client) => {
-    if (flags.yes !== true) await askFirst(clientId);
+    if (flags.yes !== true) await confirmRemoval(clientId);
     await client.call({ method: 'DELETE', path: pathOf(clientId) });
     if (flags.json === true) printJson({ clientId, removed: true });
     else print(`${clientId} is removed.\n`);
@@ -247,30 +225,29 @@ async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean 
 /** `tidings tpps import` */
 async function importTpp(file: string, flags: ImportFlags): Promise<void> {
   const { clientId, certificateSubject } = flags;
-  const softwareStatement = readNamedFile('the argument', file).trim();
+  const softwareStatement = readNamedFile(undefined, file).trim();
   const scopes = flags.scopes === undefined ? undefined : scopesOf(flags.scopes);
   const body = { softwareStatement, clientId, certificateSubject, scopes };
   await withOperatorClient(flags, async (client) => {
-    const { value: tpp } = await client.read(
-      { method: 'POST', path: '/operator/v1/tpps/import', body },
-      (await loadSchemas()).RegisteredTpp,
-    );
+    const call = { method: 'POST', path: '/operator/v1/tpps/import', body } as const;
+    const { value: tpp } = await client.read(call, (await loadSchemas()).RegisteredTpp);
     if (flags.json === true) printJson(tpp);
-    else print(`${tpp.clientId} is imported; its keys are at ${tpp.jwksUrl}.\n`);
+    else print(`${tpp.clientId} is imported; its keys are fetched from ${tpp.jwksUrl}.\n`);
   });
 }
 
-async function askFirst(clientId: string): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new CliError(EXIT_CONFIGURATION, `Add --yes to remove ${clientId} without being asked.`);
-  const question = `What is awaiting for ${clientId} will be withdrawn. Write its client_id again to remove it: `;
+async function confirmRemoval(clientId: string): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new CliError(EXIT_CONFIGURATION, `Add --yes to remove ${clientId} without confirmation.`);
+  }
+  const question = `This withdraws all awaiting notifications of ${clientId}. Type its client_id to confirm: `;
   if ((await ask(question)) === clientId) return;
-  throw new CliError(EXIT_CONFIGURATION, 'That is another client_id; nothing was removed.');
+  throw new CliError(EXIT_CONFIGURATION, 'The client_id does not match; nothing was removed.');
 }
 
-async function sayDone(client: OperatorClient, clientId: string, what: string, flags: CommonFlags): Promise<void> {
+async function printChanged(client: OperatorClient, clientId: string, how: string, flags: CommonFlags): Promise<void> {
   if (flags.json === true) printJson((await getTpp(client, clientId)).value);
-  else print(`${clientId} is ${what}.\n`);
+  else print(`${clientId} is ${how}.\n`);
 }
 
 async function getTpp(client: OperatorClient, clientId: string) {
@@ -284,64 +261,139 @@ function pathOf(clientId: string): string {
 type Keys = Pick<RegisteredTpp, 'jwksUrl' | 'revokedJwksUrl'> & { readonly jwks?: unknown };
 
 /**
- * The keys as the flags give them, or else as they are; undefined where neither says anything. A list of revoked keys
- * belongs to the URL that it was given with.
+ * The keys that the flags give, or else the present ones; undefined if there are neither. A list of revoked keys belongs
+ * to the JWKS URL with which it was given.
  */
-async function keysOf(
-  { jwksFile, jwksUrl, revokedJwksUrl }: TppFlags,
-  before: Partial<RegisteredTpp>,
-): Promise<Keys | undefined> {
+function keysOf({ jwksFile, jwksUrl, revokedJwksUrl }: TppFlags, before: Partial<RegisteredTpp>): Keys | undefined {
   if (jwksFile !== undefined && jwksUrl !== undefined) {
-    throw new CliError(EXIT_CONFIGURATION, 'Give --jwks-file or --jwks-url, not both.');
+    throw new CliError(EXIT_CONFIGURATION, 'Give either --jwks-file or --jwks-url, not both.');
   }
   const isNew = jwksFile !== undefined || jwksUrl !== undefined;
   const revoked = revokedJwksUrl ?? (isNew ? undefined : before.revokedJwksUrl);
   const also = typeof revoked === 'string' ? { revokedJwksUrl: revoked } : {};
   if (jwksUrl !== undefined) return { jwksUrl, ...also };
-  if (jwksFile !== undefined) return { jwks: await readJsonFile('--jwks-file', jwksFile), ...also };
+  if (jwksFile !== undefined) return { jwks: readJwksFile(jwksFile), ...also };
   const { jwks, jwksUrl: url } = before;
   if (jwks !== undefined) return { jwks, ...also };
   return url === undefined ? undefined : { jwksUrl: url, ...also };
 }
 
-async function readJsonFile(flag: string, file: string): Promise<unknown> {
-  const { parseStrictJson, StrictJsonError } = await import('@tidings/protocol');
-  const text = readNamedFile(flag, file);
+function readJwksFile(file: string): unknown {
+  const text = readNamedFile('--jwks-file', file);
   try {
     return parseStrictJson(new TextEncoder().encode(text));
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
-    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by ${flag}, ${error.message}.`);
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, given by --jwks-file, ${error.message}.`);
   }
 }
 
 function accessOf({ certificateSubject, scopes, retry }: TppFlags, before: Partial<RegisteredTpp>) {
   const subject = certificateSubject ?? before.certificateSubject;
-  const overrides = retry === undefined ? before.retry : retryOf(retry);
-  const kept = scopes === undefined ? before.scopes : scopesOf(scopes);
+  const overrides = retry === undefined ? before.retry : overridesOf(retry);
+  const allowed = scopes === undefined ? before.scopes : scopesOf(scopes);
   return {
     ...(typeof subject === 'string' && { certificateSubject: subject }),
-    ...(kept !== undefined && { scopes: kept }),
+    ...(allowed !== undefined && { scopes: allowed }),
     ...(overrides !== undefined && { retry: overrides }),
   };
 }
 
-/** Undefined for `default`. Whether names and numbers are good is for the service to say. */
-function retryOf(list: string): Record<string, number> | undefined {
-  return list === 'default' ? undefined : numbersOf('--retry', list);
-}
-
-/** Undefined for `all`: no limit of the bank's. Whether the names are scopes is for the service to say. */
+/** Undefined for `all`. The service validates the names. */
 function scopesOf(list: string): string[] | undefined {
   return list === 'all' ? undefined : list.split(',').map((scope) => scope.trim());
 }
 
-/** Reads `name=1,other=2`. @throws {CliError} naming the flag */
-function numbersOf(flag: string, list: string): Record<string, number> {
+/** Parses `name=1,other=2`; undefined for `default`. The service validates names and ranges. @throws {CliError} */
+function overridesOf(list: string): Record<string, number> | undefined {
+  if (list === 'default') return undefined;
   const entries = list.split(',').map((part) => {
     const [, name, number] = /^\s*([A-Za-z]+)=(\d{1,15})\s*$/.exec(part) ?? [];
     if (name !== undefined && number !== undefined) return [name, Number(number)] as const;
-    throw new CliError(EXIT_CONFIGURATION, `${flag} takes names with whole numbers, as in retriesMax=10,delayMs=2000.`);
+    throw new CliError(
+      EXIT_CONFIGURATION,
+      '--retry takes names with whole numbers, such as retriesMax=10,delayMs=2000.',
+    );
   });
   return Object.fromEntries(entries);
+}
+
+function printTpps(tpps: readonly ListedTpp[]): void {
+  if (tpps.length === 0) {
+    print('No TPP is registered. Add one with "tidings tpps add" or "tidings tpps import".\n');
+    return;
+  }
+  const rows = tpps.map((tpp) => [
+    tpp.clientId,
+    tpp.organisationId,
+    tpp.softwareStatementId,
+    tpp.jwksUrl === undefined ? `${tpp.kids?.length ?? 0} inline` : 'URL',
+    tpp.scopes?.join(',') ?? 'all',
+    tpp.isSuspended ? 'suspended' : (tpp.target?.state ?? 'active'),
+  ]);
+  print(formatTable(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
+}
+
+function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
+  const overrides = Object.entries(tpp.retry ?? {}).map(([name, value]) => `${name}=${value}`);
+  print(
+    formatFacts({
+      client_id: tpp.clientId,
+      state: tpp.isSuspended ? 'suspended: requests get 403, nothing is delivered, events are kept' : 'active',
+      organisation: tpp.organisationId,
+      'software statement': tpp.softwareStatementId,
+      keys: tpp.jwksUrl ?? describeKids(tpp),
+      'revoked keys': tpp.revokedJwksUrl,
+      'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
+      scopes: tpp.scopes?.join(', ') ?? 'all',
+      'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
+    }),
+  );
+  if (tpp.target !== undefined) printTarget(tpp.target);
+  printRegistrations(registrations);
+}
+
+function describeKids({ jwks }: RegisteredTpp): string {
+  const kids = jwks?.keys.map((key) => (isJsonObject(key) ? String(key['kid']) : 'not a key')) ?? [];
+  return `inline: ${kids.join(', ')}`;
+}
+
+function printTarget(target: ShownTarget): void {
+  print(
+    formatFacts({
+      'pushed to': target.callbackUrl,
+      'callback URL state': target.state,
+      'unresponsive since': target.unresponsiveSince,
+      'failed probes': target.failedProbes?.toString(),
+      'next probe': target.nextProbeAt,
+      'recovered at': target.recoveredAt,
+    }),
+  );
+}
+
+function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {
+  if (effective === undefined) print('\nIt has no registration, so its events create no notifications.\n');
+  if (eventSubscription !== undefined) {
+    print(`\n${colors.bold('event subscription')}\n`);
+    print(
+      formatFacts({
+        id: eventSubscription.eventSubscriptionId,
+        'callback URL': eventSubscription.callbackUrl ?? 'none: polling',
+        version: `${eventSubscription.version}, registered through ${eventSubscription.apiVersion}`,
+        'event types': eventSubscription.eventTypes?.join(', ') || 'all',
+        'unresponsive since': eventSubscription.unresponsiveSince,
+      }),
+    );
+  }
+  if (callbackUrl === undefined) return;
+  const note = effective === 'callback-url' ? '' : ' (superseded by the event subscription)';
+  print(`\n${colors.bold('callback URL')}${note}\n`);
+  print(
+    formatFacts({
+      id: callbackUrl.callbackUrlId,
+      URL: callbackUrl.url,
+      version: `${callbackUrl.version}, registered through ${callbackUrl.apiVersion}`,
+      'unresponsive since': callbackUrl.unresponsiveSince,
+    }),
+  );
 }

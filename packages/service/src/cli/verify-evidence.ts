@@ -22,24 +22,24 @@ const HELP = `
 Example:
   tidings verify-evidence evidence.json --jwks our-jwks.json
 
-It needs no network. Take the JWKS from where you trust it, not from whoever gave you the file: the key in the file is
-compared with it and never trusted.
+Works without a network. Take the JWKS from a source that you trust, not from whoever gave you the file: the key in the file
+is only compared with it, never trusted.
 
-What it proves: that the SET was signed with that key, and for whom, about what and when the event was published. What it
-does not prove: when it was sent, and what the TPP answered. Those are the bank's own records, which the TPP has not
-signed; they are checked to fit each other and the SET.
+The signature proves that the bank signed the SET, for which TPP, about which event, and when the event was published. It does
+not prove when the SET was sent or what the TPP answered: those are the bank's own records, which the TPP has not signed. The
+command checks that they are consistent with each other and with the SET.
 
-Exit codes: 0 every check passed; 1 one did not; 2 wrong use, or a file cannot be read.`;
+Exit codes: 0 no check failed; 1 a check failed; 2 wrong usage, or a file cannot be read.`;
 
-/** `tidings verify-evidence`: checks the file of `tidings evidence` without a service. */
+/** `tidings verify-evidence`: verifies the file of `tidings evidence` without a service. */
 export function define(command: Command): void {
   command
-    .argument('<file>', 'the evidence (- reads standard input)')
-    .requiredOption('--jwks <file>', 'JWKS of the bank, as a file')
+    .argument('<file>', 'the evidence file; - reads standard input')
+    .requiredOption('--jwks <file>', 'file with the JWKS of the bank')
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (file: string, flags: { jwks: string; json?: boolean }) => {
-      const evidence = readNamedFile('the argument', file);
+      const evidence = readNamedFile(undefined, file);
       const jwks = readNamedFile('--jwks', flags.jwks);
       const checks = await verifyEvidence(evidence, jwks, systemClock.nowMs());
       printChecks(checks, flags.json === true);
@@ -49,7 +49,7 @@ export function define(command: Command): void {
 
 const PAINTED = { passed: colors.green('passed'), failed: colors.red('failed'), none: colors.dim('none  ') } as const;
 
-/** Prints what was checked, a line each, and what it comes to. */
+/** Prints the checks, one per line, and the verdict. */
 function printChecks(checks: readonly Check[], asJson: boolean): void {
   const failures = checks.filter(({ outcome }) => outcome === 'failed').length;
   if (asJson) {
@@ -61,16 +61,16 @@ function printChecks(checks: readonly Check[], asJson: boolean): void {
     return `${PAINTED[outcome]}  ${check.padEnd(width)}  ${printable(detail)}\n`;
   });
   print(lines.join(''));
-  const verdict = failures === 0 ? 'Every check passed' : `Not to be relied on: ${failures} of the checks failed`;
+  const verdict = failures === 0 ? 'No check failed' : `Do not rely on this file: ${failures} of the checks failed`;
   print(`${verdict}.\n`);
 }
 
 /** The result of one check of an evidence file. */
 export interface Check {
   readonly check: 'format' | 'hash' | 'signature' | 'key' | 'identity' | 'times' | 'attempts' | 'acknowledgement';
-  /** `none`: there is nothing of this kind in the file, and it does not say that there is. */
+  /** `none`: the file contains nothing of this kind, and does not claim to. */
   readonly outcome: 'passed' | 'failed' | 'none';
-  /** The check or the fault, as one clause. */
+  /** What was checked or what is wrong, as one clause. */
   readonly detail: string;
 }
 
@@ -78,13 +78,13 @@ const shapeEvidence = shapeOf(Evidence);
 const CLOCK_SKEW_SECONDS = 60;
 
 /**
- * Checks an evidence file: what is signed against a JWKS that the caller trusts, what is not against that and itself.
- * Needs no network. Proves that the SET was signed with a key of the bank; does not prove when it was sent nor what came
- * back, which are the bank's own records.
+ * Verifies an evidence file: the signed part against a JWKS that the caller trusts, the rest for consistency with it.
+ * Needs no network. Proves that a key of the bank signed the SET; does not prove when it was sent or what the TPP
+ * answered, which are the bank's own records.
  *
- * @param nowMs SETs of later than this are refused, and files that were exported later; a minute is allowed for clocks
- * @returns what was checked, in its order; the file stands when none failed
- * @throws {CliError} when the JWKS is none
+ * @param nowMs SETs and exports later than this fail, with a tolerance of a minute
+ * @returns the checks in their order; the file is verified if none failed
+ * @throws {CliError} if the JWKS is invalid
  */
 export async function verifyEvidence(text: string, jwksText: string, nowMs: number): Promise<readonly Check[]> {
   const jwks = readJwks(jwksText);
@@ -118,11 +118,11 @@ function readJwks(text: string): unknown {
     return parseStrictJson(new TextEncoder().encode(text), { acceptsUnfitTexts: true });
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
-    throw new CliError(EXIT_CONFIGURATION, `The file named by --jwks ${error.message}.`);
+    throw new CliError(EXIT_CONFIGURATION, `The file given by --jwks ${error.message}.`);
   }
 }
 
-/** @returns the evidence, or why it is none */
+/** @returns the evidence, or why it is invalid */
 function readEvidence(text: string): Evidence | string {
   try {
     const shaped = shapeEvidence(parseStrictJson(new TextEncoder().encode(text), { acceptsUnfitTexts: true }));
@@ -137,10 +137,10 @@ function readEvidence(text: string): Evidence | string {
 function checkHash({ set, setSha256 }: Evidence): Check {
   const actual = createHash('sha256').update(set).digest('hex');
   if (actual === setSha256) return passed('hash', `SHA-256 of the SET is ${actual}`);
-  return failed('hash', `SHA-256 of the SET is ${actual}, and the file says ${setSha256}`);
+  return failed('hash', `SHA-256 of the SET is ${actual}, but the file says ${setSha256}`);
 }
 
-/** As strictly as a TPP does when it receives it. @returns why not */
+/** Verifies the SET as strictly as a receiving TPP. @returns the reason if that fails */
 async function verifySignature(evidence: Evidence, jwks: unknown, nowMs: number): Promise<VerifiedSet | string> {
   const { set, issuer, organisationId, trustAnchor, clientId } = evidence;
   try {
@@ -152,71 +152,71 @@ async function verifySignature(evidence: Evidence, jwks: unknown, nowMs: number)
     });
   } catch (error) {
     if (error instanceof JwksError)
-      throw new CliError(EXIT_CONFIGURATION, `The file named by --jwks: ${error.message}`);
+      throw new CliError(EXIT_CONFIGURATION, `The file given by --jwks: ${error.message}`);
     if (error instanceof SetError) return error.message.replace(/\.$/, '');
     throw error;
   }
 }
 
-/** The members that make the key (RFC 7638 section 3.2), with its name. */
+/** The members that identify the key (RFC 7638 section 3.2), and its kid. */
 const KEY_MEMBERS = ['kid', 'kty', 'n', 'e'];
 
 function checkKey({ signingKey }: Evidence, jwks: unknown): Check {
   const keys: readonly unknown[] = isJsonObject(jwks) && Array.isArray(jwks['keys']) ? jwks['keys'] : [];
   const inFile = new Map<string, unknown>(Object.entries(signingKey));
   const isSame = keys.some((key) => isJsonObject(key) && KEY_MEMBERS.every((name) => key[name] === inFile.get(name)));
-  if (isSame) return passed('key', 'the key in the file is the one in the JWKS');
+  if (isSame) return passed('key', 'the key in the file is in the JWKS');
   return failed('key', `the key in the file, ${signingKey.kid}, is not in the JWKS`);
 }
 
 function checkIdentity({ jti, signingKey }: Evidence, { claims, header }: VerifiedSet): Check {
-  if (claims.jti !== jti) return failed('identity', `the jti of the SET is ${claims.jti}, and the file says ${jti}`);
+  if (claims.jti !== jti) return failed('identity', `the jti of the SET is ${claims.jti}, but the file says ${jti}`);
   if (header.kid !== signingKey.kid) {
-    return failed('identity', `the SET was signed with ${header.kid}, and the file holds ${signingKey.kid}`);
+    return failed('identity', `the SET was signed with key ${header.kid}, but the file holds key ${signingKey.kid}`);
   }
-  return passed('identity', `the SET is ${jti}, of ${claims.iss}, for ${claims.aud}`);
+  return passed('identity', `the SET has the jti ${jti}, issued by ${claims.iss} for ${claims.aud}`);
 }
 
-// Instances of the service may tell slightly different times, and a clock may be set back a little.
+// The clocks of instances may differ slightly, and a clock may be set back a little.
 const CLOCKS_DIFFER_MS = 10_000;
 
 type Attempt = Evidence['attempts'][number];
 
-/** Something that happened. */
+/** A point in time in the file. */
 interface Moment {
-  /** The entry, with its time as the file has it. */
+  /** Names the entry and its time, as written in the file. */
   readonly what: string;
   readonly atMs: number;
 }
 
 /**
- * Times follow each other: published (which the SET says too), signed, sent, answered, acknowledged, exported.
+ * Checks the order of times: published (as in the SET), signed, sent, answered, acknowledged, exported.
  *
- * @param latestMs nothing can have been exported after that
+ * @param latestMs an export after this time fails
  */
 function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet, latestMs: number): Check {
   const { publishedAt, acknowledgedAt, exportedAt, attempts, errors } = evidence;
   if (Math.floor(Date.parse(publishedAt) / 1000) !== claims.iat) {
-    return failed('times', `publishedAt (${publishedAt}) is not what the SET says (iat ${claims.iat})`);
+    return failed('times', `publishedAt (${publishedAt}) contradicts the SET (iat ${claims.iat})`);
   }
-  if (Date.parse(exportedAt) > latestMs) return failed('times', `exportedAt (${exportedAt}) lies in the future`);
+  if (Date.parse(exportedAt) > latestMs) return failed('times', `exportedAt (${exportedAt}) is in the future`);
   const first = momentOf('publishedAt', publishedAt);
   const last = momentOf('exportedAt', exportedAt);
-  const betweenThem = [
+  const between = [
     { what: `the signature (iat ${header.iatSeconds})`, atMs: header.iatSeconds * 1000 + 999 },
     ...attempts.map((attempt, at) => ({ what: `the end of ${nameOf(attempt, at)}`, atMs: endMsOf(attempt) })),
     ...errors.map(({ reportedAt }, at) => momentOf(`errors[${at}].reportedAt`, reportedAt)),
     ...(acknowledgedAt === undefined ? [] : [momentOf('acknowledgedAt', acknowledgedAt)]),
   ];
   const begun = attempts.map((attempt, at) => ({ what: nameOf(attempt, at), atMs: Date.parse(attempt.startedAt) }));
-  for (const line of [[first, ...begun, last], ...betweenThem.map((each) => [first, each, last])]) {
-    const wrong = wrongIn(line);
-    if (wrong !== undefined) return failed('times', wrong);
+  for (const line of [[first, ...begun, last], ...between.map((each) => [first, each, last])]) {
+    const fault = orderFaultOf(line);
+    if (fault !== undefined) return failed('times', fault);
   }
   return {
     check: 'times',
     outcome: 'passed',
-    detail: `published ${publishedAt}, as the SET says; the others in order`,
+    detail: `published ${publishedAt}, as in the SET; all other times are in order`,
   };
 }
 
@@ -224,32 +224,32 @@ function momentOf(what: string, at: string): Moment {
   return { what: `${what} (${at})`, atMs: Date.parse(at) };
 }
 
-/** An attempt as whoever compares the file with a log finds it. */
+/** Names an attempt so that it can be found in a log. */
 function nameOf({ startedAt, interactionId }: Attempt, at: number): string {
   return `attempts[${at}] (startedAt ${startedAt}, interactionId ${interactionId})`;
 }
 
-/** @returns what lies before which that must come earlier */
-function wrongIn(line: readonly Moment[]): string | undefined {
+/** Finds a time that is earlier than the one before it. @returns the fault, or undefined */
+function orderFaultOf(line: readonly Moment[]): string | undefined {
   for (const [at, { what, atMs }] of line.entries()) {
     const earlier = line[at - 1];
-    if (earlier !== undefined && atMs < earlier.atMs - CLOCKS_DIFFER_MS) return `${what} lies before ${earlier.what}`;
+    if (earlier !== undefined && atMs < earlier.atMs - CLOCKS_DIFFER_MS) return `${what} is before ${earlier.what}`;
   }
   return undefined;
 }
 
-/** Each attempt says of itself what an attempt of its outcome has. */
+/** Checks that each attempt has the members that belong to its outcome. */
 function checkAttempts({ attempts }: Evidence): Check {
   for (const [at, attempt] of attempts.entries()) {
-    if (!isWhole(attempt)) return failed('attempts', `${nameOf(attempt, at)} contradicts itself`);
+    if (!isConsistent(attempt)) return failed('attempts', `${nameOf(attempt, at)} contradicts itself`);
   }
   if (attempts.length === 0)
     return { check: 'attempts', outcome: 'none', detail: 'nothing was sent to a callback URL' };
   const count = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
-  return { check: 'attempts', outcome: 'passed', detail: `${count}, each with what belongs to it` };
+  return { check: 'attempts', outcome: 'passed', detail: `${count}, each consistent in itself` };
 }
 
-function isWhole({ outcome, status, errorClass, ...attempt }: Attempt): boolean {
+function isConsistent({ outcome, status, errorClass, ...attempt }: Attempt): boolean {
   const { interactionId, interactionIdEchoed, interactionIdReturned } = attempt;
   switch (outcome) {
     case 'acknowledged':
@@ -266,27 +266,30 @@ function isWhole({ outcome, status, errorClass, ...attempt }: Attempt): boolean 
   }
 }
 
-/** An acknowledgement on push is backed by an attempt that was answered 202 then. */
+/** Checks that an acknowledgement on push is backed by an attempt that was answered with 202 at that time. */
 function checkAcknowledgement(evidence: Evidence): Check {
   const { state, acknowledgedAt, acknowledgedBy, attempts } = evidence;
   if (state !== 'acknowledged') {
     if (acknowledgedAt !== undefined || acknowledgedBy !== undefined) {
-      return failed('acknowledgement', `the notification is ${state}, and yet it says when or how it was acknowledged`);
+      return failed(
+        'acknowledgement',
+        `the notification is ${state}, but the file says when or how it was acknowledged`,
+      );
     }
-    const detail = `the notification is ${state}: nothing here shows that the TPP acknowledged it`;
+    const detail = `the notification is ${state}: nothing in the file shows that the TPP acknowledged it`;
     return { check: 'acknowledgement', outcome: 'none', detail };
   }
   if (acknowledgedAt === undefined || acknowledgedBy === undefined) {
-    return failed('acknowledgement', 'the notification is acknowledged, and it does not say when and how');
+    return failed('acknowledgement', 'the notification is acknowledged, but the file does not say when and how');
   }
   if (acknowledgedBy !== 'push') {
     const how = acknowledgedBy === 'poll' ? 'by ack in a poll' : 'by being offered in a poll';
-    return acknowledged(`${acknowledgedAt}, ${how}: the bank's record, with no answer of the TPP in it`);
+    return acknowledged(`${acknowledgedAt}, ${how}: the bank's own record, without an answer of the TPP`);
   }
   const backing = attempts.find(({ outcome, ...attempt }) => {
     return outcome === 'acknowledged' && Math.abs(endMsOf(attempt) - Date.parse(acknowledgedAt)) <= CLOCKS_DIFFER_MS;
   });
-  if (backing === undefined) return failed('acknowledgement', `no attempt was answered 202 at ${acknowledgedAt}`);
+  if (backing === undefined) return failed('acknowledgement', `no attempt was answered with 202 at ${acknowledgedAt}`);
   const { callbackUrl, interactionIdReturned = 'none' } = backing;
   return acknowledged(
     `${acknowledgedAt}, by 202 from ${callbackUrl}, interaction id returned: ${interactionIdReturned}`,

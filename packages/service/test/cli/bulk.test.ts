@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { allParts, countOf } from '../../src/cli/bulk.ts';
+import { changePortions, countOf } from '../../src/cli/bulk.ts';
 import { CliError, EXIT_FAILED } from '../../src/cli/cli-error.ts';
 
 const PARTS = [{ count: 1000, next: 'one' }, { count: 1000, next: 'two' }, { count: 7 }] as const;
@@ -8,7 +8,7 @@ const NEXT: readonly (string | undefined)[] = [undefined, 'one', 'two'];
 
 test('a large change is called for part by part, each after the one before', async () => {
   const asked: (string | undefined)[] = [];
-  const parts = await allParts(async (after) => {
+  const parts = await changePortions(async (after) => {
     asked.push(after);
     return { value: PARTS[NEXT.indexOf(after)] ?? { count: 0 } };
   }, 'withdrawn');
@@ -18,7 +18,7 @@ test('a large change is called for part by part, each after the one before', asy
 
 /** What is said when a part fails. */
 async function failureAt(failing: number, error: Error): Promise<unknown> {
-  return allParts(async (after) => {
+  return changePortions(async (after) => {
     if (NEXT.indexOf(after) === failing) throw error;
     return { value: PARTS[NEXT.indexOf(after)] ?? { count: 0 } };
   }, 'withdrawn').catch((thrown: unknown) => thrown);
@@ -27,7 +27,7 @@ async function failureAt(failing: number, error: Error): Promise<unknown> {
 test('when a part fails it is said how many were changed before', async () => {
   const failure = await failureAt(2, new CliError(EXIT_FAILED, 'It is gone.'));
   assert.ok(failure instanceof CliError);
-  assert.equal(failure.message, 'It is gone. Before that 2000 notifications were withdrawn.');
+  assert.equal(failure.message, 'It is gone. Before that, 2000 notifications were withdrawn.');
   assert.equal(failure.exitCode, EXIT_FAILED);
 });
 

@@ -24,8 +24,8 @@ async function doctor(...args: readonly string[]) {
 test('a healthy installation: a list with marks, no colour in a pipe, exit code 0', async (t) => {
   const { code, stdout, stderr } = await doctor('--config', install(t).file);
   assert.deepEqual([code, stderr], [0, '']);
-  assert.match(stdout, /^✓ configuration +The settings in \S+tidings\.json are good\.\n/);
-  assert.match(stdout, /\n\nNothing is wrong\.\n$/);
+  assert.match(stdout, /^✓ configuration +The settings in \S+tidings\.json are valid\.\n/);
+  assert.match(stdout, /\n\nNo problems found\.\n$/);
   assert.ok(!stdout.includes('\x1b'));
 });
 
@@ -38,7 +38,7 @@ test('a warning alone is exit code 0, and has its remedy below it', async (t) =>
   const { code, stdout } = await doctor('--config', it.file);
   assert.equal(code, 0);
   assert.match(stdout, /^! operator tokens +"operator\.tokens\[1\]".*\n +→ Give each token the name/m);
-  assert.match(stdout, /\nNo error, 1 warning\.\n$/);
+  assert.match(stdout, /\nNo errors, 1 warning\.\n$/);
 });
 
 test('an error is exit code 1, and --json tells the same to machines', async (t) => {
@@ -57,7 +57,7 @@ test('what it cannot do is exit code 2', async (t) => {
   const { file } = install(t);
   for (const [args, said] of [
     [[], /required option '-c, --config <file>'/],
-    [['--config', `${file}.not`], /tidings\.json\.not, named by --config, does not exist/],
+    [['--config', `${file}.not`], /tidings\.json\.not, given by --config, does not exist/],
     [['--config', file, '--callback-url', 'tpp'], /--callback-url \(tpp\) is not a URL/],
   ] as const) {
     const { code, stdout, stderr } = await doctor(...args);

@@ -41,7 +41,7 @@ const snapshot = (it: Installation) =>
 describe('the SQLite store', () => {
   test('that does not exist yet is good, and is not made', async (t) => {
     const it = install(t);
-    assert.match(ofStore(await it.findings())[0] ?? '', /does not exist yet; the service makes it/);
+    assert.match(ofStore(await it.findings())[0] ?? '', /does not exist yet; the service creates it/);
     assert.equal(existsSync(join(it.folder, 'store')), false);
   });
 
@@ -49,7 +49,7 @@ describe('the SQLite store', () => {
     const it = await installWithStore(t);
     const before = snapshot(it);
     const findings = ofStore(await it.findings({ isIntegrityChecked: true }));
-    assert.match(findings.join('\n'), /is whole\.\n.*bytes free\.\nThe store has schema \d+, the newest\./);
+    assert.match(findings.join('\n'), /is intact\.\n.*bytes free\.\nThe store has schema \d+, the current one\./);
     assert.deepEqual(snapshot(it), before);
   });
 
@@ -69,9 +69,9 @@ describe('the SQLite store', () => {
       ...{
         check: 'database',
         severity: 'error',
-        what: /bytes free, and "publishing\.diskFreeBytesMin" is 1099511627776/,
+        what: /bytes free, less than "publishing\.diskFreeBytesMin" \(1099511627776\)/,
       },
-      remedy: /Make room.*"retention"/,
+      remedy: /Free disk space.*"retention"/,
     });
   });
 
@@ -107,7 +107,7 @@ describe('the SQLite store', () => {
     const before = snapshot(it).map(({ name, bytes }) => ({ name, bytes }));
     assert.match(
       ofStore(await it.findings({ isIntegrityChecked: true })).join('\n'),
-      /is whole.*schema \d+, the newest/s,
+      /is intact.*schema \d+, the current one/s,
     );
     assert.deepEqual(
       snapshot(it).map(({ name, bytes }) => ({ name, bytes })),
@@ -119,7 +119,7 @@ describe('the SQLite store', () => {
     const it = await installWithStore(t);
     writeFileSync(it.store, 'text '.repeat(100));
     assertTold(await it.faults(), {
-      ...{ check: 'database', severity: 'error', what: /not a store of Tidings/, remedy: /Correct "store\.file"/ },
+      ...{ check: 'database', severity: 'error', what: /not a Tidings store/, remedy: /Correct "store\.file"/ },
     });
   });
 
@@ -129,7 +129,12 @@ describe('the SQLite store', () => {
     new DatabaseSync(other).exec('CREATE TABLE a (b)');
     it.set('store.file', 'other.db');
     assertTold(await it.faults(), {
-      ...{ check: 'database', severity: 'error', what: /other\.db is not a store/, remedy: /Correct "store\.file"/ },
+      ...{
+        check: 'database',
+        severity: 'error',
+        what: /other\.db is not a Tidings store/,
+        remedy: /Correct "store\.file"/,
+      },
     });
   });
 
@@ -142,8 +147,8 @@ describe('the SQLite store', () => {
       ...{
         check: 'migrations',
         severity: 'error',
-        what: /newer version of Tidings \(schema 99, /,
-        remedy: /Start that version/,
+        what: /newer version of Tidings \(schema 99; /,
+        remedy: /Use that version/,
       },
     });
   });
@@ -153,7 +158,10 @@ describe('the SQLite store', () => {
     const database = new DatabaseSync(it.store);
     database.exec('PRAGMA user_version = 0');
     database.close();
-    assert.match(ofStore(await it.findings()).join('\n'), /has schema 0; the service brings it to \d+ when it starts/);
+    assert.match(
+      ofStore(await it.findings()).join('\n'),
+      /has schema 0; the service upgrades it to \d+ when it starts/,
+    );
   });
 
   test('that is damaged, where the whole of it is asked for', async (t) => {
@@ -205,7 +213,7 @@ describe('the PostgreSQL database', async () => {
     const findings = ofStore(await it.findings());
     assert.match(
       findings.join('\n'),
-      /PostgreSQL \d+\S* is reached, encrypted, and safe\.\nThe database has schema \d+\./,
+      /PostgreSQL \d+\S* is reachable \(encrypted\) and durable\.\nThe database has schema \d+\./,
     );
   });
 
@@ -220,7 +228,7 @@ describe('the PostgreSQL database', async () => {
   test('that is not migrated', async (t) => {
     const it = installedOn(t, empty);
     const remedy = /^Run: tidings migrate --config \S+tidings\.json$/;
-    assertTold(await it.faults(), told('migrations', 'error', /has schema 0, and this version needs \d+/, remedy));
+    assertTold(await it.faults(), told('migrations', 'error', /has schema 0, but this version needs \d+/, remedy));
     it.set('store.isMigratedAtStart', true);
     assert.deepEqual(await it.faults(), []);
     const tables = await server.run("SELECT 1 FROM pg_class WHERE relname = 'schema_version'", 'empty');
@@ -245,7 +253,7 @@ describe('the PostgreSQL database', async () => {
   test('that has fewer connections than the instance may use', async (t) => {
     const it = await installed(t);
     it.set('store.connectionsMax', 30);
-    const what = /may use 31 connections \("store\.connectionsMax"\), and the database allows 27/;
+    const what = /may use 31 connections \("store\.connectionsMax"\), but the database allows only 27/;
     assertTold(
       await it.faults(),
       told('database', 'error', what, /Lower "store\.connectionsMax", or raise "max_connections"/),
@@ -266,13 +274,13 @@ describe('the PostgreSQL database', async () => {
     const it = await installed(t);
     const name = 'default_transaction_read_only';
     await change(t, `ALTER DATABASE migrated SET ${name} = on`, `ALTER DATABASE migrated RESET ${name}`);
-    assertTold(await it.faults(), told('database', 'error', /read-only/, /Name the primary in "store\.url"/));
+    assertTold(await it.faults(), told('database', 'error', /read-only/, /Use the primary in "store\.url"/));
   });
 
   test('in which the user may make nothing', async (t) => {
     const it = await installed(t);
     await change(t, 'ALTER DATABASE migrated OWNER TO postgres', 'ALTER DATABASE migrated OWNER TO tidings');
-    assertTold(await it.faults(), told('database', 'error', /may not make tables/, /ALTER DATABASE .* OWNER TO/));
+    assertTold(await it.faults(), told('database', 'error', /may not create tables/, /ALTER DATABASE .* OWNER TO/));
   });
 
   test('whose certificate leads to other roots', async (t) => {

@@ -73,7 +73,7 @@ const FAULTS: readonly Planted[] = [
     error(
       'files',
       /nowhere\.pem, named by "delivery\.caFile", does not exist/,
-      /Put the file there.*"delivery\.caFile"/,
+      /Make the file readable.*"delivery\.caFile"/,
     ),
   ],
   [
@@ -87,13 +87,13 @@ const FAULTS: readonly Planted[] = [
     error(
       'certificates',
       /The certificate of "api\.tls" expired on \d{4}-/,
-      /renewed, replace \S+other\.pem, and send .*SIGHUP/,
+      /^Renew it, replace \S+other\.pem, and send .*SIGHUP/,
     ),
   ],
   [
     'a certificate that expires soon',
     certified({ ...daysFromNow(-30, 10.5) }),
-    warning('certificates', /"api\.tls" expires on \d{4}-.* in 10 days/, /renewed/),
+    warning('certificates', /"api\.tls" expires on \d{4}-.* in 10 days/, /Renew it/),
   ],
   [
     'a certificate that is not valid yet',
@@ -103,17 +103,17 @@ const FAULTS: readonly Planted[] = [
   [
     'a certificate for another host',
     certified({ ...daysFromNow(-1, 90), dns: 'other.bank.example' }),
-    error('certificates', /not for api\.bank\.example.*DNS:other\.bank\.example/, /correct "api\.publicUrl"/),
+    error('certificates', /not valid for api\.bank\.example.*DNS:other\.bank\.example/, /correct "api\.publicUrl"/),
   ],
   [
     'a certificate for clients alone',
     certified({ ...daysFromNow(-1, 90), isForClients: true }),
-    error('certificates', /not for TLS as a server/, /server authentication/),
+    error('certificates', /may not be used for TLS as a server/, /server authentication/),
   ],
   [
     'the key of another certificate',
     (it) => it.write('api.key', loopback.keyPem) && it.set('operator.tls', undefined),
-    error('certificates', /key in \S+api\.key is not that of the certificate/, /"api\.tls\.keyFile"/),
+    error('certificates', /key in \S+api\.key does not belong to the certificate/, /"api\.tls\.keyFile"/),
   ],
   [
     'a certificate that is none',
@@ -121,7 +121,7 @@ const FAULTS: readonly Planted[] = [
     error(
       'certificates',
       /"operator\.tls\.certificateFile" .* are not a certificate and its private key/,
-      /PEM, not encrypted/,
+      /unencrypted private key in PEM/,
     ),
   ],
   [
@@ -149,7 +149,7 @@ const FAULTS: readonly Planted[] = [
   [
     'a next signing key that is the one that signs',
     (it) => it.set('signing.next', { kid: 'kid-2', keyFile: 'signing.key' }),
-    warning('signing key', /"signing\.next\.keyFile" holds the key that signs now/, /openssl genpkey/),
+    warning('signing key', /"signing\.next\.keyFile" holds the present signing key/, /openssl genpkey/),
   ],
   [
     'two operator tokens that are the same',
@@ -158,7 +158,7 @@ const FAULTS: readonly Planted[] = [
         'operator.tokens',
         ['a', 'b'].map((name) => ({ name, role: 'viewer', sha256: '1f'.repeat(32) })),
       ),
-    error('operator tokens', /tokens\[1\]" \(b\) has the same token as "operator\.tokens\[0\]"/, /openssl rand/),
+    error('operator tokens', /tokens\[1\]" \(b\) is the same token as "operator\.tokens\[0\]"/, /openssl rand/),
   ],
   [
     'the hash of nothing as an operator token',
@@ -177,12 +177,16 @@ const FAULTS: readonly Planted[] = [
         'operator.tokens',
         ['1f', '2f'].map((byte) => ({ name: 'a', role: 'viewer', sha256: byte.repeat(32) })),
       ),
-    warning('operator tokens', /name of another/, /name of whoever uses it/),
+    warning('operator tokens', /same name as another/, /name of its user/),
   ],
   [
     'an authorisation server that is not there',
     async (it) => it.set('accessTokens.jwksUrl', `https://127.0.0.1:${await unusedPort()}/jwks`),
-    error('keys of others', /"accessTokens\.jwksUrl"\) cannot be reached \(ECONNREFUSED\)/, /start what should answer/),
+    error(
+      'keys of others',
+      /"accessTokens\.jwksUrl"\) cannot be reached \(ECONNREFUSED\)/,
+      /check that the server is running/,
+    ),
   ],
   [
     'an authorisation server that is not trusted',
@@ -202,7 +206,7 @@ const FAULTS: readonly Planted[] = [
   [
     'a JWKS without a key for PS256',
     (it) => it.set('accessTokens.jwksUrl', answering({ body: '{"keys":[{"kid":"a","kty":"EC","use":"sig"}]}' })),
-    error('keys of others', /no key that can be used: of the first, it is not an RSA key/, /PS256/),
+    error('keys of others', /no usable key: the first is unusable: it is not an RSA key/, /PS256/),
   ],
   [
     'an introspection endpoint that is not there',
@@ -215,14 +219,18 @@ const FAULTS: readonly Planted[] = [
   [
     'a clock that is behind',
     (it) => it.set('accessTokens.jwksUrl', answering({ body: JSON.stringify(KEYS), date: dateIn(60_000) })),
-    warning('clock', /The clock of 127\.0\.0\.1:\d+ is (?:59|60|61) s ahead of this machine's/, /timedatectl/),
+    warning(
+      'clock',
+      /The clock of 127\.0\.0\.1:\d+ is (?:59|60|61) s ahead of the clock of this machine/,
+      /timedatectl/,
+    ),
   ],
   [
     'keys of the directory that are none',
     (it) => {
       it.set('directory', { issuer: 'OpenBanking Ltd', jwksFile: it.write('directory.jwks', '{"keys":[]}') });
     },
-    error('directory', /holds no signing key/, /Fetch the JWKS of OpenBanking Ltd anew/),
+    error('directory', /holds no signing key/, /Fetch the current JWKS of OpenBanking Ltd/),
   ],
 ];
 
@@ -259,8 +267,8 @@ test('a revocation list that is past, or is within a day, or is none is found, a
   const hourMs = 3_600_000;
   for (const [hours, severity, what] of [
     [48, undefined, /^$/],
-    [12, 'warning', /"api\.tls\.clientCrlFile" is past its next update within a day/],
-    [-1, 'error', /"api\.tls\.clientCrlFile" is past its next update, so that nobody/],
+    [12, 'warning', /"api\.tls\.clientCrlFile" becomes outdated within a day/],
+    [-1, 'error', /"api\.tls\.clientCrlFile" is outdated \(nextUpdate\), so every client certificate/],
   ] as const) {
     it.write('tpps.crl', await authority.revoke([], new Date(Date.now() + hours * hourMs)));
     const [fault, ...others] = await it.faults();
@@ -284,7 +292,7 @@ test('a root that expired is found, and one that is good beside it is not', asyn
   );
   assert.match(faults[0]?.what ?? '', /The root "Test authority" of "api\.tls\.clientCaFile" expired/);
   assert.match(faults[0]?.remedy ?? '', /SIGHUP/);
-  assert.match(faults[1]?.remedy ?? '', /start the service anew/);
+  assert.match(faults[1]?.remedy ?? '', /restart the service/);
 });
 
 describe('a port that is held', () => {
@@ -314,7 +322,7 @@ describe('a port that is held', () => {
     it.set('api.port', port);
     assert.deepEqual(await it.faults(), []);
     const told = (await it.findings()).filter(({ check }) => check === 'listeners').map(({ what }) => what);
-    assert.match(told.join('\n'), /Port \d+ of 127\.0\.0\.1 \("api"\) is held by a Tidings that runs/);
+    assert.match(told.join('\n'), /Port \d+ of 127\.0\.0\.1 \("api"\) is used by a running Tidings/);
   });
 });
 
@@ -327,7 +335,7 @@ describe('a callback URL', () => {
     const { port } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
     const findings = await it.findings({ callbackUrl: urlAt('localhost', port) });
     const [told] = findings.filter(({ check }) => check === 'callback URL');
-    assert.match(told?.what ?? '', /localhost leads to 127\.0\.0\.1, ::1, is allowed, and speaks TLSv1\.3/);
+    assert.match(told?.what ?? '', /localhost resolves to 127\.0\.0\.1, ::1, is allowed, and speaks TLSv1\.3/);
     assert.deepEqual(await examined(it, urlAt('localhost', port)), []);
   });
 
@@ -335,7 +343,11 @@ describe('a callback URL', () => {
     const it = install(t);
     it.set('delivery.callbackAddressesAllowed', []);
     const { port, connections } = await listenHttps(t, () => assert.fail('it was asked for something'), loopback.tls);
-    const told = error('callback URL', /may not have \(loopback\)/, /"delivery\.callbackAddressesAllowed"/);
+    const told = error(
+      'callback URL',
+      /not allowed for callback URLs \(loopback\)/,
+      /"delivery\.callbackAddressesAllowed"/,
+    );
     assertTold(await examined(it, urlAt('127.0.0.1', port)), told);
     assert.equal(connections(), 0);
   });
@@ -353,7 +365,7 @@ describe('a callback URL', () => {
     const faults = await install(t).faults({ callbackUrl: urlAt('tpp.example', 8443), resolveHost });
     assertTold(
       faults,
-      error('callback URL', /tpp\.example cannot be looked up \(ENOTFOUND\)/, /"delivery\.dnsServers"/),
+      error('callback URL', /tpp\.example cannot be resolved \(ENOTFOUND\)/, /"delivery\.dnsServers"/),
     );
   });
 
@@ -378,7 +390,7 @@ describe('a callback URL', () => {
       faults,
       error(
         'callback URL',
-        /tpp\.example, at 127\.0\.0\.2, 127\.0\.0\.1, cannot be .* \(connect: ECONNREFUSED\)/,
+        /tpp\.example cannot be reached .* at 127\.0\.0\.2, 127\.0\.0\.1 \(connect: ECONNREFUSED\)/,
         /firewall/,
       ),
     );

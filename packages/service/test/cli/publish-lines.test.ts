@@ -8,12 +8,12 @@ import { temporaryFolder } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import type { OperatorReply } from '../../src/cli/operator-client.ts';
-import { durationOf } from '../../src/cli/publish/display.ts';
+import { formatDuration } from '../../src/cli/publish/display.ts';
 import {
-  type BadLine,
   type Batch,
   type BatchOptions,
   beginning,
+  type InvalidLine,
   LINE_BYTES_MAX,
   readBatches,
 } from '../../src/cli/publish/input.ts';
@@ -44,7 +44,7 @@ class ModelService {
     const events = JSON.parse(Buffer.from(sent?.bytes ?? []).toString()) as { id: string; quality: string }[];
     if (whim % 5 === 4) return reply(429, {});
     if (events.length > this.#linesMax) return reply(413, {});
-    const at = events.findIndex(({ quality }) => quality === 'bad');
+    const at = events.findIndex(({ quality }) => quality === 'invalid');
     if (at !== -1) return reply(400, { field: `[${at}].quality`, detail: `[${at}].quality must be better.` });
     const ids = conflictsOf(events, this.taken);
     if (ids.length > 0) return reply(409, { ids, detail: 'Other content.' });
@@ -102,7 +102,7 @@ interface World {
 async function publishText(text: string, { isContinuing, linesMax, inFlightMax, service, onDone }: World) {
   const reading = new AbortController();
   const sending = new AbortController();
-  const bad: BadLine[] = [];
+  const bad: InvalidLine[] = [];
   const rejected: number[] = [];
   const waits: number[] = [];
   let doneLines = 0;
@@ -118,10 +118,10 @@ async function publishText(text: string, { isContinuing, linesMax, inFlightMax, 
         return () => clearImmediate(timer);
       },
     },
-    ...{ isContinuing, halted: sending.signal, brokenOff: sending.signal },
+    ...{ isContinuing, halted: sending.signal, abort: sending.signal },
     onWait: (seconds) => void waits.push(seconds),
     onPublished: () => undefined,
-    onBadLine: (line) => void bad.push(line),
+    onInvalidLine: (line) => void bad.push(line),
   });
   const isDone = await publishAll({
     batches: readBatches(chunksOf(text), beginning(), { ...OPTIONS, linesMax }),
@@ -148,7 +148,7 @@ function goodIdsOf(text: string, lines: number): string[] {
 }
 
 /** A line of a file, by what it is. */
-const QUALITIES = ['good', 'bad', 'taken', 'nonsense'] as const;
+const QUALITIES = ['good', 'invalid', 'taken', 'nonsense'] as const;
 const textOf = (qualities: readonly (typeof QUALITIES)[number][]) =>
   qualities
     .map((quality, at) => (quality === 'nonsense' ? '{' : JSON.stringify({ id: `e-${at}`, quality })))
@@ -235,13 +235,13 @@ test('of two lines with one id and other content the later is the bad one, and t
   const { bad, tally } = await publishText(text, { isContinuing: true, linesMax: 9, inFlightMax: 1, service });
   assert.deepEqual(
     bad.map(({ number, field, why }) => [number, field, why]),
-    [[3, 'id', 'Other content was published under its id (a); give each event an id of its own.']],
+    [[3, 'id', 'Another event was published with this id (a); give each event its own id.']],
   );
   assert.equal(tally.published, 3);
 });
 
 test('a bad line is told with its field and remedy, without its place in the batch', async () => {
-  const { bad } = await publishText(textOf(['good', 'bad']), {
+  const { bad } = await publishText(textOf(['good', 'invalid']), {
     isContinuing: false,
     linesMax: 9,
     inFlightMax: 1,
@@ -303,7 +303,10 @@ test('however the input comes in pieces, its batches are the same, and end where
           assert.equal(end.sha256, createHash('sha256').update(before).digest('hex'));
           assert.equal(end.lines, before.toString().replace(/\n$/, '').split('\n').length);
           assert.ok(inBatch.length <= linesMax);
-          assert.ok(new Set(inBatch.map(({ kind }) => kind).filter((kind) => kind !== 'bad')).size <= 1, 'of one kind');
+          assert.ok(
+            new Set(inBatch.map(({ kind }) => kind).filter((kind) => kind !== 'invalid')).size <= 1,
+            'of one kind',
+          );
         }
         assert.equal(
           batches.flatMap(({ lines: inBatch }) => inBatch).length,
@@ -331,7 +334,7 @@ test('ids are derived from content and number, for lines that have none', async 
   const text = '{"a":1}\n{"a":1}\n{"id":"own"}\n{"a":2}\n';
   const idsOf = async () =>
     (await batchesOf(text, { areIdsDerived: true }))[0]?.lines.map((line) =>
-      line.kind === 'bad' ? '' : (JSON.parse(Buffer.from(line.sent).toString()) as { id: string }).id,
+      line.kind === 'invalid' ? '' : (JSON.parse(Buffer.from(line.sent).toString()) as { id: string }).id,
     ) ?? [];
   const ids = await idsOf();
   assert.equal(new Set(ids).size, 4);
@@ -341,7 +344,7 @@ test('ids are derived from content and number, for lines that have none', async 
   const refused = await batchesOf(text);
   assert.deepEqual(
     refused[0]?.lines.map(({ kind }) => kind),
-    ['bad', 'bad', 'event', 'bad'],
+    ['invalid', 'invalid', 'event', 'invalid'],
   );
 });
 
@@ -373,7 +376,13 @@ test('the file of rejected lines goes on behind what is kept of it, and is never
   t.after(() => folder.remove());
   const file = join(folder.path, 'rejected');
   const start = { offsetBytes: 0, lines: 0, sha256: '' };
-  const line = (text: string): BadLine => ({ kind: 'bad', number: 1, bytes: Buffer.from(text), start, why: 'why' });
+  const line = (text: string): InvalidLine => ({
+    kind: 'invalid',
+    number: 1,
+    bytes: Buffer.from(text),
+    start,
+    why: 'why',
+  });
   const first = new RejectedFile(file, undefined);
   first.append([line('one')]);
   const keptBytes = first.bytes;
@@ -388,5 +397,5 @@ test('the file of rejected lines goes on behind what is kept of it, and is never
 });
 
 test('the time left is shown as hours, minutes and seconds', () => {
-  assert.deepEqual([0, 59.2, 61, 3600, -1].map(durationOf), ['00:00', '01:00', '01:01', '1:00:00', '00:00']);
+  assert.deepEqual([0, 59.2, 61, 3600, -1].map(formatDuration), ['00:00', '01:00', '01:01', '1:00:00', '00:00']);
 });

@@ -205,15 +205,12 @@ describe('evidence', () => {
     ];
     assert.equal(
       await said({ attempts: [acknowledged, refused] }),
-      `attempts[1] ${first} lies before attempts[0] ${second}`,
+      `attempts[1] ${first} is before attempts[0] ${second}`,
     );
-    assert.equal(
-      await said({ exportedAt: at(10_000) }),
-      `exportedAt (${at(10_000)}) lies before attempts[1] ${second}`,
-    );
+    assert.equal(await said({ exportedAt: at(10_000) }), `exportedAt (${at(10_000)}) is before attempts[1] ${second}`);
     assert.equal(
       await said({ attempts: [{ ...refused, durationMs: 90_000 }, acknowledged] }),
-      `exportedAt (${at(60_000)}) lies before the end of attempts[0] ${first}`,
+      `exportedAt (${at(60_000)}) is before the end of attempts[0] ${first}`,
     );
     const changed = { ...acknowledged, status: 200 };
     assert.equal(await said({ attempts: [refused, changed] }), `attempts[1] ${second} contradicts itself`);
@@ -235,7 +232,7 @@ describe('evidence', () => {
     const checks = await verify(polled);
     assert.deepEqual(await failuresOf(polled), []);
     assert.equal(checks.find(({ check }) => check === 'attempts')?.outcome, 'none');
-    assert.match(checks.at(-1)?.detail ?? '', /by ack in a poll: the bank's record, with no answer of the TPP/);
+    assert.match(checks.at(-1)?.detail ?? '', /by ack in a poll: the bank's own record, without an answer of the TPP/);
   });
 
   test('of what is not acknowledged passes, and says that it shows no acknowledgement', async () => {
@@ -243,7 +240,7 @@ describe('evidence', () => {
     assert.deepEqual(await failuresOf(awaiting), []);
     const last = (await verify(awaiting)).at(-1);
     assert.deepEqual([last?.check, last?.outcome], ['acknowledgement', 'none']);
-    assert.match(last?.detail ?? '', /nothing here shows that the TPP acknowledged it/);
+    assert.match(last?.detail ?? '', /nothing in the file shows that the TPP acknowledged it/);
   });
 
   test('against what is no JWKS is wrong use', async () => {

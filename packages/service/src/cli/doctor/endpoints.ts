@@ -2,26 +2,26 @@ import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '
 import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../net/https-client.ts';
 import { readCertificates, readJwks, readTlsIdentity } from '../../trust/files.ts';
 import { JWKS_BYTES_MAX } from '../../trust/jwks-cache.ts';
-import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
+import { checkClock, type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
 import { isReadable, sectionsOf, textOf } from './settings.ts';
 
 const TIMEOUT_MS = 5000;
 const NOT_FOUND = 404;
-/** The header says whole seconds. */
+/** The Date header has whole seconds. */
 const DATE_ROUNDED_MS = 500;
 
-/** Somebody whose keys, or whose word, tokens are checked with. */
+/** A URL against which tokens are checked. */
 interface Endpoint {
   /** Such as `accessTokens.jwksUrl`. */
   readonly setting: string;
-  /** The section it stands in, whose files its connections are made with. */
+  /** Its section, which also names the files for TLS. */
   readonly section: string;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly url: string;
   readonly isJwks: boolean;
 }
 
-/** Where keys are published, or tokens introspected: reached, trusted, of use. Nothing is sent but a GET without a token. */
+/** Checks that JWKS and introspection URLs are reachable, trusted and usable. Sends only a GET without a token. */
 export async function checkEndpoints(inspection: Inspection): Promise<readonly Finding[]> {
   const endpoints = sectionsOf(inspection.config).flatMap(({ path: section, settings }) =>
     (['jwksUrl', 'introspectionUrl'] as const).flatMap((name): Endpoint[] => {
@@ -49,9 +49,9 @@ async function checkEndpoint(endpoint: Endpoint, inspection: Inspection): Promis
   try {
     const before = clock.nowMs();
     const answer = await https.exchange({ url, headers: { accept: 'application/json' } });
-    const here = (before + clock.nowMs()) / 2;
+    const nowMs = (before + clock.nowMs()) / 2;
     const finding = isJwks ? await checkKeys(answer, endpoint) : checkIntrospection(answer, endpoint);
-    return [finding, ...checkDate(answer, here, url)];
+    return [finding, ...checkDate(answer, nowMs, url)];
   } catch (error) {
     if (!(error instanceof HttpsError)) throw error;
     return [
@@ -62,7 +62,7 @@ async function checkEndpoint(endpoint: Endpoint, inspection: Inspection): Promis
   }
 }
 
-/** Undefined where a file is not as it should be, which others tell. */
+/** Undefined if a file is unusable, which other checks report. */
 function tlsOf({ section, settings }: Endpoint) {
   const [caFile, certificateFile, keyFile] = ['caFile', 'certificateFile', 'keyFile'].map((name) =>
     textOf(settings[name]),
@@ -79,18 +79,18 @@ function tlsOf({ section, settings }: Endpoint) {
   }
 }
 
-const OF_TRUST = /CERT|SIGNATURE|ISSUER|UNABLE_TO/;
-const OF_CLIENT = /ALERT|ECONNRESET|UND_ERR_SOCKET/;
+const TRUST_FAILURE = /CERT|SIGNATURE|ISSUER|UNABLE_TO/;
+const CLIENT_CERTIFICATE_FAILURE = /ALERT|ECONNRESET|UND_ERR_SOCKET/;
 
 function remedyOf({ message }: HttpsError, section: string): string {
-  if (OF_TRUST.test(message) && !message.startsWith('ERR_SSL')) {
-    return `Put the roots that its certificate leads to into "${section}.caFile", and use the host name that it has.`;
+  if (TRUST_FAILURE.test(message) && !message.startsWith('ERR_SSL')) {
+    return `Put the root of its certificate into "${section}.caFile", and use a host name that the certificate contains.`;
   }
-  if (OF_CLIENT.test(message)) {
-    return `If it demands a client certificate, give it in "${section}.certificateFile" and "${section}.keyFile".`;
+  if (CLIENT_CERTIFICATE_FAILURE.test(message)) {
+    return `If it requires a client certificate, set "${section}.certificateFile" and "${section}.keyFile".`;
   }
-  if (/ENOTFOUND|EAI_AGAIN/.test(message)) return 'Correct the host in the URL, or the DNS of this machine.';
-  return 'Correct the URL, start what should answer there, and let the firewall of this machine pass it.';
+  if (/ENOTFOUND|EAI_AGAIN/.test(message)) return 'Correct the host in the URL, or the DNS settings of this machine.';
+  return 'Correct the URL, check that the server is running, and that the firewall allows connections to it.';
 }
 
 async function checkKeys({ status, body }: HttpsAnswer, { setting, url }: Endpoint): Promise<Finding> {
@@ -98,20 +98,20 @@ async function checkKeys({ status, body }: HttpsAnswer, { setting, url }: Endpoi
   if (status !== 200) return fault('keys of others', `${url} ("${setting}") answers with status ${status}.`, remedy);
   try {
     const { kids, leftOut } = await importSigningKeys(parseStrictJson(body));
-    if (kids.length > 0) return ok('keys of others', `${url} ("${setting}") has ${kids.length} keys that can be used.`);
-    const why = leftOut[0] === undefined ? 'it is empty' : `of the first, ${leftOut[0].reason}`;
+    if (kids.length > 0) return ok('keys of others', `${url} ("${setting}") publishes ${kids.length} usable keys.`);
+    const why = leftOut[0] === undefined ? 'it is empty' : `the first is unusable: ${leftOut[0].reason}`;
     const publish =
-      'Let the issuer publish an RSA key of 2048 to 8192 bits with a kid, "use": "sig", and sign with PS256.';
-    return fault('keys of others', `${url} ("${setting}") has no key that can be used: ${why}.`, publish);
+      'The issuer must publish an RSA key of 2048 to 8192 bits with a kid and "use": "sig", and sign with PS256.';
+    return fault('keys of others', `${url} ("${setting}") publishes no usable key: ${why}.`, publish);
   } catch (error) {
     if (!(error instanceof JwksError || error instanceof StrictJsonError)) throw error;
-    return fault('keys of others', `What ${url} ("${setting}") answers is not a JWKS.`, remedy);
+    return fault('keys of others', `The answer of ${url} ("${setting}") is not a JWKS.`, remedy);
   }
 }
 
-/** Its answer to a GET does not matter: it is reachable, and it is trusted. */
+/** The answer to a GET does not matter: the URL is reachable and trusted. */
 function checkIntrospection({ status }: HttpsAnswer, { setting, url }: Endpoint): Finding {
-  if (status !== NOT_FOUND) return ok('keys of others', `${url} ("${setting}") is reached and trusted.`);
+  if (status !== NOT_FOUND) return ok('keys of others', `${url} ("${setting}") is reachable and trusted.`);
   const what = `${url} ("${setting}") answers with status ${status}.`;
   return warning(
     'keys of others',
@@ -120,21 +120,21 @@ function checkIntrospection({ status }: HttpsAnswer, { setting, url }: Endpoint)
   );
 }
 
-function checkDate({ date }: HttpsAnswer, hereMs: number, url: string): readonly Finding[] {
-  const toldMs = Date.parse(date ?? '');
-  if (Number.isNaN(toldMs)) return [];
-  const remedy = 'Let this machine follow a time server (NTP): timedatectl set-ntp true';
-  return [checkDifference(`the clock of ${new URL(url).host}`, toldMs + DATE_ROUNDED_MS - hereMs, remedy)];
+function checkDate({ date }: HttpsAnswer, nowMs: number, url: string): readonly Finding[] {
+  const dateMs = Date.parse(date ?? '');
+  if (Number.isNaN(dateMs)) return [];
+  const remedy = 'Synchronise the clock of this machine (NTP): timedatectl set-ntp true';
+  return [checkClock(`the clock of ${new URL(url).host}`, dateMs + DATE_ROUNDED_MS - nowMs, remedy)];
 }
 
-/** The keys of the directory, which are a file. */
+/** Checks the keys of the directory, which are in a file. */
 export async function checkDirectory({ config: { directory } }: Inspection): Promise<readonly Finding[]> {
   if (directory === undefined || !isReadable(directory.jwksFile)) return [];
   try {
     await readJwks('directory.jwksFile', directory.jwksFile);
-    return [ok('directory', `The keys of ${directory.issuer} can be used.`)];
+    return [ok('directory', `The keys of ${directory.issuer} are usable.`)];
   } catch (error) {
-    const remedy = `Fetch the JWKS of ${directory.issuer} anew, and put it into ${directory.jwksFile}.`;
-    return [refusal('directory', error, remedy)];
+    const remedy = `Fetch the current JWKS of ${directory.issuer} into ${directory.jwksFile}.`;
+    return [faultFrom('directory', error, remedy)];
   }
 }

@@ -22,66 +22,66 @@ export const CHECKS = [
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly check: CheckName;
-  /** `error`: the service does not start, does not work, or loses what it should keep. */
+  /** `error`: the service does not start, does not work, or may lose data. */
   readonly severity: 'ok' | 'warning' | 'error';
-  /** One sentence: what is so, or what is wrong. */
+  /** One sentence: the state, or the fault. */
   readonly what: string;
-  /** A command or setting; there is one whenever something is wrong. */
+  /** A command or a setting to change. Present for warnings and errors. */
   readonly remedy?: string;
 }
 
 /** The subject and the dependencies of an inspection. */
 export interface Inspection {
-  /** The configuration file, for the commands that remedies name. */
+  /** The configuration file, for the commands in remedies. */
   readonly file: string;
   readonly config: Config;
   readonly clock: Clock;
-  /** Of a TPP, to be tried. */
+  /** A callback URL of a TPP to check. */
   readonly callbackUrl: string | undefined;
   /** Read the whole SQLite file; takes as long as the file is large. */
   readonly isIntegrityChecked: boolean;
-  /** Looks hosts of callback URLs up. Undefined: by DNS, as `delivery.dnsServers` says. */
+  /** Resolves the hosts of callback URLs. Undefined: by DNS, with `delivery.dnsServers`. */
   readonly resolveHost: ResolveHost | undefined;
 }
 
-/** Nothing is wrong. */
+/** Creates a finding without a fault. */
 export const ok = (check: CheckName, what: string): Finding => ({ check, severity: 'ok', what });
-/** It works, and will not for ever, or not as well as it should. */
+/** Creates a finding about something that works, but will stop working or is not as it should be. */
 export const warning = (check: CheckName, what: string, remedy: string): Finding => ({
   ...{ check, severity: 'warning', what, remedy },
 });
-/** It does not work. */
+/** Creates a finding about something that does not work. */
 export const fault = (check: CheckName, what: string, remedy: string): Finding => ({
   ...{ check, severity: 'error', what, remedy },
 });
 
 /**
- * The message of the service at its start, as a finding: its sentences end in the remedy, after a semicolon.
+ * Turns a start-up error into a finding. The remedy follows the last semicolon of its message.
  *
- * @param remedy where the sentence names none
+ * @param remedy used if the message contains none
  */
-export function refusal(check: CheckName, error: unknown, remedy: string): Finding {
+export function faultFrom(check: CheckName, error: unknown, remedy: string): Finding {
   if (!(error instanceof StartUpError)) throw error;
   const at = error.message.lastIndexOf('; ');
   if (at === -1) return fault(check, error.message, remedy);
-  const told = error.message.slice(at + 2);
-  return fault(check, `${error.message.slice(0, at)}.`, `${told.charAt(0).toUpperCase()}${told.slice(1)}`);
+  const ownRemedy = error.message.slice(at + 2);
+  return fault(check, `${error.message.slice(0, at)}.`, `${ownRemedy.charAt(0).toUpperCase()}${ownRemedy.slice(1)}`);
 }
 
-/** A day as UTC tells it. */
-export const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
+/** Formats a day in UTC. */
+export const formatDay = (date: Date): string => date.toISOString().slice(0, 10);
 
-/** More than this, and tokens and signatures of others seem to come from the future, or too late. */
+/** Beyond this difference, tokens and signatures of others may seem to be expired or not yet valid. */
 const DIFFERENCE_MAX_MS = 5000;
 
-/** @param where the other clock @param aheadMs how far it is ahead of this machine's; negative: behind */
-export function checkDifference(where: string, aheadMs: number, remedy: string): Finding {
-  const Where = `${where.charAt(0).toUpperCase()}${where.slice(1)}`;
-  if (Math.abs(aheadMs) <= DIFFERENCE_MAX_MS) return ok('clock', `${Where} agrees with this machine's.`);
+/** Compares another clock with this machine's. @param clock its name @param aheadMs how far it is ahead; negative: behind */
+export function checkClock(clock: string, aheadMs: number, remedy: string): Finding {
+  const subject = `${clock.charAt(0).toUpperCase()}${clock.slice(1)}`;
+  if (Math.abs(aheadMs) <= DIFFERENCE_MAX_MS) return ok('clock', `${subject} agrees with the clock of this machine.`);
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
   const how = aheadMs > 0 ? 'ahead of' : 'behind';
-  return warning('clock', `${Where} is ${seconds} s ${how} this machine's.`, remedy);
+  return warning('clock', `${subject} is ${seconds} s ${how} the clock of this machine.`, remedy);
 }

@@ -9,21 +9,21 @@ import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { Connector } from '../../net/connector.ts';
 import { classifyFailure } from '../../net/failure.ts';
 import { certificatesIn } from '../../trust/files.ts';
-import { type Finding, type Inspection, ok, refusal, warning } from './finding.ts';
+import { type Finding, faultFrom, type Inspection, ok, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
-/** Time that whoever holds a port is given to show what it is. */
+/** Time within which the process that uses a port must answer. */
 const ANSWER_MS = 3000;
 const WILDCARDS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** Findings about the listeners. */
 export interface Listeners {
   readonly findings: readonly Finding[];
-  /** A Tidings with this configuration runs, as far as its ports tell. */
+  /** A service with this configuration is running, judging by its ports. */
   readonly isRunning: boolean;
 }
 
-/** Ports are free, or held by a Tidings that runs. A port that is free is held for a moment. */
+/** Checks that ports are free or used by a running Tidings. Opens a free port for a moment. */
 export async function checkListeners(inspection: Inspection): Promise<Listeners> {
   const found = await Promise.all((['api', 'operator'] as const).map((section) => checkListener(section, inspection)));
   return { findings: found.map(({ finding }) => finding), isRunning: found.some(({ isRunning }) => isRunning) };
@@ -35,23 +35,23 @@ type Found = { readonly finding: Finding; readonly isRunning: boolean };
 async function checkListener(section: Section, inspection: Inspection): Promise<Found> {
   const { host, port } = inspection.config[section];
   const where = `port ${port} of ${host} ("${section}")`;
-  if (port === 0) return { finding: ok('listeners', `"${section}" takes any free port.`), isRunning: false };
+  if (port === 0) return { finding: ok('listeners', `"${section}" uses any free port.`), isRunning: false };
   try {
-    await holdForAMoment(section, { host, port });
+    await openBriefly(section, { host, port });
     return { finding: ok('listeners', `${where[0]?.toUpperCase()}${where.slice(1)} is free.`), isRunning: false };
   } catch (error) {
     if (error instanceof StartUpError && systemErrorCode(error.cause) === 'EADDRINUSE') {
-      const holder = await holderOf(section, inspection);
-      return { finding: findingOf(holder, where, error), isRunning: holder === 'tidings' };
+      const user = await userOf(section, inspection);
+      return { finding: findingOf(user, where, error), isRunning: user === 'tidings' };
     }
     return {
-      finding: refusal('listeners', error, `Correct "${section}.host" and "${section}.port".`),
+      finding: faultFrom('listeners', error, `Correct "${section}.host" and "${section}.port".`),
       isRunning: false,
     };
   }
 }
 
-async function holdForAMoment(section: Section, address: { host: string; port: number }): Promise<void> {
+async function openBriefly(section: Section, address: { host: string; port: number }): Promise<void> {
   const server = createServer();
   const listening = ({ host, port }: { host: string; port: number }) =>
     new Promise<string>((resolve, reject) => {
@@ -61,25 +61,25 @@ async function holdForAMoment(section: Section, address: { host: string; port: n
   await new Promise((resolve) => server.close(resolve));
 }
 
-type Holder = 'tidings' | 'other-certificate' | 'other';
+type PortUser = 'tidings' | 'other-certificate' | 'other';
 
-function findingOf(holder: Holder, where: string, inUse: StartUpError): Finding {
+function findingOf(user: PortUser, where: string, inUse: StartUpError): Finding {
   const Where = `${where[0]?.toUpperCase()}${where.slice(1)}`;
-  if (holder === 'tidings') return ok('listeners', `${Where} is held by a Tidings that runs.`);
-  if (holder === 'other') return refusal('listeners', inUse, 'Stop what uses it.');
-  const what = `${Where} is held by something that shows another certificate than the configured one.`;
+  if (user === 'tidings') return ok('listeners', `${Where} is used by a running Tidings.`);
+  if (user === 'other') return faultFrom('listeners', inUse, 'Stop the process that uses it.');
+  const what = `${Where} is used by a process that presents another certificate than the configured one.`;
   const remedy =
-    'If it is Tidings, send it SIGHUP, so that it takes the renewed certificate; otherwise stop what uses the port.';
+    'If it is Tidings, send it SIGHUP to load the renewed certificate; otherwise stop the process that uses the port.';
   return warning('listeners', what, remedy);
 }
 
-async function holderOf(section: Section, { config, clock }: Inspection): Promise<Holder> {
+async function userOf(section: Section, { config, clock }: Inspection): Promise<PortUser> {
   const { host: bound, port, tls } = config[section];
   const host = WILDCARDS[bound] ?? bound;
   if (tls === undefined) return (await answersAsTidings(section, { host, port, clock })) ? 'tidings' : 'other';
   if (!isReadable(tls.certificateFile)) return 'other-certificate';
   const ca = readFileSync(tls.certificateFile, 'utf8');
-  // Only who has our key can do this handshake: what leads elsewhere, or is nothing like TLS, fails.
+  // Only a process that has the configured key can complete this handshake.
   const name = nameIn(ca) ?? host;
   const shaken = await handshake({ host, port, name, ca, isCaEnough: true, timeoutMs: ANSWER_MS, clock });
   if (shaken.kind === 'connected') return 'tidings';
@@ -87,7 +87,7 @@ async function holderOf(section: Section, { config, clock }: Inspection): Promis
   return errorClass === 'tls' && !/EPROTO|SSL/.test(detail) ? 'other-certificate' : 'other';
 }
 
-/** A name that the certificate has, so that only whose it is matters. */
+/** A name that the certificate contains, so that the handshake does not fail because of the name. */
 function nameIn(pem: string): string | undefined {
   try {
     const [leaf] = certificatesIn(pem);
@@ -97,7 +97,7 @@ function nameIn(pem: string): string | undefined {
   }
 }
 
-/** Without TLS: by what every answer of the TPP-facing listener carries, and by what anybody may ask the other. */
+/** Recognises a listener without TLS by a header of the TPP-facing API, or by the liveness probe of the operator API. */
 async function answersAsTidings(
   section: Section,
   { host, port, clock }: { host: string; port: number; clock: Clock },
@@ -118,16 +118,16 @@ async function answersAsTidings(
   }
 }
 
-/** Where to, and whom to trust there. */
+/** The target of a handshake, and its trusted roots. */
 interface TlsTarget {
-  /** Name or address that is connected to. */
+  /** Name or address to connect to. */
   readonly host: string;
   readonly port: number;
-  /** The name that the certificate must have; an address too. */
+  /** The name or address that the certificate must contain. */
   readonly name: string;
   /** PEM; undefined: the roots of Node.js. */
   readonly ca: string | undefined;
-  /** Certificates in `ca` are trusted as they are, whoever issued them. */
+  /** Trust the certificates in `ca` themselves, whoever issued them. */
   readonly isCaEnough?: boolean;
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, 'after'>;
@@ -138,13 +138,13 @@ type Handshake =
   | { readonly kind: 'connected'; readonly protocol: string; readonly certificate: X509Certificate | undefined }
   | { readonly kind: 'failed'; readonly error: unknown };
 
-/** Does the TLS handshake and hangs up: nothing is sent. Never rejects. */
+/** Performs a TLS handshake and closes the connection without sending anything. Never rejects. */
 function handshake({ host, port, name, ca, isCaEnough, timeoutMs, clock }: TlsTarget): Promise<Handshake> {
   return new Promise((resolve) => {
     const socket = connect({
       ...{ host, port, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
       rejectUnauthorized: true,
-      // A name is told to the server and compared; an address is only compared.
+      // A name is sent to the server (SNI) and verified; an address is only verified.
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(ca !== undefined && { ca }),
       ...(isCaEnough === true && { allowPartialTrustChain: true }),

@@ -2,13 +2,13 @@ import { connectionOf } from '../../store/open-store.ts';
 import type { Database } from '../../store/postgres/database.ts';
 import { type DatabaseFacts, inspectDatabase } from '../../store/postgres/inspect.ts';
 import { openDatabase, refuseUnfit, schemaOf, startUpErrorOf, stepsAfter } from '../../store/postgres/open.ts';
-import { checkDifference, type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
+import { checkClock, type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
 import { isReadable } from './settings.ts';
 
-/** The oldest that the tests of Tidings run on. */
+/** The oldest version with which Tidings is tested. */
 const VERSION_MIN = 150_000;
 
-/** The PostgreSQL database: reachable, safe, with room for this instance, and of a schema that this version knows. */
+/** Checks the PostgreSQL database: reachable, durable, enough connections, and a schema that this version supports. */
 export async function checkPostgres(inspection: Inspection): Promise<readonly Finding[]> {
   const { store } = inspection.config;
   const files = [store.passwordFile, store.caFile].filter((file) => file !== undefined);
@@ -17,18 +17,17 @@ export async function checkPostgres(inspection: Inspection): Promise<readonly Fi
   const database = openDatabase(connection, () => undefined);
   try {
     const facts = await inspectDatabase(database, inspection.clock);
-    const where = 'the clock of the database';
     return [
       ...checkFacts(facts, inspection),
       await checkSchema(database, inspection),
-      checkDifference(
-        where,
+      checkClock(
+        'the clock of the database',
         facts.aheadMs,
-        'Let both follow the same time servers (NTP); deliveries go by the database.',
+        'Synchronise both clocks with the same time servers (NTP); deliveries are scheduled by the database clock.',
       ),
     ];
   } catch (error) {
-    return [refusal('database', startUpErrorOf(error, connection), 'Correct the section "store".')];
+    return [faultFrom('database', startUpErrorOf(error, connection), 'Correct the section "store".')];
   } finally {
     await database.close();
   }
@@ -36,44 +35,56 @@ export async function checkPostgres(inspection: Inspection): Promise<readonly Fi
 
 function checkFacts(facts: DatabaseFacts, { config: { store } }: Inspection): readonly Finding[] {
   const findings: Finding[] = [];
-  const wrong = (what: string, remedy: string) => findings.push(fault('database', what, remedy));
-  const doubtful = (what: string, remedy: string) => findings.push(warning('database', what, remedy));
+  const addFault = (what: string, remedy: string) => findings.push(fault('database', what, remedy));
+  const addWarning = (what: string, remedy: string) => findings.push(warning('database', what, remedy));
   if (facts.isReadOnly) {
-    wrong('The database is read-only: a standby, or set so.', 'Name the primary in "store.url".');
+    addFault('The database is read-only: it is a standby, or is configured so.', 'Use the primary in "store.url".');
   }
   for (const name of facts.unsafe) {
-    const remedy = `On the server: ALTER SYSTEM SET ${name} = on; SELECT pg_reload_conf(); also look at ALTER ROLE and ALTER DATABASE.`;
-    wrong(`"${name}" is off: what was accepted can be lost when the server crashes.`, remedy);
+    const remedy = `On the server: ALTER SYSTEM SET ${name} = on; SELECT pg_reload_conf(); also check for ALTER ROLE and ALTER DATABASE settings.`;
+    addFault(`"${name}" is off: accepted events can be lost if the server crashes.`, remedy);
   }
   const needed = store.connectionsMax + (store.isListening ? 1 : 0);
   if (needed > facts.connectionsMax) {
-    const what = `This instance may use ${needed} connections ("store.connectionsMax"), and the database allows ${facts.connectionsMax}.`;
-    wrong(what, 'Lower "store.connectionsMax", or raise "max_connections" of the server or the limit of the user.');
+    const what = `This instance may use ${needed} connections ("store.connectionsMax"), but the database allows only ${facts.connectionsMax}.`;
+    addFault(
+      what,
+      'Lower "store.connectionsMax", or raise "max_connections" of the server or the connection limit of the user.',
+    );
   }
   if (!facts.mayCreate) {
-    wrong('The user may not make tables in the database.', 'Let it own the database: ALTER DATABASE ... OWNER TO ...');
+    addFault(
+      'The database user may not create tables.',
+      'Make it the owner of the database: ALTER DATABASE ... OWNER TO ...',
+    );
   }
   if (facts.encoding !== 'UTF8') {
-    wrong(`The encoding of the database is ${facts.encoding}.`, 'Make it anew with ENCODING UTF8 TEMPLATE template0.');
+    addFault(
+      `The encoding of the database is ${facts.encoding}.`,
+      'Create the database again with ENCODING UTF8 TEMPLATE template0.',
+    );
   }
   if (facts.isSuperuser) {
-    doubtful(
+    addWarning(
       'The service connects as a superuser.',
-      'Give it a user of its own that owns the database: docs/postgresql.md.',
+      'Create a separate user that owns the database: docs/postgresql.md.',
     );
   }
   if (!facts.isEncrypted && !facts.isLocal) {
-    doubtful('The connection to the database is not encrypted.', 'Set "store.caFile" to the roots of its certificate.');
+    addWarning(
+      'The connection to the database is not encrypted.',
+      'Set "store.caFile" to the root of its certificate.',
+    );
   }
   if (facts.versionNumber < VERSION_MIN) {
-    doubtful(
+    addWarning(
       `Tidings is not tested with PostgreSQL ${facts.version}.`,
       'Upgrade the server to PostgreSQL 15 or later.',
     );
   }
   if (findings.length > 0) return findings;
-  const secured = facts.isEncrypted ? 'encrypted' : 'on this machine, not encrypted';
-  return [ok('database', `PostgreSQL ${facts.version} is reached, ${secured}, and safe.`)];
+  const secured = facts.isEncrypted ? 'encrypted' : 'on this machine, unencrypted';
+  return [ok('database', `PostgreSQL ${facts.version} is reachable (${secured}) and durable.`)];
 }
 
 async function checkSchema(database: Database, { config, file }: Inspection): Promise<Finding> {
@@ -81,16 +92,16 @@ async function checkSchema(database: Database, { config, file }: Inspection): Pr
     const state = await schemaOf(database);
     const steps = stepsAfter(state);
     if (steps.length > 0 && config.store.isMigratedAtStart) {
-      const what = `The database has schema ${state.version}; the service takes ${steps.length} more steps when it starts`;
+      const what = `The database has schema ${state.version}; the service applies ${steps.length} more steps when it starts`;
       return ok('migrations', `${what} ("store.isMigratedAtStart").`);
     }
     if (steps.length > 0) {
-      const what = `The database has schema ${state.version}, and this version needs ${steps.at(-1)?.version}.`;
+      const what = `The database has schema ${state.version}, but this version needs ${steps.at(-1)?.version}.`;
       return fault('migrations', what, `Run: tidings migrate --config ${file}`);
     }
     refuseUnfit(state);
     return ok('migrations', `The database has schema ${state.version}.`);
   } catch (error) {
-    return refusal('migrations', error, 'Start the newer version of Tidings.');
+    return faultFrom('migrations', error, 'Use the newer version of Tidings.');
   }
 }

@@ -2,16 +2,16 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { readConfiguredFile } from '../../trust/files.ts';
 import { loadSigningKeys, type OwnSigningKey } from '../../trust/signing-key.ts';
-import { type Finding, fault, type Inspection, ok, refusal, warning } from './finding.ts';
+import { type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
 
-/** A section of the configuration, wherever it stands, and what is in it. */
+/** A section of the configuration, at any depth, with its settings. */
 export interface FoundSection {
-  /** As in `api.tls`; empty for the whole. */
+  /** Such as `api.tls`; empty for the whole configuration. */
   readonly path: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** The configuration and all sections in it, so that nothing that names a file is passed over. */
+/** The configuration and all sections in it, so that no setting that names a file is missed. */
 export function sectionsOf(settings: object, path = ''): readonly FoundSection[] {
   const own = { path, settings: Object.fromEntries(Object.entries(settings)) };
   const inner = Object.entries(settings).flatMap(([name, value]) => {
@@ -25,14 +25,14 @@ const join = (path: string, name: string) => (path === '' ? name : `${path}.${na
 
 /** A file that a setting names. */
 export interface NamedFile {
-  /** As in `api.tls.keyFile`. */
+  /** Such as `api.tls.keyFile`. */
   readonly setting: string;
-  /** The last word of it. */
+  /** Its last component, such as `keyFile`. */
   readonly name: string;
   readonly file: string;
 }
 
-/** Every file that the configuration names and the service only reads. */
+/** Every file that the configuration names and that the service only reads. */
 export function filesOf(config: object): readonly NamedFile[] {
   return sectionsOf(config).flatMap(({ path, settings }) =>
     Object.entries(settings).flatMap(([name, file]) => {
@@ -42,7 +42,7 @@ export function filesOf(config: object): readonly NamedFile[] {
   );
 }
 
-/** Whether a file is there and can be read; what cannot is told once, by the check of the files. */
+/** Whether a file exists and can be read. Only {@link checkFiles} reports one that cannot. */
 export function isReadable(file: string): boolean {
   try {
     accessSync(file, constants.R_OK);
@@ -52,37 +52,35 @@ export function isReadable(file: string): boolean {
   }
 }
 
-/** A text among settings, or undefined. */
+/** The value if it is a string, or else undefined. */
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 const SECRETS = new Set(['keyFile', 'passwordFile']);
-/** Permissions of all but owner and group: some installations give a key to a group on purpose. */
+/** Permissions of users other than owner and group: some installations give a key to a group on purpose. */
 const OTHERS = 0o007;
 
-/** Every file that is named is there and can be read; keys and passwords by their owner and group alone. */
+/** Checks that every named file exists and can be read, and that only owner and group can read keys and passwords. */
 export function checkFiles({ config }: Inspection): readonly Finding[] {
   const files = filesOf(config);
   const findings = files.flatMap(checkFile);
   if (findings.length > 0) return findings;
-  return [ok('files', `All ${files.length} files that the configuration names can be read.`)];
+  return [ok('files', `All ${files.length} files named in the configuration can be read.`)];
 }
 
 function checkFile({ setting, name, file }: NamedFile): readonly Finding[] {
   try {
     readConfiguredFile(setting, file);
   } catch (error) {
-    return [
-      refusal('files', error, `Put the file there, readable by the user of the service, or correct "${setting}".`),
-    ];
+    return [faultFrom('files', error, `Make the file readable for the user of the service, or correct "${setting}".`)];
   }
   if (!SECRETS.has(name) || process.platform === 'win32') return [];
   const others = statSync(file).mode & OTHERS;
   if (others === 0) return [];
-  const what = `Every user of this machine may use the secret in ${file}, named by "${setting}".`;
+  const what = `Every user of this machine has access to the secret in ${file}, named by "${setting}".`;
   return [warning('files', what, `Run: chmod o-rwx ${file}`)];
 }
 
-/** The keys that SETs are, or will be, signed with can be used. Does not look at what the trust anchor publishes. */
+/** Checks the present and the next signing key. Does not compare them with the keys at the trust anchor. */
 export async function checkSigningKey({ config }: Inspection): Promise<readonly Finding[]> {
   const { kid, keyFile, next: announced } = config.signing;
   if (!isReadable(keyFile) || (announced !== undefined && !isReadable(announced.keyFile))) return [];
@@ -91,11 +89,11 @@ export async function checkSigningKey({ config }: Inspection): Promise<readonly 
     if (next === undefined) return [described('The signing key', main)];
     const findings = [described('The signing key', main), described('The next signing key', next)];
     if (next.publicJwk['n'] !== main.publicJwk['n']) return findings;
-    const what = `"signing.next.keyFile" holds the key that signs now, so that rotating to it would change nothing.`;
-    return [warning('signing key', what, `Make another: ${commandFor(announced?.keyFile ?? keyFile)}`)];
+    const what = `"signing.next.keyFile" holds the present signing key, so a rotation would change nothing.`;
+    return [warning('signing key', what, `Create another key: ${commandFor(announced?.keyFile ?? keyFile)}`)];
   } catch (error) {
-    const remedy = `Use the key that the trust anchor has under "${kid}"; a new one is made with: ${commandFor(keyFile)}`;
-    return [refusal('signing key', error, remedy)];
+    const remedy = `Use the key that is registered at the trust anchor as "${kid}"; create a new one with: ${commandFor(keyFile)}`;
+    return [faultFrom('signing key', error, remedy)];
   }
 }
 
@@ -106,33 +104,34 @@ function described(what: string, { publicJwk }: OwnSigningKey): Finding {
 
 const commandFor = (file: string) => `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out ${file}`;
 
-/** Nothing at all, which an unset variable is; the variable itself, in single quotes; what examples say. */
+/** An unset variable (empty), the variable name in single quotes, and words from examples. */
 const GUESSED = ['', '$TOKEN', 'TOKEN', 'token', 'secret', 'password', 'change-me', 'changeme', 'operator', 'admin'];
 const GUESSED_HASHES: ReadonlySet<string> = new Set(
   GUESSED.flatMap((text) => [text, `${text}\n`]).map((text) => createHash('sha256').update(text).digest('hex')),
 );
-/** Stands for a hash in examples. */
+/** Placeholders for a hash in examples. */
 const PLACEHOLDER = /^(.)\1*$|^(?:0123456789abcdef)+$/;
 
-const MAKE = 'make one with: openssl rand -hex 32, and put its SHA-256 there: printf %s "$TOKEN" | sha256sum';
+const CREATE =
+  'create one with "openssl rand -hex 32" and configure its SHA-256, printed by: printf %s "$TOKEN" | sha256sum';
 
-/** Operator tokens are none that anybody could guess, and each is told apart from the others. */
+/** Checks that operator tokens are not guessable, and that tokens and names are distinct. */
 export function checkOperatorTokens({ config }: Inspection): readonly Finding[] {
   const { tokens } = config.operator;
   const findings = tokens.flatMap(({ name, sha256 }, at): Finding[] => {
     const setting = `"operator.tokens[${at}]" (${name})`;
     const twin = tokens.findIndex((other) => other.sha256 === sha256);
     if (twin < at) {
-      const what = `${setting} has the same token as "operator.tokens[${twin}]", so that the audit trail cannot tell them apart.`;
-      return [fault('operator tokens', what, `Give each its own: ${MAKE}`)];
+      const what = `${setting} is the same token as "operator.tokens[${twin}]", so the audit trail cannot distinguish them.`;
+      return [fault('operator tokens', what, `Give each user a separate token; ${CREATE}`)];
     }
     if (GUESSED_HASHES.has(sha256) || PLACEHOLDER.test(sha256)) {
-      const what = `${setting} is the hash of an empty or well-known text, not of a secret.`;
-      return [fault('operator tokens', what, `Replace the token; ${MAKE}`)];
+      const what = `${setting} is the hash of an empty or well-known string, not of a secret.`;
+      return [fault('operator tokens', what, `Replace the token; ${CREATE}`)];
     }
     if (tokens.findIndex((other) => other.name === name) === at) return [];
-    const what = `${setting} has the name of another token, so that the audit trail cannot tell them apart.`;
-    return [warning('operator tokens', what, 'Give each token the name of whoever uses it.')];
+    const what = `${setting} has the same name as another token, so the audit trail cannot distinguish them.`;
+    return [warning('operator tokens', what, 'Give each token the name of its user.')];
   });
   if (findings.length > 0 || tokens.length === 0) return findings;
   return [

@@ -1,9 +1,9 @@
 import type { Config } from '../../config/schema.ts';
 import type { Outcome } from '../../model/attempt.ts';
 import { afterFailure, type RetryPolicy } from '../../notify/retry-policy.ts';
-import { markdownTable, sayDuration } from './markdown.ts';
+import { formatDuration, formatTable } from './markdown.ts';
 
-/** Real time: what acknowledges, and the Event Notification Retry Policy. */
+/** The section about real-time notifications and the Event Notification Retry Policy. */
 export function realTimeNotes(config: Config): string {
   const { retry, delivery, breaker, unresponsive, financialId } = config;
   const retries = scheduleOf(retry);
@@ -11,87 +11,88 @@ export function realTimeNotes(config: Config): string {
   const jitter = Math.round(retry.jitter * 100);
   return `## Real-time notifications
 
-We POST the event notification, a signed token (\`application/jwt\`), to your callback URL with a fresh
-\`x-fapi-interaction-id\`, which you give back${financialId === undefined ? '' : `, and with \`x-fapi-financial-id: ${financialId}\``}. **Only 202 acknowledges.** We follow no redirect. You have ${sayDuration(delivery.timeoutMs)} for the whole
-exchange, connection included. At most ${delivery.concurrencyPerTppMax} notifications are under way to you at once. Your endpoint is plain
-server-authenticated TLS 1.2 or later; we present no client certificate. You may get a notification twice: tell it by its
-\`jti\`, which stays the same, as does the token.
+We POST each event notification, a signed token (\`application/jwt\`), to your callback URL with a new
+\`x-fapi-interaction-id\`, which you must return${financialId === undefined ? '' : `, and with \`x-fapi-financial-id: ${financialId}\``}. **Only status 202 acknowledges a
+notification.** We do not follow redirects. You have ${formatDuration(delivery.timeoutMs)} for the whole exchange, including the connection. We send you
+at most ${delivery.concurrencyPerTppMax} notifications in parallel. Your endpoint must offer TLS 1.2 or later with a server certificate; we present
+no client certificate. You may receive a notification more than once: recognise duplicates by \`jti\`. The token is the same each
+time.
 
 ### Retry policy
 
-Anything but 202 (another status, a timeout, a refused connection, a TLS failure) is tried again: ${sayDuration(retry.delayMs)} after
-the first attempt, then after twice the wait each time, at most ${sayDuration(retry.delayMaxMs)}. Each wait may be up to ${jitter} % shorter, so
-that retries spread. There are at most ${retry.retriesMax} retries, within ${sayDuration(retry.intervalMaxMs)} of the first attempt, whichever ends
-first. On 429 and 503, \`Retry-After\` lengthens a wait, within ${sayDuration(retry.delayMaxMs)}.
+After any other outcome (another status, a timeout, a refused connection, a TLS failure) we try again: first after
+${formatDuration(retry.delayMs)}, then after twice the previous wait each time, up to ${formatDuration(retry.delayMaxMs)}. A wait may be up to ${jitter} % shorter, so that
+retries are spread out. There are at most ${retry.retriesMax} retries, all within ${formatDuration(retry.intervalMaxMs)} of the first attempt. With status 429
+or 503, \`Retry-After\` can lengthen a wait, up to ${formatDuration(retry.delayMaxMs)}.
 
-${markdownTable(['retry', 'wait before it', 'since the first attempt'], scheduleRows(retries))}
+${formatTable(['retry', 'wait before the retry', 'time since the first attempt'], scheduleRows(retries))}
 
-${last === undefined ? 'There is no retry.' : `So there are ${retries.length} retries, over ${sayDuration(last.sinceFirstMs)} when each attempt fails at once; the time that attempts take is added, and shifts what follows.`}
+${last === undefined ? 'There is no retry.' : `This makes ${retries.length} retries over ${formatDuration(last.sinceFirstMs)} if each attempt fails immediately. The duration of attempts delays the following retries.`}
 
 ### Unresponsive callback URLs
 
-When the policy is used up for one notification, or you answer 410, your callback URL counts as unresponsive, and all attempts
-to it cease. Nothing is lost: everything stays awaiting${config.polling.isOffered ? ', and you can collect it by polling' : ''}. We probe the URL with the oldest notification,
-${sayDuration(unresponsive.probeDelayMs)} later at first, then after twice the wait each time, at most ${sayDuration(unresponsive.probeDelayMaxMs)}. Your 202, or a PUT of your registration, shows that
-you are back: everything that is awaiting is then sent, oldest first, with the whole policy before it, about ${unresponsive.rampPerSecond} a second at
-first and twice as many every ${sayDuration(unresponsive.rampDoublingMs)}.
+When the retries of one notification are exhausted, or you answer with 410, your callback URL becomes unresponsive and we stop
+sending to it. No notification is lost: all stay awaiting${config.polling.isOffered ? ', and you can collect them by polling' : ''}. We probe the URL with the oldest notification, first
+after ${formatDuration(unresponsive.probeDelayMs)}, then after twice the previous wait each time, up to ${formatDuration(unresponsive.probeDelayMaxMs)}. The URL recovers when you answer a probe with
+202, or when you PUT your registration. We then send all awaiting notifications, oldest first, each with the full retry policy,
+at about ${unresponsive.rampPerSecond} per second at first. The rate doubles every ${formatDuration(unresponsive.rampDoublingMs)}.
 
-Before that, where at least ${Math.round(breaker.failureShare * 100)} % of the last ${breaker.attemptsMin} attempts failed, attempts pause for ${sayDuration(breaker.pauseMs)} and longer, at most
-${sayDuration(breaker.pauseMaxMs)}, with one attempt after each pause. What waits meanwhile loses none of its retries.
+Even before that, if at least ${Math.round(breaker.failureShare * 100)} % of the last ${breaker.attemptsMin} attempts failed, we pause for ${formatDuration(breaker.pauseMs)}, and longer each time, up to
+${formatDuration(breaker.pauseMaxMs)}, with one attempt after each pause. Notifications that wait meanwhile lose none of their retries.
 
-### Where callback URLs may lead
+### Allowed addresses and ports
 
-The host of your callback URL must have public addresses only, each time that we connect: one that is private, loopback,
-link-local or reserved refuses the registration (400), or fails the attempt. Names are looked up by DNS. Its port must be one
-of: ${delivery.callbackPortsAllowed.join(', ')}; none written is 443.`;
+The host of your callback URL must resolve (by DNS) to public addresses only, every time we connect. If one is private, loopback,
+link-local or reserved, the registration is refused with 400, or the attempt fails. These ports are allowed:
+${delivery.callbackPortsAllowed.join(', ')}. A URL without a port uses 443.`;
 }
 
-/** Aggregated polling: caps, defaults, intervals. */
+/** The section about aggregated polling, with its limits, defaults and intervals. */
 export function pollingNotes({ polling, realTime }: Config): string {
   const { longPollMaxMs, isAcknowledgementExpected } = polling;
   const rows = [
+    ['SETs per response if you send no `maxEvents`', String(Math.min(polling.maxEventsDefault, polling.maxEventsMax))],
+    ['maximum number of SETs per response, whatever your `maxEvents`', String(polling.maxEventsMax)],
+    ['recommended polling interval', formatDuration(polling.intervalSeconds * 1000)],
     [
-      'SETs in an answer when you name no `maxEvents`',
-      String(Math.min(polling.maxEventsDefault, polling.maxEventsMax)),
+      'maximum duration of a long poll',
+      longPollMaxMs === 0 ? 'not offered: every poll is answered immediately' : formatDuration(longPollMaxMs),
     ],
-    ['most SETs in an answer, whatever you name', String(polling.maxEventsMax)],
-    ['polling interval that we recommend', sayDuration(polling.intervalSeconds * 1000)],
-    [
-      'longest long poll',
-      longPollMaxMs === 0 ? 'not offered: every poll is answered at once' : sayDuration(longPollMaxMs),
-    ],
-    ['polls of one TPP answered at once; beyond, 429 with `Retry-After`', String(polling.pollsPerTppMax)],
-    ...(longPollMaxMs === 0 ? [] : [['long polls of one TPP held at once', String(polling.longPollsPerTppMax)]]),
+    ['parallel polls per TPP; further ones are refused with 429 and `Retry-After`', String(polling.pollsPerTppMax)],
+    ...(longPollMaxMs === 0 ? [] : [['parallel long polls per TPP', String(polling.longPollsPerTppMax)]]),
     ...(isAcknowledgementExpected
       ? [
-          ['offered again when not acknowledged', `after ${sayDuration(polling.reofferMs)}`],
-          ['offered again when you reported an error', `after ${sayDuration(polling.reofferAfterErrorMs)}`],
+          ['a SET that you did not acknowledge is returned again', `after ${formatDuration(polling.reofferMs)}`],
+          [
+            'a SET for which you reported an error is returned again',
+            `after ${formatDuration(polling.reofferAfterErrorMs)}`,
+          ],
         ]
       : []),
   ];
   return `## Aggregated polling
 
-\`POST /events\` acknowledges (\`ack\`), reports errors (\`setErrs\`) and collects what is awaiting, oldest first. It needs an event
-subscription (403 without one)${realTime.isOffered ? ', with or without a callback URL; what one way acknowledged is not offered the other way' : ''}.
+\`POST /events\` acknowledges SETs (\`ack\`), reports errors (\`setErrs\`) and returns awaiting SETs, oldest first. It requires an
+event subscription (otherwise 403)${realTime.isOffered ? ', with or without a callback URL. A notification acknowledged on push is not returned in a poll, and vice versa' : ''}.
 
-${markdownTable(['what', 'how much'], rows)}
+${formatTable(['limit', 'value'], rows)}
 
-- ${sayAcknowledgement(isAcknowledgementExpected)}
-- What you acknowledge in a poll is applied before its answer is made. \`maxEvents: 0\` acknowledges only.
-- \`returnImmediately: false\` asks for a long poll; left out, the answer comes at once.${longPollMaxMs === 0 ? '' : ' Beyond the number of long polls that\n  may be held, polls are answered at once.'}
-- \`moreAvailable\` is true exactly when more could be had now: poll again at once.
-- Neither the request nor the answer is signed; each SET is.`;
+- ${describeAcknowledgement(isAcknowledgementExpected)}
+- Acknowledgements in a poll take effect before its response is created. \`maxEvents: 0\` only acknowledges.
+- \`returnImmediately: false\` requests a long poll; without it, the response is immediate.${longPollMaxMs === 0 ? '' : ' Polls beyond the number of parallel\n  long polls are answered immediately.'}
+- \`moreAvailable\` is true if further SETs are available now: poll again immediately.
+- Neither the request nor the response is signed, but each SET is.`;
 }
 
-function sayAcknowledgement(isExpected: boolean): string {
+function describeAcknowledgement(isExpected: boolean): string {
   if (!isExpected) {
-    return 'No acknowledgement is expected: each SET is offered once, and being offered acknowledges it.';
+    return 'No acknowledgement is expected: each SET is returned once, which acknowledges it.';
   }
-  return `Acknowledge each SET by its \`jti\`. One that you report in \`setErrs\` stays awaiting and is offered again; with the same \`jti\`
-  in both, the acknowledgement wins.`;
+  return `Acknowledge each SET by its \`jti\`. A SET that you report in \`setErrs\` stays awaiting and is returned again. If a \`jti\` is in
+  both, the acknowledgement takes precedence.`;
 }
 
-/** One retry: how long after the attempt before it, and after the first one, at the latest. */
+/** One retry: the latest time after the previous attempt, and after the first one. */
 interface Retry {
   readonly number: number;
   readonly waitMs: number;
@@ -101,8 +102,8 @@ interface Retry {
 const REFUSED: Outcome = { kind: 'refused', status: 500 };
 
 /**
- * The retries of a notification that is never acknowledged, by the very function that schedules them: without jitter,
- * without Retry-After, and with attempts that fail at once.
+ * The retries of a notification that is never acknowledged, computed by the function that schedules them: without jitter,
+ * without Retry-After, and with attempts that fail immediately.
  */
 function scheduleOf(policy: RetryPolicy): readonly Retry[] {
   const retries: Retry[] = [];
@@ -116,7 +117,7 @@ function scheduleOf(policy: RetryPolicy): readonly Retry[] {
   }
 }
 
-/** Rows for the schedule; retries that wait equally long are one row. */
+/** Table rows of the schedule; consecutive retries with the same wait share a row. */
 function scheduleRows(retries: readonly Retry[]): string[][] {
   const rows: { first: Retry; last: Retry }[] = [];
   for (const retry of retries) {
@@ -125,11 +126,11 @@ function scheduleRows(retries: readonly Retry[]): string[][] {
     else rows.push({ first: retry, last: retry });
   }
   return rows.map(({ first, last }) => {
-    const since = first === last ? '' : `${sayDuration(first.sinceFirstMs)} to `;
+    const since = first === last ? '' : `${formatDuration(first.sinceFirstMs)} to `;
     return [
       first === last ? String(first.number) : `${first.number} to ${last.number}`,
-      sayDuration(first.waitMs),
-      `${since}${sayDuration(last.sinceFirstMs)}`,
+      formatDuration(first.waitMs),
+      `${since}${formatDuration(last.sinceFirstMs)}`,
     ];
   });
 }

@@ -5,8 +5,8 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['second', 1000],
 ];
 
-/** A time in words: `1 hour 30 minutes`; below a second, milliseconds. */
-export function sayDuration(durationMs: number): string {
+/** Formats a duration as `1 hour 30 minutes`; below a second, as milliseconds. */
+export function formatDuration(durationMs: number): string {
   if (durationMs > 0 && durationMs < 1000) return `${Math.round(durationMs)} ms`;
   let rest = Math.round(durationMs / 1000) * 1000;
   const parts = UNITS.flatMap(([name, unitMs]) => {
@@ -17,8 +17,8 @@ export function sayDuration(durationMs: number): string {
   return parts.length === 0 ? '0 seconds' : parts.join(' ');
 }
 
-/** A table in Markdown. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Formats a Markdown table. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
@@ -27,14 +27,14 @@ function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
-/** Text as code in Markdown. What the configuration names holds no backtick that could end it. */
+/** Formats text as Markdown code, without backticks that would end it. */
 export function code(text: string): string {
   return `\`${text.replaceAll('`', '')}\``;
 }
 
 const COLUMNS = 118;
 
-/** Wraps the paragraphs and list items of Markdown anew, since what was put into them has any length. */
+/** Wraps the paragraphs and list items of Markdown, because inserted values have any length. */
 export function reflow(markdown: string): string {
   return markdown
     .trim()

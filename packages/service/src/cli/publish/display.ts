@@ -3,28 +3,28 @@ import type { Clock } from '../../base/clock.ts';
 import { printError } from '../../base/output.ts';
 import { printable } from '../../base/terminal-text.ts';
 
-/** Shows how far publishing is, on standard error. */
+/** Shows the progress of publishing on standard error. */
 export interface Display {
-  /** @param doneBytes what of the input is published */
+  /** @param doneBytes bytes of the input that are published */
   update(events: number, doneBytes: number): void;
-  /** Says something in between. */
-  say(text: string): void;
+  /** Prints a message in between. */
+  print(text: string): void;
   end(): void;
 }
 
-/** Where it is shown. */
+/** Options of a display. */
 export interface DisplayOptions {
   readonly stream: NodeJS.WriteStream;
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Where this run begins. */
+  /** Offset at which this run begins. */
   readonly startBytes: number;
-  /** Undefined: nobody knows how much there is. */
+  /** Undefined: the size is unknown. */
   readonly sizeBytes: number | undefined;
 }
 
-const PLAIN_EVERY_MS = 5000;
+const PLAIN_INTERVAL_MS = 5000;
 
-/** A bar on a terminal, and a line now and then elsewhere. */
+/** A progress bar on a terminal; elsewhere a line from time to time. */
 export function createDisplay(options: DisplayOptions): Display {
   return options.stream.isTTY ? barDisplay(options) : plainDisplay(options);
 }
@@ -33,7 +33,7 @@ function barDisplay(options: DisplayOptions): Display {
   const { stream, startBytes, sizeBytes } = options;
   const pace = paceOf(options);
   const format = sizeBytes === undefined ? '{events}' : '[{bar}] {percentage}%  {events}';
-  // Neither hides the cursor nor ends line wrapping: a SIGKILL would leave the terminal so.
+  // Keeps the cursor and line wrapping, because a SIGKILL would leave the terminal without them.
   const bar = new SingleBar({ format, stream, clearOnComplete: true, linewrap: true, forceRedraw: true, barsize: 30 });
   let value = startBytes;
   let payload = { events: pace(0, startBytes) };
@@ -45,7 +45,7 @@ function barDisplay(options: DisplayOptions): Display {
       payload = { events: pace(events, doneBytes) };
       bar.update(value, payload);
     },
-    say: (text) => {
+    print: (text) => {
       bar.stop();
       printError(`${printable(text)}\n`);
       start();
@@ -57,16 +57,16 @@ function barDisplay(options: DisplayOptions): Display {
 function plainDisplay(options: DisplayOptions): Display {
   const { clock, sizeBytes } = options;
   const pace = paceOf(options);
-  let saidAtMs = clock.monotonicMs();
+  let printedAtMs = clock.monotonicMs();
   return {
     update: (events, doneBytes) => {
       const nowMs = clock.monotonicMs();
-      if (nowMs - saidAtMs < PLAIN_EVERY_MS) return;
-      saidAtMs = nowMs;
+      if (nowMs - printedAtMs < PLAIN_INTERVAL_MS) return;
+      printedAtMs = nowMs;
       const part = sizeBytes === undefined ? '' : `${Math.floor((doneBytes / Math.max(sizeBytes, 1)) * 100)}%, `;
       printError(`${part}${pace(events, doneBytes)}\n`);
     },
-    say: (text) => printError(`${printable(text)}\n`),
+    print: (text) => printError(`${printable(text)}\n`),
     end: () => undefined,
   };
 }
@@ -80,12 +80,12 @@ function paceOf({ clock, startBytes, sizeBytes }: DisplayOptions): (events: numb
     if (seconds <= 0 || events === 0) return `${events} events`;
     const rate = `${events} events, ${Math.round(events / seconds)}/s`;
     if (sizeBytes === undefined || done <= 0) return rate;
-    return `${rate}, ${durationOf(((sizeBytes - doneBytes) / done) * seconds)} left`;
+    return `${rate}, ${formatDuration(((sizeBytes - doneBytes) / done) * seconds)} left`;
   };
 }
 
-/** As hours, minutes and seconds: 1:02:03, or 02:03. */
-export function durationOf(seconds: number): string {
+/** Formats hours, minutes and seconds: 1:02:03, or 02:03. */
+export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.ceil(seconds));
   const two = (number: number) => String(number).padStart(2, '0');
   const hours = Math.floor(whole / 3600);

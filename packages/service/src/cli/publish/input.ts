@@ -6,17 +6,17 @@ import { systemErrorCode } from '../../base/start-up-error.ts';
 import { eventIdOf } from '../../operator/cloud-events.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
 
-/** The input of publishing: a file, or a pipe. */
+/** The input of publishing: a file or a pipe. */
 export interface Input {
-  /** As people know it. */
+  /** For messages. */
   readonly name: string;
-  /** Undefined where nothing can be gone on from. */
+  /** Undefined if publishing cannot be resumed. */
   readonly file: string | undefined;
-  /** Undefined: nobody knows. */
+  /** Undefined: unknown. */
   readonly sizeBytes: number | undefined;
-  /** The lines behind a place. May be called once. */
+  /** The bytes from an offset on. May be called once. */
   read(offsetBytes: number): Readable;
-  /** Hashes what is before a place. @returns undefined when there is less */
+  /** Hashes the bytes before an offset. @returns undefined if there are fewer */
   hash(offsetBytes: number): Hash | undefined;
 }
 
@@ -26,7 +26,7 @@ const CHUNK_BYTES = 262_144;
 export function openInput(file: string): Input {
   if (file === '-') {
     if (process.stdin.isTTY) {
-      throw new CliError(EXIT_CONFIGURATION, 'Name the file to publish, or send the events to standard input.');
+      throw new CliError(EXIT_CONFIGURATION, 'Give the file to publish, or send the events to standard input.');
     }
     return {
       name: 'standard input',
@@ -39,7 +39,7 @@ export function openInput(file: string): Input {
   try {
     const fd = openSync(file, 'r');
     const stat = fstatSync(fd);
-    if (stat.isDirectory()) throw new CliError(EXIT_CONFIGURATION, `${file} is a folder; name a file.`);
+    if (stat.isDirectory()) throw new CliError(EXIT_CONFIGURATION, `${file} is a folder; give a file.`);
     const isRegular = stat.isFile();
     return {
       name: file,
@@ -68,15 +68,15 @@ function hashOf(fd: number, offsetBytes: number): Hash | undefined {
   return hash;
 }
 
-/** Lines that go into one request. */
+/** The lines of one request. */
 export interface Batch {
-  /** Events of one kind, and lines that are none. May be empty, behind the last event of a file. */
-  readonly lines: readonly (EventLine | BadLine)[];
-  /** Where the input goes on behind it, empty lines included. */
+  /** Events of one kind, and invalid lines. May be empty at the end of a file. */
+  readonly lines: readonly (EventLine | InvalidLine)[];
+  /** The position behind the batch and the empty lines after it. */
   readonly end: Position;
 }
 
-/** Where reading begins: what is before it went into the hash already. */
+/** Where reading begins; the hash covers all bytes before it. */
 export interface Start {
   readonly offsetBytes: number;
   readonly lines: number;
@@ -89,11 +89,11 @@ export const beginning = (): Start => ({ offsetBytes: 0, lines: 0, hash: createH
 export interface BatchOptions {
   readonly linesMax: number;
   readonly areIdsDerived: boolean;
-  /** Ends a batch when nothing more has come in yet, so that a pipe that trickles is published as it comes. */
+  /** Ends a batch when no more input is available yet, so that a slow pipe is published as it arrives. */
   readonly isPromptly: boolean;
 }
 
-/** Bytes in one request, unless one line alone has more: a quarter of what the service takes unless it is set. */
+/** Bytes in one request, unless a single line is longer: a quarter of the default limit of the service. */
 const BATCH_BYTES_MAX = 4_194_304;
 /** Longest line. */
 export const LINE_BYTES_MAX = 1_048_576;
@@ -103,40 +103,40 @@ const CARRIAGE_RETURN = 0x0d;
 const EMPTY = new Uint8Array();
 
 /**
- * Cuts an input into batches. Reads no further than asked.
+ * Splits an input into batches. Reads no further than the consumer asks for.
  *
- * @throws {CliError} at a line that is longer than {@link LINE_BYTES_MAX}, when all before it was handed out
+ * @throws {CliError} at a line longer than {@link LINE_BYTES_MAX}, after the batches before it
  */
 export async function* readBatches(
   chunks: AsyncIterable<Uint8Array>,
   start: Start,
   options: BatchOptions,
 ): AsyncGenerator<Batch> {
-  const cutter = new Cutter(start, options);
+  const builder = new BatchBuilder(start, options);
   let rest: Uint8Array = EMPTY;
   for await (const chunk of chunks) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-      yield* cutter.add(bytes.subarray(from, end + 1));
+      yield* builder.add(bytes.subarray(from, end + 1));
       from = end + 1;
     }
     rest = bytes.subarray(from);
-    if (rest.length > LINE_BYTES_MAX) yield* cutter.add(rest);
-    if (options.isPromptly) yield* cutter.cut();
+    if (rest.length > LINE_BYTES_MAX) yield* builder.add(rest);
+    if (options.isPromptly) yield* builder.cut();
   }
-  if (rest.length > 0) yield* cutter.add(rest);
-  yield* cutter.cut();
+  if (rest.length > 0) yield* builder.add(rest);
+  yield* builder.cut();
 }
 
-/** Gathers lines until they make a batch. */
-class Cutter {
+/** Collects lines until they fill a batch. */
+class BatchBuilder {
   readonly #options: BatchOptions;
   readonly #hash: Hash;
   #offsetBytes: number;
   #number: number;
   #cutAtBytes: number;
-  #lines: (EventLine | BadLine)[] = [];
+  #lines: (EventLine | InvalidLine)[] = [];
   #bytes = 0;
 
   constructor({ offsetBytes, lines, hash }: Start, options: BatchOptions) {
@@ -147,18 +147,18 @@ class Cutter {
     this.#number = lines;
   }
 
-  /** @param raw one line with its end @returns what is full, if it is */
+  /** Adds a line. @param raw with its line end @returns the batch before it, if that is full */
   *add(raw: Uint8Array): Generator<Batch> {
     const number = this.#number + 1;
     if (raw.length > LINE_BYTES_MAX) {
       yield* this.cut();
-      const why = `is longer than ${LINE_BYTES_MAX} bytes; is it NDJSON, one event a line?`;
-      throw new CliError(EXIT_FAILED, `Line ${number} ${why}`);
+      const why = `is longer than ${LINE_BYTES_MAX} bytes; the input must be NDJSON, one event per line`;
+      throw new CliError(EXIT_FAILED, `Line ${number} ${why}.`);
     }
     const bytes = withoutEnd(raw);
     if (bytes.some((byte) => !isWhiteSpace(byte))) {
       const line = readEventLine({ number, bytes, start: this.#position() }, this.#options.areIdsDerived);
-      if (!this.#hasRoomFor(line)) yield* this.cut();
+      if (!this.#hasCapacityFor(line)) yield* this.cut();
       this.#lines.push(line);
       this.#bytes += raw.length;
     }
@@ -167,13 +167,13 @@ class Cutter {
     this.#hash.update(raw);
   }
 
-  #hasRoomFor(line: EventLine | BadLine): boolean {
+  #hasCapacityFor(line: EventLine | InvalidLine): boolean {
     const { linesMax } = this.#options;
     if (this.#lines.length === 0) return true;
     if (this.#lines.length >= linesMax || this.#bytes + line.bytes.length > BATCH_BYTES_MAX) return false;
-    // One request is of one media type.
-    const kind = this.#lines.find((each) => each.kind !== 'bad')?.kind ?? line.kind;
-    return line.kind === 'bad' || line.kind === kind;
+    // A request has one media type.
+    const kind = this.#lines.find((each) => each.kind !== 'invalid')?.kind ?? line.kind;
+    return line.kind === 'invalid' || line.kind === kind;
   }
 
   *cut(): Generator<Batch> {
@@ -200,7 +200,7 @@ function isWhiteSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x09 || byte === CARRIAGE_RETURN;
 }
 
-/** A place between two lines of the input. */
+/** A position between two lines of the input. */
 export interface Position {
   /** Bytes before it. */
   readonly offsetBytes: number;
@@ -210,40 +210,40 @@ export interface Position {
   readonly sha256: string;
 }
 
-/** A line as it stands in the file. */
+/** A line of the file. */
 interface RawLine {
   /** From 1. */
   readonly number: number;
-  /** Without its end. */
+  /** Without its line end. */
   readonly bytes: Uint8Array;
-  /** Where it begins: a run that stops at this line goes on here. */
+  /** Where it begins, and where a run that stops at this line resumes. */
   readonly start: Position;
 }
 
-/** The fault of a line. */
-export interface BadLine extends RawLine {
-  readonly kind: 'bad';
-  /** The field that is wrong; undefined: the line as a whole. */
+/** A line that cannot be published, with the reason. */
+export interface InvalidLine extends RawLine {
+  readonly kind: 'invalid';
+  /** The invalid field; undefined: the line as a whole. */
   readonly field?: string;
-  /** A sentence: what is wrong, and what to do. */
+  /** A sentence with the fault and the remedy. */
   readonly why: string;
 }
 
-/** A line with an event in it, which nobody has checked yet. */
+/** A line with an event, which the service has not validated yet. */
 export interface EventLine extends RawLine {
   readonly kind: 'event' | 'cloud-event';
-  /** The id that the service will know the event by; undefined where it will refuse it anyway. */
+  /** The id of the event at the service; undefined if the service will refuse it anyway. */
   readonly eventId: string | undefined;
-  /** The event that is sent for it. */
+  /** The bytes that are sent. */
   readonly sent: Uint8Array;
 }
 
 const DERIVED_HEX_CHARACTERS = 40;
 
-/** Reads a line as far as it must be known to be sent: the service checks the rest. */
-function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | BadLine {
+/** Parses a line as far as sending requires; the service validates the rest. */
+function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | InvalidLine {
   const parsed = parse(line);
-  if ('bad' in parsed) return parsed.bad;
+  if ('invalid' in parsed) return parsed.invalid;
   const { value } = parsed;
   const kind = Object.hasOwn(value, 'specversion') ? 'cloud-event' : 'event';
   // A CloudEvent whose id is null has none.
@@ -251,31 +251,33 @@ function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | BadLi
     return { ...line, kind, eventId: idOf(value, kind), sent: line.bytes };
   }
   if (!areIdsDerived) {
-    const why = 'id is missing; give each event an id of its own, or let --derive-ids make it';
-    return { ...line, kind: 'bad', field: 'id', why: `${why}.` };
+    const why = 'id is missing; give each event its own id, or use --derive-ids';
+    return { ...line, kind: 'invalid', field: 'id', why: `${why}.` };
   }
   const whole = { ...value, id: derivedId(line) };
   return { ...line, kind, eventId: idOf(whole, kind), sent: new TextEncoder().encode(JSON.stringify(whole)) };
 }
 
-/** The same line at the same place of a file has the same id. */
+/** The same line at the same position of a file has the same id. */
 function derivedId({ number, bytes }: RawLine): string {
   const hex = createHash('sha256').update(`${number}\n`).update(bytes).digest('hex');
   return `line-${number}-${hex.slice(0, DERIVED_HEX_CHARACTERS)}`;
 }
 
-function parse(line: RawLine): { readonly value: Record<string, unknown> } | { readonly bad: BadLine } {
-  const bad = (why: string, field?: string) => {
-    return { bad: { ...line, kind: 'bad', why, ...(field !== undefined && { field }) } } as const;
+function parse(line: RawLine): { readonly value: Record<string, unknown> } | { readonly invalid: InvalidLine } {
+  const invalid = (why: string, field?: string) => {
+    return { invalid: { ...line, kind: 'invalid', why, ...(field !== undefined && { field }) } } as const;
   };
   try {
     const value = parseStrictJson(line.bytes);
     if (isJsonObject(value)) return { value };
-    return bad('The line must be one event, which is a JSON object; write one event a line.');
+    return invalid('The line must be one event, a JSON object; write one event per line.');
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const { path, message } = error;
-    return path === '' ? bad(`The line ${message}; write one event a line.`) : bad(`${path} ${message}.`, path);
+    return path === ''
+      ? invalid(`The line ${message}; write one event per line.`)
+      : invalid(`${path} ${message}.`, path);
   }
 }
 

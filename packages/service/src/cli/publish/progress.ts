@@ -15,22 +15,22 @@ import { parseStrictJson, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from '../cli-error.ts';
-import { type BadLine, beginning, type Input, type Position, type Start } from './input.ts';
+import { beginning, type Input, type InvalidLine, type Position, type Start } from './input.ts';
 
 const whole = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
-/** How far a file is published. */
+/** The recorded progress of publishing a file. */
 export const Progress = Type.Object(
   {
     version: Type.Literal(1),
-    /** To which service. */
+    /** The service to which it is published. */
     operatorUrl: Type.String(),
-    /** All before it is published, or rejected. */
+    /** All bytes before it are published or rejected. */
     offsetBytes: whole,
     lines: whole,
-    /** Of all bytes before it. */
+    /** Of all bytes before the offset. */
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-    /** Where rejected lines are written to, and how much of it belongs to what is before the offset. */
+    /** The file of rejected lines, and how many of its bytes belong to lines before the offset. */
     rejected: Type.Optional(Type.Object({ file: Type.String(), bytes: whole }, { additionalProperties: false })),
   },
   { additionalProperties: false },
@@ -39,15 +39,15 @@ export type Progress = Static<typeof Progress>;
 
 const shapeProgress = shapeOf(Progress);
 
-/** Where the progress of a file is kept. */
+/** The file that records the progress of publishing another one. */
 export function progressFileOf(file: string): string {
   return `${file}.tidings-progress`;
 }
 
-/** @returns undefined when there is none @throws {CliError} when it cannot be made sense of */
+/** Reads the recorded progress. @returns undefined if there is none @throws {CliError} if it is invalid */
 export function readProgress(file: string): Progress | undefined {
   const path = progressFileOf(file);
-  const remedy = 'remove it, or begin anew with --restart: what was published already is not published twice';
+  const remedy = 'remove it, or start again with --restart: nothing is published twice';
   try {
     const shaped = shapeProgress(parseStrictJson(readFileSync(path)));
     if (shaped.ok) return shaped.value;
@@ -57,74 +57,73 @@ export function readProgress(file: string): Progress | undefined {
     if (code !== undefined) throw new CliError(EXIT_CONFIGURATION, `The file ${path} cannot be read (${code}).`);
     if (!(error instanceof StrictJsonError)) throw error;
   }
-  throw new CliError(EXIT_CONFIGURATION, `The file ${path} is no progress of this version; ${remedy}.`);
+  throw new CliError(EXIT_CONFIGURATION, `The file ${path} is not a progress file of this version; ${remedy}.`);
 }
 
 /**
- * Replaces it atomically: whoever reads it finds the old or the new one, whole, whenever this process is killed. It does not
- * wait for the disk, as it is done after each batch: a crash of the machine may leave an old one, of which more is sent
- * again, or none that makes sense, which {@link readProgress} says.
+ * Replaces the progress file atomically: readers find the old or the new one, even if this process is killed. Does not wait
+ * for the disk, because it runs after each batch: a crash of the machine may leave an older file, after which more events
+ * are sent again, or an invalid one, which {@link readProgress} reports.
  *
  * @throws {CliError}
  */
 export function writeProgress(file: string, progress: Progress): void {
   const path = progressFileOf(file);
-  // The same name each time, so that a crash leaves no more than one behind.
+  // A fixed name, so that crashes leave at most one such file behind.
   const next = `${path}.new`;
   try {
     writeFileSync(next, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
     renameSync(next, path);
   } catch (error) {
     const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
-    const remedy = 'publish from a folder that can be written to, or through standard input, which keeps none';
+    const remedy = 'publish from a writable folder, or through standard input, for which none is recorded';
     throw new CliError(EXIT_FAILED, `The progress file ${path} ${why}; ${remedy}.`);
   }
 }
 
-/** All is published. */
+/** Removes the progress file, once all is published. */
 export function removeProgress(file: string): void {
   for (const path of [progressFileOf(file), `${progressFileOf(file)}.new`]) rmSync(path, { force: true });
 }
 
-/** Where a run goes on. @throws {CliError} when the file is not the one that was published so far, or to somewhere else */
+/** Where a run resumes. @throws {CliError} if the published part of the file or the service has changed */
 export function startOf(input: Input, progress: Progress | undefined, operatorUrl: string): Start {
   if (progress === undefined || progress.offsetBytes === 0) return beginning();
   const { offsetBytes, lines } = progress;
-  const of = progressFileOf(input.name);
   if (progress.operatorUrl !== operatorUrl) {
-    const why = `${of} is of publishing to ${progress.operatorUrl}, and not to ${operatorUrl}`;
-    throw new CliError(EXIT_CONFIGURATION, `${why}; publish to the same, or begin anew with --restart.`);
+    const why = `${progressFileOf(input.name)} records publishing to ${progress.operatorUrl}, not to ${operatorUrl}`;
+    throw new CliError(EXIT_CONFIGURATION, `${why}; use that --operator-url, or start again with --restart.`);
   }
   const hash = input.hash(offsetBytes);
   if (hash === undefined || hash.copy().digest('hex') !== progress.sha256) {
-    const why = `${input.name} was changed in its first ${lines} lines, which are published already`;
-    const remedy = 'put the file back, or begin anew with --restart: events that are the same are not published twice';
+    const why = `${input.name} was changed in its first ${lines} lines, which are already published`;
+    const remedy = 'restore the file, or start again with --restart: unchanged events are not published twice';
     throw new CliError(EXIT_CONFIGURATION, `${why}; ${remedy}.`);
   }
   return { offsetBytes, lines, hash };
 }
 
-/** Keeps how far publishing is. */
-export interface Saver {
-  /** All before `end` is published, or rejected by now. @param lines those that were rejected since the last call */
-  done(end: Position, lines: readonly BadLine[]): void;
-  /** Writes it down now. */
+/** Records the progress of publishing. */
+export interface ProgressRecorder {
+  /** Records that everything before `end` is published or rejected. @param lines those rejected since the last call */
+  done(end: Position, lines: readonly InvalidLine[]): void;
+  /** Writes the progress file now. */
   save(): void;
   position(): Position;
-  /** Lines that were rejected, in this run. */
+  /** Number of lines that were rejected in this run. */
   rejected(): number;
 }
 
-interface SaverOptions {
-  /** Undefined: nothing is written down. */
+interface RecorderOptions {
+  /** Undefined: no progress file is written. */
   readonly file: string | undefined;
   readonly operatorUrl: string;
   readonly rejected: RejectedFile | undefined;
   readonly start: Start;
 }
 
-/** Begins by writing down where the run begins: what cannot be written is said before anything is published. */
-export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions): Saver {
+/** Writes the progress file at once, so that a folder that is not writable is reported before anything is published. */
+export function createRecorder({ file, operatorUrl, rejected, start }: RecorderOptions): ProgressRecorder {
   let position: Position = {
     ...{ offsetBytes: start.offsetBytes, lines: start.lines },
     sha256: start.hash.copy().digest('hex'),
@@ -138,7 +137,7 @@ export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions
   save();
   return {
     done: (end, newlyRejected) => {
-      // First the lines, then the word that they are written: a crash in between writes them again, at the same place.
+      // Lines first, then the progress: after a crash in between, they are written again at the same position.
       rejected?.append(newlyRejected);
       lines += newlyRejected.length;
       position = end;
@@ -150,43 +149,43 @@ export function createSaver({ file, operatorUrl, rejected, start }: SaverOptions
   };
 }
 
-/** The file that rejected lines are written to, as they were. */
+/** The file to which rejected lines are written unchanged. */
 export class RejectedFile {
   readonly file: string;
   readonly #handle: number;
   #bytes: number;
 
   /**
-   * @param keptBytes what an earlier run wrote that this one goes on from; what is behind it is written again
-   * @throws {CliError} when it holds anything else
+   * @param keptBytes bytes of an earlier run that this one resumes; the rest of the file is overwritten
+   * @throws {CliError} if the file holds anything else
    */
   constructor(file: string, keptBytes: number | undefined) {
     this.file = file;
     this.#bytes = keptBytes ?? 0;
     try {
-      // Neither appending, which would write behind what is cut off, nor emptying it.
+      // Not in append mode, which would ignore positions, and without truncation.
       this.#handle = openForWriting(file);
     } catch (error) {
       const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
-      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by --rejected, ${why}.`);
+      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, given by --rejected, ${why}.`);
     }
     const { size } = fstatSync(this.#handle);
     if (keptBytes === undefined ? size > 0 : size < keptBytes) {
       closeSync(this.#handle);
-      const why = keptBytes === undefined ? 'is not empty' : 'is shorter than it was';
-      const remedy = 'name another one, or remove it and begin anew with --restart';
-      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, named by --rejected, ${why}; ${remedy}.`);
+      const why = keptBytes === undefined ? 'is not empty' : 'is shorter than before';
+      const remedy = 'give another file, or remove it and start again with --restart';
+      throw new CliError(EXIT_CONFIGURATION, `The file ${file}, given by --rejected, ${why}; ${remedy}.`);
     }
     ftruncateSync(this.#handle, this.#bytes);
   }
 
-  /** How much of it there is. */
+  /** Its length. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Everything is on the disk when it returns. @throws {CliError} */
-  append(lines: readonly BadLine[]): void {
+  /** Appends lines and waits until they are on disk. @throws {CliError} */
+  append(lines: readonly InvalidLine[]): void {
     if (lines.length === 0) return;
     const text = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, NEWLINE]));
     try {
@@ -195,7 +194,7 @@ export class RejectedFile {
       this.#bytes += text.length;
     } catch (error) {
       const why = `cannot be written (${systemErrorCode(error) ?? 'unknown'})`;
-      throw new CliError(EXIT_FAILED, `The file ${this.file}, named by --rejected, ${why}.`);
+      throw new CliError(EXIT_FAILED, `The file ${this.file}, given by --rejected, ${why}.`);
     }
   }
 

@@ -3,85 +3,85 @@ import type { Clock } from '../../base/clock.ts';
 import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-events.ts';
 import { PublishAnswer } from '../../operator/events.ts';
 import type { OperatorClient, OperatorReply } from '../operator-client.ts';
-import type { BadLine, EventLine } from './input.ts';
+import type { EventLine, InvalidLine } from './input.ts';
 
-/** Events that have been published so far, and those that have not. */
+/** Counts of one run. */
 export interface Tally {
-  /** Events that the service took, in this run. */
+  /** Events that the service accepted. */
   published: number;
   notifications: number;
-  /** Those of them that had been published before. */
+  /** Accepted events that had been published before. */
   repeated: number;
-  /** Events that made no notification, by the reason. */
+  /** Accepted events that created no notification, by reason. */
   readonly none: Map<string, number>;
 }
 
 export interface SenderOptions {
   readonly client: Pick<OperatorClient, 'ask' | 'read' | 'refused'>;
   readonly clock: Pick<Clock, 'after'>;
-  /** Goes on behind lines that are not good. */
+  /** Skip invalid lines and continue. */
   readonly isContinuing: boolean;
-  /** When it is aborted nothing new is sent: Ctrl-C, or the service cannot be reached. */
+  /** Once aborted nothing more is sent: Ctrl-C, or the service cannot be reached. */
   readonly halted: AbortSignal;
-  /** When it is aborted what is under way is broken off. */
-  readonly brokenOff: AbortSignal;
-  /** The service wants to be left alone for a while. */
+  /** Once aborted requests in progress are aborted too. */
+  readonly abort: AbortSignal;
+  /** The service asks for a pause. */
   readonly onWait: (seconds: number, why: string) => void;
-  /** The service took events. */
+  /** The service accepted events. */
   readonly onPublished: (tally: Tally) => void;
-  readonly onBadLine: (line: BadLine) => void;
+  readonly onInvalidLine: (line: InvalidLine) => void;
 }
 
 /** The result of a batch. */
 export interface SentBatch {
-  /** The first line that is neither published nor rejected; undefined: there is none. */
-  readonly firstLeft: EventLine | BadLine | undefined;
-  /** Why it was given up, unless it was because of a line. */
+  /** The first line that is neither published nor rejected, if any. */
+  readonly firstLeft: EventLine | InvalidLine | undefined;
+  /** The error that stopped the batch, other than an invalid line. */
   readonly failure: { readonly error: unknown } | undefined;
-  /** Those that are rejected before it, in their order. */
-  readonly rejected: readonly BadLine[];
+  /** The rejected lines before it, in order. */
+  readonly rejected: readonly InvalidLine[];
 }
 
-type Line = EventLine | BadLine;
+type Line = EventLine | InvalidLine;
 
-/** Lines of a batch by their numbers, as they come to their end. */
+/** The lines of a batch that are published or rejected so far, by number. */
 interface Outcome {
   readonly published: Set<number>;
-  readonly rejected: Map<number, BadLine>;
+  readonly rejected: Map<number, InvalidLine>;
 }
 type Refusal = Pick<OperatorReply, 'status' | 'body' | 'detail'>;
 
 const WAIT_SECONDS = 5;
 const WAIT_SECONDS_MAX = 300;
-const LATER = new Set([429, 503]);
-const OF_SOME_LINE = new Set([400, 409, 413]);
-// As the service writes it: `[3].resource.id`.
-const AT = /^\[(\d+)\]\.?/;
+const RETRY_STATUSES = new Set([429, 503]);
+const STATUSES_OF_A_LINE = new Set([400, 409, 413]);
+// The element that a refusal names, as in `[3].resource.id`.
+const ELEMENT = /^\[(\d+)\]\.?/;
 const OPENING = Buffer.from('[');
 const COMMA = Buffer.from(',');
 const CLOSING = Buffer.from(']');
 const shapeAnswer = shapeOf(PublishAnswer);
 
 /**
- * Publishes batches. What is refused because of one line is narrowed to that line: the service keeps nothing of a request
- * that it refuses, so that each line is in one accepted request.
+ * Publishes batches. If the service refuses a request because of one line, finds that line and sends the others again: the
+ * service keeps nothing of a request that it refuses, so each line is in exactly one accepted request.
  */
 export class Sender {
   readonly tally: Tally = { published: 0, notifications: 0, repeated: 0, none: new Map() };
   readonly #options: SenderOptions;
-  /** The first line that is not good: neither it nor what is behind it is sent. Infinity while there is none. */
+  /** The first invalid line: neither it nor later lines are sent. Infinity while there is none. */
   #stopAt = Number.POSITIVE_INFINITY;
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  /** Publishes lines in their order; when several parts are needed, one after the other. */
+  /** Publishes lines in order; if several requests are needed, one after the other. */
   async send(lines: readonly Line[]): Promise<SentBatch> {
     const outcome: Outcome = { published: new Set(), rejected: new Map() };
     const failure = await this.#publish(lines, outcome).then(
       () => undefined,
-      // The service cannot be reached, or refuses for another reason than a line.
+      // The service cannot be reached, or refuses for a reason other than a line.
       (error: unknown) => ({ error }),
     );
     const { published, rejected } = outcome;
@@ -94,63 +94,63 @@ export class Sender {
   async #publish(all: readonly Line[], outcome: Outcome): Promise<void> {
     const lines = all.filter(({ number }) => number < this.#stopAt);
     if (lines.length === 0) return;
-    const events = lines.filter((line) => line.kind !== 'bad');
-    const [bad] = lines.filter((line) => line.kind === 'bad');
-    if (bad !== undefined) return this.#without(bad, lines, outcome);
-    const reply = await this.#ask(events);
+    const events = lines.filter((line) => line.kind !== 'invalid');
+    const [invalid] = lines.filter((line) => line.kind === 'invalid');
+    if (invalid !== undefined) return this.#without(invalid, lines, outcome);
+    const reply = await this.#request(events);
     if (reply === undefined) return;
     if (reply.status !== 200) return this.#narrow(events, reply, outcome);
     for (const { number } of events) outcome.published.add(number);
   }
 
-  /** Leaves a line out, or stops in front of it. */
-  #without(bad: BadLine, lines: readonly Line[], outcome: Outcome): Promise<void> {
-    this.#options.onBadLine(bad);
+  /** Skips an invalid line, or stops before it. */
+  #without(invalid: InvalidLine, lines: readonly Line[], outcome: Outcome): Promise<void> {
+    this.#options.onInvalidLine(invalid);
     if (this.#options.isContinuing) {
-      outcome.rejected.set(bad.number, bad);
+      outcome.rejected.set(invalid.number, invalid);
       return this.#publish(
-        lines.filter(({ number }) => number !== bad.number),
+        lines.filter(({ number }) => number !== invalid.number),
         outcome,
       );
     }
-    this.#stopAt = Math.min(this.#stopAt, bad.number);
+    this.#stopAt = Math.min(this.#stopAt, invalid.number);
     return this.#publish(lines, outcome);
   }
 
-  /** Nothing of these lines was kept, because of one of them. */
+  /** Finds the line because of which the service refused a request. */
   async #narrow(lines: readonly EventLine[], refusal: Refusal, outcome: Outcome): Promise<void> {
     const [first] = lines;
     const at = indexNamed(refusal);
     const named = at === undefined ? undefined : lines[at];
-    if (named !== undefined) return this.#without(badLineOf(named, refusal), lines, outcome);
-    if (first !== undefined && lines.length === 1) return this.#without(badLineOf(first, refusal), lines, outcome);
-    // Which of two with one id is the wrong one shows when the first is published without the other.
+    if (named !== undefined) return this.#without(invalidLineOf(named, refusal), lines, outcome);
+    if (first !== undefined && lines.length === 1) return this.#without(invalidLineOf(first, refusal), lines, outcome);
+    // Of two lines with the same id, the wrong one shows once the first is published without the other.
     const conflict = refusal.status === 409 ? firstOfIds(lines, refusal) : -1;
     const cutAt = conflict === -1 ? Math.ceil(lines.length / 2) : Math.max(conflict, 1);
     await this.#publish(lines.slice(0, cutAt), outcome);
     return this.#publish(lines.slice(cutAt), outcome);
   }
 
-  /** Sends until it is not told to come later. @returns undefined when it was not sent, or broken off */
-  async #ask(lines: readonly EventLine[]): Promise<OperatorReply | undefined> {
-    const { client, halted, brokenOff, onWait } = this.#options;
+  /** Sends a request, again after each pause that the service asks for. @returns undefined if not sent, or aborted */
+  async #request(lines: readonly EventLine[]): Promise<OperatorReply | undefined> {
+    const { client, halted, abort, onWait } = this.#options;
     const type = lines[0]?.kind === 'cloud-event' ? CLOUD_EVENT_BATCH_TYPE : 'application/json';
     const sent = { type, bytes: arrayOf(lines) };
     for (;;) {
-      // All of a batch is behind a line of another one that turned out not to be good, or nothing of it is.
+      // A line of an earlier batch may have turned out to be invalid in the meantime.
       if (halted.aborted || (lines[0]?.number ?? 0) > this.#stopAt) return undefined;
-      const call = { method: 'POST', path: '/operator/v1/events', sent, signal: brokenOff } as const;
+      const call = { method: 'POST', path: '/operator/v1/events', sent, signal: abort } as const;
       const reply = await client.ask(call).catch((error: unknown) => {
-        if (brokenOff.aborted) return undefined;
+        if (abort.aborted) return undefined;
         throw error;
       });
       if (reply === undefined) return undefined;
       const { status, detail, retryAfterSeconds = WAIT_SECONDS } = reply;
       if (status === 200) this.#count(reply, lines);
-      else if (!LATER.has(status) && !OF_SOME_LINE.has(status)) throw client.refused(status, detail);
-      if (!LATER.has(status)) return reply;
+      else if (!RETRY_STATUSES.has(status) && !STATUSES_OF_A_LINE.has(status)) throw client.refused(status, detail);
+      if (!RETRY_STATUSES.has(status)) return reply;
       const seconds = Math.min(Math.max(retryAfterSeconds, 1), WAIT_SECONDS_MAX);
-      onWait(seconds, detail ?? `it answered ${status}`);
+      onWait(seconds, detail ?? `the service answered with status ${status}`);
       await this.#pause(seconds * 1000);
     }
   }
@@ -170,7 +170,7 @@ export class Sender {
     this.#options.onPublished(tally);
   }
 
-  /** Ends early when nothing is to be sent any more. */
+  /** Waits, but not once nothing more is to be sent. */
   #pause(delayMs: number): Promise<void> {
     const { clock, halted } = this.#options;
     return new Promise((resolve) => {
@@ -191,9 +191,9 @@ function arrayOf(lines: readonly EventLine[]): Uint8Array {
   return Buffer.concat([...parts, CLOSING]);
 }
 
-/** The place in the batch that a refusal names: 3 in `[3].resource.id`. */
+/** The index of the line that a refusal names: 3 in `[3].resource.id`. */
 function indexNamed({ status, body }: Refusal): number | undefined {
-  const at = status === 400 ? AT.exec(fieldOf(body) ?? '')?.[1] : undefined;
+  const at = status === 400 ? ELEMENT.exec(fieldOf(body) ?? '')?.[1] : undefined;
   return at === undefined ? undefined : Number(at);
 }
 
@@ -201,21 +201,21 @@ function fieldOf(body: unknown): string | undefined {
   return isJsonObject(body) && typeof body['field'] === 'string' ? body['field'] : undefined;
 }
 
-/** The first line whose id was used for other content; -1 where none is known to have it. */
+/** The index of the first line whose id was used for other content; -1 if unknown. */
 function firstOfIds(lines: readonly EventLine[], { body }: Refusal): number {
   const ids = isJsonObject(body) && Array.isArray(body['ids']) ? new Set<unknown>(body['ids']) : new Set();
   return lines.findIndex(({ eventId }) => eventId !== undefined && ids.has(eventId));
 }
 
-/** Turns the service's message about an element of a batch into one about a line. */
-function badLineOf({ number, bytes, start, eventId }: EventLine, { status, body, detail }: Refusal): BadLine {
-  const line = { kind: 'bad', number, bytes, start } as const;
+/** Turns a refusal of an element of a batch into the fault of a line. */
+function invalidLineOf({ number, bytes, start, eventId }: EventLine, { status, body, detail }: Refusal): InvalidLine {
+  const line = { kind: 'invalid', number, bytes, start } as const;
   if (status === 409) {
-    const why = `Other content was published under its id (${eventId}); give each event an id of its own.`;
+    const why = `Another event was published with this id (${eventId}); give each event its own id.`;
     return { ...line, why, field: 'id' };
   }
-  const said = (detail ?? ` was answered ${status}.`).replace(AT, '');
-  const field = fieldOf(body)?.replace(AT, '');
+  const said = (detail ?? ` was refused with status ${status}.`).replace(ELEMENT, '');
+  const field = fieldOf(body)?.replace(ELEMENT, '');
   const why = said.startsWith(' ') ? `The line${said}` : said;
   return { ...line, why, ...(field !== undefined && field !== '' && { field }) };
 }
