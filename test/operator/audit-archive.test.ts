@@ -166,7 +166,7 @@ describe('tidings audit archive', () => {
       assert.deepEqual(entry?.detail, { count, before, sha256: digest, archiveSha256 });
     }
     const text = (await archive(url, join(folder, 'b.jsonl'), '390d')).stdout;
-    assert.match(text, /b\.jsonl: 1 entries before \S+Z, SHA-256 [0-9a-f]{64}; dropped from the audit\.\n$/);
+    assert.match(text, /b\.jsonl: 1 entries before \S+Z, SHA-256 [0-9a-f]{64}; deleted from the audit trail\.\n$/);
     assert.ok(!(await subjects()).includes('young'));
   });
 
@@ -189,7 +189,7 @@ describe('tidings audit archive', () => {
     const { folder, url, subjects } = await serviceWith(many(1, 100));
     const file = join(folder, 'a.jsonl');
     const young = await archive(url, file, '29d');
-    assert.deepEqual([young.code, young.stderr], [2, 'tidings: --older-than must be 30d at least.\n']);
+    assert.deepEqual([young.code, young.stderr], [2, 'tidings: --older-than must be at least 30d.\n']);
     const silent = await runCli(argumentsOf(file, '90d'), environmentOf(url));
     assert.equal(silent.code, 2);
     assert.match(silent.stderr, /Add --yes/);

@@ -184,7 +184,7 @@ describe('the audit', () => {
       text,
       /^ID +AT +ACTOR +ROLE +FROM +ACTION +SUBJECT +DETAIL\n\d+ .* tests +administrator +127.0.0.1 +tpp-removed +tpp-b +\{\}\n/,
     );
-    assert.ok(text.endsWith(`There are older ones: --before ${next}\n`));
+    assert.ok(text.endsWith(`There are older entries; continue with --before ${next}\n`));
     assert.match(printed(await cli('audit', '--before', next)), / tpp-added /);
     assert.equal((await cli('audit', '--limit', '0')).code, 2);
   });
@@ -235,7 +235,10 @@ describe('a retry policy of a TPP’s own', () => {
 
   test('is set, kept and taken away by tidings tpps', async () => {
     printed(await cli('tpps', 'change', 'tpp-a', '--retry', 'retriesMax=3,delayMaxMs=5000'));
-    assert.match(printed(await cli('tpps', 'show', 'tpp-a')), /retry policy +retriesMax=3, delayMaxMs=5000; the rest/);
+    assert.match(
+      printed(await cli('tpps', 'show', 'tpp-a')),
+      /retry policy +retriesMax=3, delayMaxMs=5000; otherwise as configured/,
+    );
     printed(await cli('tpps', 'change', 'tpp-a', '--scopes', 'accounts'));
     assert.deepEqual((await call('GET', TPP)).body.retry, { retriesMax: 3, delayMaxMs: 5000 });
     printed(await cli('tpps', 'change', 'tpp-a', '--retry', 'default'));

@@ -217,6 +217,6 @@ describe('tidings redeliver', () => {
   test('that the service refuses ends with 1, with what it says', async () => {
     const { code, stderr } = await cli('redeliver', 'x', '--rate', '900');
     assert.equal(code, 1);
-    assert.match(stderr, /ratePerSecond must be at most 200/);
+    assert.match(stderr, /--rate must be at most 200/);
   });
 });

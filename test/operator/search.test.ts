@@ -95,7 +95,7 @@ describe('tidings notifications', () => {
     const json = JSON.parse(printed(await cli('notifications', 'list', '--limit', '2', '--json')));
     assert.deepEqual(json.notifications, (await find({ limit: '2' })).body.notifications);
     assert.match(printed(await cli('notifications', 'list', '--limit', '2')), /--after \d+:\d+\n$/);
-    assert.match(printed(await cli('notifications', 'find', '--event', 'unknown')), /no such notification/);
+    assert.match(printed(await cli('notifications', 'find', '--event', 'unknown')), /No notification matches/);
   });
 
   test('shows one', async () => {
@@ -148,7 +148,10 @@ describe('withdrawal', () => {
     const refused = await cli('withdraw', jti);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /--yes/);
-    assert.match(printed(await cli('withdraw', jti, '--dry-run')), /^Nothing was changed.*1 notification is withdrawn/);
+    assert.match(
+      printed(await cli('withdraw', jti, '--dry-run')),
+      /^1 notification is selected for withdrawal .*nothing was changed/,
+    );
     assert.equal((await one(jti)).state, 'awaiting');
     assert.equal(printed(await cli('withdraw', jti, '--yes')), '1 notification is withdrawn.\n');
     assert.equal((await one(jti)).state, 'withdrawn');

@@ -172,7 +172,7 @@ describe('tidings statistics', () => {
       cli('statistics', '--by', 'minute', '--json'),
       cli('statistics', '--client', 'nobody'),
     ]);
-    assert.match(printed(table), /^BEGAN AT +ACCEPTED +REPEATED .* P99\n\d{4}-.*Z +2 +0 +0 +1 +0 +1 .*\nall +2 /);
+    assert.match(printed(table), /^FROM +ACCEPTED +REPEATED .* P99\n\d{4}-.*Z +2 +0 +0 +1 +0 +1 .*\ntotal +2 /);
     const { totals, resolution } = JSON.parse(printed(json));
     assert.deepEqual([totals.accepted, resolution], [2, 'minute']);
     assert.match(printed(nobody), /^There are no counts from /);
@@ -185,7 +185,7 @@ describe('tidings statistics', () => {
       cli('statistics', '--from', 'x'),
     ]);
     assert.deepEqual([last.code, both.code, from.code], [2, 2, 1]);
-    assert.match(from.stderr, /from must be a date and time/);
+    assert.match(from.stderr, /--from must be a date and time/);
   });
 });
 

@@ -133,7 +133,7 @@ describe('a line that is not good', () => {
     assert.equal((badLines as { field: string }[])[0]?.field, 'occurredAt');
     assert.match(
       run.stderr,
-      /\nStopped; the first 7 lines of .* are published; the same command goes on at line 8, once line 8 is repaired\.\n$/,
+      /\nStopped; the first 7 lines of .* are published; repair line 8, then run the same command to resume at line 8\.\n$/,
     );
 
     writeFileSync(file, ndjson([...good.slice(0, 7), event(), ...good.slice(7)]));
@@ -155,7 +155,7 @@ describe('a line that is not good', () => {
       assert.match(run.stdout, /^Published 2 events: 2 with a notification\.\n$/);
       assert.match(
         run.stderr,
-        /\nStopped; the first 2 lines of .* are published; the same command goes on at line 3, /,
+        /\nStopped; the first 2 lines of .* are published; repair line 3, then run the same command to resume at line 3\./,
       );
       assert.equal(JSON.parse(readFileSync(progressOf(file), 'utf8')).lines, 2);
       const last = event();
@@ -226,10 +226,7 @@ describe('a line that is not good', () => {
     assert.deepEqual(acceptedIds().toSorted(), idsOf([same, ...good]).toSorted());
     const { state, rejected: count, lines, published } = summaryOf(run);
     assert.deepEqual({ state, count, lines, published }, { state: 'done', count: 5, lines: 26, published: 21 });
-    assert.match(
-      run.stderr,
-      /:10: Other content was published under its id \(e-\d+\); give each event an id of its own\.\n/,
-    );
+    assert.match(run.stderr, /:10: Another event was published with this id \(e-\d+\); give each event its own id\.\n/);
   });
 });
 
@@ -251,7 +248,7 @@ describe('the service', () => {
     assert.deepEqual([refused.code, summaryOf(refused)['state']], [1, 'failed']);
     assert.match(
       refused.stderr,
-      /tidings: Who are you\? Give one that .* knows with --token-file or TIDINGS_TOKEN_FILE\.\n$/,
+      /tidings: Who are you\? Give a valid token with --token-file or TIDINGS_TOKEN_FILE\.\n$/,
     );
     assert.equal(existsSync(progressOf(file)), false);
   });
@@ -290,7 +287,7 @@ describe('going on', () => {
     assert.equal(code, 130, stderr);
     assert.match(
       stderr,
-      /^Interrupted; the first 4 lines of .* are published; the same command goes on at line 5\.\n$/,
+      /^Interrupted; the first 4 lines of .* are published; run the same command to resume at line 5\.\n$/,
     );
     const run = await publish([file]);
     assert.deepEqual([run.code, summaryOf(run)['fromLine'], summaryOf(run)['repeated']], [0, 5, 0]);

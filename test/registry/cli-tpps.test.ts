@@ -60,7 +60,7 @@ describe('tidings tpps', () => {
     await add('cli-2');
     const { code, stderr } = await add('cli-2', '--scopes', 'payments');
     assert.equal(code, 1);
-    assert.match(stderr, /^tidings: A TPP with this client_id is registered/);
+    assert.match(stderr, /^tidings: The TPP cli-2 is already registered; change it with "tidings tpps change cli-2"/);
     assert.equal((await json(['show', 'cli-2'])).scopes, undefined);
   });
 
@@ -132,10 +132,10 @@ describe('tidings tpps', () => {
     assert.ok(!stdout.includes('org\u001b'));
   });
 
-  test('what the service refuses is said as the service says it, and ends with 1', async () => {
+  test('what the service refuses is said in the words of the command line, and ends with 1', async () => {
     const { code, stderr } = await add('cli-8', '--scopes', 'everything');
     assert.equal(code, 1);
-    assert.equal(stderr, 'tidings: scopes[0] must be one of accounts, payments, fundsconfirmations, eventpolling.\n');
+    assert.equal(stderr, 'tidings: --scopes must be one of accounts, payments, fundsconfirmations, eventpolling.\n');
   });
 });
 

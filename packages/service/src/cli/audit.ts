@@ -77,7 +77,7 @@ export function define(command: Command): void {
     .action(async (flags: AuditFlags) => {
       const { limit, before, from, actor, action, subject } = flags;
       const query = queryOf({ limit: String(limit), before, from, actor, action, subject });
-      const call = { method: 'GET', path: `/operator/v1/audit?${query}` } as const;
+      const call = { method: 'GET', path: `/operator/v1/audit?${query}`, flagNames: FLAG_NAMES } as const;
       const { value: page } = await withOperatorClient(flags, (client) => client.read(call, AuditPage));
       if (flags.json === true) return printJson(page);
       const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
@@ -89,6 +89,14 @@ export function define(command: Command): void {
     .enablePositionalOptions()
     .addCommand(archiveCommand());
 }
+
+const FLAG_NAMES = {
+  before: '--before',
+  from: '--from',
+  actor: '--actor',
+  action: '--action',
+  subject: '--subject',
+};
 
 interface AuditFlags extends CommonFlags {
   readonly limit: number;

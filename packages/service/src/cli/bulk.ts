@@ -35,6 +35,14 @@ export function filterOf(jtis: readonly string[], flags: BulkFlags) {
   return { ...(jtis.length > 0 && { jtis }), clientId, publishedFrom, publishedBefore, only };
 }
 
+/** The flags that set fields of the filter. */
+export const FILTER_FLAG_NAMES = {
+  clientId: '--client',
+  publishedFrom: '--from',
+  publishedBefore: '--before',
+  ratePerSecond: '--rate',
+};
+
 /** Formats a number of notifications as the subject of a sentence. */
 export const formatCount = (count: number) => (count === 1 ? '1 notification is' : `${count} notifications are`);
 

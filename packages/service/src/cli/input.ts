@@ -54,11 +54,15 @@ export async function createFile(file: string, flag?: string): Promise<FileHandl
     return await open(file, 'wx', 0o600);
   } catch (error) {
     const code = systemErrorCode(error) ?? 'unknown';
-    const why =
-      code === 'EEXIST' ? 'already exists and is not overwritten; choose another name' : `cannot be written (${code})`;
+    const why = WHY_NOT_CREATED[code] ?? `cannot be written (${code})`;
     throw new CliError(EXIT_CONFIGURATION, `The file ${file}${givenBy(flag)} ${why}.`);
   }
 }
+
+const WHY_NOT_CREATED: Readonly<Record<string, string>> = {
+  EEXIST: 'already exists and is not overwritten; choose another name',
+  ENOENT: 'cannot be created because its folder does not exist',
+};
 
 const givenBy = (flag: string | undefined) => (flag === undefined ? '' : `, given by ${flag},`);
 

@@ -105,13 +105,19 @@ async function findUpTo(client: OperatorClient, flags: FindFlags): Promise<Notif
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     const wanted = Math.min(limit - notifications.length, FOUND_PER_PAGE_MAX);
     const path = `/operator/v1/notifications?${searchOf(flags, after, wanted)}`;
-    const { value: page } = await readPage({ method: 'GET', path });
+    const { value: page } = await readPage({ method: 'GET', path, flagNames: FLAG_NAMES });
     notifications.push(...page.notifications);
     after = page.next;
     if (after === undefined || notifications.length >= limit) break;
   }
   return { notifications, ...(after !== undefined && { next: after }) };
 }
+
+const FLAG_NAMES = {
+  ...{ jti: '--jti', eventId: '--event', transactionId: '--transaction', resourceId: '--resource' },
+  ...{ clientId: '--client', eventType: '--type', publishedFrom: '--from', publishedBefore: '--before' },
+  after: '--after',
+};
 
 function searchOf(flags: FindFlags, after: string | undefined, limit: number): string {
   const { jti, event: eventId, transaction: transactionId, resource: resourceId, client: clientId } = flags;

@@ -42,7 +42,11 @@ export interface OperatorCall {
   readonly headers?: Readonly<Record<string, string>>;
   /** Aborts the call. */
   readonly signal?: AbortSignal;
+  /** The flags that set parameters and fields of the call, by their names: an error names the flag. */
+  readonly flagNames?: FlagNames;
 }
+
+export type FlagNames = Readonly<Record<string, string>>;
 
 /** An answer with any status. */
 export interface OperatorReply {
@@ -103,7 +107,8 @@ export class OperatorClient {
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const detail = status < 300 ? undefined : describeRefusal(this.#target.url, status, bytes);
+    const refusal = status < 300 ? undefined : describeRefusal(this.#target.url, status, bytes);
+    const detail = status === 400 ? withFlagNames(refusal, call.flagNames) : refusal;
     const askedMs = retryAfterMs(retryAfter, systemClock.nowMs());
     const retryAfterSeconds = askedMs === undefined ? undefined : Math.ceil(askedMs / 1000);
     return { status, body, entityTag, detail, retryAfterSeconds };
@@ -286,7 +291,7 @@ export function describeUnreachable(url: string, error: unknown): string {
   if (/TIMEOUT|TIMEDOUT/.test(code)) {
     return `${url} did not answer in time (${code}): it is overloaded, or a firewall drops the packets. ${CHECK_ADDRESS}`;
   }
-  return `The operator API at ${url} cannot be reached (${code}). Check that the service is running. ${CHECK_ADDRESS}`;
+  return `The operator API at ${url} cannot be reached (${code}). Check that the service is running, and the address in --operator-url or TIDINGS_OPERATOR_URL.`;
 }
 
 /** The answer of the operator API to an unknown path. */
@@ -313,6 +318,20 @@ function describeRefusal(url: string, status: number, bytes: Uint8Array): string
     return `The service at ${url} does not support this command because it is older than this "tidings"; ${remedy}.`;
   }
   return detail;
+}
+
+/**
+ * Names the flag where the service names a parameter or field: `--from must be …` for `publishedFrom must be …`. A member
+ * of the field follows in parentheses.
+ */
+function withFlagNames(detail: string | undefined, flagNames: FlagNames = {}): string | undefined {
+  return detail
+    ?.replace(/^([A-Za-z]+)(?:\[\d+\]|\.(\w+))?(?= )/, (path, name: string, member?: string) => {
+      const flag = flagNames[name];
+      if (flag === undefined) return path;
+      return member === undefined ? flag : `${flag} (${member})`;
+    })
+    .replaceAll(/\b[a-z]+[A-Z][A-Za-z]*\b/g, (name) => flagNames[name] ?? name);
 }
 
 /** RFC 9457 section 3.1.4. */

@@ -121,7 +121,8 @@ function readUrl(text: string): string {
 }
 
 function readToken(file: string | undefined): string {
-  if (file === undefined) {
+  // An empty variable is an unset one.
+  if (file === undefined || file === '') {
     const remedy = 'give the file that holds it with --token-file or TIDINGS_TOKEN_FILE';
     throw new CliError(EXIT_CONFIGURATION, `No operator token is given; ${remedy}.`);
   }

@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import { type BulkFlags, changePortions, countOf, defineBulkCommand, filterOf, formatCount } from './bulk.ts';
+import {
+  type BulkFlags,
+  changePortions,
+  countOf,
+  defineBulkCommand,
+  FILTER_FLAG_NAMES,
+  filterOf,
+  formatCount,
+} from './bulk.ts';
 import { wholeNumber } from './input.ts';
 import { withOperatorClient } from './operator-flags.ts';
 
@@ -40,7 +48,7 @@ async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promis
     const changePortion = client.reader(RedeliveryAnswer);
     const path = '/operator/v1/redeliveries';
     return changePortions(
-      (after) => changePortion({ method: 'POST', path, body: { ...body, after } }),
+      (after) => changePortion({ method: 'POST', path, body: { ...body, after }, flagNames: FILTER_FLAG_NAMES }),
       'scheduled for redelivery',
     );
   });

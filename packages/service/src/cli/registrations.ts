@@ -63,6 +63,13 @@ ${CONNECTION_HELP}`,
 
 const PAGE = 1000;
 
+const FLAG_NAMES = {
+  apiVersion: '--api-version',
+  version: '--resource-version',
+  eventType: '--event-type',
+  state: '--state',
+};
+
 /** `tidings registrations list` */
 async function listRegistrations(flags: RegistrationFlags): Promise<void> {
   const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
@@ -87,8 +94,8 @@ async function allRegistrations(client: OperatorClient, flags: RegistrationFlags
   let after: string | undefined;
   do {
     const query = queryOf({ limit: String(PAGE), apiVersion, version, eventType, state, after });
-    const page: RegistrationPage = (await readPage({ method: 'GET', path: `/operator/v1/registrations?${query}` }))
-      .value;
+    const call = { method: 'GET', path: `/operator/v1/registrations?${query}`, flagNames: FLAG_NAMES } as const;
+    const page: RegistrationPage = (await readPage(call)).value;
     registrations.push(...page.registrations);
     after = page.next;
   } while (after !== undefined);

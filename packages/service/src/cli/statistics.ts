@@ -52,7 +52,8 @@ const HEAD = [
 async function statistics(flags: StatisticsFlags): Promise<void> {
   const parameters = { resolution: flags.by, ...timesOf(flags, systemClock.nowMs()), clientId: flags.client };
   const path = `/operator/v1/statistics?${queryOf(parameters)}`;
-  const call = { method: 'GET', path } as const;
+  const flagNames = { resolution: '--by', from: '--from', before: '--before', clientId: '--client' };
+  const call = { method: 'GET', path, flagNames } as const;
   const { StatisticsAnswer } = await import('../operator/statistics.ts');
   const { value: answer } = await withOperatorClient(flags, (client) => client.read(call, StatisticsAnswer));
   if (flags.json === true) return printJson(answer);

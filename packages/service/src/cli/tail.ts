@@ -33,7 +33,7 @@ export function define(command: Command): void {
     .option('--client <id>', 'only the activity of this TPP')
     .option(
       '--kind <list>',
-      'only these kinds, separated by commas: accepted, attempted, acknowledged, reported-error, unresponsive, back, redelivered, withdrawn, expired',
+      'only these kinds, separated by commas: accepted, attempted, acknowledged, reported-error, unresponsive, recovered, redelivered, withdrawn, expired',
     )
     .option('--since <time>', 'start this long ago, such as 10m', readDuration)
     .action(tail);
@@ -126,7 +126,7 @@ function formatActivity({ at, kind, clientId, jti, ...rest }: Record<string, unk
 
 const COLOURS: Readonly<Record<string, (text: string) => string>> = {
   acknowledged: colors.green,
-  back: colors.green,
+  recovered: colors.green,
   unresponsive: colors.red,
   missed: colors.red,
   'reported-error': colors.yellow,

@@ -1,10 +1,12 @@
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Command } from 'commander';
 import { colors, print, printJson } from '../base/output.ts';
+
 import type { ShownTarget } from '../operator/callback-urls.ts';
 import type { TppRegistrations } from '../operator/registrations.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
-import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+
 import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
@@ -29,11 +31,7 @@ interface TppFlags extends CommonFlags {
 }
 
 /** Flags of `import`. */
-interface ImportFlags extends CommonFlags {
-  readonly clientId?: string;
-  readonly certificateSubject?: string;
-  readonly scopes?: string;
-}
+type ImportFlags = CommonFlags & Pick<TppFlags, 'certificateSubject' | 'scopes'> & { readonly clientId?: string };
 
 const ADDING = `add tpp-1 --organisation-id 0015800001TDGTPPAX --software-statement-id TidingsSampleTpp000001 \\
     --jwks-file tpp-1.jwks --scopes accounts,payments`;
@@ -66,12 +64,12 @@ export function define(command: Command): void {
     )
     .addCommand(
       tppCommand('suspend', 'Answer all requests of a TPP with 403 and deliver nothing; its events are kept.').action(
-        (clientId: string, flags: CommonFlags) => setState(clientId, 'suspend', flags),
+        setState('suspend', 'suspended'),
       ),
     )
     .addCommand(
       tppCommand('resume', 'End the suspension of a TPP; awaiting notifications are due at once.').action(
-        (clientId: string, flags: CommonFlags) => setState(clientId, 'resume', flags),
+        setState('resume', 'resumed'),
       ),
     )
     .addCommand(
@@ -165,12 +163,11 @@ async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
     throw new CliError(EXIT_CONFIGURATION, 'Give both --organisation-id and --software-statement-id.');
   }
   const keys = keysOf(flags, {});
-  if (keys === undefined) {
-    throw new CliError(EXIT_CONFIGURATION, 'Give the keys of the TPP with --jwks-file or --jwks-url.');
-  }
+  const remedy = 'Give the keys of the TPP with --jwks-file or --jwks-url.';
+  if (keys === undefined) throw new CliError(EXIT_CONFIGURATION, remedy);
   const body = { organisationId, softwareStatementId, ...keys, ...accessOf(flags, {}) };
   await withOperatorClient(flags, async (client) => {
-    await client.call({ method: 'PUT', path: pathOf(clientId), body, headers: { 'if-none-match': '*' } });
+    await putTpp(client, clientId, body, { 'if-none-match': '*' });
     await printChanged(client, clientId, 'added', flags);
   });
 }
@@ -187,17 +184,18 @@ async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
     };
     // Fails if somebody else changed the TPP in the meantime, rather than undoing that change.
     const headers = entityTag === undefined ? {} : { 'if-match': entityTag };
-    await client.call({ method: 'PUT', path: pathOf(clientId), body, headers });
+    await putTpp(client, clientId, body, headers);
     await printChanged(client, clientId, 'changed', flags);
   });
 }
 
 /** `tidings tpps suspend` and `tidings tpps resume` */
-async function setState(clientId: string, operation: 'suspend' | 'resume', flags: CommonFlags): Promise<void> {
-  await withOperatorClient(flags, async (client) => {
-    await client.call({ method: 'POST', path: `${pathOf(clientId)}/${operation}` });
-    await printChanged(client, clientId, operation === 'suspend' ? 'suspended' : 'resumed', flags);
-  });
+function setState(operation: 'suspend' | 'resume', done: string) {
+  return (clientId: string, flags: CommonFlags) =>
+    withOperatorClient(flags, async (client) => {
+      await client.call({ method: 'POST', path: `${pathOf(clientId)}/${operation}` });
+      await printChanged(client, clientId, done, flags);
+    });
 }
 
 /** `tidings tpps recover` */
@@ -217,8 +215,8 @@ async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean 
   await withOperatorClient(flags, async (client) => {
     if (flags.yes !== true) await confirmRemoval(clientId);
     await client.call({ method: 'DELETE', path: pathOf(clientId) });
-    if (flags.json === true) printJson({ clientId, removed: true });
-    else print(`${clientId} is removed.\n`);
+    if (flags.json === true) return printJson({ clientId, removed: true });
+    print(`${clientId} is removed.\n`);
   });
 }
 
@@ -229,17 +227,39 @@ async function importTpp(file: string, flags: ImportFlags): Promise<void> {
   const scopes = flags.scopes === undefined ? undefined : scopesOf(flags.scopes);
   const body = { softwareStatement, clientId, certificateSubject, scopes };
   await withOperatorClient(flags, async (client) => {
-    const call = { method: 'POST', path: '/operator/v1/tpps/import', body } as const;
+    const call = { method: 'POST', path: '/operator/v1/tpps/import', body, flagNames: FLAG_NAMES } as const;
     const { value: tpp } = await client.read(call, (await loadSchemas()).RegisteredTpp);
     if (flags.json === true) printJson(tpp);
     else print(`${tpp.clientId} is imported; its keys are fetched from ${tpp.jwksUrl}.\n`);
   });
 }
 
-async function confirmRemoval(clientId: string): Promise<void> {
-  if (!process.stdin.isTTY) {
-    throw new CliError(EXIT_CONFIGURATION, `Add --yes to remove ${clientId} without confirmation.`);
+const FLAG_NAMES = {
+  organisationId: '--organisation-id',
+  softwareStatementId: '--software-statement-id',
+  jwks: '--jwks-file',
+  jwksUrl: '--jwks-url',
+  revokedJwksUrl: '--revoked-jwks-url',
+  certificateSubject: '--certificate-subject',
+  scopes: '--scopes',
+  retry: '--retry',
+};
+
+/** Registers or changes a TPP, if the condition in `headers` holds. @throws {CliError} */
+async function putTpp(client: OperatorClient, clientId: string, body: object, headers: Record<string, string>) {
+  const call = { method: 'PUT', path: pathOf(clientId), body, headers, flagNames: FLAG_NAMES } as const;
+  const { status, detail } = await client.ask(call);
+  if (status === 412) {
+    const exists = `is already registered; change it with "tidings tpps change ${clientId}"`;
+    const changed = 'was changed by somebody else in the meantime; run the command again';
+    throw new CliError(EXIT_FAILED, `The TPP ${clientId} ${'if-none-match' in headers ? exists : changed}.`);
   }
+  if (status >= 300) throw client.refused(status, detail);
+}
+
+async function confirmRemoval(clientId: string): Promise<void> {
+  const remedy = `Add --yes to remove ${clientId} without confirmation.`;
+  if (!process.stdin.isTTY) throw new CliError(EXIT_CONFIGURATION, remedy);
   const question = `This withdraws all awaiting notifications of ${clientId}. Type its client_id to confirm: `;
   if ((await ask(question)) === clientId) return;
   throw new CliError(EXIT_CONFIGURATION, 'The client_id does not match; nothing was removed.');
@@ -300,9 +320,7 @@ function accessOf({ certificateSubject, scopes, retry }: TppFlags, before: Parti
 }
 
 /** Undefined for `all`. The service validates the names. */
-function scopesOf(list: string): string[] | undefined {
-  return list === 'all' ? undefined : list.split(',').map((scope) => scope.trim());
-}
+const scopesOf = (list: string) => (list === 'all' ? undefined : list.split(',').map((scope) => scope.trim()));
 
 /** Parses `name=1,other=2`; undefined for `default`. The service validates names and ranges. @throws {CliError} */
 function overridesOf(list: string): Record<string, number> | undefined {
@@ -347,9 +365,9 @@ function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
       'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
+      ...(tpp.target && targetFacts(tpp.target)),
     }),
   );
-  if (tpp.target !== undefined) printTarget(tpp.target);
   printRegistrations(registrations);
 }
 
@@ -358,17 +376,15 @@ function describeKids({ jwks }: RegisteredTpp): string {
   return `inline: ${kids.join(', ')}`;
 }
 
-function printTarget(target: ShownTarget): void {
-  print(
-    formatFacts({
-      'pushed to': target.callbackUrl,
-      'callback URL state': target.state,
-      'unresponsive since': target.unresponsiveSince,
-      'failed probes': target.failedProbes?.toString(),
-      'next probe': target.nextProbeAt,
-      'recovered at': target.recoveredAt,
-    }),
-  );
+function targetFacts(target: ShownTarget): Record<string, string | undefined> {
+  return {
+    'pushed to': target.callbackUrl,
+    'callback URL state': target.state,
+    'unresponsive since': target.unresponsiveSince,
+    'failed probes': target.failedProbes?.toString(),
+    'next probe': target.nextProbeAt,
+    'recovered at': target.recoveredAt,
+  };
 }
 
 function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {

@@ -61,7 +61,8 @@ function printChecks(checks: readonly Check[], asJson: boolean): void {
     return `${PAINTED[outcome]}  ${check.padEnd(width)}  ${printable(detail)}\n`;
   });
   print(lines.join(''));
-  const verdict = failures === 0 ? 'No check failed' : `Do not rely on this file: ${failures} of the checks failed`;
+  const verdict =
+    failures === 0 ? 'No check failed' : `Do not rely on this file: ${failures} of ${checks.length} checks failed`;
   print(`${verdict}.\n`);
 }
 

@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
-import { type BulkFlags, changePortions, countOf, defineBulkCommand, filterOf, formatCount } from './bulk.ts';
+import {
+  type BulkFlags,
+  changePortions,
+  countOf,
+  defineBulkCommand,
+  FILTER_FLAG_NAMES,
+  filterOf,
+  formatCount,
+} from './bulk.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { confirm } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
@@ -56,6 +64,9 @@ async function post(client: OperatorClient, body: object): Promise<number> {
   const changePortion = client.reader(WithdrawalAnswer);
   const path = '/operator/v1/withdrawals';
   return countOf(
-    await changePortions((after) => changePortion({ method: 'POST', path, body: { ...body, after } }), 'withdrawn'),
+    await changePortions(
+      (after) => changePortion({ method: 'POST', path, body: { ...body, after }, flagNames: FILTER_FLAG_NAMES }),
+      'withdrawn',
+    ),
   );
 }

@@ -28,12 +28,12 @@ async function serving(t: TestContext, listener: RequestListener): Promise<strin
 const problem = (status: number, detail: string): RequestListener => {
   return (_request, response) => response.writeHead(status).end(JSON.stringify({ status, detail }));
 };
-const CHECK_ADDRESS = /Check the address in --operator-url or TIDINGS_OPERATOR_URL\.$/;
+const CHECK_ADDRESS = /the address in --operator-url or TIDINGS_OPERATOR_URL\.$/;
 
 describe('a command that cannot reach the service says why, and how to point it elsewhere:', () => {
   test('nobody listens', async (t) => {
     const said = await saidOf(t, `http://127.0.0.1:${await unusedPort()}`);
-    assert.match(said, /cannot be reached \(ECONNREFUSED\)\. Check that the service is running\./);
+    assert.match(said, /cannot be reached \(ECONNREFUSED\)\. Check that the service is running,/);
     assert.match(said, CHECK_ADDRESS);
   });
 
