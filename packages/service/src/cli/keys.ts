@@ -114,7 +114,7 @@ async function announce(flags: CommonFlags): Promise<void> {
 /** `tidings keys rotate` and `tidings keys retire` */
 async function changeKey(kid: string, how: 'rotate' | 'retire', flags: KeyFlags): Promise<void> {
   const body = { force: flags.force === true };
-  const call = { method: 'POST', path: `${pathOf(kid)}/${how}`, body } as const;
+  const call = { method: 'POST', path: `${pathOf(kid)}/${how}`, body, flagNames: { force: '--force' } } as const;
   const { value } = await withOperatorClient(flags, async (client) =>
     client.read(call, (await loadSchemas()).ShownSigningKey),
   );

@@ -108,7 +108,7 @@ export class OperatorClient {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
     const refusal = status < 300 ? undefined : describeRefusal(this.#target.url, status, bytes);
-    const detail = status === 400 ? withFlagNames(refusal, call.flagNames) : refusal;
+    const detail = status === 400 || status === 409 ? withFlagNames(refusal, call.flagNames) : refusal;
     const askedMs = retryAfterMs(retryAfter, systemClock.nowMs());
     const retryAfterSeconds = askedMs === undefined ? undefined : Math.ceil(askedMs / 1000);
     return { status, body, entityTag, detail, retryAfterSeconds };
@@ -322,7 +322,7 @@ function describeRefusal(url: string, status: number, bytes: Uint8Array): string
 
 /**
  * Names the flag where the service names a parameter or field: `--from must be …` for `publishedFrom must be …`. A member
- * of the field follows in parentheses.
+ * of the field follows in parentheses, and `set force to true` becomes `add --force`.
  */
 function withFlagNames(detail: string | undefined, flagNames: FlagNames = {}): string | undefined {
   return detail
@@ -331,7 +331,10 @@ function withFlagNames(detail: string | undefined, flagNames: FlagNames = {}): s
       if (flag === undefined) return path;
       return member === undefined ? flag : `${flag} (${member})`;
     })
-    .replaceAll(/\b[a-z]+[A-Z][A-Za-z]*\b/g, (name) => flagNames[name] ?? name);
+    .replaceAll(/\b[a-z]+[A-Z][A-Za-z]*\b/g, (name) => flagNames[name] ?? name)
+    .replace(/\bset (force) to true\b/, (text, name: string) => {
+      return flagNames[name] === undefined ? text : `add ${flagNames[name]}`;
+    });
 }
 
 /** RFC 9457 section 3.1.4. */

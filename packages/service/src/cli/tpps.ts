@@ -21,9 +21,8 @@ interface TppFlags extends CommonFlags {
   readonly softwareStatementId?: string;
   readonly jwksFile?: string;
   readonly jwksUrl?: string;
-  /** False: remove it. */
+  /** False: remove it, as with `certificateSubject`. */
   readonly revokedJwksUrl?: string | false;
-  /** False: remove it. */
   readonly certificateSubject?: string | false;
   readonly scopes?: string;
   /** As in `retriesMax=10,delayMs=2000`; `default`: no overrides. */
@@ -51,9 +50,7 @@ ${CONNECTION_HELP}`;
 /** `tidings tpps`: the TPP registry of a running service. */
 export function define(command: Command): void {
   command
-    .addCommand(
-      operatorCommand('list', 'List all TPPs, ordered by client_id.', exampleOf('tpps list')).action(listTpps),
-    )
+    .addCommand(operatorCommand('list', 'List all TPPs by client_id.', exampleOf('tpps list')).action(listTpps))
     .addCommand(tppCommand('show', 'Show a TPP and its registrations.').action(showTpp))
     .addCommand(withTppFlags(tppCommand('add', 'Register a new TPP.', ADDING)).action(addTpp))
     .addCommand(
@@ -224,8 +221,7 @@ async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean 
 async function importTpp(file: string, flags: ImportFlags): Promise<void> {
   const { clientId, certificateSubject } = flags;
   const softwareStatement = readNamedFile(undefined, file).trim();
-  const scopes = flags.scopes === undefined ? undefined : scopesOf(flags.scopes);
-  const body = { softwareStatement, clientId, certificateSubject, scopes };
+  const body = { softwareStatement, clientId, certificateSubject, scopes: scopesOf(flags.scopes) };
   await withOperatorClient(flags, async (client) => {
     const call = { method: 'POST', path: '/operator/v1/tpps/import', body, flagNames: FLAG_NAMES } as const;
     const { value: tpp } = await client.read(call, (await loadSchemas()).RegisteredTpp);
@@ -319,8 +315,8 @@ function accessOf({ certificateSubject, scopes, retry }: TppFlags, before: Parti
   };
 }
 
-/** Undefined for `all`. The service validates the names. */
-const scopesOf = (list: string) => (list === 'all' ? undefined : list.split(',').map((scope) => scope.trim()));
+/** Undefined for `all`, or without a list. The service validates the names. */
+const scopesOf = (list = 'all') => (list === 'all' ? undefined : list.split(',').map((scope) => scope.trim()));
 
 /** Parses `name=1,other=2`; undefined for `default`. The service validates names and ranges. @throws {CliError} */
 function overridesOf(list: string): Record<string, number> | undefined {
