@@ -66,7 +66,7 @@ export class OperatorTokens {
 /** How a caller showed who it is. */
 type AuthenticatedBy = 'token' | 'oidc';
 
-/** Who calls, as far as its token tells. */
+/** The caller, as its token identifies it. */
 interface Principal {
   /** For log and audit. */
   readonly name: string;
@@ -87,10 +87,10 @@ interface Credentials {
 }
 
 /**
- * Tells whose token a call carries: one of the configuration, or else one of the identity provider.
+ * Authenticates the caller by its token: one of the configuration, or else one of the identity provider.
  *
  * @param network that the call comes from
- * @throws {Problem} 401; 429 where too many tokens of the network were not good; 403 for a good token that gives no role; 503 while the provider's keys cannot be had
+ * @throws {Problem} 401; 429 where too many tokens of the network were not good; 403 for a good token that gives no role; 503 while the keys of the provider are unavailable
  */
 export async function authenticateOperator(
   authorization: string | undefined,
@@ -105,7 +105,7 @@ export async function authenticateOperator(
   // Those of the configuration cost nothing, and go on while somebody else of the same address guesses.
   const retryAfterSeconds = limit?.take(network);
   if (retryAfterSeconds !== undefined) {
-    throw new Problem(429, 'Too many tokens that are not good came from this address.', {}, retryAfterSeconds);
+    throw new Problem(429, 'Too many invalid tokens came from this address.', {}, retryAfterSeconds);
   }
   const check = await oidc.verify(token);
   if (check.kind !== 'refused') limit?.giveBack(network);
@@ -114,7 +114,7 @@ export async function authenticateOperator(
     throw new Problem(401, `${neither}: ${check.reason}`);
   }
   if (check.kind === 'unavailable') {
-    throw new Problem(503, 'The keys of the identity provider cannot be had now, so its tokens cannot be verified.');
+    throw new Problem(503, 'The keys of the identity provider are unavailable, so its tokens cannot be verified.');
   }
   const { name, roles, expiresAtMs } = check;
   if (roles.length === 0) {
@@ -130,7 +130,7 @@ function findToken(token: string, tokens: readonly OperatorToken[]): OperatorTok
   return tokens.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, 'hex')))[0];
 }
 
-/** Who makes a call, and what it is allowed as. */
+/** The caller of an operation, with the role that allows it. */
 interface Caller {
   /** For log and audit. */
   readonly name: string;

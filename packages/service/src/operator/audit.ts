@@ -9,7 +9,7 @@ import { Problem } from './problem.ts';
 import { cursor, fieldProblem, isoTime, limit, pageOf, type QueryParameter, readTime, text, time } from './request.ts';
 import { json, ok, route } from './route.ts';
 
-/** Entries of the audit on one page unless the caller asks for another number. */
+/** Default number of audit entries on a page. */
 const AUDIT_PER_PAGE = 100;
 /** Most entries of the audit on one page. */
 const AUDIT_PER_PAGE_MAX = 1000;
@@ -27,26 +27,26 @@ export const AuditPage = Type.Object(
           at: timeOf('When'),
           actor: Type.String({
             description:
-              'Name of the operator token or of the caller at the identity provider; tpp:CLIENT_ID; tidings: the service by itself',
+              'Name of the operator token, or of the caller at the identity provider; tpp:CLIENT_ID for a TPP; tidings for the service itself',
           }),
           role: Type.Optional(Type.String({ description: 'The role that allowed it' })),
           authenticatedBy: Type.Optional(
-            Type.Enum(['token', 'oidc', 'access-token', 'service'], { description: 'How the actor showed who it is' }),
+            Type.Enum(['token', 'oidc', 'access-token', 'service'], { description: 'How the actor was authenticated' }),
           ),
-          from: Type.Optional(
-            Type.String({ description: 'Address that the connection came from; behind a proxy, that of the proxy' }),
-          ),
+          from: Type.Optional(Type.String({ description: 'Remote address; behind a proxy, the address of the proxy' })),
           action: Type.String({ description: 'Such as redeliver, tpp-changed, expire' }),
-          subject: Type.String({ description: 'What it was done to, such as a client_id' }),
-          detail: Type.Object({}, { description: 'What exactly' }),
-          before: Type.Optional(Type.Object({}, { description: 'What it was; of keys only the kids' })),
-          after: Type.Optional(Type.Object({}, { description: 'What it became; of keys only the kids' })),
+          subject: Type.String({ description: 'Object of the action, such as a client_id' }),
+          detail: Type.Object({}, { description: 'Details of the action' }),
+          before: Type.Optional(Type.Object({}, { description: 'State before the change; of keys only the kids' })),
+          after: Type.Optional(Type.Object({}, { description: 'State after the change; of keys only the kids' })),
         },
         closed,
       ),
       { maxItems: AUDIT_PER_PAGE_MAX },
     ),
-    next: Type.Optional(Type.String({ description: 'Give it as "before" for older ones; absent on the last page' })),
+    next: Type.Optional(
+      Type.String({ description: 'Cursor of older entries, to be given as "before"; absent on the last page' }),
+    ),
   },
   closed,
 );
@@ -66,20 +66,22 @@ const digest = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$',
 export const ArchivableAudit = Type.Object(
   {
     entries: AuditPage.properties.entries,
-    next: Type.Optional(Type.String({ description: 'Give it as "after" for younger ones; absent on the last page' })),
+    next: Type.Optional(
+      Type.String({ description: 'Cursor of newer entries, to be given as "after"; absent on the last page' }),
+    ),
   },
   closed,
 );
 export type ArchivableAudit = Static<typeof ArchivableAudit>;
 
-/** Entries that were archived, and are to go. */
+/** Archived entries to delete. */
 const AuditDropRequest = Type.Object(
   {
     ids: Type.Array(Type.String({ pattern: '^[1-9][0-9]{0,15}$' }), {
       ...{ minItems: 1, maxItems: AUDIT_DROPPED_MAX, uniqueItems: true },
       description: 'These entries',
     }),
-    before: Type.String({ format: 'date-time', maxLength: 64, description: 'All were made before this time' }),
+    before: Type.String({ format: 'date-time', maxLength: 64, description: 'Time before which all of them were made' }),
     sha256: digest('SHA-256 of these entries as they were archived: each as JSON on a line, in the order of ids'),
     archiveSha256: digest('SHA-256 of the whole archive, for the audit'),
   },
@@ -119,13 +121,13 @@ export const auditRoutes = [
     path: '/operator/v1/audit',
     role: 'viewer',
     tag: 'Upkeep',
-    summary: 'What operators, and the service by itself, changed',
+    summary: 'List changes by operators, TPPs and the service itself',
     query: {
-      actor: text('Only what this one did', TEXT_CHARS_MAX),
-      action: text('Only this, such as tpp-changed', TEXT_CHARS_MAX),
-      subject: text('Only what was done to this, such as a client_id', TEXT_CHARS_MAX),
-      from: timeAsText('Only what was done at or after this time (ISO 8601)'),
-      before: idOrTime('Only what was done before this time (ISO 8601); or "next" of the page before'),
+      actor: text('Entries of this actor only', TEXT_CHARS_MAX),
+      action: text('Entries with this action only, such as tpp-changed', TEXT_CHARS_MAX),
+      subject: text('Entries about this object only, such as a client_id', TEXT_CHARS_MAX),
+      from: timeAsText('Entries at or after this time (ISO 8601)'),
+      before: idOrTime('Entries before this time (ISO 8601), or "next" of the previous page'),
       limit: limit('Most entries on the page', AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX),
     },
     response: ok('One page, the newest first', { AuditPage }),
@@ -145,9 +147,9 @@ export const auditRoutes = [
     path: '/operator/v1/audit/archivable',
     role: 'viewer',
     tag: 'Upkeep',
-    summary: 'What TPPs changed themselves, the oldest first; what operators and the service changed stays for good',
+    summary: 'List changes by TPPs, oldest first; changes by operators and the service are kept permanently',
     query: {
-      before: { ...time('Those made before this time, 30 days back at least'), isRequired: true },
+      before: { ...time('Entries before this time, which must be at least 30 days ago'), isRequired: true },
       after: cursor('"next" of the page before; with the same "before"', { pattern: PLACE, maxLength: 33 }),
       limit: limit('Most entries on the page', 100, ARCHIVABLE_PER_PAGE_MAX),
     },
@@ -168,11 +170,11 @@ export const auditRoutes = [
     // What is gone is in the archive alone.
     role: 'administrator',
     tag: 'Upkeep',
-    summary: 'Drop entries of TPPs from the audit that were archived; all of them, or none',
+    summary: 'Delete archived entries of TPPs from the audit, all or none',
     description:
-      'For "tidings audit archive". 409, and nothing is dropped, unless every entry is there, was made by a TPP before the time, and is exactly what was archived ("sha256").',
+      'Used by "tidings audit archive". 409, and nothing is deleted, unless every entry exists, was made by a TPP before the given time, and equals the archived one ("sha256").',
     body: json({ AuditDropRequest }, { example: EXAMPLE_DROP }),
-    response: ok('They are dropped', { AuditDropAnswer }),
+    response: ok('The entries are deleted', { AuditDropAnswer }),
     refusals: [409],
     handler: (context) => (call) => drop(call.request, call.body, context),
   }),
@@ -187,10 +189,10 @@ async function drop(
   const beforeMs = checkBefore(readTime('before', before), atMs);
   const audit = (dropped: readonly StoredAuditEntry[]): AuditEntry => {
     if (digestOf(dropped) !== sha256) {
-      const why = 'some are gone, or no TPP made them, or they are younger, or the archive is not true to them';
+      const why = 'some no longer exist, were not made by a TPP, are newer, or differ from the archive';
       throw new Problem(
         409,
-        `These are not the entries that were archived: ${why}. Nothing was dropped; archive anew.`,
+        `These are not the entries that were archived: ${why}. Nothing was deleted; archive again.`,
       );
     }
     const detail = { count: dropped.length, before: isoTime(beforeMs), sha256, archiveSha256 };

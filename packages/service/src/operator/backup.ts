@@ -22,15 +22,15 @@ export const backupRoute = route({
   operationId: 'backUp',
   method: 'post',
   path: '/operator/v1/backups',
-  // All that there is, in one file.
+  // The file holds all data.
   role: 'administrator',
   tag: 'Upkeep',
-  summary: 'Copy the store while the service goes on; 501 where the store is a PostgreSQL database',
+  summary: 'Back up the store while the service is running; 501 if the store is a PostgreSQL database',
   description:
-    'The answer is the copy: a SQLite file, the store as it was at one moment. It is made beside the store first, so the disk needs room for it. One at a time: 429 while another is under way.',
+    'The response is the backup: a SQLite file, consistent at one point in time. It is first written beside the store, so the disk needs free space for it. Only one backup runs at a time; others are answered 429.',
   response: answer({
     200: {
-      description: 'The copy',
+      description: 'The backup',
       content: { [BACKUP_TYPE]: { schema: { type: 'string', contentMediaType: BACKUP_TYPE } } },
     },
   }),
@@ -46,7 +46,7 @@ export const backupRoute = route({
         const remedy = 'use pg_dump, or what your database is backed up with; see docs/guides/backup-and-restore.md';
         throw new Problem(501, `The store is not a file; ${remedy}.`);
       }
-      if (isUnderWay) throw new Problem(429, 'Another backup is under way; wait for it.', {}, BUSY_RETRY_SECONDS);
+      if (isUnderWay) throw new Problem(429, 'Another backup is in progress; wait for it.', {}, BUSY_RETRY_SECONDS);
       isUnderWay = true;
       try {
         const handle = await copyOf(file, backUp, request, closing.signal, context);
@@ -76,7 +76,7 @@ async function copyOf(
   return openAlone(copy);
 }
 
-/** A backup must not be what closes publishing. */
+/** A backup must not use up the free space that publishing needs. */
 async function checkRoom(file: string, keptFreeBytes: number): Promise<void> {
   const [{ size }, log, free] = await Promise.all([
     stat(file),

@@ -13,7 +13,7 @@ import { json, ok, route } from './route.ts';
 
 /** Most `jti`s that one redelivery names. */
 const REDELIVERED_JTIS_MAX = 1000;
-/** Notifications a second that fall due unless the operator asks for another rate. */
+/** Default rate at which notifications become due. */
 const REDELIVERED_PER_SECOND = 50;
 const REDELIVERED_PER_SECOND_MAX = 1000;
 
@@ -21,7 +21,7 @@ const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
 const time = (description: string) => Type.String({ format: 'date-time', maxLength: 64, description });
 
-/** Which notifications are to be sent again. All that is given must hold. */
+/** Selects the notifications to redeliver; all given criteria must match. */
 const RedeliveryRequest = Type.Object(
   {
     jtis: Type.Optional(
@@ -33,19 +33,23 @@ const RedeliveryRequest = Type.Object(
     only: Type.Optional(
       Type.Enum(['failed', 'awaiting'], {
         description:
-          'awaiting: those not acknowledged. failed: of those, the ones with a failed attempt or a reported error. Left out: acknowledged ones too',
+          'awaiting: not acknowledged. failed: awaiting, with a failed attempt or a reported error. Default: all, acknowledged ones included',
       }),
     ),
-    isDryRun: Type.Optional(Type.Boolean({ description: 'true: nothing is changed, only counted' })),
+    isDryRun: Type.Optional(Type.Boolean({ description: 'true: count only, without a change' })),
     ratePerSecond: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: REDELIVERED_PER_SECOND_MAX,
-        description: `Most that fall due in a second: ${REDELIVERED_PER_SECOND} unless given, "operator.redeliveredPerSecondMax" at most`,
+        description: `Notifications that become due per second: ${REDELIVERED_PER_SECOND} by default, at most "operator.redeliveredPerSecondMax"`,
       }),
     ),
     after: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 512, description: '"next" of the part before; with the same fields' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        description: '"next" of the previous part, with the same other fields',
+      }),
     ),
   },
   closed,
@@ -54,12 +58,12 @@ const RedeliveryRequest = Type.Object(
 /** The result of a portion of a redelivery. */
 export const RedeliveryAnswer = Type.Object(
   {
-    count: Type.Integer({ minimum: 0, description: 'Notifications that are due again; of a dry run: that would be' }),
+    count: Type.Integer({ minimum: 0, description: 'Notifications that are due again, or would be in a dry run' }),
     isDryRun: Type.Boolean(),
     ratePerSecond: Type.Integer({ minimum: 1 }),
-    lastDueAt: Type.Optional(time('When the last of them is due; absent when there was none')),
+    lastDueAt: Type.Optional(time('When the last of them is due; absent if there was none')),
     next: Type.Optional(
-      Type.String({ description: 'There is more: ask again with this as "after"; absent when this was all' }),
+      Type.String({ description: 'Cursor of the next part, to be given as "after"; absent after the last part' }),
     ),
   },
   closed,
@@ -68,18 +72,22 @@ export type RedeliveryAnswer = Static<typeof RedeliveryAnswer>;
 
 const { jtis, clientId, publishedFrom, publishedBefore, isDryRun } = RedeliveryRequest.properties;
 
-/** Which awaiting notifications are to be withdrawn. All that is given must hold. */
+/** Selects the awaiting notifications to withdraw; all given criteria must match. */
 const WithdrawalRequest = Type.Object(
   {
     ...{ jtis, clientId, publishedFrom, publishedBefore },
     only: Type.Optional(
       Type.Enum(['failed'], {
-        description: 'Those with a failed attempt or a reported error. Left out: all that are awaiting',
+        description: 'failed: with a failed attempt or a reported error. Default: all awaiting notifications',
       }),
     ),
     isDryRun,
     after: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: '"next" of the part before; with the same fields' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description: '"next" of the previous part, with the same other fields',
+      }),
     ),
   },
   closed,
@@ -88,7 +96,7 @@ const WithdrawalRequest = Type.Object(
 /** The result of a portion of a withdrawal. */
 export const WithdrawalAnswer = Type.Object(
   {
-    count: Type.Integer({ minimum: 0, description: 'Notifications that are withdrawn; of a dry run: that would be' }),
+    count: Type.Integer({ minimum: 0, description: 'Notifications that are withdrawn, or would be in a dry run' }),
     isDryRun: RedeliveryAnswer.properties.isDryRun,
     next: RedeliveryAnswer.properties.next,
   },
@@ -96,7 +104,7 @@ export const WithdrawalAnswer = Type.Object(
 );
 export type WithdrawalAnswer = Static<typeof WithdrawalAnswer>;
 
-/** A redelivery that an operator asked for, read and checked. */
+/** A validated redelivery request. */
 interface RedeliveryOrder {
   readonly filter: NotificationFilter;
   readonly isDryRun: boolean;
@@ -105,7 +113,7 @@ interface RedeliveryOrder {
   readonly from: RedeliveryPlace | undefined;
 }
 
-/** Where a part of a redelivery ended. */
+/** Position at which a part of a redelivery ended. */
 interface RedeliveryPlace {
   /** Goes on after this one. */
   readonly after: string;
@@ -128,10 +136,10 @@ const WITHDRAWAL_PLACE = /^\d{1,16}(?::\d{1,16})?$/;
 const RETRY_AFTER_SECONDS = 5;
 const JTIS_TOLD_MAX = 20;
 
-// A portion is one transaction, for which publishing and recording wait; between two of them they go first.
+// A portion is one transaction, which publishing and recording wait for; they run between two portions.
 const PORTION = 500;
 const PAUSE_MS = 5;
-// Every part is answered well before whoever asked for it stops waiting.
+// Each part is answered well before the client times out.
 const WORK_MS_MAX = 5000;
 
 const EXAMPLE_REDELIVERY = {
@@ -151,18 +159,18 @@ export const bulkRoutes = [
     path: '/operator/v1/redeliveries',
     role: 'operator',
     tag: 'Notifications',
-    summary: 'Send notifications again, under the same jti and with the same SET; withdrawn and expired ones never',
+    summary: 'Redeliver notifications with the same jti and SET; withdrawn and expired ones are never redelivered',
     description:
-      'Name the notifications, a TPP or a time; all that is given must hold. A large redelivery is answered part by part: ask again with "next" as "after" until there is none. One at a time: 429 while another is under way.',
+      'Select notifications by jti, TPP or time; all given criteria must match. A large redelivery is answered in parts: repeat the request with "next" as "after" until "next" is absent. Only one redelivery runs at a time; others are answered 429.',
     body: json({ RedeliveryRequest }, { example: EXAMPLE_REDELIVERY }),
-    response: ok('What this part came to', { RedeliveryAnswer }),
+    response: ok('Result of this part', { RedeliveryAnswer }),
     refusals: [429],
     handler: (context) => {
       let isUnderWay = false;
       return async ({ request, body }) => {
         const order = readRedelivery(body, context.config?.operator.redeliveredPerSecondMax);
         if (isUnderWay) {
-          const why = 'Another redelivery is under way; try again when it is done.';
+          const why = 'Another redelivery is in progress; try again when it has finished.';
           throw new Problem(429, why, {}, RETRY_AFTER_SECONDS);
         }
         isUnderWay = true;
@@ -180,11 +188,11 @@ export const bulkRoutes = [
     path: '/operator/v1/withdrawals',
     role: 'operator',
     tag: 'Notifications',
-    summary: 'Withdraw awaiting notifications: they are neither pushed nor offered any more',
+    summary: 'Withdraw awaiting notifications, so that they are no longer pushed or offered',
     description:
-      'Name the notifications, a TPP or a time; all that is given must hold. What is being sent at this moment is left alone. A large withdrawal is answered part by part: ask again with "next" as "after" until there is none.',
+      'Select notifications by jti, TPP or time; all given criteria must match. Notifications that are being sent at this moment are skipped. A large withdrawal is answered in parts: repeat the request with "next" as "after" until "next" is absent.',
     body: json({ WithdrawalRequest }, { example: EXAMPLE_WITHDRAWAL }),
-    response: ok('What this part came to', { WithdrawalAnswer }),
+    response: ok('Result of this part', { WithdrawalAnswer }),
     handler: (context) => (call) => withdrawFor(call.request, call.body, context),
   }),
 ];
@@ -257,7 +265,7 @@ export async function redeliver(
   return { count, lastDueAtMs, next: after === undefined ? undefined : { after, nextDueAtMs } };
 }
 
-/** Portion by portion, the oldest first; ends after a while although there is more, or when nobody waits for it. */
+/** Works in portions, oldest first. Ends after a time limit, even if more is left, or when the caller disconnects. */
 async function inPortions(
   clock: Clock,
   isWanted: () => boolean,
@@ -277,7 +285,7 @@ async function inPortions(
   }
 }
 
-/** Whoever hangs up wants no more of it. */
+/** False once the caller has disconnected. */
 function isWantedBy({ socket }: FastifyRequest): () => boolean {
   return () => !socket.destroyed;
 }
@@ -344,7 +352,7 @@ function readFilter(request: NotificationsMeant): NotificationFilter {
   };
 }
 
-/** The place is ours; that it is text is all that a caller needs to know of it. */
+/** Writes a position as an opaque cursor. */
 function writePlace({ after, nextDueAtMs }: RedeliveryPlace): string {
   return encodeBase64url(new TextEncoder().encode(JSON.stringify([after, nextDueAtMs])));
 }
@@ -365,7 +373,7 @@ function parsed(bytes: Uint8Array | undefined): unknown {
   }
 }
 
-/** As the log and the audit tell of it; of many notifications only how many were named. */
+/** The filter for log and audit; a long list of jtis becomes its length. */
 function writeFilter({
   jtis,
   publishedFromMs,

@@ -16,19 +16,23 @@ const closed = { additionalProperties: false };
 
 const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
 
-/** Where the notifications of a TPP are pushed, and how that fares. */
+/** The callback URL that the notifications of a TPP are pushed to, and its state. */
 export const ShownTarget = Type.Object(
   {
     callbackUrl: Type.String(),
     state: Type.Enum(['responsive', 'unresponsive'], {
-      description: 'unresponsive: past a limit of the retry policy, so that only probes are sent',
+      description: 'unresponsive: it exceeded a limit of the retry policy, so only probes are sent',
     }),
-    unresponsiveSince: since('Since when'),
+    unresponsiveSince: since('When it became unresponsive'),
     failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
-    nextProbeAt: since('When the next one may be sent; it is, if something is awaiting'),
+    nextProbeAt: since('When the next probe may be sent, if a notification is awaiting'),
     recoveredAt: since('When it last recovered'),
   },
-  { ...closed, description: 'Where it is pushed to. Absent: nowhere (no registration, only polls, suspended)' },
+  {
+    ...closed,
+    description:
+      'The callback URL that notifications are pushed to. Absent if there is none: no registration, polling only, or suspended',
+  },
 );
 export type ShownTarget = Static<typeof ShownTarget>;
 
@@ -37,46 +41,50 @@ export const Recover = Type.Object(
   {
     how: Type.Enum(['responsive', 'probe-now'], {
       description:
-        'responsive: it counts as responsive, and what is awaiting is pushed. probe-now: it is tried with one notification, and is responsive when that is acknowledged',
+        'responsive: it counts as responsive, and awaiting notifications are pushed. probe-now: one notification is sent as a probe, and the URL is responsive once it is acknowledged',
     }),
   },
   closed,
 );
 
-/** One of the last attempts. */
+/** One of the latest attempts. */
 const LastOutcome = Type.Object(
   {
     jti: Type.String(),
     ...ShownAttempt.properties,
-    instance: Type.String({ description: 'Of the process that made it; a new one after each start' }),
+    instance: Type.String({ description: 'Id of the process that made the attempt; new after each start' }),
   },
   closed,
 );
 
-/** A callback URL to which notifications are pushed, and how it fares. */
+/** A callback URL that notifications are pushed to, and its health. */
 export const CallbackUrlHealth = Type.Object(
   {
     clientId: Type.String(),
     ...ShownTarget.properties,
-    awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are awaiting for it' }),
-    isAtLeast: Type.Boolean({ description: 'true: there are more, which were not counted' }),
+    awaiting: Type.Integer({ minimum: 0, description: 'Awaiting notifications of the TPP' }),
+    isAtLeast: Type.Boolean({ description: 'true if counting stopped at this number and there may be more' }),
     breaker: Type.Optional(
       Type.Object(
         {
           state: Type.Enum(['closed', 'open', 'trial'], {
-            description: 'closed: attempts go on. open: they pause, since most failed. trial: one is tried',
+            description:
+              'closed: attempts continue. open: attempts pause, since too many failed. trial: one attempt is tried',
           }),
-          pausedUntil: Type.Optional(Type.String({ format: 'date-time', description: 'When one is tried' })),
+          pausedUntil: Type.Optional(
+            Type.String({ format: 'date-time', description: 'When the next attempt is tried' }),
+          ),
         },
         {
           ...closed,
-          description: 'Of the instance that answers: each has its own. Absent: it delivers nothing',
+          description:
+            'Circuit breaker of the instance that handles this request; each instance has its own. Absent if it does not deliver',
         },
       ),
     ),
     lastOutcomes: Type.Array(LastOutcome, {
       description:
-        'The last 10 attempts of all instances, the newest first; those of others, or of before the last start, some seconds late. In a list only the last',
+        'The last 10 attempts of all instances, newest first. Attempts of other instances appear some seconds late. A list shows only the last one',
     }),
   },
   closed,
@@ -93,11 +101,11 @@ const CallbackUrlPage = Type.Object(
 );
 type CallbackUrlPage = Static<typeof CallbackUrlPage>;
 
-// Up to here what is awaiting is counted: for one, and for each of a list.
+// Counting of awaiting notifications stops here: for one TPP, and for each TPP of a list.
 const COUNTED_MAX = 10_000;
 const COUNTED_IN_LIST_MAX = 1000;
 
-/** How each callback URL fares to which notifications are pushed. */
+/** The health of callback URLs. */
 export const callbackUrlRoutes = [
   route({
     operationId: 'listCallbackUrls',
@@ -105,7 +113,7 @@ export const callbackUrlRoutes = [
     path: '/operator/v1/callback-urls',
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'How the callback URLs fare that are pushed to',
+    summary: 'List callback URLs with their health',
     query: {
       state: choice('Only these', ['responsive', 'unresponsive']),
       after: cursor('"next" of the page before'),
@@ -120,9 +128,9 @@ export const callbackUrlRoutes = [
     path: '/operator/v1/callback-urls/{clientId}',
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'How the callback URL of a TPP fares, with its last outcomes',
+    summary: 'Get the health of the callback URL of a TPP, with its latest outcomes',
     query: {},
-    response: ok('How it fares', { CallbackUrlHealth }),
+    response: ok('The health of the callback URL', { CallbackUrlHealth }),
     refusals: [404],
     handler:
       (context) =>
@@ -130,7 +138,10 @@ export const callbackUrlRoutes = [
         const target = await context.store.target(params.clientId);
         const [health] = target === undefined ? [] : await healthOf([target], context, COUNTED_MAX);
         if (health !== undefined) return health;
-        throw new Problem(404, 'Nothing is pushed to this TPP: it has no registration, only polls, or is suspended.');
+        throw new Problem(
+          404,
+          'This TPP has no callback URL that notifications are pushed to: it has no registration, only polls, or is suspended.',
+        );
       },
   }),
 ];
@@ -174,7 +185,7 @@ async function healthOf(
   });
 }
 
-/** Writes where a TPP is pushed to, and how that fares. */
+/** Writes the callback URL of a TPP with its state. */
 export function writeTarget(target: Target): ShownTarget {
   const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, recoveredAtMs } = target;
   const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';

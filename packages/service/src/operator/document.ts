@@ -27,15 +27,14 @@ import { tppRoutes } from './tpps.ts';
 
 const DOCUMENTS_PATH = '/operator/v1/openapi/';
 
-// A browser sends no bearer token with a link, and the documents hold nothing that the developer portal and this project's
-// sources do not tell: no token, key, TPP or event.
+// A browser sends no bearer token with a link, and the documents hold only public information: no token, key, TPP or event.
 const open = { method: 'get', role: 'nobody', tag: 'Documents' } as const;
 
 const showDocuments = route({
   ...open,
   operationId: 'showDocuments',
   path: DOCUMENTS_PATH,
-  summary: 'A page that shows the documents',
+  summary: 'Show both documents as a page',
   response: documentOf('A page that shows the documents', 'text/html', { type: 'string' }),
   handler: (context) => {
     const operator = { name: 'operator', document: operatorDocument('/') };
@@ -105,22 +104,22 @@ export function operatorDocument(url: string): OpenApiDocument {
   return {
     openapi: '3.1.1',
     info: {
-      title: 'Operator API: publish events, register TPPs, look at notifications and send them again',
+      title: 'Operator API: publish events, register TPPs, inspect and redeliver notifications',
       version: '1',
       description:
-        "For the bank's own systems and staff. What is refused is told as problem details (RFC 9457): detail says what is wrong and what to do, field names the field.",
+        "For the bank's own systems and staff. Errors are problem details (RFC 9457): detail describes the error and the remedy, field names the field or parameter.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url, description: 'The operator listener' }],
     tags: [
-      { name: 'Events', description: 'What happened at the bank.' },
-      { name: 'TPPs', description: 'Who may call the TPP-facing API.' },
-      { name: 'Notifications', description: 'What became of an event.' },
-      { name: 'Upkeep', description: 'How the service fares, and who changed what.' },
-      { name: 'Signing keys', description: 'Our own keys.' },
+      { name: 'Events', description: 'Publishing of events.' },
+      { name: 'TPPs', description: 'TPPs that may call the TPP-facing API, their registrations and callback URLs.' },
+      { name: 'Notifications', description: 'Notifications, their attempts, redelivery and withdrawal.' },
+      { name: 'Upkeep', description: 'Status of the service, backup and audit.' },
+      { name: 'Signing keys', description: 'Signing keys of the bank.' },
       { name: 'Health', description: 'For load balancers and for Prometheus.' },
-      { name: 'Watching', description: 'What happens, live and in numbers.' },
-      { name: 'Documents', description: 'These documents. They hold no secret and need no token.' },
+      { name: 'Watching', description: 'Live stream and statistics.' },
+      { name: 'Documents', description: 'The OpenAPI documents. They hold no secrets and need no token.' },
     ],
     paths: paths(),
     components: {
@@ -140,10 +139,10 @@ export function operatorDocument(url: string): OpenApiDocument {
   };
 }
 
-/** Tags of operations. */
+/** Path parameters of operations. */
 const PATH_PARAMETERS = {
   clientId: inPath('clientId', 'client_id of the TPP', 128),
-  jti: inPath('jti', 'As publishing answered it', 128),
+  jti: inPath('jti', 'jti of the notification, from the response to publishing', 128),
   kid: inPath('kid', 'kid of the key', 2048),
 };
 
@@ -164,21 +163,21 @@ function schemas(): Record<string, object> {
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {
-  400: 'A field is wrong; "field" names it',
-  401: 'No token, or one that is not good',
-  403: 'The role of the caller is not enough; "x-tidings-role" of the operation is the least one',
-  404: 'There is nothing under this path',
-  409: 'It contradicts what is there; nothing was changed',
-  412: 'The TPP is not as the precondition says; nothing was changed',
+  400: 'A field or parameter is invalid; "field" names it',
+  401: 'The token is missing or invalid',
+  403: 'The role of the caller is not sufficient; "x-tidings-role" of the operation is the least one',
+  404: 'The resource does not exist',
+  409: 'The request conflicts with the current state; nothing was changed',
+  412: 'The precondition does not hold for the TPP; nothing was changed',
   413: 'The body is larger than "operator.bodyBytesMax" allows',
-  415: 'The body is not of a type that is taken here',
-  429: 'Too much is under way; nothing of it was done. Retry-After says when to try again',
-  500: 'Something went wrong here; the log tells more',
+  415: 'The operation does not accept the media type of the body',
+  429: 'Too many requests are in progress; this one was not carried out. Retry-After says when to try again',
+  500: 'An unexpected error occurred; see the log of the service',
   501: 'Not configured here',
-  503: 'The store cannot be written now, publishing is closed, or keys of the identity provider cannot be had; nothing was kept. Retry-After says when to try again',
+  503: 'The store cannot be written, publishing is closed, or the keys of the identity provider are unavailable; nothing was stored. Retry-After says when to try again',
 };
 
-/** A response with problem details for each status that is refused with. */
+/** A response with problem details for each error status. */
 function problemResponses(): Record<string, Response> {
   return Object.fromEntries(
     Object.entries(REFUSALS).map(([status, why]) => [`Problem${status}`, refusal(status, why)]),

@@ -26,7 +26,7 @@ const ERROR_CLASSES = [
   ...(['reset', 'malformed', 'oversized'] as const),
 ] as const;
 
-/** One attempt as the operator reads it. */
+/** An attempt, as the operator sees it. */
 export const ShownAttempt = Type.Object(
   {
     startedAt: timeOf('When it began'),
@@ -34,17 +34,19 @@ export const ShownAttempt = Type.Object(
     interactionId: Type.String({ description: 'x-fapi-interaction-id of this one exchange' }),
     callbackUrl: Type.String(),
     outcome: Type.Enum(['acknowledged', 'refused', 'unreachable']),
-    status: Type.Optional(Type.Integer({ description: 'What the TPP answered' })),
+    status: Type.Optional(Type.Integer({ description: 'Status of the response of the TPP' })),
     interactionIdEchoed: Type.Optional(
-      Type.Boolean({ description: 'false: it acknowledged without the echo it owes' }),
+      Type.Boolean({
+        description: 'false if the TPP acknowledged without echoing the interaction id, which the standard requires',
+      }),
     ),
     interactionIdReturned: Type.Optional(
-      Type.String({ description: 'What came back in place of the echo, where something did' }),
+      Type.String({ description: 'Different value that the TPP returned instead of the echo' }),
     ),
-    retryAfterMs: Type.Optional(Type.Number({ description: 'What a 429 or 503 asked for' })),
+    retryAfterMs: Type.Optional(Type.Number({ description: 'Retry-After of a 429 or 503, in milliseconds' })),
     err: Type.Optional(Type.String({ description: 'Error code in the body of a 400 (RFC 8935), chosen by the TPP' })),
     description: Type.Optional(Type.String({ description: 'Description of that error, chosen by the TPP' })),
-    errorClass: Type.Optional(Type.Enum([...ERROR_CLASSES], { description: 'Why no answer came' })),
+    errorClass: Type.Optional(Type.Enum([...ERROR_CLASSES], { description: 'Why there was no response' })),
     detail: Type.Optional(Type.String()),
   },
   closed,
@@ -52,18 +54,19 @@ export const ShownAttempt = Type.Object(
 
 /** States of a notification. */
 const NotificationStates = Type.Enum(['awaiting', 'acknowledged', 'withdrawn', 'expired'], {
-  description: 'withdrawn: its registration was deleted. expired: too old by "retention.awaitingMs"',
+  description:
+    'withdrawn: the registration was deleted, or an operator withdrew it. expired: older than "retention.awaitingMs"',
 });
 
 /** How a notification was acknowledged. */
 const AcknowledgedBy = Type.Enum(['push', 'poll', 'offer'], {
-  description: '202 on push, ack in a poll, or being offered where no acknowledgement is expected',
+  description: 'push: 202 to a push. poll: ack in a poll. offer: offered in a poll, if no acknowledgement is expected',
 });
 
 /** An error that a TPP reported. */
 const ShownError = Type.Object({ reportedAt: timeOf('When'), err: Type.String(), description: Type.String() }, closed);
 
-/** A notification with its attempts, as the operator reads it. */
+/** A notification with its attempts, as the operator sees it. */
 export const ShownNotification = Type.Object(
   {
     jti: Type.String(),
@@ -73,13 +76,13 @@ export const ShownNotification = Type.Object(
     publishedAt: timeOf('When the event was published'),
     acknowledgedAt: Type.Optional(timeOf('When the TPP acknowledged it')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
-    nextAttemptAt: Type.Optional(timeOf('When the next attempt is due; absent when none is')),
+    nextAttemptAt: Type.Optional(timeOf('When the next attempt is due; absent if none is')),
     transactionId: Type.String({ description: 'txn of the SET' }),
     header: Type.Optional(Type.Object({}, { description: 'The header of the SET, decoded' })),
     claims: Type.Object({}, { description: 'The claims of the SET' }),
     set: Type.Optional(
       Type.String({
-        description: 'The SET, compact JWS: the very bytes that are sent. Absent until it is first needed',
+        description: 'The SET as a compact JWS, exactly as sent. Absent until it is first signed',
       }),
     ),
     attempts: Type.Array(ShownAttempt),
@@ -89,7 +92,7 @@ export const ShownNotification = Type.Object(
 );
 export type ShownNotification = Static<typeof ShownNotification>;
 
-/** Writes a notification with its attempts as the operator reads it; times are ISO 8601 in UTC. */
+/** Writes a notification with its attempts; times are ISO 8601 in UTC. */
 function writeNotification(notification: NotificationRecord): ShownNotification {
   const { jti, eventId, clientId, state, claims, set, attempts, acknowledgedBy, errors } = notification;
   return {
@@ -114,7 +117,7 @@ function headerOf(set: string): Readonly<Record<string, unknown>> {
   return isJsonObject(header) ? header : {};
 }
 
-/** Writes an attempt as the operator reads it. */
+/** Writes an attempt for the operator. */
 export function writeAttempt(attempt: Attempt): ShownNotification['attempts'][number] {
   const { kind, ...details } = attempt.outcome;
   return {
@@ -127,7 +130,7 @@ export function writeAttempt(attempt: Attempt): ShownNotification['attempts'][nu
   };
 }
 
-/** Writes a reported error as the operator reads it. */
+/** Writes a reported error for the operator. */
 function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
   return { reportedAt: isoTime(reportedAtMs), err, description };
 }
@@ -153,8 +156,8 @@ const ShownFound = Type.Object(
     acknowledgedBy: Type.Optional(AcknowledgedBy),
     attempts: Type.Integer({ minimum: 0 }),
     lastOutcome: Type.Optional(Type.Enum(['acknowledged', 'refused', 'unreachable'])),
-    lastStatus: Type.Optional(Type.Integer({ description: 'What the TPP answered to the last attempt' })),
-    lastErrorClass: Type.Optional(Type.String({ description: 'Why no answer came to the last attempt' })),
+    lastStatus: Type.Optional(Type.Integer({ description: 'Status of the response to the last attempt' })),
+    lastErrorClass: Type.Optional(Type.String({ description: 'Why there was no response to the last attempt' })),
   },
   closed,
 );
@@ -166,7 +169,8 @@ export const NotificationPage = Type.Object(
     notifications: Type.Array(ShownFound, { maxItems: FOUND_PER_PAGE_MAX }),
     next: Type.Optional(
       Type.String({
-        description: 'There may be more, even on a page with few or none: give it as "after". Absent on the last page',
+        description:
+          'Cursor of the next page, to be given as "after"; a page may have few entries or none although there are more. Absent on the last page',
       }),
     ),
   },
@@ -181,7 +185,7 @@ const EVIDENCE_VERSION = 1;
 const evidenceTime = (description: string) => Type.String({ format: 'date-time', maxLength: 32, description });
 const evidenceText = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
 
-/** The bank's proof about one notification, as one file. */
+/** Evidence about one notification, as one file. */
 export const Evidence = Type.Object(
   {
     format: Type.Literal(EVIDENCE_FORMAT),
@@ -197,10 +201,10 @@ export const Evidence = Type.Object(
     publishedAt: evidenceTime('When the event was published'),
     acknowledgedAt: Type.Optional(evidenceTime('When the TPP acknowledged it')),
     acknowledgedBy: Type.Optional(AcknowledgedBy),
-    set: Type.String({ maxLength: JWS_CHARS_MAX, description: 'The SET, compact JWS: the very bytes that were sent' }),
+    set: Type.String({ maxLength: JWS_CHARS_MAX, description: 'The SET as a compact JWS, exactly as sent' }),
     setSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the SET, hexadecimal' }),
     attempts: Type.Array(ShownAttempt, {
-      description: 'Every POST to a callback URL, in the order in which they began',
+      description: 'Every POST to a callback URL, in the order of their start',
     }),
     errors: Type.Array(ShownError, { description: 'What the TPP reported in polls (setErrs), in its order' }),
     signingKey: Type.Object(
@@ -222,7 +226,7 @@ export const notificationRoutes = [
     path: '/operator/v1/notifications',
     role: 'viewer',
     tag: 'Notifications',
-    summary: 'Notifications by any combination of what is known of them, the newest first; all that is given must hold',
+    summary: 'Search notifications, newest first; all given criteria must match',
     query: {
       jti: text('The notification with this jti', TEXT_LENGTH_MAX),
       eventId: text('The one of this event', TEXT_LENGTH_MAX),
@@ -260,7 +264,7 @@ export const notificationRoutes = [
     path: '/operator/v1/notifications/{jti}',
     role: 'viewer',
     tag: 'Notifications',
-    summary: 'One notification: its state, claims, SET, attempts and reported errors',
+    summary: 'Get a notification: state, claims, SET, attempts and reported errors',
     response: ok('The notification', { ShownNotification }),
     refusals: [404],
     handler:
@@ -277,8 +281,8 @@ export const notificationRoutes = [
     path: '/operator/v1/notifications/{jti}/evidence',
     role: 'viewer',
     tag: 'Notifications',
-    summary: 'Everything that the bank can show about one notification; 409 when it was never signed',
-    response: ok('The evidence, to be kept as a file', { Evidence }),
+    summary: 'Export the evidence about one notification; 409 if it was never signed',
+    response: ok('The evidence, as a file', { Evidence }),
     refusals: [404, 409],
     handler:
       ({ store, clock }) =>
@@ -286,7 +290,7 @@ export const notificationRoutes = [
         const notification = await store.notification(jti);
         if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
         if (notification.set === undefined) {
-          throw new Problem(409, 'This notification was never signed: nothing of it has left the bank.');
+          throw new Problem(409, 'This notification was never signed, so it was never sent to the TPP.');
         }
         const header = signerOf(notification.set);
         const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
@@ -339,7 +343,7 @@ function writeEvidence(
     ...(acknowledgedBy !== undefined && { acknowledgedBy }),
     set,
     setSha256: createHash('sha256').update(set).digest('hex'),
-    // Kept in the order in which they were recorded, which is another one where attempts overlapped.
+    // They are stored in the order of recording, which differs if attempts overlapped.
     attempts: notification.attempts
       .toSorted((left, right) => left.startedAtMs - right.startedAtMs)
       .map(writeAttemptInFull),
@@ -348,7 +352,7 @@ function writeEvidence(
   };
 }
 
-/** The returned value is written out where it equals the one that was sent, so that a reader need not know that. */
+/** Writes the returned interaction id even if it equals the one that was sent, so that readers need no such rule. */
 function writeAttemptInFull(attempt: NotificationRecord['attempts'][number]): Evidence['attempts'][number] {
   const { outcome, interactionId } = attempt;
   const isEchoed = outcome.kind === 'acknowledged' && outcome.interactionIdEchoed;

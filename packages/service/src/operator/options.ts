@@ -60,15 +60,15 @@ export interface OperatorOptions {
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */
   readonly isDelivering?: (() => boolean) | undefined;
-  /** How the breaker of this process stands for a TPP; undefined: it delivers nothing. */
+  /** State of the circuit breaker of this process for a TPP; undefined if it does not deliver. */
   readonly breakerOf?: ((clientId: string) => BreakerStatus) | undefined;
-  /** Absolute URL of the TPP-facing API in front of its prefix; known only once the port is, hence a function. */
+  /** Absolute URL of the TPP-facing API, before its prefix. A function, because the port may be known only after listening. */
   readonly publicUrl?: (() => string) | undefined;
   /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
   readonly telemetry?:
     | (Pick<Telemetry, 'stream' | 'statistics'> & Partial<Pick<Telemetry, 'recentAttempts'>>)
     | undefined;
-  /** Is told of what operators do to notifications and callback URLs; undefined: nobody is. */
+  /** Optional observer of operator actions on notifications and callback URLs. */
   readonly observer?: Observer | undefined;
 }
 
@@ -78,6 +78,6 @@ export interface OperatorContext extends OperatorOptions {
   readonly gate: PublishingGate | undefined;
   /** Dependencies of watching answers that outlive a token. */
   readonly access: AccessWatch;
-  /** Is called before the listener waits for what is being answered. */
+  /** Registers a callback that runs at shutdown, before the listener waits for open responses. */
   readonly onClosing: (close: () => unknown) => void;
 }

@@ -5,18 +5,18 @@ import { remoteNetworkOf } from '../base/ip-address.ts';
 import type { LogSampler } from '../base/log.ts';
 import { StoreError } from '../store/store.ts';
 
-/** The answer to a refused call: problem details (RFC 9457). */
+/** The body of an error response: problem details (RFC 9457). */
 export const ProblemDetails = Type.Object({
   type: Type.String(),
   title: Type.String(),
   status: Type.Integer(),
-  detail: Type.String({ description: 'What is wrong and what to do about it, in one sentence' }),
+  detail: Type.String({ description: 'The error and its remedy, in one sentence' }),
   field: Type.Optional(
-    Type.String({ description: 'The field of the body, parameter or header, as in [3].resource.id' }),
+    Type.String({ description: 'The field of the body, parameter or header, such as [3].resource.id' }),
   ),
 });
 
-/** A refused call of the operator API, told as problem details (RFC 9457). */
+/** An error of the operator API, sent as problem details (RFC 9457). */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;
@@ -95,7 +95,7 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StoreError) {
     request.log.error({ err: error }, 'the store did not answer');
-    // Told to come later, a publisher would come for ever.
+    // A 503 would make a publisher retry forever.
     if (error.isLasting) {
       return new Problem(500, 'The store cannot hold what was sent; the log of the service tells what it refused.');
     }
@@ -106,10 +106,10 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new Problem(413, 'The body is larger than "operator.bodyBytesMax" allows; send smaller batches.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Problem(400, 'The body is not as long as Content-Length says.');
+      return new Problem(400, 'The length of the body differs from Content-Length.');
     // No media type at all, to the framework.
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem(415, 'Content-Type is no media type; send that of the body.');
+      return new Problem(415, 'Content-Type is not a valid media type; send the media type of the body.');
     default:
       request.log.error({ err: error }, 'unexpected error');
       return new Problem(500, 'Something went wrong here; the log of the service tells more.');

@@ -66,7 +66,7 @@ export const publishRoute = route({
   path: '/operator/v1/events',
   role: 'publisher',
   tag: 'Events',
-  summary: 'Publish one event, or a batch; all or nothing, and answered after the commit',
+  summary: 'Publish one event or a batch, all or none; the response comes after the commit',
   body: {
     isRequired: true,
     content: {
@@ -88,7 +88,7 @@ export const publishRoute = route({
     },
     read: ({ headers, body }) => readForms(headers, body),
   },
-  response: ok('Committed: one outcome for each event, in their order', { PublishAnswer }),
+  response: ok('Committed; one outcome per event, in the same order', { PublishAnswer }),
   refusals: [409, 429],
   beforeBody:
     ({ gate }) =>

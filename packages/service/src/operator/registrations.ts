@@ -13,7 +13,7 @@ const REGISTRATIONS_PER_PAGE = 100;
 /** Most registrations on one page, but for the second one of the last TPP. */
 const REGISTRATIONS_PER_PAGE_MAX = 1000;
 
-/** How a registration stands. */
+/** States of a registration. */
 const REGISTRATION_STATES = ['responsive', 'unresponsive', 'polling', 'suspended', 'superseded'] as const;
 
 const closed = { additionalProperties: false };
@@ -26,14 +26,14 @@ export const ShownRegistration = Type.Object(
     id: Type.String({ description: 'EventSubscriptionId or CallbackUrlId' }),
     state: Type.Enum([...REGISTRATION_STATES], {
       description:
-        'How its callback URL fares: responsive, unresponsive. polling: it has none. suspended: the TPP is. superseded: a callback URL beside an event subscription',
+        'responsive, unresponsive: state of its callback URL. polling: it has no callback URL. suspended: the TPP is suspended. superseded: a callback URL that an event subscription supersedes',
     }),
     callbackUrl: Type.Optional(Type.String()),
-    version: Type.String({ description: 'Minimum version of the resources it wants events about' }),
+    version: Type.String({ description: 'Minimum version of the resources to receive events about' }),
     eventTypes: Type.Optional(
-      Type.Array(Type.String(), { description: 'As sent. Absent or empty: all that it may have' }),
+      Type.Array(Type.String(), { description: 'As sent. Absent or empty: all supported types' }),
     ),
-    apiVersion: Type.Enum([...API_VERSIONS], { description: 'The version of the API it was made through' }),
+    apiVersion: Type.Enum([...API_VERSIONS], { description: 'API version that it was made through' }),
     unresponsiveSince: Type.Optional(Type.String({ format: 'date-time' })),
   },
   closed,
@@ -45,16 +45,18 @@ export const RegistrationPage = Type.Object(
   {
     registrations: Type.Array(ShownRegistration, { maxItems: REGISTRATIONS_PER_PAGE_MAX + 1 }),
     next: Type.Optional(
-      Type.String({ description: 'Give it as "after" for the next page, which may be empty; absent on the last one' }),
+      Type.String({
+        description: 'Cursor of the next page, to be given as "after"; that page may be empty. Absent on the last page',
+      }),
     ),
   },
   closed,
 );
 export type RegistrationPage = Static<typeof RegistrationPage>;
 
-const apiVersion = Type.Enum(['v3.1', 'v4.0'], { description: 'The version of the API it was made through' });
+const apiVersion = Type.Enum(['v3.1', 'v4.0'], { description: 'API version that it was made through' });
 const unresponsiveSince = Type.Optional(
-  Type.String({ format: 'date-time', description: 'Since when its callback URL is past a limit of the retry policy' }),
+  Type.String({ format: 'date-time', description: 'When its callback URL exceeded a limit of the retry policy' }),
 );
 
 /** A registration, as the operator sees it. */
@@ -62,7 +64,8 @@ export const TppRegistrations = Type.Object(
   {
     effective: Type.Optional(
       Type.Enum(['event-subscription', 'callback-url'], {
-        description: 'Which one holds: an event subscription supersedes a callback URL. Absent: the TPP has neither',
+        description:
+          'The effective registration: an event subscription supersedes a callback URL. Absent if the TPP has none',
       }),
     ),
     eventSubscription: Type.Optional(
@@ -70,7 +73,7 @@ export const TppRegistrations = Type.Object(
         {
           eventSubscriptionId: Type.String(),
           callbackUrl: Type.Optional(Type.String({ description: 'Absent for a TPP that only polls' })),
-          version: Type.String({ description: 'Minimum version of the resources it wants events about' }),
+          version: Type.String({ description: 'Minimum version of the resources to receive events about' }),
           eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'As sent. Absent or empty: all' })),
           apiVersion,
           unresponsiveSince,
@@ -89,11 +92,11 @@ export const TppRegistrations = Type.Object(
 );
 export type TppRegistrations = Static<typeof TppRegistrations>;
 
-// TPPs that are looked at for one page, however few of them are meant.
+// TPPs that are inspected for one page, even if few of them match.
 const LOOKED_AT_MAX = 2000;
 const TEXT_CHARS_MAX = 256;
 
-/** Which registrations are meant; all that is given must hold. */
+/** Selects registrations; all given criteria must match. */
 interface Filter {
   readonly apiVersion: string | undefined;
   readonly version: string | undefined;
@@ -101,7 +104,7 @@ interface Filter {
   readonly state: string | undefined;
 }
 
-/** GET /operator/v1/registrations: what all TPPs registered. */
+/** Registrations of all TPPs, and of one. */
 export const registrationRoutes = [
   route({
     operationId: 'listRegistrations',
@@ -109,12 +112,12 @@ export const registrationRoutes = [
     path: '/operator/v1/registrations',
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'Event subscriptions and callback URLs of all TPPs, in the order of the client_ids',
+    summary: 'List event subscriptions and callback URLs of all TPPs, in the order of the client_ids',
     query: {
-      apiVersion: choice('Made or last changed through this version of the API', API_VERSIONS),
+      apiVersion: choice('Made or last changed through this API version', API_VERSIONS),
       version: text('With this minimum version of resources', TEXT_CHARS_MAX),
       eventType: text(
-        'That are told of events of this type, by its URN or code; not looked at: versions of resources',
+        'Registrations that receive events of this type, given by URN or code; versions of resources are not considered',
         TEXT_CHARS_MAX,
       ),
       state: choice('Only these', REGISTRATION_STATES),
@@ -136,7 +139,7 @@ export const registrationRoutes = [
     path: '/operator/v1/tpps/{clientId}/registrations',
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'What the TPP registered, and since when its callback URL is unresponsive',
+    summary: 'Get the registrations of a TPP, and since when its callback URL is unresponsive',
     response: ok('Its registrations', { TppRegistrations }),
     refusals: [404],
     handler:
@@ -209,7 +212,7 @@ function isMeant(each: ShownRegistration, filter: Filter, catalogue: EventTypeCa
   return filterEventTypes([eventType], eventTypesOf({ eventTypes: undefined, ...each }), catalogue).length > 0;
 }
 
-/** Writes what a TPP registered. @param registrations the one that holds is the first */
+/** Writes the registrations of a TPP. @param registrations the effective one first */
 function writeRegistrations(registrations: readonly Registration[]): TppRegistrations {
   const written: TppRegistrations = {};
   const [effective] = registrations;
@@ -231,7 +234,7 @@ function writeCallbackUrl(registration: Registration): NonNullable<TppRegistrati
   return { callbackUrlId: registration.id, url, ...rest };
 }
 
-/** Writes what a TPP asked for in a registration, and how its callback URL fares. */
+/** Writes the content of a registration and the state of its callback URL. */
 function writeRegistration({
   callbackUrl,
   version,

@@ -18,11 +18,11 @@ const Percentiles = Type.Object(
 );
 
 const counted = {
-  accepted: count('Notifications that were made'),
-  repeated: count('Events that had been published before'),
+  accepted: count('Notifications created'),
+  repeated: count('Events that had already been published'),
   withoutNotification: Type.Object(
     { 'unknown-client': some, 'no-registration': some, 'type-filtered': some, 'version-below-minimum': some },
-    { ...closed, description: 'Events that made no notification, by reason' },
+    { ...closed, description: 'Events without a notification, by reason' },
   ),
   attempts: Type.Object(
     {
@@ -43,7 +43,7 @@ const counted = {
     },
     {
       ...closed,
-      description: 'By what they came to; refused-4xx and refused-5xx without those that stand by themselves',
+      description: 'Attempts by outcome; refused-4xx and refused-5xx exclude statuses that are listed separately',
     },
   ),
   acknowledged: Type.Object(
@@ -51,7 +51,7 @@ const counted = {
     { ...closed, description: 'Notifications, by how they were acknowledged' },
   ),
   reportedErrors: count('Errors that TPPs reported in polls'),
-  becameUnresponsive: count('Callback URLs that passed a limit of the retry policy'),
+  becameUnresponsive: count('Callback URLs that exceeded a limit of the retry policy'),
   recovered: count('Callback URLs that recovered by an acknowledgement, or by the operator'),
   latencyMs: Type.Optional(Percentiles),
 };
@@ -64,12 +64,12 @@ export type Counts = Static<typeof Counts>;
 export const StatisticsAnswer = Type.Object(
   {
     resolution: Type.Enum(['minute', 'hour']),
-    from: timeOf('When the first bucket that was asked for begins'),
-    before: timeOf('Buckets that begin before'),
+    from: timeOf('Start of the first requested bucket'),
+    before: timeOf('End of the period, exclusive'),
     clientId: Type.Optional(Type.String()),
-    totals: Type.Object(counted, { ...closed, description: 'Of all of this time' }),
+    totals: Type.Object(counted, { ...closed, description: 'Totals of the whole period' }),
     buckets: Type.Array(Type.Object({ beganAt: timeOf('When the minute or hour began'), ...counted }, closed), {
-      description: 'The oldest first; those in which nothing happened are left out',
+      description: 'Oldest first; empty buckets are omitted',
     }),
   },
   closed,
@@ -81,19 +81,21 @@ const BUCKETS_MAX = 750;
 const BUCKETS_DEFAULT: Readonly<Record<Resolution, number>> = { minute: 60, hour: 24 };
 const PARTS = [0.5, 0.9, 0.99] as const;
 
-/** GET /operator/v1/statistics: what was counted, of all instances. Never looks at notifications. */
+/** GET /operator/v1/statistics: counts of all instances. It never reads notifications. */
 export const statisticsRoute = route({
   operationId: 'getStatistics',
   method: 'get',
   path: '/operator/v1/statistics',
   role: 'viewer',
   tag: 'Watching',
-  summary: 'Counts, outcomes and latencies over time; cheap enough to ask every few seconds',
+  summary: 'Get counts, outcomes and latencies over time; cheap enough to call every few seconds',
   query: {
-    resolution: choice('Left out: hour', ['minute', 'hour']),
-    from: time(`At most ${BUCKETS_MAX} minutes or hours before the end. Left out: 60 minutes, or 24 hours`),
-    before: time('Left out: now'),
-    clientId: oneClientId('Only what is of this TPP, by the hour'),
+    resolution: choice('Default: hour', ['minute', 'hour']),
+    from: time(
+      `Start of the period, at most ${BUCKETS_MAX} minutes or hours before its end. Default: 60 minutes, or 24 hours`,
+    ),
+    before: time('End of the period, exclusive. Default: now'),
+    clientId: oneClientId('Counts of this TPP only; per hour'),
   },
   response: ok('Counts of all instances', { StatisticsAnswer }),
   refusals: [501],

@@ -9,31 +9,33 @@ import { type Answer, answer, ok, route } from './route.ts';
 const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
-/** How the service fares. */
+/** The status of the service. */
 export const Status = Type.Object(
   {
     awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are not acknowledged yet' }),
     oldestAwaitingAt: Type.Optional(time('When the oldest of them was published')),
-    unresponsive: Type.Integer({ minimum: 0, description: 'Callback URLs past a limit of the retry policy' }),
+    unresponsive: Type.Integer({ minimum: 0, description: 'Callback URLs that exceeded a limit of the retry policy' }),
     signingKeyProblem: Type.Optional(
-      Type.String({ description: 'Why the instance that answers does not sign with the current key' }),
+      Type.String({ description: 'Why the instance that handles this request does not sign with the current key' }),
     ),
-    publishing: Type.Enum(['open', 'closed'], { description: 'closed: answered 503, see publishingClosedBecause' }),
+    publishing: Type.Enum(['open', 'closed'], {
+      description: 'closed: publishing is answered 503, for the reason in publishingClosedBecause',
+    }),
     publishingClosedBecause: Type.Optional(Type.String()),
   },
   closed,
 );
 export type Status = Static<typeof Status>;
 
-/** GET /operator/v1/status: how it fares. */
+/** GET /operator/v1/status. */
 export const statusRoute = route({
   operationId: 'getStatus',
   method: 'get',
   path: '/operator/v1/status',
   role: 'viewer',
   tag: 'Upkeep',
-  summary: 'What is awaiting, how many callback URLs are unresponsive, whether publishing is open',
-  response: ok('How it fares', { Status }),
+  summary: 'Get the status: awaiting notifications, unresponsive callback URLs, and whether publishing is open',
+  response: ok('The status', { Status }),
   handler:
     ({ store, signingKeys, gate }) =>
     async (): Promise<Status> => {
@@ -53,45 +55,45 @@ export const statusRoute = route({
     },
 });
 
-/** Whether the process runs. */
+/** Whether the process is running. */
 const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);
 
 /** Whether it can accept and deliver. */
 const Readiness = Type.Object(
   {
     status: Type.Enum(['ready', 'not-ready']),
-    because: Type.Array(Type.String(), { description: 'Why it is not ready; empty when it is' }),
+    because: Type.Array(Type.String(), { description: 'Why it is not ready; empty if it is' }),
   },
   closed,
 );
 type Readiness = Static<typeof Readiness>;
 
-// Asked every few seconds by a load balancer, and by anybody: nobody makes it look more often than this.
+// Load balancers call this every few seconds, and so may anyone: the checks run at most this often.
 const LOOK_MS = 1000;
 const STORE_WITHIN_MS = 2000;
 
-// A load balancer has no token, and is told nothing but this.
+// A load balancer has no token, and learns nothing else.
 const open = { method: 'get', role: 'nobody', tag: 'Health' } as const;
 
-/** `/livez`, `/readyz` and `/metrics`, where those who ask for them expect them. */
+/** `/livez`, `/readyz` and `/metrics`, at their conventional paths. */
 export const healthRoutes = [
   route({
     ...open,
     operationId: 'isAlive',
     path: '/livez',
-    summary: 'Whether the process runs',
-    response: ok('The process runs', { Liveness }),
+    summary: 'Whether the process is running',
+    response: ok('The process is running', { Liveness }),
     handler: () => () => ({ status: 'alive' as const }),
   }),
   route({
     ...open,
     operationId: 'isReady',
     path: '/readyz',
-    summary: 'Whether it can accept and deliver now; looked at once a second at most',
+    summary: 'Whether the instance can accept events and deliver; checked at most once a second',
     response: readiness(),
     refusals: [500],
     handler: (context) => {
-      const look = nowAndThen(() => whyNotReady(context), context);
+      const look = cachedFor(() => whyNotReady(context), context);
       return async ({ reply }): Promise<Readiness> => {
         const because = await look();
         if (because.length === 0) return { status: 'ready', because: [] };
@@ -106,10 +108,10 @@ export const healthRoutes = [
     path: '/metrics',
     role: 'viewer',
     tag: 'Health',
-    summary: 'Metrics of this instance',
+    summary: 'Get the metrics of this instance',
     response: answer({
       200: {
-        description: 'In the text format of Prometheus, version 0.0.4',
+        description: 'Metrics in the Prometheus text format, version 0.0.4',
         content: { 'text/plain': { schema: { type: 'string' } } },
       },
     }),
@@ -127,14 +129,14 @@ function readiness(): Answer<typeof Readiness> {
   const content = jsonOf('Readiness');
   return {
     responses: {
-      200: { description: 'It can accept and deliver', content },
-      503: { description: 'It cannot, and why', content },
+      200: { description: 'It can accept events and deliver', content },
+      503: { description: 'It cannot; "because" gives the reasons', content },
     },
     schemas: { Readiness },
   };
 }
 
-/** Why it cannot accept, or cannot deliver; nothing of the inside, since anybody may ask. */
+/** Why it cannot accept events or deliver. It reveals no internals, since anyone may call it. */
 async function whyNotReady(context: OperatorContext): Promise<readonly string[]> {
   const { store, clock, isDelivering, signingKeys, gate } = context;
   const because: string[] = [];
@@ -149,7 +151,7 @@ async function whyNotReady(context: OperatorContext): Promise<readonly string[]>
   return because;
 }
 
-function nowAndThen<T>(look: () => Promise<T>, { clock }: Pick<OperatorOptions, 'clock'>): () => Promise<T> {
+function cachedFor<T>(look: () => Promise<T>, { clock }: Pick<OperatorOptions, 'clock'>): () => Promise<T> {
   let looked: { readonly atMs: number; readonly found: Promise<T> } | undefined;
   return () => {
     const atMs = clock.monotonicMs();

@@ -24,35 +24,35 @@ const count = (description: string) => Type.Integer({ minimum: 0, description })
 /** An entry of the live stream; `data` of an event. */
 const StreamedActivity = Type.Object(
   {
-    kind: Type.Enum([...STREAM_KINDS], { description: 'As the name of the event' }),
+    kind: Type.Enum([...STREAM_KINDS], { description: 'Kind of the entry, also the name of the event' }),
     at: Type.String({ format: 'date-time', description: 'When it happened' }),
     clientId: Type.Optional(Type.String()),
     jti: Type.Optional(Type.String()),
     eventId: Type.Optional(Type.String({ description: 'accepted: id under which the bank published it' })),
     eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'accepted: URNs' })),
-    attempt: Type.Optional(count('attempted: the how manieth of this notification')),
+    attempt: Type.Optional(count('attempted: number of this attempt, from 1')),
     outcome: Type.Optional(Type.String({ description: 'attempted: acknowledged, refused-… or unreachable-…' })),
-    status: Type.Optional(Type.Integer({ description: 'attempted: what the TPP answered' })),
-    errorClass: Type.Optional(Type.String({ description: 'attempted: why no answer came' })),
+    status: Type.Optional(Type.Integer({ description: 'attempted: status of the response of the TPP' })),
+    errorClass: Type.Optional(Type.String({ description: 'attempted: why there was no response' })),
     durationMs: Type.Optional(count('attempted')),
     by: Type.Optional(
       Type.String({ description: 'acknowledged: push, poll or offer. back: acknowledgement or operator' }),
     ),
-    afterMs: Type.Optional(Type.Integer({ description: 'acknowledged: since it was published' })),
-    err: Type.Optional(Type.String({ description: 'reported-error: the code that the TPP gave' })),
+    afterMs: Type.Optional(Type.Integer({ description: 'acknowledged: milliseconds since it was published' })),
+    err: Type.Optional(Type.String({ description: 'reported-error: error code from the TPP' })),
     count: Type.Optional(
-      count('redelivered, withdrawn, expired: notifications. missed: entries that were lost, where that is known'),
+      count('redelivered, withdrawn, expired: number of notifications. missed: number of lost entries, if known'),
     ),
   },
   closed,
 );
 type StreamedActivity = Static<typeof StreamedActivity>;
 
-const NOT_KEPT = 'There is no stream here: "activity.isKept" is false; set it to true and restart the service.';
+const NOT_KEPT = 'There is no stream: "activity.isKept" is false; set it to true and restart the service.';
 const TOO_MANY =
-  'As many follow the stream as may ("activity.subscribersMax"); try again later, or at another instance.';
+  'The stream has as many readers as "activity.subscribersMax" allows; try again later, or at another instance.';
 const RETRY_AFTER_SECONDS = 15;
-// Told to browsers: how long they wait before they connect again.
+// How long clients wait before they reconnect.
 const RECONNECT_MS = 2000;
 
 const EXAMPLE_EVENT = `id: 4711-0
@@ -62,8 +62,7 @@ data: {"kind":"acknowledged","at":"2026-11-21T09:30:00.123Z","jti":"190364f8-4f9
 `;
 
 /**
- * GET /operator/v1/stream: what happens, as server-sent events (WHATWG HTML, section 9.2), for as long as the caller may
- * have it.
+ * GET /operator/v1/stream: activity as server-sent events (WHATWG HTML, section 9.2), for as long as the caller has access.
  */
 export const streamRoute = route({
   operationId: 'followStream',
@@ -71,17 +70,17 @@ export const streamRoute = route({
   path: '/operator/v1/stream',
   role: 'viewer',
   tag: 'Watching',
-  summary: 'What happens, as it happens, in all instances; can be resumed at any of them',
+  summary: 'Follow the activity of all instances live; can be resumed at any instance',
   query: {
-    clientId: oneClientId('Only what is of this TPP'),
+    clientId: oneClientId('Entries of this TPP only'),
     kind: kinds(),
-    after: cursor('id of the event to go on after; the header Last-Event-ID goes before it'),
-    since: time('Begin at this time; left out: now'),
+    after: cursor('id of the event to continue after; the header Last-Event-ID takes precedence'),
+    since: time('Time to begin at. Default: now'),
   },
   headers: [
     {
       ...{ name: 'last-event-id', in: 'header', schema: { type: 'string' } },
-      description: 'id of the last event that was received, from whichever instance',
+      description: 'id of the last received event, from any instance',
     },
   ],
   response: streamed(),
@@ -101,7 +100,7 @@ export const streamRoute = route({
   },
 });
 
-/** Sends what is subscribed to, until either side has enough. */
+/** Sends the entries of a subscription until either side ends it. */
 function follow(
   subscription: Subscription,
   request: FastifyRequest,
@@ -136,7 +135,7 @@ function streamed() {
   return answer({ 200: { description, content: { 'text/event-stream': events } } }, { StreamedActivity });
 }
 
-/** The last position that was read goes before everything: a client that connects again sends it by itself. */
+/** The last received position takes precedence: a client that reconnects sends it by itself. */
 function readBeginning(after: unknown, sinceMs: number | undefined): Beginning {
   if (typeof after === 'string' && after !== '') {
     const position = parsePosition(after);
@@ -161,7 +160,7 @@ function kinds(): QueryParameter<ReadonlySet<string> | undefined> {
 }
 
 async function* writeStream(subscription: Subscription, nowMs: () => number): AsyncGenerator<string> {
-  // Whoever asked knows at once that it is heard, and where to come back to, should nothing happen until then.
+  // The client learns at once that it is connected, and the position to resume at if nothing happens.
   yield `retry: ${RECONNECT_MS}\nid: ${formatPosition(subscription.position)}\n\n`;
   for await (const batch of subscription.batches()) yield writeBatch(batch, nowMs());
 }

@@ -10,9 +10,9 @@ import { fieldProblem } from './request.ts';
 const closed = { additionalProperties: false };
 const id = (description: string) => Type.String({ minLength: 1, maxLength: 128, description });
 
-/** As the setting of the same name, with its range; left out: that setting. */
+/** Overrides the setting of the same name, within its range. */
 function override(name: keyof RetryOverrides) {
-  return Type.Optional(Type.Integer({ ...RETRY_RANGES[name], description: `In place of "retry.${name}"` }));
+  return Type.Optional(Type.Integer({ ...RETRY_RANGES[name], description: `Overrides "retry.${name}"` }));
 }
 
 /** Settings of the retry policy that are one TPP's own. */
@@ -25,7 +25,7 @@ const RetryOverridesSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'What of the retry policy is its own; what is left out is as configured',
+    description: 'Overrides of the retry policy for this TPP; other settings are as configured',
   },
 );
 
@@ -43,31 +43,35 @@ const organisationId = id(
 const softwareStatementId = id('Id of its software statement at the trust anchor');
 const jwks = Type.Object(
   { keys: Type.Array(Type.Unknown(), { maxItems: 100, description: 'JWKs (RFC 7517), public members only' }) },
-  { description: 'Its JWKS, inline. One usable signing key at least: RSA of 2048 to 8192 bits, use sig, a kid' },
+  {
+    description:
+      'Its JWKS, inline, with at least one usable signing key: RSA of 2048 to 8192 bits, use sig, with a kid',
+  },
 );
 const jwksUrl = Type.String({
   format: 'uri',
   pattern: '^https://',
   maxLength: 2048,
-  description: 'Where its JWKS is published, as its software statement names it',
+  description: 'URL of its JWKS, as in its software statement',
 });
 const revokedJwksUrl = Type.String({
   format: 'uri',
   pattern: '^https://',
   maxLength: 2048,
   description:
-    'Where those of its keys are listed that were revoked, as its software statement names it; only beside jwksUrl. While it cannot be fetched the keys are not used once they are too old',
+    'URL of its revoked keys, as in its software statement; requires jwksUrl. While it cannot be fetched, keys are not used beyond their maximum age',
 });
 const certificateSubject = Type.String({
   minLength: 1,
   maxLength: 1024,
-  description: "Subject of its transport certificate, RFC 4514. Left out: the access token's binding alone decides",
+  description:
+    'Subject of its transport certificate (RFC 4514). Default: any certificate that the access token is bound to',
 });
 const scopes = Type.Array(Type.Enum([...TPP_SCOPES]), {
   minItems: 1,
   maxItems: TPP_SCOPES.length,
   uniqueItems: true,
-  description: 'Scopes that its tokens may be used with. Left out: all',
+  description: 'Scopes that its tokens may use. Default: all',
 });
 const clientId = Type.String({
   minLength: 1,
@@ -92,7 +96,7 @@ export const TppToRegister = Type.Object(
 );
 export type TppToRegister = Static<typeof TppToRegister>;
 
-/** A TPP as the operator reads it back. */
+/** A registered TPP, as the operator sees it. */
 export const RegisteredTpp = Type.Object(
   {
     clientId,
@@ -104,7 +108,9 @@ export const RegisteredTpp = Type.Object(
     certificateSubject: Type.Optional(certificateSubject),
     scopes: Type.Optional(scopes),
     retry: Type.Optional(RetryOverridesSchema),
-    isSuspended: Type.Boolean({ description: 'Suspended: refused with 403, no deliveries; its events are kept' }),
+    isSuspended: Type.Boolean({
+      description: 'true: its calls are answered 403 and nothing is delivered; its notifications stay awaiting',
+    }),
     target: Type.Optional(ShownTarget),
   },
   closed,
@@ -134,7 +140,9 @@ export type ListedTpp = Static<typeof ListedTpp>;
 export const TppPage = Type.Object(
   {
     tpps: Type.Array(ListedTpp, { maxItems: TPPS_PER_PAGE_MAX }),
-    next: Type.Optional(Type.String({ description: 'Give it as "after" for the next page; absent on the last one' })),
+    next: Type.Optional(
+      Type.String({ description: 'Cursor of the next page, to be given as "after"; absent on the last page' }),
+    ),
   },
   closed,
 );
@@ -155,7 +163,7 @@ export const StatementToImport = Type.Object(
   closed,
 );
 
-/** Writes a TPP as the operator reads it. @param target where it is pushed to, which is no part of its entity tag */
+/** Writes a TPP for the operator. @param target its callback URL and state, which the entity tag does not cover */
 export function writeTpp(tpp: Tpp, target?: Target): RegisteredTpp {
   const jwks =
     isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? { ...tpp.jwks, keys: tpp.jwks['keys'] } : undefined;
@@ -171,7 +179,7 @@ export function writeListedTpp(tpp: Tpp, target: Target | undefined): ListedTpp 
   return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp), ...targetOf(target) };
 }
 
-/** Tells one state of a TPP from another (RFC 9110 section 8.8.3). */
+/** The entity tag of a TPP (RFC 9110 section 8.8.3). */
 export function entityTagOf(tpp: Tpp): string {
   return `"${createHash('sha256')
     .update(JSON.stringify(writeTpp(tpp)))
@@ -278,7 +286,7 @@ export function checkScopes(value: unknown): void {
   const at = scopes.findIndex((scope) => !known.includes(scope));
   if (at >= 0) throw fieldProblem(`scopes[${at}]`, `must be one of ${TPP_SCOPES.join(', ')}`);
   if (scopes.length === 0)
-    throw fieldProblem('scopes', 'is empty, so that every call would be refused; leave it out for all');
+    throw fieldProblem('scopes', 'is empty, so that every call would be rejected; omit it to allow all');
 }
 
 function checkCertificateSubject(subject: string | undefined): void {

@@ -29,7 +29,7 @@ const ASSERTION_TYPE = 'application/jwt';
 const ONE = `${TPPS}/{clientId}` as const;
 const TPP = ok('The TPP', { RegisteredTpp });
 const ETAG = {
-  etag: { description: 'Give it as If-Match when you change what you read', schema: { type: 'string' } },
+  etag: { description: 'Entity tag; send it as If-Match to change only this version', schema: { type: 'string' } },
 };
 
 const EXAMPLE_TPP = {
@@ -49,7 +49,7 @@ const readingRoutes = [
     path: TPPS,
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'TPPs in the order of their client_ids',
+    summary: 'List TPPs in the order of their client_ids',
     query: {
       after: cursor('"next" of the page before'),
       limit: limit('Most TPPs on the page', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
@@ -63,7 +63,7 @@ const readingRoutes = [
     path: ONE,
     role: 'viewer',
     tag: 'TPPs',
-    summary: 'One TPP',
+    summary: 'Get a TPP',
     response: ok('The TPP', { RegisteredTpp }, ETAG),
     refusals: [404],
     handler: (context) => {
@@ -77,8 +77,8 @@ const readingRoutes = [
   }),
 ];
 
-const ifMatch = preconditionHeader('if-match', 'ETag of what you read: 412 when it was changed since');
-const ifNoneMatch = preconditionHeader('if-none-match', '*: 412 when the TPP is registered already');
+const ifMatch = preconditionHeader('if-match', 'ETag of the version to change; 412 if the TPP was changed since');
+const ifNoneMatch = preconditionHeader('if-none-match', '*: 412 if the TPP is already registered');
 
 // Who may call the TPP-facing API, and with which keys.
 const changing = { role: 'administrator', tag: 'TPPs' } as const;
@@ -90,7 +90,8 @@ const changingRoutes = [
     operationId: 'importTpp',
     method: 'post',
     path: `${TPPS}/import`,
-    summary: 'Add or change a TPP by its software statement assertion: verified, ids and endpoints taken from it',
+    summary:
+      'Add or change a TPP from its software statement assertion, which is verified and provides ids and endpoints',
     query: { clientId: importedClientId() },
     body: statement(),
     response: TPP,
@@ -108,7 +109,7 @@ const changingRoutes = [
     operationId: 'putTpp',
     method: 'put',
     path: ONE,
-    summary: 'Add a TPP, or change it; one that is suspended stays so',
+    summary: 'Add or replace a TPP; a suspended TPP stays suspended',
     headers: [ifMatch, ifNoneMatch],
     body: json({ TppToRegister }, { example: EXAMPLE_TPP, check: checkTppToRegister }),
     response: answer({ 204: { description: 'Added or changed', headers: ETAG } }),
@@ -127,7 +128,7 @@ const changingRoutes = [
     operationId: 'removeTpp',
     method: 'delete',
     path: ONE,
-    summary: 'Remove a TPP with its registrations; what is awaiting is withdrawn',
+    summary: 'Remove a TPP with its registrations; its awaiting notifications are withdrawn',
     response: answer({ 204: { description: 'Done' } }),
     refusals: [404],
     handler: (context) => {
@@ -142,13 +143,13 @@ const changingRoutes = [
 
 const operating = { method: 'post', role: 'operator', tag: 'TPPs', response: TPP } as const;
 
-/** Operations on notifications. */
+/** Operations that do not change who may call. */
 const operatingRoutes = [
   route({
     ...operating,
     operationId: 'suspendTpp',
     path: `${ONE}/suspend`,
-    summary: 'Suspend: 403 and no deliveries; its events are kept',
+    summary: 'Suspend a TPP: its calls are answered 403 and nothing is delivered; its notifications stay awaiting',
     refusals: [404],
     handler: (context) => setSuspended(true, context),
   }),
@@ -156,7 +157,7 @@ const operatingRoutes = [
     ...operating,
     operationId: 'resumeTpp',
     path: `${ONE}/resume`,
-    summary: 'Take a suspension back; what is awaiting is due at once',
+    summary: 'Resume a suspended TPP; its awaiting notifications are due at once',
     refusals: [404],
     handler: (context) => setSuspended(false, context),
   }),
@@ -164,8 +165,7 @@ const operatingRoutes = [
     ...operating,
     operationId: 'recoverCallbackUrl',
     path: `${ONE}/callback-url/recover`,
-    summary:
-      'Mark an unresponsive callback URL as recovered, or probe it now; 409 when it is not unresponsive, or there is none',
+    summary: 'Mark an unresponsive callback URL as recovered, or probe it now; 409 if no callback URL is unresponsive',
     body: json({ Recover }, { example: { how: 'probe-now' } }),
     refusals: [404, 409],
     handler: (context) => {
@@ -196,7 +196,7 @@ function preconditionHeader(name: string, description: string): Parameter {
 
 function importedClientId(): QueryParameter<string | undefined> {
   return {
-    description: 'With application/jwt: client_id at the authorisation server. Left out: the id of the software',
+    description: 'With application/jwt: client_id at the authorisation server. Default: the software statement id',
     schema: { type: 'string', minLength: 1, maxLength: 128 },
     read: (_name, given) => {
       if (given !== undefined) checkClientId(given);
