@@ -9,6 +9,7 @@ import {
   SET_MEDIA_TYPE,
 } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
+import { defined } from '../base/defined.ts';
 import type { Log } from '../base/log.ts';
 import type { Attempt, NextStep, Outcome } from '../model/attempt.ts';
 import type { ClaimedNotification } from '../model/notification.ts';
@@ -39,7 +40,7 @@ export async function deliver(prepared: PreparedAttempt, client: CallbackClient,
   const headers = {
     'content-type': SET_MEDIA_TYPE,
     [INTERACTION_ID_HEADER]: interactionId,
-    ...(financialId !== undefined && { [FINANCIAL_ID_HEADER]: financialId }),
+    ...defined({ [FINANCIAL_ID_HEADER]: financialId }),
   };
   const startedAtMs = clock.nowMs();
   const beganMs = clock.monotonicMs();
@@ -59,14 +60,14 @@ function outcomeOf(exchange: Exchange, interactionId: string, clock: Clock): Out
       kind: 'acknowledged',
       status,
       interactionIdEchoed: false,
-      ...(interactionIdReturned !== undefined && { interactionIdReturned }),
+      ...defined({ interactionIdReturned }),
     };
   }
-  const asked = status === 429 || status === 503 ? retryAfterMs(header('retry-after'), clock.nowMs()) : undefined;
-  return { kind: 'refused', status, ...(asked !== undefined && { retryAfterMs: asked }), ...setErrorOf(exchange) };
+  const askedMs = status === 429 || status === 503 ? retryAfterMs(header('retry-after'), clock.nowMs()) : undefined;
+  return { kind: 'refused', status, ...defined({ retryAfterMs: askedMs }), ...setErrorOf(exchange) };
 }
 
-/** The error in the body of a 400 (RFC 8935 section 2.3); nothing where the body is anything else. */
+/** The error in the body of a 400 (RFC 8935 section 2.3); empty for any other body. */
 function setErrorOf({ errorBody }: Exchange & { kind: 'answered' }): {
   readonly err?: string;
   readonly description?: string;
@@ -92,7 +93,7 @@ function jsonOf(bytes: Uint8Array): unknown {
 export interface NextStepContext {
   readonly policy: RetryPolicy;
   readonly unresponsive: UnresponsiveSettings;
-  /** Random, from 0 up to but without 1. */
+  /** Random, at least 0 and below 1. */
   readonly fraction: number;
   readonly nowMs: number;
 }
@@ -122,7 +123,7 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
     attempt: claimed.attempts + 1,
     ...(claimed.probe !== undefined && { probe: claimed.probe + 1 }),
     interactionId: attempt.interactionId,
-    ...(claimed.traceContext !== undefined && { trace: claimed.traceContext.traceparent }),
+    ...defined({ trace: claimed.traceContext?.traceparent }),
     durationMs: Math.round(attempt.durationMs),
     ...attempt.outcome,
     next: result === 'overtaken' ? result : next.kind,

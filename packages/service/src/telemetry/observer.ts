@@ -62,7 +62,7 @@ export type Occurrence =
       /** Notifications were made due again, withdrawn by the operator, or expired. */
       readonly kind: 'redelivered' | 'withdrawn' | 'expired';
       readonly atMs: number;
-      /** Undefined: of more than one TPP. */
+      /** Undefined when they belong to more than one TPP. */
       readonly clientId?: string;
       readonly count: number;
     };

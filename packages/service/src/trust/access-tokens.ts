@@ -47,7 +47,7 @@ export interface AccessTokenVerifierOptions {
   /** How to reach the authorisation server; its certificate is always verified. */
   readonly tls: ClientTls;
   readonly clockSkewSeconds: number;
-  /** How the authorisation server marks the client credentials grant; undefined: as RFC 9068 says. */
+  /** How the authorisation server marks the client credentials grant. Default: as RFC 9068 does. */
   readonly clientCredentials?: GrantMark | undefined;
   /** Longest time one request to the authorisation server may take. */
   readonly timeoutMs: number;

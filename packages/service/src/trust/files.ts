@@ -26,8 +26,8 @@ export interface TlsIdentity {
 }
 
 /**
- * Reads a certificate and its key and makes sure that TLS can use them, so that a mix-up is found at start and not at
- * the first connection.
+ * Reads a certificate and its key, and checks that they belong together, so that a mix-up is found at start and not at the
+ * first connection.
  *
  * @throws {StartUpError}
  */
@@ -35,7 +35,7 @@ export function readTlsIdentity(section: string, files: { certificateFile: strin
   const cert = readConfiguredFile(`${section}.certificateFile`, files.certificateFile);
   const key = readConfiguredFile(`${section}.keyFile`, files.keyFile);
   try {
-    // First each by itself: a secure context passes over an empty one.
+    // Each by itself first, since a secure context ignores an empty text.
     new X509Certificate(cert);
     createPrivateKey(key);
     createSecureContext({ cert, key });
@@ -49,12 +49,12 @@ export function readTlsIdentity(section: string, files: { certificateFile: strin
 }
 
 const CERTIFICATE_BEGINS = '-----BEGIN CERTIFICATE-----';
-// Up to the next one, so that one whose end is missing is seen too.
+// Up to the next `BEGIN`, so that a certificate without its end is found too.
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?(?=-----BEGIN |$)/gs;
 
-/** The certificates of a PEM text in their order. @throws when one cannot be read */
+/** The certificates of a PEM text, in order. @throws when one is invalid */
 export function certificatesIn(pem: string): readonly X509Certificate[] {
-  // One by one: a secure context passes over what it cannot read.
+  // One by one, since a secure context ignores invalid ones.
   return [...pem.matchAll(CERTIFICATES)].map(([certificate]) => new X509Certificate(certificate));
 }
 
@@ -90,7 +90,7 @@ const CRLS = /-----BEGIN X509 CRL-----.*?(?=-----BEGIN |$)/gs;
 
 /**
  * Reads certificate revocation lists (RFC 5280 section 5), one PEM text each, since TLS reads only the first of a text.
- * Does not look at their signature or times: each handshake does.
+ * Does not check their signature or times: each handshake does.
  *
  * @throws {StartUpError}
  */

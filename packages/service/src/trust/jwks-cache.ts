@@ -17,7 +17,7 @@ export interface KeyAges {
 
 export interface JwksCacheOptions<Key> extends KeyAges {
   readonly url: string;
-  /** Where the same participant's revoked keys are listed; undefined: nowhere. */
+  /** URL of the list of the same participant's revoked keys, if there is one. */
   readonly revokedUrl?: string | undefined;
   readonly https: Pick<HttpsClient, 'exchange'>;
   /** Shortest time between the beginnings of two fetches; after one that succeeded, `maxAgeMs` if that is shorter. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { defined } from '../base/defined.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { readCertificates, readJwks, readRevocationLists, readTlsIdentity, type TlsIdentity } from './files.ts';
@@ -8,23 +9,23 @@ import { nextUpdateMsOf } from './x509.ts';
 /** Every key and certificate that the configuration names, read and checked. */
 export interface Material {
   readonly signingKeys: OwnSigningKeys;
-  /** Undefined where TLS ends at a gateway in front. */
+  /** Undefined where a gateway terminates TLS. */
   readonly apiTls: (TlsIdentity & { readonly ca: string; readonly crl?: string[] }) | undefined;
-  /** `ca`: callers must have a certificate that leads to it. */
+  /** With `ca`, callers must present a certificate issued under it. */
   readonly operatorTls: (TlsIdentity & { readonly ca?: string; readonly crl?: string[] }) | undefined;
-  /** Roots of the bank's identity provider. */
+  /** Root certificates for the bank's identity provider, PEM. */
   readonly operatorOidcCa: string | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly deliveryCa: string | undefined;
-  /** Roots of the JWKS URLs of TPPs. */
+  /** Root certificates for the JWKS URLs of TPPs, PEM. */
   readonly tppKeysCa: string | undefined;
   /** Undefined where no directory is configured. */
   readonly directory: { readonly issuer: string; readonly jwks: unknown } | undefined;
 }
 
 /**
- * Reads every file that the configuration names, before anything is opened or listens, so that a missing certificate
- * leaves nothing half-started.
+ * Reads every file that the configuration names, before anything is started, so that a missing certificate leaves nothing
+ * half-started.
  *
  * @throws {StartUpError} naming setting and file
  */
@@ -59,7 +60,7 @@ function readRoots(setting: string, file: string | undefined): string | undefine
 function readOperatorTls(tls: NonNullable<Config['operator']['tls']>): Material['operatorTls'] {
   const ca = readRoots('operator.tls.clientCaFile', tls.clientCaFile);
   const crl = readCrl('operator.tls.clientCrlFile', tls.clientCrlFile);
-  return { ...readTlsIdentity('operator.tls', tls), ...(ca !== undefined && { ca }), ...crl };
+  return { ...readTlsIdentity('operator.tls', tls), ...defined({ ca }), ...crl };
 }
 
 function readCrl(setting: string, file: string | undefined): { readonly crl?: string[] } {

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { isHttpsUrl } from '../net/https-client.ts';
 import { StrictJwtError, type StrictJwtErrorCode, verifyStrictJwt } from './strict-jwt.ts';
 
-/** A statement of the directory about one piece of software of a TPP. Every URL stood in the statement; none is built. */
+/** A statement of the directory about one piece of software of a TPP. All URLs are those of the statement; none is constructed. */
 export interface SoftwareStatement {
   /** `org_id`. */
   readonly organisationId: string;
@@ -56,16 +56,16 @@ export interface SoftwareStatementVerifierOptions {
 }
 
 /**
- * One day. A statement tells how things stood when it was issued; in a dynamic client registration it is used within
- * minutes, but an operator who brings in a TPP may be handed it hours later.
+ * One day. A statement describes the state when it was issued. Dynamic client registration uses it within minutes, but an
+ * operator who registers a TPP may receive it hours later.
  */
 export const ASSERTION_AGE_MAX_SECONDS = 86_400;
 const ASSERTION_CHARS_MAX = 65_536;
 
 /**
  * Makes a verifier of software statement assertions: JWTs of the directory (PS256, `kid` in its JWKS, `iss`, an `iat`
- * not in the future and not too old), with the claims that a TPP's registration is made of (rules, section 8). Fetches
- * nothing: neither the endpoints it finds nor the directory's keys.
+ * not in the future and not too old), with the claims that registering a TPP needs (rules, section 8). Fetches nothing,
+ * neither the endpoints in the statement nor the directory's keys.
  *
  * @throws {JwksError} when `jwks` is not one
  */
@@ -112,7 +112,7 @@ function readStatement(claims: JWTPayload): SoftwareStatement {
   };
 }
 
-// No slash: the two ids are written `{org-id}/{software-statement-id}` in signatures, and must come apart again.
+// No slash: signatures hold the two ids as `{org-id}/{software-statement-id}`, which must be separable again.
 const ID = /^[\x21-\x2e\x30-\x7e]{1,128}$/;
 const NAME_CHARS_MAX = 256;
 const URL_CHARS_MAX = 2048;
