@@ -116,7 +116,7 @@ describe('tidings tpps', () => {
     assert.equal((await json(['import', file, '--client-id', 'cli-6'])).organisationId, STATEMENT.org_id);
     const forged = await tpps(['import', '-'], await bank.directory.forge());
     assert.equal(forged.code, 1);
-    assert.match(forged.stderr, /softwareStatement is refused/);
+    assert.match(forged.stderr, /softwareStatement is rejected/);
   });
 
   test('list --json goes through every page', async () => {

@@ -3,37 +3,37 @@ import type { Log } from '../base/log.ts';
 import type { StoreCounts } from '../store/operations.ts';
 import { Problem } from './problem.ts';
 
-/** Settings and dependencies of the gate: the section `publishing` of the configuration, and how to look. */
+/** Settings (section `publishing` of the configuration) and dependencies of the gate. */
 interface PublishingGateOptions {
   readonly requestsMax: number;
   readonly inFlightBytesMax: number;
   readonly awaitingMax: number;
   readonly diskFreeBytesMin: number;
-  /** Largest body that is read at all: what a body counts as whose length is not told. */
+  /** Largest body that is read; a body of unknown length counts as this large. */
   readonly bodyBytesMax: number;
   readonly counts: () => Promise<StoreCounts>;
-  /** Free bytes of the disk that the store is on; undefined: it is not on a disk of this machine. */
+  /** Free bytes on the disk of the store; undefined if the store is not on this machine. */
   readonly freeBytes: (() => Promise<number>) | undefined;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Pick<Log, 'warn' | 'info'>;
 }
 
-/** Slows publishing down before memory or disk run out. What it refuses was not read, and nothing of it is kept. */
+/** Limits publishing before memory or disk run out. A rejected request is not read, and nothing of it is stored. */
 export interface PublishingGate {
   /**
-   * Lets a publish request in, before its body is read.
+   * Admits a publish request, before its body is read.
    *
-   * @param contentLength as the request tells it; undefined: it comes in chunks
-   * @returns ends it; must be called once the request is done with, and may be called again
-   * @throws {Problem} 429 while too much is worked on, 503 while there is no room for what would be kept
+   * @param contentLength Content-Length; undefined for a chunked body
+   * @returns releases the capacity; must be called when the request is finished, and may be called repeatedly
+   * @throws {Problem} 429 while too many requests are in progress, 503 while publishing is closed
    */
   enter(contentLength: number | undefined): Promise<() => void>;
-  /** Why publishing is closed now, to be read after "Publishing is closed: "; undefined: it is open. */
+  /** Why publishing is closed, to follow "Publishing is closed: "; undefined if it is open. */
   closedBecause(): Promise<string | undefined>;
 }
 
-// Room that is asked for by every request is looked at this often.
-const LOOK_MS = 1000;
+// Capacity is checked at most this often, although every request needs the result.
+const CHECK_MS = 1000;
 // A request is done within moments; a backlog or a full disk takes longer.
 const BUSY_RETRY_AFTER_SECONDS = 1;
 const CLOSED_RETRY_AFTER_SECONDS = 10;
@@ -41,7 +41,7 @@ const CLOSED_RETRY_AFTER_SECONDS = 10;
 /** Makes the gate in front of publishing. */
 export function createPublishingGate(options: PublishingGateOptions): PublishingGate {
   const { requestsMax, inFlightBytesMax, bodyBytesMax } = options;
-  const closedBecause = lookNowAndThen(() => lookForRoom(options), options);
+  const closedBecause = checkPeriodically(() => findShortage(options), options);
   let requests = 0;
   let bytes = 0;
 
@@ -52,7 +52,7 @@ export function createPublishingGate(options: PublishingGateOptions): Publishing
       if (requests >= requestsMax) {
         throw busy('As many publish requests are being worked on as "publishing.requestsMax" allows');
       }
-      // A body that is larger than the bound on all of them is let in when it is alone, or it never would be.
+      // A body larger than the total limit is admitted when it is alone; otherwise it never would be.
       if (bytes > 0 && bytes + bodyBytes > inFlightBytesMax) {
         throw busy(
           'The publish requests that are being worked on hold as much as "publishing.inFlightBytesMax" allows',
@@ -80,7 +80,7 @@ export function createPublishingGate(options: PublishingGateOptions): Publishing
 }
 
 function busy(why: string): Problem {
-  return new Problem(429, `${why}; nothing of this one was read, try again.`, {}, BUSY_RETRY_AFTER_SECONDS);
+  return new Problem(429, `${why}; this request was not read, try again.`, {}, BUSY_RETRY_AFTER_SECONDS);
 }
 
 function closed(why: string): Problem {
@@ -88,7 +88,7 @@ function closed(why: string): Problem {
   return new Problem(503, detail, {}, CLOSED_RETRY_AFTER_SECONDS);
 }
 
-async function lookForRoom(options: PublishingGateOptions): Promise<string | undefined> {
+async function findShortage(options: PublishingGateOptions): Promise<string | undefined> {
   const { counts, awaitingMax, freeBytes, diskFreeBytesMin, log } = options;
   const { awaiting } = await counts();
   if (awaiting >= awaitingMax) {
@@ -97,15 +97,15 @@ async function lookForRoom(options: PublishingGateOptions): Promise<string | und
   if (freeBytes === undefined || diskFreeBytesMin === 0) return undefined;
   const free = await freeBytes().catch((error: unknown) => {
     // The store itself says when it is full.
-    log.warn({ err: error }, 'free disk could not be told');
+    log.warn({ err: error }, 'free disk space could not be determined');
     return undefined;
   });
   if (free === undefined || free >= diskFreeBytesMin) return undefined;
   return `the disk of the store has ${free} bytes free, and "publishing.diskFreeBytesMin" is ${diskFreeBytesMin}`;
 }
 
-/** Looks at most once in {@link LOOK_MS}: all who ask meanwhile get the same. Says so when it turns. */
-function lookNowAndThen(
+/** Checks at most once in {@link CHECK_MS}, shares the result meanwhile, and logs when it changes. */
+function checkPeriodically(
   look: () => Promise<string | undefined>,
   { clock, log }: Pick<PublishingGateOptions, 'clock' | 'log'>,
 ): () => Promise<string | undefined> {
@@ -113,7 +113,7 @@ function lookNowAndThen(
   let wasClosed = false;
   return () => {
     const nowMs = clock.monotonicMs();
-    if (looked !== undefined && nowMs - looked.atMs < LOOK_MS) return looked.why;
+    if (looked !== undefined && nowMs - looked.atMs < CHECK_MS) return looked.why;
     const latest = { atMs: nowMs, why: look() };
     looked = latest;
     latest.why.then(
@@ -124,7 +124,7 @@ function lookNowAndThen(
         else log.warn({ why }, 'publishing is closed');
       },
       () => {
-        // A look that failed is made anew by the next who asks.
+        // After a failed check the next caller repeats it.
         if (looked === latest) looked = undefined;
       },
     );

@@ -128,7 +128,7 @@ export const auditRoutes = [
       subject: text('Entries about this object only, such as a client_id', TEXT_CHARS_MAX),
       from: timeAsText('Entries at or after this time (ISO 8601)'),
       before: idOrTime('Entries before this time (ISO 8601), or "next" of the previous page'),
-      limit: limit('Most entries on the page', AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX),
+      limit: limit('Page size', AUDIT_PER_PAGE, AUDIT_PER_PAGE_MAX),
     },
     response: ok('One page, the newest first', { AuditPage }),
     handler:
@@ -150,8 +150,8 @@ export const auditRoutes = [
     summary: 'List changes by TPPs, oldest first; changes by operators and the service are kept permanently',
     query: {
       before: { ...time('Entries before this time, which must be at least 30 days ago'), isRequired: true },
-      after: cursor('"next" of the page before; with the same "before"', { pattern: PLACE, maxLength: 33 }),
-      limit: limit('Most entries on the page', 100, ARCHIVABLE_PER_PAGE_MAX),
+      after: cursor('"next" of the previous page, with the same "before"', { pattern: PLACE, maxLength: 33 }),
+      limit: limit('Page size', 100, ARCHIVABLE_PER_PAGE_MAX),
     },
     response: ok('One page', { ArchivableAudit }),
     handler:

@@ -7,7 +7,7 @@ import { Problem } from './problem.ts';
 import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
 import { ok, route } from './route.ts';
 
-/** Callback URLs on one page unless the caller asks for another number. */
+/** Callback URLs on one page by default. */
 const CALLBACK_URLS_PER_PAGE = 100;
 /** Most callback URLs on one page. */
 const CALLBACK_URLS_PER_PAGE_MAX = 500;
@@ -115,9 +115,9 @@ export const callbackUrlRoutes = [
     tag: 'TPPs',
     summary: 'List callback URLs with their health',
     query: {
-      state: choice('Only these', ['responsive', 'unresponsive']),
-      after: cursor('"next" of the page before'),
-      limit: limit('Most on the page', CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX),
+      state: choice('Entries in this state only', ['responsive', 'unresponsive']),
+      after: cursor('"next" of the previous page'),
+      limit: limit('Page size', CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX),
     },
     response: ok('One page', { CallbackUrlPage }),
     handler: (context) => (call) => list(call.query, context),

@@ -10,8 +10,6 @@ import {
 } from './events.ts';
 import { fieldProblem, joinPath } from './request.ts';
 
-// Apart from the rest of CloudEvents, since the command line needs no more of it.
-
 /** Media types of CloudEvents in the JSON format: one event, and a batch (structured mode of the HTTP binding). */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
@@ -19,7 +17,7 @@ export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
 /** The source under which the id of a CloudEvent is the id of the event as it is. */
 const PLAIN_SOURCE = 'tidings:event';
 
-/** Stands between source and id in the id of an event: no URI has it in it, so that they can be told apart again. */
+/** Separates source and id in the id of an event. No URI contains it, so that they can be separated again. */
 const SEPARATOR = '|';
 
 /**
@@ -44,28 +42,33 @@ const CloudEventData = Type.Object(
   closed,
 );
 
-/** An event as a CloudEvent. Attributes that are not named here are extensions: taken, and not kept. */
+/** An event as a CloudEvent. Other attributes are extensions: accepted, but not stored. */
 export const CloudEvent = Type.Object({
   specversion: Type.Literal('1.0'),
-  id: Type.String({ minLength: 1, maxLength: 128, description: 'With the source it is the id of the event' }),
+  id: Type.String({ minLength: 1, maxLength: 128, description: 'Together with the source, the id of the event' }),
   source: Type.String({
     format: 'uri-reference',
     minLength: 1,
     maxLength: 2048,
-    description: 'Which of your systems it comes from',
+    description: 'System of the bank that the event comes from',
   }),
   type: Type.String({ minLength: 1, maxLength: 256, description: 'The event type: URN or subscribe code' }),
-  time: Type.String({ ...occurredAt, description: 'occurredAt: when it happened, with its zone; not in the future' }),
-  subject: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'The id of the resource' })),
-  datacontenttype: Type.Optional(Type.String({ maxLength: 256, description: 'application/json, or left out' })),
-  dataschema: Type.Optional(Type.String({ format: 'uri', maxLength: 2048, description: 'Taken, and not looked at' })),
+  time: Type.String({
+    ...occurredAt,
+    description: 'When the event happened (occurredAt), with time zone; not in the future',
+  }),
+  subject: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Id of the resource' })),
+  datacontenttype: Type.Optional(
+    Type.String({ maxLength: 256, description: 'application/json. Default: application/json' }),
+  ),
+  dataschema: Type.Optional(Type.String({ format: 'uri', maxLength: 2048, description: 'Accepted, but ignored' })),
   traceparent: Type.Optional(Type.String({ description: 'Distributed tracing: W3C trace context' })),
   tracestate: Type.Optional(Type.String({ description: 'Distributed tracing: W3C trace state' })),
   data: CloudEventData,
 });
 export type CloudEvent = Static<typeof CloudEvent>;
 
-/** Several CloudEvents at once: all or nothing. */
+/** Several CloudEvents, published all or none. */
 export const CloudEventBatch = Type.Array(CloudEvent, { minItems: 1, maxItems: EVENTS_PER_BATCH_MAX });
 
 // CloudEvents 1.0.2, its JSON format, its HTTP binding, and its extension for distributed tracing.
@@ -112,7 +115,7 @@ export function readCloudEvent(value: unknown, placeOf: (path: string) => string
   return { published, where, ...(traceContext !== undefined && { traceContext }) };
 }
 
-/** Checks the demands of the format itself, more clearly than a schema can. @returns it without what is null */
+/** Checks the rules of the format, with clearer messages than a schema. @returns it without null attributes */
 function withAttributesChecked(value: unknown, placeOf: (path: string) => string): unknown {
   if (!isJsonObject(value)) throw fieldProblem(placeOf(''), 'must be a CloudEvent, which is an object');
   const set = Object.entries(value).filter(([, each]) => each !== null);
@@ -148,7 +151,7 @@ function readIdentity(cloud: CloudEvent, placeOf: (path: string) => string): str
   if (!shapeId(eventId).ok) {
     throw fieldProblem(placeOf('id'), 'and "source" together must have at most 127 characters; shorten either');
   }
-  // Else two would be the same event: this one, and the one that has it apart.
+  // Otherwise two CloudEvents would have the same event id.
   if (cloudIdentityOf(eventId).source !== cloud.source) {
     throw fieldProblem(
       placeOf('id'),
@@ -173,7 +176,7 @@ function readTypes({ type, data }: CloudEvent, placeOf: (path: string) => string
   throw fieldProblem(placeOf('type'), 'must be one of the types in data.events, written in the same way');
 }
 
-/** Where a field of an event stands in a CloudEvent. */
+/** Path of a field of an event in a CloudEvent. */
 function pathInCloudEvent(path: string, hasTypes: boolean): string {
   if (path === '' || path === 'id') return path;
   if (path === 'occurredAt') return 'time';

@@ -19,42 +19,42 @@ const closed = { additionalProperties: false };
 
 /** Fields of an event, in whatever form it is published. */
 export const EVENT_FIELDS = {
-  id: id('Yours; makes publishing idempotent'),
+  id: id('Id of the event, chosen by the bank; makes publishing idempotent'),
   clientId: id('The TPP that owns the resource'),
   occurredAt: Type.String({
     format: 'date-time',
     maxLength: 64,
-    description: 'When it happened (toe), with its zone; not in the future',
+    description: 'When the event happened (toe), with time zone; not in the future',
   }),
-  transactionId: Type.Optional(id('x-fapi-interaction-id of the call that caused it (txn). Left out: the jti')),
+  transactionId: Type.Optional(id('x-fapi-interaction-id of the call that caused the event (txn). Default: the jti')),
   events: Type.Array(
     Type.Object(
       {
-        type: Type.String({ minLength: 1, maxLength: 256, description: 'URN or subscribe code' }),
-        reason: Type.Optional(id('Where the type has one, such as UK.OBIE.AccountClosure')),
+        type: Type.String({ minLength: 1, maxLength: 256, description: 'Event type: URN or subscribe code' }),
+        reason: Type.Optional(id('Reason, if the type allows one, such as UK.OBIE.AccountClosure')),
       },
       closed,
     ),
-    { minItems: 1, maxItems: 20, description: 'What happened; one token is made of all of them' },
+    { minItems: 1, maxItems: 20, description: 'Event types; all of them go into one SET' },
   ),
 };
 
 /** Fields of its resource. */
 export const RESOURCE_FIELDS = {
-  id: id('rid'),
-  type: id('rty, such as account-access-consent'),
+  id: id('Id of the resource (rid)'),
+  type: id('Type of the resource (rty), such as account-access-consent'),
   version: Type.String({
     minLength: 1,
     maxLength: 11,
-    description: 'Version of the API in which it was made, such as 4.0',
+    description: 'API version in which the resource was created, such as 4.0',
   }),
-  uri: uri('sub. For a linked-account-update, that of the consent'),
+  uri: uri('URI of the resource (sub). For a linked-account-update, URI of the consent'),
   links: Type.Array(
     Type.Object(
-      { version: Type.String({ minLength: 1, maxLength: 10 }), link: uri('Where it is in this version') },
+      { version: Type.String({ minLength: 1, maxLength: 10 }), link: uri('URI of the resource in this version') },
       closed,
     ),
-    { minItems: 1, maxItems: 20, description: 'rlk: links to all versions of the resource that you serve' },
+    { minItems: 1, maxItems: 20, description: 'Links to all versions of the resource that the bank serves (rlk)' },
   ),
 };
 
@@ -65,7 +65,9 @@ export type PublishedEvent = Static<typeof PublishedEvent>;
 /** Several events at once: all or nothing. */
 export const PublishBatch = Type.Array(PublishedEvent, { minItems: 1, maxItems: EVENTS_PER_BATCH_MAX });
 
-const repeated = Type.Boolean({ description: 'It was published before, and this is what came of it then' });
+const repeated = Type.Boolean({
+  description: 'true if the event was already published; this is the outcome of that time',
+});
 
 /** The result of publishing: one outcome for each event, in their order. */
 export const PublishAnswer = Type.Object(
@@ -95,18 +97,18 @@ export type PublishAnswer = Static<typeof PublishAnswer>;
 const FUTURE_TOLERANCE_MS = 30_000;
 const STANDARD_REASONS = new Set(['UK.OBIE.AccountClosure', 'UK.OBIE.CASS']);
 
-/** An event in the fields that all forms of publishing have in common. */
+/** An event in the fields that all forms of publishing share. */
 export interface HandedEvent {
   readonly published: PublishedEvent;
-  /** Where a field of `published` stood in what was sent, for whoever reads what is wrong with it. */
+  /** Path of a field of `published` in the request body, for error messages. */
   readonly where: (path: string) => string;
   readonly traceContext?: TraceContext;
 }
 
 /**
- * Reads the events of a publish, whatever form they came in. All are checked before any is published.
+ * Validates published events, whatever their form. All are checked before any is published.
  *
- * @param carried the trace of the request, which those belong to that name none themselves
+ * @param carried trace context of the request, for events without their own
  * @throws {Problem} 400 that names the field, as in `[3].resource.version`
  */
 export function readEvents(
@@ -139,11 +141,11 @@ function readEvent(handed: HandedEvent, catalogue: EventTypeCatalogue, nowMs: nu
   return { ...event, fingerprint: fingerprintOf(event) };
 }
 
-// What the claims leave of the longest JWS to header, signature, and the claims that are not known here: issuer and jti.
+// Reserved for the header, the signature, and the claims that are not known here: issuer and jti.
 const OTHER_JWS_CHARS = 8192;
 const CLAIMS_BYTES_MAX = Math.floor(((JWS_CHARS_MAX - OTHER_JWS_CHARS) * 3) / 4);
 
-/** Every receiver bounds what it reads, and ours at {@link JWS_CHARS_MAX}: what is longer would be sent for ever. */
+/** Receivers bound what they read, ours at {@link JWS_CHARS_MAX}: a longer SET would be retried forever. */
 function checkSetSize(event: Omit<BankEvent, 'fingerprint'>, path: string): void {
   const { clientId, transactionId, occurredAtMs, resource, events } = event;
   const of = { issuer: '', jti: '', clientId, transactionId, occurredAtMs, nowMs: occurredAtMs };
@@ -195,7 +197,7 @@ function supportedTypes(catalogue: EventTypeCatalogue): string {
   return `use one of ${catalogue.all.map(({ urn }) => urn).join(', ')}`;
 }
 
-/** Over the event as it was understood, so that spelling (white space, order, time zone) does not matter. */
+/** A hash over the parsed event, so that white space, order of members and time zone do not matter. */
 function fingerprintOf(event: Omit<BankEvent, 'fingerprint'>): string {
   const { id: eventId, clientId, occurredAtMs, transactionId, resource, events } = event;
   const links = resource.links.map(({ version, link }) => [version, link]);
@@ -211,8 +213,8 @@ const TRACEPARENT =
 const TRACESTATE_CHARACTERS_MAX = 512;
 
 /**
- * Reads the trace context of a publisher, from headers or from a CloudEvent. What cannot be made use of is left aside, and no
- * reason to refuse anything (W3C Trace Context, sections 3.2 and 3.3).
+ * Reads the trace context of a publisher, from headers or from a CloudEvent. Invalid values are ignored, never an error
+ * (W3C Trace Context, sections 3.2 and 3.3).
  */
 export function readTraceContext(given: {
   readonly traceparent?: unknown;

@@ -135,7 +135,7 @@ function writeError({ reportedAtMs, err, description }: ReportedError): ShownNot
   return { reportedAt: isoTime(reportedAtMs), err, description };
 }
 
-/** Notifications on one page of a search unless the caller asks for another number. */
+/** Notifications on one page of a search by default. */
 const FOUND_PER_PAGE = 50;
 /** Most notifications on one page of a search. */
 export const FOUND_PER_PAGE_MAX = 200;
@@ -237,10 +237,10 @@ export const notificationRoutes = [
       state: choice('failed: awaiting, with a failed attempt or a reported error', SEARCH_STATES),
       publishedFrom: time('Those published at or after this time'),
       publishedBefore: time('Those published before this time'),
-      after: cursor('"next" of the page before; with the same filter', {
+      after: cursor('"next" of the previous page, with the same filter', {
         ...{ pattern: /^\d{1,16}:\d{1,16}$/, minLength: 1, maxLength: TEXT_LENGTH_MAX },
       }),
-      limit: limit('Most notifications on the page', FOUND_PER_PAGE, FOUND_PER_PAGE_MAX),
+      limit: limit('Page size', FOUND_PER_PAGE, FOUND_PER_PAGE_MAX),
     },
     response: ok('One page', { NotificationPage }),
     handler:

@@ -8,7 +8,7 @@ import { choice, cursor, fieldProblem, isoTime, limit, text } from './request.ts
 import { ok, route } from './route.ts';
 import { findTpp } from './tpp-registry.ts';
 
-/** Registrations on one page unless the caller asks for another number. */
+/** Registrations on one page by default. */
 const REGISTRATIONS_PER_PAGE = 100;
 /** Most registrations on one page, but for the second one of the last TPP. */
 const REGISTRATIONS_PER_PAGE_MAX = 1000;
@@ -120,9 +120,9 @@ export const registrationRoutes = [
         'Registrations that receive events of this type, given by URN or code; versions of resources are not considered',
         TEXT_CHARS_MAX,
       ),
-      state: choice('Only these', REGISTRATION_STATES),
-      after: cursor('"next" of the page before'),
-      limit: limit('Most on the page', REGISTRATIONS_PER_PAGE, REGISTRATIONS_PER_PAGE_MAX),
+      state: choice('Entries in this state only', REGISTRATION_STATES),
+      after: cursor('"next" of the previous page'),
+      limit: limit('Page size', REGISTRATIONS_PER_PAGE, REGISTRATIONS_PER_PAGE_MAX),
     },
     response: ok('One page', { RegistrationPage }),
     handler:

@@ -27,10 +27,10 @@ interface TppRegistryOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** Who changes something, and where it is noted. */
+/** The operator who makes a change, and its log. */
 export interface Operator {
   readonly name: string;
-  /** As the audit names it. */
+  /** Actor in the audit. */
   readonly audited: AuditActor;
   readonly log: {
     info(facts: object, message: string): void;
@@ -50,16 +50,16 @@ export interface Preconditions {
 
 const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
 
-const BUSY = 'Others keep changing this TPP at the same time; try again.';
+const BUSY = 'This TPP is being changed concurrently; try again.';
 const BUSY_RETRY_AFTER_SECONDS = 1;
-// Of those who change it at once one is kept each time: so many may come, of all instances together.
+// Each round one of the concurrent changes succeeds, so this many may compete, across all instances.
 const REPEATS_MAX = 20;
 
 const NOT_UNRESPONSIVE = 'The TPP has no unresponsive callback URL to recover; see its "target".';
 
 /**
- * Adds, changes, suspends and removes TPPs. Every change stands in log and audit with the operator's name. It is kept only while
- * the TPP is as it was when the change was decided on, and is decided on again otherwise, so that none undoes another unseen.
+ * Adds, changes, suspends and removes TPPs. Every change is in log and audit with the name of the operator. A change is stored
+ * only if the TPP has not changed since it was read, and is otherwise decided again, so that no change is lost.
  */
 export class TppRegistry {
   readonly #options: TppRegistryOptions;
@@ -73,12 +73,12 @@ export class TppRegistry {
     return findTpp(this.#options.store, clientId);
   }
 
-  /** A TPP as the operator reads it, with where its notifications are pushed, and how that fares. */
+  /** A TPP for the operator, with its callback URL and state. */
   async show(tpp: Tpp): Promise<RegisteredTpp> {
     return writeTpp(tpp, await this.#options.store.target(tpp.clientId));
   }
 
-  /** Adds a TPP, or changes it; one that is suspended stays so. Putting what is there has no effect. @throws {Problem} 412 */
+  /** Adds or replaces a TPP; a suspended TPP stays suspended. No effect if nothing differs. @throws {Problem} 412 */
   put(facts: TppFacts, preconditions: Preconditions, by: Operator): Promise<Tpp> {
     return this.#change(facts.clientId, async (before) => {
       checkPreconditions(before, preconditions);
@@ -86,7 +86,7 @@ export class TppRegistry {
     });
   }
 
-  /** Suspends a TPP, or ends that; of no effect when it is so already. @throws {Problem} 404 */
+  /** Suspends or resumes a TPP. No effect if it is already in that state. @throws {Problem} 404 */
   setSuspended(clientId: string, isSuspended: boolean, by: Operator): Promise<Tpp> {
     return this.#change(clientId, async (before) => {
       if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
@@ -117,7 +117,7 @@ export class TppRegistry {
     return tpp;
   }
 
-  /** Removes a TPP with its registrations; what is awaiting is withdrawn. @throws {Problem} 404 */
+  /** Removes a TPP with its registrations; awaiting notifications are withdrawn. @throws {Problem} 404 */
   async remove(clientId: string, by: Operator): Promise<void> {
     const { store, clock } = this.#options;
     const entry = { ...by.audited, atMs: clock.nowMs(), action: 'tpp-removed', subject: clientId, detail: {} };
@@ -159,7 +159,7 @@ export class TppRegistry {
       if (!(error instanceof SoftwareStatementError)) throw error;
       const { code, claim } = error;
       const members = { field: 'softwareStatement', code, ...(claim !== undefined && { claim }) };
-      throw new Problem(400, `softwareStatement is refused: ${error.message.replace(/\.$/, '')}.`, members);
+      throw new Problem(400, `softwareStatement is rejected: ${error.message.replace(/\.$/, '')}.`, members);
     }
   }
 
@@ -214,12 +214,12 @@ export async function findTpp(store: Pick<Store, 'tpp'>, clientId: string): Prom
   return tpp;
 }
 
-/** Somebody else changed the TPP between reading and keeping it. */
+/** Someone else changed the TPP between reading and storing it. */
 class ChangedMeanwhile extends Error {
   override readonly name = 'ChangedMeanwhile';
 }
 
-/** A TPP as the audit shows it: of its keys only the kids. */
+/** A TPP in the audit: of its keys only the kids. */
 function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
   return { ...writeListedTpp(tpp, undefined) };
 }
@@ -229,7 +229,7 @@ function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Pre
     throw new Problem(412, 'A TPP with this client_id is registered; leave out If-None-Match to change it.');
   }
   if (ifMatch === undefined || (before !== undefined && (ifMatch === '*' || ifMatch === entityTagOf(before)))) return;
-  throw new Problem(412, 'The TPP is not as it was when you read it; read it again, and then decide.');
+  throw new Problem(412, 'The TPP was changed since you read it; read it again and repeat the change.');
 }
 
 const FIELDS = [

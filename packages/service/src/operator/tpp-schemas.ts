@@ -32,7 +32,7 @@ const RetryOverridesSchema = Type.Object(
 /** Scopes that a TPP's tokens may be used with (rules, sections 2 and 6). */
 export const TPP_SCOPES = ['accounts', 'payments', 'fundsconfirmations', 'eventpolling'] as const;
 
-/** TPPs on one page unless the caller asks for another number. */
+/** TPPs on one page by default. */
 export const TPPS_PER_PAGE = 100;
 /** Most TPPs on one page. */
 export const TPPS_PER_PAGE_MAX = 1000;

@@ -51,8 +51,8 @@ const readingRoutes = [
     tag: 'TPPs',
     summary: 'List TPPs in the order of their client_ids',
     query: {
-      after: cursor('"next" of the page before'),
-      limit: limit('Most TPPs on the page', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
+      after: cursor('"next" of the previous page'),
+      limit: limit('Page size', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
     },
     response: ok('One page', { TppPage }),
     handler: (context) => (call) => listTpps(call.query, context),

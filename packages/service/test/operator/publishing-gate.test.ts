@@ -138,7 +138,7 @@ test('a disk that cannot be asked refuses nobody, since the store says itself wh
   const { gate, state, logged } = gateOf();
   state.freeBytes = new Error('no such system call');
   await gate.enter(1);
-  assert.deepEqual(logged, ['free disk could not be told']);
+  assert.deepEqual(logged, ['free disk space could not be determined']);
 });
 
 test('no disk is asked where the store is elsewhere, or no room is demanded', async () => {
