@@ -4,8 +4,8 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 const TIMEOUT_MS = 30_000;
 
 // Most conditions hold within a few turns of the event loop. Later checks leave the processor to whoever is waited for.
-const TURNS_WITHOUT_PAUSE = 100;
-const PAUSE_MS = 2;
+const WITHOUT_PAUSE_MS = 10;
+const PAUSE_MS = 5;
 
 /** Fails a test that has waited for too long. Real time: what is stuck moves no other clock. */
 export class Deadline {
@@ -29,9 +29,10 @@ export async function until(
   what = 'a condition',
   deadline = new Deadline(),
 ): Promise<void> {
-  for (let turn = 0; !(await holds()); turn += 1) {
+  const beganMs = performance.now();
+  while (!(await holds())) {
     deadline.check(() => what);
-    await (turn < TURNS_WITHOUT_PAUSE ? nextTurn() : pause(PAUSE_MS));
+    await (performance.now() - beganMs < WITHOUT_PAUSE_MS ? nextTurn() : pause(PAUSE_MS));
   }
 }
 
