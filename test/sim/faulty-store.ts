@@ -7,8 +7,9 @@ import {
   StoreError,
 } from '../../packages/service/test/support/parts.ts';
 import type { Chance } from './chance.ts';
+import type { Asked } from './claim-rules.ts';
 import type { Grant, Life } from './ledger.ts';
-import type { Asked, Oracle } from './oracle.ts';
+import type { Oracle } from './oracle.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
 

@@ -1,6 +1,7 @@
-import { bankEvent, subscriptionOf, tppOf, urlOf } from '../../packages/service/test/support/bank-events.ts';
+import { bankEvent, subscriptionOf, urlOf } from '../../packages/service/test/support/bank-events.ts';
 import { START_MS } from '../../packages/service/test/support/fake-clock.ts';
-import type { BankEvent, RetryOverrides, Store, StoreChange, Tpp } from '../../packages/service/test/support/parts.ts';
+import type { BankEvent, RetryOverrides, Store, StoreChange } from '../../packages/service/test/support/parts.ts';
+import { Calls, withRetry } from './calls.ts';
 import { Chance } from './chance.ts';
 import { FAIR, faultyStore, type Weather } from './faulty-store.ts';
 import { type Instance, type Mutation, startInstance } from './instance.ts';
@@ -20,7 +21,6 @@ export interface WorldOptions {
   readonly traceOf?: (timeline: Timeline) => Trace;
 }
 
-const POLL_REOFFER_MS = 2000;
 const UNANSWERED_MS = 5000;
 const STOP_MAX_MS = 120_000;
 
@@ -38,6 +38,7 @@ export class World {
   readonly #unsigned: number;
   readonly #trace: Trace;
   readonly #network: Network;
+  readonly #calls: Calls;
   readonly #store: Store;
   readonly #mutation: Mutation;
   /** By number; undefined while it is down. */
@@ -47,12 +48,10 @@ export class World {
   readonly #listeners = new Map<Life, (change: StoreChange) => void>();
   readonly #weather: Weather[] = [];
   readonly #skewMs: number[] = [];
-  readonly #offered = new Map<string, string[]>();
   #applying: Life | undefined;
   #weatherOfAll: Weather = FAIR;
   #unaccepted = 0;
   #lives = 0;
-  #moves = 0;
   #isHealed = false;
 
   constructor(options: WorldOptions) {
@@ -72,6 +71,9 @@ export class World {
     const { timeoutMs } = this.settings;
     const parts = { oracle: this.oracle, timeline: this.#timeline, chance, trace: this.#trace, timeoutMs };
     this.#network = new Network(parts);
+    this.#calls = new Calls({
+      ...{ store: this.#store, oracle: this.oracle, network: this.#network, nowMs: () => this.#trueNowMs() },
+    });
     store.onChange((change) => this.#changed(change));
   }
 
@@ -293,10 +295,10 @@ export class World {
     if (party === undefined) return;
     this.#applying = instance.life;
     if (action.kind === 'behave') this.#behave(party.url, action.behaviour, action.forMs);
-    else if (action.kind === 'poll') await this.#poll(clientId);
-    else if (action.kind === 'redeliver') await this.#redeliver(clientId, action.only);
-    else if (action.kind === 'recover') await this.#recover(clientId, action.how);
-    else if (action.kind === 'move') await this.#move(clientId, action.isOther);
+    else if (action.kind === 'poll') await this.#calls.poll(clientId);
+    else if (action.kind === 'redeliver') await this.#calls.redeliver(clientId, action.only);
+    else if (action.kind === 'recover') await this.#calls.recover(clientId, action.how);
+    else if (action.kind === 'move') await this.#calls.move(clientId, action.isOther);
     else if (action.kind === 'remove') await this.#remove(clientId, action.forMs);
     else if (action.kind === 'suspend') {
       await this.#suspend(clientId, true);
@@ -311,53 +313,11 @@ export class World {
     this.#timeline.after(forMs, () => this.#network.behave(url, 'healthy'));
   }
 
-  async #poll(clientId: string): Promise<void> {
-    const acknowledged = this.#offered.get(clientId) ?? [];
-    const { notifications } = await this.#store.poll({
-      ...{ clientId, acknowledged, errors: [], maxEvents: 3, nowMs: this.#trueNowMs() },
-      ...{ reofferMs: POLL_REOFFER_MS, reofferAfterErrorMs: POLL_REOFFER_MS },
-    });
-    const offered = notifications.map(({ jti }) => jti);
-    this.#offered.set(clientId, offered);
-    this.oracle.polled(clientId, acknowledged, offered);
-  }
-
-  async #redeliver(clientId: string, only: 'awaiting' | undefined): Promise<void> {
-    const atMs = this.#trueNowMs();
-    const filter = { clientId, ...(only !== undefined && { only }) };
-    const audit = { atMs, actor: 'operator', action: 'redeliver', subject: clientId, detail: {} };
-    const spread = { after: undefined, limit: 10_000, firstDueAtMs: atMs, spacingMs: 10 };
-    const { count } = await this.#store.redeliver({ filter, ...spread, isDryRun: false, audit });
-    const expected = this.oracle.redelivered(clientId, only, atMs);
-    if (count !== expected) this.oracle.fail(`${count} of ${clientId} were redelivered, not ${expected}`);
-  }
-
-  async #recover(clientId: string, how: 'responsive' | 'probe-now'): Promise<void> {
-    const nowMs = this.#trueNowMs();
-    const audit = { atMs: nowMs, actor: 'operator', action: how, subject: clientId, detail: {} };
-    const party = this.oracle.party(clientId);
-    const isRecovered = await this.#store.recover(clientId, how, nowMs, audit);
-    if (isRecovered !== (party.isUnresponsive && !party.isSuspended))
-      this.oracle.fail(`${clientId} ${how}: ${isRecovered}`);
-    if (isRecovered) this.oracle.recovered(clientId, how, nowMs);
-  }
-
-  async #move(clientId: string, isOther: boolean): Promise<void> {
-    const nowMs = this.#trueNowMs();
-    const party = this.oracle.party(clientId);
-    if (isOther) this.#moves += 1;
-    const callbackUrl = isOther ? `${urlOf(clientId)}/${this.#moves}` : party.url;
-    const changed = await this.#store.replaceRegistration(subscriptionOf(clientId, { callbackUrl }), nowMs);
-    if (changed !== 'changed') this.oracle.fail(`${clientId} was not replaced: ${changed}`);
-    this.oracle.replaced(clientId, callbackUrl, nowMs);
-    if (isOther) this.#network.behave(callbackUrl, 'healthy');
-  }
-
   async #remove(clientId: string, forMs: number): Promise<void> {
     const { retry } = this.oracle.party(clientId);
     await this.#store.removeTpp(clientId, this.#trueNowMs());
     this.oracle.removed(clientId);
-    this.#offered.delete(clientId);
+    this.#calls.forget(clientId);
     this.#timeline.after(forMs, () => void this.#timeline.hold(this.#register(clientId, retry, false)));
   }
 
@@ -435,8 +395,4 @@ export class World {
   #trueNowMs(): number {
     return START_MS + Math.floor(this.#timeline.nowMs);
   }
-}
-
-function withRetry(clientId: string, retry: RetryOverrides | undefined): Tpp {
-  return { ...tppOf(clientId), ...(retry !== undefined && { retry }) };
 }

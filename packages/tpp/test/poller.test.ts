@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isUuid } from '@tidings/protocol';
-import { makeParticipant } from '@tidings/testing';
 import { createNotificationHandler, createPoller, type EventNotification, type PollerOptions } from '@tidings/tpp';
 import { publish, startPolling } from './support/pollers.ts';
-import { BANK_ORG_ID, makeSet, NOW_MS } from './support/sets.ts';
+import { makeSet, NOW_MS } from './support/sets.ts';
 
 test('a notification is verified, handled, and acknowledged with the next poll', async (t) => {
   const taken: EventNotification[] = [];
@@ -161,152 +160,6 @@ test('a stopped poller can run again', async (t) => {
     await running;
   }
   assert.deepEqual(handled, ['a', 'b']);
-});
-
-test('invalid SETs are reported with the codes of RFC 8935 and stay awaiting, and the others are handled', async (t) => {
-  const { bank, options, handled, refused } = await startPolling(t);
-  const stranger = await makeParticipant(BANK_ORG_ID, 'bank-key-1');
-  const unknown = await makeParticipant(BANK_ORG_ID, 'no-such-kid');
-  bank.events.publish('signature', await makeSet({ jti: 'signature' }, stranger));
-  bank.events.publish('kid', await makeSet({ jti: 'kid' }, unknown));
-  bank.events.publish('iss', await makeSet({ jti: 'iss', iss: 'https://other.example/' }));
-  bank.events.publish('aud', await makeSet({ jti: 'aud', aud: 'another-tpp' }));
-  bank.events.publish('key', await makeSet({ jti: 'its own jti' }));
-  bank.events.publish('nonsense', 'nonsense');
-  await publish(bank, 'good');
-  const poller = createPoller(options);
-  const running = poller.run();
-  await bank.events.until(({ held }) => held === 1);
-  await poller.stop();
-  await running;
-  const codes = {
-    signature: 'authentication_failed',
-    kid: 'invalid_key',
-    iss: 'invalid_issuer',
-    aud: 'invalid_audience',
-    key: 'invalid_request',
-    nonsense: 'invalid_request',
-  };
-  assert.deepEqual(Object.fromEntries(bank.events.errors.map(({ jti, err }) => [jti, err])), codes);
-  assert.ok(bank.events.errors.every(({ description }) => /^.{1,256}$/.test(description)));
-  assert.match(bank.events.errors.find(({ jti }) => jti === 'key')?.description ?? '', /differs from the key/);
-  assert.deepEqual(
-    refused.toSorted(),
-    Object.entries(codes)
-      .map(([jti, code]) => `${code}:${jti}:true`)
-      .toSorted(),
-  );
-  assert.deepEqual(handled, ['good']);
-  assert.deepEqual(bank.events.acknowledged, ['good']);
-  assert.deepEqual([...bank.events.awaiting.keys()], Object.keys(codes));
-});
-
-test('a SET under a malformed jti is rejected and not reported: the bank would reject the whole poll', async (t) => {
-  const { bank, options, refused } = await startPolling(t);
-  const long = 'x'.repeat(129);
-  for (const key of ['', long]) bank.events.publish(key, await makeSet({ jti: 'a' }));
-  await publish(bank, 'good');
-  const poller = createPoller(options);
-  const running = poller.run();
-  await bank.events.until(({ held }) => held === 1);
-  await poller.stop();
-  await running;
-  assert.deepEqual(bank.events.errors, []);
-  assert.deepEqual(refused.toSorted(), ['invalid_request::false', `invalid_request:${long.slice(1)}:false`]);
-});
-
-test('a failed notification is neither acknowledged nor reported, and is handled when it is returned again', async (t) => {
-  let fails = 2;
-  const handled: string[] = [];
-  const { bank, options, refused, time } = await startPolling(t, {
-    onNotification: ({ jti }) => {
-      if (jti === 'a' && fails > 0) {
-        fails -= 1;
-        throw new Error('the database is down');
-      }
-      handled.push(jti);
-    },
-  });
-  await publish(bank, 'a', 'b');
-  const poller = createPoller(options);
-  const running = poller.run();
-  await bank.events.until(({ held }) => held === 1);
-  assert.deepEqual(bank.events.acknowledged, ['b']);
-  bank.events.offerAgain();
-  // Nothing could be finished, so the next poll waits for the backoff.
-  assert.equal(await time.begun(1), 750);
-  bank.events.offerAgain();
-  time.release();
-  await bank.events.until(({ held, awaiting }) => held === 1 && awaiting.size === 0);
-  await poller.stop();
-  await running;
-  assert.deepEqual(handled, ['b', 'a']);
-  assert.deepEqual(bank.events.acknowledged, ['b', 'a']);
-  assert.deepEqual(bank.events.errors, []);
-  assert.deepEqual(refused, ['handler_failed:a:false', 'handler_failed:a:false']);
-});
-
-test('a handler failure is reported if the TPP chooses, with texts cut to the limits of the standard', async (t) => {
-  const { bank, options, refused, time } = await startPolling(t, {
-    onNotification: () => {
-      throw new Error('no');
-    },
-    reportHandlerFailure: ({ jti }, cause) => {
-      assert.ok(cause instanceof Error && cause.message === 'no');
-      if (jti === 'b') throw new Error('a report that fails is none');
-      return jti === 'a' ? { err: 'e'.repeat(50), description: 'd'.repeat(300) } : undefined;
-    },
-  });
-  await publish(bank, 'a', 'b', 'c');
-  const poller = createPoller(options);
-  const running = poller.run();
-  await time.begun(1);
-  await poller.stop();
-  await running;
-  assert.deepEqual(bank.events.errors, [{ jti: 'a', err: 'e'.repeat(40), description: 'd'.repeat(256) }]);
-  assert.deepEqual(refused, ['handler_failed:a:true', 'handler_failed:b:false', 'handler_failed:c:false']);
-});
-
-test('while the keys or the seen store are unavailable nothing is acknowledged, reported or handled', async (t) => {
-  const down = () => Promise.reject(new Error('down'));
-  for (const [changes, code] of [
-    [{ keys: { keyFor: down } }, 'keys_unavailable'],
-    [{ seen: { has: down, add: () => undefined } }, 'seen_store_failed'],
-  ] as const) {
-    const { bank, options, refused, handled, time } = await startPolling(t, changes);
-    await publish(bank, 'a');
-    const poller = createPoller(options);
-    const running = poller.run();
-    await time.begun(1);
-    await poller.stop();
-    await running;
-    assert.deepEqual([bank.events.acknowledged, bank.events.errors, handled], [[], [], []]);
-    assert.deepEqual(refused, [`${code}:a:false`]);
-  }
-});
-
-test('a log of the TPP that throws does not stop the poller', async (t) => {
-  const broken = () => {
-    throw new Error('log down');
-  };
-  const { bank, options, handled, time } = await startPolling(t, { onRefused: broken, onPollFailed: broken });
-  let isFirst = true;
-  bank.instead = ({ path }, response) => {
-    if (!path.endsWith('/events') || !isFirst) return false;
-    isFirst = false;
-    response.writeHead(503).end();
-    return true;
-  };
-  bank.events.publish('x', 'nonsense');
-  await publish(bank, 'a');
-  const poller = createPoller(options);
-  const running = poller.run();
-  await time.begun(1);
-  time.release();
-  await bank.events.until(({ held }) => held === 1);
-  await poller.stop();
-  await running;
-  assert.deepEqual(handled, ['a']);
 });
 
 test('when more SETs are available the next poll follows at once, oldest first, with the acknowledgements', async (t) => {
