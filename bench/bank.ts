@@ -8,6 +8,7 @@ import { Agent, request } from 'undici';
 import { startServiceProcess } from '../test/support/service-process.ts';
 import { AUDIENCE, freePort, writeConfig } from './bank-config.ts';
 import { type BenchStore, openBenchStore, type StoreKind } from './bench-store.ts';
+import { makeEvent } from './event.ts';
 
 /** A bank under load: the real service in its own process, an authorisation server, and registered TPPs. */
 export interface BenchBank {
@@ -190,17 +191,4 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
 
 function signBody(signer: JwsSigner, body: string): Promise<string> {
   return signDetached(new TextEncoder().encode(body), signer, Math.floor(Date.now() / 1000));
-}
-
-function makeEvent(clientId: string) {
-  const id = randomUUID();
-  const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${id}`;
-  return {
-    id,
-    clientId,
-    transactionId: id,
-    occurredAt: new Date().toISOString(),
-    resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
-    events: [{ type: 'UK.OBIE.Resource-Update' }],
-  };
 }

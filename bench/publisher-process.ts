@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { machineNowMs } from './clock.ts';
+import { makeEvent } from './event.ts';
 import { speakToParent } from './ipc.ts';
 import { type FromPublisher, LEDGER_CHUNK, type Load, type ToPublisher } from './messages.ts';
 
@@ -134,19 +134,6 @@ async function untilAccepted(body: string): Promise<{ outcomes: { jti?: string }
     postponed += 1;
     await pause(Number(answer.headers['retry-after']) * 1000 || POSTPONED_MS);
   }
-}
-
-function makeEvent(clientId: string) {
-  const id = randomUUID();
-  const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${id}`;
-  return {
-    id,
-    clientId,
-    transactionId: id,
-    occurredAt: new Date().toISOString(),
-    resource: { id, type: 'domestic-payment', version: '4.0', uri, links: [{ version: 'v4.0', link: uri }] },
-    events: [{ type: 'UK.OBIE.Resource-Update' }],
-  };
 }
 
 function reportFailure(error: unknown): void {
