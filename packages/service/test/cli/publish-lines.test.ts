@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { temporaryFolder } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import type { OperatorReply } from '../../src/cli/operator-client.ts';
@@ -17,7 +14,6 @@ import {
   LINE_BYTES_MAX,
   readBatches,
 } from '../../src/cli/publish/input.ts';
-import { progressFileOf, RejectedFile, readProgress, writeProgress } from '../../src/cli/publish/progress.ts';
 import { publishAll } from '../../src/cli/publish/run.ts';
 import { Sender } from '../../src/cli/publish/send.ts';
 
@@ -346,54 +342,6 @@ test('ids are derived from content and number, for lines that have none', async 
     refused[0]?.lines.map(({ kind }) => kind),
     ['invalid', 'invalid', 'event', 'invalid'],
   );
-});
-
-test('progress is read back as it was written, and what makes no sense is refused with the remedy', (t) => {
-  const folder = temporaryFolder();
-  t.after(() => folder.remove());
-  const file = join(folder.path, 'events');
-  assert.equal(readProgress(file), undefined);
-  const progress = {
-    version: 1,
-    operatorUrl: 'http://127.0.0.1:8444',
-    offsetBytes: 5,
-    lines: 1,
-    sha256: 'a'.repeat(64),
-  } as const;
-  writeProgress(file, progress);
-  assert.deepEqual(readProgress(file), progress);
-  for (const text of ['', '{', '{}', JSON.stringify({ ...progress, version: 2 })]) {
-    writeFileSync(progressFileOf(file), text);
-    assert.throws(() => readProgress(file), { message: /--restart/, exitCode: 2 });
-  }
-  assert.throws(() => writeProgress(join(folder.path, 'none', 'x'), progress), {
-    message: /cannot be written \(ENOENT\)/,
-  });
-});
-
-test('the file of rejected lines goes on behind what is kept of it, and is never mixed with another', (t) => {
-  const folder = temporaryFolder();
-  t.after(() => folder.remove());
-  const file = join(folder.path, 'rejected');
-  const start = { offsetBytes: 0, lines: 0, sha256: '' };
-  const line = (text: string): InvalidLine => ({
-    kind: 'invalid',
-    number: 1,
-    bytes: Buffer.from(text),
-    start,
-    why: 'why',
-  });
-  const first = new RejectedFile(file, undefined);
-  first.append([line('one')]);
-  const keptBytes = first.bytes;
-  first.append([line('two'), line('three')]);
-  first.close();
-  assert.throws(() => new RejectedFile(file, undefined), /not empty/);
-  assert.throws(() => new RejectedFile(file, 100), /shorter/);
-  const second = new RejectedFile(file, keptBytes);
-  second.append([line('four')]);
-  second.close();
-  assert.equal(readFileSync(file, 'utf8'), 'one\nfour\n');
 });
 
 test('the time left is shown as hours, minutes and seconds', () => {
