@@ -60,6 +60,8 @@ interface Definition<Path extends string, Q extends QueryParameters, B, S extend
   readonly description?: string;
   /** Its query parameters. Default: none. Any other parameter is answered 400. */
   readonly query?: Q;
+  /** Whether it ignores query parameters: probes and scrapers may add some of their own. Default: false. */
+  readonly ignoresQuery?: boolean;
   readonly headers?: readonly Parameter[];
   readonly body?: Body<B>;
   readonly response: Answer<S>;
@@ -126,11 +128,11 @@ export function route<
 }
 
 function readCall<Q extends QueryParameters, B>(
-  definition: Pick<Definition<string, Q, B, TSchema>, 'query' | 'body'>,
+  definition: Pick<Definition<string, Q, B, TSchema>, 'query' | 'ignoresQuery' | 'body'>,
   request: FastifyRequest<{ Querystring: Readonly<Record<string, unknown>> }>,
 ): Pick<Call<string, Q, B>, 'query' | 'body'> {
   // Without declared parameters the query is empty, and without a declared body it is undefined, as the types say.
-  const query = readQuery(definition.query ?? {}, request.query);
+  const query = readQuery(definition.query ?? {}, definition.ignoresQuery === true ? {} : request.query);
   return { query: query as QueryOf<Q>, body: definition.body?.read(request) as B };
 }
 
@@ -142,7 +144,7 @@ function operationOf<Q extends QueryParameters, B, S extends TSchema>(
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => parameterRef(name));
   const parameters = [...inPath, ...documentedQuery(query ?? {}), ...headers];
   const refusals = new Set([
-    // An unknown query parameter is rejected everywhere, and so is a body of a type that is not expected.
+    // An unknown query parameter is rejected nearly everywhere, and so is a body of a type that is not expected.
     400,
     ...(method === 'get' ? [] : [413, 415]),
     ...(role === 'nobody' ? [] : [401, 403, 500, 503]),

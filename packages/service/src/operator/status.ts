@@ -73,7 +73,7 @@ const LOOK_MS = 1000;
 const STORE_WITHIN_MS = 2000;
 
 // A load balancer has no token, and learns nothing else.
-const open = { method: 'get', role: 'nobody', tag: 'Health' } as const;
+const open = { method: 'get', role: 'nobody', tag: 'Health', ignoresQuery: true } as const;
 
 /** `/livez`, `/readyz` and `/metrics`, at their conventional paths. */
 export const healthRoutes = [
@@ -104,6 +104,7 @@ export const healthRoutes = [
   }),
   route({
     operationId: 'getMetrics',
+    ignoresQuery: true,
     method: 'get',
     path: '/metrics',
     role: 'viewer',
