@@ -34,7 +34,7 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'exit',
-    path: 'packages/service/src/base/signals.ts',
+    path: 'packages/service/src/base/process.ts',
     reason: 'a second signal ends the process at once, whatever is still running',
   },
   {

@@ -33,7 +33,7 @@ export interface JoseHeader {
   readonly unencodedPayload: boolean;
 }
 
-/** What a verifier expects of a header. */
+/** Expectations of a verifier about a header. */
 export interface HeaderExpectations {
   /** `iss` of the required signer, compared literally, else as a distinguished name. */
   readonly iss: string;

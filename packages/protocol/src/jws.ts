@@ -20,7 +20,7 @@ export interface JwsSigner extends SignerIdentity {
   sign(signingInput: Uint8Array): Promise<Uint8Array>;
 }
 
-/** What a verifier expects of the header, and the signer's keys. */
+/** Expectations of a verifier about the header, and the signer's keys. */
 export interface VerifyExpectations extends HeaderExpectations {
   readonly keys: KeySource;
 }

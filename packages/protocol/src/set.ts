@@ -8,7 +8,7 @@ import { SetError } from './set-errors.ts';
 /** Values of `typ` that a receiver accepts by default. `typ` may also be absent. */
 export const SET_TYPES_ACCEPTED: readonly string[] = ['JOSE', 'JWT', 'secevent+jwt'];
 
-/** What a receiver expects of a SET. */
+/** Expectations of a receiver about a SET. */
 export interface SetExpectations {
   /** `iss` claim: the URI of the ASPSP. */
   readonly issuer: string;

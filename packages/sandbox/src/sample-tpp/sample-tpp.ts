@@ -20,7 +20,7 @@ import { startHttpServer } from '../http-server.ts';
 import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
 import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
 
-/** What the sample TPP knows about its bank. */
+/** Facts that the sample TPP knows about its bank. */
 export interface BankFacts {
   /** `iss` of the bank's SETs. */
   readonly issuer: string;

@@ -14,7 +14,7 @@ interface CommandFile {
   readonly define: (command: Command, loadAll: () => Promise<Command>) => void | Promise<void>;
 }
 
-/** What `tidings --help` shows of a command, without loading its file. */
+/** Entry of `tidings --help` for a command, shown without loading its file. */
 interface TableRow {
   readonly name: string;
   /** The arguments, as the usage shows them. */

@@ -71,7 +71,7 @@ export interface Check {
   readonly check: 'format' | 'hash' | 'signature' | 'key' | 'identity' | 'times' | 'attempts' | 'acknowledgement';
   /** `none`: the file contains nothing of this kind, and does not claim to. */
   readonly outcome: 'passed' | 'failed' | 'none';
-  /** What was checked or what is wrong, as one clause. */
+  /** The finding as one clause: the value that was checked, or the fault. */
   readonly detail: string;
 }
 

@@ -9,7 +9,7 @@ import {
 import { systemNowMs } from '../clock.ts';
 import { NotificationError } from './notification-error.ts';
 
-/** What a TPP expects of a bank's SETs; the same for the receiver and the poller. */
+/** Expectations of a TPP about a bank's SETs; the same for the receiver and the poller. */
 export interface SetVerification {
   /** `iss` claim: the URI of the ASPSP. */
   readonly issuer: string;
