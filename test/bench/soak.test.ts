@@ -28,8 +28,8 @@ test('a soak fails by memory that grows, abuse that is served or breaks the serv
   ]);
   const served = { 'no token': { begun: 3, came: { '200': 1, '401': 1, '500': 1 } }, silent: { begun: 0, came: {} } };
   assert.deepEqual(findingsOf(flat, served, { requests: 9, failed: 2 }, 1), [
-    '1 × "no token" were answered 200',
-    '1 × "no token" were answered 500',
+    '1 × "no token" got 200',
+    '1 × "no token" got 500',
     '"silent" was never sent',
     '2 of 9 good requests failed',
     '1 notifications were lost',

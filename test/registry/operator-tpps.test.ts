@@ -75,10 +75,10 @@ describe('adding and changing', () => {
     ],
     ['an empty JWKS', (tpp) => ({ ...tpp, jwks: { keys } }), 'jwks', /no usable signing key/],
     ['an unknown scope', (tpp) => ({ ...tpp, scopes: ['accounts', 'everything'] }), 'scopes[1]', /fundsconfirmations/],
-    ['no scope', (tpp) => ({ ...tpp, scopes: [] }), 'scopes', /leave it out/],
+    ['no scope', (tpp) => ({ ...tpp, scopes: [] }), 'scopes', /omit it/],
     ['a scope twice', (tpp) => ({ ...tpp, scopes: ['accounts', 'accounts'] }), 'scopes', /duplicate/],
     ['a subject that is no DN', (tpp) => ({ ...tpp, certificateSubject: 'the TPP' }), 'certificateSubject', /RFC 4514/],
-    ['an unknown field', (tpp) => ({ ...tpp, isSuspended: true }), 'isSuspended', /take it out/],
+    ['an unknown field', (tpp) => ({ ...tpp, isSuspended: true }), 'isSuspended', /remove it/],
     ['an empty organisation id', (tpp) => ({ ...tpp, organisationId: '' }), 'organisationId', /characters/],
   ];
   for (const [what, change, field, remedy] of refused) {

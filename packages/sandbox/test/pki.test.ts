@@ -166,7 +166,10 @@ describe('a crash or a damage', { timeout: 20_000 }, () => {
     for (const bad of [path.join(file, 'below'), file]) {
       await assert.rejects(openPki({ folder: bad, nowMs }), (error) => {
         assert.ok(error instanceof StateFolderError && error instanceof Error);
-        assert.match(error.message, /^The sandbox cannot keep its keys in .+ \(E[A-Z]+\): choose a state folder .+\.$/);
+        assert.match(
+          error.message,
+          /^The sandbox cannot store its keys in .+ \(E[A-Z]+\); choose a state folder .+\.$/,
+        );
         assert.ok(error.message.includes(bad) && error.cause instanceof Error);
         return true;
       });
