@@ -31,6 +31,7 @@ execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), .
   cwd: ROOT,
   stdio: 'inherit',
 });
+execFileSync('npm', ['run', 'build', '--workspace', 'packages/console'], { cwd: ROOT, stdio: 'inherit' });
 const integrityOf: Record<string, string> = {};
 for (const name of PACKAGES) {
   const manifest: Manifest = JSON.parse(readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8'));
@@ -48,7 +49,10 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
   cpSync(join(home, 'dist'), join(staged, 'dist'), { recursive: true, filter: (path) => !isBuildInfo(path) });
   cpSync(join(home, 'README.md'), join(staged, 'README.md'));
   for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(ROOT, file), join(staged, file));
-  if (name === 'service') stageProgram(home, staged);
+  if (name === 'service') {
+    stageProgram(home, staged);
+    cpSync(join(home, 'console'), join(staged, 'console'), { recursive: true });
+  }
   const bundled = isProgram(name) ? stageBundled(name, staged) : exactOnly(manifest);
   writeFileSync(join(staged, 'package.json'), `${JSON.stringify(packedManifest(manifest, bundled), undefined, 2)}\n`);
   writeFileSync(join(staged, 'sbom.cdx.json'), sbom);

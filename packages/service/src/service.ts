@@ -219,6 +219,9 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     publicUrl,
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
+    console: config.operator.console.isServed
+      ? { ...config.operator.console, sessionKey: material.consoleSessionKey }
+      : undefined,
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),

@@ -3,7 +3,7 @@ import { isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
 import { examineConfig } from './load.ts';
 import { configurationReference } from './reference.ts';
-import { ConfigSchema } from './schema.ts';
+import { type Config, ConfigSchema } from './schema.ts';
 
 /** A setting with its effective value. */
 export interface EffectiveSetting {
@@ -31,10 +31,8 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
   const { config, faults } = examineConfig(file);
   if (config === undefined) throw new StartUpError(`${file}: ${faults.join(' ')}`);
   const written = parseStrictJson(readFileSync(file));
-  const shown = leavesOf(config, '').map(({ setting, value }): EffectiveSetting => {
-    const isSecret = SECRETS.has(setting.split('.').at(-1) ?? '');
-    const source = valueAt(written, setting) === undefined ? 'default' : 'file';
-    return { setting, value: isSecret ? REDACTED : value, source };
+  const shown = shownSettings(config).map(({ setting, value }): EffectiveSetting => {
+    return { setting, value, source: valueAt(written, setting) === undefined ? 'default' : 'file' };
   });
   const order = configurationReference().filter(({ isSection }) => isSection !== true);
   const ofSetting = Map.groupBy(shown, ({ setting }) => setting.replaceAll(/\[\d+\]/g, '[]'));
@@ -47,6 +45,14 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
     const variable = VARIABLES[setting];
     if (variable === undefined || !environment.has(variable) || !isPostgres) return [{ setting, source: 'none' }];
     return [{ setting, value: `${variable}, ${REDACTED}`, source: 'environment' }];
+  });
+}
+
+/** Every setting that has a value, in the order of the sections; secrets are redacted. */
+export function shownSettings(config: Config): readonly { readonly setting: string; readonly value: unknown }[] {
+  return leavesOf(config, '').map(({ setting, value }) => {
+    const isSecret = SECRETS.has(setting.split('.').at(-1) ?? '');
+    return { setting, value: isSecret ? REDACTED : value };
   });
 }
 

@@ -367,6 +367,21 @@ const OPERATOR_SECTION = section({
     description: 'Accepted bearer tokens; give at least one, or "operator.oidc"',
   }),
   oidc: Type.Optional(OIDC),
+  console: sectionOfDefaults({
+    isServed: Type.Boolean({ default: true, description: 'Serve the web console at /console' }),
+    sessionKeyFile: Type.Optional(
+      file(
+        'Key that encrypts the session cookies of the console: 32 bytes in base64, as "openssl rand -base64 32" prints. Give the same to all instances behind one address. Default: a random key of the process, so that its sessions end with it',
+      ),
+    ),
+    sessionIdleMs: whole(
+      1_800_000,
+      60_000,
+      86_400_000,
+      'A session ends after this long without an action of the person',
+    ),
+    sessionMaxMs: whole(43_200_000, 60_000, 604_800_000, 'A session ends this long after its sign-in'),
+  }),
   bodyBytesMax: whole(16_777_216, 1024, 104_857_600, 'Largest request body'),
   ...connectionSettings(200, 'Not applied if "operator.isBehindProxy" is true'),
   unauthenticatedPerMinutePerAddressMax: whole(

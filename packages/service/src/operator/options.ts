@@ -33,6 +33,15 @@ export interface OperatorOptions {
   readonly tokens: OperatorTokens;
   /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
   readonly identityProvider?: OidcVerifier | undefined;
+  /** The web console; undefined: it is not served, and sessions are not accepted. */
+  readonly console?:
+    | {
+        /** Encrypts sessions, 32 bytes; undefined: a random one of this process. */
+        readonly sessionKey?: Uint8Array | undefined;
+        readonly sessionIdleMs: number;
+        readonly sessionMaxMs: number;
+      }
+    | undefined;
   readonly bodyBytesMax: number;
   readonly firstRequestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;

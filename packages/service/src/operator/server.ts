@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { RateLimit } from '../api/rate-limit.ts';
@@ -5,12 +6,15 @@ import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { remoteNetworkOf } from '../base/ip-address.ts';
 import { LogSampler } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
 import { authenticateOperator, guardRoutes } from './access.ts';
 import { createPublishingGate, type PublishingGate } from './admission.ts';
+import { addConsole } from './console.ts';
 import { addRoutes } from './document.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { assertStorableParameters, guardBodies } from './request.ts';
+import { SESSION_KEY_BYTES, Sessions } from './session.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -31,9 +35,13 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   const { unauthenticatedPerMinutePerAddressMax: perAddressMax, isBehindProxy, clock } = options;
   const limit = perAddressMax === undefined || isBehindProxy ? undefined : new RateLimit(perAddressMax, clock);
   const credentials = { tokens: options.tokens, oidc: options.identityProvider, limit };
-  const admit = guardRoutes(app, ({ headers, socket }) =>
-    authenticateOperator(headers.authorization, credentials, remoteNetworkOf(socket)),
-  );
+  const sessions = options.console && createSessions(options, options.console);
+  const admit = guardRoutes(app, async (request) => {
+    const { authorization } = request.headers;
+    const session = authorization === undefined ? await sessions?.of(request) : undefined;
+    const shown = session === undefined ? authorization : `Bearer ${session.token}`;
+    return authenticateOperator(shown, credentials, remoteNetworkOf(request.socket));
+  });
   guardBodies(app);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
     if (!is404)
@@ -47,6 +55,15 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     const what = `There is no ${request.method} ${request.url.split('?')[0]} in the operator API`;
     sendProblem(new Problem(404, `${what}; see docs/operator-api.md.`), request, reply);
   });
+  if (sessions !== undefined) {
+    sessions.addTo(app);
+    addConsole(app, {
+      sessions,
+      authenticate: (token, { socket }) =>
+        authenticateOperator(`Bearer ${token}`, { ...credentials, limit: undefined }, remoteNetworkOf(socket)),
+      limit: ({ socket }) => countSignIn(limit, remoteNetworkOf(socket)),
+    });
+  }
   addRoutes(app, {
     ...options,
     gate: gateOf(options),
@@ -54,6 +71,22 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     onClosing: (close) => void app.addHook('preClose', async () => void (await close())),
   });
   return app;
+}
+
+/** With a key of this process, sessions end with it, and no other instance knows them. */
+function createSessions(
+  { clock, random = systemRandom, tls, isBehindProxy = false }: OperatorOptions,
+  { sessionKey = randomBytes(SESSION_KEY_BYTES), sessionIdleMs, sessionMaxMs }: NonNullable<OperatorOptions['console']>,
+): Sessions {
+  const isOverTls = tls !== undefined || isBehindProxy;
+  return new Sessions({ key: sessionKey, idleMs: sessionIdleMs, maxMs: sessionMaxMs, isOverTls, clock, random });
+}
+
+/** @throws {Problem} 429 */
+function countSignIn(limit: RateLimit | undefined, network: string): () => void {
+  const retryAfterSeconds = limit?.take(network);
+  if (retryAfterSeconds === undefined) return () => limit?.giveBack(network);
+  throw new Problem(429, 'Too many sign-ins that failed came from this address.', {}, retryAfterSeconds);
 }
 
 /** The handshake ends for whoever lacks the certificate that is asked for: the documents are not for it either. */

@@ -1,8 +1,16 @@
 import type { Clock } from '../base/clock.ts';
 import { defined } from '../base/defined.ts';
 import type { Log } from '../base/log.ts';
+import { StartUpError } from '../base/start-up-error.ts';
 import type { Config } from '../config/schema.ts';
-import { readCertificates, readJwks, readRevocationLists, readTlsIdentity, type TlsIdentity } from './files.ts';
+import {
+  readCertificates,
+  readConfiguredFile,
+  readJwks,
+  readRevocationLists,
+  readTlsIdentity,
+  type TlsIdentity,
+} from './files.ts';
 import { loadSigningKeys, type OwnSigningKeys } from './signing-key.ts';
 import { nextUpdateMsOf } from './x509.ts';
 
@@ -15,6 +23,8 @@ export interface Material {
   readonly operatorTls: (TlsIdentity & { readonly ca?: string; readonly crl?: string[] }) | undefined;
   /** Root certificates for the bank's identity provider, PEM. */
   readonly operatorOidcCa: string | undefined;
+  /** Encrypts the sessions of the console; undefined: each process makes its own. */
+  readonly consoleSessionKey: Uint8Array | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly deliveryCa: string | undefined;
   /** Root certificates for the JWKS URLs of TPPs, PEM. */
@@ -40,6 +50,7 @@ export async function readMaterial(config: Config): Promise<Material> {
     },
     operatorTls: operator.tls && readOperatorTls(operator.tls),
     operatorOidcCa: readRoots('operator.oidc.caFile', operator.oidc?.caFile),
+    consoleSessionKey: readSessionKey(operator.console.sessionKeyFile),
     accessTokensTls: {
       ...(accessTokens.caFile !== undefined && { ca: readCertificates('accessTokens.caFile', accessTokens.caFile) }),
       ...clientIdentity(accessTokens),
@@ -51,6 +62,20 @@ export async function readMaterial(config: Config): Promise<Material> {
       jwks: await readJwks('directory.jwksFile', directory.jwksFile),
     },
   };
+}
+
+const SESSION_KEY_BYTES = 32;
+
+/** @throws {StartUpError} */
+function readSessionKey(file: string | undefined): Uint8Array | undefined {
+  if (file === undefined) return undefined;
+  const setting = 'operator.console.sessionKeyFile';
+  const key = Buffer.from(readConfiguredFile(setting, file).trim(), 'base64');
+  if (key.length === SESSION_KEY_BYTES) return key;
+  const remedy = 'make one with "openssl rand -base64 32"';
+  throw new StartUpError(
+    `The file ${file}, named by "${setting}", is not ${SESSION_KEY_BYTES} bytes in base64; ${remedy}.`,
+  );
 }
 
 function readRoots(setting: string, file: string | undefined): string | undefined {

@@ -92,6 +92,7 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
       port: 8444,
       isBehindProxy: false,
       tokens: [{ name: 'core', sha256: '0'.repeat(64), role: 'administrator' }],
+      console: { isServed: true, sessionIdleMs: 1_800_000, sessionMaxMs: 43_200_000 },
       bodyBytesMax: 16_777_216,
       connectionsPerAddressMax: 200,
       firstRequestTimeoutMs: 5000,

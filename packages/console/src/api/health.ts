@@ -1,0 +1,93 @@
+import type { Schemas } from './client.ts';
+
+export type CallbackUrl = Schemas['CallbackUrlPage']['callbackUrls'][number];
+type Attempt = CallbackUrl['lastOutcomes'][number];
+
+/** How a callback URL is, in the order in which it needs attention. */
+export type CallbackHealth = 'unresponsive' | 'failing' | 'healthy';
+
+/** A callback URL fails when it is paused, or when its last attempt was not acknowledged while something is awaiting. */
+export function healthOf({ state, breaker, awaiting, lastOutcomes }: CallbackUrl): CallbackHealth {
+  if (state === 'unresponsive') return 'unresponsive';
+  if (breaker?.state === 'open' || breaker?.state === 'trial') return 'failing';
+  const [last] = lastOutcomes;
+  return awaiting > 0 && last !== undefined && last.outcome !== 'acknowledged' ? 'failing' : 'healthy';
+}
+
+/** The outcome of an attempt, in a few words. */
+export function describeAttempt({
+  outcome,
+  status,
+  errorClass,
+}: Pick<Attempt, 'outcome' | 'status' | 'errorClass'>): string {
+  if (outcome === 'acknowledged') return `acknowledged${status === undefined ? '' : ` (${status})`}`;
+  if (outcome === 'refused') return `refused with ${status ?? 'a status'}`;
+  return ERROR_TEXTS[errorClass ?? ''] ?? `unreachable: ${errorClass ?? 'no answer'}`;
+}
+
+const ERROR_TEXTS: Readonly<Record<string, string>> = {
+  'forbidden-address': 'its address is not allowed by "delivery.callbackAddressesAllowed"',
+  dns: 'its host name was not found',
+  connect: 'no connection could be made',
+  tls: 'the TLS handshake failed',
+  timeout: 'no answer in time',
+  reset: 'the connection was cut off',
+  malformed: 'the answer was no HTTP',
+  oversized: 'the answer was too large',
+};
+
+/** Callback URLs that need somebody, the worst and those with most awaiting first. */
+export function needingAttention(all: readonly CallbackUrl[]): readonly CallbackUrl[] {
+  const rank = (each: CallbackUrl) => (healthOf(each) === 'unresponsive' ? 0 : 1);
+  return all
+    .filter((each) => healthOf(each) !== 'healthy')
+    .toSorted((left, right) => rank(left) - rank(right) || right.awaiting - left.awaiting);
+}
+
+/** Since when it fails, as far as the last attempts tell. */
+export function failingSince({ unresponsiveSince, lastOutcomes }: CallbackUrl): string | undefined {
+  if (unresponsiveSince !== undefined) return unresponsiveSince;
+  const good = lastOutcomes.findIndex(({ outcome }) => outcome === 'acknowledged');
+  return lastOutcomes[(good === -1 ? lastOutcomes.length : good) - 1]?.startedAt;
+}
+
+/** The next thing for a person to do about it. */
+export function nextStep(each: CallbackUrl): string {
+  const [last] = each.lastOutcomes;
+  if (each.state === 'unresponsive') return 'Ask the TPP, then probe it';
+  if (last?.errorClass === 'forbidden-address') return 'Allow the address, or ask the TPP to change it';
+  return 'Retried by itself; tell the TPP if it goes on';
+}
+
+/** The light of the home view. */
+export interface Light {
+  readonly tone: 'good' | 'warn' | 'bad';
+  readonly word: string;
+  readonly reasons: readonly string[];
+}
+
+const LATE_MS = 300_000;
+
+/** The state of the service, as a person on duty must know it first. @param nowMs time of this machine */
+export function lightOf(status: Schemas['Status'], urls: readonly CallbackUrl[], nowMs: number): Light {
+  const bad: string[] = [];
+  const warn: string[] = [];
+  if (status.publishing === 'closed')
+    bad.push(`Publishing is closed: ${status.publishingClosedBecause ?? 'no reason given'}`);
+  if (status.signingKeyProblem !== undefined) bad.push(`Signing: ${status.signingKeyProblem}`);
+  const attention = needingAttention(urls);
+  const dead = attention.filter((each) => healthOf(each) === 'unresponsive');
+  if (dead.length > 0) warn.push(`${countOf(dead.length, 'callback URL is', 'callback URLs are')} unresponsive`);
+  const failing = attention.length - dead.length;
+  if (failing > 0) warn.push(`${countOf(failing, 'callback URL is', 'callback URLs are')} failing`);
+  const { oldestAwaitingAt } = status;
+  const isLate = oldestAwaitingAt !== undefined && nowMs - Date.parse(oldestAwaitingAt) > LATE_MS;
+  if (isLate && attention.length === 0) warn.push('The oldest notification has been awaiting for over five minutes');
+  if (bad.length > 0) return { tone: 'bad', word: 'Not working', reasons: [...bad, ...warn] };
+  if (warn.length > 0) return { tone: 'warn', word: 'Needs attention', reasons: warn };
+  return { tone: 'good', word: 'All quiet', reasons: ['Events are accepted, and every callback URL answers'] };
+}
+
+export function countOf(count: number, one: string, many: string): string {
+  return `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`;
+}

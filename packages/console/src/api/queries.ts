@@ -1,0 +1,133 @@
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { api, dataOf } from './client.ts';
+
+const OFTEN_MS = 5000;
+const SELDOM_MS = 30_000;
+
+/** How the service is. */
+export const statusQuery = queryOptions({
+  queryKey: ['status'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/status', { signal })),
+  refetchInterval: OFTEN_MS,
+});
+
+/** Counts of the last hours or minutes. */
+export const statisticsQuery = (resolution: 'minute' | 'hour', clientId?: string) =>
+  queryOptions({
+    queryKey: ['statistics', resolution, clientId],
+    queryFn: ({ signal }) =>
+      dataOf(
+        api.GET('/operator/v1/statistics', {
+          params: { query: { resolution, ...(clientId !== undefined && { clientId }) } },
+          signal,
+        }),
+      ),
+    refetchInterval: 2 * OFTEN_MS,
+  });
+
+/** Callback URLs that something is pushed to, up to 500. */
+export const callbackUrlsQuery = queryOptions({
+  queryKey: ['callback-urls'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/callback-urls', { params: { query: { limit: 500 } }, signal })),
+  refetchInterval: OFTEN_MS,
+});
+
+/** One callback URL with its last attempts; null: nothing is pushed to this TPP. */
+export const callbackUrlQuery = (clientId: string) =>
+  queryOptions({
+    queryKey: ['callback-urls', clientId],
+    queryFn: async ({ signal }) => {
+      const { callbackUrls } = await dataOf(
+        api.GET('/operator/v1/callback-urls', { params: { query: { limit: 500 } }, signal }),
+      );
+      if (!callbackUrls.some((each) => each.clientId === clientId)) return null;
+      return dataOf(api.GET('/operator/v1/callback-urls/{clientId}', { params: { path: { clientId } }, signal }));
+    },
+    refetchInterval: OFTEN_MS,
+  });
+
+/** TPPs, a page at a time. */
+export const tppsQuery = infiniteQueryOptions({
+  queryKey: ['tpps'],
+  initialPageParam: '',
+  queryFn: ({ pageParam, signal }) =>
+    dataOf(
+      api.GET('/operator/v1/tpps', {
+        params: { query: { limit: 200, ...(pageParam !== '' && { after: pageParam }) } },
+        signal,
+      }),
+    ),
+  getNextPageParam: ({ next }) => next,
+  refetchInterval: SELDOM_MS,
+});
+
+export const tppQuery = (clientId: string) =>
+  queryOptions({
+    queryKey: ['tpps', 'one', clientId],
+    queryFn: ({ signal }) =>
+      dataOf(api.GET('/operator/v1/tpps/{clientId}', { params: { path: { clientId } }, signal })),
+    refetchInterval: SELDOM_MS,
+  });
+
+export const tppRegistrationsQuery = (clientId: string) =>
+  queryOptions({
+    queryKey: ['registrations', clientId],
+    queryFn: ({ signal }) =>
+      dataOf(api.GET('/operator/v1/tpps/{clientId}/registrations', { params: { path: { clientId } }, signal })),
+    refetchInterval: SELDOM_MS,
+  });
+
+/** Registrations of all TPPs, the first 1,000. */
+export const registrationsQuery = queryOptions({
+  queryKey: ['registrations'],
+  queryFn: ({ signal }) =>
+    dataOf(api.GET('/operator/v1/registrations', { params: { query: { limit: 1000 } }, signal })),
+  refetchInterval: SELDOM_MS,
+});
+
+export const notificationQuery = (jti: string) =>
+  queryOptions({
+    queryKey: ['notifications', 'one', jti],
+    queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/notifications/{jti}', { params: { path: { jti } }, signal })),
+    refetchInterval: OFTEN_MS,
+  });
+
+export const evidenceQuery = (jti: string) =>
+  queryOptions({
+    queryKey: ['notifications', 'evidence', jti],
+    queryFn: ({ signal }) =>
+      dataOf(api.GET('/operator/v1/notifications/{jti}/evidence', { params: { path: { jti } }, signal })),
+  });
+
+export const signingKeysQuery = queryOptions({
+  queryKey: ['signing-keys'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/signing-keys', { signal })),
+  refetchInterval: OFTEN_MS,
+});
+
+/** Filters of the audit, as the address has them. */
+export interface AuditFilter {
+  readonly actor?: string | undefined;
+  readonly action?: string | undefined;
+  readonly subject?: string | undefined;
+}
+
+export const auditQuery = ({ actor, action, subject }: AuditFilter) =>
+  infiniteQueryOptions({
+    queryKey: ['audit', actor, action, subject],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) => {
+      const given = Object.entries({ actor, action, subject, before: pageParam }).filter(([, value]) => value);
+      const query: { actor?: string; action?: string; subject?: string; before?: string } = Object.fromEntries(given);
+      return dataOf(api.GET('/operator/v1/audit', { params: { query: { ...query, limit: 100 } }, signal }));
+    },
+    getNextPageParam: ({ next }) => next,
+    refetchInterval: SELDOM_MS,
+  });
+
+/** Settings of the instance that answers. */
+export const configurationQuery = queryOptions({
+  queryKey: ['configuration'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/configuration', { signal })),
+  staleTime: SELDOM_MS,
+});

@@ -1,0 +1,65 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useNavigate, useRouter, useSearch } from '@tanstack/react-router';
+import { type FormEvent, type ReactElement, useEffect, useRef } from 'react';
+import { sessionQuery, signIn } from '../session/session.ts';
+import { Icon } from '../ui/icon.tsx';
+
+/** Exchanges an operator token for a session. */
+export function SignIn(): ReactElement {
+  const { returnTo } = useSearch({ from: '/sign-in' });
+  const navigate = useNavigate();
+  const { history } = useRouter();
+  const queries = useQueryClient();
+  const field = useRef<HTMLInputElement>(null);
+  const signing = useMutation({
+    mutationFn: signIn,
+    onSuccess: async () => {
+      queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+      await queries.fetchQuery({ ...sessionQuery, staleTime: 0 });
+      // Only a path of the console: the address is anybody's to write.
+      if (returnTo?.startsWith('/console/')) history.push(returnTo);
+      else await navigate({ to: '/' });
+    },
+    onError: () => field.current?.focus(),
+  });
+  useEffect(() => {
+    document.title = 'Sign in · Tidings';
+    field.current?.focus();
+  }, []);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const token = field.current?.value.trim() ?? '';
+    if (token !== '') signing.mutate(token);
+  };
+  return (
+    <main className="sign-in">
+      <form onSubmit={submit} className="card">
+        <h1>Tidings</h1>
+        <p>Event notifications to third parties: the operators' console.</p>
+        <label htmlFor="token">Operator token</label>
+        <input
+          id="token"
+          ref={field}
+          type="password"
+          autoComplete="current-password"
+          aria-describedby="token-help"
+          aria-invalid={signing.isError}
+          required
+        />
+        <p id="token-help" className="help">
+          One of <code>operator.tokens</code>, or an access token of the identity provider. The browser keeps no copy of
+          it: it is exchanged for a session that ends by itself.
+        </p>
+        {signing.error !== null && (
+          <p className="note bad" role="alert">
+            <Icon name="bad" />
+            {signing.error.message}
+          </p>
+        )}
+        <button type="submit" className="primary" disabled={signing.isPending}>
+          {signing.isPending ? 'Signing in…' : 'Sign in'}
+        </button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,115 @@
+import { useQuery } from '@tanstack/react-query';
+import { type ReactElement, useId, useState } from 'react';
+import { configurationQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
+import { StateBadge } from '../ui/badge.tsx';
+import { CommandLine } from '../ui/copy.tsx';
+import { Card, Empty, Loaded, Page } from '../ui/page.tsx';
+import { Time } from '../ui/time.tsx';
+
+/** The instance that answers: its store, keys and effective configuration. */
+export function System(): ReactElement {
+  return (
+    <Page title="System">
+      <Instance />
+      <Card title="Checks">
+        <p>
+          Certificates with their expiry, files, listeners, the store and the callback URLs are checked on the machine
+          of the service, which has the files:
+        </p>
+        <CommandLine command="tidings doctor --config tidings.json" />
+        <p>The store is copied while the service goes on (SQLite):</p>
+        <CommandLine command="tidings backup tidings-backup.db" />
+      </Card>
+      <Configuration />
+      <Card title="Documents">
+        <p>
+          <a href="/operator/v1/openapi/" target="_blank" rel="noreferrer">
+            API reference
+          </a>
+          : both APIs of this service, made from what is configured here.
+        </p>
+      </Card>
+    </Page>
+  );
+}
+
+function Instance(): ReactElement {
+  const status = useQuery(statusQuery);
+  const keys = useQuery(signingKeysQuery);
+  return (
+    <Card title="This instance">
+      <Loaded query={status}>
+        {({ publishing, publishingClosedBecause, awaiting, oldestAwaitingAt }) => (
+          <dl className="pairs">
+            <dt>Publishing</dt>
+            <dd>
+              {publishing}
+              {publishingClosedBecause !== undefined && `: ${publishingClosedBecause}`}
+            </dd>
+            <dt>Awaiting</dt>
+            <dd>
+              {awaiting.toLocaleString('en-GB')}
+              {oldestAwaitingAt !== undefined && (
+                <>
+                  , the oldest <Time at={oldestAwaitingAt} />
+                </>
+              )}
+            </dd>
+            <dt>Signing keys</dt>
+            <dd>
+              {keys.data?.keys.map(({ kid, state }) => (
+                <span key={kid} className="facts">
+                  <code>{kid}</code> <StateBadge state={state} />
+                </span>
+              ))}
+            </dd>
+          </dl>
+        )}
+      </Loaded>
+      <CommandLine command="tidings status" />
+    </Card>
+  );
+}
+
+function Configuration(): ReactElement {
+  const configuration = useQuery(configurationQuery);
+  const [search, setSearch] = useState('');
+  const id = useId();
+  return (
+    <Card title="Effective configuration">
+      <search className="filters">
+        <label htmlFor={id}>Search settings</label>
+        <input id={id} type="search" value={search} onChange={(event) => setSearch(event.target.value)} />
+      </search>
+      <Loaded query={configuration}>
+        {({ settings }) => {
+          const found = settings.filter(({ setting }) => setting.toLowerCase().includes(search.toLowerCase()));
+          if (found.length === 0) return <Empty>No setting has this in its name.</Empty>;
+          return (
+            <table className="settings">
+              <thead>
+                <tr>
+                  <th scope="col">Setting</th>
+                  <th scope="col">Value</th>
+                </tr>
+              </thead>
+              <tbody>
+                {found.map(({ setting, value }) => (
+                  <tr key={setting}>
+                    <th scope="row">
+                      <code>{setting}</code>
+                    </th>
+                    <td>
+                      <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          );
+        }}
+      </Loaded>
+      <CommandLine command="tidings config show --config tidings.json" />
+    </Card>
+  );
+}

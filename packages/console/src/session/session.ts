@@ -1,0 +1,54 @@
+import { queryOptions, useQuery } from '@tanstack/react-query';
+import { consoleHeaders, reachable } from '../api/client.ts';
+import { problemOf } from '../api/problem.ts';
+
+/** Roles of the operator API that the console knows of; each may do what those before it may. */
+const ORDER = ['viewer', 'operator', 'administrator'] as const;
+export type Role = (typeof ORDER)[number];
+
+/** The session of this browser. */
+export type Session =
+  | { readonly isSignedIn: false }
+  | {
+      readonly isSignedIn: true;
+      readonly name: string;
+      readonly roles: readonly string[];
+      readonly authenticatedBy: 'token' | 'oidc';
+      /** When it ends unless something is done. */
+      readonly idleAt: string;
+      /** When it ends in any case. */
+      readonly endsAt: string;
+    };
+
+const PATH = '/console/session';
+
+async function send(method: string, body?: unknown): Promise<Response> {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const response = await fetch(PATH, { method, headers: { ...consoleHeaders(), ...type }, ...sent }).catch(reachable);
+  if (response.ok) return response;
+  throw problemOf(response.status, await response.json().catch(() => undefined));
+}
+
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: async (): Promise<Session> => (await send('GET')).json(),
+  staleTime: 60_000,
+});
+
+/** Exchanges a token for a session. @throws {ApiProblem} 401, 403 or 429 */
+export async function signIn(token: string): Promise<void> {
+  await send('POST', { token });
+}
+
+export async function signOut(): Promise<void> {
+  await send('DELETE');
+}
+
+/** Whether the person may do what needs a role. The API decides; this only hides what it would refuse. */
+export function useMay(role: Role): boolean {
+  const { data } = useQuery(sessionQuery);
+  if (data?.isSignedIn !== true) return false;
+  const best = Math.max(...data.roles.map((each) => ORDER.indexOf(each as Role)));
+  return best >= ORDER.indexOf(role);
+}

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import {
+  breaches,
+  buildConsole,
+  CHROMIUM,
+  launch,
+  openView,
+  type Scene,
+  setScene,
+  signIn,
+  TOKENS,
+  type View,
+} from './browser.ts';
+
+// The console in a real browser, against a real service.
+
+const INITIAL_BYTES_MAX = 180_000;
+const skip = CHROMIUM === undefined && 'there is no Chromium here (apt-get install chromium)';
+
+describe('the console', { skip, timeout: 120_000 }, () => {
+  let scene: Scene;
+  let browser: Browser;
+  let admin: View;
+  let url = '';
+  const views = () => [
+    ...['/', '/tpps', '/tpps/tpp-down', '/tpps/tpp-down?tab=notifications', '/tpps/tpp-good?tab=registration'],
+    ...['/tpps/tpp-good?tab=keys', '/tpps/tpp-good?tab=retry+policy', '/tpps/tpp-good?tab=audit'],
+    ...['/notifications', `/notifications?open=${scene.acknowledged}`, `/notifications/${scene.acknowledged}`],
+    ...['/live', '/signing-keys', '/audit', '/system'],
+  ];
+
+  before(async () => {
+    buildConsole();
+    [scene, browser] = await Promise.all([setScene(), launch()]);
+    url = scene.bank.service.operatorUrl;
+    admin = await openView(browser, url);
+    await signIn(admin, 'administrator');
+  });
+  after(async () => {
+    await browser?.close();
+    await scene?.stop();
+  });
+
+  async function show({ page }: View, path: string): Promise<void> {
+    await page.goto(`/console${path}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.locator('.spinner').first().waitFor({ state: 'detached' });
+  }
+
+  test('loads at most 180 KB at first, and refuses a wrong token in words', async () => {
+    const view = await openView(browser, url);
+    let bytes = 0;
+    view.page.on('requestfinished', async (request) => {
+      const { responseBodySize, responseHeadersSize } = await request.sizes();
+      bytes += responseBodySize + responseHeadersSize;
+    });
+    await view.page.goto('/console/', { waitUntil: 'networkidle' });
+    assert.ok(bytes > 10_000 && bytes <= INITIAL_BYTES_MAX, `${bytes} bytes`);
+    assert.deepEqual(await breaches(view.page), []);
+    assert.deepEqual(view.complaints, []);
+    await view.page.getByLabel('Operator token').fill('wrong');
+    await view.page.getByRole('button', { name: 'Sign in' }).click();
+    await view.page.getByRole('alert').getByText('not one of "operator.tokens"').waitFor();
+    await view.context.close();
+  });
+
+  test('axe finds nothing in any view, light and dark', async () => {
+    const { page, complaints } = admin;
+    for (const path of views()) {
+      await show(admin, path);
+      assert.deepEqual(await breaches(page), [], path);
+      // Themes differ in their colours alone.
+      await page.emulateMedia({ colorScheme: 'dark' });
+      assert.deepEqual(await breaches(page, ['color-contrast']), [], `${path}, dark`);
+      await page.emulateMedia({ colorScheme: 'light' });
+      assert.deepEqual(complaints.splice(0), [], path);
+    }
+  });
+
+  test('nothing is wider than a telephone of 360 pixels', async () => {
+    const { page } = admin;
+    await page.setViewportSize({ width: 360, height: 740 });
+    for (const path of views()) {
+      await show(admin, path);
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      assert.equal(width, 360, path);
+    }
+    await page.getByRole('button', { name: 'Menu' }).click();
+    await page.getByRole('link', { name: 'Signing keys' }).click();
+    await page.getByRole('heading', { name: 'Signing keys', level: 1 }).waitFor();
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
+  test('health tells which TPP is down, and leads to it', async () => {
+    const { page } = admin;
+    await show(admin, '/');
+    await page.getByRole('status', { name: 'State of the service' }).getByText('Needs attention').waitFor();
+    await page.getByText('Last attempt: refused with 500.').waitFor();
+    await page.getByRole('link', { name: 'tpp-down' }).click();
+    await page.getByRole('heading', { name: 'tpp-down', level: 1 }).waitFor();
+    await page.getByRole('link', { name: 'retry policy' }).click();
+    await page.getByText('2 retries, after 10 ms, 20 ms').waitFor();
+  });
+
+  test('a notification is drawn step by step, and its signature is verified here', async () => {
+    const { page } = admin;
+    await show(admin, `/notifications/${scene.acknowledged}`);
+    for (const step of ['Publish event', 'Sign the SET', 'Attempt 1: POST the SET', 'acknowledged (202)']) {
+      await page.getByText(step, { exact: false }).first().waitFor();
+    }
+    await page.getByText('signature verified with key bank-signing-1').waitFor();
+    const [evidence] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download evidence' }).click(),
+    ]);
+    assert.equal(evidence.suggestedFilename(), `${scene.acknowledged}.json`);
+    assert.equal(await evidence.failure(), null);
+  });
+
+  test('a search by the id of an event, and filters that stand in the address', async () => {
+    const { page } = admin;
+    await show(admin, '/notifications');
+    const field = page.getByLabel('Search');
+    await field.fill('event-1');
+    await field.press('Enter');
+    await page.waitForURL('**/notifications?id=event-1');
+    await page.getByText('1 notification', { exact: true }).waitFor();
+    await field.fill('client:tpp-down');
+    await field.press('Enter');
+    await page.getByText('No notification is as the filter says.').waitFor();
+    await page.getByRole('button', { name: 'Remove id:event-1' }).click();
+    await page.getByText('2 notifications', { exact: true }).waitFor();
+    await page.getByText('tidings notifications find --client tpp-down').waitFor();
+  });
+
+  test('redelivery counts before it asks, and says what came of it', async () => {
+    const { page } = admin;
+    await show(admin, `/notifications/${scene.acknowledged}`);
+    await page.getByRole('button', { name: 'Redeliver' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('1 notification would be sent again.').waitFor();
+    await dialog.getByText(`tidings redeliver ${scene.acknowledged}`).waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await dialog.getByRole('button', { name: 'Redeliver' }).click();
+    await dialog.getByText('1 notification scheduled for redelivery').waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await page.reload();
+    await page.getByText('Attempt 2: POST the SET').waitFor();
+  });
+
+  test('a TPP is suspended and resumed, and the audit shows what changed', async () => {
+    const { page } = admin;
+    for (const [verb, done] of [
+      ['Suspend', 'is suspended.'],
+      ['Resume', 'is resumed.'],
+    ] as const) {
+      await show(admin, '/tpps/tpp-good');
+      await page.getByRole('button', { name: verb }).click();
+      await page.getByRole('dialog').getByRole('button', { name: verb }).click();
+      await page.getByRole('dialog').getByText(`tpp-good ${done}`).waitFor();
+      await page.getByRole('button', { name: 'Close' }).click();
+    }
+    await show(admin, '/audit?action=tpp-suspended');
+    await page.getByText('What changed').first().click();
+    await page
+      .getByRole('row', { name: /isSuspended false true/ })
+      .first()
+      .waitFor();
+  });
+
+  test('live follows what happens, and pauses', async () => {
+    const { page } = admin;
+    await show(admin, '/live');
+    await page.getByText('following').waitFor();
+    await scene.bank.publishAll(Array.from({ length: 500 }, () => 'tpp-polls'));
+    await page.getByText('500 entries held').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await scene.bank.publish('tpp-polls');
+    await page.getByText('1 waiting while paused').waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('501 entries held').waitFor();
+  });
+
+  test('a viewer is shown no action, and an operator none of an administrator', async () => {
+    const actions = /^(Redeliver|Withdraw|Suspend|Resume|Probe|Mark|Add a TPP|Import|Rotate|Retire|Announce)/;
+    for (const [role, expected] of [
+      ['viewer', []],
+      ['operator', ['Redeliver what failed', 'Suspend', 'Redeliver', 'Withdraw']],
+    ] as const) {
+      const view = await openView(browser, url);
+      await signIn(view, role);
+      const found: string[] = [];
+      for (const path of ['/tpps', '/tpps/tpp-good', `/notifications/${scene.acknowledged}`, '/signing-keys']) {
+        await show(view, path);
+        found.push(...(await view.page.getByRole('button', { name: actions }).allInnerTexts()));
+      }
+      assert.deepEqual(
+        found.map((each) => each.trim()),
+        [...expected],
+        role,
+      );
+      assert.deepEqual(view.complaints, []);
+      await view.context.close();
+    }
+  });
+
+  test('a session whose token is revoked ends in words, and goes on where it was', async () => {
+    const { bank } = scene;
+    const { operator } = bank.config;
+    const view = await openView(browser, url);
+    await signIn(view, 'viewer', '/console/audit');
+    await view.page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
+    bank.reread.operator = { ...operator, tokens: operator.tokens.filter(({ role }) => role !== 'viewer') };
+    await bank.service.reload();
+    await view.page.getByRole('link', { name: 'Health' }).click();
+    await view.page.getByLabel('Operator token').waitFor();
+    bank.reread.operator = operator;
+    await bank.service.reload();
+    await view.page.getByLabel('Operator token').fill(TOKENS.viewer);
+    await view.page.getByRole('button', { name: 'Sign in' }).click();
+    await view.page.getByRole('heading', { level: 1, name: 'Health' }).waitFor();
+    await view.page.getByRole('button', { name: 'Sign out' }).click();
+    await view.page.getByLabel('Operator token').waitFor();
+    await view.page.goto('/console/system');
+    await view.page.getByLabel('Operator token').waitFor();
+    await view.context.close();
+  });
+
+  test('a service that is gone is told, and what was read stays', async () => {
+    const { page } = admin;
+    await show(admin, '/');
+    await scene.bank.service.stop();
+    await page.getByRole('alert').getByText('Offline: the service cannot be reached.').waitFor({ timeout: 12_000 });
+    await page.getByRole('link', { name: 'tpp-down' }).waitFor();
+  });
+});
