@@ -129,7 +129,7 @@ describe('a session', { timeout: 30_000 }, () => {
     await stream.text();
     assert.equal(await statusWith(cookie), 401);
     const answer = await send('/console/session', { headers: { ...own, cookie } });
-    assert.deepEqual(await answer.json(), { isSignedIn: false });
+    assert.deepEqual(await answer.json(), { isSignedIn: false, hasIdentityProvider: false });
   });
 
   test('ends without an action of the person, and goes on with one', async () => {

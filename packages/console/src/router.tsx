@@ -3,7 +3,7 @@ import { queryClient } from './query-client.ts';
 import { Health } from './screens/health.tsx';
 import { NotFound, Shell } from './screens/shell.tsx';
 import { SignIn } from './screens/sign-in.tsx';
-import { sessionQuery } from './session/session.ts';
+import { RETURN_TO, sessionQuery } from './session/session.ts';
 import { Loading, ProblemView } from './ui/page.tsx';
 
 /** The text members of a search that are named; everything else of an address is passed over. */
@@ -22,7 +22,7 @@ const rootRoute = createRootRoute({ notFoundComponent: NotFound });
 const signInRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/sign-in',
-  validateSearch: texts('returnTo'),
+  validateSearch: texts('returnTo', 'problem'),
   component: SignIn,
 });
 
@@ -33,6 +33,9 @@ const shellRoute = createRoute({
   beforeLoad: async ({ location }) => {
     const session = await queryClient.ensureQueryData(sessionQuery);
     if (!session.isSignedIn) throw redirect({ to: '/sign-in', search: { returnTo: location.publicHref } });
+    const returnTo = sessionStorage.getItem(RETURN_TO);
+    sessionStorage.removeItem(RETURN_TO);
+    if (returnTo?.startsWith('/console/')) throw redirect({ href: returnTo });
   },
 });
 

@@ -32,6 +32,7 @@ import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
+import { createOidcSignIn } from './trust/oidc-sign-in.ts';
 import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
@@ -209,6 +210,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer });
   const { clockSkewSeconds } = config.accessTokens;
   const identityProvider = createIdentityProvider(options);
+  const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
   const operator = buildOperatorApi({
     ...options,
@@ -219,9 +221,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     publicUrl,
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
-    console: config.operator.console.isServed
-      ? { ...config.operator.console, sessionKey: material.consoleSessionKey }
-      : undefined,
+    console: { ...config.operator.console, sessionKey: material.consoleSessionKey, oidcSignIn },
     identityProvider,
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
@@ -232,7 +232,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   });
   metrics.readFrom({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
   const sweeper = openSweeper(options);
-  const closing = [client, ...clients, ...(identityProvider === undefined ? [] : [identityProvider])];
+  const closing = [client, ...clients, ...[identityProvider, oidcSignIn].filter((each) => each !== undefined)];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })

@@ -1,12 +1,47 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router';
 import { type FormEvent, type ReactElement, useEffect, useRef } from 'react';
-import { sessionQuery, signIn } from '../session/session.ts';
+import { RETURN_TO, sessionQuery, signIn } from '../session/session.ts';
 import { Icon } from '../ui/icon.tsx';
+
+const PROBLEMS: Readonly<Record<string, string>> = {
+  expired: 'The sign-in was begun too long ago, or in another browser; begin again.',
+  refused: 'The identity provider did not sign you in; the log of the service says why.',
+  unavailable: 'The identity provider does not answer now; try again in a moment.',
+  'no-role': 'You are known to the identity provider, and have no role here; ask for one.',
+};
+
+interface AtProviderProps {
+  readonly problem: string | undefined;
+  readonly returnTo: string | undefined;
+}
+
+/** Sign-in at the bank's identity provider, where there is one. */
+function AtProvider({ problem, returnTo }: AtProviderProps): ReactElement | null {
+  const { data } = useQuery(sessionQuery);
+  if (data?.isSignedIn !== false || data.hasIdentityProvider !== true) return null;
+  return (
+    <>
+      {problem !== undefined && (
+        <p className="note bad" role="alert">
+          <Icon name="bad" />
+          {PROBLEMS[problem] ?? PROBLEMS['refused']}
+        </p>
+      )}
+      <a
+        className="button"
+        href="/console/sign-in/start"
+        onClick={() => returnTo !== undefined && sessionStorage.setItem(RETURN_TO, returnTo)}
+      >
+        Sign in with the bank's identity provider
+      </a>
+    </>
+  );
+}
 
 /** Exchanges an operator token for a session. */
 export function SignIn(): ReactElement {
-  const { returnTo } = useSearch({ from: '/sign-in' });
+  const { returnTo, problem } = useSearch({ from: '/sign-in' });
   const navigate = useNavigate();
   const { history } = useRouter();
   const queries = useQueryClient();
@@ -36,6 +71,7 @@ export function SignIn(): ReactElement {
       <form onSubmit={submit} className="card">
         <h1>Tidings</h1>
         <p>Event notifications to third parties: the operators' console.</p>
+        <AtProvider problem={problem} returnTo={returnTo} />
         <label htmlFor="token">Operator token</label>
         <input
           id="token"

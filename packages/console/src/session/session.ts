@@ -8,7 +8,11 @@ export type Role = (typeof ORDER)[number];
 
 /** The session of this browser. */
 export type Session =
-  | { readonly isSignedIn: false }
+  | {
+      readonly isSignedIn: false;
+      /** Staff may sign in at the bank's identity provider. */
+      readonly hasIdentityProvider?: boolean;
+    }
   | {
       readonly isSignedIn: true;
       readonly name: string;
@@ -19,6 +23,9 @@ export type Session =
       /** When it ends in any case. */
       readonly endsAt: string;
     };
+
+/** Where the address is kept that a sign-in at the identity provider comes back to, in this tab. */
+export const RETURN_TO = 'tidings-return-to';
 
 const PATH = '/console/session';
 

@@ -320,6 +320,28 @@ const OIDC = section({
     administrator: mapped('administrator'),
     publisher: mapped('publisher'),
   }),
+  signIn: Type.Optional(
+    section({
+      clientId: text('client_id of the console at the provider'),
+      clientSecretFile: Type.Optional(file('Secret of this client. Left out: a public client, with PKCE alone')),
+      redirectUrl: Type.String({
+        format: 'uri',
+        maxLength: 2048,
+        pattern: '^(https://|http://(localhost|127\\.0\\.0\\.1)[:/]).*/console/sign-in/callback$',
+        description: 'Where the provider sends the browser back to, as registered there: …/console/sign-in/callback',
+      }),
+      scope: Type.String({
+        default: 'openid',
+        pattern: '(^| )openid( |$)',
+        maxLength: 2048,
+        description: 'Scopes asked for; the access token must be one for "operator.oidc.audience"',
+      }),
+      idTokenAlgorithm: Type.Enum(['RS256', 'PS256', 'ES256'], {
+        default: 'RS256',
+        description: 'Algorithm with which the provider signs ID tokens for this client',
+      }),
+    }),
+  ),
   isAccessTokenTypeRequired: Type.Boolean({
     default: false,
     description:

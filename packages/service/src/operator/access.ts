@@ -67,12 +67,14 @@ export class OperatorTokens {
 type AuthenticatedBy = 'token' | 'oidc';
 
 /** The caller, as its token identifies it. */
-interface Principal {
+export interface Principal {
   /** For log and audit. */
   readonly name: string;
   readonly authenticatedBy: AuthenticatedBy;
   /** At least one. */
   readonly roles: readonly OperatorRole[];
+  /** Values of the roles claim that gave them; undefined for tokens of the configuration. */
+  readonly values?: readonly string[];
   /** When its token expires; undefined: not by itself. */
   readonly expiresAtMs?: number;
 }
@@ -116,12 +118,29 @@ export async function authenticateOperator(
   if (check.kind === 'unavailable') {
     throw new Problem(503, 'The keys of the identity provider are unavailable, so its tokens cannot be verified.');
   }
-  const { name, roles, expiresAtMs } = check;
-  if (roles.length === 0) {
-    const looked = `none of the values of its claim "${oidc.rolesClaim}" is mapped in "operator.oidc.roles"`;
-    throw new Problem(403, `The token of ${JSON.stringify(name)} gives no role here: ${looked}.`);
-  }
-  return { name, authenticatedBy: 'oidc', roles, expiresAtMs };
+  const { name, roles, values, expiresAtMs } = check;
+  assertSomeRole(name, roles, oidc);
+  return { name, authenticatedBy: 'oidc', roles, values, expiresAtMs };
+}
+
+/** Someone who signed in at the identity provider: a name, and the values of the roles claim that were mapped then. */
+export interface Staff {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** Gives staff who signed in the roles that the mapping gives them now. @throws {Problem} 401 without a provider, 403 without a role */
+export function authenticateStaff({ name, values }: Staff, oidc: Credentials['oidc']): Principal {
+  if (oidc === undefined) throw new Problem(401, 'There is no identity provider here.');
+  const roles = oidc.rolesOf(values);
+  assertSomeRole(name, roles, oidc);
+  return { name, authenticatedBy: 'oidc', roles };
+}
+
+function assertSomeRole(name: string, roles: readonly OperatorRole[], { rolesClaim }: OidcVerifier): void {
+  if (roles.length > 0) return;
+  const looked = `none of the values of its claim "${rolesClaim}" is mapped in "operator.oidc.roles"`;
+  throw new Problem(403, `The token of ${JSON.stringify(name)} gives no role here: ${looked}.`);
 }
 
 function findToken(token: string, tokens: readonly OperatorToken[]): OperatorToken | undefined {

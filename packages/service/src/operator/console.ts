@@ -3,9 +3,10 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { OperatorRole } from '../config/schema.ts';
+import { type OidcSignIn, SignInFailed } from '../trust/oidc-sign-in.ts';
+import type { Principal } from './access.ts';
 import { Problem } from './problem.ts';
-import { assertOwnSite, SESSION_TOKEN_CHARS_MAX, type Sessions } from './session.ts';
+import { assertOwnSite, SESSION_TOKEN_CHARS_MAX, type SessionOwner, type Sessions } from './session.ts';
 
 /** Where `npm run build` of the console puts its files, and where a published package has them. */
 const BUILT = fileURLToPath(new URL('../../console/', import.meta.url));
@@ -48,19 +49,13 @@ In a checkout, run "npm run build --workspace packages/console" and reload this 
 An installed package has it built; this one was packed without.
 `;
 
-/** Who a caller is, as the console shows it. */
-interface SignedIn {
-  readonly name: string;
-  readonly roles: readonly OperatorRole[];
-  readonly authenticatedBy: 'token' | 'oidc';
-  readonly expiresAtMs?: number | undefined;
-}
-
 /** Dependencies of the console. */
 export interface ConsoleOptions {
   readonly sessions: Sessions;
-  /** Authenticates a bearer token as the operator API does. @throws {Problem} */
-  readonly authenticate: (token: string, request: FastifyRequest) => Promise<SignedIn>;
+  /** Authenticates the owner of a session as the operator API does. @throws {Problem} */
+  readonly authenticate: (owner: SessionOwner, request: FastifyRequest) => Promise<Principal>;
+  /** Sign-in at the identity provider; undefined: with tokens alone. */
+  readonly oidcSignIn: OidcSignIn | undefined;
   /** Counts a sign-in before its token is looked at. @returns gives it back. @throws {Problem} 429 */
   readonly limit: (request: FastifyRequest) => () => void;
 }
@@ -81,21 +76,22 @@ export function addConsole(app: FastifyInstance, options: ConsoleOptions): void 
   add('GET', '/console/assets/:name', sendAsset);
   add('GET', '/console/session', async (request) => {
     const session = await sessions.of(request);
-    if (session === undefined) return { isSignedIn: false };
-    const signedIn = await options.authenticate(session.token, request).catch((error) => {
+    const nobody = { isSignedIn: false, hasIdentityProvider: options.oidcSignIn !== undefined };
+    if (session === undefined) return nobody;
+    const signedIn = await options.authenticate(session.owner, request).catch((error) => {
       if (error instanceof Problem && error.status < 500) return undefined;
       throw error;
     });
-    return signedIn === undefined ? { isSignedIn: false } : describeSession(signedIn, sessions.endsOf(session));
+    return signedIn === undefined ? nobody : describeSession(signedIn, sessions.endsOf(session));
   });
   add('POST', '/console/session', async (request, reply) => {
     assertOwnSite(request);
     const giveBack = options.limit(request);
     const token = readToken(request.body);
-    const signedIn = await options.authenticate(token, request);
+    const signedIn = await options.authenticate({ token }, request);
     giveBack();
     request.log.info({ operator: signedIn.name }, 'signed in to the console');
-    reply.header('set-cookie', await sessions.start(token));
+    reply.header('set-cookie', await sessions.start({ token }));
     return { isSignedIn: true };
   });
   add('DELETE', '/console/session', async (request, reply) => {
@@ -103,10 +99,44 @@ export function addConsole(app: FastifyInstance, options: ConsoleOptions): void 
     reply.header('set-cookie', await sessions.end(request)).header('clear-site-data', '"cache"');
     return reply.code(204).send();
   });
+  const { oidcSignIn } = options;
+  if (oidcSignIn === undefined) return;
+  add('GET', '/console/sign-in/start', async (_request, reply) => {
+    try {
+      const { url, pending } = await oidcSignIn.begin();
+      return await reply.header('set-cookie', await sessions.keepPending(pending)).redirect(url);
+    } catch (error) {
+      return sendBack(error, reply);
+    }
+  });
+  add('GET', '/console/sign-in/callback', async (request, reply) => {
+    const pending = await sessions.pendingOf(request);
+    if (pending === undefined) return reply.redirect('/console/sign-in?problem=expired');
+    try {
+      const token = await oidcSignIn.finish(request.url.slice(request.url.indexOf('?')), pending);
+      const { name, values = [] } = await options.authenticate({ token }, request);
+      request.log.info({ operator: name }, 'signed in to the console at the identity provider');
+      reply.header('set-cookie', await sessions.start({ staff: { name, values } }));
+      return await reply.redirect('/console/');
+    } catch (error) {
+      return sendBack(error, reply);
+    }
+  });
+}
+
+/** The page tells what went wrong by a word; the log by a sentence, which may be the provider's. */
+function sendBack(error: unknown, reply: FastifyReply): FastifyReply {
+  const isProblem = error instanceof Problem;
+  if (!isProblem && !(error instanceof SignInFailed)) throw error;
+  reply.log.warn({ why: error.message }, 'a sign-in at the identity provider failed');
+  const isUnavailable = isProblem ? error.status >= 500 : error.isUnavailable;
+  const isForbidden = isProblem && error.status === 403;
+  const word = isForbidden ? 'no-role' : 'refused';
+  return reply.redirect(`/console/sign-in?problem=${isUnavailable ? 'unavailable' : word}`);
 }
 
 function describeSession(
-  { name, roles, authenticatedBy, expiresAtMs = Number.POSITIVE_INFINITY }: SignedIn,
+  { name, roles, authenticatedBy, expiresAtMs = Number.POSITIVE_INFINITY }: Principal,
   { idleAtMs, maxAtMs }: { readonly idleAtMs: number; readonly maxAtMs: number },
 ) {
   const endsAt = new Date(Math.min(maxAtMs, expiresAtMs)).toISOString();

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { OidcSignIn } from '../trust/oidc-sign-in.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
@@ -33,13 +34,16 @@ export interface OperatorOptions {
   readonly tokens: OperatorTokens;
   /** Verifies tokens of the bank's identity provider; undefined: only `tokens` are accepted. */
   readonly identityProvider?: OidcVerifier | undefined;
-  /** The web console; undefined: it is not served, and sessions are not accepted. */
+  /** The web console; where it is not served, sessions are not accepted. */
   readonly console?:
     | {
+        readonly isServed: boolean;
         /** Encrypts sessions, 32 bytes; undefined: a random one of this process. */
         readonly sessionKey?: Uint8Array | undefined;
         readonly sessionIdleMs: number;
         readonly sessionMaxMs: number;
+        /** Sign-in at the identity provider; undefined: with tokens alone. */
+        readonly oidcSignIn?: OidcSignIn | undefined;
       }
     | undefined;
   readonly bodyBytesMax: number;

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RateLimit } from '../api/rate-limit.ts';
 import { freeBytesOf } from '../base/disk.ts';
 import { createHttpServer } from '../base/http-server.ts';
 import { remoteNetworkOf } from '../base/ip-address.ts';
 import { LogSampler } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
-import { authenticateOperator, guardRoutes } from './access.ts';
+import { authenticateOperator, authenticateStaff, guardRoutes } from './access.ts';
 import { createPublishingGate, type PublishingGate } from './admission.ts';
 import { addConsole } from './console.ts';
 import { addRoutes } from './document.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { assertStorableParameters, guardBodies } from './request.ts';
-import { SESSION_KEY_BYTES, Sessions } from './session.ts';
+import { SESSION_KEY_BYTES, type SessionOwner, Sessions } from './session.ts';
 
 export type { OperatorOptions } from './options.ts';
 
@@ -35,12 +35,16 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   const { unauthenticatedPerMinutePerAddressMax: perAddressMax, isBehindProxy, clock } = options;
   const limit = perAddressMax === undefined || isBehindProxy ? undefined : new RateLimit(perAddressMax, clock);
   const credentials = { tokens: options.tokens, oidc: options.identityProvider, limit };
-  const sessions = options.console && createSessions(options, options.console);
+  const sessions = options.console?.isServed ? createSessions(options, options.console) : undefined;
+  const authenticateOwner = async (owner: SessionOwner, { socket }: FastifyRequest, counted = credentials) => {
+    if ('staff' in owner) return authenticateStaff(owner.staff, options.identityProvider);
+    return authenticateOperator(`Bearer ${owner.token}`, counted, remoteNetworkOf(socket));
+  };
   const admit = guardRoutes(app, async (request) => {
     const { authorization } = request.headers;
     const session = authorization === undefined ? await sessions?.of(request) : undefined;
-    const shown = session === undefined ? authorization : `Bearer ${session.token}`;
-    return authenticateOperator(shown, credentials, remoteNetworkOf(request.socket));
+    if (session !== undefined) return authenticateOwner(session.owner, request);
+    return authenticateOperator(authorization, credentials, remoteNetworkOf(request.socket));
   });
   guardBodies(app);
   app.addHook('preHandler', async ({ params, query, is404 }) => {
@@ -59,8 +63,9 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
     sessions.addTo(app);
     addConsole(app, {
       sessions,
-      authenticate: (token, { socket }) =>
-        authenticateOperator(`Bearer ${token}`, { ...credentials, limit: undefined }, remoteNetworkOf(socket)),
+      // A sign-in is counted by itself.
+      authenticate: (owner, request) => authenticateOwner(owner, request, { ...credentials, limit: undefined }),
+      oidcSignIn: options.console?.oidcSignIn,
       limit: ({ socket }) => countSignIn(limit, remoteNetworkOf(socket)),
     });
   }

@@ -3,6 +3,8 @@ import { EncryptJWT, errors, type JWTPayload, jwtDecrypt } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
 import type { Random } from '../base/random.ts';
+import type { PendingSignIn } from '../trust/oidc-sign-in.ts';
+import type { Staff } from './access.ts';
 import { Problem } from './problem.ts';
 
 /** Length of the key that encrypts the cookies, in bytes: A256GCM. */
@@ -17,22 +19,27 @@ const CONSOLE_HEADER = 'tidings-console';
 // A session that is in use gets a new cookie this often.
 const RENEWED_AFTER_MS = 60_000;
 const ENDED_MAX = 10_000;
+const PENDING_MAX_MS = 600_000;
+const PENDING_COOKIE = 'tidings-sign-in';
+// Subjects, so that a cookie is good for one thing only.
+const SESSION = 'session';
+const PENDING = 'sign-in';
 const ENCRYPTION = { alg: 'dir', enc: 'A256GCM' } as const;
 
-/** A session of the console: the token it was opened with, and its times. */
+/** Whose session it is: whoever has a token, or staff who signed in at the identity provider. */
+export type SessionOwner = { readonly token: string } | { readonly staff: Staff };
+
+/** A session of the console: whose it is, and its times. */
 interface Session {
   readonly id: string;
-  readonly token: string;
+  readonly owner: SessionOwner;
   readonly startedAtMs: number;
   /** When the person last did something. */
   readonly seenAtMs: number;
 }
 
-interface SessionClaims extends JWTPayload {
-  readonly token?: unknown;
-  readonly startedAtMs?: unknown;
-  readonly seenAtMs?: unknown;
-}
+/** Claims of a session cookie. Only this service makes them, so that their types are what they were. */
+type SessionClaims = JWTPayload & Partial<Omit<Session, 'id'>>;
 
 /** Settings and dependencies of sessions. */
 interface SessionOptions {
@@ -57,8 +64,9 @@ declare module 'fastify' {
 
 /**
  * Sessions of the console. A session is an encrypted cookie that holds the token of the sign-in, so every call is
- * authenticated as if it carried that token: a token that is revoked ends its sessions. Nothing is stored on the server
- * but the ids of sessions that were signed out, by this process.
+ * authenticated as if it carried that token: a token that is revoked ends its sessions. Of staff who signed in at the
+ * identity provider it holds the name and what gave them their roles. Nothing is stored on the server but the ids of sessions
+ * that were signed out, by this process.
  */
 export class Sessions {
   readonly #options: SessionOptions;
@@ -72,9 +80,25 @@ export class Sessions {
   }
 
   /** @returns the `Set-Cookie` of a new session */
-  start(token: string): Promise<string> {
+  start(owner: SessionOwner): Promise<string> {
     const nowMs = this.#options.clock.nowMs();
-    return this.#write({ id: this.#options.random.uuid(), token, startedAtMs: nowMs, seenAtMs: nowMs });
+    return this.#write({ id: this.#options.random.uuid(), owner, startedAtMs: nowMs, seenAtMs: nowMs });
+  }
+
+  /** Keeps the pending part of a sign-in with the browser. @returns a `Set-Cookie` */
+  async keepPending(pending: PendingSignIn): Promise<string> {
+    const value = await this.#seal({ pending, sub: PENDING }, this.#options.clock.nowMs() + PENDING_MAX_MS);
+    // The provider sends the browser back from another site, so that a stricter cookie would not come.
+    return `${PENDING_COOKIE}=${value}; Path=/console/sign-in; HttpOnly; Secure; SameSite=Lax; Max-Age=${PENDING_MAX_MS / 1000}`;
+  }
+
+  /** @returns undefined: this browser began no sign-in, or too long ago */
+  async pendingOf({ headers }: FastifyRequest): Promise<PendingSignIn | undefined> {
+    const payload = await this.#open<JWTPayload & { readonly pending?: PendingSignIn }>(
+      cookieOf(headers.cookie, PENDING_COOKIE),
+      PENDING,
+    );
+    return payload?.pending;
   }
 
   /** Ends the session of a call. @returns the `Set-Cookie` that removes it */
@@ -119,33 +143,41 @@ export class Sessions {
   }
 
   async #write(session: Session): Promise<string> {
-    const { id, token, startedAtMs, seenAtMs } = session;
+    const { id, ...claims } = session;
     const { idleAtMs, maxAtMs } = this.endsOf(session);
-    const value = await new EncryptJWT({ jti: id, token, startedAtMs, seenAtMs })
-      .setProtectedHeader(ENCRYPTION)
-      .setExpirationTime(Math.floor(idleAtMs / 1000))
-      .encrypt(this.#options.key);
+    const value = await this.#seal({ ...claims, jti: id, sub: SESSION }, idleAtMs);
     const maxAgeSeconds = Math.ceil((maxAtMs - this.#options.clock.nowMs()) / 1000);
     return `${this.#cookie}=${value}; ${ATTRIBUTES}; Max-Age=${maxAgeSeconds}`;
   }
 
   async #read({ headers }: FastifyRequest): Promise<Session | undefined> {
-    const value = cookieOf(headers.cookie, this.#cookie);
+    const payload = await this.#open<SessionClaims>(cookieOf(headers.cookie, this.#cookie), SESSION);
+    const { jti: id, owner, startedAtMs, seenAtMs } = payload ?? {};
+    if (id === undefined || owner === undefined || startedAtMs === undefined || seenAtMs === undefined)
+      return undefined;
+    return this.#ended.get(id) === undefined ? { id, owner, startedAtMs, seenAtMs } : undefined;
+  }
+
+  #seal(claims: JWTPayload, endsAtMs: number): Promise<string> {
+    return new EncryptJWT(claims)
+      .setProtectedHeader(ENCRYPTION)
+      .setExpirationTime(Math.floor(endsAtMs / 1000))
+      .encrypt(this.#options.key);
+  }
+
+  /** @returns undefined: it has expired, is of another key or for something else, or is not one of ours */
+  async #open<Claims extends JWTPayload>(value: string | undefined, subject: string): Promise<Claims | undefined> {
     if (value === undefined) return undefined;
-    const currentDate = new Date(this.#options.clock.nowMs());
+    const options = {
+      keyManagementAlgorithms: [ENCRYPTION.alg],
+      contentEncryptionAlgorithms: [ENCRYPTION.enc],
+      requiredClaims: ['exp'],
+      currentDate: new Date(this.#options.clock.nowMs()),
+      subject,
+    };
     try {
-      const { payload } = await jwtDecrypt<SessionClaims>(value, this.#options.key, {
-        keyManagementAlgorithms: [ENCRYPTION.alg],
-        contentEncryptionAlgorithms: [ENCRYPTION.enc],
-        requiredClaims: ['exp', 'jti'],
-        currentDate,
-      });
-      const { jti: id = '', token, startedAtMs, seenAtMs } = payload;
-      if (typeof token !== 'string' || typeof startedAtMs !== 'number' || typeof seenAtMs !== 'number')
-        return undefined;
-      return this.#ended.get(id) === undefined ? { id, token, startedAtMs, seenAtMs } : undefined;
+      return (await jwtDecrypt<Claims>(value, this.#options.key, options)).payload;
     } catch (error) {
-      // Expired, of another key, or not one of ours.
       if (error instanceof errors.JOSEError) return undefined;
       throw error;
     }

@@ -23,6 +23,8 @@ export interface Material {
   readonly operatorTls: (TlsIdentity & { readonly ca?: string; readonly crl?: string[] }) | undefined;
   /** Root certificates for the bank's identity provider, PEM. */
   readonly operatorOidcCa: string | undefined;
+  /** Of the console as a client of the identity provider. */
+  readonly oidcClientSecret: string | undefined;
   /** Encrypts the sessions of the console; undefined: each process makes its own. */
   readonly consoleSessionKey: Uint8Array | undefined;
   readonly accessTokensTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
@@ -50,6 +52,7 @@ export async function readMaterial(config: Config): Promise<Material> {
     },
     operatorTls: operator.tls && readOperatorTls(operator.tls),
     operatorOidcCa: readRoots('operator.oidc.caFile', operator.oidc?.caFile),
+    oidcClientSecret: readSecret('operator.oidc.signIn.clientSecretFile', operator.oidc?.signIn?.clientSecretFile),
     consoleSessionKey: readSessionKey(operator.console.sessionKeyFile),
     accessTokensTls: {
       ...(accessTokens.caFile !== undefined && { ca: readCertificates('accessTokens.caFile', accessTokens.caFile) }),
@@ -62,6 +65,10 @@ export async function readMaterial(config: Config): Promise<Material> {
       jwks: await readJwks('directory.jwksFile', directory.jwksFile),
     },
   };
+}
+
+function readSecret(setting: string, file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readConfiguredFile(setting, file).trim();
 }
 
 const SESSION_KEY_BYTES = 32;

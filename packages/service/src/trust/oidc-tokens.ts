@@ -36,6 +36,8 @@ export type OidcCheck =
       readonly kind: 'valid';
       readonly name: string;
       readonly roles: readonly OperatorRole[];
+      /** Values of the roles claim that map to a role. */
+      readonly values: readonly string[];
       /** `exp`, without clock skew. */
       readonly expiresAtMs: number;
     }
@@ -46,6 +48,8 @@ export type OidcCheck =
 export interface OidcVerifier {
   readonly rolesClaim: string;
   verify(token: string): Promise<OidcCheck>;
+  /** The roles that values of the roles claim give now. */
+  rolesOf(values: readonly string[]): readonly OperatorRole[];
   /** Replaces the mapping of the roles claim to roles. */
   useRoles(roles: OidcOptions['roles']): void;
   close(): Promise<void>;
@@ -81,6 +85,7 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
   return {
     rolesClaim,
     close: () => https.close(),
+    rolesOf: (values) => rolesOf(values, roles),
     useRoles: (mapped) => {
       roles = mapped;
     },
@@ -114,8 +119,13 @@ function readCaller(claims: JWTPayload, { nameClaim, rolesClaim, roles }: OidcOp
     return { kind: 'refused', reason: `It lacks ${nameClaim}, which names the caller.` };
   }
   const given = textsOf(claimAt(claims, rolesClaim));
-  const has = OPERATOR_ROLES.filter((role) => roles[role]?.some((each) => given.includes(each)));
-  return { kind: 'valid', name, roles: has, expiresAtMs: (claims.exp ?? 0) * 1000 };
+  // The others are of no use here, and may be many.
+  const values = given.filter((each) => rolesOf([each], roles).length > 0);
+  return { kind: 'valid', name, roles: rolesOf(given, roles), values, expiresAtMs: (claims.exp ?? 0) * 1000 };
+}
+
+function rolesOf(values: readonly string[], roles: OidcOptions['roles']): readonly OperatorRole[] {
+  return OPERATOR_ROLES.filter((role) => roles[role]?.some((each) => values.includes(each)));
 }
 
 /**

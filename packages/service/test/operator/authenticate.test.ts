@@ -17,9 +17,10 @@ test('past the limit of an address its tokens are not verified, but for those of
     verify: async (token) => {
       verified += 1;
       if (token === 'good')
-        return { kind: 'valid', name: 'bob', roles: ['viewer'], expiresAtMs: Number.MAX_SAFE_INTEGER };
+        return { kind: 'valid', name: 'bob', roles: ['viewer'], values: [], expiresAtMs: Number.MAX_SAFE_INTEGER };
       return { kind: 'refused', reason: 'it is not signed' };
     },
+    rolesOf: () => [],
     useRoles: () => undefined,
     close: async () => undefined,
   };
