@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
@@ -23,9 +23,34 @@ function compressed(): Plugin {
   };
 }
 
+const PACKAGE = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/;
+const LICENCE_NAMES = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license'];
+
+/** Writes the licence of every package whose code is in the bundle, which most of them demand, beside it. */
+function licences(): Plugin {
+  return {
+    name: 'tidings:licences',
+    apply: 'build',
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((each) => (each.type === 'chunk' ? each.moduleIds : []));
+      const folders = new Set(modules.flatMap((id) => PACKAGE.exec(id.replace(/^\0/, ''))?.[0] ?? []));
+      const texts = [...folders].sort().map((folder) => {
+        const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+        const file = LICENCE_NAMES.map((each) => join(folder, each)).find(existsSync);
+        return `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(file, 'utf8')}`;
+      });
+      this.emitFile({
+        type: 'asset',
+        fileName: 'THIRD-PARTY-LICENCES.txt',
+        source: texts.join(`\n${'-'.repeat(80)}\n`),
+      });
+    },
+  };
+}
+
 export default defineConfig({
   base: '/console/',
-  plugins: [compressed()],
+  plugins: [licences(), compressed()],
   build: {
     outDir: OUT,
     emptyOutDir: true,

@@ -14,14 +14,11 @@ export function healthOf({ state, breaker, awaiting, lastOutcomes }: CallbackUrl
   return awaiting > 0 && last !== undefined && last.outcome !== 'acknowledged' ? 'failing' : 'healthy';
 }
 
-/** The outcome of an attempt, in a few words. */
-export function describeAttempt({
-  outcome,
-  status,
-  errorClass,
-}: Pick<Attempt, 'outcome' | 'status' | 'errorClass'>): string {
+/** The outcome of an attempt, in a few words: with the error that the TPP named (RFC 8935), where it named one. */
+export function describeAttempt(attempt: Pick<Attempt, 'outcome' | 'status' | 'errorClass' | 'err'>): string {
+  const { outcome, status, errorClass, err } = attempt;
   if (outcome === 'acknowledged') return `acknowledged${status === undefined ? '' : ` (${status})`}`;
-  if (outcome === 'refused') return `refused with ${status ?? 'a status'}`;
+  if (outcome === 'refused') return `refused with ${status ?? 'a status'}${err === undefined ? '' : `: ${err}`}`;
   return ERROR_TEXTS[errorClass ?? ''] ?? `unreachable: ${errorClass ?? 'no answer'}`;
 }
 

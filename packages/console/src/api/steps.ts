@@ -72,7 +72,7 @@ function attemptSteps(attempt: Attempt, index: number): readonly Step[] {
     key: `answer-${index}`,
     at: endedAt,
     text: `${outcome === 'unreachable' ? 'No answer: ' : ''}${describeAttempt(attempt)}`,
-    detail: [detail, missing].filter((each) => each !== undefined).join('; ') || undefined,
+    detail: [attempt.description, detail, missing].filter((each) => each !== undefined).join('; ') || undefined,
     tone: isGood ? ('good' as const) : ('bad' as const),
   };
   return [

@@ -83,7 +83,7 @@ function Facts({ notification }: { readonly notification: Notification }): React
         {nextAttemptAt !== undefined && (
           <>
             {' '}
-            next attempt <Time at={nextAttemptAt} />
+            next attempt due <Time at={nextAttemptAt} />
           </>
         )}
       </dd>

@@ -40,6 +40,11 @@ export const OIDC = {
 export const WITH_EVERY_SECTION = {
   ...MINIMAL,
   api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },
-  operator: { oidc: OIDC },
+  operator: {
+    oidc: {
+      ...OIDC,
+      signIn: { clientId: 'tidings-console', redirectUrl: 'https://ops.bank.example/console/sign-in/callback' },
+    },
+  },
   directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
 } as const;
