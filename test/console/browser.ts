@@ -6,7 +6,7 @@ import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
 
 const HOME = join(import.meta.dirname, '../../packages/console');
 const BUILT = join(HOME, '../service/console/index.html');
@@ -42,6 +42,8 @@ export type Role = keyof typeof TOKENS;
 /** A bank with a TPP that answers, one that is down, and one that only polls. */
 export interface Scene {
   readonly bank: Bank;
+  /** The endpoint of the TPP that is down. */
+  readonly down: Receiver;
   /** jti of a notification that was acknowledged. */
   readonly acknowledged: string;
   stop(): Promise<void>;
@@ -63,11 +65,11 @@ export async function setScene(): Promise<Scene> {
       ...(url !== undefined && { CallbackUrl: url }),
     });
   }
-  const [acknowledged = ''] = await bank.publishAll(['tpp-good', 'tpp-down', 'tpp-polls', 'tpp-down']);
+  const [acknowledged = ''] = await bank.publishAll(['tpp-good', 'tpp-down', 'tpp-polls']);
   await good.untilReceived(1);
   await down.untilReceived(3);
   return {
-    ...{ bank, acknowledged },
+    ...{ bank, down, acknowledged },
     stop: async () => {
       for (const party of parties) party.close();
       await bank.stop();

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { makeSigningKey } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
 import {
   breaches,
@@ -66,6 +69,17 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await view.context.close();
   });
 
+  test('a link with a token signs in, and the token does not stay in the address', async () => {
+    const view = await openView(browser, url);
+    await view.page.goto(`/console/sign-in#token=${TOKENS.viewer}`);
+    await view.page.getByRole('heading', { level: 1, name: 'Health' }).waitFor();
+    assert.equal(new URL(view.page.url()).hash, '');
+    await view.page.goBack();
+    assert.doesNotMatch(view.page.url(), /token/);
+    assert.deepEqual(view.complaints, []);
+    await view.context.close();
+  });
+
   test('axe finds nothing in any view, light and dark', async () => {
     const { page, complaints } = admin;
     for (const path of views()) {
@@ -104,6 +118,45 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await page.getByText('2 retries, after 10 ms, 20 ms').waitFor();
   });
 
+  test('an administrator adds a TPP, and a second one of the same id is refused in words', async () => {
+    const { page } = admin;
+    await show(admin, '/tpps');
+    for (const answer of ['tpp-new is registered.', 'exists']) {
+      await page.getByRole('button', { name: 'Add a TPP' }).click();
+      const dialog = page.getByRole('dialog');
+      for (const [label, value] of [
+        ['client_id', 'tpp-new'],
+        ['Organisation id', 'org-new'],
+        ['Software statement id', 'software-new'],
+        ['JWKS URL', 'https://keystore.example/new.jwks'],
+      ] as const) {
+        await dialog.getByLabel(label, { exact: true }).fill(value);
+      }
+      assert.deepEqual(await breaches(page), []);
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText(answer).first().waitFor();
+      await page.keyboard.press('Escape');
+    }
+    await page.getByRole('row', { name: /tpp-new.*not registered/ }).waitFor();
+  });
+
+  test('the next signing key is announced, and may not sign yet', async () => {
+    const { bank } = scene;
+    const { page } = admin;
+    const next = makeSigningKey('bank-signing-2');
+    const keyFile = join(bank.folder, 'next.key');
+    writeFileSync(keyFile, next.keyPem);
+    bank.signing.next = { kid: next.kid, keyFile };
+    await show(admin, '/signing-keys');
+    await page.getByRole('button', { name: 'Announce the next key' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Announce the next key' }).click();
+    await page.getByText('bank-signing-2 is announced.').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('heading', { name: 'bank-signing-2' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Rotate to this key' }).isDisabled(), true);
+    assert.match(String(await page.getByRole('listitem').filter({ hasText: 'this is next' }).innerText()), /^Wait/);
+  });
+
   test('a notification is drawn step by step, and its signature is verified here', async () => {
     const { page } = admin;
     await show(admin, `/notifications/${scene.acknowledged}`);
@@ -131,7 +184,7 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await field.press('Enter');
     await page.getByText('No notification is as the filter says.').waitFor();
     await page.getByRole('button', { name: 'Remove id:event-1' }).click();
-    await page.getByText('2 notifications', { exact: true }).waitFor();
+    await page.getByText('1 notification', { exact: true }).waitFor();
     await page.getByText('tidings notifications find --client tpp-down').waitFor();
   });
 
@@ -229,11 +282,27 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await view.context.close();
   });
 
+  test('an outage ends: a TPP that is up again is probed, and all is quiet', async () => {
+    const { page } = admin;
+    scene.down.status = 202;
+    await show(admin, '/');
+    await page.getByRole('link', { name: 'tpp-down' }).click();
+    await page.getByRole('button', { name: 'Probe now' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('1 notification is awaiting.').waitFor();
+    await dialog.getByRole('button', { name: 'Probe now' }).click();
+    await dialog.getByText('One notification is tried').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByText('healthy').waitFor({ timeout: 10_000 });
+    await page.getByRole('link', { name: 'Health' }).click();
+    await page.getByRole('status', { name: 'State of the service' }).getByText('All quiet').waitFor();
+  });
+
   test('a service that is gone is told, and what was read stays', async () => {
     const { page } = admin;
     await show(admin, '/');
     await scene.bank.service.stop();
     await page.getByRole('alert').getByText('Offline: the service cannot be reached.').waitFor({ timeout: 12_000 });
-    await page.getByRole('link', { name: 'tpp-down' }).waitFor();
+    await page.getByText('All quiet').first().waitFor();
   });
 });

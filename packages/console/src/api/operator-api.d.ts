@@ -49,22 +49,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/operator/v1/tpps/{clientId}/registrations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["getTppRegistrations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/operator/v1/tpps/import": {
         parameters: {
             query?: never;
@@ -313,6 +297,22 @@ export interface paths {
             cookie?: never;
         };
         get: operations["listRegistrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operator/v1/tpps/{clientId}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getTppRegistrations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -708,29 +708,6 @@ export interface components {
                 recoveredAt?: string;
             };
         };
-        TppRegistrations: {
-            /** @enum {unknown} */
-            effective?: "event-subscription" | "callback-url";
-            eventSubscription?: {
-                eventSubscriptionId: string;
-                callbackUrl?: string;
-                version: string;
-                eventTypes?: string[];
-                /** @enum {unknown} */
-                apiVersion: "v3.1" | "v4.0";
-                /** Format: date-time */
-                unresponsiveSince?: string;
-            };
-            callbackUrl?: {
-                callbackUrlId: string;
-                url: string;
-                version: string;
-                /** @enum {unknown} */
-                apiVersion: "v3.1" | "v4.0";
-                /** Format: date-time */
-                unresponsiveSince?: string;
-            };
-        };
         StatementToImport: {
             softwareStatement: string;
             clientId?: string;
@@ -995,6 +972,29 @@ export interface components {
                 unresponsiveSince?: string;
             }[];
             next?: string;
+        };
+        TppRegistrations: {
+            /** @enum {unknown} */
+            effective?: "event-subscription" | "callback-url";
+            eventSubscription?: {
+                eventSubscriptionId: string;
+                callbackUrl?: string;
+                version: string;
+                eventTypes?: string[];
+                /** @enum {unknown} */
+                apiVersion: "v3.1" | "v4.0";
+                /** Format: date-time */
+                unresponsiveSince?: string;
+            };
+            callbackUrl?: {
+                callbackUrlId: string;
+                url: string;
+                version: string;
+                /** @enum {unknown} */
+                apiVersion: "v3.1" | "v4.0";
+                /** Format: date-time */
+                unresponsiveSince?: string;
+            };
         };
         CallbackUrlPage: {
             callbackUrls: {
@@ -1541,33 +1541,6 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    getTppRegistrations: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                clientId: components["parameters"]["clientId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TppRegistrations"];
-                };
-            };
-            400: components["responses"]["Problem400"];
-            401: components["responses"]["Problem401"];
-            403: components["responses"]["Problem403"];
-            404: components["responses"]["Problem404"];
-            500: components["responses"]["Problem500"];
-            503: components["responses"]["Problem503"];
-        };
-    };
     importTpp: {
         parameters: {
             query?: {
@@ -2040,6 +2013,33 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getTppRegistrations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                clientId: components["parameters"]["clientId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TppRegistrations"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };

@@ -70,42 +70,44 @@ function Facts({ notification }: { readonly notification: Notification }): React
   const { state, clientId, publishedAt, acknowledgedAt, acknowledgedBy, nextAttemptAt, eventId, transactionId } =
     notification;
   return (
-    <dl className="pairs card">
-      <dt>State</dt>
-      <dd>
-        <StateBadge state={state} />
-        {acknowledgedAt !== undefined && (
-          <>
-            {' '}
-            by {acknowledgedBy}, <Time at={acknowledgedAt} />
-          </>
-        )}
-        {nextAttemptAt !== undefined && (
-          <>
-            {' '}
-            next attempt due <Time at={nextAttemptAt} />
-          </>
-        )}
-      </dd>
-      <dt>TPP</dt>
-      <dd>
-        <Link to="/tpps/$clientId" params={{ clientId }}>
-          {clientId}
-        </Link>
-      </dd>
-      <dt>Published</dt>
-      <dd>
-        <Time at={publishedAt} />
-      </dd>
-      <dt>Event</dt>
-      <dd>
-        <Id id={eventId} isWhole />
-      </dd>
-      <dt>Transaction</dt>
-      <dd>
-        <Id id={transactionId} isWhole />
-      </dd>
-    </dl>
+    <section className="card" aria-label="State and ids">
+      <dl className="pairs">
+        <dt>State</dt>
+        <dd>
+          <StateBadge state={state} />
+          {acknowledgedAt !== undefined && (
+            <>
+              {' '}
+              by {acknowledgedBy}, <Time at={acknowledgedAt} />
+            </>
+          )}
+          {nextAttemptAt !== undefined && (
+            <>
+              {' '}
+              next attempt due <Time at={nextAttemptAt} />
+            </>
+          )}
+        </dd>
+        <dt>TPP</dt>
+        <dd>
+          <Link to="/tpps/$clientId" params={{ clientId }}>
+            {clientId}
+          </Link>
+        </dd>
+        <dt>Published</dt>
+        <dd>
+          <Time at={publishedAt} />
+        </dd>
+        <dt>Event</dt>
+        <dd>
+          <Id id={eventId} isWhole />
+        </dd>
+        <dt>Transaction</dt>
+        <dd>
+          <Id id={transactionId} isWhole />
+        </dd>
+      </dl>
+    </section>
   );
 }
 

@@ -50,6 +50,8 @@ export function SignIn(): ReactElement {
     mutationFn: signIn,
     onSuccess: async () => {
       queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+      // One that was asked for before the sign-in would say that nobody is signed in.
+      await queries.cancelQueries({ queryKey: sessionQuery.queryKey });
       await queries.fetchQuery({ ...sessionQuery, staleTime: 0 });
       // Only a path of the console: the address is anybody's to write.
       if (returnTo?.startsWith('/console/')) history.push(returnTo);
@@ -57,10 +59,16 @@ export function SignIn(): ReactElement {
     },
     onError: () => field.current?.focus(),
   });
+  const sign = signing.mutate;
   useEffect(() => {
     document.title = 'Sign in · Tidings';
     field.current?.focus();
-  }, []);
+    // A link that a program of this machine printed; the part behind # is sent to nobody, and does not stay in the address.
+    const given = /^#token=([\w.~+/=-]+)$/.exec(window.location.hash)?.[1];
+    if (given === undefined) return;
+    window.history.replaceState(window.history.state, '', window.location.pathname);
+    sign(given);
+  }, [sign]);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const token = field.current?.value.trim() ?? '';

@@ -180,6 +180,11 @@ function CallbackUrl({ url }: { readonly url: Schemas['CallbackUrlHealth'] }): R
   );
 }
 
+/** The reason beside the outcome, which is not said again. */
+function whyOf(attempt: Schemas['CallbackUrlHealth']['lastOutcomes'][number]): string {
+  return attempt.outcome === 'acknowledged' ? '' : describeAttempt(attempt).replace(/^refused /, '');
+}
+
 function LastAttempts({
   attempts,
 }: {
@@ -206,10 +211,7 @@ function LastAttempts({
                 <Time at={attempt.startedAt} />
               </td>
               <td data-label="What came of it">
-                <StateBadge state={attempt.outcome} />{' '}
-                {attempt.outcome === 'refused'
-                  ? `with ${attempt.status}`
-                  : attempt.errorClass !== undefined && describeAttempt(attempt)}
+                <StateBadge state={attempt.outcome} /> {whyOf(attempt)}
               </td>
               <td data-label="Took">{formatDuration(attempt.durationMs)}</td>
               <td data-label="Notification">

@@ -29,17 +29,17 @@ export const RETURN_TO = 'tidings-return-to';
 
 const PATH = '/console/session';
 
-async function send(method: string, body?: unknown): Promise<Response> {
+async function send(method: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(PATH, { method, headers: { ...consoleHeaders(), ...type }, ...sent }).catch(reachable);
+  const response = await fetch(PATH, { method, headers: { ...consoleHeaders(), ...type }, ...sent, signal: signal ?? null }).catch(reachable);
   if (response.ok) return response;
   throw problemOf(response.status, await response.json().catch(() => undefined));
 }
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: async (): Promise<Session> => (await send('GET')).json(),
+  queryFn: async ({ signal }): Promise<Session> => (await send('GET', undefined, signal)).json(),
   staleTime: 60_000,
 });
 
