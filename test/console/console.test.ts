@@ -121,7 +121,7 @@ describe('the console', { skip, timeout: 120_000 }, () => {
   test('an administrator adds a TPP, and a second one of the same id is refused in words', async () => {
     const { page } = admin;
     await show(admin, '/tpps');
-    for (const answer of ['tpp-new is registered.', 'exists']) {
+    for (const answer of ['tpp-new is registered.', 'is registered already']) {
       await page.getByRole('button', { name: 'Add a TPP' }).click();
       const dialog = page.getByRole('dialog');
       for (const [label, value] of [
@@ -291,7 +291,7 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText('1 notification is awaiting.').waitFor();
     await dialog.getByRole('button', { name: 'Probe now' }).click();
-    await dialog.getByText('One notification is tried').waitFor();
+    await dialog.getByText('A notification is being tried').waitFor();
     await page.keyboard.press('Escape');
     await page.getByText('healthy').waitFor({ timeout: 10_000 });
     await page.getByRole('link', { name: 'Health' }).click();

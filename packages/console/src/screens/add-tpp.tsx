@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactElement, type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { api, dataOf } from '../api/client.ts';
+import { ApiProblem } from '../api/problem.ts';
 import { CommandLine } from '../ui/copy.tsx';
 import { Icon } from '../ui/icon.tsx';
 
@@ -135,6 +136,12 @@ function ImportDialog({ onClose }: { readonly onClose: () => void }): ReactEleme
   );
 }
 
+/** The API speaks of a header, which nobody sees here. */
+function inWords(error: unknown): never {
+  if (!(error instanceof ApiProblem) || error.status !== 412) throw error;
+  throw new ApiProblem(412, 'A TPP with this client_id is registered already; nothing of it was changed.', 'clientId');
+}
+
 function AddDialog({ onClose }: { readonly onClose: () => void }): ReactElement {
   const save = async ({
     clientId = '',
@@ -154,7 +161,7 @@ function AddDialog({ onClose }: { readonly onClose: () => void }): ReactElement 
           ...(certificateSubject !== undefined && { certificateSubject }),
         },
       }),
-    );
+    ).catch(inWords);
     return `${clientId} is registered.`;
   };
   return (

@@ -4,7 +4,6 @@ import { countOf } from '../api/health.ts';
 import { useMay } from '../session/session.ts';
 import { Action } from '../ui/action-dialog.tsx';
 import { shellQuoted } from '../ui/copy.tsx';
-import { formatUtc } from '../ui/time.tsx';
 import { Redeliver } from './bulk-actions.tsx';
 
 type Tpp = Schemas['RegisteredTpp'];
@@ -38,9 +37,8 @@ function Recover({ clientId }: { readonly clientId: string }): ReactElement {
         command={`${command} --probe`}
         preview={() => awaitingOf(clientId)}
         act={async () => {
-          const { target } = await recover(clientId, 'probe-now');
-          const next = target?.nextProbeAt === undefined ? 'at once' : `at ${formatUtc(target.nextProbeAt)}`;
-          return `One notification is tried ${next}; its outcome shows in the list of attempts.`;
+          await recover(clientId, 'probe-now');
+          return 'A notification is being tried; its outcome shows in the list of attempts.';
         }}
       >
         <p>

@@ -32,7 +32,12 @@ const PATH = '/console/session';
 async function send(method: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(PATH, { method, headers: { ...consoleHeaders(), ...type }, ...sent, signal: signal ?? null }).catch(reachable);
+  const response = await fetch(PATH, {
+    method,
+    headers: { ...consoleHeaders(), ...type },
+    ...sent,
+    signal: signal ?? null,
+  }).catch(reachable);
   if (response.ok) return response;
   throw problemOf(response.status, await response.json().catch(() => undefined));
 }
