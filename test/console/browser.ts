@@ -39,6 +39,8 @@ export const TOKENS = {
 } as const;
 export type Role = keyof typeof TOKENS;
 
+const NAMES = { administrator: 'alice', operator: 'bob', viewer: 'carol' } as const;
+
 /** A bank with a TPP that answers, one that is down, and one that only polls. */
 export interface Scene {
   readonly bank: Bank;
@@ -52,7 +54,7 @@ export interface Scene {
 /** Starts a bank whose TPPs have registered and been sent something. */
 export async function setScene(): Promise<Scene> {
   const tokens = Object.entries(TOKENS).map(([role, token]) => {
-    return { name: `${role}-of-the-tests`, role, sha256: createHash('sha256').update(token).digest('hex') };
+    return { name: NAMES[role as Role], role, sha256: createHash('sha256').update(token).digest('hex') };
   });
   const bank = await startBank({ clients: ['tpp-good', 'tpp-down', 'tpp-polls'], settings: { operator: { tokens } } });
   const [good, down] = await Promise.all([startReceiver(bank), startReceiver(bank, 500)]);
