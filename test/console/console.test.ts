@@ -59,7 +59,12 @@ describe('the console', { skip, timeout: 120_000 }, () => {
       const { responseBodySize, responseHeadersSize } = await request.sizes();
       bytes += responseBodySize + responseHeadersSize;
     });
+    const script = view.page.waitForResponse((answer) => answer.url().endsWith('.js'));
     await view.page.goto('/console/', { waitUntil: 'networkidle' });
+    const headers = (await script).headers();
+    assert.equal(headers['cache-control'], 'public, max-age=31536000, immutable');
+    // A browser takes br over TLS, and on the machine itself.
+    assert.match(headers['content-encoding'] ?? '', /^(br|gzip)$/);
     assert.ok(bytes > 10_000 && bytes <= INITIAL_BYTES_MAX, `${bytes} bytes`);
     assert.deepEqual(await breaches(view.page), []);
     assert.deepEqual(view.complaints, []);
@@ -302,7 +307,10 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     const { page } = admin;
     await show(admin, '/');
     await scene.bank.service.stop();
+    // As when somebody comes back to the tab: what is older than two seconds is read again.
+    await page.waitForTimeout(2100);
+    await page.evaluate("window.dispatchEvent(new Event('visibilitychange'))");
     await page.getByRole('alert').getByText('Offline: the service cannot be reached.').waitFor({ timeout: 12_000 });
-    await page.getByText('All quiet').first().waitFor();
+    await page.getByRole('status', { name: 'State of the service' }).waitFor();
   });
 });
