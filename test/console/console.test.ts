@@ -242,6 +242,14 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await page.getByText('501 entries held').waitFor();
   });
 
+  test('system shows when certificates expire, and the effective settings', async () => {
+    const { page } = admin;
+    await show(admin, '/system');
+    await page.getByRole('row', { name: /soon in .*api\.tls\.certificateFile/ }).waitFor();
+    await page.getByLabel('Search settings').fill('retriesMax');
+    await page.getByRole('row', { name: 'retry.retriesMax 2' }).waitFor();
+  });
+
   test('a viewer is shown no action, and an operator none of an administrator', async () => {
     const actions = /^(Redeliver|Withdraw|Suspend|Resume|Probe|Mark|Add a TPP|Import|Rotate|Retire|Announce)/;
     for (const [role, expected] of [

@@ -69,6 +69,7 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
 
   getStatus: { role: 'viewer' },
   getConfiguration: { role: 'viewer' },
+  listCertificates: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },
   listArchivableAudit: { role: 'viewer', query: '?before=2025-01-02T03:04:05Z&limit=2' },
   // There is none that old: 409. What it does when there is, is tested with the audit.

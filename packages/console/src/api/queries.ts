@@ -125,6 +125,13 @@ export const auditQuery = ({ actor, action, subject }: AuditFilter) =>
     refetchInterval: SELDOM_MS,
   });
 
+/** Certificates of the instance that answers. */
+export const certificatesQuery = queryOptions({
+  queryKey: ['certificates'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/certificates', { signal })),
+  staleTime: SELDOM_MS,
+});
+
 /** Settings of the instance that answers. */
 export const configurationQuery = queryOptions({
   queryKey: ['configuration'],

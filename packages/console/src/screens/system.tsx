@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactElement, useId, useState } from 'react';
-import { configurationQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
-import { StateBadge } from '../ui/badge.tsx';
+import { certificatesQuery, configurationQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
+import { Badge, StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
 import { Card, Empty, Loaded, Page } from '../ui/page.tsx';
-import { Time } from '../ui/time.tsx';
+import { Time, useNowMs } from '../ui/time.tsx';
 
 /** The instance that answers: its store, keys and effective configuration. */
 export function System(): ReactElement {
@@ -13,13 +13,14 @@ export function System(): ReactElement {
       <Instance />
       <Card title="Checks">
         <p>
-          Certificates with their expiry, files, listeners, the store and the callback URLs are checked on the machine
-          of the service, which has the files:
+          Files, listeners, keys, the store and the callback URLs are checked on the machine of the service, which has
+          the files:
         </p>
         <CommandLine command="tidings doctor --config tidings.json" />
         <p>The store is copied while the service goes on (SQLite):</p>
         <CommandLine command="tidings backup tidings-backup.db" />
       </Card>
+      <Certificates />
       <Configuration />
       <Card title="Documents">
         <p>
@@ -68,6 +69,61 @@ function Instance(): ReactElement {
       </Loaded>
       <CommandLine command="tidings status" />
     </Card>
+  );
+}
+
+const SOON_MS = 30 * 86_400_000;
+
+function Certificates(): ReactElement {
+  const certificates = useQuery(certificatesQuery);
+  const nowMs = useNowMs();
+  return (
+    <Card title="Certificates">
+      <Loaded query={certificates}>
+        {({ certificates: found }) =>
+          found.length === 0 ? (
+            <Empty>The configuration names no certificate that can be read.</Empty>
+          ) : (
+            <table className="stacking">
+              <thead>
+                <tr>
+                  {['Subject', 'Expires', 'Setting'].map((each) => (
+                    <th scope="col" key={each}>
+                      {each}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {found.map(({ setting, subject, notAfter }, at) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: two may differ in nothing that is shown
+                  <tr key={at}>
+                    <th scope="row" data-label="Subject">
+                      {subject}
+                    </th>
+                    <td data-label="Expires">
+                      <Expiry leftMs={Date.parse(notAfter) - nowMs} /> <Time at={notAfter} />
+                    </td>
+                    <td data-label="Setting">
+                      <code>{setting}</code>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+function Expiry({ leftMs }: { readonly leftMs: number }): ReactElement {
+  if (leftMs <= 0) return <Badge tone="bad" icon="bad" text="expired" />;
+  return leftMs < SOON_MS ? (
+    <Badge tone="warn" icon="warn" text="soon" />
+  ) : (
+    <Badge tone="good" icon="ok" text="valid" />
   );
 }
 

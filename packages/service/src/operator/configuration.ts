@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { shownSettings } from '../config/effective.ts';
+import { certificatesIn, readConfiguredFile } from '../trust/files.ts';
 import { Problem } from './problem.ts';
 import { ok, route } from './route.ts';
 
@@ -39,3 +40,54 @@ export const configurationRoute = route({
     };
   },
 });
+
+/** Certificates that the configuration names, as their files are now. */
+const Certificates = Type.Object(
+  {
+    certificates: Type.Array(
+      Type.Object(
+        {
+          setting: Type.String({ description: 'The setting that names the file' }),
+          subject: Type.String(),
+          notAfter: Type.String({ format: 'date-time', description: 'When it expires' }),
+        },
+        closed,
+      ),
+      { description: 'The first to expire first' },
+    ),
+  },
+  closed,
+);
+
+const CERTIFICATE_SETTING = /(?:certificateFile|[cC]aFile)$/;
+
+/** GET /operator/v1/certificates: when certificates expire. */
+export const certificatesRoute = route({
+  operationId: 'listCertificates',
+  method: 'get',
+  path: '/operator/v1/certificates',
+  role: 'viewer',
+  tag: 'Upkeep',
+  summary: 'The certificates that the configuration of this instance names, and when they expire',
+  response: ok('The certificates; a file that cannot be read now has none', { Certificates }),
+  refusals: [404],
+  handler:
+    ({ config }) =>
+    () => {
+      if (config === undefined) throw new Problem(404, 'There is no configuration here.');
+      const certificates = shownSettings(config).flatMap(({ setting, value }) =>
+        CERTIFICATE_SETTING.test(setting) && typeof value === 'string' ? readCertificates(setting, value) : [],
+      );
+      return { certificates: certificates.toSorted((left, right) => left.notAfter.localeCompare(right.notAfter)) };
+    },
+});
+
+function readCertificates(setting: string, file: string) {
+  try {
+    return certificatesIn(readConfiguredFile(setting, file)).map(({ subject, validToDate }) => {
+      return { setting, subject: subject.replaceAll('\n', ', '), notAfter: validToDate.toISOString() };
+    });
+  } catch {
+    return [];
+  }
+}

@@ -13,7 +13,7 @@ import { auditRoutes } from './audit.ts';
 import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
 import { callbackUrlRoutes } from './callback-urls.ts';
-import { configurationRoute } from './configuration.ts';
+import { certificatesRoute, configurationRoute } from './configuration.ts';
 import { notificationRoutes } from './notifications.ts';
 import type { OperatorContext } from './options.ts';
 import { ProblemDetails, STATUS_TITLES } from './problem.ts';
@@ -85,6 +85,7 @@ const ROUTES = [
   ...bulkRoutes,
   statusRoute,
   configurationRoute,
+  certificatesRoute,
   backupRoute,
   ...auditRoutes,
   ...registrationRoutes,
