@@ -4,6 +4,7 @@ import type { Schemas } from '../api/client.ts';
 import type { auditQuery } from '../api/queries.ts';
 import { CopyButton } from '../ui/copy.tsx';
 import { Empty, Loaded } from '../ui/page.tsx';
+import { Table } from '../ui/table.tsx';
 import { formatUtc, Time } from '../ui/time.tsx';
 
 type AuditEntry = Schemas['AuditPage']['entries'][number];
@@ -83,25 +84,16 @@ function differencesOf(before: object | undefined, after: object | undefined): r
 
 function Differences({ changes }: { readonly changes: readonly Difference[] }): ReactElement {
   return (
-    <table className="differences stacking">
-      <thead>
-        <tr>
-          <th scope="col">Member</th>
-          <th scope="col">Before</th>
-          <th scope="col">After</th>
+    <Table columns={['Member', 'Before', 'After']} className="differences stacking">
+      {changes.map(({ name, before, after }) => (
+        <tr key={name}>
+          <th scope="row" data-label="Member">
+            <code>{name}</code>
+          </th>
+          <td data-label="Before">{before === undefined ? <em>not there</em> : <del>{before}</del>}</td>
+          <td data-label="After">{after === undefined ? <em>not there</em> : <ins>{after}</ins>}</td>
         </tr>
-      </thead>
-      <tbody>
-        {changes.map(({ name, before, after }) => (
-          <tr key={name}>
-            <th scope="row" data-label="Member">
-              <code>{name}</code>
-            </th>
-            <td data-label="Before">{before === undefined ? <em>not there</em> : <del>{before}</del>}</td>
-            <td data-label="After">{after === undefined ? <em>not there</em> : <ins>{after}</ins>}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+      ))}
+    </Table>
   );
 }

@@ -3,6 +3,7 @@ import type { ReactElement } from 'react';
 import type { Found } from '../api/search.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Empty } from '../ui/page.tsx';
+import { Table } from '../ui/table.tsx';
 import { Time } from '../ui/time.tsx';
 
 const STATES_THAT_FAIL = new Set(['refused', 'unreachable']);
@@ -21,35 +22,24 @@ export function shortType(urn: string): string {
 export function FoundTable({ found }: { readonly found: readonly Found[] }): ReactElement {
   if (found.length === 0) return <Empty>There is no notification.</Empty>;
   return (
-    <table className="stacking">
-      <thead>
-        <tr>
-          {['Published', 'State', 'jti', 'Event types', 'Attempts'].map((each) => (
-            <th scope="col" key={each}>
-              {each}
-            </th>
-          ))}
+    <Table columns={['Published', 'State', 'jti', 'Event types', 'Attempts']}>
+      {found.map((each) => (
+        <tr key={each.jti}>
+          <td data-label="Published">
+            <Time at={each.publishedAt} />
+          </td>
+          <td data-label="State">
+            <StateBadge state={stateOf(each)} />
+          </td>
+          <th scope="row" data-label="jti">
+            <Link to="/notifications/$jti" params={{ jti: each.jti }}>
+              <code className="short">{each.jti}</code>
+            </Link>
+          </th>
+          <td data-label="Event types">{each.eventTypes.map(shortType).join(', ')}</td>
+          <td data-label="Attempts">{each.attempts}</td>
         </tr>
-      </thead>
-      <tbody>
-        {found.map((each) => (
-          <tr key={each.jti}>
-            <td data-label="Published">
-              <Time at={each.publishedAt} />
-            </td>
-            <td data-label="State">
-              <StateBadge state={stateOf(each)} />
-            </td>
-            <th scope="row" data-label="jti">
-              <Link to="/notifications/$jti" params={{ jti: each.jti }}>
-                <code className="short">{each.jti}</code>
-              </Link>
-            </th>
-            <td data-label="Event types">{each.eventTypes.map(shortType).join(', ')}</td>
-            <td data-label="Attempts">{each.attempts}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+      ))}
+    </Table>
   );
 }

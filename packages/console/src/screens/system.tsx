@@ -4,6 +4,7 @@ import { certificatesQuery, configurationQuery, signingKeysQuery, statusQuery } 
 import { Badge, StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
 import { Card, Empty, Loaded, Page } from '../ui/page.tsx';
+import { Table } from '../ui/table.tsx';
 import { Time, useNowMs } from '../ui/time.tsx';
 
 /** The instance that answers: its store, keys and effective configuration. */
@@ -84,33 +85,22 @@ function Certificates(): ReactElement {
           found.length === 0 ? (
             <Empty>The configuration names no certificate that can be read.</Empty>
           ) : (
-            <table className="stacking">
-              <thead>
-                <tr>
-                  {['Subject', 'Expires', 'Setting'].map((each) => (
-                    <th scope="col" key={each}>
-                      {each}
-                    </th>
-                  ))}
+            <Table columns={['Subject', 'Expires', 'Setting']}>
+              {found.map(({ setting, subject, notAfter }, at) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: two may differ in nothing that is shown
+                <tr key={at}>
+                  <th scope="row" data-label="Subject">
+                    {subject}
+                  </th>
+                  <td data-label="Expires">
+                    <Expiry leftMs={Date.parse(notAfter) - nowMs} /> <Time at={notAfter} />
+                  </td>
+                  <td data-label="Setting">
+                    <code>{setting}</code>
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {found.map(({ setting, subject, notAfter }, at) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: two may differ in nothing that is shown
-                  <tr key={at}>
-                    <th scope="row" data-label="Subject">
-                      {subject}
-                    </th>
-                    <td data-label="Expires">
-                      <Expiry leftMs={Date.parse(notAfter) - nowMs} /> <Time at={notAfter} />
-                    </td>
-                    <td data-label="Setting">
-                      <code>{setting}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Table>
           )
         }
       </Loaded>
@@ -142,26 +132,18 @@ function Configuration(): ReactElement {
           const found = settings.filter(({ setting }) => setting.toLowerCase().includes(search.toLowerCase()));
           if (found.length === 0) return <Empty>No setting has this in its name.</Empty>;
           return (
-            <table className="settings">
-              <thead>
-                <tr>
-                  <th scope="col">Setting</th>
-                  <th scope="col">Value</th>
+            <Table columns={['Setting', 'Value']} className="settings">
+              {found.map(({ setting, value }) => (
+                <tr key={setting}>
+                  <th scope="row">
+                    <code>{setting}</code>
+                  </th>
+                  <td>
+                    <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {found.map(({ setting, value }) => (
-                  <tr key={setting}>
-                    <th scope="row">
-                      <code>{setting}</code>
-                    </th>
-                    <td>
-                      <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Table>
           );
         }}
       </Loaded>

@@ -9,6 +9,7 @@ import { useMay } from '../session/session.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { CommandLine, CopyButton, Id, shellQuoted } from '../ui/copy.tsx';
 import { Card, Empty, Loaded, Loading, Page } from '../ui/page.tsx';
+import { Table } from '../ui/table.tsx';
 import { formatDuration, Lasting, Time } from '../ui/time.tsx';
 import { AuditList } from './audit-list.tsx';
 import { FoundTable } from './found-table.tsx';
@@ -194,35 +195,24 @@ function LastAttempts({
   return (
     <>
       <h3>Last attempts</h3>
-      <table className="stacking">
-        <thead>
-          <tr>
-            {['When', 'What came of it', 'Took', 'Notification'].map((each) => (
-              <th scope="col" key={each}>
-                {each}
-              </th>
-            ))}
+      <Table columns={['When', 'What came of it', 'Took', 'Notification']}>
+        {attempts.map((attempt) => (
+          <tr key={attempt.interactionId}>
+            <td data-label="When">
+              <Time at={attempt.startedAt} />
+            </td>
+            <td data-label="What came of it">
+              <StateBadge state={attempt.outcome} /> {whyOf(attempt)}
+            </td>
+            <td data-label="Took">{formatDuration(attempt.durationMs)}</td>
+            <td data-label="Notification">
+              <Link to="/notifications/$jti" params={{ jti: attempt.jti }}>
+                <code className="short">{attempt.jti}</code>
+              </Link>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {attempts.map((attempt) => (
-            <tr key={attempt.interactionId}>
-              <td data-label="When">
-                <Time at={attempt.startedAt} />
-              </td>
-              <td data-label="What came of it">
-                <StateBadge state={attempt.outcome} /> {whyOf(attempt)}
-              </td>
-              <td data-label="Took">{formatDuration(attempt.durationMs)}</td>
-              <td data-label="Notification">
-                <Link to="/notifications/$jti" params={{ jti: attempt.jti }}>
-                  <code className="short">{attempt.jti}</code>
-                </Link>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Table>
     </>
   );
 }
@@ -333,32 +323,21 @@ function Keys({ tpp: { jwks, jwksUrl, revokedJwksUrl } }: { readonly tpp: Tpp })
   return (
     <Card title="Signing keys of the TPP">
       <p>These keys were registered with it, and are changed with it.</p>
-      <table className="stacking">
-        <thead>
-          <tr>
-            {['kid', 'Type', 'Use', 'Algorithm'].map((each) => (
-              <th scope="col" key={each}>
-                {each}
+      <Table columns={['kid', 'Type', 'Use', 'Algorithm']}>
+        {jwks.keys.map((key) => {
+          const { kid = '', kty, use, alg } = key as Record<string, string | undefined>;
+          return (
+            <tr key={kid}>
+              <th scope="row" data-label="kid">
+                <Id id={kid} isWhole />
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {jwks.keys.map((key) => {
-            const { kid = '', kty, use, alg } = key as Record<string, string | undefined>;
-            return (
-              <tr key={kid}>
-                <th scope="row" data-label="kid">
-                  <Id id={kid} isWhole />
-                </th>
-                <td data-label="Type">{kty}</td>
-                <td data-label="Use">{use ?? 'any'}</td>
-                <td data-label="Algorithm">{alg ?? 'any'}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+              <td data-label="Type">{kty}</td>
+              <td data-label="Use">{use ?? 'any'}</td>
+              <td data-label="Algorithm">{alg ?? 'any'}</td>
+            </tr>
+          );
+        })}
+      </Table>
     </Card>
   );
 }

@@ -9,6 +9,7 @@ import { StateBadge } from '../ui/badge.tsx';
 import { CommandLine, CopyButton } from '../ui/copy.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Card, Empty, Loaded, Page } from '../ui/page.tsx';
+import { Table } from '../ui/table.tsx';
 import { Time } from '../ui/time.tsx';
 import { AddTpp } from './add-tpp.tsx';
 
@@ -114,22 +115,11 @@ function TppTable({ rows, total }: { readonly rows: readonly Row[]; readonly tot
   const sorted = rows.toSorted((a, b) => rank(a) - rank(b) || (b.url?.awaiting ?? 0) - (a.url?.awaiting ?? 0));
   return (
     <Card title={`${rows.length} of ${total}`}>
-      <table className="stacking">
-        <thead>
-          <tr>
-            {['TPP', 'State', 'Awaiting', 'Last attempt', 'Scopes', 'Registration', 'Keys'].map((each) => (
-              <th scope="col" key={each}>
-                {each}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((row) => (
-            <TppRow key={row.tpp.clientId} row={row} />
-          ))}
-        </tbody>
-      </table>
+      <Table columns={['TPP', 'State', 'Awaiting', 'Last attempt', 'Scopes', 'Registration', 'Keys']}>
+        {sorted.map((row) => (
+          <TppRow key={row.tpp.clientId} row={row} />
+        ))}
+      </Table>
     </Card>
   );
 }
