@@ -6,39 +6,16 @@ import {
   API_VERSIONS,
   ApiError,
   type ApiErrorCode,
-  type ApiVersion,
   EventTypeCatalogue,
-  type RegistrationRules,
   readEventSubscription,
   readReplacedEventSubscription,
 } from '../src/index.ts';
 import { BYTE_ORDER_MARK, concat, json, utf8 } from './support/bytes.ts';
 import { refusedWith } from './support/refusals.ts';
+import { body, catalogue, DATA, EVENT_TYPES_URL, ID, OWN_TYPE, rulesOf } from './support/registrations.ts';
 
-const ID = 'b460a07c-4962-43d1-85ee-9dc10fbb8f6c';
-const EVENT_TYPES_URL = 'https://examplebank.example/event-types';
-const OWN_TYPE = { urn: 'urn:com:examplebank:events:limit-changed', subscribeCode: 'EXAMPLEBANK.Limit-Changed' };
-const catalogue = new EventTypeCatalogue([OWN_TYPE]);
-
-const rulesOf = (apiVersion: ApiVersion): RegistrationRules => ({
-  apiVersion,
-  catalogue,
-  eventTypesUrl: EVENT_TYPES_URL,
-  callbackUrlAllowed: true,
-});
 const onV40 = rulesOf('v4.0');
 const onV31 = rulesOf('v3.1');
-
-const DATA = {
-  CallbackUrl: 'https://tpp.example/open-banking/v4.0/event-notifications',
-  Version: '4.0',
-  EventTypes: ['UK.OBIE.Resource-Update', 'UK.OBIE.Consent-Authorization-Revoked'],
-};
-
-/** A body of POST with members of Data changed; a member given as undefined is left out. */
-function body(changes: Record<string, unknown> = {}): Uint8Array {
-  return json({ Data: { ...DATA, ...changes } });
-}
 
 describe('the body of POST /event-subscriptions', () => {
   for (const rules of [onV31, onV40]) {
