@@ -7,6 +7,7 @@ import { createHttpServer } from '../base/http-server.ts';
 import { remoteNetworkOf } from '../base/ip-address.ts';
 import { LogSampler } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
+import { SESSION_KEY_BYTES } from '../trust/material.ts';
 import { authenticateOperator, authenticateStaff, guardRoutes } from './access.ts';
 import { createPublishingGate, type PublishingGate } from './admission.ts';
 import { addConsole } from './console.ts';
@@ -14,7 +15,7 @@ import { addRoutes } from './document.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem, sendProblem } from './problem.ts';
 import { assertStorableParameters, guardBodies } from './request.ts';
-import { SESSION_KEY_BYTES, type SessionOwner, Sessions } from './session.ts';
+import { type SessionOwner, Sessions } from './session.ts';
 
 export type { OperatorOptions } from './options.ts';
 

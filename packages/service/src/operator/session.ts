@@ -7,9 +7,6 @@ import type { PendingSignIn } from '../trust/oidc-sign-in.ts';
 import type { Staff } from './access.ts';
 import { Problem } from './problem.ts';
 
-/** Length of the key that encrypts the cookies, in bytes: A256GCM. */
-export const SESSION_KEY_BYTES = 32;
-
 /** Longest token that fits into a cookie (RFC 6265 section 6.1: 4096 bytes), encrypted and encoded. */
 export const SESSION_TOKEN_CHARS_MAX = 2600;
 
@@ -43,7 +40,7 @@ type SessionClaims = JWTPayload & Partial<Omit<Session, 'id'>>;
 
 /** Settings and dependencies of sessions. */
 interface SessionOptions {
-  /** Encrypts the cookies; {@link SESSION_KEY_BYTES} long. */
+  /** Encrypts the cookies; `SESSION_KEY_BYTES` long. */
   readonly key: Uint8Array;
   /** Longest time without an action of the person. */
   readonly idleMs: number;

@@ -71,7 +71,8 @@ function readSecret(setting: string, file: string | undefined): string | undefin
   return file === undefined ? undefined : readConfiguredFile(setting, file).trim();
 }
 
-const SESSION_KEY_BYTES = 32;
+/** Length of the key that encrypts the session cookies of the console, in bytes: A256GCM. */
+export const SESSION_KEY_BYTES = 32;
 
 /** @throws {StartUpError} */
 function readSessionKey(file: string | undefined): Uint8Array | undefined {

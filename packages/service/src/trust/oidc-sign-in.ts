@@ -15,7 +15,6 @@ import {
 import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { createHttpsClient, type HttpsClient, HttpsError } from '../net/https-client.ts';
-
 import type { Material } from './material.ts';
 
 const ANSWER_BYTES_MAX = 131_072;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { FastifyRequest } from 'fastify';
-import { SESSION_KEY_BYTES, Sessions } from '../../src/operator/session.ts';
+import { Sessions } from '../../src/operator/session.ts';
+import { SESSION_KEY_BYTES } from '../../src/trust/material.ts';
 
 const key = randomBytes(SESSION_KEY_BYTES);
 
