@@ -119,7 +119,7 @@ describe('what is not the caller’s fault', () => {
     });
   });
 
-  test('keys of the TPP that never could be had are 500, without internals [7 unexpected-500-keys]', async () => {
+  test('keys of the TPP that were never available are 500, without internals [7 unexpected-500-keys]', async () => {
     // One that is down, and one that the bank may not be led to: the TPP cannot tell them apart.
     for (const jwksUrl of ['https://localhost:1/jwks', 'https://10.0.0.1/jwks']) {
       const party = await makeParty(bank, 'tpp-a', { registration: { jwks: undefined, jwksUrl } });

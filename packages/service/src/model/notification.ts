@@ -35,7 +35,7 @@ export interface ClaimedNotification {
   /** Attempts made so far, ever. */
   readonly attempts: number;
   /**
-   * The round of the target when it was claimed: the retry policy begins anew, and the number changes, when a callback
+   * The round of the target when it was claimed: the retry policy restarts, and the number changes, when a callback
    * URL recovers, is registered again or resumed. That an attempt ceases counts only in the round that it was claimed in.
    */
   readonly round: number;

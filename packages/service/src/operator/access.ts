@@ -200,8 +200,8 @@ interface Admission {
 
 /**
  * Asks of every call who makes it, and whether its role is enough. Must be called before the first route is added: one that
- * names no operation is refused then, so that nothing is ever open by being forgotten. A path that nothing is at is told
- * only to who has a token.
+ * names no operation is refused then, so that nothing is ever open by being forgotten. A path without a route is
+ * answered 404 only to callers with a token.
  *
  * @param authenticate tells who calls; throws a {@link Problem} 401
  * @returns asks the same again of a call that was let in, for answers that outlive a token; see {@link watchAccess}

@@ -111,7 +111,7 @@ export class TppRegistry {
     const audit = { ...by.audited, ...what, after, atMs: nowMs };
     if (!(await store.recover(clientId, how, nowMs, audit))) throw new Problem(409, NOT_UNRESPONSIVE);
     by.log.info({ operator: by.name, clientId, how }, 'callback URL marked as recovered');
-    // Of one that is only probed it is told when the probe is acknowledged.
+    // A probe has no outcome yet: its acknowledgement is recorded when it comes.
     if (how === 'responsive') observer?.record({ kind: 'recovered', atMs: nowMs, clientId });
     onChanged(clientId);
     return tpp;

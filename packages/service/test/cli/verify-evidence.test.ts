@@ -90,7 +90,7 @@ describe('evidence', () => {
         const after = `${before.slice(0, index)}${to}${before.slice(index + 1)}`;
         fc.pre(after !== before);
         assert.notDeepEqual(await failuresOf({ ...GENUINE, [field]: after }), []);
-        // With the hash made anew it is the signature that tells.
+        // With a recomputed hash the signature still shows the change.
         if (field === 'set') {
           const failures = await failuresOf({ ...GENUINE, set: after, setSha256: sha256(after) });
           assert.ok(failures.includes('signature') || failures.includes('format'), failures.join());

@@ -59,7 +59,7 @@ export function describePolling(open: OpenFor): void {
     assert.deepEqual(last, { notifications: [], moreAvailable: false, ...told(second) });
   });
 
-  test('what was offered is withheld until the re-offer interval is over, then offered again in its old place', async (t) => {
+  test('what was offered is withheld until the re-offer interval is over, then offered again at its original position', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     const jtis = await publish(store, 'a', named(3));

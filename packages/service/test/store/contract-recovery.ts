@@ -49,7 +49,7 @@ async function waitingCeasedClaimed(store: Store): Promise<{ claimed: ClaimedNot
 }
 
 /** Both that waited and that ceased are due, oldest first, with the whole retry policy before them. */
-async function assertIsBack(store: Store, afterMs: number): Promise<void> {
+async function assertRecovered(store: Store, afterMs: number): Promise<void> {
   const { unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs } = await targetOf(store, 'a');
   assert.deepEqual(
     [unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs],
@@ -63,7 +63,7 @@ async function assertIsBack(store: Store, afterMs: number): Promise<void> {
   assert.equal((await subscriptionIn(store, 'b'))?.unresponsiveSinceMs, START_MS + 100);
 }
 
-/** The ways back of an unresponsive callback URL. */
+/** The ways in which an unresponsive callback URL recovers. */
 export function describeRecovery(open: OpenFor): void {
   describe('recovery', () => {
     describeByAcknowledgement(open);
@@ -91,7 +91,7 @@ function describeByAcknowledgement(open: OpenFor): void {
     const { store, reopen } = await open(t);
     const { claimed } = await waitingCeasedClaimed(store);
     assert.equal(await acknowledge(store, claimed, 300), 'recovered');
-    await assertIsBack(store, 300);
+    await assertRecovered(store, 300);
     const reopened = await reopen();
     assert.equal((await targetOf(reopened, 'a')).recoveredAtMs, START_MS + 300);
   });
@@ -147,7 +147,7 @@ function describeByRegistration(open: OpenFor): void {
       const { claimed } = await waitingCeasedClaimed(store);
       await store.replaceRegistration(subscriptionOf('a', { callbackUrl }), START_MS + 300);
       if (callbackUrl === NEW_URL) assert.equal(await acknowledge(store, claimed, 300), 'applied');
-      await assertIsBack(store, 300);
+      await assertRecovered(store, 300);
     });
   }
 
@@ -191,7 +191,7 @@ function describeByOperator(open: OpenFor): void {
     const { store } = await open(t);
     await waitingCeasedClaimed(store);
     assert.equal(await store.recover('a', 'responsive', START_MS + 300, AUDIT), true);
-    await assertIsBack(store, 300);
+    await assertRecovered(store, 300);
     const [entry, ...others] = await store.auditEntries(undefined, 10);
     assert.deepEqual({ ...entry, id: '' }, { ...AUDIT, id: '' });
     assert.deepEqual(others, []);

@@ -62,7 +62,7 @@ function describeDropping(open: OpenFor): void {
     assert.equal(await (await reopen()).notification(older.jti), undefined);
   });
 
-  test('never drops what is awaiting, whatever its age, and however it fares', async (t) => {
+  test('never drops what is awaiting, whatever its age, and whatever its outcomes', async (t) => {
     const { store } = await open(t);
     await register(store, ['a', 'b']);
     await register(store, ['polls'], { callbackUrl: undefined });

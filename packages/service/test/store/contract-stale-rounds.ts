@@ -103,7 +103,7 @@ function describeStaleAttempts(open: OpenFor): void {
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 300 })), ['ceased', 'stale'].map(jtiOf));
   });
 
-  test('while it is unresponsive again such a one takes its old place, and the probe stays when it is', async (t) => {
+  test('while it is unresponsive again such a one is requeued at its original position, and the probe stays when it is', async (t) => {
     const { store } = await open(t);
     const { other, stale } = await underWay(store);
     await acknowledge(store, other, 300);
@@ -165,7 +165,7 @@ function describeStaleProbes(open: OpenFor): void {
       assert.deepEqual(await faredOf(reopened), FARED_AGAIN);
       assert.deepEqual(await claim(reopened, { afterMs: 19_999 }), []);
       const next = await claimOne(reopened, 20_000);
-      assert.deepEqual([next.jti, next.probe], [probe.jti, 0], 'it has its old place');
+      assert.deepEqual([next.jti, next.probe], [probe.jti, 0], 'it has its original position');
     });
   }
 

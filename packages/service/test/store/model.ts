@@ -35,7 +35,7 @@ export interface ModelClaim {
   readonly round: number;
 }
 
-/** A TPP: its registration, and how the callback URL fares. */
+/** A TPP: its registration, and the health of its callback URL. */
 export interface ModelTpp {
   /** Undefined: it has no registration. */
   id: string | undefined;

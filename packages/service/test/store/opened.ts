@@ -151,7 +151,7 @@ export function fail(store: Store, claimed: ClaimedNotification, next: NextStep,
   return record(store, failed(claimed, next, afterMs), afterMs);
 }
 
-/** How the callback URL of a TPP fares; it must have one that is pushed to. */
+/** Health of the callback URL of a TPP; it must have one that is pushed to. */
 export async function targetOf(store: Store, clientId: string): Promise<Target> {
   const targets = await store.targets('', 1000);
   return targets.find((target) => target.clientId === clientId) ?? assert.fail(`${clientId} has no target`);

@@ -33,7 +33,7 @@ beforeEach(() => server.run('DELETE FROM counter; INSERT INTO counter VALUES (1,
 
 const counts = async () => (await database.query('SELECT count FROM counter ORDER BY id')).map((row) => row['count']);
 
-test('transactions that meet in a deadlock are begun anew, and both go through', async () => {
+test('transactions that meet in a deadlock are restarted, and both go through', async () => {
   const met = Promise.withResolvers<void>();
   let begun = 0;
   let runs = 0;
@@ -51,7 +51,7 @@ test('transactions that meet in a deadlock are begun anew, and both go through',
   assert.deepEqual(await counts(), [2, 2]);
 });
 
-test('one that was overtaken is begun anew, but not for ever', async () => {
+test('one that was overtaken is restarted, but not for ever', async () => {
   let runs = 0;
   const result = await database.transaction(async (transaction) => {
     runs += 1;
@@ -91,7 +91,7 @@ test('of several statements that were sent at once the reason is that of the fir
   assert.deepEqual(await counts(), [0, 0]);
 });
 
-test('what was prepared on a table that has changed since is prepared anew', async () => {
+test('what was prepared on a table that has changed since is prepared again', async () => {
   const all = () => database.query('SELECT * FROM counter WHERE id >= $1::int ORDER BY id', [0]);
   // On every connection.
   await Promise.all(Array.from({ length: 8 }, all));

@@ -123,7 +123,7 @@ describe('a database that goes away', () => {
 });
 
 describe('a database that refuses', () => {
-  /** Committed before the connections end: one that is made anew meanwhile would keep the setting from before. */
+  /** Committed before the connections end: one that is reopened meanwhile would keep the setting from before. */
   const setReadOnly = async (setting: string) => {
     await server.run(`ALTER DATABASE readonly ${setting}`);
     await server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'");

@@ -95,7 +95,7 @@ test('days in which nothing ended are dropped too, and counted as no rows', asyn
   assert.ok(!left.includes(nameOf(today - 5)) && !left.includes(nameOf(today - 4)));
 });
 
-test('partitions are made anew as time goes on, and a day that history went before it is left where it is', async (t) => {
+test('new partitions are created as time goes on, and a day that history went before it is left where it is', async (t) => {
   const { store, database } = await open(t);
   await register(store, ['a']);
   await server.run(`DROP TABLE ${nameOf(today + 3)}, ${nameOf(today + 4)}`, database);
