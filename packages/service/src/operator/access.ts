@@ -199,12 +199,12 @@ interface Admission {
 }
 
 /**
- * Asks of every call who makes it, and whether its role is enough. Must be called before the first route is added: one that
- * names no operation is refused then, so that nothing is ever open by being forgotten. A path without a route is
- * answered 404 only to callers with a token.
+ * Authenticates every call and checks that its role is sufficient. Must be called before the first route is added: from then
+ * on a route without an operation is rejected, so that no route is open by mistake. A path without a route is answered 404
+ * only to callers with a token.
  *
- * @param authenticate tells who calls; throws a {@link Problem} 401
- * @returns asks the same again of a call that was let in, for answers that outlive a token; see {@link watchAccess}
+ * @param authenticate identifies the caller; throws a {@link Problem} 401
+ * @returns repeats the check for an admitted call, for answers that outlive a token; see {@link watchAccess}
  */
 export function guardRoutes(
   app: FastifyInstance,
