@@ -13,6 +13,11 @@ This page contains the help of every command, as \`tidings COMMAND --help\` prin
 with \`--json\`. Data goes to standard output and messages to standard error. Output is coloured only on a terminal, and never if
 \`NO_COLOR\` is set. \`tidings completion\` prints a script with which a shell completes commands and flags.
 
+A table fits the terminal: values are shortened, then columns are left out, the least important first; \`--wide\` shows everything. Where the
+output is no terminal, everything is shown, unless \`COLUMNS\` is set to a width. Scripts should use \`--json\`, which never changes with
+the width. Times are in UTC, with the time relative to now beside them; a narrow table shortens them to the time of day, or the date if it is
+more than a day away.
+
 | exit code | meaning |
 |---|---|
 | 0 | success; for \`doctor\`: no errors, possibly warnings |

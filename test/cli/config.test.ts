@@ -84,7 +84,7 @@ describe('tidings config effective', () => {
     assert.ok(!stdout.includes(HASH), 'a hash is shown');
     assert.ok(stdout.includes(join(folder, 'signing.key')), 'paths are absolute');
     assert.match(stdout, /^delivery\.callbackAddressesAllowed +default +\[\]$/m);
-    assert.match(stdout, /^store\.passwordFile +none +$/m);
+    assert.match(stdout, /^store\.passwordFile +none$/m);
   });
 
   test('tells that the environment gives the password, and not which', async () => {

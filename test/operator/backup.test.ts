@@ -28,7 +28,7 @@ describe('tidings backup', () => {
     const file = fileOf('a.db');
     const { code, stdout, stderr } = await backUp(file);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.match(stdout, /a\.db: \d+ bytes, schema \d+, verified\.\n$/);
+    assert.match(stdout, /a\.db: [\d.]+ kB, schema \d+, verified\.\n$/);
     await register('afterwards');
     const settings = { ...bank.settings, store: { file } };
     const log = createLog('silent', fileOf('restored.log'));

@@ -130,10 +130,7 @@ describe('recovering a callback URL', () => {
   test('is done by tidings tpps recover, and seen by tidings tpps show', async () => {
     const jti = await makeUnresponsive();
     const shown = printed(await cli('tpps', 'show', 'tpp-a'));
-    assert.match(
-      shown,
-      /callback URL state +unresponsive\nunresponsive since +\S+Z\nfailed probes +0\nnext probe +\S+Z\n/,
-    );
+    assert.match(shown, /callback URL state +unresponsive\nunresponsive since +.+\nfailed probes +0\nnext probe +.+\n/);
     assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive$/m);
     receiver.status = 202;
     assert.match(printed(await cli('tpps', 'recover', 'tpp-a', '--probe')), /^The callback URL of tpp-a is probed now/);

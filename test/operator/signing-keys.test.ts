@@ -144,8 +144,8 @@ describe('signing keys', () => {
 
   test('the command line shows the same', async () => {
     const listed = printed(await cli('keys', 'list'));
-    assert.match(listed, /^bank-signing-2 +current +\S+Z +yes +0 +[\w-]{43}$/m);
-    assert.match(listed, /^bank-signing-1 +former +\S+Z +until \S+Z +0 +[\w-]{43}$/m);
+    assert.match(listed, /^bank-signing-2 +current +\S+Z \([\w ]+\) +yes +0 +[\w-]{43}$/m);
+    assert.match(listed, /^bank-signing-1 +former +\S+Z \([\w ]+\) +until \S+Z \(in \w+\) +0 +[\w-]{43}$/m);
     assert.match(listed, /^The called instance holds bank-signing-1, bank-signing-2 and signs with bank-signing-2\.$/m);
     assert.match(printed(await cli('keys', 'show', 'bank-signing-1')), /kept evidence +may depend on it/);
     assert.equal((await cli('keys', 'retire', 'bank-signing-1')).code, 1);

@@ -1,14 +1,17 @@
 /**
  * Compares output with what a page shows of it. These are ignored, since they differ between runs:
  *
- * - UUIDs, instants (ISO 8601, or milliseconds), durations (`12 ms`) and SHA-256 values in base64url or hexadecimal match any other;
+ * - UUIDs, instants (ISO 8601, milliseconds, or short and relative to now), dates, durations (`12 ms`) and SHA-256 values in
+ *   base64url or hexadecimal match any other;
  * - spaces match any number of spaces, since tables are as wide as what is in them;
  * - `…` stands for any text within a line, and a line with nothing but `…` for any number of lines.
  */
 
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, '<uuid>'],
-  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, '<instant>'],
+  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z(?: \((?:\d+[smhd] ago|in \d+[smhd]|now)\))?/g, '<instant>'],
+  [/(?:\d\d:\d\d:\d\dZ|\d{4}-\d\d-\d\d) (?:\d+[smhd] ago|in \d+[smhd]|now)/g, '<instant>'],
+  [/\b\d{4}-\d\d-\d\d\b(?!T)/g, '<date>'],
   [/\b\d{13}\b/g, '<instant>'],
   [/\b\d+(?:\.\d+)? (?:ms|s)\b/g, '<duration>'],
   [/\b[0-9a-f]{64}\b/g, '<sha256>'],

@@ -60,6 +60,8 @@ export async function carryOut(t: TestContext, page: string): Promise<void> {
   const environment = onlyEnvironment({
     PATH: process.env['PATH'] ?? '',
     HOME: base,
+    // The width of the terminal whose output a page shows.
+    COLUMNS: '80',
     npm_config_offline: 'true',
     npm_config_update_notifier: 'false',
   });

@@ -10,6 +10,11 @@ import { escapeJson, printable, printableLines } from './terminal-text.ts';
  */
 export const colors = picocolors.createColors(process.stdout.isTTY === true && picocolors.isColorSupported);
 
+/** The width of the terminal in characters; undefined where standard output is no terminal. */
+export function terminalWidth(): number | undefined {
+  return process.stdout.isTTY === true ? process.stdout.columns : undefined;
+}
+
 /** Writes to standard output. Keeps line ends, tabs and {@link colors}; replaces other control characters. */
 export function print(text: string): void {
   output.write(printableLines(text, colors.isColorSupported));

@@ -25,7 +25,8 @@ import {
   queryOf,
   withOperatorClient,
 } from './operator-flags.ts';
-import { formatTable } from './output.ts';
+import { printTable, timeCell, withTableFlags } from './output.ts';
+import type { Column } from './table.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -67,7 +68,7 @@ function archiveCommand(): Command {
 
 /** `tidings audit`: the audit trail of a running service. */
 export function define(command: Command): void {
-  defineOperatorCommand(command, EXAMPLES)
+  withTableFlags(defineOperatorCommand(command, EXAMPLES))
     .option('--limit <number>', `maximum number of entries, up to ${LIMIT_MAX}`, wholeNumber(LIMIT_MAX), LIMIT_DEFAULT)
     .option('--before <time>', 'only changes before this time; or the id at which the previous page ended')
     .option('--from <time>', 'only changes at or after this time, such as 2026-11-21T09:30:00Z')
@@ -80,15 +81,23 @@ export function define(command: Command): void {
       const call = { method: 'GET', path: `/operator/v1/audit?${query}`, flagNames: FLAG_NAMES } as const;
       const { value: page } = await withOperatorClient(flags, (client) => client.read(call, AuditPage));
       if (flags.json === true) return printJson(page);
-      const rows = page.entries.map(({ id, at, actor, role = '', from = '', action, subject, detail }) => {
-        return [id, at, actor, role, from, action, subject, JSON.stringify(detail)];
-      });
-      print(formatTable(['ID', 'AT', 'ACTOR', 'ROLE', 'FROM', 'ACTION', 'SUBJECT', 'DETAIL'], rows));
+      printTable(COLUMNS, page.entries, { flags, empty: 'No change matches.' });
       if (page.next !== undefined) print(`There are older entries; continue with --before ${page.next}\n`);
     })
     .enablePositionalOptions()
     .addCommand(archiveCommand());
 }
+
+const COLUMNS: readonly Column<AuditPage['entries'][number]>[] = [
+  { head: 'ID', cell: ({ id }) => id, rank: 6 },
+  { head: 'AT', cell: ({ at }, nowMs) => timeCell(at, nowMs) },
+  { head: 'ACTOR', cell: ({ actor }) => actor, rank: 2, charsMin: 8 },
+  { head: 'ROLE', cell: ({ role }) => role, rank: 5 },
+  { head: 'FROM', cell: ({ from }) => from, rank: 4 },
+  { head: 'ACTION', cell: ({ action }) => action, rank: 1 },
+  { head: 'SUBJECT', cell: ({ subject }) => subject, rank: 1, charsMin: 12 },
+  { head: 'DETAIL', cell: ({ detail }) => JSON.stringify(detail), rank: 3, charsMin: 8 },
+];
 
 const FLAG_NAMES = {
   before: '--before',

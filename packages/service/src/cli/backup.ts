@@ -5,6 +5,7 @@ import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { createFile } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
+import { formatBytes } from './units.ts';
 
 const HELP = `
 Example:
@@ -25,7 +26,7 @@ export function define(command: Command): void {
         const bytes = await receive(handle, flags).finally(() => handle.close());
         const schema = await verify(file);
         if (flags.json === true) printJson({ file, bytes, schema });
-        else print(`${file}: ${bytes} bytes, schema ${schema}, verified.\n`);
+        else print(`${file}: ${formatBytes(bytes)}, schema ${schema}, verified.\n`);
       } catch (error) {
         await rm(file, { force: true });
         throw error;
@@ -46,7 +47,7 @@ async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> 
     await orWriteError(handle.writeFile(piece));
     bytes += piece.length;
     const percent = Math.floor((100 * bytes) / bytesTotal);
-    if (percent > percentShown) printProgress(`received ${percent} % of ${bytesTotal} bytes`);
+    if (percent > percentShown) printProgress(`received ${percent} % of ${formatBytes(bytesTotal)}`);
     percentShown = percent;
   };
   printProgress('the service is copying its store');

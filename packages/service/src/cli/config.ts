@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
+import type { EffectiveSetting } from '../config/effective.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
-import { formatTable } from './output.ts';
+import { printTable, type TableFlags, withTableFlags } from './output.ts';
+import type { Column } from './table.ts';
 
 interface Flags {
   readonly config: string;
@@ -54,8 +56,8 @@ function checkCommand(): Command {
 
 function effectiveCommand(): Command {
   const codes = 'Exit codes: 0 done; 1 the configuration is invalid; 2 wrong usage, or the file cannot be read.';
-  return new Command('effective')
-    .description('Show every setting with its value and source (file or default); secrets are redacted.')
+  const about = 'Show every setting with its value and source (file or default); secrets are redacted.';
+  return withTableFlags(new Command('effective').description(about))
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -66,7 +68,7 @@ function effectiveCommand(): Command {
         codes,
       ),
     )
-    .action((flags: Flags) => printEffective(flags.config, flags.json === true));
+    .action((flags: Flags & TableFlags) => printEffective(flags));
 }
 
 /** @param lines the examples, followed by the exit codes */
@@ -106,25 +108,27 @@ async function faultsOf(file: string): Promise<readonly string[]> {
 }
 
 /** `tidings config effective` */
-async function printEffective(file: string, asJson: boolean): Promise<void> {
+async function printEffective(flags: Flags & TableFlags): Promise<void> {
   const { effectiveSettings } = await import('../config/effective.ts');
+  const { config: file } = flags;
   readNamedFile('--config', file);
   try {
     const settings = effectiveSettings(file, new Set(Object.keys(process.env)));
-    if (asJson) {
+    if (flags.json === true) {
       printJson({ settings });
       return;
     }
-    const rows = settings.map(({ setting, value, source }) => [
-      setting,
-      source,
-      value === undefined ? '' : textOf(value),
-    ]);
-    print(formatTable(['SETTING', 'SOURCE', 'VALUE'], rows));
+    printTable(COLUMNS, settings, { flags, empty: 'There are no settings.' });
   } catch (error) {
     if (error instanceof StartUpError) throw new CliError(EXIT_FAILED, error.message);
     throw error;
   }
 }
+
+const COLUMNS: readonly Column<EffectiveSetting>[] = [
+  { head: 'SETTING', cell: ({ setting }) => setting, charsMin: 20 },
+  { head: 'SOURCE', cell: ({ source }) => source },
+  { head: 'VALUE', cell: ({ value }) => (value === undefined ? undefined : textOf(value)), charsMin: 20 },
+];
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

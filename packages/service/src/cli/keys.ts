@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ShownSigningKey } from '../operator/signing-key-view.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
-import { formatFacts, formatTable } from './output.ts';
+import { formatFacts, printTable, timeCell, timeFact, withTableFlags } from './output.ts';
+import type { Column, Shortenable } from './table.ts';
+import { formatTime } from './units.ts';
 
 // Loaded when a call is made: the help of a command does not wait for it.
 const loadSchemas = () => import('../operator/signing-key-view.ts');
@@ -16,10 +18,12 @@ interface KeyFlags extends CommonFlags {
 export function define(command: Command): void {
   command
     .addCommand(
-      operatorCommand(
-        'list',
-        'List the signing keys: which one signs, and what still depends on each.',
-        exampleOf('keys list'),
+      withTableFlags(
+        operatorCommand(
+          'list',
+          'List the signing keys: which one signs, and what still depends on each.',
+          exampleOf('keys list'),
+        ),
       ).action((flags: CommonFlags) => listKeys(flags)),
     )
     .addCommand(
@@ -74,19 +78,20 @@ async function listKeys(flags: CommonFlags): Promise<void> {
     client.read(call, (await loadSchemas()).SigningKeyList),
   );
   if (flags.json === true) return printJson(value);
-  const rows = value.keys.map((key) => [
-    key.kid,
-    key.state,
-    key.since ?? '',
-    publicationOf(key),
-    awaitingOf(key),
-    key.thumbprint,
-  ]);
-  print(formatTable(['KID', 'STATE', 'SINCE', 'IN THE JWKS', 'AWAITING', 'THUMBPRINT'], rows));
+  printTable(COLUMNS, value.keys, { flags, empty: 'There is no signing key.' });
   const { signsWith, holds, problem } = value.thisInstance;
   print(`The called instance holds ${holds.join(', ') || 'no key'} and signs with ${signsWith ?? 'none'}.\n`);
   if (problem !== undefined) print(`PROBLEM: ${problem}.\n`);
 }
+
+const COLUMNS: readonly Column<ShownSigningKey>[] = [
+  { head: 'KID', cell: ({ kid }) => kid },
+  { head: 'STATE', cell: ({ state }) => state },
+  { head: 'SINCE', cell: ({ since }, nowMs) => timeCell(since, nowMs), rank: 3 },
+  { head: 'IN THE JWKS', cell: publicationCell, rank: 2 },
+  { head: 'AWAITING', cell: awaitingOf, rank: 1 },
+  { head: 'THUMBPRINT', cell: ({ thumbprint }) => thumbprint, rank: 4, charsMin: 12 },
+];
 
 /** `tidings keys show` */
 async function showKey(kid: string, flags: CommonFlags): Promise<void> {
@@ -126,21 +131,31 @@ function printKey(key: ShownSigningKey): void {
   const { oldest, evidence } = key.dependents;
   print(
     formatFacts({
-      ...{ kid: key.kid, thumbprint: key.thumbprint, algorithm: key.algorithm, state: key.state, since: key.since },
-      'can sign from': key.rotatableFrom,
-      retired: key.retiredAt,
-      'last used': key.stillUsedAt,
-      'in the JWKS': publicationOf(key),
+      ...{ kid: key.kid, thumbprint: key.thumbprint, algorithm: key.algorithm, state: key.state },
+      since: timeFact(key.since),
+      'can sign from': timeFact(key.rotatableFrom),
+      retired: timeFact(key.retiredAt),
+      'last used': timeFact(key.stillUsedAt),
+      'in the JWKS': publicationOf(key, timeFact),
       'awaiting notifications': awaitingOf(key),
-      'oldest awaiting': oldest && `${oldest.jti}, published ${oldest.publishedAt}`,
+      'oldest awaiting': oldest && `${oldest.jti}, published ${timeFact(oldest.publishedAt)}`,
       'kept evidence': evidence ? 'may depend on it' : 'none depends on it',
     }),
   );
 }
 
-function publicationOf({ isPublished, publishedUntil }: ShownSigningKey): string {
+function publicationOf({ isPublished, publishedUntil }: ShownSigningKey, format: (at: string) => string): string {
   if (!isPublished) return 'no';
-  return publishedUntil === undefined ? 'yes' : `until ${publishedUntil}`;
+  return publishedUntil === undefined ? 'yes' : `until ${format(publishedUntil)}`;
+}
+
+const DATE_CHARS = 10;
+
+function publicationCell(key: ShownSigningKey, nowMs: number): Shortenable {
+  return {
+    whole: publicationOf(key, (at) => formatTime(at, nowMs)),
+    short: publicationOf(key, (at) => at.slice(0, DATE_CHARS)),
+  };
 }
 
 function awaitingOf({ dependents: { awaiting, isAtLeast } }: ShownSigningKey): string {

@@ -12,7 +12,9 @@ import {
   queryOf,
   withOperatorClient,
 } from './operator-flags.ts';
-import { formatFacts, formatTable } from './output.ts';
+import { formatFacts, printTable, timeCell, timeFact, withTableFlags } from './output.ts';
+import type { Column, Shortenable } from './table.ts';
+import { formatDuration } from './units.ts';
 
 /** Flags that select notifications. */
 interface FindFlags extends CommonFlags {
@@ -51,7 +53,8 @@ export function define(command: Command): void {
 }
 
 function findCommand(): Command {
-  return operatorCommand('find', 'List notifications, newest first. Several flags narrow the selection.', EXAMPLES)
+  const about = 'List notifications, newest first. Several flags narrow the selection.';
+  return withTableFlags(operatorCommand('find', about, EXAMPLES))
     .alias('list')
     .option('--jti <jti>', 'the notification with this jti')
     .option('--event <id>', 'notifications of this event id')
@@ -73,11 +76,8 @@ function findCommand(): Command {
 }
 
 function showCommand(): Command {
-  return operatorCommand(
-    'show',
-    'Show a notification with its SET (decoded and encoded) and its attempts.',
-    exampleOf(SHOWING),
-  )
+  const about = 'Show a notification with its SET (decoded and encoded) and its attempts.';
+  return withTableFlags(operatorCommand('show', about, exampleOf(SHOWING)))
     .argument('<jti>')
     .action((jti: string, flags: CommonFlags) => showNotification(jti, flags));
 }
@@ -90,8 +90,8 @@ const PAGES_MAX = 200;
 async function findNotifications(flags: FindFlags): Promise<void> {
   const found = await withOperatorClient(flags, (client) => findUpTo(client, flags));
   if (flags.json === true) return printJson(found);
-  if (found.notifications.length > 0) print(formatTable(HEAD, found.notifications.map(rowOf)));
-  else if (found.next === undefined) print('No notification matches.\n');
+  const empty = found.next === undefined ? 'No notification matches.' : 'No notification among the newest matches.';
+  printTable(COLUMNS, found.notifications, { flags, empty });
   if (found.next !== undefined) print(`There may be older ones; continue with --after ${found.next}\n`);
 }
 
@@ -126,15 +126,26 @@ function searchOf(flags: FindFlags, after: string | undefined, limit: number): s
   return queryOf({ limit: String(limit), ...about, after });
 }
 
-const HEAD = ['PUBLISHED', 'JTI', 'EVENT', 'CLIENT ID', 'RESOURCE', 'TYPES', 'STATE', 'ATTEMPTS', 'LAST OUTCOME'];
+const COLUMNS: readonly Column<ShownFound>[] = [
+  { head: 'PUBLISHED', cell: ({ publishedAt }, nowMs) => timeCell(publishedAt, nowMs), rank: 2 },
+  { head: 'JTI', cell: ({ jti }) => jti },
+  { head: 'EVENT', cell: ({ eventId }) => eventId, rank: 5, charsMin: 8 },
+  { head: 'TPP', cell: ({ clientId }) => clientId, rank: 1, charsMin: 8 },
+  { head: 'RESOURCE', cell: ({ resourceId }) => resourceId, rank: 6, charsMin: 8 },
+  { head: 'TYPES', cell: ({ eventTypes }) => shortTypes(eventTypes), rank: 7, charsMin: 8 },
+  { head: 'STATE', cell: stateOf },
+  { head: 'ATTEMPTS', cell: ({ attempts }) => String(attempts), rank: 4 },
+  { head: 'LAST OUTCOME', cell: lastOutcomeOf, rank: 3, charsMin: 12 },
+];
 
-function rowOf(found: ShownFound): string[] {
-  const { publishedAt, jti, eventId, clientId, resourceId = '', eventTypes, attempts } = found;
-  const state = found.acknowledgedBy === undefined ? found.state : `${found.state} (${found.acknowledgedBy})`;
-  const { lastOutcome = '', lastStatus, lastErrorClass = lastStatus?.toString() } = found;
-  const last = lastErrorClass === undefined ? lastOutcome : `${lastOutcome} ${lastErrorClass}`;
-  const types = eventTypes.map((urn) => urn.slice(urn.lastIndexOf(':') + 1)).join(',');
-  return [publishedAt, jti, eventId, clientId, resourceId, types, state, String(attempts), last];
+const shortTypes = (urns: readonly string[]) => urns.map((urn) => urn.slice(urn.lastIndexOf(':') + 1)).join(',');
+
+function stateOf({ state, acknowledgedBy }: ShownFound): string | Shortenable {
+  return acknowledgedBy === undefined ? state : { whole: `${state} (${acknowledgedBy})`, short: state };
+}
+
+function lastOutcomeOf({ lastOutcome, lastStatus, lastErrorClass }: ShownFound): string {
+  return [lastOutcome, lastErrorClass ?? lastStatus].filter((part) => part !== undefined).join(' ');
 }
 
 /** `tidings notifications show` */
@@ -144,38 +155,50 @@ async function showNotification(jti: string, flags: CommonFlags): Promise<void> 
   const { ShownNotification } = await import('../operator/notifications.ts');
   const { value: shown } = await withOperatorClient(flags, (client) => client.read(call, ShownNotification));
   if (flags.json === true) printJson(shown);
-  else printNotification(shown);
+  else printNotification(shown, flags);
 }
 
-function printNotification(shown: ShownNotification): void {
+function printNotification(shown: ShownNotification, flags: CommonFlags): void {
   print(
     formatFacts({
       ...{ jti: shown.jti, event: shown.eventId, client_id: shown.clientId, txn: shown.transactionId },
       state: shown.state,
-      published: shown.publishedAt,
-      acknowledged: shown.acknowledgedAt && `${shown.acknowledgedAt}, by ${shown.acknowledgedBy}`,
-      'next attempt': shown.nextAttemptAt,
+      published: timeFact(shown.publishedAt),
+      acknowledged: shown.acknowledgedAt && `${timeFact(shown.acknowledgedAt)}, by ${shown.acknowledgedBy}`,
+      'next attempt': timeFact(shown.nextAttemptAt),
     }),
   );
   if (shown.header !== undefined)
     printSection('header of the SET', escapeJson(JSON.stringify(shown.header, undefined, 2)));
   printSection('claims of the SET', escapeJson(JSON.stringify(shown.claims, undefined, 2)));
   printSection('SET', shown.set ?? 'not signed yet');
-  if (shown.attempts.length > 0) {
-    const rows = shown.attempts.map((attempt) => [
-      ...[attempt.startedAt, `${attempt.durationMs} ms`, attempt.outcome],
-      ...[attempt.errorClass ?? String(attempt.status ?? ''), attempt.interactionId, attempt.callbackUrl],
-    ]);
-    printSection(
-      'attempts',
-      formatTable(['STARTED', 'DURATION', 'OUTCOME', 'STATUS', 'INTERACTION ID', 'CALLBACK URL'], rows).trimEnd(),
-    );
-  }
+  printTitle('attempts');
+  printTable(ATTEMPTS, shown.attempts, { flags, empty: 'There is no attempt yet.' });
   if (shown.errors.length === 0) return;
-  const rows = shown.errors.map(({ reportedAt, err, description }) => [reportedAt, err, description]);
-  printSection('errors reported by the TPP', formatTable(['REPORTED', 'ERR', 'DESCRIPTION'], rows).trimEnd());
+  printTitle('errors reported by the TPP');
+  printTable(REPORTED_ERRORS, shown.errors, { flags, empty: '' });
+}
+
+const ATTEMPTS: readonly Column<ShownNotification['attempts'][number]>[] = [
+  { head: 'STARTED', cell: ({ startedAt }, nowMs) => timeCell(startedAt, nowMs) },
+  { head: 'DURATION', cell: ({ durationMs }) => formatDuration(durationMs), rank: 2 },
+  { head: 'OUTCOME', cell: ({ outcome }) => outcome },
+  { head: 'STATUS', cell: ({ errorClass, status }) => errorClass ?? status?.toString() },
+  { head: 'INTERACTION ID', cell: ({ interactionId }) => interactionId, rank: 1 },
+  { head: 'CALLBACK URL', cell: ({ callbackUrl }) => callbackUrl, rank: 3, charsMin: 20 },
+];
+
+const REPORTED_ERRORS: readonly Column<ShownNotification['errors'][number]>[] = [
+  { head: 'REPORTED', cell: ({ reportedAt }, nowMs) => timeCell(reportedAt, nowMs) },
+  { head: 'ERR', cell: ({ err }) => err, charsMin: 12 },
+  { head: 'DESCRIPTION', cell: ({ description }) => description, charsMin: 12 },
+];
+
+function printTitle(name: string): void {
+  print(`\n${colors.bold(name)}\n`);
 }
 
 function printSection(name: string, text: string): void {
-  print(`\n${colors.bold(name)}\n${text}\n`);
+  printTitle(name);
+  print(`${text}\n`);
 }

@@ -3,6 +3,7 @@ import { isLoopback } from '../base/ip-address.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
+import type { TableFlags } from './output.ts';
 
 /** The address of the operator API, and the credentials for it. */
 export interface OperatorFlags {
@@ -13,8 +14,8 @@ export interface OperatorFlags {
   readonly keyFile?: string;
 }
 
-/** Flags of every command that calls a running service. */
-export interface CommonFlags extends OperatorFlags {
+/** Flags of every command that calls a running service. `wide` only where it prints a table. */
+export interface CommonFlags extends OperatorFlags, TableFlags {
   readonly json?: boolean;
 }
 

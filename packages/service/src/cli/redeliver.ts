@@ -11,6 +11,7 @@ import {
 } from './bulk.ts';
 import { wholeNumber } from './input.ts';
 import { withOperatorClient } from './operator-flags.ts';
+import { timeFact } from './output.ts';
 
 interface RedeliverFlags extends BulkFlags {
   /** Notifications per second. */
@@ -55,7 +56,7 @@ async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promis
   const count = countOf(portions);
   const lastDueAt = portions.findLast((portion) => portion.lastDueAt !== undefined)?.lastDueAt;
   if (flags.json === true) return printJson({ count, isDryRun, lastDueAt });
-  const until = lastDueAt === undefined ? '' : `; last one due at ${lastDueAt}`;
+  const until = lastDueAt === undefined ? '' : `; last one due at ${timeFact(lastDueAt)}`;
   const selected = isDryRun ? 'selected for redelivery (dry run, nothing was changed)' : 'scheduled for redelivery';
   print(`${formatCount(count)} ${selected}${until}.\n`);
 }

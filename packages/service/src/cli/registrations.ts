@@ -11,7 +11,9 @@ import {
   queryOf,
   withOperatorClient,
 } from './operator-flags.ts';
-import { formatFacts, formatTable } from './output.ts';
+import { formatFacts, printTable, timeCell, timeFact, withTableFlags } from './output.ts';
+import type { Column } from './table.ts';
+import { formatDuration } from './units.ts';
 
 /** Flags of `list`. */
 interface RegistrationFlags extends CommonFlags {
@@ -25,10 +27,12 @@ interface RegistrationFlags extends CommonFlags {
 export function define(command: Command): void {
   command
     .addCommand(
-      operatorCommand(
-        'list',
-        'List event subscriptions and callback URLs, ordered by client_id.',
-        exampleOf('registrations list --state unresponsive'),
+      withTableFlags(
+        operatorCommand(
+          'list',
+          'List event subscriptions and callback URLs, ordered by client_id.',
+          exampleOf('registrations list --state unresponsive'),
+        ),
       )
         .option('--api-version <version>', 'only those created or last changed through this API version: v3.1 or v4.0')
         .option('--resource-version <version>', 'only those with this minimum resource version, such as 4.0')
@@ -40,10 +44,12 @@ export function define(command: Command): void {
         .action((flags: RegistrationFlags) => listRegistrations(flags)),
     )
     .addCommand(
-      operatorCommand(
-        'show',
-        'Show the registrations of a TPP, with the health and the last outcomes of its callback URL.',
-        exampleOf('registrations show tpp-1'),
+      withTableFlags(
+        operatorCommand(
+          'show',
+          'Show the registrations of a TPP, with the health and the last outcomes of its callback URL.',
+          exampleOf('registrations show tpp-1'),
+        ),
       )
         .argument('<clientId>')
         .action((clientId: string, flags: CommonFlags) => showRegistrations(clientId, flags)),
@@ -74,17 +80,18 @@ const FLAG_NAMES = {
 async function listRegistrations(flags: RegistrationFlags): Promise<void> {
   const registrations = await withOperatorClient(flags, (client) => allRegistrations(client, flags));
   if (flags.json === true) return printJson({ registrations });
-  if (registrations.length === 0) {
-    print('No registration matches.\n');
-    return;
-  }
-  const rows = registrations.map((each) => [
-    ...[each.clientId, each.kind, each.state, each.apiVersion, each.version],
-    ...[typesOf(each), each.callbackUrl ?? ''],
-  ]);
-  const head = ['CLIENT ID', 'KIND', 'STATE', 'API', 'VERSION', 'EVENT TYPES', 'CALLBACK URL'];
-  print(formatTable(head, rows));
+  printTable(COLUMNS, registrations, { flags, empty: 'No registration matches.' });
 }
+
+const COLUMNS: readonly Column<ShownRegistration>[] = [
+  { head: 'CLIENT ID', cell: ({ clientId }) => clientId, charsMin: 18 },
+  { head: 'KIND', cell: ({ kind }) => kind, rank: 1 },
+  { head: 'STATE', cell: ({ state }) => state },
+  { head: 'API', cell: ({ apiVersion }) => apiVersion, rank: 4 },
+  { head: 'VERSION', cell: ({ version }) => version, rank: 5 },
+  { head: 'EVENT TYPES', cell: typesOf, rank: 3, charsMin: 11 },
+  { head: 'CALLBACK URL', cell: ({ callbackUrl }) => callbackUrl, rank: 2, charsMin: 24 },
+];
 
 async function allRegistrations(client: OperatorClient, flags: RegistrationFlags): Promise<ShownRegistration[]> {
   const { RegistrationPage } = await import('../operator/registrations.ts');
@@ -117,15 +124,19 @@ async function showRegistrations(clientId: string, flags: CommonFlags): Promise<
     const healthCall = { method: 'GET', path: `/operator/v1/callback-urls/${encodeURIComponent(clientId)}` } as const;
     const health = tpp.target && (await client.read(healthCall, CallbackUrlHealth)).value;
     if (flags.json === true) printJson({ clientId, ...registrations, ...(health !== undefined && { health }) });
-    else printRegistrations(clientId, registrations, health);
+    else printRegistrations(clientId, { registrations, health, flags });
   });
 }
 
 function printRegistrations(
   clientId: string,
-  registrations: TppRegistrations,
-  health: CallbackUrlHealth | undefined,
+  shown: {
+    readonly registrations: TppRegistrations;
+    readonly health: CallbackUrlHealth | undefined;
+    readonly flags: CommonFlags;
+  },
 ): void {
+  const { registrations, health, flags } = shown;
   const { eventSubscription: subscription, callbackUrl } = registrations;
   print(
     formatFacts({
@@ -139,23 +150,29 @@ function printRegistrations(
       ...(health && healthFacts(health)),
     }),
   );
-  if (health === undefined || health.lastOutcomes.length === 0) return;
-  const rows = health.lastOutcomes.map((each) => [
-    ...[each.startedAt, each.outcome, String(each.status ?? each.errorClass ?? '')],
-    ...[`${Math.round(each.durationMs)} ms`, each.jti, each.instance],
-  ]);
-  print(`\nlast outcomes\n${formatTable(['STARTED', 'OUTCOME', 'ANSWER', 'DURATION', 'JTI', 'INSTANCE'], rows)}`);
+  if (health === undefined) return;
+  print('\nlast outcomes\n');
+  printTable(OUTCOMES, health.lastOutcomes, { flags, empty: 'There is no attempt yet.' });
 }
+
+const OUTCOMES: readonly Column<CallbackUrlHealth['lastOutcomes'][number]>[] = [
+  { head: 'STARTED', cell: ({ startedAt }, nowMs) => timeCell(startedAt, nowMs) },
+  { head: 'OUTCOME', cell: ({ outcome }) => outcome },
+  { head: 'ANSWER', cell: ({ status, errorClass }) => status?.toString() ?? errorClass },
+  { head: 'DURATION', cell: ({ durationMs }) => formatDuration(durationMs), rank: 2 },
+  { head: 'JTI', cell: ({ jti }) => jti, rank: 1 },
+  { head: 'INSTANCE', cell: ({ instance }) => instance, rank: 3, charsMin: 8 },
+];
 
 function healthFacts(health: CallbackUrlHealth): Record<string, string | undefined> {
   const { breaker, failedProbes } = health;
-  const paused = breaker?.pausedUntil === undefined ? '' : ` until ${breaker.pausedUntil}`;
+  const paused = breaker?.pausedUntil === undefined ? '' : ` until ${timeFact(breaker.pausedUntil)}`;
   return {
     'callback URL state': health.state,
-    'unresponsive since': health.unresponsiveSince,
+    'unresponsive since': timeFact(health.unresponsiveSince),
     'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
-    'next probe': health.nextProbeAt,
-    'recovered at': health.recoveredAt,
+    'next probe': timeFact(health.nextProbeAt),
+    'recovered at': timeFact(health.recoveredAt),
     'circuit breaker of this instance': breaker && `${breaker.state}${paused}`,
     awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
   };

@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import { systemClock } from '../base/clock.ts';
-import { print, printJson } from '../base/output.ts';
+import { printJson } from '../base/output.ts';
 import type { Counts } from '../operator/statistics.ts';
 import { readDuration } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
-import { formatTable } from './output.ts';
+import { printTable, withTableFlags } from './output.ts';
+import type { Column } from './table.ts';
+import { formatDuration } from './units.ts';
 
 /** Flags of `statistics`. */
 interface StatisticsFlags extends CommonFlags {
@@ -28,7 +30,7 @@ Times are in UTC. REPEATED counts events that had been published before, NONE th
 
 /** `tidings statistics`: what a running service has counted. */
 export function define(command: Command): void {
-  defineOperatorCommand(command, EXAMPLES)
+  withTableFlags(defineOperatorCommand(command, EXAMPLES))
     .addOption(new Option('--by <unit>', 'size of the buckets').choices(['minute', 'hour']).default('hour'))
     .addOption(
       new Option('--last <time>', 'the period before now, such as 2h (default: 24h; 1h with --by minute)')
@@ -43,9 +45,27 @@ export function define(command: Command): void {
 
 const LAST_MS = { minute: 3_600_000, hour: 86_400_000 } as const;
 
-const HEAD = [
-  ...['FROM', 'ACCEPTED', 'REPEATED', 'NONE', 'ATTEMPTS', 'FAILED', 'PUSHED', 'POLLED', 'ERRORS'],
-  ...['UNRESPONSIVE', 'RECOVERED', 'P50', 'P90', 'P99'],
+interface Line {
+  /** A time, or `total`. */
+  readonly began: string;
+  readonly counts: Counts;
+}
+
+const COLUMNS: readonly Column<Line>[] = [
+  { head: 'FROM', cell: ({ began }) => ({ whole: began, short: `${began.slice(0, 16)}${began.slice(23)}` }) },
+  { head: 'ACCEPTED', cell: ({ counts }) => String(counts.accepted) },
+  { head: 'REPEATED', cell: ({ counts }) => String(counts.repeated), rank: 9 },
+  { head: 'NONE', cell: ({ counts }) => String(sumOf(counts.withoutNotification)), rank: 8 },
+  { head: 'ATTEMPTS', cell: ({ counts }) => String(sumOf(counts.attempts)), rank: 6 },
+  { head: 'FAILED', cell: ({ counts: { attempts } }) => String(sumOf({ ...attempts, acknowledged: 0 })) },
+  { head: 'PUSHED', cell: ({ counts }) => String(counts.acknowledged.push ?? 0), rank: 1 },
+  { head: 'POLLED', cell: ({ counts: { acknowledged } }) => String(sumOf({ ...acknowledged, push: 0 })), rank: 2 },
+  { head: 'ERRORS', cell: ({ counts }) => String(counts.reportedErrors), rank: 3 },
+  { head: 'UNRESPONSIVE', cell: ({ counts }) => String(counts.becameUnresponsive), rank: 4 },
+  { head: 'RECOVERED', cell: ({ counts }) => String(counts.recovered), rank: 5 },
+  { head: 'P50', cell: ({ counts }) => latencyOf(counts.latencyMs?.p50), rank: 7 },
+  { head: 'P90', cell: ({ counts }) => latencyOf(counts.latencyMs?.p90), rank: 3 },
+  { head: 'P99', cell: ({ counts }) => latencyOf(counts.latencyMs?.p99) },
 ];
 
 /** `tidings statistics` */
@@ -58,12 +78,9 @@ async function statistics(flags: StatisticsFlags): Promise<void> {
   const { value: answer } = await withOperatorClient(flags, (client) => client.read(call, StatisticsAnswer));
   if (flags.json === true) return printJson(answer);
   const { buckets, totals } = answer;
-  if (buckets.length === 0) {
-    print(`There are no counts from ${answer.from} to ${answer.before}.\n`);
-    return;
-  }
-  const rows = [...buckets.map(({ beganAt, ...counts }) => rowOf(beganAt, counts)), rowOf('total', totals)];
-  print(formatTable(HEAD, rows));
+  const lines: readonly Line[] = buckets.map(({ beganAt: began, ...counts }) => ({ began, counts }));
+  const shown = lines.length === 0 ? [] : [...lines, { began: 'total', counts: totals }];
+  printTable(COLUMNS, shown, { flags, empty: `There are no counts from ${answer.from} to ${answer.before}.` });
 }
 
 function timesOf({ from, before, by, last = LAST_MS[by] }: StatisticsFlags, nowMs: number) {
@@ -73,21 +90,8 @@ function timesOf({ from, before, by, last = LAST_MS[by] }: StatisticsFlags, nowM
   return { from: from ?? began, before };
 }
 
-function rowOf(began: string, counts: Counts): string[] {
-  const { acknowledged: succeeded = 0, ...failed } = counts.attempts;
-  const { push = 0, poll = 0, offer = 0 } = counts.acknowledged;
-  const { p50, p90, p99 } = counts.latencyMs ?? {};
-  const numbers = [counts.accepted, counts.repeated, sumOf(counts.withoutNotification)];
-  const outcomes = [succeeded + sumOf(failed), sumOf(failed), push, poll + offer, counts.reportedErrors];
-  const changes = [counts.becameUnresponsive, counts.recovered];
-  return [began, ...[...numbers, ...outcomes, ...changes].map(String), ...[p50, p90, p99].map(latencyOf)];
-}
-
 function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-function latencyOf(latencyMs: number | undefined): string {
-  if (latencyMs === undefined) return '-';
-  return latencyMs < 1000 ? `${Math.round(latencyMs)} ms` : `${(latencyMs / 1000).toPrecision(3)} s`;
-}
+const latencyOf = (latencyMs: number | undefined) => (latencyMs === undefined ? '-' : formatDuration(latencyMs));

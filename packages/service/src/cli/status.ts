@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
-import { formatFacts } from './output.ts';
+import { formatFacts, timeFact } from './output.ts';
 
 const HELP = `
 Example:
@@ -21,7 +21,7 @@ export function define(command: Command): void {
     print(
       formatFacts({
         awaiting: String(status.awaiting),
-        'oldest awaiting': status.oldestAwaitingAt,
+        'oldest awaiting': timeFact(status.oldestAwaitingAt),
         'unresponsive callback URLs': String(status.unresponsive),
         publishing: status.publishing,
         'closed because': status.publishingClosedBecause,

@@ -1,16 +1,13 @@
-import { isJsonObject, parseStrictJson, StrictJsonError } from '@tidings/protocol';
+import { parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Command } from 'commander';
-import { colors, print, printJson } from '../base/output.ts';
-
-import type { ShownTarget } from '../operator/callback-urls.ts';
-import type { TppRegistrations } from '../operator/registrations.ts';
+import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
-
 import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
-import { formatFacts, formatTable } from './output.ts';
+import { withTableFlags } from './output.ts';
+import { printTpp, printTpps } from './tpps/display.ts';
 
 // Loaded when a call is made: the help of a command does not wait for it.
 const loadSchemas = () => import('../operator/tpp-schemas.ts');
@@ -50,7 +47,9 @@ ${CONNECTION_HELP}`;
 /** `tidings tpps`: the TPP registry of a running service. */
 export function define(command: Command): void {
   command
-    .addCommand(operatorCommand('list', 'List all TPPs by client_id.', exampleOf('tpps list')).action(listTpps))
+    .addCommand(
+      withTableFlags(operatorCommand('list', 'List all TPPs by client_id.', exampleOf('tpps list'))).action(listTpps),
+    )
     .addCommand(tppCommand('show', 'Show a TPP and its registrations.').action(showTpp))
     .addCommand(withTppFlags(tppCommand('add', 'Register a new TPP.', ADDING)).action(addTpp))
     .addCommand(
@@ -125,7 +124,7 @@ const PAGE = 1000;
 async function listTpps(flags: CommonFlags): Promise<void> {
   const tpps = await withOperatorClient(flags, allTpps);
   if (flags.json === true) printJson({ tpps });
-  else printTpps(tpps);
+  else printTpps(tpps, flags);
 }
 
 async function allTpps(client: OperatorClient): Promise<ListedTpp[]> {
@@ -330,82 +329,4 @@ function overridesOf(list: string): Record<string, number> | undefined {
     );
   });
   return Object.fromEntries(entries);
-}
-
-function printTpps(tpps: readonly ListedTpp[]): void {
-  if (tpps.length === 0) {
-    print('No TPP is registered. Add one with "tidings tpps add" or "tidings tpps import".\n');
-    return;
-  }
-  const rows = tpps.map((tpp) => [
-    tpp.clientId,
-    tpp.organisationId,
-    tpp.softwareStatementId,
-    tpp.jwksUrl === undefined ? `${tpp.kids?.length ?? 0} inline` : 'URL',
-    tpp.scopes?.join(',') ?? 'all',
-    tpp.isSuspended ? 'suspended' : (tpp.target?.state ?? 'active'),
-  ]);
-  print(formatTable(['CLIENT ID', 'ORGANISATION', 'SOFTWARE STATEMENT', 'KEYS', 'SCOPES', 'STATE'], rows));
-}
-
-function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
-  const overrides = Object.entries(tpp.retry ?? {}).map(([name, value]) => `${name}=${value}`);
-  print(
-    formatFacts({
-      client_id: tpp.clientId,
-      state: tpp.isSuspended ? 'suspended: requests get 403, nothing is delivered, events are kept' : 'active',
-      organisation: tpp.organisationId,
-      'software statement': tpp.softwareStatementId,
-      keys: tpp.jwksUrl ?? describeKids(tpp),
-      'revoked keys': tpp.revokedJwksUrl,
-      'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
-      scopes: tpp.scopes?.join(', ') ?? 'all',
-      'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
-      ...(tpp.target && targetFacts(tpp.target)),
-    }),
-  );
-  printRegistrations(registrations);
-}
-
-function describeKids({ jwks }: RegisteredTpp): string {
-  const kids = jwks?.keys.map((key) => (isJsonObject(key) ? String(key['kid']) : 'not a key')) ?? [];
-  return `inline: ${kids.join(', ')}`;
-}
-
-function targetFacts(target: ShownTarget): Record<string, string | undefined> {
-  return {
-    'pushed to': target.callbackUrl,
-    'callback URL state': target.state,
-    'unresponsive since': target.unresponsiveSince,
-    'failed probes': target.failedProbes?.toString(),
-    'next probe': target.nextProbeAt,
-    'recovered at': target.recoveredAt,
-  };
-}
-
-function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {
-  if (effective === undefined) print('\nIt has no registration, so its events create no notifications.\n');
-  if (eventSubscription !== undefined) {
-    print(`\n${colors.bold('event subscription')}\n`);
-    print(
-      formatFacts({
-        id: eventSubscription.eventSubscriptionId,
-        'callback URL': eventSubscription.callbackUrl ?? 'none: polling',
-        version: `${eventSubscription.version}, registered through ${eventSubscription.apiVersion}`,
-        'event types': eventSubscription.eventTypes?.join(', ') || 'all',
-        'unresponsive since': eventSubscription.unresponsiveSince,
-      }),
-    );
-  }
-  if (callbackUrl === undefined) return;
-  const note = effective === 'callback-url' ? '' : ' (superseded by the event subscription)';
-  print(`\n${colors.bold('callback URL')}${note}\n`);
-  print(
-    formatFacts({
-      id: callbackUrl.callbackUrlId,
-      URL: callbackUrl.url,
-      version: `${callbackUrl.version}, registered through ${callbackUrl.apiVersion}`,
-      'unresponsive since': callbackUrl.unresponsiveSince,
-    }),
-  );
 }

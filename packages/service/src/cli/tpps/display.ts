@@ -1,0 +1,89 @@
+import { isJsonObject } from '@tidings/protocol';
+import { colors, print } from '../../base/output.ts';
+import type { ShownTarget } from '../../operator/callback-urls.ts';
+import type { TppRegistrations } from '../../operator/registrations.ts';
+import type { ListedTpp, RegisteredTpp } from '../../operator/tpp-schemas.ts';
+import { formatFacts, printTable, type TableFlags, timeFact } from '../output.ts';
+import type { Column } from '../table.ts';
+
+/** Prints TPPs as a table. */
+export function printTpps(tpps: readonly ListedTpp[], flags: TableFlags): void {
+  const empty = 'No TPP is registered. Add one with "tidings tpps add" or "tidings tpps import".';
+  printTable(COLUMNS, tpps, { flags, empty });
+}
+
+const COLUMNS: readonly Column<ListedTpp>[] = [
+  { head: 'CLIENT ID', cell: ({ clientId }) => clientId, charsMin: 18 },
+  { head: 'ORGANISATION', cell: ({ organisationId }) => organisationId, rank: 3, charsMin: 12 },
+  { head: 'SOFTWARE STATEMENT', cell: ({ softwareStatementId }) => softwareStatementId, rank: 4, charsMin: 18 },
+  {
+    head: 'KEYS',
+    cell: ({ jwksUrl, kids }) => (jwksUrl === undefined ? `${kids?.length ?? 0} inline` : 'URL'),
+    rank: 2,
+  },
+  { head: 'SCOPES', cell: ({ scopes }) => scopes?.join(',') ?? 'all', rank: 1, charsMin: 8 },
+  { head: 'STATE', cell: ({ isSuspended, target }) => (isSuspended ? 'suspended' : (target?.state ?? 'active')) },
+];
+
+/** Prints a TPP and its registrations as facts. */
+export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
+  const overrides = Object.entries(tpp.retry ?? {}).map(([name, value]) => `${name}=${value}`);
+  print(
+    formatFacts({
+      client_id: tpp.clientId,
+      state: tpp.isSuspended ? 'suspended: requests get 403, nothing is delivered, events are kept' : 'active',
+      organisation: tpp.organisationId,
+      'software statement': tpp.softwareStatementId,
+      keys: tpp.jwksUrl ?? describeKids(tpp),
+      'revoked keys': tpp.revokedJwksUrl,
+      'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
+      scopes: tpp.scopes?.join(', ') ?? 'all',
+      'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
+      ...(tpp.target && targetFacts(tpp.target)),
+    }),
+  );
+  printRegistrations(registrations);
+}
+
+function describeKids({ jwks }: RegisteredTpp): string {
+  const kids = jwks?.keys.map((key) => (isJsonObject(key) ? String(key['kid']) : 'not a key')) ?? [];
+  return `inline: ${kids.join(', ')}`;
+}
+
+function targetFacts(target: ShownTarget): Record<string, string | undefined> {
+  return {
+    'pushed to': target.callbackUrl,
+    'callback URL state': target.state,
+    'unresponsive since': timeFact(target.unresponsiveSince),
+    'failed probes': target.failedProbes?.toString(),
+    'next probe': timeFact(target.nextProbeAt),
+    'recovered at': timeFact(target.recoveredAt),
+  };
+}
+
+function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {
+  if (effective === undefined) print('\nIt has no registration, so its events create no notifications.\n');
+  if (eventSubscription !== undefined) {
+    print(`\n${colors.bold('event subscription')}\n`);
+    print(
+      formatFacts({
+        id: eventSubscription.eventSubscriptionId,
+        'callback URL': eventSubscription.callbackUrl ?? 'none: polling',
+        version: `${eventSubscription.version}, registered through ${eventSubscription.apiVersion}`,
+        'event types': eventSubscription.eventTypes?.join(', ') || 'all',
+        'unresponsive since': timeFact(eventSubscription.unresponsiveSince),
+      }),
+    );
+  }
+  if (callbackUrl === undefined) return;
+  const note = effective === 'callback-url' ? '' : ' (superseded by the event subscription)';
+  print(`\n${colors.bold('callback URL')}${note}\n`);
+  print(
+    formatFacts({
+      id: callbackUrl.callbackUrlId,
+      URL: callbackUrl.url,
+      version: `${callbackUrl.version}, registered through ${callbackUrl.apiVersion}`,
+      'unresponsive since': timeFact(callbackUrl.unresponsiveSince),
+    }),
+  );
+}
