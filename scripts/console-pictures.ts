@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildConsole, launch, openView, setScene, signIn } from '../test/console/browser.ts';
+import { launch, openView, setScene, signIn } from '../test/console/browser.ts';
+import { buildConsole } from './build-console.ts';
 
 // Takes the pictures of the console in docs/images, of a real service: run it when a view has changed. Needs Chromium.
 

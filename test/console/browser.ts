@@ -1,35 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
 
-const HOME = join(import.meta.dirname, '../../packages/console');
-const BUILT = join(HOME, '../service/console/index.html');
 const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** Where a browser is; undefined: there is none, and the tests that need it are left out. */
 export const CHROMIUM: string | undefined = CHROMIUMS.find((each) => existsSync(each));
-
-/** Builds the console when its sources are newer than what is built. */
-export function buildConsole(): void {
-  const newestMs = Math.max(...sources().map((path) => statSync(path).mtimeMs));
-  if (existsSync(BUILT) && statSync(BUILT).mtimeMs > newestMs) return;
-  execFileSync(process.execPath, [join(HOME, '../../node_modules/vite/bin/vite.js'), 'build'], {
-    cwd: HOME,
-    stdio: 'pipe',
-  });
-}
-
-function sources(): string[] {
-  const files = readdirSync(join(HOME, 'src'), { recursive: true, withFileTypes: true });
-  const inSrc = files.filter((each) => each.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  return [...inSrc, join(HOME, 'index.html'), join(HOME, 'vite.config.ts')];
-}
 
 /** Tokens of the operators, by role. */
 export const TOKENS = {

@@ -4,18 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeSigningKey } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
-import {
-  breaches,
-  buildConsole,
-  CHROMIUM,
-  launch,
-  openView,
-  type Scene,
-  setScene,
-  signIn,
-  TOKENS,
-  type View,
-} from './browser.ts';
+import { buildConsole } from '../../scripts/build-console.ts';
+import { breaches, CHROMIUM, launch, openView, type Scene, setScene, signIn, TOKENS, type View } from './browser.ts';
 
 // The console in a real browser, against a real service.
 

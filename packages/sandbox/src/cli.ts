@@ -2,10 +2,10 @@ import { join, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CHANGES, type Change } from './resource-server/ledger.ts';
 
-/** Default for the first of the five ports of a sandbox that keeps running. */
+/** Default for the first of the six ports of a sandbox that keeps running. */
 const PORT_DEFAULT = 8440;
 const INSTANCES_MAX = 20;
-const PORT_LAST_FIRST = 65_531;
+const PORT_LAST_FIRST = 65_530;
 
 interface Flags {
   readonly once?: boolean;
@@ -25,7 +25,7 @@ export function defineSandbox(command: Command): void {
     .option('--state <folder>', 'folder for keys and store', join('.tidings', 'sandbox'))
     .option(
       '--port <number>',
-      `first of five consecutive ports (default: ${PORT_DEFAULT}; any free ports with --once)`,
+      `first of six consecutive ports (default: ${PORT_DEFAULT}; any free ports with --once)`,
       parsePort,
     )
     .option(
@@ -43,7 +43,7 @@ export function defineSandbox(command: Command): void {
       'after',
       `
 Examples:
-  tidings sandbox                             run the flow, keep running, print how to publish events
+  tidings sandbox                             run the flow, keep running, print a link to the console
   tidings sandbox --once --json               for scripts: one JSON object per step
   tidings sandbox --once --change consent-revoked
   tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings
@@ -51,6 +51,9 @@ Examples:
 Starts an authorisation server, the notification service, a resource server and a TPP on this machine, all over TLS with
 locally generated certificates, and runs every step from registration to polling. Use it to learn the product and to develop
 a TPP or a publisher against it. It is not for production.
+
+A sandbox that keeps running prints a link to the operators' console, which signs in once. It has a button that makes
+something happen at the bank, and when it is first opened a second TPP joins whose endpoint is down.
 
 Exit codes: 0 every step succeeded; 1 a step failed; 2 wrong usage, or the folder or a port cannot be used; 130 interrupted.`,
     )

@@ -10,6 +10,7 @@ import {
   untilSignal,
 } from '@tidings/service';
 import type { EventNotification, Refusal } from '@tidings/tpp';
+import { type OpenedConsole, openConsole } from './console/open-console.ts';
 import { playFlow, setUp } from './play/flow.ts';
 import { formatAddresses, humanPrinter, jsonPrinter, type Printer } from './play/print.ts';
 import { createStepRunner, type RunStep, StepFailed } from './play/steps.ts';
@@ -22,13 +23,15 @@ export interface RunOptions {
   readonly json: boolean;
   /** State folder. */
   readonly folder: string;
-  /** First of five ports; 0 any free ones. */
+  /** First of six ports; 0 any free ones. */
   readonly port: number;
   readonly instances: number;
   readonly postgresUrl: string | undefined;
   readonly change: Change;
 }
 
+// Behind the five of the participants.
+const CONSOLE_PORT_OFFSET = 5;
 const EXIT_FAILED = 1;
 const EXIT_CONFIGURATION = 2;
 // What shells report of a process that SIGINT ended.
@@ -38,6 +41,8 @@ const EXIT_INTERRUPTED = 130;
 interface Run {
   /** The participants, once their start has begun. */
   starting: Promise<Sandbox> | undefined;
+  /** The console, where the sandbox keeps running. */
+  opening: Promise<OpenedConsole> | undefined;
   /** The flow has ended and the sandbox keeps running. */
   isUp: boolean;
   /** A signal was received; later failures are caused by stopping. */
@@ -52,7 +57,7 @@ interface Run {
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
   const printer = options.json ? jsonPrinter(printJsonLine) : humanPrinter(print);
-  const run: Run = { starting: undefined, isUp: false, isInterrupted: false };
+  const run: Run = { starting: undefined, opening: undefined, isUp: false, isInterrupted: false };
   const signal = untilSignal();
   const interrupted = signal.then(() => {
     run.isInterrupted = true;
@@ -64,7 +69,9 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     if (code !== 0 || options.once || run.starting === undefined) return code;
     const sandbox = await run.starting;
     run.isUp = true;
-    if (!options.json) print(formatAddresses(sandbox.addresses, filesOf(sandbox)));
+    const link = await (await run.opening)?.link();
+    if (options.json) printJsonLine({ console: link ?? null });
+    else print(formatAddresses(sandbox.addresses, { ...filesOf(sandbox), link }));
     // Without a reader of its output there is no reason to keep running.
     await Promise.race([signal, new Promise<void>(onOutputClosed)]);
     if (!options.json) print('\nStopping.\n');
@@ -72,6 +79,7 @@ export async function runSandbox(options: RunOptions): Promise<number> {
   } finally {
     // Also stops participants that were still starting when a signal arrived.
     const sandbox = await run.starting?.catch(() => undefined);
+    await (await run.opening?.catch(() => undefined))?.close();
     await sandbox?.stop();
   }
 }
@@ -87,18 +95,28 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
   });
   const ms = () => Math.round(systemClock.monotonicMs() - beganMs);
   try {
-    run.starting = setUp(runStep, { ...options, ...receivedPrinter(options, run) });
+    const { onReceived, onRefused } = receivedPrinter(options, run);
+    run.starting = setUp(runStep, { ...options, onReceived, onRefused });
     const sandbox = await run.starting;
     if (run.isInterrupted) return EXIT_INTERRUPTED;
+    if (!options.once) {
+      run.opening = openConsole(sandbox, {
+        port: options.port === 0 ? 0 : options.port + CONSOLE_PORT_OFFSET,
+        onReceived,
+        onLinkNeeded: linkPrinter(options),
+      });
+      await run.opening;
+    }
     await playFlow(runStep, sandbox, options.change);
     printer.end({ ok: true, ms: ms(), steps });
     return 0;
   } catch (error) {
     if (run.isInterrupted) return EXIT_INTERRUPTED;
-    if (!(error instanceof StepFailed)) throw error;
-    printer.end({ ok: false, ms: ms(), steps, failed: error.step });
+    const isConsole = error instanceof StartUpError;
+    if (!isConsole && !(error instanceof StepFailed)) throw error;
+    printer.end({ ok: false, ms: ms(), steps, failed: isConsole ? 'console' : error.step });
     printError(`tidings: ${error.message}\n`);
-    return error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
+    return isConsole || error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
   }
 }
 
@@ -114,6 +132,14 @@ function receivedPrinter({ json }: RunOptions, run: Run) {
       report(`TPP received ${jti}: ${eventTypes.join(', ')} about ${claims.sub}`, { received: jti, claims }),
     onRefused: ({ code, message }: Refusal) =>
       report(`TPP refused a request: ${code}: ${message}`, { refused: code, message }),
+  };
+}
+
+/** Prints a new link to the console, after the first was used. */
+function linkPrinter({ json }: RunOptions) {
+  return (link: string) => {
+    if (json) printJsonLine({ console: link });
+    else print(`A new link to the console, which signs in once: ${link}\n`);
   };
 }
 

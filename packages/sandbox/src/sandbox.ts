@@ -16,19 +16,21 @@ import { createOperatorClient, type OperatorClient } from './bank/operator-clien
 import { openPki, type SandboxPki, StateFolderError } from './pki/pki.ts';
 import { Ledger } from './resource-server/ledger.ts';
 import { startResourceServer } from './resource-server/resource-server.ts';
-import { type SampleTpp, startSampleTpp } from './sample-tpp/sample-tpp.ts';
+import { type BankFacts, type SampleTpp, startSampleTpp } from './sample-tpp/sample-tpp.ts';
 import { BANK_ISSUER, TOKEN_AUDIENCE, writeServiceConfig } from './service-config.ts';
 import { openRunFolder, type RunFolder } from './state.ts';
 
 /** client_id of the sample TPP. */
 export const CLIENT_ID = 'tidings-sample-tpp';
+/** client_id of the TPP whose endpoint is down, which the console's sandbox adds. */
+export const FAILING_CLIENT_ID = 'tidings-failing-tpp';
 
 export interface SandboxOptions {
   /** State folder; created if it does not exist. */
   readonly folder: string;
   /** True for a temporary store, removed at the end. */
   readonly once: boolean;
-  /** First of five consecutive ports; 0 for any free ports. */
+  /** First of the consecutive ports; 0 for any free ports. */
   readonly port: number;
   /** Number of instances of the Notification Service; more than one requires `postgresUrl`. Default 1. */
   readonly instances?: number;
@@ -48,6 +50,8 @@ export interface Sandbox {
   /** The bank's client of the operator API. */
   readonly bank: OperatorClient;
   readonly tpp: SampleTpp;
+  /** Facts about the bank that its TPPs know. */
+  readonly facts: BankFacts;
   /** Stops all participants in an order that loses nothing. May be called more than once. */
   stop(): Promise<void>;
 }
@@ -63,7 +67,8 @@ export interface SandboxAddresses {
   readonly instances: readonly { readonly api: string; readonly operator: string }[];
 }
 
-const HOST = '127.0.0.1';
+/** The address of all listeners. */
+export const HOST = '127.0.0.1';
 const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const FETCH_TIMEOUT_MS = 5000;
 
@@ -145,7 +150,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     jwks,
     instances: others.map(({ apiUrl, operatorUrl }) => ({ api: `${apiUrl}/open-banking/v4.0`, operator: operatorUrl })),
   };
-  return { addresses, ledger, bank, tpp };
+  return { addresses, ledger, bank, tpp, facts };
 }
 
 /** Starts the instances of the Notification Service; the first uses the ports of the sandbox, the others any free ones. */
@@ -189,7 +194,9 @@ async function startAuthorisation(pki: SandboxPki, port: number): Promise<Author
     tls: mutualTls(pki),
     signingKey: { keyPem, kid: 'access-tokens' },
     audience: TOKEN_AUDIENCE,
-    clients: [{ clientId: CLIENT_ID, certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES }],
+    clients: [CLIENT_ID, FAILING_CLIENT_ID].map((clientId) => {
+      return { clientId, certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES };
+    }),
   });
 }
 
@@ -212,7 +219,7 @@ function mutualTls(pki: SandboxPki) {
 }
 
 /** Replaces the error about a port in use: that of the service names settings that the user of the sandbox never wrote. */
-async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
+export async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, dataOf } from './client.ts';
 
+const ONCE_A_SECOND_MS = 1000;
 const OFTEN_MS = 5000;
 const SELDOM_MS = 30_000;
 
@@ -89,7 +90,8 @@ export const notificationQuery = (jti: string) =>
   queryOptions({
     queryKey: ['notifications', 'one', jti],
     queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/notifications/{jti}', { params: { path: { jti } }, signal })),
-    refetchInterval: OFTEN_MS,
+    // What is under way is followed more closely.
+    refetchInterval: ({ state: { data } }) => (data?.state === 'awaiting' ? ONCE_A_SECOND_MS : OFTEN_MS),
   });
 
 export const evidenceQuery = (jti: string) =>

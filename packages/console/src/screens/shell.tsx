@@ -1,6 +1,6 @@
 import { onlineManager, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useNavigate, useRouter } from '@tanstack/react-router';
-import { type ReactElement, useEffect, useState } from 'react';
+import { lazy, type ReactElement, Suspense, useEffect, useState } from 'react';
 import { Offline } from '../api/problem.ts';
 import { statusQuery } from '../api/queries.ts';
 import { sessionQuery, signOut } from '../session/session.ts';
@@ -16,6 +16,8 @@ const VIEWS = [
   { to: '/audit', icon: 'audit', text: 'Audit' },
   { to: '/system', icon: 'system', text: 'System' },
 ] as const satisfies readonly { to: string; icon: IconName; text: string }[];
+
+const SandboxActions = lazy(async () => ({ default: (await import('./sandbox-actions.tsx')).SandboxActions }));
 
 /** Navigation, who is signed in, and the view of the address. */
 export function Shell(): ReactElement {
@@ -50,6 +52,11 @@ export function Shell(): ReactElement {
         </button>
       </header>
       <div id="views" className={isMenuOpen ? 'side open' : 'side'}>
+        {session?.isSignedIn === true && session.isOfSandbox && (
+          <Suspense>
+            <SandboxActions />
+          </Suspense>
+        )}
         <nav aria-label="Views">
           {VIEWS.map(({ to, icon, text }) => (
             <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>

@@ -22,17 +22,20 @@ export type Session =
       readonly idleAt: string;
       /** When it ends in any case. */
       readonly endsAt: string;
+      /** The sandbox serves this console, and can make things happen at its bank. */
+      readonly isOfSandbox: boolean;
     };
 
 /** Where the address is kept that a sign-in at the identity provider comes back to, in this tab. */
 export const RETURN_TO = 'tidings-return-to';
 
 const PATH = '/console/session';
+const SANDBOX_PATH = '/sandbox/actions';
 
-async function send(method: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function send(method: string, body?: unknown, signal?: AbortSignal, path = PATH): Promise<Response> {
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(PATH, {
+  const response = await fetch(path, {
     method,
     headers: { ...consoleHeaders(), ...type },
     ...sent,
@@ -44,7 +47,10 @@ async function send(method: string, body?: unknown, signal?: AbortSignal): Promi
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: async ({ signal }): Promise<Session> => (await send('GET', undefined, signal)).json(),
+  queryFn: async ({ signal }): Promise<Session> => {
+    const response = await send('GET', undefined, signal);
+    return { ...(await response.json()), isOfSandbox: response.headers.has('tidings-sandbox') };
+  },
   staleTime: 60_000,
 });
 
@@ -55,6 +61,25 @@ export async function signIn(token: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await send('DELETE');
+}
+
+/** Something that the sandbox can make happen at its bank. */
+export interface SandboxAction {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+export const sandboxActionsQuery = queryOptions({
+  queryKey: ['sandbox-actions'],
+  queryFn: async ({ signal }): Promise<readonly SandboxAction[]> =>
+    (await send('GET', undefined, signal, SANDBOX_PATH)).json(),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** Makes something happen at the sandbox's bank. @returns the view that shows what came of it */
+export async function actInSandbox(name: string): Promise<{ readonly open: string }> {
+  return (await send('POST', undefined, undefined, `${SANDBOX_PATH}/${name}`)).json();
 }
 
 /** Whether the person may do what needs a role. The API decides; this only hides what it would refuse. */

@@ -75,7 +75,7 @@ async function change(sandbox: Sandbox, kind: Change) {
 }
 
 async function publish(sandbox: Sandbox, kind: Change, resource: Resource, transactionId: string) {
-  const { event, outcome, jti } = await publishChange(sandbox, kind, resource, transactionId);
+  const { event, outcome, jti } = await publishChange(sandbox, { change: kind, resource, transactionId });
   const types = event.events.map(({ type }) => type);
   const message = `POST /operator/v1/events, ${types.join(' + ')} → 200, notification ${jti}`;
   return { jti, message, details: { eventId: event.id, types, ...outcome } };

@@ -62,7 +62,7 @@ function detailLines({ step, details }: StepReport): string[] {
 /** Formats the addresses of a running sandbox, and how to publish another event. */
 export function formatAddresses(
   addresses: SandboxAddresses,
-  files: { rootFile: string; tokenFile: string; logFile: string },
+  { link, ...files }: { rootFile: string; tokenFile: string; logFile: string; link: string | undefined },
 ): string {
   return `
 ${pc.bold('The sandbox keeps running.')}
@@ -78,8 +78,17 @@ To publish another event, run this in another terminal from this folder:
 
 ${publishExample(addresses, files)}
 
-Notifications that the TPP receives are printed here. Ctrl-C stops the sandbox.
+${consoleLines(link)}
+
+Notifications that TPPs receive are printed here. Ctrl-C stops the sandbox.
 `;
+}
+
+function consoleLines(link: string | undefined): string {
+  if (link === undefined) {
+    return `The console is not built in this checkout: run "npm run build --workspace packages/console", or "npm start".`;
+  }
+  return `Open the console; this link signs in once, on this machine:\n\n  ${pc.bold(link)}`;
 }
 
 function furtherInstances({ instances }: SandboxAddresses): string {

@@ -9,18 +9,25 @@ import { expect } from './steps.ts';
 const DELIVERY_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 
-/** Changes a resource at the bank. */
-export function makeChange(sandbox: Sandbox, change: Change): Resource {
-  const opened = sandbox.ledger.open(change, CLIENT_ID, systemClock.nowMs());
-  return sandbox.ledger.change(opened, change, systemClock.nowMs());
+/** Changes a resource of a TPP at the bank. */
+export function makeChange({ ledger }: Pick<Sandbox, 'ledger'>, change: Change, clientId = CLIENT_ID): Resource {
+  const opened = ledger.open(change, clientId, systemClock.nowMs());
+  return ledger.change(opened, change, systemClock.nowMs());
+}
+
+interface ChangeToPublish {
+  readonly change: Change;
+  /** Default: one that is made now, of the TPP with this `clientId`. */
+  readonly resource?: Resource;
+  /** Default: the sample TPP. */
+  readonly clientId?: string;
+  readonly transactionId?: string;
 }
 
 /** Publishes the event of a change to the Notification Service. @returns the event, its outcome and its `jti` */
 export async function publishChange(
-  sandbox: Sandbox,
-  change: Change,
-  resource = makeChange(sandbox, change),
-  transactionId: string = randomUUID(),
+  sandbox: Pick<Sandbox, 'ledger' | 'bank' | 'addresses'>,
+  { change, clientId, resource = makeChange(sandbox, change, clientId), transactionId = randomUUID() }: ChangeToPublish,
 ) {
   const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
   const outcome = await sandbox.bank.publish(event);
