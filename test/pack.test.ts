@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
-import { foundFrom, isOurs, isProgram, type Lock, needsOf, PACKAGES, readLock, treeOf } from '../scripts/pack/lock.ts';
+import {
+  foundFrom,
+  isOurs,
+  isProgram,
+  type Lock,
+  needsOf,
+  PACKAGES,
+  readLock,
+  treeOf,
+  withConsole,
+} from '../scripts/pack/lock.ts';
 import { type Sbom, sbomOf } from '../scripts/pack/sbom.ts';
 
 // What `npm run pack` makes, as far as it can be seen without compiling; `npm run try-packed` installs it.
@@ -68,7 +78,7 @@ describe('the bill of materials', () => {
     test(`of ${name} is valid CycloneDX, and lists what runs with it: all of it, and nothing else`, async () => {
       const sbom = sbomOf(lock, name, { '@tidings/protocol': `sha512-${Buffer.alloc(64).toString('base64')}` });
       assert.equal(await validator.validate(JSON.stringify(sbom)), null);
-      const wanted = [...treeOf(lock, `packages/${name}`)].filter(([at]) => at !== '');
+      const wanted = [...treeOf(withConsole(lock), `packages/${name}`)].filter(([at]) => at !== '');
       const versioned = wanted.map(([at, from]) => `${at.replace(/^.*node_modules\//, '')}@${lock[from]?.version}`);
       assert.deepEqual(namesOf(sbom), [...new Set(versioned)].sort());
       assert.equal(sbom.metadata.component.name, `@tidings/${name}`);
@@ -81,6 +91,12 @@ describe('the bill of materials', () => {
     const names = sbomOf(lock, 'service').components.map(({ name }) => name);
     for (const name of ['pg', 'undici', 'fastify', '@tidings/protocol']) assert.ok(names.includes(name), name);
     for (const name of ['typescript', 'fast-check', '@types/node']) assert.ok(!names.includes(name), name);
+  });
+
+  test('of the service has what its console bundles, and not what only builds it', () => {
+    const names = sbomOf(lock, 'service').components.map(({ name }) => name);
+    for (const name of ['react-dom', '@tanstack/router-core', 'uplot']) assert.ok(names.includes(name), name);
+    for (const name of ['vite', 'openapi-typescript']) assert.ok(!names.includes(name), name);
   });
 
   test('is found out when it is none', async () => {

@@ -70,6 +70,16 @@ function neededBy(lock: Lock, folder: string, { name, isOptional }: Need): strin
   return needed;
 }
 
+/**
+ * The lock with what the console is built of among the dependencies of the service, whose package has the built pages: their
+ * code is in it, though none of it is installed.
+ */
+export function withConsole(lock: Lock): Lock {
+  const service = lock['packages/service'] ?? {};
+  const dependencies = { ...lock['packages/console']?.dependencies, ...service.dependencies };
+  return { ...lock, 'packages/service': { ...service, dependencies } };
+}
+
 /** A runtime dependency. */
 export interface Need {
   readonly name: string;

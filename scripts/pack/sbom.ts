@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isProgram, type Lock, type LockEntry, type PackageName, ROOT, treeOf } from './lock.ts';
+import { isProgram, type Lock, type LockEntry, type PackageName, ROOT, treeOf, withConsole } from './lock.ts';
 
 /** The members of a CycloneDX document that are used here. */
 export interface Sbom {
@@ -15,20 +15,22 @@ export interface Sbom {
 }
 
 /**
- * The software bill of materials of one package as CycloneDX 1.5 in JSON: each runtime package with its version,
- * licence and SHA-512.
+ * The software bill of materials of one package as CycloneDX 1.5 in JSON: each runtime package, and each whose code
+ * is in the pages of the console, with its version, licence and SHA-512.
  *
  * npm writes it, from a lock file for that package alone. For a workspace, npm 11 would omit packages that the tests of
  * the repository also need, such as pg and undici, and name the document after the folder.
  *
  * @param integrityOf `sha512-…` by name of the workspace packages packed before
  */
-export function sbomOf(lock: Lock, name: PackageName, integrityOf: Readonly<Record<string, string>> = {}): Sbom {
+export function sbomOf(installed: Lock, name: PackageName, integrityOf: Readonly<Record<string, string>> = {}): Sbom {
+  const lock = withConsole(installed);
   const folder = mkdtempSync(join(tmpdir(), 'tidings-sbom-'));
   const manifest: LockEntry & { readonly name: string } = JSON.parse(
     readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8'),
   );
-  const root = { ...manifest, devDependencies: undefined };
+  const { dependencies } = lock[`packages/${name}`] ?? {};
+  const root = { ...manifest, dependencies, devDependencies: undefined };
   const packages = [...treeOf(lock, `packages/${name}`)].map(([at, from]): [string, object] => {
     if (at === '') return [at, root];
     const integrity = integrityOf[at.slice('node_modules/'.length)];
