@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { BACKLOG_SIZES, benchBacklog } from './backlog.ts';
 import type { StoreKind } from './bench-store.ts';
 import { benchBurst } from './burst.ts';
+import { benchConsole, consoleText } from './console.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchLatency } from './latency.ts';
 import { benchOperator, OPERATOR_NOTIFICATIONS, operatorText } from './operator.ts';
@@ -16,6 +17,7 @@ import { benchThroughput } from './throughput.ts';
 const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
+npm run bench -- console [--seconds S] [--rate N] [--json]
 npm run bench -- stops [--store sqlite|postgres] [--awaiting N] [--only TEXTS] [--json]
 npm run soak -- [--store sqlite|postgres] [--seconds S] [--rate N] [--slope-max-kib K] [--json]
 
@@ -38,13 +40,15 @@ stops       one TPP has 100,000 notifications awaiting, and each operation that 
             how long the event loop stands still, how long publishing waits for another and for the same TPP, and when it
             is answered. A quarter of an hour long
 
+console     the frames that the live view of the console draws in Chromium at 500 events a second, 20 s
+
 soak        30 min of good requests with abusive ones among them: malformed, without token or with a wrong certificate,
             oversized, slow, silent, abandoned. Fails when memory of the service grows after its warm-up, a good request
             is not served, abuse is answered with 2xx or 5xx, or a notification is lost
 
 --store       sqlite (the default) or postgres, which starts a server of its own
 --seconds     how long is measured
---rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first. For soak: 20
+--rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first. For soak: 20; for console: 500
 --batch       events in a publish, for throughput: 100
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
@@ -125,6 +129,7 @@ const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => P
   backlog: (common, flags) => benchBacklog({ ...common, sizes: sizesOf(flags) ?? BACKLOG_SIZES }),
 };
 
+const CONSOLE_PER_SECOND = 500;
 const SOAK_SECONDS = 1800;
 const SOAK_PER_SECOND = 20;
 const SLOPE_MAX_KIB = 10;
@@ -140,6 +145,7 @@ async function main(): Promise<number> {
   }
   if (name === 'polling') return runPolling(flags);
   if (name === 'operator') return runOperator(flags);
+  if (name === 'console') return runConsole(flags);
   if (name === 'stops') return runStops(flags);
   if (name === 'soak') return runSoak(flags);
   const bench = BENCHES[name];
@@ -164,6 +170,13 @@ async function runOperator(flags: Flags): Promise<number> {
   const notifications = positive(flags, 'notifications') ?? OPERATOR_NOTIFICATIONS[store];
   const report = await benchOperator({ store, notifications, say });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : operatorText(report));
+  return 0;
+}
+
+async function runConsole(flags: Flags): Promise<number> {
+  const seconds = positive(flags, 'seconds') ?? 20;
+  const report = await benchConsole({ seconds, perSecond: positive(flags, 'rate') ?? CONSOLE_PER_SECOND });
+  process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : consoleText(report));
   return 0;
 }
 

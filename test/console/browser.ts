@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '@tidings/testing';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
@@ -36,7 +38,11 @@ export async function setScene(): Promise<Scene> {
   const tokens = Object.entries(TOKENS).map(([role, token]) => {
     return { name: NAMES[role as Role], role, sha256: createHash('sha256').update(token).digest('hex') };
   });
-  const bank = await startBank({ clients: ['tpp-good', 'tpp-down', 'tpp-polls'], settings: { operator: { tokens } } });
+  const keys = temporaryFolder();
+  const sessionKeyFile = join(keys.path, 'session-key');
+  writeFileSync(sessionKeyFile, randomBytes(32).toString('base64'));
+  const settings = { operator: { tokens, console: { sessionKeyFile } } };
+  const bank = await startBank({ clients: ['tpp-good', 'tpp-down', 'tpp-polls'], settings });
   const [good, down] = await Promise.all([startReceiver(bank), startReceiver(bank, 500)]);
   const parties = await Promise.all(['tpp-good', 'tpp-down', 'tpp-polls'].map((id) => makeParty(bank, id)));
   const urls = [`${good.origin}/v4.0/event-notifications`, `${down.origin}/v4.0/event-notifications`, undefined];
@@ -55,6 +61,7 @@ export async function setScene(): Promise<Scene> {
     stop: async () => {
       for (const party of parties) party.close();
       await bank.stop();
+      keys.remove();
       await Promise.all([good.close(), down.close()]);
     },
   };
