@@ -51,27 +51,34 @@ async function makeUnresponsive(): Promise<string> {
 const isAcknowledged = async (jti: string) => (await bank.notification(jti))['state'] === 'acknowledged';
 
 describe('the health of a callback URL', () => {
-  test('is shown with the TPP and in the list: responsive, or unresponsive since when and probed next when', async () => {
-    assert.deepEqual(await target(), { callbackUrl, state: 'responsive' });
+  test('is shown with the TPP and in the list: healthy, or unresponsive since when and probed next when', async () => {
+    assert.deepEqual(await target(), { callbackUrl, state: 'healthy', failures: 0 });
     const beganMs = Date.now();
     await makeUnresponsive();
-    const { unresponsiveSince, nextProbeAt, ...rest } = await target();
+    const { unresponsiveSince, nextProbeAt, failures, failingSince, lastFailure, ...rest } = await target();
     assert.deepEqual(rest, { callbackUrl, state: 'unresponsive', failedProbes: 0 });
+    assert.ok(failures > 0 && failingSince <= unresponsiveSince);
+    assert.deepEqual([lastFailure.class, lastFailure.status], ['refused-5xx', 500]);
     assert.ok(Date.parse(unresponsiveSince) >= beganMs - 1000 && Date.parse(unresponsiveSince) <= Date.now());
     assert.ok(Date.parse(nextProbeAt) > Date.now() + LONG_MS / 2);
     const { tpps } = (await call('GET', '/operator/v1/tpps')).body;
     assert.deepEqual(
-      tpps.map((each: { target?: { state: string } }) => each.target?.state),
-      ['unresponsive', undefined],
+      tpps.map((each: { state: string; awaiting: number }) => [each.state, each.awaiting]),
+      [
+        ['unresponsive', 1],
+        ['no-registration', 0],
+      ],
     );
   });
 
   test('is counted in the status, with what is awaiting', async () => {
     const before = (await call('GET', '/operator/v1/status')).body;
-    assert.deepEqual([before.unresponsive, before.publishing], [0, 'open']);
+    assert.deepEqual([before.tpps.unresponsive, before.needsAttention, before.publishing], [0, [], 'open']);
     const jti = await makeUnresponsive();
-    const { awaiting, unresponsive, oldestAwaitingAt } = (await call('GET', '/operator/v1/status')).body;
-    assert.deepEqual([awaiting, unresponsive], [before.awaiting + 1, 1]);
+    const { awaiting, tpps, needsAttention, oldestAwaitingAt } = (await call('GET', '/operator/v1/status')).body;
+    assert.deepEqual([awaiting, tpps.unresponsive], [before.awaiting + 1, 1]);
+    const [{ clientId, state, oldestAwaitingAt: oldest }] = needsAttention;
+    assert.deepEqual([clientId, state, oldest], ['tpp-a', 'unresponsive', oldestAwaitingAt]);
     assert.equal(oldestAwaitingAt, (await bank.notification(jti))['publishedAt']);
     assert.match(printed(await cli('status')), /unresponsive callback URLs +1\n/);
   });
@@ -94,19 +101,19 @@ describe('recovering a callback URL', () => {
     const jti = await makeUnresponsive();
     receiver.status = 202;
     const { status, body } = await recover('responsive');
-    assert.deepEqual([status, body.target.state], [200, 'responsive']);
+    assert.deepEqual([status, body.target.state], [200, 'healthy']);
     assert.ok(Date.parse(body.target.recoveredAt) > 0);
     await until(() => isAcknowledged(jti), 'it is pushed');
     const [{ actor, action, subject }] = (await call('GET', '/operator/v1/audit?limit=1')).body.entries;
     assert.deepEqual([actor, action, subject], ['tests', 'callback-url-responsive', 'tpp-a']);
   });
 
-  test('by a probe that is acknowledged makes it responsive', async () => {
+  test('by a probe that is acknowledged makes it healthy', async () => {
     const jti = await makeUnresponsive();
     receiver.status = 202;
     assert.equal((await recover('probe-now')).status, 200);
     await until(() => isAcknowledged(jti), 'the probe is sent');
-    assert.equal((await target()).state, 'responsive');
+    assert.equal((await target()).state, 'healthy');
   });
 
   test('by a probe that fails leaves it unresponsive, with one failed probe more', async () => {
@@ -119,7 +126,7 @@ describe('recovering a callback URL', () => {
     assert.equal(await isAcknowledged(jti), false);
   });
 
-  test('that is responsive, or that there is none of, answers 409; an unknown TPP 404; another way 400', async () => {
+  test('that is not unresponsive, or that there is none of, answers 409; an unknown TPP 404; another way 400', async () => {
     assert.equal((await recover('responsive')).status, 409);
     assert.equal((await recover('probe-now', '/operator/v1/tpps/tpp-b')).status, 409);
     assert.equal((await recover('responsive', '/operator/v1/tpps/unknown')).status, 404);
@@ -150,16 +157,10 @@ describe('GET /operator/v1/callback-urls', () => {
     const told = async () => (await health()).lastOutcomes.filter((each: Outcome) => each.jti === jti).length;
     await until(async () => (await told()) === 3, 'what was recorded is told of a moment later');
     const body = await health();
-    const { lastOutcomes, unresponsiveSince, nextProbeAt, recoveredAt: _, ...rest } = body;
-    const breaker = { state: 'closed' };
-    assert.deepEqual(rest, {
-      ...{ clientId: 'tpp-a', callbackUrl, state: 'unresponsive', failedProbes: 0 },
-      ...{ awaiting: 1, isAtLeast: false, breaker },
-    });
-    assert.deepEqual(
-      [unresponsiveSince, nextProbeAt],
-      [(await target()).unresponsiveSince, (await target()).nextProbeAt],
-    );
+    const { lastOutcomes, breaker, awaiting, isAtLeast, oldestAwaitingAt, clientId, ...rest } = body;
+    assert.deepEqual([clientId, awaiting, isAtLeast, breaker], ['tpp-a', 1, false, { state: 'closed' }]);
+    assert.equal(oldestAwaitingAt, (await bank.notification(jti))['publishedAt']);
+    assert.deepEqual(rest, await target());
     const { attempts } = (await call('GET', `/operator/v1/notifications/${jti}`)).body;
     const newest = lastOutcomes.slice(0, 3).map(({ jti: of, instance, durationMs: _, ...attempt }: Outcome) => {
       assert.deepEqual([of, typeof instance], [jti, 'string']);
@@ -174,7 +175,7 @@ describe('GET /operator/v1/callback-urls', () => {
   test('is filtered by state, and goes on after a page', async () => {
     const listed = async (query: string) =>
       (await call('GET', `${URLS}?${query}`)).body.callbackUrls.map(({ clientId }: { clientId: string }) => clientId);
-    assert.deepEqual(await listed('state=responsive'), ['tpp-a']);
+    assert.deepEqual(await listed('state=healthy'), ['tpp-a']);
     assert.deepEqual(await listed('state=unresponsive'), []);
     await polling.create('v3.1', 'callback-urls', {
       Version: '3.1',
@@ -185,7 +186,7 @@ describe('GET /operator/v1/callback-urls', () => {
     assert.deepEqual(await listed(`after=${next}`), ['tpp-b']);
     await makeUnresponsive();
     assert.deepEqual(await listed('state=unresponsive'), ['tpp-a']);
-    assert.deepEqual(await listed('state=responsive'), ['tpp-b']);
+    assert.deepEqual(await listed('state=healthy'), ['tpp-b']);
     await polling.clear();
     for (const query of ['state=gone', 'limit=501', 'after=a&after=b', 'other=1']) {
       assert.equal((await call('GET', `${URLS}?${query}`)).status, 400, query);
@@ -199,7 +200,7 @@ describe('GET /operator/v1/callback-urls', () => {
     assert.equal((await call('GET', `${URLS}/tpp-a`)).status, 404);
     await call('POST', `${TPP}/resume`);
     await call('POST', `${TPP}/resume`);
-    assert.equal((await call('GET', `${URLS}/tpp-a`)).body.state, 'responsive');
+    assert.equal((await call('GET', `${URLS}/tpp-a`)).body.state, 'healthy');
   });
 });
 
@@ -233,8 +234,8 @@ describe('GET /operator/v1/registrations', () => {
       '': [subscription, ownUrl, polled],
       'apiVersion=v3.1': [ownUrl],
       'version=4.0': [subscription, polled],
-      'state=responsive': [subscription],
-      'state=polling': [polled],
+      'state=healthy': [subscription],
+      'state=polling-only': [polled],
       'eventType=UK.OBIE.Resource-Update': [subscription, ownUrl],
       'eventType=urn:uk:org:openbanking:events:consent-authorization-revoked': [subscription, polled],
       'state=superseded&version=4.0': [],
@@ -263,7 +264,7 @@ describe('GET /operator/v1/registrations', () => {
       printed(await cli('registrations', 'list', '--state', 'unresponsive')),
       /^tpp-a +event-subscription /m,
     );
-    assert.match(printed(await cli('registrations', 'list', '--state', 'polling')), /^No registration matches/);
+    assert.match(printed(await cli('registrations', 'list', '--state', 'polling-only')), /^No registration matches/);
     const shown = printed(await cli('registrations', 'show', 'tpp-a'));
     assert.match(shown, /callback URL state +unresponsive\n/);
     assert.match(shown, new RegExp(`refused +500 +\\d+ ms +${jti} `));

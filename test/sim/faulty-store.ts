@@ -74,12 +74,13 @@ export function faultyStore(options: FaultyStoreOptions): Store {
       way.call('keepSets', () => store.keepSets(sets), { committed: (kept) => oracle.keptSets(sets, kept) }),
     recordAttempts: (records, nowMs) =>
       way.call('recordAttempts', () => store.recordAttempts(records, nowMs), {
-        committed: (results) => oracle.recorded(life, records, results, nowMs),
+        committed: ({ results }) => oracle.recorded(life, records, results, nowMs),
         answered: () => {
           const claimed = records.map((record) => record.claimed);
           oracle.unheld(life, claimed);
         },
-        says: (results) => records.map((one, at) => `${one.claimed.jti} ${one.next.kind}: ${results[at]}`).join(', '),
+        says: ({ results }) =>
+          records.map((one, at) => `${one.claimed.jti} ${one.next.kind}: ${results[at]}`).join(', '),
       }),
     release: (claimed, nowMs) => {
       oracle.unheld(life, claimed);

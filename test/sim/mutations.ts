@@ -179,8 +179,8 @@ function forgetting(store: Store): Store {
   return around(store, {
     recordAttempts: async (records, nowMs) => {
       const kept = records.filter(isKept);
-      const results = await store.recordAttempts(kept, nowMs);
-      return records.map((record) => results[kept.indexOf(record)] ?? 'applied');
+      const { results, turns } = await store.recordAttempts(kept, nowMs);
+      return { results: records.map((record) => results[kept.indexOf(record)] ?? 'applied'), turns };
     },
   });
 }

@@ -6,12 +6,9 @@ type Attempt = CallbackUrl['lastOutcomes'][number];
 /** How a callback URL is, in the order in which it needs attention. */
 export type CallbackHealth = 'unresponsive' | 'failing' | 'healthy';
 
-/** A callback URL fails when it is paused, or when its last attempt was not acknowledged while something is awaiting. */
-export function healthOf({ state, breaker, awaiting, lastOutcomes }: CallbackUrl): CallbackHealth {
-  if (state === 'unresponsive') return 'unresponsive';
-  if (breaker?.state === 'open' || breaker?.state === 'trial') return 'failing';
-  const [last] = lastOutcomes;
-  return awaiting > 0 && last !== undefined && last.outcome !== 'acknowledged' ? 'failing' : 'healthy';
+/** As the service says. */
+export function healthOf({ state }: CallbackUrl): CallbackHealth {
+  return state;
 }
 
 /** The outcome of an attempt, in a few words: with the error that the TPP named (RFC 8935), where it named one. */
@@ -41,11 +38,9 @@ export function needingAttention(all: readonly CallbackUrl[]): readonly Callback
     .toSorted((left, right) => rank(left) - rank(right) || right.awaiting - left.awaiting);
 }
 
-/** Since when it fails, as far as the last attempts tell. */
-export function failingSince({ unresponsiveSince, lastOutcomes }: CallbackUrl): string | undefined {
-  if (unresponsiveSince !== undefined) return unresponsiveSince;
-  const good = lastOutcomes.findIndex(({ outcome }) => outcome === 'acknowledged');
-  return lastOutcomes[(good === -1 ? lastOutcomes.length : good) - 1]?.startedAt;
+/** Since when it fails. */
+export function failingSince({ failingSince: since, unresponsiveSince }: CallbackUrl): string | undefined {
+  return since ?? unresponsiveSince;
 }
 
 /** The next thing for a person to do about it. */

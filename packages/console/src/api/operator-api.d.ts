@@ -676,10 +676,30 @@ export interface components {
                     intervalMaxMs?: number;
                 };
                 isSuspended: boolean;
+                /** @enum {unknown} */
+                state: "healthy" | "failing" | "unresponsive" | "suspended" | "polling-only" | "no-registration";
+                awaiting: number;
+                isAtLeast: boolean;
+                /** Format: date-time */
+                oldestAwaitingAt?: string;
                 target?: {
                     callbackUrl: string;
                     /** @enum {unknown} */
-                    state: "responsive" | "unresponsive";
+                    state: "healthy" | "failing" | "unresponsive";
+                    failures: number;
+                    /** Format: date-time */
+                    failingSince?: string;
+                    lastFailure?: {
+                        /** Format: date-time */
+                        at: string;
+                        class: string;
+                        status?: number;
+                        code?: string;
+                        err?: string;
+                        description?: string;
+                    };
+                    /** Format: date-time */
+                    lastAcknowledgedAt?: string;
                     /** Format: date-time */
                     unresponsiveSince?: string;
                     failedProbes?: number;
@@ -711,10 +731,30 @@ export interface components {
                 intervalMaxMs?: number;
             };
             isSuspended: boolean;
+            /** @enum {unknown} */
+            state: "healthy" | "failing" | "unresponsive" | "suspended" | "polling-only" | "no-registration";
+            awaiting: number;
+            isAtLeast: boolean;
+            /** Format: date-time */
+            oldestAwaitingAt?: string;
             target?: {
                 callbackUrl: string;
                 /** @enum {unknown} */
-                state: "responsive" | "unresponsive";
+                state: "healthy" | "failing" | "unresponsive";
+                failures: number;
+                /** Format: date-time */
+                failingSince?: string;
+                lastFailure?: {
+                    /** Format: date-time */
+                    at: string;
+                    class: string;
+                    status?: number;
+                    code?: string;
+                    err?: string;
+                    description?: string;
+                };
+                /** Format: date-time */
+                lastAcknowledgedAt?: string;
                 /** Format: date-time */
                 unresponsiveSince?: string;
                 failedProbes?: number;
@@ -913,7 +953,44 @@ export interface components {
             awaiting: number;
             /** Format: date-time */
             oldestAwaitingAt?: string;
-            unresponsive: number;
+            tpps: {
+                healthy: number;
+                failing: number;
+                unresponsive: number;
+                suspended: number;
+                "polling-only": number;
+            };
+            needsAttention: {
+                clientId: string;
+                callbackUrl: string;
+                /** @enum {unknown} */
+                state: "healthy" | "failing" | "unresponsive";
+                failures: number;
+                /** Format: date-time */
+                failingSince?: string;
+                lastFailure?: {
+                    /** Format: date-time */
+                    at: string;
+                    class: string;
+                    status?: number;
+                    code?: string;
+                    err?: string;
+                    description?: string;
+                };
+                /** Format: date-time */
+                lastAcknowledgedAt?: string;
+                /** Format: date-time */
+                unresponsiveSince?: string;
+                failedProbes?: number;
+                /** Format: date-time */
+                nextProbeAt?: string;
+                /** Format: date-time */
+                recoveredAt?: string;
+                awaiting: number;
+                isAtLeast: boolean;
+                /** Format: date-time */
+                oldestAwaitingAt?: string;
+            }[];
             signingKeyProblem?: string;
             /** @enum {unknown} */
             publishing: "open" | "closed";
@@ -986,7 +1063,7 @@ export interface components {
                 kind: "event-subscription" | "callback-url";
                 id: string;
                 /** @enum {unknown} */
-                state: "responsive" | "unresponsive" | "polling" | "suspended" | "superseded";
+                state: "healthy" | "failing" | "unresponsive" | "suspended" | "polling-only" | "superseded";
                 callbackUrl?: string;
                 version: string;
                 eventTypes?: string[];
@@ -994,6 +1071,32 @@ export interface components {
                 apiVersion: "v3.1" | "v4.0";
                 /** Format: date-time */
                 unresponsiveSince?: string;
+                target?: {
+                    callbackUrl: string;
+                    /** @enum {unknown} */
+                    state: "healthy" | "failing" | "unresponsive";
+                    failures: number;
+                    /** Format: date-time */
+                    failingSince?: string;
+                    lastFailure?: {
+                        /** Format: date-time */
+                        at: string;
+                        class: string;
+                        status?: number;
+                        code?: string;
+                        err?: string;
+                        description?: string;
+                    };
+                    /** Format: date-time */
+                    lastAcknowledgedAt?: string;
+                    /** Format: date-time */
+                    unresponsiveSince?: string;
+                    failedProbes?: number;
+                    /** Format: date-time */
+                    nextProbeAt?: string;
+                    /** Format: date-time */
+                    recoveredAt?: string;
+                };
             }[];
             next?: string;
         };
@@ -1025,7 +1128,21 @@ export interface components {
                 clientId: string;
                 callbackUrl: string;
                 /** @enum {unknown} */
-                state: "responsive" | "unresponsive";
+                state: "healthy" | "failing" | "unresponsive";
+                failures: number;
+                /** Format: date-time */
+                failingSince?: string;
+                lastFailure?: {
+                    /** Format: date-time */
+                    at: string;
+                    class: string;
+                    status?: number;
+                    code?: string;
+                    err?: string;
+                    description?: string;
+                };
+                /** Format: date-time */
+                lastAcknowledgedAt?: string;
                 /** Format: date-time */
                 unresponsiveSince?: string;
                 failedProbes?: number;
@@ -1035,6 +1152,10 @@ export interface components {
                 recoveredAt?: string;
                 awaiting: number;
                 isAtLeast: boolean;
+                /** Format: date-time */
+                oldestAwaitingAt?: string;
+                /** Format: date-time */
+                nextAttemptAt?: string;
                 breaker?: {
                     /** @enum {unknown} */
                     state: "closed" | "open" | "trial";
@@ -1068,7 +1189,21 @@ export interface components {
             clientId: string;
             callbackUrl: string;
             /** @enum {unknown} */
-            state: "responsive" | "unresponsive";
+            state: "healthy" | "failing" | "unresponsive";
+            failures: number;
+            /** Format: date-time */
+            failingSince?: string;
+            lastFailure?: {
+                /** Format: date-time */
+                at: string;
+                class: string;
+                status?: number;
+                code?: string;
+                err?: string;
+                description?: string;
+            };
+            /** Format: date-time */
+            lastAcknowledgedAt?: string;
             /** Format: date-time */
             unresponsiveSince?: string;
             failedProbes?: number;
@@ -1078,6 +1213,10 @@ export interface components {
             recoveredAt?: string;
             awaiting: number;
             isAtLeast: boolean;
+            /** Format: date-time */
+            oldestAwaitingAt?: string;
+            /** Format: date-time */
+            nextAttemptAt?: string;
             breaker?: {
                 /** @enum {unknown} */
                 state: "closed" | "open" | "trial";
@@ -1187,7 +1326,7 @@ export interface components {
         };
         StreamedActivity: {
             /** @enum {unknown} */
-            kind: "accepted" | "attempted" | "acknowledged" | "reported-error" | "unresponsive" | "recovered" | "redelivered" | "withdrawn" | "expired" | "missed";
+            kind: "accepted" | "attempted" | "acknowledged" | "reported-error" | "failing" | "unresponsive" | "recovered" | "redelivered" | "withdrawn" | "expired" | "missed";
             /** Format: date-time */
             at: string;
             clientId?: string;
@@ -1451,6 +1590,7 @@ export interface operations {
     listTpps: {
         parameters: {
             query?: {
+                needsAttention?: boolean;
                 after?: string;
                 limit?: number;
             };
@@ -2041,7 +2181,7 @@ export interface operations {
                 apiVersion?: "v3.1" | "v4.0";
                 version?: string;
                 eventType?: string;
-                state?: "responsive" | "unresponsive" | "polling" | "suspended" | "superseded";
+                state?: "healthy" | "failing" | "unresponsive" | "suspended" | "polling-only" | "superseded";
                 after?: string;
                 limit?: number;
             };
@@ -2096,7 +2236,8 @@ export interface operations {
     listCallbackUrls: {
         parameters: {
             query?: {
-                state?: "responsive" | "unresponsive";
+                state?: "healthy" | "failing" | "unresponsive";
+                needsAttention?: boolean;
                 after?: string;
                 limit?: number;
             };

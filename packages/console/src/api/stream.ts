@@ -8,6 +8,7 @@ export const KINDS = [
   'attempted',
   'acknowledged',
   'reported-error',
+  'failing',
   'unresponsive',
   'recovered',
   'redelivered',

@@ -68,7 +68,8 @@ function TrafficLight({
 }
 
 function Figures({ status }: { readonly status: Schemas['Status'] }): ReactElement {
-  const { awaiting, oldestAwaitingAt, unresponsive, publishing } = status;
+  const { awaiting, oldestAwaitingAt, publishing } = status;
+  const { unresponsive } = status.tpps;
   return (
     <dl className="figures">
       <div>

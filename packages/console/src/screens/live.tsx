@@ -131,6 +131,7 @@ const LOOKS: Readonly<Record<string, readonly [Tone, IconName]>> = {
   attempted: ['quiet', 'none'],
   acknowledged: ['good', 'ok'],
   'reported-error': ['bad', 'bad'],
+  failing: ['warn', 'warn'],
   unresponsive: ['bad', 'bad'],
   recovered: ['good', 'ok'],
   redelivered: ['info', 'poll'],

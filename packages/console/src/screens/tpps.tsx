@@ -29,7 +29,7 @@ const STATES = ['unresponsive', 'failing', 'healthy', 'suspended', 'polling', 'n
 function stateOf(tpp: Tpp, url: CallbackUrl | undefined, registration: Registration | undefined): string {
   if (tpp.isSuspended) return 'suspended';
   if (url !== undefined) return healthOf(url);
-  return registration?.state === 'polling' ? 'polling' : 'not registered';
+  return registration?.state === 'polling-only' ? 'polling' : 'not registered';
 }
 
 /** All TPPs, those that need somebody first. */

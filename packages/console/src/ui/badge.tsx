@@ -25,12 +25,12 @@ type Look = readonly [Tone, IconName, string?];
 
 const LOOKS: Readonly<Record<string, Look>> = {
   // Callback URLs and registrations.
-  responsive: ['good', 'ok'],
   healthy: ['good', 'ok'],
   failing: ['warn', 'warn'],
   unresponsive: ['bad', 'bad'],
   suspended: ['warn', 'pause'],
   polling: ['info', 'poll', 'polling only'],
+  'polling-only': ['info', 'poll', 'polling only'],
   superseded: ['quiet', 'none'],
   'not registered': ['quiet', 'none'],
   // Notifications.

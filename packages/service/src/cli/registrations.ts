@@ -39,7 +39,7 @@ export function define(command: Command): void {
         .option('--event-type <type>', 'only those that receive this event type, given as a URN or code')
         .option(
           '--state <state>',
-          'only those in this state: responsive, unresponsive, polling, suspended or superseded',
+          'only those in this state: healthy, failing, unresponsive, suspended, polling-only or superseded',
         )
         .action((flags: RegistrationFlags) => listRegistrations(flags)),
     )

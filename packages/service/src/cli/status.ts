@@ -22,7 +22,8 @@ export function define(command: Command): void {
       formatFacts({
         awaiting: String(status.awaiting),
         'oldest awaiting': timeFact(status.oldestAwaitingAt),
-        'unresponsive callback URLs': String(status.unresponsive),
+        'failing callback URLs': String(status.tpps.failing),
+        'unresponsive callback URLs': String(status.tpps.unresponsive),
         publishing: status.publishing,
         'closed because': status.publishingClosedBecause,
         'signing key problem': status.signingKeyProblem,

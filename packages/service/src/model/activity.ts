@@ -1,4 +1,4 @@
-import type { AttemptClass, UnreachableClass } from './attempt.ts';
+import type { AttemptClass, FailureClass, UnreachableClass } from './attempt.ts';
 import type { NoNotificationReason } from './event.ts';
 
 /** One thing that happened, as the live stream tells of it. Holds no payload, URL or token. */
@@ -32,7 +32,16 @@ export type ActivityEntry = { readonly atMs: number } & (
     }
   | { readonly kind: 'reported-error'; readonly jti: string; readonly clientId: string; readonly err?: string }
   | { readonly kind: 'unresponsive'; readonly clientId: string }
-  | { readonly kind: 'recovered'; readonly clientId: string; readonly by: 'acknowledgement' | 'operator' }
+  /** The first attempt that failed after an acknowledgement. */
+  | { readonly kind: 'failing'; readonly clientId: string; readonly outcome: FailureClass; readonly status?: number }
+  | {
+      /** A failing or unresponsive callback URL is healthy again. */
+      readonly kind: 'recovered';
+      readonly clientId: string;
+      readonly by: 'acknowledgement' | 'operator';
+      /** Since it began to fail; undefined when it was unresponsive. */
+      readonly afterMs?: number;
+    }
   | {
       readonly kind: 'redelivered' | 'withdrawn' | 'expired';
       /** Undefined: of more than one TPP. */

@@ -74,6 +74,9 @@ export type AttemptClass =
   | 'refused-other'
   | `unreachable-${UnreachableClass}`;
 
+/** As {@link AttemptClass}, of an attempt that was not acknowledged. */
+export type FailureClass = Exclude<AttemptClass, 'acknowledged'>;
+
 /** The outcome of an attempt in one word, of a small set. */
 export function attemptClassOf(outcome: Outcome): AttemptClass {
   if (outcome.kind === 'acknowledged') return 'acknowledged';

@@ -1,5 +1,6 @@
 import type { SetClaims, SetErrorReport } from '@tidings/protocol';
 import type { Attempt } from './attempt.ts';
+import type { AttemptHealth } from './attempt-health.ts';
 import type { TraceContext } from './event.ts';
 import type { RetryOverrides } from './tpp.ts';
 
@@ -7,7 +8,7 @@ import type { RetryOverrides } from './tpp.ts';
  * Where the notifications of a TPP are pushed now, and how that callback URL has fared. There is none for a TPP that is
  * suspended, has no registration, or only polls: nothing of it is claimed, whatever is awaiting.
  */
-export interface Target {
+export interface Target extends AttemptHealth {
   readonly clientId: string;
   readonly callbackUrl: string;
   readonly retry: RetryOverrides | undefined;

@@ -1,4 +1,5 @@
 import type { ApiVersion } from '@tidings/protocol';
+import type { Target } from './notification.ts';
 
 /** The two kinds of registration. A TPP has at most one of each; an event subscription supersedes a callback URL. */
 export type RegistrationKind = 'event-subscription' | 'callback-url';
@@ -41,4 +42,6 @@ export interface RegistrationsOfTpp {
   readonly isSuspended: boolean;
   /** The one that holds is the first. */
   readonly registrations: readonly Registration[];
+  /** Where its notifications are pushed; undefined when nowhere. */
+  readonly target: Target | undefined;
 }

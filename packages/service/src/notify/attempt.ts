@@ -12,6 +12,7 @@ import type { Clock } from '../base/clock.ts';
 import { defined } from '../base/defined.ts';
 import type { Log } from '../base/log.ts';
 import type { Attempt, NextStep, Outcome } from '../model/attempt.ts';
+import type { HealthTurn } from '../model/attempt-health.ts';
 import type { ClaimedNotification } from '../model/notification.ts';
 import type { CallbackClient, Exchange } from '../net/callback-client.ts';
 import type { AttemptRecord, RecordResult } from '../store/delivery.ts';
@@ -137,6 +138,13 @@ export function logAttempt(log: Log, { claimed, attempt, next }: AttemptRecord, 
   else if (attempt.outcome.kind === 'acknowledged' && !attempt.outcome.interactionIdEchoed) {
     log.warn(line, 'acknowledged, but the TPP did not echo x-fapi-interaction-id');
   } else log.info(line, 'acknowledged');
+}
+
+/** Logs that a callback URL began to fail, or does so no longer. */
+export function logTurn(log: Log, turn: HealthTurn): void {
+  const { clientId } = turn;
+  if (turn.to === 'failing') log.warn({ clientId, ...turn.failure }, 'callback URL is failing');
+  else log.info({ clientId, failedForMs: turn.atMs - turn.failingSinceMs }, 'callback URL is healthy again');
 }
 
 /** The log entry of a failure that did not make the callback URL unresponsive, because it was so already. */

@@ -10,7 +10,7 @@ import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Alarm } from './alarm.ts';
-import { deliver, logAttempt, nextStep } from './attempt.ts';
+import { deliver, logAttempt, logTurn, nextStep } from './attempt.ts';
 import { Batcher } from './batcher.ts';
 import type { BreakerSettings } from './breaker.ts';
 import { type BreakerStatus, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
@@ -336,8 +336,14 @@ export class Engine {
     if (record.next.kind === 'cease') this.#dueBy(result === 'applied' ? context.nowMs : record.next.probeAtMs);
   }
 
-  #recordAll(records: readonly AttemptRecord[]): Promise<readonly RecordResult[]> {
-    return this.#options.store.recordAttempts(records, this.#options.clock.nowMs());
+  async #recordAll(records: readonly AttemptRecord[]): Promise<readonly RecordResult[]> {
+    const { store, clock, log, observer } = this.#options;
+    const { results, turns } = await store.recordAttempts(records, clock.nowMs());
+    for (const turn of turns) {
+      logTurn(log, turn);
+      observer?.record({ kind: 'turned', atMs: turn.atMs, turn });
+    }
+    return results;
   }
 
   /** Pauses attempts to a callback URL at which most fail. */

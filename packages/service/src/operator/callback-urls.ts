@@ -1,10 +1,21 @@
 import { type Static, Type } from 'typebox';
+import { CALLBACK_URL_STATES, type CallbackUrlState, callbackUrlStateOf } from '../model/callback-url.ts';
 import type { Target } from '../model/notification.ts';
+import type { Backlog } from '../store/operations.ts';
 import type { AttemptSomewhere } from '../telemetry/recent-attempts.ts';
+import {
+  COUNTED_IN_LIST_MAX,
+  COUNTED_MAX,
+  NO_BACKLOG,
+  ShownBacklog,
+  ShownTarget,
+  writeBacklog,
+  writeTarget,
+} from './delivery-state.ts';
 import { ShownAttempt, writeAttempt } from './notifications.ts';
 import type { BreakerStatus, OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
+import { choice, cursor, fieldProblem, flag, isoTime, limit, pageOf } from './request.ts';
 import { ok, route } from './route.ts';
 
 /** Callback URLs on one page by default. */
@@ -13,28 +24,6 @@ const CALLBACK_URLS_PER_PAGE = 100;
 const CALLBACK_URLS_PER_PAGE_MAX = 500;
 
 const closed = { additionalProperties: false };
-
-const since = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
-
-/** The callback URL that the notifications of a TPP are pushed to, and its state. */
-export const ShownTarget = Type.Object(
-  {
-    callbackUrl: Type.String(),
-    state: Type.Enum(['responsive', 'unresponsive'], {
-      description: 'unresponsive: it exceeded a limit of the retry policy, so only probes are sent',
-    }),
-    unresponsiveSince: since('When it became unresponsive'),
-    failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
-    nextProbeAt: since('When the next probe may be sent, if a notification is awaiting'),
-    recoveredAt: since('When it last recovered'),
-  },
-  {
-    ...closed,
-    description:
-      'The callback URL that notifications are pushed to. Absent if there is none: no registration, polling only, or suspended',
-  },
-);
-export type ShownTarget = Static<typeof ShownTarget>;
 
 /** How an unresponsive callback URL recovers. */
 export const Recover = Type.Object(
@@ -62,8 +51,13 @@ export const CallbackUrlHealth = Type.Object(
   {
     clientId: Type.String(),
     ...ShownTarget.properties,
-    awaiting: Type.Integer({ minimum: 0, description: 'Awaiting notifications of the TPP' }),
-    isAtLeast: Type.Boolean({ description: 'true if counting stopped at this number and there may be more' }),
+    ...ShownBacklog,
+    nextAttemptAt: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'When the next attempt is due, after the pause of the breaker if there is one',
+      }),
+    ),
     breaker: Type.Optional(
       Type.Object(
         {
@@ -101,9 +95,9 @@ const CallbackUrlPage = Type.Object(
 );
 type CallbackUrlPage = Static<typeof CallbackUrlPage>;
 
-// Counting of awaiting notifications stops here: for one TPP, and for each TPP of a list.
-const COUNTED_MAX = 10_000;
-const COUNTED_IN_LIST_MAX = 1000;
+/** Description of a query parameter that lists have in common. */
+export const NEEDS_ATTENTION =
+  'true: only callback URLs that are failing or unresponsive, those with most awaiting first, on one page';
 
 /** The health of callback URLs. */
 export const callbackUrlRoutes = [
@@ -115,7 +109,8 @@ export const callbackUrlRoutes = [
     tag: 'TPPs',
     summary: 'List callback URLs with their health',
     query: {
-      state: choice('Entries in this state only', ['responsive', 'unresponsive']),
+      state: choice('Entries in this state only', CALLBACK_URL_STATES),
+      needsAttention: flag(NEEDS_ATTENTION),
       after: cursor('"next" of the previous page'),
       limit: limit('Page size', CALLBACK_URLS_PER_PAGE, CALLBACK_URLS_PER_PAGE_MAX),
     },
@@ -136,7 +131,8 @@ export const callbackUrlRoutes = [
       (context) =>
       async ({ params }) => {
         const target = await context.store.target(params.clientId);
-        const [health] = target === undefined ? [] : await healthOf([target], context, COUNTED_MAX);
+        const backlogs = await context.store.backlogsOf([params.clientId], COUNTED_MAX);
+        const [health] = target === undefined ? [] : await healthOf([target], backlogs, context, COUNTED_MAX);
         if (health !== undefined) return health;
         throw new Problem(
           404,
@@ -147,57 +143,68 @@ export const callbackUrlRoutes = [
 ];
 
 interface GivenQuery {
-  readonly state: 'responsive' | 'unresponsive' | undefined;
+  readonly state: CallbackUrlState | undefined;
+  readonly needsAttention: boolean;
   readonly after: string | undefined;
   readonly limit: number;
 }
 
-async function list(
-  { state, after = '', limit: most }: GivenQuery,
-  context: OperatorContext,
-): Promise<CallbackUrlPage> {
-  const found = await context.store.targets(after, most + 1, state);
+async function list(query: GivenQuery, context: OperatorContext): Promise<CallbackUrlPage> {
+  const { store } = context;
+  const { state, after = '', limit: most } = query;
+  if (query.needsAttention) {
+    assertOnePage(query);
+    const troubled = await store.troubledTargets(most, COUNTED_IN_LIST_MAX);
+    const wanted = troubled.filter((target) => state === undefined || callbackUrlStateOf(target) === state);
+    const backlogs = new Map(wanted.map((target) => [target.clientId, target]));
+    return { callbackUrls: await listedOf(wanted, backlogs, context) };
+  }
+  const found = await store.targets(after, most + 1, state);
   const { shown, next } = pageOf(found, most, ({ clientId }) => clientId);
-  const healths = await healthOf(shown, context, COUNTED_IN_LIST_MAX);
-  const callbackUrls = healths.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
-  return { callbackUrls, ...next };
+  const clientIds = shown.map(({ clientId }) => clientId);
+  const backlogs = await store.backlogsOf(clientIds, COUNTED_IN_LIST_MAX);
+  return { callbackUrls: await listedOf(shown, backlogs, context), ...next };
+}
+
+/** The list of what needs attention is one page, since its order changes all the time. @throws {Problem} 400 */
+export function assertOnePage({ after }: { readonly after: string | undefined }): void {
+  if (after !== undefined) throw fieldProblem('after', 'cannot be given with needsAttention, whose list is one page');
+}
+
+async function listedOf(
+  targets: readonly Target[],
+  backlogs: ReadonlyMap<string, Backlog>,
+  context: OperatorContext,
+): Promise<CallbackUrlHealth[]> {
+  const healths = await healthOf(targets, backlogs, context, COUNTED_IN_LIST_MAX);
+  return healths.map((health) => ({ ...health, lastOutcomes: health.lastOutcomes.slice(0, 1) }));
 }
 
 async function healthOf(
   targets: readonly Target[],
-  { store, clock, telemetry, breakerOf }: OperatorContext,
+  backlogs: ReadonlyMap<string, Backlog>,
+  { clock, telemetry, breakerOf }: OperatorContext,
   countMax: number,
 ): Promise<CallbackUrlHealth[]> {
   const clientIds = targets.map(({ clientId }) => clientId);
-  const [awaiting, attempts] = await Promise.all([
-    store.awaitingOf(clientIds, countMax),
-    telemetry?.recentAttempts?.of(clientIds) ?? new Map<string, readonly AttemptSomewhere[]>(),
-  ]);
+  const attempts = (await telemetry?.recentAttempts?.of(clientIds)) ?? new Map<string, readonly AttemptSomewhere[]>();
   return targets.map((target) => {
-    const count = awaiting.get(target.clientId) ?? 0;
+    const backlog = backlogs.get(target.clientId) ?? NO_BACKLOG;
     const breaker = breakerOf?.(target.clientId);
+    const nowMs = clock.nowMs();
     return {
-      ...{ clientId: target.clientId, ...writeTarget(target) },
-      ...{ awaiting: Math.min(count, countMax), isAtLeast: count > countMax },
-      ...(breaker !== undefined && { breaker: writeBreaker(breaker, clock.nowMs()) }),
+      ...{ clientId: target.clientId, ...writeTarget(target), ...writeBacklog(backlog, countMax) },
+      ...nextAttemptOf(target, backlog, nowMs + (breaker?.pauseMs ?? 0)),
+      ...(breaker !== undefined && { breaker: writeBreaker(breaker, nowMs) }),
       lastOutcomes: (attempts.get(target.clientId) ?? []).map(writeOutcome),
     };
   });
 }
 
-/** Writes the callback URL of a TPP with its state. */
-export function writeTarget(target: Target): ShownTarget {
-  const { callbackUrl, unresponsiveSinceMs, probes, probeAtMs, recoveredAtMs } = target;
-  const state = unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
-  return {
-    ...{ callbackUrl, state },
-    ...(unresponsiveSinceMs !== undefined && {
-      unresponsiveSince: isoTime(unresponsiveSinceMs),
-      failedProbes: probes,
-    }),
-    ...(probeAtMs !== undefined && { nextProbeAt: isoTime(probeAtMs) }),
-    ...(recoveredAtMs !== undefined && { recoveredAt: isoTime(recoveredAtMs) }),
-  };
+/** @param pausedUntilMs now, where attempts do not pause */
+function nextAttemptOf(target: Target, { dueAtMs }: Backlog, pausedUntilMs: number): { nextAttemptAt?: string } {
+  if (dueAtMs === undefined || target.unresponsiveSinceMs !== undefined) return {};
+  return { nextAttemptAt: isoTime(Math.max(dueAtMs, pausedUntilMs)) };
 }
 
 function writeBreaker({ state, pauseMs }: BreakerStatus, nowMs: number): NonNullable<CallbackUrlHealth['breaker']> {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { API_VERSIONS, type EventTypeCatalogue, type EventTypeRule, filterEventTypes } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
+import { CALLBACK_URL_STATES, deliveryStateOf } from '../model/callback-url.ts';
 import type { Registration, RegistrationsOfTpp } from '../model/registration.ts';
 import { eventTypesOf } from '../notify/fan-out.ts';
+import { ShownTarget, writeTarget } from './delivery-state.ts';
 import type { OperatorContext } from './options.ts';
 import { choice, cursor, fieldProblem, isoTime, limit, text } from './request.ts';
 import { ok, route } from './route.ts';
@@ -14,7 +16,7 @@ const REGISTRATIONS_PER_PAGE = 100;
 const REGISTRATIONS_PER_PAGE_MAX = 1000;
 
 /** States of a registration. */
-const REGISTRATION_STATES = ['responsive', 'unresponsive', 'polling', 'suspended', 'superseded'] as const;
+const REGISTRATION_STATES = [...CALLBACK_URL_STATES, 'suspended', 'polling-only', 'superseded'] as const;
 
 const closed = { additionalProperties: false };
 
@@ -26,7 +28,7 @@ export const ShownRegistration = Type.Object(
     id: Type.String({ description: 'EventSubscriptionId or CallbackUrlId' }),
     state: Type.Enum([...REGISTRATION_STATES], {
       description:
-        'responsive, unresponsive: state of its callback URL. polling: it has no callback URL. suspended: the TPP is suspended. superseded: a callback URL that an event subscription supersedes',
+        'healthy, failing, unresponsive: state of its callback URL. suspended: the TPP is suspended. polling-only: it has no callback URL. superseded: a callback URL that an event subscription supersedes',
     }),
     callbackUrl: Type.Optional(Type.String()),
     version: Type.String({ description: 'Minimum version of the resources to receive events about' }),
@@ -35,6 +37,7 @@ export const ShownRegistration = Type.Object(
     ),
     apiVersion: Type.Enum([...API_VERSIONS], { description: 'API version that it was made through' }),
     unresponsiveSince: Type.Optional(Type.String({ format: 'date-time' })),
+    target: Type.Optional(ShownTarget),
   },
   closed,
 );
@@ -184,23 +187,15 @@ function findEventType(name: string | undefined, catalogue: EventTypeCatalogue):
   return type;
 }
 
-function shownOf({ clientId, isSuspended, registrations }: RegistrationsOfTpp): ShownRegistration[] {
+function shownOf({ clientId, isSuspended, registrations, target }: RegistrationsOfTpp): ShownRegistration[] {
+  const state = deliveryStateOf({ isSuspended, hasRegistration: true, target });
+  assert(state !== 'no-registration', 'it has one');
   return registrations.map((registration, at) => ({
     ...{ clientId, kind: registration.kind, id: registration.id },
-    state: stateOf(registration, isSuspended, at > 0),
+    state: at === 0 ? state : 'superseded',
     ...writeRegistration(registration),
+    ...(at === 0 && target !== undefined && { target: writeTarget(target) }),
   }));
-}
-
-function stateOf(
-  { callbackUrl, unresponsiveSinceMs }: Registration,
-  isSuspended: boolean,
-  isSuperseded: boolean,
-): ShownRegistration['state'] {
-  if (isSuperseded) return 'superseded';
-  if (isSuspended) return 'suspended';
-  if (callbackUrl === undefined) return 'polling';
-  return unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
 }
 
 function isMeant(each: ShownRegistration, filter: Filter, catalogue: EventTypeCatalogue): boolean {

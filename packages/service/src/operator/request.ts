@@ -189,6 +189,18 @@ export function choice<const T extends string>(
   };
 }
 
+/** A parameter that is true, or false, which is the default. */
+export function flag(description: string): QueryParameter<boolean> {
+  return {
+    description,
+    schema: { type: 'boolean', default: false },
+    read: (name, given = 'false') => {
+      if (given === 'true' || given === 'false') return given === 'true';
+      throw fieldProblem(name, 'must be true or false');
+    },
+  };
+}
+
 /** A time parameter, read as milliseconds since the epoch. */
 export function time(description: string): QueryParameter<number | undefined> {
   return { description, schema: { type: 'string', format: 'date-time' }, read: readTime };

@@ -1,20 +1,35 @@
 import { type Static, Type } from 'typebox';
 import { withTimeout } from '../base/async.ts';
 import { jsonOf } from '../openapi/model.ts';
+import { COUNTED_IN_LIST_MAX, ShownBacklog, ShownTarget, writeBacklog, writeTarget } from './delivery-state.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { isoTime } from './request.ts';
 import { type Answer, answer, ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
+const count = Type.Integer({ minimum: 0 });
 const time = (description: string) => Type.String({ format: 'date-time', description });
+
+// Callback URLs that need attention; GET /operator/v1/callback-urls lists them all.
+const SHOWN_MAX = 20;
 
 /** The status of the service. */
 export const Status = Type.Object(
   {
     awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are not acknowledged yet' }),
     oldestAwaitingAt: Type.Optional(time('When the oldest of them was published')),
-    unresponsive: Type.Integer({ minimum: 0, description: 'Callback URLs that exceeded a limit of the retry policy' }),
+    tpps: Type.Object(
+      { healthy: count, failing: count, unresponsive: count, suspended: count, 'polling-only': count },
+      { ...closed, description: 'TPPs that registered something, by the state of their deliveries' },
+    ),
+    needsAttention: Type.Array(
+      Type.Object({ clientId: Type.String(), ...ShownTarget.properties, ...ShownBacklog }, closed),
+      {
+        maxItems: SHOWN_MAX,
+        description: `Callback URLs that are failing or unresponsive, those with most awaiting first, at most ${SHOWN_MAX}`,
+      },
+    ),
     signingKeyProblem: Type.Optional(
       Type.String({ description: 'Why the instance that handles this request does not sign with the current key' }),
     ),
@@ -34,19 +49,26 @@ export const statusRoute = route({
   path: '/operator/v1/status',
   role: 'viewer',
   tag: 'Upkeep',
-  summary: 'Get the status: awaiting notifications, unresponsive callback URLs, and whether publishing is open',
+  summary: 'Get the status: awaiting notifications, what needs attention, and whether publishing is open',
   response: ok('The status', { Status }),
   handler:
     ({ store, signingKeys, gate }) =>
     async (): Promise<Status> => {
-      const [counts, oldestAwaitingAtMs, closedBecause] = await Promise.all([
+      const [counts, tpps, troubled, oldestAwaitingAtMs, closedBecause] = await Promise.all([
         store.counts(),
+        store.deliveryStates(),
+        store.troubledTargets(SHOWN_MAX, COUNTED_IN_LIST_MAX),
         store.oldestAwaitingAtMs(),
         gate?.closedBecause(),
       ]);
       const signingKeyProblem = signingKeys?.problem();
       return {
         ...counts,
+        tpps,
+        needsAttention: troubled.map((target) => ({
+          ...{ clientId: target.clientId, ...writeTarget(target) },
+          ...writeBacklog(target, COUNTED_IN_LIST_MAX),
+        })),
         ...(oldestAwaitingAtMs !== undefined && { oldestAwaitingAt: isoTime(oldestAwaitingAtMs) }),
         ...(signingKeyProblem !== undefined && { signingKeyProblem }),
         publishing: closedBecause === undefined ? 'open' : 'closed',

@@ -31,14 +31,21 @@ const StreamedActivity = Type.Object(
     eventId: Type.Optional(Type.String({ description: 'accepted: id under which the bank published it' })),
     eventTypes: Type.Optional(Type.Array(Type.String(), { description: 'accepted: URNs' })),
     attempt: Type.Optional(count('attempted: number of this attempt, from 1')),
-    outcome: Type.Optional(Type.String({ description: 'attempted: acknowledged, refused-… or unreachable-…' })),
-    status: Type.Optional(Type.Integer({ description: 'attempted: status of the response of the TPP' })),
+    outcome: Type.Optional(
+      Type.String({ description: 'attempted, failing: acknowledged, refused-… or unreachable-…' }),
+    ),
+    status: Type.Optional(Type.Integer({ description: 'attempted, failing: status of the response of the TPP' })),
     errorClass: Type.Optional(Type.String({ description: 'attempted: why there was no response' })),
     durationMs: Type.Optional(count('attempted')),
     by: Type.Optional(
-      Type.String({ description: 'acknowledged: push, poll or offer. back: acknowledgement or operator' }),
+      Type.String({ description: 'acknowledged: push, poll or offer. recovered: acknowledgement or operator' }),
     ),
-    afterMs: Type.Optional(Type.Integer({ description: 'acknowledged: milliseconds since it was published' })),
+    afterMs: Type.Optional(
+      Type.Integer({
+        description:
+          'acknowledged: milliseconds since it was published. recovered: since the callback URL began to fail, unless it was unresponsive',
+      }),
+    ),
     err: Type.Optional(Type.String({ description: 'reported-error: error code from the TPP' })),
     count: Type.Optional(
       count('redelivered, withdrawn, expired: number of notifications. missed: number of lost entries, if known'),

@@ -5,6 +5,7 @@ import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import { deliveriesOf } from './delivery-state.ts';
 import { Problem } from './problem.ts';
 import {
   checkClientId,
@@ -73,9 +74,9 @@ export class TppRegistry {
     return findTpp(this.#options.store, clientId);
   }
 
-  /** A TPP for the operator, with its callback URL and state. */
+  /** A TPP for the operator, with how deliveries to it go. */
   async show(tpp: Tpp): Promise<RegisteredTpp> {
-    return writeTpp(tpp, await this.#options.store.target(tpp.clientId));
+    return { ...writeTpp(tpp), ...(await deliveriesOf(tpp, this.#options.store)) };
   }
 
   /** Adds or replaces a TPP; a suspended TPP stays suspended. No effect if nothing differs. @throws {Problem} 412 */
@@ -221,7 +222,7 @@ class ChangedMeanwhile extends Error {
 
 /** A TPP in the audit: of its keys only the kids. */
 function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
-  return { ...writeListedTpp(tpp, undefined) };
+  return { ...writeListedTpp(tpp) };
 }
 
 function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {

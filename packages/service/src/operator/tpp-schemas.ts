@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { importSigningKeys, isJsonObject, isLongerThan, JwksError, sameDistinguishedName } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { RETRY_RANGES } from '../config/schema.ts';
-import type { Target } from '../model/notification.ts';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';
-import { ShownTarget, writeTarget } from './callback-urls.ts';
+import { ShownDeliveries } from './delivery-state.ts';
 import { fieldProblem } from './request.ts';
 
 const closed = { additionalProperties: false };
@@ -111,7 +110,7 @@ export const RegisteredTpp = Type.Object(
     isSuspended: Type.Boolean({
       description: 'true: its calls are answered 403 and nothing is delivered; its notifications stay awaiting',
     }),
-    target: Type.Optional(ShownTarget),
+    ...ShownDeliveries,
   },
   closed,
 );
@@ -130,7 +129,7 @@ export const ListedTpp = Type.Object(
     scopes: Type.Optional(scopes),
     retry: Type.Optional(RetryOverridesSchema),
     isSuspended: Type.Boolean(),
-    target: Type.Optional(ShownTarget),
+    ...ShownDeliveries,
   },
   closed,
 );
@@ -163,20 +162,20 @@ export const StatementToImport = Type.Object(
   closed,
 );
 
-/** Writes a TPP for the operator. @param target its callback URL and state, which the entity tag does not cover */
-export function writeTpp(tpp: Tpp, target?: Target): RegisteredTpp {
+/** Writes what the bank registered of a TPP. The entity tag covers this, and not how deliveries to it go. */
+export function writeTpp(tpp: Tpp): Omit<RegisteredTpp, keyof typeof ShownDeliveries> {
   const jwks =
     isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? { ...tpp.jwks, keys: tpp.jwks['keys'] } : undefined;
-  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp), ...targetOf(target) };
+  return { ...identityOf(tpp), ...(jwks !== undefined && { jwks }), ...accessOf(tpp) };
 }
 
-/** Writes a TPP as it stands in a list. */
-export function writeListedTpp(tpp: Tpp, target: Target | undefined): ListedTpp {
+/** As {@link writeTpp}, for a list. */
+export function writeListedTpp(tpp: Tpp): Omit<ListedTpp, keyof typeof ShownDeliveries> {
   const keys = isJsonObject(tpp.jwks) && Array.isArray(tpp.jwks['keys']) ? tpp.jwks['keys'] : undefined;
   const kids = keys?.flatMap((key: unknown) =>
     isJsonObject(key) && typeof key['kid'] === 'string' ? [key['kid']] : [],
   );
-  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp), ...targetOf(target) };
+  return { ...identityOf(tpp), ...(kids !== undefined && { kids }), ...accessOf(tpp) };
 }
 
 /** The entity tag of a TPP (RFC 9110 section 8.8.3). */
@@ -199,10 +198,6 @@ function accessOf({ jwksUrl, revokedJwksUrl, certificateSubject, scopes, retry, 
     ...(retry !== undefined && { retry: { ...retry } }),
     isSuspended,
   };
-}
-
-function targetOf(target: Target | undefined): { target?: ShownTarget } {
-  return target === undefined ? {} : { target: writeTarget(target) };
 }
 
 /** The bank's description of a TPP. Operations of their own suspend and resume it. */

@@ -1,10 +1,12 @@
 import { parseMediaType } from '@tidings/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Parameter } from '../openapi/model.ts';
+import type { Store } from '../store/store.ts';
 import { auditActorOf } from './access.ts';
-import { Recover } from './callback-urls.ts';
+import { assertOnePage, NEEDS_ATTENTION, Recover } from './callback-urls.ts';
+import { COUNTED_IN_LIST_MAX, NO_BACKLOG, writeDeliveries } from './delivery-state.ts';
 import type { OperatorContext } from './options.ts';
-import { cursor, fieldProblem, limit, pageOf, type QueryParameter } from './request.ts';
+import { cursor, fieldProblem, flag, limit, pageOf, type QueryParameter } from './request.ts';
 import { answer, type Body, json, ok, route } from './route.ts';
 import { type Operator, type Preconditions, TppRegistry } from './tpp-registry.ts';
 import {
@@ -51,6 +53,7 @@ const readingRoutes = [
     tag: 'TPPs',
     summary: 'List TPPs in the order of their client_ids',
     query: {
+      needsAttention: flag(NEEDS_ATTENTION),
       after: cursor('"next" of the previous page'),
       limit: limit('Page size', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
     },
@@ -224,15 +227,46 @@ function isAssertion({ headers }: FastifyRequest): boolean {
   return parseMediaType(headers['content-type'])?.essence === ASSERTION_TYPE;
 }
 
-async function listTpps(
-  { after = '', limit: most }: { readonly after: string | undefined; readonly limit: number },
-  { store }: OperatorContext,
-): Promise<TppPage> {
-  // Those that are pushed to are some of them.
-  const [found, targets] = await Promise.all([store.tpps(after, most + 1), store.targets(after, most)]);
-  const targetOf = new Map(targets.map((target) => [target.clientId, target]));
+interface ListQuery {
+  readonly needsAttention: boolean;
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+async function listTpps(query: ListQuery, { store }: OperatorContext): Promise<TppPage> {
+  const { after = '', limit: most } = query;
+  if (query.needsAttention) {
+    assertOnePage(query);
+    return { tpps: await needingAttention(most, store) };
+  }
+  // Those that registered something are some of them.
+  const [found, registered] = await Promise.all([store.tpps(after, most + 1), store.registrations(after, most)]);
   const { shown, next } = pageOf(found, most, ({ clientId }) => clientId);
-  return { tpps: shown.map((tpp) => writeListedTpp(tpp, targetOf.get(tpp.clientId))), ...next };
+  const targetOf = new Map(registered.map(({ clientId, target }) => [clientId, target]));
+  const backlogs = await store.backlogsOf(
+    shown.map(({ clientId }) => clientId),
+    COUNTED_IN_LIST_MAX,
+  );
+  const tpps = shown.map((tpp) => {
+    const { clientId, isSuspended = false } = tpp;
+    const facts = { isSuspended, hasRegistration: targetOf.has(clientId), target: targetOf.get(clientId) };
+    const deliveries = { ...facts, backlog: backlogs.get(clientId) ?? NO_BACKLOG };
+    return { ...writeListedTpp(tpp), ...writeDeliveries(deliveries, COUNTED_IN_LIST_MAX) };
+  });
+  return { tpps, ...next };
+}
+
+/** The TPPs whose callback URL is failing or unresponsive, those with most awaiting first. */
+async function needingAttention(most: number, store: Store): Promise<TppPage['tpps']> {
+  const troubled = await store.troubledTargets(most, COUNTED_IN_LIST_MAX);
+  const tpps = await Promise.all(troubled.map(({ clientId }) => store.tpp(clientId)));
+  return troubled.flatMap((target, at) => {
+    const tpp = tpps[at];
+    // It was removed meanwhile.
+    if (tpp === undefined) return [];
+    const deliveries = { isSuspended: false, hasRegistration: true, target, backlog: target };
+    return [{ ...writeListedTpp(tpp), ...writeDeliveries(deliveries, COUNTED_IN_LIST_MAX) }];
+  });
 }
 
 function preconditionsOf(request: FastifyRequest): Preconditions {

@@ -1,5 +1,6 @@
 import type { SetErrorReport } from '@tidings/protocol';
 import type { Attempt, NextStep } from '../model/attempt.ts';
+import type { HealthTurn } from '../model/attempt-health.ts';
 import type { BankEvent, FanOut, NoNotificationReason } from '../model/event.ts';
 import type { ClaimedNotification, OfferedNotification, Target } from '../model/notification.ts';
 import type { Registration } from '../model/registration.ts';
@@ -91,6 +92,17 @@ export interface AttemptRecord {
  */
 export type RecordResult = 'applied' | 'overtaken' | 'recovered' | 'became-unresponsive';
 
+/** The result of recording a batch. */
+export interface RecordedAttempts {
+  /** Of each record, in their order. */
+  readonly results: readonly RecordResult[];
+  /**
+   * Callback URLs that are failing from this batch on, or no longer. One that failed and was acknowledged within the batch is
+   * left out, as is one whose result is `recovered`.
+   */
+  readonly turns: readonly HealthTurn[];
+}
+
 /** Publishing, claiming and recording. */
 export interface Delivery {
   /** Commits events and their notifications in one transaction. @param reservation undefined: nothing is claimed */
@@ -124,9 +136,10 @@ export interface Delivery {
    * decided by the counts of that round. After a new round has begun the attempt is the first of that round, and the
    * notification is due at once; the next attempt, which is claimed in the new round, decides.
    *
-   * @returns the result of each
+   * Every attempt to the callback URL that the TPP has now counts for its health, whatever its result: failures since the last
+   * acknowledgement, the last failure, and, to within 10 seconds, when the last acknowledgement came.
    */
-  recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<readonly RecordResult[]>;
+  recordAttempts(records: readonly AttemptRecord[], nowMs: number): Promise<RecordedAttempts>;
   /**
    * Returns claimed notifications without an attempt: at shutdown, or when the claim is no longer wanted. First attempts are
    * requeued at their original position. After a probe of the current round another one may be made at once.

@@ -1,6 +1,7 @@
 import type { ActivityBounds, ActivityToStore, CountedBucket, Resolution, StoredActivity } from '../model/activity.ts';
 import type { RecentAttempts } from '../model/attempt.ts';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../model/audit.ts';
+import type { CallbackUrlState, DeliveryState } from '../model/callback-url.ts';
 import type { Target } from '../model/notification.ts';
 import type { RegistrationsOfTpp } from '../model/registration.ts';
 import type { SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
@@ -68,7 +69,24 @@ export interface Retention {
 /** Counts of what the store holds. Cheap; they may lag by a few seconds where several processes share the store. */
 export interface StoreCounts {
   readonly awaiting: number;
-  readonly unresponsive: number;
+}
+
+/** A callback URL that is failing or unresponsive, with its backlog. */
+export type TroubledTarget = Target & Backlog;
+
+/** How many TPPs that registered something have deliveries in each state. */
+export type DeliveryStates = Readonly<Record<Exclude<DeliveryState, 'no-registration'>, number>>;
+
+/** Awaiting notifications of one TPP. */
+export interface Backlog {
+  readonly awaiting: number;
+  /** When the oldest of them was published; undefined: there is none. */
+  readonly oldestAwaitingAtMs: number | undefined;
+  /**
+   * When the first attempt is due, whether or not it may be made then: while the callback URL is unresponsive, or a breaker is
+   * open, none is. While an attempt is under way it may be when its lease runs out. Undefined: nothing is awaiting.
+   */
+  readonly dueAtMs: number | undefined;
 }
 
 /** A query of the statistics. */
@@ -101,7 +119,7 @@ export interface Operations {
    * @param after as in {@link Registry.tpps}
    * @param only undefined: all
    */
-  targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Promise<readonly Target[]>;
+  targets(after: string, limit: number, only?: CallbackUrlState): Promise<readonly Target[]>;
   /**
    * Makes an unresponsive callback URL responsive again, or due for a probe, at the operator's request.
    *
@@ -162,8 +180,17 @@ export interface SigningKeyStore {
 export interface CallbackHealthStore {
   /** TPPs that registered something, in the order of their client_id. @param after as in `Store.tpps` */
   registrations(after: string, limit: number): Promise<readonly RegistrationsOfTpp[]>;
-  /** How many notifications are awaiting for each TPP. @param countMax a larger number may be given as one more than this */
-  awaitingOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, number>>;
+  /** The backlog of each TPP. @param countMax a larger number may be given as one more than this */
+  backlogsOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, Backlog>>;
+  deliveryStates(): Promise<DeliveryStates>;
+  /**
+   * Callback URLs that are failing or unresponsive, those with most awaiting first, then by their client_id. Cheap: it costs
+   * what is failing, not what is healthy.
+   *
+   * @param limit most callback URLs
+   * @param countMax as in {@link backlogsOf}; the order among those with more is that of their client_id
+   */
+  troubledTargets(limit: number, countMax: number): Promise<readonly TroubledTarget[]>;
   /**
    * Stores the last attempts of a process for each TPP, in place of those stored before. They may be lost when the database
    * server crashes a moment later.

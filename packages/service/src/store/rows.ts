@@ -63,7 +63,8 @@ export function orReplace(columns: string, key: string): string {
   return `ON CONFLICT (${key}) DO UPDATE SET ${others.map((column) => `${column} = excluded.${column}`).join(', ')}`;
 }
 
-function jsonOrNull(value: unknown): string | null {
+/** A value as it is kept in a column of JSON that may be NULL. */
+export function jsonOrNull(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
@@ -96,23 +97,6 @@ function isState(value: string): value is NotificationRecord['state'] {
 
 function isAcknowledgedBy(value: string): value is 'push' | 'poll' | 'offer' {
   return value === 'push' || value === 'poll' || value === 'offer';
-}
-
-/** The health of a callback URL. */
-export type TargetHealth = Pick<
-  Target,
-  'unresponsiveSinceMs' | 'probeAtMs' | 'probes' | 'recoveredAtMs' | 'claimedSinceRecovery'
->;
-
-/** A row of `target`. */
-export function healthOf(row: Row): TargetHealth {
-  return {
-    unresponsiveSinceMs: optionalWhole(row, 'unresponsive_since_ms'),
-    probeAtMs: optionalWhole(row, 'probe_at_ms'),
-    probes: whole(row, 'probes'),
-    recoveredAtMs: optionalWhole(row, 'recovered_at_ms'),
-    claimedSinceRecovery: whole(row, 'claimed_since_recovery'),
-  };
 }
 
 /** A notification that was claimed for a target. @param round of the target: what was counted in another one is left out */

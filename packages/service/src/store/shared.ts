@@ -1,3 +1,4 @@
+import { type HealthChange, type HealthTurn, healthChangeOf } from '../model/attempt-health.ts';
 import type { AuditEntry } from '../model/audit.ts';
 import type { BankEvent, FanOut, NoNotificationReason } from '../model/event.ts';
 import type { ClaimedNotification, Target } from '../model/notification.ts';
@@ -104,6 +105,33 @@ export function changedTargets(
 ): ReadonlySet<string> {
   const isTurn = (result: RecordResult | undefined) => result === 'recovered' || result === 'became-unresponsive';
   return new Set(records.filter((_, at) => isTurn(results[at])).map(({ claimed }) => claimed.clientId));
+}
+
+/** The statements of records, given in their order, about the callback URLs that TPPs have now. @param urlOf undefined: the TPP has none */
+export function healthChangesOf(
+  records: readonly AttemptRecord[],
+  urlOf: (clientId: string) => string | undefined,
+): HealthChange[] {
+  const changes: HealthChange[] = [];
+  for (const [clientId, own] of Map.groupBy(records, ({ claimed }) => claimed.clientId)) {
+    const callbackUrl = urlOf(clientId);
+    const attempts = own.map(({ attempt }) => attempt).filter((attempt) => attempt.callbackUrl === callbackUrl);
+    if (callbackUrl !== undefined && attempts.length > 0) changes.push(healthChangeOf(clientId, callbackUrl, attempts));
+  }
+  return changes;
+}
+
+/** The turn that a change made. @param before since when the callback URL was failing; `after`: as it is now */
+export function healthTurnOf(
+  { clientId, lastFailure, acknowledgedAtMs }: HealthChange,
+  before: number | undefined,
+  after: number | undefined,
+): HealthTurn | undefined {
+  if (before === undefined && after !== undefined && lastFailure !== undefined) {
+    return { clientId, atMs: after, to: 'failing', failure: lastFailure };
+  }
+  if (before === undefined || after !== undefined || acknowledgedAtMs === undefined) return undefined;
+  return { clientId, atMs: acknowledgedAtMs, to: 'healthy', failingSinceMs: before };
 }
 
 /** How a portion of an operation in bulk is selected among candidates. */

@@ -109,6 +109,8 @@ export function entriesOf(occurrence: Occurrence): ActivityEntry[] {
       return ofAttempted(occurrence);
     case 'polled':
       return ofPolled(occurrence);
+    case 'turned':
+      return ofTurned(occurrence);
     case 'recovered':
       return [{ atMs: occurrence.atMs, kind: 'recovered', clientId: occurrence.clientId, by: 'operator' }];
     case 'redelivered':
@@ -155,6 +157,15 @@ function ofAttempted({ atMs, record, result }: Occurrence & { kind: 'attempted' 
   if (result === 'became-unresponsive') entries.push({ atMs, kind: 'unresponsive', clientId });
   if (result === 'recovered') entries.push({ atMs, kind: 'recovered', clientId, by: 'acknowledgement' });
   return entries;
+}
+
+function ofTurned({ atMs, turn }: Occurrence & { kind: 'turned' }): ActivityEntry[] {
+  const { clientId } = turn;
+  if (turn.to === 'healthy') {
+    return [{ atMs, kind: 'recovered', clientId, by: 'acknowledgement', afterMs: atMs - turn.failingSinceMs }];
+  }
+  const { class: outcome, status } = turn.failure;
+  return [{ atMs, kind: 'failing', clientId, outcome, ...(status !== undefined && { status }) }];
 }
 
 function ofPolled({ atMs, clientId, acknowledged, errors }: Occurrence & { kind: 'polled' }): ActivityEntry[] {

@@ -13,7 +13,7 @@ export interface MetricsOptions {
 
 /** Sources that are read only at a scrape. */
 export interface MetricsSources {
-  readonly store: Pick<Store, 'counts' | 'oldestAwaitingAtMs' | 'connections'>;
+  readonly store: Pick<Store, 'counts' | 'deliveryStates' | 'oldestAwaitingAtMs' | 'connections'>;
   readonly longPollsHeld: () => number;
   /** Why this instance does not sign with the current key; undefined when it does. */
   readonly signingKeyProblem: () => string | undefined;
@@ -225,14 +225,14 @@ async function readSources(sources: MetricsSources, gauges: Gauges, clock: Clock
   gauges.keyProblem.set(signingKeyProblem() === undefined ? 0 : 1);
   const used = store.connections();
   if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
-  const reading = Promise.all([store.counts(), store.oldestAwaitingAtMs()]);
+  const reading = Promise.all([store.counts(), store.oldestAwaitingAtMs(), store.deliveryStates()]);
   const read = await withTimeout(clock, READ_MS, reading).catch(() => undefined);
   gauges.up.set(read === undefined ? 0 : 1);
   if (read === undefined) {
     for (const each of [gauges.awaiting, gauges.unresponsive, gauges.oldest]) each.remove();
     return;
   }
-  const [{ awaiting, unresponsive }, oldestAtMs] = read;
+  const [{ awaiting }, oldestAtMs, { unresponsive }] = read;
   gauges.awaiting.set(awaiting);
   gauges.unresponsive.set(unresponsive);
   gauges.oldest.set(oldestAtMs === undefined ? 0 : Math.max(clock.nowMs() - oldestAtMs, 0) / 1000);

@@ -1,4 +1,5 @@
 import type { SetErrorReport } from '@tidings/protocol';
+import type { HealthTurn } from '../model/attempt-health.ts';
 import type { BankEvent } from '../model/event.ts';
 import type { AcknowledgedInPoll, AttemptRecord, PublishResult, RecordResult } from '../store/delivery.ts';
 
@@ -51,6 +52,12 @@ export type Occurrence =
       readonly kind: 'keys-not-fetched';
       readonly atMs: number;
       readonly of: 'tpp' | 'authorisation-server' | 'identity-provider';
+    }
+  | {
+      /** A callback URL began to fail, or does so no longer. */
+      readonly kind: 'turned';
+      readonly atMs: number;
+      readonly turn: HealthTurn;
     }
   | {
       /** The operator declared a callback URL responsive again. */

@@ -133,7 +133,7 @@ export interface Position {
 
 /** Kinds of entries in the stream. `missed` is sent whatever the filter. */
 export const STREAM_KINDS = [
-  ...(['accepted', 'attempted', 'acknowledged', 'reported-error', 'unresponsive', 'recovered'] as const),
+  ...(['accepted', 'attempted', 'acknowledged', 'reported-error', 'failing', 'unresponsive', 'recovered'] as const),
   ...(['redelivered', 'withdrawn', 'expired', 'missed'] as const),
 ] as const satisfies readonly ActivityEntry['kind'][];
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_ATTEMPTS } from '../../src/model/attempt-health.ts';
 import type { ClaimedNotification, Target } from '../../src/model/notification.ts';
 import type { Queued, Taken } from '../../src/notify/lanes.ts';
 import { Lanes, type LanesOptions } from '../../src/notify/lanes.ts';
@@ -23,7 +24,7 @@ function lanesWith(limits: Partial<LanesOptions> = {}): Lanes {
 function target(clientId: string): Target {
   return {
     ...{ clientId, callbackUrl: urlOf(clientId), retry: undefined, unresponsiveSinceMs: undefined },
-    ...{ probeAtMs: undefined, probes: 0, recoveredAtMs: undefined, claimedSinceRecovery: 0 },
+    ...{ probeAtMs: undefined, probes: 0, recoveredAtMs: undefined, claimedSinceRecovery: 0, ...NO_ATTEMPTS },
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_ATTEMPTS } from '../../src/model/attempt-health.ts';
 import type { Target } from '../../src/model/notification.ts';
 import { isRampingUp, probeDelayMs, rampCapacity } from '../../src/notify/retry-policy.ts';
 import { START_MS } from '../support/fake-clock.ts';
@@ -11,7 +12,14 @@ const SETTINGS = {
 
 function recoveredTarget(claimedSinceRecovery: number, recoveredAtMs: number | undefined = START_MS): Target {
   const never = { retry: undefined, unresponsiveSinceMs: undefined, probeAtMs: undefined, probes: 0 };
-  return { clientId: 'a', callbackUrl: 'https://a.example/', ...never, recoveredAtMs, claimedSinceRecovery };
+  return {
+    clientId: 'a',
+    callbackUrl: 'https://a.example/',
+    ...never,
+    ...NO_ATTEMPTS,
+    recoveredAtMs,
+    claimedSinceRecovery,
+  };
 }
 
 test('the wait before a probe doubles up to the longest, however many have failed', () => {

@@ -28,7 +28,7 @@ const TOKENS = [
 async function apiWith(t: TestContext, backUp: BackUp | undefined) {
   const folder = temporaryFolder();
   writeFileSync(join(folder.path, 'tidings.db'), '');
-  const store = { audit: async () => undefined, counts: async () => ({ awaiting: 0, unresponsive: 0 }) };
+  const store = { audit: async () => undefined, counts: async () => ({ awaiting: 0 }) };
   const app = buildOperatorApi({
     ...{
       store: store as unknown as Store,

@@ -17,7 +17,7 @@ function healthOf(t: { after(done: () => Promise<void>): void }) {
   const clock = new FakeClock();
   const state = { awaiting: 0, isDelivering: true, check: () => Promise.resolve(), checks: 0 };
   const store: Pick<Store, 'counts' | 'check'> = {
-    counts: async () => ({ awaiting: state.awaiting, unresponsive: 0 }),
+    counts: async () => ({ awaiting: state.awaiting }),
     check: () => {
       state.checks += 1;
       return state.check();

@@ -25,7 +25,7 @@ function gateOf(changed: Partial<typeof LIMITS> & { isOnDisk?: boolean } = {}) {
     counts: async () => {
       looks.counts += 1;
       if (state.error !== undefined) throw state.error;
-      return { awaiting: state.awaiting, unresponsive: 0 };
+      return { awaiting: state.awaiting };
     },
     freeBytes:
       changed.isOnDisk === false

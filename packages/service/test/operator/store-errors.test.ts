@@ -21,7 +21,7 @@ const TOKENS = [
 function apiOn(isCounting: boolean, isLasting = false) {
   const refuse = () =>
     Promise.reject(new StoreError('database or disk is full: SELECT secret FROM sqlite', { isLasting }));
-  const counts = () => (isCounting ? Promise.resolve({ awaiting: 0, unresponsive: 0 }) : refuse());
+  const counts = () => (isCounting ? Promise.resolve({ awaiting: 0 }) : refuse());
   const store = new Proxy({} as Store, { get: (_store, name) => (name === 'counts' ? counts : refuse) });
   const publishing = { requestsMax: 1, diskFreeBytesMin: 0 };
   return buildOperatorApi({

@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecentAttempts } from '../../src/model/attempt.ts';
+import type { CallbackUrlState } from '../../src/model/callback-url.ts';
 import type { Store } from '../../src/store/store.ts';
 import { callbackUrlOf, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { acknowledge, CEASE, claim, fail, numbered, type OpenFor, publish, REFUSED, register } from './opened.ts';
+import {
+  acknowledge,
+  CEASE,
+  claim,
+  claimOne,
+  fail,
+  numbered,
+  type OpenFor,
+  publish,
+  REFUSED,
+  register,
+  retryAt,
+} from './opened.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -36,23 +49,31 @@ export function describeCallbackHealth(open: OpenFor): void {
         ...{ clientId: 'd', isSuspended: true },
         registrations: [{ ...subscriptionOf('d'), unresponsiveSinceMs }],
       };
-      assert.deepEqual(await store.registrations('', 2), [ofB, ofC]);
-      assert.deepEqual(await store.registrations('c', 2), [ofD]);
+      const listed = async (after: string) =>
+        (await store.registrations(after, 2)).map(({ target, ...others }) => ({ ...others, url: target?.callbackUrl }));
+      assert.deepEqual(await listed(''), [
+        { ...ofB, url: urlOf('b') },
+        { ...ofC, url: urlOf('c') },
+      ]);
+      assert.deepEqual(await listed('c'), [{ ...ofD, url: undefined }]);
       assert.deepEqual(await store.registrations('d', 2), []);
     });
   });
 
   describe('how callback URLs fare', () => {
-    test('they are listed by whether they are responsive, page by page', async (t) => {
+    test('they are listed by their state, page by page', async (t) => {
       const { store } = await open(t);
       const clientIds = ['a', 'b', 'c', 'd'];
       await register(store, clientIds);
       for (const clientId of ['b', 'd']) await publish(store, clientId, [`of-${clientId}`]);
       for (const claimed of await claim(store)) assert.equal(await fail(store, claimed, CEASE), 'became-unresponsive');
-      const listed = async (only?: 'responsive' | 'unresponsive', after = '', limit = 9) =>
+      await publish(store, 'c', ['of-c']);
+      await fail(store, await claimOne(store), retryAt(5000));
+      const listed = async (only?: CallbackUrlState, after = '', limit = 9) =>
         (await store.targets(after, limit, only)).map(({ clientId }) => clientId);
       assert.deepEqual(await listed(), clientIds);
-      assert.deepEqual(await listed('responsive'), ['a', 'c']);
+      assert.deepEqual(await listed('healthy'), ['a']);
+      assert.deepEqual(await listed('failing'), ['c']);
       assert.deepEqual(await listed('unresponsive'), ['b', 'd']);
       assert.deepEqual(await listed('unresponsive', '', 1), ['b']);
       assert.deepEqual(await listed('unresponsive', 'b', 1), ['d']);
@@ -66,9 +87,11 @@ export function describeCallbackHealth(open: OpenFor): void {
       const [first] = await claim(store, { capacityFor: ({ clientId }) => (clientId === 'b' ? 1 : 0) });
       assert.ok(first);
       await acknowledge(store, first);
-      const counts = await store.awaitingOf(['c', 'a', 'b'], 3);
-      assert.ok((counts.get('a') ?? 0) > 3);
-      assert.deepEqual([counts.get('b'), counts.get('c')], [1, 0]);
+      const backlogs = await store.backlogsOf(['c', 'a', 'b'], 3);
+      assert.ok((backlogs.get('a')?.awaiting ?? 0) > 3);
+      const atStart = { oldestAwaitingAtMs: START_MS, dueAtMs: START_MS };
+      assert.deepEqual(backlogs.get('b'), { awaiting: 1, ...atStart });
+      assert.deepEqual(backlogs.get('c'), { awaiting: 0, oldestAwaitingAtMs: undefined, dueAtMs: undefined });
     });
 
     test('the last attempts of each process are kept, in place of those before', async (t) => {

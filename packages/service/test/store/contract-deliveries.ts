@@ -20,6 +20,7 @@ import {
   type OpenFor,
   POLL,
   publish,
+  recordAll,
   register,
   retryAt,
 } from './opened.ts';
@@ -201,7 +202,7 @@ function describeRecording(open: OpenFor): void {
       const attempt = attemptAt(claimed, outcome, at * 1000 + 200);
       attempts.push(attempt);
       const next = outcome.kind === 'acknowledged' ? ({ kind: 'acknowledged' } as const) : retryAt((at + 1) * 1000);
-      await store.recordAttempts([{ claimed, attempt, next }], START_MS + at * 1000 + 200);
+      await recordAll(store, [{ claimed, attempt, next }], START_MS + at * 1000 + 200);
     }
     assert.deepEqual((await look(store, jti)).attempts, attempts);
     assert.deepEqual((await look(await reopen(), jti)).attempts, attempts);
@@ -255,7 +256,7 @@ function describeRecording(open: OpenFor): void {
       failed(a1, retryAt(500)),
       acknowledged(a3),
     ];
-    assert.deepEqual(await store.recordAttempts(records, START_MS), [
+    assert.deepEqual(await recordAll(store, records, START_MS), [
       ...['applied', 'became-unresponsive', 'overtaken', 'applied', 'applied'],
     ]);
     const states = await Promise.all([a1, a2, a3, b1, b2].map(({ jti }) => look(store, jti)));
@@ -269,7 +270,7 @@ function describeRecording(open: OpenFor): void {
         ['acknowledged', 1, undefined],
       ],
     );
-    assert.deepEqual(await store.recordAttempts([], START_MS), []);
+    assert.deepEqual(await recordAll(store, [], START_MS), []);
   });
 
   test('records of one callback URL in one batch act one after the other: it turns unresponsive, and recovers', async (t) => {
@@ -285,7 +286,7 @@ function describeRecording(open: OpenFor): void {
       acknowledged(e3, 40),
       failed(e4, retryAt(70_000), 50),
     ];
-    assert.deepEqual(await store.recordAttempts(records, START_MS + 60), [
+    assert.deepEqual(await recordAll(store, records, START_MS + 60), [
       ...['became-unresponsive', 'applied', 'applied', 'recovered', 'applied'],
     ]);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 60 })), [e0.jti, e1.jti, e2.jti]);
@@ -299,7 +300,7 @@ function describeRecording(open: OpenFor): void {
     const older = await claimOne(store);
     const newer = await claimOne(store, LEASE_MS);
     const records = [failed(older, retryAt(5)), acknowledged(older, 10), acknowledged(newer, 20)];
-    assert.deepEqual(await store.recordAttempts(records, START_MS + LEASE_MS), ['overtaken', 'applied', 'overtaken']);
+    assert.deepEqual(await recordAll(store, records, START_MS + LEASE_MS), ['overtaken', 'applied', 'overtaken']);
     const { attempts, acknowledgedAtMs } = await look(store, older.jti);
     assert.deepEqual([attempts.length, acknowledgedAtMs], [3, START_MS + 10]);
     assert.equal((await store.counts()).awaiting, 0);

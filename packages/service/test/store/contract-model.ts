@@ -14,7 +14,7 @@ import {
 } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { Model, type ModelClaim, type ModelNotification } from './model.ts';
-import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED } from './opened.ts';
+import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED, recordAll } from './opened.ts';
 
 // Fixed, so that a run that passes here passes everywhere; exploration is for whoever changes the store.
 const SEED = 20_261_121;
@@ -143,7 +143,7 @@ function record(picks: readonly (readonly [number, Ending])[], delayMs: number):
   const act = async (model: Model, { store }: Real) => {
     const held = picks.slice(0, model.claims.length).map(([at, kind]) => [takeClaim(model, at), kind] as const);
     const records = held.map(([{ claimed }, kind]) => ({ claimed, ...attempted(model, claimed, kind, delayMs) }));
-    const results = await store.recordAttempts(records, model.nowMs);
+    const results = await recordAll(store, records, model.nowMs);
     const retryAtMs = model.nowMs + delayMs;
     const expected = held.map(([claim, kind]) =>
       kind === 'acknowledged'

@@ -104,7 +104,7 @@ function describeByAcknowledgement(open: OpenFor): void {
     assert.ok(again);
     await fail(store, again, CEASE, LEASE_MS + 400);
     assert.equal(await acknowledge(store, claimed, LEASE_MS + 500), 'recovered');
-    assert.equal((await store.counts()).unresponsive, 1, 'that of b');
+    assert.equal((await store.deliveryStates()).unresponsive, 1, 'that of b');
   });
 
   test('an acknowledgement while it is responsive changes nothing for the others', async (t) => {

@@ -19,6 +19,7 @@ import {
   look,
   type OpenFor,
   publish,
+  recordAll,
   register,
   roundsOf,
   targetOf,
@@ -98,7 +99,7 @@ function describeStaleAttempts(open: OpenFor): void {
     const { store } = await open(t);
     const { other, stale } = await underWay(store);
     const records = [acknowledged(other, 300), failed(stale, CEASE, 300)];
-    assert.deepEqual(await store.recordAttempts(records, START_MS + 300), ['recovered', 'applied']);
+    assert.deepEqual(await recordAll(store, records, START_MS + 300), ['recovered', 'applied']);
     assert.equal((await targetOf(store, 'a')).unresponsiveSinceMs, undefined);
     assert.deepEqual(jtisOf(await claim(store, { afterMs: 300 })), ['ceased', 'stale'].map(jtiOf));
   });

@@ -51,12 +51,16 @@ function describeCeasing(open: OpenFor): void {
     assert.deepEqual([state, nextAttemptAtMs], ['awaiting', undefined]);
     assert.equal((await subscriptionIn(store, 'a'))?.unresponsiveSinceMs, START_MS + 100);
     assert.equal((await subscriptionIn(store, 'b'))?.unresponsiveSinceMs, undefined);
-    assert.deepEqual(await store.counts(), { awaiting: 1, unresponsive: 1 });
+    assert.deepEqual(await store.counts(), { awaiting: 1 });
+    const states = { healthy: 1, failing: 0, unresponsive: 1, suspended: 0, 'polling-only': 0 };
+    assert.deepEqual(await store.deliveryStates(), states);
     const { callbackUrl, ...target } = await targetOf(await reopen(), 'a');
     assert.equal(callbackUrl, subscriptionOf('a').callbackUrl);
     assert.deepEqual(target, {
       ...{ clientId: 'a', retry: undefined, unresponsiveSinceMs: START_MS + 100, probeAtMs: START_MS + 5000 },
       ...{ probes: 0, recoveredAtMs: undefined, claimedSinceRecovery: 0 },
+      ...{ failingSinceMs: START_MS + 100, failures: 1, acknowledgedAtMs: undefined },
+      lastFailure: { atMs: START_MS + 100, class: 'refused-5xx', status: 500 },
     });
   });
 
@@ -90,7 +94,7 @@ function describeCeasing(open: OpenFor): void {
     const older = await claimOne(store);
     const newer = await claimOne(store, LEASE_MS);
     assert.equal(await fail(store, older, CEASE, LEASE_MS), 'overtaken');
-    assert.equal((await store.counts()).unresponsive, 0);
+    assert.equal((await store.deliveryStates()).unresponsive, 0);
     assert.equal(await fail(store, newer, CEASE, LEASE_MS), 'became-unresponsive');
   });
 }

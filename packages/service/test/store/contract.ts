@@ -1,4 +1,5 @@
 import { describe } from 'node:test';
+import { describeAttemptHealth } from './contract-attempt-health.ts';
 import { describeAudit } from './contract-audit.ts';
 import { describeCallbackHealth } from './contract-callback-health.ts';
 import { describeCallbackUrls } from './contract-callback-urls.ts';
@@ -56,6 +57,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeAudit(openFor);
     describeSigningKeys(openFor);
     describeCallbackHealth(openFor);
+    describeAttemptHealth(openFor);
     describeChanges(openFor);
     describeWatching(openFor);
     describeModel(openFor);

@@ -128,9 +128,18 @@ export function attemptAt(claimed: ClaimedNotification, outcome: Outcome, endedA
 
 /** Records one attempt. @returns what became of it */
 async function record(store: Store, record: AttemptRecord, afterMs: number): Promise<RecordResult> {
-  const results = await store.recordAttempts([record], START_MS + afterMs);
+  const results = await recordAll(store, [record], START_MS + afterMs);
   assert.equal(results.length, 1);
   return results[0] ?? assert.fail('a record has a result');
+}
+
+/** Records attempts. @returns what became of each */
+export async function recordAll(
+  store: Store,
+  records: readonly AttemptRecord[],
+  nowMs: number,
+): Promise<readonly RecordResult[]> {
+  return (await store.recordAttempts(records, nowMs)).results;
 }
 
 /** A record of an attempt that was acknowledged. */

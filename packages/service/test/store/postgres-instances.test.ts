@@ -25,6 +25,7 @@ import {
   POLL,
   publish,
   REFUSED,
+  recordAll,
   register,
   retryAt,
 } from './opened.ts';
@@ -134,15 +135,16 @@ describe('two instances that record', () => {
     const claimed = await claim(stores[0]);
     const record = (half: readonly ClaimedNotification[], next: typeof CEASE | 'acknowledged') =>
       Promise.all(
-        half.map((one, at) =>
-          stores[at % 2]?.recordAttempts([next === 'acknowledged' ? acknowledged(one) : failed(one, next)], START_MS),
-        ),
+        half.map((one, at) => {
+          const record = next === 'acknowledged' ? acknowledged(one) : failed(one, next);
+          return recordAll(stores[at % 2 === 0 ? 0 : 1], [record], START_MS);
+        }),
       );
     const ceased = (await record(claimed.slice(0, 8), CEASE)).flat();
     assert.equal(ceased.filter((result) => result === 'became-unresponsive').length, 1);
     const back = (await record(claimed.slice(8), 'acknowledged')).flat();
     assert.equal(back.filter((result) => result === 'recovered').length, 1);
-    assert.equal((await stores[1].counts()).unresponsive, 0);
+    assert.equal((await stores[1].deliveryStates()).unresponsive, 0);
     assert.equal((await claim(stores[1])).length, 8);
   });
 
@@ -154,7 +156,8 @@ describe('two instances that record', () => {
     const claimed = await claim(stores[0]);
     const results = await bothTimes(stores, 4, (store, at) => {
       const rotated = [...claimed.slice(at * 20), ...claimed.slice(0, at * 20)];
-      return store.recordAttempts(
+      return recordAll(
+        store,
         (at % 2 === 0 ? rotated : rotated.toReversed()).map((one) => acknowledged(one)),
         START_MS,
       );
@@ -211,7 +214,8 @@ describe('two instances that are polled', () => {
     const claimed = await claim(stores[0]);
     const [, results] = await Promise.all([
       stores[1].poll({ ...POLL, clientId: 'a', acknowledged: jtis.toReversed() }),
-      stores[0].recordAttempts(
+      recordAll(
+        stores[0],
         claimed.map((one) => acknowledged(one)),
         START_MS,
       ),
@@ -313,7 +317,7 @@ class Histories {
     const outcome = step === 'acknowledge' ? ACKNOWLEDGED : REFUSED;
     const next = { acknowledge: { kind: 'acknowledged' } as const, retry: retryAt(0), cease: ceaseUntil(0) }[step];
     if (step === 'acknowledge') this.acknowledged.add(held.jti);
-    await store.recordAttempts([{ claimed: held, attempt: attemptAt(held, outcome), next }], START_MS);
+    await recordAll(store, [{ claimed: held, attempt: attemptAt(held, outcome), next }], START_MS);
   }
 
   async #publish(store: Store): Promise<void> {

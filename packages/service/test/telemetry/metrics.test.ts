@@ -13,14 +13,14 @@ describe('metrics of the store', () => {
     const seen: [string, boolean][] = [];
     const fault = new StoreError('full');
     const observed = observedStore(
-      store({ counts: async () => ({ awaiting: 1, unresponsive: 0 }), close: () => Promise.reject(fault) }),
+      store({ counts: async () => ({ awaiting: 1 }), close: () => Promise.reject(fault) }),
       systemClock,
       (operation, durationMs, hasFailed) => {
         assert.ok(durationMs >= 0);
         seen.push([operation, hasFailed]);
       },
     );
-    assert.deepEqual(await observed.counts(), { awaiting: 1, unresponsive: 0 });
+    assert.deepEqual(await observed.counts(), { awaiting: 1 });
     await assert.rejects(observed.close(), fault);
     assert.deepEqual(seen, [
       ['counts', false],
@@ -31,11 +31,14 @@ describe('metrics of the store', () => {
   test('leave out what a store does not tell, and say that it is away; a store that hangs is not waited for', async () => {
     const clock = new FakeClock();
     const metrics = createMetrics({ clock, tppsMax: 1 });
-    let counts = () => Promise.resolve({ awaiting: 7, unresponsive: 2 });
+    let counts = () => Promise.resolve({ awaiting: 7 });
     let problem: string | undefined = 'it has not the private key';
     const connections = () => ({ open: 3, idle: 1, waiting: 4 });
     metrics.readFrom({
-      store: { counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
+      store: {
+        ...{ counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
+        deliveryStates: async () => ({ healthy: 5, failing: 1, unresponsive: 2, suspended: 0, 'polling-only': 3 }),
+      },
       longPollsHeld: () => 6,
       signingKeyProblem: () => problem,
     });

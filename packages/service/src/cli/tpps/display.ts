@@ -1,6 +1,6 @@
 import { isJsonObject } from '@tidings/protocol';
 import { colors, print } from '../../base/output.ts';
-import type { ShownTarget } from '../../operator/callback-urls.ts';
+import type { ShownTarget } from '../../operator/delivery-state.ts';
 import type { TppRegistrations } from '../../operator/registrations.ts';
 import type { ListedTpp, RegisteredTpp } from '../../operator/tpp-schemas.ts';
 import { formatFacts, printTable, type TableFlags, timeFact } from '../output.ts';
@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<ListedTpp>[] = [
     rank: 2,
   },
   { head: 'SCOPES', cell: ({ scopes }) => scopes?.join(',') ?? 'all', rank: 1, charsMin: 8 },
-  { head: 'STATE', cell: ({ isSuspended, target }) => (isSuspended ? 'suspended' : (target?.state ?? 'active')) },
+  { head: 'STATE', cell: ({ state }) => state },
 ];
 
 /** Prints a TPP and its registrations as facts. */

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import type { RecentAttempts } from '../../model/attempt.ts';
+import { type AttemptHealth, endOf } from '../../model/attempt-health.ts';
 import type { ClaimedNotification } from '../../model/notification.ts';
-import type { AttemptRecord, RecordResult } from '../delivery.ts';
+import type { AttemptRecord, RecordedAttempts, RecordResult } from '../delivery.ts';
 import {
   isTrue,
+  optionalText,
+  optionalWhole,
   orReplace,
   RECENT_ATTEMPTS_COLUMNS,
   RECENT_ATTEMPTS_KEPT_MS,
@@ -13,10 +16,12 @@ import {
   text,
   whole,
 } from '../rows.ts';
+import { healthChangesOf } from '../shared.ts';
+import { attemptHealthOf } from '../target-rows.ts';
 import { beginEndingWaits } from './backlogs.ts';
 import { type Database, insertInto, jsonOf, storable, type Transaction } from './database.ts';
 import { settleSql } from './settle.ts';
-import { becomeUnresponsive, probeFailed, recover } from './targets.ts';
+import { becomeUnresponsive, noteAttempts, probeFailed, recover } from './targets.ts';
 
 // A notification that fails for weeks must not grow without end: of its failed attempts the newest are kept.
 const ATTEMPTS_KEPT_MAX = 500;
@@ -69,20 +74,46 @@ export function recordAttempts(
   records: readonly AttemptRecord[],
   nowMs: number,
   portion: number,
-): Promise<readonly RecordResult[]> {
+): Promise<RecordedAttempts> {
   const clientIds = [...new Set(records.map(({ claimed }) => claimed.clientId))];
   return database.transaction(async (transaction) => {
-    const unresponsive = await transaction.query(
-      'SELECT client_id FROM target WHERE client_id = ANY($1::text[]) AND unresponsive_since_ms IS NOT NULL',
-      [clientIds],
-    );
-    const turning = new Set(unresponsive.map((row) => text(row, 'client_id')));
+    const known = await knownOf(transaction, clientIds);
+    const turning = new Set(clientIds.filter((clientId) => known.get(clientId)?.isUnresponsive === true));
     for (const { claimed, next } of records) if (next.kind === 'cease') turning.add(claimed.clientId);
     const results = new Map<AttemptRecord, RecordResult>();
     const recording = { nowMs, portion, turning, results };
     for (const wave of wavesOf(records, turning)) await recordWave(transaction, wave, recording);
-    return records.map((record) => results.get(record) ?? assert.fail('every record has a result'));
+    const changes = healthChangesOf(records, (clientId) => known.get(clientId)?.callbackUrl);
+    const turns = await noteAttempts(transaction, changes, known);
+    const recovered = new Set(
+      records.filter((record) => results.get(record) === 'recovered').map(({ claimed }) => claimed.clientId),
+    );
+    return {
+      results: records.map((record) => results.get(record) ?? assert.fail('every record has a result')),
+      turns: turns.filter(({ clientId }) => !recovered.has(clientId)),
+    };
   });
+}
+
+/** The state of a callback URL before a batch is recorded. */
+interface KnownTarget extends AttemptHealth {
+  readonly callbackUrl: string | undefined;
+  readonly isUnresponsive: boolean;
+}
+
+async function knownOf(transaction: Transaction, clientIds: readonly string[]): Promise<Map<string, KnownTarget>> {
+  const rows = await transaction.query(
+    `SELECT client_id, callback_url, unresponsive_since_ms, failing_since_ms, failures, last_failure, acknowledged_at_ms
+     FROM target WHERE client_id = ANY($1::text[])`,
+    [clientIds],
+  );
+  return new Map(
+    rows.map((row) => {
+      const isUnresponsive = optionalWhole(row, 'unresponsive_since_ms') !== undefined;
+      const known = { callbackUrl: optionalText(row, 'callback_url'), isUnresponsive, ...attemptHealthOf(row) };
+      return [text(row, 'client_id'), known];
+    }),
+  );
 }
 
 /** A batch that is being recorded. */
@@ -122,11 +153,11 @@ async function recordWave(
   const failed = ordered.filter(({ next }) => next.kind !== 'acknowledged');
   const stateOf = ({ claimed }: AttemptRecord) => states.get(claimed.clientId);
   const [gone, placed] = await Promise.all([
-    jtisOf(transaction, ACKNOWLEDGE, acknowledged, endOf),
+    jtisOf(transaction, ACKNOWLEDGE, acknowledged, endOfRecord),
     jtisOf(transaction, FAIL, failed, (record) => placeAfter(record, stateOf(record), nowMs)),
   ]);
   const stale = ordered.filter(({ claimed }) => !gone.has(claimed.jti) && !placed.has(claimed.jti));
-  await Promise.all(KEEP.map((statement) => jtisOf(transaction, statement, stale, endOf)));
+  await Promise.all(KEEP.map((statement) => jtisOf(transaction, statement, stale, endOfRecord)));
   for (const record of wave) {
     const { claimed, next } = record;
     const isApplied = gone.has(claimed.jti) || placed.has(claimed.jti);
@@ -178,7 +209,7 @@ async function turn(
     await probeFailed(transaction, claimed.clientId, failed);
   }
   if (state?.isUnresponsive || claimed.probe !== undefined) return 'applied';
-  const ceased = { sinceMs: endOf(record), probeAtMs, round: claimed.round };
+  const ceased = { sinceMs: endOfRecord(record), probeAtMs, round: claimed.round };
   const isFirst = await becomeUnresponsive(transaction, claimed.clientId, ceased);
   return isFirst ? 'became-unresponsive' : 'applied';
 }
@@ -193,8 +224,8 @@ function placeAfter({ claimed, next }: AttemptRecord, state: State | undefined, 
   return claimed.probe === undefined && !isOfAnotherRound ? null : nowMs;
 }
 
-function endOf({ attempt }: AttemptRecord): number {
-  return attempt.startedAtMs + Math.round(attempt.durationMs);
+function endOfRecord({ attempt }: AttemptRecord): number {
+  return endOf(attempt);
 }
 
 async function jtisOf(

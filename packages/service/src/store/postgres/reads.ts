@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import type { NotificationRecord } from '../../model/notification.ts';
-import type { StoreCounts } from '../operations.ts';
+import type { Backlog, DeliveryStates, StoreCounts } from '../operations.ts';
 import { jsonList, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { type Database, storable } from './database.ts';
+import { backlogOf, countOf, placesOf } from './targets.ts';
 
 /** A notification as the operator sees it: awaiting, or else settled. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
@@ -39,15 +41,39 @@ export async function countsOf(database: Database): Promise<StoreCounts> {
   const [row] = await database.query(
     `SELECT (SELECT count(*) FROM (SELECT 1 FROM notification LIMIT ${COUNTED_MAX + 1}) AS few) AS few,
        (SELECT greatest(n_live_tup, 0) FROM pg_stat_user_tables WHERE relid = 'notification'::regclass) AS about,
-       (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'notification'::regclass) AS at_analysis,
-       (SELECT count(*) FROM target WHERE unresponsive_since_ms IS NOT NULL AND callback_url IS NOT NULL) AS unresponsive`,
+       (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'notification'::regclass) AS at_analysis`,
   );
-  if (row === undefined) return { awaiting: 0, unresponsive: 0 };
+  if (row === undefined) return { awaiting: 0 };
   const few = whole(row, 'few');
   // The server forgets its statistics when it crashes, until the table is analysed.
   const about = optionalWhole(row, 'about') ?? 0;
   const awaiting = few <= COUNTED_MAX ? few : Math.max(few, about > 0 ? about : whole(row, 'at_analysis'));
-  return { awaiting, unresponsive: whole(row, 'unresponsive') };
+  return { awaiting };
+}
+
+// As `deliveryStateOf` of the model, for all TPPs that registered something.
+const DELIVERY_STATES = `
+  SELECT count(*) FILTER (WHERE p.is_suspended) AS suspended,
+    count(*) FILTER (WHERE p.is_suspended IS NOT TRUE AND t.callback_url IS NULL) AS polling_only,
+    count(*) FILTER (WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NOT NULL) AS unresponsive,
+    count(*) FILTER (WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL
+      AND t.failing_since_ms IS NOT NULL) AS failing,
+    count(*) FILTER (WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL
+      AND t.failing_since_ms IS NULL) AS healthy
+  FROM (SELECT DISTINCT client_id FROM registration) AS r
+    LEFT JOIN tpp p ON p.client_id = r.client_id LEFT JOIN target t ON t.client_id = r.client_id`;
+
+/** How many TPPs that registered something have deliveries in each state. */
+export async function deliveryStates(database: Database): Promise<DeliveryStates> {
+  const [row] = await database.query(DELIVERY_STATES);
+  assert(row !== undefined, 'counts have a row');
+  return {
+    healthy: whole(row, 'healthy'),
+    failing: whole(row, 'failing'),
+    unresponsive: whole(row, 'unresponsive'),
+    suspended: whole(row, 'suspended'),
+    'polling-only': whole(row, 'polling_only'),
+  };
 }
 
 /** Goes from TPP to TPP; few notifications are withheld from polls, and those are scanned. */
@@ -66,17 +92,16 @@ export async function oldestAwaitingAtMs(database: Database): Promise<number | u
   return row && optionalWhole(row, 'oldest');
 }
 
-/** How many notifications are awaiting for each TPP; beyond `countMax` it is one more than that. */
-export async function awaitingOf(
+/** The backlog of each TPP; a count beyond `countMax` is one more than that. */
+export async function backlogsOf(
   database: Database,
   clientIds: readonly string[],
   countMax: number,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, Backlog>> {
   const rows = await database.queryByKey(
-    `SELECT c.client_id, (SELECT count(*) FROM (
-       SELECT 1 FROM notification n WHERE n.client_id = c.client_id LIMIT $2::int) AS few)::int AS awaiting
+    `SELECT c.client_id, ${placesOf('c.client_id')}, ${countOf('c.client_id', '$2')} AS awaiting
      FROM unnest($1::text[]) AS c(client_id)`,
     [clientIds.map(storable), countMax + 1],
   );
-  return new Map(rows.map((row) => [text(row, 'client_id'), whole(row, 'awaiting')]));
+  return new Map(rows.map((row) => [text(row, 'client_id'), backlogOf(row)]));
 }

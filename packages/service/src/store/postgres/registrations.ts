@@ -57,9 +57,10 @@ export async function listRegistrations(
   limit: number,
 ): Promise<RegistrationsOfTpp[]> {
   const rows = await database.query(
-    `SELECT r.client_id, coalesce(p.is_suspended, false) AS is_suspended
+    `SELECT ${TARGET_COLUMNS}, r.client_id, coalesce(p.is_suspended, false) AS is_suspended
      FROM (SELECT DISTINCT client_id FROM registration WHERE client_id > $1 ORDER BY client_id LIMIT $2::int) AS r
-       LEFT JOIN tpp p ON p.client_id = r.client_id ORDER BY r.client_id`,
+       LEFT JOIN tpp p ON p.client_id = r.client_id LEFT JOIN target t ON t.client_id = r.client_id
+     ORDER BY r.client_id`,
     [storable(after), limit],
   );
   const registrations = await registrationsOfAll(
@@ -68,7 +69,10 @@ export async function listRegistrations(
   );
   return rows.map((row) => {
     const clientId = text(row, 'client_id');
-    return { clientId, isSuspended: isTrue(row, 'is_suspended'), registrations: registrations.get(clientId) ?? [] };
+    return {
+      ...{ clientId, isSuspended: isTrue(row, 'is_suspended'), registrations: registrations.get(clientId) ?? [] },
+      target: row['callback_url'] === null ? undefined : targetOf(row),
+    };
   });
 }
 

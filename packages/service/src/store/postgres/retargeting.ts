@@ -183,6 +183,12 @@ async function isSuperseded({ transaction, clientId }: Change, kind: Registratio
 async function followRegistration(change: Change): Promise<void> {
   const { transaction, clientId, nowMs } = change;
   const { wasUnresponsive } = await retarget(change);
+  // What attempts said of the registration before does not hold for this one.
+  await transaction.query(
+    `UPDATE target SET failing_since_ms = NULL, failures = 0, last_failure = NULL, acknowledged_at_ms = NULL
+     WHERE client_id = $1`,
+    [clientId],
+  );
   if (!wasUnresponsive) return beginRound(change);
   await transaction.query(`UPDATE target SET ${RECOVERED}, recovered_at_ms = $2::bigint WHERE client_id = $1`, [
     clientId,

@@ -63,7 +63,9 @@ export const MIGRATIONS: readonly Migration[] = [
   );
 
   -- Where the notifications of a TPP go now, and the health of that callback URL. callback_url: NULL where nothing is pushed, because
-  -- it only polls, is suspended, or has no registration. revision changes with whatever others must hear of.
+  -- it only polls, is suspended, or has no registration. revision changes with whatever others must hear of. failures:
+  -- attempts that failed since the last acknowledgement, the first of them at failing_since_ms. last_failure: JSON. While
+  -- all goes well, acknowledged_at_ms is written every ten seconds at most.
   CREATE SEQUENCE target_revision;
   CREATE TABLE target (
     client_id             text COLLATE "C" PRIMARY KEY,
@@ -74,9 +76,14 @@ export const MIGRATIONS: readonly Migration[] = [
     probes                integer NOT NULL DEFAULT 0,
     recovered_at_ms       bigint,
     claimed_since_recovery integer NOT NULL DEFAULT 0,
-    revision              bigint NOT NULL DEFAULT nextval('target_revision')
+    failing_since_ms      bigint,
+    failures              integer NOT NULL DEFAULT 0,
+    last_failure          text,
+    acknowledged_at_ms    bigint,
+    revision              bigint NOT NULL DEFAULT nextval('target_revision'),
+    CHECK ((failing_since_ms IS NULL) = (failures = 0))
   ) WITH (fillfactor = 50);
-  CREATE INDEX target_unresponsive ON target (client_id) WHERE unresponsive_since_ms IS NOT NULL;
+  CREATE INDEX target_troubled ON target (client_id) WHERE unresponsive_since_ms IS NOT NULL OR failing_since_ms IS NOT NULL;
 
   -- The last attempts of each TPP, as JSON. One row for each process; those of processes that have ended are dropped when
   -- another one writes.

@@ -19,13 +19,13 @@ import { type Database, type Queryable, storable } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
 import { EventTypes, Publishing } from './publish.ts';
-import { awaitingOf, countsOf, findNotification, oldestAwaitingAtMs } from './reads.ts';
+import { backlogsOf, countsOf, deliveryStates, findNotification, oldestAwaitingAtMs } from './reads.ts';
 import { findRegistrations, findTpp, listRegistrations, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, RetentionSweep } from './retention.ts';
 import { searchPortion } from './search.ts';
 import { createSigningKeyStore } from './signing-keys.ts';
-import { findTarget, listTargets } from './targets.ts';
+import { findTarget, listTargets, listTroubledTargets } from './targets.ts';
 
 /** Dependencies of a store on an open database. */
 export interface PostgresStoreDependencies extends ConnectionOptions {
@@ -74,7 +74,9 @@ export function createPostgresStore(database: Database, dependencies: PostgresSt
     onChange: (listener) => changes.listen(listener),
     ...createSigningKeyStore(database),
     registrations: (after, limit) => listRegistrations(database, queryable, after, limit),
-    awaitingOf: (clientIds, countMax) => awaitingOf(database, clientIds, countMax),
+    backlogsOf: (clientIds, countMax) => backlogsOf(database, clientIds, countMax),
+    deliveryStates: () => deliveryStates(database),
+    troubledTargets: (limit, countMax) => listTroubledTargets(queryable, limit, countMax),
     keepRecentAttempts: (recent, nowMs) => keepRecentAttempts(database, recent, nowMs),
     recentAttempts: (clientIds) => recentAttempts(database, clientIds),
     oldestAwaitingAtMs: () => oldestAwaitingAtMs(database),
@@ -244,9 +246,9 @@ function createDelivery(database: Database, eventTypes: EventTypes, common: Comm
     claimDue: (options) => claims.claimDue(options),
     keepSets: (sets) => keepSets(database, sets),
     recordAttempts: async (records, nowMs) => {
-      const results = await recordAttempts(database, records, nowMs, portion);
-      announceRetargeted(common, changedTargets(records, results));
-      return results;
+      const recorded = await recordAttempts(database, records, nowMs, portion);
+      announceRetargeted(common, changedTargets(records, recorded.results));
+      return recorded;
     },
     release: (claimed, nowMs) => release(database, claimed, nowMs),
   };

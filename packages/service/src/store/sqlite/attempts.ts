@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { RecentAttempts } from '../../model/attempt.ts';
-import type { AttemptRecord, RecordResult } from '../delivery.ts';
+import { endOf, type HealthTurn } from '../../model/attempt-health.ts';
+import type { AttemptRecord, RecordedAttempts, RecordResult } from '../delivery.ts';
 import {
   orReplace,
   RECENT_ATTEMPTS_COLUMNS,
@@ -10,6 +11,7 @@ import {
   text,
   whole,
 } from '../rows.ts';
+import { healthChangesOf } from '../shared.ts';
 import { type Client, type Clients, isGone, type Lease } from './claim-queue.ts';
 import { insertInto } from './open.ts';
 import type { RegistrationTables } from './registrations.ts';
@@ -55,10 +57,19 @@ export class AttemptTables {
     });
   }
 
-  record(records: readonly AttemptRecord[], nowMs: number): RecordResult[] {
+  record(records: readonly AttemptRecord[], nowMs: number): RecordedAttempts {
+    const { registrations, states } = this.#dependencies;
     const results = records.map((record) => this.#recordOne(record, nowMs));
-    for (const { claimed } of records) this.#dependencies.states.catchUp(claimed.clientId);
-    return results;
+    const recovered = new Set(
+      records.filter((_, at) => results[at] === 'recovered').map(({ claimed }) => claimed.clientId),
+    );
+    const turns: HealthTurn[] = [];
+    for (const change of healthChangesOf(records, (clientId) => registrations.targetOf(clientId)?.callbackUrl)) {
+      const turn = states.note(change);
+      if (turn !== undefined && !recovered.has(turn.clientId)) turns.push(turn);
+    }
+    for (const { claimed } of records) states.catchUp(claimed.clientId);
+    return { results, turns };
   }
 
   /** Of what is claimed it is known without the database. */
@@ -87,7 +98,7 @@ export class AttemptTables {
 
   #acknowledge({ claimed, attempt }: AttemptRecord, client: Client, seq: number, nowMs: number): RecordResult {
     const { awaiting, registrations, retargeting } = this.#dependencies;
-    const atMs = attempt.startedAtMs + Math.round(attempt.durationMs);
+    const atMs = endOf(attempt);
     const applied = awaiting.settle(client, seq, { state: 'acknowledged', atMs, acknowledgedBy: 'push' });
     const target = registrations.targetOf(claimed.clientId);
     const isRecovered = target?.unresponsiveSinceMs !== undefined && target.callbackUrl === claimed.callbackUrl;
@@ -116,7 +127,7 @@ export class AttemptTables {
     }
     if (next.kind === 'cease' && claimed.probe === undefined && claimed.round === round) {
       place(undefined);
-      states.becomeUnresponsive(clientId, startedAtMs + Math.round(attempt.durationMs), next.probeAtMs);
+      states.becomeUnresponsive(clientId, endOf(attempt), next.probeAtMs);
       return 'became-unresponsive';
     }
     // A probe that failed although the callback URL recovered by other means is an attempt like any other, and so is what

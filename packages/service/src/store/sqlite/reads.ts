@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Attempt } from '../../model/attempt.ts';
 import type { NotificationRecord, ReportedError } from '../../model/notification.ts';
+import type { Backlog, TroubledTarget } from '../operations.ts';
 import { json, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
 import type { Clients } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
@@ -13,6 +14,7 @@ export class Reads {
   readonly #attempts: StatementSync;
   readonly #errors: StatementSync;
   readonly #oldest: StatementSync;
+  readonly #placesOf: StatementSync;
 
   constructor(database: DatabaseSync, clients: Clients, registrations: RegistrationTables) {
     this.#clients = clients;
@@ -27,6 +29,15 @@ export class Reads {
     this.#attempts = database.prepare('SELECT * FROM attempt WHERE seq = ? ORDER BY number');
     this.#errors = database.prepare('SELECT * FROM reported_error WHERE seq = ? ORDER BY number');
     this.#oldest = database.prepare('SELECT published_at_ms FROM awaiting ORDER BY seq LIMIT 1');
+    // In the order of an index; few notifications are withheld from polls, and those are scanned.
+    this.#placesOf = database.prepare(
+      `SELECT (SELECT min(published_at_ms) FROM awaiting WHERE seq IN (
+           (SELECT seq FROM awaiting WHERE client_id = ?1 AND offer_at_ms IS NULL ORDER BY seq LIMIT 1),
+           (SELECT min(seq) FROM awaiting WHERE client_id = ?1 AND offer_at_ms IS NOT NULL))) AS oldest,
+         (SELECT min(due) FROM (
+           SELECT min(due_at_ms) AS due FROM awaiting WHERE client_id = ?1 AND is_retry = 0
+           UNION ALL SELECT min(due_at_ms) FROM awaiting WHERE client_id = ?1 AND is_retry = 1)) AS due`,
+    );
   }
 
   notification(jti: string): NotificationRecord | undefined {
@@ -44,6 +55,25 @@ export class Reads {
     const target = this.#registrations.targetOf(text(row, 'client_id'));
     if (target === undefined || target.unresponsiveSinceMs !== undefined) return undefined;
     return this.#clients.leaseOf(text(row, 'jti'))?.untilMs ?? optionalWhole(row, 'due_at_ms');
+  }
+
+  backlogOf(clientId: string): Backlog {
+    const row = this.#placesOf.get(clientId);
+    return {
+      awaiting: this.#clients.awaitingOf(clientId),
+      oldestAwaitingAtMs: row && optionalWhole(row, 'oldest'),
+      dueAtMs: row && optionalWhole(row, 'due'),
+    };
+  }
+
+  /** Callback URLs that are failing or unresponsive, those with most awaiting first. */
+  troubledTargets(limit: number): TroubledTarget[] {
+    return this.#registrations
+      .troubled()
+      .map((target) => ({ ...target, awaiting: this.#clients.awaitingOf(target.clientId) }))
+      .sort((left, right) => right.awaiting - left.awaiting || (left.clientId < right.clientId ? -1 : 1))
+      .slice(0, limit)
+      .map((target) => ({ ...target, ...this.backlogOf(target.clientId) }));
   }
 
   /** In the order of publishing, which is that of age but for clocks that were set back. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type CallbackUrlState, callbackUrlStateOf, deliveryStateOf } from '../../model/callback-url.ts';
 import type { Target } from '../../model/notification.ts';
 import type {
   ChangeResult,
@@ -9,6 +10,7 @@ import type {
   RegistrationToStore,
 } from '../../model/registration.ts';
 import type { Tpp } from '../../model/tpp.ts';
+import type { DeliveryStates } from '../operations.ts';
 import {
   EFFECTIVE_FIRST,
   mayChange,
@@ -79,13 +81,14 @@ export class RegistrationTables {
     return this.lookUp(clientId).target;
   }
 
-  targets(after: string, limit: number, only?: 'responsive' | 'unresponsive'): Target[] {
+  targets(after: string, limit: number, only?: CallbackUrlState): Target[] {
     const targets: Target[] = [];
     for (const clientId of this.#registered(after)) {
       if (targets.length === limit) break;
       const target = this.targetOf(clientId);
-      const state = target?.unresponsiveSinceMs === undefined ? 'responsive' : 'unresponsive';
-      if (target !== undefined && (only ?? state) === state) targets.push(target);
+      if (target === undefined) continue;
+      const state = callbackUrlStateOf(target);
+      if ((only ?? state) === state) targets.push(target);
     }
     return targets;
   }
@@ -95,8 +98,9 @@ export class RegistrationTables {
     const found: RegistrationsOfTpp[] = [];
     for (const clientId of this.#registered(after)) {
       if (found.length === limit) break;
-      const isSuspended = this.lookUp(clientId).tpp?.isSuspended === true;
-      found.push({ clientId, isSuspended, registrations: this.registrationsOf(clientId) });
+      const { tpp, target } = this.lookUp(clientId);
+      const isSuspended = tpp?.isSuspended === true;
+      found.push({ clientId, isSuspended, registrations: this.registrationsOf(clientId), target });
     }
     return found;
   }
@@ -112,9 +116,20 @@ export class RegistrationTables {
     }
   }
 
-  /** How many effective callback URLs are unresponsive; those of suspended TPPs are not counted. */
-  countUnresponsive(): number {
-    return this.#states.unresponsive().filter((clientId) => this.targetOf(clientId) !== undefined).length;
+  /** Callback URLs that are failing or unresponsive, in no particular order. */
+  troubled(): Target[] {
+    return this.#states.troubled().flatMap((clientId) => this.targetOf(clientId) ?? []);
+  }
+
+  /** TPPs that registered something, by the state of their deliveries. */
+  deliveryStates(): DeliveryStates {
+    const counts = { healthy: 0, failing: 0, unresponsive: 0, suspended: 0, 'polling-only': 0, 'no-registration': 0 };
+    for (const clientId of this.#registered('')) {
+      const { tpp, target } = this.lookUp(clientId);
+      counts[deliveryStateOf({ isSuspended: tpp?.isSuspended === true, hasRegistration: true, target })] += 1;
+    }
+    const { 'no-registration': _, ...registered } = counts;
+    return registered;
   }
 
   tpp(clientId: string): Tpp | undefined {

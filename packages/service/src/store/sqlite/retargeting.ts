@@ -143,6 +143,7 @@ export class Retargeting {
     const wasUnresponsive = states.of(clientId).unresponsiveSinceMs !== undefined;
     if (wasUnresponsive) states.recover(clientId, nowMs);
     else states.beginRound(clientId);
+    states.forgetAttempts(clientId);
   }
 
   /** Fences attempts under way to a URL that is no longer the TPP's. */

@@ -34,7 +34,9 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (kind, id)
   ) STRICT, WITHOUT ROWID;
 
-  -- The health of the effective callback URL of a TPP; no row: nothing is known yet.
+  -- The health of the effective callback URL of a TPP; no row: nothing is known yet. failures: attempts that failed since
+  -- the last acknowledgement, the first of them at failing_since_ms. last_failure: JSON. While all goes well,
+  -- acknowledged_at_ms is written every ten seconds at most.
   CREATE TABLE target (
     client_id             TEXT PRIMARY KEY,
     round                 INTEGER NOT NULL,
@@ -43,6 +45,11 @@ export const MIGRATIONS: readonly string[] = [
     probes                INTEGER NOT NULL,
     recovered_at_ms       INTEGER,
     claimed_since_recovery INTEGER NOT NULL,
+    failing_since_ms      INTEGER,
+    failures              INTEGER NOT NULL,
+    last_failure          TEXT,
+    acknowledged_at_ms    INTEGER,
+    CHECK ((failing_since_ms IS NULL) = (failures = 0)),
     CHECK ((unresponsive_since_ms IS NULL) = (probe_at_ms IS NULL))
   ) STRICT, WITHOUT ROWID;
 

@@ -223,10 +223,10 @@ function createDelivery(tables: Tables, writes: WriteQueue): Delivery {
     },
     keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
     recordAttempts: async (records, nowMs) => {
-      const results = await writes.run(() => attempts.record(records, nowMs));
-      announce({ offered: NOBODY, retargeted: changedTargets(records, results) });
+      const recorded = await writes.run(() => attempts.record(records, nowMs));
+      announce({ offered: NOBODY, retargeted: changedTargets(records, recorded.results) });
       tables.waitsEnder.resume();
-      return results;
+      return recorded;
     },
     release: (claimed, nowMs) => read(() => inMemory(tables, () => claims.release(claimed, nowMs))),
   };
@@ -252,7 +252,7 @@ function createOperations(tables: Tables, writes: WriteQueue): Operations {
     expireAwaiting: (publishedBeforeMs, limit, nowMs) =>
       writes.run(() => retention.expire(publishedBeforeMs, limit, nowMs)),
     dropHistory: (what) => writes.run(() => retention.drop(what)),
-    counts: () => read(() => ({ awaiting: clients.awaiting, unresponsive: registrations.countUnresponsive() })),
+    counts: async () => ({ awaiting: clients.awaiting }),
     audit: (entry) => writes.run(() => audit.add(entry)),
     auditEntries: (before, limit, filter) => read(() => audit.list(before, limit, filter)),
     archivableAudit: (beforeMs, after, limit) => read(() => audit.archivable(beforeMs, after, limit)),
@@ -275,12 +275,14 @@ function createSigningKeyStore({ signingKeys }: Tables, writes: WriteQueue): Sig
 
 /** Registrations of all TPPs, and the health of their callback URLs. */
 function createCallbackHealthStore(
-  { clients, registrations, recentAttempts }: Tables,
+  { reads, registrations, recentAttempts }: Tables,
   writes: WriteQueue,
 ): CallbackHealthStore {
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
-    awaitingOf: async (clientIds) => new Map(clientIds.map((clientId) => [clientId, clients.awaitingOf(clientId)])),
+    backlogsOf: (clientIds) => read(() => new Map(clientIds.map((clientId) => [clientId, reads.backlogOf(clientId)]))),
+    deliveryStates: () => read(() => registrations.deliveryStates()),
+    troubledTargets: (limit) => read(() => reads.troubledTargets(limit)),
     keepRecentAttempts: (recent, nowMs) => writes.run(() => recentAttempts.keep(recent, nowMs)),
     recentAttempts: (clientIds) => read(() => recentAttempts.of(clientIds)),
   };

@@ -1,6 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { healthOf, orReplace, type TargetHealth, text, whole } from '../rows.ts';
-import { isCounted } from '../shared.ts';
+import { afterChange, type HealthChange, type HealthTurn, isNews, NO_ATTEMPTS } from '../../model/attempt-health.ts';
+import { orReplace, text, whole } from '../rows.ts';
+import { healthTurnOf, isCounted } from '../shared.ts';
+import { HEALTH_COLUMNS, healthOf, healthRowOf, type TargetHealth } from '../target-rows.ts';
+import { insertInto } from './open.ts';
 import type { UndoLog } from './write-queue.ts';
 
 /** The health of the effective callback URL of a TPP, whatever that URL is. */
@@ -9,7 +12,7 @@ export interface TargetState extends TargetHealth {
   readonly round: number;
 }
 
-const COLUMNS = 'client_id, round, unresponsive_since_ms, probe_at_ms, probes, recovered_at_ms, claimed_since_recovery';
+const COLUMNS = ['client_id', 'round', ...HEALTH_COLUMNS].join(', ');
 
 const NEVER_USED: TargetState = {
   round: 0,
@@ -18,6 +21,7 @@ const NEVER_USED: TargetState = {
   probes: 0,
   recoveredAtMs: undefined,
   claimedSinceRecovery: 0,
+  ...NO_ATTEMPTS,
 };
 
 /**
@@ -31,13 +35,12 @@ export class TargetTable {
   readonly #states = new Map<string, TargetState>();
   /** TPPs whose state in memory is ahead of that on disk. */
   readonly #ahead = new Set<string>();
-  readonly #unresponsive = new Set<string>();
+  /** TPPs whose callback URL is failing or unresponsive. */
+  readonly #troubled = new Set<string>();
 
   constructor(database: DatabaseSync, undo: UndoLog) {
     this.#undo = undo;
-    this.#upsert = database.prepare(
-      `INSERT INTO target (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ${orReplace(COLUMNS, 'client_id')}`,
-    );
+    this.#upsert = database.prepare(`${insertInto('target', COLUMNS)} ${orReplace(COLUMNS, 'client_id')}`);
     this.#delete = database.prepare('DELETE FROM target WHERE client_id = ?');
     for (const row of database.prepare('SELECT * FROM target').all()) {
       this.#put(text(row, 'client_id'), { round: whole(row, 'round'), ...healthOf(row) });
@@ -48,9 +51,9 @@ export class TargetTable {
     return this.#states.get(clientId) ?? NEVER_USED;
   }
 
-  /** TPPs whose callback URL is unresponsive. */
-  unresponsive(): string[] {
-    return [...this.#unresponsive];
+  /** TPPs whose callback URL is failing or unresponsive. */
+  troubled(): string[] {
+    return [...this.#troubled];
   }
 
   beginRound(clientId: string): void {
@@ -58,9 +61,26 @@ export class TargetTable {
     this.#write(clientId, { ...state, round: state.round + 1 });
   }
 
-  /** It is responsive again, however that came. */
+  /** It is responsive again, however that came; of its attempts the last failure and acknowledgement stay known. */
   recover(clientId: string, nowMs: number): void {
-    this.#write(clientId, { ...NEVER_USED, round: this.of(clientId).round + 1, recoveredAtMs: nowMs });
+    const { round, lastFailure, acknowledgedAtMs } = this.of(clientId);
+    const known = { lastFailure, acknowledgedAtMs };
+    this.#write(clientId, { ...NEVER_USED, ...known, round: round + 1, recoveredAtMs: nowMs });
+  }
+
+  /** Another registration is effective: what attempts said of the one before does not hold for it. */
+  forgetAttempts(clientId: string): void {
+    this.#write(clientId, { ...this.of(clientId), ...NO_ATTEMPTS });
+  }
+
+  /** Attempts were made. */
+  note(change: HealthChange): HealthTurn | undefined {
+    const { clientId } = change;
+    const state = this.of(clientId);
+    if (!isNews(change, state)) return undefined;
+    const after = afterChange(state, change);
+    this.#write(clientId, { ...state, ...after });
+    return healthTurnOf(change, state.failingSinceMs, after.failingSinceMs);
   }
 
   becomeUnresponsive(clientId: string, sinceMs: number, probeAtMs: number): void {
@@ -99,16 +119,7 @@ export class TargetTable {
   }
 
   #write(clientId: string, state: TargetState): void {
-    const { round, unresponsiveSinceMs, probeAtMs, probes, recoveredAtMs, claimedSinceRecovery } = state;
-    this.#upsert.run(
-      clientId,
-      round,
-      unresponsiveSinceMs ?? null,
-      probeAtMs ?? null,
-      probes,
-      recoveredAtMs ?? null,
-      claimedSinceRecovery,
-    );
+    this.#upsert.run({ client_id: clientId, round: state.round, ...healthRowOf(state) });
     if (this.#ahead.delete(clientId)) this.#undo.add(() => this.#ahead.add(clientId));
     this.#keep(clientId, state);
   }
@@ -122,7 +133,8 @@ export class TargetTable {
   #put(clientId: string, state: TargetState | undefined): void {
     if (state === undefined) this.#states.delete(clientId);
     else this.#states.set(clientId, state);
-    if (state?.unresponsiveSinceMs === undefined) this.#unresponsive.delete(clientId);
-    else this.#unresponsive.add(clientId);
+    const isTroubled = state?.unresponsiveSinceMs !== undefined || state?.failingSinceMs !== undefined;
+    if (isTroubled) this.#troubled.add(clientId);
+    else this.#troubled.delete(clientId);
   }
 }
