@@ -12,7 +12,7 @@ import { breaches, CHROMIUM, launch, openView } from './browser.ts';
 
 const skip = CHROMIUM === undefined && 'there is no Chromium here (apt-get install chromium)';
 
-describe('the console of the sandbox', { skip, timeout: 60_000 }, () => {
+describe('the console of the sandbox', { skip, timeout: 100_000 }, () => {
   const folder = temporaryFolder();
   let sandbox: Running;
   let browser: Browser;
@@ -21,7 +21,7 @@ describe('the console of the sandbox', { skip, timeout: 60_000 }, () => {
 
   before(async () => {
     buildConsole();
-    sandbox = start(['sandbox', '--json', '--port', '0', '--state', folder.path]);
+    sandbox = start(['sandbox', '--json', '--port', '0', '--state', folder.path], { patienceMs: 100_000 });
     [browser, link] = await Promise.all([launch(), nextLink(/"console"/)]);
     origin = new URL(link).origin;
   });
@@ -111,6 +111,33 @@ describe('the console of the sandbox', { skip, timeout: 60_000 }, () => {
     const session = { cookie: cookie.split(';')[0] ?? '' };
     assert.equal((await send('/operator/v1/status', session)).status, 200);
     assert.equal((await send(new URL(next).pathname, session)).status, 303, 'whoever is signed in is led on');
+  });
+
+  test('staff sign in at the identity provider of the sandbox, each with a role of their own', async () => {
+    const view = await openView(browser, origin);
+    const { page } = view;
+    for (const [who, name, roles, mayAct] of [
+      ['Carol, viewer', 'Carol', 'viewer', false],
+      ['Alice, administrator', 'Alice', 'administrator', true],
+    ] as const) {
+      await page.goto('/console/tpps');
+      await page.getByRole('link', { name: "Sign in with the bank's identity provider" }).click();
+      assert.deepEqual(await breaches(page), []);
+      await page.getByRole('button', { name: who }).click();
+      await page.getByRole('heading', { level: 1, name: 'TPPs' }).waitFor();
+      const session = page.getByRole('region', { name: 'Session' });
+      assert.match(await session.innerText(), new RegExp(`${name}\\s+${roles}`));
+      await page.getByRole('row', { name: /tidings-sample-tpp/ }).waitFor();
+      for (const action of ['Add a TPP', 'Make something happen']) {
+        const button = page.getByRole('button', { name: action });
+        if (mayAct) await button.waitFor();
+        else assert.equal(await button.count(), 0);
+      }
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Operator token').waitFor();
+    }
+    assert.deepEqual(view.complaints, []);
+    await view.context.close();
   });
 
   test('an action is for the console with a session, and for no page of elsewhere', async () => {

@@ -38,18 +38,19 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** The Node.js that runs it. Default: that of the test. */
   readonly node?: string;
+  /** A command that runs longer is ended, and its test fails. */
+  readonly patienceMs?: number;
 }
 
-// A command that neither prints nor ends in this time is ended, and its test fails.
 const PATIENCE_MS = 30_000;
 
 /** Starts `tidings` with these arguments. */
 export function start(args: readonly string[], options: CommandOptions = {}): Running {
-  const { cwd = ROOT, node = process.execPath } = options;
+  const { cwd = ROOT, node = process.execPath, patienceMs = PATIENCE_MS } = options;
   const child = spawn(node, [BIN, ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: PATIENCE_MS,
+    timeout: patienceMs,
     killSignal: 'SIGKILL',
   });
   const printed = { stdout: '', stderr: '' };

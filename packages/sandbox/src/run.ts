@@ -42,7 +42,7 @@ interface Run {
   /** The participants, once their start has begun. */
   starting: Promise<Sandbox> | undefined;
   /** The console, where the sandbox keeps running. */
-  opening: Promise<OpenedConsole> | undefined;
+  console: OpenedConsole | undefined;
   /** The flow has ended and the sandbox keeps running. */
   isUp: boolean;
   /** A signal was received; later failures are caused by stopping. */
@@ -57,7 +57,7 @@ interface Run {
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
   const printer = options.json ? jsonPrinter(printJsonLine) : humanPrinter(print);
-  const run: Run = { starting: undefined, opening: undefined, isUp: false, isInterrupted: false };
+  const run: Run = { starting: undefined, console: undefined, isUp: false, isInterrupted: false };
   const signal = untilSignal();
   const interrupted = signal.then(() => {
     run.isInterrupted = true;
@@ -69,7 +69,7 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     if (code !== 0 || options.once || run.starting === undefined) return code;
     const sandbox = await run.starting;
     run.isUp = true;
-    const link = await (await run.opening)?.link();
+    const link = await run.console?.link();
     if (options.json) printJsonLine({ console: link ?? null });
     else print(formatAddresses(sandbox.addresses, { ...filesOf(sandbox), link }));
     // Without a reader of its output there is no reason to keep running.
@@ -79,7 +79,7 @@ export async function runSandbox(options: RunOptions): Promise<number> {
   } finally {
     // Also stops participants that were still starting when a signal arrived.
     const sandbox = await run.starting?.catch(() => undefined);
-    await (await run.opening?.catch(() => undefined))?.close();
+    await run.console?.close();
     await sandbox?.stop();
   }
 }
@@ -96,27 +96,23 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
   const ms = () => Math.round(systemClock.monotonicMs() - beganMs);
   try {
     const { onReceived, onRefused } = receivedPrinter(options, run);
-    run.starting = setUp(runStep, { ...options, onReceived, onRefused });
+    const consolePort = options.port === 0 ? 0 : options.port + CONSOLE_PORT_OFFSET;
+    const access = options.once ? {} : { consolePort };
+    run.starting = setUp(runStep, { ...options, ...access, onReceived, onRefused });
     const sandbox = await run.starting;
     if (run.isInterrupted) return EXIT_INTERRUPTED;
-    if (!options.once) {
-      run.opening = openConsole(sandbox, {
-        port: options.port === 0 ? 0 : options.port + CONSOLE_PORT_OFFSET,
-        onReceived,
-        onLinkNeeded: linkPrinter(options),
-      });
-      await run.opening;
+    if (sandbox.staff !== undefined) {
+      run.console = openConsole(sandbox, sandbox.staff, { onReceived, onLinkNeeded: linkPrinter(options) });
     }
     await playFlow(runStep, sandbox, options.change);
     printer.end({ ok: true, ms: ms(), steps });
     return 0;
   } catch (error) {
     if (run.isInterrupted) return EXIT_INTERRUPTED;
-    const isConsole = error instanceof StartUpError;
-    if (!isConsole && !(error instanceof StepFailed)) throw error;
-    printer.end({ ok: false, ms: ms(), steps, failed: isConsole ? 'console' : error.step });
+    if (!(error instanceof StepFailed)) throw error;
+    printer.end({ ok: false, ms: ms(), steps, failed: error.step });
     printError(`tidings: ${error.message}\n`);
-    return isConsole || error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
+    return error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
   }
 }
 

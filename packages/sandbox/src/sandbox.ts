@@ -13,11 +13,19 @@ import {
 import type { EventNotification, Refusal } from '@tidings/tpp';
 import { type AuthorisationServer, startAuthorisationServer } from './authorisation-server/authorisation-server.ts';
 import { createOperatorClient, type OperatorClient } from './bank/operator-client.ts';
+import { type ConsoleListener, listenForConsole } from './console/listener.ts';
+import { type IdentityProvider, startIdentityProvider } from './identity-provider/identity-provider.ts';
 import { openPki, type SandboxPki, StateFolderError } from './pki/pki.ts';
 import { Ledger } from './resource-server/ledger.ts';
 import { startResourceServer } from './resource-server/resource-server.ts';
 import { type BankFacts, type SampleTpp, startSampleTpp } from './sample-tpp/sample-tpp.ts';
-import { BANK_ISSUER, TOKEN_AUDIENCE, writeServiceConfig } from './service-config.ts';
+import {
+  BANK_ISSUER,
+  CONSOLE_CLIENT_ID,
+  STAFF_AUDIENCE,
+  TOKEN_AUDIENCE,
+  writeServiceConfig,
+} from './service-config.ts';
 import { openRunFolder, type RunFolder } from './state.ts';
 
 /** client_id of the sample TPP. */
@@ -36,6 +44,8 @@ export interface SandboxOptions {
   readonly instances?: number;
   /** PostgreSQL database shared by the instances, migrated at the start. Default: SQLite. */
   readonly postgresUrl?: string | undefined;
+  /** Port for the console; 0 for any free one. Left out: the console is for nobody. */
+  readonly consolePort?: number;
   readonly onReceived?: (notification: EventNotification) => void;
   readonly onRefused?: (refusal: Refusal) => void;
 }
@@ -52,8 +62,16 @@ export interface Sandbox {
   readonly tpp: SampleTpp;
   /** Facts about the bank that its TPPs know. */
   readonly facts: BankFacts;
+  /** Where the bank's staff reach the console; undefined: nobody does. */
+  readonly staff: StaffAccess | undefined;
   /** Stops all participants in an order that loses nothing. May be called more than once. */
   stop(): Promise<void>;
+}
+
+/** The way of the bank's staff to the console. */
+export interface StaffAccess {
+  readonly listener: ConsoleListener;
+  readonly identityProvider: IdentityProvider;
 }
 
 export interface SandboxAddresses {
@@ -108,7 +126,8 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
   const authorisationServer = await explainPortInUse(() => startAuthorisation(pki, port(0)));
   running.push(() => authorisationServer.close());
 
-  const { service, others } = await startInstances({ pki, folder, options, authorisationServer, running });
+  const staff = await startStaffAccess(pki, options, running);
+  const { service, others } = await startInstances({ pki, folder, options, authorisationServer, staff, running });
 
   const ledger = new Ledger();
   const accessTokens = verifierFor(pki, authorisationServer);
@@ -150,15 +169,15 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     jwks,
     instances: others.map(({ apiUrl, operatorUrl }) => ({ api: `${apiUrl}/open-banking/v4.0`, operator: operatorUrl })),
   };
-  return { addresses, ledger, bank, tpp, facts };
+  return { addresses, ledger, bank, tpp, facts, staff };
 }
 
 /** Starts the instances of the Notification Service; the first uses the ports of the sandbox, the others any free ones. */
-async function startInstances({ pki, folder, options, authorisationServer, running }: InstanceOptions) {
+async function startInstances({ pki, folder, options, authorisationServer, staff, running }: InstanceOptions) {
   const { postgresUrl: url } = options;
   // Acceptable here: the data is fictitious, and the user named this database.
   const store = url === undefined ? undefined : { url, isMigratedAtStart: true, isClearTextAllowed: true };
-  const common = { folder, pki, host: HOST, authorisationServer, store };
+  const common = { folder, pki, host: HOST, authorisationServer, staff, store };
   const start = async (instance: number, ports: { api: number; operator: number }) => {
     const config = writeServiceConfig({ ...common, ports, instance });
     const file = instance === 1 ? 'service.log' : `service-${instance}.log`;
@@ -181,18 +200,40 @@ interface InstanceOptions {
   readonly folder: RunFolder;
   readonly options: SandboxOptions;
   readonly authorisationServer: AuthorisationServer;
+  readonly staff: StaffAccess | undefined;
   readonly running: Closers;
 }
 
-async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {
-  // A separate key for this run: tokens live for minutes, and a key must not sign two kinds of object.
+/** Starts what the service's settings for staff refer to: the listener of the console, and the identity provider. */
+async function startStaffAccess(
+  pki: SandboxPki,
+  { consolePort }: SandboxOptions,
+  running: Closers,
+): Promise<StaffAccess | undefined> {
+  if (consolePort === undefined) return undefined;
+  const listener = await explainPortInUse(() => listenForConsole(HOST, consolePort));
+  running.push(() => listener.close());
+  const identityProvider = await startIdentityProvider({
+    ...{ host: HOST, port: 0, tls: pki.bank.transport, redirectUrl: `${listener.origin}/console/sign-in/callback` },
+    ...{ clientId: CONSOLE_CLIENT_ID, audience: STAFF_AUDIENCE },
+    signingKey: { keyPem: await newSigningKey(), kid: 'staff' },
+  });
+  running.push(() => identityProvider.close());
+  return { listener, identityProvider };
+}
+
+/** A separate key for this run: tokens live for minutes, and a key must not sign two kinds of object. */
+async function newSigningKey(): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
-  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+async function startAuthorisation(pki: SandboxPki, port: number): Promise<AuthorisationServer> {
   return startAuthorisationServer({
     host: HOST,
     port,
     tls: mutualTls(pki),
-    signingKey: { keyPem, kid: 'access-tokens' },
+    signingKey: { keyPem: await newSigningKey(), kid: 'access-tokens' },
     audience: TOKEN_AUDIENCE,
     clients: [CLIENT_ID, FAILING_CLIENT_ID].map((clientId) => {
       return { clientId, certificateSubjectDn: pki.tpp.transport.subjectDn, scopes: SCOPES };
@@ -219,7 +260,7 @@ function mutualTls(pki: SandboxPki) {
 }
 
 /** Replaces the error about a port in use: that of the service names settings that the user of the sandbox never wrote. */
-export async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
+async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {

@@ -3,7 +3,7 @@ import { Link, Outlet, useLocation, useNavigate, useRouter } from '@tanstack/rea
 import { lazy, type ReactElement, Suspense, useEffect, useState } from 'react';
 import { Offline } from '../api/problem.ts';
 import { statusQuery } from '../api/queries.ts';
-import { sessionQuery, signOut } from '../session/session.ts';
+import { sessionQuery, signOut, useMay } from '../session/session.ts';
 import { Icon, type IconName } from '../ui/icon.tsx';
 import { Time } from '../ui/time.tsx';
 
@@ -25,6 +25,7 @@ export function Shell(): ReactElement {
   const { pathname } = useLocation();
   const router = useRouter();
   const { data: session } = useQuery({ ...sessionQuery, refetchInterval: 60_000 });
+  const mayAct = useMay('operator');
   const isSignedIn = session?.isSignedIn !== false;
   useEffect(() => {
     const { pathname: at, publicHref } = router.state.location;
@@ -52,7 +53,7 @@ export function Shell(): ReactElement {
         </button>
       </header>
       <div id="views" className={isMenuOpen ? 'side open' : 'side'}>
-        {session?.isSignedIn === true && session.isOfSandbox && (
+        {mayAct && session?.isSignedIn === true && session.isOfSandbox && (
           <Suspense>
             <SandboxActions />
           </Suspense>

@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isJsonObject } from '@tidings/protocol';
+import type { ConsoleListener } from './listener.ts';
 import { createProxy, type OperatorProxy } from './proxy.ts';
 import { SignInLinks } from './sign-in-links.ts';
 
@@ -14,11 +14,11 @@ export interface ConsoleAction {
 }
 
 export interface ConsoleOptions {
-  /** A loopback address. */
-  readonly host: '127.0.0.1';
-  readonly port: number;
+  readonly listener: ConsoleListener;
   /** The operator listener, with TLS. */
   readonly operatorUrl: string;
+  /** The identity provider of the staff, with TLS. */
+  readonly identityProviderUrl: string;
   readonly caPem: string;
   /** The token of the sessions that the link starts. */
   readonly operatorToken: string;
@@ -35,13 +35,13 @@ export interface SandboxConsole {
   link(): string;
   /** Whether the service has the pages of the console: a checkout may not have built them. */
   isBuilt(): Promise<boolean>;
-  close(): Promise<void>;
+  close(): void;
 }
 
+const ACTING_ROLES = ['operator', 'administrator'];
 const LINK_PATH = '/open/';
 const ACTION = /^\/sandbox\/actions(?:\/([a-z-]+))?$/;
-const PROXIED = /^\/(?:console(?:\/|$)|operator\/v1\/)/;
-const CONNECTIONS_MAX = 200;
+const PROXIED = /^\/(?:console(?:\/|$)|operator\/v1\/|identity-provider\/)/;
 // Tells the console that it may ask for the actions.
 const SANDBOX_HEADER = { 'tidings-sandbox': 'true' };
 const OWN_HEADERS = {
@@ -57,37 +57,19 @@ const OWN_HEADERS = {
  *
  * A request is answered only if its `Host` is this listener: a name that an attacker makes resolve to this machine (DNS
  * rebinding) is not. The operator listener refuses what another site makes a browser send, as it does without this proxy.
- *
- * @throws the error of `listen` with its code, such as `EADDRINUSE`
  */
-export async function startConsole(options: ConsoleOptions): Promise<SandboxConsole> {
+export function serveConsole(options: ConsoleOptions): SandboxConsole {
+  const { listener } = options;
+  const { origin, port } = listener;
   const links = new SignInLinks();
-  const server = createServer({ requestTimeout: 60_000 });
-  server.maxConnections = CONNECTIONS_MAX;
-  const listening = Promise.withResolvers<void>();
-  server.once('error', listening.reject).listen(options.port, options.host, listening.resolve);
-  await listening.promise;
-  const { port } = server.address() as AddressInfo;
-  const origin = `http://${options.host}:${port}`;
-  const proxy = createProxy({ ...options, cookie: `tidings-sandbox-${port}` });
+  const proxy = createProxy({ ...options, origin, cookie: `tidings-sandbox-${port}` });
   const link = () => `${origin}${LINK_PATH}${links.issue()}`;
-  const context = { ...options, proxy, links, link, hosts: [`${options.host}:${port}`, `localhost:${port}`] };
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    void answer(context, request, response).catch(() => {
-      if (response.headersSent) response.destroy();
-      else send(response, 500, 'The sandbox could not do that; its service may be stopping.\n');
-    });
-  });
+  const hosts = [new URL(origin).host, `localhost:${port}`];
+  listener.serve((request, response) => answer({ ...options, proxy, links, link, hosts }, request, response));
   return {
     link,
     isBuilt: async () => (await proxy.ask('GET', '/console/', {})).status === 200,
-    close: async () => {
-      const closed = Promise.withResolvers<void>();
-      server.close(() => closed.resolve());
-      server.closeAllConnections();
-      await closed.promise;
-      proxy.close();
-    },
+    close: () => proxy.close(),
   };
 }
 
@@ -125,7 +107,7 @@ async function signIn(
   const redemption = links.redeem(code);
   if (redemption === 'unknown') return send(response, 404, 'This is not a link of the sandbox that runs now.\n');
   if (redemption === 'used') {
-    if (await isSignedIn(proxy, request)) return redirect(response, '/console/');
+    if ((await rolesOf(proxy, request)) !== undefined) return redirect(response, '/console/');
     // One that nobody has followed yet is still good.
     if (!links.hasUnused()) onLinkNeeded(link());
     return send(response, 410, LINK_USED);
@@ -139,11 +121,12 @@ async function signIn(
   onSignedIn();
 }
 
-async function isSignedIn(proxy: OperatorProxy, { headers }: IncomingMessage): Promise<boolean> {
-  if (headers.cookie === undefined) return false;
+/** @returns the roles of the session of a request; undefined: it has none */
+async function rolesOf(proxy: OperatorProxy, { headers }: IncomingMessage): Promise<readonly unknown[] | undefined> {
+  if (headers.cookie === undefined) return undefined;
   const { status, body } = await proxy.ask('GET', '/console/session', { cookie: headers.cookie });
   const session: unknown = status === 200 ? JSON.parse(body) : undefined;
-  return isJsonObject(session) && session['isSignedIn'] === true;
+  return isJsonObject(session) && Array.isArray(session['roles']) ? session['roles'] : undefined;
 }
 
 /** Lists the actions, or does one. The request must come from a page of this origin, with its session. */
@@ -152,7 +135,10 @@ async function answerAction(context: Context, request: IncomingMessage, response
   const isOwn = (headers['sec-fetch-site'] ?? 'same-origin') === 'same-origin';
   if (!isOwn || headers['tidings-console'] === undefined)
     return send(response, 403, 'This is for the console alone.\n');
-  if (!(await isSignedIn(context.proxy, request))) return send(response, 401, 'Sign in first.\n');
+  const roles = await rolesOf(context.proxy, request);
+  if (roles === undefined) return send(response, 401, 'Sign in first.\n');
+  if (!ACTING_ROLES.some((each) => roles.includes(each)))
+    return send(response, 403, 'Your role does not allow this.\n');
   if (method === 'GET' && name === '') {
     return sendJson(
       response,

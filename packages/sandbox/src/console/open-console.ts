@@ -1,7 +1,7 @@
 import type { EventNotification } from '@tidings/tpp';
-import { explainPortInUse, HOST, type Sandbox } from '../sandbox.ts';
+import type { Sandbox, StaffAccess } from '../sandbox.ts';
 import { createBankActions } from './bank-actions.ts';
-import { startConsole } from './console.ts';
+import { serveConsole } from './console.ts';
 import { type FailingTpp, startFailingTpp } from './failing-tpp.ts';
 
 /** The console of a running sandbox, and the TPP that is down for it. */
@@ -12,8 +12,6 @@ export interface OpenedConsole {
 }
 
 export interface OpenConsoleOptions {
-  /** 0 for any free port. */
-  readonly port: number;
   readonly onReceived: (notification: EventNotification) => void;
   readonly onLinkNeeded: (link: string) => void;
 }
@@ -21,29 +19,26 @@ export interface OpenConsoleOptions {
 /**
  * Serves the console of a sandbox. When somebody has signed in for the first time a second TPP joins, whose endpoint is down;
  * whoever does not open the console has one TPP, which works.
- *
- * @throws {StartUpError} if the port is in use
  */
-export async function openConsole(sandbox: Sandbox, options: OpenConsoleOptions): Promise<OpenedConsole> {
+export function openConsole(sandbox: Sandbox, staff: StaffAccess, options: OpenConsoleOptions): OpenedConsole {
   let starting: Promise<FailingTpp> | undefined;
   const failing = () => {
     starting ??= startFailingTpp(sandbox, options.onReceived);
     return starting;
   };
   const { addresses, folder, pki } = sandbox;
-  const console = await explainPortInUse(() =>
-    startConsole({
-      ...{ host: HOST, port: options.port, operatorUrl: addresses.operator, caPem: pki.root.certificatePem },
-      ...{ operatorToken: folder.operatorToken, onLinkNeeded: options.onLinkNeeded },
-      actions: createBankActions(sandbox, failing),
-      // What fails here fails again, and is told, when somebody does something with this TPP.
-      onSignedIn: () => void failing().catch(() => undefined),
-    }),
-  );
+  const console = serveConsole({
+    ...{ listener: staff.listener, operatorUrl: addresses.operator, caPem: pki.root.certificatePem },
+    ...{ identityProviderUrl: staff.identityProvider.issuer, operatorToken: folder.operatorToken },
+    actions: createBankActions(sandbox, failing),
+    // What fails here fails again, and is told, when somebody does something with this TPP.
+    onSignedIn: () => void failing().catch(() => undefined),
+    onLinkNeeded: options.onLinkNeeded,
+  });
   return {
     link: async () => ((await console.isBuilt()) ? console.link() : undefined),
     close: async () => {
-      await console.close();
+      console.close();
       await (await starting?.catch(() => undefined))?.close();
     },
   };
