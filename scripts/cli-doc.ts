@@ -22,7 +22,7 @@ more than a day away.
 |---|---|
 | 0 | success; for \`doctor\`: no errors, possibly warnings |
 | 1 | the service refused the call or cannot be reached, or a check failed |
-| 2 | wrong usage, or a file or configuration that cannot be used; nothing was changed |
+| 2 | wrong usage, a value that the service does not accept, or a file or configuration that cannot be used; nothing was changed |
 
 Commands that call a running service have these flags. A flag overrides its environment variable.
 

@@ -69,7 +69,7 @@ describe('a command ends quietly when nobody reads its standard output:', () => 
     [0, 'audit'],
     [0, 'publish', events],
     [0, 'tail', '--since', '1h', '--json'],
-    [1, 'notifications', 'show', 'no-such-jti'],
+    [1, 'notifications', 'show', '190364f8-4f9c-420e-b4d1-76a6b5317fab'],
     [2, 'openapi', 'operator', '--config', 'no-such-file'],
   ] as const) {
     test(`tidings ${args.join(' ').replace(bank.folder, '')} exits with ${code}`, async () => {
@@ -86,7 +86,7 @@ describe('a command does its work when nobody reads its standard error, and what
     [1, ['stderr'], 'publish', bad],
     [1, ['stdout', 'stderr'], 'publish', bad, '--json'],
     [2, ['stderr'], 'no-such-command'],
-    [1, ['stderr'], 'notifications', 'show', 'no-such-jti'],
+    [1, ['stderr'], 'notifications', 'show', '190364f8-4f9c-420e-b4d1-76a6b5317fab'],
     [0, ['stdout', 'stderr'], 'status'],
   ] as const) {
     test(`${args.join(' ').replace(bank.folder, '')} without ${closed.join(' and ')} exits with ${code}`, async () => {

@@ -58,6 +58,15 @@ describe('tidings config check', () => {
     for (const each of ['"signing"', '"logs"', '"api.port"']) assert.ok(all.includes(each), `${each} is not in ${all}`);
   });
 
+  test('tells of a wrong value once, and not that it is missing too', async () => {
+    const tokens = [{ name: 'core', role: 'boss', sha256: 'x' }];
+    const file = written('wrong-token.json', { ...GOOD, operator: { tokens } });
+    const { faults } = JSON.parse((await runCli(['config', 'check', '--config', file, '--json'])).stdout);
+    assert.equal(faults.length, 2, faults.join('\n'));
+    assert.match(faults.join('\n'), /tokens\[0\]\.role" must be one of/);
+    assert.match(faults.join('\n'), /tokens\[0\]\.sha256" must match pattern/);
+  });
+
   test('a file that is no JSON is not good, and one that is not there cannot be checked', async () => {
     const torn = await runCli(['config', 'check', '--config', written('torn.json', '{')]);
     assert.equal(torn.code, 1);

@@ -164,7 +164,7 @@ describe('tidings evidence and verify-evidence', () => {
     assert.equal((await cli('verify-evidence', '/nowhere', '--jwks', jwks)).code, 2);
     assert.equal((await cli('verify-evidence', jwks, '--jwks', '/nowhere')).code, 2);
     const out = join(bank.folder, 'none.json');
-    const { code, stderr } = await cli('evidence', 'unknown', '--out', out);
+    const { code, stderr } = await cli('evidence', '190364f8-4f9c-420e-b4d1-76a6b5317fab', '--out', out);
     assert.equal(code, 1);
     assert.match(stderr, /There is no notification with this jti/);
     assert.equal(existsSync(out), false);

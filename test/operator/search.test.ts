@@ -155,7 +155,7 @@ describe('withdrawal', () => {
     assert.equal((await one(jti)).state, 'awaiting');
     assert.equal(printed(await cli('withdraw', jti, '--yes')), '1 notification is withdrawn.\n');
     assert.equal((await one(jti)).state, 'withdrawn');
-    assert.deepEqual(JSON.parse(printed(await cli('withdraw', '--client', 'tpp-c', '--yes', '--json'))), {
+    assert.deepEqual(JSON.parse(printed(await cli('withdraw', '--from', '2100-01-01T00:00:00Z', '--yes', '--json'))), {
       ...{ count: 0, isDryRun: false },
     });
     assert.equal((await cli('withdraw', '--yes')).code, 2);

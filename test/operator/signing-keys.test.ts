@@ -80,10 +80,7 @@ describe('signing keys', () => {
   test('one that was announced only a short while ago does not sign unless that is forced', async () => {
     const { status, body } = await call('POST', `${KEYS}/bank-signing-2/rotate`);
     assert.equal(status, 409);
-    assert.match(
-      body.detail,
-      /TPPs with a cached JWKS may not know it before \S+Z; wait until then, or set force to true\.$/,
-    );
+    assert.match(body.detail, /TPPs with a cached JWKS may not know it before \S+Z; wait until then, or force it\.$/);
     assert.deepEqual(await states(), ['bank-signing-1 current', 'bank-signing-2 next']);
     assert.equal((await call('POST', `${KEYS}/unknown/rotate`)).status, 404);
     assert.equal((await call('POST', `${KEYS}/bank-signing-2/rotate`, { now: true })).status, 400);
@@ -134,7 +131,7 @@ describe('signing keys', () => {
     assert.equal(refused.status, 409);
     assert.match(
       refused.body.detail,
-      /^This key signed the SETs of 1 awaiting notifications; wait until none are left, or set force to true/,
+      /^This key signed the SETs of 1 awaiting notifications; wait until none are left, or force it/,
     );
     await polling.poll({ ack: [dependents.oldest.jti], maxEvents: 0, returnImmediately: true });
     const early = await call('POST', `${KEYS}/bank-signing-1/retire`);

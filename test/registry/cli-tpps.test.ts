@@ -60,7 +60,7 @@ describe('tidings tpps', () => {
     await add('cli-2');
     const { code, stderr } = await add('cli-2', '--scopes', 'payments');
     assert.equal(code, 1);
-    assert.match(stderr, /^tidings: The TPP cli-2 is already registered; change it with "tidings tpps change cli-2"/);
+    assert.match(stderr, /^tidings: This TPP is already registered; change it with "tidings tpps change"/);
     assert.equal((await json(['show', 'cli-2'])).scopes, undefined);
   });
 
@@ -115,8 +115,8 @@ describe('tidings tpps', () => {
     writeFileSync(file, `${assertion}\n`);
     assert.equal((await json(['import', file, '--client-id', 'cli-6'])).organisationId, STATEMENT.org_id);
     const forged = await tpps(['import', '-'], await bank.directory.forge());
-    assert.equal(forged.code, 1);
-    assert.match(forged.stderr, /softwareStatement is rejected/);
+    assert.equal(forged.code, 2);
+    assert.match(forged.stderr, /The software statement is rejected/);
   });
 
   test('list --json goes through every page', async () => {
@@ -132,9 +132,9 @@ describe('tidings tpps', () => {
     assert.ok(!stdout.includes('org\u001b'));
   });
 
-  test('what the service refuses is said in the words of the command line, and ends with 1', async () => {
+  test('what the service refuses is said in the words of the command line, and ends with 2', async () => {
     const { code, stderr } = await add('cli-8', '--scopes', 'everything');
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.equal(stderr, 'tidings: --scopes must be one of accounts, payments, fundsconfirmations, eventpolling.\n');
   });
 });

@@ -46,6 +46,13 @@ test('SIGHUP reads the signing key anew; a key that is not good leaves the old o
     writeFileSync(configFile, JSON.stringify({ ...settings, operator: { ...settings.operator, tls } }));
     child.kill('SIGHUP');
     assert.match(await lineWith(/are unchanged/), /operator\.tls\.clientCaFile.* restart the service/);
+    const { signing } = settings;
+    const tokens = settings.operator.tokens.slice(0, 1).map((token) => ({ ...token, role: 'viewer' }));
+    const changed = { log: { level: 'info' }, retry: { delayMs: 77 }, signing: { ...signing, announcedMs: 1000 } };
+    writeFileSync(configFile, JSON.stringify({ ...settings, ...changed, operator: { ...settings.operator, tokens } }));
+    child.kill('SIGHUP');
+    const { settings: restarting } = JSON.parse(await lineWith(/need a restart to take effect/));
+    assert.deepEqual(restarting.toSorted(), ['retry.delayMs', 'signing.announcedMs']);
     writeFileSync(configFile, JSON.stringify(settings));
     writeFileSync(keyFile, 'not a key');
     child.kill('SIGHUP');

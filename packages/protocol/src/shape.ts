@@ -39,7 +39,29 @@ function firstFault(errors: ValidationErrors): ShapeFault {
     return { kind: 'unexpected', path: join(path, error.params.additionalProperties[0]), why: 'is not expected' };
   }
   if (error?.keyword === 'boolean') return { kind: 'unexpected', path, why: 'is not expected' };
-  return { kind: 'invalid', path, why: error?.message ?? 'is not valid' };
+  return { kind: 'invalid', path, why: error === undefined ? 'is not valid' : whyOf(error) };
+}
+
+const FORMATS: Readonly<Record<string, string>> = {
+  'date-time': 'must be a date and time with its zone, such as 2026-11-21T09:30:00Z',
+  uri: 'must be a URL',
+};
+const LITERAL_START = /^\^([\w:/.-]+)$/;
+
+/** The validator's message, or a clearer one where that repeats the schema's notation. */
+function whyOf(error: ValidationErrors[number]): string {
+  switch (error.keyword) {
+    case 'format':
+      return FORMATS[error.params.format] ?? error.message;
+    case 'pattern': {
+      const [, start] = LITERAL_START.exec(String(error.params.pattern)) ?? [];
+      return start === undefined ? error.message : `must start with ${start}`;
+    }
+    case 'enum':
+      return `must be one of ${error.params.allowedValues.join(', ')}`;
+    default:
+      return error.message;
+  }
 }
 
 function join(path: string, member = ''): string {

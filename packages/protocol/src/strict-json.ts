@@ -1,3 +1,4 @@
+import { jsonFaultLine } from './json-fault.ts';
 import { cutText, fitText, textFault } from './text.ts';
 
 /** A text that is not acceptable JSON. `message` may be shown to its sender. */
@@ -41,7 +42,7 @@ export function parseStrictJson(bytes: Uint8Array, { acceptsUnfitTexts = false }
   try {
     value = JSON.parse(text);
   } catch {
-    throw new StrictJsonError('is not JSON');
+    throw new StrictJsonError(text.includes('\n') ? `is not JSON (line ${jsonFaultLine(text)})` : 'is not JSON');
   }
   rejectDuplicateMembers(text);
   // In UTF-8 only an escape sequence can produce such a string, so most bodies need no walk.

@@ -24,6 +24,36 @@ function spell(name: string, mask: readonly boolean[]): string {
   return `"${spelt.join('')}"`;
 }
 
+describe('a text of several lines that is not JSON', () => {
+  for (const [text, line] of [
+    ['{\n  "a": 1,\n}', 3],
+    ['{\n  "a": 1\n  "b": 2\n}', 3],
+    ['{\n  "a": tru\n}', 2],
+    ['[\n  1,\n  "x\ny"\n]', 3],
+    ['{\n  a: 1\n}', 2],
+    ['[\n  [1, 2\n  {}\n]', 3],
+    ['{"a":\n\n\n', 4],
+    ['{}\n{}', 2],
+    ['\n\nhello', 3],
+    ['{"a": {"b": [1, {}, [], "c"]}}\n]', 2],
+  ] as const) {
+    test(`is refused with its line: ${JSON.stringify(text)}`, () => {
+      refuses(utf8(text), new RegExp(`^is not JSON \\(line ${line}\\)$`));
+    });
+  }
+
+  test('is valid up to the line that is named', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), fc.nat(), (json, seed) => {
+        const lines = JSON.stringify(JSON.parse(json), null, 1).split('\n');
+        const at = seed % lines.length;
+        const broken = lines.with(at, `!${lines[at]}`).join('\n');
+        refuses(utf8(`${broken}\n`), new RegExp(`\\(line ${at + 1}\\)`));
+      }),
+    );
+  });
+});
+
 describe('strict JSON agrees with JSON.parse', () => {
   test('on any JSON without duplicates', () => {
     fc.assert(

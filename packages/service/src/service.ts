@@ -9,6 +9,7 @@ import type { Log } from './base/log.ts';
 import { NODE_REMEDY, nodeFault } from './base/process.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import { StartUpError } from './base/start-up-error.ts';
+import { settingsToRestart } from './config/effective.ts';
 import type { Config } from './config/schema.ts';
 import { BY_SERVICE } from './model/audit.ts';
 import { type AddressGuard, createAddressGuard, whyNotTo } from './net/address-guard.ts';
@@ -124,8 +125,9 @@ export async function startService(config: Config, dependencies: ServiceDependen
     reportExpiredLists(material, { log, clock });
     const reload = async () => {
       // Everything is checked before any of it is used.
-      const { operator, ...others } = readConfig();
-      const renewed = await readMaterial({ operator, ...others });
+      const written = readConfig();
+      const { operator } = written;
+      const renewed = await readMaterial(written);
       assertSameClientAuthentication(material, renewed);
       assertSameProvider(config.operator.oidc, operator.oidc);
       const key = await reloadSigningKeys(components.keys, { store, clock, log }, BY_SERVICE);
@@ -136,6 +138,8 @@ export async function startService(config: Config, dependencies: ServiceDependen
       components.operatorTokens.replace(operator.tokens);
       const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
       log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
+      const settings = settingsToRestart(config, written);
+      if (settings.length > 0) log.warn({ settings }, 'these settings changed, and need a restart to take effect');
     };
     return { apiUrl, operatorUrl, longPollsHeld: components.api.longPollsHeld, reload, stop };
   } catch (error) {

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
+import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand } from './operator-flags.ts';
+import { assertNotifications, assertTpp, readJtis } from './subjects.ts';
 
 /** Flags that select notifications. */
 export interface BulkFlags extends CommonFlags {
@@ -18,7 +20,7 @@ export function defineBulkCommand(
   only: { readonly choices: readonly string[]; readonly about: string },
 ): Command {
   return defineOperatorCommand(command, examples)
-    .argument('[jti...]', 'ids of notifications')
+    .argument('[jti...]', 'ids of notifications', readJtis)
     .option('--client <id>', 'notifications for this TPP')
     .option('--from <time>', 'published at or after this time (ISO 8601 with time zone)')
     .option('--before <time>', 'published before this time')
@@ -33,6 +35,15 @@ export function filterOf(jtis: readonly string[], flags: BulkFlags) {
     throw new CliError(EXIT_CONFIGURATION, 'Select notifications with at least one jti, --client, --from or --before.');
   }
   return { ...(jtis.length > 0 && { jtis }), clientId, publishedFrom, publishedBefore, only };
+}
+
+/** Checks that the TPP and the notifications that are named exist. @throws {CliError} */
+export async function assertSelectable(
+  client: OperatorClient,
+  { jtis = [], clientId }: { readonly jtis?: readonly string[]; readonly clientId: string | undefined },
+): Promise<void> {
+  if (clientId !== undefined) await assertTpp(client, clientId);
+  await assertNotifications(client, jtis);
 }
 
 /** The flags that set fields of the filter. */

@@ -4,6 +4,7 @@ import { systemErrorCode } from '../base/start-up-error.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { createFile } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, withOperatorClient } from './operator-flags.ts';
+import { readJti } from './subjects.ts';
 
 const EXPORT_HELP = `
 Examples:
@@ -17,7 +18,7 @@ answer of the TPP, and the errors that it reported. Anybody can verify it withou
 /** `tidings evidence`: exports the evidence for a notification. */
 export function define(command: Command): void {
   defineOperatorCommand(command, EXPORT_HELP)
-    .argument('<jti>')
+    .argument('<jti>', 'id of the notification', readJti)
     .option('--out <file>', 'file to create (default: standard output)')
     .action(async (jti: string, flags: CommonFlags & { out?: string }) => {
       const { Evidence } = await import('../operator/notifications.ts');

@@ -43,6 +43,36 @@ export function readNamedFile(flag: string | undefined, file: string): string {
   }
 }
 
+const PEM_KINDS = {
+  certificate: { begins: /^-----BEGIN CERTIFICATE-----$/m, shown: '-----BEGIN CERTIFICATE-----' },
+  'private key': { begins: /^-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----$/m, shown: '-----BEGIN PRIVATE KEY-----' },
+} as const;
+
+/**
+ * Reads a file given on the command line that must hold PEM of this kind.
+ *
+ * @throws {CliError} naming flag and file
+ */
+export async function readPemFile(flag: string, file: string, kind: keyof typeof PEM_KINDS): Promise<string> {
+  const pem = readNamedFile(flag, file);
+  const { begins, shown } = PEM_KINDS[kind];
+  if (!begins.test(pem.replaceAll('\r\n', '\n'))) {
+    const remedy = `give a PEM file, which has a line "${shown}"`;
+    throw new CliError(EXIT_CONFIGURATION, `The file ${file}, given by ${flag}, holds no ${kind}; ${remedy}.`);
+  }
+  const { createPrivateKey, X509Certificate } = await import('node:crypto');
+  try {
+    if (kind === 'private key') createPrivateKey(pem);
+    else for (const [one] of pem.matchAll(CERTIFICATE)) new X509Certificate(one);
+  } catch {
+    const why = kind === 'private key' ? 'is damaged or encrypted' : 'is damaged';
+    throw new CliError(EXIT_CONFIGURATION, `The ${kind} in the file ${file}, given by ${flag}, ${why}; replace it.`);
+  }
+  return pem;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
 /**
  * Creates a file that only its owner may read, and opens it for writing. Never overwrites a file.
  *

@@ -245,8 +245,13 @@ const VERSION = '0.1.0';
 
 /** Commander must neither end the process nor write except through {@link print}. */
 function prepare(command: Command): void {
-  command.exitOverride().configureOutput({ writeOut: print, writeErr: printError });
+  command.exitOverride().configureOutput({ writeOut: print, writeErr: printError, outputError: printCommanderError });
   for (const inner of command.commands) prepare(inner);
+}
+
+/** Every error has the same prefix, also those of Commander. */
+function printCommanderError(text: string, write: (text: string) => void): void {
+  write(text.replace(/^error: /, 'tidings: '));
 }
 
 /** Prints what failed. @returns the exit code */

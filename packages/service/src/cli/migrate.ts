@@ -32,7 +32,13 @@ Exit codes: 0 done; 2 wrong usage, the configuration is invalid, or the database
         import('../store/postgres/open.ts'),
         import('../store/postgres/open.ts'),
       ]);
-      const connection = connectionOf(loadConfig(file).store);
+      const { store } = loadConfig(file);
+      if (store.url === undefined) {
+        if (json === true) printJson({ isDryRun: dryRun === true, steps: [] });
+        else print('nothing to do: the store is a file, whose schema the service migrates when it starts\n');
+        return;
+      }
+      const connection = connectionOf(store);
       const database = openDatabase(connection, () => undefined);
       try {
         const before = await schema.schemaOf(database);

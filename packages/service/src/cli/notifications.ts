@@ -13,6 +13,7 @@ import {
   withOperatorClient,
 } from './operator-flags.ts';
 import { formatFacts, printTable, timeCell, timeFact, withTableFlags } from './output.ts';
+import { assertTpp, readJti } from './subjects.ts';
 import type { Column, Shortenable } from './table.ts';
 import { formatDuration } from './units.ts';
 
@@ -56,7 +57,7 @@ function findCommand(): Command {
   const about = 'List notifications, newest first. Several flags narrow the selection.';
   return withTableFlags(operatorCommand('find', about, EXAMPLES))
     .alias('list')
-    .option('--jti <jti>', 'the notification with this jti')
+    .option('--jti <jti>', 'the notification with this jti', readJti)
     .option('--event <id>', 'notifications of this event id')
     .option('--transaction <id>', 'notifications with this transaction id (txn)')
     .option('--resource <id>', 'notifications about this resource id')
@@ -78,7 +79,7 @@ function findCommand(): Command {
 function showCommand(): Command {
   const about = 'Show a notification with its SET (decoded and encoded) and its attempts.';
   return withTableFlags(operatorCommand('show', about, exampleOf(SHOWING)))
-    .argument('<jti>')
+    .argument('<jti>', 'id of the notification', readJti)
     .action((jti: string, flags: CommonFlags) => showNotification(jti, flags));
 }
 
@@ -110,6 +111,7 @@ async function findUpTo(client: OperatorClient, flags: FindFlags): Promise<Notif
     after = page.next;
     if (after === undefined || notifications.length >= limit) break;
   }
+  if (notifications.length === 0 && flags.client !== undefined) await assertTpp(client, flags.client);
   return { notifications, ...(after !== undefined && { next: after }) };
 }
 

@@ -1,10 +1,11 @@
-import { isJsonObject, parseStrictJson, retryAfterMs, StrictJsonError, shapeOf } from '@tidings/protocol';
+import { parseStrictJson, retryAfterMs, StrictJsonError, shapeOf } from '@tidings/protocol';
 import type { Static, TSchema } from 'typebox';
 import { Agent, request } from 'undici';
 import { systemClock } from '../base/clock.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
 import { Connector } from '../net/connector.ts';
 import { CliError, EXIT_FAILED } from './cli-error.ts';
+import { CHECK_ADDRESS, describeRefusal, type FlagNames, refusalError } from './refusal.ts';
 
 /** The address of the operator API, and the credentials for it. */
 export interface OperatorTarget {
@@ -45,8 +46,6 @@ export interface OperatorCall {
   /** The flags that set parameters and fields of the call, by their names: an error names the flag. */
   readonly flagNames?: FlagNames;
 }
-
-export type FlagNames = Readonly<Record<string, string>>;
 
 /** An answer with any status. */
 export interface OperatorReply {
@@ -107,8 +106,8 @@ export class OperatorClient {
   async ask(call: OperatorCall): Promise<OperatorReply> {
     const { status, bytes, entityTag, retryAfter } = await this.#exchange(call);
     const body = status < 300 ? this.#parse(bytes) : parseIfJson(bytes);
-    const refusal = status < 300 ? undefined : describeRefusal(this.#target.url, status, bytes);
-    const detail = status === 400 || status === 409 ? withFlagNames(refusal, call.flagNames) : refusal;
+    const { url } = this.#target;
+    const detail = status < 300 ? undefined : describeRefusal({ url, status, body }, call.flagNames);
     const askedMs = retryAfterMs(retryAfter, systemClock.nowMs());
     const retryAfterSeconds = askedMs === undefined ? undefined : Math.ceil(askedMs / 1000);
     return { status, body, entityTag, detail, retryAfterSeconds };
@@ -123,8 +122,8 @@ export class OperatorClient {
   async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
     const { statusCode: status, headers, body } = await this.#request(call);
     if (status !== 200) {
-      const said = describeRefusal(this.#target.url, status, new Uint8Array(await body.arrayBuffer()));
-      throw this.refused(status, said);
+      const sent = parseIfJson(new Uint8Array(await body.arrayBuffer()));
+      throw this.refused(status, describeRefusal({ url: this.#target.url, status, body: sent }));
     }
     const bytesTotal = Number(headers['content-length']);
     if (!Number.isSafeInteger(bytesTotal)) throw this.#notOperatorApi('the answer has no Content-Length');
@@ -146,7 +145,7 @@ export class OperatorClient {
   refused(status: number, detail: string | undefined): CliError {
     return detail === undefined
       ? this.#notOperatorApi(`it answered with status ${status}`)
-      : new CliError(EXIT_FAILED, detail);
+      : refusalError(status, detail);
   }
 
   /** Makes a call whose answer must match a schema. @throws {CliError} */
@@ -171,7 +170,11 @@ export class OperatorClient {
    * @param lastId id of the event after which to resume
    * @throws {CliError} a {@link TemporaryError} if a retry may succeed
    */
-  async open(path: string, lastId: string | undefined, abort: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async open(
+    { path, flagNames }: Pick<OperatorCall, 'path' | 'flagNames'>,
+    lastId: string | undefined,
+    abort: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const { url, token } = this.#target;
     const headers = { authorization: `Bearer ${token}`, ...(lastId !== undefined && { 'last-event-id': lastId }) };
     const response = await request(`${url}${path}`, { headers, signal: abort, dispatcher: this.#agent }).catch(
@@ -183,9 +186,12 @@ export class OperatorClient {
     const bytes = await response.body.arrayBuffer().catch((error: unknown) => {
       throw new TemporaryError(EXIT_FAILED, describeUnreachable(url, error));
     });
-    const said = describeRefusal(url, response.statusCode, new Uint8Array(bytes));
-    const refused = this.refused(response.statusCode, said);
-    const isTemporary = response.statusCode === 429 || response.statusCode === 503;
+    const { statusCode: status } = response;
+    const refused = this.refused(
+      status,
+      describeRefusal({ url, status, body: parseIfJson(new Uint8Array(bytes)) }, flagNames),
+    );
+    const isTemporary = status === 429 || status === 503;
     throw isTemporary ? new TemporaryError(EXIT_FAILED, refused.message) : refused;
   }
 
@@ -269,8 +275,6 @@ function parseIfJson(bytes: Uint8Array): unknown {
 
 const codeOf = (error: unknown) => systemErrorCode(error) ?? 'unknown';
 
-const CHECK_ADDRESS = 'Check the address in --operator-url or TIDINGS_OPERATOR_URL.';
-
 /** Describes why a service was not reached, and the remedy. @param url its configured address */
 export function describeUnreachable(url: string, error: unknown): string {
   const code = systemErrorCode(error) ?? 'unknown';
@@ -292,53 +296,4 @@ export function describeUnreachable(url: string, error: unknown): string {
     return `${url} did not answer in time (${code}): it is overloaded, or a firewall drops the packets. ${CHECK_ADDRESS}`;
   }
   return `The operator API at ${url} cannot be reached (${code}). Check that the service is running, and the address in --operator-url or TIDINGS_OPERATOR_URL.`;
-}
-
-/** The answer of the operator API to an unknown path. */
-const UNKNOWN_PATH = /^There is no \S+ \S+ in the operator API/;
-const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
-
-/**
- * Describes why a service refused a call, with the remedy on the command line.
- *
- * @param bytes the body of its answer
- * @returns undefined if that is not an answer of the operator API
- */
-function describeRefusal(url: string, status: number, bytes: Uint8Array): string | undefined {
-  const detail = detailOf(bytes);
-  if (detail === undefined) {
-    return GATEWAY_STATUSES.includes(status)
-      ? `The gateway at ${url} answered with status ${status}: the service behind it is down or unreachable. ${CHECK_ADDRESS}`
-      : undefined;
-  }
-  if (status === 401) return `${detail} Give a valid token with --token-file or TIDINGS_TOKEN_FILE.`;
-  if (status === 403) return `${detail} Give a token of a sufficient role with --token-file or TIDINGS_TOKEN_FILE.`;
-  if (status === 404 && UNKNOWN_PATH.test(detail)) {
-    const remedy = 'use the "tidings" command of its version, or upgrade the service';
-    return `The service at ${url} does not support this command because it is older than this "tidings"; ${remedy}.`;
-  }
-  return detail;
-}
-
-/**
- * Names the flag where the service names a parameter or field: `--from must be …` for `publishedFrom must be …`. A member
- * of the field follows in parentheses, and `set force to true` becomes `add --force`.
- */
-function withFlagNames(detail: string | undefined, flagNames: FlagNames = {}): string | undefined {
-  return detail
-    ?.replace(/^([A-Za-z]+)(?:\[\d+\]|\.(\w+))?(?= )/, (path, name: string, member?: string) => {
-      const flag = flagNames[name];
-      if (flag === undefined) return path;
-      return member === undefined ? flag : `${flag} (${member})`;
-    })
-    .replaceAll(/\b[a-z]+[A-Z][A-Za-z]*\b/g, (name) => flagNames[name] ?? name)
-    .replace(/\bset (force) to true\b/, (text, name: string) => {
-      return flagNames[name] === undefined ? text : `add ${flagNames[name]}`;
-    });
-}
-
-/** RFC 9457 section 3.1.4. */
-function detailOf(bytes: Uint8Array): string | undefined {
-  const body = parseIfJson(bytes);
-  return isJsonObject(body) && typeof body['detail'] === 'string' ? body['detail'] : undefined;
 }

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { isLoopback } from '../base/ip-address.ts';
 import { CliError, EXIT_CODES_HELP, EXIT_CONFIGURATION } from './cli-error.ts';
-import { readNamedFile } from './input.ts';
+import { readNamedFile, readPemFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import type { TableFlags } from './output.ts';
 
@@ -83,8 +83,8 @@ export async function withOperatorClient<T>(
 ): Promise<T> {
   const url = readUrl(flags.operatorUrl);
   const token = readToken(flags.tokenFile);
-  const ca = flags.caFile === undefined ? undefined : readNamedFile('--ca-file', flags.caFile);
-  const identity = readIdentity(flags);
+  const ca = flags.caFile === undefined ? undefined : await readPemFile('--ca-file', flags.caFile, 'certificate');
+  const identity = await readIdentity(flags);
   const { OperatorClient: Client } = await import('./operator-client.ts');
   const client = new Client({ url, token, ca, ...identity }, isDownload);
   try {
@@ -94,13 +94,13 @@ export async function withOperatorClient<T>(
   }
 }
 
-function readIdentity({ certificateFile, keyFile }: OperatorFlags) {
+async function readIdentity({ certificateFile, keyFile }: OperatorFlags) {
   if (certificateFile === undefined && keyFile === undefined) return { cert: undefined, key: undefined };
   if (certificateFile === undefined || keyFile === undefined) {
     throw new CliError(EXIT_CONFIGURATION, '--certificate-file and --key-file must be given together.');
   }
-  const cert = readNamedFile('--certificate-file', certificateFile);
-  return { cert, key: readNamedFile('--key-file', keyFile) };
+  const cert = await readPemFile('--certificate-file', certificateFile, 'certificate');
+  return { cert, key: await readPemFile('--key-file', keyFile, 'private key') };
 }
 
 function readUrl(text: string): string {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import {
+  assertSelectable,
   type BulkFlags,
   changePortions,
   countOf,
@@ -38,13 +39,15 @@ const ONLY = {
 export function define(command: Command): void {
   defineBulkCommand(command, EXAMPLES, ONLY)
     .option('--rate <number>', 'maximum number to send per second (default: 50)', wholeNumber())
-    .action((jtis: string[], flags: RedeliverFlags) => redeliver(jtis, flags));
+    .action((jtis: readonly string[], flags: RedeliverFlags) => redeliver(jtis, flags));
 }
 
 async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promise<void> {
   const isDryRun = flags.dryRun === true;
-  const body = { ...filterOf(jtis, flags), isDryRun, ratePerSecond: flags.rate };
+  const filter = filterOf(jtis, flags);
+  const body = { ...filter, isDryRun, ratePerSecond: flags.rate };
   const portions = await withOperatorClient(flags, async (client) => {
+    await assertSelectable(client, filter);
     const { RedeliveryAnswer } = await import('../operator/bulk.ts');
     const changePortion = client.reader(RedeliveryAnswer);
     const path = '/operator/v1/redeliveries';

@@ -5,6 +5,7 @@ import type { Counts } from '../operator/statistics.ts';
 import { readDuration } from './input.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
 import { printTable, withTableFlags } from './output.ts';
+import { assertTpp } from './subjects.ts';
 import type { Column } from './table.ts';
 import { formatDuration } from './units.ts';
 
@@ -75,7 +76,12 @@ async function statistics(flags: StatisticsFlags): Promise<void> {
   const flagNames = { resolution: '--by', from: '--from', before: '--before', clientId: '--client' };
   const call = { method: 'GET', path, flagNames } as const;
   const { StatisticsAnswer } = await import('../operator/statistics.ts');
-  const { value: answer } = await withOperatorClient(flags, (client) => client.read(call, StatisticsAnswer));
+  const answer = await withOperatorClient(flags, async (client) => {
+    const { value } = await client.read(call, StatisticsAnswer);
+    // A TPP that was removed has counts of before.
+    if (value.buckets.length === 0 && flags.client !== undefined) await assertTpp(client, flags.client);
+    return value;
+  });
   if (flags.json === true) return printJson(answer);
   const { buckets, totals } = answer;
   const lines: readonly Line[] = buckets.map(({ beganAt: began, ...counts }) => ({ began, counts }));

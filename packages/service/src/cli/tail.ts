@@ -7,6 +7,7 @@ import { CliError, EXIT_FAILED } from './cli-error.ts';
 import { readDuration } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { type CommonFlags, defineOperatorCommand, queryOf, withOperatorClient } from './operator-flags.ts';
+import { assertTpp } from './subjects.ts';
 
 /** Flags of `tail`. */
 interface TailFlags extends CommonFlags {
@@ -39,6 +40,8 @@ export function define(command: Command): void {
     .action(tail);
 }
 
+const FLAG_NAMES = { clientId: '--client', kind: '--kind' };
+
 const PAUSE_MS = 250;
 const PAUSE_MAX_MS = 15_000;
 
@@ -51,6 +54,7 @@ async function tail(flags: TailFlags): Promise<void> {
 }
 
 async function follow(client: OperatorClient, flags: TailFlags, abort: AbortSignal, clock: Clock): Promise<void> {
+  if (flags.client !== undefined) await assertTpp(client, flags.client);
   const { TemporaryError } = await import('./operator-client.ts');
   const since = flags.since === undefined ? undefined : new Date(clock.nowMs() - flags.since).toISOString();
   const path = `/operator/v1/stream?${queryOf({ clientId: flags.client, kind: flags.kind, since })}`;
@@ -79,7 +83,7 @@ async function followOnce(
   client: OperatorClient,
   { path, position, abort, isJson }: { path: string; position: Position; abort: AbortSignal; isJson: boolean },
 ): Promise<void> {
-  const body = await client.open(path, position.lastId, abort);
+  const body = await client.open({ path, flagNames: FLAG_NAMES }, position.lastId, abort);
   for await (const { id, data } of serverSentEvents(body)) {
     position.lastId = id ?? position.lastId;
     position.pauseMs = PAUSE_MS;

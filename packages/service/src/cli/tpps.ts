@@ -2,7 +2,7 @@ import { parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
-import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
+import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
@@ -113,8 +113,7 @@ function withTppFlags(command: Command): Command {
     .option('--scopes <list>', 'scopes that its tokens may be used with, separated by commas; "all" for any')
     .option(
       '--retry <list>',
-      'overrides of the retry policy: delayMs, delayMaxMs, retriesMax, intervalMaxMs, such as ' +
-        'retriesMax=10,delayMs=2000; "default" for none',
+      `overrides of the retry policy: ${RETRY_NAMES.join(', ')}, such as retriesMax=10,delayMs=2000; "default" for none`,
     );
 }
 
@@ -168,8 +167,18 @@ async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
   });
 }
 
+const CHANGEABLE = [
+  ...(['organisationId', 'softwareStatementId', 'jwksFile', 'jwksUrl', 'revokedJwksUrl'] as const),
+  ...(['certificateSubject', 'scopes', 'retry'] as const),
+];
+
 /** `tidings tpps change` */
 async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
+  const isAnyGiven = CHANGEABLE.some((name) => flags[name] !== undefined);
+  if (!isAnyGiven) {
+    const remedy = 'give at least one flag, such as --scopes; "tidings tpps change --help" lists them';
+    throw new CliError(EXIT_CONFIGURATION, `Nothing is to be changed: ${remedy}.`);
+  }
   await withOperatorClient(flags, async (client) => {
     const { value: before, entityTag } = await getTpp(client, clientId);
     const body = {
@@ -242,14 +251,7 @@ const FLAG_NAMES = {
 
 /** Registers or changes a TPP, if the condition in `headers` holds. @throws {CliError} */
 async function putTpp(client: OperatorClient, clientId: string, body: object, headers: Record<string, string>) {
-  const call = { method: 'PUT', path: pathOf(clientId), body, headers, flagNames: FLAG_NAMES } as const;
-  const { status, detail } = await client.ask(call);
-  if (status === 412) {
-    const exists = `is already registered; change it with "tidings tpps change ${clientId}"`;
-    const changed = 'was changed by somebody else in the meantime; run the command again';
-    throw new CliError(EXIT_FAILED, `The TPP ${clientId} ${'if-none-match' in headers ? exists : changed}.`);
-  }
-  if (status >= 300) throw client.refused(status, detail);
+  await client.call({ method: 'PUT', path: pathOf(clientId), body, headers, flagNames: FLAG_NAMES });
 }
 
 async function confirmRemoval(clientId: string): Promise<void> {
@@ -317,15 +319,18 @@ function accessOf({ certificateSubject, scopes, retry }: TppFlags, before: Parti
 /** Undefined for `all`, or without a list. The service validates the names. */
 const scopesOf = (list = 'all') => (list === 'all' ? undefined : list.split(',').map((scope) => scope.trim()));
 
-/** Parses `name=1,other=2`; undefined for `default`. The service validates names and ranges. @throws {CliError} */
+const RETRY_NAMES = ['delayMs', 'delayMaxMs', 'retriesMax', 'intervalMaxMs'];
+
+/** Parses `name=1,other=2`; undefined for `default`. The service validates the ranges. @throws {CliError} */
 function overridesOf(list: string): Record<string, number> | undefined {
   if (list === 'default') return undefined;
   const entries = list.split(',').map((part) => {
-    const [, name, number] = /^\s*([A-Za-z]+)=(\d{1,15})\s*$/.exec(part) ?? [];
-    if (name !== undefined && number !== undefined) return [name, Number(number)] as const;
+    const [, name = '', number] = /^\s*([A-Za-z]+)=(\d{1,15})\s*$/.exec(part) ?? [];
+    if (RETRY_NAMES.includes(name)) return [name, Number(number)] as const;
+    const names = RETRY_NAMES.join(', ');
     throw new CliError(
       EXIT_CONFIGURATION,
-      '--retry takes names with whole numbers, such as retriesMax=10,delayMs=2000.',
+      `--retry takes ${names} with whole numbers, such as retriesMax=10,delayMs=2000; not ${JSON.stringify(part)}.`,
     );
   });
   return Object.fromEntries(entries);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import {
+  assertSelectable,
   type BulkFlags,
   changePortions,
   countOf,
@@ -36,7 +37,7 @@ const ONLY = { choices: ['failed'], about: 'failed: only those with a failed att
 export function define(command: Command): void {
   defineBulkCommand(command, EXAMPLES, ONLY)
     .option('--yes', 'do not ask for confirmation')
-    .action((jtis: string[], flags: WithdrawFlags) => withdraw(jtis, flags));
+    .action((jtis: readonly string[], flags: WithdrawFlags) => withdraw(jtis, flags));
 }
 
 async function withdraw(jtis: readonly string[], flags: WithdrawFlags): Promise<void> {
@@ -47,6 +48,7 @@ async function withdraw(jtis: readonly string[], flags: WithdrawFlags): Promise<
     throw new CliError(EXIT_CONFIGURATION, 'Add --yes to withdraw without confirmation, or --dry-run to only count.');
   }
   const count = await withOperatorClient(flags, async (client) => {
+    await assertSelectable(client, filter);
     if (needsConfirmation) {
       const selected = await post(client, { ...filter, isDryRun: true });
       await confirm(`${formatCount(selected)} selected. Withdraw for good?`, 'Nothing was withdrawn.');

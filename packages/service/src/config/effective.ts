@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
 import { examineConfig } from './load.ts';
@@ -53,6 +54,18 @@ export function shownSettings(config: Config): readonly { readonly setting: stri
   return leavesOf(config, '').map(({ setting, value }) => {
     const isSecret = SECRETS.has(setting.split('.').at(-1) ?? '');
     return { setting, value: isSecret ? REDACTED : value };
+  });
+}
+
+/** Settings that SIGHUP applies; see `reload` of the service. */
+const RELOADED =
+  /^(?:signing\.(?:kid|keyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
+
+/** The settings that differ between two configurations and take effect only after a restart, by their paths. */
+export function settingsToRestart(before: Config, after: Config): readonly string[] {
+  const paths = [before, after].flatMap((config) => leavesOf(config, '').map(({ setting }) => setting));
+  return [...new Set(paths)].filter((setting) => {
+    return !RELOADED.test(setting) && !isDeepStrictEqual(valueAt(before, setting), valueAt(after, setting));
   });
 }
 

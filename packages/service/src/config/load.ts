@@ -155,8 +155,10 @@ export function examineConfig(file: string): ExaminedConfig {
     const fault = firstFault(settings, schema);
     if (fault === undefined) break;
     faults.push(describeFault(fault));
-    if (fault.kind === 'missing') schema = withoutRequired(schema, namesIn(fault.path));
-    else if (!removeSetting(settings, namesIn(fault.path))) break;
+    const names = namesIn(fault.path);
+    if (fault.kind !== 'missing' && !removeSetting(settings, names)) break;
+    // Removed because it is invalid, it would be reported as missing too.
+    if (fault.kind !== 'unexpected') schema = withoutRequired(schema, names);
   }
   if (faults.length > 0) return { config: undefined, faults };
   try {

@@ -104,7 +104,7 @@ function problemOf(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof HttpRefusal) return new Problem(error.status, error.message);
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem(413, 'The body is larger than "operator.bodyBytesMax" allows; send smaller batches.');
+      return new Problem(413, 'What was sent is larger than "operator.bodyBytesMax" allows; send less at once.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem(400, 'The length of the body differs from Content-Length.');
     // No media type at all, to the framework.

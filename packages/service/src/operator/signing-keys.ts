@@ -129,7 +129,7 @@ async function rotate({ request, params, body }: Change, options: OperatorOption
   const fromMs = rotatableFrom(key, announcedFor(options));
   if (fromMs !== undefined && nowMs < fromMs && !isForced) {
     const why = `This key was announced too recently: TPPs with a cached JWKS may not know it before ${isoTime(fromMs)}`;
-    throw new Problem(409, `${why}; wait until then, or set force to true.`);
+    throw new Problem(409, `${why}; wait until then, or force it.`);
   }
   const before = (await store.signingKeys()).find(({ state }) => state === 'current')?.publicJwk.kid;
   const detail = isForced ? { isForced } : {};
@@ -171,7 +171,7 @@ async function retire({ request, params, body }: Change, options: OperatorOption
 /** @throws {Problem} 409 while notifications that the key signed, or may have signed, are awaiting */
 function assertUnused(key: StoredSigningKey, context: KeyContext): void {
   const { awaiting, isAtLeast } = dependentsOf(key, context);
-  const anyway = 'or set force to true: TPPs that fetch the JWKS afterwards cannot verify them';
+  const anyway = 'or force it: TPPs that fetch the JWKS afterwards cannot verify them';
   if (awaiting > 0) {
     const count = isAtLeast ? `at least ${awaiting}` : awaiting;
     throw new Problem(
@@ -188,7 +188,7 @@ function assertUnused(key: StoredSigningKey, context: KeyContext): void {
   if (context.nowMs - lastUsedAtMs(key) < UNDER_WAY_MS) {
     throw new Problem(
       409,
-      `This key signed within the last minute (see "stillUsedAt" for instances that still use it); wait, ${anyway}.`,
+      `This key signed within the last minute, or another instance still uses it; wait, ${anyway}.`,
     );
   }
 }

@@ -133,7 +133,7 @@ function statisticsOf({ resolution = 'hour', from, before, clientId }: GivenQuer
   const bucketMs = BUCKET_MS[resolution];
   const beforeMs = before ?? beginOf(resolution, nowMs) + bucketMs;
   const fromMs = beginOf(resolution, from ?? beforeMs - BUCKETS_DEFAULT[resolution] * bucketMs);
-  if (fromMs >= beforeMs) throw fieldProblem('before', 'must be later than from');
+  if (fromMs >= beforeMs) throw fieldProblem('before', 'must be later than "from"');
   if (beforeMs - fromMs > BUCKETS_MAX * bucketMs) {
     throw fieldProblem('from', `must be at most ${BUCKETS_MAX} ${resolution}s before the end; ask part by part`);
   }

@@ -49,7 +49,7 @@ export interface Preconditions {
   readonly mustBeNew: boolean;
 }
 
-const NO_SUCH_TPP = 'There is no TPP with this client_id; register it with PUT, or import its software statement.';
+const NO_SUCH_TPP = 'There is no TPP with this client_id; register it, or import its software statement.';
 
 const BUSY = 'This TPP is being changed concurrently; try again.';
 const BUSY_RETRY_AFTER_SECONDS = 1;
@@ -152,7 +152,7 @@ export class TppRegistry {
     const { softwareStatements } = this.#options;
     if (softwareStatements === undefined) {
       const why = 'Software statements cannot be verified here: no "directory" is configured';
-      throw new Problem(501, `${why}; configure it, or register the TPP with PUT.`);
+      throw new Problem(501, `${why}; configure it, or register the TPP by its ids and keys.`);
     }
     try {
       return await softwareStatements.verify(assertion);
@@ -227,7 +227,7 @@ function audited(tpp: Tpp): Readonly<Record<string, unknown>> {
 
 function checkPreconditions(before: Tpp | undefined, { ifMatch, mustBeNew }: Preconditions): void {
   if (mustBeNew && before !== undefined) {
-    throw new Problem(412, 'A TPP with this client_id is registered; leave out If-None-Match to change it.');
+    throw new Problem(412, 'A TPP with this client_id is already registered.');
   }
   if (ifMatch === undefined || (before !== undefined && (ifMatch === '*' || ifMatch === entityTagOf(before)))) return;
   throw new Problem(412, 'The TPP was changed since you read it; read it again and repeat the change.');

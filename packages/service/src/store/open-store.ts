@@ -63,9 +63,7 @@ export async function openStore(settings: Config['store'], dependencies: StoreDe
 export function connectionOf(settings: Config['store']): ConnectionOptions {
   const { url, passwordFile, caFile, connectionsMax, statementTimeoutMs, isListening } = settings;
   if (url === undefined) {
-    throw new StartUpError(
-      'The configuration names no PostgreSQL database; there is nothing to migrate for "store.file".',
-    );
+    throw new StartUpError('The configuration names no PostgreSQL database.');
   }
   return {
     url,

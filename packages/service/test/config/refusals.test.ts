@@ -105,7 +105,7 @@ test('names that JavaScript gives every object are no settings', () => {
 });
 
 for (const [path, value, why] of [
-  ['issuer', 'bank', /must match format "uri" \(URI of the ASPSP/],
+  ['issuer', 'bank', /must be a URL \(URI of the ASPSP/],
   ['issuer', 7, /must be string/],
   ['organisationId', '', /must not have fewer than 1 characters/],
   ['trustAnchorsAccepted', [], /must not have fewer than 1 items/],
@@ -113,7 +113,7 @@ for (const [path, value, why] of [
   ['financialId', '', /must match pattern/],
   ['financialId', 'two\r\nlines', /must match pattern/],
   ['financialId', 'bänk', /must match pattern/],
-  ['eventTypesUrl', 'types', /must match format "uri"/],
+  ['eventTypesUrl', 'types', /must be a URL/],
   ['ownEventTypes', {}, /must be array/],
   ['signing', 'signing.key', /must be object/],
   ['store.file', '', /must not have fewer than 1 characters/],
@@ -128,12 +128,12 @@ for (const [path, value, why] of [
   ['api.prefix', '/*', /must match pattern/],
   ['api.publicUrl', 'http://api.bank.example', /must match pattern "\^https:/],
   ['api.publicUrl', 'https://api.bank.example?x=1', /must match pattern/],
-  ['api.publicUrl', 'api.bank.example', /must match/],
+  ['api.publicUrl', 'api.bank.example', /must be a URL/],
   ['api.bodyBytesMax', 4095, /must be >= 4096/],
   ['api.bodyBytesMax', 10_485_761, /must be <= 10485760/],
   ['api.requestTimeoutMs', 0, /must be >= 100/],
-  ['accessTokens.jwksUrl', 'http://as.bank.example/jwks', /must match pattern "\^https:/],
-  ['accessTokens.jwksUrl', '/jwks', /must match/],
+  ['accessTokens.jwksUrl', 'http://as.bank.example/jwks', /must start with https:/],
+  ['accessTokens.jwksUrl', '/jwks', /must be a URL/],
   ['accessTokens.audience', '', /must not have fewer than 1 characters/],
   ['accessTokens.clockSkewSeconds', 301, /must be <= 300/],
   ['operator.tokens', MINIMAL.operator.tokens[0], /must be array/],
@@ -146,9 +146,9 @@ for (const [path, value, why] of [
   [
     'log.level',
     'loud',
-    /must be equal to one of the allowed values \(Least severe level that is logged: debug, info, warn, error or silent\)/,
+    /must be one of debug, info, warn, error, silent \(Least severe level that is logged: debug, info, warn, error or silent\)/,
   ],
-  ['log.level', null, /must be equal to one of the allowed values/],
+  ['log.level', null, /must be one of debug/],
   ['shutdown.graceMs', 300_001, /must be <= 300000/],
   ['signing.formerKeysKeptMs', -1, /must be >= 0/],
   ['signing.formerKeysKeptMs', 315_360_000_001, /must be <= 315360000000/],
@@ -168,10 +168,10 @@ for (const [path, value, why] of [
   [
     'api.gateway.certificateFormat',
     'pem',
-    /must be equal to one of the allowed values \(Format of that header: rfc9440 .*, pem-url-encoded .* or base64-der\)/,
+    /must be one of rfc9440, .* \(Format of that header: rfc9440 .*, pem-url-encoded .* or base64-der\)/,
   ],
-  ['accessTokens.introspectionUrl', 'http://as.bank.example/introspect', /must match pattern "\^https:/],
-  ['accessTokens.introspectionUrl', '/introspect', /must match/],
+  ['accessTokens.introspectionUrl', 'http://as.bank.example/introspect', /must start with https:/],
+  ['accessTokens.introspectionUrl', '/introspect', /must be a URL/],
   ['accessTokens.introspectionClientId', '', /must not have fewer than 1 characters/],
   ['realTime', false, /must be object/],
   ['realTime.isOffered', 'no', /must be boolean \(Deliver to callback URLs\)/],
@@ -262,7 +262,7 @@ test('a configuration file is read, and its folder is where its paths start', ()
 for (const [name, content, why] of [
   ['empty.json', '', 'is not JSON'],
   ['cut.json', JSON.stringify(MINIMAL).slice(0, -1), 'is not JSON'],
-  ['comment.json', `// settings\n${JSON.stringify(MINIMAL)}`, 'is not JSON'],
+  ['comment.json', `// settings\n${JSON.stringify(MINIMAL)}`, 'is not JSON (line 1)'],
   ['mark.json', `\uFEFF${JSON.stringify(MINIMAL)}`, 'must not start with a byte order mark'],
   [
     'twice.json',
