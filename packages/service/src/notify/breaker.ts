@@ -11,8 +11,9 @@ export interface BreakerSettings {
 
 /**
  * Circuit breaker of a callback URL: pauses attempts when most fail, long before a limit of the retry policy, so that a dead
- * TPP costs next to nothing. After each pause one attempt is tried. Notifications that wait meanwhile use up no retries. Each
- * instance has its own breakers, and a restart resets them.
+ * TPP costs next to nothing. After each pause one attempt is tried, at the oldest notification that is due, so that a dead
+ * callback URL comes to the limits of the retry policy. Notifications that wait meanwhile use up no retries. Each instance has
+ * its own breakers, and a restart resets them.
  */
 export class Breaker {
   readonly #settings: BreakerSettings;

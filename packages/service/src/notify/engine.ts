@@ -234,6 +234,7 @@ export class Engine {
         asked.set(target.clientId, { target, capacity });
         return capacity;
       },
+      isOnTrial: (target) => this.#lanes.isOnTrial(target),
     });
     this.#isFull = claim.claimed.length >= limit;
     if (claim.takenOver > 0) observer?.record({ kind: 'taken-over', atMs: clock.nowMs(), count: claim.takenOver });

@@ -112,8 +112,15 @@ export class Lanes {
 
   /** As {@link capacityFor}, for notifications handed over, which must not overtake older ones in the store. */
   capacityToReserve(target: Target): number {
-    const hasBacklog = this.#lanes.get(target.clientId)?.hasBacklog === true;
-    return hasBacklog || this.isRampingUp(target) ? 0 : this.capacityFor(target);
+    const lane = this.#lanes.get(target.clientId);
+    // A trial is for the oldest that is due, which is in the store.
+    if (lane?.hasBacklog === true || lane?.breaker.pauseEndsAtMs !== undefined) return 0;
+    return this.isRampingUp(target) ? 0 : this.capacityFor(target);
+  }
+
+  /** Whether the breaker of a target allows one attempt, to find out how the callback URL is. */
+  isOnTrial({ clientId }: Target): boolean {
+    return this.#lanes.get(clientId)?.breaker.state(this.#nowMs()) === 'trial';
   }
 
   isRampingUp(target: Target): boolean {

@@ -44,7 +44,16 @@ export interface ClaimOptions {
    * is the first notification in the order of claiming that is not leased, whether or not it is due.
    */
   readonly capacityFor: CapacityFor;
+  /**
+   * Whether a target is on trial: then the first of it that is claimed is its oldest notification that is due, be it a first
+   * attempt or a retry. Of the {@link TRIAL_EXAMINED_MAX} oldest, that is: when none of them is due, the usual order decides.
+   * Default: none is.
+   */
+  readonly isOnTrial?: (target: Target) => boolean;
 }
+
+/** Most notifications that are examined to find the oldest one that is due. */
+export const TRIAL_EXAMINED_MAX = 1000;
 
 /** The result of a claim. */
 export interface Claim {

@@ -46,6 +46,38 @@ test('opening uses up no retries: what waits meanwhile has had no attempt', asyn
   assert.equal((await subscriptionIn(bench.store, 'a'))?.unresponsiveSinceMs, undefined);
 });
 
+test('trials go to the oldest notification that is due, so that a dead TPP is unresponsive once its retries are used up', async (t) => {
+  const policy = { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 2, intervalMaxMs: 86_400_000, jitter: 0 };
+  const bench = engineBench(t, { ...OPTIONS, policy });
+  await bench.register('a');
+  bench.client.script(A, 500);
+  const jtis = await bench.publish('a', ...numbered('e', 200));
+  await bench.clock.advance(6000);
+  const target = await bench.store.target('a');
+  assert.ok((target?.unresponsiveSinceMs ?? Number.POSITIVE_INFINITY) <= START_MS + 6000, 'its retries were used up');
+  const attempts = await Promise.all(jtis.map(async (jti) => (await look(bench.store, jti)).attempts.length));
+  assert.equal(attempts[0], 3);
+  assert.ok(attempts.slice(1).every((count) => count <= 2));
+  assert.ok(attempts.filter((count) => count === 0).length >= 175, 'the others have used up no retries');
+});
+
+test('what is published while it pauses waits behind what is older', async (t) => {
+  const policy = { delayMs: 1000, delayMaxMs: 1000, retriesMax: 30, intervalMaxMs: 86_400_000, jitter: 0 };
+  const bench = engineBench(t, { ...OPTIONS, policy });
+  await bench.register('a');
+  bench.client.script(A, 500);
+  const [oldest] = await bench.publishThrough('a', ...numbered('e', 50));
+  assert.ok(oldest !== undefined);
+  const before = bench.client.posts.length;
+  for (let at = 0; at < 30; at += 1) {
+    await bench.clock.advance(900);
+    await bench.publishThrough('a', `later-${at}`);
+  }
+  const trials = bench.client.posts.length - before;
+  assert.ok(trials >= 3);
+  assert.equal((await look(bench.store, oldest)).attempts.length, 1 + trials);
+});
+
 test('one acknowledgement closes it, and everything goes out', async (t) => {
   const bench = engineBench(t, OPTIONS);
   await bench.register('a');
@@ -77,7 +109,7 @@ test('that attempts pause is logged once for each time', async (t) => {
 });
 
 test('a TPP that is dead for the whole interval is unresponsive, although the breaker spares each notification', async (t) => {
-  const policy = { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 30, intervalMaxMs: 3_600_000, jitter: 0 };
+  const policy = { delayMs: 1000, delayMaxMs: 60_000, retriesMax: 1000, intervalMaxMs: 3_600_000, jitter: 0 };
   const bench = engineBench(t, { ...OPTIONS, policy });
   await bench.register('a');
   bench.client.script(A, { unreachable: 'connect' });

@@ -34,6 +34,7 @@ function countsOf(claimed: readonly { readonly clientId: string }[]): Record<str
 export function describeClaims(open: OpenFor): void {
   describe('claiming', () => describeClaiming(open));
   describe('retries that are overdue', () => describeOverdue(open));
+  describe('a target on trial', () => describeTrials(open));
   describe('sharing among TPPs', () => describeSharing(open));
   describe('the next moment that something is due', () => describeNextDue(open));
 }
@@ -300,5 +301,56 @@ function describeNextDue(open: OpenFor): void {
     }
     assert.equal(at, undefined);
     assert.equal((await store.counts()).awaiting, 0);
+  });
+}
+
+function describeTrials(open: OpenFor): void {
+  const trial = (afterMs: number) => ({ afterMs, capacityFor: () => 1, isOnTrial: () => true });
+
+  test('has its oldest notification claimed that is due, a retry before first attempts too', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', numbered('e', 4));
+    const [first, second] = await claim(store, { limit: 2 });
+    assert.ok(first && second);
+    await fail(store, first, retryAt(3000), 100);
+    await fail(store, second, retryAt(2000), 100);
+    const claimed = async (afterMs: number) => jtisOf(await claim(store, trial(afterMs)));
+    assert.deepEqual(await claimed(1000), [jtiOf('e2')], 'both older ones wait for their retry');
+    assert.deepEqual(await claimed(2000), [jtiOf('e1')]);
+    assert.deepEqual(await claimed(3000), [jtiOf('e0')], 'the oldest of all, once it is due');
+    assert.deepEqual(await claimed(4000), [jtiOf('e3')], 'the others are leased');
+    assert.deepEqual(await claimed(5000), []);
+  });
+
+  test('has the oldest claimed whose lease ran out, and what is withheld from polls', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', numbered('e', 2));
+    await claim(store, { limit: 1, leaseMs: 1000 });
+    const poll = { ...POLL, clientId: 'a', maxEvents: 1 };
+    assert.equal((await store.poll(poll)).notifications.length, 1);
+    const [claimed] = await claim(store, trial(1000));
+    assert.equal(claimed?.jti, jtiOf('e0'));
+  });
+
+  test('has what its capacity leaves claimed in the usual order', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', numbered('e', 3));
+    const [first] = await claim(store, { limit: 1 });
+    assert.ok(first);
+    await fail(store, first, retryAt(1000), 100);
+    const claimed = await claim(store, { ...trial(2000), capacityFor: () => 3 });
+    assert.deepEqual(jtisOf(claimed), ['e0', 'e1', 'e2'].map(jtiOf));
+  });
+
+  test('is not on trial while it is unresponsive: it is probed', async (t) => {
+    const { store } = await open(t);
+    await register(store, ['a']);
+    await publish(store, 'a', ['e1']);
+    await fail(store, await claimOne(store), ceaseUntil(5000));
+    assert.deepEqual(await claim(store, trial(4000)), []);
+    assert.equal((await claim(store, trial(5000)))[0]?.probe, 0);
   });
 }

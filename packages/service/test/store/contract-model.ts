@@ -100,9 +100,10 @@ function publish(tpp: string, eventNumber: number, room: number): Command {
   });
 }
 
-function claim(limit: number, room: number): Command {
-  return command(`claim(${limit}, ${room})`, async (model, { store }) => {
-    const { claimed } = await store.claimDue({ nowMs: model.nowMs, leaseMs: LEASE_MS, limit, capacityFor: () => room });
+function claim(limit: number, room: number, isOnTrial: boolean): Command {
+  return command(`claim(${limit}, ${room}${isOnTrial ? ', on trial' : ''})`, async (model, { store }) => {
+    const capacity = { limit, capacityFor: () => room, isOnTrial: () => isOnTrial };
+    const { claimed } = await store.claimDue({ nowMs: model.nowMs, leaseMs: LEASE_MS, ...capacity });
     const clientIds = TPPS.map((tpp) => model.clientId(tpp));
     const most = (clientId: string) => (model.tpp(clientId).probeAtMs === undefined ? room : Math.min(room, 1));
     const expected = clientIds.map((clientId) => Math.min(model.dueOf(clientId).length, most(clientId)));
@@ -111,10 +112,20 @@ function claim(limit: number, room: number): Command {
     for (const clientId of clientIds) {
       const mine = claimed.filter((one) => one.clientId === clientId);
       assert.ok(mine.length <= most(clientId));
-      assertInOrder(
-        mine.map(({ jti }) => jti),
-        model.dueOf(clientId),
-      );
+      const [first, ...others] = mine.map(({ jti }) => jti);
+      const due = model.dueOf(clientId);
+      if (!isOnTrial || model.tpp(clientId).probeAtMs !== undefined)
+        assertInOrder(
+          mine.map(({ jti }) => jti),
+          due,
+        );
+      else if (first !== undefined) {
+        assert.equal(first, due.toSorted((left, right) => left.order - right.order)[0]?.jti);
+        assertInOrder(
+          others,
+          due.filter(({ jti }) => jti !== first),
+        );
+      }
     }
     for (const one of claimed) model.claim(one, LEASE_MS);
   });
@@ -280,7 +291,9 @@ const someTpp = fc.constantFrom(...TPPS);
 const delayMs = fc.integer({ min: 0, max: 1500 });
 const rooms = fc.integer({ min: 0, max: 1 });
 const publications = fc.tuple(someTpp, fc.integer({ min: 0, max: 8 }), rooms).map((args) => publish(...args));
-const claims = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 4 })).map((args) => claim(...args));
+const claims = fc
+  .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 0, max: 4 }), fc.boolean())
+  .map((args) => claim(...args));
 const endings = fc.constantFrom('acknowledged' as const, 'retry' as const, 'cease' as const);
 const records = fc
   .tuple(fc.array(fc.tuple(fc.nat(20), endings), { minLength: 1, maxLength: 3 }), delayMs)

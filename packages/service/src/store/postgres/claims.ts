@@ -1,5 +1,5 @@
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
-import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
+import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART, TRIAL_EXAMINED_MAX } from '../delivery.ts';
 import { claimedOf, isTrue, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { isCounted } from '../shared.ts';
 import type { Database, Transaction } from './database.ts';
@@ -22,6 +22,7 @@ interface Share {
   readonly target: Target;
   /** How many at most. */
   readonly capacity: number;
+  readonly isOnTrial: boolean;
 }
 
 // Until the backlog of a deletion is withdrawn, nothing of the TPP is claimed.
@@ -75,6 +76,27 @@ function claimLane(isRetry: boolean): string {
 const CLAIM_FIRSTS = claimLane(false);
 const CLAIM_RETRIES = claimLane(true);
 
+/** SQL of the oldest notifications of a TPP, of those that may be offered in a poll or of those that are withheld. */
+function oldestThat(offered: 'IS NULL' | 'IS NOT NULL'): string {
+  return `(SELECT jti, published_at_ms, seq, due_at_ms FROM notification
+    WHERE client_id = w.client_id AND offer_at_ms ${offered} ORDER BY published_at_ms, seq LIMIT ${TRIAL_EXAMINED_MAX})`;
+}
+
+// The oldest of each TPP that is due. Under a lease a notification is due when that runs out.
+const CLAIM_OLDEST = `
+  WITH wanted AS MATERIALIZED (
+    SELECT w.client_id, w.position FROM unnest($3::text[]) WITH ORDINALITY AS w(client_id, position)
+      JOIN target t ON t.client_id = w.client_id
+    WHERE t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL AND ${NOT_WITHDRAWING}),
+  picked AS MATERIALIZED (
+    SELECT due.jti, w.client_id, w.position, due.due_at_ms, due.is_leased AS was_leased
+    FROM (SELECT * FROM wanted ORDER BY position) AS w CROSS JOIN LATERAL (
+      SELECT n.jti, n.due_at_ms, n.is_leased FROM notification n WHERE n.due_at_ms <= $1::bigint AND n.jti = (
+        SELECT o.jti FROM (${oldestThat('IS NULL')} UNION ALL ${oldestThat('IS NOT NULL')}) AS o
+        WHERE o.due_at_ms <= $1::bigint ORDER BY o.published_at_ms, o.seq LIMIT 1)
+      FOR UPDATE SKIP LOCKED) AS due
+    LIMIT $4::int) ${LEASE}`;
+
 // The target is locked, so that no two instances probe at once.
 const CLAIM_PROBES = `
   WITH probed AS MATERIALIZED (
@@ -101,10 +123,10 @@ export class Claims {
   }
 
   async claimDue(options: ClaimOptions): Promise<Claim> {
-    const { nowMs, leaseMs, capacityFor } = options;
+    const { nowMs, leaseMs } = options;
     const rows = await this.#database.query(CANDIDATES, [nowMs]);
     const candidates = rows.map(candidateOf);
-    const shares = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => shareOf(one, capacityFor)) : [];
+    const shares = options.limit > 0 ? this.#ready(candidates, nowMs).map((one) => shareOf(one, options)) : [];
     const { claimed, takenOver } = await this.#claim(
       shares.filter(({ capacity }) => capacity > 0),
       options,
@@ -161,6 +183,8 @@ class Claiming {
     const probed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
     const pushed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs === undefined);
     if (probed.length > 0) await this.#probe(probed);
+    const onTrial = pushed.filter(({ isOnTrial }) => isOnTrial);
+    if (onTrial.length > 0) await this.#takeOldest(onTrial);
     const overdue = pushed.filter(({ candidate }) => candidate.hasOverdue);
     await this.#take(CLAIM_RETRIES, overdue, nowMs - OVERDUE_MS, ({ capacity }) => Math.ceil(capacity * OVERDUE_PART));
     await this.#take(CLAIM_FIRSTS, pushed, nowMs);
@@ -175,6 +199,12 @@ class Claiming {
     const { nowMs, leaseMs } = this.#options;
     const clientIds = shares.map(({ target }) => target.clientId);
     this.#keep(await this.#transaction.query(CLAIM_PROBES, [nowMs, leaseMs, clientIds, this.#left]));
+  }
+
+  async #takeOldest(shares: readonly Share[]): Promise<void> {
+    const { nowMs, leaseMs } = this.#options;
+    const clientIds = shares.map(({ target }) => target.clientId);
+    this.#keep(await this.#transaction.query(CLAIM_OLDEST, [nowMs, leaseMs, clientIds, this.#left]));
   }
 
   /** Claims first attempts or retries that are due by a time, up to the capacities. */
@@ -227,8 +257,10 @@ class Claiming {
   }
 }
 
-function shareOf(candidate: Candidate, capacityFor: ClaimOptions['capacityFor']): Share {
-  return { candidate, target: candidate.target, capacity: Math.min(capacityFor(candidate.target), CAPACITY_MAX) };
+function shareOf(candidate: Candidate, { capacityFor, isOnTrial }: ClaimOptions): Share {
+  const { target } = candidate;
+  const capacity = Math.min(capacityFor(target), CAPACITY_MAX);
+  return { candidate, target, capacity, isOnTrial: isOnTrial?.(target) ?? false };
 }
 
 // A limit of a statement is a 32-bit number.

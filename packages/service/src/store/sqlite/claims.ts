@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
-import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART } from '../delivery.ts';
-import { claimedOf, text, whole } from '../rows.ts';
+import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART, TRIAL_EXAMINED_MAX } from '../delivery.ts';
+import { claimedOf, isTrue, type Row, text, whole } from '../rows.ts';
 import { type Client, type Clients, isFree, leaseEndMs, type Place, QUEUES, type QueueName } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
@@ -24,6 +24,7 @@ export class Claims {
   readonly #registrations: RegistrationTables;
   readonly #states: TargetTable;
   readonly #inOrder: StatementSync;
+  readonly #oldest: StatementSync;
   readonly #details: StatementSync;
   /** The TPP that the next claim begins with. */
   #next = 0;
@@ -38,6 +39,11 @@ export class Claims {
       `SELECT seq, due_at_ms FROM awaiting
        WHERE client_id = ? AND is_retry = ? AND (due_at_ms, seq) > (?, ?) ORDER BY due_at_ms, seq`,
     );
+    // Each half by an index; few notifications are withheld from polls.
+    const half = (offered: string) =>
+      `SELECT * FROM (SELECT seq, due_at_ms, is_retry FROM awaiting WHERE client_id = ?1 AND offer_at_ms ${offered}
+         ORDER BY seq LIMIT ${TRIAL_EXAMINED_MAX})`;
+    this.#oldest = database.prepare(`${half('IS NULL')} UNION ALL ${half('IS NOT NULL')} ORDER BY seq`);
     this.#details = database.prepare(
       `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
          awaiting.round_attempts, awaiting.round_began_at_ms, event.content ->> '$.traceContext' AS trace
@@ -85,10 +91,16 @@ export class Claims {
   }
 
   #claimWaiting({ client, target, options, claimed }: TppClaim): void {
-    const { nowMs, limit, capacityFor } = options;
+    const { nowMs, limit, capacityFor, isOnTrial } = options;
     const capacity = capacityFor(target);
     let left = Math.min(capacity, limit - claimed.length);
     const before = claimed.length;
+    const oldest = left > 0 && isOnTrial?.(target) ? this.#oldestDue(client, nowMs) : undefined;
+    if (oldest !== undefined) {
+      for (const name of QUEUES) client.queues[name].isExact = false;
+      claimed.push(this.#claim(client, target, oldest, options));
+      left -= 1;
+    }
     const take = (queue: QueueName, wanted: number, dueByMs: number) => {
       const due = wanted > 0 ? this.#takeFrom(client, queue, wanted, dueByMs) : [];
       for (const place of due) claimed.push(this.#claim(client, target, place, options));
@@ -143,6 +155,18 @@ export class Claims {
     queue.dueHintMs = Number.POSITIVE_INFINITY;
     queue.isExact = true;
     return taken;
+  }
+
+  /** The one that was published first of those that are free and due. */
+  #oldestDue(client: Client, nowMs: number): Place | undefined {
+    const isDue = (row: Row) => whole(row, 'due_at_ms') <= nowMs && isFree(client, whole(row, 'seq'));
+    const row = this.#oldest.all(client.clientId).find(isDue);
+    return (
+      row && {
+        ...{ seq: whole(row, 'seq'), dueAtMs: whole(row, 'due_at_ms') },
+        queue: isTrue(row, 'is_retry') ? 'retry' : 'first',
+      }
+    );
   }
 
   /** The first in the order of claiming that is free, due or not. */
