@@ -81,7 +81,8 @@ describe('metrics', () => {
       'tidings_publish_to_acknowledge_seconds_bucket{le="+Inf"}': 1,
       tidings_notifications_awaiting: 0,
       tidings_oldest_awaiting_age_seconds: 0,
-      tidings_callback_urls_unresponsive: 0,
+      'tidings_tpps{state="healthy"}': 1,
+      'tidings_tpps{state="unresponsive"}': 0,
       tidings_long_polls_waiting: 0,
       tidings_store_up: 1,
       'tidings_tpp_notifications_total{client_id="tpp-a"}': 1,
@@ -91,6 +92,18 @@ describe('metrics', () => {
     for (const [name, value] of Object.entries(expected)) assert.equal(found.get(name), value, name);
     assert.ok((found.get('tidings_signatures_total') ?? 0) >= 1);
     assert.ok((found.get('tidings_publish_to_acknowledge_seconds_sum') ?? 0) > 0);
+  });
+
+  test('name a TPP that fails, with its backlog', async () => {
+    receiver.status = 500;
+    await bank.publish('tpp-a');
+    const named = async (name: string) =>
+      [...(await samples())].find(([sample]) => sample.startsWith(`${name}{client_id="tpp-a",state="`))?.[1];
+    await until(async () => ((await named('tidings_tpp_failures')) ?? 0) > 0, 'its failures are counted');
+    assert.equal(await named('tidings_tpp_awaiting'), 1);
+    assert.ok(((await named('tidings_tpp_failing_seconds')) ?? -1) >= 0);
+    assert.ok((await samples()).has('tidings_tpp_oldest_awaiting_age_seconds{client_id="tpp-a"}'));
+    assert.equal((await samples()).get('tidings_callback_url_turns_total{to="failing"}'), 1);
   });
 
   test('need a token, unlike what a load balancer asks for', async () => {

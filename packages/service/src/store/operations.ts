@@ -183,6 +183,8 @@ export interface CallbackHealthStore {
   /** The backlog of each TPP. @param countMax a larger number may be given as one more than this */
   backlogsOf(clientIds: readonly string[], countMax: number): Promise<ReadonlyMap<string, Backlog>>;
   deliveryStates(): Promise<DeliveryStates>;
+  /** When the oldest awaiting notification of each TPP was published, the oldest of all first. @param limit most TPPs */
+  oldestAwaiting(limit: number): Promise<ReadonlyMap<string, number>>;
   /**
    * Callback URLs that are failing or unresponsive, those with most awaiting first, then by their client_id. Cheap: it costs
    * what is failing, not what is healthy.

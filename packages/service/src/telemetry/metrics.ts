@@ -1,22 +1,14 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { withTimeout } from '../base/async.ts';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import type { Outcome } from '../model/attempt.ts';
 import type { Store } from '../store/store.ts';
+import { Gauges, type MetricsSources } from './gauges.ts';
 import type { Observer, Occurrence } from './observer.ts';
 
 export interface MetricsOptions {
   readonly clock: Clock;
   /** Number of TPPs with series of their own; the others share one, `client_id="other"`. */
   readonly tppsMax: number;
-}
-
-/** Sources that are read only at a scrape. */
-export interface MetricsSources {
-  readonly store: Pick<Store, 'counts' | 'deliveryStates' | 'oldestAwaitingAtMs' | 'connections'>;
-  readonly longPollsHeld: () => number;
-  /** Why this instance does not sign with the current key; undefined when it does. */
-  readonly signingKeyProblem: () => string | undefined;
 }
 
 /** The metrics of this instance, in the text format of Prometheus. */
@@ -45,7 +37,7 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry });
   const counted = countersIn(registry);
   const clientIds = new BoundedLabels(tppsMax);
-  const gauges = gaugesIn(registry);
+  const gauges = new Gauges(registry, { clock, tppsMax });
   let sources: MetricsSources | undefined;
   return {
     record: (occurrence) => count(occurrence, counted, clientIds),
@@ -58,7 +50,7 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
     },
     contentType: registry.contentType,
     text: async () => {
-      if (sources !== undefined) await readSources(sources, gauges, clock);
+      if (sources !== undefined) await gauges.read(sources);
       return registry.metrics();
     },
   };
@@ -88,7 +80,11 @@ function countersIn(registry: Registry) {
       ACKNOWLEDGED_WITHIN_SECONDS,
     ),
     reported: counter('tidings_reported_errors_total', 'Errors that TPPs reported in polls'),
-    turns: counter('tidings_callback_url_turns_total', 'Callback URLs that became unresponsive or recovered', 'to'),
+    turns: counter(
+      'tidings_callback_url_turns_total',
+      'Callback URLs that began to fail, became unresponsive, or became healthy again',
+      'to',
+    ),
     takenOver: counter(
       'tidings_leases_taken_over_total',
       'Notifications claimed after the lease of an earlier claim had run out',
@@ -127,6 +123,9 @@ function count(occurrence: Occurrence, counters: Counters, clientIds: BoundedLab
       break;
     case 'attempted':
       countAttempt(occurrence, counters, clientIds);
+      break;
+    case 'turned':
+      counters.turns.inc({ to: occurrence.turn.to });
       break;
     case 'polled':
       for (const { by } of occurrence.acknowledged) counters.acknowledged.inc({ by });
@@ -176,7 +175,7 @@ function countAttempt(
   counters.attemptSeconds.observe({ outcome: outcome.kind }, durationMs / 1000);
   counters.tppAttempts.inc({ client_id: clientIds.labelOf(claimed.clientId), outcome: outcome.kind });
   if (result === 'became-unresponsive') counters.turns.inc({ to: 'unresponsive' });
-  if (result === 'recovered') counters.turns.inc({ to: 'responsive' });
+  if (result === 'recovered') counters.turns.inc({ to: 'healthy' });
   if (outcome.kind !== 'acknowledged' || result === 'overtaken') return;
   counters.acknowledged.inc({ by: 'push' });
   const acknowledgedAtMs = attempt.startedAtMs + durationMs;
@@ -190,52 +189,6 @@ function reasonOf(outcome: Outcome): string {
   return outcome.status === 410 || outcome.status === 429
     ? String(outcome.status)
     : `${Math.floor(outcome.status / 100)}xx`;
-}
-
-// Scrapes usually time out after ten seconds.
-const READ_MS = 2000;
-
-type Gauges = ReturnType<typeof gaugesIn>;
-
-function gaugesIn(registry: Registry) {
-  const gauge = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
-    new Gauge<T>({ name, help, labelNames, registers: [registry] });
-  return {
-    up: gauge('tidings_store_up', 'Whether the store answers'),
-    awaiting: gauge('tidings_notifications_awaiting', 'Awaiting notifications; same at every instance'),
-    unresponsive: gauge('tidings_callback_urls_unresponsive', 'Unresponsive callback URLs; same at every instance'),
-    oldest: gauge(
-      'tidings_oldest_awaiting_age_seconds',
-      'Age of the oldest awaiting notification, 0 when there is none; same at every instance',
-    ),
-    connections: gauge(
-      'tidings_store_connections',
-      'Connections to the database, and requests waiting for one',
-      'state',
-    ),
-    keyProblem: gauge('tidings_signing_key_problem', '1 when this instance cannot sign with the current signing key'),
-    longPolls: gauge('tidings_long_polls_waiting', 'Long polls held open'),
-  };
-}
-
-/** Leaves out the metrics of a store that does not answer; `tidings_store_up` tells. */
-async function readSources(sources: MetricsSources, gauges: Gauges, clock: Clock): Promise<void> {
-  const { store, longPollsHeld, signingKeyProblem } = sources;
-  gauges.longPolls.set(longPollsHeld());
-  gauges.keyProblem.set(signingKeyProblem() === undefined ? 0 : 1);
-  const used = store.connections();
-  if (used !== undefined) for (const [state, value] of Object.entries(used)) gauges.connections.set({ state }, value);
-  const reading = Promise.all([store.counts(), store.oldestAwaitingAtMs(), store.deliveryStates()]);
-  const read = await withTimeout(clock, READ_MS, reading).catch(() => undefined);
-  gauges.up.set(read === undefined ? 0 : 1);
-  if (read === undefined) {
-    for (const each of [gauges.awaiting, gauges.unresponsive, gauges.oldest]) each.remove();
-    return;
-  }
-  const [{ awaiting }, oldestAtMs, { unresponsive }] = read;
-  gauges.awaiting.set(awaiting);
-  gauges.unresponsive.set(unresponsive);
-  gauges.oldest.set(oldestAtMs === undefined ? 0 : Math.max(clock.nowMs() - oldestAtMs, 0) / 1000);
 }
 
 /** The label of all values beyond the limit. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../src/base/clock.ts';
+import { NO_ATTEMPTS } from '../../src/model/attempt-health.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { BoundedLabels, createMetrics, OTHER, observedStore } from '../../src/telemetry/metrics.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
@@ -38,6 +39,15 @@ describe('metrics of the store', () => {
       store: {
         ...{ counts: () => counts(), oldestAwaitingAtMs: async () => START_MS - 5000, connections },
         deliveryStates: async () => ({ healthy: 5, failing: 1, unresponsive: 2, suspended: 0, 'polling-only': 3 }),
+        troubledTargets: async () => [
+          {
+            ...{ clientId: 'tpp-a', callbackUrl: 'https://a.example/', retry: undefined, ...NO_ATTEMPTS, failures: 7 },
+            ...{ unresponsiveSinceMs: undefined, probeAtMs: undefined, probes: 0, recoveredAtMs: undefined },
+            ...{ claimedSinceRecovery: 0, failingSinceMs: START_MS - 60_000, awaiting: 12 },
+            ...{ oldestAwaitingAtMs: START_MS - 5000, dueAtMs: START_MS },
+          },
+        ],
+        oldestAwaiting: async () => new Map([['tpp-a', START_MS - 5000]]),
       },
       longPollsHeld: () => 6,
       signingKeyProblem: () => problem,
@@ -46,7 +56,12 @@ describe('metrics of the store', () => {
     for (const line of [
       'tidings_store_up 1',
       'tidings_notifications_awaiting 7',
-      'tidings_callback_urls_unresponsive 2',
+      'tidings_tpps{state="unresponsive"} 2',
+      'tidings_tpps{state="polling-only"} 3',
+      'tidings_tpp_failing_seconds{client_id="tpp-a",state="failing"} 60',
+      'tidings_tpp_failures{client_id="tpp-a",state="failing"} 7',
+      'tidings_tpp_awaiting{client_id="tpp-a",state="failing"} 12',
+      'tidings_tpp_oldest_awaiting_age_seconds{client_id="tpp-a"} 5',
       'tidings_oldest_awaiting_age_seconds 5',
       'tidings_long_polls_waiting 6',
       'tidings_signing_key_problem 1',

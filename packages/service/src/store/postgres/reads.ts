@@ -76,20 +76,28 @@ export async function deliveryStates(database: Database): Promise<DeliveryStates
   };
 }
 
-/** Goes from TPP to TPP; few notifications are withheld from polls, and those are scanned. */
+// Goes from TPP to TPP; few notifications are withheld from polls, and those are scanned.
+const OLDEST = `
+  WITH RECURSIVE c AS (
+    (SELECT client_id, published_at_ms FROM notification WHERE offer_at_ms IS NULL
+     ORDER BY client_id, published_at_ms LIMIT 1)
+    UNION ALL
+    SELECT n.client_id, n.published_at_ms FROM c CROSS JOIN LATERAL (
+      SELECT client_id, published_at_ms FROM notification
+      WHERE offer_at_ms IS NULL AND client_id > c.client_id ORDER BY client_id, published_at_ms LIMIT 1) AS n)
+  SELECT client_id, min(published_at_ms) AS oldest FROM (
+    SELECT * FROM c UNION ALL SELECT client_id, published_at_ms FROM notification WHERE offer_at_ms IS NOT NULL) AS each
+  GROUP BY client_id ORDER BY oldest LIMIT $1::int`;
+
+/** When the oldest awaiting notification of each TPP was published, the oldest of all first. */
+export async function oldestAwaiting(database: Database, limit: number): Promise<Map<string, number>> {
+  const rows = await database.query(OLDEST, [limit]);
+  return new Map(rows.map((row) => [text(row, 'client_id'), whole(row, 'oldest')]));
+}
+
 export async function oldestAwaitingAtMs(database: Database): Promise<number | undefined> {
-  const [row] = await database.query(
-    `WITH RECURSIVE c AS (
-       (SELECT client_id, published_at_ms FROM notification WHERE offer_at_ms IS NULL
-        ORDER BY client_id, published_at_ms LIMIT 1)
-       UNION ALL
-       SELECT n.client_id, n.published_at_ms FROM c CROSS JOIN LATERAL (
-         SELECT client_id, published_at_ms FROM notification
-         WHERE offer_at_ms IS NULL AND client_id > c.client_id ORDER BY client_id, published_at_ms LIMIT 1) AS n)
-     SELECT least((SELECT min(published_at_ms) FROM c),
-       (SELECT min(published_at_ms) FROM notification WHERE offer_at_ms IS NOT NULL)) AS oldest`,
-  );
-  return row && optionalWhole(row, 'oldest');
+  const [oldest] = (await oldestAwaiting(database, 1)).values();
+  return oldest;
 }
 
 /** The backlog of each TPP; a count beyond `countMax` is one more than that. */

@@ -19,7 +19,7 @@ import { type Database, type Queryable, storable } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
 import { EventTypes, Publishing } from './publish.ts';
-import { backlogsOf, countsOf, deliveryStates, findNotification, oldestAwaitingAtMs } from './reads.ts';
+import { backlogsOf, countsOf, deliveryStates, findNotification, oldestAwaiting, oldestAwaitingAtMs } from './reads.ts';
 import { findRegistrations, findTpp, listRegistrations, listTpps } from './registrations.ts';
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, RetentionSweep } from './retention.ts';
@@ -75,6 +75,7 @@ export function createPostgresStore(database: Database, dependencies: PostgresSt
     ...createSigningKeyStore(database),
     registrations: (after, limit) => listRegistrations(database, queryable, after, limit),
     backlogsOf: (clientIds, countMax) => backlogsOf(database, clientIds, countMax),
+    oldestAwaiting: (limit) => oldestAwaiting(database, limit),
     deliveryStates: () => deliveryStates(database),
     troubledTargets: (limit, countMax) => listTroubledTargets(queryable, limit, countMax),
     keepRecentAttempts: (recent, nowMs) => keepRecentAttempts(database, recent, nowMs),

@@ -76,6 +76,15 @@ export class Reads {
       .map((target) => ({ ...target, ...this.backlogOf(target.clientId) }));
   }
 
+  /** When the oldest awaiting notification of each TPP was published, the oldest of all first. */
+  oldestAwaiting(limit: number): Map<string, number> {
+    const oldest = this.#clients.list.flatMap(({ clientId, awaiting }): [string, number][] => {
+      const atMs = awaiting === 0 ? undefined : this.backlogOf(clientId).oldestAwaitingAtMs;
+      return atMs === undefined ? [] : [[clientId, atMs]];
+    });
+    return new Map(oldest.sort(([, left], [, right]) => left - right).slice(0, limit));
+  }
+
   /** In the order of publishing, which is that of age but for clocks that were set back. */
   oldestAwaitingAtMs(): number | undefined {
     const row = this.#oldest.get();

@@ -281,6 +281,7 @@ function createCallbackHealthStore(
   return {
     registrations: (after, limit) => read(() => registrations.registrations(after, limit)),
     backlogsOf: (clientIds) => read(() => new Map(clientIds.map((clientId) => [clientId, reads.backlogOf(clientId)]))),
+    oldestAwaiting: (limit) => read(() => reads.oldestAwaiting(limit)),
     deliveryStates: () => read(() => registrations.deliveryStates()),
     troubledTargets: (limit) => read(() => reads.troubledTargets(limit)),
     keepRecentAttempts: (recent, nowMs) => writes.run(() => recentAttempts.keep(recent, nowMs)),

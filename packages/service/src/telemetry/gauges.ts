@@ -1,0 +1,142 @@
+import { Gauge, type Registry } from 'prom-client';
+import { withTimeout } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+import { callbackUrlStateOf } from '../model/callback-url.ts';
+import type { DeliveryStates, TroubledTarget } from '../store/operations.ts';
+import type { Store } from '../store/store.ts';
+
+/** Sources that are read only at a scrape. */
+export interface MetricsSources {
+  readonly store: Pick<
+    Store,
+    'counts' | 'deliveryStates' | 'troubledTargets' | 'oldestAwaitingAtMs' | 'oldestAwaiting' | 'connections'
+  >;
+  readonly longPollsHeld: () => number;
+  /** Why this instance does not sign with the current key; undefined when it does. */
+  readonly signingKeyProblem: () => string | undefined;
+}
+
+export interface GaugesOptions {
+  readonly clock: Clock;
+  /** Most TPPs with series of their own. */
+  readonly tppsMax: number;
+}
+
+// Scrapes usually time out after ten seconds.
+const READ_MS = 2000;
+
+// Of a large backlog no more is counted: it is enough to be alarmed.
+const COUNTED_MAX = 10_000;
+
+/** The metrics that are read from the store and from other components at a scrape. */
+export class Gauges {
+  readonly #options: GaugesOptions;
+  readonly #gauges: ReturnType<typeof gaugesIn>;
+
+  constructor(registry: Registry, options: GaugesOptions) {
+    this.#options = options;
+    this.#gauges = gaugesIn(registry, options.tppsMax);
+  }
+
+  /** Leaves out the metrics of a store that does not answer; `tidings_store_up` tells. */
+  async read(sources: MetricsSources): Promise<void> {
+    const { up, longPolls, keyProblem, connections, ofStore } = this.#gauges;
+    longPolls.set(sources.longPollsHeld());
+    keyProblem.set(sources.signingKeyProblem() === undefined ? 0 : 1);
+    const used = sources.store.connections();
+    if (used !== undefined) for (const [state, value] of Object.entries(used)) connections.set({ state }, value);
+    const reading = readStore(sources.store, this.#options.tppsMax);
+    const read = await withTimeout(this.#options.clock, READ_MS, reading).catch(() => undefined);
+    up.set(read === undefined ? 0 : 1);
+    for (const gauge of Object.values(ofStore)) gauge.reset();
+    if (read === undefined) for (const gauge of [ofStore.awaiting, ofStore.oldest]) gauge.remove();
+    else this.#set(read);
+  }
+
+  #set({ awaiting, states, troubled, oldestAtMs, oldestOfTpps }: StoreReadings): void {
+    const { ofStore } = this.#gauges;
+    const nowMs = this.#options.clock.nowMs();
+    const ageOf = (atMs: number | undefined) => (atMs === undefined ? 0 : Math.max(nowMs - atMs, 0) / 1000);
+    ofStore.awaiting.set(awaiting);
+    ofStore.oldest.set(ageOf(oldestAtMs));
+    for (const [state, count] of Object.entries(states)) ofStore.tpps.set({ state }, count);
+    for (const target of troubled) {
+      const labels = { client_id: target.clientId, state: callbackUrlStateOf(target) };
+      ofStore.tppFailing.set(labels, ageOf(target.failingSinceMs ?? target.unresponsiveSinceMs));
+      ofStore.tppFailures.set(labels, target.failures);
+      ofStore.tppAwaiting.set(labels, Math.min(target.awaiting, COUNTED_MAX));
+    }
+    for (const [clientId, atMs] of oldestOfTpps) ofStore.tppOldest.set({ client_id: clientId }, ageOf(atMs));
+  }
+}
+
+/** Facts of the store at a scrape. */
+interface StoreReadings {
+  readonly awaiting: number;
+  readonly states: DeliveryStates;
+  readonly troubled: readonly TroubledTarget[];
+  readonly oldestAtMs: number | undefined;
+  readonly oldestOfTpps: ReadonlyMap<string, number>;
+}
+
+async function readStore(store: MetricsSources['store'], tppsMax: number): Promise<StoreReadings> {
+  const [{ awaiting }, states, troubled, oldestAtMs, oldestOfTpps] = await Promise.all([
+    store.counts(),
+    store.deliveryStates(),
+    store.troubledTargets(tppsMax, COUNTED_MAX),
+    store.oldestAwaitingAtMs(),
+    store.oldestAwaiting(tppsMax),
+  ]);
+  return { awaiting, states, troubled, oldestAtMs, oldestOfTpps };
+}
+
+function gaugesIn(registry: Registry, tppsMax: number) {
+  const gauge = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
+    new Gauge<T>({ name, help, labelNames, registers: [registry] });
+  const most = `of the ${tppsMax} failing or unresponsive TPPs with most awaiting; same at every instance`;
+  return {
+    up: gauge('tidings_store_up', 'Whether the store answers'),
+    connections: gauge(
+      'tidings_store_connections',
+      'Connections to the database, and requests waiting for one',
+      'state',
+    ),
+    keyProblem: gauge('tidings_signing_key_problem', '1 when this instance cannot sign with the current signing key'),
+    longPolls: gauge('tidings_long_polls_waiting', 'Long polls held open'),
+    ofStore: {
+      awaiting: gauge('tidings_notifications_awaiting', 'Awaiting notifications; same at every instance'),
+      oldest: gauge(
+        'tidings_oldest_awaiting_age_seconds',
+        'Age of the oldest awaiting notification, 0 when there is none; same at every instance',
+      ),
+      tpps: gauge(
+        'tidings_tpps',
+        'TPPs that registered something, by the state of their deliveries; same at every instance',
+        'state',
+      ),
+      tppFailing: gauge(
+        'tidings_tpp_failing_seconds',
+        `Time since the first attempt failed after the last acknowledgement, ${most}`,
+        'client_id',
+        'state',
+      ),
+      tppFailures: gauge(
+        'tidings_tpp_failures',
+        `Failed attempts since the last acknowledgement, ${most}`,
+        'client_id',
+        'state',
+      ),
+      tppAwaiting: gauge(
+        'tidings_tpp_awaiting',
+        `Awaiting notifications, counted up to ${COUNTED_MAX}, ${most}`,
+        'client_id',
+        'state',
+      ),
+      tppOldest: gauge(
+        'tidings_tpp_oldest_awaiting_age_seconds',
+        `Age of the oldest awaiting notification of a TPP, of the ${tppsMax} TPPs with the oldest; same at every instance`,
+        'client_id',
+      ),
+    },
+  };
+}
