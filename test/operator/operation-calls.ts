@@ -68,6 +68,12 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   backUp: { role: 'administrator', isEndless: true },
 
   getStatus: { role: 'viewer' },
+  listAlerts: { role: 'viewer', query: '?state=open&limit=2' },
+  // There is no such destination: 404. What it does when there is, is tested with alerts.
+  testAlertDestination: {
+    ...{ role: 'operator', body: () => ({ destination: 'nobody' }), status: 404 },
+    notAudited: 'nothing was sent',
+  },
   getConfiguration: { role: 'viewer' },
   listCertificates: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },

@@ -34,6 +34,7 @@ const BELOW_SERVICE = [
   'notify',
   'api',
   'retention',
+  'alerts',
   'openapi',
   'operator',
 ] as const;
@@ -50,8 +51,9 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   notify: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry'],
   api: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry'],
   retention: ['base', 'model', 'config', 'store'],
+  alerts: ['base', 'model', 'config', 'store', 'trust', 'net'],
   openapi: ['base', 'model', 'config'],
-  operator: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry', 'notify', 'api', 'openapi'],
+  operator: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry', 'notify', 'api', 'alerts', 'openapi'],
   'service.ts': BELOW_SERVICE,
   'index.ts': [...BELOW_SERVICE, 'service.ts'],
   cli: [...BELOW_SERVICE, 'service.ts', 'index.ts'],

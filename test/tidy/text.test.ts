@@ -21,6 +21,7 @@ describe('words', () => {
   test('a foreign word is found inside an identifier, in sources only', () => {
     assert.deepEqual(lines(checkWords(SOURCE, 'a;\nconst myWebhookUrl = 1;')), [2]);
     assert.deepEqual(checkWords('test/x.test.ts', 'const myWebhookUrl = 1;'), []);
+    assert.deepEqual(checkWords('packages/service/src/alerts/webhook.ts', 'const myWebhookUrl = 1;'), []);
   });
 
   test('a mark of unfinished work is found anywhere, but not inside another word', () => {

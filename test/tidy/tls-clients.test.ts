@@ -25,6 +25,7 @@ describe('a TLS client that leaves verification to the environment is found:', (
     ["import { Agent } from 'node:https';\nnew Agent({ keepAlive: true });", '2 Agent()'],
     ["import { Agent } from 'node:https';\nclass Ours extends Agent {}", '2 Agent()'],
     ["import { connect } from 'node:http2';\nconnect(url);", '2 connect()'],
+    ["import { createTransport } from 'nodemailer';\ncreateTransport({ host, tls: { ca } });", '2 createTransport()'],
   ] as const) {
     test(source.replaceAll('\n', ' '), () => assert.deepEqual(found(source), [expected]));
   }

@@ -10,6 +10,7 @@ const TLS_CLIENTS: Readonly<Record<string, Readonly<Record<string, readonly stri
   'node:tls': { connect: [PINNED], TLSSocket: [PINNED] },
   'node:https': { request: [PINNED, 'agent'], get: [PINNED, 'agent'], Agent: [PINNED] },
   'node:http2': { connect: [PINNED] },
+  nodemailer: { createTransport: ['tls'] },
   undici: Object.fromEntries(
     ['Agent', 'BalancedPool', 'Client', 'H2CClient', 'Pool', 'RoundRobinPool'].map((name) => [name, ['connect']]),
   ),
@@ -78,7 +79,8 @@ function madeBy(node: AnyNode): { readonly name: string; readonly given: readonl
 }
 
 function clientsOf(module: string): Readonly<Record<string, readonly string[]>> | undefined {
-  const name = module === 'undici' || module.startsWith('node:') ? module : `node:${module}`;
+  const isPackage = module === 'undici' || module === 'nodemailer';
+  const name = isPackage || module.startsWith('node:') ? module : `node:${module}`;
   if (name !== 'undici') return TLS_CLIENTS[name];
   return {
     ...TLS_CLIENTS['undici'],

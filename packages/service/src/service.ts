@@ -1,6 +1,10 @@
+import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
+import type { Alerts } from './alerts/alerts.ts';
+import { createDestinations, type Destination } from './alerts/destinations.ts';
+import { openAlerts } from './alerts/open-alerts.ts';
 import { type Api, buildApi } from './api/server.ts';
 import { once, startInterval } from './base/async.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -32,7 +36,7 @@ import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
-import { type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
+import { assertSameClientAuthentication, type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
 import { createOidcSignIn } from './trust/oidc-sign-in.ts';
 import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
@@ -89,6 +93,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
   const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = dependencies;
   const material = await readMaterial(config);
   // Before the store is opened, so that a wrong setting leaves nothing behind.
+  const destinations = createDestinations(config.notify, local);
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const opened = await openStore(config.store, { clock: local, log });
   const { clock, place, backUp } = opened;
@@ -99,6 +104,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
     config,
     telemetry,
     material,
+    destinations,
     clientCertificate,
     store,
     backUp,
@@ -119,6 +125,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
     components.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
     const operatorUrl = urlOf(material.operatorTls, await listen(components.operator, 'operator', config.operator));
     components.wake();
+    components.alerts.start(`${hostname()}:${new URL(operatorUrl).port}`);
     const runtimeFault = nodeFault();
     if (runtimeFault !== undefined) log.warn(`${runtimeFault} ${NODE_REMEDY}`);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
@@ -128,6 +135,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
       const written = readConfig();
       const { operator } = written;
       const renewed = await readMaterial(written);
+      const newDestinations = createDestinations(written.notify, local);
       assertSameClientAuthentication(material, renewed);
       assertSameProvider(config.operator.oidc, operator.oidc);
       const key = await reloadSigningKeys(components.keys, { store, clock, log }, BY_SERVICE);
@@ -136,6 +144,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
       reportExpiredLists(renewed, { log, clock });
       if (operator.oidc !== undefined) components.identityProvider?.useRoles(operator.oidc.roles);
       components.operatorTokens.replace(operator.tokens);
+      await components.alerts.replace(written.notify, newDestinations);
       const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
       log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
       const settings = settingsToRestart(config, written);
@@ -146,12 +155,6 @@ export async function startService(config: Config, dependencies: ServiceDependen
     await stop();
     throw error;
   }
-}
-
-/** Whether callers must present a certificate is decided when the listener is created, so a reload cannot change it. */
-function assertSameClientAuthentication(material: Material, renewed: Material): void {
-  if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
-  throw new StartUpError('"operator.tls.clientCaFile" was added or removed; restart the service for that.');
 }
 
 /** A reload applies the roles alone: a provider that was removed only from the file would still be accepted. */
@@ -166,6 +169,7 @@ interface AssemblyOptions {
   readonly config: Config;
   readonly telemetry: Telemetry;
   readonly material: Material;
+  readonly destinations: readonly Destination[];
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
   readonly backUp: BackUp | undefined;
@@ -188,6 +192,7 @@ interface Components {
   readonly engine: Engine;
   readonly sweeper: Sweeper;
   readonly telemetry: Telemetry;
+  readonly alerts: Alerts;
   /** Stops following changes that other instances make to the signing keys. */
   readonly endFollowing: () => Promise<void>;
   /** Makes the engine claim what is due. Has no effect where real time is not offered. */
@@ -216,6 +221,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const identityProvider = createIdentityProvider(options);
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
+  const alerts = openAlerts({ ...options, keys, onSending: metrics.onAlertSending });
   const operator = buildOperatorApi({
     ...options,
     ...config.operator,
@@ -230,6 +236,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     signingKeys: keys,
+    alerts,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
     onDue: wake,
@@ -241,7 +248,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const endFollowing = isShared
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
     : async () => undefined;
-  const operating = { operator, operatorTokens, identityProvider };
+  const operating = { operator, operatorTokens, identityProvider, alerts };
   return { keys, api, ...operating, engine, sweeper, telemetry, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
@@ -385,12 +392,13 @@ function assembleApi(
 
 /** Listeners and engine first, then what they use, the store last. */
 async function stopComponents(components: Components, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper, telemetry } = components;
+  const { operator, api, engine, sweeper, telemetry, alerts } = components;
   await Promise.all([
     operator.close(),
     api.server.close(),
     engine.stop(graceMs),
     sweeper.stop(),
+    alerts.stop(),
     components.endFollowing(),
   ]);
   await Promise.all([telemetry.stop(), ...components.clients.map((client) => client.close())]);

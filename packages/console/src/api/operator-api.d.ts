@@ -209,6 +209,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/operator/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operator/v1/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["testAlertDestination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/operator/v1/configuration": {
         parameters: {
             query?: never;
@@ -995,6 +1027,51 @@ export interface components {
             /** @enum {unknown} */
             publishing: "open" | "closed";
             publishingClosedBecause?: string;
+        };
+        AlertPage: {
+            alerts: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign";
+                /** @enum {unknown} */
+                state: "open" | "over";
+                subject: string;
+                why: string;
+                /** Format: date-time */
+                since: string;
+                /** Format: date-time */
+                raisedAt: string;
+                /** Format: date-time */
+                clearedAt?: string;
+                facts: {
+                    [key: string]: string | number;
+                };
+                messages: {
+                    destination: string;
+                    /** @enum {unknown} */
+                    kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered";
+                    attempts: number;
+                    /** Format: date-time */
+                    sentAt?: string;
+                    error?: string;
+                }[];
+            }[];
+            destinations: {
+                name: string;
+                /** @enum {unknown} */
+                type: "webhook" | "slack" | "email";
+                kinds: ("tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered")[];
+                unsent: number;
+            }[];
+            next?: string;
+        };
+        AlertTest: {
+            destination: string;
+        };
+        AlertTestResult: {
+            /** @enum {unknown} */
+            outcome: "sent" | "failed";
+            error?: string;
         };
         Configuration: {
             settings: {
@@ -2003,6 +2080,65 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: {
+                state?: "open" | "over";
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    testAlertDestination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertTest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertTestResult"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503"];
         };

@@ -79,6 +79,12 @@ const COMMANDS: readonly TableRow[] = [
     load: () => import('./status.ts'),
   },
   {
+    name: 'alerts',
+    takes: '',
+    summary: 'List what is wrong now, and send a test message to a destination of alerts.',
+    load: () => import('./alerts.ts'),
+  },
+  {
     name: 'statistics',
     takes: '[options]',
     summary: 'Show events, attempts, acknowledgements and latencies per minute or hour.',

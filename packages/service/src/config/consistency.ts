@@ -48,6 +48,7 @@ export function assertConsistent(config: Config, source: string): void {
     );
   }
   assertDelivery(config, source);
+  assertNotify(config, source);
   try {
     assertBodyLimit(config, source);
   } catch (error) {
@@ -194,6 +195,35 @@ function assertGrantMark({ value, pattern }: GrantMark, source: string): void {
   }
   if (matchesAnyone) {
     throw new StartUpError(`${setting} matches any text, so that customers' tokens would pass; make it narrower.`);
+  }
+}
+
+/** Destinations are named in commands, so that each needs a name of its own. */
+function assertNotify({ notify }: Config, source: string): void {
+  const names = new Set<string>();
+  for (const [list, destinations] of [
+    ['webhooks', notify.webhooks],
+    ['slack', notify.slack],
+    ['email', notify.email],
+  ] as const) {
+    for (const [at, { name, kinds }] of destinations.entries()) {
+      const setting = `${source}: "notify.${list}[${at}]`;
+      if (names.has(name)) throw new StartUpError(`${setting}.name" (${name}) is the name of another destination too.`);
+      names.add(name);
+      if (kinds.every((kind) => kind === 'recovered')) {
+        throw new StartUpError(`${setting}.kinds" has "recovered" alone; add the kinds whose end it is to be told of.`);
+      }
+    }
+  }
+  for (const [at, { url, urlFile }] of notify.webhooks.entries()) {
+    if ((url === undefined) !== (urlFile === undefined)) continue;
+    throw new StartUpError(`${source}: give one of "notify.webhooks[${at}].url" and "notify.webhooks[${at}].urlFile".`);
+  }
+  for (const [at, { user, passwordFile }] of notify.email.entries()) {
+    if ((user === undefined) === (passwordFile === undefined)) continue;
+    throw new StartUpError(
+      `${source}: "notify.email[${at}].user" and "notify.email[${at}].passwordFile" go together; give both.`,
+    );
   }
 }
 

@@ -59,7 +59,7 @@ export function shownSettings(config: Config): readonly { readonly setting: stri
 
 /** Settings that SIGHUP applies; see `reload` of the service. */
 const RELOADED =
-  /^(?:signing\.(?:kid|keyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
+  /^(?:notify\.(?!evaluateMs$).*|signing\.(?:kid|keyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
 
 /** The settings that differ between two configurations and take effect only after a restart, by their paths. */
 export function settingsToRestart(before: Config, after: Config): readonly string[] {

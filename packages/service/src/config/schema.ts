@@ -1,5 +1,6 @@
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { type Static, type TSchema, Type } from 'typebox';
+import { MESSAGE_KINDS } from '../model/alert.ts';
 import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
 
 /** A section of settings; an unknown key in it is an error. */
@@ -442,6 +443,140 @@ const TELEMETRY_SECTIONS = {
   }),
 };
 
+/** The settings that all destinations of alerts have in common. */
+const DESTINATION = {
+  name: Type.String({
+    pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
+    description: 'Name of the destination, shown in log and audit: lower case letters, digits and hyphens',
+  }),
+  kinds: Type.Array(Type.Enum([...MESSAGE_KINDS]), {
+    default: [...MESSAGE_KINDS],
+    minItems: 1,
+    maxItems: 20,
+    description: `Kinds of messages that it gets: ${MESSAGE_KINDS.join(', ')}`,
+  }),
+};
+
+/** How a destination is reached over HTTPS. */
+const DESTINATION_CONNECTION = {
+  caFile: Type.Optional(
+    file('Root certificates that the certificate of the destination must chain to, PEM. Default: those of Node.js'),
+  ),
+  proxyUrl: Type.Optional(
+    Type.String({
+      format: 'uri',
+      pattern: '^https?://[^@]+$',
+      description: 'HTTP proxy on the way to the destination (CONNECT)',
+    }),
+  ),
+};
+
+const MAIL_ADDRESS = '^[^\\s@<>,;:"]{1,64}@[A-Za-z0-9.-]{1,255}$';
+
+/** Settings of alerts to people and systems. */
+const NOTIFY_SECTION = sectionOfDefaults({
+  webhooks: Type.Array(
+    section({
+      ...DESTINATION,
+      url: Type.Optional(
+        Type.String({
+          format: 'uri',
+          pattern: '^https://[^@]+$',
+          maxLength: 2048,
+          description: "URL that messages are posted to; it may be in the bank's own network. Give this or urlFile",
+        }),
+      ),
+      urlFile: Type.Optional(file('The URL, if it is a secret itself')),
+      secretFile: file(
+        'Secret that signs messages (Standard Webhooks): whsec_ and 24 to 64 bytes in base64. A second line holds a second secret, for a change of secrets: both sign',
+      ),
+      ...DESTINATION_CONNECTION,
+    }),
+    { default: [], maxItems: 20, description: 'Systems that alerts are posted to as JSON, signed' },
+  ),
+  slack: Type.Array(
+    section({
+      ...DESTINATION,
+      urlFile: file('URL of an incoming webhook of Slack, or of a system that accepts the same. It is a secret'),
+      ...DESTINATION_CONNECTION,
+    }),
+    { default: [], maxItems: 20, description: 'Channels of Slack, or of a system that accepts the same messages' },
+  ),
+  email: Type.Array(
+    section({
+      ...DESTINATION,
+      host: text('Name of the SMTP server; its certificate must contain it'),
+      port: whole(587, 1, 65_535, 'Port of the SMTP server'),
+      encryption: Type.Enum(['starttls', 'tls'], {
+        default: 'starttls',
+        description:
+          'starttls: the connection is upgraded before anything is sent, or nothing is sent. tls: TLS from the start, usually at port 465',
+      }),
+      user: Type.Optional(text('User name at the SMTP server, with passwordFile')),
+      passwordFile: Type.Optional(file('Password of this user')),
+      from: Type.String({ pattern: MAIL_ADDRESS, description: 'Address of the sender' }),
+      to: Type.Array(Type.String({ pattern: MAIL_ADDRESS }), {
+        minItems: 1,
+        maxItems: 50,
+        description: 'Addresses of the recipients',
+      }),
+      caFile: DESTINATION_CONNECTION.caFile,
+    }),
+    { default: [], maxItems: 20, description: 'Recipients of alerts by e-mail' },
+  ),
+  failingAfterMs: whole(
+    300_000,
+    0,
+    86_400_000,
+    'How long a callback URL must have been failing before that is an alert',
+  ),
+  expiryDays: whole(21, 1, 365, 'Days before the expiry of a certificate or signing key from which that is an alert'),
+  backlogMax: whole(100_000, 1, 1_000_000_000, 'Number of awaiting notifications above which that is an alert'),
+  storeShare: Type.Number({
+    default: 0.8,
+    exclusiveMinimum: 0,
+    maximum: 1,
+    description: 'Share of "publishing.awaitingMax" from which the store counts as nearly full',
+  }),
+  diskFreeBytesMin: whole(
+    1_073_741_824,
+    0,
+    1_099_511_627_776,
+    'Free space below which the disk of the SQLite store counts as nearly full. Choose more than "publishing.diskFreeBytesMin"',
+  ),
+  evaluateMs: whole(10_000, 100, 600_000, 'How often conditions are examined and messages sent'),
+  messagesPerHourMax: whole(
+    30,
+    1,
+    10_000,
+    'Messages to one destination in an hour; what exceeds it waits, and is then sent together in one message',
+  ),
+  timeoutMs: whole(10_000, 100, 60_000, 'Longest time to send a message'),
+  consoleUrl: Type.Optional(
+    Type.String({
+      format: 'uri',
+      pattern: '^https?://[^?#@]+$',
+      maxLength: 2048,
+      description:
+        'URL of the console as people reach it, for links in messages, such as https://tidings.bank.example/console',
+    }),
+  ),
+  runbookUrl: Type.String({
+    format: 'uri',
+    default: 'https://github.com/tidings-events/tidings/blob/main/docs/guides/runbooks.md',
+    pattern: '^https?://[^?#@]+$',
+    maxLength: 2048,
+    description: 'URL of the runbooks, for links in messages; set it to a copy of your own',
+  }),
+  keptMs: whole(2_592_000_000, 3_600_000, 31_536_000_000, 'How long alerts that are over are kept'),
+});
+
+const SIGNING_CERTIFICATE = Type.Optional(
+  file(
+    'Certificate of the signing key, as the trust anchor issued it, PEM. It is used for nothing but alerts before it expires',
+  ),
+);
+
 const serverTls = {
   certificateFile: file('Certificate chain, PEM'),
   keyFile: file('Private key of the certificate, PEM'),
@@ -486,12 +621,14 @@ export const ConfigSchema = section({
   signing: section({
     kid: text('Key id under which the trust anchor publishes our signing key'),
     keyFile: file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM'),
+    certificateFile: SIGNING_CERTIFICATE,
     next: Type.Optional(
       section({
         kid: text(
           'Key id of the next signing key: it is announced in the JWKS, and signs once an operator rotates to it',
         ),
         keyFile: file('Private key, as above'),
+        certificateFile: SIGNING_CERTIFICATE,
       }),
     ),
     announcedMs: whole(
@@ -732,6 +869,7 @@ export const ConfigSchema = section({
     tppsMax: whole(100, 0, 10_000, 'TPPs with their own time series in the metrics; all others share one'),
   }),
   ...TELEMETRY_SECTIONS,
+  notify: NOTIFY_SECTION,
   log: sectionOfDefaults({
     level: Type.Enum(['debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',

@@ -7,6 +7,8 @@ export interface HttpsClientOptions {
   readonly tls: ClientTls;
   /** Asked for each connection. Undefined only where all URLs are the bank's own. */
   readonly guard: HostGuard | undefined;
+  /** HTTP proxy for all connections, which then looks up the hosts. Never taken from the environment. */
+  readonly proxyUrl?: string | undefined;
   /** Deadline for one whole exchange, from the look-up to the last byte. */
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
@@ -30,7 +32,7 @@ export interface HttpsAnswer {
   readonly date?: string | undefined;
 }
 
-/** Fetches small documents of the trust framework: JWKS and introspection answers. */
+/** Exchanges small documents: JWKS, introspection answers and alerts. */
 export interface HttpsClient {
   /**
    * @returns the status and the whole body; every status is an answer, a redirect too
@@ -55,11 +57,12 @@ const KEEP_ALIVE_MS = 4000;
  * connections go only to addresses that it has checked; without one, to any address of the host.
  */
 export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
-  const { tls, guard, timeoutMs, clock } = options;
+  const { tls, guard, timeoutMs, clock, proxyUrl } = options;
   const connector = new Connector({
     tls,
     timeoutMs,
     clock,
+    proxyUrl,
     guard: guard && { addressesOf: (host) => checkedBy(guard, host) },
   });
   const agent = new Agent({

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { shownSettings } from '../config/effective.ts';
-import { certificatesIn, readConfiguredFile } from '../trust/files.ts';
+import { configuredCertificates } from '../trust/certificates.ts';
 import { Problem } from './problem.ts';
+import { isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
@@ -59,8 +60,6 @@ const Certificates = Type.Object(
   closed,
 );
 
-const CERTIFICATE_SETTING = /(?:certificateFile|[cC]aFile)$/;
-
 /** GET /operator/v1/certificates: when certificates expire. */
 export const certificatesRoute = route({
   operationId: 'listCertificates',
@@ -75,19 +74,9 @@ export const certificatesRoute = route({
     ({ config }) =>
     () => {
       if (config === undefined) throw new Problem(404, 'There is no configuration here.');
-      const certificates = shownSettings(config).flatMap(({ setting, value }) =>
-        CERTIFICATE_SETTING.test(setting) && typeof value === 'string' ? readCertificates(setting, value) : [],
-      );
+      const certificates = configuredCertificates(config).map(({ setting, subject, notAfterMs }) => {
+        return { setting, subject, notAfter: isoTime(notAfterMs) };
+      });
       return { certificates: certificates.toSorted((left, right) => left.notAfter.localeCompare(right.notAfter)) };
     },
 });
-
-function readCertificates(setting: string, file: string) {
-  try {
-    return certificatesIn(readConfiguredFile(setting, file)).map(({ subject, validToDate }) => {
-      return { setting, subject: subject.replaceAll('\n', ', '), notAfter: validToDate.toISOString() };
-    });
-  } catch {
-    return [];
-  }
-}

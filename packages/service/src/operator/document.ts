@@ -9,6 +9,7 @@ import {
 } from '../openapi/model.ts';
 import { PAGE_HEADERS, renderPage } from '../openapi/page.ts';
 import { tppFacingDocument } from '../openapi/tpp-facing.ts';
+import { alertRoutes } from './alerts.ts';
 import { auditRoutes } from './audit.ts';
 import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
@@ -84,6 +85,7 @@ const ROUTES = [
   ...notificationRoutes,
   ...bulkRoutes,
   statusRoute,
+  ...alertRoutes,
   configurationRoute,
   certificatesRoute,
   backupRoute,

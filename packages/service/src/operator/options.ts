@@ -1,4 +1,5 @@
 import type { EventTypeCatalogue } from '@tidings/protocol';
+import type { Alerts } from '../alerts/alerts.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -60,6 +61,8 @@ export interface OperatorOptions {
   readonly backUp?: BackUp | undefined;
   /** Our own keys; undefined: the operations that change them answer 501. */
   readonly signingKeys?: SigningKeys | undefined;
+  /** Destinations of alerts; undefined: there are none. */
+  readonly alerts?: Pick<Alerts, 'destinations' | 'test'> | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */
   readonly onTppChanged?: ((clientId: string) => void) | undefined;
   /** An operator's action may have made notifications due: wakes the engine. */

@@ -1,4 +1,5 @@
 import type { NotificationRecord } from '../model/notification.ts';
+import type { AlertStore } from './alerts.ts';
 import type { Delivery, PolledNotifications, PollToStore } from './delivery.ts';
 import type {
   ActivityStore,
@@ -34,7 +35,14 @@ export interface StoreChange {
  * after a crash the process that opens the store next continues. Times are milliseconds since the epoch, given by the caller.
  * Every method rejects with {@link StoreError} when the store cannot be read or written.
  */
-export interface Store extends Registry, Delivery, Operations, SigningKeyStore, CallbackHealthStore, ActivityStore {
+export interface Store
+  extends Registry,
+    Delivery,
+    Operations,
+    SigningKeyStore,
+    CallbackHealthStore,
+    ActivityStore,
+    AlertStore {
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Notifications of other TPPs are ignored. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
   /** When the next notification of the TPP that is withheld may be offered again; undefined when none is withheld. */

@@ -14,6 +14,8 @@ export interface MetricsOptions {
 /** The metrics of this instance, in the text format of Prometheus. */
 export interface Metrics extends Observer {
   readonly onStoreOperation: OnStoreOperation;
+  /** Observer of each attempt to send alerts to a destination. */
+  readonly onAlertSending: (destination: string, outcome: 'sent' | 'failed') => void;
   /** Sets the sources; until then their metrics are absent. */
   readFrom(sources: MetricsSources): void;
   readonly contentType: string;
@@ -45,6 +47,7 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
       counted.storeSeconds.observe({ operation }, durationMs / 1000);
       if (hasFailed) counted.storeErrors.inc({ operation });
     },
+    onAlertSending: (destination, outcome) => counted.alertSendings.inc({ destination, outcome }),
     readFrom: (given) => {
       sources = given;
     },
@@ -108,6 +111,12 @@ function countersIn(registry: Registry) {
       'of',
     ),
     storeErrors: counter('tidings_store_errors_total', 'Failed store operations', 'operation'),
+    alertSendings: counter(
+      'tidings_alert_sendings_total',
+      'Attempts to send alerts, by destination and outcome',
+      'destination',
+      'outcome',
+    ),
     tppAttempts: counter('tidings_tpp_attempts_total', 'Delivery attempts, by TPP', 'client_id', 'outcome'),
     tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications created, by TPP', 'client_id'),
   };

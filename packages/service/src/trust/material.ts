@@ -105,6 +105,16 @@ function clientIdentity({ certificateFile, keyFile }: Config['accessTokens']): P
   return readTlsIdentity('accessTokens', { certificateFile, keyFile });
 }
 
+/**
+ * Whether callers must present a certificate is decided when the listener is created, so a reload cannot change it.
+ *
+ * @throws {StartUpError}
+ */
+export function assertSameClientAuthentication(material: Material, renewed: Material): void {
+  if ((material.operatorTls?.ca === undefined) === (renewed.operatorTls?.ca === undefined)) return;
+  throw new StartUpError('"operator.tls.clientCaFile" was added or removed; restart the service for that.');
+}
+
 /** An expired list closes the listener to all certificates of its authority, so the operator must know first. */
 export function reportExpiredLists(
   { apiTls, operatorTls }: Material,

@@ -1,8 +1,8 @@
-import { createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { createSigner, type JwsSigner, SigningKeyError } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
 import type { SigningKeyJwk } from '../model/signing-key.ts';
-import { readConfiguredFile } from './files.ts';
+import { certificatesIn, readCertificates, readConfiguredFile } from './files.ts';
 
 /** Our own signing key: signs SETs and responses. */
 export interface OwnSigningKey {
@@ -22,6 +22,7 @@ export interface OwnSigningKeys {
 interface KeyFile {
   readonly kid: string;
   readonly keyFile: string;
+  readonly certificateFile?: string | undefined;
 }
 
 /** The part of the configuration that our own keys are loaded from. */
@@ -40,22 +41,33 @@ export async function loadSigningKeys({ signing, ...identity }: SigningSettings)
     );
   }
   const main = await loadSigningKey({ ...identity, ...signing });
-  return { main, next: next && (await loadSigningKey({ ...identity, ...next }, 'signing.next.keyFile')) };
+  return { main, next: next && (await loadSigningKey({ ...identity, ...next }, 'signing.next')) };
 }
 
 /** Loads one signing key. @throws {StartUpError} naming setting and file */
 export async function loadSigningKey(
   options: KeyFile & { readonly organisationId: string; readonly trustAnchor: string },
-  setting = 'signing.keyFile',
+  section = 'signing',
 ): Promise<OwnSigningKey> {
+  const setting = `${section}.keyFile`;
   const pem = readConfiguredFile(setting, options.keyFile);
   try {
     const identity = { kid: options.kid, iss: options.organisationId, tan: options.trustAnchor };
     const signer = await createSigner(identity, pem);
     const publicJwk = { ...createPublicKey(pem).export({ format: 'jwk' }), kid: options.kid, use: 'sig', alg: 'PS256' };
+    if (options.certificateFile !== undefined) assertOfKey(`${section}.certificateFile`, options.certificateFile, pem);
     return { signer, publicJwk };
   } catch (error) {
     if (!(error instanceof SigningKeyError)) throw error;
     throw new StartUpError(`The file ${options.keyFile}, named by "${setting}", ${error.message}.`);
   }
+}
+
+/** A certificate of another key would warn of the wrong day. @throws {StartUpError} */
+function assertOfKey(setting: string, file: string, keyPem: string): void {
+  const [certificate] = certificatesIn(readCertificates(setting, file));
+  if (certificate?.checkPrivateKey(createPrivateKey(keyPem)) === true) return;
+  throw new StartUpError(
+    `The file ${file}, named by "${setting}", does not begin with the certificate of the signing key.`,
+  );
 }

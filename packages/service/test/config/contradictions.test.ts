@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusal } from './refusal.ts';
-import { OIDC, withoutSetting, withSetting } from './settings.ts';
+import { OIDC, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
 
 const ONE_OF_TWO_URLS = 'give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".';
+
+const SLACK = WITH_EVERY_SECTION.notify.slack[0];
 
 for (const [what, settings, message] of [
   [
@@ -40,6 +42,26 @@ for (const [what, settings, message] of [
     'a mark of the client credentials grant that customers have too',
     withSetting('accessTokens.clientCredentials', { claim: 'sub', pattern: '.*' }),
     '"accessTokens.clientCredentials.pattern" (.*) matches any text, so that customers\' tokens would pass; make it narrower.',
+  ],
+  [
+    'two destinations of alerts with one name',
+    withSetting('notify', { slack: [SLACK, SLACK] }),
+    '"notify.slack[1].name" (channel) is the name of another destination too.',
+  ],
+  [
+    'a destination that is told of the end of alerts alone',
+    withSetting('notify', { slack: [{ ...SLACK, kinds: ['recovered'] }] }),
+    '"notify.slack[0].kinds" has "recovered" alone; add the kinds whose end it is to be told of.',
+  ],
+  [
+    'a webhook without a URL',
+    withSetting('notify', { webhooks: [{ name: 'on-call', secretFile: 'secret' }] }),
+    'give one of "notify.webhooks[0].url" and "notify.webhooks[0].urlFile".',
+  ],
+  [
+    'a user of an SMTP server without a password',
+    withSetting('notify', { email: [{ ...WITH_EVERY_SECTION.notify.email[0], user: 'tidings' }] }),
+    '"notify.email[0].user" and "notify.email[0].passwordFile" go together; give both.',
   ],
   ['no store at all', withSetting('store', {}), 'give "store.file" for SQLite, or "store.url" for PostgreSQL.'],
   [

@@ -47,4 +47,9 @@ export const WITH_EVERY_SECTION = {
     },
   },
   directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
+  notify: {
+    webhooks: [{ name: 'on-call', url: 'https://events.bank.example/', secretFile: 'secret' }],
+    slack: [{ name: 'channel', urlFile: 'slack' }],
+    email: [{ name: 'duty', host: 'smtp.bank.example', from: 'tidings@bank.example', to: ['duty@bank.example'] }],
+  },
 } as const;

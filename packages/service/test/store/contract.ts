@@ -1,4 +1,5 @@
 import { describe } from 'node:test';
+import { describeAlerts } from './contract-alerts.ts';
 import { describeAttemptHealth } from './contract-attempt-health.ts';
 import { describeAudit } from './contract-audit.ts';
 import { describeCallbackHealth } from './contract-callback-health.ts';
@@ -55,6 +56,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeWithdrawal(openFor);
     describeRetention(openFor);
     describeAudit(openFor);
+    describeAlerts(openFor);
     describeSigningKeys(openFor);
     describeCallbackHealth(openFor);
     describeAttemptHealth(openFor);

@@ -24,6 +24,9 @@ const TABLES = [
     'statistics',
     'withdrawing',
     'ending_waits',
+    'alert',
+    'alert_message',
+    'alert_lease',
   ],
 ];
 

@@ -259,6 +259,44 @@ export const MIGRATIONS: readonly Migration[] = [
     PRIMARY KEY (client_id, resolution, began_at_ms, part)
   ) WITH (fillfactor = 50);
   CREATE INDEX statistics_age ON statistics (resolution, began_at_ms);
+
+  -- Alerts: what holds or held, and the messages about it. alert_key says what it is about; facts: JSON.
+  CREATE TABLE alert (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_key     text COLLATE "C" NOT NULL,
+    kind          text COLLATE "C" NOT NULL,
+    subject       text COLLATE "C" NOT NULL,
+    since_ms      bigint NOT NULL,
+    why           text NOT NULL,
+    facts         text NOT NULL,
+    raised_at_ms  bigint NOT NULL,
+    seen_at_ms    bigint NOT NULL,
+    cleared_at_ms bigint
+  ) WITH (fillfactor = 50);
+  CREATE UNIQUE INDEX alert_open ON alert (alert_key) WHERE cleared_at_ms IS NULL;
+  CREATE INDEX alert_cleared ON alert (cleared_at_ms) WHERE cleared_at_ms IS NOT NULL;
+
+  -- due_at_ms: when it may be attempted next; NULL: it was sent, or is given up. sending_id: messages that were sent together.
+  CREATE TABLE alert_message (
+    alert_id     bigint NOT NULL,
+    destination  text COLLATE "C" NOT NULL,
+    message_kind text COLLATE "C" NOT NULL,
+    attempts     integer NOT NULL,
+    due_at_ms    bigint,
+    sent_at_ms   bigint,
+    sending_id   text,
+    error        text,
+    PRIMARY KEY (alert_id, destination, message_kind)
+  );
+  CREATE INDEX alert_message_due ON alert_message (destination, due_at_ms) WHERE due_at_ms IS NOT NULL;
+  CREATE INDEX alert_message_sent ON alert_message (destination, sent_at_ms) WHERE sent_at_ms IS NOT NULL;
+
+  -- Which instance examines what concerns all of them.
+  CREATE TABLE alert_lease (
+    id       integer PRIMARY KEY CHECK (id = 1),
+    holder   text NOT NULL,
+    until_ms bigint NOT NULL
+  );
 `,
   },
 ];

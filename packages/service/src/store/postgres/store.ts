@@ -8,6 +8,7 @@ import { walkPage } from '../search.ts';
 import { changedTargets, newlyNotified } from '../shared.ts';
 import type { Store } from '../store.ts';
 import { createActivityStore } from './activity.ts';
+import { createAlertStore } from './alerts.ts';
 import { keepRecentAttempts, keepSets, recentAttempts, recordAttempts, release } from './attempts.ts';
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { END_SOME_WAITS, Portions, WITHDRAW_SOME } from './backlogs.ts';
@@ -69,6 +70,7 @@ export function createPostgresStore(database: Database, dependencies: PostgresSt
     ...createDelivery(database, eventTypes, common),
     ...createOperations(database, queryable, { ...common, clock }),
     ...createActivityStore(database),
+    ...createAlertStore(database),
     poll: (asks) => poll(database, asks),
     nextOfferAtMs: (clientId) => nextOfferAtMs(queryable, clientId),
     onChange: (listener) => changes.listen(listener),

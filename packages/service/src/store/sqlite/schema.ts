@@ -243,6 +243,44 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX statistics_age ON statistics (resolution, began_at_ms);
 
+  -- Alerts: what holds or held, and the messages about it. alert_key says what it is about; facts: JSON.
+  CREATE TABLE alert (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert_key     TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    since_ms      INTEGER NOT NULL,
+    why           TEXT NOT NULL,
+    facts         TEXT NOT NULL,
+    raised_at_ms  INTEGER NOT NULL,
+    seen_at_ms    INTEGER NOT NULL,
+    cleared_at_ms INTEGER
+  ) STRICT;
+  CREATE UNIQUE INDEX alert_open ON alert (alert_key) WHERE cleared_at_ms IS NULL;
+  CREATE INDEX alert_cleared ON alert (cleared_at_ms) WHERE cleared_at_ms IS NOT NULL;
+
+  -- due_at_ms: when it may be attempted next; NULL: it was sent, or is given up. sending_id: messages that were sent together.
+  CREATE TABLE alert_message (
+    alert_id     INTEGER NOT NULL,
+    destination  TEXT NOT NULL,
+    message_kind TEXT NOT NULL,
+    attempts     INTEGER NOT NULL,
+    due_at_ms    INTEGER,
+    sent_at_ms   INTEGER,
+    sending_id   TEXT,
+    error        TEXT,
+    PRIMARY KEY (alert_id, destination, message_kind)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX alert_message_due ON alert_message (destination, due_at_ms) WHERE due_at_ms IS NOT NULL;
+  CREATE INDEX alert_message_sent ON alert_message (destination, sent_at_ms) WHERE sent_at_ms IS NOT NULL;
+
+  -- Which instance examines what concerns all of them.
+  CREATE TABLE alert_lease (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    holder   TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+  ) STRICT;
+
   -- How often the store was opened: claims of earlier processes are told apart from ours.
   CREATE TABLE opening (
     id     INTEGER PRIMARY KEY CHECK (id = 1),

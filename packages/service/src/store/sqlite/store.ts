@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeResult } from '../../model/registration.ts';
+import type { AlertStore } from '../alerts.ts';
 import type { Delivery } from '../delivery.ts';
 import type { ActivityStore, CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
 import type { Registry } from '../registry.ts';
@@ -9,6 +10,7 @@ import { walkPage } from '../search.ts';
 import { changedTargets, NOBODY, newlyNotified } from '../shared.ts';
 import { type Store, type StoreChange, StoreError } from '../store.ts';
 import { ActivityTables } from './activity.ts';
+import { AlertTables } from './alerts.ts';
 import { AttemptTables, RecentAttemptTable } from './attempts.ts';
 import { AuditTable } from './audit.ts';
 import { EndingWaits, finishWithdrawing, Portions, WithdrawingTable } from './backlogs.ts';
@@ -107,6 +109,7 @@ function createTables(database: DatabaseSync, undo: UndoLog, portion: number) {
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
     activity: new ActivityTables(database),
+    alerts: new AlertTables(database),
   };
 }
 
@@ -130,6 +133,7 @@ function createStore(tables: Tables, writes: WriteQueue, wal: Wal): SqliteStore 
     ...createDelivery(tables, writes),
     ...createOperations(tables, writes),
     ...createActivityStore(tables, writes),
+    ...createAlertStore(tables, writes),
     poll: (poll) => writes.run(() => tables.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => tables.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -303,6 +307,19 @@ function createActivityStore({ activity }: Tables, writes: WriteQueue): Activity
     putStatistics: (buckets) => writes.run(() => activity.put(buckets)),
     statistics: (query) => read(() => activity.statistics(query)),
     dropWatched: (retention) => writes.run(() => activity.drop(retention)),
+  };
+}
+
+/** Alerts, and the messages about them. */
+function createAlertStore({ alerts }: Tables, writes: WriteQueue): AlertStore {
+  return {
+    leaseAlerts: (holder, nowMs, untilMs) => writes.run(() => alerts.lease(holder, nowMs, untilMs)),
+    reportAlerts: (report, nowMs) => writes.run(() => alerts.report(report, nowMs)),
+    alerts: (query) => read(() => alerts.list(query)),
+    claimAlertMessages: (claim) => writes.run(() => alerts.claim(claim)),
+    recordAlertSending: (sending) => writes.run(() => alerts.record(sending)),
+    unsentAlertMessages: () => read(() => alerts.unsent()),
+    dropAlerts: (clearedBeforeMs, limit) => writes.run(() => alerts.drop(clearedBeforeMs, limit)),
   };
 }
 

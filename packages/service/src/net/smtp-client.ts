@@ -1,0 +1,101 @@
+import { getSystemErrorName } from 'node:util';
+import { createTransport } from 'nodemailer';
+import type { Clock } from '../base/clock.ts';
+import { systemErrorCode } from '../base/start-up-error.ts';
+
+export interface SmtpClientOptions {
+  readonly host: string;
+  readonly port: number;
+  /** `starttls`: nothing is sent before the connection is upgraded. `tls`: TLS from the start. */
+  readonly encryption: 'starttls' | 'tls';
+  readonly credentials: { readonly user: string; readonly password: string } | undefined;
+  /** Root certificates, PEM; undefined: those of Node.js. */
+  readonly ca: string | undefined;
+  /** Deadline for the whole of a sending, from the look-up to the server's acceptance. */
+  readonly timeoutMs: number;
+  readonly clock: Pick<Clock, 'after'>;
+}
+
+/** A mail in plain text. */
+export interface Mail {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly text: string;
+  readonly messageId: string;
+  readonly date: Date;
+}
+
+/** A mail that was not accepted. `message` is for the operator and holds no secret. */
+export class SmtpError extends Error {
+  override readonly name = 'SmtpError';
+}
+
+/** Sends mail by SMTP (RFC 5321). */
+export interface SmtpClient {
+  /** Resolves when the server has accepted the mail for every recipient. @throws {SmtpError} */
+  send(mail: Mail): Promise<void>;
+  /** Ends what is under way. */
+  close(): void;
+}
+
+/**
+ * Makes an SMTP client: TLS 1.2 or later, before the credentials and the mail; the server is always verified, whatever the
+ * environment says. One deadline covers a sending. Each sending has a connection of its own.
+ */
+export function createSmtpClient(options: SmtpClientOptions): SmtpClient {
+  const { host, port, encryption, credentials, ca, timeoutMs, clock } = options;
+  const closing = new AbortController();
+  return {
+    close: () => closing.abort(),
+    send: async (mail) => {
+      const transport = createTransport({
+        host,
+        port,
+        secure: encryption === 'tls',
+        requireTLS: true,
+        tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2', ...(ca !== undefined && { ca }) },
+        ...(credentials && { auth: { user: credentials.user, pass: credentials.password } }),
+        ...{
+          connectionTimeout: timeoutMs,
+          greetingTimeout: timeoutMs,
+          socketTimeout: timeoutMs,
+          dnsTimeout: timeoutMs,
+        },
+        // A text is never taken for the name of a file or URL.
+        ...{ disableFileAccess: true, disableUrlAccess: true },
+      });
+      const deadline = new AbortController();
+      const cancel = clock.after(timeoutMs, () => deadline.abort());
+      try {
+        const { rejected } = await transport.sendMail({
+          ...mail,
+          to: [...mail.to],
+          signal: AbortSignal.any([deadline.signal, closing.signal]),
+        });
+        if (rejected.length > 0)
+          throw new SmtpError(`the server refused ${rejected.length} of ${mail.to.length} recipients`);
+      } catch (error) {
+        if (error instanceof SmtpError) throw error;
+        if (deadline.signal.aborted) throw new SmtpError(`no answer within ${timeoutMs} ms`, { cause: error });
+        throw new SmtpError(whyOf(error), { cause: error });
+      } finally {
+        cancel();
+        transport.close();
+      }
+    },
+  };
+}
+
+/** Codes and words of our own only: the text of a server might repeat what it was sent. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'the connection failed';
+  const code = systemErrorCode(error) ?? 'the connection failed';
+  if ('responseCode' in error && typeof error.responseCode === 'number') {
+    return `the server answered ${error.responseCode} (${code})`;
+  }
+  // The library replaces the code of the system and of TLS by its own, and keeps the rest of the error.
+  if ('errno' in error && typeof error.errno === 'number') return getSystemErrorName(error.errno);
+  const isOfCertificate = /certificate|altname/i.test(error.message);
+  return isOfCertificate ? `the certificate of the server is not trusted, or is of another name (${code})` : code;
+}

@@ -1,0 +1,41 @@
+import { shownSettings } from '../config/effective.ts';
+import type { Config } from '../config/schema.ts';
+import { certificatesIn, readConfiguredFile } from './files.ts';
+
+/** A certificate in a file that the configuration names. */
+export interface ConfiguredCertificate {
+  /** The setting that names the file. */
+  readonly setting: string;
+  /** Attributes separated by commas. */
+  readonly subject: string;
+  readonly notAfterMs: number;
+  /** SHA-256, hexadecimal, without colons. */
+  readonly fingerprint: string;
+}
+
+const CERTIFICATE_SETTING = /(?:certificateFile|[cC]aFile)$/;
+
+/** Whether a setting names roots, rather than a certificate of our own. */
+export function isOfRoots(setting: string): boolean {
+  return /[cC]aFile$/.test(setting);
+}
+
+/** Every certificate in the files that the configuration names, as they are now. A file that cannot be read has none. */
+export function configuredCertificates(config: Config): readonly ConfiguredCertificate[] {
+  return shownSettings(config).flatMap(({ setting, value }) =>
+    CERTIFICATE_SETTING.test(setting) && typeof value === 'string' ? certificatesOf(setting, value) : [],
+  );
+}
+
+function certificatesOf(setting: string, file: string): readonly ConfiguredCertificate[] {
+  try {
+    return certificatesIn(readConfiguredFile(setting, file)).map(({ subject, validToDate, fingerprint256 }) => ({
+      setting,
+      subject: subject.replaceAll('\n', ', '),
+      notAfterMs: validToDate.getTime(),
+      fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+    }));
+  } catch {
+    return [];
+  }
+}
