@@ -112,3 +112,31 @@ test('tidings --help says where the sandbox is not installed', () => {
   const { stdout } = spawnSync(process.execPath, ['--import', WITHOUT_SANDBOX, BIN, '--help'], { encoding: 'utf8' });
   assert.match(stdout.replaceAll(/\s+/g, ' '), /Run the complete flow on this machine \(requires the package/);
 });
+
+/** What takes long to load, and no help needs. */
+const HEAVY = [
+  '@tidings/protocol',
+  'typebox',
+  'jose',
+  'undici',
+  'fastify',
+  'pino',
+  'pg',
+  'cli-progress',
+  'prom-client',
+];
+const WITHOUT_HEAVY = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (!${JSON.stringify(HEAVY)}.includes(specifier)) return next(specifier, context);
+      throw new Error(specifier + ' is loaded by ' + context.parentURL);
+    },
+  });`)}`;
+
+test('no command loads a heavy module before it is run, so that its help comes at once', () => {
+  // The completion defines every command.
+  const node = ['--import', WITHOUT_HEAVY, BIN, 'completion', 'bash'];
+  const { status, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+});

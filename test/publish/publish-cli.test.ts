@@ -110,10 +110,16 @@ describe('a line that is not good', () => {
     const [first, ...between] = events(3);
     const second = { ...first, transactionId: 'x' };
     const file = fileOf([first, ...between, second, event()].map((line) => line ?? ''));
-    // Time enough for the fourth request to overtake it, whichever of the first three it is that comes first.
-    door.options.before = async (count) => {
-      if (count <= 3) await new Promise((resolve) => setTimeout(resolve, 300));
+    // The first request is held until two that were sent after it have been answered: one of them may be the second with its id.
+    const overtaken = Promise.withResolvers<void>();
+    let answered = 0;
+    door.options.before = async (_count, body) => {
+      if (body.includes(JSON.stringify(first?.['id'])) && !body.includes('transactionId')) await overtaken.promise;
       return undefined;
+    };
+    door.options.passed = () => {
+      answered += 1;
+      if (answered === 2) overtaken.resolve();
     };
     const rejected = join(bank.folder, 'second.ndjson');
     const run = await publish([file, '--continue', '--rejected', rejected, '--batch', '1', '--in-flight', '4']);

@@ -26,6 +26,7 @@ describe('importing a software statement assertion', () => {
       softwareStatementId: STATEMENT.software_id,
       jwksUrl: STATEMENT.software_jwks_endpoint,
       revokedJwksUrl: STATEMENT.software_jwks_revoked_endpoint,
+      scopes: ['accounts'],
       isSuspended: false,
     });
     assert.deepEqual((await bank.call('GET', '/operator/v1/tpps/imported')).body, body);
@@ -39,7 +40,7 @@ describe('importing a software statement assertion', () => {
     assert.equal((await jwt(`${assertion}\n`)).body.clientId, STATEMENT.software_id);
   });
 
-  test('keeps what the statement does not say: suspension, retry policy, and subject and scopes unless they are given', async () => {
+  test('keeps what the statement does not say: suspension, retry policy, and the subject unless it is given', async () => {
     const retry = { retriesMax: 3 };
     const access = { certificateSubject: bank.pki.tpp.transport.subjectDn, scopes: ['payments'], retry };
     await bank.call('PUT', '/operator/v1/tpps/kept', { body: { ...tppOf(bank), ...access } });
@@ -48,12 +49,35 @@ describe('importing a software statement assertion', () => {
     assert.equal(body.jwks, undefined);
     assert.equal(body.jwksUrl, STATEMENT.software_jwks_endpoint);
     assert.equal(body.certificateSubject, access.certificateSubject);
-    assert.deepEqual(body.scopes, access.scopes);
     assert.deepEqual(body.retry, retry);
     assert.equal(body.isSuspended, true);
+  });
+
+  test('allows the scopes that the roles of the statement need and no others, unless scopes are given', async () => {
+    const imported = async (roles: readonly string[] | undefined, given: object = {}) =>
+      json({ softwareStatement: await bank.directory.sign({ software_roles: roles }), clientId: 'roles', ...given });
+    for (const [roles, scopes] of [
+      [['AISP'], ['accounts']],
+      [
+        ['CBPII', 'PISP', 'ASPSP'],
+        ['payments', 'fundsconfirmations'],
+      ],
+      [
+        ['AISP', 'PISP', 'CBPII'],
+        ['accounts', 'payments', 'fundsconfirmations'],
+      ],
+      // A role that was taken away takes its scope with it.
+      [['PISP'], ['payments']],
+    ] as const) {
+      assert.deepEqual((await imported(roles)).body.scopes, scopes);
+    }
+    for (const roles of [undefined, [], ['ASPSP']]) {
+      const { status, body } = await imported(roles);
+      assert.deepEqual([status, body.field], [400, 'softwareStatement']);
+      assert.match(body.detail, /has no role that needs a scope \(AISP, PISP, CBPII\); give "scopes" beside it\.$/);
+    }
     const scopes = ['accounts', 'eventpolling'];
-    const again = await json({ softwareStatement: await bank.directory.sign(), clientId: 'kept', scopes });
-    assert.deepEqual(again.body.scopes, scopes);
+    assert.deepEqual((await imported([], { scopes })).body.scopes, scopes);
   });
 
   test('refuses a statement that the directory did not sign, and keeps nothing', async () => {

@@ -110,7 +110,7 @@ function ImportDialog({ onClose }: { readonly onClose: () => void }): ReactEleme
       ...(certificateSubject !== undefined && { certificateSubject }),
     };
     const tpp = await dataOf(api.POST('/operator/v1/tpps/import', { body }));
-    return `${tpp.clientId} is registered.`;
+    return `${tpp.clientId} is registered with the scopes ${tpp.scopes?.join(', ') ?? 'all'}.`;
   };
   return (
     <FormDialog
@@ -124,7 +124,7 @@ function ImportDialog({ onClose }: { readonly onClose: () => void }): ReactEleme
         label="Software statement assertion"
         isRequired
         isLong
-        help="The JWT that the directory signed."
+        help="The JWT that the directory signed. Its roles give the scopes: AISP accounts, PISP payments, CBPII fundsconfirmations."
       />
       <Field name="clientId" label="client_id" help="Left out, it is the id of the software." />
       <Field

@@ -61,6 +61,7 @@ const ARGUMENTS: FlagNames = {
   limit: '--limit',
   after: '--after',
   since: '--since',
+  needsAttention: '--failing',
 };
 
 /** A field of an event stands in the file that is published, so that it keeps its name. */

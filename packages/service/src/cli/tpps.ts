@@ -1,4 +1,3 @@
-import { parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
@@ -7,9 +6,9 @@ import { ask, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
 import { withTableFlags } from './output.ts';
-import { printTpp, printTpps } from './tpps/display.ts';
 
-// Loaded when a call is made: the help of a command does not wait for it.
+// Loaded when a call is made: the help of a command does not wait for them.
+const loadDisplay = () => import('./tpps/display.ts');
 const loadSchemas = () => import('../operator/tpp-schemas.ts');
 
 /** Flags that describe a TPP. */
@@ -90,7 +89,11 @@ export function define(command: Command): void {
       )
         .option('--client-id <id>', 'client_id at your authorisation server (default: the software id in the SSA)')
         .option('--certificate-subject <dn>', 'subject of its transport certificate (RFC 4514)')
-        .option('--scopes <list>', 'scopes that its tokens may be used with, separated by commas')
+        .option(
+          '--scopes <list>',
+          'scopes that its tokens may be used with, separated by commas (default: those of the roles in the SSA: ' +
+            'AISP accounts, PISP payments, CBPII fundsconfirmations)',
+        )
         .argument('<file>', 'the SSA; - reads standard input')
         .action(importTpp),
     )
@@ -123,7 +126,7 @@ const PAGE = 1000;
 async function listTpps(flags: CommonFlags): Promise<void> {
   const tpps = await withOperatorClient(flags, allTpps);
   if (flags.json === true) printJson({ tpps });
-  else printTpps(tpps, flags);
+  else (await loadDisplay()).printTpps(tpps, flags);
 }
 
 async function allTpps(client: OperatorClient): Promise<ListedTpp[]> {
@@ -147,7 +150,7 @@ async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
     const { TppRegistrations: schema } = await import('../operator/registrations.ts');
     const { value: registrations } = await client.read({ method: 'GET', path }, schema);
     if (flags.json === true) printJson({ ...tpp, registrations });
-    else printTpp(tpp, registrations);
+    else (await loadDisplay()).printTpp(tpp, registrations);
   });
 }
 
@@ -157,7 +160,7 @@ async function addTpp(clientId: string, flags: TppFlags): Promise<void> {
   if (organisationId === undefined || softwareStatementId === undefined) {
     throw new CliError(EXIT_CONFIGURATION, 'Give both --organisation-id and --software-statement-id.');
   }
-  const keys = keysOf(flags, {});
+  const keys = await keysOf(flags, {});
   const remedy = 'Give the keys of the TPP with --jwks-file or --jwks-url.';
   if (keys === undefined) throw new CliError(EXIT_CONFIGURATION, remedy);
   const body = { organisationId, softwareStatementId, ...keys, ...accessOf(flags, {}) };
@@ -184,7 +187,7 @@ async function changeTpp(clientId: string, flags: TppFlags): Promise<void> {
     const body = {
       organisationId: flags.organisationId ?? before.organisationId,
       softwareStatementId: flags.softwareStatementId ?? before.softwareStatementId,
-      ...keysOf(flags, before),
+      ...(await keysOf(flags, before)),
       ...accessOf(flags, before),
     };
     // Fails if somebody else changed the TPP in the meantime, rather than undoing that change.
@@ -229,12 +232,21 @@ async function removeTpp(clientId: string, flags: CommonFlags & { yes?: boolean 
 async function importTpp(file: string, flags: ImportFlags): Promise<void> {
   const { clientId, certificateSubject } = flags;
   const softwareStatement = readNamedFile(undefined, file).trim();
+  if (flags.scopes === 'all') {
+    throw new CliError(
+      EXIT_CONFIGURATION,
+      'An import gives no more than named scopes; list them in --scopes, or leave it out.',
+    );
+  }
   const body = { softwareStatement, clientId, certificateSubject, scopes: scopesOf(flags.scopes) };
   await withOperatorClient(flags, async (client) => {
     const call = { method: 'POST', path: '/operator/v1/tpps/import', body, flagNames: FLAG_NAMES } as const;
     const { value: tpp } = await client.read(call, (await loadSchemas()).RegisteredTpp);
     if (flags.json === true) printJson(tpp);
-    else print(`${tpp.clientId} is imported; its keys are fetched from ${tpp.jwksUrl}.\n`);
+    else {
+      const scopes = tpp.scopes?.join(', ') ?? 'all';
+      print(`${tpp.clientId} is imported with the scopes ${scopes}; its keys are fetched from ${tpp.jwksUrl}.\n`);
+    }
   });
 }
 
@@ -281,7 +293,10 @@ type Keys = Pick<RegisteredTpp, 'jwksUrl' | 'revokedJwksUrl'> & { readonly jwks?
  * The keys that the flags give, or else the present ones; undefined if there are neither. A list of revoked keys belongs
  * to the JWKS URL with which it was given.
  */
-function keysOf({ jwksFile, jwksUrl, revokedJwksUrl }: TppFlags, before: Partial<RegisteredTpp>): Keys | undefined {
+async function keysOf(
+  { jwksFile, jwksUrl, revokedJwksUrl }: TppFlags,
+  before: Partial<RegisteredTpp>,
+): Promise<Keys | undefined> {
   if (jwksFile !== undefined && jwksUrl !== undefined) {
     throw new CliError(EXIT_CONFIGURATION, 'Give either --jwks-file or --jwks-url, not both.');
   }
@@ -289,13 +304,14 @@ function keysOf({ jwksFile, jwksUrl, revokedJwksUrl }: TppFlags, before: Partial
   const revoked = revokedJwksUrl ?? (isNew ? undefined : before.revokedJwksUrl);
   const also = typeof revoked === 'string' ? { revokedJwksUrl: revoked } : {};
   if (jwksUrl !== undefined) return { jwksUrl, ...also };
-  if (jwksFile !== undefined) return { jwks: readJwksFile(jwksFile), ...also };
+  if (jwksFile !== undefined) return { jwks: await readJwksFile(jwksFile), ...also };
   const { jwks, jwksUrl: url } = before;
   if (jwks !== undefined) return { jwks, ...also };
   return url === undefined ? undefined : { jwksUrl: url, ...also };
 }
 
-function readJwksFile(file: string): unknown {
+async function readJwksFile(file: string): Promise<unknown> {
+  const { parseStrictJson, StrictJsonError } = await import('@tidings/protocol');
   const text = readNamedFile('--jwks-file', file);
   try {
     return parseStrictJson(new TextEncoder().encode(text));

@@ -12,6 +12,7 @@ import {
   entityTagOf,
   type RegisteredTpp,
   type StatementFacts,
+  scopesOfRoles,
   type TppFacts,
   writeListedTpp,
   writeTpp,
@@ -129,18 +130,19 @@ export class TppRegistry {
 
   /**
    * Verifies a software statement assertion and adds the TPP that it is about, or changes it. Ids and endpoints are the
-   * statement's; the client_id is the software's id unless another is given; what it does not say (subject, scopes, retry policy) stays as it was unless it is given.
+   * statement's, and the scopes are those that its roles need unless others are given. The client_id is the software's id
+   * unless another is given. What it does not say (subject, retry policy) stays as it was, unless a subject is given.
    *
    * @throws {Problem} 400, or 501 where no directory is configured
    */
   async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
     const statement = await this.#verify(facts.softwareStatement);
-    const { organisationId, softwareStatementId, jwksUrl, revokedJwksUrl } = statement;
+    const { organisationId, softwareStatementId, jwksUrl, revokedJwksUrl, roles } = statement;
+    const scopes = facts.scopes ?? scopesOfRoles(roles);
     const clientId = facts.clientId ?? softwareStatementId;
     checkClientId(clientId);
     return this.#change(clientId, (before) => {
       const certificateSubject = facts.certificateSubject ?? before?.certificateSubject;
-      const scopes = facts.scopes ?? before?.scopes;
       const retry = before?.retry;
       const keys = { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) };
       const after = { clientId, organisationId, softwareStatementId, ...keys, certificateSubject, scopes, retry };

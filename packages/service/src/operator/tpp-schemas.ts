@@ -31,6 +31,21 @@ const RetryOverridesSchema = Type.Object(
 /** Scopes that a TPP's tokens may be used with (rules, sections 2 and 6). */
 export const TPP_SCOPES = ['accounts', 'payments', 'fundsconfirmations', 'eventpolling'] as const;
 
+/** The scope that each role of a software statement (`software_roles`) needs. */
+const ROLE_SCOPES: Readonly<Record<string, (typeof TPP_SCOPES)[number]>> = {
+  AISP: 'accounts',
+  PISP: 'payments',
+  CBPII: 'fundsconfirmations',
+};
+
+/** The scopes that the roles of a software statement need, and no others. @throws {Problem} 400 if there is none */
+export function scopesOfRoles(roles: readonly string[]): readonly string[] {
+  const scopes = Object.entries(ROLE_SCOPES).flatMap(([role, scope]) => (roles.includes(role) ? [scope] : []));
+  if (scopes.length > 0) return scopes;
+  const known = Object.keys(ROLE_SCOPES).join(', ');
+  throw fieldProblem('softwareStatement', `has no role that needs a scope (${known}); give "scopes" beside it`);
+}
+
 /** TPPs on one page by default. */
 export const TPPS_PER_PAGE = 100;
 /** Most TPPs on one page. */
@@ -157,7 +172,11 @@ export const StatementToImport = Type.Object(
     }),
     clientId: Type.Optional(clientId),
     certificateSubject: Type.Optional(certificateSubject),
-    scopes: Type.Optional(scopes),
+    scopes: Type.Optional({
+      ...scopes,
+      description:
+        'Scopes that its tokens may use. Default: those of its roles: accounts for AISP, payments for PISP, fundsconfirmations for CBPII',
+    }),
   },
   closed,
 );

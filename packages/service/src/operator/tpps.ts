@@ -94,7 +94,7 @@ const changingRoutes = [
     method: 'post',
     path: `${TPPS}/import`,
     summary:
-      'Add or change a TPP from its software statement assertion, which is verified and provides ids and endpoints',
+      'Add or change a TPP from its software statement assertion, which is verified and provides ids, endpoints and scopes',
     query: { clientId: importedClientId() },
     body: statement(),
     response: TPP,

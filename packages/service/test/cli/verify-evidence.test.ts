@@ -5,7 +5,7 @@ import { createSigner, signSet } from '@tidings/protocol';
 import { makeSigningKey, type SigningKey } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
-import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
+import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
 import type { Evidence } from '../../src/operator/notifications.ts';
 import { bankEvent, ISSUER, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { makeSigningKey } from '@tidings/testing';
 import { pino } from 'pino';
-import { verifyEvidence } from '../../src/cli/verify-evidence.ts';
+import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
 import type { Attempt } from '../../src/model/attempt.ts';
 import type { ClaimedNotification } from '../../src/model/notification.ts';
 import { OperatorTokens } from '../../src/operator/access.ts';

@@ -9,7 +9,7 @@ import { after, type TestContext } from 'node:test';
 import { type Authority, daysFromNow, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
-import { type InspectionOptions, inspectInstallation } from '../../src/cli/doctor.ts';
+import { type InspectionOptions, inspectInstallation } from '../../src/cli/doctor/inspect.ts';
 import { withSetting } from '../config/settings.ts';
 
 /** Days from now in which the certificates of a healthy installation are valid. */
