@@ -6,9 +6,11 @@ import {
   chownSync,
   constants,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -67,10 +69,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   chmodSync(folder, 0o700);
   const bin = await binaries(folder, owner);
   const dataFolder = join(options.dataParent ?? folder, 'data');
-  mkdirSync(dataFolder, { mode: 0o700 });
-  if (owner !== undefined) chownSync(dataFolder, owner.uid, owner.gid);
-  const initdb = ['-D', dataFolder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
-  execFileSync(join(bin, 'initdb'), initdb, { ...owner, stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
+  execFileSync('cp', ['-a', initialisedFolder(folder, bin, owner), dataFolder]);
   const port = await freePort();
   const server = new Server({ options, folder, owner, bin, dataFolder, port });
   await server.start();
@@ -80,6 +79,32 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   await server.createDatabase('tidings');
   if (options.password !== undefined) await server.askForPasswords();
   return server;
+}
+
+const CACHE = join(import.meta.dirname, '..', '..', '..', '..', 'node_modules', '.cache');
+
+/**
+ * A data folder that initdb made, for copying. It is kept among the caches of the checkout: initdb needs 1.5 s of CPU time, and
+ * about twenty test files need a server of their own.
+ */
+function initialisedFolder(folder: string, bin: string, owner: Owner | undefined): string {
+  const version = execFileSync(join(bin, 'postgres'), ['--version'], { ...owner, cwd: '/', encoding: 'utf8' });
+  const kept = join(CACHE, `initdb ${version.trim()} ${owner?.uid ?? 'self'}`);
+  if (existsSync(kept)) return kept;
+  const made = join(folder, 'initialised');
+  const initdb = ['-D', made, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  execFileSync(join(bin, 'initdb'), initdb, { ...owner, stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
+  // Several test files may come here at once. Each makes its own copy, and one of the renames wins.
+  mkdirSync(CACHE, { recursive: true });
+  const copy = mkdtempSync(join(CACHE, 'initdb-'));
+  execFileSync('cp', ['-a', made, join(copy, 'data')]);
+  try {
+    renameSync(join(copy, 'data'), kept);
+  } catch (error) {
+    if (!existsSync(kept)) throw error;
+  }
+  rmSync(copy, { recursive: true, force: true });
+  return kept;
 }
 
 interface ServerParts {
