@@ -68,10 +68,12 @@ export function daysFromNow(from: number, until: number): Validity {
 
 let shared: Promise<Pki> | undefined;
 
-/** The PKI of this test file, made once. */
-export function testPki(): Promise<Pki> {
+/** The PKI of this process, made once. */
+export async function testPki(): Promise<Pki> {
   shared ??= makePki();
-  return shared;
+  // The caller gets a promise of its own: node:test finds the suite of a test by the promise that was awaited before it, and
+  // this one may belong to the suite of another file.
+  return await shared;
 }
 
 /** Makes a PKI that nothing else trusts. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import { type Authority, daysFromNow, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
@@ -40,10 +40,8 @@ const server = createServer(loopback.tls, (request, response) => {
   response.end(body);
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-after(() => {
-  server.closeAllConnections();
-  server.close();
-});
+// For all test files of this process: it ends with that.
+server.unref();
 const origin = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 /** A URL of the authorisation server that answers this. */

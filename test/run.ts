@@ -1,0 +1,43 @@
+import { globSync } from 'node:fs';
+import process from 'node:process';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { filesOf, GROUPS, type Group } from './together/groups.ts';
+
+// `npm test`: every test file once. `npm test -- FILE...`: these alone, each in a process of its own.
+
+// One more than the two cores that the time is meant for, because some tests wait.
+const CONCURRENCY = 3;
+const TEST_TIMEOUT_MS = 180_000;
+const FILE_TIMEOUT_MS = 900_000;
+
+// These take longest. They begin first, so that none of them is left alone at the end.
+const FIRST = [
+  'test/chaos/chaos.test.ts',
+  'packages/service/test/store/postgres.test.ts',
+  'test/console/console.test.ts',
+];
+
+function everything(): string[] {
+  const groups = Object.keys(GROUPS) as Group[];
+  const placed = [...FIRST, ...groups.flatMap(filesOf)];
+  const twice = placed.filter((file, index) => placed.indexOf(file) !== index);
+  if (twice.length > 0) throw new Error(`these test files would run twice: ${twice.join(', ')}`);
+  const alone = globSync(['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']).filter(
+    (file) => !placed.includes(file),
+  );
+  return [...FIRST, ...groups.map((group) => `test/together/${group}.ts`), ...alone.sort()];
+}
+
+const given = process.argv.slice(2);
+run({
+  files: given.length > 0 ? given : everything(),
+  concurrency: CONCURRENCY,
+  timeout: FILE_TIMEOUT_MS,
+  execArgv: ['--import', './test/support/compile-cache.ts', `--test-timeout=${TEST_TIMEOUT_MS}`],
+})
+  .on('test:fail', () => {
+    process.exitCode = 1;
+  })
+  .compose(spec)
+  .pipe(process.stdout);

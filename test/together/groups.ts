@@ -1,0 +1,59 @@
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe } from 'node:test';
+
+// A process for each test file, which is what `node --test` starts, loads the same modules again and again: that was most of
+// the time of short tests. The files of a group share a process. What measures memory, ends processes or fills the machine
+// has a process of its own: it is in no group.
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+const SERVICE = 'packages/service/test';
+
+/** Patterns of the files of each group, from the root of the repository. The group `NAME` is run by `NAME.ts` beside this. */
+export const GROUPS = {
+  operator: [
+    'test/operator/{audit,authentication,evidence,logs,metrics,operation-calls,operations,operator,parameters}.test.ts',
+    'test/operator/{publish,redelivery,search,signing-keys,stream,stream-access}.test.ts',
+  ],
+  registrations: ['test/registrations/*.test.ts', 'test/registry/{import,operator-tpps,registered-tpp}.test.ts'],
+  resources: [
+    'test/api/{authentication,bodies,early-refusals,event-subscriptions,http,paths,signatures}.test.ts',
+    'test/polling/{events,kit-at-service,model}.test.ts',
+    'test/rules/*.test.ts',
+    'test/openapi/*.test.ts',
+  ],
+  service: [`${SERVICE}/{api,base,config,net,operator,retention,telemetry}/*.test.ts`],
+  'service-cli': [`${SERVICE}/cli/*.test.ts`],
+  notify: [`${SERVICE}/notify/*.test.ts`],
+  trust: [`${SERVICE}/trust/*.test.ts`],
+  protocol: ['packages/protocol/test/*.test.ts'],
+  sandbox: ['packages/sandbox/test/*.test.ts'],
+  tpp: ['packages/tpp/test/*.test.ts'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type Group = keyof typeof GROUPS;
+
+/** @returns the files of a group, from the root of the repository. @throws {Error} when a pattern matches none */
+export function filesOf(group: Group): readonly string[] {
+  return GROUPS[group].flatMap((pattern) => {
+    const files = globSync(pattern, { cwd: ROOT }).sort();
+    if (files.length === 0) throw new Error(`group ${group}: no test file matches ${pattern}`);
+    return files;
+  });
+}
+
+/** Runs the files of a group in this process, one after the other, each in a suite of its own, with hooks of its own. */
+export async function runTogether(group: Group): Promise<void> {
+  for (const file of filesOf(group)) await runFile(file);
+}
+
+/** @returns when the tests of the file have ended: the next file is not read before */
+function runFile(file: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    describe(file, async () => {
+      after(() => resolve());
+      await import(join(ROOT, file)).catch(reject);
+    });
+  });
+}
