@@ -21,8 +21,11 @@ const COUNTS = {
   ...{ reportedErrors: MANY, becameUnresponsive: MANY, recovered: MANY },
   latencyMs: { p50: MANY, p90: MANY, p99: MANY },
 };
-const TPP = { clientId: LONG, organisationId: LONG, softwareStatementId: LONG, isSuspended: false };
-const TARGET = { callbackUrl: URL_LONG, state: 'unresponsive', unresponsiveSince: AT };
+const TPP = {
+  ...{ clientId: LONG, organisationId: LONG, softwareStatementId: LONG, isSuspended: false },
+  ...{ state: 'unresponsive', awaiting: MANY, isAtLeast: true },
+};
+const TARGET = { callbackUrl: URL_LONG, state: 'unresponsive', unresponsiveSince: AT, failures: MANY };
 const NOTIFICATION = {
   ...{ jti: JTI, eventId: LONG, clientId: LONG, transactionId: LONG, state: 'acknowledged', publishedAt: AT },
 };

@@ -89,6 +89,9 @@ export async function startBank(changed: object = {}): Promise<BankService> {
   };
 }
 
+/** The API shows this of a TPP that has registered nothing. */
+export const NOTHING_REGISTERED = { isSuspended: false, state: 'no-registration', awaiting: 0, isAtLeast: false };
+
 /** A TPP's body for PUT, with the sample TPP's key inline. */
 export function tppOf({ pki }: Pick<BankService, 'pki'>): Record<string, unknown> {
   const { organisationId, softwareStatementId, signing } = pki.tpp;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runCli } from '../support/cli.ts';
 import { runWith } from '../support/command.ts';
-import { type BankService, OPERATOR, startBank, tppOf } from './bank-service.ts';
+import { type BankService, NOTHING_REGISTERED, OPERATOR, startBank, tppOf } from './bank-service.ts';
 import { STATEMENT } from './directory.ts';
 
 // `tidings tpps`, by running the command against a real service over TLS.
@@ -53,7 +53,7 @@ describe('tidings tpps', () => {
     const { stdout } = await tpps(['list']);
     const [head, row] = stdout.split('\n');
     assert.match(head ?? '', /^CLIENT ID +ORGANISATION +SOFTWARE STATEMENT +KEYS +SCOPES +STATE$/);
-    assert.match(row ?? '', /^cli-1 +org-1 +software-1 +1 inline +accounts,payments +active$/);
+    assert.match(row ?? '', /^cli-1 +org-1 +software-1 +1 inline +accounts,payments +no-registration$/);
   });
 
   test('add does not change a TPP that is registered', async () => {
@@ -77,7 +77,7 @@ describe('tidings tpps', () => {
     const second = await json(['change', 'cli-3', '--jwks-url', url, '--scopes', 'all', '--no-certificate-subject']);
     assert.deepEqual(second, {
       ...{ clientId: 'cli-3', organisationId: 'org-3', softwareStatementId: 'software-1' },
-      ...{ jwksUrl: url, isSuspended: false },
+      ...{ jwksUrl: url, ...NOTHING_REGISTERED },
     });
   });
 

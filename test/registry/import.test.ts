@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type BankService, OPERATOR, startBank, tppOf } from './bank-service.ts';
+import { type BankService, NOTHING_REGISTERED, OPERATOR, startBank, tppOf } from './bank-service.ts';
 import { STATEMENT } from './directory.ts';
 
 // Importing software statement assertions, which a directory of the test signs.
@@ -27,7 +27,7 @@ describe('importing a software statement assertion', () => {
       jwksUrl: STATEMENT.software_jwks_endpoint,
       revokedJwksUrl: STATEMENT.software_jwks_revoked_endpoint,
       scopes: ['accounts'],
-      isSuspended: false,
+      ...NOTHING_REGISTERED,
     });
     assert.deepEqual((await bank.call('GET', '/operator/v1/tpps/imported')).body, body);
     const [line] = bank.logged('TPP imported').filter(({ clientId }) => clientId === 'imported');

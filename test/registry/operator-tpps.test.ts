@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type BankService, OPERATOR, startBank, tppOf } from './bank-service.ts';
+import { type BankService, NOTHING_REGISTERED, OPERATOR, startBank, tppOf } from './bank-service.ts';
 
 // The TPP registry of the operator API, over real TLS. Every answer is also checked against the OpenAPI document.
 
@@ -19,7 +19,7 @@ describe('adding and changing', () => {
     assert.equal((await put('added')).status, 204);
     const { status, body } = await get('added');
     assert.equal(status, 200);
-    assert.deepEqual(body, { clientId: 'added', ...tppOf(bank), isSuspended: false });
+    assert.deepEqual(body, { clientId: 'added', ...tppOf(bank), ...NOTHING_REGISTERED });
   });
 
   test('keys may be a URL, with the certificate subject and the scopes that the bank allows', async () => {
@@ -32,7 +32,7 @@ describe('adding and changing', () => {
       scopes: ['accounts', 'eventpolling'],
     };
     assert.equal((await put('by-url', facts)).status, 204);
-    assert.deepEqual((await get('by-url')).body, { clientId: 'by-url', ...facts, isSuspended: false });
+    assert.deepEqual((await get('by-url')).body, { clientId: 'by-url', ...facts, ...NOTHING_REGISTERED });
   });
 
   test('a PUT replaces everything but the suspension', async () => {
@@ -161,7 +161,9 @@ describe('listing', () => {
     await put('listed');
     const { body } = await bank.call('GET', '/operator/v1/tpps?after=liste&limit=1');
     const { jwks: _jwks, ...ids } = tppOf(bank);
-    assert.deepEqual(body.tpps, [{ clientId: 'listed', ...ids, kids: [bank.pki.tpp.signing.kid], isSuspended: false }]);
+    assert.deepEqual(body.tpps, [
+      { clientId: 'listed', ...ids, kids: [bank.pki.tpp.signing.kid], ...NOTHING_REGISTERED },
+    ]);
   });
 
   for (const [query, field] of [
