@@ -26,7 +26,7 @@ function foundPage(number: number, hasNext: boolean) {
   return { notifications, ...(hasNext && { next: String(number + 1) }) };
 }
 
-describe('the console', { skip, timeout: 120_000 }, () => {
+describe('the console', { skip, timeout: 170_000 }, () => {
   let scene: Scene;
   let browser: Browser;
   let admin: View;
@@ -121,6 +121,7 @@ describe('the console', { skip, timeout: 120_000 }, () => {
     await show(admin, '/');
     await page.getByRole('status', { name: 'State of the service' }).getByText('Needs attention').waitFor();
     await page.getByText('Last attempt: refused with 500.').waitFor();
+    await page.getByRole('row', { name: /the one that answers running .*Node\.js/ }).waitFor();
     await page.getByRole('link', { name: 'tpp-down' }).click();
     await page.getByRole('heading', { name: 'tpp-down', level: 1 }).waitFor();
     await page.getByRole('link', { name: 'retry policy' }).click();

@@ -74,6 +74,7 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
     ...{ role: 'operator', body: () => ({ destination: 'nobody' }), status: 404 },
     notAudited: 'nothing was sent',
   },
+  listInstances: { role: 'viewer' },
   getConfiguration: { role: 'viewer' },
   listCertificates: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },

@@ -12,6 +12,13 @@ export const statusQuery = queryOptions({
   refetchInterval: OFTEN_MS,
 });
 
+/** The instances of the service. */
+export const instancesQuery = queryOptions({
+  queryKey: ['instances'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/instances', { signal })),
+  refetchInterval: 2 * OFTEN_MS,
+});
+
 /** Counts of the last hours or minutes. */
 export const statisticsQuery = (resolution: 'minute' | 'hour', clientId?: string) =>
   queryOptions({

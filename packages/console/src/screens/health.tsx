@@ -11,13 +11,14 @@ import {
   needingAttention,
   nextStep,
 } from '../api/health.ts';
-import { callbackUrlsQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
+import { callbackUrlsQuery, statusQuery } from '../api/queries.ts';
 import { StateBadge } from '../ui/badge.tsx';
-import { CommandLine, Id } from '../ui/copy.tsx';
+import { CommandLine } from '../ui/copy.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Card, Empty, Loaded, Loading, Page } from '../ui/page.tsx';
 import { Lasting, Time, useNowMs } from '../ui/time.tsx';
 
+const Instances = lazy(async () => ({ default: (await import('./instances.tsx')).Instances }));
 const Throughput = lazy(async () => ({ default: (await import('./throughput.tsx')).Throughput }));
 
 /** The home view: is anything wrong, since when, why, and what to do. */
@@ -40,7 +41,9 @@ export function Health(): ReactElement {
       <Suspense fallback={<Loading />}>
         <Throughput />
       </Suspense>
-      <Instance />
+      <Suspense fallback={<Loading />}>
+        <Instances />
+      </Suspense>
     </Page>
   );
 }
@@ -158,28 +161,5 @@ function AttentionRow({ url }: { readonly url: CallbackUrl }): ReactElement {
         <span>{nextStep(url)}</span>
       </p>
     </li>
-  );
-}
-
-function Instance(): ReactElement {
-  const keys = useQuery(signingKeysQuery);
-  return (
-    <Card title="This instance">
-      <Loaded query={keys}>
-        {({ thisInstance: { signsWith, problem } }) => (
-          <dl className="pairs">
-            <dt>Signs with</dt>
-            <dd>{signsWith === undefined ? 'nothing' : <Id id={signsWith} isWhole />}</dd>
-            {problem !== undefined && (
-              <>
-                <dt>Problem</dt>
-                <dd className="bad-text">{problem}</dd>
-              </>
-            )}
-          </dl>
-        )}
-      </Loaded>
-      <CommandLine command="tidings status" />
-    </Card>
   );
 }

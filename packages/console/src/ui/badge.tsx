@@ -33,6 +33,9 @@ const LOOKS: Readonly<Record<string, Look>> = {
   'polling-only': ['info', 'poll', 'polling only'],
   superseded: ['quiet', 'none'],
   'not registered': ['quiet', 'none'],
+  // Instances.
+  running: ['good', 'ok'],
+  gone: ['bad', 'bad'],
   // Notifications.
   awaiting: ['info', 'wait'],
   acknowledged: ['good', 'ok'],

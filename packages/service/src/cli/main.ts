@@ -2,6 +2,7 @@ import { Command, CommanderError, Help } from 'commander';
 import { print, printError } from '../base/output.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
+import { VERSION } from '../base/version.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 
 /** The file of a command. */
@@ -246,8 +247,6 @@ Exit codes: 0 done; 1 failed or refused; 2 wrong usage or invalid configuration.
 If the reader of its output exits early, as in "tidings audit | head", a command still runs to its end with the same exit
 code. Only "tail", and a sandbox that keeps running, stop.
 Output is coloured only on a terminal, and never if NO_COLOR is set.`;
-
-const VERSION = '0.1.0';
 
 /** Commander must neither end the process nor write except through {@link print}. */
 function prepare(command: Command): void {

@@ -15,6 +15,7 @@ import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
 import { callbackUrlRoutes } from './callback-urls.ts';
 import { certificatesRoute, configurationRoute } from './configuration.ts';
+import { instancesRoute } from './instances.ts';
 import { notificationRoutes } from './notifications.ts';
 import type { OperatorContext } from './options.ts';
 import { ProblemDetails, STATUS_TITLES } from './problem.ts';
@@ -86,6 +87,7 @@ const ROUTES = [
   ...bulkRoutes,
   statusRoute,
   ...alertRoutes,
+  instancesRoute,
   configurationRoute,
   certificatesRoute,
   backupRoute,

@@ -82,7 +82,7 @@ export interface OperatorOptions {
   readonly publicUrl?: (() => string) | undefined;
   /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
   readonly telemetry?:
-    | (Pick<Telemetry, 'stream' | 'statistics'> & Partial<Pick<Telemetry, 'recentAttempts'>>)
+    | (Pick<Telemetry, 'stream' | 'statistics'> & Partial<Pick<Telemetry, 'recentAttempts' | 'instance'>>)
     | undefined;
   /** Optional observer of operator actions on notifications and callback URLs. */
   readonly observer?: Observer | undefined;

@@ -2,6 +2,7 @@ import type { ActivityBounds, ActivityToStore, CountedBucket, Resolution, Stored
 import type { RecentAttempts } from '../model/attempt.ts';
 import type { AuditDrop, AuditEntry, AuditFilter, StoredAuditEntry } from '../model/audit.ts';
 import type { CallbackUrlState, DeliveryState } from '../model/callback-url.ts';
+import type { Instance } from '../model/instance.ts';
 import type { Target } from '../model/notification.ts';
 import type { RegistrationsOfTpp } from '../model/registration.ts';
 import type { SigningKeyJwk, SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
@@ -200,6 +201,16 @@ export interface CallbackHealthStore {
   keepRecentAttempts(recent: readonly RecentAttempts[], nowMs: number): Promise<void>;
   /** The last attempts that all processes stored, in no particular order. */
   recentAttempts(clientIds: readonly string[]): Promise<readonly RecentAttempts[]>;
+}
+
+/** The processes of the service on this store. */
+export interface InstanceStore {
+  /** Stores that an instance runs, and forgets those that have been gone for long. May be lost as recent attempts may. */
+  instanceSeen(instance: Instance): Promise<void>;
+  /** Takes an instance out that ends. */
+  instanceEnded(id: string): Promise<void>;
+  /** The oldest first. */
+  instances(): Promise<readonly Instance[]>;
 }
 
 /** The activity log and the statistics. */

@@ -4,6 +4,7 @@ import { defined } from '../base/defined.ts';
 import type { ActivityToStore, CountedBucket, StoredActivity } from '../model/activity.ts';
 import type { RecentAttempts } from '../model/attempt.ts';
 import { AUDIT_DROPPED_MAX, type AuditAuthentication, type AuditEntry, type StoredAuditEntry } from '../model/audit.ts';
+import type { Instance } from '../model/instance.ts';
 import type { ClaimedNotification, NotificationRecord, OfferedNotification, Target } from '../model/notification.ts';
 import type { ChangeResult, Registration, RegistrationToStore } from '../model/registration.ts';
 import type { RetryOverrides, Tpp } from '../model/tpp.ts';
@@ -167,6 +168,24 @@ export function recentAttemptsRowOf({ clientId, instance, attempts }: RecentAtte
 /** The last attempts of a process for a TPP. */
 export function recentAttemptsOf(row: Row): RecentAttempts {
   return { clientId: text(row, 'client_id'), instance: text(row, 'instance'), attempts: json(row, 'attempts') };
+}
+
+/** Columns of `instance`. */
+export const INSTANCE_COLUMNS = 'id, host, process_id, version, node_version, started_at_ms, seen_at_ms';
+
+/** A row of `instance` by its columns. */
+export function instanceRowOf({ processId, nodeVersion, startedAtMs, seenAtMs, ...others }: Instance) {
+  const times = { started_at_ms: startedAtMs, seen_at_ms: seenAtMs };
+  return { ...others, process_id: processId, node_version: nodeVersion, ...times };
+}
+
+/** An instance of the service. */
+export function instanceOf(row: Row): Instance {
+  return {
+    ...{ id: text(row, 'id'), host: text(row, 'host'), processId: whole(row, 'process_id') },
+    ...{ version: text(row, 'version'), nodeVersion: text(row, 'node_version') },
+    ...{ startedAtMs: whole(row, 'started_at_ms'), seenAtMs: whole(row, 'seen_at_ms') },
+  };
 }
 
 // Columns are named: a newer version may have added others.

@@ -6,6 +6,7 @@ import type {
   BulkPortion,
   BulkResult,
   CallbackHealthStore,
+  InstanceStore,
   Operations,
   SigningKeyStore,
 } from './operations.ts';
@@ -42,7 +43,8 @@ export interface Store
     SigningKeyStore,
     CallbackHealthStore,
     ActivityStore,
-    AlertStore {
+    AlertStore,
+    InstanceStore {
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Notifications of other TPPs are ignored. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
   /** When the next notification of the TPP that is withheld may be offered again; undefined when none is withheld. */

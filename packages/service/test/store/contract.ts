@@ -9,6 +9,7 @@ import { describeClaims } from './contract-claims.ts';
 import { describeDeliveries } from './contract-deliveries.ts';
 import { describeEndingWaits } from './contract-ending-waits.ts';
 import { describeHandOver } from './contract-hand-over.ts';
+import { describeInstances } from './contract-instances.ts';
 import { describeModel } from './contract-model.ts';
 import { describePolling } from './contract-polling.ts';
 import { describePublishing } from './contract-publishing.ts';
@@ -60,6 +61,7 @@ export function describeStoreContract(name: string, open: OpenStore): void {
     describeSigningKeys(openFor);
     describeCallbackHealth(openFor);
     describeAttemptHealth(openFor);
+    describeInstances(openFor);
     describeChanges(openFor);
     describeWatching(openFor);
     describeModel(openFor);

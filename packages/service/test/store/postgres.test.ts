@@ -22,6 +22,7 @@ const TABLES = [
     'signing_key',
     'activity',
     'statistics',
+    'instance',
     'withdrawing',
     'ending_waits',
     'alert',

@@ -297,6 +297,17 @@ export const MIGRATIONS: readonly Migration[] = [
     holder   text NOT NULL,
     until_ms bigint NOT NULL
   );
+
+  -- The processes of the service. One that ended without saying so stays until another has been seen for a day.
+  CREATE TABLE instance (
+    id            text COLLATE "C" PRIMARY KEY,
+    host          text NOT NULL,
+    process_id    bigint NOT NULL,
+    version       text NOT NULL,
+    node_version  text NOT NULL,
+    started_at_ms bigint NOT NULL,
+    seen_at_ms    bigint NOT NULL
+  ) WITH (fillfactor = 50);
 `,
   },
 ];

@@ -17,6 +17,7 @@ import { ChangePoller, Changes, listenTo } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import { type Database, type Queryable, storable } from './database.ts';
+import { createInstanceStore } from './instances.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
 import { EventTypes, Publishing } from './publish.ts';
@@ -75,6 +76,7 @@ export function createPostgresStore(database: Database, dependencies: PostgresSt
     nextOfferAtMs: (clientId) => nextOfferAtMs(queryable, clientId),
     onChange: (listener) => changes.listen(listener),
     ...createSigningKeyStore(database),
+    ...createInstanceStore(database),
     registrations: (after, limit) => listRegistrations(database, queryable, after, limit),
     backlogsOf: (clientIds, countMax) => backlogsOf(database, clientIds, countMax),
     oldestAwaiting: (limit) => oldestAwaiting(database, limit),

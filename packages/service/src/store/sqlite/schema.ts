@@ -281,6 +281,17 @@ export const MIGRATIONS: readonly string[] = [
     until_ms INTEGER NOT NULL
   ) STRICT;
 
+  -- The processes of the service. One that ended without saying so stays until another has been seen for a day.
+  CREATE TABLE instance (
+    id            TEXT PRIMARY KEY,
+    host          TEXT NOT NULL,
+    process_id    INTEGER NOT NULL,
+    version       TEXT NOT NULL,
+    node_version  TEXT NOT NULL,
+    started_at_ms INTEGER NOT NULL,
+    seen_at_ms    INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   -- How often the store was opened: claims of earlier processes are told apart from ours.
   CREATE TABLE opening (
     id     INTEGER PRIMARY KEY CHECK (id = 1),

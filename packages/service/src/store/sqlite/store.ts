@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeResult } from '../../model/registration.ts';
 import type { AlertStore } from '../alerts.ts';
 import type { Delivery } from '../delivery.ts';
-import type { ActivityStore, CallbackHealthStore, Operations, SigningKeyStore } from '../operations.ts';
+import type { ActivityStore, CallbackHealthStore, InstanceStore, Operations, SigningKeyStore } from '../operations.ts';
 import type { Registry } from '../registry.ts';
 import { text, whole } from '../rows.ts';
 import { walkPage } from '../search.ts';
@@ -17,6 +17,7 @@ import { EndingWaits, finishWithdrawing, Portions, WithdrawingTable } from './ba
 import { BulkTables } from './bulk.ts';
 import { Clients } from './claim-queue.ts';
 import { Claims } from './claims.ts';
+import { InstanceTable } from './instances.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
 import { EventTables } from './publish.ts';
@@ -110,6 +111,7 @@ function createTables(database: DatabaseSync, undo: UndoLog, portion: number) {
     recentAttempts: new RecentAttemptTable(database),
     activity: new ActivityTables(database),
     alerts: new AlertTables(database),
+    instances: new InstanceTable(database),
   };
 }
 
@@ -134,6 +136,7 @@ function createStore(tables: Tables, writes: WriteQueue, wal: Wal): SqliteStore 
     ...createOperations(tables, writes),
     ...createActivityStore(tables, writes),
     ...createAlertStore(tables, writes),
+    ...createInstanceStore(tables, writes),
     poll: (poll) => writes.run(() => tables.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => tables.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -320,6 +323,15 @@ function createAlertStore({ alerts }: Tables, writes: WriteQueue): AlertStore {
     recordAlertSending: (sending) => writes.run(() => alerts.record(sending)),
     unsentAlertMessages: () => read(() => alerts.unsent()),
     dropAlerts: (clearedBeforeMs, limit) => writes.run(() => alerts.drop(clearedBeforeMs, limit)),
+  };
+}
+
+/** The instances of the service. */
+function createInstanceStore({ instances }: Tables, writes: WriteQueue): InstanceStore {
+  return {
+    instanceSeen: (instance) => writes.run(() => instances.seen(instance)),
+    instanceEnded: (id) => writes.run(() => instances.ended(id)),
+    instances: () => read(() => instances.all()),
   };
 }
 
