@@ -1,18 +1,9 @@
 import { parseArgs } from 'node:util';
-import { BACKLOG_SIZES, benchBacklog } from './backlog.ts';
 import type { StoreKind } from './bench-store.ts';
-import { benchBurst } from './burst.ts';
-import { benchConsole, consoleText } from './console.ts';
-import { benchIsolation } from './isolation.ts';
-import { benchLatency } from './latency.ts';
-import { benchOperator, OPERATOR_NOTIFICATIONS, operatorText } from './operator.ts';
-import { benchPolling } from './polling.ts';
-import { printProfiles } from './profile.ts';
-import { asJson, asText, isSound, type Report } from './report.ts';
+import type { Report } from './report.ts';
 import type { BenchOptions } from './rig.ts';
-import { soak, soakText } from './soak.ts';
-import { benchStops, STOPS_AWAITING, stopsText } from './stops.ts';
-import { benchThroughput } from './throughput.ts';
+
+// A bench is loaded when it runs: they load half a bank, which --help and wrong usage need not wait for.
 
 const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
@@ -118,15 +109,23 @@ function storeOf({ store }: Flags): StoreKind {
 }
 
 const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => Promise<Report>>> = {
-  throughput: (common, flags) => {
+  throughput: async (common, flags) => {
     const batch = positive(flags, 'batch');
     const outstandingMax = positive(flags, 'outstanding');
-    return benchThroughput({ ...common, ...(batch && { batch }), ...(outstandingMax && { outstandingMax }) });
+    const { benchThroughput } = await import('./throughput.ts');
+    return await benchThroughput({ ...common, ...(batch && { batch }), ...(outstandingMax && { outstandingMax }) });
   },
-  latency: (common, flags) => benchLatency({ ...common, perSecond: positive(flags, 'rate') }),
-  isolation: (common, flags) => benchIsolation({ ...common, perSecond: positive(flags, 'rate') }),
-  burst: (common, flags) => benchBurst({ ...common, perSecond: positive(flags, 'rate') }),
-  backlog: (common, flags) => benchBacklog({ ...common, sizes: sizesOf(flags) ?? BACKLOG_SIZES }),
+  latency: async (common, flags) =>
+    (await import('./latency.ts')).benchLatency({ ...common, perSecond: positive(flags, 'rate') }),
+  isolation: async (common, flags) =>
+    (await import('./isolation.ts')).benchIsolation({ ...common, perSecond: positive(flags, 'rate') }),
+  burst: async (common, flags) =>
+    (await import('./burst.ts')).benchBurst({ ...common, perSecond: positive(flags, 'rate') }),
+  backlog: async (common, flags) => {
+    const sizes = sizesOf(flags);
+    const { BACKLOG_SIZES, benchBacklog } = await import('./backlog.ts');
+    return await benchBacklog({ ...common, sizes: sizes ?? BACKLOG_SIZES });
+  },
 };
 
 const CONSOLE_PER_SECOND = 500;
@@ -152,22 +151,27 @@ async function main(): Promise<number> {
   if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
   const seconds = positive(flags, 'seconds');
   const { profile: profileFolder, 'log-level': logLevel } = flags;
+  const { asJson, asText, isSound } = await import('./report.ts');
   const report = await bench({ store: storeOf(flags), seconds, logLevel, profileFolder, say }, flags);
   process.stdout.write(flags.json ? `${JSON.stringify(asJson(report))}\n` : asText(report));
-  if (profileFolder !== undefined) printProfiles(profileFolder, report, say);
+  if (profileFolder !== undefined) (await import('./profile.ts')).printProfiles(profileFolder, report, say);
   return isSound(report) ? 0 : 1;
 }
 
 async function runPolling(flags: Flags): Promise<number> {
   const sizes = sizesOf(flags);
-  const report = await benchPolling({ seconds: positive(flags, 'seconds') ?? 20, say, ...(sizes && { sizes }) });
+  const seconds = positive(flags, 'seconds') ?? 20;
+  const { benchPolling } = await import('./polling.ts');
+  const report = await benchPolling({ seconds, say, ...(sizes && { sizes }) });
   process.stdout.write(`${JSON.stringify(report, undefined, flags.json ? undefined : 2)}\n`);
   return 0;
 }
 
 async function runOperator(flags: Flags): Promise<number> {
   const store = storeOf(flags);
-  const notifications = positive(flags, 'notifications') ?? OPERATOR_NOTIFICATIONS[store];
+  const given = positive(flags, 'notifications');
+  const { benchOperator, OPERATOR_NOTIFICATIONS, operatorText } = await import('./operator.ts');
+  const notifications = given ?? OPERATOR_NOTIFICATIONS[store];
   const report = await benchOperator({ store, notifications, say });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : operatorText(report));
   return 0;
@@ -175,20 +179,24 @@ async function runOperator(flags: Flags): Promise<number> {
 
 async function runConsole(flags: Flags): Promise<number> {
   const seconds = positive(flags, 'seconds') ?? 20;
-  const report = await benchConsole({ seconds, perSecond: positive(flags, 'rate') ?? CONSOLE_PER_SECOND });
+  const perSecond = positive(flags, 'rate') ?? CONSOLE_PER_SECOND;
+  const { benchConsole, consoleText } = await import('./console.ts');
+  const report = await benchConsole({ seconds, perSecond });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : consoleText(report));
   return 0;
 }
 
 async function runStops(flags: Flags): Promise<number> {
-  const awaiting = positive(flags, 'awaiting') ?? STOPS_AWAITING;
-  const report = await benchStops({ store: storeOf(flags), awaiting, only: flags.only.split(','), say });
+  const store = storeOf(flags);
+  const given = positive(flags, 'awaiting');
+  const { benchStops, STOPS_AWAITING, stopsText } = await import('./stops.ts');
+  const report = await benchStops({ store, awaiting: given ?? STOPS_AWAITING, only: flags.only.split(','), say });
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : stopsText(report));
   return 0;
 }
 
 async function runSoak(flags: Flags): Promise<number> {
-  const report = await soak({
+  const options = {
     store: storeOf(flags),
     logLevel: flags['log-level'],
     profileFolder: flags.profile,
@@ -196,7 +204,9 @@ async function runSoak(flags: Flags): Promise<number> {
     seconds: positive(flags, 'seconds') ?? SOAK_SECONDS,
     perSecond: positive(flags, 'rate') ?? SOAK_PER_SECOND,
     slopeMaxBytesPerSecond: (positive(flags, 'slope-max-kib') ?? SLOPE_MAX_KIB) * 1024,
-  });
+  };
+  const { soak, soakText } = await import('./soak.ts');
+  const report = await soak(options);
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : soakText(report));
   return report.findings.length === 0 ? 0 : 1;
 }
