@@ -19,9 +19,11 @@ const API_WORDS = [
 const MEMBER_NAME = /\b[a-z]+[A-Z]\w*/;
 
 function hasApiWords(said: string): boolean {
-  const bare = said
-    .replaceAll(/"[^"]*"|\([^)]*\)/g, '')
-    .replaceAll(/(?:retry\.\w+|\b(?:delay|retries|interval)\w*)/g, '');
+  // A temporary folder may have any name.
+  const bare = [/"[^"]*"|\([^)]*\)/g, /\S*[/\\]\S+/g, /(?:retry\.\w+|\b(?:delay|retries|interval)\w*)/g].reduce(
+    (rest, pattern) => rest.replaceAll(pattern, ''),
+    said,
+  );
   return MEMBER_NAME.test(bare) || API_WORDS.some((word) => word.test(said));
 }
 
