@@ -98,7 +98,7 @@ describe('alerts', () => {
     assert.equal(data.facts.awaiting, 1);
     assert.equal(data.command, 'tidings tpps recover tpp-a --probe');
     assert.equal(data.consoleUrl, 'https://ops.bank.example/console/tpps/tpp-a');
-    assert.match(data.runbookUrl, /runbooks\.md#tidingstppunresponsive$/);
+    assert.match(data.runbookUrl, /runbooks\.md#tidingscallbackurlunresponsive$/);
     await until(async () => {
       const { alerts } = (await call('GET', '/operator/v1/alerts?state=open')).body;
       const ofTpp = alerts.find(({ subject }: { subject: string }) => subject === 'tpp-a');

@@ -97,6 +97,8 @@ export interface BankOptions {
   readonly certificateOf?: (clientId: string) => string;
   /** Settings that differ; sections are merged member by member, and what is undefined is taken out. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Files that the settings name, by their names in the folder. */
+  readonly files?: Readonly<Record<string, string>>;
   /** False: TLS ends at a gateway. */
   readonly isTls?: boolean;
 }
@@ -124,6 +126,8 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const { clients } = options;
   const authorisationServer = await startAuthorisation({ transport, rootPem, tokenKey, transportOf, clients });
   const settings = settingsOf(folder, { transport, rootPem, signingKey, authorisationServer }, options.isTls !== false);
+  for (const [name, text] of Object.entries(options.files ?? {}))
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
   const config = parseConfig(merged(settings, options.settings ?? {}), folder);
   const clock = movableClock();
   const signing: SigningFiles = { kid: signingKey.kid };

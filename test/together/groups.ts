@@ -13,7 +13,7 @@ const SERVICE = 'packages/service/test';
 /** Patterns of the files of each group, from the root of the repository. The group `NAME` is run by `NAME.ts` beside this. */
 export const GROUPS = {
   operator: [
-    'test/operator/{audit,authentication,evidence,logs,metrics,operation-calls,operations,operator,parameters}.test.ts',
+    'test/operator/{alert-rules,alerts,audit,authentication,evidence,logs,metrics,operation-calls,operations,operator,parameters}.test.ts',
     'test/operator/{publish,redelivery,search,signing-keys,stream,stream-access}.test.ts',
   ],
   registrations: ['test/registrations/*.test.ts', 'test/registry/{import,operator-tpps,registered-tpp}.test.ts'],
@@ -23,7 +23,10 @@ export const GROUPS = {
     'test/rules/*.test.ts',
     'test/openapi/*.test.ts',
   ],
-  service: [`${SERVICE}/{api,base,config,net,operator,retention,telemetry}/*.test.ts`],
+  service: [
+    `${SERVICE}/alerts/{channels,conditions}.test.ts`,
+    `${SERVICE}/{api,base,config,net,operator,retention,telemetry}/*.test.ts`,
+  ],
   'service-cli': [`${SERVICE}/cli/*.test.ts`],
   notify: [`${SERVICE}/notify/*.test.ts`],
   trust: [`${SERVICE}/trust/*.test.ts`],

@@ -33,6 +33,7 @@ import { type Observer, observers } from './telemetry/observer.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
+import { configuredCertificates, firstExpiriesMs } from './trust/certificates.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
@@ -58,7 +59,7 @@ export interface RunningService {
   longPollsHeld(): number;
   /**
    * Reloads the signing keys, the certificates, keys, client roots and revocation lists of the listeners, the operator
-   * tokens and the mapped roles. From then on signatures are made with the new key, new connections get the new
+   * tokens, the mapped roles and the destinations of alerts. From then on signatures are made with the new key, new connections get the new
    * certificates, and a token or role that was removed is refused, on live streams too. Other settings and files are not
    * reloaded.
    *
@@ -241,7 +242,10 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     onTppChanged: wake,
     onDue: wake,
   });
-  metrics.readFrom({ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem });
+  metrics.readFrom({
+    ...{ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem, canSign: keys.canSign },
+    ...{ config, expiriesMs: () => firstExpiriesMs(configuredCertificates(config), clock.nowMs()) },
+  });
   const sweeper = openSweeper(options);
   const closing = [client, ...clients, ...[identityProvider, oidcSignIn].filter((each) => each !== undefined)];
   const isShared = config.store.url !== undefined;

@@ -47,14 +47,14 @@ const WORDINGS: Readonly<Record<AlertKind, Wording>> = {
     title: (tpp) => `${tpp} is failing: its callback URL does not acknowledge`,
     recovered: (tpp) => `${tpp} has recovered: its callback URL acknowledges again`,
     command: (tpp) => `tidings registrations show ${argument(tpp)}`,
-    runbook: 'tidingstppfailing',
+    runbook: 'tidingscallbackurlfailing',
     page: pageOfTpp,
   },
   'tpp-unresponsive': {
     title: (tpp) => `${tpp} is unresponsive: attempts stopped, only probes are sent`,
     recovered: (tpp) => `${tpp} has recovered: its callback URL acknowledges again`,
     command: (tpp) => `tidings tpps recover ${argument(tpp)} --probe`,
-    runbook: 'tidingstppunresponsive',
+    runbook: 'tidingscallbackurlunresponsive',
     page: pageOfTpp,
   },
   'certificate-expires': {

@@ -15,8 +15,8 @@ Examples:
   tidings serve --config tidings.json | npx pino-pretty
 
 The service runs in the foreground and logs to standard output, one JSON object per line. SIGHUP reloads the signing key, the
-certificates and revocation lists of the listeners, and the operator tokens, so that they can be renewed or revoked without a
-restart; it logs which other settings changed in the file and need one. All settings are described in docs/configuration.md; check a configuration with "tidings doctor" first.
+certificates and revocation lists of the listeners, the operator tokens, and the destinations of alerts, so that they can be
+renewed or revoked without a restart; it logs which other settings changed in the file and need one. All settings are described in docs/configuration.md; check a configuration with "tidings doctor" first.
 
 Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration is invalid (the message names the setting).`,
     )

@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
 import { Gauge, type Registry } from 'prom-client';
 import { withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import { freeBytesOf } from '../base/disk.ts';
 import { callbackUrlStateOf } from '../model/callback-url.ts';
 import type { DeliveryStates, TroubledTarget } from '../store/operations.ts';
 import type { Store } from '../store/store.ts';
@@ -9,11 +11,26 @@ import type { Store } from '../store/store.ts';
 export interface MetricsSources {
   readonly store: Pick<
     Store,
-    'counts' | 'deliveryStates' | 'troubledTargets' | 'oldestAwaitingAtMs' | 'oldestAwaiting' | 'connections'
+    | 'counts'
+    | 'deliveryStates'
+    | 'troubledTargets'
+    | 'oldestAwaitingAtMs'
+    | 'oldestAwaiting'
+    | 'unsentAlertMessages'
+    | 'connections'
   >;
   readonly longPollsHeld: () => number;
   /** Why this instance does not sign with the current key; undefined when it does. */
   readonly signingKeyProblem: () => string | undefined;
+  /** False when this instance has no key that it may sign with. */
+  readonly canSign: () => boolean;
+  /** When the first certificate of each setting expires. */
+  readonly expiriesMs: () => ReadonlyMap<string, number>;
+  /** Limits of publishing, and where the store is. */
+  readonly config: {
+    readonly publishing: { readonly awaitingMax: number; readonly diskFreeBytesMin: number };
+    readonly store: { readonly file?: string };
+  };
 }
 
 export interface GaugesOptions {
@@ -43,6 +60,7 @@ export class Gauges {
     const { up, longPolls, keyProblem, connections, ofStore } = this.#gauges;
     longPolls.set(sources.longPollsHeld());
     keyProblem.set(sources.signingKeyProblem() === undefined ? 0 : 1);
+    await this.#readLimits(sources);
     const used = sources.store.connections();
     if (used !== undefined) for (const [state, value] of Object.entries(used)) connections.set({ state }, value);
     const reading = readStore(sources.store, this.#options.tppsMax);
@@ -53,7 +71,21 @@ export class Gauges {
     else this.#set(read);
   }
 
-  #set({ awaiting, states, troubled, oldestAtMs, oldestOfTpps }: StoreReadings): void {
+  async #readLimits({ canSign, expiriesMs, config }: MetricsSources): Promise<void> {
+    const { ofLimits } = this.#gauges;
+    ofLimits.canSign.set(canSign() ? 1 : 0);
+    ofLimits.expiry.reset();
+    for (const [setting, atMs] of expiriesMs()) ofLimits.expiry.set({ setting }, atMs / 1000);
+    const { publishing, store } = config;
+    ofLimits.awaitingMax.set(publishing.awaitingMax);
+    ofLimits.diskFreeMin.set(publishing.diskFreeBytesMin);
+    const folder = store.file === undefined ? undefined : dirname(store.file);
+    const freeBytes = folder === undefined ? undefined : await freeBytesOf(folder).catch(() => undefined);
+    if (freeBytes === undefined) ofLimits.diskFree.remove();
+    else ofLimits.diskFree.set(freeBytes);
+  }
+
+  #set({ awaiting, states, troubled, oldestAtMs, oldestOfTpps, unsentAlerts }: StoreReadings): void {
     const { ofStore } = this.#gauges;
     const nowMs = this.#options.clock.nowMs();
     const ageOf = (atMs: number | undefined) => (atMs === undefined ? 0 : Math.max(nowMs - atMs, 0) / 1000);
@@ -66,6 +98,7 @@ export class Gauges {
       ofStore.tppFailures.set(labels, target.failures);
       ofStore.tppAwaiting.set(labels, Math.min(target.awaiting, COUNTED_MAX));
     }
+    for (const [destination, count] of unsentAlerts) ofStore.alertsUnsent.set({ destination }, count);
     for (const [clientId, atMs] of oldestOfTpps) ofStore.tppOldest.set({ client_id: clientId }, ageOf(atMs));
   }
 }
@@ -77,22 +110,23 @@ interface StoreReadings {
   readonly troubled: readonly TroubledTarget[];
   readonly oldestAtMs: number | undefined;
   readonly oldestOfTpps: ReadonlyMap<string, number>;
+  readonly unsentAlerts: ReadonlyMap<string, number>;
 }
 
 async function readStore(store: MetricsSources['store'], tppsMax: number): Promise<StoreReadings> {
-  const [{ awaiting }, states, troubled, oldestAtMs, oldestOfTpps] = await Promise.all([
+  const [{ awaiting }, states, troubled, oldestAtMs, oldestOfTpps, unsentAlerts] = await Promise.all([
     store.counts(),
     store.deliveryStates(),
     store.troubledTargets(tppsMax, COUNTED_MAX),
     store.oldestAwaitingAtMs(),
     store.oldestAwaiting(tppsMax),
+    store.unsentAlertMessages(),
   ]);
-  return { awaiting, states, troubled, oldestAtMs, oldestOfTpps };
+  return { awaiting, states, troubled, oldestAtMs, oldestOfTpps, unsentAlerts };
 }
 
 function gaugesIn(registry: Registry, tppsMax: number) {
-  const gauge = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
-    new Gauge<T>({ name, help, labelNames, registers: [registry] });
+  const gauge: MakeGauge = (name, help, ...labelNames) => new Gauge({ name, help, labelNames, registers: [registry] });
   const most = `of the ${tppsMax} failing or unresponsive TPPs with most awaiting; same at every instance`;
   return {
     up: gauge('tidings_store_up', 'Whether the store answers'),
@@ -103,7 +137,13 @@ function gaugesIn(registry: Registry, tppsMax: number) {
     ),
     keyProblem: gauge('tidings_signing_key_problem', '1 when this instance cannot sign with the current signing key'),
     longPolls: gauge('tidings_long_polls_waiting', 'Long polls held open'),
+    ofLimits: limitGaugesIn(gauge),
     ofStore: {
+      alertsUnsent: gauge(
+        'tidings_alert_messages_unsent',
+        'Messages about alerts that their destination has not accepted yet; same at every instance',
+        'destination',
+      ),
       awaiting: gauge('tidings_notifications_awaiting', 'Awaiting notifications; same at every instance'),
       oldest: gauge(
         'tidings_oldest_awaiting_age_seconds',
@@ -138,5 +178,25 @@ function gaugesIn(registry: Registry, tppsMax: number) {
         'client_id',
       ),
     },
+  };
+}
+
+type MakeGauge = <T extends string>(name: string, help: string, ...labelNames: T[]) => Gauge<T>;
+
+/** How near this instance is to its limits. */
+function limitGaugesIn(gauge: MakeGauge) {
+  return {
+    canSign: gauge('tidings_can_sign', '1 when this instance has a key that it may sign with'),
+    expiry: gauge(
+      'tidings_certificate_expiry_timestamp_seconds',
+      'When the first certificate in the file of a setting expires',
+      'setting',
+    ),
+    awaitingMax: gauge(
+      'tidings_notifications_awaiting_max',
+      'Number of awaiting notifications from which publishing is refused',
+    ),
+    diskFree: gauge('tidings_store_disk_free_bytes', 'Free space on the disk of the SQLite store'),
+    diskFreeMin: gauge('tidings_store_disk_free_bytes_min', 'Free space below which publishing is refused'),
   };
 }

@@ -39,3 +39,21 @@ function certificatesOf(setting: string, file: string): readonly ConfiguredCerti
     return [];
   }
 }
+
+/**
+ * When the first certificate of each setting expires. Of roots, those that expired are left out while another one in the file
+ * is valid: files keep old roots beside new ones. Pure.
+ */
+export function firstExpiriesMs(
+  certificates: readonly ConfiguredCertificate[],
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const bySetting = Map.groupBy(certificates, ({ setting }) => setting);
+  return new Map(
+    [...bySetting].map(([setting, found]) => {
+      const all = found.map(({ notAfterMs }) => notAfterMs);
+      const valid = all.filter((atMs) => atMs > nowMs);
+      return [setting, Math.min(...(isOfRoots(setting) && valid.length > 0 ? valid : all))];
+    }),
+  );
+}

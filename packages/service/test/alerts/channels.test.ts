@@ -88,7 +88,7 @@ describe('a webhook', () => {
           since: '2025-10-09T08:53:20.000Z',
           facts: ALERT.facts,
           command: 'tidings registrations show tpp-1',
-          runbookUrl: 'https://runbooks.bank.example/tidings#tidingstppfailing',
+          runbookUrl: 'https://runbooks.bank.example/tidings#tidingscallbackurlfailing',
           consoleUrl: 'https://ops.bank.example/console/tpps/tpp-1',
         },
       },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { type Moment, ownConditions, sharedConditions, type TroubledTpp } from '../../src/alerts/conditions.ts';
 import { messageOf } from '../../src/alerts/message.ts';
@@ -123,6 +124,18 @@ describe('a message', () => {
         command,
       );
     }
+  });
+
+  test('links to a runbook that there is, of every kind', () => {
+    const page = readFileSync(new URL('../../../../docs/guides/runbooks.md', import.meta.url), 'utf8');
+    const headings = new Set([...page.matchAll(/^## (\w+)$/gm)].map(([, heading = '']) => heading.toLowerCase()));
+    const runbooks = ALERT_KINDS.map(
+      (kind) => messageOf(alertOf({ kind }), kind, links).runbookUrl.split('#')[1] ?? '',
+    );
+    assert.deepEqual(
+      runbooks.filter((runbook) => !headings.has(runbook)),
+      [],
+    );
   });
 
   test('gives a client_id to a shell as one argument, whatever it holds', () => {

@@ -48,7 +48,11 @@ describe('metrics of the store', () => {
           },
         ],
         oldestAwaiting: async () => new Map([['tpp-a', START_MS - 5000]]),
+        unsentAlertMessages: async () => new Map([['on-call', 3]]),
       },
+      canSign: () => false,
+      expiriesMs: () => new Map([['api.tls.certificateFile', START_MS]]),
+      config: { publishing: { awaitingMax: 100, diskFreeBytesMin: 1000 }, store: {} },
       longPollsHeld: () => 6,
       signingKeyProblem: () => problem,
     });
@@ -65,6 +69,11 @@ describe('metrics of the store', () => {
       'tidings_oldest_awaiting_age_seconds 5',
       'tidings_long_polls_waiting 6',
       'tidings_signing_key_problem 1',
+      'tidings_can_sign 0',
+      `tidings_certificate_expiry_timestamp_seconds{setting="api.tls.certificateFile"} ${START_MS / 1000}`,
+      'tidings_notifications_awaiting_max 100',
+      'tidings_store_disk_free_bytes_min 1000',
+      'tidings_alert_messages_unsent{destination="on-call"} 3',
       'tidings_store_connections{state="waiting"} 4',
     ]) {
       assert.ok(text.includes(`\n${line}\n`), line);
