@@ -3,14 +3,6 @@ import type { Schemas } from './client.ts';
 export type CallbackUrl = Schemas['CallbackUrlPage']['callbackUrls'][number];
 type Attempt = CallbackUrl['lastOutcomes'][number];
 
-/** How a callback URL is, in the order in which it needs attention. */
-export type CallbackHealth = 'unresponsive' | 'failing' | 'healthy';
-
-/** As the service says. */
-export function healthOf({ state }: CallbackUrl): CallbackHealth {
-  return state;
-}
-
 /** The outcome of an attempt, in a few words: with the error that the TPP named (RFC 8935), where it named one. */
 export function describeAttempt(attempt: Pick<Attempt, 'outcome' | 'status' | 'errorClass' | 'err'>): string {
   const { outcome, status, errorClass, err } = attempt;
@@ -32,9 +24,9 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
 
 /** Callback URLs that need somebody, the worst and those with most awaiting first. */
 export function needingAttention(all: readonly CallbackUrl[]): readonly CallbackUrl[] {
-  const rank = (each: CallbackUrl) => (healthOf(each) === 'unresponsive' ? 0 : 1);
+  const rank = ({ state }: CallbackUrl) => (state === 'unresponsive' ? 0 : 1);
   return all
-    .filter((each) => healthOf(each) !== 'healthy')
+    .filter(({ state }) => state !== 'healthy')
     .toSorted((left, right) => rank(left) - rank(right) || right.awaiting - left.awaiting);
 }
 
@@ -68,7 +60,7 @@ export function lightOf(status: Schemas['Status'], urls: readonly CallbackUrl[],
     bad.push(`Publishing is closed: ${status.publishingClosedBecause ?? 'no reason given'}`);
   if (status.signingKeyProblem !== undefined) bad.push(`Signing: ${status.signingKeyProblem}`);
   const attention = needingAttention(urls);
-  const dead = attention.filter((each) => healthOf(each) === 'unresponsive');
+  const dead = attention.filter(({ state }) => state === 'unresponsive');
   if (dead.length > 0) warn.push(`${countOf(dead.length, 'callback URL is', 'callback URLs are')} unresponsive`);
   const failing = attention.length - dead.length;
   if (failing > 0) warn.push(`${countOf(failing, 'callback URL is', 'callback URLs are')} failing`);

@@ -2,15 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { lazy, type ReactElement, Suspense } from 'react';
 import type { Schemas } from '../api/client.ts';
-import {
-  type CallbackUrl,
-  describeAttempt,
-  failingSince,
-  healthOf,
-  lightOf,
-  needingAttention,
-  nextStep,
-} from '../api/health.ts';
+import { type CallbackUrl, describeAttempt, failingSince, lightOf, needingAttention, nextStep } from '../api/health.ts';
 import { callbackUrlsQuery, statusQuery } from '../api/queries.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
@@ -132,7 +124,7 @@ function AttentionRow({ url }: { readonly url: CallbackUrl }): ReactElement {
   return (
     <li>
       <div className="attention-head">
-        <StateBadge state={healthOf(url)} />
+        <StateBadge state={url.state} />
         <Link to="/tpps/$clientId" params={{ clientId: url.clientId }}>
           {url.clientId}
         </Link>
@@ -153,7 +145,7 @@ function AttentionRow({ url }: { readonly url: CallbackUrl }): ReactElement {
             next probe <Time at={url.nextProbeAt} />
           </span>
         )}
-        {url.breaker?.pausedUntil !== undefined && (
+        {url.state !== 'unresponsive' && url.breaker?.pausedUntil !== undefined && (
           <span>
             next attempt <Time at={url.breaker.pausedUntil} />
           </span>

@@ -4,6 +4,7 @@ import type { Schemas } from '../api/client.ts';
 import { statisticsQuery } from '../api/queries.ts';
 import { Chart } from '../ui/chart.tsx';
 import { Card, Empty, Loaded } from '../ui/page.tsx';
+import { formatDuration } from '../ui/time.tsx';
 
 type Statistics = Schemas['StatisticsAnswer'];
 type Bucket = Statistics['buckets'][number];
@@ -42,14 +43,19 @@ function Charts({ statistics }: { readonly statistics: Statistics }): ReactEleme
         <span>{acknowledged.toLocaleString('en-GB')} acknowledged</span>
         {totals.latencyMs !== undefined && (
           <span>
-            acknowledged after {Math.round(totals.latencyMs.p50)} ms (half), {Math.round(totals.latencyMs.p99)} ms (99
+            acknowledged after {formatDuration(totals.latencyMs.p50)} (half), {formatDuration(totals.latencyMs.p99)} (99
             %)
           </span>
         )}
       </p>
       <div className="charts">
         <Chart label="Notifications accepted and acknowledged" timesSeconds={times} lines={counts} />
-        <Chart label="Time from publishing to acknowledgement" timesSeconds={times} lines={latency} unit=" ms" />
+        <Chart
+          label="Time from publishing to acknowledgement"
+          timesSeconds={times}
+          lines={latency}
+          format={formatDuration}
+        />
       </div>
     </>
   );

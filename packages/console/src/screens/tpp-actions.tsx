@@ -65,7 +65,7 @@ function Recover({ clientId }: { readonly clientId: string }): ReactElement {
 
 async function awaitingOf(clientId: string): Promise<string> {
   const params = { path: { clientId } };
-  const { awaiting, isAtLeast } = await dataOf(api.GET('/operator/v1/callback-urls/{clientId}', { params }));
+  const { awaiting, isAtLeast } = await dataOf(api.GET('/operator/v1/tpps/{clientId}', { params }));
   return `${isAtLeast ? 'At least ' : ''}${countOf(awaiting, 'notification is', 'notifications are')} awaiting.`;
 }
 
@@ -77,13 +77,7 @@ function Suspend({ clientId }: { readonly clientId: string }): ReactElement {
       isDangerous
       title={`Suspend ${clientId}?`}
       command={`tidings tpps suspend ${shellQuoted(clientId)}`}
-      preview={async () => {
-        const { isAtLeast, awaiting } = await dataOf(
-          api.GET('/operator/v1/callback-urls/{clientId}', { params: { path: { clientId } } }),
-        ).catch(() => ({ isAtLeast: false, awaiting: undefined }));
-        if (awaiting === undefined) return 'Nothing is pushed to it now.';
-        return `${isAtLeast ? 'At least ' : ''}${countOf(awaiting, 'notification stays', 'notifications stay')} awaiting.`;
-      }}
+      preview={() => awaitingOf(clientId)}
       act={async () => {
         await dataOf(api.POST('/operator/v1/tpps/{clientId}/suspend', { params: { path: { clientId } } }));
         return `${clientId} is suspended.`;
@@ -104,6 +98,7 @@ function Resume({ clientId }: { readonly clientId: string }): ReactElement {
       icon="play"
       title={`Resume ${clientId}?`}
       command={`tidings tpps resume ${shellQuoted(clientId)}`}
+      preview={() => awaitingOf(clientId)}
       act={async () => {
         await dataOf(api.POST('/operator/v1/tpps/{clientId}/resume', { params: { path: { clientId } } }));
         return `${clientId} is resumed.`;

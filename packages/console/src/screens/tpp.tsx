@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, type ReactElement, Suspense } from 'react';
 import type { Schemas } from '../api/client.ts';
-import { describeAttempt, failingSince, healthOf } from '../api/health.ts';
+import { describeAttempt, failingSince } from '../api/health.ts';
 import { auditQuery, callbackUrlQuery, tppQuery, tppRegistrationsQuery } from '../api/queries.ts';
 import { searchQuery } from '../api/search.ts';
 import { useMay } from '../session/session.ts';
@@ -129,7 +129,7 @@ function Overview({ tpp }: { readonly tpp: Tpp }): ReactElement {
 }
 
 function CallbackUrl({ url }: { readonly url: Schemas['CallbackUrlHealth'] }): ReactElement {
-  const health = healthOf(url);
+  const { state } = url;
   const since = failingSince(url);
   return (
     <>
@@ -140,8 +140,8 @@ function CallbackUrl({ url }: { readonly url: Schemas['CallbackUrlHealth'] }): R
         </dd>
         <dt>State</dt>
         <dd>
-          <StateBadge state={health} />
-          {health !== 'healthy' && since !== undefined && (
+          <StateBadge state={state} />
+          {state !== 'healthy' && since !== undefined && (
             <>
               {' '}
               for <Lasting since={since} />
@@ -153,7 +153,7 @@ function CallbackUrl({ url }: { readonly url: Schemas['CallbackUrlHealth'] }): R
           {url.isAtLeast && 'at least '}
           {url.awaiting.toLocaleString('en-GB')}
         </dd>
-        {url.breaker !== undefined && (
+        {state !== 'unresponsive' && url.breaker !== undefined && (
           <>
             <dt>Sending</dt>
             <dd>

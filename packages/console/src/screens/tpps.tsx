@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactElement, useId } from 'react';
 import type { Schemas } from '../api/client.ts';
-import { type CallbackUrl, healthOf } from '../api/health.ts';
+import type { CallbackUrl } from '../api/health.ts';
 import { callbackUrlsQuery, registrationsQuery, tppsQuery } from '../api/queries.ts';
 import { useMay } from '../session/session.ts';
 import { StateBadge } from '../ui/badge.tsx';
@@ -19,18 +19,11 @@ type Registration = Schemas['RegistrationPage']['registrations'][number];
 /** A TPP with what the other lists know of it. */
 interface Row {
   readonly tpp: Tpp;
-  readonly state: string;
   readonly url: CallbackUrl | undefined;
   readonly registration: Registration | undefined;
 }
 
-const STATES = ['unresponsive', 'failing', 'healthy', 'suspended', 'polling', 'not registered'] as const;
-
-function stateOf(tpp: Tpp, url: CallbackUrl | undefined, registration: Registration | undefined): string {
-  if (tpp.isSuspended) return 'suspended';
-  if (url !== undefined) return healthOf(url);
-  return registration?.state === 'polling-only' ? 'polling' : 'not registered';
-}
+const STATES = ['unresponsive', 'failing', 'healthy', 'suspended', 'polling-only', 'no-registration'] as const;
 
 /** All TPPs, those that need somebody first. */
 export function Tpps(): ReactElement {
@@ -43,8 +36,7 @@ export function Tpps(): ReactElement {
   const registered = registrations.data?.registrations.filter((each) => each.state !== 'superseded') ?? [];
   const registrationOf = new Map(registered.map((each) => [each.clientId, each]));
   const rowOf = (tpp: Tpp): Row => {
-    const [url, registration] = [urlOf.get(tpp.clientId), registrationOf.get(tpp.clientId)];
-    return { tpp, url, registration, state: stateOf(tpp, url, registration) };
+    return { tpp, url: urlOf.get(tpp.clientId), registration: registrationOf.get(tpp.clientId) };
   };
   return (
     <Page title="TPPs" actions={mayAdd && <AddTpp />}>
@@ -65,8 +57,8 @@ export function Tpps(): ReactElement {
   );
 }
 
-function isFound({ tpp, state: found }: Row, search: string, state: string | undefined): boolean {
-  const { clientId, organisationId, softwareStatementId, target } = tpp;
+function isFound({ tpp }: Row, search: string, state: string | undefined): boolean {
+  const { state: found, clientId, organisationId, softwareStatementId, target } = tpp;
   const text = [clientId, organisationId, softwareStatementId, target?.callbackUrl].join(' ').toLowerCase();
   return text.includes(search.toLowerCase()) && (state === undefined || state === found);
 }
@@ -111,8 +103,8 @@ function TppTable({ rows, total }: { readonly rows: readonly Row[]; readonly tot
     );
   }
   if (rows.length === 0) return <Empty>No TPP is as the filters say.</Empty>;
-  const rank = ({ state }: Row) => STATES.indexOf(state as (typeof STATES)[number]);
-  const sorted = rows.toSorted((a, b) => rank(a) - rank(b) || (b.url?.awaiting ?? 0) - (a.url?.awaiting ?? 0));
+  const rank = ({ tpp: { state } }: Row) => STATES.indexOf(state);
+  const sorted = rows.toSorted((a, b) => rank(a) - rank(b) || b.tpp.awaiting - a.tpp.awaiting);
   return (
     <Card title={`${rows.length} of ${total}`}>
       <Table columns={['TPP', 'State', 'Awaiting', 'Last attempt', 'Scopes', 'Registration', 'Keys']}>
@@ -124,8 +116,8 @@ function TppTable({ rows, total }: { readonly rows: readonly Row[]; readonly tot
   );
 }
 
-function TppRow({ row: { tpp, state, url, registration } }: { readonly row: Row }): ReactElement {
-  const { clientId, organisationId, scopes, jwksUrl, kids } = tpp;
+function TppRow({ row: { tpp, url, registration } }: { readonly row: Row }): ReactElement {
+  const { clientId, organisationId, scopes, jwksUrl, kids, state, awaiting, isAtLeast } = tpp;
   const [last] = url?.lastOutcomes ?? [];
   return (
     <tr>
@@ -140,7 +132,7 @@ function TppRow({ row: { tpp, state, url, registration } }: { readonly row: Row 
         <StateBadge state={state} />
       </td>
       <td data-label="Awaiting" className="number">
-        {url === undefined ? '–' : `${url.isAtLeast ? '≥ ' : ''}${url.awaiting.toLocaleString('en-GB')}`}
+        {`${isAtLeast ? '≥ ' : ''}${awaiting.toLocaleString('en-GB')}`}
       </td>
       <td data-label="Last attempt">
         {last === undefined ? (

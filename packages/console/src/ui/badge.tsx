@@ -29,10 +29,9 @@ const LOOKS: Readonly<Record<string, Look>> = {
   failing: ['warn', 'warn'],
   unresponsive: ['bad', 'bad'],
   suspended: ['warn', 'pause'],
-  polling: ['info', 'poll', 'polling only'],
   'polling-only': ['info', 'poll', 'polling only'],
   superseded: ['quiet', 'none'],
-  'not registered': ['quiet', 'none'],
+  'no-registration': ['quiet', 'none', 'not registered'],
   // Instances.
   running: ['good', 'ok'],
   gone: ['bad', 'bad'],

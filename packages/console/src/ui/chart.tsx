@@ -18,7 +18,8 @@ interface ChartProps {
   /** Seconds since the epoch. */
   readonly timesSeconds: readonly number[];
   readonly lines: readonly Line[];
-  readonly unit?: string;
+  /** Writes a value with its unit. Must be the same function at each call. */
+  readonly format?: (value: number) => string;
 }
 
 const HEIGHT_PX = 180;
@@ -30,13 +31,13 @@ function formatTick(seconds: number): string {
 }
 
 /** Lines over time, in UTC, with a table of the same beside them for those who cannot see or point. */
-export function Chart({ label, timesSeconds, lines, unit = '' }: ChartProps): ReactElement {
+export function Chart({ label, timesSeconds, lines, format = String }: ChartProps): ReactElement {
   const host = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = host.current;
     if (element === null) return;
     const plot = new UPlot(
-      optionsOf(element, lines, unit),
+      optionsOf(element, lines, format),
       [[...timesSeconds], ...lines.map(({ values }) => [...values])],
       element,
     );
@@ -46,7 +47,7 @@ export function Chart({ label, timesSeconds, lines, unit = '' }: ChartProps): Re
       observer.disconnect();
       plot.destroy();
     };
-  }, [timesSeconds, lines, unit]);
+  }, [timesSeconds, lines, format]);
   return (
     <figure className="chart" aria-label={label}>
       <div ref={host} className="plot" aria-hidden="true" />
@@ -54,7 +55,7 @@ export function Chart({ label, timesSeconds, lines, unit = '' }: ChartProps): Re
         <details>
           <summary>As a table</summary>
           <Scroller className="scroll" label={`${label}, as a table`}>
-            <ChartTable timesSeconds={timesSeconds} lines={lines} unit={unit} />
+            <ChartTable timesSeconds={timesSeconds} lines={lines} format={format} />
           </Scroller>
         </details>
       </figcaption>
@@ -62,7 +63,7 @@ export function Chart({ label, timesSeconds, lines, unit = '' }: ChartProps): Re
   );
 }
 
-function ChartTable({ timesSeconds, lines, unit = '' }: Omit<ChartProps, 'label'>): ReactElement {
+function ChartTable({ timesSeconds, lines, format = String }: Omit<ChartProps, 'label'>): ReactElement {
   return (
     <table>
       <thead>
@@ -80,7 +81,7 @@ function ChartTable({ timesSeconds, lines, unit = '' }: Omit<ChartProps, 'label'
           <tr key={seconds}>
             <th scope="row">{new Date(seconds * 1000).toISOString().slice(11, 16)}</th>
             {lines.map(({ label, values }) => (
-              <td key={label}>{values[at] === null ? '–' : `${values[at]}${unit}`}</td>
+              <td key={label}>{formatted(values[at], format)}</td>
             ))}
           </tr>
         ))}
@@ -89,7 +90,11 @@ function ChartTable({ timesSeconds, lines, unit = '' }: Omit<ChartProps, 'label'
   );
 }
 
-function optionsOf(element: HTMLElement, lines: readonly Line[], unit: string): UPlot.Options {
+function formatted(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? '–' : format(value);
+}
+
+function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value: number) => string): UPlot.Options {
   const style = getComputedStyle(element);
   const colorOf = (name: string) => style.getPropertyValue(name);
   const axis = { stroke: colorOf('--text-2'), grid: { stroke: colorOf('--line'), width: 1 }, ticks: { show: false } };
@@ -102,7 +107,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], unit: string): 
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [
       { ...axis, values: (_plot, ticks) => ticks.map(formatTick) },
-      { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit}`) },
+      { ...axis, size: 64, values: (_plot, ticks) => ticks.map(format) },
     ],
     series: [
       { label: 'UTC', value: (_plot, seconds) => (seconds === null ? '–' : formatTick(seconds)) },
@@ -113,7 +118,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], unit: string): 
         // A value between two gaps is a point, or it would not be seen.
         points: { show: values.filter((value) => value !== null).length < FEW },
         ...(isDashed && { dash: [6, 4] }),
-        value: (_plot: UPlot, value: number | null) => (value === null ? '–' : `${value}${unit}`),
+        value: (_plot: UPlot, value: number | null) => formatted(value, format),
       })),
     ],
   };
