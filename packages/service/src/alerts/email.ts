@@ -26,12 +26,17 @@ export function createEmail({ from, to, smtp, clock }: EmailOptions): Channel {
   };
 }
 
-/** Subject, text and Message-ID. Pure. The id is the same at each attempt, so that mail systems recognise duplicates. */
+/**
+ * Subject, text and Message-ID. Pure. The id is the same at each attempt, so that mail systems recognise duplicates; all mails
+ * about one alert are one conversation.
+ */
 function mailOf(sendingId: string, messages: readonly Message[], from: string) {
+  const [only, ...others] = messages;
   const domain = from.slice(from.lastIndexOf('@') + 1);
   return {
     subject: `[Tidings] ${titleOf(messages)}`,
     text: textOf(messages),
     messageId: `<${sendingId}@${domain}>`,
+    references: only === undefined || others.length > 0 ? undefined : `<alert-${only.alertId}@${domain}>`,
   };
 }

@@ -34,6 +34,8 @@ interface Wording {
   readonly title: (subject: string) => string;
   readonly recovered: (subject: string) => string;
   readonly command: (subject: string) => string;
+  /** The command once it is over. Default: the same. */
+  readonly afterwards?: (subject: string) => string;
   /** Heading in the runbooks. */
   readonly runbook: string;
   /** Path in the console. */
@@ -45,14 +47,15 @@ const home = () => '/';
 const WORDINGS: Readonly<Record<AlertKind, Wording>> = {
   'tpp-failing': {
     title: (tpp) => `${tpp} is failing: its callback URL does not acknowledge`,
-    recovered: (tpp) => `${tpp} has recovered: its callback URL acknowledges again`,
+    recovered: noLongerFailing,
     command: (tpp) => `tidings registrations show ${argument(tpp)}`,
     runbook: 'tidingscallbackurlfailing',
     page: pageOfTpp,
   },
   'tpp-unresponsive': {
     title: (tpp) => `${tpp} is unresponsive: attempts stopped, only probes are sent`,
-    recovered: (tpp) => `${tpp} has recovered: its callback URL acknowledges again`,
+    recovered: noLongerFailing,
+    afterwards: (tpp) => `tidings registrations show ${argument(tpp)}`,
     command: (tpp) => `tidings tpps recover ${argument(tpp)} --probe`,
     runbook: 'tidingscallbackurlunresponsive',
     page: pageOfTpp,
@@ -94,6 +97,11 @@ const WORDINGS: Readonly<Record<AlertKind, Wording>> = {
   },
 };
 
+/** An alert is over as well when the callback URL was replaced or the TPP suspended: nobody can say then that it works. */
+function noLongerFailing(clientId: string): string {
+  return `${clientId} has recovered: its callback URL is no longer failing`;
+}
+
 function pageOfTpp(clientId: string): string {
   return `/tpps/${encodeURIComponent(clientId)}`;
 }
@@ -126,7 +134,7 @@ export function messageOf(alert: Alert, kind: MessageKind, links: Links): Messag
     facts: Object.fromEntries(
       Object.entries(alert.facts).map(([name, value]) => [name, typeof value === 'string' ? safe(value) : value]),
     ),
-    command: wording.command(subject),
+    command: (isRecovery && wording.afterwards ? wording.afterwards : wording.command)(subject),
     runbookUrl: `${links.runbookUrl}#${wording.runbook}`,
     consoleUrl: links.consoleUrl && `${links.consoleUrl.replace(/\/$/, '')}${wording.page(alert.subject)}`,
   };

@@ -23,6 +23,8 @@ export interface Mail {
   readonly subject: string;
   readonly text: string;
   readonly messageId: string;
+  /** Message-ID of the conversation that it belongs to. */
+  readonly references?: string | undefined;
   readonly date: Date;
 }
 
@@ -71,6 +73,8 @@ export function createSmtpClient(options: SmtpClientOptions): SmtpClient {
         const { rejected } = await transport.sendMail({
           ...mail,
           to: [...mail.to],
+          // Nobody's absence is answered (RFC 3834 section 5).
+          headers: { 'Auto-Submitted': 'auto-generated' },
           signal: AbortSignal.any([deadline.signal, closing.signal]),
         });
         if (rejected.length > 0)

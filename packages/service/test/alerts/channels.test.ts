@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -215,7 +215,7 @@ function emailAt(t: TestContext, port: number, changes: object = {}, password = 
   return destination(t, { email: [email], ...more }, { password });
 }
 
-const send = ({ channel }: Destination) => channel.send('alert-7', [FAILING]);
+const send = ({ channel }: Destination) => channel.send('alert-7-tpp-failing', [FAILING]);
 
 describe('an e-mail', () => {
   for (const [encryption, options] of [
@@ -230,7 +230,9 @@ describe('an e-mail', () => {
       assert.deepEqual([mail?.user, mail?.isSecure], ['tidings', true]);
       const text = mail?.data.replaceAll('=\r\n', '') ?? '';
       assert.match(text, /^Subject: \[Tidings\] tpp-1 is failing: its callback URL does not\r?\n? acknowledge/m);
-      assert.match(text, /^Message-ID: <alert-7@bank.example>/m);
+      assert.match(text, /^Message-ID: <alert-7-tpp-failing@bank.example>/m);
+      assert.match(text, /^References: <alert-7@bank.example>/m);
+      assert.match(text, /^Auto-Submitted: auto-generated/m);
       assert.match(text, /since: 2025-10-09 08:53:20 UTC/);
       assert.match(text, /next: tidings registrations show tpp-1/);
     });
@@ -327,6 +329,15 @@ describe('a destination', () => {
       });
     });
   }
+
+  test('is configured as the guide shows', () => {
+    const guide = readFileSync(new URL('../../../../docs/guides/alerts.md', import.meta.url), 'utf8');
+    const [, section = ''] = /^```json\n(\{\n {2}"notify": .*?)^```$/ms.exec(guide) ?? [];
+    const { notify } = parseConfig({ ...MINIMAL, ...JSON.parse(section) }, '/etc/tidings');
+    const names = [...notify.webhooks, ...notify.slack, ...notify.email].map(({ name }) => name);
+    assert.deepEqual(names, ['on-call', 'channel', 'platform-team']);
+    for (const name of names) assert.ok(guide.includes(`tidings alerts test ${name}\n`), name);
+  });
 
   test('that an operator tries gets a message that says so', () => {
     const message = testMessage('on-call', START_MS, LINKS);

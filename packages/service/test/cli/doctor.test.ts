@@ -152,6 +152,14 @@ const FAULTS: readonly Planted[] = [
     warning('signing key', /"signing\.next\.keyFile" holds the present signing key/, /openssl genpkey/),
   ],
   [
+    'a secret of a destination of alerts that is none',
+    (it) => {
+      it.write('hook.secret', 'not-a-secret');
+      it.set('notify', { webhooks: [{ name: 'a', url: 'https://a.example/', secretFile: 'hook.secret' }] });
+    },
+    error('alerts', /"notify\.webhooks\[0\]\.secretFile", does not hold one secret/, /^Make one with: echo "whsec_/),
+  ],
+  [
     'two operator tokens that are the same',
     (it) =>
       it.set(

@@ -17,6 +17,7 @@ export const CHECKS = [
   'clock',
   'keys of others',
   'directory',
+  'alerts',
   'callback URL',
   'runtime',
 ] as const;

@@ -10,7 +10,7 @@ import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
 import { CHECKS, type Finding, faultFrom, type Inspection, ok, warning } from './finding.ts';
 import { checkListeners } from './listeners.ts';
-import { checkFiles, checkOperatorTokens, checkSigningKey } from './settings.ts';
+import { checkDestinations, checkFiles, checkOperatorTokens, checkSigningKey } from './settings.ts';
 import { checkSqlite } from './sqlite.ts';
 
 const MARKS = { ok: colors.green('✓'), warning: colors.yellow('!'), error: colors.red('✗') } as const;
@@ -69,6 +69,7 @@ export async function inspectInstallation(options: InspectionOptions): Promise<r
     checkListenersAndStore(inspection),
     checkEndpoints(inspection),
     checkDirectory(inspection),
+    checkDestinations(inspection),
     checkCallbackUrl(inspection),
     [checkRuntime()],
   ]);

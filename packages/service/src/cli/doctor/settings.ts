@@ -1,5 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
+import { createDestinations } from '../../alerts/destinations.ts';
 import { readConfiguredFile } from '../../trust/files.ts';
 import { loadSigningKeys, type OwnSigningKey } from '../../trust/signing-key.ts';
 import { type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
@@ -55,7 +56,7 @@ export function isReadable(file: string): boolean {
 /** The value if it is a string, or else undefined. */
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-const SECRETS = new Set(['keyFile', 'passwordFile']);
+const SECRETS = new Set(['keyFile', 'passwordFile', 'secretFile', 'clientSecretFile', 'sessionKeyFile', 'urlFile']);
 /** Permissions of users other than owner and group: some installations give a key to a group on purpose. */
 const OTHERS = 0o007;
 
@@ -137,4 +138,19 @@ export function checkOperatorTokens({ config }: Inspection): readonly Finding[] 
   return [
     ok('operator tokens', tokens.length === 1 ? '1 token is accepted.' : `${tokens.length} tokens are accepted.`),
   ];
+}
+
+/** Checks the secrets of the destinations of alerts. Sends nothing. */
+export async function checkDestinations({ config: { notify }, clock }: Inspection): Promise<readonly Finding[]> {
+  const files = filesOf(notify);
+  if (files.length === 0 || !files.every(({ file }) => isReadable(file))) return [];
+  try {
+    const destinations = createDestinations(notify, clock);
+    await Promise.all(destinations.map(({ channel }) => channel.close()));
+    const [first] = destinations;
+    const what = `${destinations.length} destinations of alerts are usable as far as their files tell`;
+    return [ok('alerts', `${what}; try each with "tidings alerts test ${first?.name}".`)];
+  } catch (error) {
+    return [faultFrom('alerts', error, 'Correct the file, or the setting that names it.')];
+  }
 }
