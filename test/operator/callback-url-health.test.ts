@@ -137,14 +137,103 @@ describe('recovering a callback URL', () => {
   test('is done by tidings tpps recover, and seen by tidings tpps show', async () => {
     const jti = await makeUnresponsive();
     const shown = printed(await cli('tpps', 'show', 'tpp-a'));
-    assert.match(shown, /callback URL state +unresponsive\nunresponsive since +.+\nfailed probes +0\nnext probe +.+\n/);
-    assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive$/m);
+    assert.match(shown, /callback URL state +unresponsive\nfailing since +.+\nconsecutive failures +3\nlast failure +500, /);
+    assert.match(shown, /unresponsive since +.+\nfailed probes +0\nnext probe +.+\n/);
+    assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive +1$/m);
+    const failed = await cli('tpps', 'recover', 'tpp-a', '--probe');
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /probe of tpp-a failed: 500\. Its callback URL stays unresponsive\. The next probe is due /);
     receiver.status = 202;
-    assert.match(printed(await cli('tpps', 'recover', 'tpp-a', '--probe')), /^The callback URL of tpp-a is probed now/);
-    await until(() => isAcknowledged(jti), 'the probe is sent');
+    const probed = printed(await cli('tpps', 'recover', 'tpp-a', '--probe', '--wait', '60s'));
+    assert.match(probed, /^The callback URL of tpp-a has acknowledged the probe/);
+    assert.equal(await isAcknowledged(jti), true);
     const again = await cli('tpps', 'recover', 'tpp-a');
     assert.equal(again.code, 1);
     assert.match(again.stderr, /no unresponsive callback URL/);
+  });
+
+  test('by tidings tpps recover --probe says so when nothing is awaiting, and how long it waits is limited', async () => {
+    const jti = await makeUnresponsive();
+    await call('POST', '/operator/v1/withdrawals', { jtis: [jti] });
+    const empty = await cli('tpps', 'recover', 'tpp-a', '--probe');
+    assert.deepEqual([empty.code, /nothing to probe with/.test(empty.stderr)], [1, true]);
+    const alone = await cli('tpps', 'recover', 'tpp-a', '--wait', '1s');
+    assert.deepEqual([alone.code, /give it with --probe/.test(alone.stderr)], [2, true]);
+  });
+
+  test('is what a redelivery says to do first, over the API and on the command line', async () => {
+    const jti = await makeUnresponsive();
+    const held = [{ clientId: 'tpp-a', state: 'unresponsive' }];
+    for (const filter of [{ jtis: [jti] }, { clientId: 'tpp-a' }, { publishedFrom: '2026-01-01T00:00:00Z' }]) {
+      assert.deepEqual((await call('POST', '/operator/v1/redeliveries', filter)).body.heldBack, held);
+    }
+    const told = printed(await cli('redeliver', '--client', 'tpp-a', '--dry-run'));
+    assert.match(told, /Nothing is sent to tpp-a before its callback URL recovers: tidings tpps recover tpp-a --probe\n/);
+    await call('POST', `${TPP}/suspend`);
+    assert.match(printed(await cli('redeliver', '--client', 'tpp-a')), /resumed: tidings tpps resume tpp-a\n/);
+    await call('POST', `${TPP}/resume`);
+    receiver.status = 202;
+    await recover('responsive');
+    await until(() => isAcknowledged(jti), 'it is sent');
+    assert.deepEqual((await call('POST', '/operator/v1/redeliveries', { clientId: 'tpp-a' })).body.heldBack, []);
+  });
+});
+
+describe('a TPP that is down, with much awaiting', () => {
+  const COUNT = 200;
+
+  /** Publishes a few at a time, as the service takes no more. @returns the jtis */
+  async function publishMany(): Promise<(string | undefined)[]> {
+    const jtis: (string | undefined)[] = [];
+    while (jtis.length < COUNT) {
+      jtis.push(...(await Promise.all(Array.from({ length: 20 }, () => bank.publish('tpp-a')))));
+    }
+    return jtis;
+  }
+
+  test('is failing in all lists and in the status at once, and healthy when it answers again', async () => {
+    await cli('tpps', 'change', 'tpp-a', '--retry', 'retriesMax=100,delayMs=500,delayMaxMs=500');
+    receiver.status = 503;
+    await publishMany();
+    await until(async () => (await target()).state === 'failing', 'it is failing');
+    const health = async () => (await call('GET', '/operator/v1/callback-urls/tpp-a')).body;
+    await until(async () => (await health()).breaker.state !== 'closed', 'its breaker opens');
+    const failing = JSON.parse(printed(await cli('tpps', 'list', '--failing', '--json'))).tpps;
+    assert.deepEqual(
+      failing.map((each: { clientId: string; state: string }) => [each.clientId, each.state]),
+      [['tpp-a', 'failing']],
+    );
+    assert.ok(failing[0].awaiting >= COUNT && failing[0].target.failures > 0);
+    assert.match(printed(await cli('tpps', 'list', '--failing')), /^tpp-a +failing +2\d\d /m);
+    assert.match(printed(await cli('registrations', 'list', '--state', 'failing')), /^tpp-a .* failing /m);
+    const status = printed(await cli('status'));
+    assert.match(status, /failing callback URLs +1\n/);
+    assert.match(status, /needs attention\n.*\ntpp-a +failing +2\d\d .*503/);
+    assert.match(status, /next\n {2}tidings registrations show tpp-a\n/);
+    const shown = printed(await cli('registrations', 'show', 'tpp-a'));
+    assert.match(shown, /failing since .+\nconsecutive failures +\d+\nlast failure +503, /);
+    assert.match(shown, /next attempt +/);
+    for (const list of ['tpps', 'callback-urls']) {
+      const { status: code, body } = await call('GET', `/operator/v1/${list}?needsAttention=true&after=a`);
+      assert.deepEqual([code, body.field], [400, 'after']);
+    }
+    receiver.status = 202;
+    await until(async () => (await target()).state === 'healthy', 'it is healthy');
+    await until(async () => (await health()).awaiting === 0, 'all is delivered');
+    const { failures, lastFailure, lastAcknowledgedAt } = await target();
+    assert.deepEqual([failures, lastFailure.status], [0, 503]);
+    assert.ok(Date.parse(lastAcknowledgedAt) >= Date.parse(lastFailure.at) - 10_000);
+    assert.match(printed(await cli('tpps', 'list', '--failing')), /^No callback URL is failing or unresponsive/);
+    await cli('tpps', 'change', 'tpp-a', '--retry', 'default');
+  });
+
+  test('is unresponsive once the retries of the oldest are used up, long before all have been tried', async () => {
+    receiver.status = 503;
+    const jtis = await publishMany();
+    await until(async () => (await target()).state === 'unresponsive', 'its two retries are used up');
+    const untried = await Promise.all(jtis.slice(COUNT / 2).map(async (jti) => bank.notification(jti ?? '')));
+    assert.ok(untried.some(({ attempts }) => Array.isArray(attempts) && attempts.length === 0));
+    await call('POST', '/operator/v1/withdrawals', { clientId: 'tpp-a' });
   });
 });
 

@@ -127,3 +127,22 @@ test('the last outcomes of a callback URL are those of all instances, whichever 
   await until(async () => (await outcomes()).every((all) => instances(all) === 3), 'each knows of the others');
   await until(isTheSame, 'all know the same');
 });
+
+test('a TPP that fails is failing at every instance, with the same facts, and healthy at every instance', async () => {
+  const PATH = '/operator/v1/tpps/tpp-push';
+  const targets = () => everywhere(async (call) => (await call('GET', PATH)).body.target);
+  receiver.status = 500;
+  const retry = { retriesMax: 50, delayMs: 100, delayMaxMs: 100 };
+  const [first] = calls;
+  assert.ok(first);
+  const { organisationId, softwareStatementId, jwks, certificateSubject } = (await first('GET', PATH)).body;
+  const facts = { organisationId, softwareStatementId, jwks, certificateSubject };
+  assert.equal((await first('PUT', PATH, { ...facts, retry })).status, 204);
+  await bank.publish('tpp-push');
+  await until(async () => (await targets()).every(({ state }) => state === 'failing'), 'it is failing everywhere');
+  const since = (await targets()).map(({ failingSince, lastFailure }) => [failingSince, lastFailure.status]);
+  assert.deepEqual(since, [since[0], since[0], since[0]]);
+  receiver.status = 202;
+  await until(async () => (await targets()).every(({ state }) => state === 'healthy'), 'it is healthy everywhere');
+  assert.equal((await first('PUT', PATH, facts)).status, 204);
+});

@@ -978,6 +978,11 @@ export interface components {
             ratePerSecond: number;
             /** Format: date-time */
             lastDueAt?: string;
+            heldBack: {
+                clientId: string;
+                /** @enum {unknown} */
+                state: "unresponsive" | "suspended";
+            }[];
             next?: string;
         };
         WithdrawalRequest: {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import { printable } from '../base/terminal-text.ts';
+import type { RedeliveryAnswer } from '../operator/bulk.ts';
 import {
   assertSelectable,
   type BulkFlags,
@@ -10,6 +12,7 @@ import {
   filterOf,
   formatCount,
 } from './bulk.ts';
+import { nextCommandOf, quotedId } from './callback-url.ts';
 import { wholeNumber } from './input.ts';
 import { withOperatorClient } from './operator-flags.ts';
 import { timeFact } from './output.ts';
@@ -48,8 +51,8 @@ async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promis
   const body = { ...filter, isDryRun, ratePerSecond: flags.rate };
   const portions = await withOperatorClient(flags, async (client) => {
     await assertSelectable(client, filter);
-    const { RedeliveryAnswer } = await import('../operator/bulk.ts');
-    const changePortion = client.reader(RedeliveryAnswer);
+    const { RedeliveryAnswer: schema } = await import('../operator/bulk.ts');
+    const changePortion = client.reader(schema);
     const path = '/operator/v1/redeliveries';
     return changePortions(
       (after) => changePortion({ method: 'POST', path, body: { ...body, after }, flagNames: FILTER_FLAG_NAMES }),
@@ -58,8 +61,16 @@ async function redeliver(jtis: readonly string[], flags: RedeliverFlags): Promis
   });
   const count = countOf(portions);
   const lastDueAt = portions.findLast((portion) => portion.lastDueAt !== undefined)?.lastDueAt;
-  if (flags.json === true) return printJson({ count, isDryRun, lastDueAt });
+  const heldBack = portions.at(-1)?.heldBack ?? [];
+  if (flags.json === true) return printJson({ count, isDryRun, lastDueAt, heldBack });
   const until = lastDueAt === undefined ? '' : `; last one due at ${timeFact(lastDueAt)}`;
   const selected = isDryRun ? 'selected for redelivery (dry run, nothing was changed)' : 'scheduled for redelivery';
   print(`${formatCount(count)} ${selected}${until}.\n`);
+  for (const each of heldBack) print(`${printable(describeHeldBack(each))}\n`);
+}
+
+function describeHeldBack({ clientId, state }: RedeliveryAnswer['heldBack'][number]): string {
+  return state === 'unresponsive'
+    ? `Nothing is sent to ${clientId} before its callback URL recovers: ${nextCommandOf({ clientId, state })}`
+    : `Nothing is sent to ${clientId} before it is resumed: tidings tpps resume ${quotedId(clientId)}`;
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { CallbackUrlHealth } from '../operator/callback-urls.ts';
 import type { RegistrationPage, ShownRegistration, TppRegistrations } from '../operator/registrations.ts';
+import { callbackUrlFacts, formatAwaiting } from './callback-url.ts';
 import type { OperatorClient } from './operator-client.ts';
 import {
   CONNECTION_HELP,
@@ -31,7 +32,7 @@ export function define(command: Command): void {
         operatorCommand(
           'list',
           'List event subscriptions and callback URLs, ordered by client_id.',
-          exampleOf('registrations list --state unresponsive'),
+          exampleOf('registrations list --state failing'),
         ),
       )
         .option('--api-version <version>', 'only those created or last changed through this API version: v3.1 or v4.0')
@@ -58,7 +59,7 @@ export function define(command: Command): void {
       'after',
       `
 Examples:
-  tidings registrations list --state unresponsive
+  tidings registrations list --state failing
   tidings registrations list --event-type UK.OBIE.Resource-Update --json
   tidings registrations show tpp-1
 
@@ -165,16 +166,14 @@ const OUTCOMES: readonly Column<CallbackUrlHealth['lastOutcomes'][number]>[] = [
 ];
 
 function healthFacts(health: CallbackUrlHealth): Record<string, string | undefined> {
-  const { breaker, failedProbes } = health;
+  const { breaker } = health;
   const paused = breaker?.pausedUntil === undefined ? '' : ` until ${timeFact(breaker.pausedUntil)}`;
   return {
-    'callback URL state': health.state,
-    'unresponsive since': timeFact(health.unresponsiveSince),
-    'failed probes': failedProbes === undefined ? undefined : String(failedProbes),
-    'next probe': timeFact(health.nextProbeAt),
-    'recovered at': timeFact(health.recoveredAt),
+    ...callbackUrlFacts(health),
+    'next attempt': timeFact(health.nextAttemptAt),
     'circuit breaker of this instance': breaker && `${breaker.state}${paused}`,
-    awaiting: health.isAtLeast ? `at least ${health.awaiting}` : String(health.awaiting),
+    awaiting: formatAwaiting(health),
+    'oldest awaiting': timeFact(health.oldestAwaitingAt),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
 import type { ListedTpp, RegisteredTpp, TppPage } from '../operator/tpp-schemas.ts';
 import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
-import { ask, readNamedFile } from './input.ts';
+import { ask, readDuration, readNamedFile } from './input.ts';
 import type { OperatorClient } from './operator-client.ts';
 import { CONNECTION_HELP, type CommonFlags, exampleOf, operatorCommand, withOperatorClient } from './operator-flags.ts';
 import { withTableFlags } from './output.ts';
@@ -47,7 +47,9 @@ ${CONNECTION_HELP}`;
 export function define(command: Command): void {
   command
     .addCommand(
-      withTableFlags(operatorCommand('list', 'List all TPPs by client_id.', exampleOf('tpps list'))).action(listTpps),
+      withTableFlags(operatorCommand('list', 'List all TPPs by client_id.', exampleOf('tpps list --failing')))
+        .option('--failing', 'only TPPs whose callback URL is failing or unresponsive, those with most awaiting first')
+        .action(listTpps),
     )
     .addCommand(tppCommand('show', 'Show a TPP and its registrations.').action(showTpp))
     .addCommand(withTppFlags(tppCommand('add', 'Register a new TPP.', ADDING)).action(addTpp))
@@ -70,10 +72,11 @@ export function define(command: Command): void {
     .addCommand(
       tppCommand(
         'recover',
-        'Mark the unresponsive callback URL of a TPP as responsive, or probe it now.',
+        'Mark the unresponsive callback URL of a TPP as healthy, or probe it now.',
         'recover tpp-1 --probe',
       )
-        .option('--probe', 'send one notification now; the callback URL is responsive once it is acknowledged')
+        .option('--probe', 'send one notification now, and wait for the outcome: it recovers if that is acknowledged')
+        .option('--wait <duration>', 'longest wait for the outcome of a probe (default: 30s)', readDuration)
         .action(recover),
     )
     .addCommand(
@@ -123,10 +126,16 @@ function withTppFlags(command: Command): Command {
 const PAGE = 1000;
 
 /** `tidings tpps list` */
-async function listTpps(flags: CommonFlags): Promise<void> {
-  const tpps = await withOperatorClient(flags, allTpps);
+async function listTpps(flags: CommonFlags & { readonly failing?: boolean }): Promise<void> {
+  const tpps = await withOperatorClient(flags, flags.failing === true ? failingTpps : allTpps);
   if (flags.json === true) printJson({ tpps });
+  else if (flags.failing === true) (await loadDisplay()).printFailingTpps(tpps, flags);
   else (await loadDisplay()).printTpps(tpps, flags);
+}
+
+async function failingTpps(client: OperatorClient): Promise<ListedTpp[]> {
+  const path = `/operator/v1/tpps?needsAttention=true&limit=${PAGE}`;
+  return (await client.read({ method: 'GET', path }, (await loadSchemas()).TppPage)).value.tpps;
 }
 
 async function allTpps(client: OperatorClient): Promise<ListedTpp[]> {
@@ -206,15 +215,32 @@ function setState(operation: 'suspend' | 'resume', done: string) {
     });
 }
 
+interface RecoverFlags extends CommonFlags {
+  readonly probe?: boolean;
+  /** Milliseconds. */
+  readonly wait?: number;
+}
+
+// Longer than an attempt may take, with the time until it is claimed.
+const PROBE_WAIT_MS = 30_000;
+
 /** `tidings tpps recover` */
-async function recover(clientId: string, flags: CommonFlags & { probe?: boolean }): Promise<void> {
-  const body = { how: flags.probe === true ? 'probe-now' : 'responsive' };
+async function recover(clientId: string, flags: RecoverFlags): Promise<void> {
+  const isProbe = flags.probe === true;
+  if (flags.wait !== undefined && !isProbe) {
+    throw new CliError(EXIT_CONFIGURATION, '--wait is the time for the outcome of a probe; give it with --probe.');
+  }
+  const body = { how: isProbe ? 'probe-now' : 'responsive' };
   await withOperatorClient(flags, async (client) => {
     const path = `${pathOf(clientId)}/callback-url/recover`;
-    const { value: tpp } = await client.read({ method: 'POST', path, body }, (await loadSchemas()).RegisteredTpp);
-    const done = flags.probe === true ? 'is probed now' : 'is marked as responsive; awaiting notifications are sent';
+    const { value: before } = await client.read({ method: 'POST', path, body }, (await loadSchemas()).RegisteredTpp);
+    const read = async () => (await getTpp(client, clientId)).value;
+    const limitMs = flags.wait ?? PROBE_WAIT_MS;
+    const { probeOutcome } = await import('./tpps/probe.ts');
+    const tpp = isProbe ? await probeOutcome({ before, limitMs, read }) : before;
+    const done = isProbe ? 'has acknowledged the probe' : 'is marked as healthy';
     if (flags.json === true) printJson(tpp);
-    else print(`The callback URL of ${clientId} ${done}.\n`);
+    else print(`The callback URL of ${clientId} ${done}; awaiting notifications are sent.\n`);
   });
 }
 

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../model/audit.ts';
 import type { NotificationFilter } from '../store/operations.ts';
 import type { Store } from '../store/store.ts';
 import { auditActorOf } from './access.ts';
+import { HeldBack, heldBackOf } from './held-back.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
 import { fieldProblem, isoTime, readTime } from './request.ts';
@@ -62,6 +63,7 @@ export const RedeliveryAnswer = Type.Object(
     isDryRun: Type.Boolean(),
     ratePerSecond: Type.Integer({ minimum: 1 }),
     lastDueAt: Type.Optional(time('When the last of them is due; absent if there was none')),
+    heldBack: HeldBack,
     next: Type.Optional(
       Type.String({ description: 'Cursor of the next part, to be given as "after"; absent after the last part' }),
     ),
@@ -210,6 +212,7 @@ async function redeliverFor(
   if (count > 0 && !isDry) options.onDue?.();
   return {
     ...{ count, isDryRun: isDry, ratePerSecond },
+    heldBack: count === 0 ? [] : await heldBackOf(filter, options.store),
     ...(lastDueAtMs !== undefined && { lastDueAt: isoTime(lastDueAtMs) }),
     ...(next !== undefined && { next: writePlace(next) }),
   };

@@ -1,8 +1,8 @@
 import { isJsonObject } from '@tidings/protocol';
 import { colors, print } from '../../base/output.ts';
-import type { ShownTarget } from '../../operator/delivery-state.ts';
 import type { TppRegistrations } from '../../operator/registrations.ts';
 import type { ListedTpp, RegisteredTpp } from '../../operator/tpp-schemas.ts';
+import { ATTENTION_COLUMNS, callbackUrlFacts, formatAwaiting } from '../callback-url.ts';
 import { formatFacts, printTable, type TableFlags, timeFact } from '../output.ts';
 import type { Column } from '../table.ts';
 
@@ -10,6 +10,12 @@ import type { Column } from '../table.ts';
 export function printTpps(tpps: readonly ListedTpp[], flags: TableFlags): void {
   const empty = 'No TPP is registered. Add one with "tidings tpps add" or "tidings tpps import".';
   printTable(COLUMNS, tpps, { flags, empty });
+}
+
+/** Prints the TPPs whose callback URL is failing or unresponsive, in their order. */
+export function printFailingTpps(tpps: readonly ListedTpp[], flags: TableFlags): void {
+  const rows = tpps.flatMap(({ target, ...tpp }) => (target === undefined ? [] : [{ ...tpp, ...target }]));
+  printTable(ATTENTION_COLUMNS, rows, { flags, empty: 'No callback URL is failing or unresponsive.' });
 }
 
 const COLUMNS: readonly Column<ListedTpp>[] = [
@@ -23,6 +29,7 @@ const COLUMNS: readonly Column<ListedTpp>[] = [
   },
   { head: 'SCOPES', cell: ({ scopes }) => scopes?.join(',') ?? 'all', rank: 1, charsMin: 8 },
   { head: 'STATE', cell: ({ state }) => state },
+  { head: 'AWAITING', cell: formatAwaiting, rank: 1 },
 ];
 
 /** Prints a TPP and its registrations as facts. */
@@ -31,7 +38,7 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
   print(
     formatFacts({
       client_id: tpp.clientId,
-      state: tpp.isSuspended ? 'suspended: requests get 403, nothing is delivered, events are kept' : 'active',
+      state: tpp.isSuspended ? 'suspended: requests get 403, nothing is delivered, events are kept' : tpp.state,
       organisation: tpp.organisationId,
       'software statement': tpp.softwareStatementId,
       keys: tpp.jwksUrl ?? describeKids(tpp),
@@ -39,7 +46,9 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
       'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
-      ...(tpp.target && targetFacts(tpp.target)),
+      awaiting: formatAwaiting(tpp),
+      'oldest awaiting': timeFact(tpp.oldestAwaitingAt),
+      ...(tpp.target && { 'pushed to': tpp.target.callbackUrl, ...callbackUrlFacts(tpp.target) }),
     }),
   );
   printRegistrations(registrations);
@@ -48,17 +57,6 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
 function describeKids({ jwks }: RegisteredTpp): string {
   const kids = jwks?.keys.map((key) => (isJsonObject(key) ? String(key['kid']) : 'not a key')) ?? [];
   return `inline: ${kids.join(', ')}`;
-}
-
-function targetFacts(target: ShownTarget): Record<string, string | undefined> {
-  return {
-    'pushed to': target.callbackUrl,
-    'callback URL state': target.state,
-    'unresponsive since': timeFact(target.unresponsiveSince),
-    'failed probes': target.failedProbes?.toString(),
-    'next probe': timeFact(target.nextProbeAt),
-    'recovered at': timeFact(target.recoveredAt),
-  };
 }
 
 function printRegistrations({ effective, eventSubscription, callbackUrl }: TppRegistrations): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART, TRIAL_EXAMINED_MAX } from '../delivery.ts';
-import { claimedOf, isTrue, type Row, text, whole } from '../rows.ts';
+import { claimedOf, isTrue, text, whole } from '../rows.ts';
 import { type Client, type Clients, isFree, leaseEndMs, type Place, QUEUES, type QueueName } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
 import type { TargetTable } from './targets.ts';
@@ -25,6 +25,7 @@ export class Claims {
   readonly #states: TargetTable;
   readonly #inOrder: StatementSync;
   readonly #oldest: StatementSync;
+  readonly #oldestWithheld: StatementSync;
   readonly #details: StatementSync;
   /** The TPP that the next claim begins with. */
   #next = 0;
@@ -39,11 +40,15 @@ export class Claims {
       `SELECT seq, due_at_ms FROM awaiting
        WHERE client_id = ? AND is_retry = ? AND (due_at_ms, seq) > (?, ?) ORDER BY due_at_ms, seq`,
     );
-    // Each half by an index; few notifications are withheld from polls.
-    const half = (offered: string) =>
-      `SELECT * FROM (SELECT seq, due_at_ms, is_retry FROM awaiting WHERE client_id = ?1 AND offer_at_ms ${offered}
-         ORDER BY seq LIMIT ${TRIAL_EXAMINED_MAX})`;
-    this.#oldest = database.prepare(`${half('IS NULL')} UNION ALL ${half('IS NOT NULL')} ORDER BY seq`);
+    this.#oldest = database.prepare(
+      `SELECT seq, due_at_ms, is_retry FROM awaiting
+       WHERE client_id = ? AND offer_at_ms IS NULL ORDER BY seq LIMIT ${TRIAL_EXAMINED_MAX}`,
+    );
+    // Few are withheld from polls; they come in the order in which they were offered.
+    this.#oldestWithheld = database.prepare(
+      `SELECT seq, due_at_ms, is_retry FROM awaiting
+       WHERE client_id = ? AND offer_at_ms IS NOT NULL LIMIT ${TRIAL_EXAMINED_MAX}`,
+    );
     this.#details = database.prepare(
       `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
          awaiting.round_attempts, awaiting.round_began_at_ms, event.content ->> '$.traceContext' AS trace
@@ -159,14 +164,17 @@ export class Claims {
 
   /** The one that was published first of those that are free and due. */
   #oldestDue(client: Client, nowMs: number): Place | undefined {
-    const isDue = (row: Row) => whole(row, 'due_at_ms') <= nowMs && isFree(client, whole(row, 'seq'));
-    const row = this.#oldest.all(client.clientId).find(isDue);
-    return (
-      row && {
+    const candidates = [this.#oldest, this.#oldestWithheld].flatMap((statement) => statement.all(client.clientId));
+    let oldest: Place | undefined;
+    for (const row of candidates) {
+      const place: Place = {
         ...{ seq: whole(row, 'seq'), dueAtMs: whole(row, 'due_at_ms') },
         queue: isTrue(row, 'is_retry') ? 'retry' : 'first',
-      }
-    );
+      };
+      const isBetter = oldest === undefined || place.seq < oldest.seq;
+      if (isBetter && place.dueAtMs <= nowMs && isFree(client, place.seq)) oldest = place;
+    }
+    return oldest;
   }
 
   /** The first in the order of claiming that is free, due or not. */
