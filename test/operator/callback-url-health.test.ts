@@ -137,12 +137,18 @@ describe('recovering a callback URL', () => {
   test('is done by tidings tpps recover, and seen by tidings tpps show', async () => {
     const jti = await makeUnresponsive();
     const shown = printed(await cli('tpps', 'show', 'tpp-a'));
-    assert.match(shown, /callback URL state +unresponsive\nfailing since +.+\nconsecutive failures +3\nlast failure +500, /);
+    assert.match(
+      shown,
+      /callback URL state +unresponsive\nfailing since +.+\nconsecutive failures +3\nlast failure +500, /,
+    );
     assert.match(shown, /unresponsive since +.+\nfailed probes +0\nnext probe +.+\n/);
     assert.match(printed(await cli('tpps', 'list')), /^tpp-a .* unresponsive +1$/m);
     const failed = await cli('tpps', 'recover', 'tpp-a', '--probe');
     assert.equal(failed.code, 1);
-    assert.match(failed.stderr, /probe of tpp-a failed: 500\. Its callback URL stays unresponsive\. The next probe is due /);
+    assert.match(
+      failed.stderr,
+      /probe of tpp-a failed: 500\. Its callback URL stays unresponsive\. The next probe is due /,
+    );
     receiver.status = 202;
     const probed = printed(await cli('tpps', 'recover', 'tpp-a', '--probe', '--wait', '60s'));
     assert.match(probed, /^The callback URL of tpp-a has acknowledged the probe/);
@@ -168,7 +174,10 @@ describe('recovering a callback URL', () => {
       assert.deepEqual((await call('POST', '/operator/v1/redeliveries', filter)).body.heldBack, held);
     }
     const told = printed(await cli('redeliver', '--client', 'tpp-a', '--dry-run'));
-    assert.match(told, /Nothing is sent to tpp-a before its callback URL recovers: tidings tpps recover tpp-a --probe\n/);
+    assert.match(
+      told,
+      /Nothing is sent to tpp-a before its callback URL recovers: tidings tpps recover tpp-a --probe\n/,
+    );
     await call('POST', `${TPP}/suspend`);
     assert.match(printed(await cli('redeliver', '--client', 'tpp-a')), /resumed: tidings tpps resume tpp-a\n/);
     await call('POST', `${TPP}/resume`);
