@@ -26,6 +26,14 @@ const TPP = {
   ...{ state: 'unresponsive', awaiting: MANY, isAtLeast: true },
 };
 const TARGET = { callbackUrl: URL_LONG, state: 'unresponsive', unresponsiveSince: AT, failures: MANY };
+const REFUSED = {
+  ...SENT,
+  outcome: 'refused',
+  errorClass: undefined,
+  status: 400,
+  err: 'invalid_audience',
+  description: LONG,
+};
 const NOTIFICATION = {
   ...{ jti: JTI, eventId: LONG, clientId: LONG, transactionId: LONG, state: 'acknowledged', publishedAt: AT },
 };
@@ -68,7 +76,7 @@ const LONG_ANSWERS: Readonly<Record<string, unknown>> = {
   },
   [`/operator/v1/notifications/${JTI}`]: {
     ...{ ...NOTIFICATION, claims: {} },
-    attempts: [SENT],
+    attempts: [SENT, REFUSED],
     errors: [{ reportedAt: AT, err: LONG, description: LONG }],
   },
   '/operator/v1/statistics': {
@@ -127,6 +135,14 @@ describe('a table', () => {
           assert.doesNotMatch(stdout, /…|--wide/);
         }
       }
+    });
+  });
+
+  test('of attempts shows the words of the TPP that refused, at 80 columns too', async () => {
+    await servingStub(answer, async (connection) => {
+      const { stdout } = await runCli(['notifications', 'show', JTI], { ...connection, COLUMNS: '80' });
+      assert.match(stdout, /^STARTED +OUTCOME +STATUS +ERROR/m);
+      assert.match(stdout, / refused +400 +invalid_audience: /);
     });
   });
 

@@ -186,9 +186,15 @@ const ATTEMPTS: readonly Column<ShownNotification['attempts'][number]>[] = [
   { head: 'DURATION', cell: ({ durationMs }) => formatDuration(durationMs), rank: 2 },
   { head: 'OUTCOME', cell: ({ outcome }) => outcome },
   { head: 'STATUS', cell: ({ errorClass, status }) => errorClass ?? status?.toString() },
+  { head: 'ERROR', cell: errorOf, charsMin: 12, isOptional: true },
   { head: 'INTERACTION ID', cell: ({ interactionId }) => interactionId, rank: 1 },
   { head: 'CALLBACK URL', cell: ({ callbackUrl }) => callbackUrl, rank: 3, charsMin: 20 },
 ];
+
+/** The TPP's own words of a refusal (RFC 8935 section 2.4), or what kept the response away. */
+function errorOf({ err, description, detail }: ShownNotification['attempts'][number]): string | undefined {
+  return err === undefined ? detail : [err, description].filter((text) => text !== undefined).join(': ');
+}
 
 const REPORTED_ERRORS: readonly Column<ShownNotification['errors'][number]>[] = [
   { head: 'REPORTED', cell: ({ reportedAt }, nowMs) => timeCell(reportedAt, nowMs) },

@@ -9,6 +9,8 @@ export interface Column<Row> {
   readonly rank?: number;
   /** Fewest characters to which values are cut in a narrow table. Default: they are not cut, such as ids for other commands. */
   readonly charsMin?: number;
+  /** True: left out where no row has a value. */
+  readonly isOptional?: boolean;
 }
 
 /** A text with a shorter form. */
@@ -38,7 +40,9 @@ export function fitTable<Row>(
   rows: readonly Row[],
   { widthMax, nowMs }: { readonly widthMax: number | undefined; readonly nowMs: number },
 ): FittedTable {
-  const all = columns.map((column) => layOut(column, rows, nowMs));
+  const all = columns
+    .map((column) => ({ ...layOut(column, rows, nowMs), isOptional: column.isOptional }))
+    .filter(({ isOptional, whole }) => isOptional !== true || whole.some((cell) => cell !== ''));
   const whole = all.map(({ head, whole: cells }) => ({ head, cells, width: widthOf([head, ...cells]) }));
   if (widthMax === undefined || totalOf(whole) <= widthMax) return { lines: linesOf(whole), isShortened: false };
   const short = all.map(({ head, short: cells, rank, charsMin }) => {

@@ -39,6 +39,12 @@ test('a table without a width shows everything', () => {
   });
 });
 
+test('an optional column is left out where no row has a value', () => {
+  const columns = COLUMNS.map((column) => ({ ...column, isOptional: true }));
+  const linesOf = (rows: readonly Row[]) => fitTable(columns, rows, { widthMax: undefined, nowMs: NOW_MS }).lines;
+  assert.deepEqual(linesOf([{ id: 'one' }, { id: 'two', note: 'a remark' }]), ['ID   NOTE', 'one', 'two  a remark']);
+});
+
 test('a narrow table first takes short times, then cuts values, then drops columns by rank', () => {
   assert.deepEqual(linesAt(63).lines, [
     'ID     AT                 URL                         NOTE',
