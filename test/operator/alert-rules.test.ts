@@ -179,6 +179,12 @@ describe('the alert rules for Prometheus, on the series of a real run', () => {
       38: [unresponsive, late, notSent, ...certificates],
     });
     assert.equal(found, '');
+    // The service itself has found the same.
+    const { alerts } = (await bank.operate('GET', '/operator/v1/alerts')).body as { alerts: Record<string, string>[] };
+    const ofTpps = alerts
+      .map(({ kind, subject, state }) => `${kind} ${subject} ${state}`)
+      .filter((each) => /tpp-/.test(each));
+    assert.deepEqual(ofTpps.toSorted(), ['tpp-failing tpp-failing over', 'tpp-unresponsive tpp-gone open']);
   });
 
   test('fire for an instance that cannot sign, and for the certificate of a signing key', { skip }, () => {

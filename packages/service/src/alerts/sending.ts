@@ -71,22 +71,24 @@ async function send(
     alerts: claimed.map(({ alert }) => alert.key).slice(0, 20),
   };
   onSending?.(destination.name, result.kind);
-  const messages = claimed.map(({ alert, kind }) => ({ alertId: alert.id, kind }));
   if (result.kind === 'sent') {
     log.info(facts, 'alert sent');
     const outcome = { kind: 'sent', sendingId, atMs: nowMs } as const;
-    return await store.recordAlertSending({ destination: destination.name, messages, outcome });
+    return await store.recordAlertSending({ destination: destination.name, messages: keysOf(claimed), outcome });
   }
   const { error } = result;
-  for (const each of claimed) {
-    const dueAtMs = nextAttemptAtMs(each, nowMs);
-    const message = { alertId: each.alert.id, kind: each.kind };
+  const byDue = Map.groupBy(claimed, (each) => nextAttemptAtMs(each, nowMs));
+  for (const [dueAtMs, group] of byDue) {
     const outcome = { kind: 'failed', error, dueAtMs } as const;
-    await store.recordAlertSending({ destination: destination.name, messages: [message], outcome });
+    await store.recordAlertSending({ destination: destination.name, messages: keysOf(group), outcome });
   }
-  const isLast = claimed.every((each) => nextAttemptAtMs(each, nowMs) === undefined);
-  if (isLast) log.error({ ...facts, why: error }, 'alert could not be sent for a day, and is given up');
+  const isGivenUp = [...byDue.keys()].every((dueAtMs) => dueAtMs === undefined);
+  if (isGivenUp) log.error({ ...facts, why: error }, 'alert could not be sent for a day, and is given up');
   else log.warn({ ...facts, why: error }, 'alert could not be sent; it is tried again');
+}
+
+function keysOf(claimed: readonly ClaimedAlertMessage[]) {
+  return claimed.map(({ alert, kind }) => ({ alertId: alert.id, kind }));
 }
 
 /** @returns undefined: it is given up */

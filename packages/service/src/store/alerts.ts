@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Alert,
   type AlertCondition,
@@ -109,7 +110,7 @@ export interface NewAlertMessage {
 /** The changes that a report makes. */
 export interface AlertPlan {
   readonly raised: readonly { readonly condition: AlertCondition; readonly messages: readonly NewAlertMessage[] }[];
-  /** Alerts that still hold, as they are now. The messages are new ones; `superseded`: unsent ones that go. */
+  /** Alerts that still hold and are to be written, as they are now. The messages are new ones; `superseded`: unsent ones that go. */
   readonly held: readonly {
     readonly id: string;
     /** When the condition was first found. */
@@ -125,8 +126,12 @@ export interface AlertPlan {
   }[];
 }
 
+// That an alert still holds is written this often, unless something else about it changed: well within the time after which
+// others take it for over.
+const SEEN_RESOLUTION_MS = 20_000;
+
 /** Decides what a report changes. Pure; the same for both databases. @param open all open alerts, with their messages */
-export function planReport(open: readonly AlertWithMessages[], report: AlertReport): AlertPlan {
+export function planReport(open: readonly AlertWithMessages[], report: AlertReport, nowMs: number): AlertPlan {
   const { conditions, examined, unseenSinceMs, destinations } = report;
   const byKey = new Map(open.map((alert) => [alert.key, alert]));
   const found = new Map(conditions.map((condition) => [condition.key, condition]));
@@ -137,7 +142,7 @@ export function planReport(open: readonly AlertWithMessages[], report: AlertRepo
     .map((condition) => ({ condition, messages: wanting(condition.kind) }));
   const held = open.flatMap((alert) => {
     const condition = found.get(alert.key);
-    if (condition === undefined) return [];
+    if (condition === undefined || (isSame(condition, alert) && nowMs - alert.seenAtMs < SEEN_RESOLUTION_MS)) return [];
     const messages = condition.kind === alert.kind ? [] : notIn(alert, wanting(condition.kind));
     return [{ id: alert.id, sinceMs: alert.sinceMs, condition, messages, superseded: supersededBy(messages, alert) }];
   });
@@ -151,6 +156,12 @@ export function planReport(open: readonly AlertWithMessages[], report: AlertRepo
     return { id: alert.id, messages, superseded: supersededBy(messages, alert) };
   });
   return { raised, held, cleared };
+}
+
+function isSame({ sinceMs, ...condition }: AlertCondition, alert: Alert): boolean {
+  if (sinceMs !== undefined && sinceMs !== alert.sinceMs) return false;
+  const { key, kind, subject, why, facts } = alert;
+  return isDeepStrictEqual(condition, { key, kind, subject, why, facts });
 }
 
 function notIn({ messages }: AlertWithMessages, created: readonly NewAlertMessage[]): readonly NewAlertMessage[] {
@@ -171,9 +182,10 @@ export const ALERT_COLUMNS = `id, ${CONDITION_COLUMNS}, raised_at_ms, seen_at_ms
 /** Columns of `alert_message`, without the alert. */
 export const MESSAGE_COLUMNS = 'destination, message_kind, attempts, due_at_ms, sent_at_ms, error';
 
-/** A condition by its columns, in the order of {@link CONDITION_COLUMNS}. @param foundAtMs when it was first found */
-export function conditionValuesOf({ key, kind, subject, sinceMs, why, facts }: AlertCondition, foundAtMs: number) {
-  return [key, kind, subject, sinceMs ?? foundAtMs, why, JSON.stringify(facts)] as const;
+/** A condition by its columns. @param foundAtMs when it was first found */
+export function conditionRowOf({ key, kind, subject, sinceMs, why, facts }: AlertCondition, foundAtMs: number) {
+  const times = { since_ms: sinceMs ?? foundAtMs };
+  return { alert_key: key, kind, subject, ...times, why, facts: JSON.stringify(facts) };
 }
 
 /** A row of `alert`. */

@@ -65,6 +65,16 @@ export function describeAlerts(open: OpenFor): void {
       assert.deepEqual([a?.why, a?.sinceMs, a?.raisedAtMs, a?.seenAtMs], ['500', START_MS, START_MS, START_MS + 10]);
     });
 
+    test('that still hold are seen at least every 20 seconds, and written no more often unless they change', async (t) => {
+      const { store } = await open(t);
+      const seenAfterMs = async (afterMs: number) => {
+        await report(store, [condition('a')], afterMs);
+        const [alert] = await store.alerts({ isOpen: true, before: undefined, limit: 1 });
+        return (alert?.seenAtMs ?? 0) - START_MS;
+      };
+      assert.deepEqual([await seenAfterMs(0), await seenAfterMs(19_999), await seenAfterMs(20_000)], [0, 0, 20_000]);
+    });
+
     test('that were sent are not sent again after a restart, and what was not sent is', async (t) => {
       const { store, reopen } = await open(t);
       await report(store, [condition('a'), condition('b')]);

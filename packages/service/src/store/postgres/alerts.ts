@@ -9,14 +9,14 @@ import {
   type ClaimedAlertMessages,
   CONDITION_COLUMNS,
   claimedMessageOf,
-  conditionValuesOf,
+  conditionRowOf,
   MESSAGE_COLUMNS,
   type NewAlertMessage,
   planReport,
   withMessages,
 } from '../alerts.ts';
 import { text, whole } from '../rows.ts';
-import { type Database, storable, type Transaction, type Values } from './database.ts';
+import { type Database, insertInto, jsonOf, storable, type Transaction, type Values } from './database.ts';
 
 /** Alerts: several instances that report at once come one after the other. */
 export function createAlertStore(database: Database): AlertStore {
@@ -37,52 +37,53 @@ const LEASE = `INSERT INTO alert_lease AS lease VALUES (1, $1, $2::bigint) ON CO
   SET holder = excluded.holder, until_ms = excluded.until_ms
   WHERE lease.holder = excluded.holder OR lease.until_ms <= $3::bigint RETURNING id`;
 const LOCK = 'LOCK TABLE alert_message, alert IN SHARE ROW EXCLUSIVE MODE';
-const RAISE = `INSERT INTO alert (${CONDITION_COLUMNS}, raised_at_ms, seen_at_ms)
-  VALUES ($1, $2, $3, $4::bigint, $5, $6, $7::bigint, $7::bigint) RETURNING id`;
-const HOLD = `UPDATE alert SET alert_key = $1, kind = $2, subject = $3, since_ms = $4::bigint, why = $5, facts = $6,
-  seen_at_ms = $7::bigint WHERE id = $8::bigint`;
-const CLEAR = 'UPDATE alert SET cleared_at_ms = $1::bigint WHERE id = $2::bigint';
-const CREATE = `INSERT INTO alert_message (alert_id, destination, message_kind, attempts, due_at_ms)
-  VALUES ($1::bigint, $2, $3, 0, $4::bigint) ON CONFLICT DO NOTHING`;
-const SUPERSEDE = `DELETE FROM alert_message
-  WHERE alert_id = $1::bigint AND destination = $2 AND message_kind = $3 AND sent_at_ms IS NULL`;
+const INSERTED = `${CONDITION_COLUMNS}, raised_at_ms, seen_at_ms`;
+const RAISE = `${insertInto('alert', INSERTED)} RETURNING id, alert_key`;
+const HOLD = `UPDATE alert SET kind = held.kind, subject = held.subject, since_ms = held.since_ms, why = held.why,
+    facts = held.facts, seen_at_ms = held.seen_at_ms
+  FROM json_populate_recordset(NULL::alert, $1::json) AS held WHERE alert.id = held.id`;
+const CLEAR = 'UPDATE alert SET cleared_at_ms = $1::bigint WHERE id = ANY($2::bigint[])';
+const SUPERSEDE = `DELETE FROM alert_message AS message USING json_populate_recordset(NULL::alert_message, $1::json) AS old
+  WHERE message.alert_id = old.alert_id AND message.destination = old.destination
+    AND message.message_kind = old.message_kind AND message.sent_at_ms IS NULL`;
+const CREATE = `${insertInto('alert_message', 'alert_id, destination, message_kind, attempts, due_at_ms')}
+  ON CONFLICT DO NOTHING`;
 const UNSENT = `SELECT destination, count(*)::int AS unsent FROM alert_message
   WHERE due_at_ms IS NOT NULL GROUP BY destination`;
 
+/** The same number of statements, however much is wrong. */
 function reportAlerts(database: Database, report: AlertReport, nowMs: number): Promise<void> {
+  const conditions = report.conditions.map((each) => ({ ...each, key: storable(each.key) }));
   return database.transaction(async (transaction) => {
     await transaction.query(LOCK);
-    const plan = planReport(await findAlerts(transaction, 'WHERE cleared_at_ms IS NULL', []), report);
-    for (const { condition, messages } of plan.raised) {
-      const [row] = await transaction.query(RAISE, [...conditionValuesOf(condition, nowMs).map(storableValue), nowMs]);
-      if (row !== undefined) await create(transaction, whole(row, 'id'), messages, nowMs);
-    }
-    for (const { id, sinceMs, condition, messages, superseded } of plan.held) {
-      const values = conditionValuesOf(condition, sinceMs).map(storableValue);
-      await transaction.query(HOLD, [...values, nowMs, Number(id)]);
-      await supersede(transaction, Number(id), superseded);
-      await create(transaction, Number(id), messages, nowMs);
-    }
-    for (const { id, messages, superseded } of plan.cleared) {
-      await transaction.query(CLEAR, [nowMs, Number(id)]);
-      await supersede(transaction, Number(id), superseded);
-      await create(transaction, Number(id), messages, nowMs);
-    }
+    const open = await findAlerts(transaction, 'WHERE cleared_at_ms IS NULL', []);
+    const { raised, held, cleared } = planReport(open, { ...report, conditions }, nowMs);
+    const rows = raised.map(({ condition }) => ({
+      ...conditionRowOf(condition, nowMs),
+      raised_at_ms: nowMs,
+      seen_at_ms: nowMs,
+    }));
+    const inserted = raised.length === 0 ? [] : await transaction.query(RAISE, [jsonOf(rows)]);
+    const idOf = new Map(inserted.map((row) => [text(row, 'alert_key'), whole(row, 'id')]));
+    const changed = held.map(({ id, sinceMs, condition }) => {
+      return { ...conditionRowOf(condition, sinceMs), id: Number(id), seen_at_ms: nowMs };
+    });
+    if (held.length > 0) await transaction.query(HOLD, [jsonOf(changed)]);
+    if (cleared.length > 0) await transaction.query(CLEAR, [nowMs, cleared.map(({ id }) => Number(id))]);
+    const superseded = [...held, ...cleared].flatMap((each) => messageRowsOf(Number(each.id), each.superseded, nowMs));
+    if (superseded.length > 0) await transaction.query(SUPERSEDE, [jsonOf(superseded)]);
+    const created = [
+      ...raised.flatMap(({ condition, messages }) => messageRowsOf(idOf.get(condition.key) ?? 0, messages, nowMs)),
+      ...[...held, ...cleared].flatMap((each) => messageRowsOf(Number(each.id), each.messages, nowMs)),
+    ];
+    if (created.length > 0) await transaction.query(CREATE, [jsonOf(created)]);
   });
 }
 
-const storableValue = (value: string | number) => (typeof value === 'string' ? storable(value) : value);
-
-async function create(transaction: Transaction, alertId: number, messages: readonly NewAlertMessage[], nowMs: number) {
-  for (const { destination, kind } of messages) {
-    await transaction.query(CREATE, [alertId, storable(destination), kind, nowMs]);
-  }
-}
-
-async function supersede(transaction: Transaction, alertId: number, messages: readonly NewAlertMessage[]) {
-  for (const { destination, kind } of messages) {
-    await transaction.query(SUPERSEDE, [alertId, storable(destination), kind]);
-  }
+function messageRowsOf(alertId: number, messages: readonly NewAlertMessage[], nowMs: number) {
+  return messages.map(({ destination, kind }) => {
+    return { alert_id: alertId, destination, message_kind: kind, attempts: 0, due_at_ms: nowMs };
+  });
 }
 
 async function findAlerts(transaction: Transaction, where: string, values: Values): Promise<AlertWithMessages[]> {
@@ -126,20 +127,17 @@ function claimMessages(database: Database, claim: AlertClaim): Promise<ClaimedAl
   });
 }
 
-const OF_MESSAGE = 'WHERE alert_id = $1::bigint AND destination = $2 AND message_kind = $3';
-const SENT = `UPDATE alert_message SET due_at_ms = NULL, error = NULL, sent_at_ms = $4::bigint, sending_id = $5 ${OF_MESSAGE}`;
-const FAILED = `UPDATE alert_message SET due_at_ms = $4::bigint, error = $5 ${OF_MESSAGE}`;
+const OF_MESSAGES = `FROM json_populate_recordset(NULL::alert_message, $1::json) AS tried
+  WHERE message.alert_id = tried.alert_id AND message.destination = tried.destination
+    AND message.message_kind = tried.message_kind`;
+const SENT = `UPDATE alert_message AS message
+  SET due_at_ms = NULL, error = NULL, sent_at_ms = $2::bigint, sending_id = $3 ${OF_MESSAGES}`;
+const FAILED = `UPDATE alert_message AS message SET due_at_ms = $2::bigint, error = $3 ${OF_MESSAGES}`;
 
-function recordSending(database: Database, { destination, messages, outcome }: AlertSending): Promise<void> {
-  const [statement, values]: [string, Values] =
-    outcome.kind === 'sent'
-      ? [SENT, [outcome.atMs, outcome.sendingId]]
-      : [FAILED, [outcome.dueAtMs ?? null, storable(outcome.error)]];
-  return database.transaction(async (transaction) => {
-    for (const { alertId, kind } of messages) {
-      await transaction.query(statement, [Number(alertId), storable(destination), kind, ...values]);
-    }
-  });
+async function recordSending(database: Database, { destination, messages, outcome }: AlertSending): Promise<void> {
+  const rows = messages.map(({ alertId, kind }) => ({ alert_id: Number(alertId), destination, message_kind: kind }));
+  if (outcome.kind === 'sent') await database.query(SENT, [jsonOf(rows), outcome.atMs, outcome.sendingId]);
+  else await database.query(FAILED, [jsonOf(rows), outcome.dueAtMs ?? null, storable(outcome.error)]);
 }
 
 const DROP = `DELETE FROM alert WHERE id IN

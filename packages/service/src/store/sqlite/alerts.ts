@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AlertWithMessages } from '../../model/alert.ts';
 import {
   ALERT_COLUMNS,
@@ -9,22 +9,48 @@ import {
   type ClaimedAlertMessages,
   CONDITION_COLUMNS,
   claimedMessageOf,
-  conditionValuesOf,
+  conditionRowOf,
   MESSAGE_COLUMNS,
   type NewAlertMessage,
   planReport,
   withMessages,
 } from '../alerts.ts';
 import { type Row, text, whole } from '../rows.ts';
+import { insertInto } from './open.ts';
 
 type Value = string | number | null;
+
+const OF_MESSAGE = 'WHERE alert_id = ? AND destination = ? AND message_kind = ?';
 
 /** SQL about alerts. Writes must run inside a transaction. */
 export class AlertTables {
   readonly #database: DatabaseSync;
+  readonly #raise: StatementSync;
+  readonly #hold: StatementSync;
+  readonly #clear: StatementSync;
+  readonly #create: StatementSync;
+  readonly #supersede: StatementSync;
+  readonly #lease: StatementSync;
+  readonly #record: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#raise = database.prepare(
+      `${insertInto('alert', `${CONDITION_COLUMNS}, raised_at_ms, seen_at_ms`)} RETURNING id`,
+    );
+    this.#hold = database.prepare(
+      `UPDATE alert SET ${CONDITION_COLUMNS.replaceAll(/\w+/g, '$& = :$&')}, seen_at_ms = :seen_at_ms WHERE id = :id`,
+    );
+    this.#clear = database.prepare('UPDATE alert SET cleared_at_ms = ? WHERE id = ?');
+    this.#create = database.prepare(
+      `INSERT INTO alert_message (alert_id, destination, message_kind, attempts, due_at_ms) VALUES (?, ?, ?, 0, ?)
+       ON CONFLICT DO NOTHING`,
+    );
+    this.#supersede = database.prepare(`DELETE FROM alert_message ${OF_MESSAGE} AND sent_at_ms IS NULL`);
+    this.#lease = database.prepare(`UPDATE alert_message SET due_at_ms = ?, attempts = attempts + 1 ${OF_MESSAGE}`);
+    this.#record = database.prepare(
+      `UPDATE alert_message SET due_at_ms = ?, error = ?, sent_at_ms = ?, sending_id = ? ${OF_MESSAGE}`,
+    );
   }
 
   lease(holder: string, nowMs: number, untilMs: number): boolean {
@@ -36,23 +62,18 @@ export class AlertTables {
   }
 
   report(report: AlertReport, nowMs: number): void {
-    const plan = planReport(this.#withMessages('WHERE cleared_at_ms IS NULL', []), report);
-    for (const { condition, messages } of plan.raised) {
-      const [row] = this.#all(
-        `INSERT INTO alert (${CONDITION_COLUMNS}, raised_at_ms, seen_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-        [...conditionValuesOf(condition, nowMs), nowMs, nowMs],
-      );
-      if (row !== undefined) this.#create(whole(row, 'id'), messages, nowMs);
+    const { raised, held, cleared } = planReport(this.#withMessages('WHERE cleared_at_ms IS NULL', []), report, nowMs);
+    for (const { condition, messages } of raised) {
+      const row = this.#raise.get({ ...conditionRowOf(condition, nowMs), raised_at_ms: nowMs, seen_at_ms: nowMs });
+      if (row !== undefined) this.#createMessages(whole(row, 'id'), messages, nowMs);
     }
-    for (const { id, sinceMs, condition, messages, superseded } of plan.held) {
-      this.#hold(Number(id), conditionValuesOf(condition, sinceMs), nowMs);
-      this.#supersede(Number(id), superseded);
-      this.#create(Number(id), messages, nowMs);
+    for (const { id, sinceMs, condition } of held) {
+      this.#hold.run({ ...conditionRowOf(condition, sinceMs), seen_at_ms: nowMs, id: Number(id) });
     }
-    for (const { id, messages, superseded } of plan.cleared) {
-      this.#run('UPDATE alert SET cleared_at_ms = ? WHERE id = ?', [nowMs, Number(id)]);
-      this.#supersede(Number(id), superseded);
-      this.#create(Number(id), messages, nowMs);
+    for (const { id } of cleared) this.#clear.run(nowMs, Number(id));
+    for (const { id, messages, superseded } of [...held, ...cleared]) {
+      for (const { destination, kind } of superseded) this.#supersede.run(Number(id), destination, kind);
+      this.#createMessages(Number(id), messages, nowMs);
     }
   }
 
@@ -75,28 +96,17 @@ export class AlertTables {
       [destination, nowMs, limit],
     ).map((row) => ({ ...row, attempts: whole(row, 'attempts') + 1 }));
     for (const row of due) {
-      this.#run(
-        `UPDATE alert_message SET due_at_ms = ?, attempts = attempts + 1
-         WHERE alert_id = ? AND destination = ? AND message_kind = ?`,
-        [leaseUntilMs, whole(row, 'alert_id'), destination, text(row, 'message_kind')],
-      );
+      this.#lease.run(leaseUntilMs, whole(row, 'alert_id'), destination, text(row, 'message_kind'));
     }
     return { messages: due.map(claimedMessageOf), sendingsLeft };
   }
 
   record({ destination, messages, outcome }: AlertSending): void {
-    const [set, values]: [string, Value[]] =
+    const values: readonly Value[] =
       outcome.kind === 'sent'
-        ? ['due_at_ms = NULL, error = NULL, sent_at_ms = ?, sending_id = ?', [outcome.atMs, outcome.sendingId]]
-        : ['due_at_ms = ?, error = ?', [outcome.dueAtMs ?? null, outcome.error]];
-    for (const { alertId, kind } of messages) {
-      this.#run(`UPDATE alert_message SET ${set} WHERE alert_id = ? AND destination = ? AND message_kind = ?`, [
-        ...values,
-        Number(alertId),
-        destination,
-        kind,
-      ]);
-    }
+        ? [null, null, outcome.atMs, outcome.sendingId]
+        : [outcome.dueAtMs ?? null, outcome.error, null, null];
+    for (const { alertId, kind } of messages) this.#record.run(...values, Number(alertId), destination, kind);
   }
 
   unsent(): ReadonlyMap<string, number> {
@@ -126,29 +136,8 @@ export class AlertTables {
     return withMessages(alerts, messages);
   }
 
-  #hold(id: number, values: readonly Value[], nowMs: number): void {
-    const columns = CONDITION_COLUMNS.replaceAll(/\w+/g, '$& = ?');
-    this.#run(`UPDATE alert SET ${columns}, seen_at_ms = ? WHERE id = ?`, [...values, nowMs, id]);
-  }
-
-  #create(alertId: number, messages: readonly NewAlertMessage[], nowMs: number): void {
-    for (const { destination, kind } of messages) {
-      this.#run(
-        `INSERT INTO alert_message (alert_id, destination, message_kind, attempts, due_at_ms) VALUES (?, ?, ?, 0, ?)
-         ON CONFLICT DO NOTHING`,
-        [alertId, destination, kind, nowMs],
-      );
-    }
-  }
-
-  #supersede(alertId: number, messages: readonly NewAlertMessage[]): void {
-    for (const { destination, kind } of messages) {
-      this.#run(
-        `DELETE FROM alert_message
-         WHERE alert_id = ? AND destination = ? AND message_kind = ? AND sent_at_ms IS NULL`,
-        [alertId, destination, kind],
-      );
-    }
+  #createMessages(alertId: number, messages: readonly NewAlertMessage[], nowMs: number): void {
+    for (const { destination, kind } of messages) this.#create.run(alertId, destination, kind, nowMs);
   }
 
   #all(sql: string, values: readonly Value[]): Row[] {
