@@ -67,7 +67,7 @@ export const SECTION_1: readonly Rule[] = [
   rule(
     '1.fetched',
     'A TPP that wants the resource gets a token over mutual TLS, and fetches the rlk link with it, also over mutual TLS.',
-    [FLOW, 'a payment that changed status is told by a resource-update, and read in its new status'],
+    [FLOW, 'a payment that changed status is announced by a resource-update, and read in its new status'],
     [FETCHED, 'the resource of a link is fetched over mutual TLS with the token'],
   ),
   rule(

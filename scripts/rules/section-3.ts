@@ -128,7 +128,7 @@ const EVENT_RULES: readonly Rule[] = [
   rule(
     '3.ais-consent-revoked',
     'An AIS consent revoked at the bank causes consent-authorization-revoked alone.',
-    [FLOW, 'an AIS consent revoked at the bank is told by consent-authorization-revoked alone, with its subject'],
+    [FLOW, 'an AIS consent revoked at the bank is announced by consent-authorization-revoked alone, with its subject'],
     [CLAIMS, 'of an AIS consent revoked at the bank are consent-authorization-revoked alone, with its subject'],
   ),
   rule(

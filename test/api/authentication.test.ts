@@ -148,7 +148,7 @@ for (const authorization of [
   });
 }
 
-test('the scheme of the Authorization header is told in any case', async () => {
+test('the scheme of the Authorization header may be in upper or lower case', async () => {
   const headers = { authorization: `bEARER ${await tpp.token()}` };
   assert.equal((await tpp.call('GET', SUBSCRIPTIONS, { token: null, headers })).status, 200);
 });

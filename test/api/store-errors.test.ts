@@ -52,7 +52,7 @@ for (const [name, isHit] of [
       }
       heal();
       assert.equal(bank.service.longPollsHeld(), 0);
-      assert.match(bank.log(), COULD_NOT, 'the operator is told why');
+      assert.match(bank.log(), COULD_NOT, 'the log says why');
       assert.equal((await tpp.list('v4.0', 'event-subscriptions')).length, 1);
       assert.deepEqual(await tpp.poll({ returnImmediately: true }), { sets: {}, moreAvailable: false });
     });

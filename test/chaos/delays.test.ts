@@ -26,7 +26,7 @@ test('a process is delayed by what it waited for a CPU, and by what the run itse
   assert.equal(delayBetween([], 'one', 0, 100), 0);
 });
 
-test('the time that a process waits for a CPU is told', { skip: process.platform !== 'linux' }, async () => {
+test('the time that a process waits for a CPU is measured', { skip: process.platform !== 'linux' }, async () => {
   // Two that both want the same CPU all the time.
   const loop = () => spawn('taskset', ['-c', '0', process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' });
   const children = [loop(), loop()];

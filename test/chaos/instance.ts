@@ -33,7 +33,7 @@ const LATE_LOOK_MS = 200;
 /**
  * One instance of the service, a process of its own that is started again whenever it has ended, as a supervisor does.
  *
- * It may be killed, stopped and frozen; what ends it beside that is told in `died`, except that it may fail to start
+ * It may be killed, stopped and frozen; what ends it beside that is listed in `died`, except that it may fail to start
  * while the database is away.
  */
 export class Instance {

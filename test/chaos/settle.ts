@@ -73,7 +73,7 @@ export async function checkAtRest(world: World, jtis: readonly string[]) {
   await pause(REST_MS);
   const sent = ledger.arrivals.slice(before).map(({ jti }) => jti);
   const kept = new Map<string, ShownNotification>();
-  // A busy machine may answer late: what was told once is not asked again.
+  // A busy machine may answer late: what was answered once is not asked again.
   const untold = await untilNone(async () => {
     const left = jtis.filter((jti) => !kept.has(jti));
     const asked = await askFor(world, left, (notification) => kept.set(notification.jti, notification));

@@ -216,7 +216,7 @@ test('a state folder below a regular file cannot be used: one sentence, exit cod
   assert.equal(readFileSync(file, 'utf8'), 'content');
 });
 
-test('a damaged PKI is told with its file and the remedy, and is left as it is', async () => {
+test('a damaged PKI is reported with its file and the remedy, and is left as it is', async () => {
   const folder = join(base, 'damaged');
   assert.equal((await run(['sandbox', '--once', '--json', '--state', folder])).code, 0);
   const kept = join(folder, 'pki', 'pki.json');

@@ -351,7 +351,7 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await page.getByRole('status', { name: 'State of the service' }).getByText('All quiet').waitFor();
   });
 
-  test('an instance that is gone is told, what was read stays, and the console goes on with the next one', async () => {
+  test('an instance that is gone is reported, what was read stays, and the console goes on with the next one', async () => {
     const { page } = admin;
     const { bank } = scene;
     await page.clock.install();

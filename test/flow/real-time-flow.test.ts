@@ -121,19 +121,19 @@ describe('the real-time flow over real TLS', () => {
     });
   }
 
-  test('a payment that changed status is told by a resource-update, and read in its new status', async () => {
+  test('a payment that changed status is announced by a resource-update, and read in its new status', async () => {
     const reports = await play('payment-status');
     assert.deepEqual(Object.keys(eventsOf(reports)), [RESOURCE_UPDATE]);
     assert.match(JSON.stringify(reports.get('fetch')?.details['resource']), /"Status":"ACSC"/);
   });
 
-  test('an AIS consent revoked at the bank is told by consent-authorization-revoked alone, with its subject', async () => {
+  test('an AIS consent revoked at the bank is announced by consent-authorization-revoked alone, with its subject', async () => {
     const events = eventsOf(await play('consent-revoked'));
     assert.deepEqual(Object.keys(events), [REVOKED]);
     assert.ok(isJsonObject(events[REVOKED]) && 'subject' in events[REVOKED]);
   });
 
-  test('a closed linked account is told with its reason', async () => {
+  test('a closed linked account is announced with its reason', async () => {
     const events = eventsOf(await play('account-closed'));
     assert.ok(isJsonObject(events[LINKED_ACCOUNT]));
     assert.equal(events[LINKED_ACCOUNT]['reason'], 'UK.OBIE.AccountClosure');

@@ -89,7 +89,7 @@ describe('alerts', () => {
     const callbackUrl = `${receiver.origin}/v4.0/event-notifications`;
     await tpp.create('v4.0', 'event-subscriptions', { Version: '4.0', CallbackUrl: callbackUrl });
     await bank.publish('tpp-a');
-    await until(() => postedTo('/on-call').length > 0 && postedTo(SLACK_PATH).length > 0, 'both are told');
+    await until(() => postedTo('/on-call').length > 0 && postedTo(SLACK_PATH).length > 0, 'both got a message');
     const [first] = postedTo('/on-call');
     assert.ok(first !== undefined);
     const { type, data } = verified(first);
@@ -108,7 +108,7 @@ describe('alerts', () => {
     assert.match(list, /tpp-unresponsive +tpp-a +channel, on-call/);
     receiver.status = 202;
     await call('POST', '/operator/v1/tpps/tpp-a/callback-url/recover', { how: 'probe-now' });
-    await until(() => postedTo('/on-call').length === 2, 'the end is told');
+    await until(() => postedTo('/on-call').length === 2, 'the message of the end has come');
     const [, last] = postedTo('/on-call');
     assert.ok(last !== undefined);
     assert.deepEqual([verified(last).type, verified(last).data.state], ['recovered', 'over']);

@@ -253,7 +253,7 @@ describe('GET /operator/v1/callback-urls', () => {
     const jti = await makeUnresponsive();
     const health = async () => (await call('GET', `${URLS}/tpp-a`)).body;
     const told = async () => (await health()).lastOutcomes.filter((each: Outcome) => each.jti === jti).length;
-    await until(async () => (await told()) === 3, 'what was recorded is told of a moment later');
+    await until(async () => (await told()) === 3, 'what was recorded is reported a moment later');
     const body = await health();
     const { lastOutcomes, breaker, awaiting, isAtLeast, oldestAwaitingAt, clientId, ...rest } = body;
     assert.deepEqual([clientId, awaiting, isAtLeast, breaker], ['tpp-a', 1, false, { state: 'closed' }]);
@@ -318,7 +318,7 @@ describe('GET /operator/v1/registrations', () => {
   const ownUrl = 'tpp-a callback-url';
   const polled = 'tpp-b event-subscription';
 
-  test('lists the registrations of all TPPs, by what they are and what they are told of', async () => {
+  test('lists the registrations of all TPPs, by what they are and which events they get', async () => {
     const url = `${receiver.origin}/v3.1/event-notifications`;
     const callbackUrlId = await tpp.create('v3.1', 'callback-urls', { Version: '3.1', Url: url });
     const EventTypes = ['UK.OBIE.Consent-Authorization-Revoked'];

@@ -68,7 +68,7 @@ test('the stream of each tells what all of them do, in one order, and can be res
   const { sets } = await polling.poll({ maxEvents: 10 });
   await polling.poll({ maxEvents: 0, ack: Object.keys(sets), returnImmediately: true });
   for (const reader of readers) {
-    await reader.until((all) => count(all, 'acknowledged') === 6, 'all acknowledgements are told');
+    await reader.until((all) => count(all, 'acknowledged') === 6, 'all acknowledgements have come');
     assert.deepEqual([count(reader.events, 'accepted'), count(reader.events, 'missed')], [6, 0]);
   }
   const [first, second, third] = readers.map((reader) => reader.events);
@@ -79,7 +79,7 @@ test('the stream of each tells what all of them do, in one order, and can be res
   for (const [at, { id }] of first.entries()) {
     const { operatorUrl } = services[at % 3] ?? assert.fail();
     const resumed = await followStream(operatorUrl, '', id);
-    await resumed.until((all) => all.length >= first.length - at - 1, 'the rest is told');
+    await resumed.until((all) => all.length >= first.length - at - 1, 'the rest has come');
     assert.deepEqual(resumed.events, first.slice(at + 1), `after ${id}`);
     await resumed.close();
   }

@@ -160,7 +160,7 @@ describe('sign-in at the identity provider', { timeout: 30_000 }, () => {
     assert.equal(await statusWith(cookie), 200);
   });
 
-  test('whoever has no role here gets no session, and is told', async () => {
+  test('whoever has no role here gets no session, and learns why', async () => {
     roles = ['of-no-use-here'];
     const { cookie, back } = await begin();
     const answer = await get(back, cookie);
@@ -198,7 +198,7 @@ describe('sign-in at the identity provider', { timeout: 30_000 }, () => {
     assert.equal(await statusWith(cookie.replace('tidings-sign-in', 'tidings-session')), 401);
   });
 
-  test('the page is told that there is a provider', async () => {
+  test('the page learns that there is a provider', async () => {
     assert.deepEqual(JSON.parse(await (await get('/console/session')).text()), {
       isSignedIn: false,
       hasIdentityProvider: true,

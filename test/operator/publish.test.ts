@@ -107,7 +107,7 @@ test('publishing the same event again tells the same outcome, repeated, however 
   }
 });
 
-test('an event that made nothing is told the same again, also when it would make something by now', async () => {
+test('an event that made nothing gets the same answer again, also when it would make something by now', async () => {
   const early = event({ clientId: 'tpp-without' });
   const none = { id: early['id'], outcome: 'none', reason: 'no-registration' };
   assert.deepEqual(await outcomesOf(early), [{ ...none, repeated: false }]);

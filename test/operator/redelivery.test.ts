@@ -143,7 +143,7 @@ describe('redelivery', () => {
     });
   });
 
-  test('is told in the log with who, what and how many, and whether it was a dry run', async () => {
+  test('is logged with who, what and how many, and whether it was a dry run', async () => {
     const jti = await acknowledged();
     for (const isDryRun of [true, false]) await redeliver({ jtis: [jti], ratePerSecond: 7, isDryRun });
     const told = loggedOf(bank, 'redelivered').filter(({ jtis }) => String(jtis) === jti);

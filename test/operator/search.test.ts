@@ -143,7 +143,7 @@ describe('withdrawal', () => {
     });
   }
 
-  test('over the command line wants to be told twice', async () => {
+  test('over the command line asks for a confirmation', async () => {
     const jti = String(await bank.publish('tpp-b'));
     const refused = await cli('withdraw', jti);
     assert.equal(refused.code, 2);

@@ -63,7 +63,7 @@ describe('signing keys', () => {
     assert.equal((await call('GET', `${KEYS}/unknown`)).status, 404);
   });
 
-  test('a next one is announced by reading the configuration anew, and signs nothing', async () => {
+  test('a next one is announced by a reload of the configuration, and signs nothing', async () => {
     bank.signing.next = { kid: next.kid, keyFile: nextFile };
     const announced = { kid: 'bank-signing-1', changed: false, announced: 'bank-signing-2' };
     assert.deepEqual((await call('POST', `${KEYS}/reload`)).body, announced);

@@ -53,7 +53,7 @@ describe('GET /operator/v1/stream', () => {
     const { afterMs, ...rest } = acknowledged;
     assert.deepEqual(rest, { ...common, kind: 'acknowledged', by: 'push' });
     assert.ok(durationMs >= 0 && afterMs >= 0);
-    assert.ok(!reader.text().includes(receiver.origin), 'no URL is told');
+    assert.ok(!reader.text().includes(receiver.origin), 'no URL is in the stream');
   });
 
   test('is filtered by TPP and kind, begins at a time, and goes on after an event', async () => {
@@ -69,14 +69,14 @@ describe('GET /operator/v1/stream', () => {
     await ofB.close();
     const [first] = all.events;
     const rest = await followStream(operatorUrl, `?after=${first?.id}`);
-    await rest.until((events) => events.length === all.events.length - 1, 'the rest is told');
+    await rest.until((events) => events.length === all.events.length - 1, 'the rest has come');
     assert.deepEqual(rest.events, all.events.slice(1));
     await Promise.all([all, rest].map((reader) => reader.close()));
   });
 
   test('says at once where to come back to, though nothing happens', async () => {
     const quiet = await followStream(operatorUrl, '?clientId=nobody');
-    await until(() => /^retry: \d+\nid: \d+\n\n/.test(quiet.text()), 'it is told');
+    await until(() => /^retry: \d+\nid: \d+\n\n/.test(quiet.text()), 'it has come');
     await quiet.close();
   });
 

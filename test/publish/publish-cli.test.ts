@@ -300,7 +300,7 @@ describe('going on', () => {
     assert.deepEqual(acceptedIds(), idsOf(lines));
   });
 
-  test('is refused when the file was changed where it is published, or to another service; --restart begins anew', async () => {
+  test('is refused when the file was changed where it is published, or to another service; --restart begins again', async () => {
     const lines = events(6);
     const file = fileOf(lines);
     const { child, ended } = await startHeld(file);

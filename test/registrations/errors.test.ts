@@ -82,7 +82,7 @@ for (const version of VERSIONS) {
       }
     });
 
-    test('a body over the limit is 413, whether its length is told or not [7 413]', async () => {
+    test('a body over the limit is 413, whether its length is declared or not [7 413]', async () => {
       for (const [path, bytesMax] of [
         ['event-subscriptions', BODY_BYTES_MAX],
         ['events', POLL_BODY_BYTES_MAX],

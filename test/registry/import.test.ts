@@ -141,7 +141,7 @@ describe('importing a software statement assertion', () => {
 });
 
 describe('the signing key', () => {
-  test('is loaded anew on request, and the answer says which is in use', async () => {
+  test('is loaded again on request, and the answer says which is in use', async () => {
     const { status, body } = await bank.call('POST', '/operator/v1/signing-keys/reload');
     assert.equal(status, 200);
     assert.deepEqual(body, { kid: bank.pki.bank.signing.kid, changed: false });

@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => bank.cleanUp());
 
-test('SIGHUP reads the signing key anew; a key that is not good leaves the old one in use', {
+test('SIGHUP reads the signing key again; a key that is not good leaves the old one in use', {
   // Windows has no SIGHUP that one process can send another.
   skip: process.platform === 'win32' && 'there is no SIGHUP here',
 }, async () => {

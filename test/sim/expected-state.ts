@@ -11,7 +11,7 @@ export class ExpectedState {
   readonly parties = new Map<string, PartyNote>();
   /** What came of each event, once committed: its jti, or none. */
   readonly events = new Map<string, string | undefined>();
-  /** What the run showed at all, so that a run which shows nothing can be told. */
+  /** What the run showed at all, so that a run which shows nothing is noticed. */
   readonly seen = {
     posts: 0,
     acknowledged: 0,

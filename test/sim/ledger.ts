@@ -51,7 +51,7 @@ export interface Note {
   current: Grant | undefined;
   /** It must not be claimed before this, by the clock of who claims. */
   dueAtMs: number;
-  /** Attempts that were recorded as failed since the retry policy last began anew. */
+  /** Attempts that were recorded as failed since the retry policy last began again. */
   failures: number;
   /** Of these, those of claims of this round: one of an older claim is counted, but decides nothing. */
   failuresOfRound: number;
@@ -77,7 +77,7 @@ export interface PartyNote {
   /** When it recovered, by the clock of who recorded it. */
   recoveredAtMs: number | undefined;
   claimedSinceRecovery: number;
-  /** How often the retry policy began anew for all that is awaiting. */
+  /** How often the retry policy began again for all that is awaiting. */
   round: number;
   readonly awaiting: Set<Note>;
 }

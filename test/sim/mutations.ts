@@ -12,7 +12,7 @@ import type { Mutation } from './instance.ts';
 export interface Mutant {
   readonly name: string;
   readonly breach: RegExp;
-  /** Makes it anew for each world, as it may remember things. */
+  /** Makes it again for each world, as it may remember things. */
   readonly make: () => Mutation;
 }
 

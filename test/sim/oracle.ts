@@ -158,7 +158,7 @@ export class Oracle extends ExpectedState {
     note.isTaken = true;
   }
 
-  /** The instance was told what came of a POST. */
+  /** The instance learned the outcome of a POST. */
   told(life: Life, interactionId: string, told: Post['told'], plan: Plan | undefined): void {
     const post = this.#posts.get(interactionId);
     if (post === undefined) return;

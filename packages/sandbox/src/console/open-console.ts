@@ -31,7 +31,7 @@ export function openConsole(sandbox: Sandbox, staff: StaffAccess, options: OpenC
     ...{ listener: staff.listener, operatorUrl: addresses.operator, caPem: pki.root.certificatePem },
     ...{ identityProviderUrl: staff.identityProvider.issuer, operatorToken: folder.operatorToken },
     actions: createBankActions(sandbox, failing),
-    // What fails here fails again, and is told, when somebody does something with this TPP.
+    // What fails here fails again, and is shown, when somebody does something with this TPP.
     onSignedIn: () => void failing().catch(() => undefined),
     onLinkNeeded: options.onLinkNeeded,
   });

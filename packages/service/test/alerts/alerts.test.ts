@@ -160,7 +160,7 @@ describe('alerts', () => {
     assert.deepEqual(keys.told, ['cannot-sign one:8444', 'recovered one:8444']);
   });
 
-  test('are not told again after a restart, and what was not told before is told then', async (t) => {
+  test('are not sent again after a restart, and what was not sent before is sent then', async (t) => {
     const [store, world] = [openStore(t), new World()];
     const [first, second] = [new FakeDestination('people'), new FakeDestination('people')];
     const before = start(t, store, world, [first], { settings: { failingAfterMs: 0 } });
@@ -212,7 +212,7 @@ describe('alerts', () => {
     world.fails();
     await clock.advance(HOUR_MS);
     assert.ok(people.sendings.length <= 6);
-    assert.equal(people.sendings.at(-1)?.messages.at(-1)?.kind, 'recovered', 'the last that is told is true');
+    assert.equal(people.sendings.at(-1)?.messages.at(-1)?.kind, 'recovered', 'the last message is true');
   });
 
   test('to a destination that hangs delay neither others nor what is found', async (t) => {

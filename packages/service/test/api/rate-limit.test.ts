@@ -12,7 +12,7 @@ function limited(perMinuteMax = 60) {
   return { rateLimit: new RateLimit(perMinuteMax, clock), pass };
 }
 
-test('a minute’s requests may come at once; the next is told to wait for its share of the minute', () => {
+test('a minute’s requests may come at once; the next must wait for its share of the minute', () => {
   const { rateLimit, pass } = limited();
   for (let request = 0; request < 60; request += 1) assert.equal(rateLimit.take('a'), undefined);
   assert.equal(rateLimit.take('a'), 1);
@@ -23,7 +23,7 @@ test('a minute’s requests may come at once; the next is told to wait for its s
   assert.equal(rateLimit.take('a'), 1);
 });
 
-test('who waits as long as it was told gets in', () => {
+test('whoever waits as long as the answer said gets in', () => {
   const { rateLimit, pass } = limited(1);
   assert.equal(rateLimit.take('a'), undefined);
   assert.equal(rateLimit.take('a'), 60);

@@ -75,7 +75,7 @@ describe('the SQLite store', () => {
     });
   });
 
-  test('that another process has open is told, and that one goes on', async (t) => {
+  test('that another process has open is reported, and that one goes on', async (t) => {
     const it = install(t);
     const store = openSqliteStore({ file: join(it.folder, 'store', 'tidings.db') });
     t.after(() => store.close());
@@ -153,7 +153,7 @@ describe('the SQLite store', () => {
     });
   });
 
-  test('of an older version is told to be migrated at the start', async (t) => {
+  test('of an older version is reported as one that is migrated at the start', async (t) => {
     const it = await installWithStore(t);
     const database = new DatabaseSync(it.store);
     database.exec('PRAGMA user_version = 0');

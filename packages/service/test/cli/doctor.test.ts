@@ -15,7 +15,7 @@ import {
   type Told,
 } from '../support/installation.ts';
 
-test('nothing is wrong with a healthy installation, and everything that was looked at is told', async (t) => {
+test('nothing is wrong with a healthy installation, and everything that was checked is listed', async (t) => {
   const findings = await install(t).findings();
   assert.deepEqual(
     findings.filter(({ severity }) => severity !== 'ok'),

@@ -236,7 +236,7 @@ test('of two lines with one id and other content the later is the bad one, and t
   assert.equal(tally.published, 3);
 });
 
-test('a bad line is told with its field and remedy, without its place in the batch', async () => {
+test('a bad line is reported with its field and remedy, without its place in the batch', async () => {
   const { bad } = await publishText(textOf(['good', 'invalid']), {
     isContinuing: false,
     linesMax: 9,

@@ -295,7 +295,7 @@ test('a configuration file that cannot be read is named, with the reason', () =>
   );
 });
 
-test('a fault in a file is told with the name of the file as it was given', () => {
+test('a fault in a file is reported with the name of the file as it was given', () => {
   const file = join(folder, 'bad.json');
   writeFileSync(file, JSON.stringify(withSetting('api.port', 'x')));
   assert.ok(messageOf(() => loadConfig(file)).startsWith(`${file}: the setting "api.port" must be integer`));

@@ -99,7 +99,7 @@ test('a callback URL may be registered when its host is found, and leads to publ
   await assert.rejects(whyNotTo(url, createAddressGuard(broken), false), /a bug/);
 });
 
-test('behind a proxy nothing is looked up at registration, and what can be told without is still refused', async () => {
+test('behind a proxy nothing is looked up at registration, and what needs no look-up to be refused is still refused', async () => {
   const { guard, asked } = guardOf(['10.0.0.1']);
   assert.equal(await whyNotTo('https://tpp.example/event-notifications', guard, true), undefined);
   assert.equal(await whyNotTo('https://10.0.0.1/event-notifications', guard, true), 'must lead to a public address');

@@ -101,7 +101,7 @@ test('one forbidden address among public ones refuses them all', async (t) => {
   assert.equal(server.connections(), 0);
 });
 
-test('a name that is bound anew between the check and the connection leads nowhere else: it is asked for once', async (t) => {
+test('a name that is bound to another address between the check and the connection leads nowhere else: it is asked for once', async (t) => {
   const { post, dns, server, setAddresses } = await setUp(t, { allowed: ['127.0.0.2/32'] });
   setAddresses('127.0.0.2');
   const before = dns.asked().length;
@@ -121,7 +121,7 @@ test('the next address is tried where the first refuses', async (t) => {
   assert.equal(await classOf(post('tpp.example')), '202');
 });
 
-test('a connection is used again, but not beyond its life: then the host is looked up anew', async (t) => {
+test('a connection is used again, but not beyond its life: then the host is looked up again', async (t) => {
   const { post, dns, server, setAddresses } = await setUp(t, { allowed: ['127.0.0.0/8'], connectionMaxMs: 50 });
   await post('tpp.example');
   await post('tpp.example');

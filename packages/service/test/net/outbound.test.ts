@@ -273,7 +273,7 @@ for (const { name, make } of GUARDED) {
       assert.equal(clock.timers, 0);
     });
 
-    test('where all refuse it is told at once, with the code of the first', async (t) => {
+    test('where all refuse, the failure is reported at once, with the code of the first', async (t) => {
       const port = await answering(t, '127.0.0.4');
       assert.equal(await make(t, new FakeClock(), ['127.0.0.2', '127.0.0.3'])(port), 'ECONNREFUSED');
     });

@@ -45,7 +45,7 @@ test('what was under way when it opened does not lengthen the pause', () => {
   assert.equal(breaker.pauseEndsAtMs, 1000);
 });
 
-test('one acknowledgement closes it, and it must see enough failures anew', () => {
+test('one acknowledgement closes it, and it must see enough failures again', () => {
   const breaker = new Breaker(SETTINGS);
   note(breaker, 'FFFF');
   note(breaker, 'A', 1000);

@@ -149,7 +149,7 @@ test('a publication that failed gives back what it might have taken, and is look
   assert.equal(bench.client.posts.length, 2);
 });
 
-test('what is being signed when its callback URL is registered anew is handed back, and sent a moment later', async (t) => {
+test('what is being signed when its callback URL is registered again is handed back, and sent a moment later', async (t) => {
   const held = Promise.withResolvers<void>();
   let isSigning = false;
   const signer: JwsSigner = {

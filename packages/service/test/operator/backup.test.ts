@@ -123,7 +123,7 @@ test('a service that stops does not wait for a copying', async (t) => {
   assert.equal((await answer).status, 503);
 });
 
-test('a copying that fails is told, and the next may begin', async (t) => {
+test('a copy that fails is reported, and the next may begin', async (t) => {
   let calls = 0;
   const { call } = await apiWith(t, async (file) => {
     calls += 1;

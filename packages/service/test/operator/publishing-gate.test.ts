@@ -126,7 +126,7 @@ test('room is looked for once a second, however many ask', async () => {
   assert.deepEqual(looks, { counts: 2, disk: 2 });
 });
 
-test('a store that cannot be asked refuses with its own error, holds no room, and is asked anew', async () => {
+test('a store that cannot be asked refuses with its own error, holds no room, and is asked again', async () => {
   const { gate, state } = gateOf({ requestsMax: 1 });
   state.error = new StoreError('away');
   await assert.rejects(gate.enter(1), StoreError);
@@ -150,7 +150,7 @@ test('no disk is asked where the store is elsewhere, or no room is demanded', as
   }
 });
 
-test('the free bytes of a folder are told by the system', async () => {
+test('the free bytes of a folder come from the system', async () => {
   const bytes = await freeBytesOf(tmpdir());
   assert.ok(Number.isSafeInteger(bytes) && bytes > 0);
   await assert.rejects(freeBytesOf('/there/is/no/such/folder'));

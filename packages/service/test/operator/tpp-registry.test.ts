@@ -25,7 +25,7 @@ async function twoInstances(t: TestContext) {
   return { store, found, one: new TppRegistry(options), other: new TppRegistry(options) };
 }
 
-test('of two instances that change what both have read, one is told that it is not so any more', async (t) => {
+test('of two instances that change what both have read, one learns that it is not so any more', async (t) => {
   const { store, found, one, other } = await twoInstances(t);
   const preconditions = { ifMatch: entityTagOf(found), mustBeNew: false };
   const results = await Promise.allSettled([
@@ -40,7 +40,7 @@ test('of two instances that change what both have read, one is told that it is n
   assert.equal((await store.auditEntries(undefined, 9)).length, 1);
 });
 
-test('of two instances that add the same TPP, one is told that it is there', async (t) => {
+test('of two instances that add the same TPP, one learns that it is there', async (t) => {
   const { one, other } = await twoInstances(t);
   const results = await Promise.allSettled(
     [one, other].map((registry) => registry.put(tppOf('b'), { ifMatch: undefined, mustBeNew: true }, by)),

@@ -101,11 +101,11 @@ test('awaiting notifications never expire unless an age is set', async () => {
     logged.map(({ facts }) => facts),
     [{ expired: 10, dropped: 0 }],
   );
-  assert.deepEqual(told, [10], 'whoever watches is told');
+  assert.deepEqual(told, [10], 'whoever watches learns of it');
   await sweeper.stop();
 });
 
-test('activity and statistics are dropped each by its own age, in small portions, and nothing is told of it', async () => {
+test('activity and statistics are dropped each by its own age, in small portions, and nothing is reported', async () => {
   const { sweeper, clock, watched, told, logged } = sweeperOf({ droppable: 0, expirable: 0, watched: 60 });
   await clock.advance(61_000);
   const beganMs = START_MS + 60_000;
@@ -120,7 +120,7 @@ test('activity and statistics are dropped each by its own age, in small portions
   await sweeper.stop();
 });
 
-test('a store that fails is told of once a sweep, and the next sweep makes up for it', async () => {
+test('a store that fails is reported once a sweep, and the next sweep makes up for it', async () => {
   const { sweeper, clock, state, logged } = sweeperOf({ droppable: 5, expirable: 0 });
   state.error = new StoreError('the disk is full');
   await clock.advance(120_000);

@@ -92,7 +92,7 @@ export function describeAlerts(open: OpenFor): void {
       assert.equal(alert?.sinceMs, START_MS);
     });
 
-    test('are over when their condition is not found any more, which those that were told of it are told', async (t) => {
+    test('end when their condition is not found any more, and whoever was told of them is told of that', async (t) => {
       const { store } = await open(t);
       const destinations = [EVERYTHING, RAISED_ONLY];
       await report(store, [condition('a')], 0, { destinations });

@@ -68,7 +68,7 @@ export function describeCallbackUrls(open: OpenFor): void {
     assert.equal((await claimOne(store)).callbackUrl, OLD_URL);
   });
 
-  test('fan-out is told of the registration that holds', async (t) => {
+  test('fan-out gets the registration that is in force', async (t) => {
     const { store } = await open(t);
     await store.putTpp(tppOf('a'), START_MS);
     const kinds: (string | undefined)[] = [];

@@ -82,7 +82,7 @@ async function untilNoneWaits(store: Store, jtis: readonly string[]): Promise<vo
 export function describeEndingWaits(open: OpenFor): void {
   describe('the waits of many retries', () => {
     for (const [what, { isUnresponsive, begin }] of Object.entries(beginnings)) {
-      test(`end when ${what}: of some at once, of all soon, and it is told`, async (t) => {
+      test(`end when ${what}: of some at once, of all soon, and it is announced`, async (t) => {
         const { store } = await open(t, { portion: PORTION });
         const jtis = await withWaits(store, isUnresponsive);
         const told = listen(store);

@@ -28,7 +28,7 @@ const named = (count: number) => Array.from({ length: count }, (_, at) => `e${St
 
 /** Aggregated polling. */
 export function describePolling(open: OpenFor): void {
-  test('a poll gets what is awaiting, oldest first, as many as it asks for, and is told whether there is more', async (t) => {
+  test('a poll gets what is awaiting, oldest first, as many as it asks for, and learns whether there is more', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     const jtis: string[] = [];

@@ -97,7 +97,7 @@ function describeDropping(open: OpenFor): void {
     assert.equal(await store.notification(jtiOf('expired')), undefined);
   });
 
-  test('keeps an event as long as it is told: until then its id gives what came of it', async (t) => {
+  test('keeps an event as long as it is asked to: until then its id gives what came of it', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     const event = bankEvent('a', 'e1');

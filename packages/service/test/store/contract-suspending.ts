@@ -118,7 +118,7 @@ function describeRemoved(open: OpenFor): void {
     assert.deepEqual(jtisOf(await claim(store)), [ofB]);
   });
 
-  test('that is removed leaves no claim with a say, and begins anew when it is put again', async (t) => {
+  test('that is removed leaves no claim with a say, and begins again when it is added again', async (t) => {
     const { store } = await open(t);
     await register(store, ['a']);
     await publish(store, 'a', ['ceased', 'claimed']);

@@ -166,7 +166,7 @@ export async function targetOf(store: Store, clientId: string): Promise<Target> 
   return targets.find((target) => target.clientId === clientId) ?? assert.fail(`${clientId} has no target`);
 }
 
-/** Listens to changes. @returns what was told since it was asked last, in order */
+/** Listens to changes. @returns what was announced since it was asked last, in order */
 export function listen(store: Store): () => { offered: string[]; retargeted: string[] } {
   let changes: StoreChange[] = [];
   store.onChange((change) => changes.push(change));

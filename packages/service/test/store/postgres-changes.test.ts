@@ -21,7 +21,7 @@ async function twoInstances(t: TestContext, changes: Partial<PostgresStoreOption
   return [await openInstance(t, url, changes), await openInstance(t, url, changes)];
 }
 
-/** The next change that is told and is as wanted; rejects when none comes. */
+/** The next change that is announced and is as wanted; rejects when none comes. */
 function nextChange(store: Store, isWanted: (change: StoreChange) => boolean): Promise<StoreChange> {
   const told = new Promise<StoreChange>((resolve) => {
     const end = store.onChange((change) => {
@@ -46,7 +46,7 @@ for (const [how, changes] of [
       assert.ok(!(await told).offered.has('b'));
     });
 
-    test('of a TPP that is suspended, registered anew, or gone, and of a callback URL that turned', async (t) => {
+    test('of a TPP that is suspended, registered again, or gone, and of a callback URL whose state changed', async (t) => {
       const [one, other] = await twoInstances(t, changes);
       await register(one, ['a', 'gone']);
       await publish(one, 'a', ['e1']);
@@ -122,7 +122,7 @@ describe('messages between instances', () => {
 
   test('that are none of ours change nothing', () => {
     const changes = new Changes({ clock: new FakeClock(), instance: 'one', send: undefined });
-    changes.listen(() => assert.fail('it was told'));
+    changes.listen(() => assert.fail('it was announced'));
     for (const payload of ['', '{', '[]', '7', '{"i":7}', '{"o":[1],"r":[]}', '{"i":"one","o":["a"],"r":[]}']) {
       assert.equal(changes.receive(payload), false, payload);
     }

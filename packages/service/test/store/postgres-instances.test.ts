@@ -63,7 +63,7 @@ describe('two instances that publish', () => {
     assert.deepEqual(jtisOf(await claim(stores[1])).toSorted(), ids.map(jtiOf).toSorted());
   });
 
-  test('different content under one id agree on the one that came first: all others are told of the conflict', async (t) => {
+  test('different content under one id agree on the one that came first: all others learn of the conflict', async (t) => {
     const stores = await twoInstances(t);
     await register(stores[0], ['a']);
     const results: PublishResult[] = await bothTimes(stores, 8, (store, at) => {

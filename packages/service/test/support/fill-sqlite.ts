@@ -12,7 +12,7 @@ export function fillSqlite(file: string, filling: Filling): void {
     const indexes = database
       .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
       .all();
-    // Made anew at the end: sorted at once they take a fraction of the time.
+    // Made again at the end: sorted at once they take a fraction of the time.
     for (const { name } of indexes) database.exec(`DROP INDEX ${name}`);
     const write = writerOf(database);
     database.exec('BEGIN');

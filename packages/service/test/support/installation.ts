@@ -109,7 +109,7 @@ export function install(t: TestContext): Installation {
   };
 }
 
-/** What a planted fault must be told as. */
+/** How a planted fault must be reported. */
 export interface Told extends Pick<Finding, 'check' | 'severity'> {
   readonly what: RegExp;
   readonly remedy: RegExp;

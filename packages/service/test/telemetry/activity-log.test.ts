@@ -96,7 +96,7 @@ test('an acknowledgement that came too late to count, and events that make nothi
   assert.deepEqual(entriesOf({ kind: 'published', atMs: START_MS, events: [], result: conflict, durationMs: 1 }), []);
 });
 
-test('what operators do is told with how many it was, unless it was none', () => {
+test('what operators do is reported with a count, unless that is zero', () => {
   const atMs = START_MS;
   assert.deepEqual(entriesOf({ kind: 'recovered', atMs, clientId: 'a' }), [
     { kind: 'recovered', atMs, clientId: 'a', by: 'operator' },

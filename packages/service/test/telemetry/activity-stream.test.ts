@@ -103,7 +103,7 @@ test('it goes on after any entry, or from a time on', async () => {
   }
 });
 
-test('whoever asks for what is not kept any more is told first that something is missing', async () => {
+test('whoever asks for what is not kept any more first learns that something is missing', async () => {
   const { clock, rows, append, subscribe } = streamOf();
   for (const name of ['a', 'b', 'c', 'd']) append(name);
   rows.splice(0, 2);
@@ -167,7 +167,7 @@ test('a sign of life comes every 15 seconds, and tells where to come back to', a
   subscription.close();
 });
 
-test('a slow reader is told how much it missed, and goes on, while others miss nothing', async () => {
+test('a slow reader learns how much it missed, and goes on, while others miss nothing', async () => {
   const { stream, clock, append, subscribe } = streamOf();
   const slow = (await stream.subscribe(NOW, EVERYTHING)) ?? assert.fail('there is room');
   const batches = slow.batches();
@@ -239,7 +239,7 @@ test('a store that is away for a while is made up for', async () => {
   subscription.close();
 });
 
-test('whoever catches up while the others are told of more gets that too', async (t) => {
+test('whoever catches up while the others get more gets that too', async (t) => {
   const rows: StoredActivity[] = [];
   const append = (name: string) =>
     rows.push({ id: rows.length + 1, atMs: START_MS, instance: 'one', entries: [entryOf(name)] });

@@ -183,7 +183,7 @@ test('a crash loses no more than what was counted since it was kept last', async
   assert.deepEqual(await accepted(start()), [[hourOf(START_MS), 4]]);
 });
 
-test('a store that is away is told of once, and gets everything when it is back', async () => {
+test('a store that is down is reported once, and gets everything when it is back', async () => {
   const { all, clock, state, kept } = cluster();
   const [statistics = assert.fail()] = all;
   state.isAway = true;

@@ -258,7 +258,7 @@ test('refusals are kept in a bounded number, and no flood of them displaces a to
   assert.equal(asked.length, 10_003, 'the oldest refusal gave way');
 });
 
-test('beyond a thousand introspections under way the answer is that it cannot be told', async () => {
+test('beyond a thousand introspections under way the check is unavailable', async () => {
   const https = { exchange: () => new Promise<never>(() => undefined) };
   const read = createIntrospectionReader({ ...READER, https, clock: heldClock() });
   for (let at = 0; at < 1000; at += 1) void read(`token-${at}`);

@@ -214,7 +214,7 @@ test('while the list of revoked keys fails keys are used up to the hard age, and
   await assert.rejects(cached.keys.keyFor('first'), JwksUnavailableError);
 });
 
-test('what a JWKS URL answers that is no usable JWKS is told from a JWKS that is down', async (t) => {
+test('an answer of a JWKS URL that is no usable JWKS is told apart from a JWKS that is down', async (t) => {
   for (const [body, reason] of [
     [JSON.stringify({ keys: Array.from({ length: 101 }, () => ({})) }), /at most 100 keys/],
     ['<html>', /^The JWKS /],

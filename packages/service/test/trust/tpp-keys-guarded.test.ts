@@ -92,7 +92,7 @@ const LED_INSIDE: readonly (readonly [string, readonly string[], string])[] = [
 ];
 
 for (const [name, addresses, kind] of LED_INSIDE) {
-  test(`a JWKS URL whose host leads to ${name} is not fetched, and the log is told which setting allows it`, async (t) => {
+  test(`a JWKS URL whose host leads to ${name} is not fetched, and the log says which setting allows it`, async (t) => {
     const allowed = name.startsWith('a public') ? ['192.0.0.9/32'] : [];
     const { kidAt, server, failures } = await setUp(t, { allowed, resolve: async () => addresses });
     await assert.rejects(kidAt('tpp.example'), { name: 'JwksUnavailableError' });
@@ -111,7 +111,7 @@ for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0
   });
 }
 
-test('a name that is bound anew between the check and the connection leads the fetch nowhere else', async (t) => {
+test('a name that is bound to another address between the check and the connection leads the fetch nowhere else', async (t) => {
   // Only the first answer is allowed; nobody listens there. Whoever looked up again would be led to the server.
   const answers = [['127.0.0.2'], ['127.0.0.1']];
   const resolve: ResolveHost = async () => answers.shift() ?? assert.fail('asked a third time');
@@ -140,7 +140,7 @@ test('keys that were fetched stay in use when their URL is led inside the bank',
   assert.deepEqual(failures, [refusal('private')]);
 });
 
-test('a host that cannot be looked up is told to the log by the code of DNS', async (t) => {
+test('a host that cannot be looked up is logged with the code of DNS', async (t) => {
   const resolve = () => Promise.reject(new ResolveError('DNS_ENOTFOUND'));
   const { kidAt, failures } = await setUp(t, { allowed: [], resolve });
   await assert.rejects(kidAt('tpp.example'), { name: 'JwksUnavailableError' });

@@ -16,7 +16,7 @@ export interface FakeEvents {
   readonly awaiting: Map<string, string>;
   /** What was acknowledged, in its order; acknowledging again changes nothing. */
   readonly acknowledged: string[];
-  /** What was reported, each report once: a poll that was aborted is told again. */
+  /** What was reported, each report once: a poll that was aborted is reported again. */
   readonly errors: SetErrorReport[];
   /** Long polls that are held at the moment. */
   held: number;
