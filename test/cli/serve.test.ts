@@ -243,6 +243,30 @@ test('serve answers on both listeners, and stops on SIGTERM and on SIGINT with e
   left.close();
 });
 
+test('a service that runs tells what the doctor finds, and which settings its file sets', async () => {
+  const { file } = prepare();
+  const { child, ended, operatorUrl } = await serve(file);
+  const operator = createHttpClient(operatorUrl);
+  const read = async (path: string) => {
+    const { status, body } = await operator.send(path, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
+    assert.equal(status, 200, body.toString());
+    return JSON.parse(body.toString());
+  };
+  const { findings, inspectedAt } = await read('/operator/v1/findings');
+  const of = (check: string) => findings.find((each: { check: string }) => each.check === check);
+  assert.equal(of('configuration').severity, 'ok');
+  // Nothing listens where the keys of the authorisation server are.
+  assert.equal(of('keys of others').severity, 'error');
+  assert.match(of('keys of others').remedy, /./);
+  assert.equal((await read('/operator/v1/findings')).inspectedAt, inspectedAt, 'within a minute it is the same one');
+  const { settings } = await read('/operator/v1/configuration');
+  const sourceOf = (name: string) => settings.find(({ setting }: { setting: string }) => setting === name).source;
+  assert.deepEqual([sourceOf('issuer'), sourceOf('delivery.leaseMs')], ['file', 'default']);
+  operator.close();
+  child.kill('SIGTERM');
+  assert.equal((await ended).code, 0);
+});
+
 test('serve bounds its memory as it starts', {
   skip: process.platform !== 'linux' && 'other systems do not tell how a process was started',
 }, async () => {

@@ -287,7 +287,7 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await show(admin, '/system');
     await page.getByRole('row', { name: /soon in .*api\.tls\.certificateFile/ }).waitFor();
     await page.getByLabel('Search settings').fill('retriesMax');
-    await page.getByRole('row', { name: 'retry.retriesMax 2' }).waitFor();
+    await page.getByRole('row', { name: 'retry.retriesMax 2 file' }).waitFor();
   });
 
   test('a viewer is shown no action, and an operator none of an administrator', async () => {

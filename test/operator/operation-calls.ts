@@ -75,6 +75,7 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
     notAudited: 'nothing was sent',
   },
   listInstances: { role: 'viewer' },
+  listFindings: { role: 'viewer' },
   getConfiguration: { role: 'viewer' },
   listCertificates: { role: 'viewer' },
   listAudit: { role: 'viewer', query: '?limit=2' },

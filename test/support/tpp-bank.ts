@@ -134,7 +134,8 @@ export async function startBank(options: BankOptions): Promise<Bank> {
   const reread: Bank['reread'] = {};
   const start = (own = signing, changed: Partial<Config> = {}) =>
     startService(
-      { ...config, ...changed },
+      // The very object that was parsed is known to have been.
+      Object.keys(changed).length === 0 ? config : { ...config, ...changed },
       {
         log: createLog('debug', join(folder, 'service.log')),
         clock,

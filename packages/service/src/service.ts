@@ -23,9 +23,10 @@ import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
+import type { Inspect } from './operator/options.ts';
 import { buildOperatorApi } from './operator/server.ts';
 import { reloadSigningKeys } from './operator/signing-keys.ts';
-import { type Sweeper, startSweeper } from './retention/sweeper.ts';
+import { openSweeper, type Sweeper } from './retention/sweeper.ts';
 import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createMetrics, type Metrics, observedStore } from './telemetry/metrics.ts';
@@ -82,6 +83,8 @@ export interface ServiceDependencies {
   readonly resolveHost?: ResolveHost;
   /** Reloads the configuration, for the kid of a new signing key. Default: the one that the service started with. */
   readonly readConfig?: () => Config;
+  /** Inspects the installation, for the operator API. Default: it cannot be inspected there. */
+  readonly inspect?: Inspect;
 }
 
 /**
@@ -113,6 +116,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
     clock,
     random,
     readConfig,
+    inspect: dependencies.inspect,
     guard: createGuard(config, dependencies.resolveHost),
     metrics,
     observer: observers([metrics, createTracing(), telemetry.observer]),
@@ -127,8 +131,7 @@ export async function startService(config: Config, dependencies: ServiceDependen
     const operatorUrl = urlOf(material.operatorTls, await listen(components.operator, 'operator', config.operator));
     components.wake();
     components.alerts.start(`${hostname()}:${new URL(operatorUrl).port}`);
-    const runtimeFault = nodeFault();
-    if (runtimeFault !== undefined) log.warn(`${runtimeFault} ${NODE_REMEDY}`);
+    warnOfRuntime(log);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     reportExpiredLists(material, { log, clock });
     const reload = async () => {
@@ -158,6 +161,11 @@ export async function startService(config: Config, dependencies: ServiceDependen
   }
 }
 
+function warnOfRuntime(log: Log): void {
+  const fault = nodeFault();
+  if (fault !== undefined) log.warn(`${fault} ${NODE_REMEDY}`);
+}
+
 /** A reload applies the roles alone: a provider that was removed only from the file would still be accepted. */
 function assertSameProvider(before: Config['operator']['oidc'], after: Config['operator']['oidc']): void {
   const withoutRoles = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
@@ -178,6 +186,7 @@ interface AssemblyOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly readConfig: () => Config;
+  readonly inspect: Inspect | undefined;
   readonly guard: AddressGuard;
   readonly metrics: Metrics;
   readonly observer: Observer;
@@ -246,7 +255,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     ...{ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem, canSign: keys.canSign },
     ...{ config, expiriesMs: () => firstExpiriesMs(configuredCertificates(config), clock.nowMs()) },
   });
-  const sweeper = openSweeper(options);
+  const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
+  const sweeper = openSweeper({ ...options, onExpired });
   const closing = [client, ...clients, ...[identityProvider, oidcSignIn].filter((each) => each !== undefined)];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
@@ -254,20 +264,6 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider, alerts };
   return { keys, api, ...operating, engine, sweeper, telemetry, endFollowing, wake, clients: closing, setPublicUrl };
-}
-
-function openSweeper({ config, store, clock, log, observer }: AssemblyOptions): Sweeper {
-  const { activity, statistics, retention } = config;
-  const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
-  return startSweeper({
-    ...retention,
-    ...statistics,
-    activityKeptMs: activity.keptMs,
-    store,
-    clock,
-    log,
-    onExpired,
-  });
 }
 
 function createIdentityProvider(options: AssemblyOptions) {

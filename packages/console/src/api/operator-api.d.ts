@@ -257,6 +257,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/operator/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/operator/v1/configuration": {
         parameters: {
             query?: never;
@@ -1110,10 +1126,24 @@ export interface components {
                 isThis: boolean;
             }[];
         };
+        Findings: {
+            isInspected: boolean;
+            /** Format: date-time */
+            inspectedAt?: string;
+            findings: {
+                check: string;
+                /** @enum {unknown} */
+                severity: "ok" | "warning" | "error";
+                what: string;
+                remedy?: string;
+            }[];
+        };
         Configuration: {
             settings: {
                 setting: string;
                 value: unknown;
+                /** @enum {unknown} */
+                source?: "file" | "default";
             }[];
         };
         Certificates: {
@@ -2195,6 +2225,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Instances"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
                 };
             };
             400: components["responses"]["Problem400"];

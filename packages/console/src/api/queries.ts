@@ -141,6 +141,13 @@ export const certificatesQuery = queryOptions({
   staleTime: SELDOM_MS,
 });
 
+/** Findings of an inspection of the instance that answers. */
+export const findingsQuery = queryOptions({
+  queryKey: ['findings'],
+  queryFn: ({ signal }) => dataOf(api.GET('/operator/v1/findings', { signal })),
+  staleTime: SELDOM_MS,
+});
+
 /** Settings of the instance that answers. */
 export const configurationQuery = queryOptions({
   queryKey: ['configuration'],

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactElement, useId, useState } from 'react';
-import { certificatesQuery, configurationQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
+import { certificatesQuery, configurationQuery, findingsQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
 import { Badge, StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
 import { Card, Empty, Loaded, Page } from '../ui/page.tsx';
@@ -12,12 +12,8 @@ export function System(): ReactElement {
   return (
     <Page title="System">
       <Instance />
-      <Card title="Checks">
-        <p>
-          Files, listeners, keys, the store and the callback URLs are checked on the machine of the service, which has
-          the files:
-        </p>
-        <CommandLine command="tidings doctor --config tidings.json" />
+      <Findings />
+      <Card title="Backup">
         <p>The store is copied while the service goes on (SQLite):</p>
         <CommandLine command="tidings backup tidings-backup.db" />
       </Card>
@@ -32,6 +28,41 @@ export function System(): ReactElement {
         </p>
       </Card>
     </Page>
+  );
+}
+
+const LOOKS = { ok: ['good', 'ok'], warning: ['warn', 'warn'], error: ['bad', 'bad'] } as const;
+const WORST_FIRST = ['error', 'warning', 'ok'];
+
+/** Findings of the doctor, the worst first; a service that a program embeds has none. */
+function Findings(): ReactElement {
+  const findings = useQuery(findingsQuery);
+  return (
+    <Card title="Checks">
+      <Loaded query={findings}>
+        {({ isInspected, findings: found }) =>
+          isInspected ? (
+            <Table columns={['Check', 'Finding']}>
+              {found
+                .toSorted((a, b) => WORST_FIRST.indexOf(a.severity) - WORST_FIRST.indexOf(b.severity))
+                .map(({ check, severity, what, remedy }) => (
+                  <tr key={`${check} ${what}`}>
+                    <th scope="row" data-label="Check">
+                      {check} <Badge tone={LOOKS[severity][0]} icon={LOOKS[severity][1]} text={severity} />
+                    </th>
+                    <td data-label="Finding">
+                      {what} {remedy !== undefined && <strong>{remedy}</strong>}
+                    </td>
+                  </tr>
+                ))}
+            </Table>
+          ) : (
+            <p>This service cannot check itself. On its machine, with its configuration file:</p>
+          )
+        }
+      </Loaded>
+      <CommandLine command="tidings doctor --config tidings.json" />
+    </Card>
   );
 }
 
@@ -132,8 +163,8 @@ function Configuration(): ReactElement {
           const found = settings.filter(({ setting }) => setting.toLowerCase().includes(search.toLowerCase()));
           if (found.length === 0) return <Empty>No setting has this in its name.</Empty>;
           return (
-            <Table columns={['Setting', 'Value']} className="settings">
-              {found.map(({ setting, value }) => (
+            <Table columns={['Setting', 'Value', 'Source']} className="settings">
+              {found.map(({ setting, value, source }) => (
                 <tr key={setting}>
                   <th scope="row">
                     <code>{setting}</code>
@@ -141,13 +172,14 @@ function Configuration(): ReactElement {
                   <td>
                     <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
                   </td>
+                  <td>{source ?? 'not known'}</td>
                 </tr>
               ))}
             </Table>
           );
         }}
       </Loaded>
-      <CommandLine command="tidings config show --config tidings.json" />
+      <CommandLine command="tidings config effective --config tidings.json" />
     </Card>
   );
 }

@@ -33,7 +33,11 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration
       const signalled = untilSignal();
       const started = Promise.withResolvers<RunningService>();
       const endReloading = reloadOnHangUp(started.promise, log);
-      const service = await startService(config, { log, readConfig: () => loadConfig(file) });
+      const service = await startService(config, {
+        log,
+        readConfig: () => loadConfig(file),
+        inspect: () => inspect(file),
+      });
       started.resolve(service);
       const signal = await signalled;
       endReloading();
@@ -42,6 +46,15 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration
       await service.stop();
       log.info('stopped');
     });
+}
+
+/** Loaded only when somebody asks. */
+async function inspect(file: string) {
+  const [{ inspectInstallation }, { systemClock }] = await Promise.all([
+    import('./doctor/inspect.ts'),
+    import('../base/clock.ts'),
+  ]);
+  return inspectInstallation({ file, clock: systemClock });
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { StartUpError } from '../base/start-up-error.ts';
-import { examineConfig } from './load.ts';
+import { examineConfig, writtenSettingsOf } from './load.ts';
 import { configurationReference } from './reference.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 
@@ -33,7 +33,7 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
   if (config === undefined) throw new StartUpError(`${file}: ${faults.join(' ')}`);
   const written = parseStrictJson(readFileSync(file));
   const shown = shownSettings(config).map(({ setting, value }): EffectiveSetting => {
-    return { setting, value, source: valueAt(written, setting) === undefined ? 'default' : 'file' };
+    return { setting, value, source: sourceIn(written, setting) };
   });
   const order = configurationReference().filter(({ isSection }) => isSection !== true);
   const ofSetting = Map.groupBy(shown, ({ setting }) => setting.replaceAll(/\[\d+\]/g, '[]'));
@@ -55,6 +55,19 @@ export function shownSettings(config: Config): readonly { readonly setting: stri
     const isSecret = SECRETS.has(setting.split('.').at(-1) ?? '');
     return { setting, value: isSecret ? REDACTED : value };
   });
+}
+
+/** Every setting that has a value, with whether the configuration file sets it; no source where that is not known. */
+export function sourcedSettings(config: Config) {
+  const written = writtenSettingsOf(config);
+  return shownSettings(config).map(({ setting, value }) => {
+    if (written === undefined) return { setting, value };
+    return { setting, value, source: sourceIn(written, setting) };
+  });
+}
+
+function sourceIn(written: unknown, setting: string): 'file' | 'default' {
+  return valueAt(written, setting) === undefined ? 'default' : 'file';
 }
 
 /** Settings that SIGHUP applies; see `reload` of the service. */

@@ -31,7 +31,15 @@ export function parseConfig(settings: unknown, folder: string, source = 'the con
   if (!shaped.ok) throw new StartUpError(`${source}: ${describeFault(shaped.fault)}`);
   const config = withAbsolutePaths(shaped.value, folder);
   assertConsistent(config, source);
+  WRITTEN.set(config, settings);
   return deepFreeze(config);
+}
+
+const WRITTEN = new WeakMap<Config, unknown>();
+
+/** The settings from which a configuration was parsed, without defaults; undefined: it is not one that was parsed. */
+export function writtenSettingsOf(config: Config): unknown {
+  return WRITTEN.get(config);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { shownSettings } from '../config/effective.ts';
+import { sourcedSettings } from '../config/effective.ts';
 import { configuredCertificates } from '../trust/certificates.ts';
 import { Problem } from './problem.ts';
 import { isoTime } from './request.ts';
@@ -15,6 +15,11 @@ const Configuration = Type.Object(
         {
           setting: Type.String({ description: 'Its path, as in retry.delayMs' }),
           value: Type.Unknown({ description: 'Paths of files are absolute; "redacted" for what is not shown' }),
+          source: Type.Optional(
+            Type.Enum(['file', 'default'], {
+              description: 'Whether the configuration file sets it; left out if unknown',
+            }),
+          ),
         },
         closed,
       ),
@@ -34,7 +39,7 @@ export const configurationRoute = route({
   response: ok('The settings, as this instance was started with them', { Configuration }),
   refusals: [404],
   handler: ({ config }) => {
-    const settings = config && shownSettings(config).map(({ setting, value }) => ({ setting, value }));
+    const settings = config && sourcedSettings(config);
     return () => {
       if (settings === undefined) throw new Problem(404, 'There is no configuration here.');
       return { settings };

@@ -15,6 +15,7 @@ import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
 import { callbackUrlRoutes } from './callback-urls.ts';
 import { certificatesRoute, configurationRoute } from './configuration.ts';
+import { findingsRoute } from './findings.ts';
 import { instancesRoute } from './instances.ts';
 import { notificationRoutes } from './notifications.ts';
 import type { OperatorContext } from './options.ts';
@@ -88,6 +89,7 @@ const ROUTES = [
   statusRoute,
   ...alertRoutes,
   instancesRoute,
+  findingsRoute,
   configurationRoute,
   certificatesRoute,
   backupRoute,

@@ -20,6 +20,17 @@ import type { PublishingGate } from './admission.ts';
 
 export type { BreakerStatus } from '../notify/lanes.ts';
 
+/** A finding of an inspection of the installation. */
+export interface InspectionFinding {
+  readonly check: string;
+  readonly severity: 'ok' | 'warning' | 'error';
+  readonly what: string;
+  readonly remedy?: string;
+}
+
+/** Inspects the installation of this process, as `tidings doctor` does. */
+export type Inspect = () => Promise<readonly InspectionFinding[]>;
+
 /** Dependencies and settings of the operator API. */
 export interface OperatorOptions {
   readonly store: Store;
@@ -72,6 +83,8 @@ export interface OperatorOptions {
    * served, and there are none but those of the API itself.
    */
   readonly config?: Config | undefined;
+  /** Inspects the installation; undefined: it cannot be inspected. */
+  readonly inspect?: Inspect | undefined;
   /** The text of `/metrics`; undefined: 404. */
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Whether deliveries go on; undefined: this process delivers nothing, and is ready without. */

@@ -1,6 +1,7 @@
 import { once } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Config } from '../config/schema.ts';
 import type { Store } from '../store/store.ts';
 
 /** Dependencies of a sweeper: the section `retention` of the configuration, other ages, and the store. */
@@ -35,6 +36,19 @@ const PAUSE_MS = 20;
 const PORTION_WATCHED_ROWS = 25;
 
 const NOTHING = (): void => undefined;
+
+/** Starts the sweeper as the configuration has it. */
+export function openSweeper(options: {
+  readonly config: Pick<Config, 'activity' | 'statistics' | 'retention'>;
+  readonly store: SweeperOptions['store'];
+  readonly clock: Clock;
+  readonly log: SweeperOptions['log'];
+  readonly onExpired: (count: number) => void;
+}): Sweeper {
+  const { config, ...others } = options;
+  const { activity, statistics, retention } = config;
+  return startSweeper({ ...others, ...retention, ...statistics, activityKeptMs: activity.keptMs });
+}
 
 /**
  * Every `sweepMs`, drops history past its retention, and expires awaiting notifications where an age is configured; nothing
