@@ -25,6 +25,7 @@ export {
   type NotificationHandlerOptions,
   type NotificationHandling,
 } from './notification/notification-handler.ts';
+export type { ProblemLogOptions } from './notification/problem-log.ts';
 export { createMemorySeenStore, type SeenStore } from './notification/seen-store.ts';
 export type { SetVerification } from './notification/set-verifier.ts';
 export { createPoller, type Poller } from './poller/poller.ts';
