@@ -19,6 +19,16 @@ export {
 } from './net/tls-fetch.ts';
 export type { EventNotification } from './notification/event-notification.ts';
 export { NotificationError, type NotificationErrorCode } from './notification/notification-error.ts';
+export type {
+  AccountLinkedAccountUpdateEvent,
+  ConsentAccessRevokedEvent,
+  ConsentAuthorizationRevokedEvent,
+  LinkedAccountReason,
+  NotificationEvent,
+  OtherEvent,
+  ResourceUpdateEvent,
+  VrpLinkedAccountUpdateEvent,
+} from './notification/notification-event.ts';
 export {
   createNotificationHandler,
   type NotificationHandler,

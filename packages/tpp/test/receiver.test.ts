@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isUuid, RESOURCE_LINKS, type SetClaims, signCompact } from '@tidings/protocol';
-import { listenHttps, makeParticipant, type Participant } from '@tidings/testing';
-import { createReceiver, type EventNotification, REFUSALS, type Refusal, remoteKeys } from '@tidings/tpp';
+import {
+  CONSENT_AUTHORIZATION_REVOKED,
+  EventTypeCatalogue,
+  isUuid,
+  RESOURCE_ID,
+  RESOURCE_LINKS,
+  RESOURCE_TYPE,
+  RESOURCE_UPDATE,
+  type SetClaims,
+  SUBJECT_TYPE,
+  signCompact,
+} from '@tidings/protocol';
+import { makeParticipant, type Participant } from '@tidings/testing';
+import { createReceiver, type EventNotification, REFUSALS, type Refusal } from '@tidings/tpp';
 import {
   BANK_ORG_ID,
   CLIENT_ID,
@@ -27,10 +38,21 @@ test('a good notification reaches the handler and is acknowledged with 202 and n
   assert.equal(await response.text(), '');
   assert.equal(response.headers.get('x-fapi-interaction-id'), INTERACTION_ID);
   const claims = makeClaims();
+  const event = {
+    kind: 'resource-update',
+    eventType: RESOURCE_UPDATE,
+    resourceId: 'pmt-7290-003',
+    resourceType: 'domestic-payment',
+    reason: undefined,
+    links: [{ version: 'v4.0', link: claims.sub }],
+    content: claims.events[RESOURCE_UPDATE],
+  };
   assert.deepEqual(taken, [
     {
+      ...event,
+      events: [event],
       jti: claims.jti,
-      eventTypes: ['urn:uk:org:openbanking:events:resource-update'],
+      eventTypes: [RESOURCE_UPDATE],
       resourceUri: claims.sub,
       links: [{ version: 'v4.0', link: claims.sub }],
       claims,
@@ -248,6 +270,51 @@ test('event types and links that the standard does not define reach the handler 
   assert.equal((await receiver.handle(delivery(await setOf({ ...makeClaims(), events })))).status, 202);
   assert.deepEqual(taken[0]?.eventTypes, Object.keys(events));
   assert.deepEqual(taken[0]?.links, [link]);
+  assert.deepEqual(
+    [taken[0]?.kind, taken[0]?.eventType, taken[0]?.resourceId],
+    ['other', 'urn:example:own', undefined],
+  );
+});
+
+test('every event type of the standard has its kind, with resource and reason', async () => {
+  const links = [{ version: '4.0', link: 'https://bank.example/aac-1' }];
+  const subject = { subject_type: SUBJECT_TYPE, [RESOURCE_ID]: 'r-1', [RESOURCE_LINKS]: links };
+  const taken: EventNotification[] = [];
+  const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
+  for (const { urn, reasonAllowed, resourceType = 'account-access-consent' } of new EventTypeCatalogue().all) {
+    const content = {
+      subject: { ...subject, [RESOURCE_TYPE]: `${resourceType}s` },
+      ...(reasonAllowed && { reason: 'why' }),
+    };
+    await receiver.handle(delivery(await setOf({ ...makeClaims(), jti: urn, events: { [urn]: content } })));
+    const got = taken.pop();
+    assert.equal(got?.kind, urn.split(':').at(-1));
+    const { resourceId, resourceType: type, reason } = got ?? {};
+    // The plural of some banks is the same type.
+    assert.deepEqual([resourceId, type, reason], ['r-1', resourceType, reasonAllowed ? 'why' : undefined]);
+    assert.deepEqual(got?.links, links);
+  }
+});
+
+test('of several events the notification is the revocation, with the resource of the resource-update', async () => {
+  const { events } = makeClaims();
+  const taken: EventNotification[] = [];
+  const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
+  const several = { 'urn:example:own': { reason: 7 }, ...events, [CONSENT_AUTHORIZATION_REVOKED]: {} };
+  await receiver.handle(delivery(await setOf({ ...makeClaims(), events: several })));
+  const [got] = taken;
+  assert.ok(got?.kind === 'consent-authorization-revoked');
+  // Narrowed: the resource of a standard event is always known, which TypeScript checks here.
+  const id: string = got.resourceId;
+  assert.deepEqual([id, got.resourceType, got.reason], ['pmt-7290-003', 'domestic-payment', undefined]);
+  assert.deepEqual(
+    got.events.map(({ kind, reason }) => [kind, reason]),
+    [
+      ['other', undefined],
+      ['resource-update', undefined],
+      ['consent-authorization-revoked', undefined],
+    ],
+  );
 });
 
 test('unavailable keys are 500, so that the bank retries', async () => {
@@ -262,62 +329,6 @@ test('unavailable keys are 500, so that the bank retries', async () => {
   assert.equal(await response.text(), '');
   assert.equal(refusals[0]?.code, 'keys_unavailable');
   assert.equal(refusals[0]?.cause, cause);
-});
-
-test('without onRefused a refusal is printed once for each cause, with reason and remedy and without secrets', async () => {
-  const lines: string[] = [];
-  let nowMs = NOW_MS;
-  const queue = () => {
-    throw Object.assign(new TypeError(`no queue at amqp://tpp:hunter2@mq,\npassword=hunter2 for ${set}`), {
-      code: 'EQUEUE',
-    });
-  };
-  const { onRefused: _, ...options } = await receiverOptions({ onNotification: queue, now: () => nowMs });
-  const set = await makeSet();
-  const receiver = createReceiver({ ...options, warn: (line) => lines.push(line) });
-  for (let sent = 0; sent < 5; sent += 1) await receiver.handle(delivery(set));
-  await receiver.handle(delivery('nonsense'));
-  await receiver.handle(delivery(await makeSet({ aud: 'tpp-client-2' })));
-  assert.equal(lines.length, 3, lines.join('\n'));
-  const [failed = '', nonsense = '', audience = ''] = lines;
-  assert.match(
-    failed,
-    /answered with status 500 \(handler_failed\).*TypeError \(EQUEUE\): no queue .*receiver\.test\.ts:\d+/,
-  );
-  assert.match(failed, /Repair onNotification/);
-  assert.doesNotMatch(failed, new RegExp(`hunter2|\n|${set.slice(0, 20)}|${set.slice(-20)}`));
-  assert.match(nonsense, /three segments/);
-  assert.match(audience, /aud is not the client_id.*Check that clientId/);
-  nowMs += 600_000;
-  await receiver.handle(delivery(set));
-  assert.match(lines[3] ?? '', /handler_failed.*happened 4 more times/);
-});
-
-test('without onRefused the keys of a private authority are told apart, with the option that trusts it', async (t) => {
-  const lines: string[] = [];
-  const { onRefused: _, ...options } = await receiverOptions();
-  const { origin } = await listenHttps(t, (_incoming, outgoing) => outgoing.end());
-  const keys = remoteKeys({ url: `${origin}/jwks?secret=hunter2`, cooldownMs: 0 });
-  const receiver = createReceiver({ ...options, keys, warn: (line) => lines.push(line) });
-  const set = await makeSet();
-  for (let sent = 0; sent < 3; sent += 1) assert.equal((await receiver.handle(delivery(set))).status, 500);
-  assert.equal(lines.length, 1);
-  assert.match(
-    lines[0] ?? '',
-    /keys_unavailable.*The JWKS https:\/\/127\.0\.0\.1:\d+\/jwks is unavailable.*transport\.caPem/,
-  );
-  assert.doesNotMatch(lines[0] ?? '', /hunter2/);
-});
-
-test('strangers cannot fill the log: it remembers fifty causes', async () => {
-  const lines: string[] = [];
-  const { onRefused: _, ...options } = await receiverOptions();
-  const onNotification = ({ jti }: EventNotification) => {
-    throw Object.assign(new Error('no'), { code: jti });
-  };
-  const receiver = createReceiver({ ...options, onNotification, warn: (line) => lines.push(line) });
-  for (let at = 0; at < 60; at += 1) await receiver.handle(delivery(await makeSet({ jti: `jti-${at}` })));
-  assert.equal(lines.length, 50);
 });
 
 test('a log that throws does not prevent the response', async () => {
