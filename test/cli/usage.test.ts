@@ -31,7 +31,7 @@ test('sandbox --help names its options with their defaults and choices', async (
   for (const option of ['--once', '--json', '--state <folder>', '--port <number>', '--change <what>']) {
     assert.ok(stdout.includes(option), option);
   }
-  for (const change of ['payment-status', 'consent-revoked', 'account-closed', 'funds-consent-revoked']) {
+  for (const change of ['payment-settled', 'consent-revoked', 'account-closed', 'funds-consent-revoked']) {
     assert.ok(stdout.includes(change), change);
   }
 });
@@ -51,7 +51,7 @@ for (const [args, said] of [
   [['serve', '--config', 'x', '--confg'], /unknown option '--confg'\n\(Did you mean --config\?\)/],
   [['serve', '--config', 'x', 'more'], /too many arguments/],
   [['sandbox', '--unknown'], /unknown option '--unknown'/],
-  [['sandbox', '--change', 'weather'], /Allowed choices are payment-status/],
+  [['sandbox', '--change', 'weather'], /Allowed choices are payment-settled/],
   [['sandbox', '--port', 'http'], /whole number from 0/],
   [['sandbox', '--port', '65532'], /whole number from 0/],
   [['sandbox', '--port', '-1'], /argument missing|whole number from 0/],

@@ -122,7 +122,7 @@ describe('the real-time flow over real TLS', () => {
   }
 
   test('a payment that changed status is announced by a resource-update, and read in its new status', async () => {
-    const reports = await play('payment-status');
+    const reports = await play('payment-settled');
     assert.deepEqual(Object.keys(eventsOf(reports)), [RESOURCE_UPDATE]);
     assert.match(JSON.stringify(reports.get('fetch')?.details['resource']), /"Status":"ACSC"/);
   });
@@ -211,7 +211,7 @@ describe('a sandbox whose state is kept', () => {
     const step = createStepRunner((report) => reports.push(report));
     const second = await setUp(step, options);
     try {
-      await playFlow(step, second, 'payment-status');
+      await playFlow(step, second, 'payment-settled');
       assert.equal(second.pki.tpp.signing.kid, first.pki.tpp.signing.kid);
       assert.equal(reports.find(({ step: name }) => name === 'register')?.details['created'], false);
       await shownWhen(second, jti, ({ state }) => state === 'acknowledged');

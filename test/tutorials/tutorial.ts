@@ -13,7 +13,7 @@
  * | `text NAME` | output that comes in that terminal |
  * | `LANGUAGE FILE.EXTENSION` | a file to save in the current folder |
  *
- * Ports are the one thing that is not taken as it stands: 8440 to 8445 and 9443 are replaced by free ones.
+ * Ports are the one thing that is not taken as it stands: 8440 to 8446 and 9443 are replaced by free ones.
  */
 
 import assert from 'node:assert/strict';
@@ -30,7 +30,7 @@ import { openShell, openTerminal, type Shell, type Terminal } from './terminals.
 const ROOT = join(import.meta.dirname, '..', '..');
 /** What a page calls the checkout consists of these. */
 const CHECKOUT = ['node_modules', 'packages', 'package.json'];
-const PORTS = 7;
+const PORTS = 8;
 const TIMES_MAX = 20;
 const TPP_PORT = '9443';
 
@@ -139,7 +139,7 @@ function withPorts(blocks: readonly Block[], first: number): Block[] {
   return blocks.map(({ text, ...block }) => ({
     ...block,
     text: text
-      .replaceAll(/\b844([0-5])\b/g, (_, offset: string) => String(first + Number(offset)))
+      .replaceAll(/\b844([0-6])\b/g, (_, offset: string) => String(first + Number(offset)))
       .replaceAll(TPP_PORT, String(first + PORTS - 1))
       .replaceAll(/^tidings sandbox\b/gm, `tidings sandbox --port ${first}`),
   }));

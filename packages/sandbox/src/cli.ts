@@ -1,11 +1,15 @@
-import { join, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defineAddTpp } from './add-tpp.ts';
 import { CHANGES, type Change } from './resource-server/ledger.ts';
+import { addStateFlag, stateFolderOf } from './state-flag.ts';
 
-/** Default for the first of the six ports of a sandbox that keeps running. */
+export { defineTrigger } from './trigger.ts';
+
+/** Default for the first of the seven ports of a sandbox that keeps running. */
 const PORT_DEFAULT = 8440;
 const INSTANCES_MAX = 20;
-const PORT_LAST_FIRST = 65_530;
+const CALLBACK_EXAMPLE = ' Example: https://localhost:9443/open-banking/v4.0/event-notifications';
+const PORT_LAST_FIRST = 65_529;
 
 interface Flags {
   readonly once?: boolean;
@@ -15,17 +19,18 @@ interface Flags {
   readonly instances: number;
   readonly postgres?: string;
   readonly change: Change;
+  readonly tppCallback?: string;
 }
 
 /** `tidings sandbox`: runs the flow, then keeps running. The participants are loaded only when it is called. */
 export function defineSandbox(command: Command): void {
   command
     .option('--once', 'run the flow once and exit; the exit code is 0 only if every step succeeded')
-    .option('--json', 'print one JSON object per step, and a summary')
-    .option('--state <folder>', 'folder for keys and store', join('.tidings', 'sandbox'))
+    .option('--json', 'print one JSON object per step, and a summary');
+  addStateFlag(command, 'folder for keys and store')
     .option(
       '--port <number>',
-      `first of six consecutive ports (default: ${PORT_DEFAULT}; any free ports with --once)`,
+      `first of seven consecutive ports (default: ${PORT_DEFAULT}; any free ports with --once)`,
       parsePort,
     )
     .option(
@@ -39,6 +44,7 @@ export function defineSandbox(command: Command): void {
       'PostgreSQL database for the store, such as postgres://user@host:port/database; its password is in PGPASSWORD',
     )
     .addOption(new Option('--change <what>', 'the event at the bank').choices(CHANGES).default(CHANGES[0]))
+    .option('--tpp-callback <url>', 'add a TPP of your own with this callback URL; it stays for later runs')
     .addHelpText(
       'after',
       `
@@ -46,6 +52,8 @@ Examples:
   tidings sandbox                             run the flow, keep running, print a link to the console
   tidings sandbox --once --json               for scripts: one JSON object per step
   tidings sandbox --once --change consent-revoked
+  tidings sandbox --tpp-callback https://localhost:9443/open-banking/v4.0/event-notifications
+  tidings sandbox add-tpp --help              add a TPP while the sandbox runs
   tidings sandbox --instances 3 --postgres postgres://tidings@localhost/tidings
 
 Starts an authorisation server, the notification service, a resource server and a TPP on this machine, all over TLS with
@@ -54,6 +62,9 @@ a TPP or a publisher against it. It is not for production.
 
 A sandbox that keeps running prints a link to the operators' console, which signs in once. It has a button that makes
 something happen at the bank, and when it is first opened a second TPP joins whose endpoint is down.
+
+With --tpp-callback the sandbox makes keys and certificates for a TPP of your own, registers it, and says which files have
+everything that it needs. "tidings trigger" makes something happen at the bank.
 
 Exit codes: 0 every step succeeded; 1 a step failed; 2 wrong usage, or the folder or a port cannot be used; 130 interrupted.`,
     )
@@ -64,18 +75,30 @@ Exit codes: 0 every step succeeded; 1 a step failed; 2 wrong usage, or the folde
           '--instances requires --postgres, because several instances share a PostgreSQL database.',
         );
       }
+      if (flags.tppCallback !== undefined) await checkTppCallback(flags.tppCallback, flags.once === true);
       const { runSandbox } = await import('./run.ts');
       const port = flags.port ?? (flags.once === true ? 0 : PORT_DEFAULT);
-      const folder = relative('', flags.state) || '.';
       process.exitCode = await runSandbox({
         ...flags,
         once: flags.once === true,
         json: flags.json === true,
-        folder,
+        folder: stateFolderOf(flags.state),
         port,
         postgresUrl: flags.postgres,
       });
     });
+  // A flag belongs to the command that it follows.
+  command.enablePositionalOptions();
+  defineAddTpp(command.command('add-tpp'));
+}
+
+/** @throws {StartUpError} before anything is started */
+async function checkTppCallback(url: string, once: boolean): Promise<void> {
+  const { StartUpError } = await import('@tidings/service');
+  const { checkCallbackUrl } = await import('@tidings/protocol');
+  if (once) throw new StartUpError('--tpp-callback requires a sandbox that keeps running; leave --once out.');
+  const why = checkCallbackUrl(url, 'v4.0');
+  if (why !== undefined) throw new StartUpError(`--tpp-callback ${why}.${CALLBACK_EXAMPLE}`);
 }
 
 function parseInstances(text: string): number {

@@ -11,11 +11,14 @@ import {
 } from '@tidings/service';
 import type { EventNotification, Refusal } from '@tidings/tpp';
 import { type OpenedConsole, openConsole } from './console/open-console.ts';
+import { type OpenedControl, openControl } from './control/open-control.ts';
+import type { AddedTpp } from './own-tpps/own-tpps.ts';
 import { playFlow, setUp } from './play/flow.ts';
 import { formatAddresses, humanPrinter, jsonPrinter, type Printer } from './play/print.ts';
 import { createStepRunner, type RunStep, StepFailed } from './play/steps.ts';
 import type { Change } from './resource-server/ledger.ts';
 import type { Sandbox } from './sandbox.ts';
+import { STATE_FOLDER_DEFAULT } from './state-flag.ts';
 
 /** Options of `tidings sandbox`. */
 export interface RunOptions {
@@ -23,19 +26,24 @@ export interface RunOptions {
   readonly json: boolean;
   /** State folder. */
   readonly folder: string;
-  /** First of six ports; 0 any free ones. */
+  /** First of seven ports; 0 any free ones. */
   readonly port: number;
   readonly instances: number;
   readonly postgresUrl: string | undefined;
   readonly change: Change;
+  /** Callback URL of a TPP of the developer's own; requires that the sandbox keeps running. */
+  readonly tppCallback?: string | undefined;
 }
 
 // Behind the five of the participants.
 const CONSOLE_PORT_OFFSET = 5;
+const CONTROL_PORT_OFFSET = 6;
 const EXIT_FAILED = 1;
 const EXIT_CONFIGURATION = 2;
 // What shells report of a process that SIGINT ended.
 const EXIT_INTERRUPTED = 130;
+
+const NOT_UP = { added: undefined, isUp: false, isInterrupted: false };
 
 /** The state of a run. */
 interface Run {
@@ -43,6 +51,10 @@ interface Run {
   starting: Promise<Sandbox> | undefined;
   /** The console, where the sandbox keeps running. */
   console: OpenedConsole | undefined;
+  /** The listener for developers, where the sandbox keeps running. */
+  control: OpenedControl | undefined;
+  /** The TPP of the developer's own, where one was asked for. */
+  added: AddedTpp | undefined;
   /** The flow has ended and the sandbox keeps running. */
   isUp: boolean;
   /** A signal was received; later failures are caused by stopping. */
@@ -57,7 +69,7 @@ interface Run {
  */
 export async function runSandbox(options: RunOptions): Promise<number> {
   const printer = options.json ? jsonPrinter(printJsonLine) : humanPrinter(print);
-  const run: Run = { starting: undefined, console: undefined, isUp: false, isInterrupted: false };
+  const run: Run = { starting: undefined, console: undefined, control: undefined, ...NOT_UP };
   const signal = untilSignal();
   const interrupted = signal.then(() => {
     run.isInterrupted = true;
@@ -71,7 +83,11 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     run.isUp = true;
     const link = await run.console?.link();
     if (options.json) printJsonLine({ console: link ?? null });
-    else print(formatAddresses(sandbox.addresses, { ...filesOf(sandbox), link }));
+    else {
+      const { added, control } = run;
+      const shown = { ...filesOf(sandbox), link, jwks: control?.bankJwksUrl ?? sandbox.addresses.jwks };
+      print(formatAddresses(sandbox.addresses, { ...shown, added, stateFlag: stateFlagOf(options) }));
+    }
     // Without a reader of its output there is no reason to keep running.
     await Promise.race([signal, new Promise<void>(onOutputClosed)]);
     if (!options.json) print('\nStopping.\n');
@@ -80,6 +96,7 @@ export async function runSandbox(options: RunOptions): Promise<number> {
     // Also stops participants that were still starting when a signal arrived.
     const sandbox = await run.starting?.catch(() => undefined);
     await run.console?.close();
+    await run.control?.close();
     await sandbox?.stop();
   }
 }
@@ -104,7 +121,12 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
     if (sandbox.staff !== undefined) {
       run.console = openConsole(sandbox, sandbox.staff, { onReceived, onLinkNeeded: linkPrinter(options) });
     }
+    if (!options.once) {
+      const port = options.port === 0 ? 0 : options.port + CONTROL_PORT_OFFSET;
+      run.control = await openControl(sandbox, { folder: options.folder, port });
+    }
     await playFlow(runStep, sandbox, options.change);
+    run.added = await addOwnTpp(runStep, options, run);
     printer.end({ ok: true, ms: ms(), steps });
     return 0;
   } catch (error) {
@@ -114,6 +136,22 @@ async function playAll(options: RunOptions, printer: Printer, run: Run): Promise
     printError(`tidings: ${error.message}\n`);
     return error.cause instanceof StartUpError ? EXIT_CONFIGURATION : EXIT_FAILED;
   }
+}
+
+/** The step that adds the developer's own TPP, where one was asked for. */
+async function addOwnTpp(step: RunStep, { tppCallback: callbackUrl }: RunOptions, { control }: Run) {
+  if (callbackUrl === undefined || control === undefined) return undefined;
+  const { added } = await step('own-tpp', async () => {
+    const made = await control.ownTpps.add({ callbackUrl });
+    const message = `${made.tpp.clientId} has keys and certificates, is registered, and subscribes for ${callbackUrl}`;
+    return { added: made, message, details: { ...made } };
+  });
+  return added;
+}
+
+/** The flag with which other commands find this sandbox; empty where its folder is the default. */
+function stateFlagOf({ folder }: RunOptions): string {
+  return folder === STATE_FOLDER_DEFAULT ? '' : ` --state ${folder}`;
 }
 
 /** After the flow, prints what the TPP receives. */

@@ -64,6 +64,7 @@ export interface Sandbox {
   readonly facts: BankFacts;
   /** Where the bank's staff reach the console; undefined: nobody does. */
   readonly staff: StaffAccess | undefined;
+  readonly authorisationServer: AuthorisationServer;
   /** Stops all participants in an order that loses nothing. May be called more than once. */
   stop(): Promise<void>;
 }
@@ -80,6 +81,7 @@ export interface SandboxAddresses {
   readonly api: string;
   readonly operator: string;
   readonly callbackUrl: string;
+  /** The bank's keys; needs a client certificate, as all of the API. */
   readonly jwks: string;
   /** Addresses of further instances of the service; empty if there is only one. */
   readonly instances: readonly { readonly api: string; readonly operator: string }[];
@@ -87,7 +89,8 @@ export interface SandboxAddresses {
 
 /** The address of all listeners. */
 export const HOST = '127.0.0.1';
-const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
+/** Scopes of the sandbox's clients. */
+export const SCOPES = ['accounts', 'payments', 'fundsconfirmations'];
 const FETCH_TIMEOUT_MS = 5000;
 
 /** Opens the PKI in the state folder, which it creates if necessary. @throws {StartUpError} if the folder cannot be used */
@@ -169,7 +172,7 @@ async function startParticipants(pki: SandboxPki, folder: RunFolder, options: Sa
     jwks,
     instances: others.map(({ apiUrl, operatorUrl }) => ({ api: `${apiUrl}/open-banking/v4.0`, operator: operatorUrl })),
   };
-  return { addresses, ledger, bank, tpp, facts, staff };
+  return { addresses, ledger, bank, tpp, facts, staff, authorisationServer };
 }
 
 /** Starts the instances of the Notification Service; the first uses the ports of the sandbox, the others any free ones. */
@@ -259,8 +262,12 @@ function mutualTls(pki: SandboxPki) {
   return { certificatePem, keyPem, caPem: pki.root.certificatePem };
 }
 
-/** Replaces the error about a port in use: that of the service names settings that the user of the sandbox never wrote. */
-async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
+/**
+ * Replaces the error about a port in use: that of the service names settings that the user of the sandbox never wrote.
+ *
+ * @throws {StartUpError}
+ */
+export async function explainPortInUse<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {

@@ -64,6 +64,8 @@ export function writeServiceConfig(options: {
     delivery: { caFile: root.certificateFile, callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
     // Short, so that the retries of the flow can be observed.
     retry: { delayMs: 250, delayMaxMs: 60_000 },
+    // A receiver that its developer starts late is not left alone for long.
+    breaker: { pauseMaxMs: 5000 },
     polling: { reofferAfterErrorMs: 500 },
   };
   const file = join(folder.serviceFolder, instance === 1 ? 'tidings.json' : `tidings-${instance}.json`);

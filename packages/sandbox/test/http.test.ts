@@ -52,7 +52,7 @@ after(async () => {
   rmSync(base, { recursive: true });
 });
 
-const resource = ledger.open('payment-status', 'tpp', 0);
+const resource = ledger.open('payment-settled', 'tpp', 0);
 const ID = '93bac548-d2de-4546-b106-880a5018460d';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -9,7 +9,7 @@ import { makeSigningKey } from '@tidings/testing';
 import { createTlsFetch, type TlsTransport } from '@tidings/tpp';
 import { startAuthorisationServer } from '../src/authorisation-server/authorisation-server.ts';
 import { openPki } from '../src/pki/pki.ts';
-import { CHANGES, type Change, describeChange, eventOf, Ledger, resourceNamed } from '../src/resource-server/ledger.ts';
+import { CHANGES, type Change, eventOf, Ledger, resourceNamed, titleOf } from '../src/resource-server/ledger.ts';
 import { startResourceServer } from '../src/resource-server/resource-server.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-resource-server-'));
@@ -58,7 +58,7 @@ async function token(clientId: string, scope: string): Promise<string> {
 }
 
 const SCOPE_OF: Readonly<Record<Change, string>> = {
-  'payment-status': 'payments',
+  'payment-settled': 'payments',
   'consent-revoked': 'accounts',
   'account-closed': 'accounts',
   'funds-consent-revoked': 'fundsconfirmations',
@@ -92,7 +92,7 @@ for (const change of CHANGES) {
       assert.equal(Data.Status, changed.status);
       assert.deepEqual({ Links, Meta }, { Links: { Self: link }, Meta: {} });
     }
-    assert.ok(describeChange(change).length > 0);
+    assert.ok(titleOf(change).length > 0);
   });
 
   test(`a token without the scope of ${change} gets 403 without a body`, async () => {
@@ -104,7 +104,7 @@ for (const change of CHANGES) {
 }
 
 test('a resource of another TPP is 403 and an unknown one 400, both without a body', async () => {
-  const { links, resource } = linksOf('payment-status');
+  const { links, resource } = linksOf('payment-settled');
   const accessToken = await token('other', 'payments');
   const link = links[0] ?? '';
   const foreign = await get(link, accessToken);
@@ -122,7 +122,7 @@ test('an id under the path of another kind of resource is unknown', async () => 
 });
 
 test('without a token or with an invalid one the response is 401 with the scheme', async () => {
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   const good = await token('owner', 'payments');
   for (const bad of [undefined, 'x', `${good}x`, good.slice(0, -4)]) {
     const { status, headers, text } = await get(links[0] ?? '', bad);
@@ -131,7 +131,7 @@ test('without a token or with an invalid one the response is 401 with the scheme
 });
 
 test('a token bound to another certificate is refused', async () => {
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   const transport: TlsTransport = { ...pki.bank.transport, caPem: tls.caPem };
   const asBank = createTlsFetch({ transport });
   const authorization = `Bearer ${await token('owner', 'payments')}`;
@@ -141,7 +141,7 @@ test('a token bound to another certificate is refused', async () => {
 });
 
 test('without a client certificate, or with a foreign one, there is no connection', async () => {
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   for (const transport of [{ caPem: tls.caPem }, { ...foreignPki.tpp.transport, caPem: tls.caPem }]) {
     const stranger = createTlsFetch({ transport });
     await assert.rejects(stranger(links[0] ?? ''), { name: 'TlsFetchError', code: 'connection' });
@@ -150,7 +150,7 @@ test('without a client certificate, or with a foreign one, there is no connectio
 });
 
 test('resources are read-only: every other method is 405 with Allow', async () => {
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   const accessToken = await token('owner', 'payments');
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     const { status, headers, text } = await get(links[0] ?? '', accessToken, method);
@@ -159,7 +159,7 @@ test('resources are read-only: every other method is 405 with Allow', async () =
 });
 
 test('an unknown path is 404, and paths match exactly', async () => {
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   const accessToken = await token('owner', 'payments');
   const link = links[0] ?? '';
   for (const wrong of [
@@ -176,7 +176,7 @@ test('an unknown path is 404, and paths match exactly', async () => {
 
 test('the interaction id of the caller is echoed when it is a UUID', async () => {
   const id = randomUUID();
-  const { links } = linksOf('payment-status');
+  const { links } = linksOf('payment-settled');
   for (const accessToken of [await token('owner', 'payments'), undefined]) {
     const { headers } = await get(links[0] ?? '', accessToken, 'GET', { 'x-fapi-interaction-id': id });
     assert.equal(headers.get('x-fapi-interaction-id'), id);
@@ -187,9 +187,9 @@ test('the interaction id of the caller is echoed when it is a UUID', async () =>
 
 test('the ledger forgets its oldest resource beyond ten thousand', () => {
   const books = new Ledger();
-  const first = books.open('payment-status', 'owner', 0);
-  const second = books.open('payment-status', 'owner', 0);
-  for (let count = 2; count < 10_001; count += 1) books.open('payment-status', 'owner', 0);
+  const first = books.open('payment-settled', 'owner', 0);
+  const second = books.open('payment-settled', 'owner', 0);
+  for (let count = 2; count < 10_001; count += 1) books.open('payment-settled', 'owner', 0);
   assert.equal(books.find('domestic-payment', first.id), undefined);
   assert.deepEqual(books.find('domestic-payment', second.id), second);
 });

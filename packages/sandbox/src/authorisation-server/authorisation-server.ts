@@ -7,7 +7,14 @@ import type { EventEmitter } from 'node:events';
 import type { RequestListener } from 'node:http';
 import { parseMediaType } from '@tidings/protocol';
 import { type MutualTls, startHttpServer } from '../http-server.ts';
-import { type AuthorisationServerClient, createProvider, DISCOVERY_PATHS, endpointsOf, ROUTES } from './provider.ts';
+import {
+  type AuthorisationServerClient,
+  assertClient,
+  createProvider,
+  DISCOVERY_PATHS,
+  endpointsOf,
+  ROUTES,
+} from './provider.ts';
 
 export type { MutualTls } from '../http-server.ts';
 export type { AuthorisationServerClient } from './provider.ts';
@@ -45,6 +52,14 @@ export interface AuthorisationServer {
   readonly issuer: string;
   readonly tokenEndpoint: string;
   readonly jwksUri: string;
+  /** Where clients find the two above. */
+  readonly discoveryUrl: string;
+  /**
+   * Adds a client, or replaces one that was added; tokens that it has remain valid. Clients of the options cannot be replaced.
+   *
+   * @throws {TypeError} for an invalid client, or one with the client_id of a client of the options
+   */
+  addClient(client: AuthorisationServerClient): void;
   /** Closes idle connections at once and all others within five seconds. Idempotent. */
   close(): Promise<void>;
 }
@@ -65,6 +80,7 @@ export interface AuthorisationServer {
  */
 export async function startAuthorisationServer(options: AuthorisationServerOptions): Promise<AuthorisationServer> {
   const onError = options.onError ?? (() => undefined);
+  const added = new Map<string, AuthorisationServerClient>();
   // The issuer contains the port, so the server must listen before the provider is created.
   const provided = Promise.withResolvers<RequestListener>();
   const answer: RequestListener = (request, response) => {
@@ -80,8 +96,20 @@ export async function startAuthorisationServer(options: AuthorisationServerOptio
   });
   try {
     const issuer = `https://localhost:${server.port}`;
-    provided.resolve(listenerOf(options, issuer, onError));
-    return { issuer, ...endpointsOf(issuer), close: server.close };
+    provided.resolve(listenerOf(options, { issuer, onError, findClient: (clientId) => added.get(clientId) }));
+    return {
+      issuer,
+      ...endpointsOf(issuer),
+      discoveryUrl: `${issuer}${DISCOVERY_PATHS[0]}`,
+      addClient: (client) => {
+        assertClient(client);
+        if (options.clients.some(({ clientId }) => clientId === client.clientId)) {
+          throw new TypeError(`The client ${client.clientId} exists already`);
+        }
+        added.set(client.clientId, client);
+      },
+      close: server.close,
+    };
   } catch (error) {
     await server.close();
     throw error;
@@ -90,14 +118,22 @@ export async function startAuthorisationServer(options: AuthorisationServerOptio
 
 function listenerOf(
   { signingKey, audience, accessTokenTtlSeconds, clients }: AuthorisationServerOptions,
-  issuer: string,
-  onError: (error: Error) => void,
+  {
+    issuer,
+    onError,
+    findClient,
+  }: {
+    issuer: string;
+    onError: (error: Error) => void;
+    findClient: (clientId: string) => AuthorisationServerClient | undefined;
+  },
 ): RequestListener {
   const provider = createProvider({
     issuer,
     signingKey,
     audience,
     clients,
+    findClient,
     accessTokenTtlSeconds: accessTokenTtlSeconds ?? ACCESS_TOKEN_TTL_DEFAULT_SECONDS,
   });
   provider.on('server_error', (_ctx, error) => onError(error));

@@ -33,6 +33,8 @@ export interface ProviderOptions {
   readonly audience: string;
   readonly accessTokenTtlSeconds: number;
   readonly clients: readonly AuthorisationServerClient[];
+  /** Looks up a client that was added later, by its client_id. */
+  readonly findClient: (clientId: string) => AuthorisationServerClient | undefined;
 }
 
 /** Paths of the endpoints. Serve no others: oidc-provider has more, which cannot be disabled. */
@@ -65,9 +67,9 @@ export function endpointsOf(issuer: string): { tokenEndpoint: string; jwksUri: s
 }
 
 function configurationFor(options: ProviderOptions): Configuration {
-  const { signingKey, accessTokenTtlSeconds, clients } = options;
+  const { signingKey, accessTokenTtlSeconds, clients, findClient } = options;
   return {
-    adapter: () => NOTHING_STORED,
+    adapter: (model: string) => (model === 'Client' ? { ...NOTHING_STORED, find: found(findClient) } : NOTHING_STORED),
     clients: clients.map(clientMetadata),
     clientAuthMethods: ['tls_client_auth'],
     // The defaults of these two print a notice and render a page for browsers, which do not occur here.
@@ -151,6 +153,14 @@ function assertScopesAllowed(ctx: KoaContextWithOIDC): void {
   if (refused !== undefined) throw new errors.InvalidScope('requested scope is not allowed', refused);
 }
 
+/** How the adapter of clients finds one. */
+function found(findClient: ProviderOptions['findClient']): Adapter['find'] {
+  return async (clientId) => {
+    const client = findClient(clientId);
+    return client && clientMetadata(client);
+  };
+}
+
 function clientMetadata({ clientId, certificateSubjectDn, scopes }: AuthorisationServerClient): ClientMetadata {
   return {
     client_id: clientId,
@@ -180,14 +190,17 @@ function assertOptions({ audience, clients }: ProviderOptions): void {
   if (!URL.canParse(audience) || audience.includes('#')) {
     throw new TypeError(`The audience must be an absolute URI without a fragment, and is ${JSON.stringify(audience)}`);
   }
-  for (const { clientId, certificateSubjectDn, scopes } of clients) {
-    // A text that is not a distinguished name equals none, not even itself.
-    if (!sameDistinguishedName(certificateSubjectDn, certificateSubjectDn)) {
-      throw new TypeError(`The certificate subject of client ${clientId} is not a distinguished name (RFC 4514)`);
-    }
-    if (scopes.length === 0 || !scopes.every((scope) => SCOPES.includes(scope))) {
-      throw new TypeError(`The scopes of client ${clientId} must be some of ${SCOPES.join(', ')}`);
-    }
+  for (const client of clients) assertClient(client);
+}
+
+/** @throws {TypeError} for an invalid client */
+export function assertClient({ clientId, certificateSubjectDn, scopes }: AuthorisationServerClient): void {
+  // A text that is not a distinguished name equals none, not even itself.
+  if (!sameDistinguishedName(certificateSubjectDn, certificateSubjectDn)) {
+    throw new TypeError(`The certificate subject of client ${clientId} is not a distinguished name (RFC 4514)`);
+  }
+  if (scopes.length === 0 || !scopes.every((scope) => SCOPES.includes(scope))) {
+    throw new TypeError(`The scopes of client ${clientId} must be some of ${SCOPES.join(', ')}`);
   }
 }
 

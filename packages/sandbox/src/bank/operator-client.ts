@@ -29,6 +29,7 @@ export interface ShownNotification {
 /** The bank's own systems as a client of the operator API. */
 export interface OperatorClient {
   registerTpp(clientId: string, tpp: object): Promise<void>;
+  removeTpp(clientId: string): Promise<void>;
   publish(event: EventToPublish): Promise<PublishedOutcome>;
   notification(jti: string): Promise<ShownNotification>;
   close(): void;
@@ -55,6 +56,9 @@ export function createOperatorClient(options: { url: string; token: string; caPe
   return {
     registerTpp: async (clientId, tpp) => {
       await call('PUT', `/operator/v1/tpps/${encodeURIComponent(clientId)}`, tpp);
+    },
+    removeTpp: async (clientId) => {
+      await call('DELETE', `/operator/v1/tpps/${encodeURIComponent(clientId)}`);
     },
     publish: async (event) => {
       const { outcomes } = (await call('POST', '/operator/v1/events', event)) as { outcomes: PublishedOutcome[] };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { publishChange } from '../play/publishing.ts';
-import type { Change } from '../resource-server/ledger.ts';
+import { notifyOfChange } from '../play/publishing.ts';
+import { type Change, titleOf } from '../resource-server/ledger.ts';
 import { FAILING_CLIENT_ID, type Sandbox } from '../sandbox.ts';
 import type { ConsoleAction } from './console.ts';
 import type { FailingTpp } from './failing-tpp.ts';
@@ -11,15 +11,15 @@ const BURST = 100;
 /** Creates the actions behind the button of the console. @param failing the TPP whose endpoint is down */
 export function createBankActions(sandbox: Sandbox, failing: () => Promise<FailingTpp>): readonly ConsoleAction[] {
   const publish = async (change: Change, others: { transactionId?: string; clientId?: string } = {}) => {
-    const { jti } = await publishChange(sandbox, { change, ...others });
+    const { jti } = await notifyOfChange(sandbox, { change, ...others });
     return `/notifications/${jti}`;
   };
   return [
     {
       name: 'payment-settled',
-      title: 'A payment is settled',
+      title: titleOf('payment-settled'),
       description: 'Its status changes, and the TPP that initiated it is notified.',
-      act: () => publish('payment-status'),
+      act: () => publish('payment-settled'),
     },
     {
       name: 'payment-settled-tpp-fails-first',
@@ -28,18 +28,18 @@ export function createBankActions(sandbox: Sandbox, failing: () => Promise<Faili
       act: () => {
         const transactionId = randomUUID();
         sandbox.tpp.receiver.failFirst(transactionId, FAILURES_FIRST);
-        return publish('payment-status', { transactionId });
+        return publish('payment-settled', { transactionId });
       },
     },
     {
       name: 'consent-revoked',
-      title: 'A customer revokes a consent',
+      title: titleOf('consent-revoked'),
       description: 'The TPP that held the consent is notified.',
       act: () => publish('consent-revoked'),
     },
     {
       name: 'account-closed',
-      title: 'An account is closed',
+      title: titleOf('account-closed'),
       description: 'A TPP has a consent for it, and is notified.',
       act: () => publish('account-closed'),
     },
@@ -48,7 +48,7 @@ export function createBankActions(sandbox: Sandbox, failing: () => Promise<Faili
       title: `${BURST} payments are settled at once`,
       description: 'Follow them in the live view.',
       act: async () => {
-        await Promise.all(Array.from({ length: BURST }, () => publish('payment-status')));
+        await Promise.all(Array.from({ length: BURST }, () => publish('payment-settled')));
         return '/live';
       },
     },
@@ -58,7 +58,7 @@ export function createBankActions(sandbox: Sandbox, failing: () => Promise<Faili
       description: `The notification for ${FAILING_CLIENT_ID} waits until its endpoint answers again.`,
       act: async () => {
         (await failing()).setIsDown(true);
-        return publish('payment-status', { clientId: FAILING_CLIENT_ID });
+        return publish('payment-settled', { clientId: FAILING_CLIENT_ID });
       },
     },
     {

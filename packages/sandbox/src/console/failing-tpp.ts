@@ -1,5 +1,5 @@
 import type { EventNotification } from '@tidings/tpp';
-import { publishChange } from '../play/publishing.ts';
+import { notifyOfChange } from '../play/publishing.ts';
 import { startSampleTpp } from '../sample-tpp/sample-tpp.ts';
 import { FAILING_CLIENT_ID, HOST, type Sandbox } from '../sandbox.ts';
 
@@ -43,7 +43,7 @@ export async function startFailingTpp(
       client.close();
     }
     for (let count = 0; count < EVENTS_FIRST; count += 1) {
-      await publishChange(sandbox, { change: 'payment-status', clientId: FAILING_CLIENT_ID });
+      await notifyOfChange(sandbox, { change: 'payment-settled', clientId: FAILING_CLIENT_ID });
     }
   } catch (error) {
     await tpp.close();

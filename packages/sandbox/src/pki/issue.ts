@@ -5,6 +5,7 @@
 
 import 'reflect-metadata';
 import { createPrivateKey, randomBytes, type webcrypto, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { makeKeyPem, publicKeyOf } from './keys.ts';
 import { type Identity, organisationIdentifier, ROOT_COMMON_NAME, ROOT_ORGANISATION } from './participants.ts';
@@ -29,6 +30,18 @@ export interface KeyedCertificate {
 
 /** Purpose of a participant's certificate. */
 export type Purpose = 'transport' | 'signing';
+
+/** Request for a certificate. */
+export interface LeafRequest {
+  readonly identity: Identity;
+  readonly purpose: Purpose;
+  readonly keyPem: string;
+  readonly nowMs: number;
+  /** Name or address of a server, besides those of this machine. */
+  readonly serverName?: string;
+}
+
+const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
 
 /** Generates a key and issues its self-signed root certificate, valid for ten years from `nowMs`. */
 export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
@@ -60,9 +73,8 @@ export async function issueRoot(nowMs: number): Promise<KeyedCertificate> {
  */
 export async function issueLeaf(
   root: KeyedCertificate,
-  leaf: { identity: Identity; purpose: Purpose; keyPem: string; nowMs: number },
+  { identity, purpose, keyPem, nowMs, serverName }: LeafRequest,
 ): Promise<KeyedCertificate> {
-  const { identity, purpose, keyPem, nowMs } = leaf;
   const publicKey = subjectPublicKeyInfo(keyPem);
   const rootCertificate = new x509.X509Certificate(root.certificatePem);
   const certificate = await x509.X509CertificateGenerator.create({
@@ -75,7 +87,7 @@ export async function issueLeaf(
     signingKey: await signingKeyOf(root.keyPem),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      ...usageExtensions(purpose),
+      ...usageExtensions(purpose, serverName),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(subjectPublicKeyInfo(root.keyPem)),
       new x509.Extension(QC_STATEMENTS_OID, false, qcStatementsDer(purpose, identity.roles)),
@@ -109,18 +121,19 @@ function subjectAttributes(identity: Identity, purpose: Purpose): readonly (read
   ];
 }
 
-function usageExtensions(purpose: Purpose): x509.Extension[] {
+function usageExtensions(purpose: Purpose, serverName: string | undefined): x509.Extension[] {
   const { digitalSignature, nonRepudiation } = x509.KeyUsageFlags;
   if (purpose === 'signing') return [new x509.KeyUsagesExtension(digitalSignature | nonRepudiation, true)];
   return [
     new x509.KeyUsagesExtension(digitalSignature, true),
     // Both, because each side of the sandbox is a client of the other and a server for it.
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
-    new x509.SubjectAlternativeNameExtension([
-      { type: 'dns', value: 'localhost' },
-      { type: 'ip', value: '127.0.0.1' },
-      { type: 'ip', value: '::1' },
-    ]),
+    new x509.SubjectAlternativeNameExtension(
+      [...new Set([...LOCAL_NAMES, ...(serverName === undefined ? [] : [serverName])])].map((value) => ({
+        type: isIP(value) === 0 ? 'dns' : 'ip',
+        value,
+      })),
+    ),
   ];
 }
 

@@ -84,7 +84,8 @@ export async function writePemFiles(folder: string, pki: KeptPki): Promise<void>
   }
 }
 
-async function writeWhereDifferent(folder: string, name: string, file: StateFile): Promise<void> {
+/** Writes a file unless it has this content. @throws {StateFolderError} */
+export async function writeWhereDifferent(folder: string, name: string, file: StateFile): Promise<void> {
   if ((await readStateFile(folder, name)) !== file.text) await writeStateFile(folder, name, file);
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expiresAtMs, issueLeaf, issueRoot, type KeyedCertificate, transportSubjectDn } from './issue.ts';
 import { createKeptPki, type KeptPki, type LeafName, readKeptPki, writeKeptPki, writePemFiles } from './kept-pki.ts';
 import { makeKeyPem, publicSigningJwk, type RsaSigningJwk } from './keys.ts';
-import { IDENTITIES, TPP_SOFTWARE_STATEMENT_ID } from './participants.ts';
+import { IDENTITIES, type Identity, TPP_SOFTWARE_STATEMENT_ID } from './participants.ts';
 import { makeStateFolder } from './state-folder.ts';
 
 export type { RsaSigningJwk } from './keys.ts';
@@ -136,32 +136,41 @@ async function issueLeaves(
   };
 }
 
-function isDue({ certificatePem }: KeyedCertificate, nowMs: number): boolean {
+/** Whether a certificate is to be renewed. */
+export function isDue({ certificatePem }: Pick<KeyedCertificate, 'certificatePem'>, nowMs: number): boolean {
   return expiresAtMs(certificatePem) - nowMs < RENEWAL_MS;
 }
 
 function present(folder: string, pki: KeptPki): SandboxPki {
   return {
     root: { certificatePem: pki.root.certificatePem, certificateFile: path.join(folder, 'root.pem') },
-    bank: presentParticipant(folder, pki, 'bank'),
-    tpp: { ...presentParticipant(folder, pki, 'tpp'), softwareStatementId: TPP_SOFTWARE_STATEMENT_ID },
+    bank: participantOf(folder, pki, 'bank'),
+    tpp: { ...participantOf(folder, pki, 'tpp'), softwareStatementId: TPP_SOFTWARE_STATEMENT_ID },
   };
 }
 
-function presentParticipant(folder: string, pki: KeptPki, party: 'bank' | 'tpp'): Participant {
-  const files = (name: LeafName): CertificateFiles => ({
-    ...pki.leaves[name],
-    certificateFile: path.join(folder, `${name}.pem`),
-    keyFile: path.join(folder, `${name}.key`),
-  });
-  const transport = files(`${party}-transport`);
-  const signing = files(`${party}-signing`);
+function participantOf(folder: string, pki: KeptPki, party: 'bank' | 'tpp'): Participant {
+  const files = (name: LeafName) => ({ ...pki.leaves[name], ...filesOf(folder, name) });
+  return presentParticipant(IDENTITIES[party], files(`${party}-transport`), files(`${party}-signing`));
+}
+
+/** The paths of a certificate and its key in a folder. */
+export function filesOf(folder: string, name: string): Pick<CertificateFiles, 'certificateFile' | 'keyFile'> {
+  return { certificateFile: path.join(folder, `${name}.pem`), keyFile: path.join(folder, `${name}.key`) };
+}
+
+/** A participant with these certificates. */
+export function presentParticipant(
+  identity: Identity,
+  transport: CertificateFiles,
+  signing: CertificateFiles,
+): Participant {
   const publicJwk = publicSigningJwk(signing.keyPem);
   return {
-    organisationId: IDENTITIES[party].organisationId,
+    organisationId: identity.organisationId,
     transport: {
       ...transport,
-      subjectDn: transportSubjectDn(IDENTITIES[party]),
+      subjectDn: transportSubjectDn(identity),
       thumbprintS256: createHash('sha256')
         .update(new X509Certificate(transport.certificatePem).raw)
         .digest('base64url'),

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '@tidings/service';
 import { createTlsFetch, type EventNotification } from '@tidings/tpp';
 import type { ShownNotification } from '../bank/operator-client.ts';
-import { type Change, describeChange, type Resource } from '../resource-server/ledger.ts';
+import { type Change, type Resource, titleOf } from '../resource-server/ledger.ts';
 import { CLIENT_ID, openSandboxPki, type Sandbox, type SandboxOptions, startSandbox } from '../sandbox.ts';
 import { playPolling } from './polling-flow.ts';
-import { makeChange, publishChange, untilAcknowledged } from './publishing.ts';
+import { makeChange, notifyOfChange, untilAcknowledged } from './publishing.ts';
 import { expect, type RunStep } from './steps.ts';
 
 const FAILURES_FIRST = [500, 400];
@@ -70,12 +70,12 @@ async function register(sandbox: Sandbox) {
 
 async function change(sandbox: Sandbox, kind: Change) {
   const resource = makeChange(sandbox, kind);
-  const message = `${describeChange(kind)} (${resource.type} ${resource.id})`;
+  const message = `${titleOf(kind)} (${resource.type} ${resource.id})`;
   return { resource, message, details: { change: kind, resource: { ...resource } } };
 }
 
 async function publish(sandbox: Sandbox, kind: Change, resource: Resource, transactionId: string) {
-  const { event, outcome, jti } = await publishChange(sandbox, { change: kind, resource, transactionId });
+  const { event, outcome, jti } = await notifyOfChange(sandbox, { change: kind, resource, transactionId });
   const types = event.events.map(({ type }) => type);
   const message = `POST /operator/v1/events, ${types.join(' + ')} → 200, notification ${jti}`;
   return { jti, message, details: { eventId: event.id, types, ...outcome } };

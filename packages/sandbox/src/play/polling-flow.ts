@@ -2,7 +2,7 @@ import { systemClock } from '@tidings/service';
 import type { BankClient } from '@tidings/tpp';
 import { pause } from '../clock.ts';
 import type { Sandbox } from '../sandbox.ts';
-import { publishChange, untilAcknowledged } from './publishing.ts';
+import { notifyOfChange, untilAcknowledged } from './publishing.ts';
 import { expect, type RunStep } from './steps.ts';
 
 const REOFFER_TIMEOUT_MS = 10_000;
@@ -27,7 +27,7 @@ async function longPoll(sandbox: Sandbox, client: BankClient) {
   await client.eventSubscriptions.ensure({ version: '4.0' });
   await collectAll(client);
   const waiting = client.events.poll({ returnImmediately: false });
-  const { jti } = await publishChange(sandbox, { change: 'payment-status' });
+  const { jti } = await notifyOfChange(sandbox, { change: 'payment-settled' });
   const publishedMs = systemClock.monotonicMs();
   const { sets, moreAvailable } = await waiting;
   const wokenMs = Math.round(systemClock.monotonicMs() - publishedMs);
@@ -60,7 +60,7 @@ async function acknowledge(sandbox: Sandbox, client: BankClient, jti: string, se
 
 /** The TPP reports an error for a notification, which therefore stays awaiting; the same SET is returned again. */
 async function reportError(sandbox: Sandbox, client: BankClient) {
-  const { jti } = await publishChange(sandbox, { change: 'consent-revoked' });
+  const { jti } = await notifyOfChange(sandbox, { change: 'consent-revoked' });
   const first = await client.events.poll({ returnImmediately: true });
   const err = { jti, err: 'authentication_failed', description: 'The sandbox pretends that verification failed.' };
   const after = await client.events.poll({ maxEvents: 1, setErrs: [err], returnImmediately: true });
@@ -93,7 +93,7 @@ async function registerThroughV31(sandbox: Sandbox, client: BankClient) {
     if (before !== undefined) await client.eventSubscriptions.delete(before.eventSubscriptionId);
     const { callbackUrl } = sandbox.tpp;
     const made = await old.eventSubscriptions.create({ callbackUrl, version: '3.1' });
-    const { jti } = await publishChange(sandbox, { change: 'payment-status' });
+    const { jti } = await notifyOfChange(sandbox, { change: 'payment-settled' });
     await untilAcknowledged(sandbox, jti);
     await client.eventSubscriptions.replace({ ...made, version: '4.0' });
     expect((await old.eventSubscriptions.get()) === undefined, 'a registration of v4.0 is visible through v3.1');

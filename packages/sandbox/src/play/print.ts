@@ -1,5 +1,7 @@
+import { relative } from 'node:path';
 import { isJsonObject } from '@tidings/protocol';
 import { colors as pc, printable } from '@tidings/service';
+import type { AddedTpp } from '../own-tpps/own-tpps.ts';
 import type { SandboxAddresses } from '../sandbox.ts';
 import type { StepReport } from './steps.ts';
 
@@ -59,10 +61,24 @@ function detailLines({ step, details }: StepReport): string[] {
     : [];
 }
 
+/** Texts beside the addresses. */
+interface ShownBeside {
+  readonly rootFile: string;
+  readonly tokenFile: string;
+  readonly logFile: string;
+  readonly link: string | undefined;
+  /** URL of the bank's JWKS. */
+  readonly jwks: string;
+  /** The developer's own TPP. */
+  readonly added: AddedTpp | undefined;
+  /** How other commands find this sandbox. */
+  readonly stateFlag: string;
+}
+
 /** Formats the addresses of a running sandbox, and how to publish another event. */
 export function formatAddresses(
   addresses: SandboxAddresses,
-  { link, ...files }: { rootFile: string; tokenFile: string; logFile: string; link: string | undefined },
+  { link, jwks, added, stateFlag, ...files }: ShownBeside,
 ): string {
   return `
 ${pc.bold('The sandbox keeps running.')}
@@ -71,8 +87,11 @@ ${pc.bold('The sandbox keeps running.')}
   notification service   ${addresses.api}
   operator API           ${addresses.operator}
 ${furtherInstances(addresses)}  resource server        ${addresses.resourceServer}
+  JWKS of the bank       ${jwks}
   TPP callback URL       ${addresses.callbackUrl}
   log of the service     ${files.logFile}
+
+${ownTppLines(added, stateFlag)}
 
 To publish another event, run this in another terminal from this folder:
 
@@ -80,9 +99,32 @@ ${publishExample(addresses, files)}
 
 ${consoleLines(link)}
 
-Notifications that TPPs receive are printed here. Ctrl-C stops the sandbox.
+Notifications that the TPPs of the sandbox receive are printed here. Ctrl-C stops the sandbox.
 `;
 }
+
+function ownTppLines(added: AddedTpp | undefined, stateFlag: string): string {
+  if (added === undefined) {
+    return `To develop a TPP of your own, add it, and make something happen at the bank:
+
+  tidings sandbox add-tpp${stateFlag} https://localhost:9443/open-banking/v4.0/event-notifications
+  tidings trigger${stateFlag} consent-revoked`;
+  }
+  const { tpp, envFile, jsonFile } = added;
+  return `Your TPP is ${pc.bold(tpp.clientId)}; the bank notifies ${tpp.callbackUrl}. Everything about it is in
+
+  ${relative('', envFile)}   as environment variables
+  ${relative('', jsonFile)}   as JSON
+
+${CERTIFICATE_NOTE}
+Make something happen at the bank:
+
+  tidings trigger${stateFlag} consent-revoked`;
+}
+
+/** Why a receiver on this machine needs a certificate, and where it is. */
+export const CERTIFICATE_NOTE =
+  'A callback URL is https: your receiver listens with the certificate of TPP_RECEIVER_CERTIFICATE_FILE, which is for its host.';
 
 function consoleLines(link: string | undefined): string {
   if (link === undefined) {

@@ -24,15 +24,20 @@ interface ChangeToPublish {
   readonly transactionId?: string;
 }
 
-/** Publishes the event of a change to the Notification Service. @returns the event, its outcome and its `jti` */
+/** Publishes the event of a change to the Notification Service, which must create a notification. @returns its `jti` too */
+export async function notifyOfChange(sandbox: Pick<Sandbox, 'ledger' | 'bank' | 'addresses'>, wanted: ChangeToPublish) {
+  const { event, outcome } = await publishChange(sandbox, wanted);
+  expect(outcome.jti !== undefined, `the event created no notification: ${outcome.reason}`);
+  return { event, outcome, jti: outcome.jti };
+}
+
+/** Publishes the event of a change to the Notification Service. @returns the event and its outcome */
 export async function publishChange(
   sandbox: Pick<Sandbox, 'ledger' | 'bank' | 'addresses'>,
   { change, clientId, resource = makeChange(sandbox, change, clientId), transactionId = randomUUID() }: ChangeToPublish,
 ) {
   const event = eventOf(change, resource, sandbox.addresses.resourceServer, transactionId);
-  const outcome = await sandbox.bank.publish(event);
-  expect(outcome.jti !== undefined, `the event created no notification: ${outcome.reason}`);
-  return { event, outcome, jti: outcome.jti };
+  return { event, outcome: await sandbox.bank.publish(event) };
 }
 
 /** Waits until a notification is acknowledged. */

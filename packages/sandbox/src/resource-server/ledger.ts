@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
-/** The changes that the sandbox can simulate at the bank. */
-export const CHANGES = ['payment-status', 'consent-revoked', 'account-closed', 'funds-consent-revoked'] as const;
+/** Changes at the bank: for the flow, the button of the console, and `tidings trigger`. */
+export const CHANGES = ['payment-settled', 'consent-revoked', 'account-closed', 'funds-consent-revoked'] as const;
 export type Change = (typeof CHANGES)[number];
+
+/** Whether a value names a change. */
+export function isChange(value: unknown): value is Change {
+  return CHANGES.some((change) => change === value);
+}
 
 /** One consent or payment of one TPP. */
 export interface Resource {
@@ -37,16 +42,17 @@ interface ChangePlan {
   readonly type: Resource['type'];
   readonly statusBefore: string;
   readonly statusAfter: string;
-  readonly description: string;
+  /** A sentence without its full stop. */
+  readonly title: string;
   readonly events: EventToPublish['events'];
 }
 
 const PLANS: Readonly<Record<Change, ChangePlan>> = {
-  'payment-status': {
+  'payment-settled': {
     type: 'domestic-payment',
     statusBefore: 'PDNG',
     statusAfter: 'ACSC',
-    description: 'a payment is settled: its status changes from PDNG to ACSC',
+    title: 'A payment is settled',
     events: [{ type: 'UK.OBIE.Resource-Update' }],
   },
   'consent-revoked': {
@@ -54,21 +60,21 @@ const PLANS: Readonly<Record<Change, ChangePlan>> = {
     statusBefore: 'AUTH',
     // The authorisation is revoked; the status of the consent does not change.
     statusAfter: 'AUTH',
-    description: 'the customer revokes a consent at the bank',
+    title: 'A customer revokes a consent',
     events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
   },
   'account-closed': {
     type: 'account-access-consent',
     statusBefore: 'AUTH',
     statusAfter: 'AUTH',
-    description: 'an account to which a consent is linked is closed',
+    title: 'An account to which a consent is linked is closed',
     events: [{ type: 'UK.OBIE.Account-Access-Consent-Linked-Account-Update', reason: 'UK.OBIE.AccountClosure' }],
   },
   'funds-consent-revoked': {
     type: 'funds-confirmation-consent',
     statusBefore: 'AUTH',
     statusAfter: 'CANC',
-    description: 'the customer revokes a funds confirmation consent at the bank',
+    title: 'A customer revokes a funds confirmation consent',
     events: [{ type: 'UK.OBIE.Resource-Update' }, { type: 'UK.OBIE.Consent-Authorization-Revoked' }],
   },
 };
@@ -115,9 +121,14 @@ export class Ledger {
   }
 }
 
-/** Describes a change in one phrase. */
-export function describeChange(change: Change): string {
-  return PLANS[change].description;
+/** A sentence without its full stop, such as "A payment is settled". */
+export function titleOf(change: Change): string {
+  return PLANS[change].title;
+}
+
+/** The event types of the standard that a change causes, such as `UK.OBIE.Resource-Update`. */
+export function eventTypesOf(change: Change): readonly string[] {
+  return PLANS[change].events.map(({ type }) => type);
 }
 
 /** Creates the event of a change. @param origin of the resource server, as in `https://localhost:8441` */

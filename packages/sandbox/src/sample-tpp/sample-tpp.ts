@@ -17,7 +17,7 @@ import {
   remoteKeys,
 } from '@tidings/tpp';
 import { startHttpServer } from '../http-server.ts';
-import type { SandboxPki, TppParticipant } from '../pki/pki.ts';
+import type { SandboxPki } from '../pki/pki.ts';
 import { type RehearsedReceiver, rehearseFailures } from './rehearsal.ts';
 
 /** Facts that the sample TPP knows about its bank. */
@@ -55,7 +55,8 @@ export interface SampleTppOptions {
   readonly onRefused?: (refusal: Refusal) => void;
 }
 
-const TRUST_ANCHOR = 'openbanking.org.uk';
+/** `tan` of all keys of the sandbox. */
+export const TRUST_ANCHOR = 'openbanking.org.uk';
 const CLOCK_SKEW_SECONDS = 60;
 const RECEIVED_MAX = 1000;
 
@@ -87,7 +88,7 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
     callbackUrl: `https://localhost:${port}${callbackPath('v4.0')}`,
     receiver,
     received,
-    connect: (scope, apiVersion = 'v4.0') => connect(options, tpp, keys, { scope, apiVersion }),
+    connect: (scope, apiVersion = 'v4.0') => connectToBank(options, { scope, apiVersion, keys }),
     verify: async (set) => {
       const { issuer, organisationId: signer } = options.bank;
       const nowSeconds = systemClock.nowMs() / 1000;
@@ -98,12 +99,14 @@ export async function startSampleTpp(options: SampleTppOptions): Promise<SampleT
   };
 }
 
-async function connect(
-  options: SampleTppOptions,
-  tpp: TppParticipant,
-  keys: KeySource,
-  { scope, apiVersion }: { scope: string; apiVersion: ApiVersion },
+/** Creates a client of the bank for the TPP of the PKI. @param wanted.keys of the bank; default: its JWKS */
+export async function connectToBank(
+  options: Pick<SampleTppOptions, 'clientId' | 'pki' | 'bank'>,
+  wanted: { scope: string; apiVersion?: ApiVersion; keys?: KeySource },
 ): Promise<BankClient> {
+  const { tpp, root } = options.pki;
+  const transport = { ...tpp.transport, caPem: root.certificatePem };
+  const { scope, apiVersion = 'v4.0', keys = remoteKeys({ url: options.bank.jwksUrl, transport }) } = wanted;
   const identity = {
     kid: tpp.signing.kid,
     iss: `${tpp.organisationId}/${tpp.softwareStatementId}`,
@@ -114,7 +117,7 @@ async function connect(
     issuer: options.bank.authorisationServer,
     baseUrl: `${options.bank.apiUrl}/${apiVersion}`,
     scope,
-    transport: { ...tpp.transport, caPem: options.pki.root.certificatePem },
+    transport,
     signer: await createSigner(identity, tpp.signing.keyPem),
     bank: { signer: options.bank.organisationId, trustAnchors: [TRUST_ANCHOR], keys },
     resourceOrigins: [options.bank.resourceOrigin],

@@ -160,6 +160,14 @@ const COMMANDS: readonly TableRow[] = [
     load: () => import('./sandbox.ts'),
   },
   {
+    name: 'trigger',
+    takes: '[options] <kind>',
+    summary: isSandboxInstalled()
+      ? 'Make something happen at the bank of a running sandbox, such as the revocation of a consent.'
+      : 'Make something happen at the bank of a running sandbox (requires the package @tidings/sandbox).',
+    load: () => import('./trigger.ts'),
+  },
+  {
     name: 'completion',
     takes: '<shell>',
     summary: 'Print a script with which a shell completes commands, flags and their values.',

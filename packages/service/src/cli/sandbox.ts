@@ -5,16 +5,18 @@ import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 // neither the compiler nor bundlers follow the import.
 const SANDBOX = ['@tidings', 'sandbox', 'cli'].join('/');
 
-interface SandboxPackage {
-  readonly defineSandbox: (command: Command) => void;
+/** `tidings sandbox` if its package is installed; otherwise a command that says how to install it. */
+export function define(command: Command): Promise<void> {
+  return defineFromSandbox(command, 'defineSandbox');
 }
 
-/** `tidings sandbox` if its package is installed; otherwise a command that says how to install it. */
-export async function define(command: Command): Promise<void> {
+/** Defines a command with a function of the package; if that is not installed, as one that says how to install it. */
+export async function defineFromSandbox(command: Command, name: 'defineSandbox' | 'defineTrigger'): Promise<void> {
   try {
     const loaded: unknown = await import(SANDBOX);
-    if (isSandboxPackage(loaded)) {
-      loaded.defineSandbox(command);
+    const defineIt = definition(loaded, name);
+    if (defineIt !== undefined) {
+      defineIt(command);
       return;
     }
   } catch (error) {
@@ -26,13 +28,14 @@ export async function define(command: Command): Promise<void> {
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nExample:\n  tidings sandbox --once\n\nExit codes: 2 the package @tidings/sandbox is not installed.',
+      `\nExample:\n  tidings ${command.name()}\n\nExit codes: 2 the package @tidings/sandbox is not installed.`,
     )
     .action(() => {
       throw new StartUpError('The sandbox is not installed; run "npm install @tidings/sandbox" and try again.');
     });
 }
 
-function isSandboxPackage(value: unknown): value is SandboxPackage {
-  return typeof value === 'object' && value !== null && 'defineSandbox' in value;
+function definition(loaded: unknown, name: string): ((command: Command) => void) | undefined {
+  const found = typeof loaded === 'object' && loaded !== null ? Reflect.get(loaded, name) : undefined;
+  return typeof found === 'function' ? (command) => found(command) : undefined;
 }

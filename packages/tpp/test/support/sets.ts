@@ -52,7 +52,6 @@ export async function receiverOptions(
     keys,
     now: () => NOW_MS,
     onNotification: () => undefined,
-    onRefused: () => undefined,
     ...changes,
   };
 }
