@@ -89,6 +89,8 @@ describe('tidings config effective', () => {
     assert.match(stdout, /^issuer +file +https:\/\/bank\.example\/$/m);
     assert.match(stdout, /^api\.port +default +8443$/m);
     assert.match(stdout, /^operator\.tokens\[0\]\.name +file +core$/m);
+    assert.doesNotMatch(stdout, /^operator\.tokens +none$/m, 'a list that has entries is not none');
+    assert.match(stdout, /^notify\.webhooks +default +\[\]$/m);
     assert.match(stdout, /^operator\.tokens\[0\]\.sha256 +file +redacted$/m);
     assert.ok(!stdout.includes(HASH), 'a hash is shown');
     assert.ok(stdout.includes(join(folder, 'signing.key')), 'paths are absolute');

@@ -37,10 +37,13 @@ export function effectiveSettings(file: string, environment: ReadonlySet<string>
   });
   const order = configurationReference().filter(({ isSection }) => isSection !== true);
   const ofSetting = Map.groupBy(shown, ({ setting }) => setting.replaceAll(/\[\d+\]/g, '[]'));
+  const ofList = new Set(shown.flatMap(({ setting }) => listsOf(setting)));
   const isPostgres = config.store.url !== undefined;
   return order.flatMap(({ setting }): readonly EffectiveSetting[] => {
     const found = ofSetting.get(setting);
     if (found !== undefined) return found;
+    // The settings of its sections stand for a list.
+    if (ofList.has(setting)) return [];
     // An empty list or an omitted section has no settings to show.
     if (setting.includes('[]') || !isSectionThere(config, setting)) return [];
     const variable = VARIABLES[setting];
@@ -92,6 +95,12 @@ function leavesOf(value: unknown, path: string): readonly { readonly setting: st
     return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, path === '' ? name : `${path}.${name}`));
   }
   return [{ setting: path, value }];
+}
+
+/** The lists that a setting is in: `a.b[].c` is in `a.b`. */
+function listsOf(setting: string): readonly string[] {
+  const names = setting.split(/\[\d+\]/);
+  return names.slice(0, -1).map((_, at) => names.slice(0, at + 1).join('[]'));
 }
 
 function valueAt(settings: unknown, path: string): unknown {
