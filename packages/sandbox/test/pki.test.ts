@@ -9,6 +9,8 @@ import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect, createServer } from 'node:tls';
 import * as x509 from '@peculiar/x509';
+import { openOwnTpp } from '../src/pki/own-tpp.ts';
+import { IDENTITIES } from '../src/pki/participants.ts';
 import { openPki, type Participant, type SandboxPki, StateFolderError } from '../src/pki/pki.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -306,6 +308,42 @@ describe('the certificates', { timeout: 20_000 }, () => {
       }
     });
   }
+});
+
+describe('the certificates of a TPP of your own', () => {
+  test('keep their keys; they are issued again for another root and another host, and are valid for that host', async () => {
+    const own = newFolder();
+    const open = async (callbackHost: string, atMs: number) => {
+      const { root } = await openPki({ folder: own, nowMs: atMs });
+      const tppFolder = path.join(own, 'tpp');
+      const options = { pkiFolder: own, folder: tppFolder, identity: IDENTITIES.tpp, callbackHost, nowMs: atMs };
+      return { root: new X509Certificate(root.certificatePem), tpp: await openOwnTpp(options) };
+    };
+    const first = await open('localhost', nowMs);
+    assert.deepEqual((await open('localhost', nowMs + DAY_MS)).tpp, first.tpp);
+
+    const moved = await open('tpp.test', nowMs);
+    assert.deepEqual([moved.tpp.transport, moved.tpp.signing], [first.tpp.transport, first.tpp.signing]);
+    assert.equal(new X509Certificate(moved.tpp.receiver.certificatePem).checkHost('tpp.test'), 'tpp.test');
+
+    const later = await open('tpp.test', nowMs + 3650 * DAY_MS);
+    assert.ok(!later.root.publicKey.equals(first.root.publicKey), 'the root was replaced');
+    for (const name of ['transport', 'signing', 'receiver'] as const) {
+      assert.equal(later.tpp[name].keyPem, first.tpp[name].keyPem);
+      assert.ok(new X509Certificate(later.tpp[name].certificatePem).verify(later.root.publicKey), name);
+    }
+  });
+
+  test('with a damaged key are reported with its file and the remedy', async () => {
+    const tppFolder = newFolder();
+    const options = { pkiFolder: folder, folder: tppFolder, identity: IDENTITIES.tpp, callbackHost: '::1', nowMs };
+    await openOwnTpp(options);
+    writeFileSync(path.join(tppFolder, 'signing.key'), 'damaged');
+    await assert.rejects(openOwnTpp(options), {
+      name: 'StateFolderError',
+      message: `The key in ${path.join(tppFolder, 'signing.key')} is damaged; remove that file to make a new key.`,
+    });
+  });
 });
 
 function rootKeyOf(one: SandboxPki) {
