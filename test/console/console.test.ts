@@ -148,6 +148,8 @@ describe('the console', { skip, timeout: 170_000 }, () => {
       await page.keyboard.press('Escape');
     }
     await page.getByRole('row', { name: /tpp-new.*not registered/ }).waitFor();
+    await page.getByRole('row', { name: /tpp-good.*healthy.*100 %/ }).waitFor();
+    await page.getByRole('row', { name: /tpp-down.*unresponsive.* 0 %/ }).waitFor();
   });
 
   test('the next signing key is announced, and may not sign yet', async () => {

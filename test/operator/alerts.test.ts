@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { listenOn, temporaryFolder, testPki, until } from '@tidings/testing';
+import { temporaryFolder, until } from '@tidings/testing';
 import { runCli } from '../support/cli.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
+import { type Posted, startWebhooks } from '../support/webhooks.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // From a TPP that is down to a message in the hands of somebody who can help, and back.
@@ -18,29 +17,15 @@ const SECRET = randomBytes(32);
 const SECRET_TEXT = `whsec_${SECRET.toString('base64')}`;
 const SLACK_PATH = '/services/T000/B000/a-secret-of-slack';
 
-/** What a system of the bank was sent. */
-interface Posted {
-  readonly path: string;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-
 const folder = temporaryFolder();
-const { server: identity, caPem } = await testPki();
-const posted: Posted[] = [];
-let status = 200;
-const hooks = createServer(identity.tls, async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  posted.push({ path: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() });
-  response.writeHead(status).end();
-});
-const origin = `https://localhost:${await listenOn(hooks)}`;
+const hooks = await startWebhooks();
+const { origin, posted } = hooks;
+const postedTo = hooks.at;
 const file = (name: string, text: string) => {
   writeFileSync(join(folder.path, name), text, { mode: 0o600 });
   return join(folder.path, name);
 };
-const caFile = file('roots.pem', caPem);
+const caFile = file('roots.pem', hooks.caPem);
 const LONG_MS = 86_400_000;
 const bank = await startBank({
   clients: ['tpp-a'],
@@ -66,14 +51,9 @@ after(async () => {
   tpp.close();
   await bank.stop();
   await receiver.close();
-  const closed = once(hooks, 'close');
-  hooks.close();
-  hooks.closeAllConnections();
-  await closed;
+  await hooks.close();
   folder.remove();
 });
-
-const postedTo = (path: string) => posted.filter((each) => each.path === path);
 
 /** Verifies a message as its receiver does, by the specification of Standard Webhooks alone. @returns its payload */
 function verified({ headers, body }: Posted) {
@@ -135,9 +115,9 @@ describe('alerts', () => {
     const message = posted[before];
     assert.ok(message !== undefined);
     assert.equal(verified(message).type, 'test');
-    status = 403;
+    hooks.status = 403;
     const refused = await cli('alerts', 'test', 'channel');
-    status = 200;
+    hooks.status = 200;
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
     assert.match(refused.stderr, /channel did not accept the test message: it answered with status 403\.\n$/);
     const unknown = await cli('alerts', 'test', 'nobody');

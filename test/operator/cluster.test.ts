@@ -6,18 +6,30 @@ import { startPostgres } from '../support/postgres-server.ts';
 import { startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { startReceiver } from '../support/tpp-receiver.ts';
+import { startWebhooks } from '../support/webhooks.ts';
 import { operatorCalls } from './calling.ts';
 
 // Three instances of the real service on one PostgreSQL: whichever is asked tells of all of them.
 
 const server = await startPostgres({ isDurable: false });
+const hooks = await startWebhooks();
 const bank = await startBank({
   clients: ['tpp-push', 'tpp-poll'],
   settings: {
     store: { file: undefined, url: await server.createDatabase(), isMigratedAtStart: true },
     // So that no test waits for it.
     statistics: { writeMs: 100 },
+    notify: {
+      ...{ evaluateMs: 100, failingAfterMs: 0 },
+      webhooks: [
+        {
+          ...{ name: 'on-call', url: `${hooks.origin}/on-call`, secretFile: 'secret', caFile: 'hooks.pem' },
+          kinds: ['tpp-failing', 'recovered'],
+        },
+      ],
+    },
   },
+  files: { secret: `whsec_${Buffer.alloc(32).toString('base64')}`, 'hooks.pem': hooks.caPem },
 });
 const services = [bank.service, await bank.another(), await bank.another()];
 const calls = services.map((service) => operatorCalls({ ...bank, service }));
@@ -29,6 +41,7 @@ after(async () => {
   polling.close();
   await receiver.close();
   await bank.stop();
+  await hooks.close();
   await server.stop();
 });
 await pushed.create('v4.0', 'event-subscriptions', {
@@ -128,7 +141,7 @@ test('the last outcomes of a callback URL are those of all instances, whichever 
   await until(isTheSame, 'all know the same');
 });
 
-test('a TPP that fails is failing at every instance, with the same facts, and healthy at every instance', async () => {
+test('a TPP that fails is failing at every instance, with the same facts and one alert, and healthy at every instance', async () => {
   const PATH = '/operator/v1/tpps/tpp-push';
   const targets = () => everywhere(async (call) => (await call('GET', PATH)).body.target);
   receiver.status = 500;
@@ -142,7 +155,11 @@ test('a TPP that fails is failing at every instance, with the same facts, and he
   await until(async () => (await targets()).every(({ state }) => state === 'failing'), 'it is failing everywhere');
   const since = (await targets()).map(({ failingSince, lastFailure }) => [failingSince, lastFailure.status]);
   assert.deepEqual(since, [since[0], since[0], since[0]]);
+  const alerts = () => hooks.at('/on-call').map(({ body }) => JSON.parse(body).type);
+  await until(() => alerts().length > 0, 'somebody is told');
   receiver.status = 202;
   await until(async () => (await targets()).every(({ state }) => state === 'healthy'), 'it is healthy everywhere');
+  await until(() => alerts().includes('recovered'), 'its end is told');
+  assert.deepEqual(alerts(), ['tpp-failing', 'recovered'], 'by one of the three instances');
   assert.equal((await first('PUT', PATH, facts)).status, 204);
 });

@@ -91,6 +91,7 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
 
   followStream: { role: 'viewer', isEndless: true },
   getStatistics: { role: 'viewer', query: '?resolution=minute' },
+  listTppStatistics: { role: 'viewer', query: '?limit=2' },
 
   listRegistrations: { role: 'viewer', query: '?limit=2' },
   listCallbackUrls: { role: 'viewer', query: '?limit=2' },

@@ -155,7 +155,8 @@ test('a TPP reads back as it was registered, and registering it again replaces i
   const path = tppPath('tpp-new');
   assert.equal((await send(path, { headers: authorised() })).status, 404);
   assert.deepEqual(await bank.operate('PUT', path, REGISTRATION), { status: 204, body: {} });
-  const registered = { clientId: 'tpp-new', ...REGISTRATION, isSuspended: false };
+  const deliveries = { state: 'no-registration', awaiting: 0, isAtLeast: false };
+  const registered = { clientId: 'tpp-new', ...REGISTRATION, isSuspended: false, ...deliveries };
   assert.deepEqual(await bank.operate('GET', path), { status: 200, body: registered });
   const changed = { ...REGISTRATION, organisationId: 'org-2' };
   assert.equal((await bank.operate('PUT', path, changed)).status, 204);

@@ -70,8 +70,10 @@ test('a TPP with its own retriesMax is unresponsive after as many, and others af
     const receiver = await startReceiver(bank, 500);
     try {
       const { body } = await call('GET', '/operator/v1/tpps/tpp-a');
-      const { clientId: _clientId, isSuspended: _isSuspended, target: _target, ...facts } = body;
-      await call('PUT', '/operator/v1/tpps/tpp-a', { ...facts, retry: { retriesMax: 0 } });
+      const { organisationId, softwareStatementId, jwks, certificateSubject, scopes } = body;
+      const facts = { organisationId, softwareStatementId, jwks, certificateSubject, scopes };
+      const { status } = await call('PUT', '/operator/v1/tpps/tpp-a', { ...facts, retry: { retriesMax: 0 } });
+      assert.equal(status, 204);
       await tpp.create('v4.0', 'event-subscriptions', {
         Version: '4.0',
         CallbackUrl: `${receiver.origin}/v4.0/event-notifications`,

@@ -47,13 +47,13 @@ describe('tidings tpps', () => {
       stderr: '',
     });
     const shown = await tpps(['show', 'cli-1']);
-    assert.match(shown.stdout, /state +active/);
+    assert.match(shown.stdout, /state +no-registration/);
     assert.match(shown.stdout, /scopes +accounts, payments/);
     assert.match(shown.stdout, /no registration/);
     const { stdout } = await tpps(['list']);
     const [head, row] = stdout.split('\n');
-    assert.match(head ?? '', /^CLIENT ID +ORGANISATION +SOFTWARE STATEMENT +KEYS +SCOPES +STATE$/);
-    assert.match(row ?? '', /^cli-1 +org-1 +software-1 +1 inline +accounts,payments +no-registration$/);
+    assert.match(head ?? '', /^CLIENT ID +ORGANISATION +SOFTWARE STATEMENT +KEYS +SCOPES +STATE +AWAITING$/);
+    assert.match(row ?? '', /^cli-1 +org-1 +software-1 +1 inline +accounts,payments +no-registration +0$/);
   });
 
   test('add does not change a TPP that is registered', async () => {

@@ -253,7 +253,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   });
   metrics.readFrom({
     ...{ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem, canSign: keys.canSign },
-    ...{ config, expiriesMs: () => firstExpiriesMs(configuredCertificates(config), clock.nowMs()) },
+    ...{ config, alertDestinations: alerts.destinations },
+    expiriesMs: () => firstExpiriesMs(configuredCertificates(config), clock.nowMs()),
   });
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   const sweeper = openSweeper({ ...options, onExpired });

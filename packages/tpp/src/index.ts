@@ -19,12 +19,23 @@ export {
 } from './net/tls-fetch.ts';
 export type { EventNotification } from './notification/event-notification.ts';
 export { NotificationError, type NotificationErrorCode } from './notification/notification-error.ts';
+export type {
+  AccountLinkedAccountUpdateEvent,
+  ConsentAccessRevokedEvent,
+  ConsentAuthorizationRevokedEvent,
+  LinkedAccountReason,
+  NotificationEvent,
+  OtherEvent,
+  ResourceUpdateEvent,
+  VrpLinkedAccountUpdateEvent,
+} from './notification/notification-event.ts';
 export {
   createNotificationHandler,
   type NotificationHandler,
   type NotificationHandlerOptions,
   type NotificationHandling,
 } from './notification/notification-handler.ts';
+export type { ProblemLogOptions } from './notification/problem-log.ts';
 export { createMemorySeenStore, type SeenStore } from './notification/seen-store.ts';
 export type { SetVerification } from './notification/set-verifier.ts';
 export { createPoller, type Poller } from './poller/poller.ts';

@@ -118,7 +118,7 @@ test('a late 401 does not discard the token obtained meanwhile', async (t) => {
   assert.equal(bank.tokenRequests.length, 2);
 });
 
-test('an authorisation server that refuses is unauthorised, with its OAuth code', async (t) => {
+test('an authorisation server that refuses is unauthorised, with its OAuth code and the reason in the message', async (t) => {
   const bank = await startBank(t);
   bank.instead = ({ path }, response) => {
     if (path !== '/mtls/token') return false;
@@ -129,6 +129,7 @@ test('an authorisation server that refuses is unauthorised, with its OAuth code'
   await assert.rejects(bank.client.token(), (error: BankError) => {
     const { name, kind, status, codes } = error;
     assert.deepEqual({ name, kind, status, codes }, expected);
+    assert.match(error.message, /^POST https:\S+\/mtls\/token: .*invalid_scope: no such scope\. Check scope/);
     return true;
   });
   bank.instead = ({ path }, response) => {

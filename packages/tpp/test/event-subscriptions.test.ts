@@ -222,6 +222,27 @@ for (const { name, body, details } of ERROR_BODIES) {
   });
 }
 
+test('the message of a refusal has the call and the reasons of the bank, in one line and without tokens', async (t) => {
+  const bank = await startBank(t);
+  const token = 'eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl';
+  const Errors = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    ErrorCode: 'U002',
+    Message: `no\n${name} for ${token}`,
+    Path: `Data.${name}`,
+  }));
+  bank.instead = ({ path }, response) => {
+    if (!path.endsWith('/event-subscriptions')) return false;
+    sendJson(response, { Errors }, 400);
+    return true;
+  };
+  await assert.rejects(bank.client.eventSubscriptions.create(WANTED), ({ message }: Error) => {
+    assert.match(message, /^POST https:\S+\/open-banking\/v4\.0\/event-subscriptions: status 400\. /);
+    const detail = (name: string) => `U002: no ${name} for [token] (Data.${name})`;
+    assert.ok(message.endsWith(` ${detail('a')}; ${detail('b')}; ${detail('c')}; and 2 more`), message);
+    return true;
+  });
+});
+
 test('a 403 without a body, and a 500 with HTML, are refused without codes', async (t) => {
   const bank = await startBank(t);
   for (const [status, body] of [

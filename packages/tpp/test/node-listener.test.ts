@@ -172,11 +172,14 @@ test('a connection is kept between notifications', async (t) => {
   server.closeIdleConnections();
 });
 
-test('a receiver that throws closes the connection and does not crash the process', async (t) => {
-  const { origin } = await listenHttps(t, nodeListener({ handle: () => Promise.reject(new Error('bug')) }));
+test('a receiver that throws closes the connection, does not crash the process, and is printed', async (t) => {
+  const lines: string[] = [];
+  const receiver = { handle: () => Promise.reject(new Error('bug')) };
+  const { origin } = await listenHttps(t, nodeListener(receiver, { warn: (line) => lines.push(line) }));
   const outgoing = await open(origin, HEADERS);
   outgoing.end('x');
   await assert.rejects(answerTo(outgoing), { code: 'ECONNRESET' });
+  assert.match(lines.join(), /was not answered \(listener_failed\).*Cause: Error: bug/);
 });
 
 /** What may stand in front of the receiver, and hands the request on at some time. */

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isUuid, RESOURCE_LINKS, type SetClaims, signCompact } from '@tidings/protocol';
+import {
+  CONSENT_AUTHORIZATION_REVOKED,
+  EventTypeCatalogue,
+  isUuid,
+  RESOURCE_ID,
+  RESOURCE_LINKS,
+  RESOURCE_TYPE,
+  RESOURCE_UPDATE,
+  type SetClaims,
+  SUBJECT_TYPE,
+  signCompact,
+} from '@tidings/protocol';
 import { makeParticipant, type Participant } from '@tidings/testing';
 import { createReceiver, type EventNotification, REFUSALS, type Refusal } from '@tidings/tpp';
 import {
@@ -27,10 +38,21 @@ test('a good notification reaches the handler and is acknowledged with 202 and n
   assert.equal(await response.text(), '');
   assert.equal(response.headers.get('x-fapi-interaction-id'), INTERACTION_ID);
   const claims = makeClaims();
+  const event = {
+    kind: 'resource-update',
+    eventType: RESOURCE_UPDATE,
+    resourceId: 'pmt-7290-003',
+    resourceType: 'domestic-payment',
+    reason: undefined,
+    links: [{ version: 'v4.0', link: claims.sub }],
+    content: claims.events[RESOURCE_UPDATE],
+  };
   assert.deepEqual(taken, [
     {
+      ...event,
+      events: [event],
       jti: claims.jti,
-      eventTypes: ['urn:uk:org:openbanking:events:resource-update'],
+      eventTypes: [RESOURCE_UPDATE],
       resourceUri: claims.sub,
       links: [{ version: 'v4.0', link: claims.sub }],
       claims,
@@ -221,9 +243,9 @@ for (const { name, err, set } of REFUSED) {
     assert.equal(response.headers.get('x-fapi-interaction-id'), INTERACTION_ID);
     const body: unknown = await response.json();
     assert.deepEqual(body, { err, description: refusals[0]?.message });
-    assert.deepEqual(refusals, [
-      { code: err, status: 400, message: refusals[0]?.message, interactionId: INTERACTION_ID },
-    ]);
+    const { message, remedy } = refusals[0] ?? {};
+    assert.ok(remedy);
+    assert.deepEqual(refusals, [{ code: err, status: 400, message, remedy, interactionId: INTERACTION_ID }]);
     assert.deepEqual(taken, []);
   });
 }
@@ -248,6 +270,51 @@ test('event types and links that the standard does not define reach the handler 
   assert.equal((await receiver.handle(delivery(await setOf({ ...makeClaims(), events })))).status, 202);
   assert.deepEqual(taken[0]?.eventTypes, Object.keys(events));
   assert.deepEqual(taken[0]?.links, [link]);
+  assert.deepEqual(
+    [taken[0]?.kind, taken[0]?.eventType, taken[0]?.resourceId],
+    ['other', 'urn:example:own', undefined],
+  );
+});
+
+test('every event type of the standard has its kind, with resource and reason', async () => {
+  const links = [{ version: '4.0', link: 'https://bank.example/aac-1' }];
+  const subject = { subject_type: SUBJECT_TYPE, [RESOURCE_ID]: 'r-1', [RESOURCE_LINKS]: links };
+  const taken: EventNotification[] = [];
+  const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
+  for (const { urn, reasonAllowed, resourceType = 'account-access-consent' } of new EventTypeCatalogue().all) {
+    const content = {
+      subject: { ...subject, [RESOURCE_TYPE]: `${resourceType}s` },
+      ...(reasonAllowed && { reason: 'why' }),
+    };
+    await receiver.handle(delivery(await setOf({ ...makeClaims(), jti: urn, events: { [urn]: content } })));
+    const got = taken.pop();
+    assert.equal(got?.kind, urn.split(':').at(-1));
+    const { resourceId, resourceType: type, reason } = got ?? {};
+    // The plural of some banks is the same type.
+    assert.deepEqual([resourceId, type, reason], ['r-1', resourceType, reasonAllowed ? 'why' : undefined]);
+    assert.deepEqual(got?.links, links);
+  }
+});
+
+test('of several events the notification is the revocation, with the resource of the resource-update', async () => {
+  const { events } = makeClaims();
+  const taken: EventNotification[] = [];
+  const receiver = createReceiver(await receiverOptions({ onNotification: (each) => void taken.push(each) }));
+  const several = { 'urn:example:own': { reason: 7 }, ...events, [CONSENT_AUTHORIZATION_REVOKED]: {} };
+  await receiver.handle(delivery(await setOf({ ...makeClaims(), events: several })));
+  const [got] = taken;
+  assert.ok(got?.kind === 'consent-authorization-revoked');
+  // Narrowed: the resource of a standard event is always known, which TypeScript checks here.
+  const id: string = got.resourceId;
+  assert.deepEqual([id, got.resourceType, got.reason], ['pmt-7290-003', 'domestic-payment', undefined]);
+  assert.deepEqual(
+    got.events.map(({ kind, reason }) => [kind, reason]),
+    [
+      ['other', undefined],
+      ['resource-update', undefined],
+      ['consent-authorization-revoked', undefined],
+    ],
+  );
 });
 
 test('unavailable keys are 500, so that the bank retries', async () => {

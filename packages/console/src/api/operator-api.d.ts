@@ -593,6 +593,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/operator/v1/statistics/tpps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["listTppStatistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/operator/v1/openapi/": {
         parameters: {
             query?: never;
@@ -1575,6 +1591,20 @@ export interface components {
                     p99: number;
                 };
             }[];
+        };
+        TppStatistics: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            before: string;
+            tpps: {
+                clientId: string;
+                accepted: number;
+                acknowledged: number;
+                attempts: number;
+                attemptsAcknowledged: number;
+            }[];
+            next?: string;
         };
         ProblemDetails: {
             type: string;
@@ -2817,6 +2847,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatisticsAnswer"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            500: components["responses"]["Problem500"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listTppStatistics: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TppStatistics"];
                 };
             };
             400: components["responses"]["Problem400"];

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
-import { api, dataOf } from './client.ts';
+import { api, dataOf, type Schemas } from './client.ts';
 
 const ONCE_A_SECOND_MS = 1000;
 const OFTEN_MS = 5000;
@@ -32,6 +32,27 @@ export const statisticsQuery = (resolution: 'minute' | 'hour', clientId?: string
       ),
     refetchInterval: 2 * OFTEN_MS,
   });
+
+type TppStatistics = Schemas['TppStatistics']['tpps'][number];
+const STATISTICS_PAGES_MAX = 10;
+
+/** Counts of the last 24 hours by client_id, of up to 2,000 TPPs. */
+export const tppStatisticsQuery = queryOptions({
+  queryKey: ['statistics', 'tpps'],
+  queryFn: async ({ signal }) => {
+    const found = new Map<string, TppStatistics>();
+    let after: string | undefined;
+    for (let pages = 0; pages < STATISTICS_PAGES_MAX; pages += 1) {
+      const query = { limit: 200, ...(after !== undefined && { after }) };
+      const page = await dataOf(api.GET('/operator/v1/statistics/tpps', { params: { query }, signal }));
+      for (const each of page.tpps) found.set(each.clientId, each);
+      after = page.next;
+      if (after === undefined) break;
+    }
+    return found;
+  },
+  refetchInterval: SELDOM_MS,
+});
 
 /** Callback URLs that something is pushed to, up to 500. */
 export const callbackUrlsQuery = queryOptions({

@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactElement, useId } from 'react';
 import type { Schemas } from '../api/client.ts';
 import type { CallbackUrl } from '../api/health.ts';
-import { callbackUrlsQuery, registrationsQuery, tppsQuery } from '../api/queries.ts';
+import { callbackUrlsQuery, registrationsQuery, tppStatisticsQuery, tppsQuery } from '../api/queries.ts';
 import { useMay } from '../session/session.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { CommandLine, CopyButton } from '../ui/copy.tsx';
@@ -107,12 +107,27 @@ function TppTable({ rows, total }: { readonly rows: readonly Row[]; readonly tot
   const sorted = rows.toSorted((a, b) => rank(a) - rank(b) || b.tpp.awaiting - a.tpp.awaiting);
   return (
     <Card title={`${rows.length} of ${total}`}>
-      <Table columns={['TPP', 'State', 'Awaiting', 'Last attempt', 'Scopes', 'Registration', 'Keys']}>
+      <Table columns={['TPP', 'State', 'Awaiting', 'Last 24 hours', 'Last attempt', 'Scopes', 'Registration', 'Keys']}>
         {sorted.map((row) => (
           <TppRow key={row.tpp.clientId} row={row} />
         ))}
       </Table>
     </Card>
+  );
+}
+
+/** The share of attempts that were acknowledged; a TPP that polls has none. */
+function Success({ clientId }: { readonly clientId: string }): ReactElement {
+  const { data } = useQuery(tppStatisticsQuery);
+  const counts = data?.get(clientId);
+  if (counts === undefined || counts.attempts + counts.acknowledged === 0) return <>–</>;
+  const { attempts, attemptsAcknowledged, acknowledged } = counts;
+  const text = (count: number) => count.toLocaleString('en-GB');
+  if (attempts === 0) return <>{text(acknowledged)} by polls</>;
+  return (
+    <span title={`${text(attemptsAcknowledged)} of ${text(attempts)} attempts were acknowledged`}>
+      {Math.floor((attemptsAcknowledged / attempts) * 100)} %
+    </span>
   );
 }
 
@@ -133,6 +148,9 @@ function TppRow({ row: { tpp, url, registration } }: { readonly row: Row }): Rea
       </td>
       <td data-label="Awaiting" className="number">
         {`${isAtLeast ? '≥ ' : ''}${awaiting.toLocaleString('en-GB')}`}
+      </td>
+      <td data-label="Last 24 hours">
+        <Success clientId={clientId} />
       </td>
       <td data-label="Last attempt">
         {last === undefined ? (

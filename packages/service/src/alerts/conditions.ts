@@ -165,14 +165,31 @@ function expiryConditions(certificates: readonly ConfiguredCertificate[], moment
     if (notAfterMs - nowMs > warnMs) return false;
     return !isOfRoots(setting) || !hasValidRoot.has(setting) || nowMs - notAfterMs < warnMs;
   });
-  return expiring.map(({ setting, subject, notAfterMs, fingerprint }) => ({
-    key: `certificate ${setting} ${fingerprint}`,
-    kind: setting.startsWith('signing.') ? 'signing-key-expires' : 'certificate-expires',
-    subject: setting,
-    sinceMs: notAfterMs - warnMs,
-    why: `${subject} ${notAfterMs > nowMs ? `expires in ${daysOf(notAfterMs - nowMs)}` : 'has expired'}, at ${utc(notAfterMs)}.`,
-    facts: { certificate: subject, expires: utc(notAfterMs), fingerprint },
-  }));
+  return expiring.flatMap((certificate) =>
+    stagesOf(certificate, moment).map(({ days, suffix }): AlertCondition => {
+      const { setting, subject, notAfterMs, fingerprint } = certificate;
+      const when = notAfterMs > nowMs ? `expires in ${daysOf(notAfterMs - nowMs)}` : 'has expired';
+      return {
+        key: `certificate ${setting} ${fingerprint}${suffix}`,
+        kind: setting.startsWith('signing.') ? 'signing-key-expires' : 'certificate-expires',
+        subject: setting,
+        sinceMs: notAfterMs - days * DAY_MS,
+        why: `${subject} ${when}, at ${utc(notAfterMs)}.`,
+        facts: { certificate: subject, expires: utc(notAfterMs), fingerprint },
+      };
+    }),
+  );
+}
+
+const LAST_WARNING_DAYS = 3;
+
+/** The alerts that a certificate of our own has had so far: the first could be forgotten in three weeks. */
+function stagesOf({ setting, notAfterMs }: ConfiguredCertificate, { nowMs, expiryDays }: Moment) {
+  const first = { days: expiryDays, suffix: '' };
+  if (isOfRoots(setting)) return [first];
+  const last = { days: Math.min(LAST_WARNING_DAYS, expiryDays), suffix: ' last warning' };
+  const stages = [first, ...(expiryDays > LAST_WARNING_DAYS ? [last] : []), { days: 0, suffix: ' expired' }];
+  return stages.filter(({ days }) => notAfterMs - nowMs <= days * DAY_MS);
 }
 
 function daysOf(ms: number): string {

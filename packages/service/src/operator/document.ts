@@ -24,7 +24,7 @@ import { publishRoute } from './publish.ts';
 import { registrationRoutes } from './registrations.ts';
 import { answer, route } from './route.ts';
 import { signingKeyRoutes } from './signing-keys.ts';
-import { statisticsRoute } from './statistics.ts';
+import { statisticsRoute, tppStatisticsRoute } from './statistics.ts';
 import { healthRoutes, statusRoute } from './status.ts';
 import { streamRoute } from './stream.ts';
 import { tppRoutes } from './tpps.ts';
@@ -100,6 +100,7 @@ const ROUTES = [
   ...healthRoutes,
   streamRoute,
   statisticsRoute,
+  tppStatisticsRoute,
   ...[showDocuments, getTppFacingDocument, getOperatorDocument],
 ];
 

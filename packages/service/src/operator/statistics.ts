@@ -4,7 +4,7 @@ import type { StatisticsQuery } from '../store/operations.ts';
 import { BUCKET_MS, beginOf } from '../telemetry/statistics.ts';
 import { addTally, emptyTally, percentilesOf } from '../telemetry/tally.ts';
 import { Problem } from './problem.ts';
-import { choice, fieldProblem, isoTime, oneClientId, time } from './request.ts';
+import { choice, cursor, fieldProblem, isoTime, limit, oneClientId, pageOf, time } from './request.ts';
 import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
@@ -117,6 +117,69 @@ export const statisticsRoute = route({
       };
     },
 });
+
+/** How the deliveries to TPPs went, one page. */
+const TppStatistics = Type.Object(
+  {
+    from: timeOf('Start of the period: 23 hours before the hour that runs'),
+    before: timeOf('End of the period, exclusive'),
+    tpps: Type.Array(
+      Type.Object(
+        {
+          clientId: Type.String(),
+          accepted: count('Notifications created'),
+          acknowledged: count('Notifications acknowledged, in whatever way'),
+          attempts: count('Attempts to push one'),
+          attemptsAcknowledged: count('Of them, those that were acknowledged'),
+        },
+        closed,
+      ),
+    ),
+    next: Type.Optional(Type.String({ description: 'after of the next page; absent on the last one' })),
+  },
+  closed,
+);
+
+const TPPS_PER_PAGE = 100;
+const TPPS_PER_PAGE_MAX = 200;
+
+/** GET /operator/v1/statistics/tpps: the last 24 hours of each TPP. */
+export const tppStatisticsRoute = route({
+  operationId: 'listTppStatistics',
+  method: 'get',
+  path: '/operator/v1/statistics/tpps',
+  role: 'viewer',
+  tag: 'Watching',
+  summary: 'Get the counts of each TPP over the last 24 hours, in the order of their client_ids',
+  query: {
+    after: cursor('"next" of the previous page'),
+    limit: limit('Page size', TPPS_PER_PAGE, TPPS_PER_PAGE_MAX),
+  },
+  response: ok('Counts of all instances', { TppStatistics }),
+  refusals: [501],
+  handler:
+    ({ telemetry, clock, store }) =>
+    async ({ query: { after = '', limit: most } }) => {
+      if (telemetry === undefined) throw new Problem(501, 'No statistics are kept here.');
+      const found = pageOf(await store.tpps(after, most + 1), most, ({ clientId }) => clientId);
+      const { fromMs, beforeMs } = statisticsOf(LAST_DAY, clock.nowMs());
+      const tpps = found.shown.map(async ({ clientId }) => {
+        const buckets = await telemetry.statistics.read({ resolution: 'hour', clientId, fromMs, beforeMs });
+        const totals = emptyTally();
+        for (const { tally } of buckets) addTally(totals, tally);
+        return { clientId, ...sumsOf(writeCounts(totals)) };
+      });
+      return { from: isoTime(fromMs), before: isoTime(beforeMs), tpps: await Promise.all(tpps), ...found.next };
+    },
+});
+
+const LAST_DAY: GivenQuery = { resolution: 'hour', from: undefined, before: undefined, clientId: undefined };
+
+function sumsOf({ accepted, acknowledged, attempts }: Counts) {
+  const sum = (counts: object) => Object.values(counts).reduce((total, each) => total + each, 0);
+  const [attempted, attemptsAcknowledged] = [sum(attempts), attempts.acknowledged ?? 0];
+  return { accepted, acknowledged: sum(acknowledged), attempts: attempted, attemptsAcknowledged };
+}
 
 interface GivenQuery {
   readonly resolution: Resolution | undefined;

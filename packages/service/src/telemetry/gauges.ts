@@ -26,6 +26,8 @@ export interface MetricsSources {
   readonly canSign: () => boolean;
   /** When the first certificate of each setting expires. */
   readonly expiriesMs: () => ReadonlyMap<string, number>;
+  /** Those of the configuration; messages to others wait for nobody. */
+  readonly alertDestinations: () => readonly { readonly name: string }[];
   /** Limits of publishing, and where the store is. */
   readonly config: {
     readonly publishing: { readonly awaitingMax: number; readonly diskFreeBytesMin: number };
@@ -68,7 +70,12 @@ export class Gauges {
     up.set(read === undefined ? 0 : 1);
     for (const gauge of Object.values(ofStore)) gauge.reset();
     if (read === undefined) for (const gauge of [ofStore.awaiting, ofStore.oldest]) gauge.remove();
-    else this.#set(read);
+    else {
+      this.#set(read);
+      for (const { name } of sources.alertDestinations()) {
+        ofStore.alertsUnsent.set({ destination: name }, read.unsentAlerts.get(name) ?? 0);
+      }
+    }
   }
 
   async #readLimits({ canSign, expiriesMs, config }: MetricsSources): Promise<void> {
@@ -85,7 +92,7 @@ export class Gauges {
     else ofLimits.diskFree.set(freeBytes);
   }
 
-  #set({ awaiting, states, troubled, oldestAtMs, oldestOfTpps, unsentAlerts }: StoreReadings): void {
+  #set({ awaiting, states, troubled, oldestAtMs, oldestOfTpps }: StoreReadings): void {
     const { ofStore } = this.#gauges;
     const nowMs = this.#options.clock.nowMs();
     const ageOf = (atMs: number | undefined) => (atMs === undefined ? 0 : Math.max(nowMs - atMs, 0) / 1000);
@@ -98,7 +105,6 @@ export class Gauges {
       ofStore.tppFailures.set(labels, target.failures);
       ofStore.tppAwaiting.set(labels, Math.min(target.awaiting, COUNTED_MAX));
     }
-    for (const [destination, count] of unsentAlerts) ofStore.alertsUnsent.set({ destination }, count);
     for (const [clientId, atMs] of oldestOfTpps) ofStore.tppOldest.set({ client_id: clientId }, ageOf(atMs));
   }
 }

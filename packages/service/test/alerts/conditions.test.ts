@@ -73,13 +73,16 @@ describe('a condition', () => {
     assert.equal(full(0, 1112, 'store-nearly-full disk').length, 0);
   });
 
-  test('is a certificate of our own from 21 days before it expires until it is replaced', () => {
+  test('is a certificate of our own from 21 days before it expires until it is replaced, again at 3 days and at the end', () => {
     assert.deepEqual(expiring(['api.tls.certificateFile', 22]), []);
-    for (const days of [21, 0, -400]) {
-      assert.deepEqual(expiring(['api.tls.certificateFile', days]), ['certificate-expires api.tls.certificateFile']);
-    }
-    assert.deepEqual(expiring(['signing.certificateFile', 3]), ['signing-key-expires signing.certificateFile']);
-    assert.deepEqual(expiring(['signing.next.certificateFile', 3]), [
+    const alerts = [21, 4, 3, 1, 0, -400].map((days) => expiring(['api.tls.certificateFile', days]));
+    assert.deepEqual(
+      alerts.map(({ length }) => length),
+      [1, 1, 2, 2, 3, 3],
+    );
+    assert.deepEqual(new Set(alerts.flat()), new Set(['certificate-expires api.tls.certificateFile']));
+    assert.deepEqual(expiring(['signing.certificateFile', 4]), ['signing-key-expires signing.certificateFile']);
+    assert.deepEqual(expiring(['signing.next.certificateFile', 4]), [
       'signing-key-expires signing.next.certificateFile',
     ]);
   });

@@ -48,8 +48,13 @@ describe('metrics of the store', () => {
           },
         ],
         oldestAwaiting: async () => new Map([['tpp-a', START_MS - 5000]]),
-        unsentAlertMessages: async () => new Map([['on-call', 3]]),
+        unsentAlertMessages: async () =>
+          new Map([
+            ['on-call', 3],
+            ['removed', 9],
+          ]),
       },
+      alertDestinations: () => [{ name: 'on-call' }, { name: 'channel' }],
       canSign: () => false,
       expiriesMs: () => new Map([['api.tls.certificateFile', START_MS]]),
       config: { publishing: { awaitingMax: 100, diskFreeBytesMin: 1000 }, store: {} },
@@ -74,10 +79,12 @@ describe('metrics of the store', () => {
       'tidings_notifications_awaiting_max 100',
       'tidings_store_disk_free_bytes_min 1000',
       'tidings_alert_messages_unsent{destination="on-call"} 3',
+      'tidings_alert_messages_unsent{destination="channel"} 0',
       'tidings_store_connections{state="waiting"} 4',
     ]) {
       assert.ok(text.includes(`\n${line}\n`), line);
     }
+    assert.ok(!text.includes('destination="removed"'));
     problem = undefined;
     counts = () => new Promise(() => undefined);
     const hanging = metrics.text();

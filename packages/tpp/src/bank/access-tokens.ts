@@ -1,6 +1,7 @@
+import { cutText, fitText } from '@tidings/protocol';
 import * as oauth from 'oauth4webapi';
 import { type TlsFetch, TlsFetchError } from '../net/tls-fetch.ts';
-import { BankError, bankErrorOf } from './bank-error.ts';
+import { BankError, bankErrorOf, describeCall, describeDetails } from './bank-error.ts';
 
 /** An access token, bound to the client certificate (RFC 8705 section 3). */
 export interface AccessToken {
@@ -35,6 +36,14 @@ export interface AccessTokensOptions {
 const LIFETIME_SECONDS_WITHOUT_EXPIRES_IN = 60;
 // A token is renewed this long before it expires, or after nine tenths of a shorter lifetime.
 const RENEWED_BEFORE_MS = 30_000;
+const CODE_CHARS_MAX = 100;
+const TEXT_CHARS_MAX = 500;
+// Error codes of RFC 6749 section 5.2.
+const REMEDIES: Readonly<Record<string, string>> = {
+  invalid_client: ' Check clientId, and that the transport certificate is the one registered for it.',
+  unauthorized_client: ' The bank must allow this client the client credentials grant.',
+  invalid_scope: ' Check scope against what the bank allows this client.',
+};
 const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /**
@@ -62,8 +71,12 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       cached = { ...token, renewAtMs: token.expiresAtMs - Math.min(RENEWED_BEFORE_MS, lifetimeMs / 10) };
       return token;
     } catch (error) {
+      const asked = server?.mtls_endpoint_aliases?.token_endpoint ?? server?.token_endpoint;
       server = undefined;
-      throw tokenErrorOf(error);
+      throw tokenErrorOf(
+        error,
+        asked === undefined ? describeCall('GET', options.issuer) : describeCall('POST', asked),
+      );
     } finally {
       underWay = undefined;
     }
@@ -89,7 +102,7 @@ async function discover(options: AccessTokensOptions): Promise<oauth.Authorizati
   if (tokenEndpoint !== undefined) return { issuer, token_endpoint: tokenEndpoint };
   const issuerUrl = new URL(issuer);
   const response = await oauth.discoveryRequest(issuerUrl, { [oauth.customFetch]: fetchOver(tlsFetch) });
-  if (response.status !== 200) throw refusedBy('The discovery document', response.status);
+  if (response.status !== 200) throw refusedBy(`The discovery document of ${options.issuer}`, response.status);
   return await oauth.processDiscoveryResponse(issuerUrl, response);
 }
 
@@ -132,21 +145,21 @@ function refusedBy(what: string, status: number): BankError {
 }
 
 /** Omits `cause` for errors of oauth4webapi, which carry the response body and perhaps a token. */
-function tokenErrorOf(error: unknown): BankError {
+function tokenErrorOf(error: unknown, call: string): BankError {
   if (error instanceof BankError) return error;
-  if (error instanceof TlsFetchError) return bankErrorOf(error, undefined);
+  if (error instanceof TlsFetchError) return bankErrorOf(error, call);
   if (error instanceof oauth.ResponseBodyError) {
-    const { status } = error;
-    return new BankError('unauthorised', 'The authorisation server refused to issue a token.', {
-      status,
-      details: [{ code: error.error.slice(0, 100) }],
-    });
+    const { status, error_description: message } = error;
+    const code = cutText(error.error, CODE_CHARS_MAX);
+    const details = [{ code, ...(message !== undefined && { message: fitText(cutText(message, TEXT_CHARS_MAX)) }) }];
+    const why = `${describeDetails(details)}.${REMEDIES[code] ?? ''}`;
+    const text = `${call}: the authorisation server issued no token. ${why}`;
+    return new BankError('unauthorised', text, { status, details });
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
-    return new BankError('unauthorised', 'The authorisation server did not accept the client.', {
-      status: error.status,
-    });
+    const text = `${call}: the authorisation server did not accept the client (401).${REMEDIES['invalid_client']}`;
+    return new BankError('unauthorised', text, { status: error.status });
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  return new BankError('untrusted', `The response of the authorisation server is not valid OAuth 2.0 (${code}).`);
+  return new BankError('untrusted', `${call}: the response is not valid OAuth 2.0 (${code}).`);
 }

@@ -1,11 +1,12 @@
 import { cutText, fitText, isJsonObject, parseStrictJson, type Shaped, StrictJsonError } from '@tidings/protocol';
-import { BankError, type BankErrorDetail } from './bank-error.ts';
+import { BankError, type BankErrorDetail, describeCall } from './bank-error.ts';
 
 const DETAILS_MAX = 20;
 const TEXT_CHARS_MAX = 500;
 
 /** A response of the bank's API, not verified. */
 export interface BankAnswer {
+  readonly method: string;
   /** The URL that was requested. */
   readonly url: string;
   readonly status: number;
@@ -30,9 +31,10 @@ export function readJson(answer: BankAnswer): unknown {
   }
 }
 
-/** The error for an invalid response body. @param why the reason, to follow "The response body" */
-export function untrusted({ status, interactionId }: BankAnswer, why: string): BankError {
-  return new BankError('untrusted', `The response body ${why}.`, { status, interactionId });
+/** The error for an invalid response body. @param why the reason, to follow "the response body" */
+export function untrusted({ method, url, status, interactionId }: BankAnswer, why: string): BankError {
+  const call = describeCall(method, url);
+  return new BankError('untrusted', `${call}: the response body ${why}.`, { status, interactionId });
 }
 
 /** Verifies the signature of a response, then parses and validates its body. @throws {BankError} untrusted */

@@ -1,4 +1,9 @@
 import type { TlsFetchError, TlsFetchErrorCode } from '../net/tls-fetch.ts';
+import { safeText } from '../safe-text.ts';
+
+const DETAILS_MAX_SHOWN = 3;
+const TEXT_CHARS_MAX_SHOWN = 300;
+const CODE_CHARS_MAX_SHOWN = 100;
 
 /**
  * A failure at the bank.
@@ -31,7 +36,10 @@ export interface BankErrorContext extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The only error that a bank client throws for external failures. `message` never contains a token, key or body. */
+/**
+ * The only error that a bank client throws for external failures. `message` says which call failed and why: the bank's own
+ * codes and texts, or what is wrong with the connection and the remedy. It never contains a token, key or whole body.
+ */
 export class BankError extends Error {
   override readonly name = 'BankError';
   readonly kind: BankErrorKind;
@@ -69,7 +77,24 @@ const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
   malformed: 'untrusted',
 };
 
-/** Maps a failed exchange to the error of the bank client. */
-export function bankErrorOf(error: TlsFetchError, interactionId: string | undefined): BankError {
-  return new BankError(KINDS[error.code], error.message, { cause: error, interactionId });
+/** Maps a failed exchange to the error of the bank client. @param call as {@link describeCall} writes it */
+export function bankErrorOf(error: TlsFetchError, call: string, interactionId?: string): BankError {
+  return new BankError(KINDS[error.code], `${call}: ${error.message}`, { cause: error, interactionId });
+}
+
+/** A call for a message: `GET https://bank.example/open-banking/v4.0/events`, without query and credentials. */
+export function describeCall(method: string, url: string): string {
+  if (!URL.canParse(url)) return method;
+  const { origin, pathname } = new URL(url);
+  return `${method} ${origin}${pathname}`;
+}
+
+/** The reason that the bank gives: `U002: Invalid version (Data.Version)`; empty when it gives none. */
+export function describeDetails(details: readonly BankErrorDetail[]): string {
+  const shown = details.slice(0, DETAILS_MAX_SHOWN).map(({ code, message, path }) => {
+    const text = message === undefined ? '' : `: ${safeText(message, TEXT_CHARS_MAX_SHOWN)}`;
+    return `${safeText(code, CODE_CHARS_MAX_SHOWN)}${text}${path ? ` (${safeText(path, CODE_CHARS_MAX_SHOWN)})` : ''}`;
+  });
+  const left = details.length - shown.length;
+  return [...shown, ...(left > 0 ? [`and ${left} more`] : [])].join('; ');
 }

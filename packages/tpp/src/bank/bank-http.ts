@@ -9,10 +9,11 @@ import {
   signDetached,
   verifyDetached,
 } from '@tidings/protocol';
+import { keysFailure } from '../net/remote-keys.ts';
 import { type TlsFetch, TlsFetchError, type TlsRequest } from '../net/tls-fetch.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { type BankAnswer, readErrorBody } from './bank-answer.ts';
-import { BankError, bankErrorOf } from './bank-error.ts';
+import { BankError, bankErrorOf, describeCall, describeDetails } from './bank-error.ts';
 
 /** Identity of the ASPSP as a signer. */
 export interface BankIdentity {
@@ -70,6 +71,16 @@ export interface BankHttpOptions {
 
 const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const UNAUTHORISED = 401;
+// The usual reasons for statuses that the standard lets the bank send without a body (rules, section 7).
+const WITHOUT_DETAILS: Readonly<Record<number, string>> = {
+  401:
+    'A token that was just issued is rejected when it is not bound to the transport certificate of this client, ' +
+    'or when its audience or issuer is not what the bank expects.',
+  403:
+    'Usual reasons: the token lacks a scope, there is no event subscription to poll for, ' +
+    'the registration is of a newer version of the API, or it is not yours.',
+  404: 'The bank does not know this path: check baseUrl, with the version at its end.',
+};
 const V31 = /\/v3\.1(?:\.\d+)?(?:\/|$)/;
 
 /** Whether a URL is below v3.1 of the API, where alone `b64: false` is allowed (rules, section 5). */
@@ -91,6 +102,7 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
     const prepared = await prepare(request, accessToken, interactionId);
     const response = await reach(
       () => tlsFetch(url, { method, ...prepared, requestTimeoutMs, responseBytesMax, signal }),
+      describeCall(method, url),
       interactionId,
     );
     const { status } = response;
@@ -99,6 +111,7 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
     options.onExchange?.({ method, status, interactionId, interactionIdEchoed });
     if (status === UNAUTHORISED) tokens.drop(accessToken);
     return {
+      method,
       url,
       status,
       body: new Uint8Array(await response.arrayBuffer()),
@@ -151,27 +164,31 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   }
 }
 
-async function reach(call: () => Promise<Response>, interactionId: string): Promise<Response> {
+async function reach(send: () => Promise<Response>, call: string, interactionId: string): Promise<Response> {
   try {
-    return await call();
+    return await send();
   } catch (error) {
-    throw error instanceof TlsFetchError ? bankErrorOf(error, interactionId) : error;
+    throw error instanceof TlsFetchError ? bankErrorOf(error, call, interactionId) : error;
   }
 }
 
 function acceptedOnly(answer: BankAnswer): BankAnswer {
-  const { status, body, interactionId, retryAfterMs } = answer;
+  const { method, url, status, body, interactionId, retryAfterMs } = answer;
   if (status >= 200 && status < 300) return answer;
-  const context = { status, interactionId, details: readErrorBody(body), retryAfterMs };
-  if (status === UNAUTHORISED) throw new BankError('unauthorised', 'The bank rejected the access token.', context);
-  throw new BankError('refused', `The bank responded with status ${status}.`, context);
+  const details = readErrorBody(body);
+  const context = { status, interactionId, details, retryAfterMs };
+  const call = describeCall(method, url);
+  const why = describeDetails(details) || (WITHOUT_DETAILS[status] ?? 'The bank gives no reason.');
+  if (status !== UNAUTHORISED) throw new BankError('refused', `${call}: status ${status}. ${why}`, context);
+  throw new BankError('unauthorised', `${call}: the bank rejected the access token (401). ${why}`, context);
 }
 
 async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promise<void> {
   const { bank, now, clockSkewSeconds } = options;
-  const { status, interactionId, signature, body } = answer;
+  const { method, url, status, interactionId, signature, body } = answer;
+  const call = describeCall(method, url);
   if (signature === undefined) {
-    throw new BankError('untrusted', `The response has no ${SIGNATURE_HEADER}.`, { status, interactionId });
+    throw new BankError('untrusted', `${call}: the response has no ${SIGNATURE_HEADER}.`, { status, interactionId });
   }
   try {
     await verifyDetached(signature, body, {
@@ -184,8 +201,11 @@ async function verifyAnswer(answer: BankAnswer, options: BankHttpOptions): Promi
       unencodedPayloadAccepted: options.unencodedPayload && isV31(answer.url),
     });
   } catch (cause) {
-    const why = cause instanceof JwsError ? cause.message : 'The verification keys could not be fetched.';
-    throw new BankError('untrusted', `The response signature is invalid: ${why}`, {
+    const why =
+      cause instanceof JwsError
+        ? `the signature of the response is invalid. ${cause.message}`
+        : `the signature of the response could not be verified. ${keysFailure(cause)}`;
+    throw new BankError('untrusted', `${call}: ${why}`, {
       status,
       interactionId,
       cause,

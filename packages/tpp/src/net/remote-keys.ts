@@ -1,5 +1,6 @@
 import {
   importSigningKeys,
+  JwksError,
   type KeySource,
   parseStrictJson,
   type SigningKeySet,
@@ -7,7 +8,7 @@ import {
   withoutRevokedKeys,
 } from '@tidings/protocol';
 import { systemNowMs } from '../clock.ts';
-import { createTlsFetch, type TlsFetch, type TlsTransport } from './tls-fetch.ts';
+import { createTlsFetch, type TlsFetch, TlsFetchError, type TlsTransport } from './tls-fetch.ts';
 
 /** Options of {@link remoteKeys}. */
 export interface RemoteKeysOptions {
@@ -15,7 +16,10 @@ export interface RemoteKeysOptions {
   readonly url: string;
   /** URL of the JWKS of the participant's revoked keys; https. By default revocation is not checked. */
   readonly revokedUrl?: string;
-  /** Trusted certificate authorities, and a client certificate if the server requires one. */
+  /**
+   * `caPem`: the authorities to trust instead of the public ones, where the server's certificate is from a private one.
+   * `certificatePem` and `keyPem`: a client certificate, where the server requires one.
+   */
   readonly transport?: TlsTransport;
   /** Minimum interval between requests; after a successful one, `maxAgeMs` if shorter. Default 30 000. */
   readonly cooldownMs?: number;
@@ -29,9 +33,17 @@ export interface RemoteKeysOptions {
   now?(): number;
 }
 
-/** The keys are unavailable: they were never fetched, or are older than `hardMaxAgeMs`. */
+/**
+ * The keys are unavailable: they were never fetched, or are older than `hardMaxAgeMs`. `message` says why, with the URL
+ * and the remedy where it is known.
+ */
 export class RemoteKeysError extends Error {
   override readonly name = 'RemoteKeysError';
+}
+
+/** Why keys are unavailable, for a message. The errors of another {@link KeySource} are not shown. */
+export function keysFailure(error: unknown): string {
+  return error instanceof RemoteKeysError ? error.message : 'The verification keys could not be fetched.';
 }
 
 const COOLDOWN_MS = 30_000;
@@ -86,7 +98,7 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
 
   function usableKeys(): SigningKeySet {
     if (keys !== undefined && !hasPassed(hardMaxAgeMs, fetchedAtMs, now())) return keys;
-    throw new RemoteKeysError('The JWKS is unavailable.', { cause: failure });
+    throw new RemoteKeysError(`The JWKS ${shown(url)} is unavailable. ${whyOf(failure)}`, { cause: failure });
   }
 
   return {
@@ -98,6 +110,18 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
       return await usableKeys().keyFor(kid);
     },
   };
+}
+
+/** The URL as it may be logged, without the parts that can hold a secret. */
+function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
+function whyOf(failure: unknown): string {
+  if (failure instanceof TlsFetchError || failure instanceof RemoteKeysError || failure instanceof JwksError)
+    return failure.message;
+  return 'The keys are too old, and could not be refreshed.';
 }
 
 /** True also when the clock was set back, so that a refresh never waits for the clock to catch up. */
@@ -120,12 +144,13 @@ async function fetchKeys(tlsFetch: TlsFetch, url: string, revokedUrl: string | u
 
 async function fetchJwks(tlsFetch: TlsFetch, url: string): Promise<unknown> {
   const response = await tlsFetch(url, { headers: { accept: 'application/jwk-set+json, application/json' } });
-  if (response.status !== 200) throw new RemoteKeysError(`${url} was answered with status ${response.status}.`);
+  if (response.status !== 200) throw new RemoteKeysError(`${shown(url)} was answered with status ${response.status}.`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   try {
     return parseStrictJson(bytes);
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new RemoteKeysError(`${url} ${error.message}.`, { cause: error });
+    if (error instanceof StrictJsonError)
+      throw new RemoteKeysError(`${shown(url)} ${error.message}.`, { cause: error });
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { runAfter } from '../clock.ts';
+import { describeConnectionFault } from './connection-fault.ts';
 import { RacingAgent, type RacingOptions } from './racing-agent.ts';
 import { readCapped } from './read-capped.ts';
 
@@ -11,7 +12,11 @@ export interface TlsTransport {
   readonly certificatePem?: string | undefined;
   /** Private key of the certificate, PKCS #8, unencrypted. */
   readonly keyPem?: string | undefined;
-  /** Certificate authorities to trust instead of those built into Node.js. */
+  /**
+   * Certificates of the authorities to trust, one after the other, **instead of** those built into Node.js. Needed where
+   * the bank, its authorisation server or the JWKS has a certificate of a private authority, as in most sandboxes. Left
+   * out, the server's certificate must be from a public authority.
+   */
   readonly caPem?: string | undefined;
 }
 
@@ -50,7 +55,10 @@ export interface TlsFetch {
 /** Why there is no response. `url`: not an https URL, nothing was sent. */
 export type TlsFetchErrorCode = 'url' | 'closed' | 'aborted' | 'connection' | 'timeout' | 'too_large' | 'malformed';
 
-/** An exchange without a response. `message` contains neither URL nor headers, and so no secret. */
+/**
+ * An exchange without a response. `message` says why, with the remedy where it is known. It contains neither URL nor
+ * headers, and so no secret.
+ */
 export class TlsFetchError extends Error {
   override readonly name = 'TlsFetchError';
   readonly code: TlsFetchErrorCode;
@@ -182,7 +190,7 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
     return toResponse(incoming, body);
   } catch (cause) {
     if (cause instanceof TlsFetchError) throw cause;
-    throw new TlsFetchError('connection', `The connection failed (${codeOf(cause)}).`, { cause });
+    throw new TlsFetchError('connection', describeConnectionFault(codeOf(cause)), { cause });
   } finally {
     leave();
   }

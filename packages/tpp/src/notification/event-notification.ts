@@ -1,14 +1,17 @@
-import { isJsonObject, RESOURCE_LINKS, type ResourceLink, type SetClaims } from '@tidings/protocol';
+import type { ResourceLink, SetClaims } from '@tidings/protocol';
+import { eventsOf, mainEventOf, type NotificationEvent } from './notification-event.ts';
 
-/** A verified notification. */
-export interface EventNotification {
+/** The members that every verified notification has. */
+interface Notification {
   /** Identifies the notification across retries and both ways of delivery. */
   readonly jti: string;
   /** URNs of the event types, at least one, including types that the standard does not define. */
   readonly eventTypes: readonly string[];
+  /** All events, at least one, in the order of the token. */
+  readonly events: readonly NotificationEvent[];
   /** URI of the affected resource (`sub`). */
   readonly resourceUri: string;
-  /** Links to the resource, in the order of the token without duplicates; empty when no event has a subject. */
+  /** Links to the resource, of all events, in the order of the token without duplicates; empty when none has a subject. */
   readonly links: readonly ResourceLink[];
   /** All claims; their times are whole seconds. */
   readonly claims: SetClaims;
@@ -20,32 +23,27 @@ export interface EventNotification {
   readonly interactionId: string;
 }
 
+/**
+ * A verified notification. `kind`, `eventType`, `resourceId`, `resourceType`, `reason` and `content` are those of its event:
+ * `switch (notification.kind)` narrows it. Where one token has several events, as when a funds confirmation consent is
+ * revoked, they are those of the event that says most: a revoked consent or changed account, then a resource-update, then
+ * an event that the standard does not define. `events` has them all.
+ */
+export type EventNotification = Notification & NotificationEvent;
+
 /** Converts the claims of a verified SET to a notification. */
 export function eventNotificationOf(claims: SetClaims, set: string, interactionId: string): EventNotification {
+  const events = eventsOf(claims);
+  const links = new Map(events.flatMap((event) => event.links.map((each) => [each.link, each])));
   return {
+    ...mainEventOf(events),
     jti: claims.jti,
     eventTypes: Object.keys(claims.events),
+    events,
     resourceUri: claims.sub,
-    links: linksOf(claims),
+    links: [...links.values()],
     claims,
     set,
     interactionId,
   };
-}
-
-function linksOf(claims: SetClaims): ResourceLink[] {
-  const links = new Map<string, ResourceLink>();
-  for (const content of Object.values(claims.events)) {
-    // parseSetClaims does not check the content of event types that the standard does not define.
-    const subject: unknown = content.subject;
-    const entries = isJsonObject(subject) ? subject[RESOURCE_LINKS] : undefined;
-    if (!Array.isArray(entries)) continue;
-    for (const entry of entries) {
-      if (!isJsonObject(entry)) continue;
-      const { version, link } = entry;
-      if (typeof version === 'string' && typeof link === 'string' && !links.has(link))
-        links.set(link, { version, link });
-    }
-  }
-  return [...links.values()];
 }

@@ -7,7 +7,7 @@ import type { SetErrorCode } from '@tidings/protocol';
  */
 export type NotificationErrorCode = SetErrorCode | 'keys_unavailable' | 'seen_store_failed' | 'handler_failed';
 
-/** A notification was not acknowledged. `message` is one sentence and reveals nothing of the TPP's own errors. */
+/** A notification was not acknowledged. `message` reveals nothing of the errors of the handler and the seen store. */
 export class NotificationError extends Error {
   override readonly name = 'NotificationError';
   readonly code: NotificationErrorCode;

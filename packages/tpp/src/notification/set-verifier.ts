@@ -7,6 +7,7 @@ import {
   verifySet,
 } from '@tidings/protocol';
 import { systemNowMs } from '../clock.ts';
+import { keysFailure } from '../net/remote-keys.ts';
 import { NotificationError } from './notification-error.ts';
 
 /** Expectations of a TPP about a bank's SETs; the same for the receiver and the poller. */
@@ -52,6 +53,6 @@ export async function verifiedClaims(set: string, options: SetVerification): Pro
     return (await verifySet(set, expected)).claims;
   } catch (cause) {
     if (cause instanceof SetError) throw new NotificationError(cause.code, cause.message);
-    throw new NotificationError('keys_unavailable', 'The verification keys could not be fetched.', { cause });
+    throw new NotificationError('keys_unavailable', keysFailure(cause), { cause });
   }
 }

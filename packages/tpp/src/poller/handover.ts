@@ -60,6 +60,11 @@ function createSlot<T>(): Slot<T> {
   return { promise, resolve, reject };
 }
 
-function left(): Error {
-  return new Error('The loop over the notifications exited before it had finished with this one.');
+/** The caller left the loop over the notifications, which is no failure. */
+export class LoopLeftError extends Error {
+  override readonly name = 'LoopLeftError';
+}
+
+function left(): LoopLeftError {
+  return new LoopLeftError('The loop over the notifications exited before it had finished with this one.');
 }

@@ -3,6 +3,7 @@ import { BankError } from '../bank/bank-error.ts';
 import type { PollAnswer } from '../bank/event-polling.ts';
 import type { EventNotification } from '../notification/event-notification.ts';
 import { NotificationError } from '../notification/notification-error.ts';
+import { REMEDIES } from '../notification/remedies.ts';
 import { forEachConcurrently } from './concurrency.ts';
 import { verifyOffered } from './offered-sets.ts';
 import type { PollerLimits, PollerSettings, RefusedSet } from './poller-options.ts';
@@ -158,7 +159,8 @@ function refuse({ jti, error, interactionId, notification }: Failed, loop: PollL
     const err = reportText(report.err, CODE_CHARS_MAX) || code;
     reports.refuse({ jti, err, description: reportText(report.description, DESCRIPTION_CHARS_MAX) || message });
   }
-  const refused = { code, message, jti: cutText(jti, JTI_CHARS_MAX), isReported, interactionId };
+  const remedy = REMEDIES[code];
+  const refused = { code, message, remedy, jti: cutText(jti, JTI_CHARS_MAX), isReported, interactionId };
   quietly(() => loop.settings.onRefused?.({ ...refused, ...(cause !== undefined && { cause }) } satisfies RefusedSet));
 }
 

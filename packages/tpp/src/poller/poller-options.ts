@@ -33,10 +33,15 @@ export interface PollerSettings extends SetVerification {
   readonly retryDelayMsMin?: number;
   /** Longest backoff. Default 60 000. */
   readonly retryDelayMsMax?: number;
-  /** Optional observer of every SET that is not acknowledged, for the TPP's own log. Its errors are ignored. */
+  /**
+   * Observer of every SET that is not acknowledged, for the TPP's own log. Its errors are ignored. Left out, it is printed
+   * with its remedy: once for each cause, and again after ten minutes at the earliest while the cause lasts.
+   */
   onRefused?(refused: RefusedSet): void;
-  /** Optional observer of every failed poll, for the TPP's own log. Its errors are ignored. */
+  /** Observer of every failed poll, for the TPP's own log. Its errors are ignored. Left out, it is printed as above. */
   onPollFailed?(failure: PollFailure): void;
+  /** Prints one line when `onRefused` or `onPollFailed` is left out. Default: `console.warn`. */
+  warn?(line: string): void;
   /**
    * Builds the report to the bank (`setErrs`) for a notification whose handler failed in `run`. Nothing is reported by
    * default, or when this function throws. `err` is cut to 40 characters and `description` to 256.
@@ -64,8 +69,10 @@ export type PollerOptions = PollerSettings & PollerHandling;
 /** A SET that was not acknowledged. */
 export interface RefusedSet {
   readonly code: NotificationErrorCode;
-  /** One sentence, without more detail than the report to the bank. */
+  /** Why, in one or two sentences, which reveal nothing of the token. */
   readonly message: string;
+  /** The remedy, in one or two sentences. */
+  readonly remedy: string;
   /** Key of the SET in the response, cut to 128 characters. */
   readonly jti: string;
   /** Whether the next poll reports the error. The bank returns the SET again in either case. */

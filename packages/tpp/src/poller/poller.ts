@@ -4,9 +4,16 @@ import {
   handlerOf,
   type NotificationHandler,
 } from '../notification/notification-handler.ts';
-import { createHandover } from './handover.ts';
+import { createProblemLog } from '../notification/problem-log.ts';
+import { createHandover, LoopLeftError } from './handover.ts';
 import { type PollLoop, runPollLoop } from './poll-loop.ts';
-import { limitsOf, type PollerOptions } from './poller-options.ts';
+import {
+  limitsOf,
+  type PollerOptions,
+  type PollerSettings,
+  type PollFailure,
+  type RefusedSet,
+} from './poller-options.ts';
 
 /** Collects the TPP's notifications from a bank. Supports one run, or one loop over it, at a time. */
 export interface Poller {
@@ -58,6 +65,7 @@ interface Session {
  */
 export function createPoller(options: PollerOptions): Poller {
   const limits = limitsOf(options);
+  const settings = withLog(options);
   const handler = pollerHandlerOf(options);
   const canRun = options.handler !== undefined || options.onNotification !== undefined;
   let session: Session | undefined;
@@ -68,7 +76,7 @@ export function createPoller(options: PollerOptions): Poller {
     const stop = () => controller.abort();
     signal?.addEventListener('abort', stop);
     if (signal?.aborted) stop();
-    const loop = { settings: options, limits, signal: controller.signal, ...taking };
+    const loop = { settings, limits, signal: controller.signal, ...taking };
     const ended = runPollLoop(loop).finally(() => {
       session = undefined;
       signal?.removeEventListener('abort', stop);
@@ -108,6 +116,23 @@ export function createPoller(options: PollerOptions): Poller {
       await running?.ended.catch(() => undefined);
     },
   };
+}
+
+/** Prints what the TPP does not observe itself, so that a poller never fails in silence. */
+function withLog(options: PollerOptions): PollerSettings {
+  const print = createProblemLog(options);
+  const onRefused = (refused: RefusedSet) => {
+    if (options.onRefused !== undefined) options.onRefused(refused);
+    else if (!(refused.cause instanceof LoopLeftError))
+      print({ ...refused, what: 'a notification of a poll was not acknowledged' });
+  };
+  const onPollFailed = (failure: PollFailure) => {
+    if (options.onPollFailed !== undefined) return options.onPollFailed(failure);
+    const { kind, status, message } = failure.error;
+    const code = status === undefined ? kind : `${kind}, ${status}`;
+    print({ what: 'a poll failed, and is repeated with a growing delay', code, message, remedy: undefined });
+  };
+  return { ...options, onRefused, onPollFailed };
 }
 
 function pollerHandlerOf(options: PollerOptions): NotificationHandler {

@@ -1,9 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageFault } from '@tidings/protocol';
+import { createProblemLog, type Problem, type ProblemLogOptions } from '../notification/problem-log.ts';
 import type { Receiver } from './receiver.ts';
 
 // Routing is the caller's task, so the receiver ignores the URL.
 const UNREAD_URL = 'https://receiver.invalid/';
+
+const FAILURE: Problem = {
+  what: 'a request to the callback URL was not answered',
+  code: 'listener_failed',
+  message: 'The receiver failed.',
+  remedy:
+    'The bank delivers the notification again. If the cause is not in your own code, report it to the maintainers.',
+};
 
 /**
  * Adapts a receiver to `node:http` and `node:https`: `https.createServer({ cert, key }, nodeListener(receiver))`.
@@ -15,10 +24,19 @@ const UNREAD_URL = 'https://receiver.invalid/';
  * `headersTimeout` of the server, for example to 10 000 ms. Otherwise a slow client holds a connection for the five
  * minutes that Node.js allows. The connection is closed after a refusal that left the body unread, and after an
  * ambiguous request (request smuggling).
+ *
+ * @param log where a request is reported that could not be answered because the receiver itself failed
  */
-export function nodeListener(receiver: Receiver): (request: IncomingMessage, response: ServerResponse) => void {
+export function nodeListener(
+  receiver: Receiver,
+  log: ProblemLogOptions = {},
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const print = createProblemLog(log);
   return (request, response) => {
-    serve(receiver, request, response).catch(() => response.destroy());
+    serve(receiver, request, response).catch((cause) => {
+      print({ ...FAILURE, cause });
+      response.destroy();
+    });
   };
 }
 

@@ -11,15 +11,21 @@ import { readCapped } from '../net/read-capped.ts';
 import { eventNotificationOf } from '../notification/event-notification.ts';
 import { NotificationError } from '../notification/notification-error.ts';
 import { handlerOf, type NotificationHandling } from '../notification/notification-handler.ts';
+import { createProblemLog } from '../notification/problem-log.ts';
 import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
-import { REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
+import { REFUSAL_REMEDIES, REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
 
 /** Options of a receiver, except for the notification handler. */
 export interface ReceiverSettings extends SetVerification {
   /** Maximum request body. Default 131 072 (128 KiB). */
   readonly bodyBytesMax?: number;
-  /** Optional observer of every refusal, for the TPP's own log. Its errors are ignored. */
+  /**
+   * Observer of every refusal, for the TPP's own log. Its errors are ignored. Left out, a refusal is printed with its
+   * remedy: once for each cause, and again after ten minutes at the earliest while the cause lasts. Tokens are never printed.
+   */
   onRefused?(refusal: Refusal): void;
+  /** Prints one line when there is no `onRefused`. Default: `console.warn`. */
+  warn?(line: string): void;
   /** Default: `crypto.randomUUID`. */
   randomUuid?(): string;
 }
@@ -50,6 +56,7 @@ const BODY_BYTES_MAX = 131_072;
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { bodyBytesMax = BODY_BYTES_MAX, randomUuid = freshUuid } = options;
   const handler = handlerOf(options);
+  const report = reporterOf(options);
 
   async function receive(request: Request, interactionId: string): Promise<void> {
     checkRequest(request, bodyBytesMax);
@@ -66,7 +73,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         return new Response(null, { status: 202, headers: { [INTERACTION_ID_HEADER]: interactionId } });
       } catch (error) {
         const refusal = refusalOf(error, interactionId);
-        report(refusal, options);
+        report(refusal);
         return answer(refusal);
       }
     },
@@ -125,15 +132,20 @@ function refusalOf(error: unknown, interactionId: string): Refusal {
       ? error
       : new RefusedRequest('handler_failed', 'The receiver failed.', { cause: error });
   const { code, message, cause } = refused;
-  return { code, status: REFUSALS[code], message, interactionId, ...(cause !== undefined && { cause }) };
+  const remedy = REFUSAL_REMEDIES[code];
+  return { code, status: REFUSALS[code], message, remedy, interactionId, ...(cause !== undefined && { cause }) };
 }
 
-function report(refusal: Refusal, options: ReceiverOptions): void {
-  try {
-    options.onRefused?.(refusal);
-  } catch {
-    // The bank gets its response even if the TPP's log fails.
-  }
+function reporterOf(options: ReceiverOptions): (refusal: Refusal) => void {
+  const print = createProblemLog(options);
+  return (refusal) => {
+    try {
+      if (options.onRefused !== undefined) options.onRefused(refusal);
+      else print({ ...refusal, what: `a request to the callback URL was answered with status ${refusal.status}` });
+    } catch {
+      // The bank gets its response even if the TPP's log fails.
+    }
+  };
 }
 
 function answer({ code, status, message, interactionId }: Refusal): Response {

@@ -1,4 +1,5 @@
 import type { NotificationErrorCode } from '../notification/notification-error.ts';
+import { REMEDIES } from '../notification/remedies.ts';
 
 /**
  * The reasons why a receiver does not acknowledge a request, with the status of the response. Responses with a code of
@@ -31,12 +32,27 @@ export const REFUSALS = {
 /** The closed union of refusal codes. */
 export type RefusalCode = keyof typeof REFUSALS;
 
+const PROBE = 'If the request is not from your bank, ignore it. Otherwise tell the bank.';
+
+/** Remedies of the TPP for each refusal, for its own log. */
+export const REFUSAL_REMEDIES: Readonly<Record<RefusalCode, string>> = {
+  ...REMEDIES,
+  method_not_allowed: PROBE,
+  content_too_large: 'If it is a notification of your bank, set bodyBytesMax higher.',
+  unsupported_media_type: PROBE,
+  unsupported_content_coding: 'A proxy in front of the receiver must not compress request bodies.',
+  unsupported_transfer_coding: PROBE,
+  body_already_read: 'Mount the receiver in front of any body parser: the signature covers the exact bytes.',
+};
+
 /** A refusal, for the TPP's own log. The sender gets less detail. */
 export interface Refusal {
   readonly code: RefusalCode;
   readonly status: number;
-  /** One sentence, which reveals nothing of the token. */
+  /** Why, in one or two sentences, which reveal nothing of the token. */
   readonly message: string;
+  /** The remedy, in one or two sentences. */
+  readonly remedy: string;
   /** The interaction id of the response. */
   readonly interactionId: string;
   /** The underlying error, for status 500. */

@@ -52,6 +52,7 @@ export async function receiverOptions(
     keys,
     now: () => NOW_MS,
     onNotification: () => undefined,
+    onRefused: () => undefined,
     ...changes,
   };
 }
