@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { type PackageName, ROOT } from './pack/lock.ts';
+import { testPki } from '@tidings/testing';
+import { type Lock, type PackageName, ROOT, readLock, treeOf, withConsole } from './pack/lock.ts';
 import type { Sbom } from './pack/sbom.ts';
 
 // Installs the packages of `npm run pack` into empty folders and uses them there, as an outsider would: the TPP's
@@ -17,15 +29,20 @@ const PATH = [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimit
 const work = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
 
 const CONSUMER = `
-import { createReceiver, type ReceiverOptions } from '@tidings/tpp';
-import { EventTypeCatalogue } from '@tidings/protocol';
+import { createReceiver, createSigner, type EventNotification, importSigningKeys, type ReceiverOptions } from '@tidings/tpp';
 export const make = (options: ReceiverOptions) => createReceiver(options);
-export const catalogue: EventTypeCatalogue = new EventTypeCatalogue([]);
+export const idOf = (each: EventNotification): string | undefined => (each.kind === 'other' ? each.eventType : each.resourceId);
+export const more = [createSigner, importSigningKeys] as const;
 `;
+
+const TPP_PACKAGES_MAX = 5;
+const TPP_BYTES_MAX = 3_000_000;
+/** The Node.js versions that the TPP's package is tried on, besides the project's own. */
+const OLDER_NODES = ['20.20.2', '22.23.5'];
 
 try {
   run(ROOT, 'npm', 'run', '--silent', 'pack');
-  tryTpp(install('tpp', ['protocol', 'tpp']));
+  await tryTpp(install('tpp', ['tpp']));
   tryService(install('service', ['protocol', 'service'], '--offline'));
   trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox'], '--offline'));
   process.stdout.write('The packed files install and work.\n');
@@ -52,8 +69,18 @@ function install(name: PackageName, packages: readonly PackageName[], ...options
     assert.ok(existsSync(join(home, file)), `${name}: ${file}`);
   const { components, metadata }: Sbom = JSON.parse(readFileSync(join(home, 'sbom.cdx.json'), 'utf8'));
   const listed = [...components, metadata.component].map((each) => `${each.name}@${each.version}`);
-  assert.deepEqual([...new Set(listed)].sort(), [...new Set(installedIn(folder))].sort(), `the SBOM of ${name}`);
+  const present = new Set([...installedIn(folder), ...builtIntoPages(name)]);
+  assert.deepEqual([...new Set(listed)].sort(), [...present].sort(), `the SBOM of ${name}`);
   return folder;
+}
+
+/** The packages whose code is in the pages of the console, and which are not installed. */
+function builtIntoPages(name: PackageName): string[] {
+  const lock = readLock();
+  const foldersOf = (each: Lock) => new Set(treeOf(each, `packages/${name}`).values());
+  const installed = foldersOf(lock);
+  const built = [...foldersOf(withConsole(lock))].filter((folder) => !installed.has(folder));
+  return built.map((folder) => `${folder.slice(folder.lastIndexOf('node_modules/') + 13)}@${lock[folder]?.version}`);
 }
 
 /** The packages in the node_modules of a folder and of those below, as `name@version`. */
@@ -75,22 +102,60 @@ function installedIn(folder: string): string[] {
   });
 }
 
-/** Checks that the kit has few dependencies, and types that compile. */
-function tryTpp(folder: string): void {
-  const installed = readdirSync(join(folder, 'node_modules')).filter((each) => !each.startsWith('.'));
-  assert.deepEqual(installed.sort(), ['@tidings', 'jose', 'oauth4webapi', 'typebox']);
+/** Checks that the kit has few dependencies and no native code, is small, has types that compile, and runs on each Node.js. */
+async function tryTpp(folder: string): Promise<void> {
+  const modules = join(folder, 'node_modules');
+  const packages = installedIn(folder).filter((each) => !each.startsWith('@tidings/tpp@'));
+  assert.ok(packages.length <= TPP_PACKAGES_MAX, `the kit depends on ${packages.join(', ')}`);
+  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+  assert.deepEqual(
+    files.filter(({ name }) => /\.(node|gyp|so|dll|wasm)$/.test(name)),
+    [],
+  );
+  const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+  process.stdout.write(`@tidings/tpp: ${packages.length} dependencies, ${bytes} bytes installed\n`);
+  assert.ok(bytes < TPP_BYTES_MAX, `the kit has ${bytes} bytes, of at most ${TPP_BYTES_MAX}`);
   writeFileSync(join(folder, 'consumer.ts'), CONSUMER);
   const types = join(ROOT, 'node_modules', '@types');
   const flags = ['--strict', '--module', 'nodenext', '--target', 'es2024', '--typeRoots', types, '--types', 'node'];
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   run(folder, process.execPath, tsc, ...flags, '--noEmit', 'consumer.ts');
-  const names = run(
+  // The smoke test plays the bank too, with the protocol that the package brought.
+  const brought = join(modules, '@tidings/tpp/node_modules/@tidings/protocol');
+  if (!existsSync(join(modules, '@tidings/protocol')))
+    symlinkSync(brought, join(modules, '@tidings/protocol'), 'junction');
+  cpSync(join(ROOT, 'packages/tpp/test/support/smoke.js'), join(folder, 'smoke.js'));
+  cpSync(join(modules, '@tidings/tpp/examples/receiver.js'), join(folder, 'receiver.js'));
+  writeFileSync(join(folder, 'pki.json'), JSON.stringify(await testPki()));
+  for (const node of [process.execPath, ...OLDER_NODES.map(olderNode)]) {
+    if (node === undefined) continue;
+    const version = run(folder, node, '--version').trim();
+    const { statuses, handled }: { statuses: unknown; handled: unknown } = JSON.parse(run(folder, node, 'smoke.js'));
+    const expected = { statuses: [202, 202, 400, 413, 202], handled: ['jti-1', 'jti-2', 'jti-3'] };
+    assert.deepEqual({ statuses, handled }, expected);
+    process.stdout.write(`@tidings/tpp runs on Node.js ${version}\n`);
+  }
+}
+
+/** Installs the program of an older Node.js, which npm has for Linux. @returns its path; undefined on other systems */
+function olderNode(version: string): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const name = `node-linux-${process.arch}`;
+  const folder = join(work, `node-${version}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  run(
     folder,
-    process.execPath,
-    '-e',
-    "import('@tidings/tpp').then((it) => console.log(Object.keys(it)))",
+    'npm',
+    'install',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    '--cache',
+    join(work, 'cache'),
+    `${name}@${version}`,
   );
-  assert.match(names, /createReceiver/);
+  return join(folder, 'node_modules', name, 'bin', 'node');
 }
 
 /** Checks that the service runs as a program and can be embedded. */

@@ -7,7 +7,8 @@ import { sbomOf } from './sbom.ts';
 // Creates the installable packages in dist/packed, each with its bill of materials. A checkout runs TypeScript
 // directly, but Node.js does not do so below node_modules. Packages are therefore compiled, and their package.json
 // refers to the JavaScript. All versions are pinned: programs bundle their dependencies at the versions of
-// package-lock.json, and libraries depend on exact versions of packages that have no dependencies of their own.
+// package-lock.json, and libraries depend on exact versions of packages that have no dependencies of their own. The TPP's
+// package bundles the protocol, so that its file alone can be installed.
 
 const STAGE = join(ROOT, 'dist', 'staged');
 const PACKED = join(ROOT, 'dist', 'packed');
@@ -54,7 +55,13 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
     cpSync(join(home, 'console'), join(staged, 'console'), { recursive: true });
   }
   const bundled = isProgram(name) ? stageBundled(name, staged) : exactOnly(manifest);
-  writeFileSync(join(staged, 'package.json'), `${JSON.stringify(packedManifest(manifest, bundled), undefined, 2)}\n`);
+  const dependencies = name === 'tpp' ? stageOurs(manifest, staged) : manifest.dependencies;
+  if (name === 'tpp') {
+    bundled.push(...Object.keys(dependencies).filter(isOurs));
+    cpSync(join(home, 'examples'), join(staged, 'examples'), { recursive: true });
+  }
+  const packedAs = packedManifest({ ...manifest, dependencies }, bundled);
+  writeFileSync(join(staged, 'package.json'), `${JSON.stringify(packedAs, undefined, 2)}\n`);
   writeFileSync(join(staged, 'sbom.cdx.json'), sbom);
   const npm = ['pack', '--json', '--pack-destination', PACKED];
   const [packed]: { filename: string; integrity: string }[] = JSON.parse(
@@ -91,7 +98,23 @@ function stageBundled(name: PackageName, staged: string): string[] {
   return needsOf(lock[`packages/${name}`] ?? {}).flatMap((need) => (isOurs(need.name) ? [] : [need.name]));
 }
 
-/** Checks a library, which bundles nothing so that its users have one copy of each dependency. */
+/**
+ * Copies the packages of this repository that a library depends on, as they were packed.
+ *
+ * @returns the dependencies of the library and of what was copied: npm does not install those of a bundled package
+ */
+function stageOurs({ dependencies }: Manifest, staged: string): Readonly<Record<string, string>> {
+  const all = { ...dependencies };
+  for (const each of Object.keys(dependencies).filter(isOurs)) {
+    const home = join(STAGE, each.replace('@tidings/', ''));
+    cpSync(home, join(staged, 'node_modules', each), { recursive: true });
+    const { dependencies: theirs }: Manifest = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+    Object.assign(all, theirs);
+  }
+  return all;
+}
+
+/** Checks a library, which bundles nothing of others so that its users have one copy of each dependency. */
 function exactOnly({ name, dependencies }: Manifest): string[] {
   for (const [each, version] of Object.entries(dependencies)) {
     if (!EXACT.test(version)) throw new Error(`${name} must depend on an exact version of ${each}, not ${version}`);

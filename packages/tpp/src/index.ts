@@ -1,3 +1,22 @@
+/** The parts of the protocol that a TPP needs, so that one package is enough. */
+export {
+  ACCOUNT_LINKED_ACCOUNT_UPDATE,
+  CONSENT_ACCESS_REVOKED,
+  CONSENT_AUTHORIZATION_REVOKED,
+  createSigner,
+  type EventContent,
+  type EventSubscription,
+  importSigningKeys,
+  JwksError,
+  type JwsSigner,
+  type KeySource,
+  RESOURCE_UPDATE,
+  type ResourceLink,
+  type SetClaims,
+  type SignerIdentity,
+  SigningKeyError,
+  VRP_LINKED_ACCOUNT_UPDATE,
+} from '@tidings/protocol';
 export type { AccessToken } from './bank/access-tokens.ts';
 export { type BankClient, type BankClientOptions, type ClientTransport, createBankClient } from './bank/bank-client.ts';
 export { BankError, type BankErrorContext, type BankErrorDetail, type BankErrorKind } from './bank/bank-error.ts';

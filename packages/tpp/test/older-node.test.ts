@@ -24,12 +24,14 @@ test('protocol and tpp, compiled, run on an older Node', {
   assert.ok(olderNode !== undefined);
   const folder = await compile(t);
   await copyFile(new URL('support/smoke.js', import.meta.url), join(folder, 'smoke.js'));
+  await copyFile(new URL('../examples/receiver.js', import.meta.url), join(folder, 'receiver.js'));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'pki.json'), JSON.stringify(await testPki()));
   const { stdout } = await run(olderNode, [join(folder, 'smoke.js')], { cwd: folder, timeout: 30_000 });
   assert.deepEqual(JSON.parse(stdout), {
-    statuses: [202, 202, 400, 413],
+    statuses: [202, 202, 400, 413, 202],
     handled: ['jti-1', 'jti-2', 'jti-3'],
+    printed: ['jti-1 resource-update domestic-payment r'],
     acknowledged: ['', 'jti-1,jti-2', 'jti-1,jti-2', ''],
     accessToken: 'token-1',
   });

@@ -3,7 +3,7 @@
 // acknowledgements, handled by the same handler. Prints what came of it as JSON.
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:https';
 import { buildSetClaims, createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import {
@@ -46,7 +46,7 @@ const origin = `https://127.0.0.1:${server.address().port}`;
 const keys = remoteKeys({ url: `${origin}/jwks`, transport: { caPem } });
 const expected = { issuer: origin, signer: 'bank', clientId: 'tpp', keys };
 const handler = createNotificationHandler({ onNotification: ({ jti }) => void handled.push(jti) });
-const listener = nodeListener(createReceiver({ ...expected, handler }));
+const listener = nodeListener(createReceiver({ ...expected, handler, onRefused: () => undefined }));
 
 const nowMs = Date.now();
 const claimsOf = (jti) => ({
@@ -69,15 +69,37 @@ const sets = await Promise.all(
 );
 const [set] = sets;
 
-async function post(body) {
+async function post(body, url = `${origin}/notifications`) {
   const headers = { 'content-type': 'application/jwt' };
-  const outgoing = request(`${origin}/notifications`, { method: 'POST', headers, ca: caPem, agent: false }).end(body);
+  const outgoing = request(url, { method: 'POST', headers, ca: caPem, agent: false }).end(body);
   const [incoming] = await once(outgoing, 'response');
   incoming.resume();
   return incoming.statusCode;
 }
 
 const statuses = [await post(set), await post(set), await post('nonsense'), await post('x'.repeat(200_000))];
+
+// The example of the package, with the settings that the sandbox writes. What it prints is no part of the outcome.
+for (const [name, text] of Object.entries({ ca: caPem, cert: keyed.certificatePem, key: keyed.keyPem })) {
+  writeFileSync(new URL(`${name}.pem`, import.meta.url), text);
+}
+Object.assign(process.env, {
+  BANK_ISSUER: origin,
+  BANK_ORGANISATION_ID: 'bank',
+  BANK_JWKS_URL: `${origin}/jwks`,
+  SANDBOX_CA_FILE: 'ca.pem',
+  TPP_CLIENT_ID: 'tpp',
+  TPP_CALLBACK_URL: 'https://127.0.0.1:0/open-banking/v4.0/event-notifications',
+  TPP_RECEIVER_CERTIFICATE_FILE: 'cert.pem',
+  TPP_RECEIVER_KEY_FILE: 'key.pem',
+});
+const printed = [];
+console.log = (...values) => printed.push(values.join(' '));
+const example = await import('./receiver.js');
+if (!example.server.listening) await once(example.server, 'listening');
+statuses.push(await post(set, `https://127.0.0.1:${example.server.address().port}/`));
+example.server.close();
+
 const bank = createBankClient({
   clientId: 'tpp',
   issuer: origin,
@@ -100,4 +122,4 @@ for await (const { jti } of poller) {
 const acknowledged = polls.map(({ ack = [] }) => ack.join());
 bank.close();
 server.close();
-process.stdout.write(JSON.stringify({ statuses, handled, acknowledged, accessToken }));
+process.stdout.write(JSON.stringify({ statuses, handled, printed: printed.slice(1), acknowledged, accessToken }));
