@@ -133,6 +133,7 @@ async function tryTpp(folder: string): Promise<void> {
     const { statuses, handled }: { statuses: unknown; handled: unknown } = JSON.parse(run(folder, node, 'smoke.js'));
     const expected = { statuses: [202, 202, 400, 413, 202], handled: ['jti-1', 'jti-2', 'jti-3'] };
     assert.deepEqual({ statuses, handled }, expected);
+    assert.match(run(folder, node, 'node_modules/.bin/tidings-tpp', '--help'), /inspect TOKEN/);
     process.stdout.write(`@tidings/tpp runs on Node.js ${version}\n`);
   }
 }

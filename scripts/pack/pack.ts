@@ -51,13 +51,14 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
   cpSync(join(home, 'README.md'), join(staged, 'README.md'));
   for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(ROOT, file), join(staged, file));
   if (name === 'service') {
-    stageProgram(home, staged);
+    stageProgram(home, staged, 'tidings.js');
     cpSync(join(home, 'console'), join(staged, 'console'), { recursive: true });
   }
   const bundled = isProgram(name) ? stageBundled(name, staged) : exactOnly(manifest);
   const dependencies = name === 'tpp' ? stageOurs(manifest, staged) : manifest.dependencies;
   if (name === 'tpp') {
     bundled.push(...Object.keys(dependencies).filter(isOurs));
+    stageProgram(home, staged, 'tidings-tpp.js');
     cpSync(join(home, 'examples'), join(staged, 'examples'), { recursive: true });
   }
   const packedAs = packedManifest({ ...manifest, dependencies }, bundled);
@@ -72,13 +73,13 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
 }
 
 /** Copies the program, which is JavaScript, and makes it start the compiled code. */
-function stageProgram(home: string, staged: string): void {
-  const program = readFileSync(join(home, 'bin', 'tidings.js'), 'utf8');
+function stageProgram(home: string, staged: string, file: string): void {
+  const program = readFileSync(join(home, 'bin', file), 'utf8');
   const compiled = program.replace('../src/cli/main.ts', '../dist/cli/main.js');
-  if (compiled === program) throw new Error('bin/tidings.js no longer imports ../src/cli/main.ts');
+  if (compiled === program) throw new Error(`bin/${file} no longer imports ../src/cli/main.ts`);
   mkdirSync(join(staged, 'bin'), { recursive: true });
-  writeFileSync(join(staged, 'bin', 'tidings.js'), compiled);
-  chmodSync(join(staged, 'bin', 'tidings.js'), 0o755);
+  writeFileSync(join(staged, 'bin', file), compiled);
+  chmodSync(join(staged, 'bin', file), 0o755);
 }
 
 /**

@@ -5,3 +5,8 @@ export function warnOnConsole(line: string): void {
   // biome-ignore lint/suspicious/noConsole: a library has no other log that everybody sees.
   console.warn(line);
 }
+
+/** Prints one line of the command line to standard output. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

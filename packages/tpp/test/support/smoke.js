@@ -95,7 +95,7 @@ Object.assign(process.env, {
 });
 const printed = [];
 console.log = (...values) => printed.push(values.join(' '));
-const example = await import('./receiver.js');
+const example = await import(new URL('receiver.js', import.meta.url).href);
 if (!example.server.listening) await once(example.server, 'listening');
 statuses.push(await post(set, `https://127.0.0.1:${example.server.address().port}/`));
 example.server.close();
