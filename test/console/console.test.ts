@@ -152,6 +152,30 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await page.getByRole('row', { name: /tpp-down.*unresponsive.* 0 %/ }).waitFor();
   });
 
+  test('the keys of a TPP are shown with when they were fetched, and why the last fetch failed', async () => {
+    const { page } = admin;
+    await show(admin, '/tpps/tpp-good?tab=keys');
+    await page.getByRole('row', { name: /usable/ }).waitFor();
+    await show(admin, '/tpps/tpp-new?tab=keys');
+    await page.getByText('not yet: keys are fetched when a signature is verified').waitFor();
+    const lastFailure = { at: new Date().toISOString(), reason: 'the JWKS was answered with status 503' };
+    const fetchedAt = new Date(Date.now() - 300_000).toISOString();
+    const keys = [
+      { kid: 'one', state: 'usable' },
+      { kid: 'two', state: 'left-out', reason: 'its alg is not PS256' },
+    ];
+    await page.route('**/tpps/tpp-new/keys', (route) =>
+      route.fulfill({ json: { from: 'url', keys, fetchedAt, usableUntil: lastFailure.at, lastFailure } }),
+    );
+    await show(admin, '/tpps/tpp-new?tab=keys');
+    await page.getByText('The last fetch failed: the JWKS was answered with status 503.').waitFor();
+    await page.getByText('5 min ago').waitFor();
+    await page.getByText('Too old since').waitFor();
+    await page.getByRole('row', { name: /two.*left out its alg is not PS256/ }).waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await page.unroute('**/tpps/tpp-new/keys');
+  });
+
   test('the next signing key is announced, and may not sign yet', async () => {
     const { bank } = scene;
     const { page } = admin;

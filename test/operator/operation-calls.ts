@@ -44,6 +44,7 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
   listTpps: { role: 'viewer', query: '?limit=2' },
   getTpp: { role: 'viewer', path: tpp('tpp-a') },
   getTppRegistrations: { role: 'viewer', path: tpp('tpp-a') },
+  getTppKeys: { role: 'viewer', path: tpp('tpp-a') },
   suspendTpp: { role: 'operator', path: tpp('tpp-suspend') },
   resumeTpp: { role: 'operator', path: tpp('tpp-resume') },
   // Allowed, and not unresponsive: 409. What it does when it is, is tested with callback URLs.

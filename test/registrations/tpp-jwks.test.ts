@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { listenOn, makeSigningKey, type SigningKey } from '@tidings/testing';
+import { runCli } from '../support/cli.ts';
 import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty, type Party } from '../support/tpp-party.ts';
@@ -48,7 +51,56 @@ async function register({ tpp }: Published): Promise<number> {
   return status;
 }
 
+/** What the operator API tells of the keys of the TPP. */
+async function heldKeys({ bank }: Published): Promise<Record<string, unknown>> {
+  const { status, body } = await bank.operate('GET', '/operator/v1/tpps/tpp-a/keys');
+  assert.equal(status, 200);
+  return body;
+}
+
 describe('keys behind a JWKS URL', () => {
+  test('are shown to the operator with when they were fetched, by which instance, and why a fetch failed', async (t) => {
+    const published = await publishing(t, true);
+    const { bank, tpp, answers } = published;
+    const { instance, ...before } = await heldKeys(published);
+    assert.deepEqual(before, { from: 'url', keys: [] });
+    const { body } = await bank.operate('GET', '/operator/v1/instances');
+    const [own] = body['instances'] as { id: string; host: string; processId: number }[];
+    assert.deepEqual(instance, { id: own?.id, host: own?.host, processId: own?.processId });
+
+    answers.keys = jwksOf(tpp.signing, other);
+    answers.revoked = jwksOf(other);
+    assert.equal(await register(published), 201);
+    const { keys, fetchedAt, usableUntil, lastFailure } = await heldKeys(published);
+    assert.deepEqual(keys, [
+      { kid: tpp.signing.kid, state: 'usable' },
+      { kid: other.kid, state: 'revoked' },
+    ]);
+    assert.equal(Date.parse(String(usableUntil)) - Date.parse(String(fetchedAt)), 3_600_000);
+    assert.equal(lastFailure, undefined);
+
+    answers.keys = { status: 503, body: '' };
+    bank.clock.aheadMs += 600_000;
+    assert.equal(await register(published), 201);
+    const later = await heldKeys(published);
+    assert.deepEqual([later['fetchedAt'], later['keys']], [fetchedAt, keys], 'what was fetched stays');
+    const { at, reason } = later['lastFailure'] as { at: string; reason: string };
+    assert.equal(reason, 'the JWKS was answered with status 503');
+    assert.ok(at > String(fetchedAt));
+
+    writeFileSync(join(bank.folder, 'token'), OPERATOR_TOKEN);
+    const environment = {
+      TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
+      TIDINGS_TOKEN_FILE: join(bank.folder, 'token'),
+    };
+    const { stdout } = await runCli(['tpps', 'show', 'tpp-a'], environment);
+    assert.match(
+      stdout,
+      new RegExp(`^keys fetched +${fetchedAt} .*, by ${own?.host} .*: .*, other \\(revoked\\)$`, 'm'),
+    );
+    assert.match(stdout, /^last failed fetch .*: the JWKS was answered with status 503$/m);
+  });
+
   test('a key that was removed changes no registration from tppKeys.maxAgeMs on', async (t) => {
     const published = await publishing(t);
     assert.equal(await register(published), 201);

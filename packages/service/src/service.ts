@@ -224,7 +224,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const setPublicUrl = (known: string) => {
     url = known;
   };
-  const { api, clients } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
+  const { api, clients, tppKeys } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
   const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer });
   const { clockSkewSeconds } = config.accessTokens;
@@ -246,6 +246,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     softwareStatements:
       material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
     signingKeys: keys,
+    tppKeys,
     alerts,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
@@ -388,7 +389,7 @@ function assembleApi(
     polling: config.polling,
     onRegistrationChanged: shared.wake,
   });
-  return { api, clients: [accessTokens, tppKeys] };
+  return { api, tppKeys, clients: [accessTokens, tppKeys] };
 }
 
 /** Listeners and engine first, then what they use, the store last. */

@@ -113,6 +113,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/operator/v1/tpps/{clientId}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getTppKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/operator/v1/notifications": {
         parameters: {
             query?: never;
@@ -872,6 +888,30 @@ export interface components {
         Recover: {
             /** @enum {unknown} */
             how: "responsive" | "probe-now";
+        };
+        KeysOfTpp: {
+            /** @enum {unknown} */
+            from: "inline" | "url";
+            keys: {
+                kid?: string;
+                /** @enum {unknown} */
+                state: "usable" | "left-out" | "revoked";
+                reason?: string;
+            }[];
+            /** Format: date-time */
+            fetchedAt?: string;
+            /** Format: date-time */
+            usableUntil?: string;
+            lastFailure?: {
+                /** Format: date-time */
+                at: string;
+                reason: string;
+            };
+            instance?: {
+                id: string;
+                host: string;
+                processId: number;
+            };
         };
         NotificationPage: {
             notifications: {
@@ -2002,6 +2042,34 @@ export interface operations {
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getTppKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                clientId: components["parameters"]["clientId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysOfTpp"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            500: components["responses"]["Problem500"];
+            501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];
         };
     };

@@ -98,6 +98,15 @@ export const tppQuery = (clientId: string) =>
     refetchInterval: SELDOM_MS,
   });
 
+/** The keys of a TPP that the instance that answers holds. */
+export const tppKeysQuery = (clientId: string) =>
+  queryOptions({
+    queryKey: ['tpps', 'keys', clientId],
+    queryFn: ({ signal }) =>
+      dataOf(api.GET('/operator/v1/tpps/{clientId}/keys', { params: { path: { clientId } }, signal })),
+    refetchInterval: OFTEN_MS,
+  });
+
 export const tppRegistrationsQuery = (clientId: string) =>
   queryOptions({
     queryKey: ['registrations', clientId],

@@ -15,6 +15,7 @@ import { AuditList } from './audit-list.tsx';
 import { FoundTable } from './found-table.tsx';
 import { RetrySchedule } from './retry-schedule.tsx';
 import { TppActions } from './tpp-actions.tsx';
+import { TppKeys } from './tpp-keys.tsx';
 
 type Tpp = Schemas['RegisteredTpp'];
 
@@ -65,7 +66,7 @@ function Part({ tab, tpp }: { readonly tab: Tab; readonly tpp: Tpp }): ReactElem
     case 'registration':
       return <Registration clientId={clientId} />;
     case 'keys':
-      return <Keys tpp={tpp} />;
+      return <TppKeys tpp={tpp} />;
     case 'retry policy':
       return (
         <Card title="Retry policy">
@@ -301,44 +302,6 @@ function Facts({
         ))}
       </dl>
     </>
-  );
-}
-
-function Keys({ tpp: { jwks, jwksUrl, revokedJwksUrl } }: { readonly tpp: Tpp }): ReactElement {
-  if (jwks === undefined) {
-    return (
-      <Card title="Signing keys of the TPP">
-        <p>Its keys are fetched where they are published; the service keeps them for as long as its settings say.</p>
-        <dl className="pairs">
-          <dt>JWKS URL</dt>
-          <dd>
-            <Id id={jwksUrl ?? ''} isWhole />
-          </dd>
-          <dt>Revoked keys</dt>
-          <dd>{revokedJwksUrl === undefined ? 'not listed anywhere' : <Id id={revokedJwksUrl} isWhole />}</dd>
-        </dl>
-      </Card>
-    );
-  }
-  return (
-    <Card title="Signing keys of the TPP">
-      <p>These keys were registered with it, and are changed with it.</p>
-      <Table columns={['kid', 'Type', 'Use', 'Algorithm']}>
-        {jwks.keys.map((key) => {
-          const { kid = '', kty, use, alg } = key as Record<string, string | undefined>;
-          return (
-            <tr key={kid}>
-              <th scope="row" data-label="kid">
-                <Id id={kid} isWhole />
-              </th>
-              <td data-label="Type">{kty}</td>
-              <td data-label="Use">{use ?? 'any'}</td>
-              <td data-label="Algorithm">{alg ?? 'any'}</td>
-            </tr>
-          );
-        })}
-      </Table>
-    </Card>
   );
 }
 

@@ -52,6 +52,10 @@ const LOOKS: Readonly<Record<string, Look>> = {
   current: ['good', 'ok', 'signs'],
   next: ['info', 'wait', 'announced'],
   former: ['quiet', 'none', 'former'],
+  // Keys of TPPs.
+  usable: ['good', 'ok'],
+  'left-out': ['warn', 'none', 'left out'],
+  revoked: ['bad', 'bad'],
 };
 
 /** A state of the operator API, by its name. */

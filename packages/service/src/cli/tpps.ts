@@ -158,8 +158,10 @@ async function showTpp(clientId: string, flags: CommonFlags): Promise<void> {
     const path = `${pathOf(clientId)}/registrations`;
     const { TppRegistrations: schema } = await import('../operator/registrations.ts');
     const { value: registrations } = await client.read({ method: 'GET', path }, schema);
-    if (flags.json === true) printJson({ ...tpp, registrations });
-    else (await loadDisplay()).printTpp(tpp, registrations);
+    const { KeysOfTpp } = await import('../operator/tpp-keys.ts');
+    const { value: keys } = await client.read({ method: 'GET', path: `${pathOf(clientId)}/keys` }, KeysOfTpp);
+    if (flags.json === true) printJson({ ...tpp, registrations, keys });
+    else (await loadDisplay()).printTpp(tpp, registrations, keys);
   });
 }
 

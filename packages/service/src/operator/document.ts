@@ -27,6 +27,7 @@ import { signingKeyRoutes } from './signing-keys.ts';
 import { statisticsRoute, tppStatisticsRoute } from './statistics.ts';
 import { healthRoutes, statusRoute } from './status.ts';
 import { streamRoute } from './stream.ts';
+import { tppKeysRoute } from './tpp-keys.ts';
 import { tppRoutes } from './tpps.ts';
 
 const DOCUMENTS_PATH = '/operator/v1/openapi/';
@@ -84,6 +85,7 @@ function tppFacingOf({ config, publicUrl }: OperatorContext): OpenApiDocument | 
 const ROUTES = [
   publishRoute,
   ...tppRoutes,
+  tppKeysRoute,
   ...notificationRoutes,
   ...bulkRoutes,
   statusRoute,

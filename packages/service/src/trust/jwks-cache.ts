@@ -1,4 +1,11 @@
-import { JwksError, parseStrictJson, StrictJsonError, withoutRevokedKeys } from '@tidings/protocol';
+import {
+  isJsonObject,
+  JwksError,
+  keysOfJwks,
+  parseStrictJson,
+  StrictJsonError,
+  withoutRevokedKeys,
+} from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { type HttpsClient, HttpsError, isHttpsUrl } from '../net/https-client.ts';
 
@@ -15,16 +22,47 @@ export interface KeyAges {
   readonly hardMaxAgeMs: number;
 }
 
-export interface JwksCacheOptions<Key> extends KeyAges {
+/** Keys behind a JWKS URL, which are fetched when they are needed. */
+export interface JwksCache<Key, Keys> extends KeysByKid<Key> {
+  /** Its state now. Fetches nothing. */
+  state(): JwksCacheState<Keys>;
+}
+
+/** The state of a cache: the keys that it holds, and how fetching went. */
+export interface JwksCacheState<Keys> {
+  /** The keys of the last fetch that succeeded; undefined: none did. */
+  readonly fetched: FetchedKeys<Keys> | undefined;
+  /** The last fetch that failed; undefined: none did. */
+  readonly lastFailure: FetchFailure | undefined;
+}
+
+/** Keys that were fetched. */
+interface FetchedKeys<Keys> {
+  readonly keys: Keys;
+  /** kids of keys of the JWKS that were left out because the list of revoked keys has them. */
+  readonly revokedKids: readonly string[];
+  /** When the request for them was sent. */
+  readonly fetchedAtMs: number;
+  /** They are not used from then on, unless they are fetched again. */
+  readonly usableUntilMs: number;
+}
+
+/** A fetch that failed; `reason` is for the operator. */
+interface FetchFailure {
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+export interface JwksCacheOptions<Key, Keys> extends KeyAges {
   readonly url: string;
   /** URL of the list of the same participant's revoked keys, if there is one. */
   readonly revokedUrl?: string | undefined;
   readonly https: Pick<HttpsClient, 'exchange'>;
   /** Shortest time between the beginnings of two fetches; after one that succeeded, `maxAgeMs` if that is shorter. */
   readonly refetchMinMs: number;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>;
   /** Takes the usable keys out of a JWKS. @throws {JwksError} */
-  readonly importKeys: (jwks: unknown) => KeysByKid<Key> | Promise<KeysByKid<Key>>;
+  readonly importKeys: (jwks: unknown) => (Keys & KeysByKid<Key>) | Promise<Keys & KeysByKid<Key>>;
   /** Optional observer of failed fetches, which cached keys hide from everybody else. */
   readonly onFetchFailed?: OnFetchFailed | undefined;
 }
@@ -58,25 +96,30 @@ export const JWKS_BYTES_MAX = 262_144;
  *
  * @throws {JwksError} when a URL is not https
  */
-export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<Key> {
+export function createJwksCache<Key, Keys>(options: JwksCacheOptions<Key, Keys>): JwksCache<Key, Keys> {
   const { url, revokedUrl = url, clock, maxAgeMs, hardMaxAgeMs, refetchMinMs } = options;
   if (![url, revokedUrl].every(isHttpsUrl)) {
     throw new JwksError('A JWKS URL must be https, without user name and password.');
   }
-  let fetched: { readonly keys: KeysByKid<Key>; readonly atMs: number } | undefined;
+  let fetched: (FetchedKeys<Keys & KeysByKid<Key>> & { readonly atMs: number }) | undefined;
   let beganAtMs: number | undefined;
+  // Of the last fetch; undefined: it succeeded.
   let failure: unknown;
+  let lastFailure: FetchFailure | undefined;
   let underWay: Promise<void> | undefined;
 
   async function refresh(): Promise<void> {
     const startedAtMs = clock.monotonicMs();
     beganAtMs = startedAtMs;
+    // Their age counts from the request, since later changes may be missing in the answer.
+    const fetchedAtMs = clock.nowMs();
     try {
-      // Their age counts from the request, since later changes may be missing in the answer.
-      fetched = { keys: await fetchKeys(options), atMs: startedAtMs };
+      const found = await fetchKeys(options);
+      fetched = { ...found, atMs: startedAtMs, fetchedAtMs, usableUntilMs: fetchedAtMs + hardMaxAgeMs };
       failure = undefined;
     } catch (error) {
       failure = error;
+      lastFailure = { atMs: clock.nowMs(), reason: reasonOf(error) };
       options.onFetchFailed?.({ url, reason: reasonOf(error) });
     } finally {
       underWay = undefined;
@@ -113,6 +156,7 @@ export function createJwksCache<Key>(options: JwksCacheOptions<Key>): KeysByKid<
       await refreshUnlessTooEarly();
       return await usableKeys().keyFor(kid);
     },
+    state: () => ({ fetched, lastFailure }),
   };
 }
 
@@ -123,13 +167,18 @@ function unavailable(cause: unknown): JwksUnavailableError {
 }
 
 /** Fetches both documents: keys are not used without the list of revoked ones. */
-async function fetchKeys<Key>(options: JwksCacheOptions<Key>): Promise<KeysByKid<Key>> {
+async function fetchKeys<Key, Keys>(options: JwksCacheOptions<Key, Keys>) {
   const { https, url, revokedUrl, importKeys } = options;
   const [jwks, revoked] = await Promise.all([
     fetchJwks(https, url, 'JWKS'),
     revokedUrl === undefined ? undefined : fetchJwks(https, revokedUrl, 'JWKS of revoked keys'),
   ]);
-  return await importKeys(revoked === undefined ? jwks : withoutRevokedKeys(jwks, revoked));
+  if (revoked === undefined) return { keys: await importKeys(jwks), revokedKids: [] };
+  const kept = withoutRevokedKeys(jwks, revoked);
+  const revokedKids = keysOfJwks(jwks)
+    .filter((key) => !kept.keys.includes(key))
+    .flatMap((key) => (isJsonObject(key) && typeof key['kid'] === 'string' ? [key['kid']] : []));
+  return { keys: await importKeys(kept), revokedKids };
 }
 
 /** @throws {JwksError} when it is answered with what is no JWKS; {StatusError}, {HttpsError} */

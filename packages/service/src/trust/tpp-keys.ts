@@ -1,10 +1,31 @@
-import { importSigningKeys, JwksError, type KeySource } from '@tidings/protocol';
+import {
+  importSigningKeys,
+  JwksError,
+  type KeySource,
+  type SigningKeySet,
+  type VerificationKey,
+} from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import { LruMap } from '../base/lru-map.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { HostGuard } from '../net/host-guard.ts';
 import { createHttpsClient } from '../net/https-client.ts';
-import { createJwksCache, JWKS_BYTES_MAX, type KeyAges, type OnFetchFailed } from './jwks-cache.ts';
+import {
+  createJwksCache,
+  JWKS_BYTES_MAX,
+  type JwksCache,
+  type JwksCacheState,
+  type KeyAges,
+  type OnFetchFailed,
+} from './jwks-cache.ts';
+
+/** Where the keys of a TPP come from. */
+type Source = Pick<Tpp, 'clientId' | 'jwks' | 'jwksUrl' | 'revokedJwksUrl'>;
+
+/** The keys of a TPP that this process holds. */
+export type HeldTppKeys =
+  | { readonly from: 'inline'; readonly keys: SigningKeySet }
+  | ({ readonly from: 'url' } & JwksCacheState<SigningKeySet>);
 
 /** Gives the signing keys of registered TPPs. */
 export interface TppKeys {
@@ -14,7 +35,9 @@ export interface TppKeys {
    *
    * @throws {JwksError} when its JWKS is not one, or its URL is not https
    */
-  keysOf(tpp: Pick<Tpp, 'clientId' | 'jwks' | 'jwksUrl' | 'revokedJwksUrl'>): Promise<KeySource>;
+  keysOf(tpp: Source): Promise<KeySource>;
+  /** The keys of one TPP that are held now. Fetches nothing. @throws {JwksError} when its inline JWKS is not one */
+  heldOf(tpp: Source): Promise<HeldTppKeys>;
   /** Aborts fetches under way. */
   close(): Promise<void>;
 }
@@ -50,10 +73,10 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
     // Each URL has one fetch at a time, which limits them all. A limit by host would let TPPs wait for each other.
     connectionsPerOriginMax: SOURCES_MAX,
   });
-  const inline = new LruMap<string, { readonly jwksText: string; readonly keys: KeySource }>(SOURCES_MAX);
-  const remote = new LruMap<string, KeySource>(SOURCES_MAX);
+  const inline = new LruMap<string, { readonly jwksText: string; readonly keys: SigningKeySet }>(SOURCES_MAX);
+  const remote = new LruMap<string, JwksCache<VerificationKey, SigningKeySet>>(SOURCES_MAX);
 
-  async function inlineKeys(clientId: string, jwks: unknown): Promise<KeySource> {
+  async function inlineKeys(clientId: string, jwks: unknown): Promise<SigningKeySet> {
     const jwksText = JSON.stringify(jwks);
     const found = inline.get(clientId);
     if (found?.jwksText === jwksText) return found.keys;
@@ -63,7 +86,7 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
   }
 
   function remoteKeys(url: string, revokedUrl: string | undefined): KeySource {
-    const name = JSON.stringify([url, revokedUrl]);
+    const name = nameOf(url, revokedUrl);
     const found = remote.get(name);
     if (found !== undefined) return found;
     const cache = createJwksCache({ ...options, url, revokedUrl, https, importKeys: importSigningKeys });
@@ -77,6 +100,15 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
       if (jwks === undefined) throw new JwksError('The TPP has neither a JWKS nor a JWKS URL.');
       return await inlineKeys(clientId, jwks);
     },
+    heldOf: async ({ clientId, jwks, jwksUrl, revokedJwksUrl }) => {
+      if (jwksUrl === undefined) return { from: 'inline', keys: await inlineKeys(clientId, jwks) };
+      const state = remote.get(nameOf(jwksUrl, revokedJwksUrl))?.state();
+      return { from: 'url', ...(state ?? { fetched: undefined, lastFailure: undefined }) };
+    },
     close: () => https.close(),
   };
+}
+
+function nameOf(url: string, revokedUrl: string | undefined): string {
+  return JSON.stringify([url, revokedUrl]);
 }

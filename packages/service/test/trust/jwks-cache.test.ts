@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { importSigningKeys, JwksError, type KeySource, type VerificationKey } from '@tidings/protocol';
+import {
+  importSigningKeys,
+  JwksError,
+  type KeySource,
+  type SigningKeySet,
+  type VerificationKey,
+} from '@tidings/protocol';
 import { makeSigningKey, type RecordingServer, startRecordingServer, testPki, until } from '@tidings/testing';
 import { createHttpsClient } from '../../src/net/https-client.ts';
 import {
@@ -30,7 +36,7 @@ async function cachedJwks(
   t: TestContext,
   jwks: unknown = { keys: [first] },
   timeoutMs = TIMEOUT_MS,
-  changed: Partial<Pick<JwksCacheOptions<VerificationKey>, 'revokedUrl' | 'maxAgeMs'>> = {},
+  changed: Partial<Pick<JwksCacheOptions<VerificationKey, SigningKeySet>, 'revokedUrl' | 'maxAgeMs'>> = {},
 ): Promise<Cached> {
   const server = await startRecordingServer(t, jwks);
   const clock = heldClock();

@@ -1,6 +1,7 @@
 import { isJsonObject } from '@tidings/protocol';
 import { colors, print } from '../../base/output.ts';
 import type { TppRegistrations } from '../../operator/registrations.ts';
+import type { KeysOfTpp } from '../../operator/tpp-keys.ts';
 import type { ListedTpp, RegisteredTpp } from '../../operator/tpp-schemas.ts';
 import { ATTENTION_COLUMNS, callbackUrlFacts, formatAwaiting } from '../callback-url.ts';
 import { formatFacts, printTable, type TableFlags, timeFact } from '../output.ts';
@@ -32,8 +33,8 @@ const COLUMNS: readonly Column<ListedTpp>[] = [
   { head: 'AWAITING', cell: formatAwaiting, rank: 1 },
 ];
 
-/** Prints a TPP and its registrations as facts. */
-export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): void {
+/** Prints a TPP, its keys and its registrations as facts. */
+export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations, keys: KeysOfTpp): void {
   const overrides = Object.entries(tpp.retry ?? {}).map(([name, value]) => `${name}=${value}`);
   print(
     formatFacts({
@@ -43,6 +44,7 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
       'software statement': tpp.softwareStatementId,
       keys: tpp.jwksUrl ?? describeKids(tpp),
       'revoked keys': tpp.revokedJwksUrl,
+      ...(keys.from === 'url' && fetchingFacts(keys)),
       'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
@@ -52,6 +54,16 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations): v
     }),
   );
   printRegistrations(registrations);
+}
+
+/** Each instance fetches for itself: the one that answered is named. */
+function fetchingFacts({ keys, fetchedAt, lastFailure, instance }: KeysOfTpp): Record<string, string | undefined> {
+  const by = instance === undefined ? '' : `, by ${instance.host} (process ${instance.processId})`;
+  const held = keys.map(({ kid = 'without kid', state }) => (state === 'usable' ? kid : `${kid} (${state})`));
+  return {
+    'keys fetched': fetchedAt === undefined ? `not yet${by}` : `${timeFact(fetchedAt)}${by}: ${held.join(', ')}`,
+    'last failed fetch': lastFailure && `${timeFact(lastFailure.at)}: ${lastFailure.reason}`,
+  };
 }
 
 function describeKids({ jwks }: RegisteredTpp): string {
