@@ -53,6 +53,16 @@ const LONG_ANSWERS: Readonly<Record<string, unknown>> = {
   },
   '/operator/v1/tpps/long': { ...TPP, jwksUrl: URL_LONG, target: TARGET },
   '/operator/v1/tpps/long/registrations': {},
+  '/operator/v1/status': {
+    ...{ awaiting: MANY, needsAttention: [], publishing: 'open' },
+    tpps: { healthy: 1, failing: 0, unresponsive: 0, suspended: 0, 'polling-only': 0 },
+  },
+  '/operator/v1/instances': {
+    instances: ['running', 'gone'].map((state, at) => ({
+      ...{ id: `${at}`, host: LONG, processId: MANY + at, version: `0.1.${at}`, nodeVersion: '24.0.0' },
+      ...{ startedAt: AT, seenAt: AT, state, isThis: at === 0 },
+    })),
+  },
   '/operator/v1/callback-urls/long': {
     ...{ clientId: LONG, ...TARGET, awaiting: MANY, isAtLeast: true },
     lastOutcomes: [{ ...SENT, jti: JTI, instance: JTI }],
@@ -143,6 +153,18 @@ describe('a table', () => {
       const { stdout } = await runCli(['notifications', 'show', JTI], { ...connection, COLUMNS: '80' });
       assert.match(stdout, /^STARTED +OUTCOME +STATUS +ERROR/m);
       assert.match(stdout, / refused +400 +invalid_audience: /);
+    });
+  });
+
+  test('of instances stands below the status, which says how many run and of which versions', async () => {
+    await servingStub(answer, async (connection) => {
+      const narrow = await runCli(['status'], { ...connection, COLUMNS: '80' });
+      for (const line of tableLines(narrow.stdout)) assert.ok(line.length <= 80, line);
+      const { stdout } = await runCli(['status'], connection);
+      assert.match(stdout, /^instances +1 running, 1 gone; versions 0\.1\.0, 0\.1\.1$/m);
+      assert.match(stdout, /^HOST +PROCESS +VERSION +STATE +SEEN +STARTED/m);
+      const json = JSON.parse((await runCli(['status', '--json'], connection)).stdout);
+      assert.deepEqual([json.awaiting, json.instances.length], [MANY, 2]);
     });
   });
 

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { GONE_AFTER_MS, type Instance } from '../model/instance.ts';
 import { isoTime } from './request.ts';
 import { ok, route } from './route.ts';
@@ -7,7 +7,7 @@ const closed = { additionalProperties: false };
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
 /** The instances of the service. */
-const Instances = Type.Object(
+export const Instances = Type.Object(
   {
     instances: Type.Array(
       Type.Object(
@@ -31,6 +31,8 @@ const Instances = Type.Object(
   },
   closed,
 );
+
+export type Instances = Static<typeof Instances>;
 
 /** GET /operator/v1/instances: the processes of the service on this store. */
 export const instancesRoute = route({
