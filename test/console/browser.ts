@@ -112,6 +112,13 @@ export async function signIn({ page }: View, role: Role, path = '/console/'): Pr
   await page.getByRole('navigation', { name: 'Views' }).waitFor({ state: 'attached' });
 }
 
+/** Opens a view, and waits until its parts are loaded. */
+export async function show({ page }: View, path: string): Promise<void> {
+  await page.goto(`/console${path}`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.locator('.spinner').first().waitFor({ state: 'detached' });
+}
+
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /**

@@ -5,26 +5,26 @@ import { after, before, describe, test } from 'node:test';
 import { makeSigningKey } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
 import { buildConsole } from '../../scripts/build-console.ts';
-import { breaches, CHROMIUM, launch, openView, type Scene, setScene, signIn, TOKENS, type View } from './browser.ts';
+import { alertsOfService, FOUND_PAGE, foundPage, jtiOf, oldKeys } from './answers.ts';
+import {
+  breaches,
+  CHROMIUM,
+  launch,
+  openView,
+  type Scene,
+  setScene,
+  show,
+  signIn,
+  TOKENS,
+  type View,
+} from './browser.ts';
 import { framesDuring, publishEvenly } from './frames.ts';
+import { actionsOfViews, tryActions } from './roles.ts';
 
 // The console in a real browser, against a real service.
 
 const INITIAL_BYTES_MAX = 180_000;
 const skip = CHROMIUM === undefined && 'there is no Chromium here (apt-get install chromium)';
-
-const FOUND_PAGE = 2000;
-const jtiOf = (at: number) => `01900000-0000-7000-8000-${String(at).padStart(12, '0')}`;
-
-/** A page of a search that finds notifications without end. */
-function foundPage(number: number, hasNext: boolean) {
-  const notifications = Array.from({ length: FOUND_PAGE }, (_, at) => ({
-    ...{ jti: jtiOf(number * FOUND_PAGE + at), clientId: 'tpp-good', eventId: 'event-1', state: 'acknowledged' },
-    ...{ publishedAt: '2026-01-01T00:00:00.000Z', attempts: 1 },
-    eventTypes: ['urn:uk:org:openbanking:events:resource-update'],
-  }));
-  return { notifications, ...(hasNext && { next: String(number + 1) }) };
-}
 
 describe('the console', { skip, timeout: 170_000 }, () => {
   let scene: Scene;
@@ -49,12 +49,6 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await browser?.close();
     await scene?.stop();
   });
-
-  async function show({ page }: View, path: string): Promise<void> {
-    await page.goto(`/console${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.locator('.spinner').first().waitFor({ state: 'detached' });
-  }
 
   test('loads at most 180 KB at first, and refuses a wrong token in words', async () => {
     const view = await openView(browser, url);
@@ -121,11 +115,32 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await show(admin, '/');
     await page.getByRole('status', { name: 'State of the service' }).getByText('Needs attention').waitFor();
     await page.getByText('Last attempt: refused with 500.').waitFor();
+    // Certificates of the tests live for an hour.
+    const expiring = page.getByRole('listitem').filter({ hasText: 'A certificate expires: api.tls.certificateFile.' });
+    await expiring.getByText('tidings doctor --config').waitFor();
+    await expiring.getByRole('link', { name: 'Certificates' }).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'tpp-down' }).count(), 1, 'its alert is not listed again');
     await page.getByRole('row', { name: /the one that answers running .*Node\.js/ }).waitFor();
     await page.getByRole('link', { name: 'tpp-down' }).click();
     await page.getByRole('heading', { name: 'tpp-down', level: 1 }).waitFor();
     await page.getByRole('link', { name: 'retry policy' }).click();
     await page.getByText('2 retries, after 10 ms, 20 ms').waitFor();
+  });
+
+  test('an alert that an instance cannot sign turns the light red, and leads to the keys', async () => {
+    const { page } = admin;
+    await page.route('**/operator/v1/alerts?*', (route) => route.fulfill({ json: alertsOfService() }));
+    await show(admin, '/');
+    const light = page.getByRole('status', { name: 'State of the service' });
+    await light.getByText('Not working').waitFor();
+    await light.getByText('host:8444 cannot sign.').waitFor();
+    const row = page.getByRole('listitem').filter({ hasText: 'It lacks the key bank-2.' });
+    await row.getByText('for 5 min').waitFor();
+    await row.getByText('tidings keys list').waitFor();
+    assert.deepEqual(await breaches(page), []);
+    await row.getByRole('link', { name: 'Signing keys' }).click();
+    await page.getByRole('heading', { name: 'Signing keys', level: 1 }).waitFor();
+    await page.unroute('**/operator/v1/alerts?*');
   });
 
   test('an administrator adds a TPP, and a second one of the same id is refused in words', async () => {
@@ -158,15 +173,7 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await page.getByRole('row', { name: /usable/ }).waitFor();
     await show(admin, '/tpps/tpp-new?tab=keys');
     await page.getByText('not yet: keys are fetched when a signature is verified').waitFor();
-    const lastFailure = { at: new Date().toISOString(), reason: 'the JWKS was answered with status 503' };
-    const fetchedAt = new Date(Date.now() - 300_000).toISOString();
-    const keys = [
-      { kid: 'one', state: 'usable' },
-      { kid: 'two', state: 'left-out', reason: 'its alg is not PS256' },
-    ];
-    await page.route('**/tpps/tpp-new/keys', (route) =>
-      route.fulfill({ json: { from: 'url', keys, fetchedAt, usableUntil: lastFailure.at, lastFailure } }),
-    );
+    await page.route('**/tpps/tpp-new/keys', (route) => route.fulfill({ json: oldKeys() }));
     await show(admin, '/tpps/tpp-new?tab=keys');
     await page.getByText('The last fetch failed: the JWKS was answered with status 503.').waitFor();
     await page.getByText('5 min ago').waitFor();
@@ -316,27 +323,13 @@ describe('the console', { skip, timeout: 170_000 }, () => {
     await page.getByRole('row', { name: 'retry.retriesMax 2 file' }).waitFor();
   });
 
-  test('a viewer is shown no action, and an operator none of an administrator', async () => {
-    const actions = /^(Redeliver|Withdraw|Suspend|Resume|Probe|Mark|Add a TPP|Import|Rotate|Retire|Announce)/;
-    for (const [role, expected] of [
-      ['viewer', []],
-      ['operator', ['Redeliver what failed', 'Suspend', 'Redeliver', 'Withdraw']],
-    ] as const) {
-      const view = await openView(browser, url);
-      await signIn(view, role);
-      const found: string[] = [];
-      for (const path of ['/tpps', '/tpps/tpp-good', `/notifications/${scene.acknowledged}`, '/signing-keys']) {
-        await show(view, path);
-        found.push(...(await view.page.getByRole('button', { name: actions }).allInnerTexts()));
-      }
-      assert.deepEqual(
-        found.map((each) => each.trim()),
-        [...expected],
-        role,
-      );
-      assert.deepEqual(view.complaints, []);
-      await view.context.close();
-    }
+  test('each role is shown the actions that it may take and no others, and the API refuses the others', async () => {
+    await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/suspend');
+    const actions = actionsOfViews(scene.acknowledged);
+    await Promise.all(
+      (['viewer', 'operator', 'administrator'] as const).map((role) => tryActions(browser, url, role, actions)),
+    );
+    await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/resume');
   });
 
   test('a session whose token is revoked ends in words, and goes on where it was', async () => {
@@ -364,6 +357,8 @@ describe('the console', { skip, timeout: 170_000 }, () => {
   test('an outage ends: a TPP that is up again is probed, and all is quiet', async () => {
     const { page } = admin;
     scene.down.status = 202;
+    // Certificates of the tests expire soon, which is an alert.
+    await page.route('**/operator/v1/alerts?*', (route) => route.fulfill({ json: { alerts: [], destinations: [] } }));
     await show(admin, '/');
     await page.getByRole('link', { name: 'tpp-down' }).click();
     await page.getByRole('button', { name: 'Probe now' }).click();

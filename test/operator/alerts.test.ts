@@ -84,6 +84,11 @@ describe('alerts', () => {
       const ofTpp = alerts.find(({ subject }: { subject: string }) => subject === 'tpp-a');
       return ofTpp?.messages.every(({ sentAt }: { sentAt?: string }) => sentAt !== undefined) === true;
     }, 'both are recorded');
+    const [{ title, nextCommand }] = (await call('GET', '/operator/v1/alerts?state=open')).body.alerts.filter(
+      ({ kind }: { kind: string }) => kind === 'tpp-unresponsive',
+    );
+    assert.equal(title, 'tpp-a is unresponsive: attempts stopped, only probes are sent');
+    assert.equal(nextCommand, data.command);
     const list = printed(await cli('alerts', 'list'));
     assert.match(list, /tpp-unresponsive +tpp-a +channel, on-call/);
     receiver.status = 202;

@@ -1129,6 +1129,7 @@ export interface components {
                 /** @enum {unknown} */
                 state: "open" | "over";
                 subject: string;
+                title: string;
                 why: string;
                 /** Format: date-time */
                 since: string;
@@ -1136,6 +1137,7 @@ export interface components {
                 raisedAt: string;
                 /** Format: date-time */
                 clearedAt?: string;
+                nextCommand: string;
                 facts: {
                     [key: string]: string | number;
                 };

@@ -19,6 +19,14 @@ export const instancesQuery = queryOptions({
   refetchInterval: 2 * OFTEN_MS,
 });
 
+/** Alerts that are open, the last 500. */
+export const alertsQuery = queryOptions({
+  queryKey: ['alerts'],
+  queryFn: ({ signal }) =>
+    dataOf(api.GET('/operator/v1/alerts', { params: { query: { state: 'open', limit: 500 } }, signal })),
+  refetchInterval: OFTEN_MS,
+});
+
 /** Counts of the last hours or minutes. */
 export const statisticsQuery = (resolution: 'minute' | 'hour', clientId?: string) =>
   queryOptions({

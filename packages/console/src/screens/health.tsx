@@ -2,13 +2,12 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { lazy, type ReactElement, Suspense } from 'react';
 import type { Schemas } from '../api/client.ts';
-import { type CallbackUrl, describeAttempt, failingSince, lightOf, needingAttention, nextStep } from '../api/health.ts';
-import { callbackUrlsQuery, statusQuery } from '../api/queries.ts';
-import { StateBadge } from '../ui/badge.tsx';
-import { CommandLine } from '../ui/copy.tsx';
+import { type Alert, type CallbackUrl, furtherAlerts, lightOf, needingAttention } from '../api/health.ts';
+import { alertsQuery, callbackUrlsQuery, statusQuery } from '../api/queries.ts';
 import { Icon } from '../ui/icon.tsx';
-import { Card, Empty, Loaded, Loading, Page } from '../ui/page.tsx';
-import { Lasting, Time, useNowMs } from '../ui/time.tsx';
+import { Card, Loaded, Loading, Page } from '../ui/page.tsx';
+import { Lasting, useNowMs } from '../ui/time.tsx';
+import { Attention } from './attention.tsx';
 
 const Instances = lazy(async () => ({ default: (await import('./instances.tsx')).Instances }));
 const Throughput = lazy(async () => ({ default: (await import('./throughput.tsx')).Throughput }));
@@ -17,18 +16,27 @@ const Throughput = lazy(async () => ({ default: (await import('./throughput.tsx'
 export function Health(): ReactElement {
   const status = useQuery(statusQuery);
   const urls = useQuery(callbackUrlsQuery);
+  const alerts = useQuery(alertsQuery);
   return (
     <Page title="Health">
       <Loaded query={status}>
         {(now) => (
           <>
-            <TrafficLight status={now} urls={urls.data?.callbackUrls ?? []} />
+            <TrafficLight status={now} urls={urls.data?.callbackUrls ?? []} alerts={alerts.data?.alerts ?? []} />
             <Figures status={now} />
           </>
         )}
       </Loaded>
       <Card title="Needs attention">
-        <Loaded query={urls}>{({ callbackUrls }) => <Attention urls={needingAttention(callbackUrls)} />}</Loaded>
+        <Loaded query={urls}>
+          {({ callbackUrls }) => (
+            <Loaded query={alerts}>
+              {({ alerts: open }) => (
+                <Attention urls={needingAttention(callbackUrls)} alerts={furtherAlerts(open, callbackUrls)} />
+              )}
+            </Loaded>
+          )}
+        </Loaded>
       </Card>
       <Suspense fallback={<Loading />}>
         <Throughput />
@@ -40,14 +48,12 @@ export function Health(): ReactElement {
   );
 }
 
-function TrafficLight({
-  status,
-  urls,
-}: {
+function TrafficLight(facts: {
   readonly status: Schemas['Status'];
   readonly urls: readonly CallbackUrl[];
+  readonly alerts: readonly Alert[];
 }): ReactElement {
-  const { tone, word, reasons } = lightOf(status, urls, useNowMs());
+  const { tone, word, reasons } = lightOf(facts, useNowMs());
   const icon = { good: 'ok', warn: 'warn', bad: 'bad' } as const;
   return (
     <section className={`light ${tone}`} aria-label="State of the service" role="status">
@@ -92,66 +98,5 @@ function Figures({ status }: { readonly status: Schemas['Status'] }): ReactEleme
         <dd>{publishing}</dd>
       </div>
     </dl>
-  );
-}
-
-function Attention({ urls }: { readonly urls: readonly CallbackUrl[] }): ReactElement {
-  if (urls.length === 0) {
-    return (
-      <Empty>
-        <Icon name="ok" />
-        <p>
-          <strong>All quiet.</strong> Every callback URL that something is pushed to answers.
-        </p>
-      </Empty>
-    );
-  }
-  return (
-    <>
-      <ul className="attention">
-        {urls.map((each) => (
-          <AttentionRow key={each.clientId} url={each} />
-        ))}
-      </ul>
-      <CommandLine command="tidings tpps list" />
-    </>
-  );
-}
-
-function AttentionRow({ url }: { readonly url: CallbackUrl }): ReactElement {
-  const since = failingSince(url);
-  const [last] = url.lastOutcomes;
-  return (
-    <li>
-      <div className="attention-head">
-        <StateBadge state={url.state} />
-        <Link to="/tpps/$clientId" params={{ clientId: url.clientId }}>
-          {url.clientId}
-        </Link>
-        {since !== undefined && (
-          <span>
-            for <Lasting since={since} />
-          </span>
-        )}
-      </div>
-      <p>{last === undefined ? 'No attempt is known.' : `Last attempt: ${describeAttempt(last)}.`}</p>
-      <p className="facts">
-        <span>
-          {url.isAtLeast ? 'at least ' : ''}
-          {url.awaiting.toLocaleString('en-GB')} awaiting
-        </span>
-        {url.nextProbeAt !== undefined && (
-          <span>
-            next probe <Time at={url.nextProbeAt} />
-          </span>
-        )}
-        {url.state !== 'unresponsive' && url.breaker?.pausedUntil !== undefined && (
-          <span>
-            next attempt <Time at={url.breaker.pausedUntil} />
-          </span>
-        )}
-        <span>{nextStep(url)}</span>
-      </p>
-    </li>
   );
 }

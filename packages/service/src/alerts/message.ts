@@ -119,22 +119,33 @@ function safe(text: string): string {
   return line.length <= TEXT_MAX ? line : `${line.slice(0, TEXT_MAX)}…`;
 }
 
+/** The line that says what an alert is, and the next command to type. Pure. */
+export function describeAlert(
+  alert: Pick<Alert, 'kind' | 'subject'>,
+  isOver: boolean,
+): Pick<Message, 'title' | 'command'> {
+  const wording = WORDINGS[alert.kind];
+  const subject = safe(alert.subject);
+  return {
+    title: isOver ? wording.recovered(subject) : wording.title(subject),
+    command: (isOver && wording.afterwards ? wording.afterwards : wording.command)(subject),
+  };
+}
+
 /** Writes the message about an alert. Pure. Text that a TPP chose holds no control characters in it. */
 export function messageOf(alert: Alert, kind: MessageKind, links: Links): Message {
   const isRecovery = kind === 'recovered';
   const alertKind = isRecovery ? alert.kind : kind;
   const wording = WORDINGS[alertKind];
-  const subject = safe(alert.subject);
   return {
-    ...{ alertId: alert.id, kind, alertKind, subject },
-    title: isRecovery ? wording.recovered(subject) : wording.title(subject),
+    ...{ alertId: alert.id, kind, alertKind, subject: safe(alert.subject) },
+    ...describeAlert({ ...alert, kind: alertKind }, isRecovery),
     why: safe(alert.why),
     sinceMs: alert.sinceMs,
     clearedAtMs: alert.clearedAtMs,
     facts: Object.fromEntries(
       Object.entries(alert.facts).map(([name, value]) => [name, typeof value === 'string' ? safe(value) : value]),
     ),
-    command: (isRecovery && wording.afterwards ? wording.afterwards : wording.command)(subject),
     runbookUrl: `${links.runbookUrl}#${wording.runbook}`,
     consoleUrl: links.consoleUrl && `${links.consoleUrl.replace(/\/$/, '')}${wording.page(alert.subject)}`,
   };

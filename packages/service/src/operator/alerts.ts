@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { DestinationStatus } from '../alerts/alerts.ts';
+import { describeAlert } from '../alerts/message.ts';
 import { ALERT_KINDS, type AlertWithMessages, MESSAGE_KINDS } from '../model/alert.ts';
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
@@ -20,10 +21,12 @@ const ShownAlert = Type.Object(
     kind: Type.Enum([...ALERT_KINDS]),
     state: Type.Enum(['open', 'over']),
     subject: Type.String({ description: 'client_id, setting or instance; empty: the service as a whole' }),
+    title: Type.String({ description: 'What it is, in one line' }),
     why: Type.String({ description: 'It may hold text that a TPP chose' }),
     since: time('Since when its cause lasts'),
     raisedAt: time('When it was found'),
     clearedAt: Type.Optional(time('When it was over')),
+    nextCommand: Type.String({ description: 'The next command to type' }),
     facts: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
     messages: Type.Array(
       Type.Object(
@@ -150,8 +153,10 @@ async function list(
 
 function writeAlert(alert: AlertWithMessages): ShownAlert {
   const { id, kind, subject, why, facts, sinceMs, raisedAtMs, clearedAtMs, messages } = alert;
+  const isOver = clearedAtMs !== undefined;
+  const { title, command: nextCommand } = describeAlert(alert, isOver);
   return {
-    ...{ id, kind, state: clearedAtMs === undefined ? 'open' : 'over', subject, why, facts },
+    ...{ id, kind, state: isOver ? 'over' : 'open', subject, title, why, facts, nextCommand },
     ...{ since: isoTime(sinceMs), raisedAt: isoTime(raisedAtMs) },
     ...(clearedAtMs !== undefined && { clearedAt: isoTime(clearedAtMs) }),
     messages: messages.map(({ destination, kind: about, attempts, sentAtMs, error }) => ({
