@@ -70,13 +70,13 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     }
   });
 
-  test('renews leaf certificates for the same keys when they expire within 7 days, and not before', async () => {
+  test('renews leaf certificates for the same keys when they expire within 30 days, and not before', async () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const expiryMs = new X509Certificate(first.tpp.signing.certificatePem).validToDate.getTime();
-    assert.deepEqual(await openPki({ folder: own, nowMs: expiryMs - 7 * DAY_MS }), first);
+    assert.deepEqual(await openPki({ folder: own, nowMs: expiryMs - 30 * DAY_MS }), first);
 
-    const renewed = await openPki({ folder: own, nowMs: expiryMs - 7 * DAY_MS + 1 });
+    const renewed = await openPki({ folder: own, nowMs: expiryMs - 30 * DAY_MS + 1 });
     assert.deepEqual(renewed.root, first.root);
     for (const [index, leaf] of leavesOf(renewed).entries()) {
       const before = leavesOf(first)[index];
@@ -87,14 +87,14 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     assert.equal(renewed.tpp.signing.kid, first.tpp.signing.kid);
     assert.equal(renewed.tpp.transport.subjectDn, first.tpp.transport.subjectDn);
     assert.notEqual(renewed.tpp.transport.thumbprintS256, first.tpp.transport.thumbprintS256);
-    assert.deepEqual(await openPki({ folder: own, nowMs: expiryMs - 7 * DAY_MS + 1 }), renewed);
+    assert.deepEqual(await openPki({ folder: own, nowMs: expiryMs - 30 * DAY_MS + 1 }), renewed);
   });
 
-  test('replaces everything when the root expires within 7 days', async () => {
+  test('replaces everything when the root expires within 30 days', async () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const expiryMs = new X509Certificate(first.root.certificatePem).validToDate.getTime();
-    const next = await openPki({ folder: own, nowMs: expiryMs - 6 * DAY_MS });
+    const next = await openPki({ folder: own, nowMs: expiryMs - 29 * DAY_MS });
     assert.notEqual(next.root.certificatePem, first.root.certificatePem);
     assert.notEqual(next.bank.signing.kid, first.bank.signing.kid);
     assert.ok(new X509Certificate(next.bank.transport.certificatePem).verify(rootKeyOf(next)));
@@ -104,7 +104,7 @@ describe('opening the PKI', { timeout: 20_000 }, () => {
     const own = newFolder();
     const first = await openPki({ folder: own, nowMs });
     const rootExpiryMs = new X509Certificate(first.root.certificatePem).validToDate.getTime();
-    const late = await openPki({ folder: own, nowMs: rootExpiryMs - 30 * DAY_MS });
+    const late = await openPki({ folder: own, nowMs: rootExpiryMs - 40 * DAY_MS });
     assert.deepEqual(late.root, first.root);
     assert.equal(new X509Certificate(late.tpp.transport.certificatePem).validToDate.getTime(), rootExpiryMs);
   });

@@ -22,7 +22,7 @@ export interface OwnTppCertificates extends Participant {
 
 /**
  * Opens the keys and certificates of a TPP, and makes what is missing. Keys stay the same; a certificate is issued again when
- * it expires within 7 days, or when the root was replaced.
+ * it expires within 30 days, or when the root was replaced.
  *
  * @param options.pkiFolder the folder of the sandbox's PKI, which must exist
  * @param options.callbackHost host of the callback URL, without brackets

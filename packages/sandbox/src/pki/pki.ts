@@ -11,8 +11,8 @@ import { makeStateFolder } from './state-folder.ts';
 export type { RsaSigningJwk } from './keys.ts';
 export { StateFolderError } from './state-folder.ts';
 
-/** Time before expiry from which a certificate is renewed. */
-const RENEWAL_MS = 7 * 24 * 60 * 60 * 1000;
+/** Time before expiry from which a certificate is renewed: before the service warns of it (`notify.expiryDays`). */
+const RENEWAL_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** A certificate and its key, in PEM and as absolute paths of PEM files. */
 export interface CertificateFiles {
@@ -64,8 +64,8 @@ export interface SandboxPki {
 /**
  * Opens the sandbox's PKI in a folder, and creates it on the first call.
  *
- * Later calls return the same keys, `kid`s and certificates. A leaf certificate that expires within 7 days is renewed
- * for the same key. When the root expires within 7 days, everything is replaced, including the keys. A crash at any
+ * Later calls return the same keys, `kid`s and certificates. A leaf certificate that expires within 30 days is renewed
+ * for the same key. When the root expires within 30 days, everything is replaced, including the keys. A crash at any
  * point leaves the former PKI, the new one, or none.
  *
  * When several processes open a new folder at once, all use the PKI of the first. There is no other locking: when
