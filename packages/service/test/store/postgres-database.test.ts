@@ -47,7 +47,8 @@ test('transactions that meet in a deadlock are restarted, and both go through', 
       await transaction.query('UPDATE counter SET count = count + 1 WHERE id = $1::int', [order[1] ?? 0]);
     });
   await Promise.all([add([1, 2]), add([2, 1])]);
-  assert.equal(runs, 3);
+  // The one that lost begins again at once, and may meet the other a second time before that goes on.
+  assert.ok(runs >= 3, `${runs} runs: they did not meet`);
   assert.deepEqual(await counts(), [2, 2]);
 });
 
