@@ -91,7 +91,7 @@ export async function openView(
   { width = 1280, colorScheme = 'light' }: ViewOptions = {},
 ): Promise<View> {
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, baseURL: url });
-  context.setDefaultTimeout(5000);
+  context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {

@@ -12,7 +12,7 @@ import { breaches, CHROMIUM, launch, openView } from './browser.ts';
 
 const skip = CHROMIUM === undefined && 'there is no Chromium here (apt-get install chromium)';
 
-describe('the console of the sandbox', { skip, timeout: 100_000 }, () => {
+describe('the console of the sandbox', { skip, timeout: 300_000 }, () => {
   const folder = temporaryFolder();
   let sandbox: Running;
   let browser: Browser;
