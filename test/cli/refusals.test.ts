@@ -30,14 +30,10 @@ function hasApiWords(said: string): boolean {
 describe('a refusal', () => {
   let bank: BankService;
   let files: Readonly<Record<string, string>>;
-  let environment: Record<string, string>;
+  let environment: BankService['environment'];
   before(async () => {
     bank = await startBank();
-    environment = {
-      TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
-      TIDINGS_TOKEN_FILE: bank.tokenFile,
-      TIDINGS_CA_FILE: bank.pki.root.certificateFile,
-    };
+    ({ environment } = bank);
     const { publicJwk } = bank.pki.tpp.signing;
     const contents = {
       good: JSON.stringify({ keys: [publicJwk] }),

@@ -20,6 +20,8 @@ export interface BankService {
   readonly service: RunningService;
   readonly token: string;
   readonly tokenFile: string;
+  /** Variables with which the commands call the service. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Calls the operator API with the token. */
   readonly call: Call;
   /** Lines of the log with this message. */
@@ -74,6 +76,11 @@ export async function startBank(changed: object = {}): Promise<BankService> {
   return {
     ...prepared,
     service,
+    environment: {
+      TIDINGS_OPERATOR_URL: service.operatorUrl,
+      TIDINGS_TOKEN_FILE: prepared.tokenFile,
+      TIDINGS_CA_FILE: pki.root.certificateFile,
+    },
     call: caller.call,
     logged: (message) =>
       readFileSync(logFile, 'utf8')

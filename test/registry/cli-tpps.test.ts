@@ -13,15 +13,11 @@ import { STATEMENT } from './directory.ts';
 // `tidings tpps`, by running the command against a real service over TLS.
 
 let bank: BankService;
-let environment: Record<string, string>;
+let environment: BankService['environment'];
 let jwksFile: string;
 before(async () => {
   bank = await startBank();
-  environment = {
-    TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
-    TIDINGS_TOKEN_FILE: bank.tokenFile,
-    TIDINGS_CA_FILE: bank.pki.root.certificateFile,
-  };
+  ({ environment } = bank);
   jwksFile = join(bank.folder, 'tpp.jwks');
   writeFileSync(jwksFile, JSON.stringify(tppOf(bank)['jwks']));
 });

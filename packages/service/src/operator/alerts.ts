@@ -5,14 +5,13 @@ import { ALERT_KINDS, type AlertWithMessages, MESSAGE_KINDS } from '../model/ale
 import { auditActorOf } from './access.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { choice, cursor, isoTime, limit, pageOf } from './request.ts';
+import { choice, cursor, dateTime, isoTime, limit, pageOf } from './request.ts';
 import { json, ok, route } from './route.ts';
 
 const ALERTS_PER_PAGE = 100;
 const ALERTS_PER_PAGE_MAX = 500;
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 /** An alert, and who was told of it. */
 const ShownAlert = Type.Object(
@@ -23,9 +22,9 @@ const ShownAlert = Type.Object(
     subject: Type.String({ description: 'client_id, setting or instance; empty: the service as a whole' }),
     title: Type.String({ description: 'What it is, in one line' }),
     why: Type.String({ description: 'It may hold text that a TPP chose' }),
-    since: time('Since when its cause lasts'),
-    raisedAt: time('When it was found'),
-    clearedAt: Type.Optional(time('When it was over')),
+    since: dateTime('Since when its cause lasts'),
+    raisedAt: dateTime('When it was found'),
+    clearedAt: Type.Optional(dateTime('When it was over')),
     nextCommand: Type.String({ description: 'The next command to type' }),
     facts: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
     messages: Type.Array(
@@ -34,7 +33,7 @@ const ShownAlert = Type.Object(
           destination: Type.String(),
           kind: Type.Enum([...MESSAGE_KINDS]),
           attempts: Type.Integer({ minimum: 0 }),
-          sentAt: Type.Optional(time('When it was accepted; absent: it was not yet')),
+          sentAt: Type.Optional(dateTime('When it was accepted; absent: it was not yet')),
           error: Type.Optional(Type.String({ description: 'Why the last attempt failed' })),
         },
         closed,

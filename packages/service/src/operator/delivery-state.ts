@@ -5,16 +5,16 @@ import type { Target } from '../model/notification.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { Backlog } from '../store/operations.ts';
 import type { Store } from '../store/store.ts';
-import { isoTime } from './request.ts';
+import { dateTime, isoTime } from './request.ts';
 
 const closed = { additionalProperties: false };
 
-const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
+const optionalTime = (description: string) => Type.Optional(dateTime(description));
 
 /** Why an attempt failed. */
 const ShownFailure = Type.Object(
   {
-    at: Type.String({ format: 'date-time', description: 'When the attempt ended' }),
+    at: dateTime('When the attempt ended'),
     class: Type.String({
       description: 'refused-… by the class of the status, or unreachable-… by why there was no response',
     }),
@@ -37,13 +37,13 @@ export const ShownTarget = Type.Object(
         'healthy: its last attempt was acknowledged, or none was made. failing: attempts failed since its last acknowledgement. unresponsive: it exceeded a limit of the retry policy, so only probes are sent',
     }),
     failures: Type.Integer({ minimum: 0, description: 'Attempts that failed since its last acknowledgement' }),
-    failingSince: time('When the first of them failed'),
+    failingSince: optionalTime('When the first of them failed'),
     lastFailure: Type.Optional(ShownFailure),
-    lastAcknowledgedAt: time('When it last acknowledged a notification, to within 10 seconds'),
-    unresponsiveSince: time('When it became unresponsive'),
+    lastAcknowledgedAt: optionalTime('When it last acknowledged a notification, to within 10 seconds'),
+    unresponsiveSince: optionalTime('When it became unresponsive'),
     failedProbes: Type.Optional(Type.Integer({ minimum: 0, description: 'Probes that failed since then' })),
-    nextProbeAt: time('When the next probe may be sent, if a notification is awaiting'),
-    recoveredAt: time('When it last recovered from being unresponsive'),
+    nextProbeAt: optionalTime('When the next probe may be sent, if a notification is awaiting'),
+    recoveredAt: optionalTime('When it last recovered from being unresponsive'),
   },
   {
     ...closed,
@@ -57,7 +57,7 @@ export type ShownTarget = Static<typeof ShownTarget>;
 export const ShownBacklog = {
   awaiting: Type.Integer({ minimum: 0, description: 'Awaiting notifications of the TPP' }),
   isAtLeast: Type.Boolean({ description: 'true if counting stopped at this number and there may be more' }),
-  oldestAwaitingAt: time('When the oldest of them was published'),
+  oldestAwaitingAt: optionalTime('When the oldest of them was published'),
 };
 
 /** The state of the deliveries to a TPP. */

@@ -1,10 +1,9 @@
 import { type Static, Type } from 'typebox';
 import { GONE_AFTER_MS, type Instance } from '../model/instance.ts';
-import { isoTime } from './request.ts';
+import { dateTime, isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 /** The instances of the service. */
 export const Instances = Type.Object(
@@ -17,8 +16,8 @@ export const Instances = Type.Object(
           processId: Type.Integer(),
           version: Type.String({ description: 'Version of the service' }),
           nodeVersion: Type.String({ description: 'Version of Node.js' }),
-          startedAt: time('When it started'),
-          seenAt: time('When it last said that it runs; it does so every 10 seconds'),
+          startedAt: dateTime('When it started'),
+          seenAt: dateTime('When it last said that it runs; it does so every 10 seconds'),
           state: Type.Enum(['running', 'gone'], {
             description: 'gone: it ended without saying so, or does not reach the store',
           }),

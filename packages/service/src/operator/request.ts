@@ -9,6 +9,7 @@ import {
   textFault,
 } from '@tidings/protocol';
 import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
 import { hasContent } from '../base/http-refusal.ts';
 import type { Parameter } from '../openapi/model.ts';
 import { Problem } from './problem.ts';
@@ -94,6 +95,9 @@ export function readTime(field: string, given: unknown, what = 'a date and time'
   if (timeMs >= 0) return timeMs;
   throw fieldProblem(field, `must be ${what} with its zone, such as 2026-11-21T09:30:00Z`);
 }
+
+/** Schema of a time in an answer. */
+export const dateTime = (description: string) => Type.String({ format: 'date-time', description });
 
 /** Formats a time as ISO 8601 in UTC, with milliseconds. */
 export function isoTime(timeMs: number): string {

@@ -3,10 +3,9 @@ import { type Static, Type } from 'typebox';
 import type { SigningKeyUses, StoredSigningKey } from '../model/signing-key.ts';
 import { lastUsedAtMs, mayBeNeeded, publicationOf } from '../trust/signing-keys.ts';
 import type { OperatorOptions } from './options.ts';
-import { isoTime } from './request.ts';
+import { dateTime, isoTime } from './request.ts';
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 /** Notifications that still depend on a key. */
 const Dependents = Type.Object(
@@ -16,7 +15,7 @@ const Dependents = Type.Object(
       description: 'If true, only the oldest awaiting notifications were inspected, so there may be more',
     }),
     oldest: Type.Optional(
-      Type.Object({ jti: Type.String(), publishedAt: time('When its event was published') }, closed),
+      Type.Object({ jti: Type.String(), publishedAt: dateTime('When its event was published') }, closed),
     ),
     evidence: Type.Boolean({
       description:
@@ -36,15 +35,17 @@ export const ShownSigningKey = Type.Object(
       description:
         'next: announced in the JWKS, does not sign yet. current: signs. former: signed before. withdrawn: removed from the JWKS',
     }),
-    since: Type.Optional(time('When it entered this state; absent if not recorded')),
-    rotatableFrom: Type.Optional(time('For a next key: when it will have been announced for "signing.announcedMs"')),
-    retiredAt: Type.Optional(time('When another key replaced it')),
+    since: Type.Optional(dateTime('When it entered this state; absent if not recorded')),
+    rotatableFrom: Type.Optional(
+      dateTime('For a next key: when it will have been announced for "signing.announcedMs"'),
+    ),
+    retiredAt: Type.Optional(dateTime('When another key replaced it')),
     stillUsedAt: Type.Optional(
-      time('Last time that an instance without the current key reported signing with this one'),
+      dateTime('Last time that an instance without the current key reported signing with this one'),
     ),
     isPublished: Type.Boolean({ description: 'Whether it is in the JWKS' }),
     publishedUntil: Type.Optional(
-      time(
+      dateTime(
         'For a former key: earliest end of publication; later while notifications that it may have signed are awaiting',
       ),
     ),

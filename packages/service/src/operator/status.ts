@@ -4,12 +4,11 @@ import { jsonOf } from '../openapi/model.ts';
 import { COUNTED_IN_LIST_MAX, ShownBacklog, ShownTarget, writeBacklog, writeTarget } from './delivery-state.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { isoTime } from './request.ts';
+import { dateTime, isoTime } from './request.ts';
 import { type Answer, answer, ok, route } from './route.ts';
 
 const closed = { additionalProperties: false };
 const count = Type.Integer({ minimum: 0 });
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 // Callback URLs that need attention; GET /operator/v1/callback-urls lists them all.
 const SHOWN_MAX = 20;
@@ -18,7 +17,7 @@ const SHOWN_MAX = 20;
 export const Status = Type.Object(
   {
     awaiting: Type.Integer({ minimum: 0, description: 'Notifications that are not acknowledged yet' }),
-    oldestAwaitingAt: Type.Optional(time('When the oldest of them was published')),
+    oldestAwaitingAt: Type.Optional(dateTime('When the oldest of them was published')),
     tpps: Type.Object(
       { healthy: count, failing: count, unresponsive: count, suspended: count, 'polling-only': count },
       { ...closed, description: 'TPPs that registered something, by the state of their deliveries' },

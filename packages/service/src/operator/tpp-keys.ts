@@ -2,12 +2,11 @@ import { type Static, Type } from 'typebox';
 import type { HeldTppKeys } from '../trust/tpp-keys.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
-import { isoTime } from './request.ts';
+import { dateTime, isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 import { findTpp } from './tpp-registry.ts';
 
 const closed = { additionalProperties: false };
-const time = (description: string) => Type.String({ format: 'date-time', description });
 
 /** The keys of a TPP at one instance. */
 export const KeysOfTpp = Type.Object(
@@ -29,13 +28,13 @@ export const KeysOfTpp = Type.Object(
       ),
       { description: 'Keys of the JWKS that is inline or was fetched last; empty if none was fetched' },
     ),
-    fetchedAt: Type.Optional(time('When they were fetched last; absent: they are inline, or were never fetched')),
+    fetchedAt: Type.Optional(dateTime('When they were fetched last; absent: they are inline, or were never fetched')),
     usableUntil: Type.Optional(
-      time('They are not used from then on, unless they are fetched again ("tppKeys.hardMaxAgeMs")'),
+      dateTime('They are not used from then on, unless they are fetched again ("tppKeys.hardMaxAgeMs")'),
     ),
     lastFailure: Type.Optional(
       Type.Object(
-        { at: time('When it failed'), reason: Type.String() },
+        { at: dateTime('When it failed'), reason: Type.String() },
         { ...closed, description: 'The last fetch that failed; it is over if fetchedAt is later' },
       ),
     ),
