@@ -1,0 +1,1 @@
+export type { Check, CheckResult, Exchange, Message, Outcome, Report, Severity } from './model.ts';
