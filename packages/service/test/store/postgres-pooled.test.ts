@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext } from 'node:test';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
+import { EmptyDatabases } from '../support/empty-databases.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { describeChanges } from './contract-changes.ts';
@@ -67,18 +68,17 @@ function isOpen(port: number): Promise<boolean> {
   });
 }
 
-// Databases that nobody uses, and which are empty.
-const free: string[] = [];
+const databases = new EmptyDatabases(server);
 
 async function open(): Promise<OpenedStore> {
-  const direct = free.pop() ?? (await server.createDatabase());
-  const url = new URL(direct);
+  const database = await databases.take();
+  const url = new URL(database.url);
   // Without the pooler, what it demands is kept to all the same.
   if (poolerPort !== undefined) url.port = String(poolerPort);
   const openAgain = async () =>
     (
       await openPostgresStore({
-        ...{ url: url.href, password: undefined, ca: undefined, connectionsMax: 5, statementTimeoutMs: 10_000 },
+        ...{ url: url.href, password: undefined, ca: undefined, connectionsMax: 2, statementTimeoutMs: 10_000 },
         ...{ isPooled: true, clock: new FakeClock(), isListening: false, pollMs: 1000, isMigratedAtStart: true },
         onProblem: () => undefined,
       })
@@ -94,11 +94,7 @@ async function open(): Promise<OpenedStore> {
     },
     close: async () => {
       await store.close();
-      const tables = ['tpp', 'registration', 'target', 'event', 'notification', 'settled', 'audit'];
-      // As a replica, past the triggers that keep the audit from being deleted.
-      const emptied = ['SET session_replication_role = replica', ...tables.map((table) => `DELETE FROM ${table}`)];
-      await server.run(emptied.join('; '), url.pathname.slice(1));
-      free.push(direct);
+      await database.release();
     },
   };
 }
