@@ -42,6 +42,10 @@ export interface Check<Context> {
   readonly source: string;
   /** The group in the report: `Registrations`, `Aggregated polling`. */
   readonly area: string;
+  /** The rule and why it matters, in at most three sentences, where the title does not say it all. */
+  readonly rule?: string;
+  /** The change that the tested side has to make when the check fails, in one or two sentences. */
+  readonly remedy?: string;
   /** @returns what was seen; thrown errors become the outcome `error` */
   readonly run: (context: Context) => Promise<Outcome>;
 }
@@ -53,6 +57,8 @@ export interface CheckResult {
   readonly severity: Severity;
   readonly source: string;
   readonly area: string;
+  readonly rule?: string;
+  readonly remedy?: string;
   readonly outcome: Outcome;
   /** Milliseconds since the Unix epoch. */
   readonly startedAtMs: number;
