@@ -1,6 +1,7 @@
 import { buildConsole } from '../scripts/build-console.ts';
-import { launch, openView, setScene, signIn } from '../test/console/browser.ts';
+import { setScene, signIn } from '../test/console/browser.ts';
 import { type Frames, framesDuring, publishEvenly } from '../test/console/frames.ts';
+import { launch, openView } from '../test/support/browser.ts';
 
 /** Frames that the live view drew at a sustained rate of events. */
 export interface ConsoleReport extends Frames {

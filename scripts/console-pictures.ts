@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@tidings/testing';
-import { launch, openView } from '../test/console/browser.ts';
+import { launch, openView } from '../test/support/browser.ts';
 import { start } from '../test/support/command.ts';
 import { buildConsole } from './build-console.ts';
 

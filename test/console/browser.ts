@@ -1,17 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@tidings/testing';
-import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { View } from '../support/browser.ts';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 import { makeParty } from '../support/tpp-party.ts';
 import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
-
-const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-/** Where a browser is; undefined: there is none, and the tests that need it are left out. */
-export const CHROMIUM: string | undefined = CHROMIUMS.find((each) => existsSync(each));
 
 /** Tokens of the operators, by role. */
 export const TOKENS = {
@@ -67,43 +61,6 @@ export async function setScene(): Promise<Scene> {
   };
 }
 
-/** A signed-in page, and all that it complained of. */
-export interface View {
-  readonly page: Page;
-  readonly context: BrowserContext;
-  /** Errors of the console of the browser, breaches of the policy, requests to elsewhere. */
-  readonly complaints: string[];
-}
-
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
-}
-
-interface ViewOptions {
-  readonly width?: number;
-  readonly colorScheme?: 'light' | 'dark';
-}
-
-/** Opens a page that is not signed in yet. */
-export async function openView(
-  browser: Browser,
-  url: string,
-  { width = 1280, colorScheme = 'light' }: ViewOptions = {},
-): Promise<View> {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, baseURL: url });
-  context.setDefaultTimeout(20_000);
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url)) complaints.push(`a request to ${request.url()}`);
-  });
-  return { page, context, complaints };
-}
-
 /** Signs in on the page that the console leads to. */
 export async function signIn({ page }: View, role: Role, path = '/console/'): Promise<void> {
   await page.goto(path);
@@ -117,19 +74,4 @@ export async function show({ page }: View, path: string): Promise<void> {
   await page.goto(`/console${path}`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.locator('.spinner').first().waitFor({ state: 'detached' });
-}
-
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-/**
- * Rules of WCAG 2.2 AA that the page breaks, each with the first place where it does.
- *
- * @param rules only these; default: all
- */
-export async function breaches(page: Page, rules?: readonly string[]): Promise<string[]> {
-  if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(`${axe.source}; undefined`);
-  const options = JSON.stringify({ runOnly: rules ?? TAGS, resultTypes: ['violations'], elementRef: false });
-  const found: { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] } =
-    await page.evaluate(`axe.run(document, ${options})`);
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
 }

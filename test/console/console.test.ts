@@ -5,19 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import { makeSigningKey, until } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
 import { buildConsole } from '../../scripts/build-console.ts';
+import { breaches, CHROMIUM, launch, openView, type View } from '../support/browser.ts';
 import { alertsOfService, FOUND_PAGE, foundPage, jtiOf, oldKeys } from './answers.ts';
-import {
-  breaches,
-  CHROMIUM,
-  launch,
-  openView,
-  type Scene,
-  setScene,
-  show,
-  signIn,
-  TOKENS,
-  type View,
-} from './browser.ts';
+import { type Scene, setScene, show, signIn, TOKENS } from './browser.ts';
 import { framesDuring, publishEvenly } from './frames.ts';
 import { actionsOfViews, tryActions } from './roles.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Browser } from 'playwright-core';
-import { openView, type Role, show, signIn, type View } from './browser.ts';
+import { openView, type View } from '../support/browser.ts';
+import { type Role, show, signIn } from './browser.ts';
 
 /** An action of a view, and the call of the operator API that it makes. */
 interface ActionOfView {

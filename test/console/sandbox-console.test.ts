@@ -5,8 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { temporaryFolder } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
 import { buildConsole } from '../../scripts/build-console.ts';
+import { breaches, CHROMIUM, launch, openView } from '../support/browser.ts';
 import { type Running, start } from '../support/command.ts';
-import { breaches, CHROMIUM, launch, openView } from './browser.ts';
 
 // The console of "npm start": a link that signs in once, on a plain loopback address, and what a newcomer does in it.
 

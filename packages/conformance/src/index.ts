@@ -1,1 +1,20 @@
 export type { Check, CheckResult, Exchange, Message, Outcome, Report, Severity } from './model.ts';
+export { htmlReport } from './report/html/page.ts';
+export {
+  JSON_FORMAT,
+  JSON_FORMAT_VERSION,
+  type JsonExchange,
+  type JsonMessage,
+  type JsonReport,
+  type JsonResult,
+  jsonReport,
+} from './report/json.ts';
+export { junitReport } from './report/junit.ts';
+export { countsAgainst, type Summary, summarise, type Tally, type Verdict } from './report/summary.ts';
+export {
+  type TerminalOptions,
+  type TerminalProgress,
+  terminalHead,
+  terminalProgress,
+  terminalSummary,
+} from './report/terminal.ts';
