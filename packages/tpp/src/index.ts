@@ -37,7 +37,11 @@ export {
   type TlsTransport,
 } from './net/tls-fetch.ts';
 export type { EventNotification } from './notification/event-notification.ts';
-export { NotificationError, type NotificationErrorCode } from './notification/notification-error.ts';
+export {
+  NotificationError,
+  type NotificationErrorCode,
+  type NotificationErrorContext,
+} from './notification/notification-error.ts';
 export type {
   AccountLinkedAccountUpdateEvent,
   ConsentAccessRevokedEvent,

@@ -13,7 +13,7 @@ import {
   signCompact,
 } from '@tidings/protocol';
 import { makeParticipant, type Participant } from '@tidings/testing';
-import { createReceiver, type EventNotification, REFUSALS, type Refusal } from '@tidings/tpp';
+import { createReceiver, type EventNotification, NotificationError, REFUSALS, type Refusal } from '@tidings/tpp';
 import {
   BANK_ORG_ID,
   CLIENT_ID,
@@ -351,4 +351,15 @@ test('the claims handed over are those that were signed', async () => {
   assert.equal(taken[0]?.txn, 'transaction-9');
   assert.equal(taken[0]?.iss, ISSUER);
   assert.equal(taken[0]?.aud, CLIENT_ID);
+});
+
+test('a handler that is behind is answered 503 with Retry-After, and the TPP sees why', async () => {
+  const { onNotification: _, seen: __, ...settings } = await receiverOptions();
+  const refusals: Refusal[] = [];
+  const behind = new NotificationError('handler_behind', 'Too many notifications wait.', { retryAfterSeconds: 30 });
+  const handler = { handle: () => Promise.reject(behind) };
+  const receiver = createReceiver({ ...settings, handler, onRefused: (refusal) => void refusals.push(refusal) });
+  const response = await receiver.handle(delivery(await makeSet()));
+  assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '30']);
+  assert.deepEqual([refusals[0]?.code, refusals[0]?.retryAfterSeconds], ['handler_behind', 30]);
 });

@@ -15,6 +15,9 @@ export const REMEDIES: Readonly<Record<NotificationErrorCode, string>> = {
   keys_unavailable:
     'The bank delivers the notification again. Make the URL of the JWKS reachable from here; for a private certificate authority set transport.caPem of remoteKeys.',
   seen_store_failed: 'The bank delivers the notification again. Repair the store that you gave as seen.',
+  inbox_failed: 'The bank delivers the notification again. Repair the database of the inbox.',
+  handler_behind:
+    'The bank delivers the notification again. Look at what the handler fails at, or handle more at once (concurrency).',
   handler_failed:
     'The bank delivers the notification again. Repair onNotification; where a notification can never be handled, put it aside in the handler and return.',
 };

@@ -44,9 +44,10 @@ const BODY_BYTES_MAX = 131_072;
 /**
  * Creates the receiver behind a callback URL (rules, section 4; RFC 8935 section 2). It accepts a POST of
  * `application/jwt` whose body is the SET, verifies it, and hands it to `onNotification` once. The response is 202; or
- * 400 with the body of RFC 8935 section 2.3; or 500 when the bank should retry. A notification seen before (same `iss`
- * and `jti`) is acknowledged without calling the handler. Every response has `x-fapi-interaction-id`. A request whose
- * body was already read gets 500, because the exact bytes are needed for verification.
+ * 400 with the body of RFC 8935 section 2.3; or 500, or 503 with `Retry-After`, when the bank should retry. A
+ * notification seen before (same `iss` and `jti`) is acknowledged without calling the handler. Every response has
+ * `x-fapi-interaction-id`. A request whose body was already read gets 500, because the exact bytes are needed for
+ * verification.
  *
  * Ignores the path of the request, `x-fapi-financial-id` and the identity of the client: only the signature identifies
  * the sender. Does not limit the time that a body may take: set the timeouts of the server.
@@ -133,7 +134,16 @@ function refusalOf(error: unknown, interactionId: string): Refusal {
       : new RefusedRequest('handler_failed', 'The receiver failed.', { cause: error });
   const { code, message, cause } = refused;
   const remedy = REFUSAL_REMEDIES[code];
-  return { code, status: REFUSALS[code], message, remedy, interactionId, ...(cause !== undefined && { cause }) };
+  const retryAfterSeconds = refused instanceof NotificationError ? refused.retryAfterSeconds : undefined;
+  return {
+    code,
+    status: REFUSALS[code],
+    message,
+    remedy,
+    interactionId,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    ...(cause !== undefined && { cause }),
+  };
 }
 
 function reporterOf(options: ReceiverOptions): (refusal: Refusal) => void {
@@ -148,10 +158,11 @@ function reporterOf(options: ReceiverOptions): (refusal: Refusal) => void {
   };
 }
 
-function answer({ code, status, message, interactionId }: Refusal): Response {
+function answer({ code, status, message, interactionId, retryAfterSeconds }: Refusal): Response {
   const headers = new Headers({ [INTERACTION_ID_HEADER]: interactionId });
   if (code === 'method_not_allowed') headers.set('allow', 'POST');
   if (code === 'unsupported_content_coding') headers.set('accept-encoding', 'identity');
+  if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
   if (status !== 400) return new Response(null, { status, headers });
   headers.set('content-type', 'application/json');
   headers.set('content-language', 'en');

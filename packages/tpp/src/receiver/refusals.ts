@@ -3,7 +3,8 @@ import { REMEDIES } from '../notification/remedies.ts';
 
 /**
  * The reasons why a receiver does not acknowledge a request, with the status of the response. Responses with a code of
- * RFC 8935 have the body of its section 2.3; all others have none. After a 500 the bank retries.
+ * RFC 8935 have the body of its section 2.3; all others have none. After a 500 or 503 the bank
+ * retries.
  */
 export const REFUSALS = {
   invalid_request: 400,
@@ -25,9 +26,13 @@ export const REFUSALS = {
   keys_unavailable: 500,
   /** The seen store failed. */
   seen_store_failed: 500,
+  /** The database of the inbox failed. */
+  inbox_failed: 500,
   /** `onNotification` threw or rejected. */
   handler_failed: 500,
-} as const satisfies Readonly<Record<NotificationErrorCode, 400 | 500>> & Readonly<Record<string, number>>;
+  /** Too many notifications wait for the handler. The response has `Retry-After`. */
+  handler_behind: 503,
+} as const satisfies Readonly<Record<NotificationErrorCode, 400 | 500 | 503>> & Readonly<Record<string, number>>;
 
 /** The closed union of refusal codes. */
 export type RefusalCode = keyof typeof REFUSALS;
@@ -55,6 +60,8 @@ export interface Refusal {
   readonly remedy: string;
   /** The interaction id of the response. */
   readonly interactionId: string;
+  /** `Retry-After` of the response, for status 503. */
+  readonly retryAfterSeconds?: number;
   /** The underlying error, for status 500. */
   readonly cause?: unknown;
 }
