@@ -26,6 +26,25 @@ export type { EventPolling, PollAnswer, PollLimits, PollRequest } from './bank/e
 export type { EnsuredEventSubscription, EventSubscriptions, NewEventSubscription } from './bank/event-subscriptions.ts';
 export type { Ensured } from './bank/registrations.ts';
 export type { FetchedResource, ResourceTarget } from './bank/resources.ts';
+export { createInbox, type DeadLetter, type DeadLetters, type Inbox } from './inbox/inbox.ts';
+export { DeadLetterError, InboxError, type InboxErrorCode } from './inbox/inbox-error.ts';
+export type { HandlerContext, InboxFailure, InboxOptions, PrepareContext } from './inbox/inbox-options.ts';
+export type {
+  AttemptOutcome,
+  Claim,
+  ClaimedNotification,
+  ClaimRequest,
+  DeadLetterPage,
+  InboxCounts,
+  InboxOrder,
+  InboxStore,
+  NotificationToStore,
+  StoredDeadLetter,
+} from './inbox/inbox-store.ts';
+export type { PostgresClient, PostgresPool, PostgresResult } from './inbox/postgres-pool.ts';
+export { openPostgresInboxStore, type PostgresInboxStoreOptions } from './inbox/postgres-store.ts';
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from './inbox/sqlite-database.ts';
+export { openSqliteInboxStore, type SqliteInboxStoreOptions } from './inbox/sqlite-store.ts';
 export { RemoteKeysError, type RemoteKeysOptions, remoteKeys } from './net/remote-keys.ts';
 export {
   createTlsFetch,

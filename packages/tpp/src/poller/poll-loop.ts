@@ -1,4 +1,5 @@
 import { cutText, fitText, isLongerThan, textFault } from '@tidings/protocol';
+import { retryDelayMs } from '../backoff.ts';
 import { BankError } from '../bank/bank-error.ts';
 import type { PollAnswer } from '../bank/event-polling.ts';
 import type { EventNotification } from '../notification/event-notification.ts';
@@ -6,9 +7,9 @@ import { NotificationError } from '../notification/notification-error.ts';
 import { REMEDIES } from '../notification/remedies.ts';
 import { forEachConcurrently } from './concurrency.ts';
 import { verifyOffered } from './offered-sets.ts';
+import { isLasting, isTooLarge, isTooMuch } from './poll-failures.ts';
 import type { PollerLimits, PollerSettings, RefusedSet } from './poller-options.ts';
 import { bytesOfBatch, createReports, type ReportBatch, type Reports } from './reports.ts';
-import { isLasting, isTooLarge, isTooMuch, retryDelayMs } from './retry-delay.ts';
 
 /** Dependencies of {@link runPollLoop}. */
 export interface PollLoop {

@@ -1,4 +1,5 @@
 import { REPORTS_PER_POLL_MAX } from '@tidings/protocol';
+import type { RetryDelays } from '../backoff.ts';
 import type { BankClient } from '../bank/bank-client.ts';
 import type { BankError } from '../bank/bank-error.ts';
 import { randomFraction, systemNowMs, waitFor } from '../clock.ts';
@@ -6,7 +7,7 @@ import type { EventNotification } from '../notification/event-notification.ts';
 import type { NotificationErrorCode } from '../notification/notification-error.ts';
 import type { NotificationHandler, NotificationHandlerOptions } from '../notification/notification-handler.ts';
 import type { SetVerification } from '../notification/set-verifier.ts';
-import type { RetryDelays } from './retry-delay.ts';
+import { TIMER_MS_MAX, wholeNumber } from '../whole-number.ts';
 
 /** Options of a poller, except for the notification handler. */
 export interface PollerSettings extends SetVerification {
@@ -107,9 +108,6 @@ export interface PollerLimits extends RetryDelays {
   wait(delayMs: number, signal: AbortSignal): Promise<void>;
 }
 
-// The maximum delay of a timer in Node.js.
-const TIMER_MS_MAX = 2_147_483_647;
-
 /** Applies the defaults. @throws {RangeError} for a number out of range */
 export function limitsOf(settings: PollerSettings): PollerLimits {
   const { now = systemNowMs, random = randomFraction, wait = waitFor, returnImmediately = false } = settings;
@@ -135,7 +133,5 @@ type MsOption = 'requestTimeoutMs' | 'pollIntervalMs' | 'retryDelayMsMin' | 'ret
 type WholeOption = MsOption | 'maxEvents' | 'responseBytesMax' | 'requestBytesMax' | 'concurrency';
 
 function whole(settings: PollerSettings, name: WholeOption, byDefault: number, min: number, max: number): number {
-  const value = settings[name] ?? byDefault;
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw new RangeError(`${name} must be a whole number from ${min} to ${max}`);
+  return wholeNumber(name, settings[name] ?? byDefault, min, max);
 }

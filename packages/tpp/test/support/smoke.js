@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:https';
+import { fileURLToPath } from 'node:url';
 import { buildSetClaims, createSigner, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import {
   createBankClient,
@@ -12,6 +13,7 @@ import {
   createPoller,
   createReceiver,
   nodeListener,
+  openSqliteInboxStore,
   remoteKeys,
 } from '@tidings/tpp';
 
@@ -122,4 +124,13 @@ for await (const { jti } of poller) {
 const acknowledged = polls.map(({ ack = [] }) => ack.join());
 bank.close();
 server.close();
-process.stdout.write(JSON.stringify({ statuses, handled, printed: printed.slice(1), acknowledged, accessToken }));
+// The module of SQLite is newer than the oldest Node.js that the package runs on.
+const file = fileURLToPath(new URL('inbox.db', import.meta.url));
+const inbox = await openSqliteInboxStore({ file }).then(
+  (store) => store.close().then(() => 'opened'),
+  ({ code, message }) => `${code}: ${message}`,
+);
+const printedByExample = printed.slice(1);
+process.stdout.write(
+  JSON.stringify({ statuses, handled, printed: printedByExample, acknowledged, accessToken, inbox }),
+);

@@ -1,0 +1,4 @@
+import { describeInboxStore } from './contract.ts';
+import { postgresDatabase } from './databases.ts';
+
+describeInboxStore('PostgreSQL', postgresDatabase);

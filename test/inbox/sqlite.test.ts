@@ -1,0 +1,4 @@
+import { describeInboxStore } from './contract.ts';
+import { sqliteDatabase } from './databases.ts';
+
+describeInboxStore('SQLite', sqliteDatabase);
