@@ -34,6 +34,16 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'clock',
+    path: 'packages/conformance/src/clock.ts',
+    reason: 'the real clock of the conformance runner, injected everywhere else',
+  },
+  {
+    rule: 'timer',
+    path: 'packages/conformance/src/clock.ts',
+    reason: 'the real timers of the conformance runner, injected everywhere else',
+  },
+  {
+    rule: 'clock',
     path: 'packages/service/src/base/clock.ts',
     reason: 'the real clock of the service, injected everywhere else',
   },

@@ -1,3 +1,4 @@
+export { type Clock, systemClock } from './clock.ts';
 export type { Check, CheckResult, Exchange, Message, Outcome, Report, Severity } from './model.ts';
 export { htmlReport } from './report/html/page.ts';
 export {
@@ -18,3 +19,4 @@ export {
   terminalProgress,
   terminalSummary,
 } from './report/terminal.ts';
+export { type CheckScope, type RunOptions, type RunProgress, runChecks, SelectionError, selectChecks } from './run.ts';

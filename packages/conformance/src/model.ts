@@ -46,6 +46,8 @@ export interface Check<Context> {
   readonly rule?: string;
   /** The change that the tested side has to make when the check fails, in one or two sentences. */
   readonly remedy?: string;
+  /** Longest time that it may take. Default: that of the run. */
+  readonly timeLimitMs?: number;
   /** @returns what was seen; thrown errors become the outcome `error` */
   readonly run: (context: Context) => Promise<Outcome>;
 }
@@ -64,6 +66,8 @@ export interface CheckResult {
   readonly startedAtMs: number;
   readonly durationMs: number;
   readonly exchanges: readonly Exchange[];
+  /** How many exchanges between the first and the last were left out, because there were too many. Absent: none. */
+  readonly exchangesOmitted?: number;
 }
 
 /** One run of the runner, as every report shows it. */
