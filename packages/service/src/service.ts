@@ -34,7 +34,7 @@ import { type Observer, observers } from './telemetry/observer.ts';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import { createTracing } from './telemetry/tracing.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
-import { configuredCertificates, firstExpiriesMs } from './trust/certificates.ts';
+import { createCertificateReader, firstExpiriesMs } from './trust/certificates.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
@@ -231,7 +231,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const identityProvider = createIdentityProvider(options);
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
-  const alerts = openAlerts({ ...options, keys, onSending: metrics.onAlertSending });
+  const certificates = createCertificateReader(config, clock);
+  const alerts = openAlerts({ ...options, keys, certificates, onSending: metrics.onAlertSending });
   const operator = buildOperatorApi({
     ...options,
     ...config.operator,
@@ -255,7 +256,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   metrics.readFrom({
     ...{ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem, canSign: keys.canSign },
     ...{ config, alertDestinations: alerts.destinations },
-    expiriesMs: () => firstExpiriesMs(configuredCertificates(config), clock.nowMs()),
+    expiriesMs: () => firstExpiriesMs(certificates(), clock.nowMs()),
   });
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   const sweeper = openSweeper({ ...options, onExpired });

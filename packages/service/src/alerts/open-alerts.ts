@@ -6,7 +6,6 @@ import type { Config } from '../config/schema.ts';
 import type { Failure } from '../model/attempt-health.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
-import { configuredCertificates } from '../trust/certificates.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import { type AlertSources, type Alerts, type AlertsOptions, createAlerts } from './alerts.ts';
 import type { OwnFacts } from './conditions.ts';
@@ -17,6 +16,7 @@ export interface OpenAlertsOptions extends Pick<AlertsOptions, 'destinations' | 
   readonly store: Store;
   readonly keys: Pick<SigningKeys, 'problem'>;
   readonly random: Pick<Random, 'uuid'>;
+  readonly certificates: () => OwnFacts['certificates'];
 }
 
 /** Makes the alerts of a running service. They begin with `start`. */
@@ -33,12 +33,10 @@ export function openAlerts(options: OpenAlertsOptions): Alerts {
 
 const TROUBLED_MAX = 1000;
 const AWAITING_COUNTED_MAX = 10_000;
-const CERTIFICATES_MS = 60_000;
 
 /** Facts from the store, the disk, the signing keys and the files of certificates. */
-function createSources({ config, store, keys, clock }: OpenAlertsOptions): AlertSources {
+function createSources({ config, store, keys, certificates }: OpenAlertsOptions): AlertSources {
   const names = new LruMap<string, Pick<Tpp, 'organisationId' | 'softwareStatementId'>>(TROUBLED_MAX * 2);
-  let certificates: { readonly atMs: number; readonly found: OwnFacts['certificates'] } | undefined;
   const nameOf = async (clientId: string) => {
     const known = names.get(clientId) ?? (await store.tpp(clientId));
     if (known !== undefined) names.set(clientId, known);
@@ -60,13 +58,7 @@ function createSources({ config, store, keys, clock }: OpenAlertsOptions): Alert
       const { awaitingMax } = config.publishing;
       return { troubled, awaiting, awaitingMax, diskFreeBytes, isComplete: found.length < TROUBLED_MAX };
     },
-    own: async (instance) => {
-      const nowMs = clock.monotonicMs();
-      if (certificates === undefined || nowMs - certificates.atMs >= CERTIFICATES_MS) {
-        certificates = { atMs: nowMs, found: configuredCertificates(config) };
-      }
-      return { instance, signingKeyProblem: keys.problem(), certificates: certificates.found };
-    },
+    own: async (instance) => ({ instance, signingKeyProblem: keys.problem(), certificates: certificates() }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { shownSettings } from '../config/effective.ts';
 import type { Config } from '../config/schema.ts';
 import { certificatesIn, readConfiguredFile } from './files.ts';
@@ -25,6 +26,26 @@ export function configuredCertificates(config: Config): readonly ConfiguredCerti
   return shownSettings(config).flatMap(({ setting, value }) =>
     CERTIFICATE_SETTING.test(setting) && typeof value === 'string' ? certificatesOf(setting, value) : [],
   );
+}
+
+const READ_EVERY_MS = 60_000;
+
+/**
+ * {@link configuredCertificates}, read again when the last reading is a minute old. For whoever asks often: reading files and
+ * parsing certificates stops everything else for that long.
+ */
+export function createCertificateReader(
+  config: Config,
+  clock: Pick<Clock, 'monotonicMs'>,
+): () => readonly ConfiguredCertificate[] {
+  let last: { readonly atMs: number; readonly found: readonly ConfiguredCertificate[] } | undefined;
+  return () => {
+    const nowMs = clock.monotonicMs();
+    if (last === undefined || nowMs - last.atMs >= READ_EVERY_MS) {
+      last = { atMs: nowMs, found: configuredCertificates(config) };
+    }
+    return last.found;
+  };
 }
 
 function certificatesOf(setting: string, file: string): readonly ConfiguredCertificate[] {
