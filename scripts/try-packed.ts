@@ -125,7 +125,7 @@ async function tryTpp(folder: string): Promise<void> {
   if (!existsSync(join(modules, '@tidings/protocol')))
     symlinkSync(brought, join(modules, '@tidings/protocol'), 'junction');
   cpSync(join(ROOT, 'packages/tpp/test/support/smoke.js'), join(folder, 'smoke.js'));
-  cpSync(join(modules, '@tidings/tpp/examples/receiver.js'), join(folder, 'receiver.js'));
+  cpSync(join(modules, '@tidings/tpp/examples'), folder, { recursive: true });
   writeFileSync(join(folder, 'pki.json'), JSON.stringify(await testPki()));
   for (const node of [process.execPath, ...OLDER_NODES.map(olderNode)]) {
     if (node === undefined) continue;

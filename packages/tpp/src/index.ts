@@ -88,6 +88,7 @@ export type {
   PollFailure,
   RefusedSet,
 } from './poller/poller-options.ts';
+export { type LambdaResult, lambdaHandler } from './receiver/lambda-handler.ts';
 export { nodeListener } from './receiver/node-listener.ts';
 export { createReceiver, type Receiver, type ReceiverOptions, type ReceiverSettings } from './receiver/receiver.ts';
 export { REFUSALS, type Refusal, type RefusalCode } from './receiver/refusals.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -39,7 +39,7 @@ function typescriptBlocks(markdown: string): string[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 }
 
-test('every TypeScript example of docs/tpp.md and of the READMEs compiles, and so does the example of the package', async (t) => {
+test('every TypeScript example of docs/tpp.md and of the READMEs compiles, and so do the examples of the package', async (t) => {
   const blocks: string[] = [];
   for (const page of PAGES) {
     const found = typescriptBlocks(await readFile(join(ROOT, page), 'utf8'));
@@ -49,7 +49,7 @@ test('every TypeScript example of docs/tpp.md and of the READMEs compiles, and s
   const folder = await mkdtemp(join(tmpdir(), 'tidings-docs-examples-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');
-  await copyFile(join(ROOT, 'packages/tpp/examples/receiver.js'), join(folder, 'receiver.js'));
+  await cp(join(ROOT, 'packages/tpp/examples'), folder, { recursive: true });
   const compilerOptions = { allowJs: true, checkJs: true };
   const config = { extends: join(ROOT, 'tsconfig.json'), compilerOptions, include: ['*.ts', '*.js'] };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -24,7 +24,7 @@ test('protocol and tpp, compiled, run on an older Node', {
   assert.ok(olderNode !== undefined);
   const folder = await compile(t);
   await copyFile(new URL('support/smoke.js', import.meta.url), join(folder, 'smoke.js'));
-  await copyFile(new URL('../examples/receiver.js', import.meta.url), join(folder, 'receiver.js'));
+  await cp(new URL('../examples/', import.meta.url), folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'pki.json'), JSON.stringify(await testPki()));
   const { stdout } = await run(olderNode, [join(folder, 'smoke.js')], { cwd: folder, timeout: 30_000 });
