@@ -122,10 +122,15 @@ function toWholeSeconds(timeMs: number): number {
  * section 3). Unknown claims, event types and members are accepted, as the standard requires of receivers. A
  * resource-update in every token, which the official OpenAPI requires, is not required (docs/divergences.md).
  *
+ * @param options.fractionalTimesAccepted whether `iat` and `toe` may have a fraction, which is cut off. Default false
  * @throws {SetError} invalid_request, naming the claim
  */
-export function parseSetClaims(payload: Uint8Array): SetClaims {
+export function parseSetClaims(
+  payload: Uint8Array,
+  options: { readonly fractionalTimesAccepted?: boolean } = {},
+): SetClaims {
   const claims = readObject(payload);
+  const time = options.fractionalTimesAccepted === true ? secondsCut : wholeSeconds;
   const events = claims['events'];
   if (!isJsonObject(events) || Object.keys(events).length === 0) {
     throw invalidClaim('events', 'must be a non-empty object');
@@ -137,12 +142,12 @@ export function parseSetClaims(payload: Uint8Array): SetClaims {
   }
   return {
     iss: text(claims, 'iss', 'iss', URI_CHARS_MAX),
-    iat: wholeSeconds(claims, 'iat'),
+    iat: time(claims, 'iat'),
     jti: text(claims, 'jti', 'jti', ID_CHARS_MAX),
     aud: text(claims, 'aud', 'aud', ID_CHARS_MAX),
     sub: text(claims, 'sub', 'sub', URI_CHARS_MAX),
     txn: text(claims, 'txn', 'txn', ID_CHARS_MAX),
-    toe: wholeSeconds(claims, 'toe'),
+    toe: time(claims, 'toe'),
     events: parsed,
   };
 }
@@ -198,6 +203,12 @@ function wholeSeconds(claims: Record<string, unknown>, claim: string): number {
   const value = claims[claim];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalidClaim(claim, 'must be a whole number of seconds');
+}
+
+function secondsCut(claims: Record<string, unknown>, claim: string): number {
+  const value = claims[claim];
+  if (typeof value === 'number' && value >= 0 && Number.isSafeInteger(Math.floor(value))) return Math.floor(value);
+  throw invalidClaim(claim, 'must be a number of seconds');
 }
 
 function invalidClaim(path: string, why: string): SetError {

@@ -42,8 +42,11 @@ export interface HeaderExpectations {
   readonly nowSeconds: number;
   /** How far `iat` may be in the future. */
   readonly clockSkewSeconds: number;
-  /** Accepted values of `typ`, compared without regard to case (RFC 7515 section 4.1.9). `typ` may also be absent. */
-  readonly typesAccepted: readonly string[];
+  /**
+   * Accepted values of `typ`, compared without regard to case (RFC 7515 section 4.1.9), or any text. `typ` may also be
+   * absent.
+   */
+  readonly typesAccepted: readonly string[] | 'any';
   /** Whether the `b64: false` form is accepted. Never for tokens. */
   readonly unencodedPayloadAccepted: boolean;
 }
@@ -124,9 +127,11 @@ function checkCrit(crit: unknown, unencodedPayload: boolean): void {
   }
 }
 
-function checkTypes(header: Record<string, unknown>, typesAccepted: readonly string[]): void {
+function checkTypes(header: Record<string, unknown>, typesAccepted: readonly string[] | 'any'): void {
   const { typ, cty } = header;
-  if (Object.hasOwn(header, 'typ')) {
+  if (typesAccepted === 'any') {
+    if (Object.hasOwn(header, 'typ') && typeof typ !== 'string') throw invalid('typ', 'must be absent or a string');
+  } else if (Object.hasOwn(header, 'typ')) {
     const known = typeof typ === 'string' && typesAccepted.some((type) => type.toLowerCase() === typ.toLowerCase());
     if (!known) throw invalid('typ', `must be absent or ${typesAccepted.join(', ')}`);
   }

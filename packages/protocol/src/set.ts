@@ -20,7 +20,9 @@ export interface SetExpectations {
   readonly keys: KeySource;
   readonly nowSeconds: number;
   readonly clockSkewSeconds: number;
-  readonly typesAccepted?: readonly string[];
+  readonly typesAccepted?: readonly string[] | 'any';
+  /** Whether `iat` and `toe` may have a fraction, which the standard does not allow; it is cut off. Default false. */
+  readonly fractionalTimesAccepted?: boolean;
 }
 
 /** A verified notification. */
@@ -42,7 +44,7 @@ export function signSet(claims: SetClaims, signer: JwsSigner, iatSeconds: number
  */
 export async function verifySet(token: string, expected: SetExpectations): Promise<VerifiedSet> {
   const { header, payload } = await verifyJws(token, expected);
-  const claims = parseSetClaims(payload);
+  const claims = parseSetClaims(payload, expected);
   if (claims.iss !== expected.issuer) throw new SetError('invalid_issuer', 'iss is not the expected ASPSP.');
   if (claims.aud !== expected.audience) throw new SetError('invalid_audience', 'aud is not the client_id of this TPP.');
   const latest = expected.nowSeconds + expected.clockSkewSeconds;

@@ -79,7 +79,7 @@ export {
 } from './notification/notification-handler.ts';
 export type { ProblemLogOptions } from './notification/problem-log.ts';
 export { createMemorySeenStore, type SeenStore } from './notification/seen-store.ts';
-export type { SetVerification } from './notification/set-verifier.ts';
+export type { SetVerification, Tolerance } from './notification/set-verifier.ts';
 export { createPoller, type Poller } from './poller/poller.ts';
 export type {
   PollerHandling,
@@ -88,7 +88,15 @@ export type {
   PollFailure,
   RefusedSet,
 } from './poller/poller-options.ts';
+export type { AdmissionLimits } from './receiver/admission.ts';
 export { type LambdaResult, lambdaHandler } from './receiver/lambda-handler.ts';
+export { type BankSettings, createMultiBankReceiver, type MultiBankReceiverOptions } from './receiver/multi-bank.ts';
 export { nodeListener } from './receiver/node-listener.ts';
-export { createReceiver, type Receiver, type ReceiverOptions, type ReceiverSettings } from './receiver/receiver.ts';
+export {
+  createReceiver,
+  type EndpointSettings,
+  type Receiver,
+  type ReceiverOptions,
+  type ReceiverSettings,
+} from './receiver/receiver.ts';
 export { REFUSALS, type Refusal, type RefusalCode } from './receiver/refusals.ts';

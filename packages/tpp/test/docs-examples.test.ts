@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PAGES = ['docs/tpp.md', 'packages/tpp/README.md', 'packages/protocol/README.md'];
+const PAGES = ['docs/tpp.md', 'docs/guides/receiving.md', 'packages/tpp/README.md', 'packages/protocol/README.md'];
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 // What the examples leave to the reader. An example that declares one of these itself has its own.
@@ -21,6 +21,7 @@ declare global {
   const certificatePem: string;
   const keyPem: string;
   const signingKeyPem: string;
+  const secondBankCaPem: string;
   const token: string;
   const jwks: { keys: readonly object[] };
   const kid: string;
@@ -39,7 +40,7 @@ function typescriptBlocks(markdown: string): string[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 }
 
-test('every TypeScript example of docs/tpp.md and of the READMEs compiles, and so do the examples of the package', async (t) => {
+test('every TypeScript example of the pages for TPPs compiles, and so do the examples of the package', async (t) => {
   const blocks: string[] = [];
   for (const page of PAGES) {
     const found = typescriptBlocks(await readFile(join(ROOT, page), 'utf8'));

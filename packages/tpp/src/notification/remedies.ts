@@ -17,7 +17,7 @@ export const REMEDIES: Readonly<Record<NotificationErrorCode, string>> = {
   seen_store_failed: 'The bank delivers the notification again. Repair the store that you gave as seen.',
   inbox_failed: 'The bank delivers the notification again. Repair the database of the inbox.',
   handler_behind:
-    'The bank delivers the notification again. Look at what the handler fails at, or handle more at once (concurrency).',
+    'The bank delivers the notification again. Look at what the handler fails at or waits for; with an inbox handle more at once (concurrency), without one store the notification and return, or set handlingMax and waitingMax higher.',
   handler_failed:
     'The bank delivers the notification again. Repair onNotification; where a notification can never be handled, put it aside in the handler and return.',
 };

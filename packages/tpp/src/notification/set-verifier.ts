@@ -26,12 +26,35 @@ export interface SetVerification {
   readonly clockSkewSeconds?: number;
   /** Accepted values of `typ`, which may also be absent. Default `JOSE`, `JWT`, `secevent+jwt`. */
   readonly typesAccepted?: readonly string[];
+  /** Mistakes of this bank that are accepted. Default: none. See {@link Tolerance}. */
+  readonly tolerate?: readonly Tolerance[];
   /** Milliseconds since the epoch. Default: the machine's clock. */
   now?(): number;
 }
 
+/**
+ * A mistake of a bank that a TPP may accept, because no security depends on it:
+ *
+ * - `other-typ`: `typ` of the JOSE header is any text, such as `at+jwt`. The standard lets it be absent or `JOSE`; `JWT` and
+ *   `secevent+jwt` are accepted without this.
+ * - `fractional-times`: `iat` and `toe` of the claims have a fraction, which is cut off. The standard wants whole seconds.
+ *
+ * None is for algorithms, signatures, keys, `crit`, `iss` or `aud`. A `typ` that is absent, a fraction in the
+ * `http://openbanking.org.uk/iat` of the JOSE header, and a resource type in the plural are always accepted.
+ */
+export type Tolerance = 'other-typ' | 'fractional-times';
+
+const TOLERANCES: readonly Tolerance[] = ['other-typ', 'fractional-times'];
 const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const CLOCK_SKEW_SECONDS = 60;
+
+/** Checks what TypeScript does not check for JavaScript. @throws {TypeError} that names an unknown tolerance */
+export function checkTolerances({ tolerate = [] }: SetVerification): void {
+  for (const each of tolerate) {
+    if (!TOLERANCES.includes(each))
+      throw new TypeError(`tolerate: there is no ${JSON.stringify(each)}; use ${TOLERANCES.join(' or ')}`);
+  }
+}
 
 /**
  * Verifies a SET and parses its claims (rules, sections 3 and 5). Does not detect duplicates.
@@ -39,6 +62,7 @@ const CLOCK_SKEW_SECONDS = 60;
  * @throws {NotificationError} with a code of RFC 8935, or keys_unavailable
  */
 export async function verifiedClaims(set: string, options: SetVerification): Promise<SetClaims> {
+  const tolerates = (each: Tolerance) => options.tolerate?.includes(each) === true;
   const expected: SetExpectations = {
     issuer: options.issuer,
     signer: options.signer,
@@ -46,7 +70,8 @@ export async function verifiedClaims(set: string, options: SetVerification): Pro
     keys: options.keys,
     trustAnchors: options.trustAnchors ?? TRUST_ANCHORS,
     clockSkewSeconds: options.clockSkewSeconds ?? CLOCK_SKEW_SECONDS,
-    typesAccepted: options.typesAccepted ?? SET_TYPES_ACCEPTED,
+    typesAccepted: tolerates('other-typ') ? 'any' : (options.typesAccepted ?? SET_TYPES_ACCEPTED),
+    fractionalTimesAccepted: tolerates('fractional-times'),
     nowSeconds: (options.now ?? systemNowMs)() / 1000,
   };
   try {

@@ -3,8 +3,8 @@ import { messageFault } from '@tidings/protocol';
 import { createProblemLog, type Problem, type ProblemLogOptions } from '../notification/problem-log.ts';
 import type { Receiver } from './receiver.ts';
 
-// Routing is the caller's task, so the receiver ignores the URL.
-const UNREAD_URL = 'https://receiver.invalid/';
+// Only the path matters: of several banks, a receiver finds the one whose callback URL was called.
+const ORIGIN = 'https://receiver.invalid';
 
 const FAILURE: Problem = {
   what: 'a request to the callback URL was not answered',
@@ -58,8 +58,18 @@ function toRequest(incoming: IncomingMessage): Request {
     headers.append(incoming.rawHeaders[at] ?? '', incoming.rawHeaders[at + 1] ?? '');
   }
   // The Fetch API does not support every method (TRACE); all methods but POST get the same response.
-  if (incoming.method !== 'POST') return new Request(UNREAD_URL, { headers });
-  return new Request(UNREAD_URL, { method: 'POST', headers, body: toWebStream(incoming), duplex: 'half' });
+  const url = urlOf(incoming);
+  if (incoming.method !== 'POST') return new Request(url, { headers });
+  return new Request(url, { method: 'POST', headers, body: toWebStream(incoming), duplex: 'half' });
+}
+
+/** The path that was called, also in Express, which shortens `url` where the listener is mounted below a path. */
+function urlOf(incoming: IncomingMessage): string {
+  const original: unknown = 'originalUrl' in incoming ? incoming.originalUrl : undefined;
+  const target = typeof original === 'string' ? original : (incoming.url ?? '');
+  if (target.startsWith('/')) return ORIGIN + target;
+  // Rare: a whole URL, as to a proxy (RFC 9112 section 3.2.2), or `*`.
+  return ORIGIN + (URL.canParse(target) ? new URL(target).pathname : '/');
 }
 
 /** Whether a second message may hide behind this one and be read from the connection next. */

@@ -12,11 +12,12 @@ import { eventNotificationOf } from '../notification/event-notification.ts';
 import { NotificationError } from '../notification/notification-error.ts';
 import { handlerOf, type NotificationHandling } from '../notification/notification-handler.ts';
 import { createProblemLog } from '../notification/problem-log.ts';
-import { type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
+import { checkTolerances, type SetVerification, verifiedClaims } from '../notification/set-verifier.ts';
+import { type AdmissionLimits, createAdmission } from './admission.ts';
 import { REFUSAL_REMEDIES, REFUSALS, type Refusal, RefusedRequest } from './refusals.ts';
 
-/** Options of a receiver, except for the notification handler. */
-export interface ReceiverSettings extends SetVerification {
+/** Options of a receiver that do not depend on the bank, except for the notification handler. */
+export interface EndpointSettings extends AdmissionLimits {
   /** Maximum request body. Default 131 072 (128 KiB). */
   readonly bodyBytesMax?: number;
   /**
@@ -26,8 +27,15 @@ export interface ReceiverSettings extends SetVerification {
   onRefused?(refusal: Refusal): void;
   /** Prints one line when there is no `onRefused`. Default: `console.warn`. */
   warn?(line: string): void;
+  /** Milliseconds since the epoch. Default: the machine's clock. */
+  now?(): number;
   /** Default: `crypto.randomUUID`. */
   randomUuid?(): string;
+}
+
+/** Options of a receiver for one bank, except for the notification handler. */
+export interface ReceiverSettings extends SetVerification, EndpointSettings {
+  now?(): number;
 }
 
 /** Options of a receiver: settings, and either `onNotification` with an optional `seen` or a shared `handler`. */
@@ -39,41 +47,70 @@ export interface Receiver {
   handle(request: Request): Promise<Response>;
 }
 
+/** The bank that must have signed a token. `name` tells the banks of one endpoint apart. */
+export interface ExpectedBank {
+  readonly verification: SetVerification;
+  readonly name?: string;
+}
+
 const BODY_BYTES_MAX = 131_072;
 
 /**
  * Creates the receiver behind a callback URL (rules, section 4; RFC 8935 section 2). It accepts a POST of
- * `application/jwt` whose body is the SET, verifies it, and hands it to `onNotification` once. The response is 202; or
- * 400 with the body of RFC 8935 section 2.3; or 500, or 503 with `Retry-After`, when the bank should retry. A
- * notification seen before (same `iss` and `jti`) is acknowledged without calling the handler. Every response has
- * `x-fapi-interaction-id`. A request whose body was already read gets 500, because the exact bytes are needed for
- * verification.
+ * `application/jwt` whose body is the SET, verifies it, and hands it to `onNotification` once. The response is 202 when
+ * the handler has finished; 400 with the body of RFC 8935 section 2.3; 500 when the bank should retry; or 503 with
+ * `Retry-After` when the handler is behind. A notification seen before (same `iss` and `jti`) is acknowledged without
+ * calling the handler. Every response has `x-fapi-interaction-id`. A request whose body was already read gets 500,
+ * because the exact bytes are needed for verification.
  *
  * Ignores the path of the request, `x-fapi-financial-id` and the identity of the client: only the signature identifies
- * the sender. Does not limit the time that a body may take: set the timeouts of the server.
+ * the sender. Does not limit the time that a body may take: set the timeouts of the server. For several banks see
+ * `createMultiBankReceiver`.
  *
- * @throws {TypeError} when both or neither of `handler` and `onNotification` are given
+ * @throws {TypeError} when both or neither of `handler` and `onNotification` are given, or `tolerate` has an unknown name
+ * @throws {RangeError} when a limit is not a whole number, or too small
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
+  checkTolerances(options);
+  const bank = { verification: options };
+  return receiverOf(options, () => bank);
+}
+
+/**
+ * Creates a receiver.
+ *
+ * @param bankOf finds the bank of a token that was not verified yet, by what the token and the request claim
+ */
+export function receiverOf(
+  options: EndpointSettings & NotificationHandling,
+  bankOf: (set: string, request: Request) => ExpectedBank,
+): Receiver {
   const { bodyBytesMax = BODY_BYTES_MAX, randomUuid = freshUuid } = options;
   const handler = handlerOf(options);
+  const admit = createAdmission(options);
   const report = reporterOf(options);
 
-  async function receive(request: Request, interactionId: string): Promise<void> {
+  async function receive(request: Request, interactionId: string, found: (bank: ExpectedBank) => void): Promise<void> {
     checkRequest(request, bodyBytesMax);
     const set = await readSet(request, bodyBytesMax);
-    const claims = await verifiedClaims(set, options);
-    await handler.handle(eventNotificationOf(claims, set, interactionId));
+    const bank = bankOf(set, request);
+    found(bank);
+    const claims = await verifiedClaims(set, bank.verification);
+    // Only what the bank has signed counts towards the limits: strangers cannot use them up.
+    await admit(() => handler.handle(eventNotificationOf(claims, set, interactionId)));
   }
 
   return {
     handle: async (request) => {
       const interactionId = interactionIdOf(request.headers.get(INTERACTION_ID_HEADER), randomUuid);
+      let bank: ExpectedBank | undefined;
       try {
-        await receive(request, interactionId);
+        await receive(request, interactionId, (found) => {
+          bank = found;
+        });
         return new Response(null, { status: 202, headers: { [INTERACTION_ID_HEADER]: interactionId } });
       } catch (error) {
-        const refusal = refusalOf(error, interactionId);
+        const refusal = refusalOf(error, interactionId, bank?.name);
         report(refusal);
         return answer(refusal);
       }
@@ -126,7 +163,7 @@ function tooLarge(bodyBytesMax: number): RefusedRequest {
   return new RefusedRequest('content_too_large', `The body has over ${bodyBytesMax} bytes.`);
 }
 
-function refusalOf(error: unknown, interactionId: string): Refusal {
+function refusalOf(error: unknown, interactionId: string, bank: string | undefined): Refusal {
   // Any other error is a bug of this package: the bank retries, and the TPP's log shows it.
   const refused =
     error instanceof RefusedRequest || error instanceof NotificationError
@@ -142,20 +179,26 @@ function refusalOf(error: unknown, interactionId: string): Refusal {
     remedy,
     interactionId,
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    ...(bank !== undefined && { bank }),
     ...(cause !== undefined && { cause }),
   };
 }
 
-function reporterOf(options: ReceiverOptions): (refusal: Refusal) => void {
+function reporterOf(options: EndpointSettings): (refusal: Refusal) => void {
   const print = createProblemLog(options);
   return (refusal) => {
     try {
       if (options.onRefused !== undefined) options.onRefused(refusal);
-      else print({ ...refusal, what: `a request to the callback URL was answered with status ${refusal.status}` });
+      else print({ ...refusal, what: describe(refusal) });
     } catch {
       // The bank gets its response even if the TPP's log fails.
     }
   };
+}
+
+function describe({ status, bank }: Refusal): string {
+  const from = bank === undefined ? '' : ` of ${bank}`;
+  return `a request${from} to the callback URL was answered with status ${status}`;
 }
 
 function answer({ code, status, message, interactionId, retryAfterSeconds }: Refusal): Response {

@@ -3,8 +3,7 @@ import { REMEDIES } from '../notification/remedies.ts';
 
 /**
  * The reasons why a receiver does not acknowledge a request, with the status of the response. Responses with a code of
- * RFC 8935 have the body of its section 2.3; all others have none. After a 500 or 503 the bank
- * retries.
+ * RFC 8935 have the body of its section 2.3; all others have none. After a 500 or 503 the bank retries.
  */
 export const REFUSALS = {
   invalid_request: 400,
@@ -62,7 +61,9 @@ export interface Refusal {
   readonly interactionId: string;
   /** `Retry-After` of the response, for status 503. */
   readonly retryAfterSeconds?: number;
-  /** The underlying error, for status 500. */
+  /** The name of the bank, where the endpoint has several and the token names one of them. */
+  readonly bank?: string;
+  /** The underlying error, for status 500; where no bank was found, an error that says what was looked for. */
   readonly cause?: unknown;
 }
 
