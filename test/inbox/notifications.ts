@@ -2,9 +2,9 @@ import { buildSetClaims, EventTypeCatalogue, signSet } from '@tidings/protocol';
 import { makeParticipant } from '@tidings/testing';
 import { createReceiver, type InboxOptions, type NotificationHandler, type SqliteDatabase } from '@tidings/tpp';
 
-const ISSUER = 'https://bank.example/';
-const BANK_ORG_ID = '0015800000jfQ9aAAE';
-const CLIENT_ID = 'tpp-client-1';
+export const ISSUER = 'https://bank.example/';
+export const BANK_ORG_ID = '0015800000jfQ9aAAE';
+export const CLIENT_ID = 'tpp-client-1';
 const bankMade = makeParticipant(BANK_ORG_ID, 'bank-key-1');
 
 /** What differs between the notifications of a test. */
@@ -40,7 +40,8 @@ export async function pushingBank(handler: NotificationHandler): Promise<Signing
   };
 }
 
-function claimsOf(jti: string, { resourceId = `resource-of-${jti}`, toeSeconds }: NotificationChanges = {}) {
+/** The claims of a resource-update. */
+export function claimsOf(jti: string, { resourceId = `resource-of-${jti}`, toeSeconds }: NotificationChanges = {}) {
   const type = new EventTypeCatalogue().find('UK.OBIE.Resource-Update');
   if (type === undefined) throw new Error('the catalogue lacks resource-update');
   const uri = `https://bank.example/open-banking/v4.0/pisp/domestic-payments/${resourceId}`;
