@@ -37,7 +37,7 @@ export interface EventContent {
   readonly [member: string]: unknown;
 }
 
-/** The claims of an event notification (rules, section 3). No `exp`: a SET does not expire. */
+/** The claims of an event notification (rules, section 3). A SET of the standard does not expire. */
 export interface SetClaims {
   /** URI of the ASPSP. */
   readonly iss: string;
@@ -55,6 +55,11 @@ export interface SetClaims {
   readonly toe: number;
   /** Content by URN; at least one. */
   readonly events: Readonly<Record<string, EventContent>>;
+  /**
+   * Seconds since the epoch from which the SET must not be accepted (RFC 7519 section 4.1.4). Not of the standard:
+   * present only where a sender has added it.
+   */
+  readonly exp?: number;
 }
 
 /** The resource that an event is about. */
@@ -149,7 +154,13 @@ export function parseSetClaims(
     txn: text(claims, 'txn', 'txn', ID_CHARS_MAX),
     toe: time(claims, 'toe'),
     events: parsed,
+    ...(Object.hasOwn(claims, 'exp') && { exp: expiryOf(claims['exp']) }),
   };
+}
+
+function expiryOf(exp: unknown): number {
+  if (typeof exp === 'number' && Number.isFinite(exp)) return exp;
+  throw invalidClaim('exp', 'must be a number of seconds where it is present');
 }
 
 function readObject(payload: Uint8Array): Record<string, unknown> {

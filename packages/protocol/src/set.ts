@@ -38,7 +38,8 @@ export function signSet(claims: SetClaims, signer: JwsSigner, iatSeconds: number
 
 /**
  * Verifies a SET and parses its claims. Does not detect duplicates, which requires a store of `jti`s. Does not check
- * that `iat` is recent: a notification may be collected long after it was created.
+ * that `iat` is recent: a notification may be collected long after it was created. A SET with an `exp` that has passed is
+ * rejected (RFC 7519 section 4.1.4), although SETs of the standard have none.
  *
  * @throws {SetError} with the RFC 8935 code to return to the sender
  */
@@ -50,6 +51,9 @@ export async function verifySet(token: string, expected: SetExpectations): Promi
   const latest = expected.nowSeconds + expected.clockSkewSeconds;
   if (claims.iat > latest) throw new SetError('invalid_request', 'iat is in the future.');
   if (claims.toe > latest) throw new SetError('invalid_request', 'toe is in the future.');
+  if (claims.exp !== undefined && claims.exp <= expected.nowSeconds - expected.clockSkewSeconds) {
+    throw new SetError('invalid_request', 'exp has passed.');
+  }
   return { claims, header };
 }
 

@@ -204,6 +204,15 @@ describe('a receiver refuses an event notification with the code of RFC 8935', (
     });
   }
 
+  test('invalid_request: exp, which the standard does not have, is there and has passed, or is not a number', async () => {
+    const earliest = NOW_SECONDS - CLOCK_SKEW_SECONDS;
+    const seen = await verifying(compact.forge(header(), json(claims({ exp: earliest + 1 }))));
+    assert.equal(seen.claims.exp, earliest + 1);
+    for (const exp of [earliest, String(NOW_SECONDS), null]) {
+      await refusesSet(verifying(compact.forge(header(), json(claims({ exp })))), 'invalid_request');
+    }
+  });
+
   test('the header is checked before the claims, and both before anything is trusted', async () => {
     const token = compact.forge(header(), utf8('not JSON'), pss(32, stranger.privateKey));
     await refusesSet(verifying(token), 'authentication_failed');
