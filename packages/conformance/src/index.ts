@@ -1,4 +1,9 @@
+export { ASPSP_CHECKS } from './aspsp/checks.ts';
+export { type AspspConfig, readAspspConfig } from './aspsp/config.ts';
+export { type AspspSession, openAspspSession } from './aspsp/context.ts';
+export type { Ask } from './aspsp/event-maker.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { ConfigError, type ConfigFile, readConfigFile } from './config-file.ts';
 export type { Check, CheckResult, Exchange, Message, Outcome, Report, Severity } from './model.ts';
 export { htmlReport } from './report/html/page.ts';
 export {

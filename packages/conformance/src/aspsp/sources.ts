@@ -1,0 +1,22 @@
+/** The documents that checks cite as their source, and parts of them. */
+export const SUB = 'Event Notification Subscription API Profile v4.0';
+export const SUB_RELEASES = `${SUB}, Release Management`;
+export const SUB_ENDPOINTS = `${SUB}, Endpoints`;
+export const SUB_RESOURCE = 'Event Subscription resource v4.0, Data Dictionary';
+export const CB = 'Callback URL API Profile v4.0';
+export const CB_ENDPOINTS = `${CB}, Endpoints`;
+export const CB_RESOURCE = 'Callback URL resource v4.0, Data Dictionary';
+export const POLL = 'Aggregated Polling API Profile v4.0';
+export const POLL_STEPS = `${POLL}, Steps`;
+export const POLL_ENDPOINTS = `${POLL}, Endpoints`;
+export const POLL_RESOURCE = 'Events resource v4.0, Data Dictionary';
+export const RT = 'Real Time Event Notification API Profile v4.0';
+export const RT_STEPS = `${RT}, Steps`;
+export const RT_RETRY = `${RT}, Event Notification Retry Policy`;
+export const EN_RESOURCE = 'Event Notifications resource v4.0, Data Dictionary';
+export const RW = 'Read/Write Data API Profile v4.0.1';
+export const RW_SIGNING = `${RW}, Message Signing`;
+export const RW_HEADERS = `${RW}, Headers`;
+export const RW_STATUS = `${RW}, HTTP Status Codes`;
+export const RW_ERRORS = `${RW}, Error Response Structure`;
+export const RW_SECURITY = `${RW}, Security & Access Control`;
