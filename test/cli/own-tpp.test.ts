@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { parseEnv } from 'node:util';
 import { createSigner, isJsonObject } from '@tidings/protocol';
@@ -227,6 +229,26 @@ describe('a TPP of your own at the sandbox', { timeout: 90_000 }, () => {
       assert.match(tpps, /my-tpp-2/);
     });
   }
+
+  test('npx @tidings/tpp listen receives in its place, with nothing but the file of the TPP', async () => {
+    const third = `https://127.0.0.1:${await unusedPort()}${PATH}`;
+    await jsonOf('sandbox', 'add-tpp', third, '--client-id', 'my-listener');
+    const file = join(state, 'tpps', 'my-listener', 'tpp.env');
+    const args = ['listen', '--env-file', file, '--json', '--count', '1'];
+    const listener = spawn(process.execPath, ['packages/tpp/bin/tidings-tpp.js', ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    closers.push(() => listener.kill('SIGKILL'));
+    const { jti } = await jsonOf('trigger', 'account-closed', '--tpp', 'my-listener');
+    const lines = await text(listener.stdout);
+    const [started, shown]: unknown[] = lines.split('\n', 2).map((line) => JSON.parse(line));
+    assert.deepEqual(started, { listening: new URL(third).origin });
+    assert.ok(isJsonObject(shown));
+    assert.deepEqual(
+      [shown['outcome'], shown['jti'], shown['kind'], shown['reason']],
+      ['notification', jti, 'account-access-consent-linked-account-update', 'UK.OBIE.AccountClosure'],
+    );
+  });
 
   test('calls without the operator token are refused, while the JWKS of the bank is for everybody', async () => {
     const { controlUrl } = JSON.parse(readFileSync(join(state, 'running.json'), 'utf8'));

@@ -10,7 +10,8 @@ import { BANK_ORG_ID, CLIENT_ID, ISSUER, makeClaims, makeSet, NOW_MS, testBank }
 
 async function run(...args: string[]): Promise<{ code: number; output: string }> {
   const lines: string[] = [];
-  const code = await main(args, { print: (line) => lines.push(line), nowMs: () => NOW_MS });
+  const untilInterrupted = () => Promise.reject(new Error('inspect does not wait'));
+  const code = await main(args, { print: (line) => lines.push(line), nowMs: () => NOW_MS, untilInterrupted });
   return { code, output: lines.join('\n') };
 }
 
@@ -82,6 +83,7 @@ test('inspect refuses wrong use with the remedy, and never prints control charac
     [['inspect', 'x', '--jwks'], /--jwks/],
     [['listem'], /no command listem/],
     [[], /^Usage/],
+    [['inspect', 'eyJ.e30.x', '--jwks', 'http://bank.example/jwks'], /--jwks: url must be an https URL\./],
   ] as const) {
     const { code, output } = await run(...args);
     assert.equal(code, 2);

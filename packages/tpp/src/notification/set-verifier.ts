@@ -49,11 +49,16 @@ const TRUST_ANCHORS: readonly string[] = ['openbanking.org.uk'];
 const CLOCK_SKEW_SECONDS = 60;
 
 /** Checks what TypeScript does not check for JavaScript. @throws {TypeError} that names an unknown tolerance */
-export function checkTolerances({ tolerate = [] }: SetVerification): void {
-  for (const each of tolerate) {
-    if (!TOLERANCES.includes(each))
-      throw new TypeError(`tolerate: there is no ${JSON.stringify(each)}; use ${TOLERANCES.join(' or ')}`);
-  }
+export function checkTolerances(names: readonly string[] = []): readonly Tolerance[] {
+  return names.map(
+    (name) =>
+      TOLERANCES.find((each) => each === name) ??
+      failWith(`tolerate: there is no ${JSON.stringify(name)}; use ${TOLERANCES.join(' or ')}`),
+  );
+}
+
+function failWith(message: string): never {
+  throw new TypeError(message);
 }
 
 /**

@@ -33,7 +33,7 @@ export function createMultiBankReceiver(options: MultiBankReceiverOptions): Rece
   const { banks: given, ...endpoint } = options;
   const banks = new Map<string, ExpectedBank>();
   for (const [name, { paths, ...settings }] of Object.entries(given)) {
-    checkTolerances(settings);
+    checkTolerances(settings.tolerate);
     if (paths.length === 0) throw new TypeError(`banks: ${name} needs at least one path`);
     const verification = { ...(options.now !== undefined && { now: options.now }), ...settings };
     for (const path of paths) {

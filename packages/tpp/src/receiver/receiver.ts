@@ -71,7 +71,7 @@ const BODY_BYTES_MAX = 131_072;
  * @throws {RangeError} when a limit is not a whole number, or too small
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
-  checkTolerances(options);
+  checkTolerances(options.tolerate);
   const bank = { verification: options };
   return receiverOf(options, () => bank);
 }
