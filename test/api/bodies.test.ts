@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { startTestBank } from '../support/bank.ts';
-import { CALLBACK_URL, errorOf, SUBSCRIPTIONS } from '../support/tpp.ts';
+import { errorOf } from '../support/answers.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
+import { CALLBACK_URL, SUBSCRIPTIONS } from '../support/tpp.ts';
 
-const bank = await startTestBank({ tpps: ['tpp-a'] });
+const bank = await startBankWithTpps({ clients: ['tpp-a'] });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 
 const GOOD = { CallbackUrl: CALLBACK_URL, Version: '4.0' };
-const post = (body: string | Uint8Array) => tpp.call('POST', SUBSCRIPTIONS, { body });
+const post = (body: string | Uint8Array) => tpp.request('POST', SUBSCRIPTIONS, { body });
 const UNREADABLE = { status: 400, code: 'U010' };
 const ofData = (data: unknown) => JSON.stringify({ Data: data });
 
@@ -181,7 +182,7 @@ test('PUT refuses the same bodies, and the subscription stays as it was', async 
   assert.equal((await post(ofData(GOOD))).status, 201);
   const [before] = await tpp.list();
   const id = String(before?.['EventSubscriptionId']);
-  const put = (body: string) => tpp.call('PUT', `${SUBSCRIPTIONS}/${id}`, { body });
+  const put = (body: string) => tpp.request('PUT', `${SUBSCRIPTIONS}/${id}`, { body });
   const data = { EventSubscriptionId: id, Version: '4.0' };
   for (const [body, code] of [
     ['{', 'U010'],

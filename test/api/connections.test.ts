@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { startTestBank, type TestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { type BankWithTpps, startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { SUBSCRIPTIONS } from '../support/tpp.ts';
 
 // More than either listener takes in all.
 const SILENT = 1010;
 const CALLS = 20;
 
-const bank = await startTestBank({ tpps: ['tpp-a'], api: { connectionsPerAddressMax: 200 } });
+const bank = await startBankWithTpps({ clients: ['tpp-a'], settings: { api: { connectionsPerAddressMax: 200 } } });
 const tpp = bank.tpp('tpp-a');
 const sockets: Socket[] = [];
 after(async () => {
@@ -35,32 +36,32 @@ async function ask(socket: Socket, path: string): Promise<string> {
 }
 
 test('a thousand silent connections of one address keep nobody from the operator listener, health included', async () => {
-  const port = portOf(bank.operatorUrl);
+  const port = portOf(bank.service.operatorUrl);
   await Promise.all(Array.from({ length: SILENT }, () => opened(connect(port, '127.0.0.1'))));
   for (let call = 0; call < CALLS; call += 1) {
     for (const path of ['/livez', '/readyz', '/operator/v1/tpps/tpp-a']) {
       // Each on a connection of its own, of the same address.
-      const headers = { authorization: `Bearer ${bank.operatorToken}`, connection: 'close' };
+      const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, connection: 'close' };
       assert.equal((await bank.operator.send(path, { headers })).status, 200, path);
     }
   }
 });
 
 test('a thousand silent connections of one address keep no TPP from the TPP-facing listener', async () => {
-  const port = portOf(bank.apiUrl);
+  const port = portOf(bank.service.apiUrl);
   await Promise.all(Array.from({ length: SILENT }, () => opened(connect(port, '127.0.0.1'))));
   for (let call = 0; call < CALLS; call += 1) {
-    const answer = await tpp.call('GET', SUBSCRIPTIONS, { headers: { connection: 'close' } });
+    const answer = await tpp.request('GET', SUBSCRIPTIONS, { headers: { connection: 'close' } });
     assert.equal(answer.status, 200);
   }
 });
 
 test('both listeners keep an idle connection for longer than the 60 seconds of common load balancers', async () => {
   const secured = await opened(
-    connectTls({ host: 'localhost', port: portOf(bank.apiUrl), ...tpp.tls }),
+    connectTls({ host: 'localhost', port: portOf(bank.service.apiUrl), ...tpp.tls }),
     'secureConnect',
   );
-  const plain = await opened(connect(portOf(bank.operatorUrl), '127.0.0.1'));
+  const plain = await opened(connect(portOf(bank.service.operatorUrl), '127.0.0.1'));
   for (const [socket, path] of [
     [secured, '/.well-known/jwks.json'],
     [plain, '/livez'],
@@ -73,8 +74,8 @@ test('both listeners take their times from the configuration', async () => {
   const times = { keepAliveTimeoutMs: 90_000, firstRequestTimeoutMs: 200 };
   await withBank({ api: times, operator: times }, async (other) => {
     for (const [url, path] of [
-      [other.apiUrl, '/.well-known/jwks.json'],
-      [other.operatorUrl, '/livez'],
+      [other.service.apiUrl, '/.well-known/jwks.json'],
+      [other.service.operatorUrl, '/livez'],
     ] as const) {
       const open = () => {
         const { tls } = other.tpp('tpp-a');
@@ -96,8 +97,8 @@ test('the connections of a gateway or proxy are not counted by address', async (
   await withBank({ api: { ...limits, gateway }, operator: { ...limits, isBehindProxy: true } }, async (other) => {
     const { tls } = other.tpp('tpp-a');
     const fromGateway = () =>
-      opened(connectTls({ host: 'localhost', port: portOf(other.apiUrl), ...tls }), 'secureConnect');
-    const fromProxy = () => opened(connect(portOf(other.operatorUrl), '127.0.0.1'));
+      opened(connectTls({ host: 'localhost', port: portOf(other.service.apiUrl), ...tls }), 'secureConnect');
+    const fromProxy = () => opened(connect(portOf(other.service.operatorUrl), '127.0.0.1'));
     for (const [open, path] of [
       [fromGateway, '/.well-known/jwks.json'],
       [fromProxy, '/livez'],
@@ -110,8 +111,8 @@ test('the connections of a gateway or proxy are not counted by address', async (
   });
 });
 
-async function withBank(options: Parameters<typeof startTestBank>[0], use: (bank: TestBank) => Promise<void>) {
-  const other = await startTestBank({ tpps: ['tpp-a'], ...options });
+async function withBank(settings: Record<string, object>, use: (bank: BankWithTpps) => Promise<void>) {
+  const other = await startBankWithTpps({ clients: ['tpp-a'], settings });
   try {
     await use(other);
   } finally {

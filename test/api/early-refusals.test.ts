@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { SUBSCRIPTIONS } from '../support/tpp.ts';
 
 // What Node's parser and HTTP server would refuse in words of their own, on both listeners.
 
-const bank = await startTestBank({ tpps: ['tpp-a'], api: { requestTimeoutMs: 300 } });
+const bank = await startBankWithTpps({ clients: ['tpp-a'], settings: { api: { requestTimeoutMs: 300 } } });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 const portOf = (url: string) => Number(new URL(url).port);
@@ -15,7 +16,7 @@ const portOf = (url: string) => Number(new URL(url).port);
 const LISTENERS = [
   {
     name: 'the TPP-facing listener',
-    open: () => connectTls({ host: 'localhost', port: portOf(bank.apiUrl), ...tpp.tls }),
+    open: () => connectTls({ host: 'localhost', port: portOf(bank.service.apiUrl), ...tpp.tls }),
     path: SUBSCRIPTIONS,
     posting: `POST ${SUBSCRIPTIONS}`,
     allow: 'GET, POST',
@@ -23,11 +24,11 @@ const LISTENERS = [
   },
   {
     name: 'the operator listener',
-    open: () => connectTcp(portOf(bank.operatorUrl), 'localhost'),
+    open: () => connectTcp(portOf(bank.service.operatorUrl), 'localhost'),
     path: '/operator/v1/tpps/tpp-a',
     posting: 'PUT /operator/v1/tpps/tpp-a',
     allow: 'DELETE, GET, PUT',
-    token: bank.operatorToken,
+    token: OPERATOR_TOKEN,
   },
 ] as const;
 

@@ -3,24 +3,29 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { HEADER_IAT, HEADER_ISS } from '@tidings/testing';
 import fc from 'fast-check';
-import { startTestBank } from '../support/bank.ts';
-import { CALLBACK_URL, errorOf, HEADER_IAT, HEADER_ISS, SUBSCRIPTIONS, type TppRequest } from '../support/tpp.ts';
+import { errorOf } from '../support/answers.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
+import { CALLBACK_URL, SUBSCRIPTIONS, type TppRequest } from '../support/tpp.ts';
 
 // Whatever is sent: no 5xx, no hang (the client gives up after ten seconds), and the subscription stays as it is.
 
 // Far above what is sent here, so that no refusal comes of how much it is.
-const bank = await startTestBank({ tpps: ['tpp-a'], api: { requestsPerMinutePerTppMax: 1_000_000 } });
+const bank = await startBankWithTpps({
+  clients: ['tpp-a'],
+  settings: { api: { requestsPerMinutePerTppMax: 1_000_000 } },
+});
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
-const port = Number(new URL(bank.apiUrl).port);
+const port = Number(new URL(bank.service.apiUrl).port);
 
 const DATA = { CallbackUrl: CALLBACK_URL, Version: '4.0', EventTypes: ['UK.OBIE.Resource-Update'] };
 let kept: Record<string, unknown>[] = [];
 let id = '';
 
 before(async () => {
-  assert.equal((await tpp.create(DATA)).status, 201);
+  assert.equal((await tpp.subscribe(DATA)).status, 201);
   kept = await tpp.list();
   id = String(kept[0]?.['EventSubscriptionId']);
 });
@@ -33,7 +38,7 @@ const RUNS = { numRuns: 150, seed: 20_261_121 };
 
 /** Sends a request that must be refused. */
 async function refused(method: string, path: string, request: TppRequest): Promise<void> {
-  const answer = await tpp.call(method, path, request);
+  const answer = await tpp.request(method, path, request);
   const isRefused = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
   assert.ok(isRefused, `${method} ${path} → ${answer.status}`);
 }
@@ -132,7 +137,7 @@ test('ids of any text are unknown', async () => {
   await fc.assert(
     fc.asyncProperty(text, async (unknown) => {
       fc.pre(!['.', '..'].includes(unknown));
-      const answer = await tpp.call('DELETE', `${SUBSCRIPTIONS}/${encodeURIComponent(unknown)}`);
+      const answer = await tpp.request('DELETE', `${SUBSCRIPTIONS}/${encodeURIComponent(unknown)}`);
       assert.deepEqual(errorOf(answer).code, 'U011', unknown);
     }),
     RUNS,
@@ -228,7 +233,7 @@ test('connections that end in the middle of a request leave nothing behind', asy
     socket.destroy();
     await once(socket, 'close');
   }
-  assert.equal((await tpp.call('GET', SUBSCRIPTIONS)).status, 200);
+  assert.equal((await tpp.request('GET', SUBSCRIPTIONS)).status, 200);
 });
 
 test('the log of all this tells no token and no signature', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { startTestBank } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { checked, HAS_OFFICIAL_FILES } from '../support/official.ts';
 import { CALLBACK_URL, type Tpp, type TppRequest } from '../support/tpp.ts';
 
@@ -13,7 +13,10 @@ const REQUESTS = Number(process.env['MALFORMED_REQUESTS'] ?? 5000);
 const SEED = Number(process.env['MALFORMED_SEED'] ?? Date.now() % 2 ** 31);
 const AT_ONCE = 16;
 
-const bank = await startTestBank({ tpps: ['tpp-a', 'tpp-b'], api: { requestsPerMinutePerTppMax: 1_000_000 } });
+const bank = await startBankWithTpps({
+  clients: ['tpp-a', 'tpp-b'],
+  settings: { api: { requestsPerMinutePerTppMax: 1_000_000 } },
+});
 const tpp: Tpp = bank.tpp('tpp-a');
 after(() => bank.stop());
 
@@ -77,7 +80,7 @@ const malformed: fc.Arbitrary<Malformed> = fc.record({
 async function send(request: Malformed): Promise<string | undefined> {
   const { method, path: where, ...rest } = request;
   const sent = method === 'GET' || method === 'DELETE' ? { ...rest, body: '' } : rest;
-  const { status } = await tpp.call(method, where, sent);
+  const { status } = await tpp.request(method, where, sent);
   return status < 500 ? undefined : `${method} ${where} → ${status}: ${JSON.stringify(rest)}`;
 }
 
@@ -85,7 +88,7 @@ test(`of ${REQUESTS} malformed requests none gives a 5xx, a hang or a change of 
   timeout: 170_000,
 }, async (t) => {
   t.diagnostic(`seed ${SEED}`);
-  assert.equal((await tpp.create({ CallbackUrl: CALLBACK_URL, Version: '4.0' })).status, 201);
+  assert.equal((await tpp.subscribe({ CallbackUrl: CALLBACK_URL, Version: '4.0' })).status, 201);
   const before = await tpp.list();
   const requests = fc.sample(malformed, { numRuns: REQUESTS, seed: SEED });
   assert.equal(requests.length, REQUESTS);
@@ -102,5 +105,5 @@ test(`of ${REQUESTS} malformed requests none gives a 5xx, a hang or a change of 
   // Where the official OpenAPI files are, every body was checked against them.
   assert.ok(!HAS_OFFICIAL_FILES || checked.bodies > REQUESTS / 20, `only ${checked.bodies} bodies were checked`);
   assert.deepEqual(await tpp.list(), before, 'the registration is as it was');
-  assert.equal((await bank.tpp('tpp-b').create({ Version: '4.0' })).status, 201, 'the service still works');
+  assert.equal((await bank.tpp('tpp-b').subscribe({ Version: '4.0' })).status, 201, 'the service still works');
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { startTestBank } from '../support/bank.ts';
+import { errorOf } from '../support/answers.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { checkProblem } from '../support/problem.ts';
-import { errorOf, SUBSCRIPTIONS } from '../support/tpp.ts';
+import { SUBSCRIPTIONS } from '../support/tpp.ts';
 
-const bank = await startTestBank({ tpps: ['tpp-a'] });
+const bank = await startBankWithTpps({ clients: ['tpp-a'] });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 
@@ -12,14 +13,14 @@ const tpp = bank.tpp('tpp-a');
 
 for (const id of ['%zz', '%', '%ff', '%c3%28', 'x'.repeat(201), 'x'.repeat(10_000)]) {
   test(`the id ${id.slice(0, 20)} (${id.length} characters) is unknown: 400 U011, as every other`, async () => {
-    const answer = await tpp.call('DELETE', `${SUBSCRIPTIONS}/${id}`);
+    const answer = await tpp.request('DELETE', `${SUBSCRIPTIONS}/${id}`);
     assert.deepEqual(errorOf(answer), { status: 400, code: 'U011', path: 'EventSubscriptionId' });
   });
 }
 
 for (const path of ['/%zz', '/%ff/%fe', '/open-banking/v4.0/%', `${SUBSCRIPTIONS}%00`]) {
   test(`${path} answers 404 without a body`, async () => {
-    assert.deepEqual(errorOf(await tpp.call('GET', path)), { status: 404 });
+    assert.deepEqual(errorOf(await tpp.request('GET', path)), { status: 404 });
   });
 }
 

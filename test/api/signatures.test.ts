@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { base64url, makeSigningKey, signCompact } from '@tidings/testing';
-import { startTestBank } from '../support/bank.ts';
-import {
-  CALLBACK_URL,
-  errorOf,
-  HEADER_IAT,
-  HEADER_ISS,
-  HEADER_TAN,
-  SUBSCRIPTIONS,
-  type TppRequest,
-} from '../support/tpp.ts';
+import { base64url, HEADER_IAT, HEADER_ISS, HEADER_TAN, makeSigningKey, signCompact } from '@tidings/testing';
+import { errorOf } from '../support/answers.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
+import { CALLBACK_URL, SUBSCRIPTIONS, type TppRequest } from '../support/tpp.ts';
 
-const bank = await startTestBank({ tpps: ['tpp-a', 'tpp-b'] });
+const bank = await startBankWithTpps({ clients: ['tpp-a', 'tpp-b'] });
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 const other = bank.tpp('tpp-b');
@@ -81,7 +74,7 @@ const BAD: readonly (readonly [string, string, () => TppRequest['signature']])[]
   ['with crit of more', 'U016', () => signed({ crit: [...CRIT, 'exp'] })],
   ['with a crit that is a text', 'U016', () => signed({ crit: HEADER_IAT })],
   ['with a key in its header', 'U016', () => tpp.sign(BODY, tpp.header({ jwk: foreign.jwk }), foreign.keyPem)],
-  ['with a URL of keys in its header', 'U016', () => signed({ jku: `${bank.accessTokens.issuer}/jwks` })],
+  ['with a URL of keys in its header', 'U016', () => signed({ jku: `${bank.tokenIssuer}/jwks` })],
   ['with a certificate in its header', 'U016', () => signed({ x5c: [tpp.transport.certificatePem] })],
   ['of type JWT', 'U016', () => signed({ typ: 'JWT' })],
   ['over another body', 'U015', () => tpp.sign(`${BODY} `)],
@@ -96,7 +89,7 @@ const BAD: readonly (readonly [string, string, () => TppRequest['signature']])[]
 
 for (const [what, code, signature] of BAD) {
   test(`a POST with a signature ${what} answers 400 ${code}, and nothing is created`, async () => {
-    const answer = await tpp.call('POST', SUBSCRIPTIONS, { body: BODY, signature: signature() ?? null });
+    const answer = await tpp.request('POST', SUBSCRIPTIONS, { body: BODY, signature: signature() ?? null });
     assert.deepEqual(errorOf(answer), { status: 400, code, path: 'x-jws-signature' });
     assert.deepEqual(await tpp.list(), []);
   });
@@ -114,14 +107,14 @@ const GOOD: readonly (readonly [string, () => string])[] = [
 
 for (const [what, signature] of GOOD) {
   test(`a signature ${what} is accepted`, async () => {
-    const answer = await tpp.call('POST', SUBSCRIPTIONS, { body: BODY, signature: signature() });
+    const answer = await tpp.request('POST', SUBSCRIPTIONS, { body: BODY, signature: signature() });
     assert.equal(answer.status, 201, answer.body.toString());
     await tpp.clear();
   });
 }
 
 test('PUT asks for the signature as POST does', async () => {
-  assert.equal((await tpp.call('POST', SUBSCRIPTIONS, { body: BODY })).status, 201);
+  assert.equal((await tpp.request('POST', SUBSCRIPTIONS, { body: BODY })).status, 201);
   const [before] = await tpp.list();
   const path = `${SUBSCRIPTIONS}/${before?.['EventSubscriptionId']}`;
   const body = JSON.stringify({ Data: { ...before, Version: '3.1' } });
@@ -131,19 +124,19 @@ test('PUT asks for the signature as POST does', async () => {
     [tpp.sign(`${body}\n`), 'U015'],
     [other.sign(body), 'U016'],
   ] as const) {
-    assert.equal(errorOf(await tpp.call('PUT', path, { body, signature })).code, code);
+    assert.equal(errorOf(await tpp.request('PUT', path, { body, signature })).code, code);
   }
   assert.deepEqual(await tpp.list(), [before]);
-  assert.equal((await tpp.call('PUT', path, { body })).status, 200);
+  assert.equal((await tpp.request('PUT', path, { body })).status, 200);
   await tpp.clear();
 });
 
 test('the signature is over the bytes that were sent, whatever JSON they spell', async () => {
   const body = `\n{ "Data" : {"Version":"4\\u002e0", "EventTypes":[ ]} }\r\n`;
-  const answer = await tpp.call('POST', SUBSCRIPTIONS, { body });
+  const answer = await tpp.request('POST', SUBSCRIPTIONS, { body });
   assert.equal(answer.status, 201, answer.body.toString());
   const parsedAgain = tpp.sign(JSON.stringify(JSON.parse(body)));
-  assert.equal(errorOf(await tpp.call('POST', SUBSCRIPTIONS, { body, signature: parsedAgain })).code, 'U015');
+  assert.equal(errorOf(await tpp.request('POST', SUBSCRIPTIONS, { body, signature: parsedAgain })).code, 'U015');
   await tpp.clear();
 });
 
@@ -156,9 +149,9 @@ test('a key that the bank withdraws verifies no more, and its successor does', a
       jwks: { keys: [jwk] },
     });
   assert.equal((await register(next.jwk)).status, 204);
-  assert.equal(errorOf(await tpp.call('POST', SUBSCRIPTIONS, { body: BODY })).code, 'U016');
+  assert.equal(errorOf(await tpp.request('POST', SUBSCRIPTIONS, { body: BODY })).code, 'U016');
   const signature = tpp.sign(BODY, tpp.header({ kid: 'kid-2' }), next.keyPem);
-  assert.equal((await tpp.call('POST', SUBSCRIPTIONS, { body: BODY, signature })).status, 201);
+  assert.equal((await tpp.request('POST', SUBSCRIPTIONS, { body: BODY, signature })).status, 201);
   assert.equal((await register(tpp.signing.jwk)).status, 204);
   await tpp.clear();
 });

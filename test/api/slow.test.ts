@@ -3,18 +3,21 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { after, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { startTestBank } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { SUBSCRIPTIONS } from '../support/tpp.ts';
 
 const REQUEST_TIMEOUT_MS = 200;
 // Node looks for late requests once a second at most; the rest is for a machine that is busy.
 const BOUND_MS = 5000;
 
-const bank = await startTestBank({ tpps: ['tpp-a'], api: { requestTimeoutMs: REQUEST_TIMEOUT_MS } });
+const bank = await startBankWithTpps({
+  clients: ['tpp-a'],
+  settings: { api: { requestTimeoutMs: REQUEST_TIMEOUT_MS } },
+});
 after(() => bank.stop());
 const tpp = bank.tpp('tpp-a');
 const token = await tpp.token();
-const port = Number(new URL(bank.apiUrl).port);
+const port = Number(new URL(bank.service.apiUrl).port);
 const HEAD = `POST ${SUBSCRIPTIONS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\n`;
 
 for (const [what, text] of [
@@ -51,14 +54,14 @@ test('slow connections keep nobody else waiting', async () => {
     return socket;
   });
   await Promise.all(slow.map((socket) => once(socket, 'secureConnect')));
-  assert.equal((await tpp.call('GET', SUBSCRIPTIONS)).status, 200);
+  assert.equal((await tpp.request('GET', SUBSCRIPTIONS)).status, 200);
   for (const socket of slow) socket.destroy();
 });
 
 test('a service that is stopped waits for a request that never ends only so long', async () => {
-  const held = await startTestBank({ tpps: ['tpp-b'] });
+  const held = await startBankWithTpps({ clients: ['tpp-b'], settings: { shutdown: { graceMs: 500 } } });
   const caller = held.tpp('tpp-b');
-  const socket = connectTls({ host: 'localhost', port: Number(new URL(held.apiUrl).port), ...caller.tls });
+  const socket = connectTls({ host: 'localhost', port: Number(new URL(held.service.apiUrl).port), ...caller.tls });
   socket.on('error', () => undefined).resume();
   socket.write(
     `POST ${SUBSCRIPTIONS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${await caller.token()}\r\n`,
@@ -73,11 +76,11 @@ test('a service that is stopped waits for a request that never ends only so long
 });
 
 test('connections that were opened for later do not hold the shutdown up', async () => {
-  const held = await startTestBank({ tpps: ['tpp-b'] });
-  const apiPort = Number(new URL(held.apiUrl).port);
+  const held = await startBankWithTpps({ clients: ['tpp-b'], settings: { shutdown: { graceMs: 500 } } });
+  const apiPort = Number(new URL(held.service.apiUrl).port);
   const raw = connectTcp(apiPort, 'localhost');
   const secured = connectTls({ host: 'localhost', port: apiPort, ...held.tpp('tpp-b').tls });
-  const plain = connectTcp(Number(new URL(held.operatorUrl).port), 'localhost');
+  const plain = connectTcp(Number(new URL(held.service.operatorUrl).port), 'localhost');
   for (const socket of [raw, secured, plain]) socket.on('error', () => undefined).resume();
   await Promise.all([once(raw, 'connect'), once(secured, 'secureConnect'), once(plain, 'connect')]);
   const beganMs = performance.now();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { StatementSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // A store that is full or away, under the API that runs. That no answer tells of internals is checked of each.
 

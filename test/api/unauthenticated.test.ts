@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { startTestBank } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { SUBSCRIPTIONS, type Tpp } from '../support/tpp.ts';
 
 const PER_CERTIFICATE = 15;
@@ -10,8 +10,8 @@ const limits = {
   unauthenticatedPerMinutePerCertificateMax: PER_CERTIFICATE,
   unauthenticatedPerMinutePerAddressMax: PER_ADDRESS,
 };
-const tpps = ['tpp-a', 'unregistered-1', 'unregistered-2', 'unregistered-3'];
-const bank = await startTestBank({ tpps, api: limits });
+const clients = ['tpp-a', 'unregistered-1', 'unregistered-2', 'unregistered-3'];
+const bank = await startBankWithTpps({ clients, settings: { api: limits } });
 after(() => bank.stop());
 
 const linesOf = (status: number) =>
@@ -27,7 +27,7 @@ const beganMs = performance.now();
  */
 async function flood(tpp: Tpp, count: number, status: number, expected: number, token?: string): Promise<void> {
   const request = token === undefined ? {} : { token };
-  const answers = await Promise.all(Array.from({ length: count }, () => tpp.call('GET', SUBSCRIPTIONS, request)));
+  const answers = await Promise.all(Array.from({ length: count }, () => tpp.request('GET', SUBSCRIPTIONS, request)));
   const limited = answers.filter((answer) => answer.status === 429);
   for (const { headers } of limited) assert.match(headers['retry-after'] ?? '', /^[1-9]\d*$/);
   const others = answers.filter((answer) => answer.status === status).length;
@@ -38,12 +38,12 @@ async function flood(tpp: Tpp, count: number, status: number, expected: number, 
 
 test('a certificate without a good token, or of no registered TPP, is 429 past its limit; its address, past that', async () => {
   const known = bank.tpp('tpp-a');
-  assert.equal((await known.call('GET', SUBSCRIPTIONS)).status, 200);
+  assert.equal((await known.request('GET', SUBSCRIPTIONS)).status, 200);
   await flood(bank.tpp('unregistered-1'), 60, 401, PER_CERTIFICATE, 'not-a-token');
   await flood(bank.tpp('unregistered-2'), 60, 403, PER_CERTIFICATE);
   const left = PER_ADDRESS - 2 * PER_CERTIFICATE;
   await flood(bank.tpp('unregistered-3'), 60, 401, left, 'not-a-token');
-  assert.equal((await known.call('GET', SUBSCRIPTIONS)).status, 200, 'a TPP of the same address goes on');
+  assert.equal((await known.request('GET', SUBSCRIPTIONS)).status, 200, 'a TPP of the same address goes on');
 });
 
 test('the log has the first of lines that repeat', () => {

@@ -5,18 +5,19 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventOf, ndjson } from '../publish/events.ts';
-import { settingsOf, startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN, settingsOf } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { BIN, onlyEnvironment } from '../support/command.ts';
 
 // Real pipes whose reader has gone before the first byte is written, as with `tidings … | true`.
 
-const bank = await startTestBank({ tpps: ['tpp-1'], settings: { realTime: { isOffered: false } } });
+const bank = await startBankWithTpps({ clients: ['tpp-1'], settings: { realTime: { isOffered: false } } });
 after(() => bank.stop());
 const tokenFile = join(bank.folder, 'token');
-writeFileSync(tokenFile, bank.operatorToken);
+writeFileSync(tokenFile, OPERATOR_TOKEN);
 const rootFile = join(bank.folder, 'root.pem');
 const environment = {
-  TIDINGS_OPERATOR_URL: bank.operatorUrl,
+  TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
   TIDINGS_TOKEN_FILE: tokenFile,
   TIDINGS_CA_FILE: rootFile,
 };
@@ -47,7 +48,7 @@ async function runClosed(args: readonly string[], closed: readonly Closed[]) {
 
 const config = join(bank.folder, 'tidings.json');
 const material = { certificateFile: 'transport.pem', keyFile: 'transport.key', rootFile: 'root.pem' };
-const authorisationServer = { issuer: bank.accessTokens.issuer, jwksUri: `${bank.accessTokens.issuer}/jwks` };
+const authorisationServer = { issuer: bank.tokenIssuer, jwksUri: `${bank.tokenIssuer}/jwks` };
 writeFileSync(config, JSON.stringify(settingsOf({ ...material, signingKeyFile: 'signing.key' }, authorisationServer)));
 const events = join(bank.folder, 'events.ndjson');
 writeFileSync(events, ndjson([eventOf('tpp-1', 'e-1'), eventOf('tpp-1', 'e-2')]));
@@ -55,7 +56,7 @@ const bad = join(bank.folder, 'bad.ndjson');
 writeFileSync(bad, ndjson([eventOf('tpp-1', 'e-3'), 'nonsense']));
 
 before(async () => {
-  assert.equal((await bank.tpp('tpp-1').create({ Version: '4.0' })).status, 201);
+  assert.equal((await bank.tpp('tpp-1').subscribe({ Version: '4.0' })).status, 201);
 });
 
 describe('a command ends quietly when nobody reads its standard output:', () => {

@@ -9,10 +9,10 @@ import { createLog } from '@tidings/service';
 import { buildProgram, commandsOf } from '@tidings/service/cli';
 import { listenOn } from '@tidings/testing';
 import { cliOf, printed } from '../operator/calling.ts';
+import { startBank } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
 import { BIN } from '../support/command.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // A TPP chooses texts that the bank's staff read on a terminal. Each of these makes one do something.
 
@@ -21,7 +21,7 @@ const UNSAFE = /[^\P{C}\n\t]|\u2028|\u2029/u;
 
 const bank = await startBank({ clients: ['tpp-a'] });
 const cli = cliOf(bank);
-const party = await makeParty(bank, 'tpp-a');
+const party = await makeTpp(bank, 'tpp-a');
 let jti = '';
 
 before(async () => {

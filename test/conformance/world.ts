@@ -1,7 +1,7 @@
 import { type AspspConfig, type ConfigFile, readAspspConfig } from '@tidings/conformance';
 import { makeAuthority, makeSigningKey, type SigningKey, unusedPort } from '@tidings/testing';
-import { type Bank, ISSUER, OPERATOR_TOKEN, ORGANISATION_ID, startBank } from '../support/tpp-bank.ts';
-import { registerParty } from '../support/tpp-party.ts';
+import { type Bank, ISSUER, OPERATOR_TOKEN, ORGANISATION_ID, startBank } from '../support/bank.ts';
+import { registerTpp } from '../support/tpp.ts';
 
 /** The clients of the runner. */
 export const CLIENT_IDS = ['conformance-1', 'conformance-2'] as const;
@@ -55,7 +55,7 @@ export async function startTestedBank(
     },
   });
   const signing = Object.fromEntries(CLIENT_IDS.map((clientId) => [clientId, makeSigningKey(`kid-of-${clientId}`)]));
-  for (const [clientId, key] of Object.entries(signing)) await registerParty(bank, clientId, key);
+  for (const [clientId, key] of Object.entries(signing)) await registerTpp(bank, clientId, key);
   const untrusted = await (await makeAuthority('Unknown root')).issue();
   const receiverPorts = { trusted: await unusedPort(), untrusted: await unusedPort() };
   const files: Record<string, string> = {

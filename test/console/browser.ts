@@ -2,10 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@tidings/testing';
+import { type Bank, OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 import type { View } from '../support/browser.ts';
-import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 /** Tokens of the operators, by role. */
 export const TOKENS = {
@@ -38,7 +38,7 @@ export async function setScene(): Promise<Scene> {
   const settings = { operator: { tokens, console: { sessionKeyFile } } };
   const bank = await startBank({ clients: ['tpp-good', 'tpp-down', 'tpp-polls'], settings });
   const [good, down] = await Promise.all([startReceiver(bank), startReceiver(bank, 500)]);
-  const parties = await Promise.all(['tpp-good', 'tpp-down', 'tpp-polls'].map((id) => makeParty(bank, id)));
+  const parties = await Promise.all(['tpp-good', 'tpp-down', 'tpp-polls'].map((id) => makeTpp(bank, id)));
   const urls = [`${good.origin}/v4.0/event-notifications`, `${down.origin}/v4.0/event-notifications`, undefined];
   for (const [at, party] of parties.entries()) {
     const url = urls[at];

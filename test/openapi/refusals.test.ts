@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { StatementSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 import { API_ERRORS, CODES_NEVER_SENT, POLL_BODY_BYTES_MAX } from '@tidings/protocol';
-import { errorOf, VERSIONS, type Version } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party, type PartyRequest, type Resource } from '../support/tpp-party.ts';
+import { errorOf, VERSIONS, type Version } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Resource, type Tpp, type TppRequest } from '../support/tpp.ts';
 import { type Json, operationsOf, resolve } from './documented.ts';
 import { printPortalNotes } from './print.ts';
 
 // The refusals that the TPP-facing document names are exactly those that can be had: each is provoked here.
 
 const bank = await startBank({ clients: ['tpp-a', 'stranger'] });
-const tpp = await makeParty(bank, 'tpp-a');
-const stranger = await makeParty(bank, 'stranger', { isRegistered: false });
+const tpp = await makeTpp(bank, 'tpp-a');
+const stranger = await makeTpp(bank, 'stranger', { isRegistered: false });
 const limited = await startBank({ clients: ['tpp-a'], settings: { api: { requestsPerMinutePerTppMax: 1 } } });
-const hasty = await makeParty(limited, 'tpp-a');
+const hasty = await makeTpp(limited, 'tpp-a');
 after(async () => {
   for (const party of [tpp, stranger, hasty]) party.close();
   await Promise.all([bank.stop(), limited.stop()]);
@@ -30,9 +30,9 @@ const DATA = {
 const ID_OF = { 'event-subscriptions': 'EventSubscriptionId', 'callback-urls': 'CallbackUrlId' } as const;
 const URL_FIELD = { 'event-subscriptions': 'CallbackUrl', 'callback-urls': 'Url' } as const;
 
-interface Call extends PartyRequest {
+interface Call extends TppRequest {
   /** Default: the TPP that has the registrations. */
-  readonly by?: Party;
+  readonly by?: Tpp;
   /** In the path, in place of that of the registration. */
   readonly id?: string;
 }

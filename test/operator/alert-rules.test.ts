@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until, unusedPort } from '@tidings/testing';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // The alert rules for Prometheus, on what a real service told in an hour with one TPP that fails, one that is gone for good
 // (410), and one that does not poll. The clock of the service is put forward between scrapes; promtool evaluates the rules.
@@ -35,7 +35,7 @@ const bank = await startBank({
   files: { 'webhook-secret': `whsec_${Buffer.alloc(32).toString('base64')}` },
 });
 const [failing, gone] = [await startReceiver(bank), await startReceiver(bank)];
-const parties = await Promise.all(['tpp-failing', 'tpp-gone', 'tpp-late'].map((clientId) => makeParty(bank, clientId)));
+const parties = await Promise.all(['tpp-failing', 'tpp-gone', 'tpp-late'].map((clientId) => makeTpp(bank, clientId)));
 after(async () => {
   for (const party of parties) party.close();
   await bank.stop();

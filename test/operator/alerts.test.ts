@@ -4,10 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { temporaryFolder, until } from '@tidings/testing';
+import { startBank } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { type Posted, startWebhooks } from '../support/webhooks.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
@@ -45,7 +45,7 @@ const bank = await startBank({
 });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 const receiver = await startReceiver(bank);
 after(async () => {
   tpp.close();

@@ -7,10 +7,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
 import { BIN, onlyEnvironment } from '../support/command.ts';
 import { checkProblem } from '../support/problem.ts';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
 
 // `tidings audit archive`, by running the real command against real services, each on a store with old entries.
 
@@ -50,7 +50,7 @@ async function serviceWith(entries: readonly Entry[]) {
   const folder = join(bank.folder, `store-${stores}`);
   mkdirSync(folder);
   const file = join(folder, 'tidings.db');
-  copyFileSync(join(bank.folder, 'tidings.db'), file);
+  copyFileSync(join(bank.folder, 'store', 'tidings.db'), file);
   const database = new DatabaseSync(file);
   const insert = database.prepare(
     `INSERT INTO audit (at_ms, actor, authenticated_by, action, subject, detail, became) VALUES (?, ?, ?, 'x', ?, ?, ?)`,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { makeSigningKey } from '@tidings/testing';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty, registerParty } from '../support/tpp-party.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { makeTpp, registerTpp } from '../support/tpp.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // What operators changed, and the retry policy that is a TPP's own.
@@ -21,8 +21,8 @@ const actions = async (query = '') =>
 
 describe('the audit', () => {
   test('holds every change to a TPP, the newest first, with what was changed', async () => {
-    await registerParty(bank, 'tpp-a', key);
-    await registerParty(bank, 'tpp-a', key, { scopes: ['accounts'] });
+    await registerTpp(bank, 'tpp-a', key);
+    await registerTpp(bank, 'tpp-a', key, { scopes: ['accounts'] });
     for (const operation of ['suspend', 'resume']) await call('POST', `${TPP}/${operation}`);
     await call('DELETE', TPP);
     assert.deepEqual(await actions(), ['tpp-removed', 'tpp-resumed', 'tpp-suspended', 'tpp-changed', 'tpp-added']);
@@ -80,7 +80,7 @@ describe('the audit', () => {
   });
 
   test('holds what a TPP registers, replaces and deletes itself, with the interaction id', async () => {
-    const party = await makeParty(bank, 'tpp-b');
+    const party = await makeTpp(bank, 'tpp-b');
     const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
     const changed = { EventSubscriptionId: id, Version: '4.0', EventTypes: ['UK.OBIE.Resource-Update'] };
     assert.equal((await party.put('v4.0', 'event-subscriptions', id, changed)).status, 200);
@@ -112,7 +112,7 @@ describe('the audit', () => {
   });
 
   test('holds nothing of a registration that is replaced by the same, and the difference of another', async () => {
-    const party = await makeParty(bank, 'tpp-b');
+    const party = await makeTpp(bank, 'tpp-b');
     const of = async () => (await call('GET', '/operator/v1/audit?actor=tpp:tpp-b')).body.entries;
     const before = (await of()).length;
     const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
@@ -130,7 +130,7 @@ describe('the audit', () => {
   });
 
   test('bounds what it keeps of a change, however much a TPP repeats', async () => {
-    const party = await makeParty(bank, 'tpp-b');
+    const party = await makeTpp(bank, 'tpp-b');
     const id = await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
     for (const repeats of [100, 99]) {
       const EventTypes = Array.from({ length: repeats }, () => 'UK.OBIE.Resource-Update');

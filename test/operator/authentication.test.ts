@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createHttpClient, listenOn, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { runCli } from '../support/cli.ts';
 
 // The operator listener as a bank would have it beyond loopback: TLS with client certificates, its identity provider.
@@ -31,19 +32,21 @@ const provider = createServer({ cert, key: keyPem }, (_request, response) => {
 await listenOn(provider);
 
 const ISSUER = 'https://id.bank.example/realms/staff';
-const bank = await startTestBank({
-  operator: {
-    tls: { certificateFile: 'transport.pem', keyFile: 'transport.key', clientCaFile: staffFile },
-    oidc: {
-      ...{ issuer: ISSUER, audience: 'tidings', caFile: staffFile, nameClaim: 'preferred_username' },
-      jwksUrl: `https://127.0.0.1:${(provider.address() as AddressInfo).port}/jwks`,
-      rolesClaim: 'realm_access.roles',
-      roles: { viewer: ['notify-viewer'], administrator: ['notify-admin'] },
+const bank = await startBankWithTpps({
+  settings: {
+    operator: {
+      tls: { certificateFile: 'transport.pem', keyFile: 'transport.key', clientCaFile: staffFile },
+      oidc: {
+        ...{ issuer: ISSUER, audience: 'tidings', caFile: staffFile, nameClaim: 'preferred_username' },
+        jwksUrl: `https://127.0.0.1:${(provider.address() as AddressInfo).port}/jwks`,
+        rolesClaim: 'realm_access.roles',
+        roles: { viewer: ['notify-viewer'], administrator: ['notify-admin'] },
+      },
     },
   },
 });
 const ca = bank.authority.certificatePem;
-const client = createHttpClient(bank.operatorUrl, { ca, cert: alice.certificatePem, key: alice.keyPem });
+const client = createHttpClient(bank.service.operatorUrl, { ca, cert: alice.certificatePem, key: alice.keyPem });
 after(async () => {
   client.close();
   provider.closeAllConnections();
@@ -79,7 +82,7 @@ test('staff of the identity provider may do what their roles allow, beside the t
     detail: 'This needs the role administrator; "alice" has viewer.',
   });
   assert.equal((await call('PUT', '/tpps/tpp-x', tokenOf(['notify-admin']), TPP)).status, 204);
-  assert.equal((await call('DELETE', '/tpps/tpp-x', bank.operatorToken)).status, 204);
+  assert.equal((await call('DELETE', '/tpps/tpp-x', OPERATOR_TOKEN)).status, 204);
 });
 
 test('a good token that gives no role is 403, and told which claim was looked at', async () => {
@@ -101,14 +104,14 @@ test('a token of the identity provider that is not good is 401, and told why', a
     status: 401,
     detail: `${neither}: aud is not what it must be.`,
   });
-  assert.equal((await call('GET', '/tpps', `${bank.operatorToken}x`)).status, 401);
+  assert.equal((await call('GET', '/tpps', `${OPERATOR_TOKEN}x`)).status, 401);
 });
 
 test('with operator.tls.clientCaFile a client certificate that leads there is demanded, beside the token', async () => {
   const other = await stranger.issue({ name: 'alice' });
   for (const identity of [{}, { cert: other.certificatePem, key: other.keyPem }]) {
-    const without = createHttpClient(bank.operatorUrl, { ca, ...identity });
-    const headers = { authorization: `Bearer ${bank.operatorToken}` };
+    const without = createHttpClient(bank.service.operatorUrl, { ca, ...identity });
+    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
     await assert.rejects(without.send('/operator/v1/tpps', { headers }));
     await assert.rejects(without.send('/operator/v1/openapi/operator.json'));
     without.close();
@@ -118,7 +121,7 @@ test('with operator.tls.clientCaFile a client certificate that leads there is de
 
 test('the command line shows a client certificate, and says so when one is missing', async () => {
   const environment = {
-    TIDINGS_OPERATOR_URL: bank.operatorUrl,
+    TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
     TIDINGS_CA_FILE: file('bank.pem', ca),
     TIDINGS_TOKEN_FILE: file('token', tokenOf(['notify-viewer'])),
   };

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { until } from '@tidings/testing';
-import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { type Bank, OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { operatorCalls } from './calling.ts';
 
 // The limits of publishing, at a real service.
@@ -80,7 +80,7 @@ describe('publishing', () => {
   test('at "publishing.awaitingMax" answers 503 that says why, keeps nothing, and opens again', () =>
     withPublishing({ awaitingMax: 2 }, async (bank) => {
       const call = operatorCalls(bank);
-      const tpp = await makeParty(bank, 'tpp-a');
+      const tpp = await makeTpp(bank, 'tpp-a');
       await tpp.create('v4.0', 'event-subscriptions', { Version: '4.0' });
       assert.equal((await call('POST', EVENTS, [eventOf('e-1'), eventOf('e-2')])).status, 200);
       bank.clock.aheadMs += 2000;

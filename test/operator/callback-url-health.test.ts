@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
+import { startBank } from '../support/bank.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // The health of callback URLs, as the operator sees it, and their recovery.
@@ -15,8 +15,8 @@ const bank = await startBank({
 });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const tpp = await makeParty(bank, 'tpp-a');
-const polling = await makeParty(bank, 'tpp-b');
+const tpp = await makeTpp(bank, 'tpp-a');
+const polling = await makeTpp(bank, 'tpp-b');
 after(async () => {
   tpp.close();
   polling.close();

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assertDocumented } from '../openapi/documented.ts';
+import { type Bank, OPERATOR_TOKEN } from '../support/bank.ts';
 import { type CliRun, runCli } from '../support/cli.ts';
 import { checkProblem } from '../support/problem.ts';
-import { type Bank, OPERATOR_TOKEN } from '../support/tpp-bank.ts';
 
 /** An answer of the operator API. */
 export interface OperatorAnswer {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { until } from '@tidings/testing';
+import { startBank } from '../support/bank.ts';
 import { followStream, type StreamedEvent } from '../support/event-stream.ts';
 import { startPostgres } from '../support/postgres-server.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { startWebhooks } from '../support/webhooks.ts';
 import { operatorCalls } from './calling.ts';
 
@@ -34,8 +34,8 @@ const bank = await startBank({
 const services = [bank.service, await bank.another(), await bank.another()];
 const calls = services.map((service) => operatorCalls({ ...bank, service }));
 const receiver = await startReceiver(bank);
-const pushed = await makeParty(bank, 'tpp-push');
-const polling = await makeParty(bank, 'tpp-poll');
+const pushed = await makeTpp(bank, 'tpp-push');
+const polling = await makeTpp(bank, 'tpp-poll');
 after(async () => {
   pushed.close();
   polling.close();

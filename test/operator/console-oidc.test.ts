@@ -15,7 +15,7 @@ import {
   signCompact,
   temporaryFolder,
 } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
+import { startBank } from '../support/bank.ts';
 
 // Sign-in to the console at an identity provider: authorisation code with PKCE.
 

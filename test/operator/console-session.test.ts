@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, beforeEach, describe, test } from 'node:test';
 import { EncryptJWT } from 'jose';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 
 // Sessions of the console: a cookie in place of a bearer token, and what may not be done with it.
 

@@ -4,10 +4,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { isSignedWith, makeSigningKey, until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { startBank } from '../support/bank.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // Evidence of a real service about real deliveries, and its check by the real command.
@@ -15,7 +15,7 @@ import { cliOf, operatorCalls, printed } from './calling.ts';
 const bank = await startBank({ clients: ['tpp-a'] });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

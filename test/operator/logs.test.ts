@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { until } from '@tidings/testing';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // What the log of a full run holds, at its most talkative level.
 
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'] });
-const tpp = await makeParty(bank, 'tpp-a');
-const polling = await makeParty(bank, 'tpp-b');
+const tpp = await makeTpp(bank, 'tpp-a');
+const polling = await makeTpp(bank, 'tpp-b');
 const receiver = await startReceiver(bank);
 after(async () => {
   tpp.close();

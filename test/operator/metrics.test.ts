@@ -4,17 +4,17 @@ import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from '@tidings/testing';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { operatorCalls } from './calling.ts';
 
 // What Prometheus and load balancers see of a service that works.
 
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'], settings: { metrics: { tppsMax: 1 } } });
 const call = operatorCalls(bank);
-const tpp = await makeParty(bank, 'tpp-a');
-const polling = await makeParty(bank, 'tpp-b');
+const tpp = await makeTpp(bank, 'tpp-a');
+const polling = await makeTpp(bank, 'tpp-b');
 const receiver = await startReceiver(bank);
 after(async () => {
   tpp.close();

@@ -8,8 +8,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { inlined, operationsOf, resolve } from '../openapi/documented.ts';
 import { makeDirectory } from '../registry/directory.ts';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { CALLS, type ExampleCall, SUSPENDED_BEFORE, TPPS_BEFORE, type World } from './operation-calls.ts';
 
 // Every operation of the OpenAPI document that the service serves, called over HTTP: allowed with its least role, refused
@@ -40,7 +40,7 @@ const bank = await startBank({
     },
   },
 });
-const party = await makeParty(bank, 'tpp-a');
+const party = await makeTpp(bank, 'tpp-a');
 after(async () => {
   party.close();
   await bank.stop();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { createHttpClient, type Exchange, makeSigningKey, unusedPort } from '@tidings/testing';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { checkProblem, PROBLEM_TYPE } from '../support/problem.ts';
 import { CALLBACK_URL } from '../support/tpp.ts';
 
@@ -10,7 +11,7 @@ const BODY_BYTES_MAX = 20_000;
 const TOKEN = 'operator-token-of-the-tests-0123456789';
 const TOKEN_SHA256 = '1b5ef1d8b1a2ea5d1b5ef1d8b1a2ea5d1b5ef1d8b1a2ea5d1b5ef1d8b1a2ea5d';
 
-const bank = await startTestBank({ tpps: ['tpp-a'], operator: { bodyBytesMax: BODY_BYTES_MAX } });
+const bank = await startBankWithTpps({ clients: ['tpp-a'], settings: { operator: { bodyBytesMax: BODY_BYTES_MAX } } });
 after(() => bank.stop());
 const key = makeSigningKey('kid-1');
 const REGISTRATION = { organisationId: 'org-1', softwareStatementId: 'software-1', jwks: { keys: [key.jwk] } };
@@ -32,7 +33,7 @@ async function send(path: string, exchange: Exchange): Promise<{ status: number;
 }
 
 const authorised = (headers: object = {}) => ({
-  authorization: `Bearer ${bank.operatorToken}`,
+  authorization: `Bearer ${OPERATOR_TOKEN}`,
   'content-type': 'application/json',
   ...headers,
 });
@@ -68,7 +69,7 @@ for (const authorization of WRONG) {
 }
 
 test('the right token is accepted, with the scheme in any case', async () => {
-  const headers = { authorization: `bearer ${bank.operatorToken}` };
+  const headers = { authorization: `bearer ${OPERATOR_TOKEN}` };
   assert.equal((await send(tppPath('tpp-a'), { headers })).status, 200);
 });
 
@@ -268,7 +269,7 @@ async function shown(jti: string): Promise<Shown> {
 
 test('a notification that is only polled for shows its claims and no attempt', async () => {
   const tpp = bank.tpp('tpp-a');
-  assert.equal((await tpp.create({ Version: '4.0' })).status, 201);
+  assert.equal((await tpp.subscribe({ Version: '4.0' })).status, 201);
   const jti = await publish();
   const notification = await shown(jti);
   assert.equal(notification.state, 'awaiting');
@@ -285,7 +286,7 @@ test('a notification that cannot be delivered shows each attempt: when, where to
   const tpp = bank.tpp('tpp-a');
   // Nobody listens there any more.
   const callbackUrl = CALLBACK_URL.replace('tpp.example', `127.0.0.1:${await unusedPort()}`);
-  assert.equal((await tpp.create({ CallbackUrl: callbackUrl, Version: '4.0' })).status, 201);
+  assert.equal((await tpp.subscribe({ CallbackUrl: callbackUrl, Version: '4.0' })).status, 201);
   const jti = await publish();
   const giveUpMs = Date.now() + 10_000;
   let notification = await shown(jti);
@@ -312,7 +313,7 @@ test('the log names the operator token and who was registered, and holds no toke
   assert.ok(log.includes(changed), 'who was changed');
   assert.match(log, /"operator":"tests","events":1,"notifications":1,"repeated":0/);
   assert.match(log, /"method":"POST","route":"\/operator\/v1\/events","status":401,"why":"Send the operator token as/);
-  assert.ok(!log.includes(bank.operatorToken), 'no operator token');
+  assert.ok(!log.includes(OPERATOR_TOKEN), 'no operator token');
   assert.ok(!log.includes('wrong-token'), 'no token that was refused');
   assert.ok(!log.includes(String(key.jwk['n'])), 'no key');
   assert.doesNotMatch(log, /unexpected error/);
@@ -320,11 +321,11 @@ test('the log names the operator token and who was registered, and holds no toke
 
 test('with operator.tls the operator API speaks TLS and asks for no client certificate', async () => {
   const tls = { certificateFile: 'transport.pem', keyFile: 'transport.key' };
-  const secured = await startTestBank({ operator: { tls } });
+  const secured = await startBankWithTpps({ settings: { operator: { tls } } });
   try {
-    assert.match(secured.operatorUrl, /^https:/);
-    const client = createHttpClient(secured.operatorUrl, { ca: secured.authority.certificatePem });
-    const headers = { authorization: `Bearer ${secured.operatorToken}` };
+    assert.match(secured.service.operatorUrl, /^https:/);
+    const client = createHttpClient(secured.service.operatorUrl, { ca: secured.authority.certificatePem });
+    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
     assert.equal((await client.send(tppPath('unknown'), { headers })).status, 404);
     client.close();
   } finally {

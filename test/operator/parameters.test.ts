@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { type FoundOperation, type Json, operationsOf, parametersOf } from '../openapi/documented.ts';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 
 // What the OpenAPI document says of the parameters in a query, held against what the service does with them.
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { checkProblem, PROBLEM_TYPE } from '../support/problem.ts';
 
-const bank = await startTestBank({
-  tpps: ['tpp-all', 'tpp-filtered', 'tpp-old', 'tpp-without'],
+const bank = await startBankWithTpps({
+  clients: ['tpp-all', 'tpp-filtered', 'tpp-old', 'tpp-without'],
   settings: { ownEventTypes: [{ urn: 'urn:bank:event:statement-ready', subscribeCode: 'BANK.Statement-Ready' }] },
 });
 after(() => bank.stop());
@@ -17,12 +18,12 @@ before(async () => {
     ['tpp-filtered', { Version: '4.0', EventTypes: ['UK.OBIE.Consent-Access-Revoked'] }],
     ['tpp-old', { Version: '4.0' }],
   ] as const) {
-    assert.equal((await bank.tpp(clientId).create(data)).status, 201);
+    assert.equal((await bank.tpp(clientId).subscribe(data)).status, 201);
   }
   // A version of which all types are sent.
   const tpp = bank.tpp('tpp-all');
   await tpp.clear();
-  assert.equal((await tpp.create({ Version: '3.1.2' })).status, 201);
+  assert.equal((await tpp.subscribe({ Version: '3.1.2' })).status, 201);
 });
 
 const EVENTS = '/operator/v1/events';
@@ -112,7 +113,7 @@ test('an event that made nothing gets the same answer again, also when it would 
   const none = { id: early['id'], outcome: 'none', reason: 'no-registration' };
   assert.deepEqual(await outcomesOf(early), [{ ...none, repeated: false }]);
   const tpp = bank.tpp('tpp-without');
-  assert.equal((await tpp.create({ Version: '4.0' })).status, 201);
+  assert.equal((await tpp.subscribe({ Version: '4.0' })).status, 201);
   assert.deepEqual(await outcomesOf(early), [{ ...none, repeated: true }]);
   await tpp.clear();
 });
@@ -305,7 +306,7 @@ for (const [what, body] of [
   ['1001 events', JSON.stringify(Array.from({ length: 1001 }, () => event()))],
 ] as const) {
   test(`a body that holds ${what} answers 400 that says so`, async () => {
-    const headers = { authorization: `Bearer ${bank.operatorToken}`, 'content-type': 'application/json' };
+    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/json' };
     const answer = await bank.operator.send(EVENTS, { method: 'POST', headers, body });
     assert.equal(answer.status, 400);
     assert.equal(answer.headers['content-type'], PROBLEM_TYPE);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
+import { startBank } from '../support/bank.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 
 // Redelivery by the operator, over the API and the command line, of a real service with a real receiver.
@@ -11,8 +11,8 @@ import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'], settings: { operator: { redeliveredPerSecondMax: 200 } } });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const pushed = await makeParty(bank, 'tpp-a');
-const polling = await makeParty(bank, 'tpp-b');
+const pushed = await makeTpp(bank, 'tpp-a');
+const polling = await makeTpp(bank, 'tpp-b');
 let receiver: Receiver;
 
 before(async () => {

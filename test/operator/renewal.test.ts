@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { makeAuthority, makeSigningKey } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // Certificates of a listener, renewed while the service runs.
 
 const bank = await startBank({ clients: ['tpp-a'] });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

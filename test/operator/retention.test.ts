@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { until } from '@tidings/testing';
-import { startReceiver } from '../support/tpp-receiver.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { withBank } from '../support/with-bank.ts';
 import { operatorCalls } from './calling.ts';
 
 // What a real service drops by age, and the retry policy of one TPP, in real stores.

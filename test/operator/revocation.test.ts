@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type Identity, makeAuthority } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
+import { startBank } from '../support/bank.ts';
 
 // Revocation lists of client certificates, in real handshakes of both listeners.
 

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createHttpClient, headerOf, isSignedWith, makeSigningKey, until } from '@tidings/testing';
+import { type SigningFiles, startBank } from '../support/bank.ts';
 import { startPostgres } from '../support/postgres-server.ts';
-import { type SigningFiles, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { operatorCalls } from './calling.ts';
 
 // A rotation over two instances of the real service on one PostgreSQL, and a third that was forgotten.
@@ -35,7 +35,7 @@ const transport = bank.transportOf('tpp-a');
 const tls = { ca: bank.authority.certificatePem, cert: transport.certificatePem, key: transport.keyPem };
 const peers = services.map(({ apiUrl }) => createHttpClient(apiUrl, tls));
 const receiver = await startReceiver(bank);
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   for (const peer of peers) peer.close();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 
 // Looking for notifications and withdrawing them, over the API and the command line, of a real service.
@@ -9,7 +9,7 @@ import { cliOf, loggedOf, operatorCalls, printed } from './calling.ts';
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'] });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
-const parties = [await makeParty(bank, 'tpp-a'), await makeParty(bank, 'tpp-b')] as const;
+const parties = [await makeTpp(bank, 'tpp-a'), await makeTpp(bank, 'tpp-b')] as const;
 const jtis: string[] = [];
 
 before(async () => {

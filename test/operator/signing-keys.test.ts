@@ -3,9 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { headerOf, isSignedWith, makeSigningKey, until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { startBank } from '../support/bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // The life of our signing keys at one instance: announced, rotated to, retired, with what depends on each.
@@ -19,7 +19,7 @@ const bank = await startBank({
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
 const receiver = await startReceiver(bank);
-const [pushed, polling] = [await makeParty(bank, 'tpp-a'), await makeParty(bank, 'tpp-b')];
+const [pushed, polling] = [await makeTpp(bank, 'tpp-a'), await makeTpp(bank, 'tpp-b')];
 after(async () => {
   pushed.close();
   polling.close();

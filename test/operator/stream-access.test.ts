@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { listenOn, makeAuthority, makeSigningKey, signCompact } from '@tidings/testing';
+import { startBank } from '../support/bank.ts';
 import { followStream } from '../support/event-stream.ts';
-import { startBank } from '../support/tpp-bank.ts';
 
 // Tokens and roles that end or are taken away, by a reload, while a live stream is followed with them.
 

@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { until } from '@tidings/testing';
+import { startBank } from '../support/bank.ts';
 import { onlyEnvironment } from '../support/command.ts';
 import { followStream, type StreamReader } from '../support/event-stream.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 import { cliOf, operatorCalls, printed } from './calling.ts';
 
 // The live stream and the statistics of one instance, and the commands that show them.
@@ -20,7 +20,7 @@ const call = operatorCalls(bank);
 const cli = cliOf(bank);
 const { operatorUrl } = bank.service;
 const receiver = await startReceiver(bank);
-const [tpp, other] = [await makeParty(bank, 'tpp-a'), await makeParty(bank, 'tpp-b')];
+const [tpp, other] = [await makeTpp(bank, 'tpp-a'), await makeTpp(bank, 'tpp-b')];
 const children = new Set<ChildProcess>();
 after(async () => {
   for (const child of children) child.kill('SIGKILL');

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { JWS_CHARS_MAX, parseSetClaims } from '@tidings/protocol';
 import { createHttpClient } from '@tidings/testing';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 import { startPostgres } from '../support/postgres-server.ts';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
 
 // What texts may be that are kept or signed, at every entrance and on both stores.
 
@@ -67,7 +67,7 @@ const { id: _, clientId, resource } = eventOf();
 for (const [name, store] of Object.entries(STORES)) {
   describe(`with a ${name} store`, async () => {
     const bank = await startBank({ clients: ['tpp-a'], settings: { store, ownEventTypes: OWN_TYPES } });
-    const tpp = await makeParty(bank, 'tpp-a');
+    const tpp = await makeTpp(bank, 'tpp-a');
     const operator = createHttpClient(bank.service.operatorUrl);
     after(async () => {
       operator.close();
@@ -214,7 +214,7 @@ for (const [name, store] of Object.entries(STORES)) {
   });
 }
 
-async function refusesOfTpp(tpp: Party, version: (typeof VERSIONS)[number], text: string): Promise<void> {
+async function refusesOfTpp(tpp: Tpp, version: (typeof VERSIONS)[number], text: string): Promise<void> {
   const data = { Version: '4.0', CallbackUrl: 'https://tpp.example/v4.0/event-notifications' };
   const url = { Version: '4.0', Url: data.CallbackUrl };
   const invalid = version === 'v4.0' ? 'U002' : 'UK.OBIE.Field.Invalid';

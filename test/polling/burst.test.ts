@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { after, afterEach, describe, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // One TPP polls as often as it can. What it takes is bounded, and the others do not notice.
 
@@ -21,8 +21,8 @@ const settings = {
   },
 };
 const bank = await startBank({ clients: ['busy', 'calm'], settings });
-const busy = await makeParty(bank, 'busy');
-const calm = await makeParty(bank, 'calm');
+const busy = await makeTpp(bank, 'busy');
+const calm = await makeTpp(bank, 'calm');
 after(async () => {
   busy.close();
   calm.close();

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, describe, test } from 'node:test';
 import { accessTokenOf, claimsOf, headerOf, isSignedWith, until } from '@tidings/testing';
-import { errorOf, VERSIONS, type Version } from '../support/tpp-answers.ts';
-import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
-import { startReceiver } from '../support/tpp-receiver.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { errorOf, VERSIONS, type Version } from '../support/answers.ts';
+import { AUDIENCE, type Bank, startBank } from '../support/bank.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // Section 6: POST /events, under both versions.
 
@@ -14,9 +14,9 @@ const REOFFER_MS = 60_000;
 const AFTER_ERROR_MS = 300_000;
 const MAX_EVENTS = { maxEventsDefault: 3, maxEventsMax: 5 };
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b', 'idle'], settings: { polling: MAX_EVENTS } });
-const tpp = await makeParty(bank, 'tpp-a');
-const other = await makeParty(bank, 'tpp-b');
-const idle = await makeParty(bank, 'idle');
+const tpp = await makeTpp(bank, 'tpp-a');
+const other = await makeTpp(bank, 'tpp-b');
+const idle = await makeTpp(bank, 'idle');
 after(async () => {
   for (const party of [tpp, other, idle]) party.close();
   await bank.stop();
@@ -26,7 +26,7 @@ afterEach(async () => {
   await other.clear();
 });
 
-const subscribe = (party: Party, version: Version = 'v3.1') =>
+const subscribe = (party: Tpp, version: Version = 'v3.1') =>
   party.create(version, 'event-subscriptions', { Version: '3.1.2' });
 
 /** Publishes events for a TPP, one after the other. @returns their jtis, oldest first */

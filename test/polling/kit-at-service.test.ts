@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSigner, importSigningKeys } from '@tidings/protocol';
 import { createBankClient, createPoller } from '@tidings/tpp';
-import { ISSUER, ORGANISATION_ID } from '../support/tpp-bank.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { ISSUER, ORGANISATION_ID } from '../support/bank.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // The kit's poller at our own service, with the limits of both as they are.
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { after, afterEach, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { accessTokenOf, until } from '@tidings/testing';
-import { VERSIONS } from '../support/tpp-answers.ts';
-import { AUDIENCE, type Bank, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { VERSIONS } from '../support/answers.ts';
+import { AUDIENCE, type Bank, startBank } from '../support/bank.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // returnImmediately: false. Nothing here waits for a time that it guessed: what is held is counted by the service.
 
@@ -14,8 +14,8 @@ const REOFFER_MS = 1000;
 const PER_TPP_MAX = 4;
 const LONG = { returnImmediately: false };
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'], settings: { polling: { reofferMs: REOFFER_MS } } });
-const tpp = await makeParty(bank, 'tpp-a');
-const other = await makeParty(bank, 'tpp-b');
+const tpp = await makeTpp(bank, 'tpp-a');
+const other = await makeTpp(bank, 'tpp-b');
 after(async () => {
   tpp.close();
   other.close();
@@ -27,7 +27,7 @@ afterEach(async () => {
   await untilHeld(0);
 });
 
-const subscribe = (party: Party) => party.create('v3.1', 'event-subscriptions', { Version: '3.1.2' });
+const subscribe = (party: Tpp) => party.create('v3.1', 'event-subscriptions', { Version: '3.1.2' });
 const untilHeld = (count: number, at: Bank = bank) =>
   until(() => at.service.longPollsHeld() === count, `${count} long polls are held`);
 
@@ -39,7 +39,7 @@ async function held(count: number, party = tpp, body: object = LONG) {
   return polls;
 }
 
-function runBank(polling: object, check: (party: Party, at: Bank) => Promise<void>): Promise<void> {
+function runBank(polling: object, check: (party: Tpp, at: Bank) => Promise<void>): Promise<void> {
   return withBank({ settings: { polling } }, async (party, at) => {
     await subscribe(party);
     await check(party, at);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Deadline, makeSigningKey, until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { mapSome } from '../support/tpp-map-some.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { mapSome } from '../support/map-some.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
 
 // Two thousand connections that wait, each over mutual TLS of its own: two hundred TPPs, ten polls each.
 
@@ -32,7 +32,7 @@ const bank = await startBank({
     },
   },
 });
-const parties: Party[] = [];
+const parties: Tpp[] = [];
 after(async () => {
   for (const party of parties) party.close();
   await bank.stop();
@@ -44,12 +44,12 @@ const untilHeld = (polls: number) =>
 test('two thousand long polls wait at once, and one publish each answers them all [6 long-polls-thousands]', async (t) => {
   const signing = makeSigningKey('everybody');
   await mapSome(clients, async (clientId) => {
-    const party = await makeParty(bank, clientId, { signing });
+    const party = await makeTpp(bank, clientId, { signing });
     await party.create('v4.0', 'event-subscriptions', { Version: '4.0' });
     parties.push(party);
   });
   const timers = bank.clock.timers();
-  const polls: ReturnType<Party['poll']>[] = [];
+  const polls: ReturnType<Tpp['poll']>[] = [];
   for (const [at, party] of parties.entries()) {
     for (let poll = 0; poll < POLLS_OF_EACH; poll += 1) {
       polls.push(party.poll({ returnImmediately: false, maxEvents: 1 }, { timeoutMs: PATIENCE_MS }));

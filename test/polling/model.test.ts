@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { unusedPort } from '@tidings/testing';
 import fc from 'fast-check';
-import { VERSIONS, type Version } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party, type Resource } from '../support/tpp-party.ts';
+import { VERSIONS, type Version } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Resource, type Tpp } from '../support/tpp.ts';
 import { type Model, ModelTpp, WITHHELD_TICKS } from './model.ts';
 
 // Any sequence of registrations, publishes, acknowledgements, errors and polls of two TPPs, over the live API, against a
@@ -19,7 +19,7 @@ const polling = {
   reofferAfterErrorMs: WITHHELD_TICKS.error * INTERVAL_MS,
 };
 const bank = await startBank({ clients, settings: { polling, log: { level: 'warn' } } });
-const parties = (await Promise.all(clients.map((clientId) => makeParty(bank, clientId)))) as [Party, Party];
+const parties = (await Promise.all(clients.map((clientId) => makeTpp(bank, clientId)))) as [Tpp, Tpp];
 after(async () => {
   for (const party of parties) party.close();
   await bank.stop();

@@ -1,5 +1,5 @@
-import type { Version } from '../support/tpp-answers.ts';
-import type { Resource } from '../support/tpp-party.ts';
+import type { Version } from '../support/answers.ts';
+import type { Resource } from '../support/tpp.ts';
 
 /** What the API is expected to do, in as few words as it can be said. Time passes in ticks. */
 

@@ -5,7 +5,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type SeededRandom, seededRandom } from '../chaos/random.ts';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import { onlyEnvironment } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
@@ -19,8 +20,8 @@ const LINES_EACH = 40;
 const BATCH = 5;
 const LATE_MS_MAX = 15;
 
-const bank = await startTestBank({ tpps: ['tpp-1'], settings: { realTime: { isOffered: false } } });
-const door = await openDoor(bank.operatorUrl);
+const bank = await startBankWithTpps({ clients: ['tpp-1'], settings: { realTime: { isOffered: false } } });
+const door = await openDoor(bank.service.operatorUrl);
 after(async () => {
   door.close();
   await bank.stop();
@@ -28,7 +29,7 @@ after(async () => {
 
 test(`each line is published exactly once, however often publishing is killed (seed ${SEED})`, async () => {
   const random = seededRandom(SEED);
-  assert.equal((await bank.tpp('tpp-1').create({ Version: '4.0' })).status, 201);
+  assert.equal((await bank.tpp('tpp-1').subscribe({ Version: '4.0' })).status, 201);
   const count = KILLS * LINES_EACH;
   const lines = Array.from({ length: count }, (_, at) => {
     return isCloud(at) ? cloudEventOf('tpp-1', `line-${at}`) : eventOf('tpp-1', `line-${at}`);
@@ -36,7 +37,7 @@ test(`each line is published exactly once, however often publishing is killed (s
   const file = join(bank.folder, 'events.ndjson');
   writeFileSync(file, ndjson(lines));
   const tokenFile = join(bank.folder, 'operator-token');
-  writeFileSync(tokenFile, bank.operatorToken);
+  writeFileSync(tokenFile, OPERATOR_TOKEN);
   const environment = { TIDINGS_OPERATOR_URL: door.url, TIDINGS_TOKEN_FILE: tokenFile };
 
   let killed = 0;

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { startTestBank } from '../support/bank.ts';
+import { OPERATOR_TOKEN } from '../support/bank.ts';
+import { startBankWithTpps } from '../support/bank-with-tpps.ts';
 import type { CliRun } from '../support/cli.ts';
 import { onlyEnvironment, runWith } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
@@ -12,13 +13,13 @@ import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
 // `tidings publish` as a process of its own, against a real service behind a door that the test stands at.
 
-const bank = await startTestBank({ tpps: ['tpp-1'], settings: { realTime: { isOffered: false } } });
-const door = await openDoor(bank.operatorUrl);
+const bank = await startBankWithTpps({ clients: ['tpp-1'], settings: { realTime: { isOffered: false } } });
+const door = await openDoor(bank.service.operatorUrl);
 const tokenFile = join(bank.folder, 'operator-token');
 const environment = { TIDINGS_OPERATOR_URL: door.url, TIDINGS_TOKEN_FILE: tokenFile };
 before(async () => {
-  writeFileSync(tokenFile, bank.operatorToken);
-  assert.equal((await bank.tpp('tpp-1').create({ Version: '4.0' })).status, 201);
+  writeFileSync(tokenFile, OPERATOR_TOKEN);
+  assert.equal((await bank.tpp('tpp-1').subscribe({ Version: '4.0' })).status, 201);
 });
 afterEach(() => door.reset());
 after(async () => {
@@ -307,7 +308,11 @@ describe('going on', () => {
     child.kill('SIGKILL');
     await ended();
     door.reset();
-    const elsewhere = await publish([file, '--operator-url', bank.operatorUrl.replace('localhost', '127.0.0.1')]);
+    const elsewhere = await publish([
+      file,
+      '--operator-url',
+      bank.service.operatorUrl.replace('localhost', '127.0.0.1'),
+    ]);
     assert.equal(elsewhere.code, 2);
     assert.match(elsewhere.stderr, /records publishing to http/);
     writeFileSync(file, ndjson([event(), ...lines.slice(1)]));

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { accessTokenOf, createHttpClient, makeAuthority } from '@tidings/testing';
-import { VERSIONS } from '../support/tpp-answers.ts';
-import { AUDIENCE, startBank, TOKEN_TTL_SECONDS } from '../support/tpp-bank.ts';
-import { makeParty, type Party, registerParty } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { VERSIONS } from '../support/answers.ts';
+import { AUDIENCE, startBank, TOKEN_TTL_SECONDS } from '../support/bank.ts';
+import { makeTpp, registerTpp, type Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // Who is let in: certificate, token bound to it, registered TPP, scopes.
 
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b', 'unregistered'] });
-const tpp = await makeParty(bank, 'tpp-a');
-const other = await makeParty(bank, 'tpp-b');
-const stranger = await makeParty(bank, 'unregistered', { isRegistered: false });
+const tpp = await makeTpp(bank, 'tpp-a');
+const other = await makeTpp(bank, 'tpp-b');
+const stranger = await makeTpp(bank, 'unregistered', { isRegistered: false });
 after(async () => {
   for (const party of [tpp, other, stranger]) party.close();
   await bank.stop();
@@ -27,7 +27,7 @@ const PATHS = [
 ] as const;
 
 /** Calls every operation. @returns the statuses, each once */
-async function statuses(party: Party, request: object): Promise<number[]> {
+async function statuses(party: Tpp, request: object): Promise<number[]> {
   const found = new Set<number>();
   for (const version of VERSIONS) {
     for (const [method, path] of PATHS) {
@@ -81,7 +81,7 @@ describe('tokens and certificates', () => {
 });
 
 describe('what the bank has registered of a TPP', () => {
-  const set = (registration: object) => registerParty(bank, 'tpp-a', tpp.signing, registration);
+  const set = (registration: object) => registerTpp(bank, 'tpp-a', tpp.signing, registration);
   after(() => set({}));
 
   test('a certificate of the registered subject is let in, however it is written [8 certificate-subject]', async () => {

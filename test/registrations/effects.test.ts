@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { claimsOf } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
-import { type Receiver, startReceiver } from '../support/tpp-receiver.ts';
+import { startBank } from '../support/bank.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // What registrations mean for the events that are published.
 
 const bank = await startBank({ clients: ['tpp-a'] });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

@@ -3,10 +3,10 @@ import { METHODS } from 'node:http';
 import { after, describe, test } from 'node:test';
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { headerOf } from '@tidings/testing';
-import { bodyOf, errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type PartyRequest } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { bodyOf, errorOf, VERSIONS } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type TppRequest } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // Section 7: how each failure is answered, in the words of the version that was called. What holds for every answer
 // (interaction id, body form, no internals) is checked by `call` each time.
@@ -14,7 +14,7 @@ import { withBank } from '../support/tpp-with-bank.ts';
 const BODY_BYTES_MAX = 4096;
 const PER_MINUTE = 40;
 const bank = await startBank({ clients: ['tpp-a'], settings: { api: { bodyBytesMax: BODY_BYTES_MAX } } });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();
@@ -119,9 +119,8 @@ for (const version of VERSIONS) {
   });
 
   describe(`signatures under ${version}`, () => {
-    const post = (request: PartyRequest) =>
-      tpp.call('POST', version, 'event-subscriptions', { body: GOOD, ...request });
-    const refusal = async (request: PartyRequest) => errorOf(await post(request)).code;
+    const post = (request: TppRequest) => tpp.call('POST', version, 'event-subscriptions', { body: GOOD, ...request });
+    const refusal = async (request: TppRequest) => errorOf(await post(request)).code;
 
     test('missing [7 signature-missing]', async () => {
       assert.equal(await refusal({ signature: null }), codeOf('U019', 'Signature.Missing'));
@@ -193,7 +192,7 @@ describe('too many requests', () => {
   test('of one TPP are 429 with Retry-After, of others not, and it passes [7 429-retry-after]', async () => {
     const settings = { api: { requestsPerMinutePerTppMax: PER_MINUTE } };
     await withBank({ clients: ['tpp-a', 'calm'], settings }, async (busy, at) => {
-      const calm = await makeParty(at, 'calm');
+      const calm = await makeTpp(at, 'calm');
       for (let request = 0; request < PER_MINUTE; request += 1) {
         assert.equal((await busy.call('GET', 'v4.0', 'event-subscriptions')).status, 200);
       }
@@ -211,7 +210,7 @@ describe('too many requests', () => {
   test('that change registrations are 429 earlier, both kinds together, while others go on, and it passes', async () => {
     const settings = { api: { registrationChangesPerHourPerTppMax: 3 } };
     await withBank({ clients: ['tpp-a', 'calm'], settings }, async (busy, at) => {
-      const calm = await makeParty(at, 'calm');
+      const calm = await makeTpp(at, 'calm');
       const id = await busy.create('v4.0', 'event-subscriptions', { Version: '4.0' });
       const data = { EventSubscriptionId: id, Version: '4.0' };
       for (let change = 0; change < 2; change += 1) {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
-import { bodyOf, errorOf, VERSIONS, type Version } from '../support/tpp-answers.ts';
-import { EVENT_TYPES_URL, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Resource } from '../support/tpp-party.ts';
+import { bodyOf, errorOf, VERSIONS, type Version } from '../support/answers.ts';
+import { EVENT_TYPES_URL, startBank } from '../support/bank.ts';
+import { makeTpp, type Resource } from '../support/tpp.ts';
 
 // The fields of registrations: what is accepted, what is read back, and how each is refused.
 
 const OWN = { urn: 'urn:example:bank:events:thing', subscribeCode: 'BANK.Thing' };
 const bank = await startBank({ clients: ['tpp-a'], settings: { ownEventTypes: [OWN] } });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { type Bank, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import { type Bank, startBank } from '../support/bank.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // What is slow, too large, or no HTTP: bounded and harmless. And what is not the caller's fault.
 
@@ -14,7 +14,7 @@ const INFO_LEVEL = 30;
 const ERROR_LEVEL = 50;
 const REQUEST_TIMEOUT_MS = 400;
 const bank = await startBank({ clients: ['tpp-a'], settings: { api: { requestTimeoutMs: REQUEST_TIMEOUT_MS } } });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();
@@ -22,7 +22,7 @@ after(async () => {
 
 const portOf = (at: Bank) => Number(new URL(at.service.apiUrl).port);
 
-function tlsSocket(at: Bank = bank, party: Party = tpp): Socket {
+function tlsSocket(at: Bank = bank, party: Tpp = tpp): Socket {
   const { certificatePem: cert, keyPem: key } = party.transport;
   return connectTls({ host: 'localhost', port: portOf(at), ca: at.authority.certificatePem, cert, key });
 }
@@ -122,7 +122,7 @@ describe('what is not the caller’s fault', () => {
   test('keys of the TPP that were never available are 500, without internals [7 unexpected-500-keys]', async () => {
     // One that is down, and one that the bank may not be led to: the TPP cannot tell them apart.
     for (const jwksUrl of ['https://localhost:1/jwks', 'https://10.0.0.1/jwks']) {
-      const party = await makeParty(bank, 'tpp-a', { registration: { jwks: undefined, jwksUrl } });
+      const party = await makeTpp(bank, 'tpp-a', { registration: { jwks: undefined, jwksUrl } });
       const body = JSON.stringify({ Data: { Version: '4.0' } });
       for (const version of VERSIONS) {
         const answer = await party.call('POST', version, 'event-subscriptions', { body });

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import type { Party } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import type { Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // What an ASPSP does not offer: 404 for an endpoint, U005 for a field.
 
 const URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 const RESOURCES = ['event-subscriptions', 'callback-urls'] as const;
 
-const statusOf = async (tpp: Party, method: string, version: 'v3.1' | 'v4.0', path: string) =>
+const statusOf = async (tpp: Tpp, method: string, version: 'v3.1' | 'v4.0', path: string) =>
   (await tpp.call(method, version, path, { body: method === 'POST' ? '{}' : undefined })).status;
 
 describe('operation modes', () => {

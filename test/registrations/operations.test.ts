@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { headerOf, isSignedWith } from '@tidings/testing';
-import { bodyOf, errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Resource } from '../support/tpp-party.ts';
+import { bodyOf, errorOf, VERSIONS } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Resource } from '../support/tpp.ts';
 
 // What holds for both kinds of registrations, under both versions of the API.
 
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b'] });
-const tpp = await makeParty(bank, 'tpp-a');
-const other = await makeParty(bank, 'tpp-b');
+const tpp = await makeTpp(bank, 'tpp-a');
+const other = await makeTpp(bank, 'tpp-b');
 after(async () => {
   tpp.close();
   other.close();

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { HEADER_IAT, HEADER_ISS, HEADER_TAN, isSignedWith, makeSigningKey } from '@tidings/testing';
-import { errorOf } from '../support/tpp-answers.ts';
-import type { Bank } from '../support/tpp-bank.ts';
-import type { Party } from '../support/tpp-party.ts';
-import { withBank } from '../support/tpp-with-bank.ts';
+import { errorOf } from '../support/answers.ts';
+import type { Bank } from '../support/bank.ts';
+import type { Tpp } from '../support/tpp.ts';
+import { withBank } from '../support/with-bank.ts';
 
 // Our own keys, and the form of signatures that early versions have.
 
@@ -41,7 +41,7 @@ interface Jwks {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
 }
 
-async function jwksOf(tpp: Party, path = '/.well-known/jwks.json'): Promise<Jwks> {
+async function jwksOf(tpp: Tpp, path = '/.well-known/jwks.json'): Promise<Jwks> {
   const answer = await tpp.send(path);
   assert.equal(answer.status, 200);
   assert.equal(answer.headers['content-type'], 'application/jwk-set+json');
@@ -59,7 +59,7 @@ async function replaceKey(bank: Bank, kid: string) {
 }
 
 /** Whether the answer to a GET is signed with a key. */
-async function signsWith(tpp: Party, jwk: object): Promise<boolean> {
+async function signsWith(tpp: Tpp, jwk: object): Promise<boolean> {
   const headers = { authorization: `Bearer ${await tpp.token()}` };
   const answer = await tpp.send('/open-banking/v4.0/event-subscriptions', { headers });
   return isSignedWith(String(answer.headers['x-jws-signature']), jwk, answer.body);

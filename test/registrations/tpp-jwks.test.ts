@@ -4,10 +4,10 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { listenOn, makeSigningKey, type SigningKey } from '@tidings/testing';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import { type Bank, OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { type Bank, OPERATOR_TOKEN, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
 
 // The keys of a TPP behind its JWKS URL: removed, revoked, too old, or not usable.
 
@@ -16,7 +16,7 @@ const other = makeSigningKey('other');
 
 interface Published {
   readonly bank: Bank;
-  readonly tpp: Party;
+  readonly tpp: Tpp;
   /** What the two URLs are answered with. */
   readonly answers: { keys: { status: number; body: string }; revoked: { status: number; body: string } };
 }
@@ -39,7 +39,7 @@ async function publishing(t: TestContext, isRevokedListed = false): Promise<Publ
   t.after(() => server.close());
   const origin = `https://127.0.0.1:${port}`;
   const urls = { jwksUrl: `${origin}/keys`, ...(isRevokedListed && { revokedJwksUrl: `${origin}/revoked` }) };
-  const tpp = await makeParty(bank, 'tpp-a', { registration: { jwks: undefined, ...urls } });
+  const tpp = await makeTpp(bank, 'tpp-a', { registration: { jwks: undefined, ...urls } });
   t.after(() => tpp.close());
   answers.keys = jwksOf(tpp.signing);
   return { bank, tpp, answers };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
-import { bodyOf, errorOf } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Resource } from '../support/tpp-party.ts';
+import { bodyOf, errorOf } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Resource } from '../support/tpp.ts';
 
 // Release management: a registration of v4.0 is out of reach through v3.1; one of v3.1 can be used through v4.0.
 
@@ -10,7 +10,7 @@ const bank = await startBank({
   clients: ['tpp-a'],
   settings: { api: { prefix: '/bank/ob', publicUrl: 'https://api.bank.example/' } },
 });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

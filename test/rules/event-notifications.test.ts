@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { base64url, claimsOf, HEADER_IAT, HEADER_ISS, HEADER_TAN, headerOf, isSignedWith } from '@tidings/testing';
-import { ISSUER, ORGANISATION_ID, startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { ISSUER, ORGANISATION_ID, startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // Section 3: the SETs of the service, as a TPP sees them that knows nothing of this software.
 
 const OWN_TYPE = { urn: 'urn:com:examplebank:events:limit-changed', subscribeCode: 'EXAMPLEBANK.Limit-Changed' };
 const bank = await startBank({ clients: ['tpp-a'], settings: { ownEventTypes: [OWN_TYPE] } });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { HEADER_TAN, listenOn } from '@tidings/testing';
-import { errorOf, VERSIONS } from '../support/tpp-answers.ts';
-import { type Bank, startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
+import { errorOf, VERSIONS } from '../support/answers.ts';
+import { type Bank, startBank } from '../support/bank.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
 
 // Section 5: a signature names hosts and URLs. Whoever listens there is never called.
 
@@ -15,14 +15,14 @@ const listener = createServer((socket) => {
   socket.destroy();
 });
 let bank: Bank;
-let tpp: Party;
+let tpp: Tpp;
 let host = '';
 
 before(async () => {
   host = `localhost:${await listenOn(listener)}`;
   const settings = { trustAnchorsAccepted: ['openbanking.org.uk', host, 'localhost'] };
   bank = await startBank({ clients: ['tpp-a'], settings });
-  tpp = await makeParty(bank, 'tpp-a');
+  tpp = await makeTpp(bank, 'tpp-a');
 });
 after(async () => {
   tpp.close();

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { claimsOf, HEADER_ISS } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Party } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Tpp } from '../support/tpp.ts';
 
 // Section 1: what the flow of the sandbox does not show, because it has one TPP.
 
 const ORGANISATION = 'org-of-both';
 const bank = await startBank({ clients: ['tpp-a', 'tpp-b', 'tpp-c'] });
 const [accounts, payments, stranger] = await Promise.all([
-  makeParty(bank, 'tpp-a', { registration: { organisationId: ORGANISATION } }),
-  makeParty(bank, 'tpp-b', { registration: { organisationId: ORGANISATION } }),
-  makeParty(bank, 'tpp-c'),
+  makeTpp(bank, 'tpp-a', { registration: { organisationId: ORGANISATION } }),
+  makeTpp(bank, 'tpp-b', { registration: { organisationId: ORGANISATION } }),
+  makeTpp(bank, 'tpp-c'),
 ]);
 after(async () => {
   for (const party of [accounts, payments, stranger]) party.close();
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 /** POST of an event subscription, signed as one of the organisation's pieces of software. */
-async function subscribe(party: Party): Promise<void> {
+async function subscribe(party: Tpp): Promise<void> {
   const issuer = party === stranger ? `org-of-${party.clientId}` : ORGANISATION;
   const joseHeader = { [HEADER_ISS]: `${issuer}/software-of-${party.clientId}` };
   const body = JSON.stringify({ Data: { Version: '4.0' } });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createHttpClient } from '@tidings/testing';
-import { VERSIONS } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { VERSIONS } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // Section 6: what no other test of polling shows.
 
 const bank = await startBank({ clients: ['tpp-a'] });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 after(async () => {
   tpp.close();
   await bank.stop();

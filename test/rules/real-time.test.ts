@@ -4,8 +4,8 @@ import { createServer } from 'node:https';
 import { after, afterEach, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { claimsOf, listenOn, makeAuthority, until } from '@tidings/testing';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty } from '../support/tpp-party.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp } from '../support/tpp.ts';
 
 // Section 4: real time delivery, as an endpoint sees it that knows nothing of this software.
 
@@ -21,7 +21,7 @@ const bank = await startBank({
     retry: { delayMs: 10, delayMaxMs: 20, retriesMax: RETRIES_MAX, jitter: 0 },
   },
 });
-const tpp = await makeParty(bank, 'tpp-a');
+const tpp = await makeTpp(bank, 'tpp-a');
 const foreign = await (await makeAuthority('Root of nobody')).issue({ name: 'stranger' });
 
 /** What the endpoint got, in order. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { VERSIONS } from '../support/tpp-answers.ts';
-import { startBank } from '../support/tpp-bank.ts';
-import { makeParty, type Resource } from '../support/tpp-party.ts';
+import { VERSIONS } from '../support/answers.ts';
+import { startBank } from '../support/bank.ts';
+import { makeTpp, type Resource } from '../support/tpp.ts';
 
 // Section 2: what no other test of registrations shows.
 
@@ -13,7 +13,7 @@ const dataOf = (resource: Resource) =>
 
 test('in each environment a client_id has registrations of its own [2 per-environment]', async (t) => {
   const banks = await Promise.all([startBank({ clients: ['tpp-a'] }), startBank({ clients: ['tpp-a'] })]);
-  const parties = await Promise.all(banks.map((bank) => makeParty(bank, 'tpp-a')));
+  const parties = await Promise.all(banks.map((bank) => makeTpp(bank, 'tpp-a')));
   t.after(async () => {
     for (const party of parties) party.close();
     for (const bank of banks) await bank.stop();
@@ -31,7 +31,7 @@ test('in each environment a client_id has registrations of its own [2 per-enviro
 
 test('ids have 1 to 40 characters, and never come again, for nobody [2 id]', async (t) => {
   const bank = await startBank({ clients: ['tpp-a', 'tpp-b'] });
-  const parties = [await makeParty(bank, 'tpp-a'), await makeParty(bank, 'tpp-b')];
+  const parties = [await makeTpp(bank, 'tpp-a'), await makeTpp(bank, 'tpp-b')];
   t.after(async () => {
     for (const party of parties) party.close();
     await bank.stop();

@@ -1,5 +1,5 @@
 import { until } from '@tidings/testing';
-import { OPERATOR_TOKEN } from './tpp-bank.ts';
+import { OPERATOR_TOKEN } from './bank.ts';
 
 /** One event of the live stream. */
 export interface StreamedEvent {

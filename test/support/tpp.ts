@@ -1,52 +1,43 @@
 import assert from 'node:assert/strict';
 import {
   type Answer,
-  type Authority,
   type ClientTls,
   createHttpClient,
   type Exchange,
+  HEADER_IAT,
+  HEADER_ISS,
+  HEADER_TAN,
   type HttpClient,
   type Identity,
-  isSignedWith,
   makeSigningKey,
   type SigningKey,
   signDetached,
+  TRUST_ANCHOR,
 } from '@tidings/testing';
-import { checkAgainstOfficial } from './official.ts';
-
-export const HEADER_IAT = 'http://openbanking.org.uk/iat';
-export const HEADER_ISS = 'http://openbanking.org.uk/iss';
-export const HEADER_TAN = 'http://openbanking.org.uk/tan';
+import { checkAnswer, errorOf, isOfPolls, type Version } from './answers.ts';
+import type { Bank } from './bank.ts';
 
 export const SUBSCRIPTIONS = '/open-banking/v4.0/event-subscriptions';
 export const CALLBACK_URL = 'https://tpp.example/open-banking/v4.0/event-notifications';
 
-/** What a TPP needs of its bank. */
-export interface BankOfTpp {
-  readonly authority: Authority;
-  readonly signingKey: SigningKey;
-  readonly accessTokens: {
-    readonly issuer: string;
-    readonly tokenEndpoint: string;
-    readonly audience: string;
-    /** Signs the authorisation server's tokens. */
-    readonly key: SigningKey;
-  };
-  readonly apiUrl: string;
-  readonly clock: { nowMs(): number };
-  /** Calls the operator API as the bank does. @returns the parsed body */
-  operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
-}
-
 /** A request of a TPP; what is not said is as it should be. */
 export interface TppRequest extends Exchange {
+  readonly scope?: string;
   /** Null: no Authorization header. */
   readonly token?: string | null;
   /** Null: none; an array: several headers. */
   readonly signature?: string | string[] | null;
+  /** Members of the JOSE header that differ; undefined takes one out. */
+  readonly joseHeader?: Record<string, unknown>;
 }
 
-/** One TPP: certificate, token, signing key, and a client of the bank's API that checks what holds for every answer. */
+/** What a poll was answered with. */
+export interface Polled {
+  readonly sets: Readonly<Record<string, string>>;
+  readonly moreAvailable: boolean;
+}
+
+/** One TPP: certificate, tokens, signing key, and a client of the bank's API that checks what holds for every answer. */
 export interface Tpp {
   readonly clientId: string;
   readonly organisationId: string;
@@ -54,162 +45,172 @@ export interface Tpp {
   readonly transport: Identity;
   readonly tls: ClientTls;
   readonly signing: SigningKey;
-  /** A token of the authorisation server, over mutual TLS; the same one until it would expire. */
+  /** A token of the authorisation server, over mutual TLS. */
   token(scope?: string): Promise<string>;
   /** The JOSE header that the standard asks for, with members replaced; undefined takes a member out. */
   header(changes?: Record<string, unknown>): Record<string, unknown>;
   sign(body: string | Uint8Array, header?: Record<string, unknown>, keyPem?: string): string;
   /** Sends a request with token, JSON and signature, and checks what must hold for every answer. */
-  call(method: string, path: string, request?: TppRequest): Promise<Answer>;
+  request(method: string, path: string, request?: TppRequest): Promise<Answer>;
+  /** As {@link Tpp.request}, to a path below `/open-banking/{version}`. */
+  call(method: string, version: Version, path: string, request?: TppRequest): Promise<Answer>;
+  /** Sends one as it is, over the same connections. */
+  send: HttpClient['send'];
   /** The bank's JWKS, over mutual TLS but without a token. */
   fetchJwks(): Promise<Answer>;
-  /** POST of a subscription. */
-  create(data: object): Promise<Answer>;
-  /** What GET lists. */
-  list(): Promise<Record<string, unknown>[]>;
-  /** Leaves the TPP without a subscription. */
+  /** POST of an event subscription of v4.0, whatever comes of it. */
+  subscribe(data: object): Promise<Answer>;
+  /** POST of a registration. @returns its id; fails the test when it is not created */
+  create(version: Version, resource: Resource, data: object): Promise<string>;
+  put(version: Version, resource: Resource, id: string, data: object): Promise<Answer>;
+  remove(version: Version, resource: Resource, id: string): Promise<Answer>;
+  /** What GET lists; by default event subscriptions, by v4.0. */
+  list(version?: Version, resource?: Resource): Promise<Record<string, unknown>[]>;
+  /** Leaves the TPP without registrations. */
   clear(): Promise<void>;
+  /** POST /events. Fails the test when the answer is not 200. */
+  poll(body?: object, request?: TppRequest & { readonly version?: Version }): Promise<Polled>;
   close(): void;
 }
 
-/** Makes a TPP and registers it with the service, unless its name starts with `unregistered`. */
-export async function makeTpp(bank: BankOfTpp, clientId: string): Promise<Tpp> {
-  const organisationId = `org-of-${clientId}`;
-  const softwareStatementId = `software-of-${clientId}`;
-  const transport = await bank.authority.issue({ name: clientId });
-  const signing = makeSigningKey(`kid-of-${clientId}`);
-  if (!clientId.startsWith('unregistered')) {
-    const registration = { organisationId, softwareStatementId, jwks: { keys: [signing.jwk] } };
-    const { status, body } = await bank.operate('PUT', `/operator/v1/tpps/${clientId}`, registration);
-    assert.equal(status, 204, JSON.stringify(body));
-  }
-  const tls = { ca: bank.authority.certificatePem, cert: transport.certificatePem, key: transport.keyPem };
-  const api = createHttpClient(bank.apiUrl, tls);
-  const authorisationServer = createHttpClient(bank.accessTokens.issuer, tls);
-  const tokens = new Map<string, Promise<string>>();
+export type Resource = 'event-subscriptions' | 'callback-urls';
 
-  const tpp: Tpp = {
-    ...{ clientId, organisationId, softwareStatementId, transport, tls, signing },
-    token: (scope = 'accounts') => {
-      const token = tokens.get(scope) ?? requestToken(authorisationServer, clientId, scope);
-      tokens.set(scope, token);
-      return token;
-    },
+const ID_OF: Readonly<Record<Resource, string>> = {
+  'event-subscriptions': 'EventSubscriptionId',
+  'callback-urls': 'CallbackUrlId',
+};
+
+/** What of a TPP's registration with the bank differs; `signing` saves making a key. */
+export interface TppOptions {
+  readonly signing?: SigningKey;
+  readonly registration?: Record<string, unknown>;
+  /** False: known to the authorisation server alone. */
+  readonly isRegistered?: boolean;
+}
+
+const softwareOf = (clientId: string) => ({
+  organisationId: `org-of-${clientId}`,
+  softwareStatementId: `software-of-${clientId}`,
+});
+
+/** Registers a TPP with the bank. */
+export async function registerTpp(bank: Bank, clientId: string, signing: SigningKey, more: object = {}) {
+  const registration = {
+    ...softwareOf(clientId),
+    jwks: { keys: [signing.jwk] },
+    ...more,
+  };
+  const { status, body } = await bank.operate('PUT', `/operator/v1/tpps/${clientId}`, registration);
+  assert.ok(status === 204 || status === 200 || status === 201, JSON.stringify(body));
+}
+
+/** Makes a TPP and registers it with the bank. */
+export async function makeTpp(bank: Bank, clientId: string, options: TppOptions = {}): Promise<Tpp> {
+  const signing = options.signing ?? makeSigningKey(`kid-of-${clientId}`);
+  if (options.isRegistered !== false) await registerTpp(bank, clientId, signing, options.registration);
+  const transport = bank.transportOf(clientId);
+  const tls = { ca: bank.authority.certificatePem, cert: transport.certificatePem, key: transport.keyPem };
+  const api = createHttpClient(bank.service.apiUrl, tls);
+  const tokens = tokenSource(bank, clientId, tls);
+
+  const { organisationId, softwareStatementId } = softwareOf(clientId);
+
+  const party: Tpp = {
+    ...{ clientId, organisationId, softwareStatementId, transport, tls, signing, token: tokens.token, send: api.send },
     header: (changes = {}) => {
       const header = {
         alg: 'PS256',
         kid: signing.kid,
         [HEADER_IAT]: Math.floor(bank.clock.nowMs() / 1000),
         [HEADER_ISS]: `${organisationId}/${softwareStatementId}`,
-        [HEADER_TAN]: 'openbanking.org.uk',
+        [HEADER_TAN]: TRUST_ANCHOR,
         crit: [HEADER_IAT, HEADER_ISS, HEADER_TAN],
       };
       return JSON.parse(JSON.stringify({ ...header, ...changes }));
     },
-    sign: (body, header = tpp.header(), keyPem = signing.keyPem) => {
-      return signDetached(header, body, keyPem);
-    },
-    call: async (method, path, request = {}) => {
-      const headers = await headersFor(tpp, method, request);
-      const answer = await api.send(path, { method, headers, body: request.body });
-      checkEveryAnswer(answer, headers, bank, path);
-      checkAgainstOfficial(method, path, answer.status, answer.body);
+    sign: (body, header = party.header(), keyPem = signing.keyPem) => signDetached(header, body, keyPem),
+    request: async (method, path, request = {}) => {
+      const headers = await headersFor(party, method, path, request);
+      const { body, signal, timeoutMs } = request;
+      const answer = await api.send(path, { method, headers, body, signal, timeoutMs });
+      checkAnswer(answer, { method, path, sent: headers, jwk: bank.signingKey.jwk });
       return answer;
     },
+    call: (method, version, path, request) =>
+      party.request(method, `${bank.prefix}/open-banking/${version}/${path}`, request),
     fetchJwks: () => api.send('/.well-known/jwks.json'),
-    create: (data) => tpp.call('POST', SUBSCRIPTIONS, { body: JSON.stringify({ Data: data }) }),
-    list: async () => {
-      const answer = await tpp.call('GET', SUBSCRIPTIONS);
-      assert.equal(answer.status, 200);
-      return JSON.parse(answer.body.toString()).Data.EventSubscription;
+    subscribe: (data) => party.call('POST', 'v4.0', 'event-subscriptions', { body: JSON.stringify({ Data: data }) }),
+    create: async (version, resource, data) => {
+      const answer = await party.call('POST', version, resource, { body: JSON.stringify({ Data: data }) });
+      assert.equal(answer.status, 201, answer.body.toString());
+      return JSON.parse(answer.body.toString()).Data[ID_OF[resource]];
+    },
+    put: (version, resource, id, data) => {
+      const named = resource === 'event-subscriptions' ? { EventSubscriptionId: id, ...data } : data;
+      return party.call('PUT', version, `${resource}/${id}`, { body: JSON.stringify({ Data: named }) });
+    },
+    remove: (version, resource, id) => party.call('DELETE', version, `${resource}/${id}`),
+    list: async (version = 'v4.0', resource = 'event-subscriptions') => {
+      const answer = await party.call('GET', version, resource);
+      assert.equal(answer.status, 200, answer.body.toString());
+      const { Data } = JSON.parse(answer.body.toString());
+      return resource === 'event-subscriptions' ? Data.EventSubscription : Data.CallbackUrl;
     },
     clear: async () => {
-      for (const { EventSubscriptionId: id } of await tpp.list()) {
-        assert.equal((await tpp.call('DELETE', `${SUBSCRIPTIONS}/${id}`)).status, 204);
+      for (const resource of ['event-subscriptions', 'callback-urls'] as const) {
+        const answer = await party.call('GET', 'v4.0', resource);
+        if (answer.status === 404) continue;
+        for (const found of await party.list('v4.0', resource)) {
+          const removed = await party.remove('v4.0', resource, String(found[ID_OF[resource]]));
+          assert.equal(removed.status, 204, JSON.stringify(errorOf(removed)));
+        }
       }
+    },
+    poll: async (body = {}, { version = 'v4.0', ...request } = {}) => {
+      const answer = await party.call('POST', version, 'events', { body: JSON.stringify(body), ...request });
+      assert.equal(answer.status, 200, answer.body.toString());
+      return JSON.parse(answer.body.toString());
     },
     close: () => {
       api.close();
-      authorisationServer.close();
+      tokens.close();
     },
   };
-  return tpp;
+  return party;
 }
 
-async function headersFor(tpp: Tpp, method: string, request: TppRequest) {
-  const { token = await tpp.token(), body } = request;
-  const isSigned = method === 'POST' || method === 'PUT';
-  const signature = request.signature === undefined && isSigned ? tpp.sign(body ?? '') : request.signature;
+async function headersFor(party: Tpp, method: string, path: string, request: TppRequest) {
+  const { body } = request;
+  const token = request.token === undefined ? await party.token(request.scope) : request.token;
+  const hasBody = method === 'POST' || method === 'PUT';
+  const isSigned = hasBody && !isOfPolls(path);
+  const ownSignature = isSigned ? party.sign(body ?? '', party.header(request.joseHeader)) : null;
+  const signature = request.signature === undefined ? ownSignature : request.signature;
   return {
     ...(token !== null && { authorization: `Bearer ${token}` }),
-    ...(isSigned && { 'content-type': 'application/json' }),
-    ...(signature !== undefined && signature !== null && { 'x-jws-signature': signature }),
+    ...(hasBody && { 'content-type': 'application/json' }),
+    ...(signature !== null && { 'x-jws-signature': signature }),
     ...request.headers,
   };
 }
 
-async function requestToken(server: HttpClient, clientId: string, scope: string): Promise<string> {
-  const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, scope }).toString();
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-  const answer = await server.send('/token', { method: 'POST', headers, body });
-  assert.equal(answer.status, 200, answer.body.toString());
-  return JSON.parse(answer.body.toString()).access_token;
-}
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const INTERNALS =
-  /node_modules|node:|\.ts\b|FST_|ERR_|sqlite|SELECT |INSERT |UPDATE |\bat .+:\d+:\d+|stack|tidings-test-bank/i;
-const WITH_BODY = new Set([200, 201, 400, 409, 500]);
-
-/** What section 7 of the rules says of every answer, whatever came before. */
-export function checkEveryAnswer(
-  answer: Answer,
-  sent: Record<string, unknown>,
-  bank: BankOfTpp,
-  path: string = SUBSCRIPTIONS,
-): void {
-  const { status, headers, headersDistinct, body } = answer;
-  const text = body.toString();
-  const said = `${status}: ${text}`;
-  const ids = headersDistinct['x-fapi-interaction-id'] ?? [];
-  assert.equal(ids.length, 1, `one x-fapi-interaction-id in ${said}`);
-  assert.match(ids[0] ?? '', UUID);
-  const sentId = sent['x-fapi-interaction-id'];
-  assert.equal(ids[0] === sentId, typeof sentId === 'string' && UUID.test(sentId), 'echoed only when it is a UUID');
-  assert.equal(headers['cache-control'], 'no-store', said);
-  assert.equal(headers['x-powered-by'] ?? headers['server'], undefined);
-  assert.doesNotMatch(text, INTERNALS);
-  if (!WITH_BODY.has(status)) assert.equal(text, '', said);
-  // Answers to polls are not signed: each SET in them is.
-  const isSigned = (status === 200 || status === 201) && !path.endsWith('/events');
-  if (isSigned) checkSigned(answer, bank);
-  else assert.equal(headers['x-jws-signature'], undefined, said);
-  if (WITH_BODY.has(status)) assert.equal(headers['content-type'], 'application/json; charset=utf-8');
-  if (status >= 400 && text !== '') checkErrorBody(text, ids[0] ?? '', path.includes('/open-banking/v3.1'));
-}
-
-function checkSigned({ headers, body }: Answer, bank: BankOfTpp): void {
-  const signature = String(headers['x-jws-signature']);
-  assert.ok(isSignedWith(signature, bank.signingKey.jwk, body), 'the signature of the answer verifies');
-}
-
-/** OBErrorResponse1 in the form of the version that was called. */
-function checkErrorBody(text: string, id: string, isV31: boolean): void {
-  const { Id, Errors, Code, Message: brief, ...more } = JSON.parse(text);
-  assert.deepEqual(more, {});
-  assert.equal(Id, id);
-  for (const each of [Code, brief]) assert.equal(typeof each, isV31 ? 'string' : 'undefined', text);
-  assert.ok(Array.isArray(Errors) && Errors.length >= 1, text);
-  for (const { ErrorCode, Message, Path, Url, ...others } of Errors) {
-    assert.deepEqual(others, {});
-    assert.match(ErrorCode, isV31 ? /^UK\.OBIE\.[A-Za-z.]+$/ : /^U\d{3}$/);
-    for (const each of [Message, Path, Url]) assert.ok(each === undefined || /^.{1,500}$/su.test(each), text);
-  }
-}
-
-/** The one error of a refusal: code, and where it is. */
-export function errorOf(answer: Answer): { status: number; code?: string; path?: string; url?: string } {
-  if (answer.body.length === 0) return { status: answer.status };
-  const { ErrorCode: code, Path: path, Url: url } = JSON.parse(answer.body.toString()).Errors[0];
-  return { status: answer.status, code, ...(path && { path }), ...(url && { url }) };
+/** The same token until it would expire, one for each scope. */
+function tokenSource(bank: Bank, clientId: string, tls: { ca: string; cert: string; key: string }) {
+  const server = createHttpClient(bank.tokenIssuer, tls);
+  const tokens = new Map<string, Promise<string>>();
+  const request = async (scope: string): Promise<string> => {
+    const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, scope }).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await server.send('/token', { method: 'POST', headers, body });
+    assert.equal(answer.status, 200, answer.body.toString());
+    return JSON.parse(answer.body.toString()).access_token;
+  };
+  return {
+    token: (scope = 'accounts') => {
+      const token = tokens.get(scope) ?? request(scope);
+      tokens.set(scope, token);
+      return token;
+    },
+    close: () => server.close(),
+  };
 }

@@ -1,14 +1,14 @@
-import { type Bank, type BankOptions, startBank } from './tpp-bank.ts';
-import { makeParty, type Party } from './tpp-party.ts';
+import { type Bank, type BankOptions, startBank } from './bank.ts';
+import { makeTpp, type Tpp } from './tpp.ts';
 
 /** Runs a check with a bank of its own and one TPP, and stops both however it ends. */
 export async function withBank(
   options: Partial<BankOptions>,
-  check: (tpp: Party, bank: Bank) => Promise<void>,
+  check: (tpp: Tpp, bank: Bank) => Promise<void>,
 ): Promise<void> {
   const bank = await startBank({ clients: ['tpp-a'], ...options });
   try {
-    const tpp = await makeParty(bank, 'tpp-a');
+    const tpp = await makeTpp(bank, 'tpp-a');
     try {
       await check(tpp, bank);
     } finally {

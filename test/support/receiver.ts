@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import { listenOn } from '@tidings/testing';
-import type { Bank } from './tpp-bank.ts';
+import type { Bank } from './bank.ts';
 
 /** One event notification as it came. */
 export interface Received {
