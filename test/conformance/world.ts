@@ -56,13 +56,15 @@ export async function startTestedBank(
   });
   const signing = Object.fromEntries(CLIENT_IDS.map((clientId) => [clientId, makeSigningKey(`kid-of-${clientId}`)]));
   for (const [clientId, key] of Object.entries(signing)) await registerTpp(bank, clientId, key);
-  const untrusted = await (await makeAuthority('Unknown root')).issue();
+  const unknown = await makeAuthority('Unknown root');
+  const untrusted = await unknown.issue();
   const receiverPorts = { trusted: await unusedPort(), untrusted: await unusedPort() };
   const files: Record<string, string> = {
     'root.pem': bank.authority.certificatePem,
     'operator.token': `${OPERATOR_TOKEN}\n`,
     'receiver.pem': bank.transport.certificatePem,
     'receiver.key': bank.transport.keyPem,
+    'untrusted-root.pem': unknown.certificatePem,
     'untrusted.pem': untrusted.certificatePem,
     'untrusted.key': untrusted.keyPem,
   };

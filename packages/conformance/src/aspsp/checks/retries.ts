@@ -225,7 +225,9 @@ const ATTEMPT_CHECKS = [
       context.requirePolling();
       const { endpoint } = await exhausted(context);
       const { jti } = claimsOfSet(endpoint.deliveries[0]?.body.toString('utf8') ?? '');
-      const { eventMs: timeoutMs } = context.config.timing;
+      const { eventMs: timeoutMs, quietMs } = context.config.timing;
+      // The bank may need a moment to note how the last attempt ended.
+      await context.wait(quietMs / 2);
       const polled = await context.pollUntil(context.first, { timeoutMs, holds: ({ sets }) => sets.has(jti) });
       expect(polled !== undefined, `${jti} to be offered by poll`, 'not offered');
     },
