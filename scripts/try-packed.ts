@@ -15,18 +15,21 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { testPki } from '@tidings/testing';
+import { tryFrameworks } from './pack/frameworks.ts';
 import { type Lock, type PackageName, ROOT, readLock, treeOf, withConsole } from './pack/lock.ts';
 import type { Sbom } from './pack/sbom.ts';
 
 // Installs the packages of `npm run pack` into empty folders and uses them there, as an outsider would: the TPP's
 // packages with their types, the service, and the sandbox with its dependencies. The cache of npm is new, and only the
-// first installation uses a registry. The others are offline: the dependencies of the libraries are in the cache by
-// then, and all others are bundled. A version that is not pinned would therefore not be found.
+// kit, the frameworks and the older Node.js are installed from a registry. The others are offline: the dependencies of
+// the libraries are in the cache by then, and all others are bundled. A version that is not pinned would therefore not be
+// found.
 
 const PACKED = join(ROOT, 'dist', 'packed');
 // The project's own Node.js comes first.
 const PATH = [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter);
 const work = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
+const NPM_FLAGS = ['--no-audit', '--no-fund', '--cache', join(work, 'cache')];
 
 const CONSUMER = `
 import { createReceiver, createSigner, type EventNotification, importSigningKeys, type ReceiverOptions } from '@tidings/tpp';
@@ -42,7 +45,11 @@ const OLDER_NODES = ['20.20.2', '22.23.5'];
 
 try {
   run(ROOT, 'npm', 'run', '--silent', 'pack');
-  await tryTpp(install('tpp', ['tpp']));
+  const tpp = install('tpp', ['tpp']);
+  const nodes = [process.execPath, ...OLDER_NODES.flatMap(olderNode)];
+  await tryTpp(tpp, nodes);
+  const kit = readdirSync(PACKED).find((file) => /^tidings-tpp-.*\.tgz$/.test(file)) ?? '';
+  await tryFrameworks(join(work, 'frameworks'), join(PACKED, kit), nodes, { run, npmFlags: NPM_FLAGS });
   tryService(install('service', ['protocol', 'service'], '--offline'));
   trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox'], '--offline'));
   process.stdout.write('The packed files install and work.\n');
@@ -61,8 +68,7 @@ function install(name: PackageName, packages: readonly PackageName[], ...options
     (file) => file.endsWith('.tgz') && packages.some((each) => file.startsWith(`tidings-${each}-`)),
   );
   assert.equal(files.length, packages.length, `dist/packed holds ${files.join(', ')}`);
-  const flags = ['--no-audit', '--no-fund', '--cache', join(work, 'cache'), ...options];
-  run(folder, 'npm', 'install', ...flags, ...files.map((file) => join(PACKED, file)));
+  run(folder, 'npm', 'install', ...NPM_FLAGS, ...options, ...files.map((file) => join(PACKED, file)));
   run(folder, 'npm', 'ls', '--all', '--parseable');
   const home = join(folder, 'node_modules', '@tidings', name);
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE'])
@@ -103,7 +109,7 @@ function installedIn(folder: string): string[] {
 }
 
 /** Checks that the kit has few dependencies and no native code, is small, has types that compile, and runs on each Node.js. */
-async function tryTpp(folder: string): Promise<void> {
+async function tryTpp(folder: string, nodes: readonly string[]): Promise<void> {
   const modules = join(folder, 'node_modules');
   const packages = installedIn(folder).filter((each) => !each.startsWith('@tidings/tpp@'));
   assert.ok(packages.length <= TPP_PACKAGES_MAX, `the kit depends on ${packages.join(', ')}`);
@@ -127,8 +133,7 @@ async function tryTpp(folder: string): Promise<void> {
   cpSync(join(ROOT, 'packages/tpp/test/support/smoke.js'), join(folder, 'smoke.js'));
   cpSync(join(modules, '@tidings/tpp/examples'), folder, { recursive: true });
   writeFileSync(join(folder, 'pki.json'), JSON.stringify(await testPki()));
-  for (const node of [process.execPath, ...OLDER_NODES.map(olderNode)]) {
-    if (node === undefined) continue;
+  for (const node of nodes) {
     const version = run(folder, node, '--version').trim();
     const { statuses, handled }: { statuses: unknown; handled: unknown } = JSON.parse(run(folder, node, 'smoke.js'));
     const expected = { statuses: [202, 202, 400, 413, 202], handled: ['jti-1', 'jti-2', 'jti-3'] };
@@ -138,25 +143,15 @@ async function tryTpp(folder: string): Promise<void> {
   }
 }
 
-/** Installs the program of an older Node.js, which npm has for Linux. @returns its path; undefined on other systems */
-function olderNode(version: string): string | undefined {
-  if (process.platform !== 'linux') return undefined;
+/** Installs the program of an older Node.js, which npm has for Linux. @returns its path; none on other systems */
+function olderNode(version: string): string[] {
+  if (process.platform !== 'linux') return [];
   const name = `node-linux-${process.arch}`;
   const folder = join(work, `node-${version}`);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-  run(
-    folder,
-    'npm',
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--ignore-scripts',
-    '--cache',
-    join(work, 'cache'),
-    `${name}@${version}`,
-  );
-  return join(folder, 'node_modules', name, 'bin', 'node');
+  run(folder, 'npm', 'install', ...NPM_FLAGS, '--ignore-scripts', `${name}@${version}`);
+  return [join(folder, 'node_modules', name, 'bin', 'node')];
 }
 
 /** Checks that the service runs as a program and can be embedded. */
@@ -173,5 +168,9 @@ function trySandbox(folder: string): void {
 
 function run(folder: string, command: string, ...args: string[]): string {
   process.stdout.write(`$ ${[command, ...args].join(' ').replaceAll(work, '').slice(0, 120)}\n`);
-  return execFileSync(command, args, { cwd: folder, encoding: 'utf8', env: { ...process.env, PATH } });
+  return execFileSync(command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, PATH, NEXT_TELEMETRY_DISABLED: '1' },
+  });
 }
