@@ -24,23 +24,37 @@ interface Manifest {
   readonly devDependencies?: unknown;
 }
 
-rmSync(STAGE, { recursive: true, force: true });
-rmSync(PACKED, { recursive: true, force: true });
+const wanted = chosen(process.argv.slice(2));
+// All of them are made from scratch. A few are made again only where their sources have changed: that is quick.
+const isWhole = wanted.length === PACKAGES.length;
+const project = `packages/${wanted.at(-1)}/tsconfig.build.json`;
+if (isWhole) for (const folder of [STAGE, PACKED]) rmSync(folder, { recursive: true, force: true });
 mkdirSync(PACKED, { recursive: true });
-const compile = ['-b', '--force', 'packages/sandbox/tsconfig.build.json'];
-execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), ...compile], {
-  cwd: ROOT,
-  stdio: 'inherit',
-});
-execFileSync('npm', ['run', 'build', '--workspace', 'packages/console'], { cwd: ROOT, stdio: 'inherit' });
+execFileSync(
+  process.execPath,
+  [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ...(isWhole ? ['--force'] : []), project],
+  { cwd: ROOT, stdio: 'inherit' },
+);
+if (wanted.includes('service'))
+  execFileSync('npm', ['run', 'build', '--workspace', 'packages/console'], { cwd: ROOT, stdio: 'inherit' });
 const integrityOf: Record<string, string> = {};
-for (const name of PACKAGES) {
+for (const name of wanted) {
+  rmSync(join(STAGE, name), { recursive: true, force: true });
   const manifest: Manifest = JSON.parse(readFileSync(join(ROOT, 'packages', name, 'package.json'), 'utf8'));
   const sbom = `${JSON.stringify(sbomOf(lock, name, integrityOf), undefined, 2)}\n`;
   const { filename, integrity } = pack(name, manifest, sbom);
   integrityOf[manifest.name] = integrity;
   writeFileSync(join(PACKED, filename.replace(/\.tgz$/, '.cdx.json')), sbom);
   process.stdout.write(`dist/packed/${filename}\n`);
+}
+
+/** The packages up to the one that is named, or all: each is after those that it needs. */
+function chosen([name, ...more]: readonly string[]): readonly PackageName[] {
+  if (name === undefined) return PACKAGES;
+  const names: readonly string[] = PACKAGES;
+  const at = names.indexOf(name);
+  if (at < 0 || more.length > 0) throw new Error(`name one package of ${names.join(', ')}, or none for all`);
+  return PACKAGES.slice(0, at + 1);
 }
 
 function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: string; integrity: string } {

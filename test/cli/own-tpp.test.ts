@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { parseEnv } from 'node:util';
@@ -18,7 +19,7 @@ import {
   remoteKeys,
 } from '@tidings/tpp';
 import { runCli } from '../support/cli.ts';
-import { type Running, start } from '../support/command.ts';
+import { onlyEnvironment, type Running, start } from '../support/command.ts';
 
 // A developer's own TPP at the sandbox: what the files of the TPP say is all that these tests know about the bank.
 
@@ -248,6 +249,27 @@ describe('a TPP of your own at the sandbox', { timeout: 90_000 }, () => {
       [shown['outcome'], shown['jti'], shown['kind'], shown['reason']],
       ['notification', jti, 'account-access-consent-linked-account-update', 'UK.OBIE.AccountClosure'],
     );
+  });
+
+  test('the poller of the package collects in its place, and acknowledges before it ends', async () => {
+    const variables = parseEnv(readFileSync(join(state, 'tpps', 'my-listener', 'tpp.env'), 'utf8'));
+    const poller = spawn(process.execPath, ['packages/tpp/examples/poller.js'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: onlyEnvironment(Object.fromEntries(Object.entries(variables).map(([name, value = '']) => [name, value]))),
+    });
+    closers.push(() => poller.kill('SIGKILL'));
+    const lines = createInterface(poller.stdout)[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, 'Polling.');
+    const { jti } = await jsonOf('trigger', 'payment-settled', '--tpp', 'my-listener');
+    assert.match(
+      String((await lines.next()).value),
+      new RegExp(`^${jti} resource-update domestic-payment [0-9a-f-]{36}$`),
+    );
+    const ended = once(poller, 'exit');
+    poller.kill('SIGINT');
+    assert.deepEqual(await ended, [0, null]);
+    const { moreAvailable, sets } = await (await connect('my-listener')).events.poll({ returnImmediately: true });
+    assert.deepEqual({ moreAvailable, sets: Object.keys(sets) }, { moreAvailable: false, sets: [] });
   });
 
   test('calls without the operator token are refused, while the JWKS of the bank is for everybody', async () => {

@@ -24,12 +24,13 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import '../support/compile-cache.ts';
 import { onlyEnvironment } from '../support/command.ts';
+import { startRegistry } from './registry.ts';
 import { isShown } from './shown-output.ts';
 import { openShell, openTerminal, type Shell, type Terminal } from './terminals.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** What a page calls the checkout consists of these. */
-const CHECKOUT = ['node_modules', 'packages', 'package.json'];
+const CHECKOUT = ['node_modules', 'packages', 'package.json', 'scripts', 'dist'];
 const PORTS = 8;
 const TIMES_MAX = 20;
 const TPP_PORT = '9443';
@@ -62,8 +63,10 @@ export async function carryOut(t: TestContext, page: string): Promise<void> {
     HOME: base,
     // The width of the terminal whose output a page shows.
     COLUMNS: '80',
-    npm_config_offline: 'true',
+    npm_config_registry: await startRegistry(t, join(ROOT, 'node_modules')),
     npm_config_update_notifier: 'false',
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
   });
   const shell = openShell(checkout, environment, base);
   const terminals = new Map<string, Terminal>();
