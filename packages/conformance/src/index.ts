@@ -1,5 +1,5 @@
 export { ASPSP_CHECKS } from './aspsp/checks.ts';
-export { type AspspConfig, readAspspConfig } from './aspsp/config.ts';
+export { type AspspConfig, aspspSettingsTable, readAspspConfig } from './aspsp/config.ts';
 export { type AspspSession, openAspspSession } from './aspsp/context.ts';
 export type { Ask } from './aspsp/event-maker.ts';
 export { type Clock, systemClock } from './clock.ts';

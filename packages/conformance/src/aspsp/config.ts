@@ -1,6 +1,7 @@
 import { API_VERSIONS, shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { ConfigError, type ConfigFile } from '../config-file.ts';
+import { settingsTable } from '../settings-table.ts';
 
 const closed = { additionalProperties: false };
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
@@ -180,6 +181,11 @@ const AspspSettings = Type.Object(
 );
 
 type Settings = Static<typeof AspspSettings>;
+
+/** All settings of the `aspsp` side, as a table in Markdown. */
+export function aspspSettingsTable(): string {
+  return settingsTable(AspspSettings);
+}
 
 /** A client of the bank, with the texts of its files. */
 export interface ClientConfig {
