@@ -25,3 +25,6 @@ export {
   terminalSummary,
 } from './report/terminal.ts';
 export { type CheckScope, type RunOptions, type RunProgress, runChecks, SelectionError, selectChecks } from './run.ts';
+export { TPP_CHECKS } from './tpp/checks.ts';
+export { readTppConfig, type TppConfig } from './tpp/config.ts';
+export { openTppSession, type TppSession } from './tpp/session.ts';

@@ -1,10 +1,13 @@
 import type { Command } from 'commander';
 import { ASPSP_CHECKS } from '../aspsp/checks.ts';
-import type { Check } from '../model.ts';
+import type { Check, Report } from '../model.ts';
+import { TPP_CHECKS } from '../tpp/checks.ts';
 import type { CommandEffects } from './effects.ts';
 
+const ID_WIDTH = 13;
+
 /** A check as `list` shows it. */
-type Listed = Pick<Check<never>, 'id' | 'title' | 'severity' | 'source' | 'area'> & { readonly side: 'aspsp' };
+type Listed = Pick<Check<never>, 'id' | 'title' | 'severity' | 'source' | 'area'> & { readonly side: Report['side'] };
 
 /** `tidings-conformance list`: shows every check. */
 export function defineList(command: Command, { output, end }: CommandEffects): void {
@@ -19,13 +22,15 @@ Examples:
   tidings-conformance list --json`,
     )
     .action(({ json }: { readonly json?: boolean }) => {
-      const listed: Listed[] = ASPSP_CHECKS.map(({ id, title, severity, source, area }) => {
-        return { side: 'aspsp', id, severity, area, title, source };
-      });
+      const listed = [...listedOf('aspsp', ASPSP_CHECKS), ...listedOf('tpp', TPP_CHECKS)];
       if (json === true) output.print(`${JSON.stringify(listed, undefined, 2)}\n`);
       else output.print(linesOf(listed));
       end(0);
     });
+}
+
+function listedOf(side: Report['side'], checks: readonly Omit<Listed, 'side'>[]): Listed[] {
+  return checks.map(({ id, title, severity, source, area }) => ({ side, id, severity, area, title, source }));
 }
 
 function linesOf(listed: readonly Listed[]): string {
@@ -34,7 +39,7 @@ function linesOf(listed: readonly Listed[]): string {
     .map(([area, checks]) => {
       const lines = checks.map(
         ({ id, severity, title, source }) =>
-          `  ${id.padEnd(8)}${severity.padEnd(8)}${title}\n                  ${source}\n`,
+          `  ${id.padEnd(ID_WIDTH)}${severity.padEnd(8)}${title}\n${' '.repeat(ID_WIDTH + 10)}${source}\n`,
       );
       return `${area}\n${lines.join('')}`;
     })

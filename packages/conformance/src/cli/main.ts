@@ -8,6 +8,7 @@ import type { CommandEffects } from './effects.ts';
 import { UsageError } from './errors.ts';
 import { defineList } from './list.ts';
 import { type Output, systemOutput } from './output.ts';
+import { defineTpp } from './tpp.ts';
 
 const EXIT_USE = 2;
 const EXIT_FAILED = 1;
@@ -17,6 +18,7 @@ Examples:
   tidings-conformance list
   tidings-conformance aspsp --config bank.json
   tidings-conformance aspsp --config bank.json --report-html report.html
+  tidings-conformance tpp --config tpp.json
 
 Exit codes: 0 every check that counts passed or was skipped; 1 a check failed or could not be carried out; 2 wrong use or
 configuration.`;
@@ -36,6 +38,7 @@ export async function main(args: readonly string[], output: Output = systemOutpu
     .addHelpText('after', HELP);
   const effects: CommandEffects = { output, signal: stop.signal, end };
   defineAspsp(program.command('aspsp'), effects);
+  defineTpp(program.command('tpp'), effects);
   defineList(program.command('list'), effects);
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeOut: output.print, writeErr: output.printError });

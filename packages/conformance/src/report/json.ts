@@ -47,6 +47,8 @@ export interface JsonResult {
   readonly startedAt: string;
   readonly durationMs: number;
   readonly exchanges: readonly JsonExchange[];
+  /** How many exchanges in the middle were left out, where there were too many. */
+  readonly exchangesOmitted?: number;
 }
 
 /** One request with its response. */
@@ -105,6 +107,7 @@ function resultOf(result: Report['results'][number]): JsonResult {
     startedAt: isoOf(result.startedAtMs),
     durationMs: Math.round(result.durationMs),
     exchanges: result.exchanges.map(exchangeOf),
+    ...(result.exchangesOmitted !== undefined && { exchangesOmitted: result.exchangesOmitted }),
   };
 }
 

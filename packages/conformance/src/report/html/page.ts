@@ -158,11 +158,12 @@ const WORDS: Readonly<Record<Outcome['kind'], string>> = {
 };
 
 function checkSection(result: CheckResult, failOn: Severity): Markup {
-  const { id, title, outcome, durationMs, exchanges } = result;
+  const { id, title, outcome, durationMs, exchanges, exchangesOmitted = 0 } = result;
   const isOpen = outcome.kind === 'failed' || outcome.kind === 'error';
   return html`<details class="check ${outcome.kind}" id="${id}"${isOpen && html` open`}><summary><span class="outcome ${outcome.kind}">${WORDS[outcome.kind]}</span> <span class="id">${id}</span> <h3 class="title">${title}</h3> ${severityTag(result, failOn)} <span class="time">${durationText(durationMs)}</span></summary>
 <div class="content"><dl>${facts(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 ${exchanges.length > 0 && html`<h4>What went over the wire</h4>`}
+${exchangesOmitted > 0 && html`<p class="when">There were ${exchanges.length + exchangesOmitted} exchanges; ${exchangesOmitted} in the middle are left out.</p>`}
 ${exchanges.map((exchange, at) => exchangeSection(exchange, at + 1))}</div></details>
 `;
 }
