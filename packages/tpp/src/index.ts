@@ -80,6 +80,8 @@ export {
 export type { ProblemLogOptions } from './notification/problem-log.ts';
 export { createMemorySeenStore, type SeenStore } from './notification/seen-store.ts';
 export type { SetVerification, Tolerance } from './notification/set-verifier.ts';
+export { type CatchUpOptions, keepCaughtUp } from './poller/catch-up.ts';
+export type { PollOutcome } from './poller/poll-loop.ts';
 export { createPoller, type Poller } from './poller/poller.ts';
 export type {
   PollerHandling,

@@ -13,7 +13,7 @@ export interface Handover {
 }
 
 /** Creates a handover. @param ended settles when polling has ended, after which nothing is passed */
-export function createHandover(ended: Promise<void>): Handover {
+export function createHandover(ended: Promise<unknown>): Handover {
   let given = createSlot<EventNotification | undefined>();
   let inHand: Slot<void> | undefined;
   let hasLeft = false;

@@ -21,12 +21,27 @@ export interface PollLoop {
   readonly concurrency: number;
   /** Handles one verified notification, once. Resolves when it may be acknowledged. */
   take(notification: EventNotification): Promise<void>;
+  /** Ends the loop once the bank has nothing more to offer, or offers only what could not be finished. Default false. */
+  readonly catchesUp?: boolean;
   /** Builds the report to the bank for a notification whose handler failed; by default none is sent. */
   reportFailure?: PollerSettings['reportHandlerFailure'];
 }
 
+/** The result of a poll loop. */
+export interface PollOutcome {
+  /** Number of notifications that were finished and are acknowledged. */
+  readonly finished: number;
+  /** Number of SETs that were offered and not finished: rejected, or their handler failed. */
+  readonly unfinished: number;
+  /** Whether the bank said that it had nothing more. */
+  readonly isCaughtUp: boolean;
+}
+
 interface Progress {
   readonly reports: Reports;
+  readonly finished: Set<string>;
+  readonly unfinished: Set<string>;
+  isCaughtUp: boolean;
   /** Consecutive polls that failed or made no progress. */
   failures: number;
   maxEvents: number;
@@ -42,27 +57,41 @@ const JTI_CHARS_MAX = 128;
 // Size of the members of a poll besides its reports.
 const OTHER_MEMBERS_BYTES = 128;
 
+/** Only a loop that ends has to count: one that runs for months must not remember every `jti`. */
+class Uncounted extends Set<string> {
+  override add(): this {
+    return this;
+  }
+}
+
 /**
  * Polls, verifies the SETs, hands over the notifications and reports their outcome with the next poll, until the signal
- * is aborted. Then it reports what is finished and resolves.
+ * is aborted, or the loop has caught up. Then it reports what is finished and resolves.
  *
  * @throws {BankError} when further polls would fail as well
  */
-export async function runPollLoop(loop: PollLoop): Promise<void> {
+export async function runPollLoop(loop: PollLoop): Promise<PollOutcome> {
   const { maxEvents, requestBytesMax } = loop.limits;
   const reportBytesMax = requestBytesMax - OTHER_MEMBERS_BYTES;
-  const progress: Progress = { reports: createReports(), failures: 0, maxEvents, reportBytesMax };
+  const [finished, unfinished] = loop.catchesUp
+    ? [new Set<string>(), new Set<string>()]
+    : [new Uncounted(), new Uncounted()];
+  const counted = { finished, unfinished, isCaughtUp: false };
+  const progress: Progress = { reports: createReports(), failures: 0, maxEvents, reportBytesMax, ...counted };
   while (!loop.signal.aborted) {
     const delayMs = await pollOnce(loop, progress);
+    if (delayMs === undefined) break;
     if (delayMs > 0) await loop.limits.wait(delayMs, loop.signal);
   }
   await tellWhatIsLeft(loop, progress);
+  return { finished: finished.size, unfinished: unfinished.size, isCaughtUp: progress.isCaughtUp };
 }
 
-/** @returns delay before the next poll, in milliseconds */
-async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
-  const { settings, limits, signal } = loop;
-  const { returnImmediately, requestTimeoutMs, responseBytesMax } = limits;
+/** @returns delay before the next poll, in milliseconds; undefined when the loop has caught up as far as it can */
+async function pollOnce(loop: PollLoop, progress: Progress): Promise<number | undefined> {
+  const { settings, limits, signal, catchesUp = false } = loop;
+  const { requestTimeoutMs, responseBytesMax } = limits;
+  const returnImmediately = limits.returnImmediately || catchesUp;
   const { reports } = progress;
   const batch = reports.next(progress.reportBytesMax);
   const maxEvents = reports.hasMoreThan(batch) ? 0 : progress.maxEvents;
@@ -78,7 +107,12 @@ async function pollOnce(loop: PollLoop, progress: Progress): Promise<number> {
   reports.reported(batch);
   if (maxEvents === 0) return 0;
   const isEmpty = answer.sets.size === 0;
-  if (isEmpty ? !answer.moreAvailable : await takeAll(answer, batch, loop, reports)) {
+  const isFurther = isEmpty ? !answer.moreAvailable : await takeAll(answer, batch, loop, progress);
+  if (catchesUp && (!answer.moreAvailable || !isFurther)) {
+    progress.isCaughtUp = !answer.moreAvailable && !signal.aborted;
+    return undefined;
+  }
+  if (isFurther) {
     progress.failures = 0;
     const heldMs = limits.now() - askedAtMs;
     return isEmpty && heldMs < HELD_MS_MIN ? limits.pollIntervalMs : 0;
@@ -118,10 +152,18 @@ function tellLess(batch: ReportBatch, progress: Progress): readonly string[] {
 }
 
 /** @returns whether a notification was finished that this poll had not already acknowledged */
-async function takeAll(answer: PollAnswer, reported: ReportBatch, loop: PollLoop, reports: Reports): Promise<boolean> {
+async function takeAll(
+  answer: PollAnswer,
+  reported: ReportBatch,
+  loop: PollLoop,
+  { reports, finished, unfinished }: Progress,
+): Promise<boolean> {
   const { interactionId } = answer;
   const { notifications, unverified } = await verifyOffered(answer, loop.settings);
-  for (const { jti, error } of unverified) refuse({ jti, error, interactionId }, loop, reports);
+  for (const { jti, error } of unverified) {
+    unfinished.add(jti);
+    refuse({ jti, error, interactionId }, loop, reports);
+  }
   const reportedBefore = new Set(reported.ack);
   let isFurther = false;
   await forEachConcurrently(notifications, loop.concurrency, async (notification) => {
@@ -130,8 +172,11 @@ async function takeAll(answer: PollAnswer, reported: ReportBatch, loop: PollLoop
     try {
       await loop.take(notification);
       reports.acknowledge(jti);
+      finished.add(jti);
+      unfinished.delete(jti);
       isFurther ||= !reportedBefore.has(jti);
     } catch (error) {
+      unfinished.add(jti);
       refuse({ jti, error, interactionId, notification }, loop, reports);
     }
   });

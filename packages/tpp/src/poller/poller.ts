@@ -6,7 +6,7 @@ import {
 } from '../notification/notification-handler.ts';
 import { createProblemLog } from '../notification/problem-log.ts';
 import { createHandover, LoopLeftError } from './handover.ts';
-import { type PollLoop, runPollLoop } from './poll-loop.ts';
+import { type PollLoop, type PollOutcome, runPollLoop } from './poll-loop.ts';
 import {
   limitsOf,
   type PollerOptions,
@@ -31,6 +31,14 @@ export interface Poller {
    */
   run(signal?: AbortSignal): Promise<void>;
   /**
+   * Polls like `run` until the bank has nothing more to offer, for a TPP with a callback URL: at start and after an
+   * outage it collects what could not be pushed. Requests immediate responses. Ends, too, when the bank offers only SETs
+   * that are rejected or whose handler failed; it offers them again later. `keepCaughtUp` repeats it.
+   *
+   * @returns resolves when caught up or stopped; rejects like `run`
+   */
+  catchUp(signal?: AbortSignal): Promise<PollOutcome>;
+  /**
    * Iterates over the verified notifications, one at a time, oldest first. A notification is finished when the next one
    * is requested; it is then stored as seen and acknowledged. `onNotification` is not called. Leaving the loop
    * (`break`, an error) stops polling: finished notifications are acknowledged, the current one is not, and the bank
@@ -47,10 +55,10 @@ export interface Poller {
   stop(): Promise<void>;
 }
 
-type Taking = Pick<PollLoop, 'concurrency' | 'take' | 'reportFailure'>;
+type Taking = Pick<PollLoop, 'concurrency' | 'take' | 'reportFailure' | 'catchesUp'>;
 
 interface Session {
-  readonly ended: Promise<void>;
+  readonly ended: Promise<PollOutcome>;
   stop(): void;
 }
 
@@ -101,13 +109,18 @@ export function createPoller(options: PollerOptions): Poller {
     }
   }
 
+  async function poll(signal: AbortSignal | undefined, catchesUp: boolean): Promise<PollOutcome> {
+    if (!canRun) throw new TypeError('onNotification or handler is required');
+    const { concurrency } = limits;
+    const reportFailure: Taking['reportFailure'] = (...failed) => options.reportHandlerFailure?.(...failed);
+    return await start(signal, { concurrency, take: (each) => handler.handle(each), reportFailure, catchesUp }).ended;
+  }
+
   return {
     run: async (signal) => {
-      if (!canRun) throw new TypeError('onNotification or handler is required');
-      const { concurrency } = limits;
-      const reportFailure: Taking['reportFailure'] = (...failed) => options.reportHandlerFailure?.(...failed);
-      await start(signal, { concurrency, take: (each) => handler.handle(each), reportFailure }).ended;
+      await poll(signal, false);
     },
+    catchUp: (signal) => poll(signal, true),
     notifications,
     [Symbol.asyncIterator]: () => notifications(),
     stop: async () => {
