@@ -58,8 +58,11 @@ export async function startGateway(options: {
       headers: [...request.headers.filter(([name]) => name !== 'client-cert'), ...passed],
     });
   };
-  const tls = { ...identity.tls, ca, requestCert: true, rejectUnauthorized: true, maxHeaderSize: 65_536 };
-  return await startProxy((listener) => createServer(tls, listener), forward);
+  const tls = { ...identity.tls, ca, requestCert: true, rejectUnauthorized: false, maxHeaderSize: 65_536 };
+  // Who has no certificate is cut off here and not in the handshake, so that a mutant can serve them.
+  const usual: Answering = (request) =>
+    request.certificate === undefined ? Promise.resolve(undefined) : forward(request);
+  return await startProxy((listener) => createServer(tls, listener), forward, usual);
 }
 
 /** Something in front of a receiver of deliveries. @param ca that of the receiver */
@@ -76,10 +79,11 @@ export async function startCourier(options: {
 async function startProxy(
   create: (listener: RequestListener) => Server & { closeAllConnections(): void },
   forward: Forward,
+  usual: Answering = (request) => forward(request),
 ): Promise<FaultyProxy> {
   const server = create((incoming, response) => {
     void readRequest(incoming)
-      .then((request) => (proxy.answering ?? ((each) => forward(each)))(request, forward))
+      .then((request) => (proxy.answering ?? usual)(request, forward))
       .catch(() => undefined)
       .then((answer) => {
         if (answer === undefined) return incoming.socket.destroy();

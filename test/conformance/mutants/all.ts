@@ -1,3 +1,5 @@
+import { BODY_MUTANTS } from './bodies.ts';
+import { CALLBACK_URL_MUTANTS, VERSION_MUTANTS } from './callback-urls.ts';
 import { DELIVERY_MUTANTS } from './delivery.ts';
 import type { Mutant } from './mutant.ts';
 import { POLLING_MUTANTS } from './polling.ts';
@@ -9,5 +11,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...REGISTRATION_MUTANTS,
   ...SIGNATURE_MUTANTS,
   ...POLLING_MUTANTS,
+  ...BODY_MUTANTS,
+  ...CALLBACK_URL_MUTANTS,
+  ...VERSION_MUTANTS,
   ...DELIVERY_MUTANTS,
 ];

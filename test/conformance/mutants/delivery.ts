@@ -1,5 +1,15 @@
 import { type Header, headerOf, type ProxiedAnswer, type ProxiedRequest, withHeaders } from '../proxies.ts';
-import { claimsIn, forgedSet, type Mutant, type MutantKeys, mutant } from './mutant.ts';
+import {
+  claimsIn,
+  forgedSet,
+  isPoll,
+  isRegistration,
+  jsonOf,
+  type Mutant,
+  type MutantKeys,
+  mutant,
+  signedByClient,
+} from './mutant.ts';
 
 const ACKNOWLEDGED = 202;
 
@@ -47,8 +57,7 @@ function pause(delayMs: number): Promise<void> {
 const NO_HEADERS: readonly Header[] = [];
 const DONE: ProxiedAnswer = { status: ACKNOWLEDGED, headers: NO_HEADERS, body: Buffer.alloc(0) };
 
-/** Banks that break rules of delivery in real time. */
-export const DELIVERY_MUTANTS: readonly Mutant[] = [
+const ATTEMPTS: readonly Mutant[] = [
   sends('appends-the-resource-to-the-url', 'RT-01', (request) => ({
     ...request,
     path: `${request.path}/event-notifications`,
@@ -154,6 +163,84 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   }),
 ];
 
+/** Sends to every callback URL that was ever registered. */
+function sendsToAll(name: string, caughtBy: string): Mutant {
+  return mutant(name, caughtBy, () => {
+    const paths = new Set<string>();
+    return {
+      api: (request, forward) => {
+        const { CallbackUrl, Url } = { ...(jsonOf(request)['Data'] as Record<string, unknown> | undefined) };
+        const url = CallbackUrl ?? Url;
+        if (typeof url === 'string' && URL.canParse(url)) paths.add(new URL(url).pathname);
+        return forward(request);
+      },
+      delivery: async (request, forward) => {
+        for (const path of paths) if (path !== request.path) await forward({ ...request, path });
+        return await forward(request);
+      },
+    };
+  });
+}
+
+/** Pretends to do what a request says. @param answer in place of that of the bank */
+function pretends(
+  name: string,
+  caughtBy: string,
+  where: (request: ProxiedRequest) => boolean,
+  answer: ProxiedAnswer,
+): Mutant {
+  return mutant(name, caughtBy, () => {
+    let isMade = false;
+    return {
+      api: async (request, forward) => {
+        if (request.method === 'POST' && isRegistration(request)) isMade = true;
+        return isMade && where(request) ? answer : await forward(request);
+      },
+    };
+  });
+}
+
+const REGISTRATIONS: readonly Mutant[] = [
+  sendsToAll('sends-events-of-others', 'ISO-07'),
+  sendsToAll('sends-to-superseded-callback-urls', 'RT-20'),
+  mutant('sends-nothing-to-callback-urls', 'RT-21', () => ({ delivery: () => Promise.resolve(DONE) })),
+  mutant('sends-all-types-to-callback-urls', 'RT-22', (keys) => ({
+    api: async (request, forward) => {
+      const { Url, Version } = { ...(jsonOf(request)['Data'] as Record<string, unknown> | undefined) };
+      if (request.method !== 'POST' || Url === undefined) return await forward(request);
+      const body = Buffer.from(JSON.stringify({ Data: { CallbackUrl: Url, Version } }));
+      const subscription = signedByClient(
+        { ...request, path: request.path.replace('callback-urls', 'event-subscriptions') },
+        body,
+        keys,
+      );
+      const answer = await forward(subscription);
+      const CallbackUrlId = (jsonOf(answer ?? DONE)['Data'] as Record<string, unknown> | undefined)?.[
+        'EventSubscriptionId'
+      ];
+      return answer && { ...answer, body: Buffer.from(JSON.stringify({ Data: { CallbackUrlId, Url, Version } })) };
+    },
+  })),
+  pretends('changes-no-callback-url', 'RT-23', ({ method }) => method === 'PUT', { ...DONE, status: 200 }),
+  pretends('deletes-nothing', 'RT-24', ({ method }) => method === 'DELETE', { ...DONE, status: 204 }),
+  pretends('never-forgets-a-callback-url', 'RT-25', ({ method }) => method === 'PUT', { ...DONE, status: 200 }),
+  mutant('knows-resource-update-alone', 'SET-19', (keys) => ({
+    api: async (request, forward) => {
+      const answer = await forward(request);
+      const { sets, ...rest } = answer === undefined ? {} : jsonOf(answer);
+      if (answer === undefined || !isPoll(request) || typeof sets !== 'object') return answer;
+      const changed = Object.entries({ ...sets }).map(([jti, token]) => {
+        const text = JSON.stringify(claimsIn(String(token))['events']).replace(
+          'consent-authorization-revoked',
+          'resource-update',
+        );
+        return [jti, forgedSet(String(token), keys, { claims: { events: JSON.parse(text) } })];
+      });
+      return { ...answer, body: Buffer.from(JSON.stringify({ ...rest, sets: Object.fromEntries(changed) })) };
+    },
+  })),
+];
+
 /** Sends again and again, whatever the answer. */
 async function again(send: () => Promise<unknown>): Promise<void> {
   for (let attempt = 0; attempt < 12; attempt += 1) {
@@ -161,3 +248,6 @@ async function again(send: () => Promise<unknown>): Promise<void> {
     await send();
   }
 }
+
+/** Banks that break rules of delivery in real time. */
+export const DELIVERY_MUTANTS: readonly Mutant[] = [...ATTEMPTS, ...REGISTRATIONS];

@@ -152,3 +152,55 @@ export function forgedSet(
 export function claimsIn(token: string): Record<string, unknown> {
   return jsonOf({ body: Buffer.from(token.split('.')[1] ?? '', 'base64url') });
 }
+
+/** Answers with another status where one was given. */
+export function status(
+  name: string,
+  caughtBy: string,
+  from: number,
+  to: number,
+  where: (request: ProxiedRequest) => boolean = () => true,
+): Mutant {
+  return changesAnswer(name, caughtBy, (answer, request) =>
+    answer.status === from && where(request) ? { ...answer, status: to } : answer,
+  );
+}
+
+/** Changes the error codes of answers. */
+export function code(name: string, caughtBy: string, from: string, to: string): Mutant {
+  return changesAnswer(name, caughtBy, (answer) =>
+    answer.status < 400
+      ? answer
+      : { ...answer, body: Buffer.from(answer.body.toString().replaceAll(`"${from}"`, `"${to}"`)) },
+  );
+}
+
+/** Changes the Data of signed answers, in lists too. */
+export function data(
+  name: string,
+  caughtBy: string,
+  change: (data: Record<string, unknown>) => Record<string, unknown>,
+): Mutant {
+  return changesAnswer(name, caughtBy, (answer, _request, keys) => {
+    if (answer.status >= 300 || answer.body.length === 0 || headerOf(answer, 'x-jws-signature') === undefined)
+      return answer;
+    const body = jsonOf(answer);
+    const inner = { ...(body['Data'] as Record<string, unknown>) };
+    const list = inner['EventSubscription'];
+    const changed = Array.isArray(list) ? { EventSubscription: list.map(change) } : change(inner);
+    return resigned(answer, { ...body, Data: changed }, keys);
+  });
+}
+
+/** Mends the Data of a request, so that the bank takes what it must refuse. */
+export function takes(
+  name: string,
+  caughtBy: string,
+  mend: (data: Record<string, unknown>) => Record<string, unknown>,
+): Mutant {
+  return changesRequest(name, caughtBy, (request, keys) => {
+    const { Data } = jsonOf(request);
+    if (request.method !== 'POST' || !isRegistration(request) || typeof Data !== 'object') return request;
+    return signedByClient(request, Buffer.from(JSON.stringify({ Data: mend({ ...Data }) })), keys);
+  });
+}

@@ -3,7 +3,8 @@ import {
   changesAnswer,
   changesRequest,
   clientIdOf,
-  isRegistration,
+  code,
+  data,
   jsonOf,
   type Mutant,
   type MutantKeys,
@@ -11,59 +12,9 @@ import {
   resigned,
   resourceOf,
   signedByClient,
+  status,
+  takes,
 } from './mutant.ts';
-
-/** Answers with another status where one was given. */
-function status(
-  name: string,
-  caughtBy: string,
-  from: number,
-  to: number,
-  where: (request: ProxiedRequest) => boolean = () => true,
-): Mutant {
-  return changesAnswer(name, caughtBy, (answer, request) =>
-    answer.status === from && where(request) ? { ...answer, status: to } : answer,
-  );
-}
-
-/** Changes the error codes of answers. */
-function code(name: string, caughtBy: string, from: string, to: string): Mutant {
-  return changesAnswer(name, caughtBy, (answer) =>
-    answer.status < 400
-      ? answer
-      : { ...answer, body: Buffer.from(answer.body.toString().replaceAll(`"${from}"`, `"${to}"`)) },
-  );
-}
-
-/** Changes the Data of signed answers, in lists too. */
-function data(
-  name: string,
-  caughtBy: string,
-  change: (data: Record<string, unknown>) => Record<string, unknown>,
-): Mutant {
-  return changesAnswer(name, caughtBy, (answer, _request, keys) => {
-    if (answer.status >= 300 || answer.body.length === 0 || headerOf(answer, 'x-jws-signature') === undefined)
-      return answer;
-    const body = jsonOf(answer);
-    const inner = { ...(body['Data'] as Record<string, unknown>) };
-    const list = inner['EventSubscription'];
-    const changed = Array.isArray(list) ? { EventSubscription: list.map(change) } : change(inner);
-    return resigned(answer, { ...body, Data: changed }, keys);
-  });
-}
-
-/** Mends the Data of a request, so that the bank takes what it must refuse. */
-function takes(
-  name: string,
-  caughtBy: string,
-  mend: (data: Record<string, unknown>) => Record<string, unknown>,
-): Mutant {
-  return changesRequest(name, caughtBy, (request, keys) => {
-    const { Data } = jsonOf(request);
-    if (request.method !== 'POST' || !isRegistration(request) || typeof Data !== 'object') return request;
-    return signedByClient(request, Buffer.from(JSON.stringify({ Data: mend({ ...Data }) })), keys);
-  });
-}
 
 /** Uses the token and the certificate of the client that was seen first, where one is allowed to. */
 function asFirst(name: string, caughtBy: string, where: (request: ProxiedRequest) => boolean): Mutant {
@@ -96,6 +47,12 @@ function throughV40(request: ProxiedRequest): ProxiedRequest {
 }
 
 const ACCESS: readonly Mutant[] = [
+  mutant('serves-without-a-certificate', 'ACC-01', () => ({
+    api: async (request, forward) => {
+      const answer = await forward(request);
+      return answer && request.certificate === undefined ? { ...answer, status: 200 } : answer;
+    },
+  })),
   changesAnswer('serves-without-a-token', 'ACC-02', (answer, request) =>
     headerOf(request, 'authorization') === undefined ? { ...answer, status: 200 } : answer,
   ),
