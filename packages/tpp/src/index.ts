@@ -22,6 +22,7 @@ export { type BankClient, type BankClientOptions, type ClientTransport, createBa
 export { BankError, type BankErrorContext, type BankErrorDetail, type BankErrorKind } from './bank/bank-error.ts';
 export type { BankExchange, BankIdentity } from './bank/bank-http.ts';
 export type { CallbackUrls, EnsuredCallbackUrl } from './bank/callback-urls.ts';
+export type { ClientAuthentication, PrivateKeyJwtAuthentication } from './bank/client-authentication.ts';
 export type { EventPolling, PollAnswer, PollLimits, PollRequest } from './bank/event-polling.ts';
 export type { EnsuredEventSubscription, EventSubscriptions, NewEventSubscription } from './bank/event-subscriptions.ts';
 export type { Ensured } from './bank/registrations.ts';

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { constants, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { makeParticipant, sendJson, testPki } from '@tidings/testing';
 import { BankError, createBankClient } from '@tidings/tpp';
 import { NOW_MS, startBank } from './support/fake-bank.ts';
+
+const { RSA_PKCS1_PSS_PADDING } = constants;
 
 test('a token is issued by client credentials over mutual TLS, at the endpoint that discovery names', async (t) => {
   const bank = await startBank(t);
@@ -195,3 +198,48 @@ test('an authorisation server that cannot be reached is unreachable', async (t) 
   const bank = await startBank(t, { issuer: 'https://127.0.0.1:1' });
   await assert.rejects(bank.client.token(), (error) => error instanceof BankError && error.kind === 'unreachable');
 });
+
+test('with private_key_jwt each token request has an assertion of its own, signed with PS256', async (t) => {
+  const tpp = await makeParticipant('tpp', 'assertion-key');
+  const clientAuthentication = { method: 'private_key_jwt', keyPem: tpp.keyPem, kid: 'assertion-key' } as const;
+  const bank = await startBank(t, { clientAuthentication });
+  await bank.client.token();
+  bank.nowMs = NOW_MS + 300_000;
+  await bank.client.token();
+  const jtis = bank.tokenRequests.map((request) => {
+    assert.equal(request.get('client_assertion_type'), 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+    const [header = '', payload = '', signature = ''] = (request.get('client_assertion') ?? '').split('.');
+    assert.deepEqual(parsed(header), { alg: 'PS256', kid: 'assertion-key' });
+    const { iss, sub, aud, iat, exp, jti } = parsed(payload);
+    assert.deepEqual([iss, sub, aud], ['tpp-client-1', 'tpp-client-1', bank.origin]);
+    assert.ok(Number(exp) - Number(iat) <= 60);
+    const key = {
+      key: createPublicKey({ key: tpp.jwk, format: 'jwk' }),
+      padding: RSA_PKCS1_PSS_PADDING,
+      saltLength: 32,
+    };
+    assert.ok(verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')));
+    return jti;
+  });
+  assert.equal(new Set(jtis).size, 2);
+  const audience = `${bank.origin}/mtls/token`;
+  const older = await startBank(t, { clientAuthentication: { ...clientAuthentication, audience } });
+  await older.client.token();
+  const assertion = older.tokenRequests[0]?.get('client_assertion') ?? '';
+  assert.equal(parsed(assertion.split('.')[1] ?? '')['aud'], audience);
+});
+
+test('a key that cannot sign with PS256 is refused at once, without showing it', async (t) => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  for (const keyPem of [privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 'no PEM']) {
+    const clientAuthentication = { method: 'private_key_jwt', keyPem, kid: 'kid' } as const;
+    await assert.rejects(startBank(t, { clientAuthentication }), {
+      name: 'TypeError',
+      message: 'clientAuthentication.keyPem must be an unencrypted RSA private key in PEM, of 2048 bits or more',
+    });
+  }
+});
+
+function parsed(part: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(part, 'base64url').toString());
+}

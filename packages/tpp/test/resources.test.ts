@@ -30,6 +30,33 @@ test('for a notification the last allowed link is fetched, whatever its version'
   assert.equal(bank.seen.at(-1)?.path, '/resource');
 });
 
+test('for a notification the link of the highest version that the TPP supports is fetched', async (t) => {
+  const bank = await startBank(t, (origin) => ({ resourceOrigins: [origin], resourceVersions: ['3.1.11', 'v4.0'] }));
+  bank.instead = ({ path }, response) => {
+    if (!path.startsWith('/open-banking/') && path !== '/plain') return false;
+    response.end('{}');
+    return true;
+  };
+  const link = (path: string, version = 'v1') => ({ version, link: `${bank.origin}${path}` });
+  const [v31, v40, v100] = ['v3.1', 'v4.0', 'v10.0'].map((version) => link(`/open-banking/${version}/pisp/p/1`));
+  assert.ok(v31 !== undefined && v40 !== undefined && v100 !== undefined);
+  const fetched = async (...links: (typeof v31)[]) => {
+    await bank.client.fetchResource({ links });
+    return bank.seen.at(-1)?.path;
+  };
+  assert.equal(await fetched(v40, v31, v100), '/open-banking/v4.0/pisp/p/1');
+  assert.equal(await fetched(v100, v31), '/open-banking/v3.1/pisp/p/1');
+  // The version that is called is that of the path; rlk[].version counts where the path has none.
+  assert.equal(await fetched(link('/plain', '4.0.1'), v31), '/plain');
+  await assert.rejects(fetched(v100), {
+    kind: 'untrusted',
+    message: /supported version \(resourceVersions: 3\.1\.11, v4\.0\)/,
+  });
+  await bank.client.fetchResource(v100.link);
+  assert.equal(bank.seen.at(-1)?.path, '/open-banking/v10.0/pisp/p/1');
+  await assert.rejects(startBank(t, { resourceVersions: ['latest'] }), /such as 4\.0/);
+});
+
 test('the token never goes to an origin that is not allowed', async (t) => {
   let connections = 0;
   const stranger = await listenHttps(t, (_request, response) => response.end());

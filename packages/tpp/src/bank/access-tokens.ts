@@ -2,6 +2,7 @@ import { cutText, fitText } from '@tidings/protocol';
 import * as oauth from 'oauth4webapi';
 import { type TlsFetch, TlsFetchError } from '../net/tls-fetch.ts';
 import { BankError, bankErrorOf, describeCall, describeDetails } from './bank-error.ts';
+import type { ClientAuthSource } from './client-authentication.ts';
 
 /** An access token, bound to the client certificate (RFC 8705 section 3). */
 export interface AccessToken {
@@ -28,6 +29,8 @@ export interface AccessTokensOptions {
   /** Discovered when undefined. */
   readonly tokenEndpoint: string | undefined;
   readonly scope: string;
+  /** Read for every token request. */
+  readonly clientAuth: ClientAuthSource;
   readonly tlsFetch: TlsFetch;
   now(): number;
 }
@@ -47,8 +50,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
 const BEARER_TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 /**
- * Requests tokens by the client credentials grant, with mutual TLS as client authentication (RFC 6749 section 4.4, RFC
- * 8705 section 2). A token is cached until shortly before it expires, and concurrent callers share one request. The
+ * Requests tokens by the client credentials grant (RFC 6749 section 4.4), over mutual TLS, to which they are bound (RFC 8705
+ * section 3). A token is cached until shortly before it expires, and concurrent callers share one request. The
  * authorisation server's metadata is discovered at `{issuer}/.well-known/openid-configuration` and cached until a
  * request fails. Mutual-TLS endpoint aliases are used (RFC 8705 section 5).
  */
@@ -114,7 +117,7 @@ async function requestToken(
   const response = await oauth.clientCredentialsGrantRequest(
     server,
     client,
-    oauth.TlsClientAuth(),
+    await options.clientAuth(),
     { scope: options.scope },
     { [oauth.customFetch]: fetchOver(options.tlsFetch) },
   );

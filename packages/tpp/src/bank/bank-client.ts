@@ -4,6 +4,7 @@ import { createTlsFetch, type TlsTransport } from '../net/tls-fetch.ts';
 import { type AccessToken, createAccessTokens } from './access-tokens.ts';
 import { type BankExchange, type BankIdentity, createBankHttp, isV31 } from './bank-http.ts';
 import { type CallbackUrls, createCallbackUrls } from './callback-urls.ts';
+import { type ClientAuthentication, clientAuthOf } from './client-authentication.ts';
 import { createEventPolling, type EventPolling } from './event-polling.ts';
 import { createEventSubscriptions, type EventSubscriptions } from './event-subscriptions.ts';
 import { createFetchResource, type FetchedResource, type ResourceTarget } from './resources.ts';
@@ -26,11 +27,18 @@ export interface BankClientOptions {
   /** Scopes of the token, separated by spaces. Default `accounts`. */
   readonly scope?: string;
   readonly transport: ClientTransport;
+  /** How the client identifies itself to the authorisation server. Default `tls_client_auth`. */
+  readonly clientAuthentication?: ClientAuthentication;
   /** Signer of requests: `createSigner` with the TPP's `{org-id}/{software-statement-id}`. */
   readonly signer: JwsSigner;
   readonly bank: BankIdentity;
   /** Origins that resources may be fetched from, such as `https://rs.bank.example`. Default: none. */
   readonly resourceOrigins?: readonly string[];
+  /**
+   * Versions of the resource API that the TPP supports, such as `['4.0', '3.1']`. For a notification, the resource is fetched by
+   * the link of the highest of them. Default: the last link with an allowed origin, whatever its version.
+   */
+  readonly resourceVersions?: readonly string[];
   /** Deadline for one whole exchange. Default 10 000. */
   readonly requestTimeoutMs?: number;
   /** Maximum body of a response. Default 1 048 576 (1 MiB). */
@@ -70,7 +78,7 @@ const CLOCK_SKEW_SECONDS = 60;
  * Creates a TPP's client of one ASPSP: client credentials grant, registrations, polling and resources, all over mutual
  * TLS (rules, sections 1, 2, 6 and 8). Does not connect before the first call. Never follows redirects.
  *
- * @throws {TypeError} when a URL is not https, an origin or a PEM text of the transport is invalid, or
+ * @throws {TypeError} when a URL is not https, an origin, a PEM text or a version is invalid, or
  *   `unencodedPayload` is set on a version other than v3.1
  */
 export function createBankClient(options: BankClientOptions): BankClient {
@@ -80,8 +88,9 @@ export function createBankClient(options: BankClientOptions): BankClient {
   const baseUrl = checkHttps('baseUrl', options.baseUrl).replace(/\/+$/, '');
   const { transport, requestTimeoutMs, responseBytesMax, unencodedPayload = false } = options;
   if (unencodedPayload && !isV31(baseUrl)) throw new TypeError('unencodedPayload is allowed on v3.1 only');
+  const clientAuth = clientAuthOf(options.clientAuthentication);
   const tlsFetch = createTlsFetch({ transport, requestTimeoutMs, responseBytesMax });
-  const tokens = createAccessTokens({ clientId, issuer, tokenEndpoint, scope, tlsFetch, now });
+  const tokens = createAccessTokens({ clientId, issuer, tokenEndpoint, scope, clientAuth, tlsFetch, now });
   const http = createBankHttp({
     tlsFetch,
     tokens,
@@ -98,7 +107,7 @@ export function createBankClient(options: BankClientOptions): BankClient {
     eventSubscriptions: createEventSubscriptions(http, baseUrl),
     callbackUrls: createCallbackUrls(http, baseUrl),
     events: createEventPolling(http, baseUrl),
-    fetchResource: createFetchResource(http, options.resourceOrigins ?? []),
+    fetchResource: createFetchResource(http, options.resourceOrigins ?? [], options.resourceVersions),
     close: () => tlsFetch.close(),
   };
 }
