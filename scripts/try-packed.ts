@@ -20,8 +20,8 @@ import { type Lock, type PackageName, ROOT, readLock, treeOf, withConsole } from
 import type { Sbom } from './pack/sbom.ts';
 
 // Installs the packages of `npm run pack` into empty folders and uses them there, as an outsider would: the TPP's
-// packages with their types, the service, and the sandbox with its dependencies. The cache of npm is new, and only the
-// kit, the frameworks and the older Node.js are installed from a registry. The others are offline: the dependencies of
+// packages with their types, the conformance runner, the service, and the sandbox with its dependencies. The cache of npm
+// is new, and only the kit, the frameworks and the older Node.js are installed from a registry. The others are offline: the dependencies of
 // the libraries are in the cache by then, and all others are bundled. A version that is not pinned would therefore not be
 // found.
 
@@ -50,6 +50,7 @@ try {
   await tryTpp(tpp, nodes);
   const kit = readdirSync(PACKED).find((file) => /^tidings-tpp-.*\.tgz$/.test(file)) ?? '';
   await tryFrameworks(join(work, 'frameworks'), join(PACKED, kit), nodes, { run, npmFlags: NPM_FLAGS });
+  tryConformance(install('conformance', ['conformance'], '--offline'));
   tryService(install('service', ['protocol', 'service'], '--offline'));
   trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox'], '--offline'));
   process.stdout.write('The packed files install and work.\n');
@@ -152,6 +153,15 @@ function olderNode(version: string): string[] {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   run(folder, 'npm', 'install', ...NPM_FLAGS, '--ignore-scripts', `${name}@${version}`);
   return [join(folder, 'node_modules', name, 'bin', 'node')];
+}
+
+/** Checks that the runner installs alone and lists its checks, and reads the example that it brings. */
+function tryConformance(folder: string): void {
+  assert.match(run(folder, 'npx', '--no-install', 'tidings-conformance', 'list'), /POLL-01 must/);
+  const example = JSON.parse(
+    readFileSync(join(folder, 'node_modules/@tidings/conformance/examples/bank.json'), 'utf8'),
+  );
+  assert.equal(example.clients.length, 2);
 }
 
 /** Checks that the service runs as a program and can be embedded. */

@@ -7,12 +7,17 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The packages to pack, each after its workspace dependencies. */
-export const PACKAGES = ['protocol', 'tpp', 'service', 'sandbox'] as const;
+export const PACKAGES = ['protocol', 'tpp', 'conformance', 'service', 'sandbox'] as const;
 export type PackageName = (typeof PACKAGES)[number];
 
 /** Whether a package is a program, which bundles its dependencies; the others are libraries. */
 export function isProgram(name: PackageName): boolean {
-  return name === 'service' || name === 'sandbox';
+  return name === 'conformance' || name === 'service' || name === 'sandbox';
+}
+
+/** Whether a package brings those of this repository that it needs, so that its file alone can be installed. */
+export function bringsOurs(name: PackageName): boolean {
+  return name === 'tpp' || name === 'conformance';
 }
 
 /** One package in package-lock.json, with the members that are used here. */

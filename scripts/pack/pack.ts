@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { isOurs, isProgram, needsOf, PACKAGES, type PackageName, ROOT, readLock, treeOf } from './lock.ts';
+import { bringsOurs, isOurs, isProgram, needsOf, PACKAGES, type PackageName, ROOT, readLock, treeOf } from './lock.ts';
 import { sbomOf } from './sbom.ts';
 
 // Creates the installable packages in dist/packed, each with its bill of materials. A checkout runs TypeScript
 // directly, but Node.js does not do so below node_modules. Packages are therefore compiled, and their package.json
 // refers to the JavaScript. All versions are pinned: programs bundle their dependencies at the versions of
 // package-lock.json, and libraries depend on exact versions of packages that have no dependencies of their own. The TPP's
-// package bundles the protocol, so that its file alone can be installed.
+// package and the conformance runner bundle the protocol, so that their files can each be installed alone.
 
 const STAGE = join(ROOT, 'dist', 'staged');
 const PACKED = join(ROOT, 'dist', 'packed');
@@ -27,12 +27,12 @@ interface Manifest {
 const wanted = chosen(process.argv.slice(2));
 // All of them are made from scratch. A few are made again only where their sources have changed: that is quick.
 const isWhole = wanted.length === PACKAGES.length;
-const project = `packages/${wanted.at(-1)}/tsconfig.build.json`;
+const projects = wanted.map((name) => `packages/${name}/tsconfig.build.json`);
 if (isWhole) for (const folder of [STAGE, PACKED]) rmSync(folder, { recursive: true, force: true });
 mkdirSync(PACKED, { recursive: true });
 execFileSync(
   process.execPath,
-  [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ...(isWhole ? ['--force'] : []), project],
+  [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ...(isWhole ? ['--force'] : []), ...projects],
   { cwd: ROOT, stdio: 'inherit' },
 );
 if (wanted.includes('service'))
@@ -68,13 +68,15 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
     stageProgram(home, staged, 'tidings.js');
     cpSync(join(home, 'console'), join(staged, 'console'), { recursive: true });
   }
-  const bundled = isProgram(name) ? stageBundled(name, staged) : exactOnly(manifest);
-  const dependencies = name === 'tpp' ? stageOurs(manifest, staged) : manifest.dependencies;
-  if (name === 'tpp') {
-    bundled.push(...Object.keys(dependencies).filter(isOurs));
-    stageProgram(home, staged, 'tidings-tpp.js');
+  if (name === 'tpp' || name === 'conformance') {
+    stageProgram(home, staged, `tidings-${name}.js`);
     cpSync(join(home, 'examples'), join(staged, 'examples'), { recursive: true });
   }
+  const bundled = isProgram(name) ? stageBundled(name, staged) : exactOnly(manifest);
+  const theirs = bringsOurs(name) ? stageOurs(manifest, staged) : {};
+  // A program has bundled those already.
+  const dependencies = isProgram(name) ? manifest.dependencies : { ...manifest.dependencies, ...theirs };
+  if (bringsOurs(name)) bundled.push(...Object.keys(dependencies).filter(isOurs));
   const packedAs = packedManifest({ ...manifest, dependencies }, bundled);
   writeFileSync(join(staged, 'package.json'), `${JSON.stringify(packedAs, undefined, 2)}\n`);
   writeFileSync(join(staged, 'sbom.cdx.json'), sbom);
@@ -97,13 +99,14 @@ function stageProgram(home: string, staged: string, file: string): void {
 }
 
 /**
- * Copies the dependencies of a program into its own node_modules, as `npm ci` installed them here.
+ * Copies the dependencies of a program into its own node_modules, as `npm ci` installed them here; also those of the packages
+ * of this repository that it brings.
  *
  * @returns names for `bundleDependencies` in package.json; their own dependencies are included
  */
 function stageBundled(name: PackageName, staged: string): string[] {
-  for (const [at, from] of treeOf(lock, `packages/${name}`, (each) => !isOurs(each))) {
-    if (at === '') continue;
+  for (const [at, from] of treeOf(lock, `packages/${name}`, (each) => bringsOurs(name) || !isOurs(each))) {
+    if (at === '' || from.startsWith('packages/')) continue;
     const source = join(ROOT, from);
     const { version }: { version: string } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
     if (version !== lock[from]?.version) throw new Error(`${from} differs from package-lock.json: run npm ci`);
@@ -114,9 +117,9 @@ function stageBundled(name: PackageName, staged: string): string[] {
 }
 
 /**
- * Copies the packages of this repository that a library depends on, as they were packed.
+ * Copies the packages of this repository that a package depends on, as they were packed.
  *
- * @returns the dependencies of the library and of what was copied: npm does not install those of a bundled package
+ * @returns the dependencies of the package and of what was copied: npm does not install those of a bundled package
  */
 function stageOurs({ dependencies }: Manifest, staged: string): Readonly<Record<string, string>> {
   const all = { ...dependencies };
