@@ -32,7 +32,10 @@ export const GROUPS = {
   trust: [`${SERVICE}/trust/*.test.ts`],
   protocol: ['packages/protocol/test/*.test.ts'],
   sandbox: ['packages/sandbox/test/*.test.ts'],
-  conformance: ['packages/conformance/test/{report,tpp}/*.test.ts', 'packages/conformance/test/{cli,run}.test.ts'],
+  conformance: [
+    'packages/conformance/test/{report,tpp}/*.test.ts',
+    'packages/conformance/test/{aspsp-config,cli,run}.test.ts',
+  ],
   tpp: ['packages/tpp/test/*.test.ts'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 

@@ -96,10 +96,11 @@ test('the report has no secrets, and long bodies are cut', async () => {
       record(exchangeOf({ body: 'grant_type=client_credentials&client_assertion=eyJ.secret.x&scope=accounts' }));
       record(exchangeOf({ body: '{"access_token": "se\\"cret", "expires_in": 300}' }));
       record(exchangeOf({ body: 'x'.repeat(20_000) }));
+      record(exchangeOf({ startLine: 'GET https://bank.example/a?access_token=eyJ.abc.def&b=c' }));
       return Promise.resolve(PASSED);
     }),
   ]);
-  const [headers, form, json, long] = (await report).results[0]?.exchanges ?? [];
+  const [headers, form, json, long, query] = (await report).results[0]?.exchanges ?? [];
   assert.deepEqual(headers?.request.headers, [
     ['authorization', 'Bearer [redacted]'],
     ['cookie', '[redacted]'],
@@ -107,6 +108,7 @@ test('the report has no secrets, and long bodies are cut', async () => {
   ]);
   assert.equal(form?.request.body, 'grant_type=client_credentials&client_assertion=[redacted]&scope=accounts');
   assert.equal(json?.request.body, '{"access_token": "[redacted]", "expires_in": 300}');
+  assert.equal(query?.request.startLine, 'GET https://bank.example/a?access_token=[redacted]&b=c');
   assert.match(long?.request.body ?? '', /^x{16384}… \[3616 more characters\]$/);
 });
 

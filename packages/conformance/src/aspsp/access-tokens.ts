@@ -7,6 +7,8 @@ import type { WireClient, WireScope } from './wire.ts';
 
 /** The tokens of one client, one for each scope, until shortly before they expire. */
 export interface AccessTokens {
+  /** Every token that was given, also those that have expired. */
+  readonly given: ReadonlySet<string>;
   /** @throws {Error} when the authorisation server gives none; the message says why */
   token(scope: string, wire: WireScope): Promise<string>;
 }
@@ -26,6 +28,7 @@ export function createAccessTokens(options: {
   readonly requestMs: number;
 }): AccessTokens {
   const { client, bank, key, http, clock } = options;
+  const given = new Set<string>();
   const cached = new Map<string, { readonly token: string; readonly until: number }>();
 
   async function request(scope: string, wire: WireScope): Promise<string> {
@@ -54,12 +57,14 @@ export function createAccessTokens(options: {
           'Check its certificate, its authentication and its scope.',
       );
     }
+    given.add(token);
     const lifetimeSeconds = Number(body['expires_in'] ?? LIFETIME_SECONDS);
     cached.set(scope, { token, until: askedAtMs + lifetimeSeconds * 1000 - RENEWED_BEFORE_MS });
     return token;
   }
 
   return {
+    given,
     token: async (scope, wire) => {
       const known = cached.get(scope);
       return known !== undefined && clock.nowMs() < known.until ? known.token : await request(scope, wire);

@@ -1,5 +1,6 @@
 import type { ApiVersion, SetClaims } from '@tidings/protocol';
 import { type Clock, waitFor } from '../clock.ts';
+import { withoutSecrets } from '../redact.ts';
 import type { CheckScope } from '../run.ts';
 import { createAccessTokens } from './access-tokens.ts';
 import { BankClient, type ClientSession, newestVersion, type Polled, versionsOf } from './bank-client.ts';
@@ -44,7 +45,7 @@ export async function openAspspSession(config: AspspConfig, clock: Clock, ask: A
   const shared: Shared = { config, clock, first, second, stranger, receiver, untrusted, maker, keys };
   return {
     config,
-    contextOf: (scope) => new AspspContext(shared, scope),
+    contextOf: (scope) => new AspspContext(shared, withoutTokens(scope, clients)),
     close: async () => {
       for (const { http } of clients) http.close();
       stranger.close();
@@ -52,6 +53,12 @@ export async function openAspspSession(config: AspspConfig, clock: Clock, ask: A
       await Promise.all([receiver?.close(), untrusted?.close()]);
     },
   };
+}
+
+/** Tokens of the clients are in no record, wherever they stand. */
+function withoutTokens(scope: CheckScope, clients: readonly ClientSession[]): CheckScope {
+  const secrets = () => clients.flatMap(({ tokens }) => [...tokens.given]);
+  return { ...scope, record: (exchange) => scope.record(withoutSecrets(exchange, secrets())) };
 }
 
 function clientSession(client: ClientConfig, config: AspspConfig, clock: Clock): ClientSession {

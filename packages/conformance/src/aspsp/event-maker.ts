@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import type { Exchange } from '../model.ts';
 import type { AspspConfig, EventMaking } from './config.ts';
 import { WireClient, type WireScope } from './wire.ts';
 
@@ -61,11 +62,25 @@ function httpCaller(making: HttpMaking, clock: Clock, timeoutMs: number) {
     send: async (fill: (text: string) => string, wire: WireScope) => {
       const headers = Object.entries(making.headers).map(([name, value]) => [name, fill(value)] as const);
       const body = making.body === undefined ? undefined : fill(making.body);
-      const { status } = await http.send(fill(making.url), { method, headers, body, timeoutMs }, wire);
+      // How the bank lets events be made is its own matter, and may be known by a header or a query.
+      const record = (exchange: Exchange) => wire.record(withoutHowItIsMade(exchange));
+      const sent = { method, headers, body, timeoutMs };
+      const { status } = await http.send(fill(making.url), sent, { record, signal: wire.signal });
       if (status < 200 || status > 299) {
         throw new Error(`The call that makes an event was answered with status ${status}: see events.make.`);
       }
     },
+  };
+}
+
+function withoutHowItIsMade(exchange: Exchange): Exchange {
+  const { request } = exchange;
+  const headers = request.headers.map(
+    ([name, value]) => [name, name === 'content-type' ? value : '[redacted]'] as const,
+  );
+  return {
+    ...exchange,
+    request: { ...request, headers, startLine: request.startLine.replace(/[?].*$/, '?[redacted]') },
   };
 }
 
