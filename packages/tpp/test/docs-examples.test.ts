@@ -9,7 +9,13 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PAGES = ['docs/tpp.md', 'docs/guides/receiving.md', 'packages/tpp/README.md', 'packages/protocol/README.md'];
+const PAGES = [
+  'docs/tpp.md',
+  'docs/guides/receiving.md',
+  'docs/guides/durable-inbox.md',
+  'packages/tpp/README.md',
+  'packages/protocol/README.md',
+];
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 // What the examples leave to the reader. An example that declares one of these itself has its own.
