@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { serve } from '@hono/node-server';
 import { signSet } from '@tidings/protocol';
 import { listenHttps, sendJson, temporaryFolder, testPki } from '@tidings/testing';
@@ -21,6 +21,10 @@ import {
   receiverOptions,
   testBank,
 } from './support/sets.ts';
+
+// The server of Hono replaces these, and other files may share the process.
+const { Request: ownRequest, Response: ownResponse } = globalThis;
+after(() => Object.assign(globalThis, { Request: ownRequest, Response: ownResponse }));
 
 const PATH = '/open-banking/v4.0/event-notifications';
 const HEADERS = { 'content-type': 'application/jwt', 'x-fapi-interaction-id': INTERACTION_ID };

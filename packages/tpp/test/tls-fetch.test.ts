@@ -215,6 +215,19 @@ test('an incomplete response or one with an invalid status is an error', async (
   const tlsFetch = await client(t);
   await assert.rejects(tlsFetch(`${origin}/half`), { code: 'connection' });
   await assert.rejects(tlsFetch(`${origin}/odd`), { code: 'malformed' });
+  // As the server of Hono does.
+  const Lenient = class extends Response {
+    constructor(body?: string | null, init?: ResponseInit) {
+      super(body, { ...init, status: 200 });
+    }
+  };
+  const { Response: own } = globalThis;
+  globalThis.Response = Lenient;
+  try {
+    await assert.rejects(tlsFetch(`${origin}/odd`), { code: 'malformed' });
+  } finally {
+    globalThis.Response = own;
+  }
 });
 
 test('a response without a body is valid', async (t) => {
