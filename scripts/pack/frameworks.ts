@@ -44,7 +44,7 @@ export async function tryFrameworks(
   run(folder, process.execPath, 'node_modules/next/dist/bin/next', 'build');
   const answers = [202, 400];
   const expected = Object.fromEntries(
-    ['lambda', 'next', 'http', 'express', 'fastify', 'hono'].map((name) => [name, answers]),
+    ['lambda', 'next', 'listen', 'http', 'express', 'fastify', 'hono'].map((name) => [name, answers]),
   );
   for (const node of nodes) {
     const version = run(folder, node, '--version').trim();

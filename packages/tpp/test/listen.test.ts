@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isJsonObject, type SetClaims, signSet } from '@tidings/protocol';
+import { createSigner, isJsonObject, type SetClaims, signSet } from '@tidings/protocol';
 import { type Answer, createHttpClient, listenOn, temporaryFolder, testPki, until } from '@tidings/testing';
 import { main } from '../src/cli/main.ts';
 import {
@@ -107,7 +107,7 @@ test('listen shows a notification decoded, a copy of it, and why another is refu
   assert.equal(await ended, 0);
 });
 
-test('listen --json prints an object for each request, and --tolerate, --trust-anchor and --count apply', async (t) => {
+test('listen --json prints an object for each request, and --tolerate and --count apply', async (t) => {
   const { lines, ended, origin } = listen(t, ...expected, '--json', '--tolerate', 'fractional-times', '--count', '3');
   const at = await origin();
   const { signer } = await testBank();
@@ -130,6 +130,19 @@ test('listen --json prints an object for each request, and --tolerate, --trust-a
       ['refused', 413, 'content_too_large', []],
     ],
   );
+});
+
+test('listen --trust-anchor replaces the trust anchor', async (t) => {
+  const { lines, origin, ended } = listen(t, ...expected, '--trust-anchor', 'anchor.example', '--count', '2');
+  const at = await origin();
+  assert.equal((await post(at, await makeSet())).status, 400);
+  assert.match(lines.join('\n'), /refused: invalid_issuer/);
+  const anchored = await createSigner(
+    { ...(await testBank()).identity, tan: 'anchor.example' },
+    (await testBank()).keyPem,
+  );
+  assert.equal((await post(at, await signSet(makeClaims(), anchored, NOW_MS / 1000))).status, 202);
+  assert.equal(await ended, 0);
 });
 
 test('wrong use of listen is refused before it listens, with the option and the remedy', async (t) => {

@@ -1,5 +1,5 @@
-// Run by scripts/try-packed.ts on each Node.js, in a folder with the packed kit and the frameworks: every example of the package
-// gets a SET that a bank has signed, and a forged one. Prints the statuses of each as JSON.
+// Run by scripts/try-packed.ts on each Node.js, in a folder with the packed kit and the frameworks: every example of the package,
+// and its command line, gets a SET that a bank has signed, and a forged one. Prints the statuses of each as JSON.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -68,7 +68,10 @@ async function tryOut(send) {
   return statuses;
 }
 
-const sendTo = (port) => (headers, body) => fetch(`http://localhost:${port}${PATH}`, { method: 'POST', headers, body });
+const sendTo =
+  (port, host = 'localhost') =>
+  (headers, body) =>
+    fetch(`http://${host}:${port}${PATH}`, { method: 'POST', headers, body });
 
 async function tryServer(name) {
   const { server } = await import(new URL(`${name}.js`, import.meta.url).href);
@@ -108,7 +111,22 @@ async function tryNext() {
   }
 }
 
-const statuses = { lambda: await tryLambda(), next: await tryNext() };
+/** The command line of the package, which ends after two requests. */
+async function tryListen() {
+  const bankOf = ['--issuer', bank, '--signer', 'bank', '--client-id', 'tpp', '--jwks', `${bank}/jwks`];
+  const args = ['listen', ...bankOf, '--ca-file', 'ca.pem', '--port', '0', '--count', '2', '--json'];
+  const child = spawn(process.execPath, ['node_modules/.bin/tidings-tpp', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const [line] = await once(child.stdout, 'data');
+  child.stdout.resume();
+  const statuses = await tryOut(sendTo(new URL(JSON.parse(line).listening).port, '127.0.0.1'));
+  assert.deepEqual(await ended, [0, null]);
+  return statuses;
+}
+
+const statuses = { lambda: await tryLambda(), next: await tryNext(), listen: await tryListen() };
 for (const name of ['http', 'express', 'fastify', 'hono']) statuses[name] = await tryServer(name);
 keystore.close();
 process.stdout.write(JSON.stringify(statuses));
