@@ -117,6 +117,10 @@ function ownTppLines(added: AddedTpp | undefined, stateFlag: string): string {
   ${relative('', jsonFile)}   as JSON
 
 ${CERTIFICATE_NOTE}
+Until you have one, this is a receiver that shows what arrives:
+
+  npx @tidings/tpp listen --env-file ${relative('', envFile)}
+
 Make something happen at the bank:
 
   tidings trigger${stateFlag} consent-revoked`;
