@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { aspspSettingsTable } from '@tidings/conformance';
+import { aspspSettingsTable, tppSettingsTable } from '@tidings/conformance';
 
 // npm run docs: writes docs/conformance-configuration.md from the schemas that the runner checks its configuration with. A test
 // fails when the page is out of date.
@@ -20,7 +20,12 @@ This page is generated from the schemas in \`packages/conformance/src\` by \`npm
 
 \`packages/conformance/examples/bank.json\` is an example.
 
-${aspspSettingsTable()}`;
+${aspspSettingsTable()}
+## The side of a TPP: \`tpp\`
+
+\`packages/conformance/examples/tpp.json\` is an example.
+
+${tppSettingsTable()}`;
 }
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { configurationPage } from '../scripts/configuration-doc.ts';
+import { conformanceConfigurationPage } from '../scripts/conformance-doc.ts';
 import { SERVICE } from './tidy/layers.ts';
 
 const DOCS = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
@@ -72,11 +73,15 @@ test('the pages name the commands that package.json has', () => {
 });
 
 test('the pages name settings that the configuration has', () => {
-  const settings = [...configurationPage().matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name);
-  const sections = new Set(settings.map((name) => name.split('.')[0]));
-  const hasSetting = (named: string) => settings.some((name) => name === named || name.startsWith(`${named}.`));
+  const namesOf = (page: string) => [...page.matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name);
+  const ofService = namesOf(configurationPage());
+  // The conformance runner has a configuration of its own.
+  const ofRunner = [...ofService, ...namesOf(conformanceConfigurationPage())];
   // The changelog names what was renamed.
   for (const page of PAGES.filter((each) => each !== 'CHANGELOG.md')) {
+    const settings = page.includes('conformance') ? ofRunner : ofService;
+    const sections = new Set(settings.map((name) => name.split('.')[0]));
+    const hasSetting = (named: string) => settings.some((name) => name === named || name.startsWith(`${named}.`));
     for (const [, named = ''] of readFileSync(page, 'utf8').matchAll(/`([a-zA-Z]+(?:\.[a-zA-Z]+)+)`/g)) {
       if (/\.(?:json|pem|key)$/.test(named) || !sections.has(named.split('.')[0])) continue;
       assert.ok(hasSetting(named), `${page} names the setting ${named}, which is not there`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { readAspspConfig } from '@tidings/conformance';
+import { readAspspConfig, readTppConfig } from '@tidings/conformance';
 import { conformanceConfigurationPage } from '../../scripts/conformance-doc.ts';
 
 const GUIDE = 'docs/guides/conformance.md';
@@ -17,6 +17,11 @@ test('the page of the settings is what the schemas say (npm run docs writes it)'
 
 test('the example of a configuration is a good one', () => {
   assert.equal(read(JSON.parse(readFileSync(EXAMPLE, 'utf8'))).name, 'Example Bank, test facility');
+});
+
+test('the example of a configuration of a TPP is a good one', () => {
+  const value = JSON.parse(readFileSync('packages/conformance/examples/tpp.json', 'utf8'));
+  assert.equal(readTppConfig({ value, readFile: () => 'a file' }).signing.jwks?.port, 9444);
 });
 
 test('the ways to make events that the guide shows are good ones', () => {

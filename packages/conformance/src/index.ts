@@ -26,5 +26,5 @@ export {
 } from './report/terminal.ts';
 export { type CheckScope, type RunOptions, type RunProgress, runChecks, SelectionError, selectChecks } from './run.ts';
 export { TPP_CHECKS } from './tpp/checks.ts';
-export { readTppConfig, type TppConfig } from './tpp/config.ts';
+export { readTppConfig, type TppConfig, tppSettingsTable } from './tpp/config.ts';
 export { openTppSession, type TppSession } from './tpp/session.ts';

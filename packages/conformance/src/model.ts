@@ -13,6 +13,8 @@ export interface Message {
 /** One request with what came of it, seen by the runner as client or, for real-time delivery, as server. */
 export interface Exchange {
   readonly role: 'client' | 'server';
+  /** Tells the requests of one check apart, for people: `alg none`. */
+  readonly label?: string;
   /** Milliseconds since the Unix epoch. */
   readonly startedAtMs: number;
   readonly durationMs: number;

@@ -28,7 +28,7 @@ Examples:
 The runner signs as the bank: with a key that the TPP knows already, or with a new one whose JWKS it serves itself. The
 configuration names the callback URL, and the issuer, organisation and client id that the TPP expects. docs/guides/conformance.md
 describes each setting. The run sends about 150 good notifications, of revoked consents among others, about resources that do
-not exist, and more than 300 bad ones: test an environment where they do no harm.
+not exist, and about 250 bad requests: test an environment where they do no harm.
 
 Exit codes: 0 every check that counts passed or was skipped; 1 a check failed or could not be carried out; 2 wrong use or
 configuration.`,

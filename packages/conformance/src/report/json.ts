@@ -54,6 +54,8 @@ export interface JsonResult {
 /** One request with its response. */
 export interface JsonExchange {
   readonly role: Exchange['role'];
+  /** Tells the requests of one check apart. */
+  readonly label?: string;
   readonly startedAt: string;
   readonly durationMs: number;
   readonly request: JsonMessage;
@@ -111,9 +113,10 @@ function resultOf(result: Report['results'][number]): JsonResult {
   };
 }
 
-function exchangeOf({ role, startedAtMs, durationMs, request, response, error }: Exchange): JsonExchange {
+function exchangeOf({ role, label, startedAtMs, durationMs, request, response, error }: Exchange): JsonExchange {
   return {
     role,
+    ...(label !== undefined && { label }),
     startedAt: isoOf(startedAtMs),
     durationMs: Math.round(durationMs),
     request: messageOf(request),

@@ -94,9 +94,10 @@ function exchangesOf({ exchanges }: CheckResult): string {
   return `      <system-out>${contentOf(note + text)}</system-out>\n`;
 }
 
-function exchangeText({ request, response, error }: Exchange): string {
+function exchangeText({ label, request, response, error }: Exchange): string {
   const answer = response === undefined ? `no response: ${error ?? 'unknown'}` : messageText(response);
-  return `${messageText(request)}\n\n${answer}`;
+  const heading = label === undefined ? '' : `# ${label}\n`;
+  return `${heading}${messageText(request)}\n\n${answer}`;
 }
 
 function messageText({ startLine, headers, body }: Message): string {

@@ -135,7 +135,10 @@ export class Bank {
   subject({ type, versions = VERSIONS }: Subject) {
     const id = `${type}-${this.uuid()}`;
     const links = versions.map((version) => {
-      return { version, link: `${this.identity.resourceUrl}/v${version}/${PATHS[type] ?? type}/${id}` };
+      return {
+        version,
+        link: `${this.identity.resourceUrl}/v${version.replace(/^v/, '')}/${PATHS[type] ?? type}/${id}`,
+      };
     });
     return { subject_type: SUBJECT_TYPE, [RESOURCE_ID]: id, [RESOURCE_TYPE]: type, [RESOURCE_LINKS]: links };
   }

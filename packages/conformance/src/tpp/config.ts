@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { shapeOf } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { ConfigError, type ConfigFile } from '../config-file.ts';
+import { settingsTable } from '../settings-table.ts';
 import type { EndpointTls } from './endpoint.ts';
 
 const closed = { additionalProperties: false };
@@ -100,6 +101,11 @@ const TppSettings = Type.Object(
 );
 
 type Settings = Static<typeof TppSettings>;
+
+/** All settings of the `tpp` side, as a table in Markdown. */
+export function tppSettingsTable(): string {
+  return settingsTable(TppSettings);
+}
 
 /** Where the runner serves the JWKS of the bank. */
 export interface JwksListener {

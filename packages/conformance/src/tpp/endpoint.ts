@@ -17,6 +17,8 @@ type Header = readonly [name: string, value: string];
 /** One request to the callback URL. Left out, it is the good one of a bank. */
 export interface Delivery {
   readonly token: string;
+  /** Tells it apart from the others of a check, in the report. */
+  readonly label?: string | undefined;
   readonly method?: string;
   /** Headers instead of those of the standard, by name in lower case; undefined takes one out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
@@ -122,10 +124,18 @@ export class Endpoint {
     const url = new URL(delivery.path ?? this.url.href, this.url);
     const startLine = `${delivery.method ?? 'POST'} ${url.href}`;
     const request = { startLine, headers, body: delivery.token };
+    const label = delivery.label !== undefined && { label: delivery.label };
     const startedAtMs = clock.nowMs();
     const beganMs = clock.monotonicMs();
     const record = (rest: { readonly response: Message } | { readonly error: string }) =>
-      scope.record({ role: 'client', startedAtMs, durationMs: clock.monotonicMs() - beganMs, request, ...rest });
+      scope.record({
+        role: 'client',
+        ...label,
+        startedAtMs,
+        durationMs: clock.monotonicMs() - beganMs,
+        request,
+        ...rest,
+      });
     try {
       const answer = await this.#exchange(url, headers, delivery);
       record(answer.kind === 'lost' ? { error: answer.why } : { response: messageOf(answer) });

@@ -48,7 +48,7 @@ export async function expectOfAll(
 ): Promise<Outcome> {
   const failures: string[] = [];
   for (const { name, delivery } of variants) {
-    const answer = await context.endpoint.deliver(delivery);
+    const answer = await context.endpoint.deliver({ ...delivery, label: name === '' ? undefined : name });
     assertNotLimited(answer);
     if (!holds(answer))
       failures.push(variants.length === 1 && name === '' ? described(answer) : `${name}: ${described(answer)}`);

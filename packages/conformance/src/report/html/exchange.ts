@@ -7,9 +7,9 @@ const LINE_CHARS_MAX = 120;
 
 /** One request with its response, closed until the reader opens it. @param number from 1 */
 export function exchangeSection(exchange: Exchange, number: number): Markup {
-  const { request, response, role, error, durationMs, startedAtMs } = exchange;
+  const { request, response, role, label, error, durationMs, startedAtMs } = exchange;
   const answer = response?.startLine ?? 'no response';
-  return html`<details class="exchange"><summary><span class="number">${number}</span> <code>${cut(request.startLine)}</code> <span class="arrow">→</span> <code>${cut(answer)}</code> <span class="time">${durationText(durationMs)}</span></summary>
+  return html`<details class="exchange"><summary><span class="number">${number}</span> ${label !== undefined && html`<b>${label}:</b> `}<code>${cut(request.startLine)}</code> <span class="arrow">→</span> <code>${cut(answer)}</code> <span class="time">${durationText(durationMs)}</span></summary>
 <p class="when">${timeText(startedAtMs)}, ${role === 'client' ? 'sent by the runner' : 'received by the runner'}</p>
 <div class="messages">
 ${messageSection('Request', request)}

@@ -168,7 +168,7 @@ ${exchanges.map((exchange, at) => exchangeSection(exchange, at + 1))}</div></det
 `;
 }
 
-function facts({ outcome, rule, title, source, remedy }: CheckResult): readonly (readonly [string, string])[] {
+function facts({ outcome, rule, source, remedy }: CheckResult): readonly (readonly [string, string])[] {
   return [
     ...(outcome.kind === 'failed'
       ? ([
@@ -179,7 +179,7 @@ function facts({ outcome, rule, title, source, remedy }: CheckResult): readonly 
     ...(outcome.kind === 'error' ? ([['Could not be carried out', outcome.message]] as const) : []),
     ...(outcome.kind === 'skipped' ? ([['Skipped, because', outcome.reason]] as const) : []),
     ...(outcome.kind === 'failed' && remedy !== undefined ? ([['Remedy', remedy]] as const) : []),
-    ['The rule', rule ?? title],
+    ...(rule === undefined ? [] : ([['The rule', rule]] as const)),
     ['Source', source],
   ];
 }

@@ -19,6 +19,7 @@ const LINKS: readonly (readonly [name: string, versions: readonly string[]])[] =
   ['links for v3.1.11', ['3.1.11']],
   ['links for v4.0', ['4.0']],
   ['links for v3.1 and v4.0', ['3.1', '4.0']],
+  ['versions that begin with v', ['v3.1', 'v4.0']],
 ];
 const ID_CHARS_MAX = 128;
 const LINKS_MANY = 80;
