@@ -112,7 +112,8 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
     const struck = await strikeAll(strikes, world, tellOf(options, world, publisher));
     await network.stop();
     for (const tpp of [...world.pushTpps, world.pollTpp]) tpp.behave();
-    await publisher.stop(struck.storeLost === undefined ? PUBLISHED_WITHIN_MS : 0);
+    const publishedWithinMs = withoutSync === 'never' ? PUBLISHED_WITHIN_MS : world.settleMaxMs;
+    await publisher.stop(struck.storeLost === undefined ? publishedWithinMs : 0);
     options.onProgress?.(`${publisher.accepted.size} accepted; waiting until all are acknowledged`);
     const rest = struck.storeLost === undefined ? await comeToRest(world, publisher) : NOTHING_TO_ASK;
     const limits = { ...LIMITS, delayMs: world.delays.between };

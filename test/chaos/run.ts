@@ -4,6 +4,9 @@ import { whyNoPowerCuts } from './disk.ts';
 
 const USAGE = `npm run chaos -- --store sqlite|postgres [--kills N] [--power-cuts N] [--instances N] [--seed S] [--json]
 
+Example: npm run chaos -- --store sqlite --kills 200
+         npm run chaos -- --store sqlite --kills 0 --power-cuts 2 --without-sync commit --is-loss-expected
+
 Runs the service as real processes, kills them and what they depend on at random, and counts what is lost.
 
   --store      sqlite (one instance), or postgres
@@ -14,6 +17,8 @@ Runs the service as real processes, kills them and what they depend on at random
   --without-sync commit|all
                plants a fault, to see that the power cuts show it: the store answers before the disk has what is committed
                (with all, PostgreSQL synchronises nothing at all)
+  --is-loss-expected
+               turns the exit codes 0 and 1 about: a run that finds nothing shows that it could not have found anything
   --seed       of the schedule; default: another each time. It is printed
   --json       prints the report alone, as JSON
 
@@ -21,7 +26,7 @@ Exit codes: 0 nothing was found; 1 something was; 2 wrong use.
 `;
 
 const { values } = read();
-const { store, json } = values;
+const { store, json, 'is-loss-expected': isLossExpected } = values;
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
 const instances = Number(values.instances ?? (store === 'postgres' ? 3 : 1));
 const askedPowerCuts = Number(values['power-cuts'] ?? Math.ceil(kills / 10));
@@ -29,8 +34,9 @@ const withoutSync = (['never', 'commit', 'all'] as const).find((one) => one === 
 const isGood =
   withoutSync !== undefined &&
   (store === 'postgres' || (store === 'sqlite' && instances === 1)) &&
-  [kills, instances].every((count) => Number.isInteger(count) && count > 0) &&
-  [askedPowerCuts, seed].every((number) => Number.isInteger(number) && number >= 0);
+  Number.isInteger(instances) &&
+  instances > 0 &&
+  [kills, askedPowerCuts, seed].every((number) => Number.isInteger(number) && number >= 0);
 
 // Not by the default action of the signals, which would leave the instances running.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -44,6 +50,10 @@ if (values.help || !isGood) {
   if (whyNot !== undefined) say(`no power cuts: ${whyNot}`);
   const powerCuts = whyNot === undefined ? askedPowerCuts : 0;
   say(`seed ${seed}: ${kills} kills, ${powerCuts} power cuts, ${instances} instance(s) on ${store}`);
+  if (isLossExpected && powerCuts === 0) {
+    say('nothing is shown: only power cuts lose what is not synchronised');
+    process.exit(whyNot === undefined ? 2 : 0);
+  }
   const report = await chaosRun({
     store: store === 'postgres' ? store : 'sqlite',
     instances,
@@ -61,7 +71,7 @@ if (values.help || !isGood) {
       ? `passed: ${accepted} accepted, none lost, ${duplicates} duplicates, ${inFlight} in flight at the faults`
       : `FAILED, seed ${seed}:\n${found.join('\n')}`,
   );
-  process.exitCode = found.length === 0 ? 0 : 1;
+  process.exitCode = (found.length === 0) === isLossExpected ? 1 : 0;
 }
 
 function read() {
@@ -73,6 +83,7 @@ function read() {
         'power-cuts': { type: 'string' },
         instances: { type: 'string' },
         'without-sync': { type: 'string', default: 'never' },
+        'is-loss-expected': { type: 'boolean', default: false },
         seed: { type: 'string', default: String(Date.now() % 1_000_000) },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

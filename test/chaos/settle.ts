@@ -6,7 +6,6 @@ import { isSentAfterRecorded } from './sent-after.ts';
 import type { World } from './world.ts';
 
 // Without any progress.
-const SETTLE_MAX_MS = 90_000;
 const LOOK_MS = 200;
 const ASKED_AT_ONCE = 8;
 // A last retry, or a lease of a frozen instance, would come well within it.
@@ -25,7 +24,7 @@ interface State {
  * not have, once the faults are over, nothing comes any more.
  *
  * @param accepted their jtis
- * @returns what was not so after SETTLE_MAX_MS without progress, and the notifications that the store has
+ * @returns what was not so after `settleMaxMs` without progress, and the notifications that the store has
  */
 export async function settle(world: World, accepted: readonly string[]) {
   await Promise.all(world.instances.map((instance) => instance.untilRunning()));
@@ -33,9 +32,9 @@ export async function settle(world: World, accepted: readonly string[]) {
   const goneJtis = new Set(gone.map(({ jti }) => jti));
   const jtis = accepted.filter((jti) => !goneJtis.has(jti));
   const unhandled = () => jtis.filter((jti) => !world.ledger.handled.has(jti));
-  await untilNone(async () => unhandled().map((jti) => ({ jti, state: 'not handled' })));
+  await untilNone(world.settleMaxMs, async () => unhandled().map((jti) => ({ jti, state: 'not handled' })));
   let left: readonly string[] = jtis;
-  const states = await untilNone(async () => {
+  const states = await untilNone(world.settleMaxMs, async () => {
     const asked = await askFor(world, left);
     left = asked.map(({ jti }) => jti);
     return asked;
@@ -43,14 +42,14 @@ export async function settle(world: World, accepted: readonly string[]) {
   return { jtis, notAcknowledged: [...gone, ...states].map(({ jti, state }) => `${jti}: ${state}`) };
 }
 
-/** Looks until nothing is left, or nothing has become less for SETTLE_MAX_MS. @returns what is left then */
-async function untilNone(look: () => Promise<readonly State[]>): Promise<readonly State[]> {
+/** Looks until nothing is left, or nothing has become less for so long. @returns what is left then */
+async function untilNone(maxMs: number, look: () => Promise<readonly State[]>): Promise<readonly State[]> {
   let fewest = Number.POSITIVE_INFINITY;
   let latestMs = 0;
   for (;;) {
     const left = await look();
     const nowMs = performance.now();
-    if (left.length < fewest) latestMs = nowMs + SETTLE_MAX_MS;
+    if (left.length < fewest) latestMs = nowMs + maxMs;
     fewest = Math.min(fewest, left.length);
     if (left.length === 0 || nowMs > latestMs) return left;
     await pause(LOOK_MS);
@@ -74,7 +73,7 @@ export async function checkAtRest(world: World, jtis: readonly string[]) {
   const sent = ledger.arrivals.slice(before).map(({ jti }) => jti);
   const kept = new Map<string, ShownNotification>();
   // A busy machine may answer late: what was answered once is not asked again.
-  const untold = await untilNone(async () => {
+  const untold = await untilNone(world.settleMaxMs, async () => {
     const left = jtis.filter((jti) => !kept.has(jti));
     const asked = await askFor(world, left, (notification) => kept.set(notification.jti, notification));
     return asked.filter(({ jti }) => !kept.has(jti));
@@ -148,9 +147,12 @@ async function askFor(
   const client = clientOf(world);
   const left: State[] = [];
   const queue = jtis.values();
+  // A store that is damaged may take its whole statement timeout for each.
+  const latestMs = performance.now() + world.settleMaxMs;
   const ask = async () => {
     for (const jti of queue) {
-      const state = await stateOf(client, jti, onAnswer);
+      const isLate = performance.now() > latestMs;
+      const state = isLate ? 'not asked, because the others took too long' : await stateOf(client, jti, onAnswer);
       if (state !== 'acknowledged') left.push({ jti, state, isGone: / returned 404: /.test(state) });
     }
   };

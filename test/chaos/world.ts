@@ -32,6 +32,8 @@ export interface World {
   readonly operatorUrl: string;
   readonly operatorToken: string;
   readonly caPem: string;
+  /** How long the end of the run waits for what makes no progress. */
+  readonly settleMaxMs: number;
   /** Ends all of it, whatever runs. */
   close(): Promise<void>;
 }
@@ -40,6 +42,9 @@ const PUSH_TPPS = 4;
 // A TPP that hangs does so for longer than the bank waits.
 const HANG_MS = TIMEOUT_MS * 1.5;
 const END_MAX_MS = 10_000;
+const SETTLE_MAX_MS = 90_000;
+// A store that lost commits may be damaged in whatever way: what it does not answer soon never comes.
+const SETTLE_WITHOUT_SYNC_MAX_MS = 15_000;
 
 /** Starts it, with every TPP registered. */
 export async function startWorld(options: {
@@ -105,6 +110,7 @@ export async function startWorld(options: {
     return {
       ...{ instances, store, ledger, delays, pushTpps, pollTpp, clientIds, apiDoor, operatorDoor },
       ...{ operatorUrl, operatorToken, caPem, close },
+      settleMaxMs: options.withoutSync === 'never' ? SETTLE_MAX_MS : SETTLE_WITHOUT_SYNC_MAX_MS,
     };
   } catch (error) {
     await close();
