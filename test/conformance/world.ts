@@ -37,7 +37,12 @@ export interface Origins {
  * @param options.isBehindGateway TLS ends in front of it, and certificates come in `Client-Cert`
  */
 export async function startTestedBank(
-  options: { readonly postgresUrl?: string; readonly isBehindGateway?: boolean } = {},
+  options: {
+    readonly postgresUrl?: string;
+    readonly isBehindGateway?: boolean;
+    /** Settings of the service that differ. */
+    readonly settings?: Readonly<Record<string, object>>;
+  } = {},
 ): Promise<TestedBank> {
   const { postgresUrl: url, isBehindGateway = false } = options;
   const bank = await startBank({
@@ -51,7 +56,8 @@ export async function startTestedBank(
       breaker: { attemptsMin: 1000 },
       unresponsive: { probeDelayMs: 6000, probeDelayMaxMs: 6000 },
       delivery: { timeoutMs: 1500 },
-      polling: { reofferMs: 1000, reofferAfterErrorMs: 0, longPollMaxMs: 2000 },
+      ...options.settings,
+      polling: { reofferMs: 1000, reofferAfterErrorMs: 0, longPollMaxMs: 2000, ...options.settings?.['polling'] },
     },
   });
   const signing = Object.fromEntries(CLIENT_IDS.map((clientId) => [clientId, makeSigningKey(`kid-of-${clientId}`)]));

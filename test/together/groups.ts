@@ -34,7 +34,7 @@ export const GROUPS = {
   sandbox: ['packages/sandbox/test/*.test.ts'],
   conformance: [
     'packages/conformance/test/{report,tpp}/*.test.ts',
-    'packages/conformance/test/{aspsp-config,cli,run}.test.ts',
+    'packages/conformance/test/{aspsp-checks,aspsp-config,cli,run}.test.ts',
   ],
   tpp: ['packages/tpp/test/*.test.ts'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -118,11 +118,9 @@ const ATTEMPTS: readonly Mutant[] = [
   ),
   mutant('retries-without-backoff', 'RT-42', () => ({
     delivery: async (request, forward) => {
-      for (let attempt = 1; attempt <= 4; attempt += 1) {
-        const answer = await forward(replaced(request, { 'x-fapi-interaction-id': crypto.randomUUID() }));
-        if (answer?.status === ACKNOWLEDGED) return answer;
-        await pause(250);
-      }
+      const send = () => forward(replaced(request, { 'x-fapi-interaction-id': crypto.randomUUID() }));
+      const answer = await send();
+      if (answer?.status !== ACKNOWLEDGED) void evenly(send);
       return DONE;
     },
   })),
@@ -240,6 +238,14 @@ const REGISTRATIONS: readonly Mutant[] = [
     },
   })),
 ];
+
+/** Sends again after the same time each, until it is acknowledged. Long enough that a slow machine does not look like a backoff. */
+async function evenly(send: () => Promise<ProxiedAnswer | undefined>): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    await pause(900);
+    if ((await send())?.status === ACKNOWLEDGED) return;
+  }
+}
 
 /** Sends again and again, whatever the answer. */
 async function again(send: () => Promise<unknown>): Promise<void> {

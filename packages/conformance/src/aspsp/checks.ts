@@ -15,9 +15,9 @@ import { RESPONSE_SIGNATURE_CHECKS } from './checks/response-signatures.ts';
 import { RETRY_CHECKS } from './checks/retries.ts';
 import { VERSION_CHECKS } from './checks/versions.ts';
 import type { AspspContext } from './context.ts';
+import { EXPLANATIONS } from './explanations.ts';
 
-/** The checks of a bank, in the order in which they run. */
-export const ASPSP_CHECKS: readonly Check<AspspContext>[] = [
+const CHECKS: readonly Check<AspspContext>[] = [
   ...ACCESS_CHECKS,
   ...HTTP_CHECKS,
   ...EVENT_SUBSCRIPTION_CHECKS,
@@ -34,3 +34,8 @@ export const ASPSP_CHECKS: readonly Check<AspspContext>[] = [
   ...REAL_TIME_CHECKS,
   ...RETRY_CHECKS,
 ];
+
+/** The checks of a bank, in the order in which they run. */
+export const ASPSP_CHECKS: readonly Check<AspspContext>[] = CHECKS.map((check) => {
+  return { ...check, ...EXPLANATIONS[check.id] };
+});

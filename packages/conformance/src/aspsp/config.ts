@@ -103,6 +103,7 @@ const AspspSettings = Type.Object(
         {
           polling: flag(true, 'POST /events is offered'),
           longPolling: flag(true, 'A poll may wait for events'),
+          acknowledgements: flag(true, 'A SET is offered until it is acknowledged; false: it is offered once'),
           realTime: flag(true, 'Events are sent to callback URLs'),
           callbackUrls: flag(true, 'The resource callback-urls is offered'),
         },
@@ -233,7 +234,9 @@ export interface AspspConfig {
     readonly caPem: string | undefined;
   };
   readonly clients: readonly [ClientConfig, ClientConfig];
-  readonly features: Readonly<Record<'polling' | 'longPolling' | 'realTime' | 'callbackUrls', boolean>>;
+  readonly features: Readonly<
+    Record<'polling' | 'longPolling' | 'acknowledgements' | 'realTime' | 'callbackUrls', boolean>
+  >;
   readonly receiver: (ListenerConfig & { readonly untrusted: ListenerConfig | undefined }) | undefined;
   readonly events: { readonly make: EventMaking; readonly types: readonly string[] } | undefined;
   readonly timing: AspspTiming;
@@ -280,7 +283,14 @@ export function readAspspConfig({ value, readFile }: ConfigFile): AspspConfig {
       caPem: optionalFile(caFile, 'bank.caFile', readFile),
     },
     clients: [first, second],
-    features: { polling: true, longPolling: true, realTime: true, callbackUrls: true, ...features },
+    features: {
+      polling: true,
+      longPolling: true,
+      acknowledgements: true,
+      realTime: true,
+      callbackUrls: true,
+      ...features,
+    },
     receiver: receiver && receiverOf(receiver, readFile),
     events: events && {
       make: makingOf(events.make, readFile),

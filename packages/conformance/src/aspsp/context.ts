@@ -116,6 +116,11 @@ export class AspspContext {
     return newestVersion(this.config);
   }
 
+  /** `Version` of a registration for events of every type. */
+  get registrationVersion(): string {
+    return this.newest === 'v4.0' ? '4.0' : '3.1.11';
+  }
+
   /** Connections without a client certificate. */
   get stranger(): WireClient {
     return this.#shared.stranger;
@@ -144,6 +149,11 @@ export class AspspContext {
 
   requirePolling(): void {
     requires(this.config.features.polling, 'The bank does not offer aggregated polling (features.polling).');
+  }
+
+  requireAcknowledgements(): void {
+    const { acknowledgements } = this.config.features;
+    requires(acknowledgements, 'The bank offers each SET once (features.acknowledgements).');
   }
 
   requireCallbackUrls(): void {
@@ -198,14 +208,9 @@ export class AspspContext {
     this.requirePolling();
     for (const client of clients) {
       await client.clear();
-      await client.create('event-subscriptions', { Version: '4.0', ...this.versionBelow(), ...more });
+      await client.create('event-subscriptions', { Version: this.registrationVersion, ...more });
       await this.drain(client);
     }
-  }
-
-  /** `Version` of a registration at a bank that offers v3.1 alone. */
-  versionBelow(): { Version?: string } {
-    return this.newest === 'v4.0' ? {} : { Version: '3.1' };
   }
 
   /** Acknowledges what earlier checks have left. */

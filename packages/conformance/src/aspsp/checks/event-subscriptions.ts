@@ -16,6 +16,7 @@ import {
   expectStatus,
   fail,
   objectOf,
+  requires,
 } from '../expect.ts';
 import { RW, SUB, SUB_ENDPOINTS, SUB_RESOURCE } from '../sources.ts';
 import type { WireAnswer } from '../wire.ts';
@@ -349,6 +350,16 @@ const REFUSAL_CHECKS = [
       await expectRefused(context, { Version }, kinds, `the Version ${JSON.stringify(Version)}`);
     }
   }),
+  must(
+    'SUB-31',
+    'At a bank without delivery in real time, a CallbackUrl is 400, Field.Unexpected.',
+    SUB_RESOURCE,
+    (context) => {
+      requires(!context.config.features.realTime, 'The bank sends events in real time (features.realTime).');
+      const CallbackUrl = callbackUrl(context.newest);
+      return expectRefused(context, { CallbackUrl }, ['FieldUnexpected'], 'a CallbackUrl');
+    },
+  ),
 ];
 
 /** Checks of section 2: the resource event-subscriptions. */

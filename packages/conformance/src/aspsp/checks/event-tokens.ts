@@ -29,7 +29,10 @@ async function newSet(context: AspspContext, eventType?: string): Promise<Offere
   }
   const endpoint = context.receiver();
   await context.first.clear();
-  await context.first.create('event-subscriptions', { CallbackUrl: endpoint.url, Version: context.newest.slice(1) });
+  await context.first.create('event-subscriptions', {
+    CallbackUrl: endpoint.url,
+    Version: context.registrationVersion,
+  });
   await context.makeEvent(context.first, eventType);
   const { eventMs } = context.config.timing;
   expect(await endpoint.untilCount(1, eventMs), `a delivery within ${eventMs / 1000} s`, 'none');

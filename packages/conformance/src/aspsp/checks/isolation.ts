@@ -70,6 +70,7 @@ export const ISOLATION_CHECKS = [
     'The acknowledgement of another client does not count.',
     POLL_STEPS,
     async (context) => {
+      context.requireAcknowledgements();
       await bothSubscribed(context);
       const { jti } = await context.offeredEvent(context.first);
       expectStatus((await context.second.poll({ ack: [jti] })).answer, 200, 'to ack of an unknown jti');
@@ -94,7 +95,7 @@ export const ISOLATION_CHECKS = [
       context.requireEvents();
       await context.first.clear();
       await context.second.clear();
-      const Version = context.newest.slice(1);
+      const Version = context.registrationVersion;
       await context.first.create(PATH, { CallbackUrl: own.url, Version });
       await context.second.create(PATH, { CallbackUrl: other.url, Version });
       await context.makeEvent(context.first);

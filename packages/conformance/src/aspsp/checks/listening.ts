@@ -14,7 +14,7 @@ export async function listening(
 ): Promise<CallbackEndpoint> {
   context.requireEvents();
   await context.first.clear();
-  const Version = context.newest.slice(1);
+  const Version = context.registrationVersion;
   await context.first.create('event-subscriptions', { CallbackUrl: endpoint.url, Version });
   if (context.config.features.polling) await context.drain(context.first);
   endpoint.forget();

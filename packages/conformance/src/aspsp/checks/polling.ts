@@ -1,5 +1,5 @@
 import type { AspspContext } from '../context.ts';
-import { checksOf, described, expect, expectError, expectStatus, fail, headerOf } from '../expect.ts';
+import { checksOf, described, expect, expectError, expectStatus, fail, headerOf, requires } from '../expect.ts';
 import { namesOf } from '../sets.ts';
 import { POLL, POLL_ENDPOINTS, POLL_RESOURCE, POLL_STEPS, SUB } from '../sources.ts';
 
@@ -167,6 +167,7 @@ const ACKNOWLEDGEMENT_CHECKS = [
     'What is not acknowledged is offered again.',
     POLL_STEPS,
     async (context) => {
+      context.requireAcknowledgements();
       await ready(context);
       const { jti } = await context.offeredEvent();
       await expectReoffered(context, jti, context.config.timing.reofferMs, 'it was not acknowledged');
@@ -178,6 +179,7 @@ const ACKNOWLEDGEMENT_CHECKS = [
     'A SET that is offered again has the same jti and claims.',
     POLL_STEPS,
     async (context) => {
+      context.requireAcknowledgements();
       await ready(context);
       const { jti, token } = await context.offeredEvent();
       const again = await expectReoffered(context, jti, context.config.timing.reofferMs, 'it was not acknowledged');
@@ -305,6 +307,12 @@ const REQUEST_CHECKS = [
     await context.subscribeForPolling();
     for (const body of ['{', '[]', 'null']) {
       expectStatus(await context.first.call('POST', 'events', { body }), 400, `to the body ${body}`);
+    }
+  }),
+  should('POLL-28', 'At a bank without polling, /events is 404.', POLL, async ({ config, first, versions }) => {
+    requires(!config.features.polling, 'The bank offers aggregated polling (features.polling).');
+    for (const version of versions) {
+      expectStatus(await first.call('POST', 'events', { version, body: {} }), 404, `to POST ${version}/events`);
     }
   }),
   must('POLL-27', 'After its subscription is deleted, a client cannot poll: 403.', SUB, async (context) => {

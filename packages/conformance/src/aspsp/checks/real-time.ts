@@ -103,7 +103,7 @@ const REGISTRATION_CHECKS = [
     const [old, endpoint] = [context.receiver(), context.receiver()];
     context.requireEvents();
     await context.first.clear();
-    const Version = context.newest.slice(1);
+    const Version = context.registrationVersion;
     await context.first.create('callback-urls', { Url: old.url, Version });
     await context.first.create('event-subscriptions', { CallbackUrl: endpoint.url, Version });
     await context.makeEvent(context.first);
@@ -131,7 +131,7 @@ const REGISTRATION_CHECKS = [
     const endpoint = context.receiver();
     const [found] = await context.first.list('event-subscriptions');
     const id = String(found?.['EventSubscriptionId']);
-    const Data = { EventSubscriptionId: id, CallbackUrl: endpoint.url, Version: context.newest.slice(1) };
+    const Data = { EventSubscriptionId: id, CallbackUrl: endpoint.url, Version: context.registrationVersion };
     const answer = await context.first.call('PUT', `event-subscriptions/${id}`, { body: { Data } });
     expect(answer.status === 200, 'status 200 to PUT', `status ${answer.status}`);
     await context.makeEvent(context.first);
@@ -150,7 +150,7 @@ const REGISTRATION_CHECKS = [
     const endpoint = await listening(context);
     const [found] = await context.first.list('event-subscriptions');
     const id = String(found?.['EventSubscriptionId']);
-    const Data = { EventSubscriptionId: id, Version: context.newest.slice(1) };
+    const Data = { EventSubscriptionId: id, Version: context.registrationVersion };
     const answer = await context.first.call('PUT', `event-subscriptions/${id}`, { body: { Data } });
     expect(answer.status === 200, 'status 200 to PUT without a CallbackUrl', `status ${answer.status}`);
     await context.offeredEvent();
@@ -163,7 +163,7 @@ async function listeningByCallbackUrl(context: AspspContext): Promise<CallbackEn
   context.requireEvents(RESOURCE_UPDATE);
   const endpoint = context.receiver();
   await context.first.clear();
-  await context.first.create('callback-urls', { Url: endpoint.url, Version: context.newest.slice(1) });
+  await context.first.create('callback-urls', { Url: endpoint.url, Version: context.registrationVersion });
   return endpoint;
 }
 
