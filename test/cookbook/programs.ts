@@ -14,6 +14,8 @@ export interface Program {
   readonly start: readonly string[];
 }
 
+const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:2.8';
+
 /** The programs that a test runs. That in C# is not one of them. */
 export const PROGRAMS: readonly Program[] = [
   {
@@ -31,7 +33,7 @@ export const PROGRAMS: readonly Program[] = [
     needs: ['java', 'mvn'],
     files: ['pom.xml', 'Receiver.java'],
     prepare: (_, run) => {
-      run('mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib');
+      run('mvn', '-q', '-B', `${DEPENDENCY_PLUGIN}:copy-dependencies`, '-DoutputDirectory=lib');
       run('javac', '-cp', 'lib/*', '-d', 'classes', 'Receiver.java');
     },
     start: ['java', '-cp', ['lib/*', 'classes'].join(delimiter), 'Receiver'],

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -81,19 +81,23 @@ async function tryProgram({ language, start }: Program, cases: Parameters<typeof
       TPP_CLIENT_ID: EXPECTED.clientId,
     },
   });
+  const closed = once(child, 'close');
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
   });
+  let faults: readonly string[];
   try {
     await until(async () => child.exitCode === null && (await isListening(port)), `the program in ${language}`);
-    const faults = await faultsOf(`http://127.0.0.1:${port}`, cases);
-    const acknowledged = cases.filter(({ status }) => status === 202).length + 1;
-    const handled = printed.trim().split('\n').length;
-    return handled === acknowledged ? faults : [...faults, `${handled} handled, and ${acknowledged} acknowledged`];
+    faults = await faultsOf(`http://127.0.0.1:${port}`, cases);
   } finally {
-    await end(child);
+    // All that it has printed is there then.
+    child.kill('SIGKILL');
+    await closed;
   }
+  const acknowledged = cases.filter(({ status }) => status === 202).length + 1;
+  const handled = printed.trim().split('\n').length;
+  return handled === acknowledged ? faults : [...faults, `${handled} handled, and ${acknowledged} acknowledged`];
 }
 
 function isListening(port: number): Promise<boolean> {
@@ -105,9 +109,4 @@ function isListening(port: number): Promise<boolean> {
     });
     socket.on('error', () => resolve(false));
   });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit');
-  if (child.exitCode === null && child.kill('SIGKILL')) await ended;
 }
