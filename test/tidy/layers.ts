@@ -6,7 +6,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   tpp: ['protocol'],
   service: ['protocol'],
   sandbox: ['protocol', 'tpp', 'service'],
-  conformance: ['protocol', 'tpp', 'service'],
+  conformance: ['protocol'],
   console: [],
   testing: ['protocol'],
 };
