@@ -10,7 +10,7 @@ export interface TerminalOptions {
   readonly isTerminal: boolean;
   /** Default: `isTerminal`. */
   readonly colour?: boolean;
-  /** Width of the lines. Default: 80; at least 40. */
+  /** Width of the lines. Default: 80; where it is 0 or left out; at least 48. */
   readonly columns?: number;
 }
 
@@ -23,7 +23,7 @@ export interface TerminalProgress {
 }
 
 const COLUMNS = 80;
-const COLUMNS_MIN = 40;
+const COLUMNS_MIN = 48;
 const MARK_WIDTH = 6;
 
 const MARKS: Readonly<Record<Outcome['kind'], { readonly word: string; readonly style: Style }>> = {
@@ -66,22 +66,24 @@ export function terminalHead(report: Pick<Report, 'side' | 'target' | 'version'>
 }
 
 /**
- * Prints what did not pass, with what was expected and seen and the remedy, then the numbers by area and the verdict.
+ * Prints what failed, with what was expected and seen and the remedy, what could not be carried out or was skipped, then the numbers by area and the verdict.
  *
  * @param failOn as in {@link summarise}
  */
 export function terminalSummary(report: Report, options: TerminalOptions, failOn: Severity = 'must'): void {
   const layout = layoutOf(options);
   const summary = summarise(report, failOn);
-  const notPassed = report.results.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'error');
+  const failed = report.results.filter(({ outcome }) => outcome.kind === 'failed');
+  const notCarriedOut = report.results.filter(({ outcome }) => outcome.kind === 'error');
   const skipped = report.results.filter(({ outcome }) => outcome.kind === 'skipped');
   const parts = [
     ...section(
-      'Not passed',
+      'Failed',
       layout,
-      notPassed.flatMap((result) => failureLines(result, layout, failOn)),
+      failed.flatMap((result) => failureLines(result, layout, failOn)),
     ),
-    ...section('Skipped', layout, skippedLines(skipped, layout)),
+    ...section('Could not be carried out', layout, reasonLines(notCarriedOut, layout)),
+    ...section('Skipped', layout, reasonLines(skipped, layout)),
     ...section('Summary', layout, tableLines(summary, layout)),
     ...verdictLines(report, summary, layout),
   ];
@@ -95,7 +97,8 @@ interface Layout {
 
 function layoutOf({ isTerminal, colour = isTerminal, columns = COLUMNS }: TerminalOptions): Layout {
   return {
-    columns: Math.max(COLUMNS_MIN, columns),
+    // A terminal may not know its width.
+    columns: Math.max(COLUMNS_MIN, columns === 0 ? COLUMNS : columns),
     paint: (style, text) => (colour ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text),
   };
 }
@@ -109,15 +112,14 @@ function section(heading: string, { paint }: Layout, lines: readonly string[]): 
 
 function failureLines(result: CheckResult, layout: Layout, failOn: Severity): readonly string[] {
   const { id, title, severity, outcome, source, remedy } = result;
-  const style = outcome.kind === 'error' || countsAgainst(result, failOn) ? 'red' : 'yellow';
+  const style = countsAgainst(result, failOn) ? 'red' : 'yellow';
   const [first = '', ...more] = wrap(title, layout.columns - 4);
   return [
-    `  ${layout.paint(style, oneLine(id))}  ${outcome.kind === 'error' ? 'could not be carried out' : severity}`,
+    `  ${layout.paint(style, oneLine(id))}  ${severity}`,
     ...[first, ...more].map((line) => `    ${line}`),
     ...(outcome.kind === 'failed' ? field('expected', outcome.expected, layout) : []),
     ...(outcome.kind === 'failed' ? field('actual', outcome.actual, layout) : []),
-    ...(outcome.kind === 'error' ? field('error', outcome.message, layout) : []),
-    ...(remedy === undefined || outcome.kind !== 'failed' ? [] : field('remedy', remedy, layout)),
+    ...(remedy === undefined ? [] : field('remedy', remedy, layout)),
     ...field('source', source, layout),
     '',
   ];
@@ -130,16 +132,21 @@ function field(name: string, value: string, { columns, paint }: Layout): readonl
   return lines.map((line, at) => `    ${paint('dim', (at === 0 ? name : '').padEnd(FIELD_WIDTH))}${line}`);
 }
 
-/** Checks are often skipped for one reason: it is said once. */
-function skippedLines(results: readonly CheckResult[], { columns }: Layout): readonly string[] {
-  const byReason = Map.groupBy(results, ({ outcome }) => (outcome.kind === 'skipped' ? outcome.reason : ''));
+/** Checks are often skipped, or cannot be carried out, for one reason: it is said once. */
+function reasonLines(results: readonly CheckResult[], { columns }: Layout): readonly string[] {
+  const byReason = Map.groupBy(results, ({ outcome }) => reasonOf(outcome));
   return [...byReason].flatMap(([reason, members]) => [
     ...wrap(members.map(({ id }) => id).join(', '), columns - 2).map((line) => `  ${line}`),
     ...wrap(reason, columns - 4).map((line) => `    ${line}`),
   ]);
 }
 
-const NUMBER_WIDTH = 9;
+function reasonOf(outcome: Outcome): string {
+  if (outcome.kind === 'skipped') return outcome.reason;
+  return outcome.kind === 'error' ? outcome.message : '';
+}
+
+const NUMBER_WIDTH = 8;
 const COUNTS = ['passed', 'failed', 'error', 'skipped'] as const satisfies readonly (keyof Tally)[];
 
 function tableLines({ byArea, bySeverity, total }: Summary, { columns, paint }: Layout): readonly string[] {

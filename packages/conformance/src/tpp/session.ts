@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
+import { ConfigError } from '../config-file.ts';
 import type { CheckScope } from '../run.ts';
 import { Bank, type BankKey } from './bank.ts';
 import type { TppConfig } from './config.ts';
@@ -33,7 +34,7 @@ const TIME_LIMIT_MS = 60_000;
  * Prepares the checks of a callback URL: makes the keys that the configuration does not give, and serves the JWKS where it says
  * so. Sends nothing to the TPP.
  *
- * @throws {Error} of `listen`, such as when the port of the JWKS is in use
+ * @throws {ConfigError} when the JWKS cannot be served at its address
  */
 export async function openTppSession(
   config: TppConfig,
@@ -72,5 +73,13 @@ function firstKey({ signing }: TppConfig, make: () => BankKey): BankKey {
 
 async function jwksOf({ signing }: TppConfig, first: BankKey, make: () => BankKey): Promise<JwksServer | undefined> {
   if (signing.jwks === undefined) return undefined;
-  return await startJwksServer(signing.jwks, { first, second: make(), encryption: make(), make });
+  try {
+    return await startJwksServer(signing.jwks, { first, second: make(), encryption: make(), make });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(
+      'signing.jwks',
+      `cannot be served (${why}); choose another host and port, or correct its certificate and key`,
+    );
+  }
 }

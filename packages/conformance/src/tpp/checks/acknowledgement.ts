@@ -23,9 +23,14 @@ export const ACKNOWLEDGEMENT_CHECKS = [
       remedy:
         'Answer 202 when the notification is verified and stored. If it was refused, compare issuer, organisation id, client id, trust anchor and JWKS with the configuration of this run.',
     },
-    async ({ baseline }) => {
+    async ({ baseline, jwks }) => {
       const answer = await baseline();
-      return isAcknowledged(answer) ? passed : failed('202 Accepted', described(answer));
+      if (isAcknowledged(answer)) return passed;
+      const hasKeys = jwks === undefined || jwks.requestCount() > 0;
+      return failed(
+        '202 Accepted',
+        `${described(answer)}${hasKeys ? '' : `; nobody has fetched the JWKS at ${jwks.url}`}`,
+      );
     },
   ),
   check(
