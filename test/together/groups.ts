@@ -16,6 +16,10 @@ export const GROUPS = {
     'test/operator/{alert-rules,alerts,audit,authentication,evidence,logs,metrics,operation-calls,operations,operator,parameters}.test.ts',
     'test/operator/{publish,redelivery,search,signing-keys,stream,stream-access}.test.ts',
   ],
+  'operator-long': [
+    'test/operator/{audit-archive,backpressure,backup,cluster,console-oidc,console-session}.test.ts',
+    'test/operator/{renewal,retention,revocation,rotation-cluster,texts}.test.ts',
+  ],
   registrations: ['test/registrations/*.test.ts', 'test/registry/{import,operator-tpps,registered-tpp}.test.ts'],
   resources: [
     'test/api/{authentication,bodies,early-refusals,event-subscriptions,http,paths,signatures}.test.ts',
@@ -27,6 +31,12 @@ export const GROUPS = {
     `${SERVICE}/alerts/{channels,conditions}.test.ts`,
     `${SERVICE}/{api,base,config,net,operator,retention,telemetry}/*.test.ts`,
   ],
+  store: [
+    `${SERVICE}/store/postgres-{activity,attempts,changes,clear-password,clock,database,instances}.test.ts`,
+    `${SERVICE}/store/postgres-{partitions,schema,search,withdrawing}.test.ts`,
+    `${SERVICE}/store/sqlite-*.test.ts`,
+  ],
+  cli: ['test/cli/{completion,config,refusals,tables,terminal-injection,tree,usage}.test.ts'],
   'service-cli': [`${SERVICE}/cli/*.test.ts`],
   notify: [`${SERVICE}/notify/*.test.ts`],
   trust: [`${SERVICE}/trust/*.test.ts`],
