@@ -28,18 +28,21 @@ function writeConfig(more: object = {}): string {
   return file;
 }
 
-function start(args: readonly string[]): ChildProcessByStdio<Writable, Readable, null> {
-  return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+function start(args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
+  return spawn(process.execPath, [PROGRAM, ...args], { stdio: 'pipe' });
 }
 
-async function run(...args: string[]): Promise<{ code: number; output: string }> {
+async function run(...args: string[]): Promise<{ code: number; output: string; errors: string }> {
   const child = start(args);
-  let output = '';
+  let [output, errors] = ['', ''];
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
   const [code] = await once(child, 'close');
-  return { code: Number(code), output };
+  return { code: Number(code), output, errors };
 }
 
 test('a run shows its checks, writes three reports, and ends with 0', async () => {
@@ -98,4 +101,27 @@ test('a person at the terminal is asked for an event', async () => {
   const [code] = await once(child, 'close');
   assert.equal(code, 0, output);
   assert.match(output, /Please change a payment of conformance-1\.\nPress Enter when it is done\./);
+});
+
+test('a key that does not belong to its certificate, and a port that is taken, are errors that name the setting', async () => {
+  const settings = tested.settings() as { clients: readonly object[]; receiver: { untrusted: object } };
+  const [first, second] = settings.clients;
+  const clients = [{ ...first, keyFile: 'conformance-2.key' }, second];
+  const taken = Number(new URL(tested.bank.service.apiUrl).port);
+  const wrong: readonly (readonly [more: object, message: RegExp])[] = [
+    [{ clients }, /clients\[0\]\.keyFile names a file that is not the private key of the certificate/],
+    [
+      { receiver: { ...settings.receiver, untrusted: { ...settings.receiver.untrusted, port: taken } } },
+      /receiver\.untrusted\.port names a port/,
+    ],
+    [
+      { receiver: { ...settings.receiver, port: taken } },
+      /receiver\.port names a port at which nothing can listen: .* \(EADDRINUSE\)/,
+    ],
+  ];
+  for (const [more, message] of wrong) {
+    const { code, errors } = await run('aspsp', '--config', writeConfig(more), '--only', 'SUB-01');
+    assert.equal(code, 2, errors);
+    assert.match(errors, message);
+  }
 });

@@ -134,7 +134,7 @@ function settingsOf(of: { bank: Bank; receiverPorts: TestedBank['receiverPorts']
     },
     events: { types: EVENT_TYPES, make: makingOf(bank) },
     timing: {
-      ...{ requestMs: 20_000, eventMs: 15_000, quietMs: 1000, reofferMs: 4000, reofferAfterErrorMs: 4000 },
+      ...{ requestMs: 20_000, eventMs: 15_000, quietMs: 1500, reofferMs: 4000, reofferAfterErrorMs: 4000 },
       ...{ longPollMs: 2000, retryMs: 5000, attemptMs: 1500, retriesMax: 3, recoveryMs: 20_000 },
     },
   };

@@ -1,14 +1,16 @@
 import type { ApiVersion, SetClaims } from '@tidings/protocol';
 import { type Clock, waitFor } from '../clock.ts';
+import { ConfigError } from '../config-file.ts';
 import { withoutSecrets } from '../redact.ts';
 import type { CheckScope } from '../run.ts';
 import { createAccessTokens } from './access-tokens.ts';
 import { BankClient, type ClientSession, newestVersion, type Polled, versionsOf } from './bank-client.ts';
 import { BankKeys } from './bank-keys.ts';
-import type { AspspConfig, ClientConfig } from './config.ts';
+import type { AspspConfig, ClientConfig, ListenerConfig } from './config.ts';
 import { type Ask, createEventMaker, type EventMaker } from './event-maker.ts';
 import { fail, requires, Skipped } from './expect.ts';
 import { readPrivateKey } from './forge.ts';
+import { checkMaterial } from './material.ts';
 import { type CallbackEndpoint, type Receiver, startReceiver } from './receiver.ts';
 import { claimsOfSet } from './sets.ts';
 import { WireClient, type WireTls } from './wire.ts';
@@ -31,15 +33,23 @@ export interface OfferedSet {
 const POLL_PAUSE_MS = 200;
 const DRAIN_POLLS_MAX = 50;
 
-/** Opens connections and, if it is configured, the receiver. @throws {Error} the errors of `listen`, and of unusable keys */
+/**
+ * Opens connections and, if it is configured, the receiver.
+ *
+ * @throws {ConfigError} when a key or certificate cannot be used, or nothing can listen at the receiver's port
+ */
 export async function openAspspSession(config: AspspConfig, clock: Clock, ask: Ask): Promise<AspspSession> {
+  checkMaterial(config);
   const clients = config.clients.map((client) => clientSession(client, config, clock));
   const [first, second] = clients;
   if (first === undefined || second === undefined) throw new Error('Two clients are needed.');
   const { requestMs } = config.timing;
   const stranger = new WireClient({ ca: config.bank.caPem }, clock);
-  const receiver = config.receiver && (await startReceiver(config.receiver, clock));
-  const untrusted = config.receiver?.untrusted && (await startReceiver(config.receiver.untrusted, clock));
+  const receiver = await openReceiver('receiver', config.receiver, clock);
+  const untrusted = await openReceiver('receiver.untrusted', config.receiver?.untrusted, clock).catch(async (error) => {
+    await receiver?.close();
+    throw error;
+  });
   const maker = config.events && createEventMaker(config.events, { clock, ask, requestMs });
   const keys = new BankKeys(config.bank.jwksUrl, first.http, requestMs);
   const shared: Shared = { config, clock, first, second, stranger, receiver, untrusted, maker, keys };
@@ -53,6 +63,24 @@ export async function openAspspSession(config: AspspConfig, clock: Clock, ask: A
       await Promise.all([receiver?.close(), untrusted?.close()]);
     },
   };
+}
+
+async function openReceiver(
+  field: string,
+  config: ListenerConfig | undefined,
+  clock: Clock,
+): Promise<Receiver | undefined> {
+  if (config === undefined) return undefined;
+  try {
+    return await startReceiver(config, clock);
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error && error.syscall === 'listen' && 'code' in error)) throw error;
+    const where = `${config.host}:${config.port}`;
+    throw new ConfigError(
+      `${field}.port`,
+      `names a port at which nothing can listen: ${where} (${error.code}); choose another port or host`,
+    );
+  }
 }
 
 /** Tokens of the clients are in no record, wherever they stand. */

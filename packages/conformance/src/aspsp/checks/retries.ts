@@ -75,10 +75,10 @@ const ACKNOWLEDGEMENT_CHECKS = [
     const endpoint = await sent(context, () => ({}));
     const { jti } = claimsOfSet(endpoint.deliveries[0]?.body.toString('utf8') ?? '');
     const { quietMs: timeoutMs } = context.config.timing;
-    // The bank may need a moment to note it.
-    await context.wait(timeoutMs / 2);
+    // The bank may need a moment to note it, and until then may offer it.
+    await context.wait(timeoutMs);
     const polled = await context.pollUntil(context.first, {
-      timeoutMs: timeoutMs / 2,
+      timeoutMs,
       holds: ({ sets }) => sets.has(jti),
     });
     expect(polled === undefined, `${jti} not to be offered`, 'offered');
