@@ -127,12 +127,15 @@ async function outcomeOf(run: () => Promise<Outcome>, signal: AbortSignal, clock
     // What was aborted fails in many ways; the cause is that the time was over.
     return { kind: 'error', message: messageOf(signal.aborted ? signal.reason : error) };
   });
+  let cancel: () => void = () => undefined;
   const overdue = new Promise<Outcome>((resolve) => {
     signal.addEventListener('abort', () => {
-      clock.after(GRACE_MS, () => resolve({ kind: 'error', message: messageOf(signal.reason) }));
+      cancel = clock.after(GRACE_MS, () => resolve({ kind: 'error', message: messageOf(signal.reason) }));
     });
   });
-  return await Promise.race([running, overdue]);
+  const outcome = await Promise.race([running, overdue]);
+  cancel();
+  return outcome;
 }
 
 function messageOf(error: unknown): string {

@@ -61,6 +61,7 @@ test('a check that does not end in time is an error, and its signal is aborted',
   assert.ok(wasAborted);
   assert.deepEqual(results[0]?.outcome, { kind: 'error', message: 'The check did not end within 20 s.' });
   assert.deepEqual(results[1]?.outcome, PASSED);
+  assert.equal(clock.waiting, 0, 'a timer that is left would keep the process alive');
 });
 
 test('a check that ignores its signal is left behind', async () => {

@@ -19,6 +19,11 @@ export class HeldClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** Timers that have neither fired nor been cancelled. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
   /** Moves the time, and runs what is due. */
   advance(byMs: number): void {
     this.#nowMs += byMs;
