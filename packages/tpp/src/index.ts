@@ -18,7 +18,13 @@ export {
   VRP_LINKED_ACCOUNT_UPDATE,
 } from '@tidings/protocol';
 export type { AccessToken } from './bank/access-tokens.ts';
-export { type BankClient, type BankClientOptions, type ClientTransport, createBankClient } from './bank/bank-client.ts';
+export {
+  type BankClient,
+  type BankClientOptions,
+  type BankCredentials,
+  type ClientTransport,
+  createBankClient,
+} from './bank/bank-client.ts';
 export { BankError, type BankErrorContext, type BankErrorDetail, type BankErrorKind } from './bank/bank-error.ts';
 export type { BankExchange, BankIdentity } from './bank/bank-http.ts';
 export type { CallbackUrls, EnsuredCallbackUrl } from './bank/callback-urls.ts';

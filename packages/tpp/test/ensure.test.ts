@@ -125,16 +125,25 @@ test('any other refusal ends ensure at once', async (t) => {
   assert.deepEqual(changes(bank), ['POST']);
 });
 
-test('after a lost response ensure finds what took effect', async (t) => {
+test('after a lost response ensure looks up what took effect, and does not create it again', async (t) => {
   const bank = await startBank(t);
+  let posts = 0;
+  let isStored = true;
   bank.instead = (seen, response) => {
     if (seen.method !== 'POST' || !seen.path.startsWith('/open-banking')) return false;
-    bank.subscription = AT_BANK;
+    posts += 1;
+    if (isStored) bank.subscription = AT_BANK;
     response.destroy();
     return true;
   };
-  await assert.rejects(bank.client.eventSubscriptions.ensure(WANTED), { kind: 'unreachable' });
+  const ensured = { subscription: AT_BANK, did: 'created' };
+  assert.deepEqual(await bank.client.eventSubscriptions.ensure(WANTED), ensured);
   assert.deepEqual(await bank.client.eventSubscriptions.ensure(WANTED), { subscription: AT_BANK, did: 'nothing' });
+  assert.equal(posts, 1);
+  isStored = false;
+  bank.subscription = undefined;
+  await assert.rejects(bank.client.eventSubscriptions.ensure(WANTED), { kind: 'unreachable' });
+  assert.equal(posts, 2);
 });
 
 async function startOn(t: Parameters<typeof startBank>[0], version: 'v3.1' | 'v4.0'): Promise<FakeBank> {

@@ -20,6 +20,8 @@ export interface AccessTokens {
   current(): Promise<AccessToken>;
   /** Discards a token that the bank rejected; a newer token obtained meanwhile is kept. */
   drop(accessToken: string): void;
+  /** Discards all tokens, also one that is being requested: the certificate that they are bound to was replaced. */
+  reset(): void;
 }
 
 /** Options of {@link createAccessTokens}. */
@@ -59,9 +61,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   let cached: (AccessToken & { readonly renewAtMs: number }) | undefined;
   let underWay: Promise<AccessToken> | undefined;
   let server: oauth.AuthorizationServer | undefined;
+  let generation = 0;
 
   async function renew(): Promise<AccessToken> {
     const askedAtMs = options.now();
+    const startedIn = generation;
     try {
       server ??= await discover(options);
       const granted = await requestToken(server, options);
@@ -71,7 +75,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         scope: granted.scope ?? options.scope,
         expiresAtMs: askedAtMs + lifetimeMs,
       };
-      cached = { ...token, renewAtMs: token.expiresAtMs - Math.min(RENEWED_BEFORE_MS, lifetimeMs / 10) };
+      if (startedIn === generation)
+        cached = { ...token, renewAtMs: token.expiresAtMs - Math.min(RENEWED_BEFORE_MS, lifetimeMs / 10) };
       return token;
     } catch (error) {
       const asked = server?.mtls_endpoint_aliases?.token_endpoint ?? server?.token_endpoint;
@@ -81,7 +86,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         asked === undefined ? describeCall('GET', options.issuer) : describeCall('POST', asked),
       );
     } finally {
-      underWay = undefined;
+      if (startedIn === generation) underWay = undefined;
     }
   }
 
@@ -96,6 +101,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     },
     drop: (accessToken) => {
       if (cached?.accessToken === accessToken) cached = undefined;
+    },
+    reset: () => {
+      generation += 1;
+      cached = undefined;
+      underWay = undefined;
     },
   };
 }

@@ -3,6 +3,7 @@ import { freshUuid, systemNowMs } from '../clock.ts';
 import { createTlsFetch, type TlsTransport } from '../net/tls-fetch.ts';
 import { type AccessToken, createAccessTokens } from './access-tokens.ts';
 import { type BankExchange, type BankIdentity, createBankHttp, isV31 } from './bank-http.ts';
+import { retriesOf } from './bank-retries.ts';
 import { type CallbackUrls, createCallbackUrls } from './callback-urls.ts';
 import { type ClientAuthentication, clientAuthOf } from './client-authentication.ts';
 import { createEventPolling, type EventPolling } from './event-polling.ts';
@@ -43,6 +44,15 @@ export interface BankClientOptions {
   readonly requestTimeoutMs?: number;
   /** Maximum body of a response. Default 1 048 576 (1 MiB). */
   readonly responseBytesMax?: number;
+  /**
+   * How often an idempotent call (`get`, `replace`, `delete`, `fetchResource`) is retried after a lost connection, 429, 502, 503
+   * or 504. `create` and polls are not. Default 2.
+   */
+  readonly retriesMax?: number;
+  /** First delay before a retry; doubles. At least the bank's `Retry-After`. Default 500. */
+  readonly retryDelayMsMin?: number;
+  /** Longest delay. A bank that asks for more gets no retry: the call fails, with `retryAfterMs`. Default 10 000. */
+  readonly retryDelayMsMax?: number;
   /** How far `iat` of a response signature may be in the future. Default 60. */
   readonly clockSkewSeconds?: number;
   /**
@@ -56,7 +66,14 @@ export interface BankClientOptions {
   now?(): number;
   /** Default: `crypto.randomUUID`. */
   randomUuid?(): string;
+  /** Random number in [0, 1), for the jitter of the delays. Default: the system's. */
+  random?(): number;
+  /** Resolves after the delay, or when the signal is aborted. Default: a system timer. */
+  wait?(delayMs: number, signal: AbortSignal): Promise<void>;
 }
+
+/** Keys and certificates that replace those of a client; those left out are unchanged. */
+export type BankCredentials = Partial<Pick<BankClientOptions, 'transport' | 'clientAuthentication' | 'signer'>>;
 
 /** A TPP's client of one bank. Every call rejects with `BankError`. */
 export interface BankClient {
@@ -68,6 +85,14 @@ export interface BankClient {
   readonly events: EventPolling;
   /** Fetches the resource of a notification or of one of its links. */
   fetchResource(target: ResourceTarget): Promise<FetchedResource>;
+  /**
+   * Replaces certificate and keys while the client works. New connections use the new certificate, and tokens are requested
+   * anew, because they are bound to it; calls in progress finish on their connections. Register the new certificate and
+   * publish the new keys at the bank first. The signing keys of the bank are renewed by `remoteKeys`.
+   *
+   * @throws {TypeError} for invalid PEM texts; then nothing has changed
+   */
+  renew(credentials: BankCredentials): void;
   /** Closes all connections; calls in progress and later calls reject as unreachable. */
   close(): void;
 }
@@ -88,13 +113,23 @@ export function createBankClient(options: BankClientOptions): BankClient {
   const baseUrl = checkHttps('baseUrl', options.baseUrl).replace(/\/+$/, '');
   const { transport, requestTimeoutMs, responseBytesMax, unencodedPayload = false } = options;
   if (unencodedPayload && !isV31(baseUrl)) throw new TypeError('unencodedPayload is allowed on v3.1 only');
-  const clientAuth = clientAuthOf(options.clientAuthentication);
+  let clientAuth = clientAuthOf(options.clientAuthentication);
+  let { signer } = options;
   const tlsFetch = createTlsFetch({ transport, requestTimeoutMs, responseBytesMax });
-  const tokens = createAccessTokens({ clientId, issuer, tokenEndpoint, scope, clientAuth, tlsFetch, now });
+  const tokens = createAccessTokens({
+    clientId,
+    issuer,
+    tokenEndpoint,
+    scope,
+    clientAuth: () => clientAuth(),
+    tlsFetch,
+    now,
+  });
   const http = createBankHttp({
     tlsFetch,
     tokens,
-    signer: options.signer,
+    signer: () => signer,
+    retries: retriesOf(options),
     bank: options.bank,
     clockSkewSeconds: options.clockSkewSeconds ?? CLOCK_SKEW_SECONDS,
     unencodedPayload,
@@ -108,6 +143,16 @@ export function createBankClient(options: BankClientOptions): BankClient {
     callbackUrls: createCallbackUrls(http, baseUrl),
     events: createEventPolling(http, baseUrl),
     fetchResource: createFetchResource(http, options.resourceOrigins ?? [], options.resourceVersions),
+    renew: (credentials) => {
+      const renewedAuth =
+        credentials.clientAuthentication === undefined ? clientAuth : clientAuthOf(credentials.clientAuthentication);
+      if (credentials.transport !== undefined) {
+        tlsFetch.renew(credentials.transport);
+        tokens.reset();
+      }
+      clientAuth = renewedAuth;
+      signer = credentials.signer ?? signer;
+    },
     close: () => tlsFetch.close(),
   };
 }

@@ -71,6 +71,7 @@ const KINDS: Readonly<Record<TlsFetchErrorCode, BankErrorKind>> = {
   closed: 'unreachable',
   aborted: 'unreachable',
   connection: 'unreachable',
+  stale_connection: 'unreachable',
   timeout: 'unreachable',
   url: 'untrusted',
   too_large: 'untrusted',

@@ -14,6 +14,7 @@ import { type TlsFetch, TlsFetchError, type TlsRequest } from '../net/tls-fetch.
 import type { AccessTokens } from './access-tokens.ts';
 import { type BankAnswer, readErrorBody } from './bank-answer.ts';
 import { BankError, bankErrorOf, describeCall, describeDetails } from './bank-error.ts';
+import { type BankRetries, withRetries } from './bank-retries.ts';
 
 /** Identity of the ASPSP as a signer. */
 export interface BankIdentity {
@@ -41,6 +42,10 @@ export interface BankRequest extends Pick<TlsRequest, 'requestTimeoutMs' | 'resp
   readonly url: string;
   readonly body?: unknown;
   readonly unsigned?: boolean;
+  /** For a POST that has the same effect when it is sent twice. It is not retried, except on a connection that was closed. */
+  readonly isRepeatable?: boolean;
+  /** Whether these codes of a refusal, of a repeated request, show that an earlier one had its effect. */
+  isDoneBy?(codes: readonly string[]): boolean;
 }
 
 /** HTTP client of the bank's API. */
@@ -59,7 +64,9 @@ export interface BankHttp {
 export interface BankHttpOptions {
   readonly tlsFetch: TlsFetch;
   readonly tokens: AccessTokens;
-  readonly signer: JwsSigner;
+  /** Read for every request. */
+  signer(): JwsSigner;
+  readonly retries: BankRetries;
   readonly bank: BankIdentity;
   readonly clockSkewSeconds: number;
   /** Whether requests are signed with `b64: false` and such responses are accepted on v3.1. */
@@ -90,18 +97,19 @@ export function isV31(url: string): boolean {
 
 /**
  * Creates the HTTP client that all calls share: it adds token, signature and interaction id, and parses error bodies.
- * After a 401 it retries once with a fresh token, which is safe because a 401 precedes any processing.
+ * After a 401 it retries once with a fresh token, which is safe because a 401 precedes any processing. Other failures are
+ * retried for idempotent methods only; see `withRetries`.
  */
 export function createBankHttp(options: BankHttpOptions): BankHttp {
-  const { tokens, tlsFetch, signer, now } = options;
+  const { tokens, tlsFetch, now } = options;
 
   async function attempt(request: BankRequest): Promise<BankAnswer> {
     const { accessToken } = await unlessAborted(tokens.current(), request.signal);
     const interactionId = options.randomUuid();
-    const { method, url, requestTimeoutMs, responseBytesMax, signal } = request;
+    const { method, url, requestTimeoutMs, responseBytesMax, signal, isRepeatable } = request;
     const prepared = await prepare(request, accessToken, interactionId);
     const response = await reach(
-      () => tlsFetch(url, { method, ...prepared, requestTimeoutMs, responseBytesMax, signal }),
+      () => tlsFetch(url, { method, ...prepared, requestTimeoutMs, responseBytesMax, signal, isRepeatable }),
       describeCall(method, url),
       interactionId,
     );
@@ -136,15 +144,18 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
     const withType = { ...headers, 'content-type': 'application/json; charset=utf-8' };
     if (request.unsigned) return { headers: withType, body };
     const { unencodedPayload } = options;
-    const signature = await signDetached(body, signer, now() / 1000, { unencodedPayload });
+    const signature = await signDetached(body, options.signer(), now() / 1000, { unencodedPayload });
     return { headers: { ...withType, [SIGNATURE_HEADER]: signature }, body };
   }
 
   return {
-    send: async (request) => {
-      const answer = await attempt(request);
-      return acceptedOnly(answer.status === UNAUTHORISED ? await attempt(request) : answer);
-    },
+    send: (request) =>
+      withRetries(request, options.retries, async (number) => {
+        const first = await attempt(request);
+        const answer = first.status === UNAUTHORISED ? await attempt(request) : first;
+        const codes = () => readErrorBody(answer.body).map(({ code }) => code);
+        return number > 1 && request.isDoneBy?.(codes()) ? answer : acceptedOnly(answer);
+      }),
     verify: (answer) => verifyAnswer(answer, options),
   };
 }
@@ -172,6 +183,7 @@ async function reach(send: () => Promise<Response>, call: string, interactionId:
   }
 }
 
+/** @throws {BankError} unless the status is 2xx */
 function acceptedOnly(answer: BankAnswer): BankAnswer {
   const { method, url, status, body, interactionId, retryAfterMs } = answer;
   if (status >= 200 && status < 300) return answer;

@@ -57,7 +57,7 @@ export function createEventPolling(http: BankHttp, baseUrl: string): EventPollin
     poll: async (request = {}, limits = {}) => {
       const { requestTimeoutMs, responseBytesMax, signal } = limits;
       const body = bodyOf(request);
-      const sent: BankRequest = { method: 'POST', url, body, unsigned: true };
+      const sent: BankRequest = { method: 'POST', url, body, unsigned: true, isRepeatable: true };
       const answer = await http.send({ ...sent, requestTimeoutMs, responseBytesMax, signal });
       const { sets, moreAvailable } = readShaped(answer, shape);
       const entries = Object.entries(sets);

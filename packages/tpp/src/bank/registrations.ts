@@ -2,6 +2,7 @@ import type { Shaped } from '@tidings/protocol';
 import { type BankAnswer, readSigned, untrusted } from './bank-answer.ts';
 import { BankError } from './bank-error.ts';
 import type { BankHttp } from './bank-http.ts';
+import { isUnanswered } from './bank-retries.ts';
 
 /** The action that `ensure` took. */
 export type Ensured = 'created' | 'replaced' | 'nothing';
@@ -71,9 +72,21 @@ export function createRegistrations<Wanted, Held>(
     return replaced;
   }
 
+  /** A POST without an answer may have had its effect. It is not repeated: the registration is looked up. */
+  async function createOrFind(wanted: Wanted): Promise<Held> {
+    try {
+      return await create(wanted);
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      const held = await get();
+      if (held === undefined || !kind.isSame(held, wanted)) throw error;
+      return held;
+    }
+  }
+
   async function ensureOnce(wanted: Wanted): Promise<{ held: Held; did: Ensured }> {
     const held = await get();
-    if (held === undefined) return { held: await create(wanted), did: 'created' };
+    if (held === undefined) return { held: await createOrFind(wanted), did: 'created' };
     if (kind.isSame(held, wanted)) return { held, did: 'nothing' };
     return { held: await replace(kind.idOf(held), wanted), did: 'replaced' };
   }
@@ -83,7 +96,7 @@ export function createRegistrations<Wanted, Held>(
     get,
     replace,
     delete: async (id) => {
-      await http.send({ method: 'DELETE', url: urlOf(id) });
+      await http.send({ method: 'DELETE', url: urlOf(id), isDoneBy: isNotFound });
     },
     ensure: async (wanted) => {
       try {
@@ -104,7 +117,11 @@ function pathSegment(idName: string, id: string): string {
 
 function lostRace(error: unknown): boolean {
   if (!(error instanceof BankError) || error.kind !== 'refused') return false;
-  return error.status === CONFLICT || error.codes.some((code) => NOT_FOUND_CODES.includes(code));
+  return error.status === CONFLICT || isNotFound(error.codes);
+}
+
+function isNotFound(codes: readonly string[]): boolean {
+  return codes.some((code) => NOT_FOUND_CODES.includes(code));
 }
 
 /** Applies a function to a valid value; passes a fault on. */

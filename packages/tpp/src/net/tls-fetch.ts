@@ -40,6 +40,12 @@ export interface TlsRequest {
   readonly requestTimeoutMs?: number | undefined;
   /** Overrides the client's limit for this response. */
   readonly responseBytesMax?: number | undefined;
+  /**
+   * Whether sending the request twice has the effect of sending it once. Default: by its method (RFC 9110 section 9.2.2).
+   * Such a request may use a kept connection, and is sent once more when the server closes that at the same moment. Any
+   * other request gets a connection of its own, where that cannot happen.
+   */
+  readonly isRepeatable?: boolean | undefined;
   /** Aborts the exchange; its connection is destroyed. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,12 +54,30 @@ export interface TlsRequest {
 export interface TlsFetch {
   /** @throws {TlsFetchError} when there is no response; any HTTP status is a response */
   (url: string, request?: TlsRequest): Promise<Response>;
+  /**
+   * Uses another certificate, key and authorities for new connections. Requests in progress finish on theirs, which are
+   * closed afterwards.
+   *
+   * @throws {TypeError} as `createTlsFetch`; then nothing has changed
+   */
+  renew(transport: TlsTransport): void;
   /** Closes all connections; requests in progress and later requests fail. */
   close(): void;
 }
 
-/** Why there is no response. `url`: not an https URL, nothing was sent. */
-export type TlsFetchErrorCode = 'url' | 'closed' | 'aborted' | 'connection' | 'timeout' | 'too_large' | 'malformed';
+/**
+ * Why there is no response. `url`: not an https URL, nothing was sent. `stale_connection`: the server closed a kept
+ * connection while the request was sent on it, which is no refusal; twice in a row.
+ */
+export type TlsFetchErrorCode =
+  | 'url'
+  | 'closed'
+  | 'aborted'
+  | 'connection'
+  | 'stale_connection'
+  | 'timeout'
+  | 'too_large'
+  | 'malformed';
 
 /**
  * An exchange without a response. `message` says why, with the remedy where it is known. It contains neither URL nor
@@ -83,19 +107,15 @@ const STATUSES_WITHOUT_BODY = new Set([204, 205, 304]);
  * Creates a small HTTPS client over `node:https`. It uses TLS 1.2 or later and an optional client certificate, and
  * always verifies the server, whatever the environment says. One deadline covers the whole exchange, within which every
  * address of the host is tried. The size of responses is limited. Redirects are returned and not followed. Requests are
- * not retried.
+ * not retried, except for those that meet the close of a kept connection; see `isRepeatable`.
  *
  * @throws {TypeError} when certificate, key or authorities are not valid PEM, or the key does not match the certificate
  */
 export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, responseBytesMax = RESPONSE_BYTES_MAX, keepAlive = true } = options;
-  const agent = new RacingAgent({
-    keepAlive,
-    maxSockets: CONNECTIONS_MAX,
-    timeout: IDLE_MS_MAX,
-    secureContext: secureContextOf(options.transport ?? {}),
-  });
   const slots = new Slots(CONNECTIONS_MAX);
+  const open = new Set<Connections>();
+  let current = new Connections(options.transport ?? {}, keepAlive);
   let closed = false;
 
   async function tlsFetch(url: string, request: TlsRequest = {}): Promise<Response> {
@@ -104,20 +124,57 @@ export function createTlsFetch(options: TlsFetchOptions = {}): TlsFetch {
       throw new TlsFetchError('url', 'Only https URLs are fetched.');
     }
     if (request.signal?.aborted) throw new TlsFetchError('aborted', ABORTED);
-    return await exchange(new URL(url), request, {
-      agent,
-      slots,
-      requestTimeoutMs: request.requestTimeoutMs ?? requestTimeoutMs,
-      responseBytesMax: request.responseBytesMax ?? responseBytesMax,
-    });
+    const connections = current;
+    open.add(connections);
+    connections.inUse += 1;
+    try {
+      return await exchange(new URL(url), request, {
+        connections,
+        slots,
+        requestTimeoutMs: request.requestTimeoutMs ?? requestTimeoutMs,
+        responseBytesMax: request.responseBytesMax ?? responseBytesMax,
+      });
+    } finally {
+      connections.inUse -= 1;
+      if (connections.inUse === 0) open.delete(connections);
+      if (connections.inUse === 0 && connections !== current) connections.destroy();
+    }
   }
 
   return Object.assign(tlsFetch, {
+    renew: (transport: TlsTransport) => {
+      const renewed = new Connections(transport, keepAlive);
+      if (current.inUse === 0) current.destroy();
+      current = renewed;
+    },
     close: () => {
       closed = true;
-      agent.destroy();
+      for (const each of [current, ...open]) each.destroy();
     },
   });
+}
+
+/** The connections with one certificate. */
+class Connections {
+  readonly kept: RacingAgent;
+  /** Each of its connections has one request. */
+  readonly fresh: RacingAgent;
+  /** Number of exchanges. */
+  inUse = 0;
+  isDestroyed = false;
+
+  constructor(transport: TlsTransport, keepAlive: boolean) {
+    const secureContext = secureContextOf(transport);
+    const options = { maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS_MAX, secureContext };
+    this.kept = new RacingAgent({ ...options, keepAlive });
+    this.fresh = new RacingAgent({ ...options, keepAlive: false });
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+    this.kept.destroy();
+    this.fresh.destroy();
+  }
 }
 
 function secureContextOf({ certificatePem, keyPem, caPem }: TlsTransport): SecureContext {
@@ -137,7 +194,7 @@ function secureContextOf({ certificatePem, keyPem, caPem }: TlsTransport): Secur
 }
 
 interface Limits {
-  readonly agent: RacingAgent;
+  readonly connections: Connections;
   readonly slots: Slots;
   readonly requestTimeoutMs: number;
   readonly responseBytesMax: number;
@@ -157,16 +214,42 @@ async function exchange(url: URL, request: TlsRequest, limits: Limits): Promise<
     ending.signal.addEventListener('abort', () => reject(ending.signal.reason));
   });
   try {
-    return await Promise.race([ended, answerTo(url, request, limits, ending.signal)]);
+    return await Promise.race([ended, answerWithinSlot(url, request, limits, ending.signal)]);
   } finally {
     cancelDeadline();
     request.signal?.removeEventListener('abort', abort);
   }
 }
 
-async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: AbortSignal): Promise<Response> {
-  const { agent, slots, requestTimeoutMs, responseBytesMax } = limits;
+const REPEATABLE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
+
+async function answerWithinSlot(url: URL, request: TlsRequest, limits: Limits, ended: AbortSignal): Promise<Response> {
+  const { connections, slots } = limits;
+  const { isRepeatable = REPEATABLE_METHODS.includes(request.method ?? 'GET') } = request;
   const leave = await slots.enter(url.host, ended);
+  try {
+    if (!isRepeatable) return await answerOver(connections.fresh, url, request, limits, ended);
+    try {
+      return await answerOver(connections.kept, url, request, limits, ended);
+    } catch (error) {
+      if (!(error instanceof TlsFetchError && error.code === 'stale_connection')) throw error;
+      if (connections.isDestroyed) throw new TlsFetchError('connection', 'The client was closed.', { cause: error });
+      return await answerOver(connections.fresh, url, request, limits, ended);
+    }
+  } finally {
+    leave();
+  }
+}
+
+async function answerOver(
+  agent: RacingAgent,
+  url: URL,
+  request: TlsRequest,
+  { requestTimeoutMs, responseBytesMax }: Limits,
+  ended: AbortSignal,
+): Promise<Response> {
+  let isReused = false;
+  let hasResponse = false;
   try {
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       const options: RacingOptions = {
@@ -175,7 +258,13 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
         connectTimeoutMs: requestTimeoutMs,
         ended,
       };
-      const outgoing = httpsRequest(url, { ...options, agent }, resolve);
+      const outgoing = httpsRequest(url, { ...options, agent }, (response) => {
+        hasResponse = true;
+        resolve(response);
+      });
+      outgoing.on('socket', () => {
+        isReused = outgoing.reusedSocket;
+      });
       ended.addEventListener('abort', () => outgoing.destroy());
       outgoing.on('error', reject).on('upgrade', (_incoming, socket) => {
         socket.destroy();
@@ -189,11 +278,22 @@ async function answerTo(url: URL, request: TlsRequest, limits: Limits, ended: Ab
     if (body === undefined) throw new TlsFetchError('too_large', `The response has over ${responseBytesMax} bytes.`);
     return toResponse(incoming, body);
   } catch (cause) {
+    // The deadline of the exchange says why, if it has ended.
+    if (isReused && !hasResponse && !ended.aborted && isClose(cause)) {
+      throw new TlsFetchError('stale_connection', 'The server closed a kept connection as the request was sent.', {
+        cause,
+      });
+    }
     if (cause instanceof TlsFetchError) throw cause;
     throw new TlsFetchError('connection', describeConnectionFault(codeOf(cause)), { cause });
-  } finally {
-    leave();
   }
+}
+
+const CLOSES: readonly string[] = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED'];
+
+/** Whether the connection was closed, and not, for example, a response malformed. */
+function isClose(error: unknown): boolean {
+  return error instanceof TlsFetchError ? error.code === 'connection' : CLOSES.includes(codeOf(error));
 }
 
 /** Limits concurrent exchanges per host: an agent does not count connections that are being established. */

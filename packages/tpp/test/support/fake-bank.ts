@@ -53,6 +53,8 @@ export async function startBank(t: TestContext, changes: ClientChanges = {}): Pr
     resourceOrigins: [origin],
     onExchange: (exchange) => void bank.exchanges.push(exchange),
     now: () => bank.nowMs,
+    // Most tests are about one exchange.
+    retriesMax: 0,
     ...(typeof changes === 'function' ? changes(origin) : changes),
   });
   t.after(() => client.close());
