@@ -33,7 +33,7 @@ const report: Report = {
     result('CLM-02', { outcome: FAILED, rule: 'Only PS256.', remedy: 'Verify.' }),
     result('CLM-03', { outcome: FAILED, severity: 'may' }),
     result('TLS-01', { outcome: { kind: 'skipped', reason: 'not here' }, area: 'TLS' }),
-    result('TLS-02', { outcome: { kind: 'error', message: 'refused' }, area: 'TLS' }),
+    result('TLS-02', { outcome: { kind: 'error', message: 'refused' }, area: 'Acknowledgements and retries' }),
   ],
 };
 

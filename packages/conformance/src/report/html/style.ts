@@ -43,7 +43,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 caption { text-align: left; color: var(--soft); font-size: 0.875rem; padding-bottom: 0.25rem; }
 th, td { padding: 0.3125rem 0.5rem; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
 thead th { color: var(--soft); font-size: 0.8125rem; }
-th:first-child { text-align: left; padding-left: 0; }
+th:first-child { text-align: left; padding-left: 0; overflow-wrap: anywhere; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
 .bar-column { width: 22%; } thead .bar-column { text-align: left; }
 .bar { display: block; width: 100%; height: 0.5rem; border-radius: 0.25rem; background: var(--line); }
@@ -122,7 +122,8 @@ body:has(#open-all:checked) details::details-content { content-visibility: visib
   .not-passed li { grid-template-columns: auto 1fr; }
   .not-passed li > :last-child { grid-column: 1 / -1; }
   dt { line-height: 1.25; }
-  th, td { padding-inline: 0.25rem; }
+  th, td { padding-inline: 0.125rem; }
+  table { font-size: 0.875rem; } thead th { font-size: 0.75rem; }
 }
 @media print {
   @page { margin: 16mm 14mm; }
