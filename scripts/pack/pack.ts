@@ -106,7 +106,8 @@ function stageProgram(home: string, staged: string, file: string): void {
  */
 function stageBundled(name: PackageName, staged: string): string[] {
   for (const [at, from] of treeOf(lock, `packages/${name}`, (each) => bringsOurs(name) || !isOurs(each))) {
-    if (at === '' || from.startsWith('packages/')) continue;
+    // Our own packages come as they were packed. What npm has put below one of them is not ours.
+    if (at === '' || !from.includes('node_modules/')) continue;
     const source = join(ROOT, from);
     const { version }: { version: string } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
     if (version !== lock[from]?.version) throw new Error(`${from} differs from package-lock.json: run npm ci`);
