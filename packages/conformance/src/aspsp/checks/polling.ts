@@ -76,9 +76,9 @@ const OFFER_CHECKS = [
       const polled = await context.pollUntil(context.first, {
         timeoutMs,
         body: { maxEvents: 1 },
-        holds: ({ sets, moreAvailable }) => {
+        holds: ({ sets }) => {
           for (const jti of sets.keys()) seen.add(jti);
-          return sets.size > 0 || (moreAvailable && sets.size > 0);
+          return sets.size > 0;
         },
       });
       expect(polled !== undefined, 'an event to be offered', 'no SET');
