@@ -248,7 +248,8 @@ export class Oracle extends ExpectedState {
     if (next.kind === 'acknowledged') return this.#recordAcknowledged(grant, party, result, nowMs);
     const stands = note.current === grant;
     if (stands === (result === 'overtaken')) this.fail(`the record of ${note.jti} was ${result}`);
-    if (!stands || party === undefined) return;
+    if (party === undefined) return;
+    if (!stands) return this.#recordOvertaken(grant, party, next);
     note.current = undefined;
     note.dueAtMs = EVER;
     note.failures += 1;
@@ -270,6 +271,14 @@ export class Oracle extends ExpectedState {
     this.seen.ceased += 1;
     Object.assign(party, { isUnresponsive: true, probeAtMs: next.probeAtMs, probes: 0 });
     if (result !== 'became-unresponsive') this.fail(`${note.clientId} ceased: ${result}`);
+  }
+
+  /** A probe of what is not awaiting any more counts as well, unless another one has taken its place. */
+  #recordOvertaken(grant: Grant, party: PartyNote, next: AttemptRecord['next']): void {
+    const isLatest = party.isUnresponsive && grant.claimed.probe === party.probes;
+    if (grant.note.state !== 'awaiting' && isLatest && next.kind === 'cease') {
+      this.#recordProbe(grant, party, next.probeAtMs);
+    }
   }
 
   /** A probe of an older round says nothing about the callback URL since it recovered. */

@@ -226,6 +226,32 @@ function describeFailedProbes(open: OpenFor): void {
     assert.equal((await claimOne(reopened, 40_000)).probe, 2);
   });
 
+  test('a probe that fails when its notification was polled meanwhile counts too, and the next one need not wait for its lease', async (t) => {
+    const { store, reopen } = await open(t);
+    await unresponsive(store, ['e1', 'e2']);
+    const probe = await claimOne(store, 5000);
+    await store.poll({ ...POLL, clientId: 'a', acknowledged: [probe.jti], nowMs: START_MS + 5050 });
+    assert.equal(await fail(store, probe, ceaseUntil(15_000), 5100), 'overtaken');
+    const { probes, probeAtMs } = await targetOf(store, 'a');
+    assert.deepEqual([probes, probeAtMs], [1, START_MS + 15_000]);
+    const reopened = await reopen();
+    assert.deepEqual(await claim(reopened, { afterMs: 14_999 }), []);
+    const next = await claimOne(reopened, 15_000);
+    assert.deepEqual([next.jti, next.probe], [jtiOf('e2'), 1]);
+  });
+
+  test('a probe that fails long after another one took its place changes nothing', async (t) => {
+    const { store } = await open(t);
+    await unresponsive(store, ['e1']);
+    const lost = await claimOne(store, 5000);
+    const again = await claimOne(store, 5000 + LEASE_MS);
+    await fail(store, again, ceaseUntil(200_000), 70_000);
+    await store.poll({ ...POLL, clientId: 'a', acknowledged: [lost.jti], nowMs: START_MS + 71_000 });
+    assert.equal(await fail(store, lost, ceaseUntil(80_000), 72_000), 'overtaken');
+    const { probes, probeAtMs } = await targetOf(store, 'a');
+    assert.deepEqual([probes, probeAtMs], [1, START_MS + 200_000]);
+  });
+
   test('a probe that fails after the operator said it is responsive does not undo that', async (t) => {
     const { store } = await open(t);
     await unresponsive(store);

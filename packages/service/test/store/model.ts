@@ -179,8 +179,14 @@ export class Model {
     const { notification, claimed } = claim;
     notification.attempts += 1;
     notification.hasFailed = true;
-    if (notification.lease !== claim) return 'overtaken';
     const tpp = this.tpp(notification.clientId);
+    if (notification.lease !== claim) {
+      const isProbe = tpp.probeAtMs !== undefined && claim.round === tpp.round && claimed.probe === tpp.probes;
+      if (notification.state !== 'awaiting' && isProbe && retryAtMs === undefined) {
+        Object.assign(tpp, { probes: tpp.probes + 1, probeAtMs });
+      }
+      return 'overtaken';
+    }
     notification.lease = undefined;
     notification.roundAttempts = (notification.round === tpp.round ? notification.roundAttempts : 0) + 1;
     notification.round = tpp.round;

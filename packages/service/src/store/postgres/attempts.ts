@@ -60,7 +60,7 @@ const KEEP = (['notification', 'settled'] as const).map(
   (table) => `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS})
   UPDATE ${table} n SET attempts = n.attempts + 1, attempt_log = ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)}
-  FROM r WHERE n.jti = r.jti`,
+  FROM r WHERE n.jti = r.jti RETURNING n.jti`,
 );
 
 /**
@@ -157,7 +157,11 @@ async function recordWave(
     jtisOf(transaction, FAIL, failed, (record) => placeAfter(record, stateOf(record), nowMs)),
   ]);
   const stale = ordered.filter(({ claimed }) => !gone.has(claimed.jti) && !placed.has(claimed.jti));
-  await Promise.all(KEEP.map((statement) => jtisOf(transaction, statement, stale, endOfRecord)));
+  const [awaiting = new Set()] = await Promise.all(
+    KEEP.map((statement) => jtisOf(transaction, statement, stale, endOfRecord)),
+  );
+  const settled = stale.filter(({ claimed }) => !awaiting.has(claimed.jti));
+  for (const record of settled) await noteProbe(transaction, record, stateOf(record));
   for (const record of wave) {
     const { claimed, next } = record;
     const isApplied = gone.has(claimed.jti) || placed.has(claimed.jti);
@@ -172,10 +176,22 @@ async function recordWave(
   }
 }
 
+/**
+ * A probe fails although its notification is not awaiting any more, such as when the TPP polled it meanwhile: it says as much of
+ * the callback URL, and the next one is due when it would be.
+ */
+async function noteProbe(transaction: Transaction, { claimed, next }: AttemptRecord, state: State | undefined) {
+  if (next.kind !== 'cease' || !state?.isUnresponsive || claimed.probe !== state.probes) return;
+  const failed = { probes: claimed.probe + 1, probeAtMs: next.probeAtMs, round: claimed.round };
+  await probeFailed(transaction, claimed.clientId, failed);
+}
+
 /** The state of the callback URL of a TPP. */
 interface State {
   readonly round: number;
   readonly isUnresponsive: boolean;
+  /** Of those since it became unresponsive, how many failed. */
+  readonly probes: number;
 }
 
 /** Those of a wave, as they are now; of TPPs that are not turning nothing needs to be known. */
@@ -187,11 +203,15 @@ async function statesOf(
   const clientIds = wave.map(({ claimed }) => claimed.clientId).filter((clientId) => turning.has(clientId));
   if (clientIds.length === 0) return new Map();
   const rows = await transaction.query(
-    `SELECT client_id, round, unresponsive_since_ms IS NOT NULL AS is_unresponsive FROM target
+    `SELECT client_id, round, probes, unresponsive_since_ms IS NOT NULL AS is_unresponsive FROM target
      WHERE client_id = ANY($1::text[])`,
     [clientIds],
   );
-  const stateOf = (row: Row) => ({ round: whole(row, 'round'), isUnresponsive: isTrue(row, 'is_unresponsive') });
+  const stateOf = (row: Row) => ({
+    round: whole(row, 'round'),
+    isUnresponsive: isTrue(row, 'is_unresponsive'),
+    probes: whole(row, 'probes'),
+  });
   return new Map(rows.map((row) => [text(row, 'client_id'), stateOf(row)]));
 }
 

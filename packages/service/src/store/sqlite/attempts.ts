@@ -83,8 +83,11 @@ export class AttemptTables {
   #recordOne(record: AttemptRecord, nowMs: number): RecordResult {
     const { claimed, attempt, next } = record;
     const seq = this.#find(claimed.jti);
-    // It was dropped.
-    if (seq === undefined) return 'overtaken';
+    if (seq === undefined) {
+      // It was dropped.
+      this.#noteProbe(record);
+      return 'overtaken';
+    }
     const { startedAtMs, durationMs, interactionId, callbackUrl, outcome } = attempt;
     const tookMs = Math.round(durationMs);
     this.#insertAttempt.run(seq, startedAtMs, tookMs, interactionId, callbackUrl, JSON.stringify(outcome));
@@ -92,8 +95,21 @@ export class AttemptTables {
     if (next.kind === 'acknowledged') return this.#acknowledge(record, client, seq, nowMs);
     const lease = this.#dependencies.clients.leaseOf(claimed.jti);
     if (lease?.token === claimed.leaseToken) return this.#fail(record, client, lease, nowMs);
-    this.#dependencies.awaiting.countAttempt(seq);
+    const isAwaiting = this.#dependencies.awaiting.countAttempt(seq);
+    if (!isAwaiting) this.#noteProbe(record);
     return 'overtaken';
+  }
+
+  /**
+   * A probe fails although its notification is not awaiting any more, such as when the TPP polled it meanwhile: it says as much
+   * of the callback URL, and the next one is due when it would be.
+   */
+  #noteProbe({ claimed, next }: AttemptRecord): void {
+    const { states } = this.#dependencies;
+    const { unresponsiveSinceMs, round, probes } = states.of(claimed.clientId);
+    if (next.kind !== 'cease' || unresponsiveSinceMs === undefined) return;
+    if (claimed.probe !== probes || claimed.round !== round) return;
+    states.probeFailed(claimed.clientId, probes + 1, next.probeAtMs);
   }
 
   #acknowledge({ claimed, attempt }: AttemptRecord, client: Client, seq: number, nowMs: number): RecordResult {

@@ -131,9 +131,9 @@ export class AwaitingTable {
     fallsDue(client, { ...placed, queue: 'first' });
   }
 
-  /** Counts a failed attempt that does not decide what follows. */
-  countAttempt(seq: number): void {
-    this.#countAttempt.run(seq);
+  /** Counts a failed attempt that does not decide what follows. @returns false when it is not awaiting, and nothing is counted */
+  countAttempt(seq: number): boolean {
+    return this.#countAttempt.run(seq).changes > 0;
   }
 
   /** An attempt failed; the lease must have ended. */
