@@ -244,6 +244,8 @@ test('invalid options throw at once', async (t) => {
     assert.throws(() => createPoller({ ...options, [name]: value }), RangeError);
   }
   assert.throws(() => createPoller({ ...options, retryDelayMsMin: 10, retryDelayMsMax: 9 }), RangeError);
+  const wrong: object = { ...options, tolerate: ['rs256'] };
+  assert.throws(() => createPoller(wrong as PollerOptions), { name: 'TypeError', message: /there is no "rs256"/ });
   const handler = createNotificationHandler(options);
   const both: object = { ...options, handler };
   assert.throws(() => createPoller(both as PollerOptions), TypeError);

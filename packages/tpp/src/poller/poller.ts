@@ -5,6 +5,7 @@ import {
   type NotificationHandler,
 } from '../notification/notification-handler.ts';
 import { createProblemLog } from '../notification/problem-log.ts';
+import { checkTolerances } from '../notification/set-verifier.ts';
 import { createHandover, LoopLeftError } from './handover.ts';
 import { type PollLoop, type PollOutcome, runPollLoop } from './poll-loop.ts';
 import {
@@ -68,11 +69,12 @@ interface Session {
  * RFC 8935. A notification whose handler failed is neither acknowledged nor reported, so the bank returns it again for
  * as long as it keeps it. Holds at most the SETs of one response. Does not connect before it runs.
  *
- * @throws {TypeError} when both `handler` and `onNotification` or `seen` are given
+ * @throws {TypeError} when both `handler` and `onNotification` or `seen` are given, or for an unknown name in `tolerate`
  * @throws {RangeError} for a number out of range
  */
 export function createPoller(options: PollerOptions): Poller {
   const limits = limitsOf(options);
+  checkTolerances(options.tolerate);
   const settings = withLog(options);
   const handler = pollerHandlerOf(options);
   const canRun = options.handler !== undefined || options.onNotification !== undefined;
