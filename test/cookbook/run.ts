@@ -9,9 +9,10 @@ import { listenOn, until, unusedPort } from '@tidings/testing';
 import { EXPECTED, makeBank, makeCases } from './cases.ts';
 import { faultsOf } from './exchange.ts';
 import { fileBlocks, missingOf, PROGRAMS, type Program, saveFiles } from './programs.ts';
+import { type ProgramSettings, startSandboxBank } from './sandbox.ts';
 
-// Runs the programs of docs/guides/cookbook.md against signed and forged SETs. A program is left out, with the reason, where
-// its language or its packages are missing here. Fails when a program does.
+// Runs the programs of docs/guides/cookbook.md against signed and forged SETs, and at the sandbox. A program is left out, with the
+// reason, where its language or its packages are missing here. Fails when a program does.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CACHE = join(ROOT, 'node_modules', '.cache', 'cookbook');
@@ -22,6 +23,7 @@ const keystore = createServer((_, response) => {
   response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [bank.jwk] }));
 });
 const jwksUrl = `http://127.0.0.1:${await listenOn(keystore)}/jwks`;
+const sandbox = await startSandboxBank();
 let passed = 0;
 let failed = 0;
 
@@ -37,12 +39,15 @@ for (const program of PROGRAMS) {
   const faults = await tryProgram(program, cases);
   const seconds = (fromMs: number, toMs: number) => `${((toMs - fromMs) / 1000).toFixed(1)} s`;
   const times = `packages ${seconds(startedMs, preparedMs)}, run ${seconds(preparedMs, performance.now())}`;
-  process.stdout.write(`${program.language}: ${cases.length} requests, ${faults.length} wrong answers (${times})\n`);
+  process.stdout.write(
+    `${program.language}: ${cases.length} requests and one of the sandbox, ${faults.length} wrong answers (${times})\n`,
+  );
   for (const fault of faults) process.stdout.write(`  ${fault}\n`);
   if (faults.length === 0) passed += 1;
   else failed += 1;
 }
 keystore.close();
+await sandbox.close();
 process.stdout.write(`${passed} passed, ${failed} failed, ${PROGRAMS.length - passed - failed} skipped\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
@@ -66,20 +71,40 @@ function prepare(program: Program): string | undefined {
   }
 }
 
-async function tryProgram({ language, start }: Program, cases: Parameters<typeof faultsOf>[1]) {
+/** @returns the ways in which its answers are wrong, in words */
+async function tryProgram(program: Program, cases: Parameters<typeof faultsOf>[1]): Promise<readonly string[]> {
+  const settings = {
+    BANK_ISSUER: EXPECTED.issuer,
+    BANK_ORGANISATION_ID: EXPECTED.signer,
+    BANK_JWKS_URL: jwksUrl,
+    TPP_CLIENT_ID: EXPECTED.clientId,
+  };
+  const atMadeUp = await withProgram(program, settings, (port) => faultsOf(`http://127.0.0.1:${port}`, cases));
+  const atSandbox = await withProgram(program, sandbox.settings, sandbox.notify);
+  const acknowledged = cases.filter(({ status }) => status === 202).length + 1;
+  const miscounted = [
+    [atMadeUp.handled, acknowledged],
+    [atSandbox.handled, 1],
+  ].filter(([handled, expected]) => handled !== expected);
+  return [
+    ...atMadeUp.faults,
+    ...atSandbox.faults,
+    ...miscounted.map(([handled, expected]) => `${handled} handled, and ${expected} acknowledged`),
+  ];
+}
+
+/** Runs a program while it is used. @returns what is wrong, and how many notifications it says it has handled */
+async function withProgram(
+  { language, start }: Program,
+  settings: ProgramSettings,
+  use: (port: number) => Promise<readonly string[]>,
+): Promise<{ faults: readonly string[]; handled: number }> {
   const port = await unusedPort();
   const [command = '', ...args] = start;
   const child = spawn(command, args, {
     cwd: join(CACHE, language),
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      PORT: String(port),
-      BANK_ISSUER: EXPECTED.issuer,
-      BANK_ORGANISATION_ID: EXPECTED.signer,
-      BANK_JWKS_URL: jwksUrl,
-      TPP_CLIENT_ID: EXPECTED.clientId,
-    },
+    env: { PATH: process.env['PATH'], PORT: String(port), ...settings },
   });
   const closed = once(child, 'close');
   let printed = '';
@@ -89,15 +114,13 @@ async function tryProgram({ language, start }: Program, cases: Parameters<typeof
   let faults: readonly string[];
   try {
     await until(async () => child.exitCode === null && (await isListening(port)), `the program in ${language}`);
-    faults = await faultsOf(`http://127.0.0.1:${port}`, cases);
+    faults = await use(port);
   } finally {
     // All that it has printed is there then.
     child.kill('SIGKILL');
     await closed;
   }
-  const acknowledged = cases.filter(({ status }) => status === 202).length + 1;
-  const handled = printed.trim().split('\n').length;
-  return handled === acknowledged ? faults : [...faults, `${handled} handled, and ${acknowledged} acknowledged`];
+  return { faults, handled: printed.split('\n').filter((line) => line !== '').length };
 }
 
 function isListening(port: number): Promise<boolean> {
