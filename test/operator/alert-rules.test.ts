@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { until, unusedPort } from '@tidings/testing';
 import { OPERATOR_TOKEN, startBank } from '../support/bank.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -97,6 +98,21 @@ async function goDown(): Promise<void> {
   await bank.publishAll(['tpp-failing', 'tpp-gone', 'tpp-late', 'tpp-late']);
   await until(async () => (await stateOf('tpp-failing')) === 'failing', 'it is failing');
   await until(async () => (await stateOf('tpp-gone')) === 'unresponsive', 'it is unresponsive');
+  await untilAlerts(['tpp-unresponsive tpp-gone open']);
+}
+
+/** Waits until the service itself has found these about TPPs. It looks by itself, ten times a second. */
+async function untilAlerts(expected: readonly string[]): Promise<void> {
+  await until(
+    async () => {
+      const { alerts } = (await bank.operate('GET', '/operator/v1/alerts')).body as {
+        alerts: Record<string, string>[];
+      };
+      const found = alerts.map(({ kind, subject, state }) => `${kind} ${subject} ${state}`);
+      return isDeepStrictEqual(found.filter((each) => /tpp-/.test(each)).toSorted(), expected);
+    },
+    `the alerts are ${expected.join(', ')}`,
+  );
 }
 
 async function comeBack(): Promise<void> {
@@ -179,12 +195,7 @@ describe('the alert rules for Prometheus, on the series of a real run', () => {
       38: [unresponsive, late, notSent, ...certificates],
     });
     assert.equal(found, '');
-    // The service itself has found the same.
-    const { alerts } = (await bank.operate('GET', '/operator/v1/alerts')).body as { alerts: Record<string, string>[] };
-    const ofTpps = alerts
-      .map(({ kind, subject, state }) => `${kind} ${subject} ${state}`)
-      .filter((each) => /tpp-/.test(each));
-    assert.deepEqual(ofTpps.toSorted(), ['tpp-failing tpp-failing over', 'tpp-unresponsive tpp-gone open']);
+    await untilAlerts(['tpp-failing tpp-failing over', 'tpp-unresponsive tpp-gone open']);
   });
 
   test('fire for an instance that cannot sign, and for the certificate of a signing key', { skip }, () => {
