@@ -15,6 +15,7 @@ export const TOKENS = {
 } as const;
 export type Role = keyof typeof TOKENS;
 
+const HOUR_MS = 3_600_000;
 const NAMES = { administrator: 'alice', operator: 'bob', viewer: 'carol' } as const;
 
 /** A bank with a TPP that answers, one that is down, and one that only polls. */
@@ -35,7 +36,11 @@ export async function setScene(): Promise<Scene> {
   const keys = temporaryFolder();
   const sessionKeyFile = join(keys.path, 'session-key');
   writeFileSync(sessionKeyFile, randomBytes(32).toString('base64'));
-  const settings = { operator: { tokens, console: { sessionKeyFile } } };
+  const settings = {
+    operator: { tokens, console: { sessionKeyFile } },
+    // The TPP that is down recovers when a test says so, and not by a probe that happens to come before.
+    unresponsive: { probeDelayMs: HOUR_MS, probeDelayMaxMs: HOUR_MS },
+  };
   const bank = await startBank({ clients: ['tpp-good', 'tpp-down', 'tpp-polls'], settings });
   const [good, down] = await Promise.all([startReceiver(bank), startReceiver(bank, 500)]);
   const parties = await Promise.all(['tpp-good', 'tpp-down', 'tpp-polls'].map((id) => makeTpp(bank, id)));
