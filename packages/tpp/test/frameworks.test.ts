@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
-import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { serve } from '@hono/node-server';
 import { signSet } from '@tidings/protocol';
-import { listenHttps, sendJson, temporaryFolder, testPki } from '@tidings/testing';
 import { createReceiver, lambdaHandler, nodeListener, type Refusal } from '@tidings/tpp';
 import type { LambdaFunctionURLEvent, LambdaFunctionURLHandler } from 'aws-lambda';
 import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
-import {
-  BANK_ORG_ID,
-  CLIENT_ID,
-  INTERACTION_ID,
-  ISSUER,
-  makeClaims,
-  receiverOptions,
-  testBank,
-} from './support/sets.ts';
+import { giveSettings } from './support/example-settings.ts';
+import { INTERACTION_ID, makeClaims, receiverOptions, testBank } from './support/sets.ts';
 
 // The server of Hono replaces these, and other files may share the process.
 const { Request: ownRequest, Response: ownResponse } = globalThis;
@@ -55,33 +45,11 @@ function forged(set: string): string {
   return `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
 }
 
-/** Gives the examples their settings, as the sandbox would. @returns what they print */
-async function giveSettings(t: TestContext): Promise<string[]> {
-  const { jwk } = await testBank();
-  const { origin } = await listenHttps(t, (_, response) => sendJson(response, { keys: [jwk] }));
-  const folder = temporaryFolder();
-  const caFile = join(folder.path, 'root.pem');
-  await writeFile(caFile, (await testPki()).caPem);
-  const settings: Record<string, string> = {
-    BANK_ISSUER: ISSUER,
-    BANK_ORGANISATION_ID: BANK_ORG_ID,
-    BANK_JWKS_URL: origin,
-    SANDBOX_CA_FILE: caFile,
-    TPP_CLIENT_ID: CLIENT_ID,
-    PORT: '0',
-  };
-  const before = Object.keys(settings).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, settings);
+/** Keeps what the examples print from the terminal. @returns the lines of `console.log` */
+function catchPrinted(t: TestContext): string[] {
   const printed: string[] = [];
   t.mock.method(console, 'log', (...values: unknown[]) => printed.push(values.join(' ')));
   t.mock.method(console, 'warn', () => undefined);
-  t.after(() => {
-    folder.remove();
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  });
   return printed;
 }
 
@@ -161,7 +129,8 @@ async function tryCallbackUrl(name: string, send: Send, printed: readonly string
 }
 
 test('the examples receive from the bank in each framework', async (t) => {
-  const printed = await giveSettings(t);
+  await giveSettings(t);
+  const printed = catchPrinted(t);
   for (const name of ['http', 'express', 'fastify', 'hono']) {
     const send = await sendTo(t, (await load(name)).server);
     await tryCallbackUrl(name, send, printed);

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { signSet } from '@tidings/protocol';
-import { listenHttps, sendJson, temporaryFolder, testPki, until } from '@tidings/testing';
+import { until } from '@tidings/testing';
 import type { Inbox } from '@tidings/tpp';
-import { BANK_ORG_ID, CLIENT_ID, ISSUER, makeClaims, testBank } from './support/sets.ts';
+import { giveSettings } from './support/example-settings.ts';
+import { makeClaims, testBank } from './support/sets.ts';
 
 interface Example {
   readonly server: Server;
@@ -18,29 +18,11 @@ interface Example {
 }
 
 test('the example of the inbox acknowledges a notification twice, and writes its change once', async (t) => {
-  const { jwk, signer } = await testBank();
-  const { origin } = await listenHttps(t, (_, response) => sendJson(response, { keys: [jwk] }));
-  const folder = temporaryFolder();
-  t.after(() => folder.remove());
-  const file = join(folder.path, 'tpp.db');
-  const caFile = join(folder.path, 'root.pem');
-  await writeFile(caFile, (await testPki()).caPem);
-  const settings: Record<string, string> = {
-    BANK_ISSUER: ISSUER,
-    BANK_ORGANISATION_ID: BANK_ORG_ID,
-    BANK_JWKS_URL: origin,
-    SANDBOX_CA_FILE: caFile,
-    TPP_CLIENT_ID: CLIENT_ID,
-    TPP_DATABASE_FILE: file,
-    PORT: '0',
-  };
-  const before = { ...process.env };
-  Object.assign(process.env, settings);
-  t.after(() => {
-    for (const name of Object.keys(settings)) {
-      if (before[name] === undefined) delete process.env[name];
-      else process.env[name] = before[name];
-    }
+  const { signer } = await testBank();
+  let file = '';
+  await giveSettings(t, (folder) => {
+    file = join(folder, 'tpp.db');
+    return { TPP_DATABASE_FILE: file };
   });
   const example: Example = await import(new URL('../examples/inbox.js', import.meta.url).href);
   const { server, inbox } = example;

@@ -11,6 +11,7 @@ import {
 } from '@tidings/protocol';
 import { keysFailure } from '../net/remote-keys.ts';
 import { type TlsFetch, TlsFetchError, type TlsRequest } from '../net/tls-fetch.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { type BankAnswer, readErrorBody } from './bank-answer.ts';
 import { BankError, bankErrorOf, describeCall, describeDetails } from './bank-error.ts';
@@ -104,9 +105,10 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
   const { tokens, tlsFetch, now } = options;
 
   async function attempt(request: BankRequest): Promise<BankAnswer> {
-    const { accessToken } = await unlessAborted(tokens.current(), request.signal);
-    const interactionId = options.randomUuid();
     const { method, url, requestTimeoutMs, responseBytesMax, signal, isRepeatable } = request;
+    const token = tokens.current();
+    const { accessToken } = await (signal === undefined ? token : unlessAborted(token, signal, aborted));
+    const interactionId = options.randomUuid();
     const prepared = await prepare(request, accessToken, interactionId);
     const response = await reach(
       () => tlsFetch(url, { method, ...prepared, requestTimeoutMs, responseBytesMax, signal, isRepeatable }),
@@ -160,20 +162,7 @@ export function createBankHttp(options: BankHttpOptions): BankHttp {
   };
 }
 
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(new BankError('unreachable', 'The request was aborted.'));
-  });
-  signal.addEventListener('abort', abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
+const aborted = () => new BankError('unreachable', 'The request was aborted.');
 
 async function reach(send: () => Promise<Response>, call: string, interactionId: string): Promise<Response> {
   try {

@@ -2,11 +2,11 @@ import { retryDelayMs } from '../backoff.ts';
 import { runAfter } from '../clock.ts';
 import type { EventNotification } from '../notification/event-notification.ts';
 import { safeText } from '../safe-text.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { DeadLetterError, InboxError } from './inbox-error.ts';
 import type { InboxFailure, InboxLimits, InboxOptions } from './inbox-options.ts';
 import type { AttemptOutcome, ClaimedNotification } from './inbox-store.ts';
 import { fromStore } from './stored-notification.ts';
-import { unlessAborted } from './unless-aborted.ts';
 
 const REASON_CHARS_MAX = 500;
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../unless-aborted.ts';
 import { claimableSql, IS_LATE_SQL } from './claim-sql.ts';
 import { newerSchema, transactionEnded } from './inbox-error.ts';
 import type {
@@ -11,7 +12,6 @@ import type {
 import { inTransaction, type PostgresClient, type PostgresPool } from './postgres-pool.ts';
 import { POSTGRES_SCHEMA, POSTGRES_SCHEMA_VERSION } from './postgres-schema.ts';
 import { COLUMNS, claimedOf, deadLetterOf, isRowId, number, numberOrUndefined } from './rows.ts';
-import { unlessAborted } from './unless-aborted.ts';
 
 /** Options of {@link openPostgresInboxStore}. */
 export interface PostgresInboxStoreOptions<Client extends PostgresClient> {
