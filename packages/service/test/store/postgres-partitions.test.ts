@@ -20,13 +20,13 @@ async function open(t: TestContext): Promise<{ store: Store; database: string; u
   return { store: await openInstance(t, url), database: new URL(url).pathname.slice(1), url };
 }
 
-function nameOf(day: number): string {
-  return `settled_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
+function nameOf(day: number, table = 'settled'): string {
+  return `${table}_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
-async function partitions(database: string): Promise<string[]> {
+async function partitions(database: string, table = 'settled'): Promise<string[]> {
   const rows = await server.run(
-    "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'settled'::regclass ORDER BY 1",
+    `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = '${table}'::regclass ORDER BY 1`,
     database,
   );
   return rows.map(({ name }) => String(name));
@@ -135,4 +135,39 @@ test('what is awaiting again after it was history is in no partition, and is nev
   assert.equal((await store.redeliver({ filter: { clientId: 'a' }, ...options })).count, 1);
   await store.dropHistory({ notificationsBeforeMs: today * DAY_MS, eventsBeforeMs: today * DAY_MS, limit: 10 });
   assert.equal((await look(store, jtiOf('e0'))).state, 'awaiting');
+});
+
+test('the content of a day goes when nothing of it is needed; what outlives the day stays as it is, with its SET', async (t) => {
+  const { store, database } = await open(t);
+  const old = today - 5;
+  await server.run(
+    `CREATE TABLE ${nameOf(old, 'content')} PARTITION OF content FOR VALUES FROM (${old}) TO (${old + 1});
+     ALTER TABLE ${nameOf(old, 'content')} OWNER TO tidings`,
+    database,
+  );
+  await register(store, ['a']);
+  const ids = ['gone', 'late', 'awaits', 'signed'];
+  await publish(store, 'a', ids, old * DAY_MS - START_MS);
+  const signed = jtiOf('signed');
+  await store.keepSets([{ jti: signed, set: 'kept' }]);
+  const before = await Promise.all(ids.map((id) => store.notification(jtiOf(id))));
+  const [gone, late] = await claim(store, { afterMs: old * DAY_MS - START_MS });
+  assert.ok(gone && late);
+  await acknowledge(store, gone, old * DAY_MS + 1 - START_MS);
+  await acknowledge(store, late, (today - 1) * DAY_MS - START_MS);
+  const drop = (day: number) => store.dropHistory({ notificationsBeforeMs: day * DAY_MS, eventsBeforeMs: 0, limit: 2 });
+  while ((await drop(today - 1)) > 0);
+  assert.ok(!(await partitions(database, 'content')).includes(nameOf(old, 'content')));
+  const after = await Promise.all(ids.map((id) => store.notification(jtiOf(id))));
+  assert.equal(after[0], undefined);
+  assert.deepEqual(
+    after.slice(1).map((one) => [one?.claims, one?.set, one?.eventId]),
+    before.slice(1).map((one) => [one?.claims, one?.set, one?.eventId]),
+  );
+  assert.deepEqual(await store.keepSets([{ jti: signed, set: 'another' }]), ['kept']);
+  const rows = await server.run('SELECT day, count(*)::int AS count FROM content GROUP BY day', database);
+  assert.deepEqual(
+    rows.map(({ count }) => count),
+    [3],
+  );
 });

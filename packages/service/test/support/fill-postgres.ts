@@ -16,13 +16,16 @@ const WRITE = `
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, seq, types, txn_key, resource_key)
     SELECT event_id, decode(fingerprint, 'hex'), at_ms, jti, seq, t.id, txn_key, resource_key
     FROM r JOIN event_types t ON t.urns = r.types),
+  c AS (
+    INSERT INTO content (day, seq, event_id, claims, set_jws)
+    SELECT at_ms / ${DAY_MS}, seq, event_id, claims, set_jws FROM r),
   n AS (
-    INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, attempts, claims, attempt_log)
-    SELECT jti, seq, client_id, event_id, at_ms, at_ms, (attempt IS NOT NULL)::int, claims,
+    INSERT INTO notification (jti, seq, client_id, published_at_ms, content_day, due_at_ms, attempts, attempt_log)
+    SELECT jti, seq, client_id, at_ms, at_ms / ${DAY_MS}, at_ms, (attempt IS NOT NULL)::int,
       CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state = 'awaiting')
-  INSERT INTO settled (settled_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms, lease_token,
-    attempts, claims, set_jws, attempt_log)
-  SELECT settled_at_ms, jti, seq, client_id, event_id, state, by, at_ms, 1, (attempt IS NOT NULL)::int, claims, set_jws,
+  INSERT INTO settled (settled_at_ms, jti, seq, client_id, state, acknowledged_by, published_at_ms, content_day,
+    lease_token, attempts, attempt_log)
+  SELECT settled_at_ms, jti, seq, client_id, state, by, at_ms, at_ms / ${DAY_MS}, 1, (attempt IS NOT NULL)::int,
     CASE WHEN attempt IS NOT NULL THEN ARRAY[attempt] END FROM r WHERE state <> 'awaiting'`;
 
 /** Writes notifications into a database whose schema is there, as the service would have written them. */
@@ -48,7 +51,7 @@ export async function fillPostgres(url: string, filling: Filling): Promise<void>
     await Promise.all(Array.from({ length: CONNECTIONS }, work));
     await pool.query("SELECT setval('notification_seq', $1)", [filling.notifications + 1]);
     await writeStatistics(pool, filling);
-    for (const table of ['event', 'notification', 'settled', 'statistics'])
+    for (const table of ['event', 'content', 'notification', 'settled', 'statistics'])
       await pool.query(`VACUUM (ANALYZE) ${table}`);
   } finally {
     await pool.end();
@@ -95,13 +98,15 @@ function rowOf(filled: Filled): object {
 async function makePartitions(pool: pg.Pool, endsAtMs: number): Promise<void> {
   const today = Math.floor(endsAtMs / DAY_MS);
   for (let day = today - DAYS; day < today; day += 1) {
-    const name = `settled_${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')}`;
-    await pool.query(
-      `CREATE TABLE ${name} PARTITION OF settled FOR VALUES FROM (${day * DAY_MS}) TO (${(day + 1) * DAY_MS})
-         WITH (toast_tuple_target = 8160)`,
-    );
-    await pool.query(
-      `ALTER TABLE ${name} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL`,
-    );
+    const named = new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '');
+    for (const [table, perDay] of [
+      ['settled', DAY_MS],
+      ['content', 1],
+    ] as const) {
+      await pool.query(
+        `CREATE TABLE ${table}_${named} PARTITION OF ${table} FOR VALUES FROM (${day * perDay}) TO (${(day + 1) * perDay})
+           WITH (toast_tuple_target = 8160)`,
+      );
+    }
   }
 }

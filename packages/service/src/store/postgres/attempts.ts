@@ -37,8 +37,8 @@ const ACKNOWLEDGE = `
   WITH r AS MATERIALIZED (SELECT * FROM json_to_recordset($1::json) AS ${RECORDS}),
   gone AS (
     DELETE FROM notification n USING r WHERE n.jti = r.jti
-    RETURNING n.jti, n.seq, n.client_id, n.event_id, n.published_at_ms, n.lease_token, n.attempts + 1 AS attempts, n.claims,
-      n.set_jws, ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)} AS attempt_log, n.error_log, r.at_ms AS acknowledged_at_ms),
+    RETURNING n.jti, n.seq, n.client_id, n.published_at_ms, n.content_day, n.lease_token, n.attempts + 1 AS attempts,
+      ${logOf('n.attempt_log', ATTEMPTS_KEPT_MAX)} AS attempt_log, n.error_log, r.at_ms AS acknowledged_at_ms),
   kept AS (${settleSql({ state: 'acknowledged', acknowledgedBy: 'push' }, 'acknowledged_at_ms')})
   SELECT jti FROM gone`;
 
@@ -298,46 +298,6 @@ export async function release(
       [jsonOf(rows), nowMs],
     ),
   );
-}
-
-/**
- * Stores the SET of each notification, unless it has one already.
- *
- * @returns for each, the SET that is stored
- */
-export async function keepSets(
-  database: Database,
-  sets: readonly { readonly jti: string; readonly set: string }[],
-): Promise<readonly string[]> {
-  const kept = new Map<string, string>();
-  for (const { jti, set } of sets) if (!kept.has(jti)) kept.set(jti, set);
-  const rows = [...kept].map(([jti, set]) => ({ jti, set })).sort((left, right) => (left.jti < right.jti ? -1 : 1));
-  if (rows.length === 0) return [];
-  await database.transaction(async (transaction) => {
-    const done = await transaction.query(keepIn('notification'), [jsonOf(rows)]);
-    const isDone = new Set(done.map((row) => text(row, 'jti')));
-    const others = rows.filter(({ jti }) => !isDone.has(jti));
-    if (others.length === 0) return;
-    // Kept already, or acknowledged meanwhile.
-    await transaction.query(keepIn('settled'), [jsonOf(others)]);
-    const found = await transaction.query(
-      `SELECT jti, set_jws FROM notification WHERE jti = ANY($1::text[])
-       UNION ALL SELECT jti, set_jws FROM settled WHERE jti = ANY($1::text[])`,
-      [others.map(({ jti }) => jti)],
-    );
-    const sets = new Map(found.map((row) => [text(row, 'jti'), text(row, 'set_jws')]));
-    for (const { jti } of others) {
-      const set = sets.get(jti);
-      if (set === undefined) throw new Error(`there is no notification ${jti}`);
-      kept.set(jti, set);
-    }
-  });
-  return sets.map(({ jti }) => kept.get(jti) ?? assert.fail('every SET has one that is kept'));
-}
-
-function keepIn(table: 'notification' | 'settled'): string {
-  return `UPDATE ${table} n SET set_jws = r.set FROM json_to_recordset($1::json) AS r(jti text, set text)
-    WHERE n.jti = r.jti AND n.set_jws IS NULL RETURNING n.jti`;
 }
 
 const KEEP_RECENT = `${insertInto('recent_attempts', RECENT_ATTEMPTS_COLUMNS)}

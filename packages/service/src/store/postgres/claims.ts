@@ -2,6 +2,7 @@ import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART, TRIAL_EXAMINED_MAX } from '../delivery.ts';
 import { claimedOf, isTrue, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { isCounted } from '../shared.ts';
+import { withContent } from './content.ts';
 import type { Database, Transaction } from './database.ts';
 import { countClaimed, TARGET_COLUMNS, targetOf } from './targets.ts';
 
@@ -53,9 +54,8 @@ const CANDIDATES = `
 const LEASE = `
   UPDATE notification n SET is_leased = true, lease_token = n.lease_token + 1, due_at_ms = $1::bigint + $2::bigint
   FROM picked JOIN target t ON t.client_id = picked.client_id WHERE n.jti = picked.jti
-  RETURNING n.jti, n.client_id, n.seq, n.claims, n.set_jws, n.published_at_ms, n.attempts, n.round, n.round_attempts,
-    n.round_began_at_ms, n.lease_token, n.trace, picked.due_at_ms, picked.was_leased, t.callback_url,
-    t.round AS target_round`;
+  RETURNING n.jti, n.client_id, n.seq, n.content_day, n.published_at_ms, n.attempts, n.round, n.round_attempts,
+    n.round_began_at_ms, n.lease_token, picked.due_at_ms, picked.was_leased, t.callback_url, t.round AS target_round`;
 
 /** SQL that claims first attempts or retries of each TPP, oldest first. Rows that another transaction has locked are skipped. */
 function claimLane(isRetry: boolean): string {
@@ -112,7 +112,13 @@ const CLAIM_PROBES = `
   held AS (UPDATE target SET probe_at_ms = $1::bigint + $2::bigint FROM claimed WHERE target.client_id = claimed.client_id)
   SELECT * FROM claimed`;
 
-/** Claiming: one round trip when nothing is due, else three. Round robin: each claim begins with another TPP. */
+/** A row that was claimed, and the TPP that it is of. */
+interface Claimed {
+  readonly row: Row;
+  readonly target: Target;
+}
+
+/** Claiming: one round trip when nothing is due, else four. Round robin: each claim begins with another TPP. */
 export class Claims {
   readonly #database: Database;
   /** The TPP that was served last. */
@@ -149,14 +155,21 @@ export class Claims {
   async #claim(shares: readonly Share[], options: ClaimOptions): Promise<Omit<Claim, 'nextDueAtMs'>> {
     if (shares.length === 0) return { claimed: [], takenOver: 0 };
     const unchanged = shares.map(({ target }) => target.clientId);
-    const claim = await this.#database.transaction(
+    const claimed = await this.#database.transaction(
       (transaction) => new Claiming(transaction, shares, options).claim(),
       {
         locks: { unchanged },
       },
     );
-    this.#lastClientId = claim.claimed.at(-1)?.clientId ?? this.#lastClientId;
-    return claim;
+    this.#lastClientId = claimed.at(-1)?.target.clientId ?? this.#lastClientId;
+    const rows = await withContent(
+      this.#database,
+      claimed.map(({ row }) => row),
+    );
+    return {
+      claimed: claimed.map(({ target }, at) => claimedRowOf(rows[at] as Row, target)),
+      takenOver: rows.filter((row) => isTrue(row, 'was_leased')).length,
+    };
   }
 }
 
@@ -178,7 +191,8 @@ class Claiming {
     this.#left = options.limit;
   }
 
-  async claim(): Promise<Omit<Claim, 'nextDueAtMs'>> {
+  /** @returns TPP by TPP; within one, in the order of claiming */
+  async claim(): Promise<readonly Claimed[]> {
     const { nowMs } = this.#options;
     const probed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs !== undefined);
     const pushed = this.#shares.filter(({ target }) => target.unresponsiveSinceMs === undefined);
@@ -192,7 +206,7 @@ class Claiming {
     await this.#take(CLAIM_RETRIES, retried, nowMs);
     const claimed = this.#inOrderOfTpps();
     await countClaimed(this.#transaction, this.#countsOf(claimed));
-    return { claimed, takenOver: this.#rows.filter((row) => isTrue(row, 'was_leased')).length };
+    return claimed;
   }
 
   async #probe(shares: readonly Share[]): Promise<void> {
@@ -234,27 +248,27 @@ class Claiming {
     }
   }
 
-  /** TPP by TPP; within one, in the order of claiming. */
-  #inOrderOfTpps(): ClaimedNotification[] {
+  #inOrderOfTpps(): Claimed[] {
     const byClient = Map.groupBy(this.#rows, (row) => text(row, 'client_id'));
-    return this.#shares.flatMap(({ target }) =>
-      (byClient.get(target.clientId) ?? []).map((row) => {
-        const lease = { round: whole(row, 'target_round'), leaseToken: whole(row, 'lease_token') };
-        return claimedOf(row, { ...target, callbackUrl: text(row, 'callback_url') }, lease);
-      }),
-    );
+    return this.#shares.flatMap(({ target }) => (byClient.get(target.clientId) ?? []).map((row) => ({ row, target })));
   }
 
   /** Counts of claims of TPPs that are ramping up. */
-  #countsOf(claimed: readonly ClaimedNotification[]): Map<string, number> {
+  #countsOf(claimed: readonly Claimed[]): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { target } of this.#shares) {
       if (target.unresponsiveSinceMs !== undefined || !isCounted(target, this.#options.nowMs)) continue;
-      const count = claimed.filter(({ clientId }) => clientId === target.clientId).length;
+      const count = claimed.filter((one) => one.target === target).length;
       if (count > 0) counts.set(target.clientId, count);
     }
     return counts;
   }
+}
+
+/** @param row with its content */
+function claimedRowOf(row: Row, target: Target): ClaimedNotification {
+  const lease = { round: whole(row, 'target_round'), leaseToken: whole(row, 'lease_token') };
+  return claimedOf(row, { ...target, callbackUrl: text(row, 'callback_url') }, lease);
 }
 
 function shareOf(candidate: Candidate, { capacityFor, isOnTrial }: ClaimOptions): Share {

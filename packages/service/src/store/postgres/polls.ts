@@ -1,21 +1,29 @@
 import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
-import { acknowledgedInPollOf, offeredOf, optionalWhole, text, whole } from '../rows.ts';
+import { acknowledgedInPollOf, offeredOf, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { ERRORS_PER_NOTIFICATION_MAX, REOFFERS_PER_POLL_MIN } from '../shared.ts';
+import { withContent } from './content.ts';
 import { type Database, jsonOf, type Queryable, storable, type Transaction } from './database.ts';
 import { settleSql, unsettleSql, withdrawnUpTo } from './settle.ts';
 
 /** Polls of one TPP go one after the other, so that no two are offered the same. */
-export function poll(database: Database, request: PollToStore): Promise<PolledNotifications> {
+export async function poll(database: Database, request: PollToStore): Promise<PolledNotifications> {
   const clientId = storable(request.clientId);
-  return database.transaction(
+  const { offered, acknowledged, reported, moreAvailable } = await database.transaction(
     async (transaction) => {
       const acknowledged = request.acknowledged.length > 0 ? await acknowledge(transaction, clientId, request) : [];
       const reported = request.errors.length > 0 ? await report(transaction, clientId, request) : [];
-      const offered = await offer(transaction, clientId, request);
-      return { ...offered, acknowledged: [...acknowledged, ...offered.acknowledged], reported };
+      const { offered, moreAvailable } = await offer(transaction, clientId, request);
+      return { offered, acknowledged, reported, moreAvailable };
     },
     { locks: { polling: clientId } },
   );
+  const byOffer = request.reofferMs === undefined ? offered.map((row) => acknowledgedInPollOf(row, 'offer')) : [];
+  return {
+    notifications: (await withContent(database, offered)).map(offeredOf),
+    moreAvailable,
+    acknowledged: [...acknowledged, ...byOffer],
+    reported,
+  };
 }
 
 /** A notification that counted as acknowledged when it was offered is so by the TPP's own word then. */
@@ -94,19 +102,20 @@ const CHOOSE = `
 const OFFER = `${CHOOSE},
   offered AS (
     UPDATE notification n SET offer_at_ms = $5::bigint FROM chosen WHERE n.jti = chosen.jti
-    RETURNING n.jti, n.claims, n.set_jws, n.published_at_ms, n.seq)
+    RETURNING n.jti, n.content_day, n.published_at_ms, n.seq)
   SELECT * FROM counted LEFT JOIN offered ON true ORDER BY published_at_ms, seq`;
 
 const OFFER_ONCE = `${CHOOSE},
   gone AS (DELETE FROM notification n USING chosen WHERE n.jti = chosen.jti RETURNING n.*),
   kept AS (${settleSql({ state: 'acknowledged', acknowledgedBy: 'offer' }, '$5::bigint')})
-  SELECT offerable, jti, claims, set_jws, published_at_ms FROM counted LEFT JOIN gone ON true ORDER BY published_at_ms, seq`;
+  SELECT offerable, jti, seq, content_day, published_at_ms FROM counted LEFT JOIN gone ON true
+  ORDER BY published_at_ms, seq`;
 
 async function offer(
   transaction: Transaction,
   clientId: string,
   poll: PollToStore,
-): Promise<Omit<PolledNotifications, 'reported'>> {
+): Promise<{ readonly offered: readonly Row[]; readonly moreAvailable: boolean }> {
   const { nowMs, maxEvents, reofferMs } = poll;
   const rows = await transaction.last(reofferMs === undefined ? OFFER_ONCE : OFFER, [
     clientId,
@@ -116,11 +125,9 @@ async function offer(
     nowMs + (reofferMs ?? 0),
   ]);
   const [first] = rows;
-  const offered = rows.filter((row) => row['jti'] !== null);
   return {
-    notifications: offered.map(offeredOf),
+    offered: rows.filter((row) => row['jti'] !== null),
     moreAvailable: first !== undefined && whole(first, 'offerable') > maxEvents,
-    acknowledged: reofferMs === undefined ? offered.map((row) => acknowledgedInPollOf(row, 'offer')) : [],
   };
 }
 

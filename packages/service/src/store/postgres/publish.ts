@@ -5,6 +5,7 @@ import { searchKey, typesOf } from '../search.ts';
 import { freshOutcome, isCounted, ReservedClaims, repeatedOutcome } from '../shared.ts';
 import { StoreError } from '../store.ts';
 import { isOfContent, isTaken } from './connection.ts';
+import { contentOf, DAY_MS } from './content.ts';
 import { type Database, jsonOf, Overtaken, storable, type Transaction } from './database.ts';
 import { type Known, lookUp, UNKNOWN } from './registrations.ts';
 import { countClaimed } from './targets.ts';
@@ -208,7 +209,7 @@ function rowOf(event: BankEvent, fanOut: FanOut, nowMs: number, leasedUntilMs: n
     ...known,
     jti: claims.jti,
     client_id: event.clientId,
-    claims: JSON.stringify(claims),
+    ...contentOf(JSON.stringify(claims), undefined),
     l: leasedUntilMs !== undefined,
     urns: typesOf(claims),
     txn_key: searchKey(claims.txn),
@@ -225,14 +226,18 @@ const INSERT = `
   WITH r AS MATERIALIZED (
     SELECT *, CASE WHEN jti IS NOT NULL THEN nextval('notification_seq') END AS seq
     FROM json_to_recordset($1::json) AS r(id text, fingerprint text, at_ms bigint, none_reason text, jti text,
-      client_id text, claims text, l boolean, due_at_ms bigint, types int, txn_key int, resource_key int, trace text)),
+      client_id text, claims text, set_jws text, l boolean, due_at_ms bigint, types int, txn_key int, resource_key int,
+      trace text)),
   fresh AS (
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason, seq, types, txn_key, resource_key)
     SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason, seq, types, txn_key, resource_key FROM r ORDER BY id COLLATE "C"
-    RETURNING 1)
-  INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, due_at_ms, is_leased, lease_token, claims,
-    trace)
-  SELECT jti, seq, client_id, id, at_ms, due_at_ms, l, l::int, claims, trace FROM r
+    RETURNING 1),
+  written AS (
+    INSERT INTO content (day, seq, event_id, claims, set_jws, trace)
+    SELECT at_ms / ${DAY_MS}, seq, id, claims, set_jws, trace FROM r
+    WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0)
+  INSERT INTO notification (jti, seq, client_id, published_at_ms, content_day, due_at_ms, is_leased, lease_token)
+  SELECT jti, seq, client_id, at_ms, at_ms / ${DAY_MS}, due_at_ms, l, l::int FROM r
   WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0`;
 
 /** The last that the transaction does: the commit goes out with it. */

@@ -2,30 +2,32 @@ import assert from 'node:assert/strict';
 import type { NotificationRecord } from '../../model/notification.ts';
 import type { Backlog, DeliveryStates, StoreCounts } from '../operations.ts';
 import { jsonList, notificationOf, optionalWhole, type Row, text, whole } from '../rows.ts';
+import { withContent } from './content.ts';
 import { type Database, storable } from './database.ts';
 import { backlogOf, countOf, placesOf } from './targets.ts';
 
 /** A notification as the operator sees it: awaiting, or else settled. */
 export async function findNotification(database: Database, jti: string): Promise<NotificationRecord | undefined> {
   const [awaiting] = await database.queryByKey(
-    `SELECT n.jti, n.event_id, n.client_id, 'awaiting' AS state, n.claims, n.set_jws, n.published_at_ms,
-       NULL AS acknowledged_by, n.error_log, n.attempt_log,
+    `SELECT n.jti, n.seq, n.content_day, n.client_id, 'awaiting' AS state, n.published_at_ms, NULL AS acknowledged_by,
+       n.error_log, n.attempt_log,
        CASE WHEN t.callback_url IS NOT NULL AND t.unresponsive_since_ms IS NULL THEN n.due_at_ms END AS next_attempt_at_ms
      FROM notification n LEFT JOIN target t ON t.client_id = n.client_id WHERE n.jti = $1`,
     [storable(jti)],
   );
-  if (awaiting !== undefined) return recordOf(awaiting);
+  if (awaiting !== undefined) return recordOf(database, awaiting);
   // The newest: an id is used again only for an event that is published again after all of it was dropped.
   const [ended] = await database.queryByKey(
-    `SELECT jti, event_id, client_id, state, claims, set_jws, published_at_ms, settled_at_ms, acknowledged_by, error_log,
-       attempt_log, NULL AS next_attempt_at_ms
+    `SELECT jti, seq, content_day, client_id, state, published_at_ms, settled_at_ms, acknowledged_by, error_log, attempt_log,
+       NULL AS next_attempt_at_ms
      FROM settled WHERE jti = $1 ORDER BY seq DESC LIMIT 1`,
     [storable(jti)],
   );
-  return ended && recordOf(ended);
+  return ended && recordOf(database, ended);
 }
 
-function recordOf(row: Row): NotificationRecord {
+async function recordOf(database: Database, found: Row): Promise<NotificationRecord> {
+  const [row = found] = await withContent(database, [found]);
   return notificationOf(row, {
     attempts: jsonList(row, 'attempt_log'),
     errors: jsonList(row, 'error_log'),

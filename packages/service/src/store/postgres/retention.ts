@@ -2,9 +2,17 @@ import { BY_SERVICE } from '../../model/audit.ts';
 import type { Retention } from '../operations.ts';
 import { isTrue, text, whole } from '../rows.ts';
 import { addAudit } from './audit.ts';
-import type { Database } from './database.ts';
-import { dropPartitionBefore, makePartitionsAhead, unlessBusy } from './partitions.ts';
-import { SETTLED_OTHER } from './schema.ts';
+import { DAY_MS, dayOf } from './content.ts';
+import type { Database, Values } from './database.ts';
+import {
+  CONTENT,
+  dropPartitionBefore,
+  hasPartitionBefore,
+  makePartitionsAhead,
+  SETTLED,
+  unlessBusy,
+} from './partitions.ts';
+import { CONTENT_OTHER, SETTLED_OTHER } from './schema.ts';
 import { settleSql } from './settle.ts';
 
 // Of each TPP the oldest by the index. Few notifications were offered in a poll and are withheld: those are scanned.
@@ -55,6 +63,44 @@ const DROP_HISTORY = `
   WITH old AS MATERIALIZED (SELECT ctid FROM ${SETTLED_OTHER} WHERE settled_at_ms < $1::bigint LIMIT $2::int)
   DELETE FROM ${SETTLED_OTHER} h USING old WHERE h.ctid = old.ctid RETURNING 1`;
 
+// Content up to the day $1 that is still needed: of what is awaiting, and of what was settled after that day, which ended
+// at $2.
+const AWAITING_OLD = '-n.published_at_ms > -$2::bigint AND n.content_day <= $1::int';
+const SETTLED_OLD =
+  'n.content_day <> n.settled_at_ms / 86400000 AND n.content_day <= $1::int AND n.settled_at_ms >= $2::bigint';
+
+/** SQL that copies the content of a portion to the day $3, at most $4 of them. Rows that are locked are skipped. */
+function copyOld(table: 'notification' | 'settled', condition: string, order: string): string {
+  return `
+  WITH old AS MATERIALIZED (
+    SELECT n.jti, n.seq, n.content_day FROM ${table} n WHERE ${condition} ${order} LIMIT $4::int FOR UPDATE SKIP LOCKED),
+  copied AS (
+    INSERT INTO content (day, seq, event_id, claims, set_jws, trace)
+    SELECT $3::int, c.seq, c.event_id, c.claims, c.set_jws, c.trace
+    FROM old JOIN content c ON c.day = old.content_day AND c.seq = old.seq RETURNING seq)
+  UPDATE ${table} n SET content_day = $3::int FROM old JOIN copied ON copied.seq = old.seq
+  WHERE n.jti = old.jti AND n.seq = old.seq RETURNING 1`;
+}
+
+const COPY_OLD = [
+  copyOld('notification', AWAITING_OLD, 'ORDER BY -n.published_at_ms, -n.seq'),
+  copyOld('settled', SETTLED_OLD, ''),
+];
+
+// In one statement: what changes from one table to the other meanwhile is seen in one of them.
+const IS_OLD_NEEDED = `SELECT EXISTS (SELECT 1 FROM notification n WHERE ${AWAITING_OLD})
+  OR EXISTS (SELECT 1 FROM settled n WHERE ${SETTLED_OLD})
+  OR EXISTS (SELECT 1 FROM settled n WHERE n.settled_at_ms < $2::bigint) AS is_needed`;
+
+const HAS_OLD_OTHERS = `SELECT EXISTS (SELECT 1 FROM ${CONTENT_OTHER} WHERE day <= $1::int) AS has_others`;
+
+const DROP_CONTENT = `
+  WITH old AS MATERIALIZED (SELECT ctid FROM ${CONTENT_OTHER} WHERE day <= $1::int LIMIT $2::int)
+  DELETE FROM ${CONTENT_OTHER} c USING old WHERE c.ctid = old.ctid RETURNING 1`;
+
+// So many in one call at most, so that a sweep can be stopped.
+const CONTENT_PORTIONS_MAX = 10;
+
 const EXAMINE_EVENTS = `
   SELECT e.event_id, e.published_at_ms,
     e.jti IS NULL OR (NOT EXISTS (SELECT 1 FROM notification n WHERE n.jti = e.jti)
@@ -72,7 +118,8 @@ const START: Place = { publishedAtMs: -1, eventId: '' };
 
 /**
  * Drops settled notifications by age: whole days at once, and rows in portions only where they are in no day's partition.
- * Then it drops events whose notification was dropped.
+ * Then it drops events whose notification was dropped, and the content of days of which nothing is left. What outlived its
+ * day is copied to today first.
  */
 export class RetentionSweep {
   readonly #database: Database;
@@ -89,13 +136,41 @@ export class RetentionSweep {
   /** @returns how many rows were dropped; of whole days an estimate */
   async drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): Promise<number> {
     await unlessBusy(() => makePartitionsAhead(this.#database, this.#nowMs()), undefined);
-    const ofDays = await unlessBusy(() => dropPartitionBefore(this.#database, notificationsBeforeMs), 0);
+    const ofDays = await unlessBusy(() => dropPartitionBefore(this.#database, SETTLED, notificationsBeforeMs), 0);
     if (ofDays > 0) return ofDays;
     const rows = await this.#database.transaction((transaction) =>
       transaction.last(DROP_HISTORY, [notificationsBeforeMs, limit]),
     );
     if (rows.length >= limit) return rows.length;
-    return rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
+    const dropped = rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
+    if (dropped === 0) await unlessBusy(() => this.#dropContent(dayOf(notificationsBeforeMs) - 1, limit), undefined);
+    return dropped;
+  }
+
+  /** Drops the content up to a day, as far as it gets: the next sweep continues. */
+  async #dropContent(day: number, limit: number): Promise<void> {
+    const endMs = (day + 1) * DAY_MS;
+    const [other] = await this.#database.query(HAS_OLD_OTHERS, [day]);
+    const hasOthers = other !== undefined && isTrue(other, 'has_others');
+    if (!hasOthers && !(await hasPartitionBefore(this.#database, CONTENT, endMs))) return;
+    const newDay = Math.max(dayOf(this.#nowMs()), day + 1);
+    for (const statement of COPY_OLD) {
+      const isDone = await this.#inPortions(limit, statement, [day, endMs, newDay, limit]);
+      if (!isDone) return;
+    }
+    const [row] = await this.#database.query(IS_OLD_NEEDED, [day, endMs]);
+    if (row === undefined || isTrue(row, 'is_needed')) return;
+    await this.#inPortions(limit, DROP_CONTENT, [day, limit]);
+    await dropPartitionBefore(this.#database, CONTENT, endMs);
+  }
+
+  /** @returns false when there may be more */
+  async #inPortions(limit: number, statement: string, values: Values): Promise<boolean> {
+    for (let portion = 0; portion < CONTENT_PORTIONS_MAX; portion += 1) {
+      const rows = await this.#database.query(statement, values);
+      if (rows.length < limit) return true;
+    }
+    return false;
   }
 
   /** Continues where it stopped, since the oldest may all still be needed; after the end it restarts at the next call. */

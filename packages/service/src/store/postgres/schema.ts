@@ -13,18 +13,20 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** Partitions of `settled` are named by their day in UTC; what belongs to none of them is in `settled_other`. */
+/** Partitions are named by their day in UTC; what belongs to none of them is in these. */
 export const SETTLED_OTHER = 'settled_other';
+export const CONTENT_OTHER = 'content_other';
 
 /**
  * The steps of the schema; a step is never changed once released. The first makes the tables of the first release.
  * Everything is in the schema that the connection comes to by itself (as a rule `public`) of a database that is Tidings'
  * own.
  *
- * Awaiting notifications, and nothing else, are in `notification`, which stays small and is vacuumed often. Whatever ends a
- * notification moves its row to `settled`, partitioned by the day of that, so that a partition holds nothing but what may
- * be dropped as a whole. Attempts and reported errors go with their row: no table of their own has to be kept in step.
- * Text compares by its bytes ("C"), as in the other store.
+ * What never changes about a notification, most of its bytes, is written once, in `content`, partitioned by the day of
+ * publishing. Awaiting notifications, and nothing else, are in `notification`, which stays small and is vacuumed often.
+ * Whatever ends a notification moves its row to `settled`, partitioned by the day of that, so that a partition holds
+ * nothing but what may be dropped as a whole. Attempts and reported errors go with their row: no table of their own has to
+ * be kept in step. Text compares by its bytes ("C"), as in the other store.
  *
  * Where two indexes could give the same order, one has its times negated: for what is asked in the order of time by its
  * TPP, its type or its state the planner could otherwise take one by time alone, and read all rows.
@@ -135,34 +137,50 @@ export const MIGRATIONS: readonly Migration[] = [
     WHERE resource_key IS NOT NULL;
   CREATE INDEX event_of_types ON event (types, (-published_at_ms)) WHERE types IS NOT NULL;
 
+  -- What never changes about a notification. Its row says in content_day where it is: on the day of publishing, unless it
+  -- outlived the retention, when it is copied to a newer day so that the old one can be dropped. claims: NULL where the SET
+  -- was there from the beginning, since it has them. trace: the trace context of the event.
+  CREATE TABLE content (
+    day      integer NOT NULL,
+    seq      bigint NOT NULL,
+    event_id text NOT NULL,
+    claims   text,
+    set_jws  text,
+    trace    text,
+    CHECK (claims IS NOT NULL OR set_jws IS NOT NULL)
+  ) PARTITION BY RANGE (day);
+  CREATE INDEX content_seq ON content (seq);
+  -- A SET is random bytes: to compress it costs time and gains nothing.
+  ALTER TABLE content ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
+  CREATE TABLE ${CONTENT_OTHER} PARTITION OF content DEFAULT WITH (toast_tuple_target = 8160);
+  CREATE FUNCTION claims_of(claims text, set_jws text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$ SELECT coalesce(claims, convert_from(decode(
+      rpad(translate(split_part(set_jws, '.', 2), '-_', '+/'), (length(split_part(set_jws, '.', 2)) + 3) / 4 * 4, '='),
+      'base64'), 'UTF8')) $$;
+
   -- What is awaiting. due_at_ms: when the next attempt is due, if there is somewhere to push it; while it is leased, when
   -- the lease runs out. round_attempts and round_began_at_ms count only while round is that of the target. offer_at_ms:
-  -- until when a notification that was offered in a poll is not offered again. trace: the trace context of its event.
+  -- until when a notification that was offered in a poll is not offered again.
   CREATE SEQUENCE notification_seq;
   CREATE TABLE notification (
     jti               text COLLATE "C" PRIMARY KEY,
     seq               bigint NOT NULL DEFAULT nextval('notification_seq'),
     client_id         text COLLATE "C" NOT NULL,
-    event_id          text NOT NULL,
     published_at_ms   bigint NOT NULL,
     due_at_ms         bigint NOT NULL,
     offer_at_ms       bigint,
     round_began_at_ms bigint,
+    content_day       integer NOT NULL,
     lease_token       integer NOT NULL DEFAULT 0,
     attempts          integer NOT NULL DEFAULT 0,
     round             integer NOT NULL DEFAULT 0,
     round_attempts    integer NOT NULL DEFAULT 0,
     is_leased         boolean NOT NULL DEFAULT false,
     is_retry          boolean NOT NULL DEFAULT false,
-    claims            text NOT NULL,
-    set_jws           text,
     attempt_log       text[],
-    error_log         text[],
-    trace             text
-  ) WITH (fillfactor = 40, toast_tuple_target = 8160, autovacuum_vacuum_threshold = 5000,
-      autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
-  -- A SET is random bytes: to compress it costs time and gains nothing.
-  ALTER TABLE notification ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
+    error_log         text[]
+  ) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02,
+      autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
   CREATE INDEX notification_claim ON notification (client_id, is_retry, due_at_ms, seq);
   CREATE INDEX notification_offerable ON notification (client_id, published_at_ms, seq) WHERE offer_at_ms IS NULL;
   CREATE INDEX notification_withheld ON notification (client_id, offer_at_ms) WHERE offer_at_ms IS NOT NULL;
@@ -177,20 +195,18 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX notification_leased ON notification (client_id) WHERE is_leased;
 
   CREATE TABLE settled (
-    settled_at_ms       bigint NOT NULL,
-    jti               text COLLATE "C" NOT NULL,
-    seq               bigint NOT NULL,
-    client_id         text COLLATE "C" NOT NULL,
-    event_id          text NOT NULL,
-    state             text NOT NULL CHECK (state IN ('acknowledged', 'withdrawn', 'expired')),
-    acknowledged_by   text CHECK (acknowledged_by IN ('push', 'poll', 'offer')),
-    published_at_ms   bigint NOT NULL,
-    lease_token       integer NOT NULL,
-    attempts          integer NOT NULL,
-    claims            text NOT NULL,
-    set_jws           text,
-    attempt_log       text[],
-    error_log         text[]
+    settled_at_ms   bigint NOT NULL,
+    seq             bigint NOT NULL,
+    published_at_ms bigint NOT NULL,
+    content_day     integer NOT NULL,
+    lease_token     integer NOT NULL,
+    attempts        integer NOT NULL,
+    jti             text COLLATE "C" NOT NULL,
+    client_id       text COLLATE "C" NOT NULL,
+    state           text NOT NULL CHECK (state IN ('acknowledged', 'withdrawn', 'expired')),
+    acknowledged_by text CHECK (acknowledged_by IN ('push', 'poll', 'offer')),
+    attempt_log     text[],
+    error_log       text[]
   ) PARTITION BY RANGE (settled_at_ms);
   CREATE INDEX settled_jti ON settled (jti);
   CREATE INDEX settled_client ON settled (client_id, published_at_ms, seq);
@@ -198,8 +214,9 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX settled_otherwise ON settled (state, published_at_ms, seq) WHERE state <> 'acknowledged';
   CREATE INDEX settled_otherwise_client ON settled (client_id, state, (-published_at_ms), (-seq))
     WHERE state <> 'acknowledged';
+  -- Those that outlive the day of their content.
+  CREATE INDEX settled_apart ON settled (content_day) WHERE content_day <> settled_at_ms / 86400000;
   CREATE TABLE ${SETTLED_OTHER} PARTITION OF settled DEFAULT WITH (toast_tuple_target = 8160);
-  ALTER TABLE ${SETTLED_OTHER} ALTER COLUMN claims SET STORAGE EXTERNAL, ALTER COLUMN set_jws SET STORAGE EXTERNAL;
 
   CREATE TABLE signing_key (
     kid             text COLLATE "C" PRIMARY KEY,

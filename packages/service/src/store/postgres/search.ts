@@ -10,6 +10,7 @@ import {
   type SearchPortion,
   searchKey,
 } from '../search.ts';
+import { withClaims } from './content.ts';
 import { type Database, storable, type Values } from './database.ts';
 import { HAS_FAILED } from './settle.ts';
 
@@ -28,7 +29,7 @@ class StatementBuilder {
 interface Common {
   readonly builder: StatementBuilder;
   readonly filter: SearchFilter;
-  /** That a row of `n` matches, apart from its state. */
+  /** That a row of `n` and its content `c` match, apart from the state. */
   readonly matches: string;
   readonly inTime: Order;
   readonly newestFirst: Order;
@@ -53,11 +54,18 @@ const ORDER = 'ORDER BY published_at_ms DESC, seq DESC';
 const CLOCKS_APART_MS = 3_600_000;
 
 const SHOWN: Readonly<Record<Table, string>> = {
-  notification: `n.jti, n.event_id, n.client_id, 'awaiting' AS state, NULL::bigint AS settled_at_ms, NULL AS acknowledged_by,
-    n.attempts, n.claims, n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
-  settled: `n.jti, n.event_id, n.client_id, n.state, n.settled_at_ms, n.acknowledged_by, n.attempts, n.claims,
+  notification: `n.jti, n.content_day, n.client_id, 'awaiting' AS state, NULL::bigint AS settled_at_ms,
+    NULL AS acknowledged_by, n.attempts, n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
+  settled: `n.jti, n.content_day, n.client_id, n.state, n.settled_at_ms, n.acknowledged_by, n.attempts,
     n.attempt_log[cardinality(n.attempt_log)] AS last_attempt`,
 };
+
+/** SQL of what is shown of `n`, where it matches; else NULL. */
+function shownWhere(conditions: string, place: string): string {
+  return `LEFT JOIN LATERAL (SELECT n.jti, n.client_id, n.state, n.settled_at_ms, n.acknowledged_by, n.attempts,
+      n.last_attempt, c.event_id, c.claims, c.set_jws
+    FROM content AS c WHERE c.day = n.content_day AND c.seq = ${place} AND ${conditions}) AS shown ON true`;
+}
 
 /** Examines so many candidates after a place. */
 export async function searchPortion(
@@ -68,7 +76,8 @@ export async function searchPortion(
 ): Promise<SearchPortion> {
   const { statement, values } = searchStatement(filter, after, count);
   const rows = await database.queryByKey(statement, values);
-  const matching = rows.filter((row) => row['jti'] !== null && hasClaims(filter, json(row, 'claims')));
+  const shown = rows.filter((row) => row['jti'] !== null).map(withClaims);
+  const matching = shown.filter((row) => hasClaims(filter, json(row, 'claims')));
   const last = rows.at(-1);
   return {
     found: matching.map((row) => ({
@@ -124,12 +133,14 @@ const MAY_HAVE_FAILED = '(n.attempts > 0 OR n.error_log IS NOT NULL)';
 function conditionsOf(filter: SearchFilter, builder: StatementBuilder): Pick<Common, 'matches'> {
   const { jti, eventId, clientId } = filter;
   const equals = (column: string, value: string | undefined) =>
-    value === undefined ? [] : [`n.${column} = ${builder.value(value, 'text')}`];
+    value === undefined ? [] : [`${column} = ${builder.value(value, 'text')}`];
   const conditions = [
-    ...equals('jti', jti),
-    ...equals('event_id', eventId),
-    ...equals('client_id', clientId),
-    ...claimsPieces(filter).map((piece) => `strpos(n.claims, ${builder.value(piece, 'text')}) > 0`),
+    ...equals('n.jti', jti),
+    ...equals('c.event_id', eventId),
+    ...equals('n.client_id', clientId),
+    ...claimsPieces(filter).map(
+      (piece) => `strpos(claims_of(c.claims, c.set_jws), ${builder.value(piece, 'text')}) > 0`,
+    ),
   ];
   return { matches: conditions.length === 0 ? 'true' : conditions.join(' AND ') };
 }
@@ -189,13 +200,14 @@ function candidates({ filter, matches, limit }: Common, { range, by }: Order, pa
   const selected = parts.flatMap(([table, condition]) => {
     const state = stateIn(table, filter);
     if (state === undefined) return [];
-    const matching = `LEFT JOIN LATERAL (SELECT ${SHOWN[table]} WHERE ${matches} AND ${state}) AS shown ON true`;
     return [
-      `(SELECT n.published_at_ms, n.seq, shown.* FROM (SELECT * FROM ${table} AS n WHERE ${condition} AND ${range}
-        ${by} ${limit}) AS n ${matching})`,
+      `(SELECT n.published_at_ms, n.seq, ${SHOWN[table]}, ${state} AS has_state
+        FROM ${table} AS n WHERE ${condition} AND ${range} ${by} ${limit})`,
     ];
   });
-  return `SELECT * FROM (${selected.join(' UNION ALL ')}) AS candidate ${ORDER} ${limit}`;
+  return `SELECT n.published_at_ms, n.seq, shown.*
+    FROM (SELECT * FROM (${selected.join(' UNION ALL ')}) AS candidate ${ORDER} ${limit}) AS n
+    ${shownWhere(`n.has_state AND ${matches}`, 'n.seq')} ORDER BY n.published_at_ms DESC, n.seq DESC`;
 }
 
 /**
@@ -210,12 +222,13 @@ function byEvents({ builder, filter, matches, limit }: Common, events: string): 
   const failed = filter.state === 'failed' ? `, ${HAS_FAILED} AS has_failed` : '';
   const never = filter.state === 'failed' ? ', false' : '';
   return `SELECT event.published_at_ms, event.seq, shown.* FROM (${events} ${limit}) AS event
-    LEFT JOIN LATERAL (SELECT n.* FROM (
+    LEFT JOIN LATERAL (
       SELECT ${SHOWN.notification}${failed} FROM notification AS n WHERE ${typed}n.jti = event.jti
       UNION ALL
       SELECT ${SHOWN.settled}${never} FROM settled AS n
       WHERE ${typed}n.jti = event.jti AND n.settled_at_ms >= event.published_at_ms - ${CLOCKS_APART_MS}
-      LIMIT 1) AS n WHERE ${matches} AND ${stateOfShown(filter)}) AS shown ON true ${ORDER}`;
+      LIMIT 1) AS n ON ${stateOfShown(filter)}
+    ${shownWhere(matches, 'event.seq')} ORDER BY event.published_at_ms DESC, event.seq DESC`;
 }
 
 function stateOfShown({ state }: SearchFilter): string {

@@ -19,18 +19,18 @@ export function settleSql(
   endedAt: string,
   [attempts, log]: readonly [string, string] = ['attempts', 'attempt_log'],
 ): string {
-  return `INSERT INTO settled (settled_at_ms, jti, seq, client_id, event_id, state, acknowledged_by, published_at_ms,
-      lease_token, attempts, claims, set_jws, attempt_log, error_log)
-    SELECT ${endedAt}, jti, seq, client_id, event_id, '${state}',
-      ${acknowledgedBy === undefined ? 'NULL' : `'${acknowledgedBy}'`}, published_at_ms, lease_token + 1, ${attempts},
-      claims, set_jws, ${log}, error_log FROM gone`;
+  return `INSERT INTO settled (settled_at_ms, jti, seq, client_id, state, acknowledged_by, published_at_ms, content_day,
+      lease_token, attempts, attempt_log, error_log)
+    SELECT ${endedAt}, jti, seq, client_id, '${state}',
+      ${acknowledgedBy === undefined ? 'NULL' : `'${acknowledgedBy}'`}, published_at_ms, content_day, lease_token + 1,
+      ${attempts}, ${log}, error_log FROM gone`;
 }
 
 /** SQL that makes the rows of `gone`, a DELETE from `settled`, awaiting again. @param more SQL of due_at_ms and offer_at_ms */
 export function unsettleSql(more: readonly [string, string]): string {
-  return `INSERT INTO notification (jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws,
-      attempt_log, error_log, due_at_ms, offer_at_ms)
-    SELECT jti, seq, client_id, event_id, published_at_ms, lease_token, attempts, claims, set_jws, attempt_log, error_log,
+  return `INSERT INTO notification (jti, seq, client_id, published_at_ms, content_day, lease_token, attempts, attempt_log,
+      error_log, due_at_ms, offer_at_ms)
+    SELECT jti, seq, client_id, published_at_ms, content_day, lease_token, attempts, attempt_log, error_log,
       ${more.join(', ')} FROM gone`;
 }
 

@@ -105,8 +105,9 @@ function withdrawSigningKey(database: Database, { kid, nowMs, audit }: Change): 
 const USES = `
   SELECT header, count(*)::int AS uses, min(published_at_ms) AS oldest_at_ms,
     (array_agg(jti ORDER BY published_at_ms, seq))[1] AS oldest_jti
-  FROM (SELECT split_part(set_jws, '.', 1) AS header, jti, seq, published_at_ms
-        FROM notification ORDER BY jti LIMIT $1::int) AS examined
+  FROM (SELECT (SELECT split_part(c.set_jws, '.', 1) FROM content c WHERE c.day = n.content_day AND c.seq = n.seq) AS header,
+          n.jti, n.seq, n.published_at_ms
+        FROM (SELECT * FROM notification ORDER BY jti LIMIT $1::int) AS n) AS examined
   GROUP BY header`;
 
 async function signingKeyUses(database: Database, limit: number): Promise<SigningKeyUses> {
