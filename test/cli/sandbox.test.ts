@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { listenOn } from '@tidings/testing';
-import { type Ended, run, start } from '../support/command.ts';
+import { type CliRun, runCli } from '../support/cli.ts';
+import { run, start } from '../support/command.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-sandbox-'));
 after(() => rmSync(base, { recursive: true }));
@@ -21,7 +22,7 @@ function stepsOf(stdout: string): Step[] {
     .map((line) => JSON.parse(line));
 }
 
-function stepOf({ stdout, stderr }: Pick<Ended, 'stdout' | 'stderr'>, name: string): Step {
+function stepOf({ stdout, stderr }: Pick<CliRun, 'stdout' | 'stderr'>, name: string): Step {
   const found = stepsOf(stdout).find(({ step }) => step === name);
   assert.ok(found !== undefined, `${name} in ${stdout}${stderr}`);
   return found;
@@ -55,7 +56,7 @@ const EVENTS = [
 // The others are played without the command, by test/flow.
 for (const [change, expected] of EVENTS) {
   test(`sandbox --once --json --change ${change} plays every step and exits 0`, async () => {
-    const ended = await run(['sandbox', '--once', '--json', '--state', state, '--change', change]);
+    const ended = await runCli(['sandbox', '--once', '--json', '--state', state, '--change', change]);
     assert.equal(ended.code, 0, ended.stdout + ended.stderr);
     assert.equal(ended.stderr, '');
     const steps = stepsOf(ended.stdout);
@@ -209,7 +210,7 @@ for (const after of ['pki', 'start', 'publish'] as const) {
 test('a state folder below a regular file cannot be used: one sentence, exit code 2, nothing made', async () => {
   const file = join(base, 'regular-file');
   writeFileSync(file, 'content');
-  const { code, stdout, stderr } = await run(['sandbox', '--once', '--state', join(file, 'state')]);
+  const { code, stdout, stderr } = await runCli(['sandbox', '--once', '--state', join(file, 'state')]);
   assert.equal(code, 2, stdout);
   assert.match(stderr, /^tidings: .*regular-file.*\n$/);
   assert.match(stderr, /ENOTDIR.*choose a state folder|choose another one with --state/);
@@ -218,10 +219,10 @@ test('a state folder below a regular file cannot be used: one sentence, exit cod
 
 test('a damaged PKI is reported with its file and the remedy, and is left as it is', async () => {
   const folder = join(base, 'damaged');
-  assert.equal((await run(['sandbox', '--once', '--json', '--state', folder])).code, 0);
+  assert.equal((await runCli(['sandbox', '--once', '--json', '--state', folder])).code, 0);
   const kept = join(folder, 'pki', 'pki.json');
   writeFileSync(kept, '{}');
-  const { code, stderr } = await run(['sandbox', '--once', '--json', '--state', folder]);
+  const { code, stderr } = await runCli(['sandbox', '--once', '--json', '--state', folder]);
   assert.equal(code, 2);
   assert.match(stderr, /^tidings: .*pki\.json is damaged; remove that file .*\n$/);
   assert.equal(readFileSync(kept, 'utf8'), '{}');
@@ -237,7 +238,7 @@ for (const [offset, what] of [
   test(`sandbox with the port of the ${what} in use says which, exits with 2, and leaves nothing behind`, async () => {
     const server = createServer();
     const port = await listenOn(server);
-    const { code, stdout, stderr } = await run([
+    const { code, stdout, stderr } = await runCli([
       'sandbox',
       '--once',
       '--json',

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { createHttpClient, listenOn, makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
@@ -41,8 +41,8 @@ function prepare() {
   return { folder, file, settings, write, storeFile: join(folder, 'store', 'tidings.db') };
 }
 
-/** Runs `serve`, as a process unless told otherwise, which must say one sentence and exit with 2. @returns the sentence */
-async function refusal(file: string, runs: typeof run | typeof runCli = run): Promise<string> {
+/** Runs `serve`, which must say one sentence and exit with 2. @returns the sentence */
+async function refusal(file: string, runs: typeof run | typeof runCli = runCli): Promise<string> {
   const { code, stdout, stderr } = await runs(['serve', '--config', file]);
   assert.equal(code, 2, stderr || stdout);
   assert.match(stderr, /^tidings: .+[.?]\n$/, 'one sentence');
@@ -53,7 +53,7 @@ async function refusal(file: string, runs: typeof run | typeof runCli = run): Pr
 test('a configuration file that is not there is named', async () => {
   const { folder, storeFile } = prepare();
   const file = join(folder, 'missing.json');
-  assert.equal(await refusal(file), `The configuration file ${file} cannot be read (ENOENT).`);
+  assert.equal(await refusal(file, run), `The configuration file ${file} cannot be read (ENOENT).`);
   assert.ok(!existsSync(storeFile), 'no store was made');
 });
 
@@ -118,7 +118,7 @@ for (const [what, spoil, said] of BAD) {
   test(`serve with ${what} says so, exits with 2, and makes no store`, async () => {
     const prepared = prepare();
     spoil(prepared);
-    assert.match(await refusal(prepared.file, runCli), said);
+    assert.match(await refusal(prepared.file), said);
     assert.ok(!existsSync(prepared.storeFile), 'no store was made');
     assert.ok(!existsSync(join(prepared.folder, 'store')), 'nor its folder');
   });
@@ -164,10 +164,11 @@ test('serve with a host that is not of this machine says so', async () => {
 });
 
 test('serve with a store of a newer version says so and leaves it as it is', async () => {
-  const { file, storeFile } = prepare();
-  const { child, ended } = await serve(file);
-  child.kill('SIGTERM');
-  assert.equal((await ended).code, 0);
+  const { file, settings, write, storeFile } = prepare();
+  await withTakenPort(async (port) => {
+    write({ ...settings, api: { ...settings.api, port } });
+    await refusal(file);
+  });
   const upgraded = new DatabaseSync(storeFile);
   upgraded.exec('PRAGMA user_version = 99');
   upgraded.close();
@@ -243,41 +244,45 @@ test('serve answers on both listeners, and stops on SIGTERM and on SIGINT with e
   left.close();
 });
 
-test('a service that runs tells what the doctor finds, and which settings its file sets', async () => {
-  const { file } = prepare();
-  const { child, ended, operatorUrl } = await serve(file);
-  const operator = createHttpClient(operatorUrl);
-  const read = async (path: string) => {
-    const { status, body } = await operator.send(path, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
-    assert.equal(status, 200, body.toString());
-    return JSON.parse(body.toString());
-  };
-  const { findings, inspectedAt } = await read('/operator/v1/findings');
-  const of = (check: string) => findings.find((each: { check: string }) => each.check === check);
-  assert.equal(of('configuration').severity, 'ok');
-  // Nothing listens where the keys of the authorisation server are.
-  assert.equal(of('keys of others').severity, 'error');
-  assert.match(of('keys of others').remedy, /./);
-  assert.equal((await read('/operator/v1/findings')).inspectedAt, inspectedAt, 'within a minute it is the same one');
-  const { settings } = await read('/operator/v1/configuration');
-  const sourceOf = (name: string) => settings.find(({ setting }: { setting: string }) => setting === name).source;
-  assert.deepEqual([sourceOf('issuer'), sourceOf('delivery.leaseMs')], ['file', 'default']);
-  operator.close();
-  child.kill('SIGTERM');
-  assert.equal((await ended).code, 0);
-});
+describe('a service that runs', () => {
+  let running: Awaited<ReturnType<typeof serve>>;
+  before(async () => {
+    running = await serve(prepare().file);
+  });
+  after(async () => {
+    running.child.kill('SIGTERM');
+    assert.equal((await running.ended).code, 0);
+  });
 
-test('serve bounds its memory as it starts', {
-  skip: process.platform !== 'linux' && 'other systems do not tell how a process was started',
-}, async () => {
-  const { child, ended } = await serve(prepare().file);
-  const started = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').split('\0');
-  assert.ok(
-    started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'),
-    `${started}`,
-  );
-  child.kill('SIGTERM');
-  assert.equal((await ended).code, 0);
+  test('tells what the doctor finds, and which settings its file sets', async () => {
+    const operator = createHttpClient(running.operatorUrl);
+    const read = async (path: string) => {
+      const { status, body } = await operator.send(path, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
+      assert.equal(status, 200, body.toString());
+      return JSON.parse(body.toString());
+    };
+    const { findings, inspectedAt } = await read('/operator/v1/findings');
+    const of = (check: string) => findings.find((each: { check: string }) => each.check === check);
+    assert.equal(of('configuration').severity, 'ok');
+    // Nothing listens where the keys of the authorisation server are.
+    assert.equal(of('keys of others').severity, 'error');
+    assert.match(of('keys of others').remedy, /./);
+    assert.equal((await read('/operator/v1/findings')).inspectedAt, inspectedAt, 'within a minute it is the same one');
+    const { settings } = await read('/operator/v1/configuration');
+    const sourceOf = (name: string) => settings.find(({ setting }: { setting: string }) => setting === name).source;
+    assert.deepEqual([sourceOf('issuer'), sourceOf('delivery.leaseMs')], ['file', 'default']);
+    operator.close();
+  });
+
+  test('bounds its memory as it starts', {
+    skip: process.platform !== 'linux' && 'other systems do not tell how a process was started',
+  }, () => {
+    const started = readFileSync(`/proc/${running.child.pid}/cmdline`, 'utf8').split('\0');
+    assert.ok(
+      started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'),
+      `${started}`,
+    );
+  });
 });
 
 /** Windows has no SIGHUP that one process can send another. */

@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { OPERATOR_TOKEN } from '../support/bank.ts';
 import { startBankWithTpps } from '../support/bank-with-tpps.ts';
-import type { CliRun } from '../support/cli.ts';
+import { type CliRun, runCli } from '../support/cli.ts';
 import { onlyEnvironment, runWith } from '../support/command.ts';
 import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
-// `tidings publish` as a process of its own, against a real service behind a door that the test stands at.
+// `tidings publish`, against a real service behind a door that the test stands at. It is a process of its own where it reads
+// standard input or gets a signal.
 
 const bank = await startBankWithTpps({ clients: ['tpp-1'], settings: { realTime: { isOffered: false } } });
 const door = await openDoor(bank.service.operatorUrl);
@@ -44,8 +45,7 @@ function event(changes: object = {}) {
 const events = (count: number) => Array.from({ length: count }, () => event());
 const BAD = { occurredAt: 'yesterday' };
 
-const publish = (args: readonly string[], input?: string) =>
-  runWith(['publish', '--json', ...args], environment, input);
+const publish = (args: readonly string[]) => runCli(['publish', '--json', ...args], environment);
 const progressOf = (file: string) => `${file}.tidings-progress`;
 const summaryOf = ({ stdout }: CliRun): Record<string, unknown> => JSON.parse(stdout);
 
@@ -80,7 +80,7 @@ describe('a file', () => {
       ],
     );
     assert.equal(existsSync(progressOf(file)), false);
-    const again = await runWith(['publish', file], environment);
+    const again = await runCli(['publish', file], environment);
     assert.match(again.stdout, /^Published 8 events: 7 with a notification, 1 with none \(unknown-client 1\)\.\n/);
     assert.match(again.stdout, /\n8 of them had been published before and had no effect\.\n$/);
     assert.equal(again.stderr, '');
@@ -157,7 +157,7 @@ describe('a line that is not good', () => {
       door.reset();
       const good = events(2);
       const file = fileOf([...good, bad]);
-      const run = await runWith(['publish', file], environment);
+      const run = await runCli(['publish', file], environment);
       assert.equal(run.code, 1);
       assert.match(run.stdout, /^Published 2 events: 2 with a notification\.\n$/);
       assert.match(
@@ -330,7 +330,7 @@ describe('going on', () => {
 
 describe('standard input', () => {
   test('is published as it comes, and says that nothing is kept of it', async () => {
-    const run = await publish(['-'], ndjson(events(3)).trimEnd());
+    const run = await runWith(['publish', '--json', '-'], environment, ndjson(events(3)).trimEnd());
     assert.deepEqual([run.code, summaryOf(run)['published'], summaryOf(run)['input']], [0, 3, 'standard input']);
     assert.match(run.stderr, /^No progress is recorded for standard input; /);
   });

@@ -9,6 +9,8 @@ export interface CliRun {
   readonly stderr: string;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 type Printed = Record<'stdout' | 'stderr', string>;
 
 const printing = new AsyncLocalStorage<Printed>();
@@ -31,6 +33,7 @@ async function runAlone(args: readonly string[], environment: Readonly<Record<st
   const printed: Printed = { stdout: '', stderr: '' };
   const { env, exitCode } = process;
   const stdin = Object.getOwnPropertyDescriptor(process, 'stdin');
+  const before = SIGNALS.map((signal) => process.listeners(signal));
   process.env = { ...environment };
   process.exitCode = undefined;
   Object.defineProperty(process, 'stdin', { configurable: true, value: Readable.from([]) });
@@ -40,6 +43,10 @@ async function runAlone(args: readonly string[], environment: Readonly<Record<st
   } finally {
     process.env = env;
     process.exitCode = exitCode;
+    // A process ends with them; this one goes on.
+    for (const [at, signal] of SIGNALS.entries()) {
+      for (const each of process.listeners(signal)) if (!before[at]?.includes(each)) process.off(signal, each);
+    }
     if (stdin !== undefined) Object.defineProperty(process, 'stdin', stdin);
   }
 }
