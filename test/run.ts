@@ -2,9 +2,11 @@ import { globSync } from 'node:fs';
 import process from 'node:process';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { filesOf, GROUPS, type Group } from './together/groups.ts';
+import { parseArgs } from 'node:util';
+import { filesOf, GROUPS, type Group, isLong } from './together/groups.ts';
 
-// `npm test`: every test file once. `npm test -- FILE...`: these alone, each in a process of its own.
+// `npm test`: every test file once, but those of long runs, whose names end with `.long.test.ts`: they are run by
+// `npm run test:long`. With `-- FILE...` these alone, each in a process of its own.
 
 // One more than the two cores that the time is meant for, because some tests wait.
 const CONCURRENCY = 3;
@@ -13,7 +15,7 @@ const FILE_TIMEOUT_MS = 900_000;
 
 // These take longest, so they begin first; the groups follow. The browser comes after them: beside the chaos and a database
 // it would have a third of two processors.
-const FIRST = ['test/chaos/chaos.test.ts', 'packages/service/test/store/postgres.test.ts'];
+const FIRST = ['packages/service/test/store/postgres.test.ts', 'test/chaos/chaos.test.ts'];
 const AFTER_GROUPS = ['test/console/console.test.ts'];
 
 function everything(): string[] {
@@ -21,15 +23,21 @@ function everything(): string[] {
   const placed = [...FIRST, ...groups.flatMap(filesOf), ...AFTER_GROUPS];
   const twice = placed.filter((file, index) => placed.indexOf(file) !== index);
   if (twice.length > 0) throw new Error(`these test files would run twice: ${twice.join(', ')}`);
-  const alone = globSync(['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']).filter(
-    (file) => !placed.includes(file),
-  );
-  return [...FIRST, ...groups.map((group) => `test/together/${group}.ts`), ...AFTER_GROUPS, ...alone.sort()];
+  const alone = testFiles().filter((file) => !isLong(file) && !placed.includes(file));
+  return [...FIRST, ...groups.map((group) => `test/together/${group}.ts`), ...AFTER_GROUPS, ...alone];
 }
 
-const given = process.argv.slice(2);
+function testFiles(): string[] {
+  return globSync(['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']).sort();
+}
+
+const {
+  values: { long },
+  positionals: given,
+} = parseArgs({ allowPositionals: true, options: { long: { type: 'boolean', default: false } } });
+const all = long ? testFiles().filter(isLong) : everything();
 run({
-  files: given.length > 0 ? given : everything(),
+  files: given.length > 0 ? given : all,
   concurrency: CONCURRENCY,
   timeout: FILE_TIMEOUT_MS,
   execArgv: ['--import', './test/support/compile-cache.ts', `--test-timeout=${TEST_TIMEOUT_MS}`],

@@ -16,6 +16,8 @@ export interface ChaosOptions {
   readonly instances: number;
   /** SIGKILLs of instances; what else is done is in proportion to them. */
   readonly kills: number;
+  /** True: nothing but kills, of instances and of the database. Default: false. */
+  readonly isKillsAlone?: boolean;
   /** Power cuts of the machine that the store is on; above 0 only where {@link whyNoPowerCuts} names no reason. */
   readonly powerCuts: number;
   /** A fault to plant, which the power cuts must show. Default: never. */
@@ -82,6 +84,7 @@ export interface Findings {
   readonly damaged: readonly string[];
 }
 
+const KILLS: ReadonlySet<string> = new Set<Strike['kind']>(['kill', 'kill-database']);
 const LIMITS = { perTppMax: CLAIMED_PER_TPP_MAX, timeoutMs: TIMEOUT_MS };
 // Publishing waits while so many accepted notifications have not been handled, so that a run ends soon after its faults.
 const BACKLOG_MAX = 600;
@@ -100,10 +103,10 @@ const PUBLISHED_WITHIN_MS = 300_000;
  * @throws when it could not be run at all; what the service did wrong is in `findings`
  */
 export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
-  const { store, instances, kills, powerCuts, withoutSync = 'never', seed } = options;
+  const { store, instances, kills, isKillsAlone = false, powerCuts, withoutSync = 'never', seed } = options;
   const began = performance.now();
   const random = seededRandom(seed);
-  const strikes = scheduleOf(options, random);
+  const strikes = scheduleOf(options, random).filter(({ kind }) => !isKillsAlone || KILLS.has(kind));
   const world = await startWorld({ store, instances, hasDisk: powerCuts > 0, withoutSync, random });
   try {
     const publisher = publishTo(world, seed);

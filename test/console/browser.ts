@@ -1,9 +1,10 @@
+import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '@tidings/testing';
+import { makeSigningKey, temporaryFolder } from '@tidings/testing';
 import { type Bank, OPERATOR_TOKEN, startBank } from '../support/bank.ts';
-import type { View } from '../support/browser.ts';
+import { breaches, type View } from '../support/browser.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { makeTpp } from '../support/tpp.ts';
 
@@ -79,4 +80,29 @@ export async function show({ page }: View, path: string): Promise<void> {
   await page.goto(`/console${path}`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.locator('.spinner').first().waitFor({ state: 'detached' });
+}
+
+/** The next signing key of the bank, which an operator may announce from now on. */
+export function offerNextKey({ bank }: Scene): void {
+  const { kid, keyPem } = makeSigningKey('bank-signing-2');
+  const keyFile = join(bank.folder, 'next.key');
+  writeFileSync(keyFile, keyPem);
+  bank.signing.next = { kid, keyFile };
+}
+
+export const DESKTOP = { width: 1280, height: 900 } as const;
+export const TELEPHONE = { width: 360, height: 740 } as const;
+
+/** Width of the whole page, in CSS pixels. */
+export function widthOf({ page }: View): Promise<number> {
+  return page.evaluate('document.documentElement.scrollWidth');
+}
+
+/** Asserts that axe finds nothing in the view that is shown, light and dark. */
+export async function checkAccess({ page }: View, path: string): Promise<void> {
+  assert.deepEqual(await breaches(page), [], path);
+  // Themes differ in their colours alone.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.deepEqual(await breaches(page, ['color-contrast']), [], `${path}, dark`);
+  await page.emulateMedia({ colorScheme: 'light' });
 }

@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { makeSigningKey, until } from '@tidings/testing';
+import { until } from '@tidings/testing';
 import type { Browser } from 'playwright-core';
 import { buildConsole } from '../../scripts/build-console.ts';
 import { breaches, CHROMIUM, launch, openView, type View } from '../support/browser.ts';
 import { alertsOfService, FOUND_PAGE, foundPage, jtiOf, oldKeys } from './answers.ts';
-import { type Scene, setScene, show, signIn, TOKENS } from './browser.ts';
+import {
+  checkAccess,
+  DESKTOP,
+  offerNextKey,
+  type Scene,
+  setScene,
+  show,
+  signIn,
+  TELEPHONE,
+  TOKENS,
+  widthOf,
+} from './browser.ts';
 import { framesDuring, publishEvenly } from './frames.ts';
 import { actionsOfViews, tryActions } from './roles.ts';
 
@@ -21,12 +30,6 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   let browser: Browser;
   let admin: View;
   let url = '';
-  const views = () => [
-    ...['/', '/tpps', '/tpps/tpp-down', '/tpps/tpp-down?tab=notifications', '/tpps/tpp-good?tab=registration'],
-    ...['/tpps/tpp-good?tab=keys', '/tpps/tpp-good?tab=retry+policy', '/tpps/tpp-good?tab=audit'],
-    ...['/notifications', `/notifications?open=${scene.acknowledged}`, `/notifications/${scene.acknowledged}`],
-    ...['/live', '/signing-keys', '/audit', '/system'],
-  ];
 
   before(async () => {
     buildConsole();
@@ -73,31 +76,22 @@ describe('the console', { skip, timeout: 600_000 }, () => {
     await view.context.close();
   });
 
-  test('axe finds nothing in any view, light and dark', async () => {
+  // Every view: console.long.test.ts.
+  test('axe finds nothing in the largest views, light and dark, and none is wider than a telephone', async () => {
     const { page, complaints } = admin;
-    for (const path of views()) {
+    for (const path of ['/', '/tpps/tpp-down', `/notifications?open=${scene.acknowledged}`, '/live']) {
       await show(admin, path);
-      assert.deepEqual(await breaches(page), [], path);
-      // Themes differ in their colours alone.
-      await page.emulateMedia({ colorScheme: 'dark' });
-      assert.deepEqual(await breaches(page, ['color-contrast']), [], `${path}, dark`);
-      await page.emulateMedia({ colorScheme: 'light' });
+      await checkAccess(admin, path);
+      await page.setViewportSize(TELEPHONE);
+      await until(async () => (await widthOf(admin)) === TELEPHONE.width, `${path} is as wide as the telephone`);
+      await page.setViewportSize(DESKTOP);
       assert.deepEqual(complaints.splice(0), [], path);
     }
-  });
-
-  test('nothing is wider than a telephone of 360 pixels', async () => {
-    const { page } = admin;
-    await page.setViewportSize({ width: 360, height: 740 });
-    for (const path of views()) {
-      await show(admin, path);
-      const width = await page.evaluate('document.documentElement.scrollWidth');
-      assert.equal(width, 360, path);
-    }
+    await page.setViewportSize(TELEPHONE);
     await page.getByRole('button', { name: 'Menu' }).click();
     await page.getByRole('link', { name: 'Signing keys' }).click();
     await page.getByRole('heading', { name: 'Signing keys', level: 1 }).waitFor();
-    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.setViewportSize(DESKTOP);
   });
 
   test('health tells which TPP is down, and leads to it', async () => {
@@ -174,12 +168,8 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('the next signing key is announced, and may not sign yet', async () => {
-    const { bank } = scene;
     const { page } = admin;
-    const next = makeSigningKey('bank-signing-2');
-    const keyFile = join(bank.folder, 'next.key');
-    writeFileSync(keyFile, next.keyPem);
-    bank.signing.next = { kid: next.kid, keyFile };
+    offerNextKey(scene);
     await show(admin, '/signing-keys');
     await page.getByRole('button', { name: 'Announce the next key' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Announce the next key' }).click();
@@ -319,12 +309,10 @@ describe('the console', { skip, timeout: 600_000 }, () => {
     await page.getByRole('row', { name: 'retry.retriesMax 2 file' }).waitFor();
   });
 
-  test('each role is shown the actions that it may take and no others, and the API refuses the others', async () => {
+  // Every role: console.long.test.ts.
+  test('an operator is shown the actions of that role and no others, and the API refuses the others', async () => {
     await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/suspend');
-    const actions = actionsOfViews(scene.acknowledged);
-    await Promise.all(
-      (['viewer', 'operator', 'administrator'] as const).map((role) => tryActions(browser, url, role, actions)),
-    );
+    await tryActions(browser, url, 'operator', actionsOfViews(scene.acknowledged));
     await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/resume');
   });
 

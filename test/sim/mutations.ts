@@ -12,6 +12,8 @@ import type { Mutation } from './instance.ts';
 export interface Mutant {
   readonly name: string;
   readonly breach: RegExp;
+  /** True where tens of worlds pass before one in which it shows: seconds of CPU time. */
+  readonly isRare?: true;
   /** Makes it again for each world, as it may remember things. */
   readonly make: () => Mutation;
 }
@@ -24,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a store that heeds a record whose claim was taken over',
+    isRare: true,
     breach: /the record of .* was (applied|became-unresponsive)|before its lease ends/,
     make: () => ({ store: withoutFencing }),
   },
@@ -47,11 +50,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a store that keeps whichever SET it was given last',
+    isRare: true,
     breach: /another SET of|without the SET that is kept/,
     make: () => ({ store: (store) => around(store, { keepSets: keepingTheLast(store) }) }),
   },
   {
     name: 'a store that settles what an instance held when it crashed',
+    isRare: true,
     breach: /was never delivered|has no evidence|is acknowledged, not awaiting/,
     make: () => ({
       onCrash: async (store, life) => {
@@ -78,6 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an engine that is deaf to Retry-After',
+    isRare: true,
     breach: /a retry after .* ms, not/,
     make: () => ({ client: (client) => answering(client, (answer) => ({ ...answer, header: notRetryAfter(answer) })) }),
   },
@@ -126,6 +132,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an engine in which a slow TPP makes others wait',
+    isRare: true,
     breach: /of a steady TPP waited/,
     make: () => ({
       engine: (options) => ({ ...options, concurrencyMax: Math.min(options.concurrencyMax, 2) }),

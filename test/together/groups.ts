@@ -51,10 +51,17 @@ export const GROUPS = {
 
 export type Group = keyof typeof GROUPS;
 
+/** Whether a test file is of those that `npm run test:long` runs, and `npm test` leaves out. */
+export function isLong(file: string): boolean {
+  return file.endsWith('.long.test.ts');
+}
+
 /** @returns the files of a group, from the root of the repository. @throws {Error} when a pattern matches none */
 export function filesOf(group: Group): readonly string[] {
   return GROUPS[group].flatMap((pattern) => {
-    const files = globSync(pattern, { cwd: ROOT }).sort();
+    const files = globSync(pattern, { cwd: ROOT })
+      .filter((file) => !isLong(file))
+      .sort();
     if (files.length === 0) throw new Error(`group ${group}: no test file matches ${pattern}`);
     return files;
   });

@@ -1,17 +1,6 @@
 /**
- * Carries out a tutorial word for word: what its page says is typed, and what its page shows is compared.
- *
- * The fenced blocks of a page, by their info string:
- *
- * | block | means |
- * |---|---|
- * | `sh` | commands for the shell, which must all succeed |
- * | `sh fails` | commands of which one fails |
- * | `sh again` | commands that are repeated until they print the block after them |
- * | `sh NAME` | commands for a terminal of its own, of which the last goes on; Ctrl-C ends what went on there before |
- * | `text` | the output of the `sh` block before it |
- * | `text NAME` | output that comes in that terminal |
- * | `LANGUAGE FILE.EXTENSION` | a file to save in the current folder |
+ * Carries out a tutorial word for word: what its page says is typed, and what its page shows is compared. What the blocks mean
+ * is said in blocks.ts.
  *
  * Ports are the one thing that is not taken as it stands: 8440 to 8446 and 9443 are replaced by free ones.
  */
@@ -24,6 +13,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import '../support/compile-cache.ts';
 import { onlyEnvironment } from '../support/command.ts';
+import { type Block, blocksOf, faultsIn } from './blocks.ts';
 import { startRegistry } from './registry.ts';
 import { isShown } from './shown-output.ts';
 import { openShell, openTerminal, type Shell, type Terminal } from './terminals.ts';
@@ -35,14 +25,6 @@ const PORTS = 8;
 const TIMES_MAX = 20;
 const TPP_PORT = '9443';
 
-interface Block {
-  readonly line: number;
-  readonly language: string;
-  /** Second word of the info string; empty where there is none. */
-  readonly word: string;
-  readonly text: string;
-}
-
 interface Stage {
   readonly shell: Shell;
   readonly open: (commands: string) => Terminal;
@@ -52,7 +34,7 @@ interface Stage {
 /** Carries out the tutorial of this page, in a folder of its own. */
 export async function carryOut(t: TestContext, page: string): Promise<void> {
   const blocks = blocksOf(await readFile(join(ROOT, page), 'utf8'));
-  assert.ok(blocks.length > 0, `${page} has no block: the check looks at nothing`);
+  assert.deepEqual(faultsIn(blocks), [], page);
   const base = await mkdtemp(join(tmpdir(), 'tidings-tutorial-'));
   t.after(() => rm(base, { recursive: true, force: true }));
   const checkout = join(base, 'tidings');
@@ -109,8 +91,8 @@ async function play(block: Block, stage: Stage, output: string): Promise<string 
   }
   if (language === 'text') {
     const terminal = terminals.get(word);
-    assert.ok(terminal !== undefined, `no terminal ${word} was opened`);
-    return terminal.untilShown(text).then(() => undefined);
+    await terminal?.untilShown(text);
+    return;
   }
   if (language === 'sh' && (word === '' || word === 'fails')) {
     const ended = await shell.run(text);
@@ -122,19 +104,9 @@ async function play(block: Block, stage: Stage, output: string): Promise<string 
     terminals.set(word, stage.open(text));
     return;
   }
-  assert.match(word, /^[\w-]+\.\w+$/, `a block of ${language} names no file`);
   const { output: folder } = await shell.run('pwd');
   await writeFile(join(folder.trim(), word), text);
   return;
-}
-
-function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```(\w+) ?(\S*)\n(.*?)^```$/gms)].map(
-    ({ index, 1: language = '', 2: word = '', 3: text = '' }) => ({
-      line: markdown.slice(0, index).split('\n').length,
-      ...{ language, word, text },
-    }),
-  );
 }
 
 /** The blocks with free ports in place of those that the page names. */

@@ -18,7 +18,6 @@ import { ACKNOWLEDGED, look, type OpenedStore, type OpenFor, REFUSED, recordAll 
 
 // Fixed, so that a run that passes here passes everywhere; exploration is for whoever changes the store.
 const SEED = 20_261_121;
-const RUNS = 70;
 const COMMANDS_MAX = 60;
 const LEASE_MS = 1000;
 const PROBE_MS = 800;
@@ -26,6 +25,9 @@ const REOFFER_MS = 700;
 const REOFFER_AFTER_ERROR_MS = 1500;
 const TPPS = ['a', 'b'];
 const URLS = ['https://one.example/event-notifications', 'https://two.example/event-notifications', undefined];
+
+/** Random histories where each takes little. */
+export const HISTORIES = 70;
 
 /** The store under test, which commands may close and open again. */
 interface Real {
@@ -306,7 +308,7 @@ const polls = fc
   .map(([tpp, maxEvents, ack, err]) => poll(tpp, maxEvents, ack, err));
 
 // What is named more than once happens more often.
-const histories = fc.commands(
+const someHistory = fc.commands(
   [
     ...[publications, publications, claims, claims, claims, records, records],
     delayMs.map(advance),
@@ -324,20 +326,20 @@ const histories = fc.commands(
   { maxCommands: COMMANDS_MAX, size: 'max' },
 );
 
-/** Random histories of a store, against a model of it in plain objects. */
-export function describeModel(open: OpenFor): void {
+/** Random histories of a store, so many, against a model of it in plain objects. */
+export function describeModel(open: OpenFor, histories: number): void {
   test('whatever happens in whatever order, nothing accepted is lost and no two live leases meet', async (t) => {
     const opened = await open(t);
     const real: Real = { opened, store: opened.store };
     let count = 0;
     await fc.assert(
-      fc.asyncProperty(histories, async (history) => {
+      fc.asyncProperty(someHistory, async (history) => {
         count += 1;
         await runHistory(new Model(`history-${count}`), real, history);
       }),
-      { numRuns: RUNS, seed: SEED },
+      { numRuns: histories, seed: SEED },
     );
-    assert.ok(count >= RUNS);
+    assert.ok(count >= histories);
   });
 }
 

@@ -10,7 +10,7 @@ import { describeDeliveries } from './contract-deliveries.ts';
 import { describeEndingWaits } from './contract-ending-waits.ts';
 import { describeHandOver } from './contract-hand-over.ts';
 import { describeInstances } from './contract-instances.ts';
-import { describeModel } from './contract-model.ts';
+import { describeModel, HISTORIES } from './contract-model.ts';
 import { describePolling } from './contract-polling.ts';
 import { describePublishing } from './contract-publishing.ts';
 import { describeRecovery } from './contract-recovery.ts';
@@ -25,45 +25,42 @@ import { describeSuspending } from './contract-suspending.ts';
 import { describeUnresponsive } from './contract-unresponsive.ts';
 import { describeWatching } from './contract-watching.ts';
 import { describeWithdrawal } from './contract-withdrawal.ts';
-import type { OpenFor, OpenStore } from './opened.ts';
+import { type OpenStore, openFor } from './opened.ts';
 
 /**
  * What every implementation of {@link Store} must do. Nothing in it knows which database stands behind the store.
  *
  * @param open makes an empty store
+ * @param how.histories random histories that are tried
  */
-export function describeStoreContract(name: string, open: OpenStore): void {
-  const openFor: OpenFor = async (t, settings) => {
-    const opened = await open(settings);
-    t.after(() => opened.close());
-    return opened;
-  };
+export function describeStoreContract(name: string, open: OpenStore, { histories } = { histories: HISTORIES }): void {
+  const opens = openFor(open);
   describe(`the store contract, kept by ${name}`, () => {
-    describeRegistrations(openFor);
-    describePublishing(openFor);
-    describeHandOver(openFor);
-    describeClaims(openFor);
-    describeDeliveries(openFor);
-    describeUnresponsive(openFor);
-    describeRecovery(openFor);
-    describeStaleRounds(openFor);
-    describeReplacing(openFor);
-    describeEndingWaits(openFor);
-    describeCallbackUrls(openFor);
-    describeSuspending(openFor);
-    describePolling(openFor);
-    describeRedelivery(openFor);
-    describeSearch(openFor);
-    describeWithdrawal(openFor);
-    describeRetention(openFor);
-    describeAudit(openFor);
-    describeAlerts(openFor);
-    describeSigningKeys(openFor);
-    describeCallbackHealth(openFor);
-    describeAttemptHealth(openFor);
-    describeInstances(openFor);
-    describeChanges(openFor);
-    describeWatching(openFor);
-    describeModel(openFor);
+    describeRegistrations(opens);
+    describePublishing(opens);
+    describeHandOver(opens);
+    describeClaims(opens);
+    describeDeliveries(opens);
+    describeUnresponsive(opens);
+    describeRecovery(opens);
+    describeStaleRounds(opens);
+    describeReplacing(opens);
+    describeEndingWaits(opens);
+    describeCallbackUrls(opens);
+    describeSuspending(opens);
+    describePolling(opens);
+    describeRedelivery(opens);
+    describeSearch(opens);
+    describeWithdrawal(opens);
+    describeRetention(opens);
+    describeAudit(opens);
+    describeAlerts(opens);
+    describeSigningKeys(opens);
+    describeCallbackHealth(opens);
+    describeAttemptHealth(opens);
+    describeInstances(opens);
+    describeChanges(opens);
+    describeWatching(opens);
+    describeModel(opens, histories);
   });
 }

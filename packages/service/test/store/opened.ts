@@ -27,6 +27,15 @@ export type OpenStore = (settings?: OpenSettings) => Promise<OpenedStore>;
 /** The same, closed when the test ends. */
 export type OpenFor = (t: TestContext, settings?: OpenSettings) => Promise<OpenedStore>;
 
+/** @returns what opens a store and closes it when the test ends */
+export function openFor(open: OpenStore): OpenFor {
+  return async (t, settings) => {
+    const opened = await open(settings);
+    t.after(() => opened.close());
+    return opened;
+  };
+}
+
 export const LEASE_MS = 60_000;
 export const ACKNOWLEDGED: Outcome = { kind: 'acknowledged', status: 202, interactionIdEchoed: true };
 export const REFUSED: Outcome = { kind: 'refused', status: 500 };
