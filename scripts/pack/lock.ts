@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The packages to pack, each after its workspace dependencies. */
-export const PACKAGES = ['protocol', 'tpp', 'conformance', 'service', 'sandbox'] as const;
+export const PACKAGES = ['protocol', 'tpp', 'conformance', 'signer-pkcs11', 'service', 'sandbox'] as const;
 export type PackageName = (typeof PACKAGES)[number];
 
 /** Whether a package is a program, which bundles its dependencies; the others are libraries. */

@@ -8,6 +8,7 @@ import {
   createLog,
   parseConfig,
   type RunningService,
+  type ServiceDependencies,
   startService,
   systemClock,
 } from '@tidings/service';
@@ -80,11 +81,9 @@ export interface Bank {
 }
 
 /** What an instance reads its signing keys from; left out: the key file of the bank. */
-export interface SigningFiles {
-  kid: string;
-  keyFile?: string;
-  next?: { readonly kid: string; readonly keyFile: string };
-}
+export type SigningFiles = {
+  -readonly [Name in keyof Config['signing']]?: Config['signing'][Name];
+} & { kid: string };
 
 /** What of an event matters to a test. */
 export interface EventOptions {
@@ -104,6 +103,10 @@ export interface BankOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** False: TLS ends at a gateway. */
   readonly isTls?: boolean;
+  /** Key that the bank signs with. Default: a new one. */
+  readonly signingKey?: SigningKey;
+  /** Loads the package of a signing provider. */
+  readonly importPackage?: NonNullable<ServiceDependencies['importPackage']>;
 }
 
 export const AUDIENCE = 'https://bank.example/open-banking';
@@ -129,7 +132,8 @@ export const UNLIMITED = {
 export async function startBank(options: BankOptions): Promise<Bank> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-test-bank-'));
   const authority = await makeAuthority('Test root');
-  const [signingKey, tokenKey] = [makeSigningKey(SIGNING_KID), makeSigningKey('access-tokens-1')];
+  const { signingKey = makeSigningKey(SIGNING_KID) } = options;
+  const tokenKey = makeSigningKey('access-tokens-1');
   const transport = await authority.issue({ name: 'bank' });
   const transportOf = await issueTransports(authority, options);
   const rootPem = authority.certificatePem;
@@ -156,6 +160,7 @@ export async function startBank(options: BankOptions): Promise<Bank> {
         log: createLog('debug', logFile),
         clock,
         resolveHost: resolveTestHost,
+        ...(options.importPackage !== undefined && { importPackage: options.importPackage }),
         readConfig: () => ({ ...config, ...changed, ...reread, signing: { ...config.signing, ...own } }),
       },
     );

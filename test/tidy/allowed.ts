@@ -83,6 +83,11 @@ export const ALLOWED: readonly Allowance[] = [
     reason: 'COLUMNS is the width of tables where the output is no terminal',
   },
   {
+    rule: 'environment',
+    path: 'packages/signer-pkcs11/src/index.ts',
+    reason: 'passes it on to the process of the module, whose library may have its settings there',
+  },
+  {
     rule: 'json-parse',
     path: 'packages/service/src/store/rows.ts',
     reason: 'reads back what this store wrote itself',

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import { type Import, importsOf, resolveRelative } from './imports.ts';
-import { COMPUTED_IMPORT, FACES, FOREIGN, PACKAGES, SERVICE } from './layers.ts';
+import { COMPUTED_IMPORTS, FACES, FOREIGN, PACKAGES, SERVICE } from './layers.ts';
 import type { Violation } from './violation.ts';
 
 const BUILTINS: ReadonlySet<string> = new Set(builtinModules);
@@ -29,7 +29,7 @@ function placeOf(path: string): Place {
 }
 
 function fromSources(path: string, from: Place, each: Import): Objection | undefined {
-  if (each.specifier === undefined) return path === COMPUTED_IMPORT ? undefined : COMPUTED;
+  if (each.specifier === undefined) return COMPUTED_IMPORTS.includes(path) ? undefined : COMPUTED;
   const target = resolveRelative(path, each.specifier);
   if (target !== undefined) return withinPackage(path, target, from.package ?? '');
   if (each.specifier.startsWith('@tidings/')) return betweenPackages(each.specifier, from.package ?? '');
@@ -39,7 +39,7 @@ function fromSources(path: string, from: Place, each: Import): Objection | undef
 const COMPUTED: Objection = {
   rule: 'direction',
   found: 'dynamic import of a computed specifier',
-  remedy: `write the specifier out, so that this test can see it; only ${COMPUTED_IMPORT} may compute one`,
+  remedy: `write the specifier out, so that this test can see it; only ${COMPUTED_IMPORTS.join(' and ')} may compute one`,
 };
 
 function withinPackage(path: string, target: string, name: string): Objection | undefined {

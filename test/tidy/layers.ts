@@ -7,6 +7,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   service: ['protocol'],
   sandbox: ['protocol', 'tpp', 'service'],
   conformance: ['protocol'],
+  'signer-pkcs11': ['protocol'],
   console: [],
   testing: ['protocol'],
 };
@@ -20,8 +21,11 @@ export const FOREIGN: Readonly<Record<string, { readonly packages: readonly stri
   tpp: { packages: ['oauth4webapi'], node: true },
 };
 
-/** The one file that may import by a computed specifier: it loads the sandbox without depending on it. */
-export const COMPUTED_IMPORT = 'packages/service/src/cli/sandbox.ts';
+/** The files that may import by a computed specifier: they load packages that need not be installed, without depending on them. */
+export const COMPUTED_IMPORTS: readonly string[] = [
+  'packages/service/src/cli/sandbox.ts',
+  'packages/service/src/trust/signing-providers.ts',
+];
 
 const BELOW_SERVICE = [
   'base',
@@ -54,7 +58,8 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   alerts: ['base', 'model', 'config', 'store', 'trust', 'net'],
   openapi: ['base', 'model', 'config'],
   operator: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry', 'notify', 'api', 'alerts', 'openapi'],
-  'service.ts': BELOW_SERVICE,
+  'components.ts': BELOW_SERVICE,
+  'service.ts': [...BELOW_SERVICE, 'components.ts'],
   'index.ts': [...BELOW_SERVICE, 'service.ts'],
   cli: [...BELOW_SERVICE, 'service.ts', 'index.ts'],
 };

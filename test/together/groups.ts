@@ -14,7 +14,7 @@ const SERVICE = 'packages/service/test';
 export const GROUPS = {
   operator: [
     'test/operator/{alert-rules,alerts,audit,authentication,evidence,logs,metrics,operation-calls,operations,operator,parameters}.test.ts',
-    'test/operator/{publish,redelivery,search,signing-keys,stream,stream-access}.test.ts',
+    'test/operator/{publish,redelivery,search,signing-keys,signing-providers,stream,stream-access}.test.ts',
   ],
   'operator-long': [
     'test/operator/{audit-archive,backpressure,backup,cluster,console-oidc,console-session}.test.ts',

@@ -123,6 +123,13 @@ export { SET_ERROR_CODES, SetError, type SetErrorCode } from './set-errors.ts';
 export { type Shaped, type ShapeFault, shapeOf } from './shape.ts';
 export { createSigner, SigningKeyError } from './signer.ts';
 export {
+  type CreateSigningProvider,
+  type ProviderKey,
+  type SigningProvider,
+  SigningProviderError,
+  type SigningProviderFault,
+} from './signing-provider.ts';
+export {
   isJsonObject,
   JSON_DEPTH_MAX,
   parseStrictJson,

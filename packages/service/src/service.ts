@@ -1,21 +1,16 @@
 import { hostname } from 'node:os';
-import { isDeepStrictEqual } from 'node:util';
 import { EventTypeCatalogue } from '@tidings/protocol';
-import type { FastifyInstance } from 'fastify';
-import type { Alerts } from './alerts/alerts.ts';
 import { createDestinations, type Destination } from './alerts/destinations.ts';
 import { openAlerts } from './alerts/open-alerts.ts';
-import { type Api, buildApi } from './api/server.ts';
+import { buildApi } from './api/server.ts';
 import { once, startInterval } from './base/async.ts';
 import { type Clock, systemClock } from './base/clock.ts';
-import { listen, renewTls } from './base/http-server.ts';
+import { listen } from './base/http-server.ts';
 import type { Log } from './base/log.ts';
 import { NODE_REMEDY, nodeFault } from './base/process.ts';
 import { type Random, systemRandom } from './base/random.ts';
-import { StartUpError } from './base/start-up-error.ts';
-import { settingsToRestart } from './config/effective.ts';
+import { type Components, reloadComponents, stopComponents } from './components.ts';
 import type { Config } from './config/schema.ts';
-import { BY_SERVICE } from './model/audit.ts';
 import { type AddressGuard, createAddressGuard, whyNotTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
 import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
@@ -25,8 +20,7 @@ import { createSigning } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
 import type { Inspect } from './operator/options.ts';
 import { buildOperatorApi } from './operator/server.ts';
-import { reloadSigningKeys } from './operator/signing-keys.ts';
-import { openSweeper, type Sweeper } from './retention/sweeper.ts';
+import { openSweeper } from './retention/sweeper.ts';
 import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { createMetrics, type Metrics, observedStore } from './telemetry/metrics.ts';
@@ -38,11 +32,12 @@ import { createCertificateReader, firstExpiriesMs } from './trust/certificates.t
 import { createClientCertificateReader } from './trust/client-certificate.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
-import { assertSameClientAuthentication, type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
+import { type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
 import { createOidcSignIn } from './trust/oidc-sign-in.ts';
-import { createOidcVerifier, type OidcVerifier } from './trust/oidc-tokens.ts';
+import { createOidcVerifier } from './trust/oidc-tokens.ts';
 import { loadSigningKeys } from './trust/signing-key.ts';
 import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
+import { createSigningProviders, type ImportPackage, type SigningProviders } from './trust/signing-providers.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
@@ -85,6 +80,8 @@ export interface ServiceDependencies {
   readonly readConfig?: () => Config;
   /** Inspects the installation, for the operator API. Default: it cannot be inspected there. */
   readonly inspect?: Inspect;
+  /** Loads the package of a signing provider. Default: one that is installed beside the service. */
+  readonly importPackage?: ImportPackage;
 }
 
 /**
@@ -94,20 +91,37 @@ export interface ServiceDependencies {
  * @throws {StartUpError} with one sentence on what to change
  */
 export async function startService(config: Config, dependencies: ServiceDependencies): Promise<RunningService> {
-  const { log, clock: local = systemClock, random = systemRandom, readConfig = () => config } = dependencies;
-  const material = await readMaterial(config);
+  const { log, clock: local = systemClock } = dependencies;
+  const providers = createSigningProviders({ clock: local, log, importPackage: dependencies.importPackage });
+  try {
+    return await startWith(providers, config, { ...dependencies, clock: local });
+  } catch (error) {
+    await providers.close();
+    throw error;
+  }
+}
+
+async function startWith(
+  providers: SigningProviders,
+  config: Config,
+  dependencies: ServiceDependencies & { readonly clock: Clock },
+): Promise<RunningService> {
+  const { log, clock: local, random = systemRandom, readConfig = () => config } = dependencies;
+  const material = await readMaterial(config, providers);
   // Before the store is opened, so that a wrong setting leaves nothing behind.
   const destinations = createDestinations(config.notify, local);
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
   const opened = await openStore(config.store, { clock: local, log });
   const { clock, place, backUp } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
+  providers.observe(metrics.onProviderCall);
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const telemetry = createTelemetry({ ...config, store, clock, log, instance: random.uuid() });
   const components = await assemble({
     config,
     telemetry,
     material,
+    providers,
     destinations,
     clientCertificate,
     store,
@@ -134,26 +148,8 @@ export async function startService(config: Config, dependencies: ServiceDependen
     warnOfRuntime(log);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
     reportExpiredLists(material, { log, clock });
-    const reload = async () => {
-      // Everything is checked before any of it is used.
-      const written = readConfig();
-      const { operator } = written;
-      const renewed = await readMaterial(written);
-      const newDestinations = createDestinations(written.notify, local);
-      assertSameClientAuthentication(material, renewed);
-      assertSameProvider(config.operator.oidc, operator.oidc);
-      const key = await reloadSigningKeys(components.keys, { store, clock, log }, BY_SERVICE);
-      renewTls(components.api.server, renewed.apiTls);
-      renewTls(components.operator, renewed.operatorTls);
-      reportExpiredLists(renewed, { log, clock });
-      if (operator.oidc !== undefined) components.identityProvider?.useRoles(operator.oidc.roles);
-      components.operatorTokens.replace(operator.tokens);
-      await components.alerts.replace(written.notify, newDestinations);
-      const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
-      log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
-      const settings = settingsToRestart(config, written);
-      if (settings.length > 0) log.warn({ settings }, 'these settings changed, and need a restart to take effect');
-    };
+    const started = { config, material, providers, store, clock, local, log };
+    const reload = async () => reloadComponents(components, started, readConfig());
     return { apiUrl, operatorUrl, longPollsHeld: components.api.longPollsHeld, reload, stop };
   } catch (error) {
     await stop();
@@ -166,18 +162,12 @@ function warnOfRuntime(log: Log): void {
   if (fault !== undefined) log.warn(`${fault} ${NODE_REMEDY}`);
 }
 
-/** A reload applies the roles alone: a provider that was removed only from the file would still be accepted. */
-function assertSameProvider(before: Config['operator']['oidc'], after: Config['operator']['oidc']): void {
-  const withoutRoles = (oidc: Config['operator']['oidc']) => oidc && { ...oidc, roles: undefined };
-  if (isDeepStrictEqual(withoutRoles(before), withoutRoles(after))) return;
-  throw new StartUpError('"operator.oidc" changed in more than its roles; restart the service for that.');
-}
-
 /** The parts of the service that are made first, and its configuration. */
 interface AssemblyOptions {
   readonly config: Config;
   readonly telemetry: Telemetry;
   readonly material: Material;
+  readonly providers: SigningProviders;
   readonly destinations: readonly Destination[];
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
   readonly store: Store;
@@ -190,26 +180,6 @@ interface AssemblyOptions {
   readonly guard: AddressGuard;
   readonly metrics: Metrics;
   readonly observer: Observer;
-}
-
-/** The parts of a running service. */
-interface Components {
-  readonly keys: SigningKeys;
-  readonly api: Api;
-  readonly operator: FastifyInstance;
-  readonly operatorTokens: OperatorTokens;
-  readonly identityProvider: OidcVerifier | undefined;
-  readonly engine: Engine;
-  readonly sweeper: Sweeper;
-  readonly telemetry: Telemetry;
-  readonly alerts: Alerts;
-  /** Stops following changes that other instances make to the signing keys. */
-  readonly endFollowing: () => Promise<void>;
-  /** Makes the engine claim what is due. Has no effect where real time is not offered. */
-  readonly wake: () => void;
-  /** Clients that the other components use; closed after them. */
-  readonly clients: readonly { close(): Promise<void> }[];
-  setPublicUrl(url: string): void;
 }
 
 async function assemble(options: AssemblyOptions): Promise<Components> {
@@ -260,7 +230,12 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   });
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   const sweeper = openSweeper({ ...options, onExpired });
-  const closing = [client, ...clients, ...[identityProvider, oidcSignIn].filter((each) => each !== undefined)];
+  const closing = [
+    client,
+    options.providers,
+    ...clients,
+    ...[identityProvider, oidcSignIn].filter((each) => each !== undefined),
+  ];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
@@ -288,11 +263,11 @@ function reportFailedFetch(
 }
 
 /** The store knows the current key before anything is signed. */
-function openSigningKeys({ config, store, log, clock, readConfig }: AssemblyOptions): Promise<SigningKeys> {
+function openSigningKeys({ config, providers, store, log, clock, readConfig }: AssemblyOptions): Promise<SigningKeys> {
   return createSigningKeys({
     load: async () => {
       const { signing, organisationId, trustAnchor } = readConfig();
-      return loadSigningKeys({ signing, organisationId, trustAnchor });
+      return loadSigningKeys({ signing, organisationId, trustAnchor }, providers);
     },
     store,
     clock,
@@ -308,7 +283,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
   return createAddressGuard({ allowed, ports, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
 }
 
-function assembleDelivery(options: AssemblyOptions, { signer }: SigningKeys, signingQueue: SigningQueue) {
+function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQueue: SigningQueue) {
   const { config, material, clock, guard } = options;
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
@@ -328,7 +303,8 @@ function assembleDelivery(options: AssemblyOptions, { signer }: SigningKeys, sig
     breaker,
     unresponsive,
     financialId,
-    signer,
+    signer: keys.signer,
+    isSigningPaused: keys.isPaused,
     signingQueue,
     client,
   });
@@ -391,21 +367,6 @@ function assembleApi(
     onRegistrationChanged: shared.wake,
   });
   return { api, tppKeys, clients: [accessTokens, tppKeys] };
-}
-
-/** Listeners and engine first, then what they use, the store last. */
-async function stopComponents(components: Components, store: Store, graceMs: number): Promise<void> {
-  const { operator, api, engine, sweeper, telemetry, alerts } = components;
-  await Promise.all([
-    operator.close(),
-    api.server.close(),
-    engine.stop(graceMs),
-    sweeper.stop(),
-    alerts.stop(),
-    components.endFollowing(),
-  ]);
-  await Promise.all([telemetry.stop(), ...components.clients.map((client) => client.close())]);
-  await store.close();
 }
 
 function urlOf(tls: object | undefined, port: number): string {

@@ -4,5 +4,6 @@ export * from './jws.ts';
 export * from './participants.ts';
 export * from './servers.ts';
 export * from './signing-keys.ts';
+export * from './signing-provider.ts';
 export * from './temporary-folder.ts';
 export * from './waiting.ts';

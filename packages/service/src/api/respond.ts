@@ -1,6 +1,7 @@
 import { API_ERRORS, ApiError, type ApiVersion, errorBody, SIGNATURE_HEADER } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRefusal } from '../base/http-refusal.ts';
+import { SignerUnavailableError } from '../trust/provider-signer.ts';
 
 const JSON_UTF8 = 'application/json; charset=utf-8';
 
@@ -64,6 +65,10 @@ function sendBytes(reply: FastifyReply, status: number, bytes: Buffer): FastifyR
 /** Maps anything thrown to the error of the response; an unexpected error becomes a 500 without details. */
 export function apiErrorOf(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof SignerUnavailableError) {
+    request.log.warn({ why: error.message, interactionId: request.interactionId }, 'a response could not be signed');
+    return unexpected();
+  }
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('ContentTooLarge', { message: 'the body is too large' });
@@ -74,6 +79,8 @@ export function apiErrorOf(error: unknown, request: FastifyRequest): ApiError {
       return new ApiError('UnsupportedMediaType', { message: 'the body must be application/json' });
     default:
       request.log.error({ err: error, interactionId: request.interactionId }, 'unexpected error');
-      return new ApiError('UnexpectedError', { message: 'Something went wrong here; try again later.' });
+      return unexpected();
   }
 }
+
+const unexpected = () => new ApiError('UnexpectedError', { message: 'Something went wrong here; try again later.' });

@@ -4,6 +4,7 @@ import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { databaseHostOf, type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
 import type { Config } from './schema.ts';
+import { assertSigning } from './signing.ts';
 
 // Signing and two writes to the store also happen under the lease.
 const LEASE_MARGIN_MS = 500;
@@ -16,6 +17,7 @@ const LEASE_MARGIN_MS = 500;
  */
 export function assertConsistent(config: Config, source: string): void {
   const { accessTokens, delivery, retry } = config;
+  assertSigning(config.signing, source);
   assertStore(config, source);
   assertModes(config, source);
   if ((accessTokens.jwksUrl === undefined) === (accessTokens.introspectionUrl === undefined)) {

@@ -75,7 +75,7 @@ function sourceIn(written: unknown, setting: string): 'file' | 'default' {
 
 /** Settings that SIGHUP applies; see `reload` of the service. */
 const RELOADED =
-  /^(?:notify\.(?!evaluateMs$).*|signing\.(?:kid|keyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
+  /^(?:notify\.(?!evaluateMs$).*|signing\.(?:provider|kid|key|keyFile|publicKeyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
 
 /** The settings that differ between two configurations and take effect only after a restart, by their paths. */
 export function settingsToRestart(before: Config, after: Config): readonly string[] {

@@ -1,30 +1,9 @@
 import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { MESSAGE_KINDS } from '../model/alert.ts';
 import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
-
-/** A section of settings; an unknown key in it is an error. */
-function section<T extends Record<string, TSchema>>(properties: T) {
-  return Type.Object(properties, { additionalProperties: false });
-}
-
-/** An optional section: all of its settings have defaults. */
-function sectionOfDefaults<T extends Record<string, TSchema>>(properties: T) {
-  return Type.Object(properties, { additionalProperties: false, default: {} });
-}
-
-/** A whole number with its default and range; the unit is the last word of the setting's name. */
-function whole(byDefault: number, minimum: number, maximum: number, description: string) {
-  return Type.Integer({ default: byDefault, minimum, maximum, description });
-}
-
-/** Text that is not empty. */
-const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
-/** A path. */
-const file = (description: string) =>
-  Type.String({ minLength: 1, description: `${description} (path, relative to this file)` });
-/** A TCP port. */
-const port = (byDefault: number) => whole(byDefault, 0, 65_535, 'Port to listen on; 0 for any free port');
+import { file, port, section, sectionOfDefaults, text, whole } from './setting.ts';
+import { SIGNING_SECTION } from './signing.ts';
 
 /** Defaults of {@link keyAges}. */
 export const KEYS_MAX_AGE_MS = 600_000;
@@ -571,12 +550,6 @@ const NOTIFY_SECTION = sectionOfDefaults({
   keptMs: whole(2_592_000_000, 3_600_000, 31_536_000_000, 'How long alerts that are over are kept'),
 });
 
-const SIGNING_CERTIFICATE = Type.Optional(
-  file(
-    'Certificate of the signing key, as the trust anchor issued it, PEM. It is used for nothing but alerts before it expires',
-  ),
-);
-
 const serverTls = {
   certificateFile: file('Certificate chain, PEM'),
   keyFile: file('Private key of the certificate, PEM'),
@@ -618,32 +591,7 @@ export const ConfigSchema = section({
       description: 'Event types that the ASPSP defines in its own namespace',
     },
   ),
-  signing: section({
-    kid: text('Key id under which the trust anchor publishes our signing key'),
-    keyFile: file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM'),
-    certificateFile: SIGNING_CERTIFICATE,
-    next: Type.Optional(
-      section({
-        kid: text(
-          'Key id of the next signing key: it is announced in the JWKS, and signs once an operator rotates to it',
-        ),
-        keyFile: file('Private key, as above'),
-        certificateFile: SIGNING_CERTIFICATE,
-      }),
-    ),
-    announcedMs: whole(
-      86_400_000,
-      0,
-      31_536_000_000,
-      'How long the next key must have been in the JWKS before it may sign, so that TPPs that cache the JWKS know it',
-    ),
-    formerKeysKeptMs: whole(
-      7_776_000_000,
-      0,
-      315_360_000_000,
-      'How long a former key stays in the JWKS after its last use; it stays longer while notifications that it signed are awaiting',
-    ),
-  }),
+  signing: SIGNING_SECTION,
   store: STORE_SECTION,
   publishing: sectionOfDefaults({
     requestsMax: whole(64, 1, 10_000, 'Concurrent publish requests; further ones are answered 429'),

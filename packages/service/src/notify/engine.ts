@@ -8,6 +8,7 @@ import type { CallbackClient } from '../net/callback-client.ts';
 import type { AttemptRecord, Claim, RecordResult } from '../store/delivery.ts';
 import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
+import { SignerUnavailableError } from '../trust/provider-signer.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Alarm } from './alarm.ts';
 import { deliver, logAttempt, logTurn, nextStep } from './attempt.ts';
@@ -27,6 +28,8 @@ interface AskedTarget {
 export interface EngineOptions extends LaneLimits {
   readonly store: Store;
   readonly signer: JwsSigner;
+  /** True while nothing can be signed. Absent for a signer that always signs. */
+  readonly isSigningPaused?: (() => boolean) | undefined;
   readonly signingQueue: SigningQueue;
   readonly client: CallbackClient;
   readonly policy: RetryPolicy;
@@ -49,6 +52,8 @@ export interface EngineOptions extends LaneLimits {
 
 // Pause after a claim that the store could not answer.
 const STORE_PAUSE_MS = 1000;
+// How often to ask whether the signer signs again.
+const SIGNER_PAUSE_MS = 500;
 // While a callback URL ramps up, its allowance grows all the time; a claim is made this often.
 const RAMP_CLAIM_MS = 100;
 // Released notifications are due again. They are claimed a moment later, so that releasing and claiming never becomes a busy loop.
@@ -126,9 +131,14 @@ export class Engine {
     return !this.#isStopping && !this.#isStoreDown;
   }
 
+  /** While nothing can be signed, nothing is claimed or taken: it stays in the store, where other instances may claim it. */
+  get #isSigningPaused(): boolean {
+    return this.#options.isSigningPaused?.() === true;
+  }
+
   /** Reserves capacity for a publisher, who must then call {@link commit} or {@link cancel}. */
   reserve(): Reservation {
-    const limit = this.#isStopping ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
+    const limit = this.#isStopping || this.#isSigningPaused ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
     this.#reserved += limit;
     const { leaseMs, clock } = this.#options;
     const capacityFor = (target: Target) => this.#lanes.capacityToReserve(target);
@@ -220,6 +230,10 @@ export class Engine {
   async #claim(): Promise<void> {
     const { store, clock, leaseMs, observer } = this.#options;
     this.#dropPassedMoments();
+    if (this.#isSigningPaused) {
+      this.#claimIn(SIGNER_PAUSE_MS);
+      return;
+    }
     const limit = this.#lanes.capacity;
     this.#isFull = limit === 0;
     if (this.#isFull) return;
@@ -281,7 +295,9 @@ export class Engine {
       set = await this.#sign(taken.claimed);
     } catch (error) {
       this.#lanes.unsigned(taken);
-      throw error;
+      if (!(error instanceof SignerUnavailableError)) throw error;
+      this.#release([taken.claimed]);
+      return;
     }
     if (!this.#lanes.signed({ ...taken, set })) this.#release([taken.claimed]);
     this.#begin();

@@ -16,6 +16,8 @@ export interface Metrics extends Observer {
   readonly onStoreOperation: OnStoreOperation;
   /** Observer of each attempt to send alerts to a destination. */
   readonly onAlertSending: (destination: string, outcome: 'sent' | 'failed') => void;
+  /** Observer of each call to a provider of signing keys. */
+  readonly onProviderCall: (provider: string, outcome: string, durationMs: number) => void;
   /** Sets the sources; until then their metrics are absent. */
   readFrom(sources: MetricsSources): void;
   readonly contentType: string;
@@ -48,6 +50,8 @@ export function createMetrics({ clock, tppsMax }: MetricsOptions): Metrics {
       if (hasFailed) counted.storeErrors.inc({ operation });
     },
     onAlertSending: (destination, outcome) => counted.alertSendings.inc({ destination, outcome }),
+    onProviderCall: (provider, outcome, durationMs) =>
+      counted.providerSeconds.observe({ provider, outcome }, durationMs / 1000),
     readFrom: (given) => {
       sources = given;
     },
@@ -92,13 +96,7 @@ function countersIn(registry: Registry) {
       'tidings_leases_taken_over_total',
       'Notifications claimed after the lease of an earlier claim had run out',
     ),
-    signatures: counter('tidings_signatures_total', 'SETs signed'),
-    signingSeconds: seconds('tidings_signing_seconds', 'Duration of a signature on the thread pool', WITHIN_SECONDS),
-    signingWaitSeconds: seconds(
-      'tidings_signing_wait_seconds',
-      'Time that a signature waits in the signing queue',
-      WITHIN_SECONDS,
-    ),
+    ...signingCountersIn(registers),
     storeSeconds: seconds(
       'tidings_store_operation_seconds',
       'Duration of a store operation',
@@ -119,6 +117,25 @@ function countersIn(registry: Registry) {
     ),
     tppAttempts: counter('tidings_tpp_attempts_total', 'Delivery attempts, by TPP', 'client_id', 'outcome'),
     tppAccepted: counter('tidings_tpp_notifications_total', 'Notifications created, by TPP', 'client_id'),
+  };
+}
+
+function signingCountersIn(registers: Registry[]) {
+  const seconds = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
+    new Histogram<T>({ name, help, buckets: WITHIN_SECONDS, labelNames, registers });
+  return {
+    signatures: new Counter({ name: 'tidings_signatures_total', help: 'SETs signed', registers }),
+    signingSeconds: seconds(
+      'tidings_signing_seconds',
+      'Duration of a signature on the thread pool, or at the provider with the wait for its limits',
+    ),
+    signingWaitSeconds: seconds('tidings_signing_wait_seconds', 'Time that a signature waits in the signing queue'),
+    providerSeconds: seconds(
+      'tidings_signing_provider_seconds',
+      'Duration of a call to the provider of the signing key; outcome: signed, unavailable, throttled or denied',
+      'provider',
+      'outcome',
+    ),
   };
 }
 

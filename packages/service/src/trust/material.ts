@@ -12,6 +12,7 @@ import {
   type TlsIdentity,
 } from './files.ts';
 import { loadSigningKeys, type OwnSigningKeys } from './signing-key.ts';
+import type { SigningProviders } from './signing-providers.ts';
 import { nextUpdateMsOf } from './x509.ts';
 
 /** Every key and certificate that the configuration names, read and checked. */
@@ -36,15 +37,15 @@ export interface Material {
 }
 
 /**
- * Reads every file that the configuration names, before anything is started, so that a missing certificate leaves nothing
+ * Reads every file that the configuration names, and opens the signing keys, before anything is started, so that a missing certificate leaves nothing
  * half-started.
  *
  * @throws {StartUpError} naming setting and file
  */
-export async function readMaterial(config: Config): Promise<Material> {
+export async function readMaterial(config: Config, providers: Pick<SigningProviders, 'open'>): Promise<Material> {
   const { api, operator, accessTokens, delivery, tppKeys, directory } = config;
   return {
-    signingKeys: await loadSigningKeys(config),
+    signingKeys: await loadSigningKeys(config, providers),
     apiTls: api.tls && {
       ...readTlsIdentity('api.tls', api.tls),
       ca: readCertificates('api.tls.clientCaFile', api.tls.clientCaFile),

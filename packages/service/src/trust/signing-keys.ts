@@ -44,8 +44,10 @@ export interface SigningKeys {
   readonly signer: JwsSigner;
   /** The kids whose private keys this instance has. */
   held(): readonly string[];
-  /** Why this instance does not sign with the current key; undefined when it does. */
+  /** Why this instance does not sign with the current key, or not at all now; undefined when it does. */
   problem(): string | undefined;
+  /** True while the provider of the key that signs is away; see {@link OwnSigningKey.providerProblem}. */
+  isPaused(): boolean;
   /** False when this instance has no key that it may sign with. */
   canSign(): boolean;
   /**
@@ -115,7 +117,8 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     current: () => ring.signing.signer,
     signer: followingSigner(() => ring),
     held: () => [...ring.held.keys()],
-    problem: () => ring.problem,
+    problem: () => ring.problem ?? ring.signing.providerProblem?.(),
+    isPaused: () => ring.signing.providerProblem?.() !== undefined,
     canSign: () => ring.canSign,
     reload: () =>
       inTurn(async () => {
@@ -216,7 +219,7 @@ function choose(before: KeyRing, kept: readonly StoredSigningKey[]): KeyRing {
   const kid = mayBe.find((each) => held.has(each) && stateOf(each, kept) !== 'withdrawn');
   const other = kid === undefined ? undefined : held.get(kid);
   const lacks = `the current signing key ${current} is not in the configuration of this instance`;
-  const remedy = 'name its file in "signing.next" or "signing" and reload';
+  const remedy = 'name it in "signing.next" or "signing" and reload';
   if (other !== undefined) {
     return { ...ring, signing: other, problem: `${lacks}, which signs with ${kid}; ${remedy}`, canSign: true };
   }

@@ -152,6 +152,16 @@ const FAULTS: readonly Planted[] = [
     warning('signing key', /"signing\.next\.keyFile" holds the present signing key/, /openssl genpkey/),
   ],
   [
+    'a signing key whose provider does not open it',
+    (it) => {
+      it.write('module.so', 'not a library');
+      it.write('pin', '1234');
+      const pkcs11 = { libraryFile: 'module.so', tokenLabel: 'bank', pinFile: 'pin' };
+      it.set('signing', { kid: 'kid-1', provider: 'pkcs11', key: 'bank-1', pkcs11 });
+    },
+    error('signing key', /pkcs11.* cannot be (?:used|loaded)/, /./),
+  ],
+  [
     'a secret of a destination of alerts that is none',
     (it) => {
       it.write('hook.secret', 'not-a-secret');

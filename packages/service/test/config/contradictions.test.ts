@@ -115,6 +115,26 @@ for (const [what, settings, message] of [
     '"polling.pollsPerTppMax" must not be below "polling.longPollsPerTppMax", or long polls that arrive together would be answered 429.',
   ],
   [
+    'a key of a provider without its name',
+    withSetting('signing', { kid: 'k', provider: 'pkcs11' }),
+    'the setting "signing.key" is missing; add the name of the key at pkcs11.',
+  ],
+  [
+    'a provider without its section',
+    withSetting('signing', { kid: 'k', provider: 'pkcs11', key: 'bank' }),
+    'the provider pkcs11 needs the section "signing.pkcs11"; add it.',
+  ],
+  [
+    'a key in a file that is named as one of a provider',
+    withSetting('signing.next', { kid: 'k', keyFile: 'next.key', key: 'bank' }),
+    '"signing.next.key" is not for the provider file; remove it, or set "signing.next.provider".',
+  ],
+  [
+    'a longest pause of the signer below the first',
+    withSetting('signing.circuit', { pauseMs: 100, pauseMaxMs: 99 }),
+    '"signing.circuit.pauseMaxMs" must not be below "signing.circuit.pauseMs".',
+  ],
+  [
     'a lease shorter than an attempt',
     withSetting('delivery', { timeoutMs: 10_000, leaseMs: 10_499 }),
     '"delivery.leaseMs" must exceed "delivery.timeoutMs" by 500 ms, or two instances could make the same attempt at once.',

@@ -43,10 +43,12 @@ test('the smallest configuration gets these defaults, and nothing else', () => {
     trustAnchorsAccepted: ['openbanking.org.uk'],
     ownEventTypes: [],
     signing: {
+      provider: 'file',
       kid: 'kid-1',
       keyFile: '/etc/tidings/signing.key',
       announcedMs: 86_400_000,
       formerKeysKeptMs: 7_776_000_000,
+      circuit: { failuresMax: 5, pauseMs: 1000, pauseMaxMs: 30_000 },
     },
     store: {
       file: '/etc/tidings/store/tidings.db',
@@ -187,7 +189,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Days|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:redelivered|ramp)PerSecond(?:Max)?|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|unauthenticatedPerMinutePer(?:Certificate|Address)Max|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax|backlogMax|messagesPerHourMax)$/;
+    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:(?:redelivered|ramp)PerSecond(?:Max)?|perSecondMax)|failuresMax|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|unauthenticatedPerMinutePer(?:Certificate|Address)Max|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax|backlogMax|messagesPerHourMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);
@@ -197,6 +199,7 @@ test('every number has a range, and its unit is the last word of its name or it 
 test('the least and the most of every number are accepted', () => {
   // Settings that are bound to each other are moved together.
   const bound = new Set(['delivery.timeoutMs', 'delivery.leaseMs', 'retry.delayMs', 'retry.delayMaxMs']);
+  for (const name of ['pauseMs', 'pauseMaxMs']) bound.add(`signing.circuit.${name}`);
   for (const name of ['pollsPerTppMax', 'longPollsPerTppMax']) bound.add(`polling.${name}`);
   const ages = ['tppKeys.maxAgeMs', 'tppKeys.hardMaxAgeMs'];
   for (const section of ['accessTokens', 'operator.oidc']) {

@@ -39,6 +39,10 @@ export const OIDC = {
 /** The smallest settings, with the least of every section that may be left out and has settings that may not. */
 export const WITH_EVERY_SECTION = {
   ...MINIMAL,
+  signing: {
+    ...MINIMAL.signing,
+    pkcs11: { libraryFile: 'module.so', tokenLabel: 'bank', pinFile: 'pin' },
+  },
   api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },
   operator: {
     oidc: {

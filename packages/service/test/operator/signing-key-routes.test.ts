@@ -30,6 +30,7 @@ function keysBehind(): SigningKeys {
     signer: BEFORE,
     held: () => ['kid-1', 'kid-2'],
     problem: () => (current === BEFORE ? 'it has not looked' : undefined),
+    isPaused: () => false,
     canSign: () => true,
     reload: () => assert.fail('nothing is reloaded'),
     follow: async () => {

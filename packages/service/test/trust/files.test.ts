@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { makeAuthority, makeRsaKey, makeSigningKey, temporaryFolder } from '@tidings/testing';
 import { StartUpError } from '../../src/base/start-up-error.ts';
 import { readCertificates, readConfiguredFile, readTlsIdentity } from '../../src/trust/files.ts';
-import { loadSigningKey } from '../../src/trust/signing-key.ts';
+import { loadSigningKeys } from '../../src/trust/signing-key.ts';
 
 const folder = temporaryFolder();
 after(() => folder.remove());
@@ -94,8 +94,18 @@ for (const [name, content] of NO_CERTIFICATES) {
   });
 }
 
-function signingKey(keyFile: string) {
-  return loadSigningKey({ kid: 'k1', keyFile, organisationId: 'org-1', trustAnchor: 'openbanking.org.uk' });
+async function signingKey(keyFile: string) {
+  const { main } = await loadSigningKeys(
+    {
+      signing: {
+        ...{ provider: 'file', kid: 'k1', keyFile, announcedMs: 0, formerKeysKeptMs: 0 },
+        circuit: { failuresMax: 1, pauseMs: 10, pauseMaxMs: 10 },
+      },
+      ...{ organisationId: 'org-1', trustAnchor: 'openbanking.org.uk' },
+    },
+    { open: () => assert.fail('a file needs no provider') },
+  );
+  return main;
 }
 
 test('the signing key gives a signer with our identity, and its public half for the JWKS', async () => {

@@ -19,7 +19,7 @@ async function materialOf(t: TestContext, settings: object, files: Readonly<Reco
     writeFileSync(join(folder, name), text);
   }
   const config = parseConfig({ ...BASE, ...settings }, folder);
-  return await readMaterial(config);
+  return await readMaterial(config, { open: () => assert.fail('a file needs no provider') });
 }
 
 const BASE = {

@@ -66,7 +66,7 @@ test('an instance that lacks the current key says so once, and goes on with its 
     assert.equal(keys.current().kid, 'second');
     assert.deepEqual(await kidsOf(keys), ['second', 'first'], 'others publish what it signs with');
   }
-  assert.match(String(lacking.problem()), /current signing key second is not .* signs with first; name its file/);
+  assert.match(String(lacking.problem()), /current signing key second is not .* signs with first; name it in/);
   assert.equal(bank.logged.filter((line) => line === lacking.problem()).length, 1);
   bank.file = second;
   assert.deepEqual(await lacking.reload(), { kid: 'second', changed: true, announced: undefined });

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
+import type { ImportPackage } from '../../trust/signing-providers.ts';
 
 /** The checks, in the order in which they are shown. */
 export const CHECKS = [
@@ -46,6 +47,8 @@ export interface Inspection {
   readonly isIntegrityChecked: boolean;
   /** Resolves the hosts of callback URLs. Undefined: by DNS, with `delivery.dnsServers`. */
   readonly resolveHost: ResolveHost | undefined;
+  /** Loads the package of a signing provider. Undefined: one that is installed beside the service. */
+  readonly importPackage: ImportPackage | undefined;
 }
 
 /** Creates a finding without a fault. */

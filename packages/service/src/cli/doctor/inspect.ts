@@ -5,6 +5,7 @@ import { StartUpError } from '../../base/start-up-error.ts';
 import { printable } from '../../base/terminal-text.ts';
 import { examineConfig } from '../../config/load.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
+import type { ImportPackage } from '../../trust/signing-providers.ts';
 import { checkCallbackUrl } from './callback-url.ts';
 import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
@@ -46,6 +47,7 @@ export interface InspectionOptions {
   readonly callbackUrl?: string | undefined;
   readonly isIntegrityChecked?: boolean;
   readonly resolveHost?: ResolveHost;
+  readonly importPackage?: ImportPackage;
 }
 
 /**
@@ -55,10 +57,12 @@ export interface InspectionOptions {
  * @returns the findings, in the order of {@link CHECKS}
  */
 export async function inspectInstallation(options: InspectionOptions): Promise<readonly Finding[]> {
-  const { file, clock, callbackUrl, isIntegrityChecked = false, resolveHost } = options;
+  const { file, clock, callbackUrl, isIntegrityChecked = false, resolveHost, importPackage } = options;
   const read = readConfig(file);
   if (Array.isArray(read)) return read;
-  const inspection: Inspection = { file, config: read, clock, callbackUrl, isIntegrityChecked, resolveHost };
+  const inspection: Inspection = {
+    ...{ file, config: read, clock, callbackUrl, isIntegrityChecked, resolveHost, importPackage },
+  };
   const found = await Promise.all([
     [ok('configuration', `The settings in ${file} are valid.`)],
     checkFiles(inspection),

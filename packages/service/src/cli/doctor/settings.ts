@@ -2,7 +2,9 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { createDestinations } from '../../alerts/destinations.ts';
 import { readConfiguredFile } from '../../trust/files.ts';
+import { isPs256Signature, SignerUnavailableError } from '../../trust/provider-signer.ts';
 import { loadSigningKeys, type OwnSigningKey } from '../../trust/signing-key.ts';
+import { createSigningProviders } from '../../trust/signing-providers.ts';
 import { type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
 
 /** A section of the configuration, at any depth, with its settings. */
@@ -56,7 +58,16 @@ export function isReadable(file: string): boolean {
 /** The value if it is a string, or else undefined. */
 export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-const SECRETS = new Set(['keyFile', 'passwordFile', 'secretFile', 'clientSecretFile', 'sessionKeyFile', 'urlFile']);
+const SECRETS = new Set([
+  'keyFile',
+  'passwordFile',
+  'secretFile',
+  'clientSecretFile',
+  'sessionKeyFile',
+  'urlFile',
+  'pinFile',
+  'tokenFile',
+]);
 /** Permissions of users other than owner and group: some installations give a key to a group on purpose. */
 const OTHERS = 0o007;
 
@@ -81,27 +92,53 @@ function checkFile({ setting, name, file }: NamedFile): readonly Finding[] {
   return [warning('files', what, `Run: chmod o-rwx ${file}`)];
 }
 
-/** Checks the present and the next signing key. Does not compare them with the keys at the trust anchor. */
-export async function checkSigningKey({ config }: Inspection): Promise<readonly Finding[]> {
-  const { kid, keyFile, next: announced } = config.signing;
-  if (!isReadable(keyFile) || (announced !== undefined && !isReadable(announced.keyFile))) return [];
+/**
+ * Checks the present and the next signing key: each signs once, and its signature is verified. Does not compare them with
+ * the keys at the trust anchor.
+ */
+export async function checkSigningKey({ config, clock, importPackage }: Inspection): Promise<readonly Finding[]> {
+  const { signing } = config;
+  const { keyFile, next: announced } = signing;
+  if ([keyFile, announced?.keyFile].some((file) => file !== undefined && !isReadable(file))) return [];
+  const log = { error: () => undefined, info: () => undefined };
+  const providers = createSigningProviders({ clock, log, importPackage });
   try {
-    const { main, next } = await loadSigningKeys(config);
-    if (next === undefined) return [described('The signing key', main)];
-    const findings = [described('The signing key', main), described('The next signing key', next)];
+    const { main, next } = await loadSigningKeys(config, providers);
+    const findings = [await checkSignature('The signing key', main)];
+    if (next === undefined) return findings;
+    findings.push(await checkSignature('The next signing key', next));
     if (next.publicJwk['n'] !== main.publicJwk['n']) return findings;
-    const what = `"signing.next.keyFile" holds the present signing key, so a rotation would change nothing.`;
-    return [warning('signing key', what, `Create another key: ${commandFor(announced?.keyFile ?? keyFile)}`)];
+    const setting = announced?.keyFile === undefined ? 'signing.next.key' : 'signing.next.keyFile';
+    const what = `"${setting}" holds the present signing key, so a rotation would change nothing.`;
+    return [...findings, warning('signing key', what, createAnother(announced?.keyFile))];
   } catch (error) {
-    const remedy = `Use the key that is registered at the trust anchor as "${kid}"; create a new one with: ${commandFor(keyFile)}`;
+    const create = keyFile === undefined ? '.' : `; create a new one with: ${commandFor(keyFile)}`;
+    const remedy = `Use the key that is registered at the trust anchor as "${signing.kid}"${create}`;
     return [faultFrom('signing key', error, remedy)];
+  } finally {
+    await providers.close();
   }
 }
 
-function described(what: string, { publicJwk }: OwnSigningKey): Finding {
-  const { asymmetricKeyDetails } = createPublicKey({ key: publicJwk, format: 'jwk' });
-  return ok('signing key', `${what} "${publicJwk.kid}" is an RSA key of ${asymmetricKeyDetails?.modulusLength} bits.`);
+const TRIAL = new TextEncoder().encode('signature of tidings doctor');
+
+/** Signs once, and verifies the signature. */
+async function checkSignature(what: string, { signer, publicJwk }: OwnSigningKey): Promise<Finding> {
+  const publicKey = createPublicKey({ key: publicJwk, format: 'jwk' });
+  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
+  const named = `${what} "${publicJwk.kid}" is an RSA key of ${bits} bits`;
+  try {
+    if (isPs256Signature(TRIAL, await signer.sign(TRIAL), publicKey)) return ok('signing key', `${named}, and signs.`);
+    return fault('signing key', `${named}, but its signature does not verify.`, 'Replace the key.');
+  } catch (error) {
+    if (!(error instanceof SignerUnavailableError)) throw error;
+    const remedy = 'Check the provider; until it signs, events are accepted and deliveries wait.';
+    return fault('signing key', `${named}, but does not sign: ${error.message}.`, remedy);
+  }
 }
+
+const createAnother = (keyFile: string | undefined) =>
+  keyFile === undefined ? 'Create another key at the provider.' : `Create another key: ${commandFor(keyFile)}`;
 
 const commandFor = (file: string) => `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out ${file}`;
 
