@@ -52,6 +52,7 @@ try {
   await tryFrameworks(join(work, 'frameworks'), join(PACKED, kit), nodes, { run, npmFlags: NPM_FLAGS });
   tryConformance(install('conformance', ['conformance'], '--offline'));
   tryService(install('service', ['protocol', 'service'], '--offline'));
+  tryIntake(install('intake-kafka', ['protocol', 'service', 'intake-kafka'], '--offline'));
   trySandbox(install('sandbox', ['protocol', 'tpp', 'service', 'sandbox'], '--offline'));
   process.stdout.write('The packed files install and work.\n');
 } finally {
@@ -169,6 +170,12 @@ function tryService(folder: string): void {
   assert.match(run(folder, 'npx', '--no-install', 'tidings', '--help'), /Usage: tidings/);
   const script = "import('@tidings/service').then((it) => console.log(Object.keys(it)))";
   assert.match(run(folder, process.execPath, '-e', script), /startService/);
+}
+
+/** Checks that the service finds the package beside it: it gets as far as the broker, which is not there. */
+function tryIntake(folder: string): void {
+  const script = "import('@tidings/intake-kafka').then((it) => console.log(Object.keys(it)))";
+  assert.match(run(folder, process.execPath, '-e', script), /openKafkaSource/);
 }
 
 function trySandbox(folder: string): void {

@@ -7,12 +7,20 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The packages to pack, each after its workspace dependencies. */
-export const PACKAGES = ['protocol', 'tpp', 'conformance', 'signer-pkcs11', 'service', 'sandbox'] as const;
+export const PACKAGES = [
+  'protocol',
+  'tpp',
+  'conformance',
+  'signer-pkcs11',
+  'service',
+  'sandbox',
+  'intake-kafka',
+] as const;
 export type PackageName = (typeof PACKAGES)[number];
 
 /** Whether a package is a program, which bundles its dependencies; the others are libraries. */
 export function isProgram(name: PackageName): boolean {
-  return name === 'conformance' || name === 'service' || name === 'sandbox';
+  return ['conformance', 'service', 'sandbox', 'intake-kafka'].includes(name);
 }
 
 /** Whether a package brings those of this repository that it needs, so that its file alone can be installed. */
@@ -92,13 +100,19 @@ export interface Need {
   readonly isOptional: boolean;
 }
 
+// Optional parts of the Kafka client, which does without: one has a native file for each platform, of which a bundle has but one, and
+// the other is for schema registries, which we do not read.
+const LEFT_OUT: ReadonlySet<string> = new Set(['@node-rs/crc32', 'protobufjs']);
+
 /** The runtime dependencies of a package, including peer dependencies unless they are optional. */
 export function needsOf(entry: LockEntry): Need[] {
   const { dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = entry;
   const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
   // npm also lists an optional dependency among the regular ones.
   const names = new Set([...Object.keys(dependencies), ...peers, ...Object.keys(optionalDependencies)]);
-  return [...names].map((name) => ({ name, isOptional: name in optionalDependencies }));
+  return [...names]
+    .filter((name) => !LEFT_OUT.has(name))
+    .map((name) => ({ name, isOptional: name in optionalDependencies }));
 }
 
 /** Resolves a package like Node.js: in the importing folder, then in each parent folder. */

@@ -1,6 +1,6 @@
 /** The dependency rule as tables. `direction.ts` reads them; nothing else decides who may import whom. */
 
-/** Which of our packages the sources of a package may import. Nothing imports sandbox, console, conformance or testing. */
+/** Which of our packages the sources of a package may import. Nothing imports sandbox, console, conformance, intake-kafka or testing. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   tpp: ['protocol'],
@@ -9,6 +9,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   conformance: ['protocol'],
   'signer-pkcs11': ['protocol'],
   console: [],
+  'intake-kafka': ['service'],
   testing: ['protocol'],
 };
 
@@ -19,11 +20,12 @@ export const FACES: readonly string[] = ['@tidings/sandbox/cli', '@tidings/servi
 export const FOREIGN: Readonly<Record<string, { readonly packages: readonly string[]; readonly node: boolean }>> = {
   protocol: { packages: ['jose', 'typebox'], node: false },
   tpp: { packages: ['oauth4webapi'], node: true },
+  'intake-kafka': { packages: ['@platformatic/kafka'], node: true },
 };
 
 /** The files that may import by a computed specifier: they load packages that need not be installed, without depending on them. */
 export const COMPUTED_IMPORTS: readonly string[] = [
-  'packages/service/src/cli/sandbox.ts',
+  'packages/service/src/base/optional-package.ts',
   'packages/service/src/trust/signing-providers.ts',
 ];
 
@@ -41,6 +43,7 @@ const BELOW_SERVICE = [
   'alerts',
   'openapi',
   'operator',
+  'intake',
 ] as const;
 
 /** Which other places of packages/service/src each place may import; every place may import itself. */
@@ -58,6 +61,7 @@ export const SERVICE: Readonly<Record<string, readonly string[]>> = {
   alerts: ['base', 'model', 'config', 'store', 'trust', 'net'],
   openapi: ['base', 'model', 'config'],
   operator: ['base', 'model', 'config', 'store', 'trust', 'net', 'telemetry', 'notify', 'api', 'alerts', 'openapi'],
+  intake: ['base', 'model', 'config', 'store', 'trust', 'telemetry', 'notify', 'operator'],
   'components.ts': BELOW_SERVICE,
   'service.ts': [...BELOW_SERVICE, 'components.ts'],
   'index.ts': [...BELOW_SERVICE, 'service.ts'],

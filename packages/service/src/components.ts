@@ -9,6 +9,7 @@ import type { Log } from './base/log.ts';
 import { StartUpError } from './base/start-up-error.ts';
 import { settingsToRestart } from './config/effective.ts';
 import type { Config } from './config/schema.ts';
+import type { PreparedIntake } from './intake/open-intake.ts';
 import { BY_SERVICE } from './model/audit.ts';
 import type { Engine } from './notify/engine.ts';
 import type { OperatorTokens } from './operator/access.ts';
@@ -31,6 +32,7 @@ export interface Components {
   readonly engine: Engine;
   readonly sweeper: Sweeper;
   readonly telemetry: Telemetry;
+  readonly intake: PreparedIntake;
   readonly alerts: Alerts;
   /** Stops following changes that other instances make to the signing keys. */
   readonly endFollowing: () => Promise<void>;
@@ -86,6 +88,7 @@ function assertSameProvider(before: Config['operator']['oidc'], after: Config['o
 export async function stopComponents(components: Components, store: Store, graceMs: number): Promise<void> {
   const { operator, api, engine, sweeper, telemetry, alerts } = components;
   await Promise.all([
+    components.intake.stop(),
     operator.close(),
     api.server.close(),
     engine.stop(graceMs),

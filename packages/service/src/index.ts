@@ -11,6 +11,15 @@ export { printable } from './base/terminal-text.ts';
 export { loadConfig, parseConfig } from './config/load.ts';
 export { configurationTable } from './config/reference.ts';
 export { type Config, ConfigSchema } from './config/schema.ts';
+export type {
+  DeadRecord,
+  IntakeRecord,
+  IntakeSource,
+  KafkaExamination,
+  KafkaModule,
+  KafkaSourceSettings,
+  TakeRecords,
+} from './intake/source.ts';
 export { operatorDocument } from './operator/document.ts';
 export { type RunningService, type ServiceDependencies, startService } from './service.ts';
 export {

@@ -11,6 +11,7 @@ import { NODE_REMEDY, nodeFault } from './base/process.ts';
 import { type Random, systemRandom } from './base/random.ts';
 import { type Components, reloadComponents, stopComponents } from './components.ts';
 import type { Config } from './config/schema.ts';
+import { type PreparedIntake, prepareIntake } from './intake/open-intake.ts';
 import { type AddressGuard, createAddressGuard, whyNotTo } from './net/address-guard.ts';
 import { createCallbackClient } from './net/callback-client.ts';
 import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
@@ -19,7 +20,7 @@ import { createPublisher } from './notify/publish.ts';
 import { createSigning } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
 import type { Inspect } from './operator/options.ts';
-import { buildOperatorApi } from './operator/server.ts';
+import { buildOperatorApi, openPublishingGate } from './operator/server.ts';
 import { openSweeper } from './retention/sweeper.ts';
 import { type BackUp, openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -111,6 +112,7 @@ async function startWith(
   // Before the store is opened, so that a wrong setting leaves nothing behind.
   const destinations = createDestinations(config.notify, local);
   const clientCertificate = createClientCertificateReader(config.api.gateway, local);
+  const intake = await prepareIntake(config);
   const opened = await openStore(config.store, { clock: local, log });
   const { clock, place, backUp } = opened;
   const metrics = createMetrics({ ...config.metrics, clock });
@@ -118,12 +120,7 @@ async function startWith(
   const store = observedStore(opened.store, clock, metrics.onStoreOperation);
   const telemetry = createTelemetry({ ...config, store, clock, log, instance: random.uuid() });
   const components = await assemble({
-    config,
-    telemetry,
-    material,
-    providers,
-    destinations,
-    clientCertificate,
+    ...{ config, telemetry, material, providers, destinations, clientCertificate, intake },
     store,
     backUp,
     log,
@@ -144,6 +141,7 @@ async function startWith(
     components.setPublicUrl(config.api.publicUrl?.replace(/\/$/, '') ?? apiUrl);
     const operatorUrl = urlOf(material.operatorTls, await listen(components.operator, 'operator', config.operator));
     components.wake();
+    intake.start();
     components.alerts.start(`${hostname()}:${new URL(operatorUrl).port}`);
     warnOfRuntime(log);
     log.info({ apiUrl, operatorUrl, store: place }, 'Tidings runs');
@@ -170,6 +168,7 @@ interface AssemblyOptions {
   readonly providers: SigningProviders;
   readonly destinations: readonly Destination[];
   readonly clientCertificate: ReturnType<typeof createClientCertificateReader>;
+  readonly intake: PreparedIntake;
   readonly store: Store;
   readonly backUp: BackUp | undefined;
   readonly log: Log;
@@ -183,7 +182,7 @@ interface AssemblyOptions {
 }
 
 async function assemble(options: AssemblyOptions): Promise<Components> {
-  const { config, telemetry, material, store, clock, random, metrics, observer } = options;
+  const { config, telemetry, material, store, clock, random, metrics, observer, intake } = options;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(options);
   const signingQueue = new SigningQueue();
@@ -197,6 +196,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const { api, clients, tppKeys } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
   const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer });
+  const gate = openPublishingGate({ ...options, ...config.operator });
+  intake.provide({ ...options, publish, catalogue, closedBecause: gate.closedBecause });
   const { clockSkewSeconds } = config.accessTokens;
   const identityProvider = createIdentityProvider(options);
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
@@ -208,6 +209,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     ...config.operator,
     tokens: operatorTokens,
     publish,
+    gate,
     catalogue,
     publicUrl,
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
@@ -225,7 +227,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   });
   metrics.readFrom({
     ...{ store, longPollsHeld: api.longPollsHeld, signingKeyProblem: keys.problem, canSign: keys.canSign },
-    ...{ config, alertDestinations: alerts.destinations },
+    ...{ config, alertDestinations: alerts.destinations, intake: intake.status },
     expiriesMs: () => firstExpiriesMs(certificates(), clock.nowMs()),
   });
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
@@ -241,7 +243,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
     : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider, alerts };
-  return { keys, api, ...operating, engine, sweeper, telemetry, endFollowing, wake, clients: closing, setPublicUrl };
+  const working = { engine, sweeper, telemetry, intake };
+  return { keys, api, ...operating, ...working, endFollowing, wake, clients: closing, setPublicUrl };
 }
 
 function createIdentityProvider(options: AssemblyOptions) {

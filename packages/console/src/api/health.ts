@@ -91,6 +91,9 @@ export function lightOf({ status, urls, alerts }: Facts, nowMs: number): Light {
   const warn: string[] = [];
   if (status.publishing === 'closed')
     bad.push(`Publishing is closed: ${status.publishingClosedBecause ?? 'no reason given'}`);
+  const { intake } = status;
+  if (intake !== undefined && intake.state !== 'reading')
+    bad.push(`Intake from Kafka: ${intake.because ?? intake.state}`);
   if (status.signingKeyProblem !== undefined) bad.push(`Signing: ${status.signingKeyProblem}`);
   const attention = needingAttention(urls);
   const dead = attention.filter(({ state }) => state === 'unresponsive');

@@ -1120,6 +1120,18 @@ export interface components {
             /** @enum {unknown} */
             publishing: "open" | "closed";
             publishingClosedBecause?: string;
+            intake?: {
+                /** @constant */
+                source: "kafka";
+                topic: string;
+                group: string;
+                /** @enum {unknown} */
+                state: "reading" | "waiting" | "disconnected";
+                because?: string;
+                lag?: number;
+                /** Format: date-time */
+                takenAt?: string;
+            };
         };
         AlertPage: {
             alerts: {

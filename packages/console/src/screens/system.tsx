@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactElement, useId, useState } from 'react';
+import { countOf } from '../api/health.ts';
 import { certificatesQuery, configurationQuery, findingsQuery, signingKeysQuery, statusQuery } from '../api/queries.ts';
 import { Badge, StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
@@ -72,13 +73,23 @@ function Instance(): ReactElement {
   return (
     <Card title="This instance">
       <Loaded query={status}>
-        {({ publishing, publishingClosedBecause, awaiting, oldestAwaitingAt }) => (
+        {({ publishing, publishingClosedBecause, awaiting, oldestAwaitingAt, intake }) => (
           <dl className="pairs">
             <dt>Publishing</dt>
             <dd>
               {publishing}
               {publishingClosedBecause !== undefined && `: ${publishingClosedBecause}`}
             </dd>
+            {intake !== undefined && (
+              <>
+                <dt>Intake from Kafka</dt>
+                <dd>
+                  {intake.state}
+                  {intake.because !== undefined && `: ${intake.because}`}
+                  {intake.lag !== undefined && `, ${countOf(intake.lag, 'record', 'records')} behind`}
+                </dd>
+              </>
+            )}
             <dt>Awaiting</dt>
             <dd>
               {awaiting.toLocaleString('en-GB')}

@@ -41,6 +41,7 @@ export function define(command: Command): void {
         'unresponsive callback URLs': String(status.tpps.unresponsive),
         publishing: status.publishing,
         'closed because': status.publishingClosedBecause,
+        ...intakeFacts(status.intake),
         'signing key problem': status.signingKeyProblem,
         ...instanceFacts(instances),
       }),
@@ -48,6 +49,17 @@ export function define(command: Command): void {
     printAttention(status, flags);
     printInstances(instances, flags);
   });
+}
+
+function intakeFacts(intake: Status['intake']): Record<string, string | undefined> {
+  if (intake === undefined) return {};
+  const { topic, state, because, lag, takenAt } = intake;
+  const behind = lag === undefined ? '' : `, ${lag} records behind`;
+  return {
+    'intake from Kafka': `${state} (topic ${topic}${behind})`,
+    'intake because': because,
+    'last taken': timeFact(takenAt),
+  };
 }
 
 function printAttention({ needsAttention, tpps }: Status, flags: TableFlags): void {

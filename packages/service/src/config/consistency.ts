@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { databaseHostOf, type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
+import { assertIntake } from './intake.ts';
 import type { Config } from './schema.ts';
 import { assertSigning } from './signing.ts';
 
@@ -51,6 +52,7 @@ export function assertConsistent(config: Config, source: string): void {
   }
   assertDelivery(config, source);
   assertNotify(config, source);
+  assertIntake(config.intake, source);
   try {
     assertBodyLimit(config, source);
   } catch (error) {

@@ -2,6 +2,7 @@ import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { MESSAGE_KINDS } from '../model/alert.ts';
 import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
+import { INTAKE_SECTION } from './intake.ts';
 import { file, port, section, sectionOfDefaults, text, whole } from './setting.ts';
 import { SIGNING_SECTION } from './signing.ts';
 
@@ -758,6 +759,7 @@ export const ConfigSchema = section({
     ...keyAges('keysMaxAgeMs', 'keysHardMaxAgeMs'),
   }),
   operator: OPERATOR_SECTION,
+  intake: INTAKE_SECTION,
   realTime: sectionOfDefaults({
     isOffered: Type.Boolean({ default: true, description: 'Deliver to callback URLs' }),
   }),

@@ -146,6 +146,31 @@ function withAttributesChecked(value: unknown, placeOf: (path: string) => string
   return Object.fromEntries(set);
 }
 
+// Attributes that binary mode has no header for: the body is the data, and Content-Type its type.
+const NO_HEADERS = new Set(['data', 'data_base64', 'datacontenttype']);
+
+/**
+ * Reads one CloudEvent in binary mode: attributes are headers, and the body is the data.
+ *
+ * @param attributes by their names, without the prefix of the headers
+ * @param prefix of the headers, for messages: `ce-` in HTTP, `ce_` in Kafka
+ * @throws {Problem} 400 that names the header or the field
+ */
+export function readBinaryCloudEvent(
+  attributes: readonly (readonly [name: string, value: string])[],
+  data: unknown,
+  prefix: string,
+): HandedEvent {
+  if (!isJsonObject(data)) throw fieldProblem('', 'must be the data of one CloudEvent, which is an object');
+  for (const [name] of attributes) {
+    if (NO_HEADERS.has(name)) throw fieldProblem(`${prefix}${name}`, 'is no header of a CloudEvent; take it out');
+  }
+  return readCloudEvent({ ...Object.fromEntries(attributes), data }, (path) => {
+    if (path === 'data') return '';
+    return path.startsWith('data.') ? path.slice('data.'.length) : `${prefix}${path}`;
+  });
+}
+
 function readIdentity(cloud: CloudEvent, placeOf: (path: string) => string): string {
   const eventId = eventIdOf(cloud);
   if (!shapeId(eventId).ok) {

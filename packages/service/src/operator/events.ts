@@ -5,10 +5,11 @@ import {
   type EventTypeRule,
   isVersion,
   JWS_CHARS_MAX,
+  shapeOf,
 } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import type { BankEvent, TraceContext } from '../model/event.ts';
-import { fieldProblem } from './request.ts';
+import { fieldProblem, joinPath, shapedValue } from './request.ts';
 
 /** Most events in one batch. */
 export const EVENTS_PER_BATCH_MAX = 1000;
@@ -103,6 +104,18 @@ export interface HandedEvent {
   /** Path of a field of `published` in the request body, for error messages. */
   readonly where: (path: string) => string;
   readonly traceContext?: TraceContext;
+}
+
+const shapeEvent = shapeOf(PublishedEvent);
+
+/**
+ * Reads an event in the form of this project. Only its shape is checked.
+ *
+ * @param at path of the event in what was sent, such as `[3]`; empty: it is all of it
+ * @throws {Problem} 400 that names the field
+ */
+export function readPublishedEvent(value: unknown, at = ''): HandedEvent {
+  return { published: shapedValue(shapeEvent(value), at), where: (path) => joinPath(at, path) };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/schema.ts';
+import type { IntakeStatus } from '../model/intake.ts';
 import type { BreakerStatus } from '../notify/lanes.ts';
 import type { Publish } from '../notify/publish.ts';
 import type { BackUp } from '../store/open-store.ts';
@@ -96,6 +97,10 @@ export interface OperatorOptions {
   readonly breakerOf?: ((clientId: string) => BreakerStatus) | undefined;
   /** Absolute URL of the TPP-facing API, before its prefix. A function, because the port may be known only after listening. */
   readonly publicUrl?: (() => string) | undefined;
+  /** In front of publishing; undefined: one is made if there is a `config`. */
+  readonly gate?: PublishingGate | undefined;
+  /** The intake of this process. */
+  readonly intake?: { readonly status: () => IntakeStatus | undefined } | undefined;
   /** Live stream, statistics, last attempts; undefined: the first two answer 501, and the last are not told of. */
   readonly telemetry?:
     | (Pick<Telemetry, 'stream' | 'statistics'> & Partial<Pick<Telemetry, 'recentAttempts' | 'instance'>>)

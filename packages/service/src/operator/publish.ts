@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isJsonObject, parseMediaType, shapeOf, textFault } from '@tidings/protocol';
+import { parseMediaType, textFault } from '@tidings/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { schemaRef } from '../openapi/model.ts';
 import type { PublishOutcome } from '../store/delivery.ts';
@@ -9,6 +9,7 @@ import {
   CLOUD_EVENT_TYPE,
   CloudEvent,
   CloudEventBatch,
+  readBinaryCloudEvent,
   readCloudEvent,
 } from './cloud-events.ts';
 import {
@@ -18,11 +19,12 @@ import {
   PublishBatch,
   PublishedEvent,
   readEvents,
+  readPublishedEvent,
   readTraceContext,
 } from './events.ts';
 import type { OperatorOptions } from './options.ts';
 import { Problem } from './problem.ts';
-import { fieldProblem, joinPath, readJson, shapedValue } from './request.ts';
+import { fieldProblem, joinPath, readJson } from './request.ts';
 import { ok, route } from './route.ts';
 
 const IDS_NAMED_MAX = 10;
@@ -167,10 +169,6 @@ function writeOutcome(outcome: PublishOutcome): PublishAnswer['outcomes'][number
 }
 
 const HEADER_PREFIX = 'ce-';
-// Attributes that binary mode has no header for: the body is the data, and Content-Type its type.
-const NO_HEADERS = new Set(['data', 'data_base64', 'datacontenttype']);
-
-const shapeEvent = shapeOf(PublishedEvent);
 
 /**
  * Reads the body of a publish, in whatever form it came: JSON, or CloudEvents 1.0, structured, batched or binary (one whose
@@ -184,7 +182,7 @@ function readForms(headers: IncomingHttpHeaders, body: unknown): readonly Handed
   if (type === CLOUD_EVENT_TYPE) return [readOneCloudEvent(readJson(body))];
   const value = readJson(body);
   if (headers['ce-specversion'] !== undefined) return [readBinary(headers, value)];
-  return Array.isArray(value) ? readBatch(value, readPlain) : [readPlain(value, '')];
+  return Array.isArray(value) ? readBatch(value, readPublishedEvent) : [readPublishedEvent(value)];
 }
 
 function readBatch(value: unknown, read: (value: unknown, at: string) => HandedEvent): readonly HandedEvent[] {
@@ -196,10 +194,6 @@ function readBatch(value: unknown, read: (value: unknown, at: string) => HandedE
   return value.map((event: unknown, index) => read(event, `[${index}]`));
 }
 
-function readPlain(value: unknown, at: string): HandedEvent {
-  return { published: shapedValue(shapeEvent(value), at), where: (path) => joinPath(at, path) };
-}
-
 function readStructured(value: unknown, at: string): HandedEvent {
   return readCloudEvent(value, (path) => joinPath(at, path));
 }
@@ -209,19 +203,12 @@ function readOneCloudEvent(value: unknown): HandedEvent {
   return readStructured(value, '');
 }
 
-/** Attributes are headers, and the body is the data. */
 function readBinary(headers: IncomingHttpHeaders, data: unknown): HandedEvent {
-  if (!isJsonObject(data)) throw fieldProblem('', 'must be the data of one CloudEvent, which is an object');
   const attributes = Object.entries(headers).flatMap(([header, value]) => {
     if (!header.startsWith(HEADER_PREFIX)) return [];
-    const name = header.slice(HEADER_PREFIX.length);
-    if (NO_HEADERS.has(name)) throw fieldProblem(header, 'is no header of a CloudEvent; take it out');
-    return [[name, decodeHeader(header, String(value))] as const];
+    return [[header.slice(HEADER_PREFIX.length), decodeHeader(header, String(value))] as const];
   });
-  return readCloudEvent({ ...Object.fromEntries(attributes), data }, (path) => {
-    if (path === 'data') return '';
-    return path.startsWith('data.') ? path.slice('data.'.length) : `${HEADER_PREFIX}${path}`;
-  });
+  return readBinaryCloudEvent(attributes, data, HEADER_PREFIX);
 }
 
 /** HTTP binding, section 3.1.3.2: percent-encoded UTF-8. */

@@ -7,6 +7,7 @@ import { createHttpServer } from '../base/http-server.ts';
 import { remoteNetworkOf } from '../base/ip-address.ts';
 import { LogSampler } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
+import type { Config } from '../config/schema.ts';
 import { SESSION_KEY_BYTES } from '../trust/material.ts';
 import { authenticateOperator, authenticateStaff, guardRoutes } from './access.ts';
 import { createPublishingGate, type PublishingGate } from './admission.ts';
@@ -72,7 +73,7 @@ export function buildOperatorApi(options: OperatorOptions): FastifyInstance {
   }
   addRoutes(app, {
     ...options,
-    gate: gateOf(options),
+    gate: options.gate ?? (options.config && openPublishingGate({ ...options, config: options.config })),
     access: { admit, tokens: options.tokens, clock },
     onClosing: (close) => void app.addHook('preClose', async () => void (await close())),
   });
@@ -100,9 +101,11 @@ function tlsOf({ tls }: OperatorOptions) {
   return tls && (tls.ca === undefined ? tls : { ...tls, requestCert: true, rejectUnauthorized: true });
 }
 
-/** As the configuration has it; a program that embeds the API without one bounds publishing itself. */
-function gateOf({ config, store, clock, log, bodyBytesMax }: OperatorOptions): PublishingGate | undefined {
-  if (config === undefined) return undefined;
+/** Opens the gate in front of publishing, as the configuration has it. A program that embeds the API without one bounds publishing itself. */
+export function openPublishingGate(
+  options: Pick<OperatorOptions, 'store' | 'clock' | 'log' | 'bodyBytesMax'> & { readonly config: Config },
+): PublishingGate {
+  const { config, store, clock, log, bodyBytesMax } = options;
   const { file } = config.store;
   const freeBytes = file === undefined ? undefined : () => freeBytesOf(dirname(file));
   const counts = () => store.counts();

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { withTimeout } from '../base/async.ts';
+import type { IntakeStatus } from '../model/intake.ts';
 import { jsonOf } from '../openapi/model.ts';
 import { COUNTED_IN_LIST_MAX, ShownBacklog, ShownTarget, writeBacklog, writeTarget } from './delivery-state.ts';
 import type { OperatorContext, OperatorOptions } from './options.ts';
@@ -36,6 +37,24 @@ export const Status = Type.Object(
       description: 'closed: publishing is answered 503, for the reason in publishingClosedBecause',
     }),
     publishingClosedBecause: Type.Optional(Type.String()),
+    intake: Type.Optional(
+      Type.Object(
+        {
+          source: Type.Literal('kafka'),
+          topic: Type.String(),
+          group: Type.String(),
+          state: Type.Enum(['reading', 'waiting', 'disconnected'], {
+            description: 'waiting: for the store, or until publishing is open again. disconnected: from the source',
+          }),
+          because: Type.Optional(Type.String({ description: 'Why it does not read' })),
+          lag: Type.Optional(
+            Type.Integer({ minimum: 0, description: 'Records of its partitions that are not committed yet' }),
+          ),
+          takenAt: Type.Optional(dateTime('When it last took records')),
+        },
+        { ...closed, description: 'The intake of the instance that answers; left out if none is configured' },
+      ),
+    ),
   },
   closed,
 );
@@ -51,7 +70,7 @@ export const statusRoute = route({
   summary: 'Get the status: awaiting notifications, what needs attention, and whether publishing is open',
   response: ok('The status', { Status }),
   handler:
-    ({ store, signingKeys, gate }) =>
+    ({ store, signingKeys, gate, intake }) =>
     async (): Promise<Status> => {
       const [counts, tpps, troubled, oldestAwaitingAtMs, closedBecause] = await Promise.all([
         store.counts(),
@@ -72,9 +91,23 @@ export const statusRoute = route({
         ...(signingKeyProblem !== undefined && { signingKeyProblem }),
         publishing: closedBecause === undefined ? 'open' : 'closed',
         ...(closedBecause !== undefined && { publishingClosedBecause: closedBecause }),
+        ...writeIntake(intake?.status()),
       };
     },
 });
+
+function writeIntake(intake: IntakeStatus | undefined): Pick<Status, 'intake'> {
+  if (intake === undefined) return {};
+  const { source, topic, group, state, because, lag, takenAtMs } = intake;
+  return {
+    intake: {
+      ...{ source, topic, group, state },
+      ...(because !== undefined && { because }),
+      ...(lag !== undefined && { lag }),
+      ...(takenAtMs !== undefined && { takenAt: isoTime(takenAtMs) }),
+    },
+  };
+}
 
 /** Whether the process is running. */
 const Liveness = Type.Object({ status: Type.Literal('alive') }, closed);

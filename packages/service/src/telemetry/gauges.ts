@@ -4,6 +4,7 @@ import { withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { freeBytesOf } from '../base/disk.ts';
 import { callbackUrlStateOf } from '../model/callback-url.ts';
+import type { IntakeStatus } from '../model/intake.ts';
 import type { DeliveryStates, TroubledTarget } from '../store/operations.ts';
 import type { Store } from '../store/store.ts';
 
@@ -28,6 +29,8 @@ export interface MetricsSources {
   readonly expiriesMs: () => ReadonlyMap<string, number>;
   /** Those of the configuration; messages to others wait for nobody. */
   readonly alertDestinations: () => readonly { readonly name: string }[];
+  /** The intake of this instance; undefined: it has none, or it is not started yet. */
+  readonly intake: () => IntakeStatus | undefined;
   /** Limits of publishing, and where the store is. */
   readonly config: {
     readonly publishing: { readonly awaitingMax: number; readonly diskFreeBytesMin: number };
@@ -62,6 +65,7 @@ export class Gauges {
     const { up, longPolls, keyProblem, connections, ofStore } = this.#gauges;
     longPolls.set(sources.longPollsHeld());
     keyProblem.set(sources.signingKeyProblem() === undefined ? 0 : 1);
+    this.#setIntake(sources.intake());
     await this.#readLimits(sources);
     const used = sources.store.connections();
     if (used !== undefined) for (const [state, value] of Object.entries(used)) connections.set({ state }, value);
@@ -76,6 +80,15 @@ export class Gauges {
         ofStore.alertsUnsent.set({ destination: name }, read.unsentAlerts.get(name) ?? 0);
       }
     }
+  }
+
+  #setIntake(intake: IntakeStatus | undefined): void {
+    const { ofIntake } = this.#gauges;
+    for (const gauge of Object.values(ofIntake)) gauge.reset();
+    if (intake === undefined) return;
+    const { source, state, lag } = intake;
+    ofIntake.up.set({ source }, state === 'reading' ? 1 : 0);
+    if (lag !== undefined) ofIntake.lag.set({ source }, lag);
   }
 
   async #readLimits({ canSign, expiriesMs, config }: MetricsSources): Promise<void> {
@@ -144,6 +157,14 @@ function gaugesIn(registry: Registry, tppsMax: number) {
     keyProblem: gauge('tidings_signing_key_problem', '1 when this instance cannot sign with the current signing key'),
     longPolls: gauge('tidings_long_polls_waiting', 'Long polls held open'),
     ofLimits: limitGaugesIn(gauge),
+    ofIntake: {
+      up: gauge('tidings_intake_up', 'Whether the intake reads: it is connected, and the store takes events', 'source'),
+      lag: gauge(
+        'tidings_intake_lag_records',
+        'Records of the partitions of this instance that are not committed yet',
+        'source',
+      ),
+    },
     ofStore: {
       alertsUnsent: gauge(
         'tidings_alert_messages_unsent',

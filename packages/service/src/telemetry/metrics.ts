@@ -73,6 +73,7 @@ function countersIn(registry: Registry) {
     new Histogram<T>({ name, help, buckets, labelNames, registers });
   return {
     events: counter('tidings_events_published_total', 'Published events, by outcome', 'outcome'),
+    taken: counter('tidings_intake_records_total', 'Records that an intake took, by outcome', 'source', 'outcome'),
     publishSeconds: seconds(
       'tidings_publish_seconds',
       'Time from reading a publish request to its commit',
@@ -147,6 +148,9 @@ function count(occurrence: Occurrence, counters: Counters, clientIds: BoundedLab
     case 'publishing-failed':
       counters.events.inc({ outcome: 'failed' }, occurrence.events.length);
       break;
+    case 'taken':
+      countTaken(occurrence, counters);
+      break;
     case 'attempted':
       countAttempt(occurrence, counters, clientIds);
       break;
@@ -188,6 +192,13 @@ function countPublished(
     const isNew = outcome.kind === 'notification' && !outcome.repeated;
     if (isNew && event !== undefined) counters.tppAccepted.inc({ client_id: clientIds.labelOf(event.clientId) });
   }
+}
+
+function countTaken({ source, counts }: Occurrence & { kind: 'taken' }, { taken }: Counters): void {
+  taken.inc({ source, outcome: 'published' }, counts.published);
+  taken.inc({ source, outcome: 'repeated' }, counts.repeated);
+  taken.inc({ source, outcome: 'passed-over' }, counts.passedOver);
+  taken.inc({ source, outcome: 'dead' }, counts.dead);
 }
 
 function countAttempt(

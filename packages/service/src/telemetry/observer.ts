@@ -1,6 +1,7 @@
 import type { SetErrorReport } from '@tidings/protocol';
 import type { HealthTurn } from '../model/attempt-health.ts';
 import type { BankEvent } from '../model/event.ts';
+import type { IntakeCounts } from '../model/intake.ts';
 import type { AcknowledgedInPoll, AttemptRecord, PublishResult, RecordResult } from '../store/delivery.ts';
 
 /** An occurrence in this process, reported after it was committed. */
@@ -14,6 +15,13 @@ export type Occurrence =
       readonly durationMs: number;
     }
   | { readonly kind: 'publishing-failed'; readonly atMs: number; readonly events: readonly BankEvent[] }
+  | {
+      /** An intake took records; its events are reported as `published` too. */
+      readonly kind: 'taken';
+      readonly atMs: number;
+      readonly source: 'kafka';
+      readonly counts: IntakeCounts;
+    }
   | {
       /** An attempt was made and recorded. */
       readonly kind: 'attempted';

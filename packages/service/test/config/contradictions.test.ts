@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusal } from './refusal.ts';
-import { OIDC, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
+import { KAFKA, MAPPING, OIDC, WITH_EVERY_SECTION, withoutSetting, withSetting } from './settings.ts';
 
 const ONE_OF_TWO_URLS = 'give one of "accessTokens.jwksUrl" and "accessTokens.introspectionUrl".';
 
@@ -207,6 +207,57 @@ for (const [what, settings, message] of [
       { urn: 'urn:bank:other', subscribeCode: 'BANK.Mine' },
     ]),
     '"ownEventTypes": the event type BANK.Mine is defined twice.',
+  ],
+  [
+    'a broker on another machine without TLS',
+    withSetting('intake.kafka', { ...KAFKA, tls: undefined }),
+    '"intake.kafka": the broker kafka.bank.example:9093 is not this machine, so events would cross the network in clear text; give "intake.kafka.tls" (it may be empty: {}), or set "intake.kafka.isClearTextAllowed" if the connection is protected by other means.',
+  ],
+  [
+    'a client certificate for the brokers without its key',
+    withSetting('intake.kafka', { ...KAFKA, tls: { certificateFile: 'client.pem' } }),
+    '"intake.kafka.tls.certificateFile" and "intake.kafka.tls.keyFile" go together; give both.',
+  ],
+  [
+    'a password that brokers on this machine are sent as it is',
+    withSetting('intake.kafka', {
+      ...{ ...KAFKA, tls: undefined, brokers: ['[::1]:9092'] },
+      sasl: { ...KAFKA.sasl, mechanism: 'PLAIN' },
+    }),
+    '"intake.kafka.sasl.mechanism" PLAIN sends the password as it is; give "intake.kafka.tls".',
+  ],
+  [
+    'a dead-letter topic that is read itself',
+    withSetting('intake.kafka', { ...KAFKA, deadLetterTopic: KAFKA.topic }),
+    '"intake.kafka.deadLetterTopic" is the topic that is read; name another one.',
+  ],
+  [
+    'a template with half a brace',
+    withSetting('intake.kafka', { ...KAFKA, mapping: { ...MAPPING, id: '{$.id' } }),
+    '"intake.kafka.mapping.id" has a brace without its other one in "{$.id".',
+  ],
+  [
+    'a template that takes from nowhere',
+    withSetting('intake.kafka', { ...KAFKA, mapping: { ...MAPPING, events: [{ type: '{status}' }] } }),
+    '"intake.kafka.mapping.events[0].type" has "status" in {status}, which is none of $ with a path, headers.NAME, key, topic, partition, offset, timestamp.',
+  ],
+  [
+    'a template with a path that is a search',
+    withSetting('intake.kafka', { ...KAFKA, mapping: { ...MAPPING, clientId: '{$.tpps[*]}' } }),
+    '"intake.kafka.mapping.clientId" has no path of names and indexes in {$.tpps[*]}, from "[*]" on.',
+  ],
+  [
+    'a template with a table that is not there',
+    withSetting('intake.kafka', { ...KAFKA, mapping: { ...MAPPING, lookups: undefined } }),
+    '"intake.kafka.mapping.events[0].type" has "types" in {$.status|types}, which is none of epochMs, epochSeconds.',
+  ],
+  [
+    'a table twice',
+    withSetting('intake.kafka', {
+      ...KAFKA,
+      mapping: { ...MAPPING, lookups: [MAPPING.lookups[0], MAPPING.lookups[0]] },
+    }),
+    '"intake.kafka.mapping.lookups" has the name "types" twice; give each a name of its own.',
   ],
 ] as const) {
   test(`${what} is a contradiction, and refused`, () => {

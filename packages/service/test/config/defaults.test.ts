@@ -189,7 +189,7 @@ test('every number has a range, and its unit is the last word of its name or it 
   assert.ok(numbers.length > 25, 'the schema was read');
   const unit = /(?:Ms|Days|Seconds|[bB]ytesM(?:ax|in)|\.port)$/;
   const counted =
-    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts)M(?:ax|in)|(?:(?:redelivered|ramp)PerSecond(?:Max)?|perSecondMax)|failuresMax|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|unauthenticatedPerMinutePer(?:Certificate|Address)Max|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax|backlogMax|messagesPerHourMax)$/;
+    /\.(?:(?:concurrency|longPolls|polls|queue|connections)(?:PerTpp|PerAddress)?Max|(?:requests|awaiting|attempts|records)M(?:ax|in)|(?:(?:redelivered|ramp)PerSecond(?:Max)?|perSecondMax)|failuresMax|requestsPerMinutePerTppMax|registrationChangesPerHourPerTppMax|unauthenticatedPerMinutePer(?:Certificate|Address)Max|maxEvents(?:Default|Max)|retriesMax|tppsMax|subscribersMax|backlogMax|messagesPerHourMax)$/;
   for (const { path, schema } of numbers) {
     assert.ok(schema.minimum !== undefined && schema.maximum !== undefined, path);
     assert.ok(unit.test(path) || counted.test(path), path);

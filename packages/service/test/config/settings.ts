@@ -36,6 +36,27 @@ export const OIDC = {
   roles: { viewer: ['staff'] },
 } as const;
 
+/** The smallest mapping that is good, with the least of each of its lists. */
+export const MAPPING = {
+  when: [{ value: '{$.status}', in: ['REVOKED'] }],
+  lookups: [{ name: 'types', values: [{ from: 'REVOKED', to: 'UK.OBIE.Consent-Authorization-Revoked' }] }],
+  id: '{$.id}',
+  clientId: '{$.tpp}',
+  occurredAt: '{$.at}',
+  events: [{ type: '{$.status|types}' }],
+  resource: {
+    ...{ id: '{$.consent}', type: 'account-access-consent', version: '4.0', uri: 'https://bank.example/{$.consent}' },
+    links: [{ version: 'v4.0', link: 'https://bank.example/{$.consent}' }],
+  },
+} as const;
+
+/** The smallest section `intake.kafka` that is good, with a mapping. */
+export const KAFKA = {
+  ...{ brokers: ['kafka.bank.example:9093'], tls: {}, topic: 'consents', deadLetterTopic: 'consents-dead' },
+  sasl: { user: 'tidings', passwordFile: 'kafka-password' },
+  mapping: MAPPING,
+} as const;
+
 /** The smallest settings, with the least of every section that may be left out and has settings that may not. */
 export const WITH_EVERY_SECTION = {
   ...MINIMAL,
@@ -50,6 +71,7 @@ export const WITH_EVERY_SECTION = {
       signIn: { clientId: 'tidings-console', redirectUrl: 'https://ops.bank.example/console/sign-in/callback' },
     },
   },
+  intake: { kafka: KAFKA },
   directory: { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks' },
   notify: {
     webhooks: [{ name: 'on-call', url: 'https://events.bank.example/', secretFile: 'secret' }],

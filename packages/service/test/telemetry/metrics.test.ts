@@ -60,6 +60,10 @@ describe('metrics of the store', () => {
       config: { publishing: { awaitingMax: 100, diskFreeBytesMin: 1000 }, store: {} },
       longPollsHeld: () => 6,
       signingKeyProblem: () => problem,
+      intake: () => ({
+        ...{ source: 'kafka', topic: 'consents', group: 'tidings', state: 'waiting', because: 'the store is away' },
+        ...{ lag: 8, takenAtMs: undefined },
+      }),
     });
     const text = await metrics.text();
     for (const line of [
@@ -73,6 +77,8 @@ describe('metrics of the store', () => {
       'tidings_tpp_oldest_awaiting_age_seconds{client_id="tpp-a"} 5',
       'tidings_oldest_awaiting_age_seconds 5',
       'tidings_long_polls_waiting 6',
+      'tidings_intake_up{source="kafka"} 0',
+      'tidings_intake_lag_records{source="kafka"} 8',
       'tidings_signing_key_problem 1',
       'tidings_can_sign 0',
       `tidings_certificate_expiry_timestamp_seconds{setting="api.tls.certificateFile"} ${START_MS / 1000}`,

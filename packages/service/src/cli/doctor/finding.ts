@@ -18,6 +18,7 @@ export const CHECKS = [
   'clock',
   'keys of others',
   'directory',
+  'intake',
   'alerts',
   'callback URL',
   'runtime',

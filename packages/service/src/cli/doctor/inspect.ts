@@ -10,6 +10,7 @@ import { checkCallbackUrl } from './callback-url.ts';
 import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
 import { CHECKS, type Finding, faultFrom, type Inspection, ok, warning } from './finding.ts';
+import { checkIntake } from './intake.ts';
 import { checkListeners } from './listeners.ts';
 import { checkDestinations, checkFiles, checkOperatorTokens, checkSigningKey } from './settings.ts';
 import { checkSqlite } from './sqlite.ts';
@@ -73,6 +74,7 @@ export async function inspectInstallation(options: InspectionOptions): Promise<r
     checkListenersAndStore(inspection),
     checkEndpoints(inspection),
     checkDirectory(inspection),
+    checkIntake(inspection),
     checkDestinations(inspection),
     checkCallbackUrl(inspection),
     [checkRuntime()],

@@ -1,0 +1,2 @@
+export { examineKafka } from './examine.ts';
+export { openKafkaSource } from './source.ts';
