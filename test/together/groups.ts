@@ -33,7 +33,7 @@ export const GROUPS = {
   ],
   store: [
     `${SERVICE}/store/postgres-{activity,attempts,changes,clear-password,clock,database,instances}.test.ts`,
-    `${SERVICE}/store/postgres-{partitions,schema,search,withdrawing}.test.ts`,
+    `${SERVICE}/store/postgres-{partitions,publishing,schema,search,withdrawing}.test.ts`,
     `${SERVICE}/store/sqlite-*.test.ts`,
   ],
   cli: ['test/cli/{completion,config,refusals,tables,terminal-injection,tree,usage}.test.ts'],

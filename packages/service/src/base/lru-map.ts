@@ -21,6 +21,10 @@ export class LruMap<Key, Value extends object> {
     return value;
   }
 
+  delete(key: Key): void {
+    this.#entries.delete(key);
+  }
+
   set(key: Key, value: Value): void {
     this.#putLast(key, value);
     const oldest = this.#entries.entries().next();

@@ -22,7 +22,10 @@ export type PublishResult =
     }
   | { readonly kind: 'conflict'; readonly eventIds: readonly string[] };
 
-/** Decides what an event becomes. A pure function: it is called within the transaction, which may be repeated. */
+/**
+ * Decides what an event becomes. A pure function: it may be called more than once for an event, with a registration that has
+ * just been replaced, and for an event that was published before. What counts is what is committed.
+ */
 export type DecideFanOut = (event: BankEvent, tpp: Tpp | undefined, registration: Registration | undefined) => FanOut;
 
 /** A retry that has been due for so long may be claimed before first attempts. */

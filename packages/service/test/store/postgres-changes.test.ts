@@ -109,6 +109,30 @@ describe('messages between instances', () => {
     assert.equal(sent.length, 1, 'nothing new, no message');
   });
 
+  test('are not sent while no other instance listens, and again from the moment that one does', async () => {
+    const clock = new FakeClock();
+    const sent: string[] = [];
+    const changes = new Changes({ clock, instance: 'one', send: async (payload) => void sent.push(payload) });
+    const announce = async (clientId: string) => {
+      changes.announce({ offered: new Set([clientId]) });
+      await clock.advance(20);
+    };
+    await changes.noteAlone(async () => true);
+    await announce('unheard');
+    assert.deepEqual(sent, []);
+    const greetings: string[] = [];
+    new Changes({ clock, instance: 'other', send: async (payload) => void greetings.push(payload) }).greet();
+    assert.equal(changes.receive(greetings[0] ?? ''), false);
+    await announce('heard');
+    // One that came while the database was asked.
+    await changes.noteAlone(async () => changes.receive(greetings[0] ?? '') === false);
+    await announce('heard too');
+    assert.deepEqual(
+      sent.map((payload) => JSON.parse(payload).o),
+      [['heard'], ['heard too']],
+    );
+  });
+
   test('are too long for PostgreSQL only when many TPPs changed: then the others look', async () => {
     const clock = new FakeClock();
     const sent: string[] = [];

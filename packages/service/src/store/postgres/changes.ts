@@ -28,6 +28,9 @@ export class Changes {
   #offered = new Set<string>();
   #retargeted = new Set<string>();
   #isGathering = false;
+  #isAlone = false;
+  /** Messages of other instances so far. */
+  #heard = 0;
   #cancel: (() => void) | undefined;
 
   constructor(options: ChangesOptions) {
@@ -44,7 +47,7 @@ export class Changes {
   announce({ offered = NOBODY, retargeted = NOBODY }: Partial<StoreChange>): void {
     if (offered.size + retargeted.size === 0) return;
     this.#fire({ offered, retargeted });
-    if (this.#options.send === undefined) return;
+    if (this.#options.send === undefined || this.#isAlone) return;
     for (const clientId of offered) this.#offered.add(clientId);
     for (const clientId of retargeted) this.#retargeted.add(clientId);
     if (this.#isGathering) return;
@@ -61,9 +64,28 @@ export class Changes {
   receive(payload: string): boolean {
     const message = readMessage(payload);
     if (message === undefined || message.instance === this.#options.instance) return false;
+    this.#heard += 1;
+    this.#isAlone = false;
     if (message.change === undefined) return true;
     this.relay(message.change);
     return false;
+  }
+
+  /** This instance listens from now on: the others hear of it, and tell it of their changes. */
+  greet(): void {
+    const { instance, send } = this.#options;
+    send?.(JSON.stringify({ i: instance, o: [], r: [] })).catch(() => undefined);
+  }
+
+  /**
+   * Sends nothing while nobody else listens.
+   *
+   * @param find whether this instance is the only one that listens
+   */
+  async noteAlone(find: () => Promise<boolean>): Promise<void> {
+    const heard = this.#heard;
+    const isAlone = await find();
+    this.#isAlone = isAlone && heard === this.#heard;
   }
 
   stop(): void {
@@ -122,6 +144,22 @@ const OFFERABLE = `
 
 // Says whether any target changed, appeared or went, without reading them all.
 const DIGEST = 'SELECT count(*) AS count, coalesce(sum(revision), 0)::text AS sum, max(revision) AS max FROM target';
+
+const LISTENER = 'tidings listener';
+
+/** The name of the connection on which an instance listens. */
+export function listenerName(instance: string): string {
+  return `${LISTENER} ${instance}`;
+}
+
+const LISTENERS = `SELECT count(*) FILTER (WHERE application_name = $1)::int AS own, count(*)::int AS all_of_them
+  FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, '${LISTENER}')`;
+
+/** Whether an instance listens and no other one does; false where the server does not show it. */
+export async function isAlone(database: Database, instance: string): Promise<boolean> {
+  const [row] = await database.queryByKey(LISTENERS, [listenerName(instance)]);
+  return row !== undefined && whole(row, 'own') === 1 && whole(row, 'all_of_them') === 1;
+}
 
 /** Polls the database for changes by other instances: it makes up for messages that are lost, or not sent at all. */
 export class ChangePoller {

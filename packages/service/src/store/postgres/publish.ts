@@ -1,3 +1,4 @@
+import { LruMap } from '../../base/lru-map.ts';
 import type { BankEvent, FanOut } from '../../model/event.ts';
 import type { DecideFanOut, PublishOutcome, PublishResult, ReserveOptions } from '../delivery.ts';
 import { text, whole } from '../rows.ts';
@@ -18,6 +19,7 @@ interface Waiting {
 
 // One that waits for the disk, and one that is made ready meanwhile.
 const UNDER_WAY_MAX = 2;
+const SEEN_MAX = 1000;
 // Bounds how long one transaction takes, and so how long the next ones wait for it.
 const EVENTS_MAX = 1000;
 
@@ -28,12 +30,19 @@ const EVENTS_MAX = 1000;
 export class Publishing {
   readonly #database: Database;
   readonly #eventTypes: EventTypes;
+  /** TPPs as they were found last: nearly always they still are so. */
+  readonly #seen = new LruMap<string, Known>(SEEN_MAX);
   readonly #waiting: Waiting[] = [];
   #underWay = 0;
 
   constructor(database: Database, eventTypes: EventTypes) {
     this.#database = database;
     this.#eventTypes = eventTypes;
+  }
+
+  /** TPPs have changed: what was seen of them is read again. */
+  forget(clientIds: ReadonlySet<string>): void {
+    for (const clientId of clientIds) this.#seen.delete(clientId);
   }
 
   /** @throws {StoreError} when the database refused or is away */
@@ -68,17 +77,86 @@ export class Publishing {
   /** Never rejects. What one of them brings upon the transaction must not be held against the others. */
   async #publishAll(group: readonly Waiting[]): Promise<void> {
     try {
-      const results = await publishTogether(
-        this.#database,
-        group.map(({ publication }) => publication),
-        this.#eventTypes,
-      );
+      const results = await this.#publishTogether(group.map(({ publication }) => publication));
       for (const [at, { resolve }] of group.entries()) resolve(results[at] as PublishResult);
     } catch (error) {
       const isOfOne = !(error instanceof StoreError) || isOfContent(error);
       if (isOfOne && group.length > 1) for (const one of group) await this.#publishAll([one]);
       else for (const { reject } of group) reject(error);
     }
+  }
+
+  /**
+   * Commits the events of one or more requests and their notifications. In one round trip where all TPPs are as they were
+   * seen last and no event was published before, which the insertion finds out. Otherwise in two, of which the first reads.
+   * Each request is all or nothing by itself; an event that an earlier one of them published was published before. Two
+   * instances that publish the same event at once agree: the second finds it when it is repeated.
+   *
+   * @returns what came of each request, in their order
+   */
+  async #publishTogether(publications: readonly Publication[]): Promise<readonly PublishResult[]> {
+    const clientIds = new Set(publications.flatMap(({ events }) => events.map(({ clientId }) => clientId)));
+    const options = { locks: { unchanged: clientIds } };
+    const seen = this.#seenOf(clientIds, publications);
+    const results =
+      seen &&
+      (await this.#database.transaction(
+        (transaction) => this.#publishAsSeen(transaction, publications, seen),
+        options,
+      ));
+    return (
+      results ??
+      this.#database.transaction((transaction) => this.#publishAsRead(transaction, publications, clientIds), options)
+    );
+  }
+
+  /** @returns undefined: not all were seen, or what is counted of one has to be read */
+  #seenOf(
+    clientIds: ReadonlySet<string>,
+    publications: readonly Publication[],
+  ): ReadonlyMap<string, Known> | undefined {
+    const seen = new Map<string, Known>();
+    for (const clientId of clientIds) {
+      const known = this.#seen.get(clientId);
+      const target = known?.target;
+      if (known === undefined || (target && publications.some(({ nowMs }) => isCounted(target, nowMs))))
+        return undefined;
+      seen.set(clientId, known);
+    }
+    return seen;
+  }
+
+  /** @returns undefined: something was not as it was seen, and nothing was inserted */
+  async #publishAsSeen(
+    transaction: Transaction,
+    publications: readonly Publication[],
+    seen: ReadonlyMap<string, Known>,
+  ): Promise<readonly PublishResult[] | undefined> {
+    const batch: Batch = { tpps: seen, fingerprints: new Map(), outcomes: new Map(), rows: [], counts: new Map() };
+    const results = publications.map((publication) => resultOf(publication, batch));
+    return (await insert(transaction, batch, this.#eventTypes, seen)) ? results : undefined;
+  }
+
+  async #publishAsRead(
+    transaction: Transaction,
+    publications: readonly Publication[],
+    clientIds: ReadonlySet<string>,
+  ): Promise<readonly PublishResult[]> {
+    const eventIds = new Set(publications.flatMap(({ events }) => events.map(({ id }) => storable(id))));
+    const [tpps, published] = await Promise.all([
+      lookUp(transaction, [...clientIds]),
+      transaction.query(PUBLISHED, [[...eventIds]]),
+    ]);
+    const fingerprints = new Map(published.map((row) => [text(row, 'event_id'), text(row, 'fingerprint')]));
+    const outcomes = new Map(
+      published.map((row) => [text(row, 'event_id'), repeatedOutcome(text(row, 'event_id'), row)]),
+    );
+    const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
+    const results = publications.map((publication) => resultOf(publication, batch));
+    if (batch.rows.length > 0 && !(await insert(transaction, batch, this.#eventTypes)))
+      throw new Overtaken('another published some of these events');
+    for (const [clientId, known] of tpps) this.#seen.set(clientId, known);
+    return results;
   }
 }
 
@@ -111,48 +189,8 @@ interface EventRow {
   readonly [column: string]: string | number | boolean | undefined;
 }
 
-/**
- * Commits the events of one or more requests and their notifications: two round trips, whatever their number. Each
- * request is all or nothing by itself; an event that an earlier one of them published was published before. Two
- * instances that publish the same event at once agree: the second finds it when it is repeated.
- *
- * @returns what came of each request, in their order
- */
-function publishTogether(
-  database: Database,
-  publications: readonly Publication[],
-  eventTypes: EventTypes,
-): Promise<readonly PublishResult[]> {
-  const clientIds = new Set(publications.flatMap(({ events }) => events.map(({ clientId }) => clientId)));
-  return database.transaction(
-    (transaction) => publishIn(transaction, publications, { clientIds: [...clientIds], eventTypes }),
-    {
-      locks: { unchanged: clientIds },
-    },
-  );
-}
-
-async function publishIn(
-  transaction: Transaction,
-  publications: readonly Publication[],
-  { clientIds, eventTypes }: { readonly clientIds: readonly string[]; readonly eventTypes: EventTypes },
-): Promise<readonly PublishResult[]> {
-  const eventIds = new Set(publications.flatMap(({ events }) => events.map(({ id }) => storable(id))));
-  const [tpps, known] = await Promise.all([
-    lookUp(transaction, clientIds),
-    transaction.query(
-      `SELECT event_id, encode(fingerprint, 'hex') AS fingerprint, jti, none_reason FROM event
-       WHERE event_id = ANY($1::text[])`,
-      [[...eventIds]],
-    ),
-  ]);
-  const fingerprints = new Map(known.map((row) => [text(row, 'event_id'), text(row, 'fingerprint')]));
-  const outcomes = new Map(known.map((row) => [text(row, 'event_id'), repeatedOutcome(text(row, 'event_id'), row)]));
-  const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
-  const results = publications.map((publication) => resultOf(publication, batch));
-  if (batch.rows.length > 0) await insert(transaction, batch, eventTypes);
-  return results;
-}
+const PUBLISHED = `SELECT event_id, encode(fingerprint, 'hex') AS fingerprint, jti, none_reason FROM event
+  WHERE event_id = ANY($1::text[])`;
 
 /** All or nothing: a conflict is found before anything of the request is added to what will be written. */
 function resultOf(publication: Publication, batch: Batch): PublishResult {
@@ -219,9 +257,10 @@ function rowOf(event: BankEvent, fanOut: FanOut, nowMs: number, leasedUntilMs: n
   };
 }
 
-// Rows are given in the order of publishing, which their sequence numbers keep; events are inserted by their ids, so that
-// two that insert the same ones meet in the same order. They go first, all of them, because they are asked for their count:
-// a transaction that was overtaken finds that out by an event.
+// Nothing is inserted unless all TPPs are as they were seen, $2 with their revisions $3, and no event is known already. Rows
+// are given in the order of publishing, which their sequence numbers keep; events are inserted by their ids, so that two
+// that insert the same ones meet in the same order. They go first, all of them, because they are asked for their count: a
+// transaction that was overtaken finds that out by an event.
 const INSERT = `
   WITH r AS MATERIALIZED (
     SELECT *, CASE WHEN jti IS NOT NULL THEN nextval('notification_seq') END AS seq
@@ -230,29 +269,47 @@ const INSERT = `
       trace text)),
   fresh AS (
     INSERT INTO event (event_id, fingerprint, published_at_ms, jti, none_reason, seq, types, txn_key, resource_key)
-    SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason, seq, types, txn_key, resource_key FROM r ORDER BY id COLLATE "C"
-    RETURNING 1),
+    SELECT id, decode(fingerprint, 'hex'), at_ms, jti, none_reason, seq, types, txn_key, resource_key FROM r
+    WHERE NOT EXISTS (SELECT 1 FROM r JOIN event e ON e.event_id = r.id)
+      AND NOT EXISTS (
+        SELECT 1 FROM unnest($2::text[], $3::bigint[]) AS seen(client_id, revision)
+          LEFT JOIN target t ON t.client_id = seen.client_id WHERE coalesce(t.revision, 0) <> seen.revision)
+    ORDER BY id COLLATE "C" RETURNING 1),
   written AS (
     INSERT INTO content (day, seq, event_id, claims, set_jws, trace)
     SELECT at_ms / ${DAY_MS}, seq, id, claims, set_jws, trace FROM r
+    WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0),
+  awaiting AS (
+    INSERT INTO notification (jti, seq, client_id, published_at_ms, content_day, due_at_ms, is_leased, lease_token)
+    SELECT jti, seq, client_id, at_ms, at_ms / ${DAY_MS}, due_at_ms, l, l::int FROM r
     WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0)
-  INSERT INTO notification (jti, seq, client_id, published_at_ms, content_day, due_at_ms, is_leased, lease_token)
-  SELECT jti, seq, client_id, at_ms, at_ms / ${DAY_MS}, due_at_ms, l, l::int FROM r
-  WHERE jti IS NOT NULL AND (SELECT count(*) FROM fresh) > 0`;
+  SELECT 1 FROM fresh LIMIT 1`;
 
-/** The last that the transaction does: the commit goes out with it. */
-async function insert(transaction: Transaction, { rows, counts }: Batch, eventTypes: EventTypes): Promise<void> {
+/**
+ * The last that the transaction does: the commit goes out with it.
+ *
+ * @param seen TPPs that have to be as they were seen
+ * @returns false: they are not, or some event is known already, and nothing was inserted
+ */
+async function insert(
+  transaction: Transaction,
+  { rows, counts }: Batch,
+  eventTypes: EventTypes,
+  seen: ReadonlyMap<string, Known> = new Map(),
+): Promise<boolean> {
   const numbers = await eventTypes.numbersOf(transaction, new Set(rows.flatMap(({ urns }) => urns ?? [])));
   const numbered = rows.map(({ urns, ...row }) => (urns === undefined ? row : { ...row, types: numbers.get(urns) }));
   const counted = countClaimed(transaction, counts);
   counted.catch(() => undefined);
+  const revisions = [...seen.values()].map(({ revision }) => revision);
   try {
-    await transaction.last(INSERT, [jsonOf(numbered)]);
+    const inserted = await transaction.last(INSERT, [jsonOf(numbered), [...seen.keys()].map(storable), revisions]);
+    await counted;
+    return inserted.length > 0;
   } catch (error) {
     if (isTaken(error, 'event_pkey')) throw new Overtaken('another published some of these events', { cause: error });
     throw isTaken(error, 'notification_pkey') ? new StoreError('a jti was used before', { cause: error }) : error;
   }
-  await counted;
 }
 
 /** The numbers of combinations of event types, of which there are few: as a rule they are known without asking. */

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { isJsonObject } from '@tidings/protocol';
 import type { Target } from '../../model/notification.ts';
 import type {
   ChangeResult,
@@ -15,6 +17,7 @@ import {
   optionalWhole,
   orReplace,
   REGISTRATION_COLUMNS,
+  type Row,
   registrationRowOf,
   registrationsOf,
   TPP_COLUMNS,
@@ -120,30 +123,44 @@ export interface Known {
   readonly target: Target | undefined;
   /** Of the target. */
   readonly round: number;
+  /** Of the target: another one once any of this has changed, but for its counts. 0: there is none. */
+  readonly revision: number;
 }
 
-export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target: undefined, round: 0 };
+export const UNKNOWN: Known = { tpp: undefined, registration: undefined, target: undefined, round: 0, revision: 0 };
 
-/** Looks up all that is known of some TPPs. */
+const LOOK_UP = `
+  SELECT i.client_id, row_to_json(p) AS tpp, row_to_json(r) AS registration, row_to_json(t) AS target
+  FROM unnest($1::text[]) AS i(client_id)
+    LEFT JOIN tpp p ON p.client_id = i.client_id LEFT JOIN target t ON t.client_id = i.client_id
+    LEFT JOIN LATERAL (
+      SELECT * FROM registration WHERE client_id = i.client_id ORDER BY ${EFFECTIVE_FIRST} LIMIT 1) AS r ON true`;
+
+/** Looks up all that is known of some TPPs, in one statement. */
 export async function lookUp(queryable: Queryable, clientIds: readonly string[]): Promise<Map<string, Known>> {
-  const ids = clientIds.map(storable);
-  const [tpps, registrations, targets] = await Promise.all([
-    queryable.query(`SELECT ${TPP_COLUMNS} FROM tpp WHERE client_id = ANY($1::text[])`, [ids]),
-    registrationsOfAll(queryable, ids),
-    queryable.query(
-      `SELECT ${TARGET_COLUMNS}, t.round FROM target t LEFT JOIN tpp p ON p.client_id = t.client_id
-       WHERE t.client_id = ANY($1::text[]) AND t.callback_url IS NOT NULL`,
-      [ids],
-    ),
-  ]);
-  const known = new Map<string, Known>();
-  const add = (clientId: string, more: Partial<Known>) => {
-    known.set(clientId, { ...(known.get(clientId) ?? UNKNOWN), ...more });
+  const rows = await queryable.query(LOOK_UP, [clientIds.map(storable)]);
+  return new Map(rows.map((row) => [text(row, 'client_id'), knownOf(row)]));
+}
+
+function knownOf(row: Row): Known {
+  const [tpp, registration, target] = [rowIn(row, 'tpp'), rowIn(row, 'registration'), rowIn(row, 'target')];
+  const isPushed = target !== undefined && target['callback_url'] !== null;
+  return {
+    tpp: tpp && tppOf(tpp),
+    registration:
+      registration && registrationsOf([registration], target && optionalWhole(target, 'unresponsive_since_ms'))[0],
+    target: isPushed ? targetOf({ ...target, retry: tpp?.['retry'] ?? null }) : undefined,
+    round: target === undefined ? 0 : whole(target, 'round'),
+    revision: target === undefined ? 0 : whole(target, 'revision'),
   };
-  for (const row of tpps) add(text(row, 'client_id'), { tpp: tppOf(row) });
-  for (const [clientId, [registration]] of registrations) add(clientId, { registration });
-  for (const row of targets) add(text(row, 'client_id'), { target: targetOf(row), round: whole(row, 'round') });
-  return known;
+}
+
+/** A column that is another row as JSON. */
+function rowIn(row: Row, column: string): Row | undefined {
+  const value = row[column];
+  if (value === null) return undefined;
+  assert(isJsonObject(value), `column ${column} must be a row`);
+  return value;
 }
 
 export async function findTpp(queryable: Queryable, clientId: string): Promise<Tpp | undefined> {

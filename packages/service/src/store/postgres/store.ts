@@ -13,7 +13,7 @@ import { keepRecentAttempts, recentAttempts, recordAttempts, release } from './a
 import { addAudit, archivableAudit, auditEntries, dropAudit } from './audit.ts';
 import { END_SOME_WAITS, Portions, WITHDRAW_SOME } from './backlogs.ts';
 import { redeliver, withdraw } from './bulk.ts';
-import { ChangePoller, Changes, listenTo } from './changes.ts';
+import { ChangePoller, Changes, isAlone, listenerName, listenTo } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import { keepSets } from './content.ts';
@@ -133,9 +133,12 @@ function watch(
   dependencies: PostgresStoreDependencies,
   { changes, backlogs }: { readonly changes: Changes; readonly backlogs: Backlogs },
 ): () => Promise<void> {
-  const { clock, pollMs, onProblem } = dependencies;
+  const { clock, instance, pollMs, onProblem } = dependencies;
   const poller = new ChangePoller(database);
-  const poll = async () => changes.relay(await poller.poll());
+  const poll = async () => {
+    if (dependencies.isListening) await changes.noteAlone(() => isAlone(database, instance));
+    changes.relay(await poller.poll());
+  };
   const stops = [
     startInterval(clock, {
       everyMs: pollMs,
@@ -151,13 +154,16 @@ function watch(
   ];
   const stopListening = dependencies.isListening
     ? listenTo({
-        config: clientConfig(dependencies),
+        config: { ...clientConfig(dependencies), application_name: listenerName(instance) },
         channel: CHANNEL,
         clock,
         onMessage: (payload) => {
           if (changes.receive(payload)) poll().catch(() => undefined);
         },
-        onListening: () => poll().catch(() => undefined),
+        onListening: () => {
+          changes.greet();
+          poll().catch(() => undefined);
+        },
         onError: (error) => onProblem('listening to other instances failed', error),
       })
     : undefined;
@@ -243,6 +249,7 @@ function createDelivery(database: Database, eventTypes: EventTypes, common: Comm
   const { changes, portion } = common;
   const claims = new Claims(database);
   const publishing = new Publishing(database, eventTypes);
+  changes.listen(({ retargeted }) => publishing.forget(retargeted));
   return {
     publish: async (events, decide, nowMs, reservation) => {
       const result = await publishing.publish({ events, decide, nowMs, reservation });
