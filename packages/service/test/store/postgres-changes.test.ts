@@ -5,20 +5,22 @@ import { Changes } from '../../src/store/postgres/changes.ts';
 import type { PostgresStoreOptions } from '../../src/store/postgres/open.ts';
 import type { Store, StoreChange } from '../../src/store/store.ts';
 import { subscriptionOf, tppOf } from '../support/bank-events.ts';
+import { EmptyDatabases } from '../support/empty-databases.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
-import { openInstance } from '../support/postgres-stores.ts';
+import { openInstances } from '../support/postgres-stores.ts';
 import { CEASE, claim, fail, listen, numbered, publish, register } from './opened.ts';
 
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
+const databases = new EmptyDatabases(server);
 
 const LISTENING = { isListening: true, pollMs: 60_000 };
 const LOOKING = { isListening: false, pollMs: 50 };
 
 async function twoInstances(t: TestContext, changes: Partial<PostgresStoreOptions>): Promise<readonly [Store, Store]> {
-  const url = await server.createDatabase();
-  return [await openInstance(t, url, changes), await openInstance(t, url, changes)];
+  const { stores } = await openInstances(t, databases, 2, changes);
+  return [stores[0] ?? assert.fail(), stores[1] ?? assert.fail()];
 }
 
 /** The next change that is announced and is as wanted; rejects when none comes. */

@@ -5,9 +5,10 @@ import type { ClaimedNotification } from '../../src/model/notification.ts';
 import type { PublishResult } from '../../src/store/delivery.ts';
 import type { Store } from '../../src/store/store.ts';
 import { bankEvent, deletionOf, jtiOf, notifyAll, subscriptionOf, tppOf, urlOf } from '../support/bank-events.ts';
+import { EmptyDatabases } from '../support/empty-databases.ts';
 import { START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
-import { openInstance } from '../support/postgres-stores.ts';
+import { openInstances } from '../support/postgres-stores.ts';
 import {
   ACKNOWLEDGED,
   acknowledge,
@@ -32,11 +33,12 @@ import {
 
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
+const databases = new EmptyDatabases(server);
 
 /** Two instances of the service on one database. */
 async function twoInstances(t: TestContext): Promise<readonly [Store, Store]> {
-  const url = await server.createDatabase();
-  return [await openInstance(t, url), await openInstance(t, url)];
+  const { stores } = await openInstances(t, databases, 2);
+  return [stores[0] ?? assert.fail(), stores[1] ?? assert.fail()];
 }
 
 /** Asks both at once, many times over. */

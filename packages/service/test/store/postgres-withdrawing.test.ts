@@ -4,6 +4,7 @@ import { Deadline, inTime } from '@tidings/testing';
 import pg from 'pg';
 import type { Store } from '../../src/store/store.ts';
 import { callbackUrlOf, deletionOf, subscriptionOf } from '../support/bank-events.ts';
+import { EmptyDatabases } from '../support/empty-databases.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import { openInstance } from '../support/postgres-stores.ts';
@@ -11,6 +12,7 @@ import { claim, fail, jtisOf, numbered, POLL, publish, register, retryAt } from 
 
 const server = await startPostgres({ isDurable: false });
 after(() => server.stop());
+const databases = new EmptyDatabases(server);
 
 const PORTION = 10;
 const BACKLOG = 35;
@@ -33,7 +35,8 @@ async function withHeldDeletion(
     portion: PORTION,
   },
 ) {
-  const url = await server.createDatabase();
+  const database = await databases.take();
+  const { url } = database;
   const holder = new pg.Client({ connectionString: url });
   await holder.connect();
   t.after(() => holder.end());
@@ -42,6 +45,8 @@ async function withHeldDeletion(
   const first = await openInstance(t, url, { ...portion, onProblem });
   const clock = new FakeClock();
   const second = await openInstance(t, url, { ...portion, clock });
+  // After both are closed: hooks are called in their order.
+  t.after(database.release);
   await register(first, ['a', 'b']);
   if (hasCallbackUrl) await first.createRegistration(callbackUrlOf('a'), START_MS);
   const jtis = await publish(first, 'a', numbered('e', backlog));

@@ -40,9 +40,12 @@ export class EmptyDatabases {
     const url = await this.#server.createDatabase();
     // One connection for all the time: with a new one for each test, half of the time of a short test went there. As a
     // replica, it is past the triggers that keep the audit from being deleted.
-    const superuser = new pg.Client(Object.assign(new URL(url), { username: 'postgres' }).href);
+    const superuser = new pg.Pool({
+      connectionString: Object.assign(new URL(url), { username: 'postgres' }).href,
+      // It does not keep the process from ending.
+      ...{ max: 1, idleTimeoutMillis: 0, allowExitOnIdle: true },
+    });
     superuser.on('error', () => undefined);
-    await superuser.connect();
     const database = {
       url,
       release: async () => {
