@@ -14,7 +14,7 @@ function runBench(...args: string[]): Promise<{ code: number | null; stdout: str
 
 test('a short throughput bench delivers what the service accepts, once each, and tells what it cost', async () => {
   const report = await benchThroughput({
-    ...{ store: 'sqlite', seconds: 2, warmUpSeconds: 0.5, signingLimitSeconds: 0.3, batch: 50, outstandingMax: 300 },
+    ...{ store: 'sqlite', seconds: 1, warmUpSeconds: 0.2, signingLimitSeconds: 0.1, batch: 50, outstandingMax: 300 },
     ...{ logLevel: 'info', profileFolder: undefined, say: () => undefined },
   });
   const { ledgers, figures, machine, targets } = report;

@@ -1,22 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findingsOf, soak, soakText } from '../../bench/soak.ts';
+import { findingsOf } from '../../bench/soak.ts';
 
-// The long form is its own command: npm run soak
-
-test('in a short soak good requests are served, and no abuse is answered with a success or a 5xx', async () => {
-  const report = await soak({
-    ...{ store: 'sqlite', seconds: 3, perSecond: 10, tpps: 3, logLevel: 'info', profileFolder: undefined },
-    // In seconds, memory has not settled.
-    ...{ slopeMaxBytesPerSecond: Number.POSITIVE_INFINITY, say: () => undefined },
-  });
-  assert.deepEqual(report.findings, []);
-  assert.ok(report.accepted > 0 && report.goodRequests > 0, 'nobody behaved: the soak shows nothing');
-  const came = new Set(Object.values(report.abuse).flatMap((count) => Object.keys(count.came)));
-  for (const status of ['400', '401', '413', '431', 'refused']) assert.ok(came.has(status), `nothing was ${status}`);
-  assert.ok(report.rss.firstBytes > 20 * 2 ** 20, `${report.rss.firstBytes} bytes is no Node process`);
-  assert.match(soakText(report), /\npassed\n$/);
-});
+// A soak itself is in soak.long.test.ts.
 
 test('a soak fails by memory that grows, abuse that is served or breaks the service, and good requests that are not served', () => {
   const flat = { isFlat: true, slopeBytesPerSecond: 0 };

@@ -27,6 +27,12 @@ export const GROUPS = {
     'test/rules/*.test.ts',
     'test/openapi/*.test.ts',
   ],
+  'resources-long': [
+    'test/api/{hostile,malformed,slow,store-errors,unauthenticated}.test.ts',
+    'test/polling/{burst,long-poll,many-long-polls}.test.ts',
+    'test/operator/callback-url-health.test.ts',
+    'test/registry/{cli-tpps,serve-reload}.test.ts',
+  ],
   service: [
     `${SERVICE}/alerts/{channels,conditions}.test.ts`,
     `${SERVICE}/{api,base,config,net,operator,retention,telemetry}/*.test.ts`,
@@ -37,6 +43,7 @@ export const GROUPS = {
     `${SERVICE}/store/sqlite-*.test.ts`,
   ],
   cli: ['test/cli/{completion,config,refusals,tables,terminal-injection,tree,usage}.test.ts'],
+  'cli-alone': ['test/cli/{closed-output,migrate,own-tpp,sandbox,serve}.test.ts', 'test/publish/*.test.ts'],
   'service-cli': [`${SERVICE}/cli/*.test.ts`],
   notify: [`${SERVICE}/notify/*.test.ts`],
   trust: [`${SERVICE}/trust/*.test.ts`],
@@ -45,8 +52,18 @@ export const GROUPS = {
   conformance: [
     'packages/conformance/test/{report,tpp}/*.test.ts',
     'packages/conformance/test/{aspsp-checks,aspsp-config,cli,run}.test.ts',
+    'test/conformance/{aspsp,cli,docs,mutants,sample-tpp}.test.ts',
   ],
   tpp: ['packages/tpp/test/*.test.ts'],
+  texts: [
+    'test/{docs,docs-commands,pack,rules,threat-model}.test.ts',
+    'test/tidy/*.test.ts',
+    'test/tutorials/{blocks,shown-output}.test.ts',
+    'test/chaos/{delays,door,in-flight,sent-after}.test.ts',
+    'test/bench/{rss,soak}.test.ts',
+    'test/cookbook/cases.test.ts',
+    'packages/console/test/generated.test.ts',
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Group = keyof typeof GROUPS;
