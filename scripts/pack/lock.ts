@@ -11,16 +11,18 @@ export const PACKAGES = [
   'protocol',
   'tpp',
   'conformance',
+  'signer-aws-kms',
   'signer-pkcs11',
+  'signer-vault',
   'service',
   'sandbox',
   'intake-kafka',
 ] as const;
 export type PackageName = (typeof PACKAGES)[number];
 
-/** Whether a package is a program, which bundles its dependencies; the others are libraries. */
+/** Whether a package bundles its dependencies: a program, or one that is loaded by a program. The others are libraries. */
 export function isProgram(name: PackageName): boolean {
-  return ['conformance', 'service', 'sandbox', 'intake-kafka'].includes(name);
+  return ['conformance', 'signer-aws-kms', 'service', 'sandbox', 'intake-kafka'].includes(name);
 }
 
 /** Whether a package brings those of this repository that it needs, so that its file alone can be installed. */

@@ -2,6 +2,7 @@ export * from './certificates.ts';
 export * from './http-client.ts';
 export * from './jws.ts';
 export * from './participants.ts';
+export * from './ps256.ts';
 export * from './servers.ts';
 export * from './signing-keys.ts';
 export * from './signing-provider.ts';

@@ -5,12 +5,14 @@ import { file, section, sectionOfDefaults, text, whole } from './setting.ts';
 /** The providers of signing keys that are packages of their own, with the name of their section in `signing`. */
 export const PROVIDER_SECTIONS = {
   pkcs11: 'pkcs11',
+  'aws-kms': 'awsKms',
+  vault: 'vault',
 } as const;
 
 /** A provider of signing keys that is a package of its own, `@tidings/signer-…`. */
 export type ProviderName = keyof typeof PROVIDER_SECTIONS;
 
-const PROVIDERS = ['file', 'pkcs11'] as const;
+const PROVIDERS = ['file', 'pkcs11', 'aws-kms', 'vault'] as const;
 
 /** Limits of the calls to a provider. */
 const callLimits = (concurrency: number, perSecond: number) => ({
@@ -24,6 +26,15 @@ const callLimits = (concurrency: number, perSecond: number) => ({
   timeoutMs: whole(2000, 50, 60_000, 'Deadline of a signature: waiting for its turn, and every call made for it'),
 });
 
+/** A URL of HTTPS, or of HTTP on this machine: calls carry credentials. */
+const serviceUrl = (description: string) =>
+  Type.String({
+    format: 'uri',
+    pattern: '^(?:https://|http://(?:localhost|127\\.0\\.0\\.1)(?=[:/]|$))[^@?#]*$',
+    maxLength: 2048,
+    description,
+  });
+
 const PROVIDER_SETTINGS = {
   pkcs11: Type.Optional(
     section({
@@ -33,12 +44,40 @@ const PROVIDER_SETTINGS = {
       ...callLimits(8, 0),
     }),
   ),
+  awsKms: Type.Optional(
+    section({
+      region: text('Region of the keys, such as eu-west-2'),
+      endpointUrl: Type.Optional(serviceUrl('URL of the service, such as an interface endpoint. Default: by region')),
+      ...callLimits(32, 400),
+    }),
+  ),
+  vault: Type.Optional(
+    section({
+      url: serviceUrl(
+        'URL of the server, such as https://vault.bank.example:8200; http only for an agent on this machine',
+      ),
+      mount: Type.String({
+        default: 'transit',
+        pattern: '^[\\w-]+(?:/[\\w-]+)*$',
+        maxLength: 256,
+        description: 'Path of the transit secrets engine',
+      }),
+      namespace: Type.Optional(text('Namespace, in editions that have them')),
+      tokenFile: file('Token. It is read at each call, so that an agent can renew it'),
+      caFile: Type.Optional(
+        file('Root certificates that the certificate of the server must chain to, PEM. Default: those of Node.js'),
+      ),
+      ...callLimits(32, 0),
+    }),
+  ),
 };
 
 /** Where a signing key is. */
 const KEY_SETTINGS = {
   keyFile: Type.Optional(file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM, for the provider file')),
-  key: Type.Optional(text('Name of the key at the provider: its label (pkcs11)')),
+  key: Type.Optional(
+    text('Name of the key at the provider: label (pkcs11), id, ARN or alias (aws-kms), name/version (vault)'),
+  ),
   publicKeyFile: Type.Optional(
     file(
       'Public part of the key, PEM or JWK. If given, the key of the provider must match it, and the service can start while the provider is unavailable',
@@ -56,7 +95,7 @@ export const SIGNING_SECTION = section({
   provider: Type.Enum([...PROVIDERS], {
     default: 'file',
     description:
-      'What keeps the key: file or pkcs11. Each but file is a package to install, such as @tidings/signer-pkcs11',
+      'What keeps the key: file, pkcs11, aws-kms or vault. Each but file is a package to install, such as @tidings/signer-pkcs11',
   }),
   kid: text('Key id under which the trust anchor publishes our signing key'),
   ...KEY_SETTINGS,
