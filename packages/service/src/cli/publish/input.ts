@@ -258,6 +258,14 @@ function readEventLine(line: RawLine, areIdsDerived: boolean): EventLine | Inval
   return { ...line, kind, eventId: idOf(whole, kind), sent: new TextEncoder().encode(JSON.stringify(whole)) };
 }
 
+// Nothing resumes there.
+const NOWHERE: Position = { offsetBytes: 0, lines: 0, sha256: '' };
+
+/** Reads an event that stands in no file. @param number its place in the batch, from 1 */
+export function readLoneEvent(number: number, text: string): EventLine | InvalidLine {
+  return readEventLine({ number, bytes: new TextEncoder().encode(text), start: NOWHERE }, false);
+}
+
 /** The same line at the same position of a file has the same id. */
 function derivedId({ number, bytes }: RawLine): string {
   const hex = createHash('sha256').update(`${number}\n`).update(bytes).digest('hex');
