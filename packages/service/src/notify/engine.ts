@@ -137,8 +137,9 @@ export class Engine {
   }
 
   /** Reserves capacity for a publisher, who must then call {@link commit} or {@link cancel}. */
-  reserve(): Reservation {
-    const limit = this.#isStopping || this.#isSigningPaused ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
+  reserve(notifications: number): Reservation {
+    const free = this.#isStopping || this.#isSigningPaused ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
+    const limit = Math.min(free, notifications);
     this.#reserved += limit;
     const { leaseMs, clock } = this.#options;
     const capacityFor = (target: Target) => this.#lanes.capacityToReserve(target);

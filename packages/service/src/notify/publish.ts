@@ -20,8 +20,8 @@ export interface Reservation extends ReserveOptions {
 
 /** Delivers published notifications: the engine of this process. */
 export interface Dispatcher {
-  /** Reserves all free capacity; the reservation must be committed or cancelled. */
-  reserve(): Reservation;
+  /** Reserves capacity for so many notifications, as far as it is free; must be committed or cancelled. */
+  reserve(notifications: number): Reservation;
   commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
   /** In place of {@link Dispatcher.commit}, when it is unknown whether anything was published and leased. */
   cancel(reservation: Reservation): void;
@@ -67,7 +67,7 @@ function createUnobserved(options: Parameters<typeof createPublisher>[0]): Publi
     const context = { issuer, catalogue, nowMs, newJti: () => orderedUuid(nowMs, random.uuid()) };
     const decide = fanOut.bind(undefined, context);
     if (dispatcher === undefined) return store.publish(events, decide, nowMs);
-    const reservation = dispatcher.reserve();
+    const reservation = dispatcher.reserve(events.length);
     let result: PublishResult;
     try {
       result = await store.publish(events, decide, nowMs, reservation);
