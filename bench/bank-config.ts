@@ -25,15 +25,17 @@ export function writeConfig(options: {
   store: object;
   logLevel: string;
   retention: object;
+  /** The section `signing`. */
+  signing: object;
 }): string {
-  const { folder, pki, authorisationServer, ports, operatorToken, store, logLevel, retention } = options;
+  const { folder, pki, authorisationServer, ports, operatorToken, store, logLevel, retention, signing } = options;
   const { certificateFile, keyFile } = pki.bank.transport;
   const caFile = pki.root.certificateFile;
   const file = join(folder, 'tidings.json');
   const config = {
     issuer: 'https://bank.example/',
     organisationId: pki.bank.organisationId,
-    signing: { kid: pki.bank.signing.kid, keyFile: pki.bank.signing.keyFile },
+    signing,
     store,
     retention,
     api: {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { startServiceProcess } from '../test/support/service-process.ts';
 import { AUDIENCE, freePort, writeConfig } from './bank-config.ts';
 import { type BenchStore, openBenchStore, type StoreKind } from './bench-store.ts';
 import { makeEvent } from './event.ts';
+import { startBenchSigner } from './signer.ts';
 
 /** A bank under load: the real service in its own process, an authorisation server, and registered TPPs. */
 export interface BenchBank {
@@ -57,6 +58,8 @@ export interface BankOptions {
   readonly fill?: (store: BenchStore, folder: string, clientIds: readonly string[]) => Promise<void>;
   /** The `retention` section of the configuration. */
   readonly retention?: object;
+  /** Duration of a signature by a provider of the signing key; undefined: the key is in a file. */
+  readonly signerMs?: number | undefined;
   /** Node.js options of the service, such as --cpu-prof. */
   readonly nodeArguments?: readonly string[];
 }
@@ -84,8 +87,22 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
   const ports = { api: await freePort(), operator: await freePort() };
   const store = await openBenchStore(options.store ?? 'sqlite', folder);
   const logLevel = options.logLevel ?? 'warn';
-  const { retention = {} } = options;
-  const config = { folder, pki, authorisationServer, ports, operatorToken, store: store.settings, logLevel, retention };
+  const { retention = {}, signerMs } = options;
+  const { kid, keyFile, keyPem: signingPem } = pki.bank.signing;
+  const key = { kid, privateKey: createPrivateKey(signingPem) };
+  const provider = signerMs === undefined ? undefined : await startBenchSigner({ key, delayMs: signerMs, folder });
+  const signing = provider?.settings ?? { kid, keyFile };
+  const config = {
+    folder,
+    pki,
+    authorisationServer,
+    ports,
+    operatorToken,
+    store: store.settings,
+    logLevel,
+    retention,
+    signing,
+  };
   const start = async () => {
     if (options.fill === undefined) return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
     const first = await startServiceProcess(writeConfig(config), ports);
@@ -94,13 +111,13 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     return startServiceProcess(writeConfig(config), ports, options.nodeArguments);
   };
   let service = await start().catch(async (error) => {
-    await store.stop();
+    await Promise.all([store.stop(), provider?.stop()]);
     throw error;
   });
   // The service ends with the bench, however that ends.
   const killService = () => void service.kill();
   process.once('exit', killService);
-  const { transport, signing, organisationId, softwareStatementId } = pki.tpp;
+  const { transport, signing: tppSigning, organisationId, softwareStatementId } = pki.tpp;
   // A hundred concurrent handshakes take long, because client and server share the machine.
   const connect = {
     timeout: CONNECT_TIMEOUT_MS,
@@ -109,8 +126,8 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
     key: transport.keyPem,
   };
   const agent = new Agent({ connect, connections: tppCount, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
-  const identity = { kid: signing.kid, iss: `${organisationId}/${softwareStatementId}`, tan: 'openbanking.org.uk' };
-  const signer = await createSigner(identity, signing.keyPem);
+  const identity = { kid: tppSigning.kid, iss: `${organisationId}/${softwareStatementId}`, tan: 'openbanking.org.uk' };
+  const signer = await createSigner(identity, tppSigning.keyPem);
 
   async function operate(method: Method, path: string, body?: unknown): Promise<string> {
     const headers = {
@@ -140,7 +157,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
 
   const tpps: BenchTpp[] = [];
   for (const clientId of clientIds) {
-    const jwks = { keys: [signing.publicJwk] };
+    const jwks = { keys: [tppSigning.publicJwk] };
     await operate('PUT', `tpps/${clientId}`, { organisationId, softwareStatementId, jwks });
     tpps.push({ clientId, accessToken: await tokenFor(clientId) });
   }
@@ -182,6 +199,7 @@ export async function startBank(tppCount: number, options: BankOptions = {}): Pr
       await agent.destroy();
       await service.terminate();
       process.off('exit', killService);
+      await provider?.stop();
       await store.stop();
       await authorisationServer.close();
       rmSync(folder, { recursive: true });

@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly logLevel: string;
   /** Folder for CPU profiles of the service, the receiver and the publisher. */
   readonly profileFolder: string | undefined;
+  /** Duration of a signature by a provider of the signing key; undefined: the key is in a file. */
+  readonly signerMs?: number | undefined;
   /** Duration of each measurement of the signing limit. */
   readonly signingLimitSeconds?: number;
   /** Number of TPPs with a callback URL. Default 50. */
@@ -63,7 +65,8 @@ export async function startRig(options: BenchOptions): Promise<Rig> {
     profileFolder === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
-  const bank = await startBank(tpps + pollers, { store, logLevel, nodeArguments: nodeArguments('service') });
+  const { signerMs } = options;
+  const bank = await startBank(tpps + pollers, { store, logLevel, signerMs, nodeArguments: nodeArguments('service') });
   try {
     return await completeRig(bank, { tpps, tppsPerOrigin }, nodeArguments);
   } catch (error) {

@@ -47,6 +47,8 @@ soak        30 min of good requests with abusive ones among them: malformed, wit
 --awaiting    how many, for stops: 100000
 --only        operations with one of these texts, separated by commas, in their names, for stops
 --slope-max-kib memory of the service may grow by so many KiB a second, for soak: 10
+--signer-ms   duration of a signature by a provider of the signing key (@tidings/signer-vault with its defaults); left out, the
+              key is in a file. For throughput, latency, isolation and burst
 --log-level   of the service: info, its default, writes a line for each attempt
 --profile     a folder for CPU profiles of service, receiver and publisher; slows them down somewhat
 --json        one JSON object and nothing else on standard output
@@ -65,6 +67,7 @@ const FLAGS = {
   notifications: { type: 'string' },
   awaiting: { type: 'string' },
   only: { type: 'string', default: '' },
+  'signer-ms': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'slope-max-kib': { type: 'string' },
   profile: { type: 'string' },
@@ -86,7 +89,7 @@ type Flags = ReturnType<typeof readArguments>['values'];
 
 function positive(
   flags: Flags,
-  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications' | 'awaiting' | 'slope-max-kib',
+  name: 'seconds' | 'rate' | 'batch' | 'outstanding' | 'notifications' | 'awaiting' | 'signer-ms' | 'slope-max-kib',
 ): number | undefined {
   const text = flags[name];
   if (text === undefined) return undefined;
@@ -151,8 +154,9 @@ async function main(): Promise<number> {
   if (bench === undefined || others.length > 0) throw new UsageError('name one bench');
   const seconds = positive(flags, 'seconds');
   const { profile: profileFolder, 'log-level': logLevel } = flags;
+  const signerMs = positive(flags, 'signer-ms');
   const { asJson, asText, isSound } = await import('./report.ts');
-  const report = await bench({ store: storeOf(flags), seconds, logLevel, profileFolder, say }, flags);
+  const report = await bench({ store: storeOf(flags), seconds, logLevel, profileFolder, signerMs, say }, flags);
   process.stdout.write(flags.json ? `${JSON.stringify(asJson(report))}\n` : asText(report));
   if (profileFolder !== undefined) (await import('./profile.ts')).printProfiles(profileFolder, report, say);
   return isSound(report) ? 0 : 1;
