@@ -1,7 +1,9 @@
-import { open } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 
-// Loaded before the service by a run with the planted fault: the log of SQLite is not synchronised, and nobody learns of it.
-const handle = await open('/dev/null');
-const prototype: object = Object.getPrototypeOf(handle);
-await handle.close();
-Object.assign(prototype, { datasync: () => Promise.resolve() });
+// Loaded before the service by a run with the planted fault: the thread that synchronises the log of SQLite is never asked,
+// and its answers are made up.
+Object.assign(Worker.prototype, {
+  postMessage(this: Worker, { id }: { id: number }) {
+    setImmediate(() => this.emit('message', { id }));
+  },
+});

@@ -9,7 +9,7 @@ import {
 import type { Chance } from './chance.ts';
 import type { Asked } from './claim-rules.ts';
 import type { Grant, Life } from './ledger.ts';
-import type { Oracle } from './oracle.ts';
+import type { Made, Oracle } from './oracle.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
 
@@ -46,12 +46,12 @@ export function faultyStore(options: FaultyStoreOptions): Store {
   const { store, life, oracle, timeline } = options;
   const watched: Partial<Store> = {
     publish: (events, decide, nowMs, handOver) => {
-      const claims = new Map<string, string>();
+      const made = new Map<string, Made>();
       const asked: Asked = { atMs: timeline.nowMs, nowMs, leaseMs: handOver?.leaseMs ?? 0 };
       let grants: Grant[] = [];
-      return way.call('publish', () => store.publish(events, noting(decide, claims), nowMs, handOver), {
+      return way.call('publish', () => store.publish(events, noting(decide, made), nowMs, handOver), {
         committed: (result) => {
-          grants = oracle.published(life, events, result, claims, asked);
+          grants = oracle.published(life, events, result, made, asked);
         },
         answered: () => oracle.handed(life, grants),
         says: (result) => (result.kind === 'published' ? jtis(result.claimed) : result.kind),
@@ -164,10 +164,12 @@ class Way {
   }
 }
 
-function noting(decide: DecideFanOut, claims: Map<string, string>): DecideFanOut {
+function noting(decide: DecideFanOut, made: Map<string, Made>): DecideFanOut {
   return (event, tpp, registration) => {
     const fanOut = decide(event, tpp, registration);
-    if (fanOut.kind === 'notification') claims.set(event.id, JSON.stringify(fanOut.claims));
+    if (fanOut.kind === 'notification') {
+      made.set(event.id, { claims: JSON.stringify(fanOut.claims), set: fanOut.set });
+    }
     return fanOut;
   };
 }

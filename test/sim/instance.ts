@@ -4,6 +4,7 @@ import {
   type CallbackClient,
   type Clock,
   createPublisher,
+  createSignSet,
   Engine,
   type EngineOptions,
   type Publish,
@@ -12,10 +13,11 @@ import {
   SigningQueue,
   type Store,
 } from '../../packages/service/test/support/parts.ts';
-import type { Chance } from './chance.ts';
+import { Chance } from './chance.ts';
 import type { Life } from './ledger.ts';
 import type { Oracle } from './oracle.ts';
 import type { Settings } from './settings.ts';
+import type { Timeline } from './timeline.ts';
 
 // As the service has it.
 const RECORD_LINGER_MS = 20;
@@ -28,6 +30,37 @@ export interface Mutation {
   readonly client?: (client: CallbackClient) => CallbackClient;
   readonly clock?: (clock: Clock) => Clock;
   readonly onCrash?: (store: Store, life: Life) => Promise<void>;
+}
+
+/** How signatures fail and are slow until all is well. By choices of its own, apart from those of the world. */
+export class SigningFaults {
+  readonly #chance: Chance;
+  readonly #timeline: Timeline;
+  /** The part of the signatures that cannot be made. */
+  #failing: number;
+  /** Some are made in time for the commit of their notification, others are not. 0 where no TPP may wait. */
+  #delayMaxMs: number;
+
+  constructor(seed: number, { isRoomy }: Settings, timeline: Timeline) {
+    this.#timeline = timeline;
+    this.#chance = new Chance(~seed);
+    this.#failing = this.#chance.happens(0.1) ? this.#chance.between(0.02, 0.3) : 0;
+    this.#delayMaxMs = isRoomy ? 0 : this.#chance.between(0, 100);
+  }
+
+  heal(): void {
+    this.#failing = 0;
+    this.#delayMaxMs = 0;
+  }
+
+  fails(): boolean {
+    return this.#chance.happens(this.#failing);
+  }
+
+  async delay(): Promise<void> {
+    const delayMs = this.#chance.between(0, this.#delayMaxMs);
+    if (delayMs > 0) await new Promise<void>((resolve) => this.#timeline.after(delayMs, resolve));
+  }
 }
 
 /** The service as far as it delivers: an engine and a way in for events. */
@@ -47,8 +80,7 @@ export function startInstance(parts: {
   chance: Chance;
   oracle: Oracle;
   mutation: Mutation;
-  /** Whether the next signature cannot be made. */
-  failsToSign: () => boolean;
+  signing: SigningFaults;
 }): Instance {
   const { life, store, settings, chance, oracle, mutation } = parts;
   const clock = mutation.clock?.(life.clock) ?? life.clock;
@@ -56,30 +88,37 @@ export function startInstance(parts: {
   const random: Random = { uuid: () => chance.uuid(), fraction: () => chance.fraction() };
   const { concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax } = settings;
   const { policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs } = settings;
+  const signingQueue = new SigningQueue();
+  const signSet = createSignSet({
+    signer: signerWith(parts),
+    inTurn: (_, sign) => signingQueue.forDelivery(sign),
+    clock,
+  });
   const options: EngineOptions = {
     ...{ concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax },
     ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs },
     recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
-    signer: signerWith(parts),
-    signingQueue: new SigningQueue(),
+    signSet: (claims) =>
+      signSet(claims).catch((error) => {
+        oracle.unsigned(life, claims.jti);
+        throw error;
+      }),
     log: complainingLog(oracle),
   };
   const engine = new Engine(mutation.engine?.(options) ?? options);
-  const publish = createPublisher({ store, issuer: ISSUER, catalogue, clock, random, dispatcher: engine });
+  const publish = createPublisher({ store, issuer: ISSUER, catalogue, signSet, clock, random, dispatcher: engine });
   return { life, engine, publish };
 }
 
 /** Makes other bytes each time, as PS256 does, unless the key is away. */
-function signerWith({ life, chance, oracle, failsToSign }: Parameters<typeof startInstance>[0]): JwsSigner {
+function signerWith({ chance, signing }: Parameters<typeof startInstance>[0]): JwsSigner {
   return {
     ...{ kid: 'bank-key', iss: '0015800000jfQ9aAAE', tan: 'openbanking.org.uk' },
-    sign: async (signingInput) => {
-      if (!failsToSign()) return Buffer.from(chance.uuid());
-      const payload = Buffer.from(signingInput).toString().split('.')[1] ?? '';
-      const { jti }: { jti: string } = JSON.parse(Buffer.from(payload, 'base64url').toString());
-      oracle.unsigned(life, jti);
-      throw new SigningError('simulated');
+    sign: async () => {
+      await signing.delay();
+      if (signing.fails()) throw new SigningError('simulated');
+      return Buffer.from(chance.uuid());
     },
   };
 }

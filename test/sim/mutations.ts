@@ -57,7 +57,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a store that settles what an instance held when it crashed',
     isRare: true,
-    breach: /was never delivered|has no evidence|is acknowledged, not awaiting/,
+    // What it settles of an unresponsive callback URL makes that responsive.
+    breach: /was never delivered|has no evidence|is acknowledged, not awaiting|probe: undefined, not \d+/,
     make: () => ({
       onCrash: async (store, life) => {
         const records = [...life.held].map(({ claimed }) => acknowledgedRecord(claimed));

@@ -13,6 +13,13 @@ import { policyBreach } from './policy-check.ts';
 import type { Settings } from './settings.ts';
 import type { Timeline } from './timeline.ts';
 
+/** What fan-out made of an event. */
+export interface Made {
+  /** As JSON. */
+  readonly claims: string;
+  readonly set: string | undefined;
+}
+
 // How long after the last disturbance steady TPPs must be served at once, and what that means.
 const CALM_AFTER_MS = 5000;
 const AT_ONCE_MS = 200;
@@ -40,7 +47,7 @@ export class Oracle extends ExpectedState {
     life: Life,
     events: readonly BankEvent[],
     result: PublishResult,
-    claimsOf: ReadonlyMap<string, string>,
+    made: ReadonlyMap<string, Made>,
     asked: Asked,
   ): Grant[] {
     if (result.kind === 'conflict') {
@@ -53,9 +60,14 @@ export class Oracle extends ExpectedState {
       if (event === undefined || event.id !== outcome.eventId) this.fail(`outcome ${at} is of ${outcome.eventId}`);
       else if (outcome.repeated !== this.events.has(event.id)) this.fail(`${event.id}: repeated ${outcome.repeated}`);
       else if (outcome.repeated && this.events.get(event.id) !== jti) this.fail(`${event.id} came to something else`);
-      else if (!outcome.repeated) this.made(event, jti, claimsOf.get(event.id), asked.nowMs);
+      else if (!outcome.repeated) this.#made(event, jti, made.get(event.id), asked.nowMs);
     }
     return result.claimed.flatMap((claimed) => this.granted(life, claimed, asked));
+  }
+
+  #made(event: BankEvent, jti: string | undefined, made: Made | undefined, stampMs: number): void {
+    this.made(event, jti, made?.claims, stampMs);
+    if (jti !== undefined && made?.set !== undefined) this.keptSets([{ jti, set: made.set }], [made.set]);
   }
 
   /** The store was asked for what is due: a lease that has run out by anybody's clock is over. */

@@ -4,7 +4,7 @@ import type { BankEvent, RetryOverrides, Store, StoreChange } from '../../packag
 import { Calls, withRetry } from './calls.ts';
 import { Chance } from './chance.ts';
 import { FAIR, faultyStore, type Weather } from './faulty-store.ts';
-import { type Instance, type Mutation, startInstance } from './instance.ts';
+import { type Instance, type Mutation, SigningFaults, startInstance } from './instance.ts';
 import { InstanceClock } from './instance-clock.ts';
 import { type Life, newLife } from './ledger.ts';
 import { Network } from './network.ts';
@@ -32,10 +32,7 @@ export class World {
   readonly oracle: Oracle;
   readonly #timeline: Timeline;
   readonly #chance: Chance;
-  /** Apart from the other choices, which stay what they are where every signature is made. */
-  readonly #signing: Chance;
-  /** Of the signatures, the part that cannot be made until all is well. */
-  readonly #unsigned: number;
+  readonly #signing: SigningFaults;
   readonly #trace: Trace;
   readonly #network: Network;
   readonly #calls: Calls;
@@ -58,11 +55,10 @@ export class World {
     const chance = new Chance(options.seed);
     this.seed = options.seed;
     this.#chance = chance;
-    this.#signing = new Chance(~options.seed);
-    this.#unsigned = this.#signing.happens(0.1) ? this.#signing.between(0.02, 0.3) : 0;
     this.settings = drawSettings(chance);
     this.script = drawScript(this.settings, chance);
     this.#timeline = new Timeline(chance);
+    this.#signing = new SigningFaults(options.seed, this.settings, this.#timeline);
     this.#trace = options.traceOf?.(this.#timeline) ?? (() => undefined);
     this.oracle = new Oracle(this.settings, this.#timeline);
     this.#mutation = options.mutation ?? {};
@@ -143,8 +139,7 @@ export class World {
     const client = this.#network.clientOf(life, clock);
     const { settings, oracle } = this;
     const parts = { life, store, client, settings, oracle, chance: this.#chance, mutation: this.#mutation };
-    const failsToSign = () => !this.#isHealed && this.#signing.happens(this.#unsigned);
-    const instance = startInstance({ ...parts, failsToSign });
+    const instance = startInstance({ ...parts, signing: this.#signing });
     this.#trace(() => `${life.name} starts`);
     instance.engine.wake();
     return instance;
@@ -336,6 +331,7 @@ export class World {
   #heal(): void {
     this.#trace(() => 'all is well from now on');
     this.#isHealed = true;
+    this.#signing.heal();
     this.#weatherOfAll = FAIR;
     this.#weather.fill(FAIR);
     this.#network.allBehave('healthy');

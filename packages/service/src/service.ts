@@ -17,7 +17,7 @@ import { createCallbackClient } from './net/callback-client.ts';
 import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
-import { createSigning } from './notify/sign.ts';
+import { createSigning, createSignSet } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
 import type { Inspect } from './operator/options.ts';
 import { buildOperatorApi, openPublishingGate } from './operator/server.ts';
@@ -182,11 +182,11 @@ interface AssemblyOptions {
 }
 
 async function assemble(options: AssemblyOptions): Promise<Components> {
-  const { config, telemetry, material, store, clock, random, metrics, observer, intake } = options;
+  const { config, telemetry, material, store, clock, metrics, observer, intake } = options;
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(options);
   const signingQueue = new SigningQueue();
-  const { engine, client } = assembleDelivery(options, keys, signingQueue);
+  const { engine, client, signSet } = assembleDelivery(options, keys, signingQueue);
   const wake = config.realTime.isOffered ? () => engine.wake() : () => undefined;
   let url = '';
   const publicUrl = () => url;
@@ -195,7 +195,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   };
   const { api, clients, tppKeys } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({ store, issuer: config.issuer, catalogue, clock, random, dispatcher, observer });
+  const publish = createPublisher({ ...options, issuer: config.issuer, catalogue, signSet, dispatcher });
   const gate = openPublishingGate({ ...options, ...config.operator });
   intake.provide({ ...options, publish, catalogue, closedBecause: gate.closedBecause });
   const { clockSkewSeconds } = config.accessTokens;
@@ -296,6 +296,8 @@ function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQu
     guard,
     clock,
   });
+  const inTurn = <T>(_clientId: string, sign: () => Promise<T>) => signingQueue.forDelivery(sign);
+  const signSet = createSignSet({ ...options, signer: keys.signer, inTurn });
   const engine = new Engine({
     ...options,
     ...delivery,
@@ -306,12 +308,11 @@ function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQu
     breaker,
     unresponsive,
     financialId,
-    signer: keys.signer,
+    signSet,
     isSigningPaused: keys.isPaused,
-    signingQueue,
     client,
   });
-  return { engine, client };
+  return { engine, client, signSet };
 }
 
 function assembleApi(
@@ -324,7 +325,7 @@ function assembleApi(
     publicUrl: () => string;
   },
 ) {
-  const { config, material, store, clock, guard, observer } = options;
+  const { config, material, store, clock, guard } = options;
   const { keys, signingQueue, catalogue, publicUrl } = shared;
   const { accessTokens: tokens, realTime, callbackUrls, trustAnchorsAccepted } = config;
   const { gateway, isUnencodedPayloadAccepted } = config.api;
@@ -355,12 +356,10 @@ function assembleApi(
     jwksRevision: keys.revision,
     sign: createSigning({
       store,
-      signer: keys.signer,
-      queueOf: (clientId) => (work) => signingQueue.forAnswer(clientId, work),
+      signSet: createSignSet({ ...options, signer: keys.signer, inTurn: signingQueue.forAnswer }),
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),
-      observer,
     }),
     eventTypesUrl: config.eventTypesUrl,
     checkCallbackUrl: (callbackUrl) => whyNotTo(callbackUrl, guard, config.delivery.proxyUrl !== undefined),

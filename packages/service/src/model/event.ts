@@ -25,5 +25,10 @@ export type NoNotificationReason = 'unknown-client' | 'no-registration' | 'type-
 
 /** The decision of fan-out about an event. */
 export type FanOut =
-  | { readonly kind: 'notification'; readonly claims: SetClaims }
+  | {
+      readonly kind: 'notification';
+      readonly claims: SetClaims;
+      /** The signed token, where it was made in time; undefined: it is signed later. */
+      readonly set: string | undefined;
+    }
   | { readonly kind: 'none'; readonly reason: NoNotificationReason };

@@ -1,4 +1,3 @@
-import type { JwsSigner } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -9,7 +8,6 @@ import type { AttemptRecord, Claim, RecordResult } from '../store/delivery.ts';
 import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { SignerUnavailableError } from '../trust/provider-signer.ts';
-import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Alarm } from './alarm.ts';
 import { deliver, logAttempt, logTurn, nextStep } from './attempt.ts';
 import { Batcher } from './batcher.ts';
@@ -17,7 +15,7 @@ import type { BreakerSettings } from './breaker.ts';
 import { type BreakerStatus, type LaneLimits, Lanes, type Queued, type Taken } from './lanes.ts';
 import type { Reservation } from './publish.ts';
 import type { RetryPolicy, UnresponsiveSettings } from './retry-policy.ts';
-import { createSigning, type EnsureSigned } from './sign.ts';
+import { createSigning, type EnsureSigned, type SignSet } from './sign.ts';
 
 /** A target that a claim asked about, and the capacity that its lane had then. */
 interface AskedTarget {
@@ -27,10 +25,9 @@ interface AskedTarget {
 
 export interface EngineOptions extends LaneLimits {
   readonly store: Store;
-  readonly signer: JwsSigner;
+  readonly signSet: SignSet;
   /** True while nothing can be signed. Absent for a signer that always signs. */
   readonly isSigningPaused?: (() => boolean) | undefined;
-  readonly signingQueue: SigningQueue;
   readonly client: CallbackClient;
   readonly policy: RetryPolicy;
   readonly breaker: BreakerSettings;
@@ -38,7 +35,7 @@ export interface EngineOptions extends LaneLimits {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Optional observer of each attempt and each signature. */
+  /** Optional observer of each attempt. */
   readonly observer?: Observer | undefined;
   readonly financialId: string | undefined;
   readonly leaseMs: number;
@@ -100,8 +97,7 @@ export class Engine {
     this.#lanes = new Lanes(options);
     this.#alarm = new Alarm(clock, () => this.wake());
     const common = { clock, giveUp: this.#abort.signal, onStoreError: (error: StoreError) => this.#onStoreDown(error) };
-    const { signer, signingQueue, observer } = options;
-    this.#sign = createSigning({ ...common, store, signer, queueOf: () => signingQueue.forDelivery, observer });
+    this.#sign = createSigning({ ...common, store, signSet: options.signSet });
     const write = (records: readonly AttemptRecord[]) => this.#recordAll(records);
     this.#recording = new Batcher({ ...common, write, lingerMs: options.recordLingerMs });
     this.#stopListening = store.onChange(({ retargeted }) => {
@@ -137,13 +133,12 @@ export class Engine {
   }
 
   /** Reserves capacity for a publisher, who must then call {@link commit} or {@link cancel}. */
-  reserve(notifications: number): Reservation {
+  reserve(notifications: number, leasedFromMs: number): Reservation {
     const free = this.#isStopping || this.#isSigningPaused ? 0 : Math.max(this.#lanes.capacity - this.#reserved, 0);
     const limit = Math.min(free, notifications);
     this.#reserved += limit;
-    const { leaseMs, clock } = this.#options;
     const capacityFor = (target: Target) => this.#lanes.capacityToReserve(target);
-    return { leaseMs, limit, capacityFor, reservedAtMs: clock.monotonicMs() };
+    return { leaseMs: this.#options.leaseMs, limit, capacityFor, leasedFromMs };
   }
 
   /**
@@ -153,7 +148,7 @@ export class Engine {
    */
   commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void {
     this.#reserved -= reservation.limit;
-    this.#take(claimed, reservation.reservedAtMs);
+    this.#take(claimed, reservation.leasedFromMs);
     for (const clientId of left) this.#lanes.noteBacklog(clientId);
     if ([...left].some((clientId) => this.#lanes.wantsMore(clientId))) this.wake();
     this.#setAlarm();

@@ -19,6 +19,9 @@ export interface FanOutContext {
   readonly newJti: () => string;
 }
 
+/** The part of a registration that decides what its TPP is notified of. */
+export type Subscribed = Pick<Registration, 'kind' | 'version' | 'eventTypes'>;
+
 /**
  * Decides whether an event becomes a notification for its TPP, by the TPP's registration. The claims made here are final:
  * they are the same in every retry, and for push and polling. Pure but for the `jti`.
@@ -31,6 +34,11 @@ export function fanOut(
 ): FanOut {
   if (tpp === undefined) return { kind: 'none', reason: 'unknown-client' };
   if (registration === undefined) return { kind: 'none', reason: 'no-registration' };
+  return fanOutTo(context, event, registration);
+}
+
+/** As {@link fanOut}, for a TPP that has a registration. */
+export function fanOutTo(context: FanOutContext, event: BankEvent, registration: Subscribed): FanOut {
   if (!coversResourceVersion(registration.version, event.resource.version)) {
     return { kind: 'none', reason: 'version-below-minimum' };
   }
@@ -48,7 +56,7 @@ export function fanOut(
     resource: event.resource,
     events,
   });
-  return { kind: 'notification', claims };
+  return { kind: 'notification', claims, set: undefined };
 }
 
 /** The event types of a registration; a callback URL gets resource-update only (rules, section 2). */

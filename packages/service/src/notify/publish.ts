@@ -1,35 +1,44 @@
-import type { EventTypeCatalogue } from '@tidings/protocol';
+import { isDeepStrictEqual } from 'node:util';
+import type { EventTypeCatalogue, SetClaims } from '@tidings/protocol';
+import { withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
+import { LruMap } from '../base/lru-map.ts';
 import type { Random } from '../base/random.ts';
 import { orderedUuid } from '../base/random.ts';
 import type { BankEvent } from '../model/event.ts';
 import type { ClaimedNotification } from '../model/notification.ts';
-import type { PublishResult, ReserveOptions } from '../store/delivery.ts';
+import type { Registration } from '../model/registration.ts';
+import type { DecideFanOut, PublishResult, ReserveOptions } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
-import { fanOut } from './fan-out.ts';
+import { type FanOutContext, fanOut, fanOutTo, type Subscribed } from './fan-out.ts';
+import type { SignSet } from './sign.ts';
 
 /** Publishes events of the bank; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
 
 /** Capacity that a dispatcher keeps free for the notifications of one publication. */
 export interface Reservation extends ReserveOptions {
-  /** When it was made, by the monotonic clock: the earliest begin of the leases of what is handed over. */
-  readonly reservedAtMs: number;
+  /** The earliest begin of the leases of what is handed over, by the monotonic clock. */
+  readonly leasedFromMs: number;
 }
 
 /** Delivers published notifications: the engine of this process. */
 export interface Dispatcher {
-  /** Reserves capacity for so many notifications, as far as it is free; must be committed or cancelled. */
-  reserve(notifications: number): Reservation;
+  /**
+   * Reserves capacity for so many notifications, as far as it is free; must be committed or cancelled.
+   *
+   * @param leasedFromMs the earliest begin of their leases, by the monotonic clock
+   */
+  reserve(notifications: number, leasedFromMs: number): Reservation;
   commit(reservation: Reservation, claimed: readonly ClaimedNotification[], left: ReadonlySet<string>): void;
   /** In place of {@link Dispatcher.commit}, when it is unknown whether anything was published and leased. */
   cancel(reservation: Reservation): void;
 }
 
 /**
- * Makes the function that publishes events. Events and notifications are committed in one transaction before its promise
- * resolves. All or nothing, and idempotent by the event's `id`.
+ * Makes the function that publishes events. Events, notifications and the SETs that could be signed in time are committed in
+ * one transaction before its promise resolves. All or nothing, and idempotent by the event's `id`.
  *
  * @param options.dispatcher is handed the new notifications, as many as it can take; undefined where nothing is pushed
  */
@@ -37,6 +46,7 @@ export function createPublisher(options: {
   store: Store;
   issuer: string;
   catalogue: EventTypeCatalogue;
+  signSet: SignSet;
   clock: Clock;
   random: Random;
   dispatcher: Dispatcher | undefined;
@@ -62,12 +72,15 @@ export function createPublisher(options: {
 
 function createUnobserved(options: Parameters<typeof createPublisher>[0]): Publish {
   const { store, issuer, catalogue, clock, random, dispatcher } = options;
+  const earlySigning = new EarlySigning(options);
   return async (events) => {
     const nowMs = clock.nowMs();
+    const beganMs = clock.monotonicMs();
     const context = { issuer, catalogue, nowMs, newJti: () => orderedUuid(nowMs, random.uuid()) };
-    const decide = fanOut.bind(undefined, context);
+    const decide = await earlySigning.prepare(events, context);
     if (dispatcher === undefined) return store.publish(events, decide, nowMs);
-    const reservation = dispatcher.reserve(events.length);
+    // Only now, because it holds capacity that other publications could use.
+    const reservation = dispatcher.reserve(events.length, beganMs);
     let result: PublishResult;
     try {
       result = await store.publish(events, decide, nowMs, reservation);
@@ -91,4 +104,106 @@ function leftOf(events: readonly BankEvent[], result: PublishResult & { kind: 'p
     if (isNew && clientId !== undefined && !handedOver.has(outcome.jti)) left.add(clientId);
   }
   return left;
+}
+
+// How long a publication waits for its signatures at most. A signature takes a fraction of a millisecond, more where many
+// publications wait for theirs.
+const BUDGET_MS = 50;
+const BUDGET_PER_NOTIFICATION_MS = 2;
+// Signatures of one publication at once. With fewer the thread pool runs dry between two of them, and waking its threads
+// costs more than the queueing does; with more, other publications would wait for long.
+const AT_ONCE_MAX = 100;
+// A signer that failed, or made no signature for so long, is left to the engine for a while.
+const STALLED_MS = 50;
+const PAUSE_MS = 1000;
+// TPPs whose registration is remembered.
+const REGISTRATIONS_MAX = 10_000;
+
+/** The notification that an event becomes if the registration is still the one that was seen last. */
+interface Expected {
+  readonly subscribed: Subscribed;
+  readonly claims: SetClaims;
+  set: string | undefined;
+}
+
+/**
+ * Signs notifications before they are committed, so that event, notification and SET share one transaction. What is
+ * signed follows from the registration that the last publication for the TPP found. The transaction decides: where it
+ * finds another registration, the signature is dropped, and the notification is signed later, as is one whose signature
+ * was not made within the budget. Publishing never fails because of the signer.
+ */
+export class EarlySigning {
+  readonly #signSet: SignSet;
+  readonly #clock: Clock;
+  readonly #registrations = new LruMap<string, Subscribed>(REGISTRATIONS_MAX);
+  /** When the last signature was made, for any publication, and until when none is tried; by the monotonic clock. */
+  #signedAtMs = Number.NEGATIVE_INFINITY;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ signSet, clock }: { readonly signSet: SignSet; readonly clock: Clock }) {
+    this.#signSet = signSet;
+    this.#clock = clock;
+  }
+
+  /** Signs what the events are expected to become. @returns how to decide in the transaction */
+  async prepare(events: readonly BankEvent[], context: FanOutContext): Promise<DecideFanOut> {
+    const expected = this.#expect(events, context);
+    if (expected.size > 0) await this.#sign([...expected.values()]);
+    return (event, tpp, registration) => {
+      if (tpp === undefined || registration === undefined) return fanOut(context, event, tpp, registration);
+      const known = expected.get(event);
+      const found = this.#remember(event.clientId, registration, known?.subscribed);
+      // The claims follow from event and registration, so the same registration makes the same claims.
+      if (known === undefined || found !== known.subscribed) return fanOutTo(context, event, found);
+      return { kind: 'notification', claims: known.claims, set: known.set };
+    };
+  }
+
+  #expect(events: readonly BankEvent[], context: FanOutContext): Map<BankEvent, Expected> {
+    const expected = new Map<BankEvent, Expected>();
+    if (this.#clock.monotonicMs() < this.#pausedUntilMs) return expected;
+    for (const event of events) {
+      const subscribed = this.#registrations.get(event.clientId);
+      if (subscribed === undefined) continue;
+      const outcome = fanOutTo(context, event, subscribed);
+      if (outcome.kind === 'notification') expected.set(event, { ...outcome, subscribed });
+    }
+    return expected;
+  }
+
+  /** @returns `before` where the registration is the same */
+  #remember(clientId: string, { kind, version, eventTypes }: Registration, before: Subscribed | undefined): Subscribed {
+    const found = { kind, version, eventTypes };
+    if (before !== undefined && isDeepStrictEqual(found, before)) return before;
+    this.#registrations.set(clientId, found);
+    return found;
+  }
+
+  /** Signs as many as the budget allows. Never rejects: the engine signs what is not signed, and logs why it cannot. */
+  async #sign(expected: readonly Expected[]): Promise<void> {
+    const clock = this.#clock;
+    const endsAtMs = clock.monotonicMs() + BUDGET_MS + BUDGET_PER_NOTIFICATION_MS * expected.length;
+    const waiting = expected.values();
+    let isOver = false;
+    const signSome = async () => {
+      for (const one of waiting) {
+        if (isOver) return;
+        one.set = await this.#signSet(one.claims);
+        this.#signedAtMs = clock.monotonicMs();
+      }
+    };
+    const signing = Promise.all(Array.from({ length: Math.min(AT_ONCE_MAX, expected.length) }, signSome));
+    const ended = signing.then(
+      () => 'signed' as const,
+      () => 'failed' as const,
+    );
+    while (!isOver) {
+      const stepMs = Math.min(endsAtMs - clock.monotonicMs(), STALLED_MS);
+      const state = await withTimeout(clock, stepMs, ended).catch(() => 'late' as const);
+      const nowMs = clock.monotonicMs();
+      const isAway = state === 'failed' || (state === 'late' && nowMs - this.#signedAtMs >= STALLED_MS);
+      if (isAway) this.#pausedUntilMs = nowMs + PAUSE_MS;
+      isOver = isAway || state === 'signed' || nowMs >= endsAtMs;
+    }
+  }
 }

@@ -1,26 +1,54 @@
-import { type JwsSigner, signSet } from '@tidings/protocol';
+import { type JwsSigner, type SetClaims, signSet } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification } from '../model/notification.ts';
 import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
-import type { Enqueue } from '../trust/signing-queue.ts';
 import { Batcher } from './batcher.ts';
+
+/** Signs the claims of a notification, in turn. Rejects as the signer does. */
+export type SignSet = (claims: SetClaims) => Promise<string>;
+
+/**
+ * Makes the function that signs. Who asks for a notification that is being signed gets that signature: `jti` names the
+ * claims.
+ */
+export function createSignSet(options: {
+  readonly signer: JwsSigner;
+  /** Runs a signature for a TPP when its turn comes. */
+  readonly inTurn: <T>(clientId: string, sign: () => Promise<T>) => Promise<T>;
+  readonly clock: Clock;
+  /** Optional observer of each signature. */
+  readonly observer?: Observer | undefined;
+}): SignSet {
+  const { signer, inTurn, clock, observer } = options;
+  const underWay = new Map<string, Promise<string>>();
+  return (claims) => {
+    const same = underWay.get(claims.jti);
+    if (same !== undefined) return same;
+    const askedMs = clock.monotonicMs();
+    const signing = inTurn(claims.aud, async () => {
+      const beganMs = clock.monotonicMs();
+      const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
+      const durationMs = clock.monotonicMs() - beganMs;
+      observer?.record({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
+      return signature;
+    }).finally(() => underWay.delete(claims.jti));
+    underWay.set(claims.jti, signing);
+    return signing;
+  };
+}
 
 /** Gets the SET of a notification, signing it if necessary. */
 export type EnsureSigned = (notification: OfferedNotification) => Promise<string>;
 
 export interface SigningOptions {
   readonly store: Pick<Store, 'keepSets'>;
-  readonly signer: JwsSigner;
-  /** The signing queue of a TPP. */
-  readonly queueOf: (clientId: string) => Enqueue;
+  readonly signSet: SignSet;
   readonly clock: Clock;
   /** Called when the store is unavailable; the write is retried until `giveUp`. */
   readonly onStoreError: (error: StoreError) => void;
   /** Ends the retries; when it is aborted already, an error of the store is passed on at once. */
   readonly giveUp: AbortSignal;
-  /** Optional observer of each signature. */
-  readonly observer?: Observer | undefined;
 }
 
 /**
@@ -29,7 +57,7 @@ export interface SigningOptions {
  * function rejects with a {@link StoreError} when the SET could not be stored; it must not be sent then.
  */
 export function createSigning(options: SigningOptions): EnsureSigned {
-  const { store, signer, queueOf, clock, onStoreError, giveUp, observer } = options;
+  const { store, signSet, clock, onStoreError, giveUp } = options;
   const write = (sets: readonly { jti: string; set: string }[]) => store.keepSets(sets);
   const keeping = new Batcher<{ jti: string; set: string }, string>({
     write,
@@ -39,16 +67,5 @@ export function createSigning(options: SigningOptions): EnsureSigned {
     // A delivery waits for it.
     lingerMs: 0,
   });
-  return async ({ jti, claims, set }) => {
-    if (set !== undefined) return set;
-    const askedMs = clock.monotonicMs();
-    const signed = await queueOf(claims.aud)(async () => {
-      const beganMs = clock.monotonicMs();
-      const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
-      const durationMs = clock.monotonicMs() - beganMs;
-      observer?.record({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
-      return signature;
-    });
-    return keeping.run({ jti, set: signed });
-  };
+  return async ({ jti, claims, set }) => set ?? keeping.run({ jti, set: await signSet(claims) });
 }

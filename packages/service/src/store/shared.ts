@@ -63,7 +63,7 @@ export class ReservedClaims {
   }
 
   add(
-    { claims, traceContext }: Pick<ClaimedNotification, 'claims' | 'traceContext'>,
+    { claims, set, traceContext }: Pick<ClaimedNotification, 'claims' | 'set' | 'traceContext'>,
     { clientId, callbackUrl, retry }: Target,
     { round, leaseToken }: Pick<ClaimedNotification, 'round' | 'leaseToken'>,
   ): void {
@@ -73,7 +73,7 @@ export class ReservedClaims {
       clientId,
       callbackUrl,
       claims,
-      set: undefined,
+      set,
       publishedAtMs: this.#nowMs,
       attempts: 0,
       round,

@@ -4,9 +4,6 @@ const DELIVERIES_AT_ONCE_MAX = 256;
 // A delivery waits behind at most so many signatures of answers, a few milliseconds. Enough to keep the pool's threads busy.
 const ANSWERS_AT_ONCE_MAX = 8;
 
-/** Queues a piece of work and runs it in turn. Rejects as the work does. */
-export type Enqueue = <T>(work: () => Promise<T>) => Promise<T>;
-
 /**
  * Shares the thread pool among everything that signs. Deliveries begin first, in the order in which they came. Answers to
  * TPPs, polls above all, begin while no delivery waits, a bounded number at once, and the TPPs take turns, so that a burst
@@ -21,7 +18,7 @@ export class SigningQueue {
   #answersUnderWay = 0;
 
   /** For a notification that is delivered in real time. */
-  readonly forDelivery: Enqueue = async (work) => {
+  readonly forDelivery = async <T>(work: () => Promise<T>): Promise<T> => {
     if (this.#deliveriesUnderWay < DELIVERIES_AT_ONCE_MAX) this.#deliveriesUnderWay += 1;
     else await new Promise<void>((resolve) => this.#deliveries.push(resolve));
     try {
@@ -33,7 +30,7 @@ export class SigningQueue {
   };
 
   /** For an answer to a TPP. */
-  async forAnswer<T>(clientId: string, work: () => Promise<T>): Promise<T> {
+  readonly forAnswer = async <T>(clientId: string, work: () => Promise<T>): Promise<T> => {
     await new Promise<void>((resolve) => {
       const waiting = this.#answers.get(clientId);
       if (waiting === undefined) this.#answers.set(clientId, [resolve]);
@@ -46,7 +43,7 @@ export class SigningQueue {
       this.#answersUnderWay -= 1;
       this.#begin();
     }
-  }
+  };
 
   #begin(): void {
     while (this.#deliveriesUnderWay < DELIVERIES_AT_ONCE_MAX) {

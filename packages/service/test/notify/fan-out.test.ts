@@ -127,9 +127,9 @@ test('the claims are those of the standard, whole seconds, with the jti as txn w
     toe: (START_MS - 5000) / 1000,
     events: { [RESOURCE_UPDATE]: { subject } },
   };
-  assert.deepEqual(decide(event), { kind: 'notification', claims });
+  assert.deepEqual(decide(event), { kind: 'notification', claims, set: undefined });
   const known = decide({ ...event, transactionId: 'txn-1' });
-  assert.deepEqual(known, { kind: 'notification', claims: { ...claims, txn: 'txn-1' } });
+  assert.deepEqual(known, { kind: 'notification', claims: { ...claims, txn: 'txn-1' }, set: undefined });
 });
 
 test('where the filter takes resource-update away, the subject moves into what is left', () => {

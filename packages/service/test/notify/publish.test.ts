@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { temporaryFolder } from '@tidings/testing';
 import { createPublisher } from '../../src/notify/publish.ts';
+import type { SignSet } from '../../src/notify/sign.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { type Store, StoreError } from '../../src/store/store.ts';
 import { LEASE_MS, look, register } from '../store/opened.ts';
@@ -11,8 +12,10 @@ import { bankEvent, ISSUER } from '../support/bank-events.ts';
 import { countingRandom } from '../support/engine-bench.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 
+const signerAway: SignSet = () => Promise.reject(new Error('the signer is away'));
+
 /** A publisher on a store with TPPs a and b registered, and a dispatcher that takes two at once and notes what it got. */
-async function setUp(t: TestContext, broken: Partial<Store> = {}) {
+async function setUp(t: TestContext, broken: Partial<Store> = {}, signSet: SignSet = signerAway) {
   const folder = temporaryFolder();
   const store: Store = openSqliteStore({ file: join(folder.path, 'tidings.db') });
   t.after(async () => {
@@ -21,17 +24,19 @@ async function setUp(t: TestContext, broken: Partial<Store> = {}) {
   });
   await register(store, ['a', 'b']);
   const got: { jtis: string[]; left: string[] }[] = [];
-  let reserved = 0;
+  const reserved: [number, number][] = [];
+  const clock = new FakeClock();
   const publish = createPublisher({
     store: { ...store, ...broken },
     issuer: ISSUER,
     catalogue: new EventTypeCatalogue(),
-    clock: new FakeClock(),
+    signSet,
+    clock,
     random: countingRandom(),
     dispatcher: {
-      reserve: () => {
-        reserved += 1;
-        return { leaseMs: LEASE_MS, limit: 2, capacityFor: () => 2, reservedAtMs: 0 };
+      reserve: (count, leasedFromMs) => {
+        reserved.push([count, leasedFromMs]);
+        return { leaseMs: LEASE_MS, limit: 2, capacityFor: () => 2, leasedFromMs };
       },
       commit: (reservation, claimed, left) => {
         assert.equal(reservation.limit, 2);
@@ -42,8 +47,8 @@ async function setUp(t: TestContext, broken: Partial<Store> = {}) {
       },
     },
   });
-  t.after(() => assert.equal(got.length, reserved, 'each reservation must be committed or cancelled'));
-  return { store, publish, got };
+  t.after(() => assert.equal(got.length, reserved.length, 'each reservation must be committed or cancelled'));
+  return { store, publish, got, reserved, clock };
 }
 
 test('what is published is in the store when the promise resolves', async (t) => {
@@ -69,6 +74,22 @@ test('the dispatcher gets as many as it can take, already claimed, and is told w
     claimed.map(({ jti }) => jti),
     jtis.slice(2),
   );
+});
+
+test('capacity is reserved for what is published and no more, so that publications at once share it, from the time of the leases on', async (t) => {
+  const signedAfterMs = 20;
+  const { publish, reserved, clock } = await setUp(t, {}, async ({ jti }) => {
+    clock.pass(signedAfterMs);
+    return jti;
+  });
+  await publish([bankEvent('a', 'e1')]);
+  const beganMs = clock.monotonicMs();
+  await publish(['e2', 'e3'].map((id) => bankEvent('a', id)));
+  assert.equal(clock.monotonicMs(), beganMs + 2 * signedAfterMs);
+  assert.deepEqual(reserved, [
+    [1, beganMs],
+    [2, beganMs],
+  ]);
 });
 
 test('nothing is handed over of repetitions, conflicts, and events that made no notification', async (t) => {

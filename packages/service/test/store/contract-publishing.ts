@@ -5,7 +5,7 @@ import type { BankEvent } from '../../src/model/event.ts';
 import type { DecideFanOut, PublishResult } from '../../src/store/delivery.ts';
 import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
-import { claim, jtisOf, look, nextDueAfterMs, type OpenFor, publish, register } from './opened.ts';
+import { claim, jtisOf, LEASE_MS, look, nextDueAfterMs, type OpenFor, POLL, publish, register } from './opened.ts';
 
 const notifyNone: DecideFanOut = () => ({ kind: 'none', reason: 'type-filtered' });
 const decideOtherwise: DecideFanOut = () => ({ kind: 'none', reason: 'unknown-client' });
@@ -43,6 +43,43 @@ export function describePublishing(open: OpenFor): void {
     });
     assert.equal(claims.aud, 'a');
     assert.ok(RESOURCE_UPDATE in claims.events);
+  });
+
+  test('a SET that was signed before the commit is stored with its notification, and is the only one', async (t) => {
+    const { store, reopen } = await open(t);
+    await register(store, ['a']);
+    const signed = (set: string): DecideFanOut => {
+      return (...given) => {
+        const fanOut = notifyAll(...given);
+        return fanOut.kind === 'notification' ? { ...fanOut, set } : fanOut;
+      };
+    };
+    const reservation = { leaseMs: LEASE_MS, limit: 1, capacityFor: () => 1 };
+    const first = await store.publish([bankEvent('a', 'e1')], signed('set 1'), START_MS, reservation);
+    assert.ok(first.kind === 'published');
+    assert.deepEqual(
+      first.claimed.map(({ jti, set }) => [jti, set]),
+      [[jtiOf('e1'), 'set 1']],
+    );
+    await store.publish([bankEvent('a', 'e2')], signed('set 2'), START_MS);
+    await store.publish([bankEvent('a', 'e3')], notifyAll, START_MS);
+    const jtis = ['e1', 'e2', 'e3'].map(jtiOf);
+    assert.deepEqual(
+      (await Promise.all(jtis.map((jti) => look(store, jti)))).map(({ set }) => set),
+      ['set 1', 'set 2', undefined],
+    );
+    const claimed = await claim(store);
+    assert.deepEqual(
+      claimed.map(({ set }) => set),
+      ['set 2', undefined],
+    );
+    const sets = jtis.map((jti) => ({ jti, set: `another of ${jti}` }));
+    assert.deepEqual(await store.keepSets(sets), ['set 1', 'set 2', `another of ${jtiOf('e3')}`]);
+    const { notifications } = await (await reopen()).poll({ ...POLL, clientId: 'a', maxEvents: 3, nowMs: START_MS });
+    assert.deepEqual(
+      notifications.map(({ set }) => set),
+      ['set 1', 'set 2', `another of ${jtiOf('e3')}`],
+    );
   });
 
   test('fan-out decides on the TPP and the event subscription as they are stored', async (t) => {

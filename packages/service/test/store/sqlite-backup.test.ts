@@ -70,6 +70,8 @@ function contentOf(file: string): { rows: number; counted: number } {
 
 test('a copy that is made while writes go on is the store at one moment, and nothing of the writes is lost', async (t) => {
   const { database, writes, write, copy } = setUp(t);
+  // Starts the thread that waits for the disk, which takes longer than the copying may.
+  await writes.run(() => undefined);
   let written = 0;
   let isOver = false;
   const writer = async () => {

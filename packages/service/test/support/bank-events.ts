@@ -87,4 +87,5 @@ export function jtiOf(eventId: string): string {
 export const notifyAll: DecideFanOut = (event) => ({
   kind: 'notification',
   claims: buildSetClaims({ ...event, issuer: ISSUER, jti: jtiOf(event.id), nowMs: START_MS }),
+  set: undefined,
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { JwsSigner } from '@tidings/protocol';
 import { EventTypeCatalogue } from '@tidings/protocol';
 import { makeParticipant, temporaryFolder } from '@tidings/testing';
 import { pino } from 'pino';
@@ -8,6 +9,7 @@ import type { Random } from '../../src/base/random.ts';
 import type { RegistrationToStore } from '../../src/model/registration.ts';
 import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 import { createPublisher } from '../../src/notify/publish.ts';
+import { createSignSet } from '../../src/notify/sign.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { SigningQueue } from '../../src/trust/signing-queue.ts';
@@ -42,7 +44,8 @@ export interface EngineBench {
 }
 
 /** What a test may set; the rest are values that are easy to reckon with. */
-export type BenchOptions = Partial<Omit<EngineOptions, 'store' | 'clock' | 'client' | 'log'>> & {
+export type BenchOptions = Partial<Omit<EngineOptions, 'store' | 'clock' | 'client' | 'log' | 'signSet'>> & {
+  readonly signer?: JwsSigner;
   /** Stands between the engine and its store. */
   readonly around?: (store: Store) => Store;
 };
@@ -97,12 +100,12 @@ function benchOn(parts: Parts): EngineBench {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const watched = quiet.watch(options.signer ?? SIGNER);
+  const signingQueue = new SigningQueue();
   const common = {
     ...DEFAULTS,
-    signingQueue: new SigningQueue(),
     random: countingRandom(),
     ...options,
-    signer: watched,
+    signSet: createSignSet({ signer: watched, inTurn: (_, sign) => signingQueue.forDelivery(sign), clock }),
   };
   const engine = new Engine({ ...common, store, client, clock, log });
   return {
@@ -120,7 +123,8 @@ function benchOn(parts: Parts): EngineBench {
     },
     publishThrough: async (clientId, ...eventIds) => {
       const catalogue = new EventTypeCatalogue();
-      const publisher = { store, issuer: ISSUER, catalogue, clock, random: common.random, dispatcher: engine };
+      const { random, signSet } = common;
+      const publisher = { store, issuer: ISSUER, catalogue, signSet, clock, random, dispatcher: engine };
       const result = await createPublisher(publisher)(eventIds.map((id) => bankEvent(clientId, id)));
       await quiet.settle();
       assert(result.kind === 'published');

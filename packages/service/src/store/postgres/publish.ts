@@ -226,7 +226,7 @@ function outcomeOf(event: BankEvent, { publication, batch, reserved }: Context):
   const fanOut = publication.decide(event, tpp, registration);
   const isClaimed = fanOut.kind === 'notification' && target !== undefined && reserved.hasCapacityFor(target);
   if (isClaimed) {
-    reserved.add({ claims: fanOut.claims, traceContext: event.traceContext }, target, { round, leaseToken: 1 });
+    reserved.add({ ...fanOut, traceContext: event.traceContext }, target, { round, leaseToken: 1 });
     if (isCounted(target, publication.nowMs)) {
       batch.counts.set(target.clientId, (batch.counts.get(target.clientId) ?? 0) + 1);
     }
@@ -247,7 +247,7 @@ function rowOf(event: BankEvent, fanOut: FanOut, nowMs: number, leasedUntilMs: n
     ...known,
     jti: claims.jti,
     client_id: event.clientId,
-    ...contentOf(JSON.stringify(claims), undefined),
+    ...contentOf(JSON.stringify(claims), fanOut.set),
     l: leasedUntilMs !== undefined,
     urns: typesOf(claims),
     txn_key: searchKey(claims.txn),

@@ -33,6 +33,7 @@ export class EventTables {
   readonly #dependencies: EventDependencies;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
+  readonly #insertSet: StatementSync;
 
   constructor(database: DatabaseSync, dependencies: EventDependencies) {
     this.#dependencies = dependencies;
@@ -42,6 +43,7 @@ export class EventTables {
          (event_id, fingerprint, client_id, published_at_ms, content, none_reason, jti, claims, is_droppable)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
+    this.#insertSet = database.prepare('INSERT INTO signed_set (seq, set_jws) VALUES (?, ?)');
   }
 
   /** All or nothing: a conflict is found before anything is written. */
@@ -80,12 +82,13 @@ export class EventTables {
     const outcome = freshOutcome(event.id, fanOut);
     batch.known.set(event.id, { ...outcome, repeated: true });
     if (fanOut.kind === 'none') return outcome;
+    if (fanOut.set !== undefined) this.#insertSet.run(seq, fanOut.set);
     const client = this.#dependencies.clients.get(event.clientId);
     const place = { seq, publishedAtMs: batch.nowMs, dueAtMs: batch.nowMs };
     this.#dependencies.searchIndex.add({ ...place, clientId: event.clientId, claims: fanOut.claims });
     this.#dependencies.awaiting.add(client, place);
     if (target === undefined || !batch.reserved.hasCapacityFor(target)) fallsDue(client, { ...place, queue: 'first' });
-    else this.#claim(target, seq, { claims: fanOut.claims, traceContext: event.traceContext }, batch);
+    else this.#claim(target, seq, { ...fanOut, traceContext: event.traceContext }, batch);
     return outcome;
   }
 
@@ -116,7 +119,7 @@ export class EventTables {
   #claim(
     target: Target,
     seq: number,
-    notification: Pick<ClaimedNotification, 'claims' | 'traceContext'>,
+    notification: Pick<ClaimedNotification, 'claims' | 'set' | 'traceContext'>,
     { nowMs, reserved }: Batch,
   ): void {
     const { clients, states } = this.#dependencies;

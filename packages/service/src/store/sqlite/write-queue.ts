@@ -3,6 +3,7 @@ import { backup, type DatabaseSync } from 'node:sqlite';
 import { systemErrorCode } from '../../base/start-up-error.ts';
 import { StoreError } from '../store.ts';
 import { sqliteCode } from './open.ts';
+import { datasync } from './sync-thread.ts';
 
 interface Write {
   /** Does the work inside the open transaction; may be called again, in another one, when that one was rolled back. */
@@ -225,7 +226,7 @@ export function openWal(file: string): Wal {
       if (file === ':memory:') return;
       // A file that is only read could not be flushed on Windows.
       handle ??= open(`${file}-wal`, 'r+');
-      await (await handle).datasync();
+      await datasync((await handle).fd);
     },
     close: async () => {
       await (await handle?.catch(() => undefined))?.close();
