@@ -120,11 +120,15 @@ class Pkcs11Provider implements SigningProvider {
 /** @param threads that make signatures */
 function startProcess(threads: number): ModuleProcess {
   const env = { ...process.env, UV_THREADPOOL_SIZE: String(threads) };
-  const child = fork(PROCESS, { serialization: 'advanced', env, execArgv: [] });
+  // Standard output is the log of the service.
+  const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
+  const child = fork(PROCESS, { serialization: 'advanced', env, execArgv: [], stdio: [...stdio] });
   const started: ModuleProcess = { child, waiting: new Map(), hasEnded: false, isStuck: false };
   child.on('message', (reply: Reply) => {
     started.waiting.get(reply.id)?.resolve(reply);
     started.waiting.delete(reply.id);
+    // It was merely slow.
+    if (started.waiting.size === 0) started.isStuck = false;
   });
   child.on('error', () => end(started));
   child.on('exit', () => end(started));

@@ -5,6 +5,9 @@ import { Module, ModuleError } from './module.ts';
 
 const module = new Module();
 
+// Sent to all processes of the service, which still signs while it stops.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+
 process.on('message', (request: OpenRequest | SignRequest) => {
   const { id } = request;
   answer(request).then(reply, (error: unknown) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { constants, createPublicKey, verify } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { SigningProviderError } from '@tidings/protocol';
@@ -17,6 +17,10 @@ const skip =
 
 const INPUT = Buffer.from('header.payload');
 const never = new AbortController().signal;
+
+function childrenOf(pid: number): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
 
 function isPs256(publicKey: string, signature: Uint8Array): boolean {
   const key = { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
@@ -104,6 +108,20 @@ describe('keys of a token', { skip }, () => {
     const again = await provider.openKey('signing-1', never);
     assert.ok(isPs256(again.publicKeyPem, await again.sign(INPUT, never)));
     await provider.close();
+  });
+
+  test('a signal that is sent to all processes of the service leaves it able to sign while it stops', async () => {
+    const before = new Set(childrenOf(process.pid));
+    const provider = create();
+    try {
+      const { publicKeyPem, sign } = await provider.openKey('signing-1', never);
+      const made = childrenOf(process.pid).filter((pid) => !before.has(pid));
+      for (const pid of made) process.kill(pid, 'SIGTERM');
+      assert.equal(made.length, 1);
+      assert.ok(isPs256(publicKeyPem, await sign(INPUT, never)));
+    } finally {
+      await provider.close();
+    }
   });
 
   test('a token or library that is not there is unavailable', async () => {
