@@ -203,7 +203,7 @@ export class OperatorClient {
   async #exchange(call: OperatorCall) {
     const { statusCode: status, headers, body } = await this.#request(call);
     const bytes = await body.arrayBuffer().catch((error: unknown) => {
-      throw new CliError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
+      throw new TemporaryError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
     });
     const { etag, 'retry-after': retryAfter } = headers;
     return { status, bytes: new Uint8Array(bytes), entityTag: oneOf(etag), retryAfter: oneOf(retryAfter) };
@@ -224,7 +224,7 @@ export class OperatorClient {
         dispatcher: this.#agent,
       });
     } catch (error) {
-      throw new CliError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
+      throw new TemporaryError(EXIT_FAILED, describeUnreachable(this.#target.url, error));
     }
   }
 
