@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkDirection } from './direction.ts';
 import { importsOf } from './imports.ts';
+import { COMPUTED_IMPORTS } from './layers.ts';
 
 const SERVICE = 'packages/service/src';
 
@@ -95,8 +96,9 @@ describe('within the service', () => {
     });
   }
 
-  test('only cli/sandbox.ts may import by a computed specifier', () => {
-    assert.deepEqual(rulesFor(`${SERVICE}/cli/sandbox.ts`, 'await import(name);'), []);
+  test('only what loads packages that need not be installed may import by a computed specifier', () => {
+    for (const path of COMPUTED_IMPORTS) assert.deepEqual(rulesFor(path, 'await import(name);'), []);
+    assert.deepEqual(rulesFor(`${SERVICE}/cli/sandbox.ts`, 'await import(name);'), ['direction:1']);
     assert.deepEqual(rulesFor(`${SERVICE}/cli/start.ts`, 'await import(name);'), ['direction:1']);
   });
 });
