@@ -23,7 +23,12 @@ const callLimits = (concurrency: number, perSecond: number) => ({
     'Concurrent calls; fewer are made for a while after the provider answered that there were too many',
   ),
   perSecondMax: whole(perSecond, 0, 100_000, 'Calls a second, below the quota of the account; 0 for no limit'),
-  timeoutMs: whole(2000, 50, 60_000, 'Deadline of a signature: waiting for its turn, and every call made for it'),
+  timeoutMs: whole(
+    2000,
+    50,
+    60_000,
+    'Deadline of a signature, from its first call to the last; waiting for its turn before that is not counted',
+  ),
 });
 
 /** A URL of HTTPS, or of HTTP on this machine: calls carry credentials. */

@@ -38,13 +38,15 @@ const TRIAL = new TextEncoder().encode('trial signature of Tidings');
 
 /**
  * Signs with a key of a provider. Every signature is verified before it is used. A throttled call is repeated, more slowly.
- * After several consecutive failures calls pause, and every signature is refused at once with
- * {@link SignerUnavailableError}; a trial signature, for which the key is opened anew, ends the pause.
+ * After the provider was unavailable the key is opened anew. After several consecutive failures calls pause, and every
+ * signature is refused at once with {@link SignerUnavailableError}; a trial signature ends the pause.
  */
 export class ProviderSigner {
   readonly publicKey: KeyObject;
   readonly #options: ProviderSignerOptions;
+  /** Undefined: it is opened for the next signature. */
   #opened: ProviderKey | undefined;
+  #opening: Promise<ProviderKey> | undefined;
   #failures = 0;
   #pause: { readonly why: string; readonly sinceMs: number; lengthMs: number } | undefined;
   #cancelTrial = (): void => undefined;
@@ -107,9 +109,7 @@ export class ProviderSigner {
     const beganMs = clock.monotonicMs();
     const abort = new AbortController();
     try {
-      if (this.#opened === undefined) throw new Error('the key is not open');
-      const signing = this.#opened.sign(input, abort.signal);
-      const signature = await withTimeout(clock, deadlineMs - beganMs, signing);
+      const signature = await withTimeout(clock, deadlineMs - beganMs, this.#signature(input, abort.signal));
       if (!isPs256Signature(input, signature, publicKey))
         throw new Error('it returned a signature that does not verify');
       onCall(name, 'signed', clock.monotonicMs() - beganMs);
@@ -120,6 +120,35 @@ export class ProviderSigner {
     } finally {
       abort.abort();
     }
+  }
+
+  async #signature(input: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const opened = this.#opened ?? (await this.#open());
+    signal.throwIfAborted();
+    try {
+      return await opened.sign(input, signal);
+    } catch (error) {
+      // What it was opened with may be gone, such as the process of a PKCS #11 module. A call that was too slow is no sign of that.
+      if (isSaidUnavailable(error) && this.#opened === opened) this.#opened = undefined;
+      throw error;
+    }
+  }
+
+  /** Signatures that wait for the key share one call. */
+  #open(): Promise<ProviderKey> {
+    if (this.#isClosed) return Promise.reject(new Error('the service stops'));
+    this.#opening ??= openKey(this.#options)
+      .then((opened) => {
+        if (!createPublicKey(opened.publicKeyPem).equals(this.publicKey)) {
+          throw new Error('the key was replaced by another one');
+        }
+        this.#opened = opened;
+        return opened;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
   }
 
   #failed(error: unknown): SignerUnavailableError {
@@ -147,9 +176,7 @@ export class ProviderSigner {
     const pause = this.#pause;
     if (pause === undefined) return;
     try {
-      this.#opened = await openKey(this.#options);
-      if (!createPublicKey(this.#opened.publicKeyPem).equals(this.publicKey))
-        throw new Error('the key was replaced by another one');
+      await this.#open();
       await this.#call(TRIAL, clock.monotonicMs() + timeoutMs);
       this.#pause = undefined;
       this.#failures = 0;
@@ -176,6 +203,10 @@ export async function openKey({
     abort.abort();
   }
 }
+
+/** The provider itself said so, in contrast to a timeout or a wrong signature. */
+const isSaidUnavailable = (error: unknown) =>
+  error instanceof Error && 'fault' in error && error.fault === 'unavailable';
 
 /** The meaning of an error of a provider. An error without a known fault, such as a timeout, is unavailability. */
 export function faultOf(error: unknown): SigningProviderFault {

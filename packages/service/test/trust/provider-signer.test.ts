@@ -118,6 +118,47 @@ test('one failure is not enough to pause, and a success forgets it', async () =>
   assert.equal(signer.problem(), undefined);
 });
 
+test('after one fault of the provider the key is opened anew, once, and signs again', async () => {
+  const { provider, signer, signMany, publicKey } = await bench();
+  // As a PKCS #11 module does whose process ended: what was opened with it never signs again.
+  const opened = provider.openKey.bind(provider);
+  let ended = 0;
+  provider.openKey = async (name) => {
+    const { calls } = provider;
+    const key = await opened(name);
+    const at = calls.openKey;
+    const sign = async (input: Uint8Array, signal: AbortSignal) => {
+      if (at <= ended) throw new SigningProviderError('unavailable', 'the process of the module ended');
+      return key.sign(input, signal);
+    };
+    return { ...key, sign };
+  };
+  provider.state = 'unavailable';
+  await assert.rejects(signer.sign(INPUT), SignerUnavailableError);
+  provider.state = 'up';
+  await signer.sign(INPUT);
+  for (const _ of [1, 2, 3, 4]) {
+    ended = provider.calls.openKey;
+    await assert.rejects(signer.sign(INPUT), SignerUnavailableError);
+    const { openKey } = provider.calls;
+    const signed = await signMany(4);
+    assert.ok(signed.every((each) => each.status === 'fulfilled' && isPs256Signature(INPUT, each.value, publicKey)));
+    assert.equal(provider.calls.openKey, openKey + 1);
+  }
+  assert.equal(signer.problem(), undefined);
+});
+
+test('a call that was too slow does not open the key anew, which would end the others', async () => {
+  const { clock, provider, signer } = await bench();
+  provider.state = 'silent';
+  const signing = assert.rejects(signer.sign(INPUT), SignerUnavailableError);
+  await clock.advance(TIMEOUT_MS);
+  await signing;
+  provider.state = 'up';
+  await signer.sign(INPUT);
+  assert.equal(provider.calls.openKey, 1);
+});
+
 test('one refusal is enough to pause', async () => {
   const { provider, signer } = await bench();
   provider.state = 'denied';
