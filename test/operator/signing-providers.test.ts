@@ -119,6 +119,16 @@ describe('a provider of signing keys', () => {
     provider.state = 'up';
   });
 
+  test('is refused with the name of the setting if its root certificates cannot be read', async () => {
+    const caFile = join(bank.folder, 'none.pem');
+    const vault = { url: 'https://vault.bank.example:8200', tokenFile: 'token', caFile };
+    bank.signing.next = { kid: 'bank-signing-4', provider: 'vault', key: 'tidings' };
+    Object.assign(bank.signing, { vault });
+    const { status, body } = await call('POST', `${KEYS}/reload`);
+    assert.deepEqual([status, /none\.pem.*"signing\.vault\.caFile"/.test(body.detail)], [409, true], body.detail);
+    Reflect.deleteProperty(bank.signing, 'next');
+  });
+
   test('need not be there at start if the public key is given, which its key must match', async () => {
     const publicKeyFile = join(bank.folder, 'first.pub');
     const write = (key: typeof first) =>

@@ -48,7 +48,10 @@ test('SIGHUP reads the signing key again; a key that is not good leaves the old 
     assert.match(await lineWith(/are unchanged/), /operator\.tls\.clientCaFile.* restart the service/);
     const { signing } = settings;
     const tokens = settings.operator.tokens.slice(0, 1).map((token) => ({ ...token, role: 'viewer' }));
-    const changed = { log: { level: 'info' }, retry: { delayMs: 77 }, signing: { ...signing, announcedMs: 1000 } };
+    // A provider is made when the first key that it keeps is opened, so that its section may be added.
+    const pkcs11 = { libraryFile: 'module.so', tokenLabel: 'bank', pinFile: 'pin' };
+    const changedSigning = { ...signing, announcedMs: 1000, pkcs11 };
+    const changed = { log: { level: 'info' }, retry: { delayMs: 77 }, signing: changedSigning };
     writeFileSync(configFile, JSON.stringify({ ...settings, ...changed, operator: { ...settings.operator, tokens } }));
     child.kill('SIGHUP');
     const { settings: restarting } = JSON.parse(await lineWith(/need a restart to take effect/));

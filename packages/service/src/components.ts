@@ -73,7 +73,8 @@ export async function reloadComponents(components: Components, started: Started,
   await components.alerts.replace(written.notify, newDestinations);
   const operatorTokens = operator.tokens.map(({ name, role }) => `${name}: ${role}`);
   log.info({ ...key, operatorTokens }, 'signing key, certificates and operator tokens were reloaded');
-  const settings = settingsToRestart(config, written);
+  const signing = { ...config.signing, ...providers.sectionsInUse(written.signing) };
+  const settings = settingsToRestart({ ...config, signing }, written);
   if (settings.length > 0) log.warn({ settings }, 'these settings changed, and need a restart to take effect');
 }
 

@@ -78,7 +78,7 @@ const RELOADED =
   /^(?:notify\.(?!evaluateMs$).*|signing\.(?:provider|kid|key|keyFile|publicKeyFile|next\b.*)|(?:api|operator)\.tls\..+File|operator\.(?:tokens|oidc\.roles)\b.*)$/;
 
 /** The settings that differ between two configurations and take effect only after a restart, by their paths. */
-export function settingsToRestart(before: Config, after: Config): readonly string[] {
+export function settingsToRestart(before: object, after: object): readonly string[] {
   const paths = [before, after].flatMap((config) => leavesOf(config, '').map(({ setting }) => setting));
   return [...new Set(paths)].filter((setting) => {
     return !RELOADED.test(setting) && !isDeepStrictEqual(valueAt(before, setting), valueAt(after, setting));

@@ -14,7 +14,7 @@ import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/schema.ts';
 import { type KeySettings, PROVIDER_SECTIONS, type ProviderName } from '../config/signing.ts';
 import { CallGate } from './call-gate.ts';
-import { readConfiguredFile } from './files.ts';
+import { readCertificates, readConfiguredFile } from './files.ts';
 import { faultOf, type OnProviderCall, openKey, ProviderSigner, reasonOf } from './provider-signer.ts';
 
 /** Loads a package by its name. @throws an error with the code ERR_MODULE_NOT_FOUND if it is not installed */
@@ -33,6 +33,12 @@ export interface SigningProviders {
     signing: Config['signing'],
     setting: string,
   ): Promise<ProviderSigner>;
+  /**
+   * The sections of the providers as they take effect: a provider keeps the settings with which it was made.
+   *
+   * @param signing what the next provider is made with
+   */
+  sectionsInUse(signing: Config['signing']): Readonly<Record<string, object | undefined>>;
   /** Sets the observer of calls. */
   observe(onCall: OnProviderCall): void;
   /** Ends trials, connections and sessions. */
@@ -53,18 +59,22 @@ export function createSigningProviders(options: {
   readonly importPackage?: ImportPackage | undefined;
 }): SigningProviders {
   const { clock, log, importPackage = (name: string) => import(name) } = options;
-  const entries = new Map<ProviderName, Promise<Entry>>();
+  const entries = new Map<ProviderName, { readonly settings: object; readonly made: Promise<Entry> }>();
   let observer: OnProviderCall | undefined;
   const onCall: OnProviderCall = (...call) => observer?.(...call);
 
   const entryOf = (name: ProviderName, signing: Config['signing']): Promise<Entry> => {
     const known = entries.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.made;
     const settings = settingsOf(name, signing);
+    // Read by the package, which does not know the name of the setting.
+    if ('caFile' in settings && settings.caFile !== undefined) {
+      readCertificates(`signing.${PROVIDER_SECTIONS[name]}.caFile`, settings.caFile);
+    }
     const made = loadProvider(name, settings, importPackage).then((provider): Entry => {
       return { provider, gate: new CallGate(settings, clock), signers: [] };
     });
-    entries.set(name, made);
+    entries.set(name, { settings, made });
     // A package may be installed before the next reload.
     made.catch(() => entries.delete(name));
     return made;
@@ -94,11 +104,16 @@ export function createSigningProviders(options: {
       signers.push({ key, signer });
       return signer;
     },
+    sectionsInUse: (signing) => {
+      const made = [...entries].map(([name, { settings }]) => [PROVIDER_SECTIONS[name], settings]);
+      const { pkcs11, awsKms, vault } = signing;
+      return { pkcs11, awsKms, vault, ...Object.fromEntries(made) };
+    },
     observe: (given) => {
       observer = given;
     },
     close: once(async () => {
-      const made = await Promise.allSettled(entries.values());
+      const made = await Promise.allSettled([...entries.values()].map((each) => each.made));
       const open = made.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
       for (const { signers } of open) for (const { signer } of signers) signer.close();
       await Promise.allSettled(open.map(({ provider }) => provider.close()));
