@@ -26,6 +26,9 @@ describe('a TLS client that leaves verification to the environment is found:', (
     ["import { Agent } from 'node:https';\nclass Ours extends Agent {}", '2 Agent()'],
     ["import { connect } from 'node:http2';\nconnect(url);", '2 connect()'],
     ["import { createTransport } from 'nodemailer';\ncreateTransport({ host, tls: { ca } });", '2 createTransport()'],
+    ["import { Admin } from '@platformatic/kafka';\nnew Admin({ bootstrapBrokers, tls });", '2 Admin()'],
+    ["import { Consumer } from '@platformatic/kafka';\nnew Consumer({ ...options, groupId });", '2 Consumer()'],
+    ["import { Producer } from '@platformatic/kafka';\nnew Producer(optionsOf(settings));", '2 Producer()'],
   ] as const) {
     test(source.replaceAll('\n', ' '), () => assert.deepEqual(found(source), [expected]));
   }
@@ -42,6 +45,8 @@ describe('a TLS client that pins it is not, nor what makes no TLS connection:', 
     "import { request } from 'node:https';\nrequest(url, { agent, method: 'GET' });",
     "import { connect } from 'node:net';\nconnect({ host, port });",
     "import { createServer } from 'node:https';\ncreateServer({ cert, key });",
+    "import { Admin } from '@platformatic/kafka';\nnew Admin(connectionOptions(settings));",
+    "import { Consumer } from '@platformatic/kafka';\nnew Consumer({ ...connectionOptions(settings), groupId });",
     "import type { Agent } from 'undici';\nlet agent: Agent;",
   ]) {
     test(source.replaceAll('\n', ' '), () => assert.deepEqual(found(source), []));

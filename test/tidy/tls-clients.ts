@@ -3,13 +3,17 @@ import { full } from 'acorn-walk';
 import { parse, startLine } from './parse.ts';
 import type { Violation } from './violation.ts';
 
-// Names that make connections, by module, and the option that says how each verifies its peer. The environment
+// Names that make connections, by module, and the option that says how each verifies its peer, or the function that makes
+// its options (with brackets), which has a test of its own. The environment
 // (`NODE_TLS_REJECT_UNAUTHORIZED=0`) turns verification off wherever a client leaves it to Node.js.
 const PINNED = 'rejectUnauthorized';
 const TLS_CLIENTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'node:tls': { connect: [PINNED], TLSSocket: [PINNED] },
   'node:https': { request: [PINNED, 'agent'], get: [PINNED, 'agent'], Agent: [PINNED] },
   'node:http2': { connect: [PINNED] },
+  '@platformatic/kafka': Object.fromEntries(
+    ['Admin', 'Consumer', 'Producer'].map((name) => [name, ['connectionOptions()']]),
+  ),
   nodemailer: { createTransport: ['tls'] },
   undici: Object.fromEntries(
     ['Agent', 'BalancedPool', 'Client', 'H2CClient', 'Pool', 'RoundRobinPool'].map((name) => [name, ['connect']]),
@@ -21,7 +25,8 @@ const OVER_DISPATCHER = ['connect', 'fetch', 'pipeline', 'request', 'stream', 'u
 const NEVER = ['ProxyAgent', 'EnvHttpProxyAgent', 'Socks5ProxyAgent', 'setGlobalDispatcher', 'getGlobalDispatcher'];
 
 const REMEDY =
-  'write `rejectUnauthorized: true` in the call, or give undici `connect` of net/connector.ts, or a `dispatcher` that has it';
+  'write `rejectUnauthorized: true` in the call, or give undici `connect` of net/connector.ts, or a `dispatcher` that has it, ' +
+  'or give a client of Kafka `connectionOptions()`';
 
 /** Finds TLS clients whose verification is not pinned in the call that makes them. */
 export function checkTlsClients(path: string, source: string): Violation[] {
@@ -79,7 +84,7 @@ function madeBy(node: AnyNode): { readonly name: string; readonly given: readonl
 }
 
 function clientsOf(module: string): Readonly<Record<string, readonly string[]>> | undefined {
-  const isPackage = module === 'undici' || module === 'nodemailer';
+  const isPackage = module === 'undici' || Object.hasOwn(TLS_CLIENTS, module);
   const name = isPackage || module.startsWith('node:') ? module : `node:${module}`;
   if (name !== 'undici') return TLS_CLIENTS[name];
   return {
@@ -90,8 +95,12 @@ function clientsOf(module: string): Readonly<Record<string, readonly string[]>> 
 }
 
 function pins(given: AnyNode, options: readonly string[]): boolean {
+  if (given.type === 'CallExpression') {
+    return given.callee.type === 'Identifier' && options.includes(`${given.callee.name}()`);
+  }
   if (given.type !== 'ObjectExpression') return false;
   return given.properties.some((property) => {
+    if (property.type === 'SpreadElement') return pins(property.argument, options);
     if (property.type !== 'Property' || property.key.type !== 'Identifier') return false;
     const { name } = property.key;
     if (!options.includes(name)) return false;
