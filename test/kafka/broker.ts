@@ -17,7 +17,9 @@ export interface Broker {
   readonly caPem: string;
   /** A client that the listener for certificates knows. */
   readonly client: Identity;
-  createTopics(topics: readonly string[], partitions: number): Promise<void>;
+  /** @param messageBytesMax `max.message.bytes`; by default that of the broker, 1 MiB */
+  createTopics(topics: readonly string[], partitions: number, messageBytesMax?: number): Promise<void>;
+  addPartitions(topic: string, count: number): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** Starts it again, on the same ports and data. */
@@ -133,9 +135,15 @@ export async function startBroker(): Promise<Broker> {
   return {
     ...{ plain: `localhost:${plainPort}`, scram: `localhost:${scramPort}`, mutualTls: `localhost:${mutualPort}` },
     ...{ caPem: authority.certificatePem, client, start },
-    createTopics: (topics, partitions) =>
+    createTopics: (topics, partitions, messageBytesMax) =>
       withAdmin(`localhost:${plainPort}`, async (admin) => {
-        await admin.createTopics({ topics: [...topics], partitions, replicas: 1 });
+        const configs =
+          messageBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(messageBytesMax) }];
+        await admin.createTopics({ topics: [...topics], partitions, replicas: 1, configs });
+      }),
+    addPartitions: (topic, count) =>
+      withAdmin(`localhost:${plainPort}`, async (admin) => {
+        await admin.createPartitions({ topics: [{ name: topic, count, assignments: [] }] });
       }),
     kill: async () => {
       if (running === undefined || !running.kill('SIGKILL')) return;

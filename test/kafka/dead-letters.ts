@@ -5,7 +5,8 @@ import { Consumer } from '@platformatic/kafka';
 export interface DeadLetter {
   readonly key: string;
   readonly value: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Null: a header without a value. */
+  readonly headers: Readonly<Record<string, string | null>>;
 }
 
 /** Reads a topic from its beginning to its present end, without a group. */
@@ -30,7 +31,10 @@ export async function deadLettersIn(broker: string, topic: string): Promise<Dead
       }
       const { key, value, headerEntries, partition, offset } = message;
       const headers = Object.fromEntries(
-        headerEntries.map(([name, text]: readonly [Buffer, Buffer]) => [String(name), String(text)]),
+        headerEntries.map(([name, text]: readonly [Buffer, Buffer | undefined]) => [
+          String(name),
+          text === undefined ? null : String(text),
+        ]),
       );
       letters.push({ key: String(key), value: String(value), headers });
       if (left.get(partition) === offset + 1n) left.delete(partition);

@@ -14,6 +14,7 @@ import { binaryRecord, plainRecord, structuredRecord, write } from './records.ts
 
 const TOPIC = 'consents';
 const DEAD = 'consents-dead';
+const DEAD_BYTES_MAX = 20_000;
 const skip = whyNoBroker() ?? false;
 
 describe('an intake from Kafka', { skip }, () => {
@@ -21,7 +22,8 @@ describe('an intake from Kafka', { skip }, () => {
   let bank: BankWithTpps;
   before(async () => {
     broker = await startBroker();
-    await broker.createTopics([TOPIC, DEAD], 3);
+    await broker.createTopics([TOPIC], 3);
+    await broker.createTopics([DEAD], 3, DEAD_BYTES_MAX);
     bank = await startBankWithTpps({
       clients: ['tpp-1'],
       settings: {
@@ -52,7 +54,7 @@ describe('an intake from Kafka', { skip }, () => {
   test('publishes each form of an event once, and takes what can never be accepted out of the way', async () => {
     await write(broker.plain, TOPIC, [
       plainRecord('tpp-1', 'e-1'),
-      { key: 'bad', value: '{"id":', headers: { origin: 'core' } },
+      { key: 'bad', value: '{"id":', headers: { origin: 'core', empty: null } },
       structuredRecord('tpp-1', 'e-2'),
       plainRecord('tpp-1', 'e-1'),
       plainRecord('tpp-1', 'e-1', { occurredAt: '2026-01-01T00:00:00Z' }),
@@ -64,6 +66,7 @@ describe('an intake from Kafka', { skip }, () => {
     const [bad, other] = letters.toSorted((left, right) => (left.key < right.key ? -1 : 1));
     assert.equal(letters.length, 2);
     assert.deepEqual([bad?.value, bad?.headers['origin'], bad?.headers['tidings-topic']], ['{"id":', 'core', TOPIC]);
+    assert.equal(bad?.headers['empty'], null);
     assert.match(bad?.headers['tidings-reason'] ?? '', /^The body /);
     assert.match(`${bad?.headers['tidings-partition']}/${bad?.headers['tidings-offset']}`, /^[012]\/\d+$/);
     assert.match(other?.headers['tidings-reason'] ?? '', /Other content was published under the same id \(e-1\)/);
@@ -113,6 +116,19 @@ describe('an intake from Kafka', { skip }, () => {
     assert.deepEqual(await findings({ deadLetterTopic: 'missing' }), [
       'error: The topic missing ("intake.kafka.deadLetterTopic") does not exist, or its user may not see it.',
     ]);
+  });
+
+  test('takes dead records out of the way that are too large together for the dead-letter topic', async () => {
+    const before = (await deadLettersIn(broker.plain, DEAD)).length;
+    const values = [undefined, ...Array.from({ length: 20 }, () => 'x'.repeat(5000))];
+    await write(
+      broker.plain,
+      TOPIC,
+      values.map((value) => ({ key: 'large', value })),
+    );
+    const letters = async () => (await deadLettersIn(broker.plain, DEAD)).length - before;
+    await until(async () => (await letters()) >= values.length, 'the dead letters');
+    assert.equal(await letters(), values.length);
   });
 
   test('begins behind what was committed when the service is started again', async () => {

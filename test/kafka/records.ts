@@ -4,8 +4,10 @@ import { cloudEventOf, eventOf } from '../publish/events.ts';
 /** A record as the bank's systems write it. */
 export interface Written {
   readonly key: string;
-  readonly value: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Undefined: a tombstone. */
+  readonly value: string | undefined;
+  /** Null: a header without a value. */
+  readonly headers?: Readonly<Record<string, string | null>>;
 }
 
 /** An event as JSON. */
@@ -28,7 +30,7 @@ export function binaryRecord(clientId: string, id: string): Written {
 
 /** Writes records as the bank's systems do; it is tried again until the broker has them. */
 export async function write(broker: string, topic: string, records: readonly Written[]): Promise<void> {
-  const producer = new Producer({
+  const producer = new Producer<Buffer, Buffer, Buffer, Buffer | null>({
     clientId: 'bank',
     bootstrapBrokers: [broker],
     acks: -1,
@@ -40,8 +42,10 @@ export async function write(broker: string, topic: string, records: readonly Wri
       messages: records.map(({ key, value, headers = {} }) => ({
         topic,
         key: Buffer.from(key),
-        value: Buffer.from(value),
-        headers: new Map(Object.entries(headers).map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),
+        ...(value !== undefined && { value: Buffer.from(value) }),
+        headers: new Map(
+          Object.entries(headers).map(([name, text]) => [Buffer.from(name), text === null ? null : Buffer.from(text)]),
+        ),
       })),
     });
   } finally {

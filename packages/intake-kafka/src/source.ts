@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Consumer, type Message, type MessagesStream, Producer } from '@platformatic/kafka';
-import type { DeadRecord, IntakeRecord, IntakeSource, KafkaSourceSettings, TakeRecords } from '@tidings/service';
+import type { IntakeRecord, IntakeSource, KafkaSourceSettings, TakeRecords } from '@tidings/service';
+import { deadLettersFor } from './dead-letters.ts';
 import { connectionOptions, toldOf } from './options.ts';
 
 // A member that misses this many heartbeats is taken for dead.
@@ -93,17 +94,16 @@ interface Reading {
 
 /** Take, write what is dead, commit: in this order, so that a crash repeats records and loses none. */
 async function readAll({ consumer, stream, settings, take, ended }: Reading): Promise<never> {
-  let producer: Producer | undefined;
+  let producer: Producer<Buffer, Buffer, Buffer, Buffer | null> | undefined;
   try {
     for (;;) {
       const messages = await nextMessages(stream, settings.recordsMax, ended);
       const dead = await until(ended, take(messages.map(recordOf)));
       if (dead.length > 0) {
         producer ??= new Producer({ ...connectionOptions(settings), acks: WRITTEN_BY_ALL_IN_SYNC });
-        await until(
-          ended,
-          producer.send({ messages: dead.map((each) => deadLetterOf(each, settings.deadLetterTopic)) }),
-        );
+        for (const messages of deadLettersFor(settings.deadLetterTopic, dead)) {
+          await until(ended, producer.send({ messages }));
+        }
       }
       await until(ended, consumer.commit({ offsets: positionsBehind(messages) }));
     }
@@ -142,27 +142,7 @@ function recordOf({ topic, partition, offset, timestamp, key, value, headerEntri
     // The library gives null as undefined, against its types.
     key: key ?? undefined,
     value: value ?? undefined,
-    headers: headerEntries.map(([name, text]) => [name.toString(), text]),
-  };
-}
-
-/** As it was read, with what is wrong and where it stood in headers. */
-function deadLetterOf({ record, why, field }: DeadRecord, topic: string) {
-  const about = {
-    'tidings-reason': why,
-    ...(field !== undefined && { 'tidings-field': field }),
-    'tidings-topic': record.topic,
-    'tidings-partition': String(record.partition),
-    'tidings-offset': String(record.offset),
-  };
-  const headers = new Map<Buffer, Buffer>();
-  for (const [name, value] of record.headers) headers.set(Buffer.from(name), Buffer.from(value));
-  for (const [name, text] of Object.entries(about)) headers.set(Buffer.from(name), Buffer.from(text));
-  return {
-    topic,
-    headers,
-    ...(record.key !== undefined && { key: Buffer.from(record.key) }),
-    ...(record.value !== undefined && { value: Buffer.from(record.value) }),
+    headers: headerEntries.map(([name, text]) => [name.toString(), text ?? undefined]),
   };
 }
 

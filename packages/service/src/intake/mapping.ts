@@ -107,8 +107,8 @@ function textFrom(source: TemplateSource, { record, json }: Mapped, written: str
     case 'json':
       return scalarOf(valueAt(json(), source.path), written);
     case 'header': {
-      const found = record.headers.find(([name]) => name === source.name);
-      return found && textOf(found[1], written);
+      const bytes = record.headers.find(([name]) => name === source.name)?.[1];
+      return bytes && textOf(bytes, written);
     }
     case 'key':
       return record.key && textOf(record.key, written);

@@ -42,7 +42,7 @@ function readForms(record: IntakeRecord): HandedEvent {
   }
   if (headerOf(record, `${HEADER_PREFIX}specversion`) === undefined) return readPublishedEvent(value);
   const attributes = record.headers.flatMap(([header, bytes]) => {
-    if (!header.startsWith(HEADER_PREFIX)) return [];
+    if (!header.startsWith(HEADER_PREFIX) || bytes === undefined) return [];
     return [[header.slice(HEADER_PREFIX.length), decodeHeader(header, bytes)] as const];
   });
   return readBinaryCloudEvent(attributes, value, HEADER_PREFIX);
@@ -61,8 +61,8 @@ function decodeHeader(header: string, bytes: Uint8Array): string {
   return text;
 }
 
-/** The first header of this name as text. */
+/** The first header of this name as text; undefined: there is none, or it is null. */
 function headerOf({ headers }: IntakeRecord, name: string): string | undefined {
-  const found = headers.find(([each]) => each.toLowerCase() === name);
-  return found && new TextDecoder().decode(found[1]);
+  const bytes = headers.find(([each]) => each.toLowerCase() === name)?.[1];
+  return bytes && new TextDecoder().decode(bytes);
 }

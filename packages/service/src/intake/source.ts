@@ -9,8 +9,8 @@ export interface IntakeRecord {
   readonly key: Uint8Array | undefined;
   /** Undefined: a tombstone. */
   readonly value: Uint8Array | undefined;
-  /** In their order; names may stand several times. */
-  readonly headers: readonly (readonly [name: string, value: Uint8Array])[];
+  /** In their order; names may stand several times. Undefined: the header is null. */
+  readonly headers: readonly (readonly [name: string, value: Uint8Array | undefined])[];
 }
 
 /** A record that can never be accepted. */

@@ -80,6 +80,12 @@ describe('a record is the same event', () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     assert.deepEqual(eventOf(recordOf(PLAIN, { traceparent }))?.traceContext, { traceparent });
   });
+
+  test('whose headers without a value count as missing', () => {
+    const names = ['content-type', 'ce_specversion', 'traceparent', 'tracestate'];
+    const event = eventOf({ ...recordOf(PLAIN), headers: names.map((name) => [name, undefined] as const) });
+    assert.deepEqual(event, eventOf(recordOf(PLAIN)));
+  });
 });
 
 describe('a mapping', () => {
@@ -141,10 +147,17 @@ describe('a mapping', () => {
       { ...BANKS_OWN, long: 'x'.repeat(129) },
       /^clientId must /,
     ],
+    [
+      'a record whose header has no value',
+      { clientId: '{headers.empty}' },
+      BANKS_OWN,
+      'clientId is mapped from {headers.empty}, which the record lacks.',
+    ],
     ['a time that is none', { occurredAt: '{$.at|epochMs}' }, BANKS_OWN, '{$.at|epochMs} must be a time as a number.'],
   ] as const) {
     test(`refuses ${what}`, () => {
-      const told = refusalOf(recordOf(value), mapped(changes as Partial<MappingSettings>));
+      const record = { ...recordOf(value), headers: [['empty', undefined] as const] };
+      const told = refusalOf(record, mapped(changes as Partial<MappingSettings>));
       if (typeof message === 'string') assert.equal(told, message);
       else assert.match(told, message);
     });
@@ -160,7 +173,12 @@ for (const [what, record, message] of [
     recordOf({ ...PLAIN, events: [{ type: 'x' }] }),
     /^events\[0\]\.type is not an event type/,
   ],
-  ['a header of a CloudEvent that is no UTF-8', badHeader(), 'ce_source must be UTF-8.'],
+  [
+    'a header of a CloudEvent that is no UTF-8',
+    headerOfCloudEvent('ce_source', Uint8Array.of(0xff)),
+    'ce_source must be UTF-8.',
+  ],
+  ['a header of a CloudEvent that has no value', headerOfCloudEvent('ce_id', undefined), 'ce_id is missing.'],
 ] as const) {
   test(`a record with ${what} is refused with its reason`, () => {
     const told = refusalOf(record);
@@ -169,7 +187,7 @@ for (const [what, record, message] of [
   });
 }
 
-function badHeader(): IntakeRecord {
+function headerOfCloudEvent(name: string, bytes: Uint8Array | undefined): IntakeRecord {
   const record = recordOf(DATA, { ce_specversion: '1.0' });
-  return { ...record, headers: [...record.headers, ['ce_source', Uint8Array.of(0xff)]] };
+  return { ...record, headers: [...record.headers, [name, bytes]] };
 }
