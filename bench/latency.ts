@@ -32,7 +32,7 @@ export async function benchLatency(options: LatencyOptions): Promise<Report> {
     window,
     targets: [
       { ...LATENCY_P50, value: p50Ms },
-      { ...LATENCY_P99, value: p99Ms },
+      { ...LATENCY_P99[options.store], value: p99Ms },
     ],
   };
 }

@@ -6,6 +6,7 @@ import type { BenchOptions } from './rig.ts';
 // A bench is loaded when it runs: they load half a bank, which --help and wrong usage need not wait for.
 
 const USAGE = `npm run bench -- throughput|latency|isolation|burst|backlog [--store sqlite|postgres] [--seconds S] [--json]
+npm run bench -- compare [--seconds S] [--rate N] [--json]
 npm run bench -- polling [--seconds S] [--sizes 10000,1000000] [--json]
 npm run bench -- operator [--store sqlite|postgres] [--notifications N] [--json]
 npm run bench -- console [--seconds S] [--rate N] [--json]
@@ -21,6 +22,7 @@ latency     evenly paced at half of that, 20 s: publish to 202
 isolation   evenly paced at a quarter of that, in turn with none and with 5 TPPs that never answer, 40 s in all
 burst       evenly paced at a quarter of that, with and without 600 polls of another TPP at once
 backlog     the same number of deliveries from 10,000 and from 1,000,000 awaiting. Minutes long
+compare     throughput, CPU, memory and latency at 1,100 a second on both stores, in one table in Markdown
 polling     100 TPPs poll 100 SETs at a time from stores of 10,000 and 1,000,000 awaiting notifications, and
             replace their registrations with full signature work. Minutes long: a million events are published
 
@@ -39,7 +41,7 @@ soak        30 min of good requests with abusive ones among them: malformed, wit
 
 --store       sqlite (the default) or postgres, which starts a server of its own
 --seconds     how long is measured
---rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first. For soak: 20; for console: 500
+--rate        notifications a second, for latency, isolation and burst; left out, throughput is measured first. For compare: 1100. For soak: 20; for console: 500
 --batch       events in a publish, for throughput: 100
 --outstanding accepted and not yet delivered at most, for throughput: 5000
 --sizes       two numbers of awaiting notifications, for backlog and polling: 10000,1000000
@@ -131,6 +133,7 @@ const BENCHES: Readonly<Record<string, (common: BenchOptions, flags: Flags) => P
   },
 };
 
+const COMPARED_PER_SECOND = 1100;
 const CONSOLE_PER_SECOND = 500;
 const SOAK_SECONDS = 1800;
 const SOAK_PER_SECOND = 20;
@@ -145,6 +148,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  if (name === 'compare') return runCompare(flags);
   if (name === 'polling') return runPolling(flags);
   if (name === 'operator') return runOperator(flags);
   if (name === 'console') return runConsole(flags);
@@ -160,6 +164,21 @@ async function main(): Promise<number> {
   process.stdout.write(flags.json ? `${JSON.stringify(asJson(report))}\n` : asText(report));
   if (profileFolder !== undefined) (await import('./profile.ts')).printProfiles(profileFolder, report, say);
   return isSound(report) ? 0 : 1;
+}
+
+async function runCompare(flags: Flags): Promise<number> {
+  const perSecond = positive(flags, 'rate') ?? COMPARED_PER_SECOND;
+  const { compareStores, comparisonText } = await import('./compare.ts');
+  const seconds = positive(flags, 'seconds');
+  const comparison = await compareStores({
+    perSecond,
+    seconds,
+    logLevel: flags['log-level'],
+    profileFolder: undefined,
+    say,
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(comparison)}\n` : comparisonText(comparison));
+  return comparison.isSound ? 0 : 1;
 }
 
 async function runPolling(flags: Flags): Promise<number> {
