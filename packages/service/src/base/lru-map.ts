@@ -21,6 +21,10 @@ export class LruMap<Key, Value extends object> {
     return value;
   }
 
+  clear(): void {
+    this.#entries.clear();
+  }
+
   delete(key: Key): void {
     this.#entries.delete(key);
   }

@@ -81,7 +81,9 @@ export function createSmtpClient(options: SmtpClientOptions): SmtpClient {
           throw new SmtpError(`the server refused ${rejected.length} of ${mail.to.length} recipients`);
       } catch (error) {
         if (error instanceof SmtpError) throw error;
-        if (deadline.signal.aborted) throw new SmtpError(`no answer within ${timeoutMs} ms`, { cause: error });
+        // Each of the timeouts above is the same as the deadline, and may be the first to end.
+        const isLate = deadline.signal.aborted || systemErrorCode(error) === 'ETIMEDOUT';
+        if (isLate) throw new SmtpError(`no answer within ${timeoutMs} ms`, { cause: error });
         throw new SmtpError(whyOf(error), { cause: error });
       } finally {
         cancel();

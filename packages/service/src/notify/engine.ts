@@ -204,7 +204,8 @@ export class Engine {
       this.#claimAgain = false;
       try {
         await this.#claim();
-        this.#isStoreDown = false;
+        // Without a signer the store was not asked.
+        if (!this.#isSigningPaused) this.#isStoreDown = false;
         if (this.#options.pollMs !== undefined) this.#claimIn(this.#options.pollMs);
       } catch (error) {
         this.#onStoreDown(error);

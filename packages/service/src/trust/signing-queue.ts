@@ -1,4 +1,4 @@
-// Signatures run on the thread pool, which also waits for the disk, behind so many at the worst. With fewer the pool runs
+// What else the thread pool does waits behind so many signatures at the worst. With fewer the pool runs
 // dry while the main thread is busy (docs/performance.md).
 const DELIVERIES_AT_ONCE_MAX = 256;
 // A delivery waits behind at most so many signatures of answers, a few milliseconds. Enough to keep the pool's threads busy.
@@ -17,7 +17,7 @@ export class SigningQueue {
   #deliveriesUnderWay = 0;
   #answersUnderWay = 0;
 
-  /** For a notification that is delivered in real time. */
+  /** For a notification that is published or delivered. */
   readonly forDelivery = async <T>(work: () => Promise<T>): Promise<T> => {
     if (this.#deliveriesUnderWay < DELIVERIES_AT_ONCE_MAX) this.#deliveriesUnderWay += 1;
     else await new Promise<void>((resolve) => this.#deliveries.push(resolve));

@@ -84,7 +84,8 @@ export class Changes {
    */
   async noteAlone(find: () => Promise<boolean>): Promise<void> {
     const heard = this.#heard;
-    const isAlone = await find();
+    // Where it cannot be found out, messages are sent: one too many harms nobody.
+    const isAlone = await find().catch(() => false);
     this.#isAlone = isAlone && heard === this.#heard;
   }
 

@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import { type Claim, type ClaimOptions, OVERDUE_MS, OVERDUE_PART, TRIAL_EXAMINED_MAX } from '../delivery.ts';
 import { claimedOf, isTrue, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { isCounted } from '../shared.ts';
-import { withContent } from './content.ts';
+import { endWithContent } from './content.ts';
 import type { Database, Transaction } from './database.ts';
 import { countClaimed, TARGET_COLUMNS, targetOf } from './targets.ts';
 
@@ -156,19 +157,20 @@ export class Claims {
     if (shares.length === 0) return { claimed: [], takenOver: 0 };
     const unchanged = shares.map(({ target }) => target.clientId);
     const claimed = await this.#database.transaction(
-      (transaction) => new Claiming(transaction, shares, options).claim(),
-      {
-        locks: { unchanged },
+      async (transaction) => {
+        const taken = await new Claiming(transaction, shares, options).claim();
+        const rows = await endWithContent(
+          transaction,
+          taken.map(({ row }) => row),
+        );
+        return rows.map((row, at): Claimed => ({ row, target: taken[at]?.target ?? assert.fail('as many rows') }));
       },
+      { locks: { unchanged } },
     );
     this.#lastClientId = claimed.at(-1)?.target.clientId ?? this.#lastClientId;
-    const rows = await withContent(
-      this.#database,
-      claimed.map(({ row }) => row),
-    );
     return {
-      claimed: claimed.map(({ target }, at) => claimedRowOf(rows[at] as Row, target)),
-      takenOver: rows.filter((row) => isTrue(row, 'was_leased')).length,
+      claimed: claimed.map(({ row, target }) => claimedRowOf(row, target)),
+      takenOver: claimed.filter(({ row }) => isTrue(row, 'was_leased')).length,
     };
   }
 }

@@ -31,26 +31,36 @@ export function withClaims(row: Row): Row {
 
 const COLUMNS = 'seq, event_id, claims, set_jws, trace';
 
+/** Adds the columns of its content to a row that has `seq` and `content_day`. */
+export async function withContent(database: Database, row: Row): Promise<Row> {
+  const read = (where: string) =>
+    database.queryByKey(`SELECT ${COLUMNS} FROM content WHERE ${where}seq = $1::bigint`, [whole(row, 'seq')]);
+  const [found] = await read(`day = ${whole(row, 'content_day')} AND `);
+  // Copied to another day since the row was read.
+  const [content] = found === undefined ? await read('') : [found];
+  return { ...row, ...(content && withClaims(content)) };
+}
+
 /**
- * Adds the columns of their content to rows that have `seq` and `content_day`.
+ * Adds the columns of their content to rows that have `seq` and `content_day`, and ends the transaction: the commit goes
+ * out with the last read. The transaction must have locked the rows, so that their content stays where it is. What fails
+ * takes back what the transaction did with the rows.
  *
  * The day is part of the statement: for one that is a value, the server would go through all partitions.
  */
-export async function withContent(database: Database, rows: readonly Row[]): Promise<Row[]> {
-  const contents = new Map<number, Row>();
-  const read = async (where: string, some: readonly Row[]) => {
-    const seqs = some.map((row) => whole(row, 'seq'));
-    const found = await database.queryByKey(`SELECT ${COLUMNS} FROM content WHERE ${where}seq = ANY($1::bigint[])`, [
-      seqs,
-    ]);
-    for (const content of found) contents.set(whole(content, 'seq'), withClaims(content));
-  };
-  const byDay = Map.groupBy(rows, (row) => whole(row, 'content_day'));
-  await Promise.all([...byDay].map(([day, some]) => read(`day = ${day} AND `, some)));
-  // Copied to another day since the rows were read.
-  const moved = rows.filter((row) => !contents.has(whole(row, 'seq')));
-  if (moved.length > 0) await read('', moved);
-  return rows.map((row) => ({ ...row, ...contents.get(whole(row, 'seq')) }));
+export async function endWithContent(transaction: Transaction, rows: readonly Row[]): Promise<Row[]> {
+  const byDay = [...Map.groupBy(rows, (row) => whole(row, 'content_day'))];
+  const reads = byDay.map(([day, some], at) => {
+    const statement = `SELECT ${COLUMNS} FROM content WHERE day = ${day} AND seq = ANY($1::bigint[])`;
+    const values = [some.map((row) => whole(row, 'seq'))];
+    return at === byDay.length - 1 ? transaction.last(statement, values) : transaction.query(statement, values);
+  });
+  const found = (await Promise.all(reads)).flat();
+  const contents = new Map(found.map((content) => [whole(content, 'seq'), withClaims(content)]));
+  return rows.map((row) => {
+    const content = contents.get(whole(row, 'seq')) ?? assert.fail('every notification has a content');
+    return { ...row, ...content };
+  });
 }
 
 /** Where the content of a notification is, awaiting or settled. */
@@ -60,8 +70,8 @@ interface Place {
   readonly seq: number;
 }
 
-// The lock keeps the content where it is.
-const PLACES = (['notification', 'settled'] as const).map(
+// The lock keeps the content where it is. What is made awaiting again between the first two is found by the third.
+const PLACES = (['notification', 'settled', 'notification'] as const).map(
   (table) =>
     `SELECT jti, content_day, seq FROM ${table} WHERE jti = ANY($1::text[]) ORDER BY jti COLLATE "C" FOR KEY SHARE`,
 );

@@ -172,7 +172,7 @@ class OpenTransaction implements Transaction {
     this.#timeoutMs = begin.timeoutMs + TIMEOUT_MARGIN_MS;
     this.#isPooled = begin.isPooled;
     this.#begun = this.#send(begin.text);
-    // SearchPortion at when the transaction ends.
+    // Looked at when the transaction ends.
     this.#begun.catch(() => undefined);
   }
 

@@ -1,7 +1,7 @@
 import type { AcknowledgedInPoll, PolledNotifications, PollToStore } from '../delivery.ts';
 import { acknowledgedInPollOf, offeredOf, optionalWhole, type Row, text, whole } from '../rows.ts';
 import { ERRORS_PER_NOTIFICATION_MAX, REOFFERS_PER_POLL_MIN } from '../shared.ts';
-import { withContent } from './content.ts';
+import { endWithContent } from './content.ts';
 import { type Database, jsonOf, type Queryable, storable, type Transaction } from './database.ts';
 import { settleSql, unsettleSql, withdrawnUpTo } from './settle.ts';
 
@@ -12,14 +12,15 @@ export async function poll(database: Database, request: PollToStore): Promise<Po
     async (transaction) => {
       const acknowledged = request.acknowledged.length > 0 ? await acknowledge(transaction, clientId, request) : [];
       const reported = request.errors.length > 0 ? await report(transaction, clientId, request) : [];
-      const { offered, moreAvailable } = await offer(transaction, clientId, request);
+      const { rows, moreAvailable } = await offer(transaction, clientId, request);
+      const offered = await endWithContent(transaction, rows);
       return { offered, acknowledged, reported, moreAvailable };
     },
     { locks: { polling: clientId } },
   );
   const byOffer = request.reofferMs === undefined ? offered.map((row) => acknowledgedInPollOf(row, 'offer')) : [];
   return {
-    notifications: (await withContent(database, offered)).map(offeredOf),
+    notifications: offered.map(offeredOf),
     moreAvailable,
     acknowledged: [...acknowledged, ...byOffer],
     reported,
@@ -115,9 +116,9 @@ async function offer(
   transaction: Transaction,
   clientId: string,
   poll: PollToStore,
-): Promise<{ readonly offered: readonly Row[]; readonly moreAvailable: boolean }> {
+): Promise<{ readonly rows: readonly Row[]; readonly moreAvailable: boolean }> {
   const { nowMs, maxEvents, reofferMs } = poll;
-  const rows = await transaction.last(reofferMs === undefined ? OFFER_ONCE : OFFER, [
+  const rows = await transaction.query(reofferMs === undefined ? OFFER_ONCE : OFFER, [
     clientId,
     nowMs,
     maxEvents,
@@ -126,7 +127,7 @@ async function offer(
   ]);
   const [first] = rows;
   return {
-    offered: rows.filter((row) => row['jti'] !== null),
+    rows: rows.filter((row) => row['jti'] !== null),
     moreAvailable: first !== undefined && whole(first, 'offerable') > maxEvents,
   };
 }

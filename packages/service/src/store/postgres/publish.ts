@@ -45,6 +45,12 @@ export class Publishing {
     for (const clientId of clientIds) this.#seen.delete(clientId);
   }
 
+  /** The database may be another one now that lacks the last transactions: what was seen in them is read again. */
+  #forgetAll(): void {
+    this.#seen.clear();
+    this.#eventTypes.forget();
+  }
+
   /** @throws {StoreError} when the database refused or is away */
   publish(publication: Publication): Promise<PublishResult> {
     return new Promise((resolve, reject) => {
@@ -81,6 +87,7 @@ export class Publishing {
       for (const [at, { resolve }] of group.entries()) resolve(results[at] as PublishResult);
     } catch (error) {
       const isOfOne = !(error instanceof StoreError) || isOfContent(error);
+      if (!isOfOne) this.#forgetAll();
       if (isOfOne && group.length > 1) for (const one of group) await this.#publishAll([one]);
       else for (const { reject } of group) reject(error);
     }
@@ -315,6 +322,10 @@ async function insert(
 /** The numbers of combinations of event types, of which there are few: as a rule they are known without asking. */
 export class EventTypes {
   readonly #numbers = new Map<string, number>();
+
+  forget(): void {
+    this.#numbers.clear();
+  }
 
   /** @param types as {@link typesOf} writes them. @returns the number of each */
   async numbersOf(transaction: Transaction, types: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {

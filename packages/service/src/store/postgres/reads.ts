@@ -27,7 +27,7 @@ export async function findNotification(database: Database, jti: string): Promise
 }
 
 async function recordOf(database: Database, found: Row): Promise<NotificationRecord> {
-  const [row = found] = await withContent(database, [found]);
+  const row = await withContent(database, found);
   return notificationOf(row, {
     attempts: jsonList(row, 'attempt_log'),
     errors: jsonList(row, 'error_log'),

@@ -1,6 +1,6 @@
 import { BY_SERVICE } from '../../model/audit.ts';
 import type { Retention } from '../operations.ts';
-import { isTrue, text, whole } from '../rows.ts';
+import { isTrue, type Row, text, whole } from '../rows.ts';
 import { addAudit } from './audit.ts';
 import { DAY_MS, dayOf } from './content.ts';
 import type { Database, Values } from './database.ts';
@@ -69,7 +69,10 @@ const AWAITING_OLD = '-n.published_at_ms > -$2::bigint AND n.content_day <= $1::
 const SETTLED_OLD =
   'n.content_day <> n.settled_at_ms / 86400000 AND n.content_day <= $1::int AND n.settled_at_ms >= $2::bigint';
 
-/** SQL that copies the content of a portion to the day $3, at most $4 of them. Rows that are locked are skipped. */
+/**
+ * SQL that copies the content of a portion to the day $3, at most $4 of them. Rows that are locked are skipped. Content is
+ * locked too, so that a SET that is being stored is copied as well.
+ */
 function copyOld(table: 'notification' | 'settled', condition: string, order: string): string {
   return `
   WITH old AS MATERIALIZED (
@@ -77,7 +80,7 @@ function copyOld(table: 'notification' | 'settled', condition: string, order: st
   copied AS (
     INSERT INTO content (day, seq, event_id, claims, set_jws, trace)
     SELECT $3::int, c.seq, c.event_id, c.claims, c.set_jws, c.trace
-    FROM old JOIN content c ON c.day = old.content_day AND c.seq = old.seq RETURNING seq)
+    FROM old JOIN content c ON c.day = old.content_day AND c.seq = old.seq FOR SHARE OF c RETURNING seq)
   UPDATE ${table} n SET content_day = $3::int FROM old JOIN copied ON copied.seq = old.seq
   WHERE n.jti = old.jti AND n.seq = old.seq RETURNING 1`;
 }
@@ -143,7 +146,7 @@ export class RetentionSweep {
     );
     if (rows.length >= limit) return rows.length;
     const dropped = rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
-    if (dropped === 0) await unlessBusy(() => this.#dropContent(dayOf(notificationsBeforeMs) - 1, limit), undefined);
+    if (dropped === 0) await this.#dropContent(dayOf(notificationsBeforeMs) - 1, limit);
     return dropped;
   }
 
@@ -158,16 +161,21 @@ export class RetentionSweep {
       const isDone = await this.#inPortions(limit, statement, [day, endMs, newDay, limit]);
       if (!isDone) return;
     }
-    const [row] = await this.#database.query(IS_OLD_NEEDED, [day, endMs]);
+    const [row] = await this.#inBulk(IS_OLD_NEEDED, [day, endMs]);
     if (row === undefined || isTrue(row, 'is_needed')) return;
     await this.#inPortions(limit, DROP_CONTENT, [day, limit]);
-    await dropPartitionBefore(this.#database, CONTENT, endMs);
+    await unlessBusy(() => dropPartitionBefore(this.#database, CONTENT, endMs), 0);
+  }
+
+  /** What is awaiting for longer than the retention is gone through: where it is much, that takes its time. */
+  #inBulk(statement: string, values: Values): Promise<Row[]> {
+    return this.#database.transaction((transaction) => transaction.last(statement, values), { isBulk: true });
   }
 
   /** @returns false when there may be more */
   async #inPortions(limit: number, statement: string, values: Values): Promise<boolean> {
     for (let portion = 0; portion < CONTENT_PORTIONS_MAX; portion += 1) {
-      const rows = await this.#database.query(statement, values);
+      const rows = await this.#inBulk(statement, values);
       if (rows.length < limit) return true;
     }
     return false;

@@ -26,7 +26,8 @@ interface Waiting {
  * behind every signature that was asked for before it: tens of milliseconds under load.
  */
 class SyncThread {
-  readonly #worker = new Worker(PROGRAM, { eval: true, resourceLimits: RESOURCE_LIMITS });
+  // Without the options of the process: what an operator has it load first is for the main thread, and needs more memory.
+  readonly #worker = new Worker(PROGRAM, { eval: true, execArgv: [], env: {}, resourceLimits: RESOURCE_LIMITS });
   readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
 
@@ -39,11 +40,13 @@ class SyncThread {
       if (error === undefined) waiting?.resolve();
       else waiting?.reject(error);
     });
-    this.#worker.on('error', (error) => {
+    const fail = (error: unknown) => {
       onFailed();
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
-    });
+    };
+    this.#worker.on('error', fail);
+    this.#worker.on('exit', () => fail(new Error('the thread that waits for the disk ended')));
   }
 
   datasync(fd: number): Promise<void> {
@@ -59,7 +62,7 @@ class SyncThread {
 // One for the process, started when it is first needed. It does not keep the process running while nothing waits.
 let thread: SyncThread | undefined;
 
-/** As `fs.fdatasync`, on a thread of its own. @throws the error of the system */
+/** As `fs.fdatasync`, on a thread of its own. @throws an error with the message of the system */
 export function datasync(fd: number): Promise<void> {
   thread ??= new SyncThread(() => {
     thread = undefined;
