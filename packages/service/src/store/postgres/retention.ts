@@ -167,7 +167,7 @@ export class RetentionSweep {
     await unlessBusy(() => dropPartitionBefore(this.#database, CONTENT, endMs), 0);
   }
 
-  /** What is awaiting for longer than the retention is gone through: where it is much, that takes its time. */
+  /** A statement that goes through all that is awaiting for longer than the retention, which takes its time. */
   #inBulk(statement: string, values: Values): Promise<Row[]> {
     return this.#database.transaction((transaction) => transaction.last(statement, values), { isBulk: true });
   }
