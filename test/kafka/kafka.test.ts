@@ -77,11 +77,11 @@ describe('an intake from Kafka', { skip }, () => {
     assert.deepEqual({ state, topic, group }, { state: 'reading', topic: TOPIC, group: 'tidings' });
     assert.ok(Date.parse(takenAt) <= systemClock.nowMs());
     assert.match(printed(await cliOf(bank)('status')), /intake from Kafka +reading \(topic consents/);
-    const { body } = await bank.operator.send('/metrics', {
-      headers: { authorization: 'Bearer operator-token-of-the-tests-0123456789' },
-    });
-    assert.match(String(body), /tidings_intake_up\{source="kafka"\} 1/);
-    assert.match(String(body), /tidings_intake_records_total\{source="kafka",outcome="dead"\} 2/);
+    const headers = { authorization: 'Bearer operator-token-of-the-tests-0123456789' };
+    const metrics = async () => String((await bank.operator.send('/metrics', { headers })).body);
+    assert.match(await metrics(), /tidings_intake_up\{source="kafka"\} 1/);
+    const dead = /tidings_intake_records_total\{source="kafka",outcome="dead"\} 2/;
+    await until(async () => dead.test(await metrics()), 'the dead letters to be counted');
     assert.equal(loggedOf(bank, 'a record can never be accepted').length, 2);
     assert.ok(!bank.log().includes(SCRAM_USER.password), 'no password is logged');
   });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Consumer, type Message, type MessagesStream, Producer } from '@platformatic/kafka';
-import type { IntakeRecord, IntakeSource, KafkaSourceSettings, TakeRecords } from '@tidings/service';
+import type { IntakeRecord, IntakeSource, KafkaSourceSettings, RecordTaker } from '@tidings/service';
 import { deadLettersFor } from './dead-letters.ts';
 import { connectionOptions, toldOf } from './options.ts';
 
@@ -15,7 +15,7 @@ type RawStream = MessagesStream<Buffer, Buffer, Buffer, Buffer>;
 export function openKafkaSource(settings: KafkaSourceSettings): IntakeSource {
   let reading: Consumer | undefined;
   return {
-    run: async (take, onReading, signal) => {
+    run: async (taker, signal) => {
       const consumer = createConsumer(settings);
       const failure = new AbortController();
       // Without a listener it would end the process. What was read before stays valid: it is read again.
@@ -29,8 +29,8 @@ export function openKafkaSource(settings: KafkaSourceSettings): IntakeSource {
           consume(consumer, settings, (error) => failure.abort(error)),
         );
         reading = consumer;
-        onReading();
-        await readAll({ consumer, stream, settings, take, ended });
+        taker.onReading();
+        await readAll({ consumer, stream, settings, taker, ended });
       } catch (error) {
         if (!signal.aborted) throw toldOf(failure.signal.aborted ? failure.signal.reason : error);
       } finally {
@@ -88,17 +88,17 @@ interface Reading {
   readonly consumer: Consumer;
   readonly stream: RawStream;
   readonly settings: KafkaSourceSettings;
-  readonly take: TakeRecords;
+  readonly taker: RecordTaker;
   readonly ended: AbortSignal;
 }
 
 /** Take, write what is dead, commit: in this order, so that a crash repeats records and loses none. */
-async function readAll({ consumer, stream, settings, take, ended }: Reading): Promise<never> {
+async function readAll({ consumer, stream, settings, taker, ended }: Reading): Promise<never> {
   let producer: Producer<Buffer, Buffer, Buffer, Buffer | null> | undefined;
   try {
     for (;;) {
       const messages = await nextMessages(stream, settings.recordsMax, ended);
-      const dead = await until(ended, take(messages.map(recordOf)));
+      const dead = await until(ended, taker.take(messages.map(recordOf)));
       if (dead.length > 0) {
         producer ??= new Producer({ ...connectionOptions(settings), acks: WRITTEN_BY_ALL_IN_SYNC });
         for (const messages of deadLettersFor(settings.deadLetterTopic, dead)) {
@@ -106,6 +106,7 @@ async function readAll({ consumer, stream, settings, take, ended }: Reading): Pr
         }
       }
       await until(ended, consumer.commit({ offsets: positionsBehind(messages) }));
+      taker.onCommitted();
     }
   } finally {
     producer?.close().catch(() => undefined);

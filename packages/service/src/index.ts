@@ -18,7 +18,7 @@ export type {
   KafkaExamination,
   KafkaModule,
   KafkaSourceSettings,
-  TakeRecords,
+  RecordTaker,
 } from './intake/source.ts';
 export { operatorDocument } from './operator/document.ts';
 export { type RunningService, type ServiceDependencies, startService } from './service.ts';

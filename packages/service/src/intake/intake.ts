@@ -8,7 +8,7 @@ import { Problem } from '../operator/problem.ts';
 import { StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { ReadRecord } from './read-record.ts';
-import type { DeadRecord, IntakeRecord, IntakeSource } from './source.ts';
+import type { DeadRecord, IntakeRecord, IntakeSource, RecordTaker } from './source.ts';
 
 export interface IntakeOptions {
   readonly source: IntakeSource;
@@ -69,18 +69,30 @@ export function startIntake(options: IntakeOptions): Intake {
 async function keepRunning(intake: Taking, options: IntakeOptions, signal: AbortSignal): Promise<void> {
   const { source, about, clock, log } = options;
   let failures = 0;
-  const onReading = () => {
+  const recovered = () => {
     failures = 0;
     intake.disconnectedBecause = undefined;
-    log.info(about, 'the intake reads');
   };
   while (!signal.aborted) {
-    const why = await source
-      .run((records) => intake.take(records), onReading, signal)
-      .then(
-        () => 'the source ended',
-        (error: unknown) => messageOf(error),
-      );
+    let endTrial: () => void = () => undefined;
+    const taker: RecordTaker = {
+      onReading: () => {
+        log.info(about, 'the intake reads');
+        // After a failure this proves nothing: the same batch may fail again, when its dead letters cannot be written.
+        if (failures === 0) recovered();
+        else endTrial = clock.after(WAIT_MAX_MS, recovered);
+      },
+      take: (records) => intake.take(records),
+      onCommitted: () => {
+        intake.countDead();
+        recovered();
+      },
+    };
+    const why = await source.run(taker, signal).then(
+      () => 'the source ended',
+      (error: unknown) => messageOf(error),
+    );
+    endTrial();
     if (signal.aborted) return;
     intake.disconnectedBecause = why;
     log.warn({ ...about, why }, 'the intake lost its source, and connects again');
@@ -98,6 +110,7 @@ class Taking {
   readonly #signal: AbortSignal;
   readonly #sampler: LogSampler;
   #waitingBecause: string | undefined;
+  #dead = 0;
   #underWay: Promise<unknown> = Promise.resolve();
 
   constructor(options: IntakeOptions, signal: AbortSignal) {
@@ -124,8 +137,21 @@ class Taking {
     return taken;
   }
 
+  /** Counts the dead records of the last batch, once they are written; a batch that is read again would count them again. */
+  countDead(): void {
+    const counts = { published: 0, repeated: 0, passedOver: 0, dead: this.#dead };
+    if (this.#dead > 0) this.#count(counts);
+    this.#dead = 0;
+  }
+
+  #count(counts: IntakeCounts): void {
+    const { about, clock, observer } = this.#options;
+    observer.record({ kind: 'taken', atMs: clock.nowMs(), source: about.source, counts });
+  }
+
   async #take(records: readonly IntakeRecord[]): Promise<readonly DeadRecord[]> {
-    const { clock, log, about, observer } = this.#options;
+    const { clock, log, about } = this.#options;
+    this.#dead = 0;
     const beganMs = clock.monotonicMs();
     await this.#untilOpen();
     const dead: DeadRecord[] = [];
@@ -142,7 +168,8 @@ class Taking {
     this.takenAtMs = clock.nowMs();
     const published = events.length - refused.length - repeated;
     const counts: IntakeCounts = { published, repeated, passedOver, dead: dead.length };
-    observer.record({ kind: 'taken', atMs: this.takenAtMs, source: about.source, counts });
+    this.#dead = dead.length;
+    this.#count({ ...counts, dead: 0 });
     for (const { record, why } of dead) this.#report(record, why);
     const durationMs = Math.round(clock.monotonicMs() - beganMs);
     log.info({ ...about, ...counts, durationMs }, 'records were taken');

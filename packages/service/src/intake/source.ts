@@ -30,16 +30,24 @@ export interface DeadRecord {
  */
 export type TakeRecords = (records: readonly IntakeRecord[]) => Promise<readonly DeadRecord[]>;
 
+/** Whom a source hands records. */
+export interface RecordTaker {
+  /** Records are read from now on, or would be if there were any. */
+  onReading(): void;
+  readonly take: TakeRecords;
+  /** The last batch is done with: its dead records are written, and its position is committed. */
+  onCommitted(): void;
+}
+
 /** A source of records, such as a topic of Kafka. A record is read again until it is committed: at least once. */
 export interface IntakeSource {
   /**
    * Connects, and reads until it is aborted. One batch of records is taken at a time; the next is not read from the broker
    * before, save for a bounded buffer.
    *
-   * @param onReading is called when records are read, or would be if there were any
    * @throws when it cannot connect, or the connection is lost; it may be run again
    */
-  run(take: TakeRecords, onReading: () => void, signal: AbortSignal): Promise<void>;
+  run(taker: RecordTaker, signal: AbortSignal): Promise<void>;
   /** Records that are not committed yet, of the partitions that this instance reads; undefined while it reads none. */
   lag(): Promise<number | undefined>;
 }

@@ -5,7 +5,8 @@ export interface IntakeStatus {
   readonly group: string;
   /**
    * `reading`: events are published as they come. `waiting`: the store does not answer, or publishing is closed; nothing is
-   * read meanwhile. `disconnected`: the source cannot be reached.
+   * read meanwhile. `disconnected`: the source cannot be reached, or it failed and has
+   * committed nothing since.
    */
   readonly state: 'reading' | 'waiting' | 'disconnected';
   /** Why it does not read. */

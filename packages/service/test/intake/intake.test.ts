@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { until } from '@tidings/testing';
 import { createLog } from '../../src/base/log.ts';
 import { type IntakeOptions, startIntake } from '../../src/intake/intake.ts';
-import type { DeadRecord, IntakeRecord, IntakeSource, TakeRecords } from '../../src/intake/source.ts';
+import type { DeadRecord, IntakeRecord, IntakeSource, RecordTaker } from '../../src/intake/source.ts';
 import type { BankEvent } from '../../src/model/event.ts';
 import { fieldProblem } from '../../src/operator/request.ts';
 import type { PublishResult } from '../../src/store/delivery.ts';
@@ -16,23 +16,24 @@ class TestSource implements IntakeSource {
   readonly committed: IntakeRecord[] = [];
   readonly dead: DeadRecord[] = [];
   runs = 0;
-  take: TakeRecords | undefined;
+  taker: RecordTaker | undefined;
   #fail: ((error: Error) => void) | undefined;
 
-  async run(take: TakeRecords, onReading: () => void, signal: AbortSignal): Promise<void> {
+  async run(taker: RecordTaker, signal: AbortSignal): Promise<void> {
     this.runs += 1;
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve());
     this.#fail = ended.reject;
-    this.take = take;
-    onReading();
+    this.taker = taker;
+    taker.onReading();
     await ended.promise;
   }
 
   async read(...values: string[]): Promise<void> {
     const records = values.map(recordOf);
-    this.dead.push(...((await this.take?.(records)) ?? []));
+    this.dead.push(...((await this.taker?.take(records)) ?? []));
     this.committed.push(...records);
+    this.taker?.onCommitted();
   }
 
   fail(message: string): void {
@@ -96,7 +97,10 @@ test('records are published in one transaction, and counted by what became of th
   );
   assert.deepEqual(
     occurrences.map((each) => each.kind === 'taken' && each.counts),
-    [{ published: 2, repeated: 1, passedOver: 1, dead: 1 }],
+    [
+      { published: 2, repeated: 1, passedOver: 1, dead: 0 },
+      { published: 0, repeated: 0, passedOver: 0, dead: 1 },
+    ],
   );
   assert.equal(intake.status().takenAtMs, clock.nowMs());
   await intake.stop();
@@ -160,12 +164,46 @@ test('a source that fails is run again, later each time, until the intake is sto
   assert.equal(intake.status().because, 'the broker is away');
   assert.equal(source.runs, 1);
   await clock.advance(500);
-  await until(() => intake.status().state === 'reading');
-  assert.equal(source.runs, 2);
+  await until(() => source.runs === 2);
+  await source.read('e-1');
+  assert.equal(intake.status().state, 'reading');
   await clock.advance(5000);
   await until(() => intake.status().lag === 3);
   await intake.stop();
   assert.equal(source.runs, 2);
+});
+
+test('a source that connects and fails before it commits is still disconnected, run again later each time, and counts nothing as dead', async () => {
+  const { intake, source, clock, occurrences } = intakeOf();
+  for (const [run, waitMs] of [500, 1000, 2000, 4000].entries()) {
+    await source.taker?.take([recordOf('bad', 0)]);
+    source.fail(`the dead-letter topic is missing, run ${run}`);
+    await until(() => intake.status().because === `the dead-letter topic is missing, run ${run}`);
+    await clock.advance(waitMs - 1);
+    assert.equal(source.runs, run + 1);
+    await clock.advance(1);
+    await until(() => source.runs === run + 2);
+    assert.equal(intake.status().state, 'disconnected');
+  }
+  const dead = () => occurrences.reduce((sum, each) => sum + (each.kind === 'taken' ? each.counts.dead : 0), 0);
+  assert.equal(dead(), 0);
+  await source.read('bad');
+  assert.equal(dead(), 1);
+  assert.equal(intake.status().state, 'reading');
+  await intake.stop();
+});
+
+test('a source that has nothing to commit counts as connected again after the longest wait', async () => {
+  const { intake, source, clock } = intakeOf();
+  source.fail('the broker is away');
+  await until(() => intake.status().state === 'disconnected');
+  await clock.advance(500);
+  await until(() => source.runs === 2);
+  await clock.advance(29_999);
+  assert.equal(intake.status().state, 'disconnected');
+  await clock.advance(1);
+  assert.equal(intake.status().state, 'reading');
+  await intake.stop();
 });
 
 test('an intake that is stopped waits for what is under way, and gives up what waits for the store', async () => {
