@@ -143,7 +143,7 @@ export async function startBroker(): Promise<Broker> {
       }),
     addPartitions: (topic, count) =>
       withAdmin(`localhost:${plainPort}`, async (admin) => {
-        await admin.createPartitions({ topics: [{ name: topic, count, assignments: [] }] });
+        await admin.createPartitions({ topics: [{ name: topic, count }] });
       }),
     kill: async () => {
       if (running === undefined || !running.kill('SIGKILL')) return;

@@ -13,7 +13,7 @@ type RawStream = MessagesStream<Buffer, Buffer, Buffer, Buffer>;
 
 /** A source that reads one topic as a member of a consumer group, with the classic protocol, which every broker speaks. */
 export function openKafkaSource(settings: KafkaSourceSettings): IntakeSource {
-  let reading: Consumer | undefined;
+  let reading: { readonly lag: () => Promise<number> } | undefined;
   return {
     run: async (taker, signal) => {
       const consumer = createConsumer(settings);
@@ -24,11 +24,20 @@ export function openKafkaSource(settings: KafkaSourceSettings): IntakeSource {
       const ended = AbortSignal.any([signal, failure.signal]);
       let stream: RawStream | undefined;
       try {
+        // Before it joins, so that none is added unseen in between.
+        const partitions = await until(ended, partitionsOf(consumer, settings.topic));
         stream = await until(
           ended,
           consume(consumer, settings, (error) => failure.abort(error)),
         );
-        reading = consumer;
+        reading = {
+          lag: async () => {
+            const lags = (await consumer.getLag({ topics: [settings.topic] })).get(settings.topic) ?? [];
+            // The leader of a group has to notice, and this library does not; whoever joins makes it share them out anew.
+            if (lags.length > partitions) failure.abort(new Error('partitions were added to the topic'));
+            return sumOf(lags);
+          },
+        };
         taker.onReading();
         await readAll({ consumer, stream, settings, taker, ended });
       } catch (error) {
@@ -41,7 +50,7 @@ export function openKafkaSource(settings: KafkaSourceSettings): IntakeSource {
         if (signal.aborted && !failure.signal.aborted) await closed;
       }
     },
-    lag: async () => (reading === undefined ? undefined : await lagOf(reading, settings.topic)),
+    lag: async () => await reading?.lag(),
   };
 }
 
@@ -147,9 +156,12 @@ function recordOf({ topic, partition, offset, timestamp, key, value, headerEntri
   };
 }
 
+async function partitionsOf(consumer: Consumer, topic: string): Promise<number> {
+  return (await consumer.metadata({ topics: [topic] })).topics.get(topic)?.partitionsCount ?? 0;
+}
+
 /** -1 stands for a partition of another member. */
-async function lagOf(consumer: Consumer, topic: string): Promise<number> {
-  const lags = (await consumer.getLag({ topics: [topic] })).get(topic) ?? [];
+function sumOf(lags: readonly bigint[]): number {
   return Number(lags.reduce((sum, lag) => (lag > 0n ? sum + lag : sum), 0n));
 }
 
