@@ -138,8 +138,11 @@ export const INTAKE_SECTION = Type.Optional(section({ kafka: Type.Optional(KAFKA
  * @throws {StartUpError}
  */
 export function assertIntake(intake: Static<typeof INTAKE_SECTION> | undefined, source: string): void {
-  const kafka = intake?.kafka;
-  if (kafka === undefined) return;
+  if (intake === undefined) return;
+  const { kafka } = intake;
+  if (kafka === undefined) {
+    throw new StartUpError(`${source}: "intake" names no source; give "intake.kafka", or remove "intake".`);
+  }
   const { brokers, tls, sasl, isClearTextAllowed, topic, deadLetterTopic, mapping } = kafka;
   if ((tls?.certificateFile === undefined) !== (tls?.keyFile === undefined)) {
     throw new StartUpError(

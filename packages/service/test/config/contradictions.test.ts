@@ -209,6 +209,11 @@ for (const [what, settings, message] of [
     '"ownEventTypes": the event type BANK.Mine is defined twice.',
   ],
   [
+    'an intake without a source',
+    withSetting('intake', {}),
+    '"intake" names no source; give "intake.kafka", or remove "intake".',
+  ],
+  [
     'a broker on another machine without TLS',
     withSetting('intake.kafka', { ...KAFKA, tls: undefined }),
     '"intake.kafka": the broker kafka.bank.example:9093 is not this machine, so events would cross the network in clear text; give "intake.kafka.tls" (it may be empty: {}), or set "intake.kafka.isClearTextAllowed" if the connection is protected by other means.',
