@@ -168,6 +168,9 @@ test('what is wrong with the command or the table is said at once', async () => 
     [['--follow', 'postgres://user:secret@localhost/core'], /^tidings: --follow must not contain the password/],
     [['--follow', 'postgres://user@db.example/core'], /not this machine, .*give --database-ca-file\./],
     [['--follow', relayUrl, '--continue'], /^tidings: --continue has no meaning with --follow; leave it out\./],
+    [['--follow', relayUrl, '--in-flight', '2'], /^tidings: --in-flight has no meaning with --follow; leave it out\./],
+    [['-', '--poll', '50'], /^tidings: --poll has no meaning without --follow; leave it out\./],
+    [['-', '--table', 'core.outbox'], /^tidings: --table has no meaning without --follow; leave it out\./],
     [['--follow', relayUrl, '--table', 'x; DROP TABLE y'], /^tidings: --table .* must be a name/],
     [['--follow', relayUrl, '--table', 'missing'], /relation "missing" does not exist\); see docs\/guides\/outbox\.md/],
   ] as const) {

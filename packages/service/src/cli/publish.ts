@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { CliError, EXIT_CONFIGURATION } from './cli-error.ts';
 import { wholeNumber } from './input.ts';
 import { defineOperatorCommand } from './operator-flags.ts';
 import type { FollowFlags } from './publish/follow.ts';
@@ -10,6 +11,10 @@ const IN_FLIGHT = 4;
 const IN_FLIGHT_MAX = 16;
 const POLL_MS = 500;
 const POLL_MS_MAX = 60_000;
+
+// Options of one way to publish, which the other would ignore.
+const OF_FILES: readonly string[] = ['continue', 'rejected', 'deriveIds', 'restart', 'json', 'inFlight'];
+const OF_OUTBOX: readonly string[] = ['table', 'passwordFile', 'databaseCaFile', 'poll'];
 
 const HELP = `
 Examples:
@@ -54,6 +59,7 @@ export function define(command: Command): void {
     .option('--database-ca-file <file>', 'trusted roots for the certificate of the database, PEM; makes TLS mandatory')
     .option('--poll <ms>', 'how long to wait for new rows', wholeNumber(POLL_MS_MAX), POLL_MS)
     .action(async (file: string, flags: PublishFlags & FollowFlags) => {
+      assertNoStray(command, flags.follow !== undefined);
       if (flags.follow !== undefined) {
         const { follow } = await import('./publish/follow.ts');
         return follow(file, { ...flags, follow: flags.follow });
@@ -61,4 +67,15 @@ export function define(command: Command): void {
       const { publish } = await import('./publish/publish.ts');
       await publish(file, flags);
     });
+}
+
+function assertNoStray(command: Command, isFollowing: boolean): void {
+  const others = isFollowing ? OF_FILES : OF_OUTBOX;
+  const stray = command.options.find((option) => {
+    const name = option.attributeName();
+    return others.includes(name) && command.getOptionValueSource(name) === 'cli';
+  });
+  if (stray === undefined) return;
+  const where = isFollowing ? 'with --follow' : 'without --follow';
+  throw new CliError(EXIT_CONFIGURATION, `${stray.long} has no meaning ${where}; leave it out.`);
 }

@@ -8,7 +8,7 @@ import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
 import { readNamedFile, readPemFile } from '../input.ts';
 import { type OperatorClient, TemporaryError } from '../operator-client.ts';
 import { type OperatorFlags, withOperatorClient } from '../operator-flags.ts';
-import { readLoneEvent } from './input.ts';
+import { BATCH_BYTES_MAX, readLoneEvent } from './input.ts';
 import { isDatabaseAway, Outbox, type Relayed, type Row } from './outbox.ts';
 import { Sender } from './send.ts';
 
@@ -23,8 +23,6 @@ export interface FollowFlags extends OperatorFlags {
   readonly batch: number;
 }
 
-// Flags that are about a file.
-const OF_FILES = ['continue', 'rejected', 'deriveIds', 'restart', 'json'] as const;
 const TABLE = /^[A-Za-z_][\w$]{0,62}(\.[A-Za-z_][\w$]{0,62})?$/;
 const WAIT_MIN_MS = 500;
 const WAIT_MAX_MS = 5000;
@@ -49,11 +47,7 @@ export async function follow(file: string, flags: FollowFlags & { readonly follo
 }
 
 function assertUsage(file: string, flags: FollowFlags & { readonly follow: string }): void {
-  const wrong = OF_FILES.find((name) => Reflect.get(flags, name) !== undefined);
-  if (file !== '-' || wrong !== undefined) {
-    const what = wrong === undefined ? 'A file' : `--${wrong.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new CliError(EXIT_CONFIGURATION, `${what} has no meaning with --follow; leave it out.`);
-  }
+  if (file !== '-') throw new CliError(EXIT_CONFIGURATION, 'A file has no meaning with --follow; leave it out.');
   if (!TABLE.test(flags.table)) {
     throw new CliError(EXIT_CONFIGURATION, `--table (${flags.table}) must be a name, such as core.tidings_outbox.`);
   }
@@ -130,8 +124,7 @@ async function relayOnce(
 async function publishRows(sender: Sender, rows: readonly Row[]): Promise<Relayed> {
   const refused: { readonly id: string; readonly why: string }[] = [];
   const published: Row[] = [];
-  // A request has one form.
-  for (const group of formsOf(rows)) {
+  for (const group of groupsOf(rows)) {
     const { firstLeft, failure, rejected } = await sender.send(group.map(({ line }) => line));
     const why = new Map(rejected.map((line) => [line.number, line.why]));
     const end = firstLeft?.number ?? Number.POSITIVE_INFINITY;
@@ -146,14 +139,20 @@ async function publishRows(sender: Sender, rows: readonly Row[]): Promise<Relaye
   return { published, refused };
 }
 
-/** The rows as lines, in order, cut where the form of an event changes. */
-function formsOf(rows: readonly Row[]) {
+/** The rows as lines, in order: a request has one form of events, and {@link BATCH_BYTES_MAX}. */
+function groupsOf(rows: readonly Row[]) {
   const groups: { readonly line: ReturnType<typeof readLoneEvent>; readonly row: Row }[][] = [];
+  let bytes = 0;
   for (const [at, row] of rows.entries()) {
     const line = readLoneEvent(at + 1, row.event);
     const last = groups.at(-1);
-    if (last?.[0]?.line.kind === line.kind) last.push({ line, row });
-    else groups.push([{ line, row }]);
+    bytes += line.bytes.length;
+    if (last?.[0]?.line.kind === line.kind && bytes <= BATCH_BYTES_MAX) {
+      last.push({ line, row });
+      continue;
+    }
+    groups.push([{ line, row }]);
+    bytes = line.bytes.length;
   }
   return groups;
 }

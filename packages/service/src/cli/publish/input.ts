@@ -94,7 +94,7 @@ export interface BatchOptions {
 }
 
 /** Bytes in one request, unless a single line is longer: a quarter of the default limit of the service. */
-const BATCH_BYTES_MAX = 4_194_304;
+export const BATCH_BYTES_MAX = 4_194_304;
 /** Longest line. */
 export const LINE_BYTES_MAX = 1_048_576;
 
