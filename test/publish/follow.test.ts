@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Deadline, until } from '@tidings/testing';
+import { TLSSocket } from 'node:tls';
+import { Deadline, makeAuthority, until } from '@tidings/testing';
 import pg from 'pg';
 import { seededRandom } from '../chaos/random.ts';
 import { cliOf } from '../operator/calling.ts';
@@ -178,6 +179,55 @@ test('what is wrong with the command or the table is said at once', async () => 
     assert.notEqual(code, 0);
     assert.match(stderr, told);
     assert.ok(!stderr.includes('secret'));
+  }
+});
+
+test('what keeps the relay out of the database is said with the options that are about it, and ends it', async (t) => {
+  const before = (await server.run('SELECT pg_conf_load_time()::text AS loaded'))[0]?.['loaded'];
+  await server.run("CREATE ROLE asked_relay LOGIN PASSWORD 'right'; CREATE ROLE clear_relay LOGIN PASSWORD 'right'");
+  const access = join(server.dataFolder, 'pg_hba.conf');
+  const ways = 'host all asked_relay all scram-sha-256\nhost all clear_relay all password\n';
+  writeFileSync(access, `${ways}${readFileSync(access, 'utf8')}`);
+  await server.run('SELECT pg_reload_conf()');
+  await until(async () => {
+    const [now] = await server.run('SELECT pg_conf_load_time()::text AS loaded');
+    return String(now?.['loaded']) !== String(before);
+  }, 'the server to read who may come in');
+  const [authority, stranger] = [await makeAuthority(), await makeAuthority()];
+  const issued = await stranger.issue();
+  const imposter = createServer((socket) => {
+    socket
+      .on('error', () => undefined)
+      .once('data', () => {
+        socket.write('S');
+        new TLSSocket(socket, { isServer: true, ...issued.tls }).on('error', () => undefined);
+      });
+  }).listen(0, '127.0.0.1');
+  await once(imposter, 'listening');
+  t.after(() => imposter.close());
+  const address = imposter.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const [caFile, wrongFile] = [join(bank.folder, 'database-roots.pem'), join(bank.folder, 'wrong-password')];
+  writeFileSync(caFile, authority.certificatePem);
+  writeFileSync(wrongFile, 'wrong');
+  const as = (user: string) => coreUrl.replace('tidings@', `${user}@`);
+  const cli = cliOf(bank);
+  for (const [args, told] of [
+    [[as('asked_relay')], /password must be .*\); check the user in --follow, and the password in --password-file/],
+    [[as('asked_relay'), '--password-file', wrongFile], /authentication failed.*password in --password-file or PGPASS/],
+    [
+      [as('clear_relay'), '--password-file', wrongFile],
+      /in clear, .*; let the server use SCRAM .*--database-ca-file\./,
+    ],
+    [[relayUrl, '--database-ca-file', caFile], /does not support SSL.*; check --database-ca-file and the host/],
+    [
+      [`postgres://user@127.0.0.1:${port}/core`, '--database-ca-file', caFile],
+      /certificate.*; check --database-ca-file and the host in --follow\./,
+    ],
+  ] as const) {
+    const { code, stderr } = await cli('publish', '--follow', ...args);
+    assert.match(stderr, told);
+    assert.equal(code, 1);
   }
 });
 

@@ -1,5 +1,5 @@
 import { systemErrorCode } from '../../base/start-up-error.ts';
-import { clientConfig, DatabaseClient } from '../../store/postgres/connection.ts';
+import { type AccessFault, accessFaultOf, clientConfig, DatabaseClient } from '../../store/postgres/connection.ts';
 import { CliError, EXIT_FAILED } from '../cli-error.ts';
 
 /** A row of an outbox. */
@@ -49,47 +49,58 @@ export class Outbox {
    * @returns how many there were
    */
   async take(rowsMax: number, relay: (rows: readonly Row[]) => Promise<Relayed>): Promise<number> {
-    const client = await this.#connected();
+    await this.#connect();
+    let rows: readonly Row[];
+    let relayed: Relayed = { published: [], refused: [] };
     try {
-      await client.query('BEGIN');
-      const { rows } = await client.query<{ id: string; event: string }>(
+      await this.#query('BEGIN');
+      rows = await this.#query(
         `SELECT id::text, event::text FROM ${this.#table}
          WHERE published_at IS NULL AND refused IS NULL ORDER BY ${this.#table}.id LIMIT $1 FOR UPDATE SKIP LOCKED`,
         [rowsMax],
       );
-      const { published, refused, failure } =
-        rows.length === 0 ? ({ published: [], refused: [] } as Relayed) : await relay(rows);
+      if (rows.length > 0) relayed = await relay(rows);
+      const { published, refused } = relayed;
       if (published.length > 0) {
         const ids = published.map(({ id }) => id);
-        await client.query(`UPDATE ${this.#table} SET published_at = now() WHERE id = ANY($1::bigint[])`, [ids]);
+        await this.#query(`UPDATE ${this.#table} SET published_at = now() WHERE id = ANY($1::bigint[])`, [ids]);
       }
       if (refused.length > 0) {
-        await client.query(
+        await this.#query(
           `UPDATE ${this.#table} AS outbox SET refused = told.why
            FROM unnest($1::bigint[], $2::text[]) AS told (id, why) WHERE outbox.id = told.id`,
           [refused.map(({ id }) => id), refused.map(({ why }) => why.slice(0, REFUSED_CHARACTERS_MAX))],
         );
       }
-      await client.query('COMMIT');
-      if (failure !== undefined) throw failure.error;
-      return rows.length;
+      await this.#query('COMMIT');
     } catch (error) {
-      if (error instanceof CliError) throw error;
       // Whatever state it is in, the rows are free again without it.
       await this.close();
+      throw error;
+    }
+    if (relayed.failure !== undefined) throw relayed.failure.error;
+    return rows.length;
+  }
+
+  /** Runs a statement. An error here is one of the database; what the relay throws is not. */
+  async #query(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    try {
+      if (this.#client === undefined) throw new Error('the connection was lost');
+      return (await this.#client.query<{ id: string; event: string }>(sql, [...values])).rows;
+    } catch (error) {
       throw toldOf(error, this.#options);
     }
   }
 
-  async #connected(): Promise<DatabaseClient> {
-    if (this.#client !== undefined) return this.#client;
+  async #connect(): Promise<void> {
+    if (this.#client !== undefined) return;
     const { url, password, ca } = this.#options;
     const client = new DatabaseClient(
       clientConfig({ url, password, ca, connectionsMax: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS, isPooled: true }),
     );
-    // A connection that is lost between two transactions is replaced.
+    // A connection that was lost is replaced for the next transaction.
     client.on('error', () => {
-      this.#client = undefined;
+      if (this.#client === client) this.#client = undefined;
     });
     try {
       await client.connect();
@@ -97,7 +108,6 @@ export class Outbox {
       throw toldOf(error, this.#options);
     }
     this.#client = client;
-    return client;
   }
 
   async close(): Promise<void> {
@@ -117,14 +127,24 @@ export function isDatabaseAway(error: unknown): boolean {
   return error instanceof DatabaseAwayError;
 }
 
-// Wrong password or user, no such database, table or column, no permission: an operator has to act.
-const LASTING = /^(28|3D|42)/;
+const ACCESS: Readonly<Record<AccessFault, string>> = {
+  password: 'check the user in --follow, and the password in --password-file or PGPASSWORD',
+  'clear password': 'let the server use SCRAM ("scram-sha-256" in pg_hba.conf), or give --database-ca-file',
+  TLS: 'check --database-ca-file and the host in --follow',
+};
+
+// No such database, table or column, no permission: an operator has to act.
+const LASTING = /^(3D|42)/;
 
 function toldOf(error: unknown, { url, table }: OutboxOptions): Error {
   const code = systemErrorCode(error) ?? '';
   const why = error instanceof Error ? error.message : String(error);
   const place = `${new URL(url).host}${new URL(url).pathname}`;
-  if (!LASTING.test(code)) return new DatabaseAwayError(`The database ${place} does not answer (${why}).`);
-  const remedy = `see docs/guides/outbox.md for the table ${table} and its permissions`;
+  const access = accessFaultOf(error);
+  if (access === undefined && !LASTING.test(code)) {
+    return new DatabaseAwayError(`The database ${place} does not answer (${why}).`);
+  }
+  const forTable = `see docs/guides/outbox.md for the table ${table} and its permissions`;
+  const remedy = access === undefined ? forTable : ACCESS[access];
   return new CliError(EXIT_FAILED, `The outbox in ${place} cannot be used (${why}); ${remedy}.`);
 }

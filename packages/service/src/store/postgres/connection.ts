@@ -41,7 +41,7 @@ const IDLE_MS = 60_000;
 export const TIMEOUT_MARGIN_MS = 2000;
 
 /** The message about a server that asks for the password in clear, without TLS. */
-export const CLEAR_PASSWORD = 'it asks for the password in clear, and there is no TLS';
+const CLEAR_PASSWORD = 'it asks for the password in clear, and there is no TLS';
 
 const INT8_OID = 20;
 
@@ -124,6 +124,20 @@ export function createPool(options: ConnectionOptions, onError: (error: Error) =
   // A waiting query is rejected anyway; between two owners a connection has no other listener, and the process would end.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
+}
+
+/** Why a database lets nobody in until somebody acts. */
+export type AccessFault = 'password' | 'clear password' | 'TLS';
+
+/** @param error of the driver @returns undefined: it is something else */
+export function accessFaultOf(error: unknown): AccessFault | undefined {
+  const code = codeOf(error) ?? '';
+  const message = error instanceof Error ? error.message : '';
+  // The driver has no password, or the server refused user or password.
+  if (/^28/.test(code) || /password must be/.test(message)) return 'password';
+  if (message === CLEAR_PASSWORD) return 'clear password';
+  // Codes of Node.js, such as DEPTH_ZERO_SELF_SIGNED_CERT, and a server without TLS, which has no code.
+  return /CERT|LEAF_SIGNATURE|ISSUER|^ERR_SSL/.test(code) || /does not support SSL/.test(message) ? 'TLS' : undefined;
 }
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html

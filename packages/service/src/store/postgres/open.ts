@@ -4,7 +4,7 @@ import { StartUpError } from '../../base/start-up-error.ts';
 import { isTrue, type Row, text, whole } from '../rows.ts';
 import { StoreError } from '../store.ts';
 import { createDatabaseClock, type DatabaseClock } from './clock.ts';
-import { CLEAR_PASSWORD, type ConnectionOptions, codeOf, createPool } from './connection.ts';
+import { type AccessFault, accessFaultOf, type ConnectionOptions, codeOf, createPool } from './connection.ts';
 import { Database, MIGRATING, type Transaction } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { MIGRATIONS, type Migration } from './schema.ts';
@@ -66,35 +66,29 @@ async function timeOf(database: Database): Promise<number> {
 export function startUpErrorOf(error: unknown, { url }: Pick<ConnectionOptions, 'url'>): unknown {
   if (!(error instanceof StoreError)) return error;
   const where = `The database at ${placeOf(url)}`;
-  const remedy = REMEDIES[codeOf(error) ?? ''] ?? remedyFor(error.message);
+  const fault = accessFaultOf(error);
+  const remedy = fault === undefined ? (REMEDIES[codeOf(error) ?? ''] ?? remedyFor(error.message)) : ACCESS[fault];
   return new StartUpError(`${where} cannot be used (${error.message}); ${remedy}.`, { cause: error });
 }
 
-const PASSWORD = 'check the user in "store.url" and the password in "store.passwordFile" or PGPASSWORD';
 const TLS = 'check "store.caFile" and the host in "store.url"';
+const ACCESS: Readonly<Record<AccessFault, string>> = {
+  password: 'check the user in "store.url" and the password in "store.passwordFile" or PGPASSWORD',
+  'clear password': 'let the server use SCRAM ("scram-sha-256" in pg_hba.conf), or give "store.caFile"',
+  TLS,
+};
 
 // SQLSTATE and codes of the system.
 const REMEDIES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'start the server, or correct the host and port in "store.url"',
   ENOTFOUND: 'correct the host in "store.url"',
-  '28P01': PASSWORD,
-  '28000': PASSWORD,
   '3D000': 'create the database, or correct its name in "store.url"',
   '42501': 'let the user own the database, as docs/postgresql.md says',
   '53300': 'lower "store.connectionsMax", or let the server take more connections',
-  DEPTH_ZERO_SELF_SIGNED_CERT: TLS,
-  SELF_SIGNED_CERT_IN_CHAIN: TLS,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: TLS,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TLS,
-  CERT_HAS_EXPIRED: TLS,
-  ERR_TLS_CERT_ALTNAME_INVALID: TLS,
 };
 
 /** Of errors that have no code: those of the driver. */
 function remedyFor(message: string): string {
-  if (/password must be/.test(message)) return PASSWORD;
-  if (message === CLEAR_PASSWORD)
-    return 'let the server use SCRAM ("scram-sha-256" in pg_hba.conf), or give "store.caFile"';
   return /\bSSL\b|certificate/.test(message) ? TLS : 'check "store.url" and that the server runs';
 }
 
