@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
@@ -89,10 +91,12 @@ class Service {
 
 class Relay {
   readonly #url: string;
+  readonly #options: readonly string[];
   #child: ChildProcess;
 
-  constructor(url: string) {
+  constructor(url: string, options: readonly string[] = ['--batch', '5', '--poll', '50']) {
     this.#url = url;
+    this.#options = options;
     this.#child = this.#spawn();
     children.add(this);
   }
@@ -100,7 +104,7 @@ class Relay {
   #spawn(): ChildProcess {
     const tokenFile = join(bank.folder, 'operator-token');
     writeFileSync(tokenFile, OPERATOR_TOKEN);
-    const args = ['publish', '--follow', relayUrl, '--batch', '5', '--poll', '50'];
+    const args = ['publish', '--follow', relayUrl, ...this.#options];
     return spawn(process.execPath, ['packages/service/bin/tidings.js', ...args], {
       env: onlyEnvironment({ TIDINGS_OPERATOR_URL: this.#url, TIDINGS_TOKEN_FILE: tokenFile }),
       stdio: ['ignore', 'ignore', 'ignore'],
@@ -180,6 +184,40 @@ test('what is wrong with the command or the table is said at once', async () => 
     assert.match(stderr, told);
     assert.ok(!stderr.includes('secret'));
   }
+});
+
+test('a gateway that fails is waited for; a row at which alone the service fails is refused, and the others go on', async (t) => {
+  const table = 'outbox_of_faults';
+  await server.run(
+    `CREATE TABLE ${table} (LIKE tidings_outbox INCLUDING ALL); GRANT SELECT, UPDATE ON ${table} TO tidings_relay`,
+    'core',
+  );
+  const insert = `INSERT INTO ${table} (event) VALUES ($1)`;
+  const big = 'x'.repeat(900_000);
+  const answers = [502, 504, 500];
+  const longest = { bytes: 0 };
+  const service = createHttpServer(async (request, response) => {
+    const body = await text(request);
+    longest.bytes = Math.max(longest.bytes, body.length);
+    const events = JSON.parse(body) as { id: string }[];
+    const status = answers.shift() ?? (events.some(({ id }) => id.startsWith('poison')) ? 500 : 200);
+    const outcomes = events.map(({ id }) => ({ id, outcome: 'none', reason: 'unknown-client', repeated: false }));
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(status === 200 ? { outcomes } : { detail: 'Something went wrong here.' }));
+  }).listen(0, '127.0.0.1');
+  await once(service, 'listening');
+  t.after(() => service.close());
+  const address = service.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  for (const id of ['poison-1', 'a', 'poison-2', 'b', 'c', 'd', 'e']) await core.query(insert, [eventOf('tpp-1', id)]);
+  for (let at = 0; at < 6; at += 1) await core.query(insert, [{ id: `big-${at}`, big }]);
+  const relay = new Relay(`http://127.0.0.1:${port}`, ['--batch', '20', '--poll', '1', '--table', table]);
+  const rows = async (where: string) =>
+    (await core.query<{ id: string }>(`SELECT event->>'id' AS id FROM ${table} WHERE ${where} ORDER BY id`)).rows;
+  await until(async () => (await rows('published_at IS NULL AND refused IS NULL')).length === 0, 'all to be settled');
+  assert.deepEqual(await rows('refused IS NOT NULL'), [{ id: 'poison-1' }, { id: 'poison-2' }]);
+  assert.equal(await relay.stop(), 0);
+  assert.ok(longest.bytes > 1_000_000 && longest.bytes < 4_200_000, `${longest.bytes} bytes in one request`);
 });
 
 test('what keeps the relay out of the database is said with the options that are about it, and ends it', async (t) => {

@@ -62,6 +62,16 @@ export interface OperatorReply {
 /** Retrying may succeed: the service cannot be reached, is busy or is restarting. */
 export class TemporaryError extends CliError {}
 
+/** A refusal with a status of 5xx: the fault is not the caller's. */
+export class ServerError extends CliError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(EXIT_FAILED, message);
+    this.status = status;
+  }
+}
+
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_BYTES_MAX = 67_108_864;
@@ -143,9 +153,9 @@ export class OperatorClient {
 
   /** The error for an answer that was a refusal. */
   refused(status: number, detail: string | undefined): CliError {
-    return detail === undefined
-      ? this.#notOperatorApi(`it answered with status ${status}`)
-      : refusalError(status, detail);
+    const refusal =
+      detail === undefined ? this.#notOperatorApi(`it answered with status ${status}`) : refusalError(status, detail);
+    return status >= 500 ? new ServerError(status, refusal.message) : refusal;
   }
 
   /** Makes a call whose answer must match a schema. @throws {CliError} */

@@ -46,9 +46,14 @@ export class Outbox {
   /**
    * Takes the oldest rows that nobody else has taken, and marks what became of them, in one transaction.
    *
+   * @param except ids of rows to leave
    * @returns how many there were
    */
-  async take(rowsMax: number, relay: (rows: readonly Row[]) => Promise<Relayed>): Promise<number> {
+  async take(
+    rowsMax: number,
+    except: readonly string[],
+    relay: (rows: readonly Row[]) => Promise<Relayed>,
+  ): Promise<number> {
     await this.#connect();
     let rows: readonly Row[];
     let relayed: Relayed = { published: [], refused: [] };
@@ -56,8 +61,8 @@ export class Outbox {
       await this.#query('BEGIN');
       rows = await this.#query(
         `SELECT id::text, event::text FROM ${this.#table}
-         WHERE published_at IS NULL AND refused IS NULL ORDER BY ${this.#table}.id LIMIT $1 FOR UPDATE SKIP LOCKED`,
-        [rowsMax],
+         WHERE published_at IS NULL AND refused IS NULL AND id <> ALL($2::bigint[]) ORDER BY ${this.#table}.id LIMIT $1 FOR UPDATE SKIP LOCKED`,
+        [rowsMax, except],
       );
       if (rows.length > 0) relayed = await relay(rows);
       const { published, refused } = relayed;
