@@ -42,6 +42,7 @@ export function writeConfig(options: {
       host: '127.0.0.1',
       port: ports.api,
       requestsPerMinutePerTppMax: 1_000_000,
+      registrationChangesPerHourPerTppMax: 10_000,
       // All TPPs of a bench share one certificate: abuse under it would be counted against the others.
       unauthenticatedPerMinutePerCertificateMax: 1_000_000,
       tls: { certificateFile, keyFile, clientCaFile: caFile },
