@@ -44,6 +44,20 @@ export function once<T>(run: () => Promise<T>): () => Promise<T> {
   };
 }
 
+/** Waits for `ms`, or until the signal is aborted. Does not reject. */
+export function pause(clock: Pick<Clock, 'after'>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
+}
+
 /** Work that did not settle in time. */
 class TimeoutError extends Error {
   override readonly name = 'TimeoutError';

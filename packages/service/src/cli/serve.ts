@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Log } from '../base/log.ts';
 import { untilSignal } from '../base/process.ts';
+import { messageOf } from '../base/start-up-error.ts';
 import type { RunningService } from '../service.ts';
 
 /** `tidings serve`: runs the Notification Service. */
@@ -66,7 +67,7 @@ function reloadOnHangUp(started: Promise<RunningService>, log: Log): () => void 
     const service = await started;
     await service.reload().catch((error: unknown) => {
       log.error(
-        { why: error instanceof Error ? error.message : String(error) },
+        { why: messageOf(error) },
         'reload failed; signing key, certificates and operator tokens are unchanged',
       );
     });

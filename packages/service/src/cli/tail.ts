@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { pause } from '../base/async.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { colors, onOutputClosed, print, printError, printJsonLine } from '../base/output.ts';
 import { untilSignal } from '../base/process.ts';
@@ -89,16 +90,6 @@ async function followOnce(
     position.pauseMs = PAUSE_MS;
     if (data !== undefined) await printActivity(id, data, isJson);
   }
-}
-
-function pause(clock: Clock, delayMs: number, abort: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(delayMs, resolve);
-    abort.addEventListener('abort', () => {
-      cancel();
-      resolve();
-    });
-  });
 }
 
 async function printActivity(id: string | undefined, data: string, isJson: boolean): Promise<void> {

@@ -1,6 +1,7 @@
-import { startInterval, withTimeout } from '../base/async.ts';
+import { pause, startInterval, withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Log, LogSampler } from '../base/log.ts';
+import { messageOf } from '../base/start-up-error.ts';
 import type { BankEvent } from '../model/event.ts';
 import type { IntakeCounts, IntakeStatus } from '../model/intake.ts';
 import type { Publish } from '../notify/publish.ts';
@@ -96,7 +97,7 @@ async function keepRunning(intake: Taking, options: IntakeOptions, signal: Abort
     if (signal.aborted) return;
     intake.disconnectedBecause = why;
     log.warn({ ...about, why }, 'the intake lost its source, and connects again');
-    await wait(clock, backOffMs(failures), signal);
+    await pause(clock, backOffMs(failures), signal);
     failures += 1;
   }
 }
@@ -221,7 +222,7 @@ class Taking {
         if (error instanceof StoreError && error.isLasting) return 'The store cannot hold this event.';
         this.#waitingBecause = `the store cannot be written (${messageOf(error)})`;
         this.#options.log.error({ ...this.#options.about, err: error }, 'the intake waits for the store');
-        await wait(this.#options.clock, backOffMs(failures), this.#signal);
+        await pause(this.#options.clock, backOffMs(failures), this.#signal);
       }
     }
   }
@@ -233,7 +234,7 @@ class Taking {
       const why = await closedBecause().catch((error: unknown) => `the store cannot be read (${messageOf(error)})`);
       if (why === undefined) break;
       this.#waitingBecause = `publishing is closed: ${why}`;
-      await wait(clock, CLOSED_WAIT_MS, this.#signal);
+      await pause(clock, CLOSED_WAIT_MS, this.#signal);
     }
     this.#waitingBecause = undefined;
   }
@@ -251,24 +252,6 @@ function fieldOf({ members }: Problem): string | undefined {
   return typeof field === 'string' ? field : undefined;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function backOffMs(failures: number): number {
   return Math.min(WAIT_MIN_MS * 2 ** failures, WAIT_MAX_MS);
-}
-
-/** Waits; an abort ends it early. */
-function wait(clock: Pick<Clock, 'after'>, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.after(ms, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

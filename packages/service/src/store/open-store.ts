@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { messageOf, StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import type { Config } from '../config/schema.ts';
 import type { ConnectionOptions } from './postgres/connection.ts';
 import { openSqliteStore } from './sqlite/store.ts';
@@ -43,7 +43,7 @@ export async function openStore(settings: Config['store'], dependencies: StoreDe
   // Loaded only here: SQLite needs none of it.
   const { openPostgresStore } = await import('./postgres/open.ts');
   const onProblem = (problem: string, error: unknown) => {
-    log.warn({ why: error instanceof Error ? error.message : String(error) }, problem);
+    log.warn({ why: messageOf(error) }, problem);
   };
   const { isListening, pollMs, isMigratedAtStart } = settings;
   const options = { ...connectionOf(settings), isListening, pollMs, isMigratedAtStart, clock, onProblem };

@@ -3,6 +3,7 @@ import type { ProviderKey, SigningProvider, SigningProviderFault } from '@tiding
 import { withTimeout } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { messageOf } from '../base/start-up-error.ts';
 import type { ProviderName } from '../config/signing.ts';
 import type { CallGate } from './call-gate.ts';
 
@@ -152,7 +153,7 @@ export class ProviderSigner {
   }
 
   #failed(error: unknown): SignerUnavailableError {
-    const why = reasonOf(error);
+    const why = messageOf(error);
     this.#failures += 1;
     const isOver = faultOf(error) === 'denied' || this.#failures >= this.#options.circuit.failuresMax;
     if (isOver && this.#pause === undefined) this.#beginPause(why);
@@ -183,7 +184,7 @@ export class ProviderSigner {
       log.info({ provider: name, key, pausedMs: clock.nowMs() - pause.sinceMs }, 'the provider signs again');
     } catch (error) {
       const lengthMs = Math.min(pause.lengthMs * 2, circuit.pauseMaxMs);
-      this.#pause = { ...pause, why: reasonOf(error), lengthMs };
+      this.#pause = { ...pause, why: messageOf(error), lengthMs };
       this.#tryAfterPause(lengthMs);
     }
   }
@@ -213,9 +214,6 @@ export function faultOf(error: unknown): SigningProviderFault {
   const fault: unknown = error instanceof Error && 'fault' in error ? error.fault : undefined;
   return fault === 'throttled' || fault === 'denied' ? fault : 'unavailable';
 }
-
-/** The message of an error, for operators. */
-export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function retryAfterOf(error: unknown): number | undefined {
   const ms: unknown = error instanceof Error && 'retryAfterMs' in error ? error.retryAfterMs : undefined;

@@ -9,13 +9,13 @@ import {
 import { once } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { messageOf, StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/schema.ts';
 import { type KeySettings, PROVIDER_SECTIONS, type ProviderName } from '../config/signing.ts';
 import { CallGate } from './call-gate.ts';
 import { readCertificates, readConfiguredFile } from './files.ts';
-import { faultOf, type OnProviderCall, openKey, ProviderSigner, reasonOf } from './provider-signer.ts';
+import { faultOf, type OnProviderCall, openKey, ProviderSigner } from './provider-signer.ts';
 
 /** Loads a package by its name. @throws an error with the code ERR_MODULE_NOT_FOUND if it is not installed */
 export type ImportPackage = (name: string) => Promise<unknown>;
@@ -136,8 +136,8 @@ async function loadProvider(
   const loaded: unknown = await importPackage(packageName).catch((error: unknown) => {
     // The package may be there without something that it needs itself.
     const isMissing =
-      systemErrorCode(error) === 'ERR_MODULE_NOT_FOUND' && reasonOf(error).includes(`package '${packageName}'`);
-    if (!isMissing) throw new StartUpError(`The package ${packageName} cannot be loaded: ${reasonOf(error)}.`);
+      systemErrorCode(error) === 'ERR_MODULE_NOT_FOUND' && messageOf(error).includes(`package '${packageName}'`);
+    if (!isMissing) throw new StartUpError(`The package ${packageName} cannot be loaded: ${messageOf(error)}.`);
     const missing = `The signing provider ${name} needs the package ${packageName}, which is not installed`;
     throw new StartUpError(`${missing}; run "npm install ${packageName}@${VERSION}" where the service is installed.`);
   });
@@ -149,12 +149,12 @@ async function loadProvider(
   try {
     return createProvider(settings);
   } catch (error) {
-    throw new StartUpError(`The signing provider ${name} cannot be used: ${reasonOf(error)}.`);
+    throw new StartUpError(`The signing provider ${name} cannot be used: ${messageOf(error)}.`);
   }
 }
 
 function cannotOpen({ name, key }: { name: string; key: string }, setting: string, error: unknown): string {
-  const what = `The key ${key} of ${name}, named by "${setting}.key", cannot be used: ${reasonOf(error)}`;
+  const what = `The key ${key} of ${name}, named by "${setting}.key", cannot be used: ${messageOf(error)}`;
   if (faultOf(error) === 'denied') return `${what}; correct the setting, or the permissions at the provider.`;
   return `${what}; check the provider. With "${setting}.publicKeyFile" the service starts while it is unavailable.`;
 }

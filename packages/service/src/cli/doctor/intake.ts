@@ -1,4 +1,4 @@
-import { StartUpError } from '../../base/start-up-error.ts';
+import { messageOf, StartUpError } from '../../base/start-up-error.ts';
 import { loadKafka, readKafkaSettings } from '../../intake/open-intake.ts';
 import type { KafkaExamination } from '../../intake/source.ts';
 import { type Finding, fault, faultFrom, type Inspection, ok } from './finding.ts';
@@ -16,7 +16,7 @@ export async function checkIntake({ config: { intake } }: Inspection): Promise<r
     return findingsOf(await examineKafka(settings), settings);
   } catch (error) {
     if (error instanceof StartUpError) return [faultFrom('intake', error, 'Correct the setting.')];
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [fault('intake', `Kafka cannot be used: ${why}.`, CONNECTION_REMEDY)];
   }
 }

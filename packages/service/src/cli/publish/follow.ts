@@ -2,6 +2,7 @@ import { systemClock } from '../../base/clock.ts';
 import { isLoopback } from '../../base/ip-address.ts';
 import { printError } from '../../base/output.ts';
 import { untilSignal } from '../../base/process.ts';
+import { messageOf } from '../../base/start-up-error.ts';
 import { printable } from '../../base/terminal-text.ts';
 import { databaseHostOf } from '../../config/derived.ts';
 import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
@@ -86,7 +87,7 @@ async function relay(client: OperatorClient, outbox: Outbox, flags: FollowFlags,
       if (!isTemporary) throw error;
       waitMs = Math.min(WAIT_MIN_MS * 2 ** failures, WAIT_MAX_MS);
       failures += 1;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       printError(`${printable(why)} Trying again in ${waitMs / 1000} s.\n`);
     }
     await wait(waitMs, ending);

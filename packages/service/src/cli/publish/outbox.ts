@@ -1,4 +1,4 @@
-import { systemErrorCode } from '../../base/start-up-error.ts';
+import { messageOf, systemErrorCode } from '../../base/start-up-error.ts';
 import { type AccessFault, accessFaultOf, clientConfig, DatabaseClient } from '../../store/postgres/connection.ts';
 import { CliError, EXIT_FAILED } from '../cli-error.ts';
 
@@ -143,7 +143,7 @@ const LASTING = /^(3D|42)/;
 
 function toldOf(error: unknown, { url, table }: OutboxOptions): Error {
   const code = systemErrorCode(error) ?? '';
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   const place = `${new URL(url).host}${new URL(url).pathname}`;
   const access = accessFaultOf(error);
   if (access === undefined && !LASTING.test(code)) {

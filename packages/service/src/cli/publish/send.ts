@@ -1,4 +1,5 @@
 import { isJsonObject, shapeOf } from '@tidings/protocol';
+import { pause } from '../../base/async.ts';
 import type { Clock } from '../../base/clock.ts';
 import { CLOUD_EVENT_BATCH_TYPE } from '../../operator/cloud-events.ts';
 import { PublishAnswer } from '../../operator/events.ts';
@@ -151,7 +152,8 @@ export class Sender {
       if (!RETRY_STATUSES.has(status)) return reply;
       const seconds = Math.min(Math.max(retryAfterSeconds, 1), WAIT_SECONDS_MAX);
       onWait(seconds, detail ?? `the service answered with status ${status}`);
-      await this.#pause(seconds * 1000);
+      // Not once nothing more is to be sent.
+      await pause(this.#options.clock, seconds * 1000, this.#options.halted);
     }
   }
 
@@ -168,21 +170,6 @@ export class Sender {
       else tally.none.set(outcome.reason, (tally.none.get(outcome.reason) ?? 0) + 1);
     }
     this.#options.onPublished(tally);
-  }
-
-  /** Waits, but not once nothing more is to be sent. */
-  #pause(delayMs: number): Promise<void> {
-    const { clock, halted } = this.#options;
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        halted.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.after(delayMs, end);
-      if (halted.aborted) end();
-      else halted.addEventListener('abort', end);
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
+import { messageOf, StartUpError, systemErrorCode } from '../../base/start-up-error.ts';
 import { MIGRATIONS } from './schema.ts';
 
 // Result codes of SQLite, https://www.sqlite.org/rescode.html; the low byte is the primary one.
@@ -101,8 +101,4 @@ function startUpErrorOf(error: unknown, file: string): unknown {
 export function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
   return error.errcode & 0xff;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
