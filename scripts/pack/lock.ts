@@ -12,6 +12,8 @@ export const PACKAGES = [
   'tpp',
   'conformance',
   'signer-aws-kms',
+  'signer-azure-key-vault',
+  'signer-gcp-kms',
   'signer-pkcs11',
   'signer-vault',
   'service',
@@ -22,7 +24,8 @@ export type PackageName = (typeof PACKAGES)[number];
 
 /** Whether a package bundles its dependencies: a program, or one that is loaded by a program. The others are libraries. */
 export function isProgram(name: PackageName): boolean {
-  return ['conformance', 'signer-aws-kms', 'service', 'sandbox', 'intake-kafka'].includes(name);
+  const signers = ['signer-aws-kms', 'signer-azure-key-vault', 'signer-gcp-kms'];
+  return ['conformance', ...signers, 'service', 'sandbox', 'intake-kafka'].includes(name);
 }
 
 /** Whether a package brings those of this repository that it needs, so that its file alone can be installed. */

@@ -84,6 +84,11 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'environment',
+    path: 'packages/signer-azure-key-vault/src/index.ts',
+    reason: 'the variables by which Azure tells a workload its identity',
+  },
+  {
+    rule: 'environment',
     path: 'packages/signer-pkcs11/src/index.ts',
     reason: 'passes it on to the process of the module, whose library may have its settings there',
   },

@@ -8,6 +8,8 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['protocol', 'tpp', 'service'],
   conformance: ['protocol'],
   'signer-aws-kms': ['protocol'],
+  'signer-azure-key-vault': ['protocol'],
+  'signer-gcp-kms': ['protocol'],
   'signer-pkcs11': ['protocol'],
   'signer-vault': ['protocol'],
   console: [],

@@ -3,6 +3,7 @@
  * package of its own that exports a {@link CreateSigningProvider}.
  *
  * An implementation makes one call and reports what came of it. It retries nothing and limits nothing: whoever uses it does.
+ * Calls that one fault ends, such as a process that crashed, reject with the same error object: it counts as one failure.
  */
 export interface SigningProvider {
   /**

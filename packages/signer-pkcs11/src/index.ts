@@ -139,8 +139,7 @@ function startProcess(threads: number): ModuleProcess {
 function end(ended: ModuleProcess): void {
   ended.hasEnded = true;
   ended.child.kill('SIGKILL');
-  for (const { reject } of ended.waiting.values()) {
-    reject(new SigningProviderError('unavailable', 'the process of the module ended'));
-  }
+  const error = new SigningProviderError('unavailable', 'the process of the module ended');
+  for (const { reject } of ended.waiting.values()) reject(error);
   ended.waiting.clear();
 }

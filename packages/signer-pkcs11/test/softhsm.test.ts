@@ -110,6 +110,27 @@ describe('keys of a token', { skip }, () => {
     await provider.close();
   });
 
+  test('a crash ends all signatures that are under way with one error, and the key can be opened again', async () => {
+    const before = new Set(childrenOf(process.pid));
+    const provider = create();
+    try {
+      const { sign } = await provider.openKey('signing-1', never);
+      const [made] = childrenOf(process.pid).filter((pid) => !before.has(pid));
+      assert.ok(made !== undefined);
+      // Stopped, so that none is signed before it ends.
+      process.kill(made, 'SIGSTOP');
+      const signing = Promise.allSettled(Array.from({ length: 8 }, () => sign(INPUT, never)));
+      process.kill(made, 'SIGKILL');
+      const errors = (await signing).map((each) => (each.status === 'rejected' ? each.reason : undefined));
+      assert.ok(errors[0] instanceof SigningProviderError);
+      assert.equal(new Set(errors).size, 1);
+      const again = await provider.openKey('signing-1', never);
+      assert.ok(isPs256(again.publicKeyPem, await again.sign(INPUT, never)));
+    } finally {
+      await provider.close();
+    }
+  });
+
   test('a signal that is sent to all processes of the service leaves it able to sign while it stops', async () => {
     const before = new Set(childrenOf(process.pid));
     const provider = create();

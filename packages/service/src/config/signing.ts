@@ -6,13 +6,15 @@ import { file, section, sectionOfDefaults, text, whole } from './setting.ts';
 export const PROVIDER_SECTIONS = {
   pkcs11: 'pkcs11',
   'aws-kms': 'awsKms',
+  'azure-key-vault': 'azureKeyVault',
+  'gcp-kms': 'gcpKms',
   vault: 'vault',
 } as const;
 
 /** A provider of signing keys that is a package of its own, `@tidings/signer-…`. */
 export type ProviderName = keyof typeof PROVIDER_SECTIONS;
 
-const PROVIDERS = ['file', 'pkcs11', 'aws-kms', 'vault'] as const;
+const PROVIDERS = ['file', 'pkcs11', 'aws-kms', 'azure-key-vault', 'gcp-kms', 'vault'] as const;
 
 /** Limits of the calls to a provider. */
 const callLimits = (concurrency: number, perSecond: number) => ({
@@ -56,6 +58,30 @@ const PROVIDER_SETTINGS = {
       ...callLimits(32, 400),
     }),
   ),
+  azureKeyVault: Type.Optional(
+    section({
+      vaultUrl: Type.String({
+        format: 'uri',
+        pattern: '^https://[^@?#]*$',
+        maxLength: 2048,
+        description: 'URL of the vault or managed HSM, such as https://tidings.vault.azure.net',
+      }),
+      caFile: Type.Optional(
+        file('Root certificates that the certificate of the vault must chain to, PEM. Default: those of Node.js'),
+      ),
+      ...callLimits(32, 150),
+    }),
+  ),
+  gcpKms: Type.Optional(
+    section({
+      endpointUrl: Type.Optional(
+        serviceUrl(
+          'URL of the service, such as a Private Service Connect endpoint. Default: https://cloudkms.googleapis.com',
+        ),
+      ),
+      ...callLimits(32, 40),
+    }),
+  ),
   vault: Type.Optional(
     section({
       url: serviceUrl(
@@ -81,7 +107,9 @@ const PROVIDER_SETTINGS = {
 const KEY_SETTINGS = {
   keyFile: Type.Optional(file('Private signing key, RSA of 2048 to 8192 bits, PKCS #8 PEM, for the provider file')),
   key: Type.Optional(
-    text('Name of the key at the provider: label (pkcs11), id, ARN or alias (aws-kms), name/version (vault)'),
+    text(
+      'Name of the key at the provider: label (pkcs11), id, ARN or alias (aws-kms), name/version (azure-key-vault, vault), resource name of the version (gcp-kms)',
+    ),
   ),
   publicKeyFile: Type.Optional(
     file(
@@ -100,7 +128,7 @@ export const SIGNING_SECTION = section({
   provider: Type.Enum([...PROVIDERS], {
     default: 'file',
     description:
-      'What keeps the key: file, pkcs11, aws-kms or vault. Each but file is a package to install, such as @tidings/signer-pkcs11',
+      'What keeps the key: file, pkcs11, aws-kms, azure-key-vault, gcp-kms or vault. Each but file is a package to install, such as @tidings/signer-pkcs11',
   }),
   kid: text('Key id under which the trust anchor publishes our signing key'),
   ...KEY_SETTINGS,

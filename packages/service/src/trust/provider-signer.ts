@@ -49,6 +49,8 @@ export class ProviderSigner {
   #opened: ProviderKey | undefined;
   #opening: Promise<ProviderKey> | undefined;
   #failures = 0;
+  /** Error of the last signature that failed. */
+  #lastFailure: unknown;
   #pause: { readonly why: string; readonly sinceMs: number; lengthMs: number } | undefined;
   #cancelTrial = (): void => undefined;
   #isClosed = false;
@@ -154,7 +156,9 @@ export class ProviderSigner {
 
   #failed(error: unknown): SignerUnavailableError {
     const why = messageOf(error);
-    this.#failures += 1;
+    // What ends several calls, such as a process of a module, is one error, and one failure.
+    if (error !== this.#lastFailure) this.#failures += 1;
+    this.#lastFailure = error;
     const isOver = faultOf(error) === 'denied' || this.#failures >= this.#options.circuit.failuresMax;
     if (isOver && this.#pause === undefined) this.#beginPause(why);
     return this.#unavailable(why, { cause: error });

@@ -106,8 +106,8 @@ export function createSigningProviders(options: {
     },
     sectionsInUse: (signing) => {
       const made = [...entries].map(([name, { settings }]) => [PROVIDER_SECTIONS[name], settings]);
-      const { pkcs11, awsKms, vault } = signing;
-      return { pkcs11, awsKms, vault, ...Object.fromEntries(made) };
+      const given = Object.values(PROVIDER_SECTIONS).map((section) => [section, signing[section]]);
+      return Object.fromEntries([...given, ...made]);
     },
     observe: (given) => {
       observer = given;

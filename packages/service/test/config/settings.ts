@@ -64,6 +64,8 @@ export const WITH_EVERY_SECTION = {
     ...MINIMAL.signing,
     pkcs11: { libraryFile: 'module.so', tokenLabel: 'bank', pinFile: 'pin' },
     awsKms: { region: 'eu-west-2' },
+    azureKeyVault: { vaultUrl: 'https://tidings.vault.azure.net' },
+    gcpKms: {},
     vault: { url: 'https://vault.bank.example:8200', tokenFile: 'token' },
   },
   api: { ...MINIMAL.api, gateway: { addresses: ['10.0.0.0/8', '::1'] } },

@@ -148,6 +148,18 @@ test('after one fault of the provider the key is opened anew, once, and signs ag
   assert.equal(signer.problem(), undefined);
 });
 
+test('signatures that end with one process count as one failure, however many were under way', async () => {
+  const { provider, signer, signMany, publicKey } = await bench({ limits: { concurrencyMax: 8, perSecondMax: 0 } });
+  const { delay } = provider;
+  const crash = Promise.reject(new SigningProviderError('unavailable', 'the process of the module ended'));
+  provider.delay = () => crash;
+  assert.ok((await signMany(8)).every(({ status }) => status === 'rejected'));
+  assert.equal(signer.problem(), undefined);
+  provider.delay = delay;
+  const signed = await signMany(8);
+  assert.ok(signed.every((each) => each.status === 'fulfilled' && isPs256Signature(INPUT, each.value, publicKey)));
+});
+
 test('a call that was too slow does not open the key anew, which would end the others', async () => {
   const { clock, provider, signer } = await bench();
   provider.state = 'silent';
