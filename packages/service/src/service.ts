@@ -31,6 +31,7 @@ import { createTracing } from './telemetry/tracing.ts';
 import { createAccessTokenVerifier } from './trust/access-tokens.ts';
 import { createCertificateReader, firstExpiriesMs } from './trust/certificates.ts';
 import { createClientCertificateReader } from './trust/client-certificate.ts';
+import { openDirectoryKeys } from './trust/directory.ts';
 import { createAddressList } from './trust/gateway-addresses.ts';
 import type { OnFetchFailed } from './trust/jwks-cache.ts';
 import { type Material, readMaterial, reportExpiredLists } from './trust/material.ts';
@@ -198,7 +199,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const publish = createPublisher({ ...options, issuer: config.issuer, catalogue, signSet, dispatcher });
   const gate = openPublishingGate({ ...options, ...config.operator });
   intake.provide({ ...options, publish, catalogue, closedBecause: gate.closedBecause });
-  const { clockSkewSeconds } = config.accessTokens;
+  const directory = await openDirectory(options);
   const identityProvider = createIdentityProvider(options);
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
@@ -216,8 +217,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     tls: material.operatorTls,
     console: { ...config.operator.console, sessionKey: material.consoleSessionKey, oidcSignIn },
     identityProvider,
-    softwareStatements:
-      material.directory && (await createSoftwareStatementVerifier({ ...material.directory, clockSkewSeconds, clock })),
+    softwareStatements: directory?.statements,
     signingKeys: keys,
     tppKeys,
     alerts,
@@ -236,7 +236,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     client,
     options.providers,
     ...clients,
-    ...[identityProvider, oidcSignIn].filter((each) => each !== undefined),
+    ...[identityProvider, oidcSignIn, directory].filter((each) => each !== undefined),
   ];
   const isShared = config.store.url !== undefined;
   const endFollowing = isShared
@@ -254,10 +254,25 @@ function createIdentityProvider(options: AssemblyOptions) {
   return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
+async function openDirectory(options: AssemblyOptions) {
+  const { config, material, clock } = options;
+  const { directory, accessTokens } = config;
+  if (directory === undefined) return undefined;
+  const { directoryJwks: jwks, directoryCa: ca } = material;
+  const onFetchFailed = reportFailedFetch(options, 'directory');
+  const keys = await openDirectoryKeys({ directory, jwks, ca, clock, onFetchFailed });
+  const { issuer } = directory;
+  const { clockSkewSeconds } = accessTokens;
+  return {
+    statements: createSoftwareStatementVerifier({ issuer, keys, clockSkewSeconds, clock }),
+    close: () => keys.close(),
+  };
+}
+
 /** Reports to log and metrics, since cached keys hide a failed fetch, and callers are not told of it. */
 function reportFailedFetch(
   { log, clock, observer }: Pick<AssemblyOptions, 'log' | 'clock' | 'observer'>,
-  of: 'tpp' | 'authorisation-server' | 'identity-provider',
+  of: 'tpp' | 'authorisation-server' | 'identity-provider' | 'directory',
 ): OnFetchFailed {
   return (failure) => {
     log.warn({ ...failure, of }, 'keys could not be fetched');

@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { databaseHostOf, type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
+import { assertDirectory } from './directory.ts';
 import { assertIntake } from './intake.ts';
 import type { Config } from './schema.ts';
 import { assertSigning } from './signing.ts';
@@ -19,6 +20,7 @@ const LEASE_MARGIN_MS = 500;
 export function assertConsistent(config: Config, source: string): void {
   const { accessTokens, delivery, retry } = config;
   assertSigning(config.signing, source);
+  assertDirectory(config.directory, source);
   assertStore(config, source);
   assertModes(config, source);
   if ((accessTokens.jwksUrl === undefined) === (accessTokens.introspectionUrl === undefined)) {
@@ -61,10 +63,12 @@ export function assertConsistent(config: Config, source: string): void {
   }
 }
 
-function assertKeyAges({ tppKeys, accessTokens, operator: { oidc } }: Config, source: string): void {
+function assertKeyAges({ tppKeys, directory, accessTokens, operator: { oidc } }: Config, source: string): void {
   const wrong = (section: string, maxAge: string, hardMaxAge: string) =>
     new StartUpError(`${source}: "${section}.${hardMaxAge}" must not be below "${section}.${maxAge}".`);
-  if (tppKeys.hardMaxAgeMs < tppKeys.maxAgeMs) throw wrong('tppKeys', 'maxAgeMs', 'hardMaxAgeMs');
+  for (const [section, ages] of Object.entries({ tppKeys, directory })) {
+    if (ages !== undefined && ages.hardMaxAgeMs < ages.maxAgeMs) throw wrong(section, 'maxAgeMs', 'hardMaxAgeMs');
+  }
   for (const [section, ages] of [
     ['accessTokens', accessTokens],
     ['operator.oidc', oidc],

@@ -2,30 +2,10 @@ import { POLL_BODY_BYTES_MAX } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { MESSAGE_KINDS } from '../model/alert.ts';
 import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
+import { DIRECTORY_SECTION } from './directory.ts';
 import { INTAKE_SECTION } from './intake.ts';
-import { file, port, section, sectionOfDefaults, text, whole } from './setting.ts';
+import { file, keyAges, port, section, sectionOfDefaults, text, whole } from './setting.ts';
 import { SIGNING_SECTION } from './signing.ts';
-
-/** Defaults of {@link keyAges}. */
-export const KEYS_MAX_AGE_MS = 600_000;
-export const KEYS_HARD_MAX_AGE_MS = 3_600_000;
-
-/** How long the keys of a JWKS URL are used. The arguments are the names of the two settings. */
-function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft, hardMaxAgeMs: Hard) {
-  const soft = whole(
-    KEYS_MAX_AGE_MS,
-    1000,
-    86_400_000,
-    'Age at which keys are fetched again before they are used; if that fails, they stay in use until the hard limit. From half of this age on they are refreshed in the background',
-  );
-  const hard = whole(
-    KEYS_HARD_MAX_AGE_MS,
-    1000,
-    604_800_000,
-    `Age at which keys are no longer used: until they can be fetched again, nothing that needs them can be verified. Not below ${maxAgeMs}`,
-  );
-  return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
-}
 
 /**
  * The connection settings that both listeners share.
@@ -808,12 +788,7 @@ export const ConfigSchema = section({
     ),
     timeoutMs: whole(5000, 100, 60_000, 'Longest time a fetch of the keys may take'),
   }),
-  directory: Type.Optional(
-    section({
-      issuer: text('iss of software statement assertions, such as OpenBanking Ltd'),
-      jwksFile: file('JWKS of the directory, which signs software statement assertions'),
-    }),
-  ),
+  directory: Type.Optional(DIRECTORY_SECTION),
   ...DELIVERY_SECTIONS,
   metrics: sectionOfDefaults({
     tppsMax: whole(100, 0, 10_000, 'TPPs with their own time series in the metrics; all others share one'),

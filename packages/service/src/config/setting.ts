@@ -24,3 +24,24 @@ export const file = (description: string) =>
   Type.String({ minLength: 1, description: `${description} (path, relative to this file)` });
 /** A TCP port. */
 export const port = (byDefault: number) => whole(byDefault, 0, 65_535, 'Port to listen on; 0 for any free port');
+
+/** Defaults of {@link keyAges}. */
+export const KEYS_MAX_AGE_MS = 600_000;
+export const KEYS_HARD_MAX_AGE_MS = 3_600_000;
+
+/** How long the keys of a JWKS URL are used. The arguments are the names of the two settings. */
+export function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft, hardMaxAgeMs: Hard) {
+  const soft = whole(
+    KEYS_MAX_AGE_MS,
+    1000,
+    86_400_000,
+    'Age at which keys are fetched again before they are used; if that fails, they stay in use until the hard limit. From half of this age on they are refreshed in the background',
+  );
+  const hard = whole(
+    KEYS_HARD_MAX_AGE_MS,
+    1000,
+    604_800_000,
+    `Age at which keys are no longer used: until they can be fetched again, nothing that needs them can be verified. Not below ${maxAgeMs}`,
+  );
+  return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
+}

@@ -4,6 +4,7 @@ import type { AuditActor, AuditEntry } from '../model/audit.ts';
 import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
+import { JwksUnavailableError } from '../trust/jwks-cache.ts';
 import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import { deliveriesOf } from './delivery-state.ts';
 import { Problem } from './problem.ts';
@@ -54,6 +55,7 @@ const NO_SUCH_TPP = 'There is no TPP with this client_id; register it, or import
 
 const BUSY = 'This TPP is being changed concurrently; try again.';
 const BUSY_RETRY_AFTER_SECONDS = 1;
+const DIRECTORY_RETRY_AFTER_SECONDS = 30;
 // Each round one of the concurrent changes succeeds, so this many may compete, across all instances.
 const REPEATS_MAX = 20;
 
@@ -133,7 +135,7 @@ export class TppRegistry {
    * statement's, and the scopes are those that its roles need unless others are given. The client_id is the software's id
    * unless another is given. What it does not say (subject, retry policy) stays as it was, unless a subject is given.
    *
-   * @throws {Problem} 400, or 501 where no directory is configured
+   * @throws {Problem} 400, 501 where no directory is configured, or 503 while its keys are unavailable
    */
   async import(facts: StatementFacts, by: Operator): Promise<Tpp> {
     const statement = await this.#verify(facts.softwareStatement);
@@ -159,6 +161,10 @@ export class TppRegistry {
     try {
       return await softwareStatements.verify(assertion);
     } catch (error) {
+      if (error instanceof JwksUnavailableError) {
+        const why = `The keys of the directory are unavailable: ${error.message.replace(/\.$/, '')}`;
+        throw new Problem(503, `${why}; try again, or check "directory.jwksUrl".`, {}, DIRECTORY_RETRY_AFTER_SECONDS);
+      }
       if (!(error instanceof SoftwareStatementError)) throw error;
       const { code, claim } = error;
       const members = { field: 'softwareStatement', code, ...(claim !== undefined && { claim }) };

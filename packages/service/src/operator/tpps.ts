@@ -98,7 +98,7 @@ const changingRoutes = [
     query: { clientId: importedClientId() },
     body: statement(),
     response: TPP,
-    refusals: [501],
+    refusals: [501, 503],
     handler: (context) => {
       const registry = registryOf(context);
       return async ({ request, query, body }) => {

@@ -59,7 +59,7 @@ export type Occurrence =
       /** The keys of a JWKS URL could not be fetched, or the document is unusable. */
       readonly kind: 'keys-not-fetched';
       readonly atMs: number;
-      readonly of: 'tpp' | 'authorisation-server' | 'identity-provider';
+      readonly of: 'tpp' | 'authorisation-server' | 'identity-provider' | 'directory';
     }
   | {
       /** A callback URL began to fail, or does so no longer. */

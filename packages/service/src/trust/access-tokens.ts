@@ -3,7 +3,7 @@ import type { KeySource } from '@tidings/protocol';
 import { importSigningKeys } from '@tidings/protocol';
 import type { Clock } from '../base/clock.ts';
 import type { GrantMark } from '../config/derived.ts';
-import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/schema.ts';
+import { KEYS_HARD_MAX_AGE_MS, KEYS_MAX_AGE_MS } from '../config/setting.ts';
 import type { ClientTls } from '../net/connector.ts';
 import { createHttpsClient, type HttpsClient } from '../net/https-client.ts';
 import {

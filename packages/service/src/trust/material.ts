@@ -32,8 +32,10 @@ export interface Material {
   readonly deliveryCa: string | undefined;
   /** Root certificates for the JWKS URLs of TPPs, PEM. */
   readonly tppKeysCa: string | undefined;
-  /** Undefined where no directory is configured. */
-  readonly directory: { readonly issuer: string; readonly jwks: unknown } | undefined;
+  /** JWKS of the directory; undefined where none is configured, or it is fetched. */
+  readonly directoryJwks: unknown;
+  /** Root certificates for the directory, PEM. */
+  readonly directoryCa: string | undefined;
 }
 
 /**
@@ -61,10 +63,8 @@ export async function readMaterial(config: Config, providers: Pick<SigningProvid
     },
     deliveryCa: readRoots('delivery.caFile', delivery.caFile),
     tppKeysCa: readRoots('tppKeys.caFile', tppKeys.caFile),
-    directory: directory && {
-      issuer: directory.issuer,
-      jwks: await readJwks('directory.jwksFile', directory.jwksFile),
-    },
+    directoryJwks: directory?.jwksFile && (await readJwks('directory.jwksFile', directory.jwksFile)),
+    directoryCa: readRoots('directory.caFile', directory?.caFile),
   };
 }
 

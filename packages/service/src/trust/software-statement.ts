@@ -1,8 +1,8 @@
-import { importSigningKeys, isLongerThan } from '@tidings/protocol';
+import { isLongerThan } from '@tidings/protocol';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../base/clock.ts';
 import { isHttpsUrl } from '../net/https-client.ts';
-import { StrictJwtError, type StrictJwtErrorCode, verifyStrictJwt } from './strict-jwt.ts';
+import { type JwtKeys, StrictJwtError, type StrictJwtErrorCode, verifyStrictJwt } from './strict-jwt.ts';
 
 /** A statement of the directory about one piece of software of a TPP. All URLs are those of the statement; none is constructed. */
 export interface SoftwareStatement {
@@ -26,7 +26,7 @@ export interface SoftwareStatement {
 
 /** Verifies software statement assertions; see {@link createSoftwareStatementVerifier}. */
 export interface SoftwareStatementVerifier {
-  /** @throws {SoftwareStatementError} */
+  /** @throws {SoftwareStatementError} and the error of the keys when they are unavailable */
   verify(assertion: string): Promise<SoftwareStatement>;
 }
 
@@ -47,8 +47,8 @@ export class SoftwareStatementError extends Error {
 export interface SoftwareStatementVerifierOptions {
   /** `iss` of the directory, such as `OpenBanking Ltd`. */
   readonly issuer: string;
-  /** The directory's JWKS, parsed. */
-  readonly jwks: unknown;
+  /** The directory's. */
+  readonly keys: JwtKeys;
   readonly clockSkewSeconds: number;
   readonly clock: Pick<Clock, 'nowMs'>;
   /** Default: {@link ASSERTION_AGE_MAX_SECONDS}. */
@@ -65,15 +65,10 @@ const ASSERTION_CHARS_MAX = 65_536;
 /**
  * Makes a verifier of software statement assertions: JWTs of the directory (PS256, `kid` in its JWKS, `iss`, an `iat`
  * not in the future and not too old), with the claims that registering a TPP needs (rules, section 8). Fetches nothing,
- * neither the endpoints in the statement nor the directory's keys.
- *
- * @throws {JwksError} when `jwks` is not one
+ * none of the endpoints in the statement.
  */
-export async function createSoftwareStatementVerifier(
-  options: SoftwareStatementVerifierOptions,
-): Promise<SoftwareStatementVerifier> {
-  const { issuer, clockSkewSeconds, clock, ageMaxSeconds = ASSERTION_AGE_MAX_SECONDS } = options;
-  const keys = await importSigningKeys(options.jwks);
+export function createSoftwareStatementVerifier(options: SoftwareStatementVerifierOptions): SoftwareStatementVerifier {
+  const { issuer, keys, clockSkewSeconds, clock, ageMaxSeconds = ASSERTION_AGE_MAX_SECONDS } = options;
   return {
     verify: async (assertion) => {
       if (assertion.length > ASSERTION_CHARS_MAX) {

@@ -250,6 +250,14 @@ const FAULTS: readonly Planted[] = [
     },
     error('directory', /holds no signing key/, /Fetch the current JWKS of OpenBanking Ltd/),
   ],
+  [
+    'keys of the directory that are not those of the configuration',
+    (it) => {
+      const jwksFile = it.write('directory.jwks', JSON.stringify(KEYS));
+      it.set('directory', { issuer: 'OpenBanking Ltd', jwksFile, keyThumbprints: ['A'.repeat(43)] });
+    },
+    error('directory', /has no key of "directory.keyThumbprints"; it has [\w-]{43}/, /that the directory announced/),
+  ],
 ];
 
 const dateIn = (ms: number) => new Date(Date.now() + ms).toUTCString();

@@ -130,6 +130,11 @@ for (const [what, settings, message] of [
     '"signing.next.key" is not for the provider file; remove it, or set "signing.next.provider".',
   ],
   [
+    'a directory without its keys',
+    withSetting('directory', { issuer: 'OpenBanking Ltd' }),
+    'give one of "directory.jwksFile" and "directory.jwksUrl".',
+  ],
+  [
     'a longest pause of the signer below the first',
     withSetting('signing.circuit', { pauseMs: 100, pauseMaxMs: 99 }),
     '"signing.circuit.pauseMaxMs" must not be below "signing.circuit.pauseMs".',

@@ -167,7 +167,10 @@ test('a gateway in front gets these defaults, and its directory is read', () => 
     certificateHeader: 'client-cert',
     certificateFormat: 'rfc9440',
   });
-  assert.deepEqual(directory, { issuer: 'OpenBanking Ltd', jwksFile: '/etc/tidings/directory.jwks' });
+  assert.deepEqual(directory, {
+    ...{ issuer: 'OpenBanking Ltd', jwksFile: '/etc/tidings/directory.jwks' },
+    ...{ maxAgeMs: 600_000, hardMaxAgeMs: 3_600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
+  });
 });
 
 test('every default of the schema is what a configuration without the setting gets', () => {
@@ -201,7 +204,7 @@ test('the least and the most of every number are accepted', () => {
   const bound = new Set(['delivery.timeoutMs', 'delivery.leaseMs', 'retry.delayMs', 'retry.delayMaxMs']);
   for (const name of ['pauseMs', 'pauseMaxMs']) bound.add(`signing.circuit.${name}`);
   for (const name of ['pollsPerTppMax', 'longPollsPerTppMax']) bound.add(`polling.${name}`);
-  const ages = ['tppKeys.maxAgeMs', 'tppKeys.hardMaxAgeMs'];
+  const ages = ['tppKeys', 'directory'].flatMap((section) => [`${section}.maxAgeMs`, `${section}.hardMaxAgeMs`]);
   for (const section of ['accessTokens', 'operator.oidc']) {
     ages.push(`${section}.keysMaxAgeMs`, `${section}.keysHardMaxAgeMs`);
   }
@@ -288,7 +291,7 @@ test('relative paths start at the given folder, absolute ones stay, and nothing 
   assert.equal(config.accessTokens.keyFile, '/keys/k.pem');
   assert.equal(config.delivery.caFile, '/etc/tidings/callback.pem');
   assert.equal(config.tppKeys.caFile, '/etc/tidings/tpps.pem');
-  assert.deepEqual(config.directory, { issuer: 'OpenBanking Ltd', jwksFile: '/etc/directory.jwks' });
+  assert.equal(config.directory?.jwksFile, '/etc/directory.jwks');
   assert.equal(config.api.jwksPath, '/.well-known/jwks.json');
   assert.equal(config.financialId, 'file');
   assert.equal(config.accessTokens.audience, 'bank');

@@ -27,7 +27,6 @@ for (const path of [
   'accessTokens.audience',
   'operator',
   'directory.issuer',
-  'directory.jwksFile',
 ]) {
   test(`a configuration without ${path} is refused, and told to add it`, () => {
     const settings = withoutSetting(path, WITH_EVERY_SECTION);

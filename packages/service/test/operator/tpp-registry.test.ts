@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { TppRegistry } from '../../src/operator/tpp-registry.ts';
 import { entityTagOf } from '../../src/operator/tpp-schemas.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { JwksUnavailableError } from '../../src/trust/jwks-cache.ts';
 import { tppOf } from '../support/bank-events.ts';
 import { FakeClock, START_MS } from '../support/fake-clock.ts';
 
@@ -74,4 +75,17 @@ test('of changes that come to one instance at once each is made to what the one 
     entries.slice(1).map(({ before }) => before),
     entries.slice(0, -1).map(({ after }) => after),
   );
+});
+
+test('an import while the keys of the directory are unavailable is answered 503 and changes nothing', async (t) => {
+  const { store } = await twoInstances(t);
+  const softwareStatements = {
+    verify: async () => {
+      throw new JwksUnavailableError('the JWKS is unavailable: it was answered with status 503');
+    },
+  };
+  const options = { store, clock: new FakeClock(), softwareStatements, onChanged: () => undefined };
+  const importing = new TppRegistry(options).import({ softwareStatement: 'a.b.c', clientId: 'new' }, by);
+  await assert.rejects(importing, { status: 503, message: /status 503; try again, or check "directory.jwksUrl"/ });
+  assert.equal(await store.tpp('new'), undefined);
 });

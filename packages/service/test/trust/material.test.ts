@@ -40,8 +40,8 @@ test('the signing key is read, and its JWK holds no private member', async (t) =
 
 test('what the configuration does not name is absent', async (t) => {
   const material = await materialOf(t, {});
-  const { apiTls, operatorTls, deliveryCa, tppKeysCa, directory } = material;
-  for (const absent of [apiTls, operatorTls, deliveryCa, tppKeysCa, directory]) assert.equal(absent, undefined);
+  const { apiTls, operatorTls, deliveryCa, tppKeysCa, directoryJwks } = material;
+  for (const absent of [apiTls, operatorTls, deliveryCa, tppKeysCa, directoryJwks]) assert.equal(absent, undefined);
   assert.deepEqual(material.accessTokensTls, {});
 });
 
@@ -50,7 +50,7 @@ test('the JWKS of the directory and the roots of JWKS URLs are read', async (t) 
   const jwks = { keys: [directoryKey.jwk] };
   const files = { 'roots.pem': ca, 'directory.json': JSON.stringify(jwks) };
   const material = await materialOf(t, { ...DIRECTORY, tppKeys: { caFile: 'roots.pem' } }, files);
-  assert.deepEqual(material.directory, { issuer: 'OpenBanking Ltd', jwks });
+  assert.deepEqual(material.directoryJwks, jwks);
   assert.equal(material.tppKeysCa, ca);
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JwksError } from '@tidings/protocol';
+import { importSigningKeys } from '@tidings/protocol';
 import { jwtOf, makeSigningKey, signCompact } from '@tidings/testing';
 import {
   ASSERTION_AGE_MAX_SECONDS,
@@ -31,9 +31,10 @@ const CLAIMS = {
   org_jwks_endpoint: 'https://keystore.example/org.jwks',
 };
 
-function verifier(keys: readonly object[] = [directory.jwk]): Promise<SoftwareStatementVerifier> {
+async function verifier(jwks: readonly object[] = [directory.jwk]): Promise<SoftwareStatementVerifier> {
   const clock = heldClock();
-  return createSoftwareStatementVerifier({ issuer: ISSUER, jwks: { keys }, clockSkewSeconds: SKEW_SECONDS, clock });
+  const keys = await importSigningKeys({ keys: jwks });
+  return createSoftwareStatementVerifier({ issuer: ISSUER, keys, clockSkewSeconds: SKEW_SECONDS, clock });
 }
 
 async function verify(changed: object = {}) {
@@ -152,9 +153,4 @@ test('what is no JWT, or is too long, is malformed', async () => {
 
 test('a software statement that is too long is malformed, although all else is good', async () => {
   await assert.rejects(verify({ x: 'x'.repeat(50_000) }), { code: 'malformed', message: /at most 65536/ });
-});
-
-test('a directory whose JWKS is not one is a JwksError', async () => {
-  const settings = { issuer: ISSUER, clockSkewSeconds: 0, clock: heldClock() };
-  await assert.rejects(createSoftwareStatementVerifier({ ...settings, jwks: [] }), JwksError);
 });

@@ -1,7 +1,8 @@
 import { importSigningKeys, JwksError, parseStrictJson, StrictJsonError } from '@tidings/protocol';
 import { createHttpsClient, type HttpsAnswer, HttpsError } from '../../net/https-client.ts';
+import { openDirectoryKeys } from '../../trust/directory.ts';
 import { readCertificates, readJwks, readTlsIdentity } from '../../trust/files.ts';
-import { JWKS_BYTES_MAX } from '../../trust/jwks-cache.ts';
+import { JWKS_BYTES_MAX, JwksUnavailableError } from '../../trust/jwks-cache.ts';
 import { checkClock, type Finding, fault, faultFrom, type Inspection, ok, warning } from './finding.ts';
 import { isReadable, sectionsOf, textOf } from './settings.ts';
 
@@ -127,14 +128,23 @@ function checkDate({ date }: HttpsAnswer, nowMs: number, url: string): readonly 
   return [checkClock(`the clock of ${new URL(url).host}`, dateMs + DATE_ROUNDED_MS - nowMs, remedy)];
 }
 
-/** Checks the keys of the directory, which are in a file. */
-export async function checkDirectory({ config: { directory } }: Inspection): Promise<readonly Finding[]> {
-  if (directory === undefined || !isReadable(directory.jwksFile)) return [];
+/** Checks that the keys of the directory are usable, and are those that are configured. A URL that fails is also found by {@link checkEndpoints}. */
+export async function checkDirectory({ config: { directory }, clock }: Inspection): Promise<readonly Finding[]> {
+  const { jwksFile, caFile } = directory ?? {};
+  if (directory === undefined || [jwksFile, caFile].some((each) => each !== undefined && !isReadable(each))) return [];
+  let remedy = `Fetch the current JWKS of ${directory.issuer} into ${jwksFile}.`;
   try {
-    await readJwks('directory.jwksFile', directory.jwksFile);
+    const jwks = jwksFile === undefined ? undefined : await readJwks('directory.jwksFile', jwksFile);
+    const ca = caFile === undefined ? undefined : readCertificates('directory.caFile', caFile);
+    remedy = 'Check "directory.jwksUrl", and that "directory.keyThumbprints" are those that the directory announced.';
+    const keys = await openDirectoryKeys({ directory, jwks, ca, clock });
+    // Of no key: it only makes the keys be fetched.
+    await keys.keyFor('').finally(() => keys.close());
     return [ok('directory', `The keys of ${directory.issuer} are usable.`)];
   } catch (error) {
-    const remedy = `Fetch the current JWKS of ${directory.issuer} into ${directory.jwksFile}.`;
-    return [faultFrom('directory', error, remedy)];
+    if (!(error instanceof JwksUnavailableError || error instanceof JwksError)) {
+      return [faultFrom('directory', error, remedy)];
+    }
+    return [fault('directory', `The keys of ${directory.issuer} are not usable: ${error.message}`, remedy)];
   }
 }
