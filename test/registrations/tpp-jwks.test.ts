@@ -63,7 +63,7 @@ describe('keys behind a JWKS URL', () => {
     const published = await publishing(t, true);
     const { bank, tpp, answers } = published;
     const { instance, ...before } = await heldKeys(published);
-    assert.deepEqual(before, { from: 'url', keys: [] });
+    assert.deepEqual(before, { from: 'url', keys: [], certificates: [] });
     const { body } = await bank.operate('GET', '/operator/v1/instances');
     const [own] = body['instances'] as { id: string; host: string; processId: number }[];
     assert.deepEqual(instance, { id: own?.id, host: own?.host, processId: own?.processId });
@@ -99,6 +99,32 @@ describe('keys behind a JWKS URL', () => {
       new RegExp(`^keys fetched +${fetchedAt} .*, by ${own?.host} .*: .*, other \\(revoked\\)$`, 'm'),
     );
     assert.match(stdout, /^last failed fetch .*: the JWKS was answered with status 503$/m);
+  });
+
+  test('and the certificates of the TPP, are shown with what they say of a payment service provider', async (t) => {
+    const published = await publishing(t);
+    const { bank, tpp, answers } = published;
+    const subject = 'C=GB, 2.5.4.97=PSDGB-FCA-123456, CN=tpp-a';
+    const { der } = await bank.authority.issue({ subject, psp: { type: 'eseal', roles: ['PSP_PI', 'PSP_AI'] } });
+    const jwk = { ...tpp.signing.jwk, x5c: [der.toString('base64')] };
+    answers.keys = { status: 200, body: JSON.stringify({ keys: [jwk] }) };
+    assert.equal(await register(published), 201);
+    const { certificates } = await heldKeys(published);
+    const [transport, signing] = certificates as Record<string, unknown>[];
+    assert.deepEqual([transport?.['use'], typeof transport?.['lastSeenAt']], ['transport', 'string']);
+    const { kind, organisationIdentifier, pspRoles, authority, kid } = signing ?? {};
+    assert.deepEqual(
+      [kind, organisationIdentifier, pspRoles, authority, kid],
+      ['OBSeal', 'PSDGB-FCA-123456', ['PSP_PI', 'PSP_AI'], 'GB-FCA', tpp.signing.kid],
+    );
+    writeFileSync(join(bank.folder, 'token'), OPERATOR_TOKEN);
+    const environment = {
+      TIDINGS_OPERATOR_URL: bank.service.operatorUrl,
+      TIDINGS_TOKEN_FILE: join(bank.folder, 'token'),
+    };
+    const { stdout } = await runCli(['tpps', 'show', 'tpp-a'], environment);
+    assert.match(stdout, /^transport certificates +CN=.*, expires \d{4}-.*, seen \d{4}-/m);
+    assert.match(stdout, /^signing certificates +OBSeal of PSDGB-FCA-123456 \(PSP_PI, PSP_AI\), expires .*, key /m);
   });
 
   test('a key that was removed changes no registration from tppKeys.maxAgeMs on', async (t) => {

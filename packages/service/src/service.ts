@@ -42,6 +42,7 @@ import { createSigningKeys, type SigningKeys } from './trust/signing-keys.ts';
 import { createSigningProviders, type ImportPackage, type SigningProviders } from './trust/signing-providers.ts';
 import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
+import { PresentedCertificates } from './trust/tpp-certificates.ts';
 import { createTppKeys } from './trust/tpp-keys.ts';
 
 // Deliveries do not wait for it. A crash repeats only attempts that ended within this time.
@@ -194,7 +195,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const setPublicUrl = (known: string) => {
     url = known;
   };
-  const { api, clients, tppKeys } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
+  const { api, clients, ...ofTpps } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
   const dispatcher = config.realTime.isOffered ? engine : undefined;
   const publish = createPublisher({ ...options, issuer: config.issuer, catalogue, signSet, dispatcher });
   const gate = openPublishingGate({ ...options, ...config.operator });
@@ -204,7 +205,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
   const certificates = createCertificateReader(config, clock);
-  const alerts = openAlerts({ ...options, keys, certificates, onSending: metrics.onAlertSending });
+  const alerts = openAlerts({ ...options, ...ofTpps, keys, certificates, onSending: metrics.onAlertSending });
   const operator = buildOperatorApi({
     ...options,
     ...config.operator,
@@ -219,7 +220,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     identityProvider,
     softwareStatements: directory?.statements,
     signingKeys: keys,
-    tppKeys,
+    ...ofTpps,
     alerts,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
@@ -355,6 +356,8 @@ function assembleApi(
     ...fetching('authorisation-server'),
   });
   const tppKeys = createTppKeys({ ...config.tppKeys, ca: material.tppKeysCa, guard, ...fetching('tpp') });
+  const presentedCertificates = new PresentedCertificates(clock);
+  const tppCertificates = () => [...presentedCertificates.latest(), ...tppKeys.signingCertificates()];
   const api = buildApi({
     ...options,
     ...config.api,
@@ -381,9 +384,10 @@ function assembleApi(
     isRealTimeOffered: realTime.isOffered,
     areCallbackUrlsOffered: realTime.isOffered && callbackUrls.isOffered,
     polling: config.polling,
+    onAuthenticated: (clientId, certificate) => presentedCertificates.note(clientId, certificate),
     onRegistrationChanged: shared.wake,
   });
-  return { api, tppKeys, clients: [accessTokens, tppKeys] };
+  return { api, tppKeys, presentedCertificates, tppCertificates, clients: [accessTokens, tppKeys] };
 }
 
 function urlOf(tls: object | undefined, port: number): string {

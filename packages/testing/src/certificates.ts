@@ -1,5 +1,6 @@
 import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import type * as X509 from '@peculiar/x509';
+import type { BaseBlock } from 'asn1js';
 
 /** A certificate with its private key. */
 export interface Identity {
@@ -35,9 +36,26 @@ export interface Leaf extends Partial<Validity> {
   readonly isForClients?: boolean;
   /** With an RSA key of this size in place of one on P-256. */
   readonly rsaBits?: number;
+  /** With statements about a payment service provider (ETSI EN 319 412-5, TS 119 495). */
+  readonly psp?: PspLeaf;
   /** Makes the certificate larger by a comment of this size. */
   readonly commentBytes?: number;
 }
+
+/** Statements about a payment service provider. */
+export interface PspLeaf {
+  /** That it is qualified under eIDAS. */
+  readonly isQualified?: boolean;
+  /** Its type; undefined: it has none, nor an extended key usage. */
+  readonly type?: 'web' | 'eseal';
+  readonly roles?: readonly PspRole[];
+  /** Default: Financial Conduct Authority, GB-FCA. */
+  readonly authority?: { readonly name: string; readonly id: string };
+}
+
+/** Roles of a payment service provider, in the order of their identifiers. */
+const PSP_ROLES = ['PSP_AS', 'PSP_PI', 'PSP_AI', 'PSP_IC'] as const;
+export type PspRole = (typeof PSP_ROLES)[number];
 
 /** A root certificate, and what it issues. */
 export interface Authority {
@@ -59,6 +77,8 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const HOUR_MS = 3_600_000;
 /** OID of the extension that Netscape made for comments. */
 const COMMENT = '2.16.840.1.113730.1.13';
+const QC_STATEMENTS = '1.3.6.1.5.5.7.1.3';
+const QC_TYPES = { eseal: '0.4.0.1862.1.6.2', web: '0.4.0.1862.1.6.3' };
 
 /** A validity in days from now. */
 export function daysFromNow(from: number, until: number): Validity {
@@ -109,7 +129,7 @@ export async function makeAuthority(name = 'Test authority', validity?: Validity
         serialNumber: serialNumber(),
         subject: subjectOf(x509, leaf),
         publicKey: leafKeys.publicKey,
-        extensions: extensionsOf(x509, leaf),
+        extensions: await extensionsOf(x509, leaf),
       });
       return identityOf(certificate, await pemOf(leafKeys.privateKey));
     },
@@ -139,16 +159,37 @@ function subjectOf(x509: typeof X509, { subject, name = 'localhost' }: Leaf): X5
   return new x509.Name(subject ?? [{ C: ['GB'] }, { O: ['Tests'] }, { CN: [name] }]);
 }
 
-function extensionsOf(x509: typeof X509, leaf: Leaf): X509.Extension[] {
+async function extensionsOf(x509: typeof X509, leaf: Leaf): Promise<X509.Extension[]> {
   const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
+  const usages = leaf.isForClients === true ? [clientAuth] : [clientAuth, serverAuth];
+  const isForSeals = leaf.psp !== undefined && leaf.psp.type !== 'web';
   return [
-    new x509.ExtendedKeyUsageExtension(leaf.isForClients === true ? [clientAuth] : [clientAuth, serverAuth]),
+    ...(isForSeals ? [] : [new x509.ExtendedKeyUsageExtension(usages)]),
+    ...(leaf.psp === undefined ? [] : [new x509.Extension(QC_STATEMENTS, false, await qcStatements(leaf.psp))]),
     new x509.SubjectAlternativeNameExtension([
       { type: 'dns', value: leaf.dns ?? 'localhost' },
       { type: 'ip', value: leaf.ip ?? '127.0.0.1' },
     ]),
     ...(leaf.commentBytes === undefined ? [] : [new x509.Extension(COMMENT, false, new Uint8Array(leaf.commentBytes))]),
   ];
+}
+
+/** QCStatements (RFC 3739 section 3.2.6), in DER. */
+async function qcStatements({ isQualified = false, type, roles, authority }: PspLeaf): Promise<ArrayBuffer> {
+  const { Sequence, ObjectIdentifier, Utf8String } = await import('asn1js');
+  const sequence = (...value: BaseBlock[]) => new Sequence({ value });
+  const oid = (value: string) => new ObjectIdentifier({ value });
+  const text = (value: string) => new Utf8String({ value });
+  const { name, id } = authority ?? { name: 'Financial Conduct Authority', id: 'GB-FCA' };
+  const named = roles?.map((role) => sequence(oid(`0.4.0.19495.1.${PSP_ROLES.indexOf(role) + 1}`), text(role)));
+  const statements = [
+    ...(isQualified ? [sequence(oid('0.4.0.1862.1.1'))] : []),
+    ...(type === undefined ? [] : [sequence(oid('0.4.0.1862.1.6'), sequence(oid(QC_TYPES[type])))]),
+    ...(named === undefined
+      ? []
+      : [sequence(oid('0.4.0.19495.2'), sequence(sequence(...named), text(name), text(id)))]),
+  ];
+  return sequence(...statements).toBER();
 }
 
 function identityOf(certificate: X509.X509Certificate, keyPem: string): Identity {

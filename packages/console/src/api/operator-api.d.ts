@@ -898,6 +898,22 @@ export interface components {
                 state: "usable" | "left-out" | "revoked";
                 reason?: string;
             }[];
+            certificates: {
+                /** @enum {unknown} */
+                use: "transport" | "signing";
+                kid?: string;
+                /** Format: date-time */
+                lastSeenAt?: string;
+                subject: string;
+                /** Format: date-time */
+                notAfter: string;
+                fingerprint: string;
+                /** @enum {unknown} */
+                kind?: "OBWAC" | "OBSeal" | "QWAC" | "QSeal";
+                organisationIdentifier?: string;
+                pspRoles?: string[];
+                authority?: string;
+            }[];
             /** Format: date-time */
             fetchedAt?: string;
             /** Format: date-time */
@@ -1137,7 +1153,7 @@ export interface components {
             alerts: {
                 id: string;
                 /** @enum {unknown} */
-                kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign";
+                kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign";
                 /** @enum {unknown} */
                 state: "open" | "over";
                 subject: string;
@@ -1156,7 +1172,7 @@ export interface components {
                 messages: {
                     destination: string;
                     /** @enum {unknown} */
-                    kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered";
+                    kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered";
                     attempts: number;
                     /** Format: date-time */
                     sentAt?: string;
@@ -1167,7 +1183,7 @@ export interface components {
                 name: string;
                 /** @enum {unknown} */
                 type: "webhook" | "slack" | "email";
-                kinds: ("tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered")[];
+                kinds: ("tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered")[];
                 unsent: number;
             }[];
             next?: string;
@@ -1222,6 +1238,11 @@ export interface components {
                 subject: string;
                 /** Format: date-time */
                 notAfter: string;
+                /** @enum {unknown} */
+                kind?: "OBWAC" | "OBSeal" | "QWAC" | "QSeal";
+                organisationIdentifier?: string;
+                pspRoles?: string[];
+                authority?: string;
             }[];
         };
         AuditPage: {

@@ -72,6 +72,7 @@ const WORDS: Readonly<Record<Alert['kind'], string>> = {
   'tpp-failing': 'failing',
   'tpp-unresponsive': 'unresponsive',
   'certificate-expires': 'expires',
+  'tpp-certificate-expires': 'expires',
   'signing-key-expires': 'expires',
   'store-nearly-full': 'nearly full',
   backlog: 'backlog',
@@ -80,7 +81,7 @@ const WORDS: Readonly<Record<Alert['kind'], string>> = {
 
 /** To the view where the cause is seen. */
 function AlertLink({ alert }: { readonly alert: Alert }): ReactElement {
-  if (isOfTpp(alert)) {
+  if (isOfTpp(alert) || alert.kind === 'tpp-certificate-expires') {
     return (
       <Link to="/tpps/$clientId" params={{ clientId: alert.subject }}>
         {alert.subject}

@@ -1,6 +1,8 @@
 import type { Config } from '../config/schema.ts';
 import type { AlertCondition } from '../model/alert.ts';
 import { type ConfiguredCertificate, isOfRoots } from '../trust/certificates.ts';
+import { formatPsp } from '../trust/psp-certificate.ts';
+import type { TppCertificate } from '../trust/tpp-certificates.ts';
 import { utc } from './message.ts';
 
 /** A callback URL that does not acknowledge. */
@@ -37,6 +39,8 @@ export interface OwnFacts {
   /** Why it does not sign with the current key; undefined: it does. */
   readonly signingKeyProblem: string | undefined;
   readonly certificates: readonly ConfiguredCertificate[];
+  /** Of each TPP the certificate that it uses for transport, and that of its signing keys that expires last. */
+  readonly tppCertificates: readonly TppCertificate[];
 }
 
 /** Thresholds: the section `notify` of the configuration. */
@@ -76,7 +80,11 @@ export function ownConditions(facts: OwnFacts, moment: Moment): readonly AlertCo
     why: `${signingKeyProblem}.`,
     facts: {},
   };
-  return [...(signingKeyProblem === undefined ? [] : [cannotSign]), ...expiryConditions(facts.certificates, moment)];
+  return [
+    ...(signingKeyProblem === undefined ? [] : [cannotSign]),
+    ...expiryConditions(facts.certificates, moment),
+    ...facts.tppCertificates.flatMap((certificate) => tppExpiryCondition(certificate, moment)),
+  ];
 }
 
 function conditionOfTpp(tpp: TroubledTpp, { nowMs, failingAfterMs }: Moment): readonly AlertCondition[] {
@@ -179,6 +187,23 @@ function expiryConditions(certificates: readonly ConfiguredCertificate[], moment
       };
     }),
   );
+}
+
+/** One alert each: it is for the TPP to renew it. A TPP that stays away after its certificate has expired is left alone after a while. */
+function tppExpiryCondition(certificate: TppCertificate, { nowMs, expiryDays }: Moment): readonly AlertCondition[] {
+  const { clientId, use, subject, notAfterMs, fingerprint, psp } = certificate;
+  const warnMs = expiryDays * DAY_MS;
+  if (Math.abs(notAfterMs - nowMs) > warnMs) return [];
+  const when = notAfterMs > nowMs ? `expires in ${daysOf(notAfterMs - nowMs)}` : 'has expired';
+  const condition: AlertCondition = {
+    key: `tpp-certificate ${clientId} ${use} ${fingerprint}`,
+    kind: 'tpp-certificate-expires',
+    subject: clientId,
+    sinceMs: notAfterMs - warnMs,
+    why: `Its certificate for ${use} ${when}, at ${utc(notAfterMs)}.`,
+    facts: { certificate: subject, ...(psp && { kind: formatPsp(psp) }), expires: utc(notAfterMs), fingerprint },
+  };
+  return [condition];
 }
 
 const LAST_WARNING_DAYS = 3;

@@ -67,6 +67,13 @@ const WORDINGS: Readonly<Record<AlertKind, Wording>> = {
     runbook: 'tidingscertificateexpires',
     page: () => '/system',
   },
+  'tpp-certificate-expires': {
+    title: (tpp) => `A certificate of ${tpp} expires`,
+    recovered: (tpp) => `The certificate of ${tpp} was renewed, or is no longer watched`,
+    command: (tpp) => `tidings tpps show ${argument(tpp)}`,
+    runbook: 'tidingscertificateexpires',
+    page: pageOfTpp,
+  },
   'signing-key-expires': {
     title: (setting) => `The certificate of a signing key expires: ${setting}`,
     recovered: (setting) => `The certificate of the signing key was renewed: ${setting}`,

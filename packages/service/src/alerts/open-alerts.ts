@@ -17,6 +17,7 @@ export interface OpenAlertsOptions extends Pick<AlertsOptions, 'destinations' | 
   readonly keys: Pick<SigningKeys, 'problem'>;
   readonly random: Pick<Random, 'uuid'>;
   readonly certificates: () => OwnFacts['certificates'];
+  readonly tppCertificates: () => OwnFacts['tppCertificates'];
 }
 
 /** Makes the alerts of a running service. They begin with `start`. */
@@ -35,7 +36,8 @@ const TROUBLED_MAX = 1000;
 const AWAITING_COUNTED_MAX = 10_000;
 
 /** Facts from the store, the disk, the signing keys and the files of certificates. */
-function createSources({ config, store, keys, certificates }: OpenAlertsOptions): AlertSources {
+function createSources(options: OpenAlertsOptions): AlertSources {
+  const { config, store, keys, certificates, tppCertificates } = options;
   const names = new LruMap<string, Pick<Tpp, 'organisationId' | 'softwareStatementId'>>(TROUBLED_MAX * 2);
   const nameOf = async (clientId: string) => {
     const known = names.get(clientId) ?? (await store.tpp(clientId));
@@ -58,7 +60,10 @@ function createSources({ config, store, keys, certificates }: OpenAlertsOptions)
       const { awaitingMax } = config.publishing;
       return { troubled, awaiting, awaitingMax, diskFreeBytes, isComplete: found.length < TROUBLED_MAX };
     },
-    own: async (instance) => ({ instance, signingKeyProblem: keys.problem(), certificates: certificates() }),
+    own: async (instance) => ({
+      ...{ instance, signingKeyProblem: keys.problem(), certificates: certificates() },
+      tppCertificates: tppCertificates(),
+    }),
   };
 }
 

@@ -26,6 +26,8 @@ export interface AuthenticationContext {
   /** Whether a remote address belongs to the gateway, which forwards requests of many TPPs. */
   readonly isGateway: (remoteAddress: string | undefined) => boolean;
   readonly logSampler: LogSampler;
+  /** Optional observer of who authenticated itself, and with which certificate. */
+  readonly onAuthenticated?: ((clientId: string, certificate: ClientCertificate) => void) | undefined;
 }
 
 /**
@@ -70,6 +72,7 @@ async function identify(
   if (tpp.certificateSubject !== undefined && !matchesSubject(certificate, tpp.certificateSubject)) {
     throw new ApiError('TokenInvalid', { message: 'the certificate is not of the subject that is registered' });
   }
+  context.onAuthenticated?.(tpp.clientId, certificate);
   return { tpp, token };
 }
 

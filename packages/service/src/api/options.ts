@@ -7,7 +7,7 @@ import type { OfferedNotification } from '../model/notification.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import type { AccessTokenVerifier } from '../trust/access-tokens.ts';
-import type { ClientCertificateReader } from '../trust/client-certificate.ts';
+import type { ClientCertificate, ClientCertificateReader } from '../trust/client-certificate.ts';
 import type { SigningQueue } from '../trust/signing-queue.ts';
 import type { JwksOptions } from './jwks.ts';
 import type { CheckCallbackUrl } from './registrations.ts';
@@ -60,5 +60,7 @@ export interface ApiOptions {
   readonly connectionsPerAddressMax: number;
   /** Whether a remote address belongs to the gateway, whose connections carry requests of many TPPs. */
   readonly isGateway: (remoteAddress: string | undefined) => boolean;
+  /** Optional observer of who authenticated itself, and with which certificate. */
+  readonly onAuthenticated?: ((clientId: string, certificate: ClientCertificate) => void) | undefined;
   readonly onRegistrationChanged: () => void;
 }

@@ -14,6 +14,10 @@ export class LruMap<Key, Value extends object> {
     return [...this.#entries.values()];
   }
 
+  entries(): [Key, Value][] {
+    return [...this.#entries];
+  }
+
   /** Counts as a use. */
   get(key: Key): Value | undefined {
     const value = this.#entries.get(key);

@@ -3,6 +3,7 @@ export const ALERT_KINDS = [
   'tpp-failing',
   'tpp-unresponsive',
   'certificate-expires',
+  'tpp-certificate-expires',
   'signing-key-expires',
   'store-nearly-full',
   'backlog',

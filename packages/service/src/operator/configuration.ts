@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { sourcedSettings } from '../config/effective.ts';
 import { configuredCertificates } from '../trust/certificates.ts';
 import { Problem } from './problem.ts';
+import { PSP_STATEMENTS, writePsp } from './psp-statements.ts';
 import { isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 
@@ -56,6 +57,7 @@ const Certificates = Type.Object(
           setting: Type.String({ description: 'The setting that names the file' }),
           subject: Type.String(),
           notAfter: Type.String({ format: 'date-time', description: 'When it expires' }),
+          ...PSP_STATEMENTS,
         },
         closed,
       ),
@@ -79,8 +81,8 @@ export const certificatesRoute = route({
     ({ config }) =>
     () => {
       if (config === undefined) throw new Problem(404, 'There is no configuration here.');
-      const certificates = configuredCertificates(config).map(({ setting, subject, notAfterMs }) => {
-        return { setting, subject, notAfter: isoTime(notAfterMs) };
+      const certificates = configuredCertificates(config).map(({ setting, subject, notAfterMs, psp }) => {
+        return { setting, subject, notAfter: isoTime(notAfterMs), ...writePsp(psp) };
       });
       return { certificates: certificates.toSorted((left, right) => left.notAfter.localeCompare(right.notAfter)) };
     },

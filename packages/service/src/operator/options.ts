@@ -16,6 +16,7 @@ import type { OidcSignIn } from '../trust/oidc-sign-in.ts';
 import type { OidcVerifier } from '../trust/oidc-tokens.ts';
 import type { SigningKeys } from '../trust/signing-keys.ts';
 import type { SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import type { PresentedCertificates } from '../trust/tpp-certificates.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 import type { AccessWatch, OperatorTokens } from './access.ts';
 import type { PublishingGate } from './admission.ts';
@@ -76,6 +77,8 @@ export interface OperatorOptions {
   readonly signingKeys?: SigningKeys | undefined;
   /** Keys of TPPs that this process holds; undefined: it holds none, and does not tell of them (501). */
   readonly tppKeys?: Pick<TppKeys, 'heldOf'> | undefined;
+  /** The certificates with which TPPs authenticated themselves to this process. */
+  readonly presentedCertificates?: Pick<PresentedCertificates, 'of'> | undefined;
   /** Destinations of alerts; undefined: there are none. */
   readonly alerts?: Pick<Alerts, 'destinations' | 'test'> | undefined;
   /** A change to a TPP may have made notifications due: wakes the engine, and the long polls of the TPP. */

@@ -1,12 +1,31 @@
 import { type Static, Type } from 'typebox';
+import type { DescribedCertificate } from '../trust/psp-certificate.ts';
+import type { KeyCertificate, PresentedCertificate } from '../trust/tpp-certificates.ts';
 import type { HeldTppKeys } from '../trust/tpp-keys.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
+import { PSP_STATEMENTS, writePsp } from './psp-statements.ts';
 import { dateTime, isoTime } from './request.ts';
 import { ok, route } from './route.ts';
 import { findTpp } from './tpp-registry.ts';
 
 const closed = { additionalProperties: false };
+
+const Certificate = Type.Object(
+  {
+    use: Type.Enum(['transport', 'signing'], {
+      description:
+        'transport: the TPP authenticated itself with it at this instance. signing: it is that of a key of the JWKS (x5c), which its publisher states and nobody verified',
+    }),
+    kid: Type.Optional(Type.String({ description: 'The key of the JWKS' })),
+    lastSeenAt: Type.Optional(dateTime('When the TPP last authenticated itself with it')),
+    subject: Type.String({ description: 'RFC 4514' }),
+    notAfter: dateTime('When it expires'),
+    fingerprint: Type.String({ description: 'SHA-256, hexadecimal' }),
+    ...PSP_STATEMENTS,
+  },
+  closed,
+);
 
 /** The keys of a TPP at one instance. */
 export const KeysOfTpp = Type.Object(
@@ -28,6 +47,7 @@ export const KeysOfTpp = Type.Object(
       ),
       { description: 'Keys of the JWKS that is inline or was fetched last; empty if none was fetched' },
     ),
+    certificates: Type.Array(Certificate, { description: 'Those for transport first, the last seen first' }),
     fetchedAt: Type.Optional(dateTime('When they were fetched last; absent: they are inline, or were never fetched')),
     usableUntil: Type.Optional(
       dateTime('They are not used from then on, unless they are fetched again ("tppKeys.hardMaxAgeMs")'),
@@ -56,19 +76,23 @@ export const tppKeysRoute = route({
   path: '/operator/v1/tpps/{clientId}/keys',
   role: 'viewer',
   tag: 'TPPs',
-  summary: 'Get the keys of a TPP that the instance that answers holds, and when it fetched them',
+  summary: 'Get the keys and certificates of a TPP that the instance that answers knows, and when it fetched them',
   description: 'Fetches nothing: keys are fetched when a signature of the TPP is verified.',
   response: ok('The keys', { KeysOfTpp }),
   refusals: [404, 501],
   handler:
     (context) =>
     async ({ params }): Promise<KeysOfTpp> => {
-      const { store, tppKeys } = context;
+      const { store, tppKeys, presentedCertificates } = context;
       if (tppKeys === undefined) throw new Problem(501, 'This process holds no keys of TPPs.');
-      const held = await tppKeys.heldOf(await findTpp(store, params.clientId));
+      const { clientId } = params;
+      const held = await tppKeys.heldOf(await findTpp(store, clientId));
+      const keys = held.from === 'inline' ? held.keys : held.fetched?.keys;
+      const presented = presentedCertificates?.of(clientId) ?? [];
       return {
         from: held.from,
         ...(held.from === 'inline' ? inline(held) : fetched(held)),
+        certificates: [...presented.map(writePresented), ...(keys?.certificates ?? []).map(writeOfKey)],
         ...(await answering(context)),
       };
     },
@@ -93,6 +117,18 @@ function writeKeys({ kids, leftOut }: Held<'inline'>['keys']): KeysOfTpp['keys']
     ...kids.map((kid) => ({ kid, state: 'usable' as const })),
     ...leftOut.map(({ kid, reason }) => ({ ...(kid !== '' && { kid }), state: 'left-out' as const, reason })),
   ];
+}
+
+function writePresented({ lastSeenAtMs, ...certificate }: PresentedCertificate): KeysOfTpp['certificates'][number] {
+  return { use: 'transport', lastSeenAt: isoTime(lastSeenAtMs), ...writeCertificate(certificate) };
+}
+
+function writeOfKey({ kid, ...certificate }: KeyCertificate): KeysOfTpp['certificates'][number] {
+  return { use: 'signing', kid, ...writeCertificate(certificate) };
+}
+
+function writeCertificate({ subject, notAfterMs, fingerprint, psp }: DescribedCertificate) {
+  return { subject, notAfter: isoTime(notAfterMs), fingerprint, ...writePsp(psp) };
 }
 
 function revoked(kid: string): KeysOfTpp['keys'][number] {

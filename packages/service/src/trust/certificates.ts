@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { shownSettings } from '../config/effective.ts';
 import type { Config } from '../config/schema.ts';
 import { certificatesIn, readConfiguredFile } from './files.ts';
+import { type PspStatements, pspStatementsOf } from './psp-certificate.ts';
 
 /** A certificate in a file that the configuration names. */
 export interface ConfiguredCertificate {
@@ -12,6 +13,8 @@ export interface ConfiguredCertificate {
   readonly notAfterMs: number;
   /** SHA-256, hexadecimal, without colons. */
   readonly fingerprint: string;
+  /** Undefined: it is not that of a payment service provider. */
+  readonly psp?: PspStatements | undefined;
 }
 
 const CERTIFICATE_SETTING = /(?:certificateFile|[cC]aFile)$/;
@@ -50,11 +53,12 @@ export function createCertificateReader(
 
 function certificatesOf(setting: string, file: string): readonly ConfiguredCertificate[] {
   try {
-    return certificatesIn(readConfiguredFile(setting, file)).map(({ subject, validToDate, fingerprint256 }) => ({
+    return certificatesIn(readConfiguredFile(setting, file)).map((certificate) => ({
       setting,
-      subject: subject.replaceAll('\n', ', '),
-      notAfterMs: validToDate.getTime(),
-      fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+      subject: certificate.subject.replaceAll('\n', ', '),
+      notAfterMs: certificate.validToDate.getTime(),
+      fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+      psp: pspStatementsOf(certificate),
     }));
   } catch {
     return [];

@@ -18,14 +18,20 @@ import {
   type KeyAges,
   type OnFetchFailed,
 } from './jwks-cache.ts';
+import { certificatesOfJwks, type KeyCertificate, type TppCertificate } from './tpp-certificates.ts';
 
 /** Where the keys of a TPP come from. */
 type Source = Pick<Tpp, 'clientId' | 'jwks' | 'jwksUrl' | 'revokedJwksUrl'>;
 
+/** The usable keys of a TPP, and the certificates that stand beside them in the JWKS (`x5c`). */
+export interface TppKeySet extends SigningKeySet {
+  readonly certificates: readonly KeyCertificate[];
+}
+
 /** The keys of a TPP that this process holds. */
 export type HeldTppKeys =
-  | { readonly from: 'inline'; readonly keys: SigningKeySet }
-  | ({ readonly from: 'url' } & JwksCacheState<SigningKeySet>);
+  | { readonly from: 'inline'; readonly keys: TppKeySet }
+  | ({ readonly from: 'url' } & JwksCacheState<TppKeySet>);
 
 /** Gives the signing keys of registered TPPs. */
 export interface TppKeys {
@@ -38,6 +44,8 @@ export interface TppKeys {
   keysOf(tpp: Source): Promise<KeySource>;
   /** The keys of one TPP that are held now. Fetches nothing. @throws {JwksError} when its inline JWKS is not one */
   heldOf(tpp: Source): Promise<HeldTppKeys>;
+  /** Of each TPP whose keys are held, the certificate of a usable signing key that expires last. Fetches nothing. */
+  signingCertificates(): readonly TppCertificate[];
   /** Aborts fetches under way. */
   close(): Promise<void>;
 }
@@ -73,40 +81,64 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
     // Each URL has one fetch at a time, which limits them all. A limit by host would let TPPs wait for each other.
     connectionsPerOriginMax: SOURCES_MAX,
   });
-  const inline = new LruMap<string, { readonly jwksText: string; readonly keys: SigningKeySet }>(SOURCES_MAX);
-  const remote = new LruMap<string, JwksCache<VerificationKey, SigningKeySet>>(SOURCES_MAX);
+  const inline = new LruMap<string, Inline>(SOURCES_MAX);
+  const remote = new LruMap<string, Remote>(SOURCES_MAX);
 
-  async function inlineKeys(clientId: string, jwks: unknown): Promise<SigningKeySet> {
+  async function inlineKeys(clientId: string, jwks: unknown): Promise<TppKeySet> {
     const jwksText = JSON.stringify(jwks);
     const found = inline.get(clientId);
     if (found?.jwksText === jwksText) return found.keys;
-    const keys = await importSigningKeys(jwks);
-    inline.set(clientId, { jwksText, keys });
+    const keys = await importKeys(jwks);
+    inline.set(clientId, { clientId, jwksText, keys });
     return keys;
   }
 
-  function remoteKeys(url: string, revokedUrl: string | undefined): KeySource {
+  function remoteKeys(clientId: string, url: string, revokedUrl: string | undefined): KeySource {
     const name = nameOf(url, revokedUrl);
     const found = remote.get(name);
-    if (found !== undefined) return found;
-    const cache = createJwksCache({ ...options, url, revokedUrl, https, importKeys: importSigningKeys });
-    remote.set(name, cache);
+    if (found !== undefined) return found.cache;
+    const cache = createJwksCache({ ...options, url, revokedUrl, https, importKeys });
+    remote.set(name, { clientId, cache });
     return cache;
   }
 
   return {
     keysOf: async ({ clientId, jwks, jwksUrl, revokedJwksUrl }) => {
-      if (jwksUrl !== undefined) return remoteKeys(jwksUrl, revokedJwksUrl);
+      if (jwksUrl !== undefined) return remoteKeys(clientId, jwksUrl, revokedJwksUrl);
       if (jwks === undefined) throw new JwksError('The TPP has neither a JWKS nor a JWKS URL.');
       return await inlineKeys(clientId, jwks);
     },
     heldOf: async ({ clientId, jwks, jwksUrl, revokedJwksUrl }) => {
       if (jwksUrl === undefined) return { from: 'inline', keys: await inlineKeys(clientId, jwks) };
-      const state = remote.get(nameOf(jwksUrl, revokedJwksUrl))?.state();
+      const state = remote.get(nameOf(jwksUrl, revokedJwksUrl))?.cache.state();
       return { from: 'url', ...(state ?? { fetched: undefined, lastFailure: undefined }) };
+    },
+    signingCertificates: () => {
+      const fetched = remote.values().map(({ clientId, cache }) => ({ clientId, keys: cache.state().fetched?.keys }));
+      return [...inline.values(), ...fetched].flatMap(({ clientId, keys }) => {
+        const usable = keys?.certificates.filter(({ kid }) => keys.kids.includes(kid)) ?? [];
+        const [last] = usable.toSorted((left, right) => right.notAfterMs - left.notAfterMs);
+        return last === undefined ? [] : [{ ...last, clientId, use: 'signing' }];
+      });
     },
     close: () => https.close(),
   };
+}
+
+interface Inline {
+  readonly clientId: string;
+  readonly jwksText: string;
+  readonly keys: TppKeySet;
+}
+
+interface Remote {
+  /** The TPP that was first to need it. */
+  readonly clientId: string;
+  readonly cache: JwksCache<VerificationKey, TppKeySet>;
+}
+
+async function importKeys(jwks: unknown): Promise<TppKeySet> {
+  return { ...(await importSigningKeys(jwks)), certificates: certificatesOfJwks(jwks) };
 }
 
 function nameOf(url: string, revokedUrl: string | undefined): string {

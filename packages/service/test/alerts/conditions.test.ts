@@ -31,7 +31,9 @@ function certificate(setting: string, days: number): ConfiguredCertificate {
 function expiring(...certificates: readonly (readonly [setting: string, days: number])[]) {
   const own = { instance: 'one', signingKeyProblem: undefined };
   const found = certificates.map(([setting, days]) => certificate(setting, days));
-  return ownConditions({ ...own, certificates: found }, MOMENT).map(({ kind, subject }) => `${kind} ${subject}`);
+  return ownConditions({ ...own, certificates: found, tppCertificates: [] }, MOMENT).map(
+    ({ kind, subject }) => `${kind} ${subject}`,
+  );
 }
 
 describe('a condition', () => {
@@ -94,8 +96,36 @@ describe('a condition', () => {
     assert.deepEqual(expiring(['delivery.caFile', -400]).length, 1, 'no other is valid');
   });
 
+  test('is a certificate of a TPP that expires, with what it is, until it has been expired for as long as it was warned of', () => {
+    const psp = {
+      ...{ kind: 'OBWAC' as const, organisationIdentifier: 'PSDGB-FCA-123456', roles: ['PSP_AI'] },
+      ...{ authorityId: 'GB-FCA', authorityName: 'Financial Conduct Authority' },
+    };
+    const expiring = (days: number) => {
+      const notAfterMs = START_MS + days * DAY_MS;
+      const found = {
+        clientId: 'tpp-1',
+        use: 'transport' as const,
+        subject: 'CN=tpp',
+        notAfterMs,
+        fingerprint: 'f',
+        psp,
+      };
+      const own = { instance: 'one', signingKeyProblem: undefined, certificates: [], tppCertificates: [found] };
+      return ownConditions(own, MOMENT);
+    };
+    assert.deepEqual(
+      [22, 21, 1, 0, -21, -22].map((days) => expiring(days).length),
+      [0, 1, 1, 1, 1, 0],
+    );
+    const [alert] = expiring(5);
+    assert.deepEqual([alert?.kind, alert?.subject], ['tpp-certificate-expires', 'tpp-1']);
+    assert.match(alert?.why ?? '', /^Its certificate for transport expires in 5 days/);
+    assert.equal(alert?.facts['kind'], 'OBWAC of PSDGB-FCA-123456 (PSP_AI)');
+  });
+
   test('is an instance that does not sign with the current key', () => {
-    const own = { instance: 'host:8444', signingKeyProblem: 'k2 is not here', certificates: [] };
+    const own = { instance: 'host:8444', signingKeyProblem: 'k2 is not here', certificates: [], tppCertificates: [] };
     const [only, ...others] = ownConditions(own, MOMENT);
     assert.deepEqual(
       [only?.kind, only?.subject, only?.why, others],

@@ -42,6 +42,14 @@ const certified = (names: Parameters<typeof authority.issue>[0]) => async (it: I
   it.set('api.tls.keyFile', 'other.key');
 };
 
+test('our own certificate of a payment service provider is recognised', async (t) => {
+  const it = install(t);
+  const subject = 'C=GB, 2.5.4.97=PSDGB-FCA-123456, CN=bank';
+  await certified({ ...daysFromNow(-1, 90), subject, psp: { type: 'web', roles: ['PSP_AS'] } })(it);
+  const told = (await it.findings()).filter(({ check }) => check === 'certificates').map(({ what }) => what);
+  assert.match(told.join('\n'), /"api\.tls", an OBWAC of PSDGB-FCA-123456 \(PSP_AS\), matches its key/);
+});
+
 const error = (check: Told['check'], what: RegExp, remedy: RegExp): Told => ({
   ...{ check, severity: 'error', what, remedy },
 });

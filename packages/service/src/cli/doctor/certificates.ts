@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { certificatesIn, readCertificates, readRevocationLists, readTlsIdentity } from '../../trust/files.ts';
+import { formatPsp, pspStatementsOf } from '../../trust/psp-certificate.ts';
 import { nextUpdateMsOf } from '../../trust/x509.ts';
 import { type CheckName, type Finding, fault, faultFrom, formatDay, type Inspection, ok, warning } from './finding.ts';
 import { filesOf, isReadable, type NamedFile, sectionsOf, textOf } from './settings.ts';
@@ -102,9 +103,15 @@ function checkIdentity(identity: Identity, { clock }: Inspection): readonly Find
   return [
     ok(
       'certificates',
-      `The certificate of "${section}" matches its key and is valid until ${formatDay(leaf.validToDate)}.`,
+      `The certificate of "${section}"${kindOf(leaf)} matches its key and is valid until ${formatDay(leaf.validToDate)}.`,
     ),
   ];
+}
+
+/** Such as `, an OBWAC of PSDGB-FCA-123456,`. */
+function kindOf(leaf: X509Certificate): string {
+  const psp = pspStatementsOf(leaf);
+  return psp === undefined ? '' : `, ${psp.kind.startsWith('O') ? 'an' : 'a'} ${formatPsp(psp)},`;
 }
 
 /** How a running service applies a new file. */

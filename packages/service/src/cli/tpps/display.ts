@@ -45,6 +45,7 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations, ke
       keys: tpp.jwksUrl ?? describeKids(tpp),
       'revoked keys': tpp.revokedJwksUrl,
       ...(keys.from === 'url' && fetchingFacts(keys)),
+      ...certificateFacts(keys),
       'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
@@ -54,6 +55,22 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations, ke
     }),
   );
   printRegistrations(registrations);
+}
+
+/** The certificates that are known for each use. What is said in them is the issuer's word. */
+function certificateFacts({ certificates }: KeysOfTpp): Record<string, string> {
+  const facts = certificates.map((certificate) => {
+    const { use, kid, kind, organisationIdentifier, pspRoles = [], subject, notAfter, lastSeenAt } = certificate;
+    const of = organisationIdentifier === undefined ? '' : ` of ${organisationIdentifier}`;
+    const roles = pspRoles.length === 0 ? '' : ` (${pspRoles.join(', ')})`;
+    const what = kind === undefined ? subject : `${kind}${of}${roles}`;
+    const seen = lastSeenAt === undefined ? `key ${kid}` : `seen ${timeFact(lastSeenAt)}`;
+    return [use, `${what}, expires ${timeFact(notAfter)}, ${seen}`] as const;
+  });
+  const grouped = Map.groupBy(facts, ([use]) => use);
+  return Object.fromEntries(
+    [...grouped].map(([use, found]) => [`${use} certificates`, found.map(([, text]) => text).join('; ')]),
+  );
 }
 
 /** Each instance fetches for itself: the one that answered is named. */
