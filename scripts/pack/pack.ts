@@ -13,6 +13,8 @@ import { sbomOf } from './sbom.ts';
 const STAGE = join(ROOT, 'dist', 'staged');
 const PACKED = join(ROOT, 'dist', 'packed');
 const EXACT = /^\d+\.\d+\.\d+$/;
+// npm lists every file of a package, of which the SDK of a cloud has thousands.
+const LISTING_BYTES_MAX = 100_000_000;
 const lock = readLock();
 
 /** The members of a package.json that are used here. */
@@ -82,7 +84,7 @@ function pack(name: PackageName, manifest: Manifest, sbom: string): { filename: 
   writeFileSync(join(staged, 'sbom.cdx.json'), sbom);
   const npm = ['pack', '--json', '--pack-destination', PACKED];
   const [packed]: { filename: string; integrity: string }[] = JSON.parse(
-    execFileSync('npm', npm, { cwd: staged, encoding: 'utf8' }),
+    execFileSync('npm', npm, { cwd: staged, encoding: 'utf8', maxBuffer: LISTING_BYTES_MAX }),
   );
   if (packed === undefined) throw new Error(`npm packed no file for ${name}`);
   return packed;
