@@ -11,10 +11,14 @@ export function configurationPage(): string {
   return `# Configuration
 
 \`tidings serve --config FILE\` reads one JSON file. An unknown or missing setting, or one that is out of range, is an error
-that names it (exit code 2). Paths are relative to the file. The file contains no secret: keys are files, and operator tokens are
-given by their SHA-256 (\`printf %s "$TOKEN" | sha256sum\`). The last word of a setting's name is its unit.
+that names it (exit code 2). Paths are relative to the file. The file contains no secret: keys are files, passwords are files or
+references such as \`\${env:NAME}\` and \`\${file:PATH}\`, and operator tokens are given by their SHA-256 (\`printf %s "$TOKEN" | sha256sum\`).
+The last word of a setting's name is its unit.
 
-\`tidings config check\` lists all problems of a file, \`tidings config effective\` shows every setting with its value, and \`tidings doctor\`
+Each setting outside of lists can be given by the variable in the last column too; it overrides the file. See
+[Secrets and settings from the environment](guides/secrets.md).
+
+\`tidings config check\` lists all problems of a file, \`tidings config effective\` shows every setting with its value and where it comes from, and \`tidings doctor\`
 also checks everything that the file names.
 
 For a small example, run \`npm start\` and read \`.tidings/sandbox/tidings.json\`.

@@ -35,10 +35,11 @@ describe('tidings config reference', () => {
     assert.match(stdout, /^\| `api\.port` \| `8443` \| 0 to 65535 \| Port to listen on/m);
   });
 
-  test('--json has each setting with its default and range', async () => {
+  test('--json has each setting with its default, range and variable', async () => {
     const { settings } = JSON.parse((await runCli(['config', 'reference', '--json'])).stdout);
     const port = settings.find(({ setting }: { setting: string }) => setting === 'api.port');
     assert.deepEqual([port.default, port.range, port.isRequired], [8443, '0 to 65535', false]);
+    assert.equal(port.variable, 'TIDINGS_API_PORT');
   });
 });
 
@@ -65,6 +66,19 @@ describe('tidings config check', () => {
     assert.equal(faults.length, 2, faults.join('\n'));
     assert.match(faults.join('\n'), /tokens\[0\]\.role" must be one of/);
     assert.match(faults.join('\n'), /tokens\[0\]\.sha256" must match pattern/);
+  });
+
+  test('tells of every reference that leads nowhere, and of every variable that is no setting', async () => {
+    const tokens = [{ name: 'core', role: 'operator', sha256: '${file:none}' }];
+    const file = written('dangling.json', { ...GOOD, issuer: '${env:NO_ISSUER}', operator: { tokens }, logs: {} });
+    const environment = { TIDINGS_API_PROT: '1' };
+    const { stdout } = await runCli(['config', 'check', '--config', file, '--json'], environment);
+    const { faults } = JSON.parse(stdout);
+    assert.equal(faults.length, 4, stdout);
+    const all = faults.join('\n');
+    for (const each of ['"issuer"', 'tokens[0].sha256"', '"logs"', 'mean TIDINGS_API_PORT?']) {
+      assert.ok(all.includes(each), `${each} is not in ${all}`);
+    }
   });
 
   test('a file that is no JSON is not good, and one that is not there cannot be checked', async () => {
@@ -101,9 +115,38 @@ describe('tidings config effective', () => {
   test('tells that the environment gives the password, and not which', async () => {
     const { stdout } = await effective({ PGPASSWORD: 'sesame' }, '--json');
     const { settings } = JSON.parse(stdout);
-    const password = settings.find(({ setting }: { setting: string }) => setting === 'store.passwordFile');
-    assert.deepEqual(password, { setting: 'store.passwordFile', value: 'PGPASSWORD, redacted', source: 'environment' });
+    const password = settings.find(({ setting }: { setting: string }) => setting === 'store.password');
+    const from = 'PGPASSWORD';
+    assert.deepEqual(password, { setting: 'store.password', value: 'redacted', source: 'environment', from });
     assert.ok(!stdout.includes('sesame'));
+  });
+
+  test('shows references as they are written and names variables, and no value of a secret', async () => {
+    const secrets = written('secrets.json', {
+      ...GOOD,
+      store: { ...GOOD.store, password: '${file:password}' },
+      trustAnchorsAccepted: ['openbanking.org.uk', '${env:ANCHOR}'],
+      operator: { tokens: [{ name: '${env:CALLER}-api', role: 'operator', sha256: HASH }] },
+    });
+    writeFileSync(join(folder, 'password'), 'open-sesame\n');
+    const environment = {
+      ...{ CALLER: 'mellon', ANCHOR: 'alohomora.example', TIDINGS_API_PORT: '9443' },
+      TIDINGS_OPERATOR_CONSOLE_SESSION_KEY: 'abracadabra',
+    };
+    const { code, stdout, stderr } = await runCli(['config', 'effective', '--config', secrets], environment);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^store\.password +reference \$\{file:password\} +\$\{file:password\}$/m);
+    assert.match(
+      stdout,
+      /^trustAnchorsAccepted +reference \$\{env:ANCHOR\} +\["openbanking\.org\.uk","\$\{env:ANCHOR\}"\]$/m,
+    );
+    assert.match(stdout, /^operator\.tokens\[0\]\.name +reference \$\{env:CALLER\} +\$\{env:CALLER\}-api$/m);
+    assert.match(stdout, /^api\.port +environment TIDINGS_API_PORT +9443$/m);
+    assert.match(
+      stdout,
+      /^operator\.console\.sessionKey +environment TIDINGS_OPERATOR_CONSOLE_SESSION_KEY +redacted$/m,
+    );
+    assert.doesNotMatch(stdout, /sesame|mellon|alohomora|abracadabra/);
   });
 
   test('of a configuration that is not good says why not', async () => {

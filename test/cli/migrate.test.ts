@@ -79,7 +79,7 @@ for (const [what, store, sentence] of [
   [
     'no password',
     { url: server.url },
-    /check the user in "store\.url" and the password in "store\.passwordFile" or PGPASSWORD/,
+    /check the user in "store\.url" and the password in "store\.password", "store\.passwordFile" or PGPASSWORD/,
   ],
   [
     'a password file that is not there',

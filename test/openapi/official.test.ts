@@ -8,10 +8,9 @@ import { readYaml } from './yaml.ts';
 
 // Our TPP-facing document against the official files, where they lie beside the project.
 
-const FOLDER = process.env['TIDINGS_OFFICIAL_OPENAPI'] ?? join('..', 'shared', 'spec', 'openapi');
+const FOLDER = process.env['TEST_OFFICIAL_OPENAPI'] ?? join('..', 'shared', 'spec', 'openapi');
 const skip =
-  !existsSync(FOLDER) &&
-  `the official OpenAPI files are not at ${FOLDER} (TIDINGS_OFFICIAL_OPENAPI names another folder)`;
+  !existsSync(FOLDER) && `the official OpenAPI files are not at ${FOLDER} (TEST_OFFICIAL_OPENAPI names another folder)`;
 
 const FILES: readonly (readonly [string, string])[] = [
   ['events-4.0.0.yaml', 'v4.0'],

@@ -21,10 +21,10 @@ import { type SpawnedService, spawnService } from '../support/service-process.ts
 import { cloudEventOf, eventOf } from './events.ts';
 
 // `tidings publish --follow` and the service that it publishes to are killed at random moments, while the bank's transactions
-// write rows. More of it: TIDINGS_FOLLOW_KILLS=200 npx node --test test/publish/follow.test.ts
+// write rows. More of it: TEST_FOLLOW_KILLS=200 npx node --test test/publish/follow.test.ts
 
-const KILLS = Number(process.env['TIDINGS_FOLLOW_KILLS'] ?? 3);
-const SEED = Number(process.env['TIDINGS_FOLLOW_SEED'] ?? Date.now() % 1_000_000);
+const KILLS = Number(process.env['TEST_FOLLOW_KILLS'] ?? 3);
+const SEED = Number(process.env['TEST_FOLLOW_SEED'] ?? Date.now() % 1_000_000);
 const ROWS_EACH = 15;
 const LATE_MS_MAX = 300;
 

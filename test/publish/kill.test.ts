@@ -12,10 +12,10 @@ import { openDoor } from './counting-door.ts';
 import { cloudEventOf, eventOf, ndjson } from './events.ts';
 
 // `tidings publish` is killed at random points, again and again, and run again until it is done. More of it:
-// TIDINGS_PUBLISH_KILLS=300 npx node --test test/publish/kill.test.ts
+// TEST_PUBLISH_KILLS=300 npx node --test test/publish/kill.test.ts
 
-const KILLS = Number(process.env['TIDINGS_PUBLISH_KILLS'] ?? 6);
-const SEED = Number(process.env['TIDINGS_PUBLISH_SEED'] ?? Date.now() % 1_000_000);
+const KILLS = Number(process.env['TEST_PUBLISH_KILLS'] ?? 6);
+const SEED = Number(process.env['TEST_PUBLISH_SEED'] ?? Date.now() % 1_000_000);
 const LINES_EACH = 40;
 const BATCH = 5;
 const LATE_MS_MAX = 15;

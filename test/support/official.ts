@@ -6,7 +6,7 @@ import addFormats from 'ajv-formats';
 import { readYaml } from '../openapi/yaml.ts';
 
 // The official OpenAPI files, where they lie beside the project; elsewhere nothing is checked against them.
-const FOLDER = process.env['TIDINGS_OFFICIAL_OPENAPI'] ?? join('..', 'shared', 'spec', 'openapi');
+const FOLDER = process.env['TEST_OFFICIAL_OPENAPI'] ?? join('..', 'shared', 'spec', 'openapi');
 
 interface Response {
   readonly $ref?: string;

@@ -74,8 +74,8 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'environment',
-    path: 'packages/service/src/cli/config.ts',
-    reason: 'tells which settings come from the environment, by the names of variables alone',
+    path: 'packages/service/src/base/process.ts',
+    reason: 'the one place that reads the variables with which the service is configured',
   },
   {
     rule: 'environment',

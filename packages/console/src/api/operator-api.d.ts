@@ -1229,7 +1229,8 @@ export interface components {
                 setting: string;
                 value: unknown;
                 /** @enum {unknown} */
-                source?: "file" | "default";
+                source?: "file" | "reference" | "environment" | "default";
+                from?: string;
             }[];
         };
         Certificates: {

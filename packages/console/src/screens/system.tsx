@@ -175,7 +175,7 @@ function Configuration(): ReactElement {
           if (found.length === 0) return <Empty>No setting has this in its name.</Empty>;
           return (
             <Table columns={['Setting', 'Value', 'Source']} className="settings">
-              {found.map(({ setting, value, source }) => (
+              {found.map(({ setting, value, source, from }) => (
                 <tr key={setting}>
                   <th scope="row">
                     <code>{setting}</code>
@@ -183,7 +183,9 @@ function Configuration(): ReactElement {
                   <td>
                     <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
                   </td>
-                  <td>{source ?? 'not known'}</td>
+                  <td>
+                    {source ?? 'not known'} {from !== undefined && <code>{from}</code>}
+                  </td>
                 </tr>
               ))}
             </Table>

@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { MessageKind } from '../model/alert.ts';
 import { createHttpsClient, isHttpsUrl } from '../net/https-client.ts';
 import { createSmtpClient } from '../net/smtp-client.ts';
-import { readCertificates, readConfiguredFile } from '../trust/files.ts';
+import { readCertificates, readSecret, type Secret } from '../trust/files.ts';
 import type { Channel } from './channel.ts';
 import { createEmail } from './email.ts';
 import { createSlack } from './slack.ts';
@@ -33,14 +33,14 @@ export function createDestinations(notify: Notify, clock: Clock): readonly Desti
   return [
     ...notify.webhooks.map((each, at) => {
       const setting = `notify.webhooks[${at}]`;
-      const url = each.url ?? readUrl(`${setting}.urlFile`, each.urlFile ?? '');
-      const secrets = readWebhookSecrets(`${setting}.secretFile`, each.secretFile);
+      const url = readUrl(readSecret(`${setting}.url`, each.url, each.urlFile));
+      const secrets = readWebhookSecrets(readSecret(`${setting}.secret`, each.secret, each.secretFile));
       const https = httpsOf(setting, each, notify.timeoutMs, clock);
       return { ...named(each), type: 'webhook' as const, channel: createWebhook({ url, secrets, https, clock }) };
     }),
     ...notify.slack.map((each, at) => {
       const setting = `notify.slack[${at}]`;
-      const url = readUrl(`${setting}.urlFile`, each.urlFile);
+      const url = readUrl(readSecret(`${setting}.url`, each.url, each.urlFile));
       const https = httpsOf(setting, each, notify.timeoutMs, clock);
       return { ...named(each), type: 'slack' as const, channel: createSlack({ url, https }) };
     }),
@@ -71,11 +71,8 @@ function httpsOf(
 }
 
 function smtpOf(setting: string, email: Notify['email'][number], timeoutMs: number, clock: Clock) {
-  const { host, port, encryption, user, passwordFile, caFile } = email;
-  const password =
-    passwordFile === undefined
-      ? undefined
-      : readConfiguredFile(`${setting}.passwordFile`, passwordFile).replace(/\r?\n$/, '');
+  const { host, port, encryption, user, caFile } = email;
+  const password = readSecret(`${setting}.password`, email.password, email.passwordFile)?.text;
   return createSmtpClient({
     ...{ host, port, encryption, timeoutMs, clock },
     credentials: user === undefined || password === undefined ? undefined : { user, password },
@@ -83,19 +80,22 @@ function smtpOf(setting: string, email: Notify['email'][number], timeoutMs: numb
   });
 }
 
-/** The message does not repeat the URL, which is a secret. */
-function readUrl(setting: string, path: string): string {
-  const url = readConfiguredFile(setting, path).trim();
+/** The message does not repeat the URL, which may be a secret. */
+function readUrl({ text, where }: Secret = MISSING): string {
+  const url = text.trim();
   if (isHttpsUrl(url)) return url;
-  throw new StartUpError(`The file ${path}, named by "${setting}", does not hold an https URL on its first line.`);
+  throw new StartUpError(`${where} does not hold an https URL on its first line.`);
 }
+
+// The schema requires one of the two settings.
+const MISSING: Secret = { text: '', where: 'The configuration' };
 
 const SECRET_BYTES_MIN = 24;
 const SECRET_BYTES_MAX = 64;
 const SECRETS_MAX = 2;
 
-function readWebhookSecrets(setting: string, path: string): readonly Uint8Array[] {
-  const lines = readConfiguredFile(setting, path)
+function readWebhookSecrets({ text, where }: Secret = MISSING): readonly Uint8Array[] {
+  const lines = text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
@@ -103,7 +103,7 @@ function readWebhookSecrets(setting: string, path: string): readonly Uint8Array[
   const isGood = ({ length }: Uint8Array) => length >= SECRET_BYTES_MIN && length <= SECRET_BYTES_MAX;
   if (secrets.length > 0 && secrets.length <= SECRETS_MAX && secrets.every(isGood)) return secrets;
   throw new StartUpError(
-    `The file ${path}, named by "${setting}", does not hold one secret, or two, such as "whsec_" and ${SECRET_BYTES_MIN} to ` +
+    `${where} does not hold one secret, or two, such as "whsec_" and ${SECRET_BYTES_MIN} to ` +
       `${SECRET_BYTES_MAX} bytes in base64; make one with: echo "whsec_$(openssl rand -base64 32)".`,
   );
 }

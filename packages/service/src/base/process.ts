@@ -1,5 +1,11 @@
 import process, { versions } from 'node:process';
 
+/** Variables of the environment by their names. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The variables of this process. */
+export const environment = (): Environment => process.env;
+
 /** Waits for SIGTERM or SIGINT. A second signal ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import { environment } from '../base/process.ts';
 import { StartUpError } from '../base/start-up-error.ts';
 import { printable } from '../base/terminal-text.ts';
 import type { EffectiveSetting } from '../config/effective.ts';
@@ -20,6 +21,9 @@ Examples:
   tidings config effective --config /etc/tidings/tidings.json
 
 "check" validates the settings alone. "tidings doctor" also checks the files, certificates and hosts that they name.
+
+In the file, \${env:NAME} and \${file:PATH} stand for a variable and for the text of a file. Each setting can also be given by a
+variable of its own, such as TIDINGS_API_PORT for "api.port", which overrides the file: "reference" lists them.
 
 Exit codes: 0 done; 1 the configuration is invalid; 2 wrong usage, or the file cannot be read.`;
 
@@ -56,7 +60,7 @@ function checkCommand(): Command {
 
 function effectiveCommand(): Command {
   const codes = 'Exit codes: 0 done; 1 the configuration is invalid; 2 wrong usage, or the file cannot be read.';
-  const about = 'Show every setting with its value and source (file or default); secrets are redacted.';
+  const about = 'Show every setting with its value and where it comes from; secrets are redacted.';
   return withTableFlags(new Command('effective').description(about))
     .requiredOption('-c, --config <file>', 'configuration file (JSON)')
     .option('--json', 'print JSON')
@@ -100,7 +104,7 @@ async function checkConfig(file: string, asJson: boolean): Promise<void> {
 async function faultsOf(file: string): Promise<readonly string[]> {
   const { examineConfig } = await import('../config/load.ts');
   try {
-    return examineConfig(file).faults.map((fault) => fault.charAt(0).toUpperCase() + fault.slice(1));
+    return examineConfig(file, environment()).faults.map((fault) => fault.charAt(0).toUpperCase() + fault.slice(1));
   } catch (error) {
     if (error instanceof StartUpError) return [error.message];
     throw error;
@@ -113,7 +117,7 @@ async function printEffective(flags: Flags & TableFlags): Promise<void> {
   const { config: file } = flags;
   readNamedFile('--config', file);
   try {
-    const settings = effectiveSettings(file, new Set(Object.keys(process.env)));
+    const settings = effectiveSettings(file, environment());
     if (flags.json === true) {
       printJson({ settings });
       return;
@@ -127,7 +131,7 @@ async function printEffective(flags: Flags & TableFlags): Promise<void> {
 
 const COLUMNS: readonly Column<EffectiveSetting>[] = [
   { head: 'SETTING', cell: ({ setting }) => setting, charsMin: 20 },
-  { head: 'SOURCE', cell: ({ source }) => source },
+  { head: 'SOURCE', cell: ({ source, from }) => (from === undefined ? source : `${source} ${from}`) },
   { head: 'VALUE', cell: ({ value }) => (value === undefined ? undefined : textOf(value)), charsMin: 20 },
 ];
 

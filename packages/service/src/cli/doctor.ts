@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
+import { environment } from '../base/process.ts';
 import { CliError, EXIT_CONFIGURATION, EXIT_FAILED } from './cli-error.ts';
 import { readNamedFile } from './input.ts';
 
@@ -39,7 +40,9 @@ Exit codes: 0 no errors, possibly warnings; 1 errors; 2 wrong usage, or the conf
         throw new CliError(EXIT_CONFIGURATION, `--callback-url (${callbackUrl}) is not a URL.`);
       }
       const { inspectInstallation, printFindings } = await import('./doctor/inspect.ts');
-      const findings = await inspectInstallation({ file, clock: systemClock, callbackUrl, isIntegrityChecked });
+      const findings = await inspectInstallation({
+        ...{ file, environment: environment(), clock: systemClock, callbackUrl, isIntegrityChecked },
+      });
       if (printFindings(findings, flags.json === true)) process.exitCode = EXIT_FAILED;
     });
 }

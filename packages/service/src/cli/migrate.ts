@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { print, printJson } from '../base/output.ts';
+import { environment } from '../base/process.ts';
 
 interface Flags {
   readonly config: string;
@@ -32,7 +33,7 @@ Exit codes: 0 done; 2 wrong usage, the configuration is invalid, or the database
         import('../store/postgres/open.ts'),
         import('../store/postgres/open.ts'),
       ]);
-      const { store } = loadConfig(file);
+      const { store } = loadConfig(file, environment());
       if (store.url === undefined) {
         if (json === true) printJson({ isDryRun: dryRun === true, steps: [] });
         else print('nothing to do: the store is a file, whose schema the service migrates when it starts\n');

@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { printJson } from '../base/output.ts';
+import { environment } from '../base/process.ts';
 
 const DOCUMENTS = ['tpp-facing', 'operator'];
 
@@ -27,7 +28,7 @@ Exit codes: 0 done; 2 wrong usage, or the configuration is invalid.`,
 
 async function documentOf(name: string, file: string): Promise<object> {
   const { loadConfig } = await import('../config/load.ts');
-  const config = loadConfig(file);
+  const config = loadConfig(file, environment());
   const { api, operator } = config;
   if (name === 'tpp-facing') {
     const { tppFacingDocument } = await import('../openapi/tpp-facing.ts');

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { print } from '../base/output.ts';
+import { environment } from '../base/process.ts';
 
 /** `tidings portal-notes`: what the standard requires an ASPSP to tell TPPs, as Markdown. */
 export function define(command: Command): void {
@@ -21,6 +22,6 @@ Exit codes: 0 done; 2 wrong usage, or the configuration is invalid.`,
         import('../config/load.ts'),
         import('./portal/notes.ts'),
       ]);
-      print(portalNotes(loadConfig(file)));
+      print(portalNotes(loadConfig(file, environment())));
     });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Log } from '../base/log.ts';
-import { untilSignal } from '../base/process.ts';
+import { environment, untilSignal } from '../base/process.ts';
 import { messageOf } from '../base/start-up-error.ts';
 import type { RunningService } from '../service.ts';
 
@@ -28,7 +28,7 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration
         import('../config/load.ts'),
         import('../service.ts'),
       ]);
-      const config = loadConfig(file);
+      const config = loadConfig(file, environment());
       const log = createLog(config.log.level);
       // Registered before anything runs, so that a signal during the start leads to an orderly stop.
       const signalled = untilSignal();
@@ -36,7 +36,7 @@ Exit codes: 0 stopped by a signal; 1 failed; 2 wrong usage, or the configuration
       const endReloading = reloadOnHangUp(started.promise, log);
       const service = await startService(config, {
         log,
-        readConfig: () => loadConfig(file),
+        readConfig: () => loadConfig(file, environment()),
         inspect: () => inspect(file),
       });
       started.resolve(service);
@@ -55,7 +55,7 @@ async function inspect(file: string) {
     import('./doctor/inspect.ts'),
     import('../base/clock.ts'),
   ]);
-  return inspectInstallation({ file, clock: systemClock });
+  return inspectInstallation({ file, environment: environment(), clock: systemClock });
 }
 
 /**

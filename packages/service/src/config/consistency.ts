@@ -5,6 +5,7 @@ import { StartUpError } from '../base/start-up-error.ts';
 import { databaseHostOf, type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
 import { assertDirectory } from './directory.ts';
 import { assertIntake } from './intake.ts';
+import { leavesOf, schemaAt } from './paths.ts';
 import type { Config } from './schema.ts';
 import { assertSigning } from './signing.ts';
 
@@ -53,6 +54,7 @@ export function assertConsistent(config: Config, source: string): void {
     );
   }
   assertDelivery(config, source);
+  assertSecrets(config, source);
   assertNotify(config, source);
   assertIntake(config.intake, source);
   try {
@@ -124,7 +126,7 @@ function assertStore({ store }: Config, source: string): void {
   if (store.url === undefined && store.file === undefined) {
     throw new StartUpError(`${source}: give "store.file" for SQLite, or "store.url" for PostgreSQL.`);
   }
-  for (const name of ['passwordFile', 'caFile'] as const) {
+  for (const name of ['password', 'passwordFile', 'caFile'] as const) {
     if (store.url !== undefined || store[name] === undefined) continue;
     throw new StartUpError(`${source}: "store.${name}" needs "store.url"; remove it, or give the URL.`);
   }
@@ -148,13 +150,12 @@ function assertStoreUrl(text: string, source: string): void {
   }
   if (url.password !== '' || url.searchParams.has('password')) {
     throw new StartUpError(
-      `${source}: "store.url" must not contain the password; put it into a file and name the file in "store.passwordFile", or ` +
-        'set the variable PGPASSWORD.',
+      `${source}: "store.url" must not contain the password; give it in "store.password" or "store.passwordFile".`,
     );
   }
   if (url.search !== '' || url.hash !== '') {
     throw new StartUpError(
-      `${source}: "store.url" must end with the database name (found ${url.search}${url.hash}); for TLS give "store.caFile".`,
+      `${source}: "store.url" must end with the database name, without parameters; for TLS give "store.caFile".`,
     );
   }
 }
@@ -206,6 +207,25 @@ function assertGrantMark({ value, pattern }: GrantMark, source: string): void {
   }
 }
 
+/** A secret is given in one way; some have to be given. */
+function assertSecrets(config: Config, source: string): void {
+  const { notify, intake } = config;
+  const given = new Set(leavesOf(config).map(({ setting }) => setting));
+  for (const setting of given) {
+    if (schemaAt(setting).isSecret !== true || !given.has(`${setting}File`)) continue;
+    throw new StartUpError(`${source}: "${setting}" and "${setting}File" are both given; keep one of them.`);
+  }
+  const needed = [
+    ...(intake?.kafka?.sasl === undefined ? [] : ['intake.kafka.sasl.password']),
+    ...notify.webhooks.map((_, at) => `notify.webhooks[${at}].secret`),
+    ...notify.slack.map((_, at) => `notify.slack[${at}].url`),
+  ];
+  for (const setting of needed) {
+    if (given.has(setting) || given.has(`${setting}File`)) continue;
+    throw new StartUpError(`${source}: give one of "${setting}" and "${setting}File".`);
+  }
+}
+
 /** Destinations are named in commands, so that each needs a name of its own. */
 function assertNotify({ notify }: Config, source: string): void {
   const names = new Set<string>();
@@ -227,10 +247,10 @@ function assertNotify({ notify }: Config, source: string): void {
     if ((url === undefined) !== (urlFile === undefined)) continue;
     throw new StartUpError(`${source}: give one of "notify.webhooks[${at}].url" and "notify.webhooks[${at}].urlFile".`);
   }
-  for (const [at, { user, passwordFile }] of notify.email.entries()) {
-    if ((user === undefined) === (passwordFile === undefined)) continue;
+  for (const [at, { user, password, passwordFile }] of notify.email.entries()) {
+    if ((user === undefined) === (password === undefined && passwordFile === undefined)) continue;
     throw new StartUpError(
-      `${source}: "notify.email[${at}].user" and "notify.email[${at}].passwordFile" go together; give both.`,
+      `${source}: "notify.email[${at}].user" and its password go together; give "user", and "password" or "passwordFile".`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
-import { file, section, text, whole } from './setting.ts';
+import { file, secret, section, text, whole } from './setting.ts';
 import { parseTemplate } from './template.ts';
 
 const template = (description: string) =>
@@ -100,7 +100,7 @@ const KAFKA = section({
         description: 'Mechanism; PLAIN needs "tls"',
       }),
       user: text('Name of the user'),
-      passwordFile: file('Password of the user'),
+      ...secret('password', 'Password of the user'),
     }),
   ),
   topic: text('Topic that is read'),

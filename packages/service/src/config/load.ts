@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isJsonObject, parseStrictJson, type ShapeFault, StrictJsonError, shapeOf } from '@tidings/protocol';
 import { Value } from 'typebox/value';
+import type { Environment } from '../base/process.ts';
 import { StartUpError, systemErrorCode } from '../base/start-up-error.ts';
 import { assertConsistent } from './consistency.ts';
+import { type Gathered, gatherSettings, type Origin } from './gather.ts';
+import { nearestOf } from './nearest.ts';
+import { namesIn, schemaAt } from './paths.ts';
 import { type Config, ConfigSchema } from './schema.ts';
 
 /** Checks settings against the schema; does not fill in defaults. */
@@ -11,35 +15,56 @@ const shapeConfig = shapeOf(ConfigSchema);
 
 /**
  * Reads a configuration file: JSON, checked against the schema, with defaults filled in and absolute paths. Does not read
- * the files that it names.
+ * the files that it names, but those that it refers to as `${file:PATH}`.
  *
+ * @param environment for `${env:NAME}`, and for the variables that override settings
  * @throws {StartUpError} one sentence that names the setting and the remedy
  */
-export function loadConfig(file: string): Config {
-  return parseConfig(readJsonFile(file), dirname(resolve(file)), file);
+export function loadConfig(file: string, environment: Environment = {}): Config {
+  const written = readJsonFile(file);
+  const gathered = gatherSettings(written, dirname(resolve(file)), environment);
+  const [fault] = gathered.faults;
+  if (fault !== undefined) throw new StartUpError(`${file}: ${fault.sentence}`);
+  return configOf(written, gathered, file);
 }
 
 /**
- * Checks settings that are already in memory, for tests and programs that embed the service.
+ * Checks settings that are already in memory, for tests and programs that embed the service. Texts are taken as they are.
  *
  * @param folder base of relative paths
  * @param source name of the configuration in messages
  * @throws {StartUpError}
  */
 export function parseConfig(settings: unknown, folder: string, source = 'the configuration'): Config {
+  return checked(settings, { written: settings, origins: NO_ORIGINS }, folder, source);
+}
+
+function configOf(written: unknown, { settings, origins }: Gathered, file: string): Config {
+  return checked(settings, { written, origins }, dirname(resolve(file)), file);
+}
+
+function checked(settings: unknown, provenance: Provenance, folder: string, source: string): Config {
   const shaped = shapeConfig(Value.Default(ConfigSchema, structuredClone(settings)));
-  if (!shaped.ok) throw new StartUpError(`${source}: ${describeFault(shaped.fault)}`);
+  if (!shaped.ok) throw new StartUpError(`${source}: ${describeFault(shaped.fault, provenance.origins)}`);
   const config = withAbsolutePaths(shaped.value, folder);
   assertConsistent(config, source);
-  WRITTEN.set(config, settings);
+  PROVENANCE.set(config, provenance);
   return deepFreeze(config);
 }
 
-const WRITTEN = new WeakMap<Config, unknown>();
+/** Where the values of a configuration come from. */
+export interface Provenance {
+  /** The settings as they are written in the file, without defaults; references are not replaced. */
+  readonly written: unknown;
+  readonly origins: ReadonlyMap<string, Origin>;
+}
 
-/** The settings from which a configuration was parsed, without defaults; undefined: it is not one that was parsed. */
-export function writtenSettingsOf(config: Config): unknown {
-  return WRITTEN.get(config);
+const NO_ORIGINS: ReadonlyMap<string, Origin> = new Map();
+const PROVENANCE = new WeakMap<Config, Provenance>();
+
+/** Where the values come from; undefined: the configuration is not one that was parsed. */
+export function provenanceOf(config: Config): Provenance | undefined {
+  return PROVENANCE.get(config);
 }
 
 /**
@@ -64,9 +89,11 @@ function readJsonFile(file: string): unknown {
 }
 
 /** Describes a fault of a setting and its remedy in one sentence, which follows the name of the source. */
-function describeFault(fault: ShapeFault): string {
+function describeFault(fault: ShapeFault, origins: ReadonlyMap<string, Origin>): string {
   if (fault.path === '') return 'it must be a JSON object that holds the settings.';
-  const setting = `the setting "${fault.path}"`;
+  const origin = origins.get(fault.path);
+  const variable = origin?.kind === 'environment' ? ` (environment variable ${origin.variable})` : '';
+  const setting = `the setting "${fault.path}"${variable}`;
   if (fault.kind === 'missing') return `${setting} is missing; add it.`;
   if (fault.kind === 'invalid') {
     const { description } = schemaAt(fault.path);
@@ -81,43 +108,8 @@ function describeFault(fault: ShapeFault): string {
 function nearestSetting(path: string): string | undefined {
   const section = path.slice(0, Math.max(path.lastIndexOf('.'), 0));
   const wrong = section === '' ? path : path.slice(section.length + 1);
-  const [nearest] = Object.keys(schemaAt(section).properties ?? {})
-    .map((name) => ({ name, distance: editDistance(name.toLowerCase(), wrong.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
-    .sort((left, right) => left.distance - right.distance);
-  return nearest && (section === '' ? nearest.name : `${section}.${nearest.name}`);
-}
-
-/** The part of a JSON schema that messages use. */
-interface SettingSchema {
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, object>>;
-  readonly items?: object;
-}
-
-/** The schema of a setting or section, as in `operator.tokens[0].name`; empty if there is none. */
-function schemaAt(path: string): SettingSchema {
-  let schema: SettingSchema = ConfigSchema;
-  for (const part of path === '' ? [] : path.split('.')) {
-    const name = part.replace(/\[\d+\]$/, '');
-    const found: SettingSchema = schema.properties?.[name] ?? {};
-    schema = name === part ? found : (found.items ?? {});
-  }
-  return schema;
-}
-
-/** Levenshtein distance. */
-function editDistance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= left.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= right.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
+  const nearest = nearestOf(wrong, Object.keys(schemaAt(section).properties ?? {}));
+  return nearest && (section === '' ? nearest : `${section}.${nearest}`);
 }
 
 /** Settings named `file` or ending in `File` are paths. */
@@ -155,22 +147,31 @@ const FAULTS_MAX = 50;
  *
  * @throws {StartUpError} if the file cannot be read or is not JSON
  */
-export function examineConfig(file: string): ExaminedConfig {
-  const settings = structuredClone(readJsonFile(file));
+export function examineConfig(file: string, environment: Environment = {}): ExaminedConfig {
+  const written = readJsonFile(file);
+  const gathered = gatherSettings(written, dirname(resolve(file)), environment);
+  const { settings, origins } = gathered;
   const faults: string[] = [];
   let schema: Schema = ConfigSchema;
+  // Removed because it is invalid, a setting would be reported as missing too.
+  const leaveOut = (names: readonly string[]) => {
+    schema = withoutRequired(schema, names);
+  };
+  for (const { setting, sentence } of gathered.faults.slice(0, FAULTS_MAX)) {
+    faults.push(sentence);
+    if (setting !== undefined && removeSetting(settings, namesIn(setting))) leaveOut(namesIn(setting));
+  }
   while (faults.length < FAULTS_MAX) {
     const fault = firstFault(settings, schema);
     if (fault === undefined) break;
-    faults.push(describeFault(fault));
+    faults.push(describeFault(fault, origins));
     const names = namesIn(fault.path);
     if (fault.kind !== 'missing' && !removeSetting(settings, names)) break;
-    // Removed because it is invalid, it would be reported as missing too.
-    if (fault.kind !== 'unexpected') schema = withoutRequired(schema, names);
+    if (fault.kind !== 'unexpected') leaveOut(names);
   }
   if (faults.length > 0) return { config: undefined, faults };
   try {
-    return { config: parseConfig(settings, dirname(resolve(file)), file), faults };
+    return { config: configOf(written, gathered, file), faults };
   } catch (error) {
     if (!(error instanceof StartUpError)) throw error;
     return { config: undefined, faults: [error.message.replace(`${file}: `, '')] };
@@ -189,9 +190,6 @@ function firstFault(settings: unknown, schema: Schema): ShapeFault | undefined {
   const shaped = shape(Value.Default(ConfigSchema, structuredClone(settings)));
   return shaped.ok ? undefined : shaped.fault;
 }
-
-/** Splits a path such as `operator.tokens[0].name`. */
-const namesIn = (path: string): readonly string[] => path.split(/[.[\]]+/).filter((name) => name !== '');
 
 /** The schema with this setting made optional, so that further faults can be found. */
 function withoutRequired(schema: Schema, [name = '', ...inner]: readonly string[]): Schema {

@@ -4,7 +4,7 @@ import { MESSAGE_KINDS } from '../model/alert.ts';
 import { CALLBACK_PORTS_ALLOWED } from './derived.ts';
 import { DIRECTORY_SECTION } from './directory.ts';
 import { INTAKE_SECTION } from './intake.ts';
-import { file, keyAges, port, section, sectionOfDefaults, text, whole } from './setting.ts';
+import { file, keyAges, port, secret, section, sectionOfDefaults, text, whole } from './setting.ts';
 import { SIGNING_SECTION } from './signing.ts';
 
 /**
@@ -45,7 +45,7 @@ const STORE_SECTION = section({
         'PostgreSQL database, for any number of instances: postgres://user@host:port/database, without the password. A host such as %2Fvar%2Frun%2Fpostgresql is the folder of a Unix socket',
     }),
   ),
-  passwordFile: Type.Optional(file('Password of the database user. Default: environment variable PGPASSWORD')),
+  ...secret('password', 'Password of the database user. Default: environment variable PGPASSWORD'),
   caFile: Type.Optional(
     file('Root certificates that the certificate of the database must chain to, PEM; makes TLS mandatory'),
   ),
@@ -284,7 +284,7 @@ const OIDC = section({
   signIn: Type.Optional(
     section({
       clientId: text('client_id of the console at the provider'),
-      clientSecretFile: Type.Optional(file('Secret of this client. Left out: a public client, with PKCE alone')),
+      ...secret('clientSecret', 'Secret of this client. Left out: a public client, with PKCE alone'),
       redirectUrl: Type.String({
         format: 'uri',
         maxLength: 2048,
@@ -352,10 +352,9 @@ const OPERATOR_SECTION = section({
   oidc: Type.Optional(OIDC),
   console: sectionOfDefaults({
     isServed: Type.Boolean({ default: true, description: 'Serve the web console at /console' }),
-    sessionKeyFile: Type.Optional(
-      file(
-        'Key that encrypts the session cookies of the console: 32 bytes in base64, as "openssl rand -base64 32" prints. Give the same to all instances behind one address. Default: a random key of the process, so that its sessions end with it',
-      ),
+    ...secret(
+      'sessionKey',
+      'Key that encrypts the session cookies of the console: 32 bytes in base64, as "openssl rand -base64 32" prints. Give the same to all instances behind one address. Default: a random key of the process, so that its sessions end with it',
     ),
     sessionIdleMs: whole(
       1_800_000,
@@ -447,7 +446,8 @@ const NOTIFY_SECTION = sectionOfDefaults({
         }),
       ),
       urlFile: Type.Optional(file('The URL, if it is a secret itself')),
-      secretFile: file(
+      ...secret(
+        'secret',
         'Secret that signs messages (Standard Webhooks): whsec_ and 24 to 64 bytes in base64. A second line holds a second secret, for a change of secrets: both sign',
       ),
       ...DESTINATION_CONNECTION,
@@ -457,7 +457,7 @@ const NOTIFY_SECTION = sectionOfDefaults({
   slack: Type.Array(
     section({
       ...DESTINATION,
-      urlFile: file('URL of an incoming webhook of Slack, or of a system that accepts the same. It is a secret'),
+      ...secret('url', 'URL of an incoming webhook of Slack, or of a system that accepts the same. It is a secret'),
       ...DESTINATION_CONNECTION,
     }),
     { default: [], maxItems: 20, description: 'Channels of Slack, or of a system that accepts the same messages' },
@@ -472,8 +472,8 @@ const NOTIFY_SECTION = sectionOfDefaults({
         description:
           'starttls: the connection is upgraded before anything is sent, or nothing is sent. tls: TLS from the start, usually at port 465',
       }),
-      user: Type.Optional(text('User name at the SMTP server, with passwordFile')),
-      passwordFile: Type.Optional(file('Password of this user')),
+      user: Type.Optional(text('User name at the SMTP server, with a password')),
+      ...secret('password', 'Password of this user'),
       from: Type.String({ pattern: MAIL_ADDRESS, description: 'Address of the sender' }),
       to: Type.Array(Type.String({ pattern: MAIL_ADDRESS }), {
         minItems: 1,
@@ -538,7 +538,7 @@ const serverTls = {
 
 /**
  * Every setting of the service: name, type, default, range and one line of documentation, in one place. Paths of files are
- * relative to the configuration file. It never holds secrets: keys are files, operator tokens are hashes.
+ * relative to the configuration file. The file holds no secret, but may refer to it; operator tokens are hashes.
  */
 export const ConfigSchema = section({
   issuer: Type.String({ format: 'uri', maxLength: 2048, description: 'URI of the ASPSP: the iss claim of every SET' }),

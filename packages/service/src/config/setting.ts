@@ -45,3 +45,23 @@ export function keyAges<Soft extends string, Hard extends string>(maxAgeMs: Soft
   );
   return { [maxAgeMs]: soft, [hardMaxAgeMs]: hard } as Record<Soft, typeof soft> & Record<Hard, typeof hard>;
 }
+
+/** Marks the schema of a text that is never shown, and that the configuration file must only refer to. */
+const IS_SECRET = { isSecret: true };
+
+/**
+ * A secret, as two optional settings of which one may be given: `name`, only as `${env:NAME}` or `${file:PATH}`, or by its
+ * variable; and `nameFile`, a path.
+ */
+export function secret<Name extends string>(name: Name, description: string) {
+  const value = Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 65_536,
+      description: `${description}. Only as \${env:NAME} or \${file:PATH}; or give ${name}File`,
+      ...IS_SECRET,
+    }),
+  );
+  const path = Type.Optional(file(`File that holds ${name}`));
+  return { [name]: value, [`${name}File`]: path } as Record<Name, typeof value> & Record<`${Name}File`, typeof path>;
+}

@@ -5,7 +5,7 @@ import { VERSION } from '../base/version.ts';
 import type { KafkaSettings } from '../config/intake.ts';
 import type { Config } from '../config/schema.ts';
 import type { IntakeStatus } from '../model/intake.ts';
-import { readCertificates, readConfiguredFile, readTlsIdentity } from '../trust/files.ts';
+import { readCertificates, readSecret, readTlsIdentity } from '../trust/files.ts';
 import { type Intake, type IntakeOptions, startIntake } from './intake.ts';
 import { createRecordReader } from './read-record.ts';
 import type { KafkaModule, KafkaSourceSettings } from './source.ts';
@@ -76,7 +76,7 @@ export function readKafkaSettings({
     },
     sasl: sasl && {
       ...{ mechanism: sasl.mechanism, user: sasl.user },
-      password: readConfiguredFile('intake.kafka.sasl.passwordFile', sasl.passwordFile).replace(/\r?\n$/, ''),
+      password: readSecret('intake.kafka.sasl.password', sasl.password, sasl.passwordFile)?.text ?? '',
     },
   };
 }

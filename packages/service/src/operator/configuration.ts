@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { sourcedSettings } from '../config/effective.ts';
+import { SETTING_SOURCES, shownSettings } from '../config/effective.ts';
 import { configuredCertificates } from '../trust/certificates.ts';
 import { Problem } from './problem.ts';
 import { PSP_STATEMENTS, writePsp } from './psp-statements.ts';
@@ -15,12 +15,17 @@ const Configuration = Type.Object(
       Type.Object(
         {
           setting: Type.String({ description: 'Its path, as in retry.delayMs' }),
-          value: Type.Unknown({ description: 'Paths of files are absolute; "redacted" for what is not shown' }),
+          value: Type.Unknown({
+            description:
+              'Paths of files are absolute; "redacted" for what is not shown; as it is written, if that has a reference',
+          }),
           source: Type.Optional(
-            Type.Enum(['file', 'default'], {
-              description: 'Whether the configuration file sets it; left out if unknown',
+            Type.Enum([...SETTING_SOURCES], {
+              description:
+                'Where it comes from: the configuration file, a reference in it, a variable of the environment, or the default; left out if unknown',
             }),
           ),
+          from: Type.Optional(Type.String({ description: 'The variable, or the references' })),
         },
         closed,
       ),
@@ -36,14 +41,14 @@ export const configurationRoute = route({
   path: '/operator/v1/configuration',
   role: 'viewer',
   tag: 'Upkeep',
-  summary: 'The settings of the instance that answers, defaults included; hashes of tokens are redacted',
+  summary: 'The settings of the instance that answers, defaults included; secrets are redacted',
   response: ok('The settings, as this instance was started with them', { Configuration }),
   refusals: [404],
   handler: ({ config }) => {
-    const settings = config && sourcedSettings(config);
+    const settings = config && shownSettings(config);
     return () => {
       if (settings === undefined) throw new Problem(404, 'There is no configuration here.');
-      return { settings };
+      return { settings: [...settings] };
     };
   },
 });

@@ -61,7 +61,7 @@ export async function openStore(settings: Config['store'], dependencies: StoreDe
  * @throws {StartUpError} when a file that it names cannot be read, or it names no database
  */
 export function connectionOf(settings: Config['store']): ConnectionOptions {
-  const { url, passwordFile, caFile, connectionsMax, statementTimeoutMs, isListening } = settings;
+  const { url, caFile, connectionsMax, statementTimeoutMs, isListening } = settings;
   if (url === undefined) {
     throw new StartUpError('The configuration names no PostgreSQL database.');
   }
@@ -70,9 +70,14 @@ export function connectionOf(settings: Config['store']): ConnectionOptions {
     connectionsMax,
     statementTimeoutMs,
     isPooled: !isListening,
-    password: passwordFile === undefined ? undefined : read('store.passwordFile', passwordFile).replace(/\r?\n$/, ''),
+    password: passwordOf(settings),
     ca: caFile === undefined ? undefined : read('store.caFile', caFile),
   };
+}
+
+function passwordOf({ password, passwordFile }: Config['store']): string | undefined {
+  if (password !== undefined || passwordFile === undefined) return password;
+  return read('store.passwordFile', passwordFile).replace(/\r?\n$/, '');
 }
 
 function read(setting: string, file: string): string {

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { shownSettings } from '../config/effective.ts';
+import { leavesOf } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { certificatesIn, readConfiguredFile } from './files.ts';
 import { type PspStatements, pspStatementsOf } from './psp-certificate.ts';
@@ -26,7 +26,7 @@ export function isOfRoots(setting: string): boolean {
 
 /** Every certificate in the files that the configuration names, as they are now. A file that cannot be read has none. */
 export function configuredCertificates(config: Config): readonly ConfiguredCertificate[] {
-  return shownSettings(config).flatMap(({ setting, value }) =>
+  return leavesOf(config).flatMap(({ setting, value }) =>
     CERTIFICATE_SETTING.test(setting) && typeof value === 'string' ? certificatesOf(setting, value) : [],
   );
 }

@@ -19,6 +19,27 @@ export function readConfiguredFile(setting: string, file: string): string {
   }
 }
 
+/** A secret of the configuration. */
+export interface Secret {
+  /** Without the end of its last line. */
+  readonly text: string;
+  /** Where it is given, as the subject of a message. */
+  readonly where: string;
+}
+
+/**
+ * A secret that is given by a setting itself, or by the file that the setting of the same name with "File" names.
+ *
+ * @returns undefined if neither is given
+ * @throws {StartUpError} naming setting and file
+ */
+export function readSecret(setting: string, value: string | undefined, file: string | undefined): Secret | undefined {
+  if (value !== undefined) return { text: value, where: `"${setting}"` };
+  if (file === undefined) return undefined;
+  const text = readConfiguredFile(`${setting}File`, file).replace(/\r?\n$/, '');
+  return { text, where: `The file ${file}, named by "${setting}File",` };
+}
+
 /** Certificate chain and private key in PEM, known to belong together. */
 export interface TlsIdentity {
   readonly cert: string;

@@ -5,9 +5,9 @@ import { StartUpError } from '../base/start-up-error.ts';
 import type { Config } from '../config/schema.ts';
 import {
   readCertificates,
-  readConfiguredFile,
   readJwks,
   readRevocationLists,
+  readSecret,
   readTlsIdentity,
   type TlsIdentity,
 } from './files.ts';
@@ -55,8 +55,8 @@ export async function readMaterial(config: Config, providers: Pick<SigningProvid
     },
     operatorTls: operator.tls && readOperatorTls(operator.tls),
     operatorOidcCa: readRoots('operator.oidc.caFile', operator.oidc?.caFile),
-    oidcClientSecret: readSecret('operator.oidc.signIn.clientSecretFile', operator.oidc?.signIn?.clientSecretFile),
-    consoleSessionKey: readSessionKey(operator.console.sessionKeyFile),
+    oidcClientSecret: readClientSecret(operator.oidc?.signIn),
+    consoleSessionKey: readSessionKey(operator.console),
     accessTokensTls: {
       ...(accessTokens.caFile !== undefined && { ca: readCertificates('accessTokens.caFile', accessTokens.caFile) }),
       ...clientIdentity(accessTokens),
@@ -68,23 +68,23 @@ export async function readMaterial(config: Config, providers: Pick<SigningProvid
   };
 }
 
-function readSecret(setting: string, file: string | undefined): string | undefined {
-  return file === undefined ? undefined : readConfiguredFile(setting, file).trim();
+type SignIn = NonNullable<NonNullable<Config['operator']['oidc']>['signIn']>;
+
+function readClientSecret({ clientSecret, clientSecretFile }: Partial<SignIn> = {}): string | undefined {
+  return readSecret('operator.oidc.signIn.clientSecret', clientSecret, clientSecretFile)?.text.trim();
 }
 
 /** Length of the key that encrypts the session cookies of the console, in bytes: A256GCM. */
 export const SESSION_KEY_BYTES = 32;
 
 /** @throws {StartUpError} */
-function readSessionKey(file: string | undefined): Uint8Array | undefined {
-  if (file === undefined) return undefined;
-  const setting = 'operator.console.sessionKeyFile';
-  const key = Buffer.from(readConfiguredFile(setting, file).trim(), 'base64');
+function readSessionKey({ sessionKey, sessionKeyFile }: Config['operator']['console']): Uint8Array | undefined {
+  const secret = readSecret('operator.console.sessionKey', sessionKey, sessionKeyFile);
+  if (secret === undefined) return undefined;
+  const key = Buffer.from(secret.text.trim(), 'base64');
   if (key.length === SESSION_KEY_BYTES) return key;
   const remedy = 'make one with "openssl rand -base64 32"';
-  throw new StartUpError(
-    `The file ${file}, named by "${setting}", is not ${SESSION_KEY_BYTES} bytes in base64; ${remedy}.`,
-  );
+  throw new StartUpError(`${secret.where} is not ${SESSION_KEY_BYTES} bytes in base64; ${remedy}.`);
 }
 
 function readRoots(setting: string, file: string | undefined): string | undefined {

@@ -61,7 +61,22 @@ for (const [what, settings, message] of [
   [
     'a user of an SMTP server without a password',
     withSetting('notify', { email: [{ ...WITH_EVERY_SECTION.notify.email[0], user: 'tidings' }] }),
-    '"notify.email[0].user" and "notify.email[0].passwordFile" go together; give both.',
+    '"notify.email[0].user" and its password go together; give "user", and "password" or "passwordFile".',
+  ],
+  [
+    'a webhook without a secret',
+    withSetting('notify', { webhooks: [{ name: 'on-call', url: 'https://a.example/' }] }),
+    'give one of "notify.webhooks[0].secret" and "notify.webhooks[0].secretFile".',
+  ],
+  [
+    'a secret that is given twice',
+    withSetting('notify', { slack: [{ ...SLACK, url: 'https://a.example/', urlFile: 'slack' }] }),
+    '"notify.slack[0].url" and "notify.slack[0].urlFile" are both given; keep one of them.',
+  ],
+  [
+    'a user of Kafka without a password',
+    withSetting('intake', { kafka: { ...KAFKA, sasl: { user: 'tidings' } } }),
+    'give one of "intake.kafka.sasl.password" and "intake.kafka.sasl.passwordFile".',
   ],
   ['no store at all', withSetting('store', {}), 'give "store.file" for SQLite, or "store.url" for PostgreSQL.'],
   [
@@ -82,7 +97,7 @@ for (const [what, settings, message] of [
   [
     'settings of TLS in the URL of the database',
     withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings?sslmode=disable' }),
-    '"store.url" must end with the database name (found ?sslmode=disable); for TLS give "store.caFile".',
+    '"store.url" must end with the database name, without parameters; for TLS give "store.caFile".',
   ],
   [
     'a database beyond this machine without TLS',

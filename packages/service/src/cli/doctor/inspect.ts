@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { colors, print, printJson } from '../../base/output.ts';
-import { NODE_REMEDY, nodeFault } from '../../base/process.ts';
+import { type Environment, NODE_REMEDY, nodeFault } from '../../base/process.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
 import { printable } from '../../base/terminal-text.ts';
 import { examineConfig } from '../../config/load.ts';
@@ -44,6 +44,7 @@ function verdictOf(errors: number, warnings: number): string {
 export interface InspectionOptions {
   /** The configuration file, which must exist. */
   readonly file: string;
+  readonly environment?: Environment;
   readonly clock: Clock;
   readonly callbackUrl?: string | undefined;
   readonly isIntegrityChecked?: boolean;
@@ -59,7 +60,7 @@ export interface InspectionOptions {
  */
 export async function inspectInstallation(options: InspectionOptions): Promise<readonly Finding[]> {
   const { file, clock, callbackUrl, isIntegrityChecked = false, resolveHost, importPackage } = options;
-  const read = readConfig(file);
+  const read = readConfig(file, options.environment);
   if (Array.isArray(read)) return read;
   const inspection: Inspection = {
     ...{ file, config: read, clock, callbackUrl, isIntegrityChecked, resolveHost, importPackage },
@@ -89,10 +90,10 @@ function checkRuntime(): Finding {
 }
 
 /** @returns the configuration, or findings about invalid settings */
-function readConfig(file: string): Inspection['config'] | Finding[] {
+function readConfig(file: string, environment?: Environment): Inspection['config'] | Finding[] {
   const remedy = 'Correct it; "tidings config reference" lists all settings.';
   try {
-    const { config, faults } = examineConfig(file);
+    const { config, faults } = examineConfig(file, environment);
     return config ?? faults.map((sentence) => faultFrom('configuration', new StartUpError(sentence), remedy));
   } catch (error) {
     return [faultFrom('configuration', error, 'Correct the file: it must be one JSON object.')];

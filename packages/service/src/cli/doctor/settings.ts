@@ -1,6 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
 import { createDestinations } from '../../alerts/destinations.ts';
+import { provenanceOf } from '../../config/load.ts';
 import { readConfiguredFile } from '../../trust/files.ts';
 import { isPs256Signature, SignerUnavailableError } from '../../trust/provider-signer.ts';
 import { loadSigningKeys, type OwnSigningKey } from '../../trust/signing-key.ts';
@@ -74,7 +75,10 @@ const OTHERS = 0o007;
 /** Checks that every named file exists and can be read, and that only owner and group can read keys and passwords. */
 export function checkFiles({ config }: Inspection): readonly Finding[] {
   const files = filesOf(config);
-  const findings = files.flatMap(checkFile);
+  const referred = [...(provenanceOf(config)?.origins ?? [])].flatMap(([setting, origin]) =>
+    origin.kind === 'reference' ? origin.files.map((file) => ({ setting, file })) : [],
+  );
+  const findings = [...files.flatMap(checkFile), ...referred.flatMap(checkPermissions)];
   if (findings.length > 0) return findings;
   return [ok('files', `All ${files.length} files named in the configuration can be read.`)];
 }
@@ -85,7 +89,11 @@ function checkFile({ setting, name, file }: NamedFile): readonly Finding[] {
   } catch (error) {
     return [faultFrom('files', error, `Make the file readable for the user of the service, or correct "${setting}".`)];
   }
-  if (!SECRETS.has(name) || process.platform === 'win32') return [];
+  return SECRETS.has(name) ? checkPermissions({ setting, file }) : [];
+}
+
+function checkPermissions({ setting, file }: Pick<NamedFile, 'setting' | 'file'>): readonly Finding[] {
+  if (process.platform === 'win32') return [];
   const others = statSync(file).mode & OTHERS;
   if (others === 0) return [];
   const what = `Every user of this machine has access to the secret in ${file}, named by "${setting}".`;

@@ -73,7 +73,7 @@ export function startUpErrorOf(error: unknown, { url }: Pick<ConnectionOptions, 
 
 const TLS = 'check "store.caFile" and the host in "store.url"';
 const ACCESS: Readonly<Record<AccessFault, string>> = {
-  password: 'check the user in "store.url" and the password in "store.passwordFile" or PGPASSWORD',
+  password: 'check the user in "store.url" and the password in "store.password", "store.passwordFile" or PGPASSWORD',
   'clear password': 'let the server use SCRAM ("scram-sha-256" in pg_hba.conf), or give "store.caFile"',
   TLS,
 };
