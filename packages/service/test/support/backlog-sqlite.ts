@@ -29,8 +29,8 @@ const WRITE = [
   'UPDATE tpp SET is_suspended = :isSuspended WHERE client_id = :clientId',
   'INSERT INTO registration SELECT * FROM bench_registration',
   'INSERT INTO target VALUES (:clientId, 0, :probeAtMs, :probeAtMs, 0, NULL, 0)',
-  `${NUMBERS} INSERT INTO event (seq, event_id, fingerprint, client_id, published_at_ms, content, jti, claims, is_droppable)
-   SELECT ${FIRST} + at, 'backlog-' || at, fingerprint, client_id, :publishedAtMs + at, content, 'backlog-' || at,
+  `${NUMBERS} INSERT INTO event (seq, event_id, fingerprint, client_id, published_at_ms, jti, claims, is_droppable)
+   SELECT ${FIRST} + at, 'backlog-' || at, fingerprint, client_id, :publishedAtMs + at, 'backlog-' || at,
      json_set(claims, '$.jti', 'backlog-' || at), 0 FROM n CROSS JOIN bench_event`,
   `INSERT OR IGNORE INTO event_types (urns) SELECT json_group_array(key) FROM bench_event, json_each(claims, '$.events')`,
   `INSERT INTO search SELECT seq, published_at_ms, client_id, (SELECT max(id) FROM event_types), seq * 7919 % 2147483647,

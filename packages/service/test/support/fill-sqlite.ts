@@ -41,8 +41,8 @@ function writeStatistics(database: DatabaseSync, filling: Filling): void {
 
 function writerOf(database: DatabaseSync): (filled: Filled) => void {
   const event = database.prepare(
-    `INSERT INTO event (seq, event_id, fingerprint, client_id, published_at_ms, content, jti, claims, is_droppable)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+    `INSERT INTO event (seq, event_id, fingerprint, client_id, published_at_ms, jti, claims, is_droppable)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0)`,
   );
   const search = database.prepare(
     'INSERT INTO search (seq, published_at_ms, client_id, types, txn_key, resource_key) VALUES (?, ?, ?, ?, ?, ?)',
@@ -70,14 +70,7 @@ function writerOf(database: DatabaseSync): (filled: Filled) => void {
   };
   return (filled) => {
     const { seq, clientId, publishedAtMs: atMs, state, claims } = filled;
-    const content = JSON.stringify({
-      occurredAtMs: atMs,
-      transactionId: claims.txn,
-      resource: { id: filled.resourceId },
-    });
-    event.run(
-      ...[seq, filled.eventId, filled.fingerprint, clientId, atMs, content, filled.jti, JSON.stringify(claims)],
-    );
+    event.run(seq, filled.eventId, filled.fingerprint, clientId, atMs, filled.jti, JSON.stringify(claims));
     search.run(seq, atMs, clientId, numberOf(filled.types), filled.txnKey, filled.resourceKey);
     if (filled.attempt !== undefined) attempt.run(seq, JSON.stringify(filled.attempt));
     if (state !== 'awaiting') set.run(seq, setOf(seq));

@@ -51,7 +51,7 @@ export class Claims {
     );
     this.#details = database.prepare(
       `SELECT event.jti, event.claims, event.published_at_ms, signed_set.set_jws, awaiting.attempts, awaiting.round,
-         awaiting.round_attempts, awaiting.round_began_at_ms, event.content ->> '$.traceContext' AS trace
+         awaiting.round_attempts, awaiting.round_began_at_ms, event.trace
        FROM awaiting JOIN event ON event.seq = awaiting.seq LEFT JOIN signed_set ON signed_set.seq = awaiting.seq
        WHERE awaiting.seq = ?`,
     );

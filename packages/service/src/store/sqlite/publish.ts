@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BankEvent, FanOut } from '../../model/event.ts';
 import type { ClaimedNotification, Target } from '../../model/notification.ts';
 import type { DecideFanOut, PublishOutcome, PublishResult, ReserveOptions } from '../delivery.ts';
-import { text } from '../rows.ts';
+import { jsonOrNull, text } from '../rows.ts';
 import { freshOutcome, ReservedClaims, repeatedOutcome } from '../shared.ts';
 import { type Clients, fallsDue, passBy } from './claim-queue.ts';
 import type { RegistrationTables } from './registrations.ts';
@@ -40,7 +40,7 @@ export class EventTables {
     this.#select = database.prepare('SELECT fingerprint, jti, none_reason FROM event WHERE event_id = ?');
     this.#insert = database.prepare(
       `INSERT INTO event
-         (event_id, fingerprint, client_id, published_at_ms, content, none_reason, jti, claims, is_droppable)
+         (event_id, fingerprint, client_id, published_at_ms, none_reason, jti, claims, trace, is_droppable)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#insertSet = database.prepare('INSERT INTO signed_set (seq, set_jws) VALUES (?, ?)');
@@ -93,23 +93,16 @@ export class EventTables {
   }
 
   #insertRow(event: BankEvent, fanOut: FanOut, nowMs: number): number {
-    const content = JSON.stringify({
-      occurredAtMs: event.occurredAtMs,
-      transactionId: event.transactionId,
-      resource: event.resource,
-      events: event.events.map(({ type, reason }) => ({ type: type.urn, reason })),
-      traceContext: event.traceContext,
-    });
     const isNone = fanOut.kind === 'none';
     const { lastInsertRowid } = this.#insert.run(
       event.id,
       event.fingerprint,
       event.clientId,
       nowMs,
-      content,
       isNone ? fanOut.reason : null,
       isNone ? null : fanOut.claims.jti,
       isNone ? null : JSON.stringify(fanOut.claims),
+      isNone ? null : jsonOrNull(event.traceContext),
       isNone ? 1 : 0,
     );
     return Number(lastInsertRowid);

@@ -76,17 +76,17 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   -- An event and what it became: jti and claims of its notification, or why there is none. claims is NULL as well when
-  -- the notification was dropped; is_droppable says that no notification needs the event any more.
+  -- the notification was dropped; is_droppable says that no notification needs the event any more. trace: JSON.
   CREATE TABLE event (
     seq             INTEGER PRIMARY KEY,
     event_id        TEXT NOT NULL,
     fingerprint     TEXT NOT NULL,
     client_id       TEXT NOT NULL,
     published_at_ms INTEGER NOT NULL,
-    content         TEXT NOT NULL,
     none_reason     TEXT,
     jti             TEXT,
     claims          TEXT,
+    trace           TEXT,
     is_droppable    INTEGER NOT NULL,
     CHECK ((jti IS NULL) <> (none_reason IS NULL))
   ) STRICT;
