@@ -136,6 +136,9 @@ describe('a refusal', () => {
         [[name, '--client', 'there', '--only', 'x', ...yes], 2, /^tidings: option '--only/],
       ] as const;
     }),
+    [['data', 'erase', '--dry-run'], 2, /^tidings: Say whose data is meant with --client, --resource or both\./],
+    [['data', 'erase', '--client', 'there'], 2, /^tidings: Add --yes to erase without confirmation/],
+    [['data', 'erase', '--client', 'x'.repeat(200), '--yes'], 2, /^tidings: --client must not have more than/],
     [['redeliver', '--client', 'there', '--rate', '9999'], 2, /^tidings: --rate must be/],
     [['audit', '--from', 'x'], 2, /^tidings: --from must be a date and time/],
     [

@@ -160,6 +160,33 @@ describe('tidings evidence and verify-evidence', () => {
       assert.equal((await run('verify-evidence', file, '--jwks', onlyNew)).code, 1);
     }));
 
+  test('of an erased one verify with the copy that the TPP kept, and the export before it has all', async () => {
+    await subscribe();
+    const jti = await published('acknowledged');
+    const [file, exported, copy] = ['erased.json', 'export.ndjson', 'copy.jwt'].map((name) => join(bank.folder, name));
+    assert.ok(file && exported && copy);
+    writeFileSync(copy, `${receiver.received[0]?.body}\n`);
+    const { subject } = Object.values<{ subject: Record<string, string> }>(
+      (await call('GET', `/operator/v1/notifications/${jti}`)).body.claims.events,
+    )[0] ?? { subject: {} };
+    const resourceId = subject['http://openbanking.org.uk/rid'] ?? '';
+    assert.match(
+      printed(await cli('data', 'export', '--resource', resourceId, exported)),
+      /complete: 1 × notification\.$/m,
+    );
+    assert.equal(JSON.parse(readFileSync(exported, 'utf8').split('\n')[1] ?? '').jti, jti);
+    const dry = printed(await cli('data', 'erase', '--resource', resourceId, '--dry-run'));
+    assert.match(dry, /^1 notification is selected for erasure \(dry run/);
+    const done = printed(await cli('data', 'erase', '--resource', resourceId, '--yes'));
+    assert.equal(done, '1 notification is erased.\n');
+    const shown = await cli('notifications', 'show', jti);
+    assert.deepEqual([shown.code, /The content of this notification was erased at/.test(shown.stderr)], [1, true]);
+    printed(await cli('evidence', jti, '--out', file));
+    const jwks = await jwksFile();
+    assert.match(printed(await cli('verify-evidence', file, '--jwks', jwks)), /^none {4}hash .*the SET was erased at/m);
+    assert.match(printed(await cli('verify-evidence', file, '--jwks', jwks, '--set', copy)), /^passed {2}signature /m);
+  });
+
   test('used wrongly end with 2, and of what is not there with 1', async () => {
     const jwks = await jwksFile();
     assert.equal((await cli('verify-evidence', '/nowhere', '--jwks', jwks)).code, 2);

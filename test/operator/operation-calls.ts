@@ -90,6 +90,10 @@ export const CALLS: Readonly<Record<string, ExampleCall>> = {
     },
   },
 
+  // Those that were withdrawn and published by the calls before.
+  exportData: { role: 'administrator', body: () => ({ clientId: 'tpp-a' }) },
+  erase: { role: 'administrator', body: () => ({ resourceId: 'p', undelivered: 'expire' }) },
+
   followStream: { role: 'viewer', isEndless: true },
   getStatistics: { role: 'viewer', query: '?resolution=minute' },
   listTppStatistics: { role: 'viewer', query: '?limit=2' },

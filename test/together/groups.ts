@@ -56,7 +56,7 @@ export const GROUPS = {
   ],
   tpp: ['packages/tpp/test/*.test.ts'],
   texts: [
-    'test/{docs,docs-commands,pack,rules,threat-model}.test.ts',
+    'test/{data-protection,docs,docs-commands,pack,rules,threat-model}.test.ts',
     'test/tidy/*.test.ts',
     'test/tutorials/{blocks,shown-output}.test.ts',
     'test/chaos/{delays,door,in-flight,sent-after}.test.ts',

@@ -1,5 +1,8 @@
 import type { Schemas } from './client.ts';
 
+/** Evidence about a notification whose content was not erased. */
+type EvidenceWithSet = Schemas['Evidence'] & { readonly set: string };
+
 /** The result of verifying a signature in this browser. */
 export interface Verification {
   readonly isValid: boolean;
@@ -22,7 +25,7 @@ function decodeBase64url(text: string): Uint8Array<ArrayBuffer> {
  *
  * @throws {DOMException} for a key that is none
  */
-export async function verifySet({ set, setSha256, signingKey }: Schemas['Evidence']): Promise<Verification> {
+export async function verifySet({ set, setSha256, signingKey }: EvidenceWithSet): Promise<Verification> {
   const [header = '', payload = '', signature = ''] = set.split('.');
   const jwk = { ...(signingKey as JsonWebKey & { kid: string }), key_ops: ['verify'] };
   const key = await crypto.subtle.importKey('jwk', { kty: 'RSA', n: jwk.n ?? '', e: jwk.e ?? '' }, ALGORITHM, false, [

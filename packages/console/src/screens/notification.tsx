@@ -159,7 +159,7 @@ function Signature({ jti }: { readonly jti: string }): ReactElement | null {
   const { data } = evidence;
   const verified = useQuery({
     queryKey: ['verified', data?.setSha256],
-    queryFn: () => (data === undefined ? null : verifySet(data)),
+    queryFn: () => (data?.set === undefined ? null : verifySet({ ...data, set: data.set })),
     enabled: data !== undefined,
   });
   if (verified.error !== null) return <Badge tone="bad" icon="bad" text="signature could not be verified" />;

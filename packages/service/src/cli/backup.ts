@@ -43,10 +43,10 @@ async function receive(handle: FileHandle, flags: CommonFlags): Promise<number> 
   let bytes = 0;
   let percentShown = 0;
   const call = { method: 'POST', path: '/operator/v1/backups' } as const;
-  const take = async (piece: Uint8Array, bytesTotal: number) => {
+  const take = async (piece: Uint8Array, bytesTotal = 0) => {
     await orWriteError(handle.writeFile(piece));
     bytes += piece.length;
-    const percent = Math.floor((100 * bytes) / bytesTotal);
+    const percent = bytesTotal === 0 ? 0 : Math.floor((100 * bytes) / bytesTotal);
     if (percent > percentShown) printProgress(`received ${percent} % of ${formatBytes(bytesTotal)}`);
     percentShown = percent;
   };

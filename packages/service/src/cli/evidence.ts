@@ -21,7 +21,7 @@ export function define(command: Command): void {
     .argument('<jti>', 'id of the notification', readJti)
     .option('--out <file>', 'file to create (default: standard output)')
     .action(async (jti: string, flags: CommonFlags & { out?: string }) => {
-      const { Evidence } = await import('../operator/notifications.ts');
+      const { Evidence } = await import('../operator/evidence.ts');
       const call = { method: 'GET', path: `/operator/v1/notifications/${encodeURIComponent(jti)}/evidence` } as const;
       const { value: evidence } = await withOperatorClient(flags, (client) => client.read(call, Evidence));
       if (flags.out === undefined) printJson(evidence);

@@ -140,6 +140,12 @@ const COMMANDS: readonly TableRow[] = [
     load: () => import('./verify-evidence.ts'),
   },
   {
+    name: 'data',
+    takes: '',
+    summary: 'Export and erase the data of a TPP or about a resource.',
+    load: () => import('./data.ts'),
+  },
+  {
     name: 'portal-notes',
     takes: '[options]',
     summary: 'Print the page about event notifications for your developer portal, as Markdown.',

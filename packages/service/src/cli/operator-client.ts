@@ -126,23 +126,26 @@ export class OperatorClient {
   /**
    * Makes a call whose answer is a file.
    *
-   * @param take receives the file piece by piece with its total length; the next piece waits for it
+   * @param take receives the file piece by piece with its total length, if the service knows that; the next piece waits for it
    * @throws {CliError} if the call is refused or the file is cut short; whatever `take` throws
    */
-  async download(call: OperatorCall, take: (piece: Uint8Array, bytesTotal: number) => Promise<void>): Promise<void> {
+  async download(
+    call: OperatorCall,
+    take: (piece: Uint8Array, bytesTotal: number | undefined) => Promise<void>,
+  ): Promise<void> {
     const { statusCode: status, headers, body } = await this.#request(call);
     if (status !== 200) {
       const sent = parseIfJson(new Uint8Array(await body.arrayBuffer()));
-      throw this.refused(status, describeRefusal({ url: this.#target.url, status, body: sent }));
+      throw this.refused(status, describeRefusal({ url: this.#target.url, status, body: sent }, call.flagNames));
     }
-    const bytesTotal = Number(headers['content-length']);
-    if (!Number.isSafeInteger(bytesTotal)) throw this.#notOperatorApi('the answer has no Content-Length');
+    const length = oneOf(headers['content-length']);
+    const bytesTotal = length === undefined ? undefined : Number(length);
     const pieces: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     for (let bytes = 0; ; ) {
       const piece = await pieces.next().catch((error: unknown) => {
         throw new CliError(
           EXIT_FAILED,
-          `The transfer ended after ${bytes} of ${bytesTotal} bytes (${codeOf(error)}); run the command again.`,
+          `The transfer ended after ${bytes}${bytesTotal === undefined ? '' : ` of ${bytesTotal}`} bytes (${codeOf(error)}); run the command again.`,
         );
       });
       if (piece.done === true) return;

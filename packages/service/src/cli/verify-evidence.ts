@@ -7,8 +7,9 @@ import type { Check } from './evidence/verify.ts';
 import { readNamedFile } from './input.ts';
 
 const HELP = `
-Example:
+Examples:
   tidings verify-evidence evidence.json --jwks our-jwks.json
+  tidings verify-evidence evidence.json --jwks our-jwks.json --set copy.jwt
 
 Works without a network. Take the JWKS from a source that you trust, not from whoever gave you the file: the key in the file
 is only compared with it, never trusted.
@@ -17,6 +18,9 @@ The signature proves that the bank signed the SET, for which TPP, about which ev
 not prove when the SET was sent or what the TPP answered: those are the bank's own records, which the TPP has not signed. The
 command checks that they are consistent with each other and with the SET.
 
+The file has no SET if its content was erased ("tidings data erase"), only its SHA-256. Give the copy that the TPP kept with
+--set: it must have that SHA-256, and is verified in its place.
+
 Exit codes: 0 no check failed; 1 a check failed; 2 wrong usage, or a file cannot be read.`;
 
 /** `tidings verify-evidence`: verifies the file of `tidings evidence` without a service. */
@@ -24,13 +28,15 @@ export function define(command: Command): void {
   command
     .argument('<file>', 'the evidence file; - reads standard input')
     .requiredOption('--jwks <file>', 'file with the JWKS of the bank')
+    .option('--set <file>', 'copy of the SET (compact JWS), to be verified instead of the one in the evidence')
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: { jwks: string; json?: boolean }) => {
+    .action(async (file: string, flags: { jwks: string; set?: string; json?: boolean }) => {
       const evidence = readNamedFile(undefined, file);
       const jwks = readNamedFile('--jwks', flags.jwks);
+      const copy = flags.set === undefined ? undefined : readNamedFile('--set', flags.set).trim();
       const { verifyEvidence } = await import('./evidence/verify.ts');
-      const checks = await verifyEvidence(evidence, jwks, systemClock.nowMs());
+      const checks = await verifyEvidence(evidence, jwks, systemClock.nowMs(), copy);
       printChecks(checks, flags.json === true);
       if (checks.some(({ outcome }) => outcome === 'failed')) process.exitCode = EXIT_FAILED;
     });

@@ -53,7 +53,7 @@ export const AuditPage = Type.Object(
 export type AuditPage = Static<typeof AuditPage>;
 
 /** An entry as the API gives it. */
-function writeAuditEntry({ atMs, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
+export function writeAuditEntry({ atMs, ...entry }: StoredAuditEntry): AuditPage['entries'][number] {
   return { ...entry, at: isoTime(atMs) };
 }
 

@@ -269,7 +269,7 @@ export async function redeliver(
 }
 
 /** Works in portions, oldest first. Ends after a time limit, even if more is left, or when the caller disconnects. */
-async function inPortions(
+export async function inPortions(
   clock: Clock,
   isWanted: () => boolean,
   from: string | undefined,
@@ -289,7 +289,7 @@ async function inPortions(
 }
 
 /** False once the caller has disconnected. */
-function isWantedBy({ socket }: FastifyRequest): () => boolean {
+export function isWantedBy({ socket }: FastifyRequest): () => boolean {
   return () => !socket.destroyed;
 }
 

@@ -15,6 +15,9 @@ import { backupRoute } from './backup.ts';
 import { bulkRoutes } from './bulk.ts';
 import { callbackUrlRoutes } from './callback-urls.ts';
 import { certificatesRoute, configurationRoute } from './configuration.ts';
+import { dataExportRoute } from './data-exports.ts';
+import { erasureRoute } from './erasures.ts';
+import { evidenceRoute } from './evidence.ts';
 import { findingsRoute } from './findings.ts';
 import { instancesRoute } from './instances.ts';
 import { notificationRoutes } from './notifications.ts';
@@ -87,6 +90,7 @@ const ROUTES = [
   ...tppRoutes,
   tppKeysRoute,
   ...notificationRoutes,
+  evidenceRoute,
   ...bulkRoutes,
   statusRoute,
   ...alertRoutes,
@@ -96,6 +100,8 @@ const ROUTES = [
   certificatesRoute,
   backupRoute,
   ...auditRoutes,
+  dataExportRoute,
+  erasureRoute,
   ...registrationRoutes,
   ...callbackUrlRoutes,
   ...signingKeyRoutes,
@@ -128,6 +134,7 @@ export function operatorDocument(url: string): OpenApiDocument {
       { name: 'TPPs', description: 'TPPs that may call the TPP-facing API, their registrations and callback URLs.' },
       { name: 'Notifications', description: 'Notifications, their attempts, redelivery and withdrawal.' },
       { name: 'Upkeep', description: 'Status of the service, backup and audit.' },
+      { name: 'Data protection', description: 'Export and erasure of the data of a TPP or about a resource.' },
       { name: 'Signing keys', description: 'Signing keys of the bank.' },
       { name: 'Health', description: 'For load balancers and for Prometheus.' },
       { name: 'Watching', description: 'Live stream and statistics.' },
@@ -180,6 +187,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   403: 'The role of the caller is not sufficient; "x-tidings-role" of the operation is the least one',
   404: 'The resource does not exist',
   409: 'The request conflicts with the current state; nothing was changed',
+  410: 'The content was erased; its evidence is still there',
   412: 'The precondition does not hold for the TPP; nothing was changed',
   413: 'The body is larger than "operator.bodyBytesMax" allows',
   415: 'The operation does not accept the media type of the body',

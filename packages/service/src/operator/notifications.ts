@@ -1,17 +1,8 @@
-import { createHash } from 'node:crypto';
-import {
-  decodeBase64url,
-  HEADER_ISS,
-  HEADER_TAN,
-  isJsonObject,
-  JWS_CHARS_MAX,
-  parseStrictJson,
-} from '@tidings/protocol';
+import { decodeBase64url, isJsonObject, parseStrictJson } from '@tidings/protocol';
 import { type Static, Type } from 'typebox';
 import { defined } from '../base/defined.ts';
 import type { Attempt } from '../model/attempt.ts';
 import type { NotificationRecord, ReportedError } from '../model/notification.ts';
-import type { SigningKeyJwk } from '../model/signing-key.ts';
 import type { FoundNotification, SearchFilter } from '../store/search.ts';
 import { Problem } from './problem.ts';
 import { choice, cursor, isoTime, limit, text, time } from './request.ts';
@@ -53,18 +44,21 @@ export const ShownAttempt = Type.Object(
 );
 
 /** States of a notification. */
-const NotificationStates = Type.Enum(['awaiting', 'acknowledged', 'withdrawn', 'expired'], {
+export const NotificationStates = Type.Enum(['awaiting', 'acknowledged', 'withdrawn', 'expired'], {
   description:
     'withdrawn: the registration was deleted, or an operator withdrew it. expired: older than "retention.awaitingMs"',
 });
 
 /** How a notification was acknowledged. */
-const AcknowledgedBy = Type.Enum(['push', 'poll', 'offer'], {
+export const AcknowledgedBy = Type.Enum(['push', 'poll', 'offer'], {
   description: 'push: 202 to a push. poll: ack in a poll. offer: offered in a poll, if no acknowledgement is expected',
 });
 
 /** An error that a TPP reported. */
-const ShownError = Type.Object({ reportedAt: timeOf('When'), err: Type.String(), description: Type.String() }, closed);
+export const ShownError = Type.Object(
+  { reportedAt: timeOf('When'), err: Type.String(), description: Type.String() },
+  closed,
+);
 
 /** A notification with its attempts, as the operator sees it. */
 export const ShownNotification = Type.Object(
@@ -93,7 +87,7 @@ export const ShownNotification = Type.Object(
 export type ShownNotification = Static<typeof ShownNotification>;
 
 /** Writes a notification with its attempts; times are ISO 8601 in UTC. */
-function writeNotification(notification: NotificationRecord): ShownNotification {
+export function writeNotification(notification: NotificationRecord): ShownNotification {
   const { jti, eventId, clientId, state, claims, set, attempts, acknowledgedBy, errors } = notification;
   return {
     ...{ jti, eventId, clientId, state },
@@ -111,7 +105,7 @@ function writeNotification(notification: NotificationRecord): ShownNotification 
 }
 
 /** Decodes the header of a SET that this service signed itself. */
-function headerOf(set: string): Readonly<Record<string, unknown>> {
+export function headerOf(set: string): Readonly<Record<string, unknown>> {
   const bytes = decodeBase64url(set.split('.')[0] ?? '');
   const header: unknown = bytes === undefined ? undefined : parseStrictJson(bytes);
   return isJsonObject(header) ? header : {};
@@ -131,7 +125,7 @@ export function writeAttempt(attempt: Attempt): ShownNotification['attempts'][nu
 }
 
 /** Writes a reported error for the operator. */
-function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
+export function writeError({ reportedAtMs, err, description }: ReportedError): ShownNotification['errors'][number] {
   return { reportedAt: isoTime(reportedAtMs), err, description };
 }
 
@@ -177,44 +171,6 @@ export const NotificationPage = Type.Object(
   closed,
 );
 export type NotificationPage = Static<typeof NotificationPage>;
-
-/** Name and version of the format; another version is another file to whoever reads it. */
-const EVIDENCE_FORMAT = 'tidings-evidence';
-const EVIDENCE_VERSION = 1;
-
-const evidenceTime = (description: string) => Type.String({ format: 'date-time', maxLength: 32, description });
-const evidenceText = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description });
-
-/** Evidence about one notification, as one file. */
-export const Evidence = Type.Object(
-  {
-    format: Type.Literal(EVIDENCE_FORMAT),
-    version: Type.Literal(EVIDENCE_VERSION),
-    exportedAt: evidenceTime('When this file was written'),
-    jti: evidenceText('Of the SET'),
-    eventId: evidenceText('id under which the bank published the event'),
-    clientId: evidenceText('The TPP: aud of the SET'),
-    issuer: evidenceText('URI of the ASPSP: iss of the SET'),
-    organisationId: evidenceText('Who signed: iss in the header of the JWS'),
-    trustAnchor: evidenceText('Who vouches for the key: tan in the header of the JWS'),
-    state: NotificationStates,
-    publishedAt: evidenceTime('When the event was published'),
-    acknowledgedAt: Type.Optional(evidenceTime('When the TPP acknowledged it')),
-    acknowledgedBy: Type.Optional(AcknowledgedBy),
-    set: Type.String({ maxLength: JWS_CHARS_MAX, description: 'The SET as a compact JWS, exactly as sent' }),
-    setSha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the SET, hexadecimal' }),
-    attempts: Type.Array(ShownAttempt, {
-      description: 'Every POST to a callback URL, in the order of their start',
-    }),
-    errors: Type.Array(ShownError, { description: 'What the TPP reported in polls (setErrs), in its order' }),
-    signingKey: Type.Object(
-      { kid: Type.String() },
-      { description: 'The public key that verifies the SET, as our JWKS held it (JWK, RFC 7517)' },
-    ),
-  },
-  closed,
-);
-export type Evidence = Static<typeof Evidence>;
 
 const TEXT_LENGTH_MAX = 512;
 
@@ -266,37 +222,19 @@ export const notificationRoutes = [
     tag: 'Notifications',
     summary: 'Get a notification: state, claims, SET, attempts and reported errors',
     response: ok('The notification', { ShownNotification }),
-    refusals: [404],
+    refusals: [404, 410],
     handler:
       ({ store }) =>
-      async ({ params }) => {
-        const notification = await store.notification(params.jti);
-        if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-        return writeNotification(notification);
-      },
-  }),
-  route({
-    operationId: 'getEvidence',
-    method: 'get',
-    path: '/operator/v1/notifications/{jti}/evidence',
-    role: 'viewer',
-    tag: 'Notifications',
-    summary: 'Export the evidence about one notification; 409 if it was never signed',
-    response: ok('The evidence, as a file', { Evidence }),
-    refusals: [404, 409],
-    handler:
-      ({ store, clock }) =>
-      async ({ request, params: { jti } }) => {
+      async ({ params: { jti } }) => {
         const notification = await store.notification(jti);
-        if (notification === undefined) throw new Problem(404, 'There is no notification with this jti.');
-        if (notification.set === undefined) {
-          throw new Problem(409, 'This notification was never signed, so it was never sent to the TPP.');
-        }
-        const header = signerOf(notification.set);
-        const key = (await store.signingKeys()).find(({ publicJwk }) => publicJwk.kid === header.kid);
-        if (key === undefined) throw new Error(`the store does not know the key ${header.kid}, which it signed with`);
-        request.log.info({ operator: request.operatorName, jti }, 'evidence exported');
-        return writeEvidence({ ...notification, set: notification.set }, header, key.publicJwk, clock.nowMs());
+        if (notification !== undefined) return writeNotification(notification);
+        const erased = await store.erasedNotification(jti);
+        if (erased === undefined) throw new Problem(404, 'There is no notification with this jti.');
+        const remedy = 'what became of it is in its evidence';
+        throw new Problem(
+          410,
+          `The content of this notification was erased at ${isoTime(erased.erasedAtMs)}; ${remedy}.`,
+        );
       },
   }),
 ];
@@ -313,48 +251,4 @@ function writeFound(found: FoundNotification): ShownFound {
     ...(lastOutcome !== undefined && lastOutcome.kind !== 'unreachable' && { lastStatus: lastOutcome.status }),
     ...(lastOutcome?.kind === 'unreachable' && { lastErrorClass: lastOutcome.errorClass }),
   };
-}
-
-interface SetHeader {
-  readonly kid: string;
-  readonly organisationId: string;
-  readonly trustAnchor: string;
-}
-
-/** Of a SET that this service signed itself. */
-function signerOf(set: string): SetHeader {
-  const header = headerOf(set);
-  const member = (name: string) => String(header[name] ?? '');
-  return { kid: member('kid'), organisationId: member(HEADER_ISS), trustAnchor: member(HEADER_TAN) };
-}
-
-function writeEvidence(
-  notification: NotificationRecord & { readonly set: string },
-  { organisationId, trustAnchor }: SetHeader,
-  publicJwk: SigningKeyJwk,
-  nowMs: number,
-): Evidence {
-  const { jti, eventId, clientId, state, claims, set, acknowledgedAtMs, acknowledgedBy } = notification;
-  return {
-    ...{ format: EVIDENCE_FORMAT, version: EVIDENCE_VERSION, exportedAt: isoTime(nowMs) },
-    ...{ jti, eventId, clientId, issuer: claims.iss, organisationId, trustAnchor, state },
-    publishedAt: isoTime(notification.publishedAtMs),
-    ...(acknowledgedAtMs !== undefined && { acknowledgedAt: isoTime(acknowledgedAtMs) }),
-    ...(acknowledgedBy !== undefined && { acknowledgedBy }),
-    set,
-    setSha256: createHash('sha256').update(set).digest('hex'),
-    // They are stored in the order of recording, which differs if attempts overlapped.
-    attempts: notification.attempts
-      .toSorted((left, right) => left.startedAtMs - right.startedAtMs)
-      .map(writeAttemptInFull),
-    errors: notification.errors.map(writeError),
-    signingKey: publicJwk,
-  };
-}
-
-/** Writes the returned interaction id even if it equals the one that was sent, so that readers need no such rule. */
-function writeAttemptInFull(attempt: NotificationRecord['attempts'][number]): Evidence['attempts'][number] {
-  const { outcome, interactionId } = attempt;
-  const isEchoed = outcome.kind === 'acknowledged' && outcome.interactionIdEchoed;
-  return { ...writeAttempt(attempt), ...(isEchoed && { interactionIdReturned: interactionId }) };
 }

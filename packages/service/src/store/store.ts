@@ -1,6 +1,7 @@
 import type { NotificationRecord } from '../model/notification.ts';
 import type { AlertStore } from './alerts.ts';
 import type { Delivery, PolledNotifications, PollToStore } from './delivery.ts';
+import type { ErasureStore } from './erasure.ts';
 import type {
   ActivityStore,
   BulkPortion,
@@ -44,7 +45,8 @@ export interface Store
     CallbackHealthStore,
     ActivityStore,
     AlertStore,
-    InstanceStore {
+    InstanceStore,
+    ErasureStore {
   /** Acknowledges, records errors, then offers: in this order, in one transaction. Notifications of other TPPs are ignored. */
   poll(poll: PollToStore): Promise<PolledNotifications>;
   /** When the next notification of the TPP that is withheld may be offered again; undefined when none is withheld. */

@@ -6,7 +6,7 @@ import { makeSigningKey, type SigningKey } from '@tidings/testing';
 import fc from 'fast-check';
 import { CliError } from '../../src/cli/cli-error.ts';
 import { verifyEvidence } from '../../src/cli/evidence/verify.ts';
-import type { Evidence } from '../../src/operator/notifications.ts';
+import type { Evidence } from '../../src/operator/evidence.ts';
 import { bankEvent, ISSUER, notifyAll, subscriptionOf, tppOf } from '../support/bank-events.ts';
 import { START_MS } from '../support/fake-clock.ts';
 
@@ -38,7 +38,7 @@ async function signedBy({ keyPem }: SigningKey, kid = 'kid-1', claims: object = 
 }
 
 /** Of a notification that was refused once and then acknowledged. */
-const GENUINE: Evidence = {
+const GENUINE: Evidence & { readonly set: string } = {
   ...{ format: 'tidings-evidence', version: 1, exportedAt: at(60_000) },
   ...{ jti: CLAIMS.jti, eventId: 'event-1', clientId: 'tpp-a', issuer: ISSUER },
   ...{ organisationId: 'org-bank', trustAnchor: 'openbanking.org.uk', state: 'acknowledged' },
@@ -58,8 +58,8 @@ const GENUINE: Evidence = {
   signingKey: key.jwk,
 };
 
-const verify = (evidence: unknown, jwks = JWKS, nowMs = NOW_MS) =>
-  verifyEvidence(typeof evidence === 'string' ? evidence : JSON.stringify(evidence), jwks, nowMs);
+const verify = (evidence: unknown, jwks = JWKS, nowMs = NOW_MS, copy?: string) =>
+  verifyEvidence(typeof evidence === 'string' ? evidence : JSON.stringify(evidence), jwks, nowMs, copy);
 const failuresOf = async (evidence: unknown, jwks = JWKS, nowMs = NOW_MS) =>
   (await verify(evidence, jwks, nowMs)).filter(({ outcome }) => outcome === 'failed').map(({ check }) => check);
 
@@ -74,6 +74,28 @@ describe('evidence', () => {
     );
     const said = checks.at(-1)?.detail;
     assert.equal(said, `${at(30_050)}, by 202 from ${CALLBACK_URL}, interaction id returned: i-2`);
+  });
+
+  test('whose content was erased is verified with a copy of the SET, and with no other SET', async () => {
+    const { set, ...others } = GENUINE;
+    const erased = { ...others, erasedAt: at(59_000) };
+    const outcomesOf = async (copy?: string) =>
+      (await verify(erased, JWKS, NOW_MS, copy)).map(({ check, outcome }) => `${check} ${outcome}`);
+    assert.deepEqual(await outcomesOf(), [
+      ...['format passed', 'hash none', 'signature none', 'key passed', 'times passed'],
+      ...['attempts passed', 'acknowledgement passed'],
+    ]);
+    assert.deepEqual(
+      await outcomesOf(set),
+      (await verify(GENUINE)).map(({ check }) => `${check} passed`),
+    );
+    const another = await outcomesOf(await signedBy(key, 'kid-1', { txn: 'another' }));
+    assert.deepEqual(
+      another.filter((each) => each.endsWith('failed')),
+      ['hash failed'],
+    );
+    assert.deepEqual(await failuresOf(others), ['format'], 'a SET is missing only where it was erased');
+    assert.deepEqual(await failuresOf({ ...erased, set }), ['format']);
   });
 
   test('of which any byte of what is signed or hashed was changed is found out', async () => {

@@ -8,6 +8,7 @@ import { describeChanges } from './contract-changes.ts';
 import { describeClaims } from './contract-claims.ts';
 import { describeDeliveries } from './contract-deliveries.ts';
 import { describeEndingWaits } from './contract-ending-waits.ts';
+import { describeErasure } from './contract-erasure.ts';
 import { describeHandOver } from './contract-hand-over.ts';
 import { describeInstances } from './contract-instances.ts';
 import { describeModel, HISTORIES } from './contract-model.ts';
@@ -53,6 +54,7 @@ export function describeStoreContract(name: string, open: OpenStore, { histories
     describeSearch(opens);
     describeWithdrawal(opens);
     describeRetention(opens);
+    describeErasure(opens);
     describeAudit(opens);
     describeAlerts(opens);
     describeSigningKeys(opens);

@@ -16,6 +16,7 @@ import { bankEvent, jtiOf, notifyAll, subscriptionOf, tppOf } from '../support/b
 import { START_MS } from '../support/fake-clock.ts';
 import { describeStoreContract } from './contract.ts';
 import {
+  acknowledge,
   acknowledged,
   claim,
   jtisOf,
@@ -326,4 +327,21 @@ test('a store that is full refuses what it cannot keep, keeps what it promised, 
   await store.close();
   const reopened = openAt(t, file);
   assert.deepEqual(jtisOf(await claim(reopened)), [jtiOf(`${refused}-2`)]);
+});
+
+test('a store that was closed has no byte of what was erased in its file', async (t) => {
+  const file = fileFor(t);
+  const store = openAt(t, file);
+  await register(store, ['a']);
+  await publish(store, 'a', ['secret-one', 'kept-one']);
+  const set = `header.${'secret-set-'.repeat(500)}.signature`;
+  await store.keepSets([{ jti: jtiOf('secret-one'), set }]);
+  for (const each of await claim(store)) await acknowledge(store, each);
+  const audit = { atMs: START_MS, actor: 'ops', action: 'erase', subject: 'a', detail: {} };
+  await store.erase({ jtis: [jtiOf('secret-one')], expiresAwaiting: false, audit });
+  await store.close();
+  const bytes = readFileSync(file, 'latin1');
+  assert.ok(bytes.includes('payment-of-kept-one'));
+  assert.ok(!bytes.includes('payment-of-secret-one') && !bytes.includes('secret-set-'));
+  assert.equal(existsSync(`${file}-wal`), false);
 });

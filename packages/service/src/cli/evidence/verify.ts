@@ -10,7 +10,7 @@ import {
   type VerifiedSet,
   verifySet,
 } from '@tidings/protocol';
-import { Evidence } from '../../operator/notifications.ts';
+import { Evidence } from '../../operator/evidence.ts';
 import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
 
 /** The result of one check of an evidence file. */
@@ -31,30 +31,52 @@ const CLOCK_SKEW_SECONDS = 60;
  * answered, which are the bank's own records.
  *
  * @param nowMs SETs and exports later than this fail, with a tolerance of a minute
+ * @param copy a SET that somebody else kept, which then takes the place of that of the file; undefined: none is given
  * @returns the checks in their order; the file is verified if none failed
  * @throws {CliError} if the JWKS is invalid
  */
-export async function verifyEvidence(text: string, jwksText: string, nowMs: number): Promise<readonly Check[]> {
+export async function verifyEvidence(
+  text: string,
+  jwksText: string,
+  nowMs: number,
+  copy?: string,
+): Promise<readonly Check[]> {
   const jwks = readJwks(jwksText);
   const evidence = readEvidence(text);
   if (typeof evidence === 'string') return [failed('format', evidence)];
-  const verified = await verifySignature(evidence, jwks, nowMs);
+  const set = copy ?? evidence.set;
   const latestMs = nowMs + CLOCK_SKEW_SECONDS * 1000;
   return [
     passed('format', `${evidence.format} version ${evidence.version}`),
-    checkHash(evidence),
-    typeof verified === 'string'
-      ? failed('signature', verified)
-      : passed(
-          'signature',
-          `PS256 by ${verified.header.iss}, key ${verified.header.kid} of the JWKS, for ${verified.claims.aud}`,
-        ),
-    checkKey(evidence, jwks),
-    ...(typeof verified === 'string'
-      ? []
-      : [checkIdentity(evidence, verified), checkTimes(evidence, verified, latestMs)]),
+    ...(set === undefined ? checksWithoutSet(evidence, jwks, latestMs) : await checksOfSet(evidence, set, jwks, nowMs)),
     checkAttempts(evidence),
     checkAcknowledgement(evidence),
+  ];
+}
+
+async function checksOfSet(evidence: Evidence, set: string, jwks: unknown, nowMs: number): Promise<readonly Check[]> {
+  const hash = checkHash(evidence, set);
+  const verified = await verifySignature(evidence, set, jwks, nowMs);
+  if (typeof verified === 'string') return [hash, failed('signature', verified), checkKey(evidence, jwks)];
+  const { header, claims } = verified;
+  return [
+    hash,
+    passed('signature', `PS256 by ${header.iss}, key ${header.kid} of the JWKS, for ${claims.aud}`),
+    checkKey(evidence, jwks),
+    checkIdentity(evidence, verified),
+    checkTimes(evidence, verified, nowMs + CLOCK_SKEW_SECONDS * 1000),
+  ];
+}
+
+/** The content was erased: what is left is the bank's own record, and the hash that a copy of the SET must match. */
+function checksWithoutSet(evidence: Evidence, jwks: unknown, latestMs: number): readonly Check[] {
+  const { setSha256, erasedAt } = evidence;
+  const detail = `the SET was erased at ${erasedAt}; a copy of it, given with --set, must have the SHA-256 ${setSha256}`;
+  return [
+    { check: 'hash', outcome: 'none', detail },
+    { check: 'signature', outcome: 'none', detail: 'there is no SET whose signature could be verified' },
+    checkKey(evidence, jwks),
+    checkTimes(evidence, undefined, latestMs),
   ];
 }
 
@@ -74,23 +96,29 @@ function readJwks(text: string): unknown {
 function readEvidence(text: string): Evidence | string {
   try {
     const shaped = shapeEvidence(parseStrictJson(new TextEncoder().encode(text), { acceptsUnfitTexts: true }));
-    if (shaped.ok) return shaped.value;
-    return `${shaped.fault.path || 'the file'} ${shaped.fault.why}`;
+    if (!shaped.ok) return `${shaped.fault.path || 'the file'} ${shaped.fault.why}`;
+    const { set, erasedAt } = shaped.value;
+    if ((set === undefined) === (erasedAt !== undefined)) return shaped.value;
+    return 'the file must have either a SET ("set") or when it was erased ("erasedAt")';
   } catch (error) {
     if (error instanceof StrictJsonError) return `the file ${error.message}`;
     throw error;
   }
 }
 
-function checkHash({ set, setSha256 }: Evidence): Check {
+function checkHash({ setSha256 }: Evidence, set: string): Check {
   const actual = createHash('sha256').update(set).digest('hex');
   if (actual === setSha256) return passed('hash', `SHA-256 of the SET is ${actual}`);
   return failed('hash', `SHA-256 of the SET is ${actual}, but the file says ${setSha256}`);
 }
 
 /** Verifies the SET as strictly as a receiving TPP. @returns the reason if that fails */
-async function verifySignature(evidence: Evidence, jwks: unknown, nowMs: number): Promise<VerifiedSet | string> {
-  const { set, issuer, organisationId, trustAnchor, clientId } = evidence;
+async function verifySignature(
+  { issuer, organisationId, trustAnchor, clientId }: Evidence,
+  set: string,
+  jwks: unknown,
+  nowMs: number,
+): Promise<VerifiedSet | string> {
   try {
     return await verifySet(set, {
       ...{ issuer, signer: organisationId, audience: clientId, trustAnchors: [trustAnchor] },
@@ -140,18 +168,19 @@ interface Moment {
 /**
  * Checks the order of times: published (as in the SET), signed, sent, answered, acknowledged, exported.
  *
+ * @param set undefined: it was erased
  * @param latestMs an export after this time fails
  */
-function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet, latestMs: number): Check {
+function checkTimes(evidence: Evidence, set: VerifiedSet | undefined, latestMs: number): Check {
   const { publishedAt, acknowledgedAt, exportedAt, attempts, errors } = evidence;
-  if (Math.floor(Date.parse(publishedAt) / 1000) !== claims.iat) {
-    return failed('times', `publishedAt (${publishedAt}) contradicts the SET (iat ${claims.iat})`);
+  if (set !== undefined && Math.floor(Date.parse(publishedAt) / 1000) !== set.claims.iat) {
+    return failed('times', `publishedAt (${publishedAt}) contradicts the SET (iat ${set.claims.iat})`);
   }
   if (Date.parse(exportedAt) > latestMs) return failed('times', `exportedAt (${exportedAt}) is in the future`);
   const first = momentOf('publishedAt', publishedAt);
   const last = momentOf('exportedAt', exportedAt);
   const between = [
-    { what: `the signature (iat ${header.iatSeconds})`, atMs: header.iatSeconds * 1000 + 999 },
+    ...(set === undefined ? [] : [signatureOf(set)]),
     ...attempts.map((attempt, at) => ({ what: `the end of ${nameOf(attempt, at)}`, atMs: endMsOf(attempt) })),
     ...errors.map(({ reportedAt }, at) => momentOf(`errors[${at}].reportedAt`, reportedAt)),
     ...(acknowledgedAt === undefined ? [] : [momentOf('acknowledgedAt', acknowledgedAt)]),
@@ -164,8 +193,12 @@ function checkTimes(evidence: Evidence, { claims, header }: VerifiedSet, latestM
   return {
     check: 'times',
     outcome: 'passed',
-    detail: `published ${publishedAt}, as in the SET; all other times are in order`,
+    detail: `published ${publishedAt}${set === undefined ? '' : ', as in the SET'}; all other times are in order`,
   };
+}
+
+function signatureOf({ header }: VerifiedSet): Moment {
+  return { what: `the signature (iat ${header.iatSeconds})`, atMs: header.iatSeconds * 1000 + 999 };
 }
 
 function momentOf(what: string, at: string): Moment {

@@ -63,6 +63,10 @@ const DROP_HISTORY = `
   WITH old AS MATERIALIZED (SELECT ctid FROM ${SETTLED_OTHER} WHERE settled_at_ms < $1::bigint LIMIT $2::int)
   DELETE FROM ${SETTLED_OTHER} h USING old WHERE h.ctid = old.ctid RETURNING 1`;
 
+const DROP_ERASED = `
+  DELETE FROM erased WHERE jti IN (
+    SELECT jti FROM erased WHERE settled_at_ms < $1::bigint ORDER BY settled_at_ms LIMIT $2::int) RETURNING 1`;
+
 // Content up to the day $1 that is still needed: of what is awaiting, and of what was settled after that day, which ended
 // at $2.
 const AWAITING_OLD = '-n.published_at_ms > -$2::bigint AND n.content_day <= $1::int';
@@ -145,7 +149,12 @@ export class RetentionSweep {
       transaction.last(DROP_HISTORY, [notificationsBeforeMs, limit]),
     );
     if (rows.length >= limit) return rows.length;
-    const dropped = rows.length + (await this.#dropEvents(eventsBeforeMs, limit - rows.length));
+    const erased = await this.#database.transaction((transaction) =>
+      transaction.last(DROP_ERASED, [notificationsBeforeMs, limit - rows.length]),
+    );
+    const gone = rows.length + erased.length;
+    if (gone >= limit) return gone;
+    const dropped = gone + (await this.#dropEvents(eventsBeforeMs, limit - gone));
     if (dropped === 0) await this.#dropContent(dayOf(notificationsBeforeMs) - 1, limit);
     return dropped;
   }

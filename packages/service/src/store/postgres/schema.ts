@@ -218,6 +218,17 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX settled_apart ON settled (content_day) WHERE content_day <> settled_at_ms / 86400000;
   CREATE TABLE ${SETTLED_OTHER} PARTITION OF settled DEFAULT WITH (toast_tuple_target = 8160);
 
+  -- What is kept of a notification whose content was erased. record: JSON.
+  CREATE TABLE erased (
+    jti           text COLLATE "C" PRIMARY KEY,
+    client_id     text COLLATE "C" NOT NULL,
+    settled_at_ms bigint NOT NULL,
+    erased_at_ms  bigint NOT NULL,
+    record        text NOT NULL
+  );
+  CREATE INDEX erased_of_client ON erased (client_id, jti);
+  CREATE INDEX erased_settled ON erased (settled_at_ms);
+
   CREATE TABLE signing_key (
     kid             text COLLATE "C" PRIMARY KEY,
     public_jwk      text NOT NULL,

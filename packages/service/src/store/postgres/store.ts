@@ -18,6 +18,7 @@ import { Claims } from './claims.ts';
 import { type ConnectionOptions, clientConfig } from './connection.ts';
 import { keepSets } from './content.ts';
 import { type Database, type Queryable, storable } from './database.ts';
+import { createErasureStore } from './erasure.ts';
 import { createInstanceStore } from './instances.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { nextOfferAtMs, poll } from './polls.ts';
@@ -78,6 +79,7 @@ export function createPostgresStore(database: Database, dependencies: PostgresSt
     onChange: (listener) => changes.listen(listener),
     ...createSigningKeyStore(database),
     ...createInstanceStore(database),
+    ...createErasureStore(database),
     registrations: (after, limit) => listRegistrations(database, queryable, after, limit),
     backlogsOf: (clientIds, countMax) => backlogsOf(database, clientIds, countMax),
     oldestAwaiting: (limit) => oldestAwaiting(database, limit),

@@ -27,6 +27,7 @@ export class RetentionTables {
   readonly #oldestAwaiting: StatementSync;
   readonly #oldestSettled: StatementSync;
   readonly #dropNotification: readonly StatementSync[];
+  readonly #dropErased: StatementSync;
   readonly #dropEvents: StatementSync;
 
   constructor(database: DatabaseSync, { clients, awaiting, audit, searchIndex }: RetentionDependencies) {
@@ -47,6 +48,10 @@ export class RetentionTables {
       'DELETE FROM signed_set WHERE seq = ?',
       'UPDATE event SET claims = NULL, is_droppable = 1 WHERE seq = ?',
     ].map((sql) => database.prepare(sql));
+    this.#dropErased = database.prepare(
+      `DELETE FROM erased WHERE jti IN
+         (SELECT jti FROM erased WHERE settled_at_ms < ? ORDER BY settled_at_ms LIMIT ?)`,
+    );
     this.#dropEvents = database.prepare(
       `DELETE FROM event WHERE seq IN
          (SELECT seq FROM event WHERE is_droppable = 1 AND published_at_ms < ? ORDER BY published_at_ms LIMIT ?)`,
@@ -73,12 +78,14 @@ export class RetentionTables {
 
   drop({ notificationsBeforeMs, eventsBeforeMs, limit }: Retention): number {
     const rows = this.#oldestSettled.all(notificationsBeforeMs, limit);
-    for (const row of rows) this.#drop(whole(row, 'seq'));
-    const { changes } = this.#dropEvents.run(eventsBeforeMs, limit - rows.length);
-    return rows.length + Number(changes);
+    for (const row of rows) this.dropNotification(whole(row, 'seq'));
+    const erased = Number(this.#dropErased.run(notificationsBeforeMs, limit - rows.length).changes);
+    const dropped = rows.length + erased;
+    return dropped + Number(this.#dropEvents.run(eventsBeforeMs, limit - dropped).changes);
   }
 
-  #drop(seq: number): void {
+  /** Drops all of a settled notification but its event. */
+  dropNotification(seq: number): void {
     for (const statement of this.#dropNotification) statement.run(seq);
     this.#searchIndex.drop(seq);
   }

@@ -162,6 +162,17 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (seq, number)
   ) STRICT, WITHOUT ROWID;
 
+  -- What is kept of a notification whose content was erased. record: JSON.
+  CREATE TABLE erased (
+    jti           TEXT PRIMARY KEY,
+    client_id     TEXT NOT NULL,
+    settled_at_ms INTEGER NOT NULL,
+    erased_at_ms  INTEGER NOT NULL,
+    record        TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX erased_of_client ON erased (client_id, jti);
+  CREATE INDEX erased_settled ON erased (settled_at_ms);
+
   CREATE TABLE event_types (
     id   INTEGER PRIMARY KEY,
     urns TEXT NOT NULL UNIQUE

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeResult } from '../../model/registration.ts';
 import type { AlertStore } from '../alerts.ts';
 import type { Delivery } from '../delivery.ts';
+import type { ErasureStore } from '../erasure.ts';
 import type { ActivityStore, CallbackHealthStore, InstanceStore, Operations, SigningKeyStore } from '../operations.ts';
 import type { Registry } from '../registry.ts';
 import { text, whole } from '../rows.ts';
@@ -17,6 +18,7 @@ import { EndingWaits, finishWithdrawing, Portions, WithdrawingTable } from './ba
 import { BulkTables } from './bulk.ts';
 import { Clients } from './claim-queue.ts';
 import { Claims } from './claims.ts';
+import { ErasureTables } from './erasure.ts';
 import { InstanceTable } from './instances.ts';
 import { openDatabase } from './open.ts';
 import { PollTables } from './polls.ts';
@@ -89,6 +91,8 @@ function createTables(database: DatabaseSync, undo: UndoLog, portion: number) {
   const withdrawing = new WithdrawingTable(database, { awaiting, clients, endingWaits });
   const common = { clients, states, registrations, awaiting, audit, searchIndex, withdrawing, endingWaits };
   const retargeting = new Retargeting(common);
+  const reads = new Reads(database, clients, registrations);
+  const retention = new RetentionTables(database, common);
   return {
     database,
     clients,
@@ -104,9 +108,10 @@ function createTables(database: DatabaseSync, undo: UndoLog, portion: number) {
     attempts: new AttemptTables(database, { ...common, retargeting }),
     polls: new PollTables(database, clients, awaiting),
     bulk: new BulkTables(database, common),
-    retention: new RetentionTables(database, common),
+    retention,
+    erasure: new ErasureTables(database, { ...common, reads, retention }),
     searches: new SearchTables(database, common),
-    reads: new Reads(database, clients, registrations),
+    reads,
     signingKeys: new SigningKeyTable(database, audit),
     recentAttempts: new RecentAttemptTable(database),
     activity: new ActivityTables(database),
@@ -137,6 +142,7 @@ function createStore(tables: Tables, writes: WriteQueue, wal: Wal): SqliteStore 
     ...createActivityStore(tables, writes),
     ...createAlertStore(tables, writes),
     ...createInstanceStore(tables, writes),
+    ...createErasureStore(tables, writes),
     poll: (poll) => writes.run(() => tables.polls.poll(poll)),
     nextOfferAtMs: (clientId) => read(() => tables.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
@@ -332,6 +338,15 @@ function createInstanceStore({ instances }: Tables, writes: WriteQueue): Instanc
     instanceSeen: (instance) => writes.run(() => instances.seen(instance)),
     instanceEnded: (id) => writes.run(() => instances.ended(id)),
     instances: () => read(() => instances.all()),
+  };
+}
+
+/** Erasure of what notifications said. */
+function createErasureStore({ erasure }: Tables, writes: WriteQueue): ErasureStore {
+  return {
+    erase: (portion) => writes.run(() => erasure.erase(portion)),
+    erasedNotification: (jti) => read(() => erasure.get(jti)),
+    erasedNotifications: (clientId, after, limit) => read(() => erasure.ofClient(clientId, after, limit)),
   };
 }
 
