@@ -45,6 +45,6 @@ if [ "$(id -u)" = 0 ]; then
   chown 65532:999 database-password
   chmod 440 database-password
 else
-  chmod 444 ./*
+  find . -maxdepth 1 -type f -exec chmod 444 {} +
 fi
 chmod 444 ca.pem
