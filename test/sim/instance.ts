@@ -4,7 +4,7 @@ import {
   type CallbackClient,
   type Clock,
   createPublisher,
-  createSignSet,
+  createSetSigner,
   Engine,
   type EngineOptions,
   type Publish,
@@ -88,26 +88,29 @@ export function startInstance(parts: {
   const random: Random = { uuid: () => chance.uuid(), fraction: () => chance.fraction() };
   const { concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax } = settings;
   const { policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs } = settings;
-  const signingQueue = new SigningQueue();
-  const signSet = createSignSet({
-    signer: signerWith(parts),
-    inTurn: (_, sign) => signingQueue.forDelivery(sign),
-    clock,
-  });
+  const setSigner = createSetSigner({ signer: signerWith(parts), queue: new SigningQueue(), clock });
   const options: EngineOptions = {
     ...{ concurrencyMax, concurrencyPerTppMax, queueMax, queuePerTppMax },
     ...{ policy, breaker, unresponsive, leaseMs, timeoutMs, pollMs },
     recordLingerMs: RECORD_LINGER_MS,
     ...{ store, client, clock, random, financialId: undefined },
     signSet: (claims) =>
-      signSet(claims).catch((error) => {
+      setSigner.forDelivery(claims).catch((error) => {
         oracle.unsigned(life, claims.jti);
         throw error;
       }),
     log: complainingLog(oracle),
   };
   const engine = new Engine(mutation.engine?.(options) ?? options);
-  const publish = createPublisher({ store, issuer: ISSUER, catalogue, signSet, clock, random, dispatcher: engine });
+  const publish = createPublisher({
+    store,
+    issuer: ISSUER,
+    catalogue,
+    setSigner,
+    clock,
+    random,
+    dispatcher: engine,
+  });
   return { life, engine, publish };
 }
 

@@ -17,7 +17,7 @@ import { createCallbackClient } from './net/callback-client.ts';
 import { createResolveHost, type ResolveHost } from './net/resolve-host.ts';
 import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
-import { createSigning, createSignSet } from './notify/sign.ts';
+import { createSetSigner, createSigning, type SetSigner } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
 import type { Inspect } from './operator/options.ts';
 import { buildOperatorApi, openPublishingGate } from './operator/server.ts';
@@ -188,16 +188,17 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const catalogue = new EventTypeCatalogue(config.ownEventTypes);
   const keys = await openSigningKeys(options);
   const signingQueue = new SigningQueue();
-  const { engine, client, signSet } = assembleDelivery(options, keys, signingQueue);
+  const setSigner = createSetSigner({ ...options, signer: keys.signer, queue: signingQueue });
+  const { engine, client } = assembleDelivery(options, keys, setSigner);
   const wake = config.realTime.isOffered ? () => engine.wake() : () => undefined;
   let url = '';
-  const publicUrl = () => url;
   const setPublicUrl = (known: string) => {
     url = known;
   };
-  const { api, clients, ...ofTpps } = assembleApi(options, { keys, signingQueue, catalogue, wake, publicUrl });
+  const shared = { keys, signingQueue, setSigner, catalogue, wake, publicUrl: () => url };
+  const { api, clients, ...ofTpps } = assembleApi(options, shared);
   const dispatcher = config.realTime.isOffered ? engine : undefined;
-  const publish = createPublisher({ ...options, issuer: config.issuer, catalogue, signSet, dispatcher });
+  const publish = createPublisher({ ...options, setSigner, issuer: config.issuer, catalogue, dispatcher });
   const gate = openPublishingGate({ ...options, ...config.operator });
   intake.provide({ ...options, publish, catalogue, closedBecause: gate.closedBecause });
   const directory = await openDirectory(options);
@@ -213,7 +214,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     publish,
     gate,
     catalogue,
-    publicUrl,
+    publicUrl: () => url,
     isDelivering: config.realTime.isOffered ? () => engine.isDelivering : undefined,
     tls: material.operatorTls,
     console: { ...config.operator.console, sessionKey: material.consoleSessionKey, oidcSignIn },
@@ -239,8 +240,7 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     ...clients,
     ...[identityProvider, oidcSignIn, directory].filter((each) => each !== undefined),
   ];
-  const isShared = config.store.url !== undefined;
-  const endFollowing = isShared
+  const endFollowing = config.store.url
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
     : async () => undefined;
   const operating = { operator, operatorTokens, identityProvider, alerts };
@@ -302,7 +302,7 @@ function createGuard({ delivery }: Config, resolveHost: ResolveHost | undefined)
   return createAddressGuard({ allowed, ports, resolve: resolveHost ?? createResolveHost({ servers, timeoutMs }) });
 }
 
-function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQueue: SigningQueue) {
+function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, setSigner: SetSigner) {
   const { config, material, clock, guard } = options;
   const { delivery, retry: policy, breaker, unresponsive, financialId } = config;
   const client = createCallbackClient({
@@ -312,8 +312,6 @@ function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQu
     guard,
     clock,
   });
-  const inTurn = <T>(_clientId: string, sign: () => Promise<T>) => signingQueue.forDelivery(sign);
-  const signSet = createSignSet({ ...options, signer: keys.signer, inTurn });
   const engine = new Engine({
     ...options,
     ...delivery,
@@ -324,11 +322,11 @@ function assembleDelivery(options: AssemblyOptions, keys: SigningKeys, signingQu
     breaker,
     unresponsive,
     financialId,
-    signSet,
+    signSet: setSigner.forDelivery,
     isSigningPaused: keys.isPaused,
     client,
   });
-  return { engine, client, signSet };
+  return { engine, client };
 }
 
 function assembleApi(
@@ -336,6 +334,7 @@ function assembleApi(
   shared: {
     keys: SigningKeys;
     signingQueue: SigningQueue;
+    setSigner: SetSigner;
     catalogue: EventTypeCatalogue;
     wake: () => void;
     publicUrl: () => string;
@@ -374,7 +373,7 @@ function assembleApi(
     jwksRevision: keys.revision,
     sign: createSigning({
       store,
-      signSet: createSignSet({ ...options, signer: keys.signer, inTurn: signingQueue.forAnswer }),
+      signSet: shared.setSigner.forPoll,
       clock,
       onStoreError: () => undefined,
       giveUp: AbortSignal.abort(),

@@ -12,7 +12,7 @@ import type { DecideFanOut, PublishResult, ReserveOptions } from '../store/deliv
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { type FanOutContext, fanOut, fanOutTo, type Subscribed } from './fan-out.ts';
-import type { SignSet } from './sign.ts';
+import type { SetSigner } from './sign.ts';
 
 /** Publishes events of the bank; see {@link createPublisher}. */
 export type Publish = (events: readonly BankEvent[]) => Promise<PublishResult>;
@@ -46,7 +46,7 @@ export function createPublisher(options: {
   store: Store;
   issuer: string;
   catalogue: EventTypeCatalogue;
-  signSet: SignSet;
+  setSigner: SetSigner;
   clock: Clock;
   random: Random;
   dispatcher: Dispatcher | undefined;
@@ -116,80 +116,109 @@ const AT_ONCE_MAX = 100;
 // A signer that failed, or made no signature for so long, is left to the engine for a while.
 const STALLED_MS = 50;
 const PAUSE_MS = 1000;
-// TPPs whose registration is remembered.
+// A timer that fires so much too late tells of a busy main thread.
+const BUSY_MS = 10;
+// TPPs whose registration is remembered, and those of one publication that are read because they are not.
 const REGISTRATIONS_MAX = 10_000;
+const READ_MAX = 100;
+
+/** The registration of a TPP as it was seen last. */
+interface Seen {
+  /** Undefined: there was none. */
+  readonly subscribed: Subscribed | undefined;
+  readonly isPushed: boolean;
+}
 
 /** The notification that an event becomes if the registration is still the one that was seen last. */
 interface Expected {
-  readonly subscribed: Subscribed;
+  readonly seen: Seen;
   readonly claims: SetClaims;
   set: string | undefined;
 }
 
+/** Dependencies of early signing. */
+interface EarlySigningOptions {
+  readonly store: Pick<Store, 'registrationsOf'>;
+  readonly setSigner: SetSigner;
+  readonly clock: Clock;
+}
+
 /**
  * Signs notifications before they are committed, so that event, notification and SET share one transaction. What is
- * signed follows from the registration that the last publication for the TPP found. The transaction decides: where it
- * finds another registration, the signature is dropped, and the notification is signed later, as is one whose signature
- * was not made within the budget. Publishing never fails because of the signer.
+ * signed follows from the registration as it was seen last: by a publication, or else by a read. The transaction decides:
+ * where it finds another registration, the signature is dropped, and the notification is signed later, as is one whose
+ * signature was not made within the budget. Publishing never fails because of the signer.
  */
 export class EarlySigning {
-  readonly #signSet: SignSet;
-  readonly #clock: Clock;
-  readonly #registrations = new LruMap<string, Subscribed>(REGISTRATIONS_MAX);
-  /** When the last signature was made, for any publication, and until when none is tried; by the monotonic clock. */
-  #signedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #options: EarlySigningOptions;
+  readonly #registrations = new LruMap<string, Seen>(REGISTRATIONS_MAX);
+  /** Until when nothing is signed early, by the monotonic clock. */
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ signSet, clock }: { readonly signSet: SignSet; readonly clock: Clock }) {
-    this.#signSet = signSet;
-    this.#clock = clock;
+  constructor(options: EarlySigningOptions) {
+    this.#options = options;
   }
 
   /** Signs what the events are expected to become. @returns how to decide in the transaction */
   async prepare(events: readonly BankEvent[], context: FanOutContext): Promise<DecideFanOut> {
-    const expected = this.#expect(events, context);
-    if (expected.size > 0) await this.#sign([...expected.values()]);
+    const expected = new Map<BankEvent, Expected>();
+    if (this.#options.clock.monotonicMs() >= this.#pausedUntilMs) {
+      await this.#readUnseen(events);
+      this.#expect(events, context, expected);
+      if (expected.size > 0) await this.#sign([...expected.values()]);
+    }
     return (event, tpp, registration) => {
-      if (tpp === undefined || registration === undefined) return fanOut(context, event, tpp, registration);
       const known = expected.get(event);
-      const found = this.#remember(event.clientId, registration, known?.subscribed);
+      const seen = this.#remember(event.clientId, registration, known?.seen);
       // The claims follow from event and registration, so the same registration makes the same claims.
-      if (known === undefined || found !== known.subscribed) return fanOutTo(context, event, found);
+      if (tpp === undefined || known === undefined || seen !== known.seen) {
+        return fanOut(context, event, tpp, registration);
+      }
       return { kind: 'notification', claims: known.claims, set: known.set };
     };
   }
 
-  #expect(events: readonly BankEvent[], context: FanOutContext): Map<BankEvent, Expected> {
-    const expected = new Map<BankEvent, Expected>();
-    if (this.#clock.monotonicMs() < this.#pausedUntilMs) return expected;
+  /** A store that cannot be read says so when it is written to. */
+  async #readUnseen(events: readonly BankEvent[]): Promise<void> {
+    const clientIds = new Set(events.map(({ clientId }) => clientId));
+    const unseen = [...clientIds].filter((clientId) => this.#registrations.get(clientId) === undefined);
+    const read = async (clientId: string) => {
+      const [effective] = await this.#options.store.registrationsOf(clientId);
+      this.#remember(clientId, effective, undefined);
+    };
+    await Promise.allSettled(unseen.slice(0, READ_MAX).map(read));
+  }
+
+  #expect(events: readonly BankEvent[], context: FanOutContext, expected: Map<BankEvent, Expected>): void {
     for (const event of events) {
-      const subscribed = this.#registrations.get(event.clientId);
-      if (subscribed === undefined) continue;
-      const outcome = fanOutTo(context, event, subscribed);
-      if (outcome.kind === 'notification') expected.set(event, { ...outcome, subscribed });
+      const seen = this.#registrations.get(event.clientId);
+      if (seen?.subscribed === undefined) continue;
+      const outcome = fanOutTo(context, event, seen.subscribed);
+      if (outcome.kind === 'notification') expected.set(event, { ...outcome, seen });
     }
-    return expected;
   }
 
   /** @returns `before` where the registration is the same */
-  #remember(clientId: string, { kind, version, eventTypes }: Registration, before: Subscribed | undefined): Subscribed {
-    const found = { kind, version, eventTypes };
-    if (before !== undefined && isDeepStrictEqual(found, before)) return before;
-    this.#registrations.set(clientId, found);
-    return found;
+  #remember(clientId: string, registration: Registration | undefined, before: Seen | undefined): Seen {
+    const seen = {
+      subscribed: registration && subscribedOf(registration),
+      isPushed: registration?.callbackUrl !== undefined,
+    };
+    if (before !== undefined && isDeepStrictEqual(seen, before)) return before;
+    this.#registrations.set(clientId, seen);
+    return seen;
   }
 
   /** Signs as many as the budget allows. Never rejects: the engine signs what is not signed, and logs why it cannot. */
   async #sign(expected: readonly Expected[]): Promise<void> {
-    const clock = this.#clock;
+    const { setSigner, clock } = this.#options;
     const endsAtMs = clock.monotonicMs() + BUDGET_MS + BUDGET_PER_NOTIFICATION_MS * expected.length;
     const waiting = expected.values();
     let isOver = false;
     const signSome = async () => {
       for (const one of waiting) {
         if (isOver) return;
-        one.set = await this.#signSet(one.claims);
-        this.#signedAtMs = clock.monotonicMs();
+        one.set = await (one.seen.isPushed ? setSigner.forDelivery(one.claims) : setSigner.forPoll(one.claims));
       }
     };
     const signing = Promise.all(Array.from({ length: Math.min(AT_ONCE_MAX, expected.length) }, signSome));
@@ -198,12 +227,20 @@ export class EarlySigning {
       () => 'failed' as const,
     );
     while (!isOver) {
-      const stepMs = Math.min(endsAtMs - clock.monotonicMs(), STALLED_MS);
+      const beganMs = clock.monotonicMs();
+      const stepMs = Math.min(endsAtMs - beganMs, STALLED_MS);
       const state = await withTimeout(clock, stepMs, ended).catch(() => 'late' as const);
       const nowMs = clock.monotonicMs();
-      const isAway = state === 'failed' || (state === 'late' && nowMs - this.#signedAtMs >= STALLED_MS);
+      // A busy main thread notices both late, the time and the signatures, and the time first. The signer is not to blame.
+      const wasBusy = nowMs - beganMs - stepMs >= BUSY_MS;
+      const isStalled = state === 'late' && !wasBusy && nowMs - setSigner.signedAtMs() >= STALLED_MS;
+      const isAway = state === 'failed' || isStalled;
       if (isAway) this.#pausedUntilMs = nowMs + PAUSE_MS;
       isOver = isAway || state === 'signed' || nowMs >= endsAtMs;
     }
   }
+}
+
+function subscribedOf({ kind, version, eventTypes }: Registration): Subscribed {
+  return { kind, version, eventTypes };
 }

@@ -3,38 +3,54 @@ import type { Clock } from '../base/clock.ts';
 import type { OfferedNotification } from '../model/notification.ts';
 import type { Store, StoreError } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
+import type { SigningQueue } from '../trust/signing-queue.ts';
 import { Batcher } from './batcher.ts';
 
 /** Signs the claims of a notification, in turn. Rejects as the signer does. */
 export type SignSet = (claims: SetClaims) => Promise<string>;
 
+/** Signs SETs; see {@link createSetSigner}. */
+export interface SetSigner {
+  readonly forDelivery: SignSet;
+  /** For a poll: nothing that is pushed waits for it. */
+  readonly forPoll: SignSet;
+  /** When it last made a signature, by the monotonic clock; infinitely long ago before the first. */
+  readonly signedAtMs: () => number;
+}
+
 /**
- * Makes the function that signs. Who asks for a notification that is being signed gets that signature: `jti` names the
- * claims.
+ * Makes a signer of SETs. Who asks for a notification that is being signed gets that signature: `jti` names the claims.
  */
-export function createSignSet(options: {
+export function createSetSigner(options: {
   readonly signer: JwsSigner;
-  /** Runs a signature for a TPP when its turn comes. */
-  readonly inTurn: <T>(clientId: string, sign: () => Promise<T>) => Promise<T>;
+  /** Runs a signature when its turn comes. */
+  readonly queue: Pick<SigningQueue, 'forDelivery' | 'forAnswer'>;
   readonly clock: Clock;
   /** Optional observer of each signature. */
   readonly observer?: Observer | undefined;
-}): SignSet {
-  const { signer, inTurn, clock, observer } = options;
+}): SetSigner {
+  const { signer, queue, clock, observer } = options;
   const underWay = new Map<string, Promise<string>>();
-  return (claims) => {
+  let signedAtMs = Number.NEGATIVE_INFINITY;
+  const sign = (claims: SetClaims, inTurn: (work: () => Promise<string>) => Promise<string>) => {
     const same = underWay.get(claims.jti);
     if (same !== undefined) return same;
     const askedMs = clock.monotonicMs();
-    const signing = inTurn(claims.aud, async () => {
+    const signing = inTurn(async () => {
       const beganMs = clock.monotonicMs();
       const signature = await signSet(claims, signer, Math.floor(clock.nowMs() / 1000));
-      const durationMs = clock.monotonicMs() - beganMs;
+      signedAtMs = clock.monotonicMs();
+      const durationMs = signedAtMs - beganMs;
       observer?.record({ kind: 'signed', atMs: clock.nowMs(), waitedMs: beganMs - askedMs, durationMs });
       return signature;
     }).finally(() => underWay.delete(claims.jti));
     underWay.set(claims.jti, signing);
     return signing;
+  };
+  return {
+    forDelivery: (claims) => sign(claims, (work) => queue.forDelivery(work)),
+    forPoll: (claims) => sign(claims, (work) => queue.forAnswer(claims.aud, work)),
+    signedAtMs: () => signedAtMs,
   };
 }
 

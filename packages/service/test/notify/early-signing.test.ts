@@ -10,15 +10,28 @@ import { FakeClock, START_MS } from '../support/fake-clock.ts';
 
 const setOf = ({ jti }: SetClaims) => `set of ${jti}`;
 
-/** Early signing by a signer that a test sets, and the decisions about events of TPP a. */
-function setUp(signSet: SignSet = (claims) => Promise.resolve(setOf(claims))) {
+/** Early signing by a signer that a test sets, and the decisions about events of TPP a, which a read finds as `registered`. */
+function setUp(
+  signSet: SignSet = (claims) => Promise.resolve(setOf(claims)),
+  registered: () => Promise<readonly Registration[]> = () => Promise.resolve([]),
+) {
   const clock = new FakeClock(() => new Promise((resolve) => setImmediate(resolve)));
   const asked: string[] = [];
-  const counted: SignSet = (claims) => {
+  let signedAtMs = Number.NEGATIVE_INFINITY;
+  const forDelivery: SignSet = async (claims) => {
     asked.push(claims.jti);
-    return signSet(claims);
+    const set = await signSet(claims);
+    signedAtMs = clock.monotonicMs();
+    return set;
   };
-  const early = new EarlySigning({ signSet: counted, clock });
+  const forPoll: SignSet = async (claims) => `${await forDelivery(claims)}, to poll`;
+  let reads = 0;
+  const registrationsOf = () => {
+    reads += 1;
+    return registered();
+  };
+  const setSigner = { forDelivery, forPoll, signedAtMs: () => signedAtMs };
+  const early = new EarlySigning({ store: { registrationsOf }, setSigner, clock });
   let jtis = 0;
   const context = { issuer: ISSUER, catalogue: new EventTypeCatalogue(), nowMs: START_MS };
   const newJti = () => {
@@ -28,10 +41,13 @@ function setUp(signSet: SignSet = (claims) => Promise.resolve(setOf(claims))) {
   const publish = async (changes: Partial<Registration>, ...eventIds: readonly string[]) => {
     const events = eventIds.map((id) => bankEvent('a', id));
     const decide = await early.prepare(events, { ...context, newJti });
-    const registration = { ...subscriptionOf('a', changes), unresponsiveSinceMs: undefined };
-    return events.map((event) => decide(event, tppOf('a'), registration));
+    return events.map((event) => decide(event, tppOf('a'), registrationOf(changes)));
   };
-  return { clock, early, asked, publish };
+  return { clock, early, asked, publish, reads: () => reads };
+}
+
+function registrationOf(changes: Partial<Registration> = {}): Registration {
+  return { ...subscriptionOf('a', changes), unresponsiveSinceMs: undefined };
 }
 
 /** The jti and the SET of each. */
@@ -39,7 +55,53 @@ function made(decided: readonly FanOut[]): (readonly [string, string | undefined
   return decided.map((one) => (one.kind === 'notification' ? [one.claims.jti, one.set] : assert.fail(one.reason)));
 }
 
-test('from the second publication for a TPP on, its notifications are signed before they are committed', async () => {
+test('the first publication for a TPP reads its registration once, and its notifications are signed before they are committed', async () => {
+  const { publish, reads } = setUp(undefined, () => Promise.resolve([registrationOf()]));
+  assert.deepEqual(made(await publish({}, 'e1', 'e2')), [
+    ['jti-1', 'set of jti-1'],
+    ['jti-2', 'set of jti-2'],
+  ]);
+  await publish({}, 'e3');
+  assert.equal(reads(), 1);
+});
+
+test('notifications of a TPP that only polls are signed among the answers to polls', async () => {
+  const changes = { callbackUrl: undefined };
+  const { publish } = setUp(undefined, () => Promise.resolve([registrationOf(changes)]));
+  assert.deepEqual(made(await publish(changes, 'e1')), [['jti-1', 'set of jti-1, to poll']]);
+});
+
+test('where the registration cannot be read, or there was none, the next publication signs', async () => {
+  const found = [() => Promise.reject(new Error('the store is away')), () => Promise.resolve([])];
+  for (const registered of found) {
+    const { publish } = setUp(undefined, registered);
+    assert.deepEqual(made(await publish({}, 'e1')), [['jti-1', undefined]]);
+    assert.deepEqual(made(await publish({}, 'e2')), [['jti-2', 'set of jti-2']]);
+  }
+});
+
+test('a TPP without a registration is read once, not at each publication', async () => {
+  const { early, reads } = setUp();
+  const context = { issuer: ISSUER, catalogue: new EventTypeCatalogue(), nowMs: START_MS, newJti: () => 'none' };
+  for (const id of ['e1', 'e2', 'e3']) {
+    const event = bankEvent('a', id);
+    const decide = await early.prepare([event], context);
+    assert.deepEqual(decide(event, tppOf('a'), undefined), { kind: 'none', reason: 'no-registration' });
+  }
+  assert.equal(reads(), 1);
+});
+
+test('of a publication for very many TPPs that were not seen, a bounded number is read', async () => {
+  const { early, reads } = setUp();
+  const context = { issuer: ISSUER, catalogue: new EventTypeCatalogue(), nowMs: START_MS, newJti: () => 'none' };
+  await early.prepare(
+    Array.from({ length: 500 }, (_, at) => bankEvent(`tpp-${at}`, `e${at}`)),
+    context,
+  );
+  assert.equal(reads(), 100);
+});
+
+test('once a publication has seen a TPP, its notifications are signed before they are committed', async () => {
   const { publish, asked } = setUp();
   assert.deepEqual(made(await publish({}, 'e1')), [['jti-1', undefined]]);
   assert.deepEqual(made(await publish({}, 'e2', 'e3')), [
@@ -74,9 +136,8 @@ test('a transaction that is repeated decides the same', async () => {
   const event = bankEvent('a', 'e2');
   const context = { issuer: ISSUER, catalogue: new EventTypeCatalogue(), nowMs: START_MS, newJti: () => 'again' };
   const decide = await early.prepare([event], context);
-  const registration = { ...subscriptionOf('a'), unresponsiveSinceMs: undefined };
-  const first = decide(event, tppOf('a'), registration);
-  assert.deepEqual(decide(event, tppOf('a'), registration), first);
+  const first = decide(event, tppOf('a'), registrationOf());
+  assert.deepEqual(decide(event, tppOf('a'), registrationOf()), first);
 });
 
 test('a signer that does not answer delays a publication by 50 ms once, whatever its size, and is left alone for a second', async () => {
@@ -99,6 +160,22 @@ test('a signer that does not answer delays a publication by 50 ms once, whatever
   await clock.advance(50);
   await again;
   assert.equal(asked.length, 101);
+});
+
+test('a main thread that was busy for the whole budget does not count against the signer', async () => {
+  const { publish, clock, asked } = setUp(() => new Promise(() => undefined));
+  await publish({}, 'e1');
+  for (const [at, id] of ['e2', 'e3'].entries()) {
+    const waiting = publish({}, id);
+    await clock.advance(0);
+    assert.equal(asked.length, at + 1, 'asked at once');
+    clock.pass(60);
+    await clock.advance(0);
+    assert.deepEqual(
+      made(await waiting).map(([, set]) => set),
+      [undefined],
+    );
+  }
 });
 
 test('a slow signer that makes signatures all the time has 2 ms for each notification, and is not left alone', async () => {

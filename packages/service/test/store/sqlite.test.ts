@@ -286,6 +286,22 @@ test('a full disk fails the write with a StoreError that says so, keeps nothing 
   );
 });
 
+test('writes of many notifications share a commit only up to a bound, in their order, and a larger one is committed alone', async (t) => {
+  const file = fileFor(t);
+  const database = openDatabase(file);
+  t.after(() => database.close());
+  const writes = new WriteQueue(database, new UndoLog(), openWal(file));
+  const commits: number[][] = [[]];
+  const exec = database.exec.bind(database);
+  t.mock.method(database, 'exec', (sql: string) => {
+    if (sql === 'BEGIN IMMEDIATE') commits.push([]);
+    exec(sql);
+  });
+  const sizes = [200, 200, 200, 1000, 1, 1];
+  await Promise.all(sizes.map((size) => writes.run(() => commits.at(-1)?.push(size), size)));
+  assert.deepEqual(commits.slice(1), [[200, 200], [200], [1000], [1, 1]]);
+});
+
 test('a store that is full refuses what it cannot keep, keeps what it promised, and goes on when there is room', async (t) => {
   const databases = new Set<DatabaseSync>();
   const exec = DatabaseSync.prototype.exec;

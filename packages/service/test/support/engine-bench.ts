@@ -9,7 +9,7 @@ import type { Random } from '../../src/base/random.ts';
 import type { RegistrationToStore } from '../../src/model/registration.ts';
 import { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 import { createPublisher } from '../../src/notify/publish.ts';
-import { createSignSet } from '../../src/notify/sign.ts';
+import { createSetSigner } from '../../src/notify/sign.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { SigningQueue } from '../../src/trust/signing-queue.ts';
@@ -100,12 +100,12 @@ function benchOn(parts: Parts): EngineBench {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const watched = quiet.watch(options.signer ?? SIGNER);
-  const signingQueue = new SigningQueue();
+  const setSigner = createSetSigner({ signer: watched, queue: new SigningQueue(), clock });
   const common = {
     ...DEFAULTS,
     random: countingRandom(),
     ...options,
-    signSet: createSignSet({ signer: watched, inTurn: (_, sign) => signingQueue.forDelivery(sign), clock }),
+    signSet: setSigner.forDelivery,
   };
   const engine = new Engine({ ...common, store, client, clock, log });
   return {
@@ -123,8 +123,16 @@ function benchOn(parts: Parts): EngineBench {
     },
     publishThrough: async (clientId, ...eventIds) => {
       const catalogue = new EventTypeCatalogue();
-      const { random, signSet } = common;
-      const publisher = { store, issuer: ISSUER, catalogue, signSet, clock, random, dispatcher: engine };
+      const { random } = common;
+      const publisher = {
+        store,
+        issuer: ISSUER,
+        catalogue,
+        setSigner,
+        clock,
+        random,
+        dispatcher: engine,
+      };
       const result = await createPublisher(publisher)(eventIds.map((id) => bankEvent(clientId, id)));
       await quiet.settle();
       assert(result.kind === 'published');

@@ -11,7 +11,7 @@ export type { RetryOverrides, Tpp } from '../../src/model/tpp.ts';
 export type { CallbackClient, Exchange } from '../../src/net/callback-client.ts';
 export { Engine, type EngineOptions } from '../../src/notify/engine.ts';
 export { createPublisher, type Publish } from '../../src/notify/publish.ts';
-export { createSignSet } from '../../src/notify/sign.ts';
+export { createSetSigner } from '../../src/notify/sign.ts';
 export type { AttemptRecord, Claim, DecideFanOut, PublishResult, RecordResult } from '../../src/store/delivery.ts';
 export { openSqliteStore } from '../../src/store/sqlite/store.ts';
 export { type Store, type StoreChange, StoreError } from '../../src/store/store.ts';

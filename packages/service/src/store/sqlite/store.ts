@@ -143,7 +143,8 @@ function createStore(tables: Tables, writes: WriteQueue, wal: Wal): SqliteStore 
     ...createAlertStore(tables, writes),
     ...createInstanceStore(tables, writes),
     ...createErasureStore(tables, writes),
-    poll: (poll) => writes.run(() => tables.polls.poll(poll)),
+    poll: (poll) =>
+      writes.run(() => tables.polls.poll(poll), poll.acknowledged.length + poll.errors.length + poll.maxEvents),
     nextOfferAtMs: (clientId) => read(() => tables.polls.nextOfferAtMs(clientId)),
     onChange: (listener) => {
       listeners.add(listener);
@@ -220,7 +221,7 @@ function createDelivery(tables: Tables, writes: WriteQueue): Delivery {
   const { events, claims, attempts, searchIndex, announce } = tables;
   return {
     publish: async (batch, decide, nowMs, reservation) => {
-      const result = await writes.run(() => events.publish(batch, decide, nowMs, reservation));
+      const result = await writes.run(() => events.publish(batch, decide, nowMs, reservation), batch.length);
       // Nobody waits for it; what fails is made up for after the next publishing.
       if (searchIndex.isDue) writes.run(() => searchIndex.write()).catch(() => undefined);
       announce({ offered: newlyNotified(batch, result), retargeted: NOBODY });
@@ -234,9 +235,9 @@ function createDelivery(tables: Tables, writes: WriteQueue): Delivery {
       await writes.synced();
       return claim;
     },
-    keepSets: (sets) => writes.run(() => attempts.keepSets(sets)),
+    keepSets: (sets) => writes.run(() => attempts.keepSets(sets), sets.length),
     recordAttempts: async (records, nowMs) => {
-      const recorded = await writes.run(() => attempts.record(records, nowMs));
+      const recorded = await writes.run(() => attempts.record(records, nowMs), records.length);
       announce({ offered: NOBODY, retargeted: changedTargets(records, recorded.results) });
       tables.waitsEnder.resume();
       return recorded;

@@ -6,6 +6,8 @@ import { sqliteCode } from './open.ts';
 import { datasync } from './sync-thread.ts';
 
 interface Write {
+  /** About how many notifications it changes. */
+  readonly size: number;
   /** Does the work inside the open transaction; may be called again, in another one, when that one was rolled back. */
   run(): void;
   /** The transaction is on disk. */
@@ -13,8 +15,8 @@ interface Write {
   failed(error: unknown): void;
 }
 
-// Bounds how long one commit blocks the main thread.
-const WRITES_PER_COMMIT_MAX = 256;
+// Notifications that the writes of one commit change, about 10 ms of work: the main thread does nothing else meanwhile.
+const SIZE_PER_COMMIT_MAX = 512;
 
 /**
  * Group commit: writes that arrive while the disk is waited for share the next transaction, and so the next wait. The main
@@ -43,17 +45,19 @@ export class WriteQueue {
   }
 
   /**
-   * Runs a write in the next transaction.
+   * Runs a write in one of the next transactions.
    *
+   * @param size about how many notifications it changes
    * @param work changes the database, and in memory only what the undo log takes back: it may be done twice
    * @returns what `work` returned, once it is on disk
    * @throws {StoreError} when the database refused; whatever `work` throws is passed on. When the disk failed, whether it
    *   was kept shows only after a restart, and nothing more is taken before
    */
-  run<T>(work: () => T): Promise<T> {
+  run<T>(work: () => T, size = 1): Promise<T> {
     return new Promise((resolve, reject) => {
       let result: T;
       this.#waiting.push({
+        size,
         run: () => {
           result = work();
         },
@@ -128,7 +132,7 @@ export class WriteQueue {
 
   /** @returns the writes that are committed */
   #commitOnce(): readonly Write[] {
-    const writes = this.#waiting.splice(0, WRITES_PER_COMMIT_MAX);
+    const writes = this.#take();
     if (writes.length <= 1 || this.#broken !== undefined) return writes.filter((write) => this.#commitAlone(write));
     try {
       this.#commit(writes);
@@ -136,6 +140,18 @@ export class WriteQueue {
     } catch {
       return writes.filter((write) => this.#commitAlone(write));
     }
+  }
+
+  /** The oldest, and those behind it as far as they fit. */
+  #take(): readonly Write[] {
+    let size = 0;
+    let count = 0;
+    for (const write of this.#waiting) {
+      size += write.size;
+      if (count > 0 && size > SIZE_PER_COMMIT_MAX) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
   }
 
   /** @returns whether it is committed; otherwise the write is rejected */
