@@ -2,7 +2,8 @@ import { EventTypeCatalogue } from '@tidings/protocol';
 import ipaddr from 'ipaddr.js';
 import { isLoopback } from '../base/ip-address.ts';
 import { StartUpError } from '../base/start-up-error.ts';
-import { databaseHostOf, type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
+import { type DatabaseUrl, DatabaseUrlError, parseDatabaseUrl } from './database-url.ts';
+import { type GrantMark, hasGrantMark, portRangeOf } from './derived.ts';
 import { assertDirectory } from './directory.ts';
 import { assertIntake } from './intake.ts';
 import { leavesOf, schemaAt } from './paths.ts';
@@ -120,8 +121,7 @@ function assertStore({ store }: Config, source: string): void {
     throw new StartUpError(`${source}: "store.file" and "store.url" are both given; keep one of them.`);
   }
   if (store.url !== undefined) {
-    assertStoreUrl(store.url, source);
-    assertEncryptedOrLocal(store, source);
+    assertEncryptedOrLocal(store, parseStoreUrl(store.url, source), source);
   }
   if (store.url === undefined && store.file === undefined) {
     throw new StartUpError(`${source}: give "store.file" for SQLite, or "store.url" for PostgreSQL.`);
@@ -133,30 +133,27 @@ function assertStore({ store }: Config, source: string): void {
 }
 
 /** Without TLS all stored data, SETs included, would cross the network in clear text, and anyone could impersonate the database. */
-function assertEncryptedOrLocal({ url = '', caFile, isClearTextAllowed }: Config['store'], source: string): void {
-  const host = databaseHostOf(url);
-  if (caFile !== undefined || isClearTextAllowed || host.startsWith('/') || isLoopback(host)) return;
+function assertEncryptedOrLocal(
+  { caFile, isClearTextAllowed }: Config['store'],
+  { servers }: DatabaseUrl,
+  source: string,
+): void {
+  const remote = servers.find(({ host }) => !host.startsWith('/') && !isLoopback(host));
+  if (caFile !== undefined || isClearTextAllowed || remote === undefined) return;
   throw new StartUpError(
-    `${source}: the host of "store.url" (${host}) is not this machine, so stored data would cross the network in clear text; ` +
+    `${source}: the host of "store.url" (${remote.host}) is not this machine, so stored data would cross the network in clear text; ` +
       'give "store.caFile" for TLS, or set "store.isClearTextAllowed" if the connection is protected by other means.',
   );
 }
 
 /** The URL is shown in logs and messages, so it must not hold a secret. */
-function assertStoreUrl(text: string, source: string): void {
-  const url = URL.parse(text);
-  if (url === null || url.hostname === '' || url.username === '' || url.pathname.length < 2) {
-    throw new StartUpError(`${source}: "store.url" must be like postgres://user@host:5432/database.`);
-  }
-  if (url.password !== '' || url.searchParams.has('password')) {
-    throw new StartUpError(
-      `${source}: "store.url" must not contain the password; give it in "store.password" or "store.passwordFile".`,
-    );
-  }
-  if (url.search !== '' || url.hash !== '') {
-    throw new StartUpError(
-      `${source}: "store.url" must end with the database name, without parameters; for TLS give "store.caFile".`,
-    );
+function parseStoreUrl(url: string, source: string): DatabaseUrl {
+  try {
+    return parseDatabaseUrl(url);
+  } catch (error) {
+    if (!(error instanceof DatabaseUrlError)) throw error;
+    const remedy = / the password$/.test(error.message) ? '; give it in "store.password" or "store.passwordFile"' : '';
+    throw new StartUpError(`${source}: "store.url" ${error.message}${remedy}.`);
   }
 }
 

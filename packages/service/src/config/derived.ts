@@ -5,12 +5,6 @@ export function pollBodyBytesMax({ bodyBytesMax }: { readonly bodyBytesMax: numb
   return Math.max(bodyBytesMax, POLL_BODY_BYTES_MAX);
 }
 
-/** Host of the database; a path is the folder of its Unix socket, written in a URL as `%2Fvar%2Frun%2Fpostgresql`. */
-export function databaseHostOf(url: string): string {
-  const { hostname } = new URL(url);
-  return hostname.replace(/^\[|\]$/g, '').replaceAll(/%2f/gi, '/');
-}
-
 /** A range of ports, both ends included. */
 export type PortRange = readonly [from: number, to: number];
 

@@ -42,7 +42,7 @@ const STORE_SECTION = section({
       pattern: '^postgres(ql)?://',
       maxLength: 2048,
       description:
-        'PostgreSQL database, for any number of instances: postgres://user@host:port/database, without the password. A host such as %2Fvar%2Frun%2Fpostgresql is the folder of a Unix socket',
+        'PostgreSQL database, for any number of instances: postgres://user@host:port/database, without the password. Of several hosts after commas, the one that takes writes is used. A host such as %2Fvar%2Frun%2Fpostgresql is the folder of a Unix socket',
     }),
   ),
   ...secret('password', 'Password of the database user. Default: environment variable PGPASSWORD'),

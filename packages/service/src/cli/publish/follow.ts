@@ -4,7 +4,7 @@ import { printError } from '../../base/output.ts';
 import { untilSignal } from '../../base/process.ts';
 import { messageOf } from '../../base/start-up-error.ts';
 import { printable } from '../../base/terminal-text.ts';
-import { databaseHostOf } from '../../config/derived.ts';
+import { type DatabaseServer, DatabaseUrlError, parseDatabaseUrl } from '../../config/database-url.ts';
 import { CliError, EXIT_CONFIGURATION } from '../cli-error.ts';
 import { readNamedFile, readPemFile } from '../input.ts';
 import { type OperatorClient, ServerError, TemporaryError } from '../operator-client.ts';
@@ -55,19 +55,22 @@ function assertUsage(file: string, flags: FollowFlags & { readonly follow: strin
   if (!TABLE.test(flags.table)) {
     throw new CliError(EXIT_CONFIGURATION, `--table (${flags.table}) must be a name, such as core.tidings_outbox.`);
   }
-  const url = URL.parse(flags.follow);
-  const isDatabase = url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== '';
-  if (!isDatabase || url.username === '' || url.pathname.length < 2 || url.search !== '' || url.hash !== '') {
-    throw new CliError(EXIT_CONFIGURATION, '--follow must be like postgres://user@host:5432/database.');
-  }
-  if (url.password !== '') {
-    const remedy = 'put it into a file and give that with --password-file, or set the variable PGPASSWORD';
-    throw new CliError(EXIT_CONFIGURATION, `--follow must not contain the password, which others can see; ${remedy}.`);
-  }
-  const host = databaseHostOf(flags.follow);
-  if (flags.databaseCaFile === undefined && !host.startsWith('/') && !isLoopback(host)) {
-    const what = `The host of --follow (${host}) is not this machine, so events would cross the network in clear text`;
+  const remote = serversOf(flags.follow).find(({ host }) => !host.startsWith('/') && !isLoopback(host));
+  if (flags.databaseCaFile === undefined && remote !== undefined) {
+    const what = `The host of --follow (${remote.host}) is not this machine, so events would cross the network in clear text`;
     throw new CliError(EXIT_CONFIGURATION, `${what}; give --database-ca-file.`);
+  }
+}
+
+function serversOf(url: string): readonly DatabaseServer[] {
+  try {
+    return parseDatabaseUrl(url).servers;
+  } catch (error) {
+    if (!(error instanceof DatabaseUrlError)) throw error;
+    const remedy = / the password$/.test(error.message)
+      ? ', which others can see; put it into a file and give that with --password-file, or set the variable PGPASSWORD'
+      : '';
+    throw new CliError(EXIT_CONFIGURATION, `--follow ${error.message}${remedy}.`);
   }
 }
 

@@ -1,5 +1,12 @@
 import { messageOf, systemErrorCode } from '../../base/start-up-error.ts';
-import { type AccessFault, accessFaultOf, clientConfig, DatabaseClient } from '../../store/postgres/connection.ts';
+import { nameOfServer, parseDatabaseUrl } from '../../config/database-url.ts';
+import {
+  type AccessFault,
+  accessFaultOf,
+  clientConfig,
+  DatabaseClient,
+  type DatabaseConfig,
+} from '../../store/postgres/connection.ts';
 import { CliError, EXIT_FAILED } from '../cli-error.ts';
 
 /** A row of an outbox. */
@@ -33,10 +40,14 @@ const REFUSED_CHARACTERS_MAX = 1000;
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #table: string;
+  readonly #config: DatabaseConfig;
   #client: DatabaseClient | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    const { url, password, ca } = options;
+    const connection = { connectionsMax: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS, isPooled: true };
+    this.#config = clientConfig({ url, password, ca, ...connection });
     this.#table = options.table
       .split('.')
       .map((name) => `"${name}"`)
@@ -99,10 +110,7 @@ export class Outbox {
 
   async #connect(): Promise<void> {
     if (this.#client !== undefined) return;
-    const { url, password, ca } = this.#options;
-    const client = new DatabaseClient(
-      clientConfig({ url, password, ca, connectionsMax: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS, isPooled: true }),
-    );
+    const client = new DatabaseClient(this.#config);
     // A connection that was lost is replaced for the next transaction.
     client.on('error', () => {
       if (this.#client === client) this.#client = undefined;
@@ -144,7 +152,8 @@ const LASTING = /^(3D|42)/;
 function toldOf(error: unknown, { url, table }: OutboxOptions): Error {
   const code = systemErrorCode(error) ?? '';
   const why = messageOf(error);
-  const place = `${new URL(url).host}${new URL(url).pathname}`;
+  const { servers, database } = parseDatabaseUrl(url);
+  const place = `${servers.map(nameOfServer).join()}/${database}`;
   const access = accessFaultOf(error);
   if (access === undefined && !LASTING.test(code)) {
     return new DatabaseAwayError(`The database ${place} does not answer (${why}).`);

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type Row, text, whole } from '../rows.ts';
 import { NOBODY } from '../shared.ts';
 import type { StoreChange } from '../store.ts';
-import { DatabaseClient } from './connection.ts';
+import { DatabaseClient, type DatabaseConfig } from './connection.ts';
 import type { Database } from './database.ts';
 
 // Changes within this time go to other instances in one message: the server delivers messages one by one.
@@ -198,7 +198,7 @@ export class ChangePoller {
 
 /** Where messages of other instances come in. */
 export interface ListenerOptions {
-  readonly config: pg.ClientConfig;
+  readonly config: DatabaseConfig;
   readonly channel: string;
   readonly clock: Clock;
   readonly onMessage: (payload: string) => void;

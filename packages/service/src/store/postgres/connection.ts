@@ -1,19 +1,20 @@
 import pg, { DatabaseError } from 'pg';
 import { defined } from '../../base/defined.ts';
 import { systemErrorCode } from '../../base/start-up-error.ts';
-import { databaseHostOf } from '../../config/derived.ts';
+import { nameOfServer, parseDatabaseUrl, type SessionAttributes } from '../../config/database-url.ts';
 import { StoreError } from '../store.ts';
+import { type ServerConnection, Servers } from './servers.ts';
 
 /** How the database is reached. */
 export interface ConnectionOptions {
-  /** `postgres://user@host:port/database`, without a password. */
+  /** See {@link parseDatabaseUrl}. */
   readonly url: string;
   /** Undefined: the variable PGPASSWORD, where there is one. */
   readonly password: string | undefined;
-  /** PEM roots that the certificate of the server must lead to, for the host of the URL; undefined: no TLS. */
+  /** PEM roots that the certificate of the server must lead to, for the host that is connected to; undefined: no TLS. */
   readonly ca: string | Buffer | undefined;
   readonly connectionsMax: number;
-  /** Longest time that a statement may take, and longest time to connect. */
+  /** Longest time that a statement may take, and, unless the URL says another, to connect. */
   readonly statementTimeoutMs: number;
   /**
    * A transaction pooler is in between, such as PgBouncer: connections of the server change hands between transactions,
@@ -35,6 +36,8 @@ export const TRANSACTION_SETTINGS: Readonly<Record<string, string>> = {
   plan_cache_mode: 'force_generic_plan',
 };
 
+// Where there are others to try: a server that was cut off answers nothing at all.
+const CONNECT_TO_ONE_OF_SEVERAL_MS = 3000;
 // A connection that was idle for this long is closed.
 const IDLE_MS = 60_000;
 // The server gives a statement up in time; a server that is not there any more does not, so this side does, later.
@@ -51,27 +54,38 @@ const types = {
     oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
 };
 
-/** Settings of every connection. */
-export function clientConfig(options: ConnectionOptions): pg.ClientConfig {
+/** Settings of every connection, for {@link DatabaseClient}. */
+export interface DatabaseConfig extends pg.ClientConfig {
+  readonly servers: Servers;
+  /** Asked of the server; undefined: it is taken as it is. */
+  readonly sessionAttributes: SessionAttributes | undefined;
+  /** Longest time to connect to one server. */
+  readonly connectTimeoutMs: number;
+}
+
+/** @param servers to be shared by all connections of a process to one database */
+export function clientConfig(options: ConnectionOptions, servers = serversOf(options)): DatabaseConfig {
   const { url, password, ca, statementTimeoutMs, isPooled } = options;
   // Taken apart here: left to the driver, what a URL says would go before everything else.
-  const { port, username, pathname } = new URL(url);
+  const { user, database, sessionAttributes, connectTimeoutMs } = parseDatabaseUrl(url);
+  const defaultMs = servers.count > 1 ? Math.min(CONNECT_TO_ONE_OF_SEVERAL_MS, statementTimeoutMs) : statementTimeoutMs;
   return {
-    host: databaseHostOf(url),
-    ...(port !== '' && { port: Number(port) }),
-    user: decodeURIComponent(username),
-    database: decodeURIComponent(pathname.slice(1)),
+    ...{ servers, sessionAttributes, connectTimeoutMs: connectTimeoutMs ?? defaultMs },
+    ...{ user, database },
     // Undefined: the driver takes the variable PGPASSWORD.
     ...defined({ password }),
     // Node checks both the chain and the name: verify-full. Said in either case: the driver heeds the variable PGSSLMODE.
     ssl: ca === undefined ? false : { ca, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
-    connectionTimeoutMillis: statementTimeoutMs,
     query_timeout: statementTimeoutMs + TIMEOUT_MARGIN_MS,
     application_name: 'tidings',
     keepAlive: true,
     ...(!isPooled && { options: startUpSettings(statementTimeoutMs) }),
     types,
   };
+}
+
+export function serversOf({ url }: Pick<ConnectionOptions, 'url'>): Servers {
+  return new Servers(parseDatabaseUrl(url));
 }
 
 /** Settings that a pooler would refuse at the start of a connection, and lose later. */
@@ -81,15 +95,34 @@ function startUpSettings(statementTimeoutMs: number): string {
   return settings.map(([name, value]) => `-c ${name}=${value}`).join(' ');
 }
 
+const READ_ONLY_SQL_TRANSACTION = '25006';
+
+/** The server is not the one that is to be used. */
+class WrongServer extends Error {
+  override readonly name = 'WrongServer';
+  readonly code = READ_ONLY_SQL_TRANSACTION;
+}
+
+const SESSION = `SELECT pg_is_in_recovery() AS is_standby, current_setting('default_transaction_read_only') AS is_read_only`;
+
 /**
- * A connection that is closed when it could not be set up: the pool would leave it open, and the process with it. It never
- * sends the password in clear where there is no TLS, whatever the server, or who stands in for it, asks for: SCRAM and MD5
- * send none.
+ * A connection to the server that is in use now. It counts as made when the server is what the URL asks for, and is closed
+ * when it could not be set up: the pool would leave it open, and the process with it. It never sends the password in clear where
+ * there is no TLS, whatever the server, or who stands in for it, asks for: SCRAM and MD5 send none.
  */
-export class DatabaseClient extends pg.Client {
-  constructor(config?: pg.ClientConfig) {
-    super(config);
-    if (typeof config?.ssl !== 'object')
+export class DatabaseClient extends pg.Client implements ServerConnection {
+  readonly server;
+  readonly #config: DatabaseConfig;
+
+  constructor(config: DatabaseConfig) {
+    const server = config.servers.current;
+    super({ ...config, ...server, connectionTimeoutMillis: config.connectTimeoutMs });
+    this.server = server;
+    this.#config = config;
+    // A waiting query is rejected anyway; between two owners a connection has no other listener, and the process would end.
+    this.on('error', () => undefined);
+    this.once('end', () => config.servers.remove(this));
+    if (typeof config.ssl !== 'object')
       Object.defineProperty(this, '_handleAuthCleartextPassword', { value: this.#refuseClear });
   }
 
@@ -101,28 +134,107 @@ export class DatabaseClient extends pg.Client {
   override connect(): Promise<pg.Client>;
   override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
   override connect(callback?: (error: never, client: never) => void): Promise<pg.Client> | undefined {
-    if (callback === undefined) return super.connect();
-    super.connect((error: Error | null) => {
-      if (error) this.end().catch(() => undefined);
-      Reflect.apply(callback, undefined, [error, this]);
-    });
+    this.#config.servers.add(this);
+    const connected = this.#connect();
+    if (callback === undefined) return connected;
+    connected.then(
+      () => Reflect.apply(callback, undefined, [null, this]),
+      (error: unknown) => Reflect.apply(callback, undefined, [error, this]),
+    );
     return undefined;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { servers } = this.#config;
+    try {
+      await super.connect();
+      await this.#checkSession();
+    } catch (error) {
+      servers.suspect(this.server);
+      this.end().catch(() => undefined);
+      throw error;
+    }
+    servers.found(this.server);
+    return this;
+  }
+
+  async #checkSession(): Promise<void> {
+    const { sessionAttributes, connectTimeoutMs } = this.#config;
+    if (sessionAttributes === undefined) return;
+    const query = { text: SESSION, query_timeout: connectTimeoutMs };
+    const [session] = (await this.query<{ is_standby: boolean; is_read_only: string }>(query)).rows;
+    if (session?.is_standby !== false) throw new WrongServer('it is a standby');
+    if (sessionAttributes === 'read-write' && session.is_read_only !== 'off')
+      throw new WrongServer('it only reads (default_transaction_read_only)');
+  }
+
+  abandon(reason: Error): void {
+    this.connection.stream.destroy(reason);
   }
 }
 
-/** A pool that recovers by itself: a connection that broke is left out, and another made when it is needed. */
-export function createPool(options: ConnectionOptions, onError: (error: Error) => void): pg.Pool {
-  const pool = new pg.Pool({
-    ...clientConfig(options),
-    Client: DatabaseClient,
-    max: options.connectionsMax,
-    idleTimeoutMillis: IDLE_MS,
-    // What does not depend on an answer is sent without waiting for it: fewer round trips.
-    pipeline: true,
-  });
+/**
+ * A pool that recovers by itself: a connection that broke is left out, and another made when it is needed. Where there are
+ * several servers, at the one that takes writes.
+ */
+export class DatabasePool extends pg.Pool {
+  readonly #servers: Servers;
+
+  constructor(options: ConnectionOptions, servers: Servers) {
+    const config = clientConfig(options, servers);
+    super({
+      Client: class extends DatabaseClient {
+        constructor() {
+          // What does not depend on an answer is sent without waiting for it: fewer round trips.
+          super({ ...config, pipeline: true });
+        }
+      },
+      max: options.connectionsMax,
+      // For a connection to become free, too: that to one server has its own limit.
+      connectionTimeoutMillis: options.statementTimeoutMs,
+      idleTimeoutMillis: IDLE_MS,
+    });
+    this.#servers = servers;
+    this.on('release', (error: unknown, client) => {
+      if (isOfServer(error) && client instanceof DatabaseClient) servers.suspect(client.server);
+    });
+  }
+
+  /**
+   * A connection, for which each server is tried once. It has to be released, with the error of the database if there was one.
+   *
+   * @throws {Error} of the driver, or {StoreError} which says why of each server
+   */
+  async acquire(): Promise<pg.PoolClient> {
+    const failures: { readonly server: string; readonly error: unknown }[] = [];
+    for (;;) {
+      const server = this.#servers.current;
+      try {
+        return await this.connect();
+      } catch (error) {
+        failures.push({ server: nameOfServer(server), error });
+        if (failures.length < this.#servers.count && this.#servers.current !== server) continue;
+        throw failures.length === 1 ? error : togetherOf(failures);
+      }
+    }
+  }
+}
+
+/** The cause is one that an operator has to mend, if there is one: others may pass by themselves. */
+function togetherOf(failures: readonly { readonly server: string; readonly error: unknown }[]): StoreError {
+  const messages = failures.map(({ server, error }) => `${server}: ${asStoreError(error).message}`);
+  const errors = failures.map(({ error }) => error);
+  const cause = errors.find((error) => accessFaultOf(error) !== undefined) ?? errors[0];
+  return new StoreError(messages.join('; '), { cause });
+}
+
+export function createPool(
+  options: ConnectionOptions,
+  onError: (error: Error) => void,
+  servers = serversOf(options),
+): DatabasePool {
+  const pool = new DatabasePool(options, servers);
   pool.on('error', onError);
-  // A waiting query is rejected anyway; between two owners a connection has no other listener, and the process would end.
-  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
@@ -135,7 +247,7 @@ export function accessFaultOf(error: unknown): AccessFault | undefined {
   const message = error instanceof Error ? error.message : '';
   // The driver has no password, or the server refused user or password.
   if (/^28/.test(code) || /password must be/.test(message)) return 'password';
-  if (message === CLEAR_PASSWORD) return 'clear password';
+  if (message.includes(CLEAR_PASSWORD)) return 'clear password';
   // Codes of Node.js, such as DEPTH_ZERO_SELF_SIGNED_CERT, and a server without TLS, which has no code.
   return /CERT|LEAF_SIGNATURE|ISSUER|^ERR_SSL/.test(code) || /does not support SSL/.test(message) ? 'TLS' : undefined;
 }
@@ -168,6 +280,17 @@ export function codeOf(error: unknown): string | undefined {
 /** The transaction was rolled back, and may go through when it is repeated: it met another, or an older statement. */
 export function isWorthRepeating(error: unknown): boolean {
   return REPEATED.includes(codeOf(error));
+}
+
+// It only reads, it ends, or it does not take connections now.
+const OF_SERVER = /^(?:25006|57P|08)/;
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+/** It is not the statement that failed but the server, which may not be the primary any more. */
+function isOfServer(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return false;
+  const code = codeOf(error);
+  return code === undefined || !SQLSTATE.test(code) || OF_SERVER.test(code);
 }
 
 // Data that the tables cannot hold; unlike a constraint, no other row can make the difference.

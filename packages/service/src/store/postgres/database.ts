@@ -7,6 +7,7 @@ import {
   asStoreError,
   type ConnectionOptions,
   codeOf,
+  type DatabasePool,
   isWorthRepeating,
   TIMEOUT_MARGIN_MS,
   TRANSACTION_SETTINGS,
@@ -39,11 +40,11 @@ const BULK_TIMEOUT_MS = 600_000;
 
 /** Runs transactions on the pool. READ COMMITTED: what must not change meanwhile is locked by name. */
 export class Database {
-  readonly #pool: pg.Pool;
+  readonly #pool: DatabasePool;
   readonly #statementTimeoutMs: number;
   readonly #isPooled: boolean;
 
-  constructor(pool: pg.Pool, options: Pick<ConnectionOptions, 'statementTimeoutMs' | 'isPooled'>) {
+  constructor(pool: DatabasePool, options: Pick<ConnectionOptions, 'statementTimeoutMs' | 'isPooled'>) {
     this.#pool = pool;
     this.#statementTimeoutMs = options.statementTimeoutMs;
     this.#isPooled = options.isPooled;
@@ -80,7 +81,7 @@ export class Database {
       return rows;
     } catch (error) {
       const cause = asStoreError(error);
-      client.release(true);
+      client.release(cause);
       throw cause;
     }
   }
@@ -97,14 +98,14 @@ export class Database {
     } catch (error) {
       const cause = await transaction.rollBack(error);
       // After an error of a statement it is not known which others the connection still has prepared.
-      client.release(isOfDatabase(cause) ? true : undefined);
+      client.release(isOfDatabase(cause) ? cause : undefined);
       throw cause;
     }
   }
 
   async #connect(): Promise<pg.PoolClient> {
     try {
-      return await this.#pool.connect();
+      return await this.#pool.acquire();
     } catch (error) {
       throw asStoreError(error);
     }
@@ -149,7 +150,7 @@ async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {
 }
 
 /** A statement failed, whatever is made of it. */
-function isOfDatabase(error: unknown): boolean {
+function isOfDatabase(error: unknown): error is Error {
   return error instanceof StoreError || (error instanceof Overtaken && error.cause instanceof StoreError);
 }
 

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
+import { nameOfServer, parseDatabaseUrl } from '../../config/database-url.ts';
 import { isTrue, type Row, text, whole } from '../rows.ts';
 import { StoreError } from '../store.ts';
 import { createDatabaseClock, type DatabaseClock } from './clock.ts';
-import { type AccessFault, accessFaultOf, type ConnectionOptions, codeOf, createPool } from './connection.ts';
+import {
+  type AccessFault,
+  accessFaultOf,
+  type ConnectionOptions,
+  codeOf,
+  createPool,
+  serversOf,
+} from './connection.ts';
 import { Database, MIGRATING, type Transaction } from './database.ts';
 import { makePartitionsAhead, unlessBusy } from './partitions.ts';
 import { MIGRATIONS, type Migration } from './schema.ts';
@@ -37,13 +45,14 @@ export interface OpenedPostgresStore {
  * @throws {StartUpError} one sentence on what to change: no connection, no rights, another schema
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<OpenedPostgresStore> {
-  const database = openDatabase(options, options.onProblem);
+  const servers = serversOf(options);
+  const database = openDatabase(options, options.onProblem, servers);
   try {
     if (options.isMigratedAtStart) await migrate(database);
     refuseUnfit(await schemaOf(database));
     const clock = await createDatabaseClock({ local: options.clock, ask: () => timeOf(database) });
     await unlessBusy(() => makePartitionsAhead(database, clock.nowMs()), undefined);
-    return { store: createPostgresStore(database, { ...options, clock, instance: randomUUID() }), clock };
+    return { store: createPostgresStore(database, { ...options, servers, clock, instance: randomUUID() }), clock };
   } catch (error) {
     await database.close();
     throw startUpErrorOf(error, options);
@@ -51,8 +60,12 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 }
 
 /** The database, whatever it holds. */
-export function openDatabase(options: ConnectionOptions, onProblem: PostgresStoreOptions['onProblem']): Database {
-  const pool = createPool(options, (error) => onProblem('a connection to the database broke', error));
+export function openDatabase(
+  options: ConnectionOptions,
+  onProblem: PostgresStoreOptions['onProblem'],
+  servers = serversOf(options),
+): Database {
+  const pool = createPool(options, (error) => onProblem('a connection to the database broke', error), servers);
   return new Database(pool, options);
 }
 
@@ -82,6 +95,7 @@ const ACCESS: Readonly<Record<AccessFault, string>> = {
 const REMEDIES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'start the server, or correct the host and port in "store.url"',
   ENOTFOUND: 'correct the host in "store.url"',
+  '25006': 'name the primary, or all servers, in "store.url"',
   '3D000': 'create the database, or correct its name in "store.url"',
   '42501': 'let the user own the database, as docs/postgresql.md says',
   '53300': 'lower "store.connectionsMax", or let the server take more connections',
@@ -94,8 +108,8 @@ function remedyFor(message: string): string {
 
 /** Without user and password. */
 function placeOf(url: string): string {
-  const { hostname, port, pathname } = new URL(url);
-  return `${hostname}${port === '' ? '' : `:${port}`}${pathname}`;
+  const { servers, database } = parseDatabaseUrl(url);
+  return `${servers.map(nameOfServer).join()}/${database}`;
 }
 
 /** The schema version of a database. */

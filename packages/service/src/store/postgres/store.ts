@@ -28,11 +28,13 @@ import { findRegistrations, findTpp, listRegistrations, listTpps } from './regis
 import { Retargeting } from './retargeting.ts';
 import { expireAwaiting, RetentionSweep } from './retention.ts';
 import { searchPortion } from './search.ts';
+import type { Servers } from './servers.ts';
 import { createSigningKeyStore } from './signing-keys.ts';
 import { findTarget, listTargets, listTroubledTargets } from './targets.ts';
 
 /** Dependencies of a store on an open database. */
 export interface PostgresStoreDependencies extends ConnectionOptions {
+  readonly servers: Servers;
   readonly clock: Clock;
   readonly instance: string;
   readonly isListening: boolean;
@@ -156,7 +158,7 @@ function watch(
   ];
   const stopListening = dependencies.isListening
     ? listenTo({
-        config: { ...clientConfig(dependencies), application_name: listenerName(instance) },
+        config: { ...clientConfig(dependencies, dependencies.servers), application_name: listenerName(instance) },
         channel: CHANNEL,
         clock,
         onMessage: (payload) => {
