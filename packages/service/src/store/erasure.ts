@@ -6,8 +6,8 @@ import type { ErasedNotification } from '../model/erased.ts';
 import type { NotificationRecord } from '../model/notification.ts';
 import { json, type Row, text, whole } from './rows.ts';
 
-/** Most notifications that one transaction erases. */
-export const ERASED_MAX = 200;
+/** Most notifications that one transaction erases: SQLite blocks the main thread meanwhile, and writes zeros over each. */
+export const ERASED_MAX = 50;
 
 /** A portion of an erasure. */
 export interface Erasure {

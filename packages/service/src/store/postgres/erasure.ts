@@ -49,10 +49,9 @@ const CONTENT = 'SELECT DISTINCT ON (seq) seq, event_id, claims, set_jws FROM co
 
 const KEEP = `${insertInto('erased', ERASED_COLUMNS)} ${orReplace(ERASED_COLUMNS, 'jti')}`;
 
-const DROP = [
-  'DELETE FROM settled WHERE seq = ANY($1::bigint[])',
-  'DELETE FROM content WHERE seq = ANY($1::bigint[])',
-] as const;
+// Found by the index of the jti; those of the numbers are the ones that were locked.
+const DROP_SETTLED = 'DELETE FROM settled WHERE jti = ANY($1::text[]) AND seq = ANY($2::bigint[])';
+const DROP_CONTENT = 'DELETE FROM content WHERE seq = ANY($1::bigint[])';
 
 // It is still recognised when it is published again, but found by nothing that it said.
 const FORGET = `UPDATE event SET seq = NULL, types = NULL, txn_key = NULL, resource_key = NULL
@@ -79,7 +78,8 @@ async function erase(transaction: Transaction, { jtis, expiresAwaiting, audit }:
   const eventIds = [...contents.values()].map((content) => text(content, 'event_id')).sort();
   await Promise.all([
     transaction.query(KEEP, [jsonOf(erased.map(erasedRowOf))]),
-    ...DROP.map((statement) => transaction.query(statement, [seqs])),
+    transaction.query(DROP_SETTLED, [sorted, seqs]),
+    transaction.query(DROP_CONTENT, [seqs]),
     transaction.query(FORGET, [eventIds]),
     addAudit(transaction, withCounts(audit, { erased: rows.length, expired })),
   ]);
