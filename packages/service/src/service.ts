@@ -19,6 +19,7 @@ import { Engine } from './notify/engine.ts';
 import { createPublisher } from './notify/publish.ts';
 import { createSetSigner, createSigning, type SetSigner } from './notify/sign.ts';
 import { OperatorTokens } from './operator/access.ts';
+import { startDirectoryRefresh } from './operator/directory-refresh.ts';
 import type { Inspect } from './operator/options.ts';
 import { buildOperatorApi, openPublishingGate } from './operator/server.ts';
 import { openSweeper } from './retention/sweeper.ts';
@@ -43,7 +44,7 @@ import { createSigningProviders, type ImportPackage, type SigningProviders } fro
 import { SigningQueue } from './trust/signing-queue.ts';
 import { createSoftwareStatementVerifier } from './trust/software-statement.ts';
 import { PresentedCertificates } from './trust/tpp-certificates.ts';
-import { createTppKeys } from './trust/tpp-keys.ts';
+import { createTppKeys, type TppKeys } from './trust/tpp-keys.ts';
 
 // Deliveries do not wait for it. A crash repeats only attempts that ended within this time.
 const RECORD_LINGER_MS = 20;
@@ -201,12 +202,13 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   const publish = createPublisher({ ...options, setSigner, issuer: config.issuer, catalogue, dispatcher });
   const gate = openPublishingGate({ ...options, ...config.operator });
   intake.provide({ ...options, publish, catalogue, closedBecause: gate.closedBecause });
-  const directory = await openDirectory(options);
+  const directory = await openDirectory(options, { ...ofTpps, wake });
+  const known = { ...ofTpps, ...directory, keys };
   const identityProvider = createIdentityProvider(options);
   const oidcSignIn = createOidcSignIn(config.operator.oidc, material, clock);
   const operatorTokens = new OperatorTokens(config.operator.tokens);
   const certificates = createCertificateReader(config, clock);
-  const alerts = openAlerts({ ...options, ...ofTpps, keys, certificates, onSending: metrics.onAlertSending });
+  const alerts = openAlerts({ ...options, ...known, certificates, onSending: metrics.onAlertSending });
   const operator = buildOperatorApi({
     ...options,
     ...config.operator,
@@ -219,9 +221,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
     tls: material.operatorTls,
     console: { ...config.operator.console, sessionKey: material.consoleSessionKey, oidcSignIn },
     identityProvider,
-    softwareStatements: directory?.statements,
     signingKeys: keys,
-    ...ofTpps,
+    ...known,
     alerts,
     breakerOf: config.realTime.isOffered ? (clientId) => engine.breakerOf(clientId) : undefined,
     onTppChanged: wake,
@@ -234,12 +235,8 @@ async function assemble(options: AssemblyOptions): Promise<Components> {
   });
   const onExpired = (count: number) => observer.record({ kind: 'expired', atMs: clock.nowMs(), count });
   const sweeper = openSweeper({ ...options, onExpired });
-  const closing = [
-    client,
-    options.providers,
-    ...clients,
-    ...[identityProvider, oidcSignIn, directory].filter((each) => each !== undefined),
-  ];
+  const optional = [identityProvider, oidcSignIn, directory].filter((each) => each !== undefined);
+  const closing = [client, options.providers, ...clients, ...optional];
   const endFollowing = config.store.url
     ? startInterval(clock, { everyMs: config.store.pollMs, work: keys.follow })
     : async () => undefined;
@@ -255,19 +252,25 @@ function createIdentityProvider(options: AssemblyOptions) {
   return oidc && createOidcVerifier({ ...oidc, ca: material.operatorOidcCa, clock, onFetchFailed });
 }
 
-async function openDirectory(options: AssemblyOptions) {
+/** Undefined where no directory is configured. */
+async function openDirectory(options: AssemblyOptions, shared: { tppKeys: TppKeys; wake: () => void }) {
   const { config, material, clock } = options;
   const { directory, accessTokens } = config;
   if (directory === undefined) return undefined;
-  const { directoryJwks: jwks, directoryCa: ca } = material;
+  const { directoryJwks: jwks, directoryTls: tls } = material;
   const onFetchFailed = reportFailedFetch(options, 'directory');
-  const keys = await openDirectoryKeys({ directory, jwks, ca, clock, onFetchFailed });
+  const keys = await openDirectoryKeys({ directory, jwks, ca: tls.ca, clock, onFetchFailed });
   const { issuer } = directory;
   const { clockSkewSeconds } = accessTokens;
-  return {
-    statements: createSoftwareStatementVerifier({ issuer, keys, clockSkewSeconds, clock }),
-    close: () => keys.close(),
+  const softwareStatements = createSoftwareStatementVerifier({ issuer, keys, clockSkewSeconds, clock });
+  const { tppKeys, wake: onTppChanged } = shared;
+  const directoryRefresh = startDirectoryRefresh({
+    ...{ ...options, directory, tls, softwareStatements, tppKeys, onTppChanged },
+  });
+  const close = async () => {
+    await Promise.all([keys.close(), directoryRefresh.close()]);
   };
+  return { softwareStatements, directoryRefresh, revokedTpps: directoryRefresh.revoked, close };
 }
 
 /** Reports to log and metrics, since cached keys hide a failed fetch, and callers are not told of it. */

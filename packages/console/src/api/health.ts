@@ -46,7 +46,7 @@ export function furtherAlerts(alerts: readonly Alert[], urls: readonly CallbackU
 }
 
 /** Whether an alert is about a TPP; its subject is the client_id then. */
-export function isOfTpp({ kind }: Pick<Alert, 'kind'>): boolean {
+function isOfTpp({ kind }: Pick<Alert, 'kind'>): boolean {
   return kind === 'tpp-failing' || kind === 'tpp-unresponsive';
 }
 

@@ -955,6 +955,13 @@ export interface components {
                 at: string;
                 reason: string;
             };
+            statement?: {
+                /** Format: date-time */
+                checkedAt: string;
+                /** @enum {unknown} */
+                outcome: "unchanged" | "changed" | "revoked" | "failed";
+                reason?: string;
+            };
             instance?: {
                 id: string;
                 host: string;
@@ -1187,7 +1194,7 @@ export interface components {
             alerts: {
                 id: string;
                 /** @enum {unknown} */
-                kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign";
+                kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "tpp-revoked" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign";
                 /** @enum {unknown} */
                 state: "open" | "over";
                 subject: string;
@@ -1206,7 +1213,7 @@ export interface components {
                 messages: {
                     destination: string;
                     /** @enum {unknown} */
-                    kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered";
+                    kind: "tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "tpp-revoked" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered";
                     attempts: number;
                     /** Format: date-time */
                     sentAt?: string;
@@ -1217,7 +1224,7 @@ export interface components {
                 name: string;
                 /** @enum {unknown} */
                 type: "webhook" | "slack" | "email";
-                kinds: ("tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered")[];
+                kinds: ("tpp-failing" | "tpp-unresponsive" | "certificate-expires" | "tpp-certificate-expires" | "tpp-revoked" | "signing-key-expires" | "store-nearly-full" | "backlog" | "cannot-sign" | "recovered")[];
                 unsent: number;
             }[];
             next?: string;

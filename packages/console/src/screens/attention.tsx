@@ -1,14 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactElement } from 'react';
-import {
-  type Alert,
-  type CallbackUrl,
-  describeAttempt,
-  failingSince,
-  isOfTpp,
-  nextStep,
-  stopsWork,
-} from '../api/health.ts';
+import { type Alert, type CallbackUrl, describeAttempt, failingSince, nextStep, stopsWork } from '../api/health.ts';
 import { Badge, StateBadge } from '../ui/badge.tsx';
 import { CommandLine } from '../ui/copy.tsx';
 import { Icon } from '../ui/icon.tsx';
@@ -73,6 +65,7 @@ const WORDS: Readonly<Record<Alert['kind'], string>> = {
   'tpp-unresponsive': 'unresponsive',
   'certificate-expires': 'expires',
   'tpp-certificate-expires': 'expires',
+  'tpp-revoked': 'revoked',
   'signing-key-expires': 'expires',
   'store-nearly-full': 'nearly full',
   backlog: 'backlog',
@@ -81,7 +74,7 @@ const WORDS: Readonly<Record<Alert['kind'], string>> = {
 
 /** To the view where the cause is seen. */
 function AlertLink({ alert }: { readonly alert: Alert }): ReactElement {
-  if (isOfTpp(alert) || alert.kind === 'tpp-certificate-expires') {
+  if (alert.kind.startsWith('tpp-')) {
     return (
       <Link to="/tpps/$clientId" params={{ clientId: alert.subject }}>
         {alert.subject}

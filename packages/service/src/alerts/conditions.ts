@@ -41,6 +41,8 @@ export interface OwnFacts {
   readonly certificates: readonly ConfiguredCertificate[];
   /** Of each TPP the certificate that it uses for transport, and that of its signing keys that expires last. */
   readonly tppCertificates: readonly TppCertificate[];
+  /** TPPs of which the directory says that they may no longer act. */
+  readonly revokedTpps: readonly { readonly clientId: string; readonly why: string; readonly sinceMs: number }[];
 }
 
 /** Thresholds: the section `notify` of the configuration. */
@@ -84,6 +86,16 @@ export function ownConditions(facts: OwnFacts, moment: Moment): readonly AlertCo
     ...(signingKeyProblem === undefined ? [] : [cannotSign]),
     ...expiryConditions(facts.certificates, moment),
     ...facts.tppCertificates.flatMap((certificate) => tppExpiryCondition(certificate, moment)),
+    ...facts.revokedTpps.map(({ clientId, why, sinceMs }): AlertCondition => {
+      return {
+        key: `tpp-revoked ${clientId}`,
+        kind: 'tpp-revoked',
+        subject: clientId,
+        sinceMs,
+        why: `${why}.`,
+        facts: {},
+      };
+    }),
   ];
 }
 

@@ -74,6 +74,13 @@ const WORDINGS: Readonly<Record<AlertKind, Wording>> = {
     runbook: 'tidingscertificateexpires',
     page: pageOfTpp,
   },
+  'tpp-revoked': {
+    title: (tpp) => `${tpp} may no longer act, says the directory`,
+    recovered: (tpp) => `${tpp} may act again, or is no longer looked up`,
+    command: (tpp) => `tidings tpps show ${argument(tpp)}`,
+    runbook: 'tidingstpprevoked',
+    page: pageOfTpp,
+  },
   'signing-key-expires': {
     title: (setting) => `The certificate of a signing key expires: ${setting}`,
     recovered: (setting) => `The certificate of the signing key was renewed: ${setting}`,

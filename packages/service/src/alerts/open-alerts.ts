@@ -18,6 +18,8 @@ export interface OpenAlertsOptions extends Pick<AlertsOptions, 'destinations' | 
   readonly random: Pick<Random, 'uuid'>;
   readonly certificates: () => OwnFacts['certificates'];
   readonly tppCertificates: () => OwnFacts['tppCertificates'];
+  /** Undefined: no directory is asked. */
+  readonly revokedTpps?: (() => OwnFacts['revokedTpps']) | undefined;
 }
 
 /** Makes the alerts of a running service. They begin with `start`. */
@@ -37,7 +39,7 @@ const AWAITING_COUNTED_MAX = 10_000;
 
 /** Facts from the store, the disk, the signing keys and the files of certificates. */
 function createSources(options: OpenAlertsOptions): AlertSources {
-  const { config, store, keys, certificates, tppCertificates } = options;
+  const { config, store, keys, certificates, tppCertificates, revokedTpps = () => [] } = options;
   const names = new LruMap<string, Pick<Tpp, 'organisationId' | 'softwareStatementId'>>(TROUBLED_MAX * 2);
   const nameOf = async (clientId: string) => {
     const known = names.get(clientId) ?? (await store.tpp(clientId));
@@ -62,7 +64,7 @@ function createSources(options: OpenAlertsOptions): AlertSources {
     },
     own: async (instance) => ({
       ...{ instance, signingKeyProblem: keys.problem(), certificates: certificates() },
-      tppCertificates: tppCertificates(),
+      ...{ tppCertificates: tppCertificates(), revokedTpps: revokedTpps() },
     }),
   };
 }

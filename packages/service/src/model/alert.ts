@@ -4,6 +4,7 @@ export const ALERT_KINDS = [
   'tpp-unresponsive',
   'certificate-expires',
   'tpp-certificate-expires',
+  'tpp-revoked',
   'signing-key-expires',
   'store-nearly-full',
   'backlog',

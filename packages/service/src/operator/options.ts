@@ -20,6 +20,7 @@ import type { PresentedCertificates } from '../trust/tpp-certificates.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 import type { AccessWatch, OperatorTokens } from './access.ts';
 import type { PublishingGate } from './admission.ts';
+import type { DirectoryRefresh } from './directory-refresh.ts';
 
 export type { BreakerStatus } from '../notify/lanes.ts';
 
@@ -77,6 +78,8 @@ export interface OperatorOptions {
   readonly signingKeys?: SigningKeys | undefined;
   /** Keys of TPPs that this process holds; undefined: it holds none, and does not tell of them (501). */
   readonly tppKeys?: Pick<TppKeys, 'heldOf'> | undefined;
+  /** Look-ups of TPPs at the directory; undefined: none is asked. */
+  readonly directoryRefresh?: Pick<DirectoryRefresh, 'checkOf'> | undefined;
   /** The certificates with which TPPs authenticated themselves to this process. */
   readonly presentedCertificates?: Pick<PresentedCertificates, 'of'> | undefined;
   /** Destinations of alerts; undefined: there are none. */

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import type { DescribedCertificate } from '../trust/psp-certificate.ts';
 import type { KeyCertificate, PresentedCertificate } from '../trust/tpp-certificates.ts';
 import type { HeldTppKeys } from '../trust/tpp-keys.ts';
+import type { StatementCheck } from './directory-refresh.ts';
 import type { OperatorContext } from './options.ts';
 import { Problem } from './problem.ts';
 import { PSP_STATEMENTS, writePsp } from './psp-statements.ts';
@@ -58,6 +59,19 @@ export const KeysOfTpp = Type.Object(
         { ...closed, description: 'The last fetch that failed; it is over if fetchedAt is later' },
       ),
     ),
+    statement: Type.Optional(
+      Type.Object(
+        {
+          checkedAt: dateTime('When it was looked up; where it is revoked: when that was noticed'),
+          outcome: Type.Enum(['unchanged', 'changed', 'revoked', 'failed'], {
+            description:
+              'changed: the TPP was brought in line with it. revoked: the directory says that the TPP may no longer act. failed: it is not known',
+          }),
+          reason: Type.Optional(Type.String({ description: 'Why it is revoked or failed' })),
+        },
+        { ...closed, description: 'Its software statement at the directory; absent: it was not looked up' },
+      ),
+    ),
     instance: Type.Optional(
       Type.Object(
         { id: Type.String(), host: Type.String(), processId: Type.Integer() },
@@ -83,7 +97,7 @@ export const tppKeysRoute = route({
   handler:
     (context) =>
     async ({ params }): Promise<KeysOfTpp> => {
-      const { store, tppKeys, presentedCertificates } = context;
+      const { store, tppKeys, presentedCertificates, directoryRefresh } = context;
       if (tppKeys === undefined) throw new Problem(501, 'This process holds no keys of TPPs.');
       const { clientId } = params;
       const held = await tppKeys.heldOf(await findTpp(store, clientId));
@@ -93,6 +107,7 @@ export const tppKeysRoute = route({
         from: held.from,
         ...(held.from === 'inline' ? inline(held) : fetched(held)),
         certificates: [...presented.map(writePresented), ...(keys?.certificates ?? []).map(writeOfKey)],
+        ...writeCheck(directoryRefresh?.checkOf(clientId)),
         ...(await answering(context)),
       };
     },
@@ -129,6 +144,12 @@ function writeOfKey({ kid, ...certificate }: KeyCertificate): KeysOfTpp['certifi
 
 function writeCertificate({ subject, notAfterMs, fingerprint, psp }: DescribedCertificate) {
   return { subject, notAfter: isoTime(notAfterMs), fingerprint, ...writePsp(psp) };
+}
+
+function writeCheck(check: StatementCheck | undefined): Pick<KeysOfTpp, 'statement'> {
+  if (check === undefined) return {};
+  const { checkedAtMs, outcome, reason } = check;
+  return { statement: { checkedAt: isoTime(checkedAtMs), outcome, ...(reason !== undefined && { reason }) } };
 }
 
 function revoked(kid: string): KeysOfTpp['keys'][number] {

@@ -5,7 +5,11 @@ import type { Tpp } from '../model/tpp.ts';
 import type { Store } from '../store/store.ts';
 import type { Observer } from '../telemetry/observer.ts';
 import { JwksUnavailableError } from '../trust/jwks-cache.ts';
-import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import {
+  type SoftwareStatement,
+  SoftwareStatementError,
+  type SoftwareStatementVerifier,
+} from '../trust/software-statement.ts';
 import { deliveriesOf } from './delivery-state.ts';
 import { Problem } from './problem.ts';
 import {
@@ -13,6 +17,7 @@ import {
   entityTagOf,
   type RegisteredTpp,
   type StatementFacts,
+  scopesLeft,
   scopesOfRoles,
   type TppFacts,
   writeListedTpp,
@@ -91,12 +96,12 @@ export class TppRegistry {
   }
 
   /** Suspends or resumes a TPP. No effect if it is already in that state. @throws {Problem} 404 */
-  setSuspended(clientId: string, isSuspended: boolean, by: Operator): Promise<Tpp> {
+  setSuspended(clientId: string, isSuspended: boolean, by: Operator, detail: Detail = {}): Promise<Tpp> {
     return this.#change(clientId, async (before) => {
       if (before === undefined) throw new Problem(404, NO_SUCH_TPP);
       if ((before.isSuspended ?? false) === isSuspended) return before;
       const after = { ...before, isSuspended };
-      await this.#store(before, after, isSuspended ? 'suspended' : 'resumed', by);
+      await this.#store(before, after, isSuspended ? 'suspended' : 'resumed', by, detail);
       return after;
     });
   }
@@ -149,6 +154,26 @@ export class TppRegistry {
       const keys = { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) };
       const after = { clientId, organisationId, softwareStatementId, ...keys, certificateSubject, scopes, retry };
       return this.#keep(before, after, by, 'imported');
+    });
+  }
+
+  /**
+   * Brings a TPP in line with a statement that the directory makes of it now: endpoints follow it, unless the keys are inline, and
+   * scopes are taken away with the role that they need. None is given.
+   *
+   * @returns whether something changed; `no-role`: no scope would be left, and nothing is changed
+   */
+  follow(clientId: string, statement: SoftwareStatement, by: Operator): Promise<boolean | 'no-role'> {
+    const { jwksUrl, revokedJwksUrl, roles } = statement;
+    return this.#change(clientId, async (before) => {
+      // It was removed meanwhile.
+      if (before === undefined) return false;
+      const scopes = scopesLeft(before.scopes, roles);
+      if (scopes === 'no-role') return scopes;
+      const { jwks, isSuspended: _, jwksUrl: __, revokedJwksUrl: ___, ...others } = before;
+      const keys = jwks === undefined ? { jwksUrl, ...(revokedJwksUrl !== undefined && { revokedJwksUrl }) } : { jwks };
+      const after = await this.#keep(before, { ...others, ...keys, scopes }, by, 'refreshed');
+      return after !== before;
     });
   }
 

@@ -46,6 +46,24 @@ export function scopesOfRoles(roles: readonly string[]): readonly string[] {
   throw fieldProblem('softwareStatement', `has no role that needs a scope (${known}); give "scopes" beside it`);
 }
 
+/**
+ * The scopes that a TPP keeps when its roles are these: those whose role is gone are taken away, and none is given. Scopes
+ * that need no role stay.
+ *
+ * @param before undefined: all
+ * @returns `no-role`: no scope would be left
+ */
+export function scopesLeft(
+  before: readonly string[] | undefined,
+  roles: readonly string[],
+): readonly string[] | undefined | 'no-role' {
+  const known = Object.entries(ROLE_SCOPES);
+  const lost: readonly string[] = known.flatMap(([role, scope]) => (roles.includes(role) ? [] : [scope]));
+  const kept = (before ?? TPP_SCOPES).filter((scope) => !lost.includes(scope));
+  if (lost.length === known.length || kept.length === 0) return 'no-role';
+  return before === undefined && kept.length === TPP_SCOPES.length ? undefined : kept;
+}
+
 /** TPPs on one page by default. */
 export const TPPS_PER_PAGE = 100;
 /** Most TPPs on one page. */

@@ -13,7 +13,10 @@ export interface DirectoryKeys extends KeysByKid<JwtKey> {
 }
 
 export interface DirectoryKeysOptions {
-  readonly directory: NonNullable<Config['directory']>;
+  readonly directory: Pick<
+    NonNullable<Config['directory']>,
+    'jwksUrl' | 'keyThumbprints' | 'timeoutMs' | 'maxAgeMs' | 'hardMaxAgeMs' | 'refetchMinMs'
+  >;
   /** Content of `directory.jwksFile`; undefined where there is a URL. */
   readonly jwks: unknown;
   /** Root certificates, PEM; undefined: those of Node.js. */

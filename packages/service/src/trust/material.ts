@@ -34,8 +34,8 @@ export interface Material {
   readonly tppKeysCa: string | undefined;
   /** JWKS of the directory; undefined where none is configured, or it is fetched. */
   readonly directoryJwks: unknown;
-  /** Root certificates for the directory, PEM. */
-  readonly directoryCa: string | undefined;
+  /** Roots for the directory, and our identity as its client. */
+  readonly directoryTls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
 /**
@@ -59,12 +59,15 @@ export async function readMaterial(config: Config, providers: Pick<SigningProvid
     consoleSessionKey: readSessionKey(operator.console),
     accessTokensTls: {
       ...(accessTokens.caFile !== undefined && { ca: readCertificates('accessTokens.caFile', accessTokens.caFile) }),
-      ...clientIdentity(accessTokens),
+      ...clientIdentity('accessTokens', accessTokens),
     },
     deliveryCa: readRoots('delivery.caFile', delivery.caFile),
     tppKeysCa: readRoots('tppKeys.caFile', tppKeys.caFile),
     directoryJwks: directory?.jwksFile && (await readJwks('directory.jwksFile', directory.jwksFile)),
-    directoryCa: readRoots('directory.caFile', directory?.caFile),
+    directoryTls: {
+      ...defined({ ca: readRoots('directory.caFile', directory?.caFile) }),
+      ...(directory && clientIdentity('directory', directory)),
+    },
   };
 }
 
@@ -101,9 +104,12 @@ function readCrl(setting: string, file: string | undefined): { readonly crl?: st
   return file === undefined ? {} : { crl: readRevocationLists(setting, file) };
 }
 
-function clientIdentity({ certificateFile, keyFile }: Config['accessTokens']): Partial<TlsIdentity> {
+function clientIdentity(
+  section: string,
+  { certificateFile, keyFile }: { readonly certificateFile?: string; readonly keyFile?: string },
+): Partial<TlsIdentity> {
   if (certificateFile === undefined || keyFile === undefined) return {};
-  return readTlsIdentity('accessTokens', { certificateFile, keyFile });
+  return readTlsIdentity(section, { certificateFile, keyFile });
 }
 
 /**

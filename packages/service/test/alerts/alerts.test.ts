@@ -79,7 +79,12 @@ class World {
   shared: SharedFacts & { isComplete: boolean } = {
     ...{ troubled: [], awaiting: 0, awaitingMax: 1000, diskFreeBytes: undefined, isComplete: true },
   };
-  own: Omit<OwnFacts, 'instance'> = { signingKeyProblem: undefined, certificates: [], tppCertificates: [] };
+  own: Omit<OwnFacts, 'instance'> = {
+    signingKeyProblem: undefined,
+    certificates: [],
+    tppCertificates: [],
+    revokedTpps: [],
+  };
 
   fails(...troubled: readonly TroubledTpp[]): void {
     this.shared = { ...this.shared, troubled };
@@ -280,7 +285,7 @@ describe('several instances on one PostgreSQL', () => {
       const instance = `host-${at}:8444`;
       const own = async (name: string): Promise<OwnFacts> => {
         const signingKeyProblem = at === 2 ? 'the current signing key k2 is not here' : undefined;
-        return { instance: name, certificates: [], tppCertificates: [], signingKeyProblem };
+        return { instance: name, certificates: [], tppCertificates: [], revokedTpps: [], signingKeyProblem };
       };
       const sources = { shared: async () => world.shared, own };
       return start(t, quiet.watch(store), world, [people], { settings, instance, isAlone: false, clock, sources });

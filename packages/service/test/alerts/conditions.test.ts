@@ -31,7 +31,7 @@ function certificate(setting: string, days: number): ConfiguredCertificate {
 function expiring(...certificates: readonly (readonly [setting: string, days: number])[]) {
   const own = { instance: 'one', signingKeyProblem: undefined };
   const found = certificates.map(([setting, days]) => certificate(setting, days));
-  return ownConditions({ ...own, certificates: found, tppCertificates: [] }, MOMENT).map(
+  return ownConditions({ ...own, certificates: found, tppCertificates: [], revokedTpps: [] }, MOMENT).map(
     ({ kind, subject }) => `${kind} ${subject}`,
   );
 }
@@ -111,7 +111,13 @@ describe('a condition', () => {
         fingerprint: 'f',
         psp,
       };
-      const own = { instance: 'one', signingKeyProblem: undefined, certificates: [], tppCertificates: [found] };
+      const own = {
+        instance: 'one',
+        signingKeyProblem: undefined,
+        certificates: [],
+        tppCertificates: [found],
+        revokedTpps: [],
+      };
       return ownConditions(own, MOMENT);
     };
     assert.deepEqual(
@@ -125,7 +131,13 @@ describe('a condition', () => {
   });
 
   test('is an instance that does not sign with the current key', () => {
-    const own = { instance: 'host:8444', signingKeyProblem: 'k2 is not here', certificates: [], tppCertificates: [] };
+    const own = {
+      instance: 'host:8444',
+      signingKeyProblem: 'k2 is not here',
+      certificates: [],
+      tppCertificates: [],
+      revokedTpps: [],
+    };
     const [only, ...others] = ownConditions(own, MOMENT);
     assert.deepEqual(
       [only?.kind, only?.subject, only?.why, others],

@@ -150,6 +150,16 @@ for (const [what, settings, message] of [
     'give one of "directory.jwksFile" and "directory.jwksUrl".',
   ],
   [
+    'a client certificate for the directory without its key',
+    withSetting('directory', { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks', certificateFile: 'bank.pem' }),
+    '"directory.certificateFile" and "directory.keyFile" go together; give both.',
+  ],
+  [
+    'a token for a directory that is not asked',
+    withSetting('directory', { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks', tokenFile: 'token' }),
+    '"directory.tokenFile" and "directory.certificateFile" need "directory.statementUrl".',
+  ],
+  [
     'a longest pause of the signer below the first',
     withSetting('signing.circuit', { pauseMs: 100, pauseMaxMs: 99 }),
     '"signing.circuit.pauseMaxMs" must not be below "signing.circuit.pauseMs".',

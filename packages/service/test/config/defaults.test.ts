@@ -170,6 +170,7 @@ test('a gateway in front gets these defaults, and its directory is read', () => 
   assert.deepEqual(directory, {
     ...{ issuer: 'OpenBanking Ltd', jwksFile: '/etc/tidings/directory.jwks' },
     ...{ maxAgeMs: 600_000, hardMaxAgeMs: 3_600_000, refetchMinMs: 30_000, timeoutMs: 5000 },
+    ...{ refreshMs: 3_600_000, isRevokedSuspended: true },
   });
 });
 

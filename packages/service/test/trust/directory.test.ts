@@ -15,7 +15,7 @@ async function keysAt(t: TestContext, keyThumbprints?: string[]) {
   const clock = heldClock();
   const server = await startRecordingServer(t, { keys: [ours.jwk, other.jwk] });
   const { caPem: ca } = await testPki();
-  const directory = { issuer: 'OpenBanking Ltd', jwksUrl: `${server.origin}/jwks`, ...AGES };
+  const directory = { jwksUrl: `${server.origin}/jwks`, ...AGES };
   const pinned = keyThumbprints === undefined ? directory : { ...directory, keyThumbprints };
   const keys = await openDirectoryKeys({ directory: pinned, jwks: undefined, ca, clock });
   t.after(() => keys.close());
@@ -59,9 +59,8 @@ test('of the keys that a directory publishes only those are believed whose thumb
 });
 
 test('a file whose JWKS is not one, or has none of the keys that are configured, is refused', async () => {
-  const directory = { issuer: 'OpenBanking Ltd', jwksFile: 'directory.jwks', ...AGES };
   const open = (jwks: unknown, keyThumbprints?: string[]) => {
-    const settings = keyThumbprints === undefined ? directory : { ...directory, keyThumbprints };
+    const settings = keyThumbprints === undefined ? AGES : { ...AGES, keyThumbprints };
     return openDirectoryKeys({ directory: settings, jwks, ca: undefined, clock: heldClock() });
   };
   await assert.rejects(open([]), JwksError);

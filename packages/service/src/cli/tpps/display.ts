@@ -46,6 +46,7 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations, ke
       'revoked keys': tpp.revokedJwksUrl,
       ...(keys.from === 'url' && fetchingFacts(keys)),
       ...certificateFacts(keys),
+      'at the directory': directoryFact(keys),
       'certificate subject': tpp.certificateSubject ?? 'any to which its tokens are bound',
       scopes: tpp.scopes?.join(', ') ?? 'all',
       'retry policy': overrides.length === 0 ? 'as configured' : `${overrides.join(', ')}; otherwise as configured`,
@@ -55,6 +56,12 @@ export function printTpp(tpp: RegisteredTpp, registrations: TppRegistrations, ke
     }),
   );
   printRegistrations(registrations);
+}
+
+function directoryFact({ statement }: KeysOfTpp): string | undefined {
+  if (statement === undefined) return undefined;
+  const { outcome, reason, checkedAt } = statement;
+  return `${outcome}${reason === undefined ? '' : `: ${reason}`}, ${timeFact(checkedAt)}`;
 }
 
 /** The certificates that are known for each use. What is said in them is the issuer's word. */
