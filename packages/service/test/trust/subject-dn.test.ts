@@ -54,7 +54,8 @@ for (const [what, names, expected] of WRITTEN) {
 
 test('bytes that are no UTF-8 are written as their DER, and so match no text', async () => {
   const { der } = await (await testPki()).authority.issue({ subject: nameOf([cn('~')]) });
-  der.writeUInt8(0xff, der.indexOf('~'));
+  // As the whole text: that byte alone may stand in the serial number before it.
+  der.writeUInt8(0xff, der.indexOf(Buffer.from('0c017e', 'hex')) + 2);
   assert.equal(subjectDnOf(der), '2.5.4.3=#0c01ff');
   assert.ok(!matchesSubject({ subjectDn: '2.5.4.3=#0c01ff' }, 'CN=\ufffd'));
 });
