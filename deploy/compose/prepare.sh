@@ -3,17 +3,15 @@
 # production each of them comes from where your bank keeps secrets. Changes nothing that exists. As root it gives the files of the
 # service to the user of the image, 65532; Compose mounts files with the owner and mode that they have.
 #
-#   deploy/compose/prepare.sh [FOLDER [CONFIG]]     by default deploy/compose/secrets and deploy/compose/tidings.json
+#   deploy/compose/prepare.sh [FOLDER]     by default deploy/compose/secrets
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder=${1:-$here/secrets}
-config=$(realpath "${2:-$here/tidings.json}")
 mkdir -p "$folder"
 cd "$folder"
 
 random() { openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\n'; }
-sha256() { openssl dgst -sha256 -r "$1" | cut -d' ' -f1; }
 
 # A certificate $1 of the trial's authority for the names $2.
 certificate() {
@@ -34,12 +32,14 @@ certificate operator DNS:localhost,DNS:tidings-1,DNS:tidings-2
 for name in operator-token prometheus-token database-password grafana-password; do
   [ -e "$name" ] || random >"$name"
 done
-[ -e tidings.json ] || sed -e "s/SHA256-OF-OPERATOR-TOKEN/$(sha256 operator-token)/" \
-  -e "s/SHA256-OF-PROMETHEUS-TOKEN/$(sha256 prometheus-token)/" "$config" >tidings.json
+# The configuration has the hashes of tokens only.
+for name in operator-token prometheus-token; do
+  openssl dgst -sha256 -r "$name" | cut -d' ' -f1 >"$name.sha256"
+done
 
 # Prometheus and Grafana have users of their own. Without root, everybody on this machine may read the trial's files.
 if [ "$(id -u)" = 0 ]; then
-  chown 65532:65532 session-key signing.key tidings.json transport.* operator.pem operator.key tpp-roots.pem
+  chown 65532:65532 session-key signing.key transport.* operator.pem operator.key tpp-roots.pem ./*.sha256
   chown 65534:65534 prometheus-token
   chown 472:0 grafana-password
   chown 65532:999 database-password

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { readDockerfile } from '../image/dockerfile.ts';
-import { parseDeployed, readDeployed, secretsOf } from './settings.ts';
+import { parseDeployed, secretsOf } from './settings.ts';
 
 // What is cheap to check in deploy/. `npm run deploy-check` does the rest with the programs for it, and `npm run image-test` runs
 // the image.
@@ -44,7 +44,8 @@ describe('the Compose files', () => {
     const file = join('deploy/compose', name);
     const compose = parse(readFileSync(file, 'utf8'), { merge: true });
     const services: Readonly<Record<string, Service>> = compose.services;
-    const config = readDeployed(join('deploy/compose', configName));
+    const written = readFileSync(join('deploy/compose', configName), 'utf8');
+    const config = parseDeployed(written, configName);
 
     test(`mount every secret that ${configName} names`, () => {
       for (const instance of instances) {
@@ -53,7 +54,7 @@ describe('the Compose files', () => {
         );
         const targets = new Set(secrets?.map(({ target }) => target));
         // The health check of the image needs it too.
-        assert.deepEqual(targets, new Set([...secretsOf(config), 'ca.pem']));
+        assert.deepEqual(targets, new Set([...secretsOf(written), 'ca.pem']));
         for (const { source } of secrets ?? [])
           assert.ok(source in compose.secrets, `${source} is no secret of ${name}`);
       }

@@ -1,20 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { type Config, parseConfig } from '@tidings/service';
 
-/** A hash where the files of deploy/ say that one has to be put. */
+/** What a reference to the hash of a token stands for here. */
 const SHA256 = 'ab'.repeat(32);
 
-/** Reads a configuration of deploy/ as the service does, with hashes in the places that are left for them. */
+/** Reads a configuration of deploy/ as the service does, with hashes in place of the references to them. */
 export function parseDeployed(text: string, source: string): Config {
-  return parseConfig(JSON.parse(text.replaceAll(/SHA256-OF-[A-Z-]+/g, SHA256)), '/etc/tidings', source);
+  const settings = JSON.parse(text.replaceAll(/\$\{file:[^}]+\.sha256\}/g, SHA256));
+  return parseConfig(settings, '/etc/tidings', source);
 }
 
-export function readDeployed(file: string): Config {
-  return parseDeployed(readFileSync(file, 'utf8'), file);
-}
-
-/** Every path of mounted secrets that a configuration names, without the folder. */
-export function secretsOf(config: Config): Set<string> {
-  const named = JSON.stringify(config).matchAll(/"\/run\/secrets\/([^"]+)"/g);
-  return new Set([...named].map(([, name]) => name ?? ''));
+/** Every file of /run/secrets that a configuration names, as a path or in a reference. */
+export function secretsOf(text: string): Set<string> {
+  return new Set([...text.matchAll(/\/run\/secrets\/([^"}]+)/g)].map(([, name]) => name ?? ''));
 }

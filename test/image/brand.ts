@@ -143,15 +143,19 @@ export class Brand {
     for (const [name, file] of Object.entries({ ...copied, ...keys, 'tpp-roots.pem': root.certificateFile })) {
       copyFileSync(file, join(secrets, name));
     }
-    writeFileSync(join(secrets, 'database-password'), DATABASE_PASSWORD);
-    writeFileSync(join(secrets, 'session-key'), randomBytes(32).toString('base64'));
-    for (const name of [...Object.keys({ ...copied, ...keys }), 'tpp-roots.pem', 'database-password', 'session-key']) {
+    const sha256 = createHash('sha256').update(this.operatorToken).digest('hex');
+    const texts = {
+      'database-password': DATABASE_PASSWORD,
+      'session-key': randomBytes(32).toString('base64'),
+      ...{ 'operator-token.sha256': `${sha256}\n`, 'prometheus-token.sha256': `${'ab'.repeat(32)}\n` },
+    };
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(secrets, name), text);
+    for (const name of Object.keys({ ...copied, ...keys, ...texts, 'tpp-roots.pem': '' })) {
       // As Kubernetes mounts secrets with fsGroup: the service may read them, and change nothing.
       chownSync(join(secrets, name), 0, gid ?? 0);
       chmodSync(join(secrets, name), 0o440);
     }
-    const sha256 = createHash('sha256').update(this.operatorToken).digest('hex');
-    const settings = JSON.parse(readFileSync(CONFIG, 'utf8').replaceAll(/SHA256-OF-[A-Z-]+/g, sha256));
+    const settings = JSON.parse(readFileSync(CONFIG, 'utf8'));
     Object.assign(settings, { store, issuer: this.issuer, organisationId: bank.organisationId });
     Object.assign(settings, {
       delivery: { caFile: '/run/secrets/ca.pem', callbackAddressesAllowed: ['127.0.0.0/8', '::1/128'] },
