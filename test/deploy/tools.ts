@@ -8,7 +8,7 @@ import process from 'node:process';
 
 const CACHE = resolve('node_modules/.cache/deploy');
 const BIN = join(CACHE, 'bin');
-const FETCHED_WITHIN_MS = 900_000;
+const FETCHED_WITHIN_MS = 600_000;
 
 /** `go install`, by the program's name. */
 const GO = {
@@ -39,7 +39,6 @@ export function goProgram(name: keyof typeof GO): Fetched<string> {
   const file = join(BIN, name);
   if (existsSync(file)) return { found: file };
   return attempt(`Go cannot install ${GO[name]}`, () => {
-    mkdirSync(BIN, { recursive: true });
     run('go', ['install', GO[name]], { GOBIN: BIN });
     const built = join(BIN, 'cmd');
     if (!existsSync(file) && existsSync(built)) renameSync(built, file);
@@ -83,10 +82,11 @@ function attempt<T>(complaint: string, get: () => T): Fetched<T> {
 }
 
 function run(program: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}): string {
+  mkdirSync(CACHE, { recursive: true });
   return execFileSync(program, words, {
     encoding: 'utf8',
     // Outside this repository, which is no Go module.
-    cwd: CACHE.length > 0 && existsSync(CACHE) ? CACHE : undefined,
+    cwd: CACHE,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: FETCHED_WITHIN_MS,
