@@ -106,13 +106,12 @@ async function eraseData(flags: EraseFlags): Promise<void> {
   });
   if (flags.json === true) return printJson({ ...done, isDryRun });
   const { count, expired, awaiting } = done;
-  const also = expired === 0 ? '' : `, of which ${isDryRun ? '' : 'were '}undelivered: ${expired}`;
-  print(
-    `${formatCount(count)} ${isDryRun ? 'selected for erasure (dry run, nothing was changed)' : 'erased'}${also}.\n`,
-  );
+  const also = expired === 0 ? '' : `; ${expired} undelivered among them`;
+  const selected = isDryRun ? 'selected for erasure (dry run, nothing was changed)' : 'erased';
+  print(`${formatCount(count)} ${selected}${also}.\n`);
   if (awaiting === 0) return;
-  const remedy = expireUndelivered ? 'run the command again in a moment' : 'run it again once they are delivered';
-  print(`${formatCount(awaiting)} kept, because they are not delivered yet or are being sent: ${remedy}.\n`);
+  const remedy = expireUndelivered ? 'run the command again in a moment' : 'run it again after the delivery';
+  print(`${formatCount(awaiting)} kept: not delivered yet, or being sent at this moment; ${remedy}.\n`);
 }
 
 async function erase(client: OperatorClient, body: object) {
