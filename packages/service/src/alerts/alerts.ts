@@ -55,6 +55,9 @@ export interface Alerts {
 /** Kinds that one instance examines for all. */
 const SHARED_KINDS: readonly AlertKind[] = ['tpp-failing', 'tpp-unresponsive', 'backlog', 'store-nearly-full'];
 const TPP_KINDS: readonly AlertKind[] = ['tpp-failing', 'tpp-unresponsive'];
+/** Kinds that an instance learns of only with time: what it has not seen since it was started is not over. */
+const LEARNED_KINDS: readonly AlertKind[] = ['tpp-certificate-expires', 'tpp-revoked'];
+const LEARNING_MS = 7_200_000;
 // An instance that misses this many rounds has stopped, or is stuck.
 const ROUNDS_MISSED_MAX = 3;
 const STALE_MS_MIN = 60_000;
@@ -145,7 +148,9 @@ class Alerter {
     if (isLeader) {
       const { isComplete, ...facts } = await sources.shared();
       conditions.push(...sharedConditions(facts, moment));
-      examined = (isAlone ? ALERT_KINDS : SHARED_KINDS).filter((kind) => isComplete || !TPP_KINDS.includes(kind));
+      const isLearning = nowMs - this.#startedAtMs < LEARNING_MS;
+      const unknown = [...(isComplete ? [] : TPP_KINDS), ...(isLearning ? LEARNED_KINDS : [])];
+      examined = (isAlone ? ALERT_KINDS : SHARED_KINDS).filter((kind) => !unknown.includes(kind));
     }
     // Others may not have reported yet since this process started.
     const staleMs = this.#staleMs();

@@ -13,7 +13,7 @@ import { createHttpsClient, type HttpsClient } from '../net/https-client.ts';
 import type { Store } from '../store/store.ts';
 import { readConfiguredFile } from '../trust/files.ts';
 import { JwksUnavailableError } from '../trust/jwks-cache.ts';
-import { SoftwareStatementError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
+import { InactiveOrganisationError, type SoftwareStatementVerifier } from '../trust/software-statement.ts';
 import type { TppKeys } from '../trust/tpp-keys.ts';
 import { TppRegistry } from './tpp-registry.ts';
 
@@ -113,7 +113,8 @@ class Refresher {
         some.map(async (tpp) => {
           const check = await this.#checkStatement(tpp);
           if (check !== undefined) checks.set(tpp.clientId, this.#since(tpp.clientId, check));
-          const why = (await this.#auditKeys(tpp)) ?? (check?.outcome === 'failed' ? check.reason : undefined);
+          const keysFault = await this.#auditKeys(tpp).catch(messageOf);
+          const why = keysFault ?? (check?.outcome === 'failed' ? check.reason : undefined);
           if (why !== undefined) failed.push(`${tpp.clientId}: ${why}`);
         }),
       );
@@ -147,33 +148,35 @@ class Refresher {
     return { ...check, checkedAtMs: before.checkedAtMs };
   }
 
-  /** @returns undefined where there is no URL */
+  /** Never rejects. @returns undefined where there is no URL */
   async #checkStatement(tpp: Tpp): Promise<StatementCheck | undefined> {
-    const { directory, softwareStatements, clock } = this.#options;
+    const { directory, clock } = this.#options;
     if (directory.statementUrl === undefined) return undefined;
-    const checked = { checkedAtMs: clock.nowMs() };
+    const checkedAtMs = clock.nowMs();
     try {
-      const statement = await softwareStatements.verify(await this.#fetch(tpp, directory.statementUrl));
-      const { organisationId, softwareStatementId } = statement;
-      if (organisationId !== tpp.organisationId || softwareStatementId !== tpp.softwareStatementId) {
-        const reason = `the statement is about ${organisationId}/${softwareStatementId}`;
-        return { ...checked, outcome: 'failed', reason };
-      }
-      const isChanged = await this.#registry.follow(tpp.clientId, statement, this.#by);
-      if (isChanged !== 'no-role') {
-        return { ...checked, outcome: isChanged ? 'changed' : 'unchanged', reason: undefined };
-      }
-      return {
-        ...checked,
-        outcome: 'revoked',
-        reason: await this.#revoke(tpp, 'the directory gives it no role any more that its scopes need'),
-      };
+      const assertion = await this.#fetch(tpp, directory.statementUrl);
+      return { checkedAtMs, ...(await this.#follow(tpp, assertion)) };
     } catch (error) {
-      const isInactive = error instanceof SoftwareStatementError && error.claim === 'org_status';
-      if (!isInactive) return { ...checked, outcome: 'failed', reason: messageOf(error).replace(/\.$/, '') };
-      const reason = await this.#revoke(tpp, 'the directory says that its organisation is not active');
-      return { ...checked, outcome: 'revoked', reason };
+      return { checkedAtMs, outcome: 'failed', reason: messageOf(error).replace(/\.$/, '') };
     }
+  }
+
+  async #follow(tpp: Tpp, assertion: string): Promise<Omit<StatementCheck, 'checkedAtMs'>> {
+    const { softwareStatements } = this.#options;
+    const statement = await softwareStatements.verify(assertion).catch((error: unknown) => {
+      if (error instanceof InactiveOrganisationError) return error;
+      throw error;
+    });
+    const isInactive = statement instanceof InactiveOrganisationError;
+    const { organisationId, softwareStatementId } = isInactive ? statement.about : statement;
+    if (organisationId !== tpp.organisationId || softwareStatementId !== tpp.softwareStatementId) {
+      throw new Error(`the statement is about ${organisationId}/${softwareStatementId}`);
+    }
+    if (isInactive) return this.#revoke(tpp, 'the directory says that its organisation is not active');
+    const isChanged = await this.#registry.follow(tpp.clientId, statement, this.#by);
+    if (isChanged === 'no-role')
+      return this.#revoke(tpp, 'the directory gives it no role any more that its scopes need');
+    return { outcome: isChanged ? 'changed' : 'unchanged', reason: undefined };
   }
 
   async #fetch({ organisationId, softwareStatementId }: Tpp, template: string): Promise<string> {
@@ -193,13 +196,12 @@ class Refresher {
     return Buffer.from(body).toString().trim();
   }
 
-  /** @returns why */
-  async #revoke({ clientId, isSuspended }: Tpp, why: string): Promise<string> {
+  async #revoke({ clientId, isSuspended }: Tpp, why: string): Promise<Omit<StatementCheck, 'checkedAtMs'>> {
     const { directory } = this.#options;
     if (directory.isRevokedSuspended && isSuspended !== true) {
       await this.#registry.setSuspended(clientId, true, this.#by, { why });
     }
-    return why;
+    return { outcome: 'revoked', reason: why };
   }
 
   /** Compares the kids with those that were audited last. @returns why the keys are not known */

@@ -16,9 +16,9 @@ const Certificate = Type.Object(
   {
     use: Type.Enum(['transport', 'signing'], {
       description:
-        'transport: the TPP authenticated itself with it at this instance. signing: it is that of a key of the JWKS (x5c), which its publisher states and nobody verified',
+        'What it is for. One with a lastSeenAt was presented; one with a kid stands in the JWKS, which nobody verified',
     }),
-    kid: Type.Optional(Type.String({ description: 'The key of the JWKS' })),
+    kid: Type.Optional(Type.String({ description: 'The key of the JWKS whose certificate it is (x5c)' })),
     lastSeenAt: Type.Optional(dateTime('When the TPP last authenticated itself with it')),
     subject: Type.String({ description: 'RFC 4514' }),
     notAfter: dateTime('When it expires'),
@@ -48,7 +48,7 @@ export const KeysOfTpp = Type.Object(
       ),
       { description: 'Keys of the JWKS that is inline or was fetched last; empty if none was fetched' },
     ),
-    certificates: Type.Array(Certificate, { description: 'Those for transport first, the last seen first' }),
+    certificates: Type.Array(Certificate, { description: 'Those that were presented first, the last seen first' }),
     fetchedAt: Type.Optional(dateTime('When they were fetched last; absent: they are inline, or were never fetched')),
     usableUntil: Type.Optional(
       dateTime('They are not used from then on, unless they are fetched again ("tppKeys.hardMaxAgeMs")'),
@@ -138,8 +138,8 @@ function writePresented({ lastSeenAtMs, ...certificate }: PresentedCertificate):
   return { use: 'transport', lastSeenAt: isoTime(lastSeenAtMs), ...writeCertificate(certificate) };
 }
 
-function writeOfKey({ kid, ...certificate }: KeyCertificate): KeysOfTpp['certificates'][number] {
-  return { use: 'signing', kid, ...writeCertificate(certificate) };
+function writeOfKey({ kid, use, ...certificate }: KeyCertificate): KeysOfTpp['certificates'][number] {
+  return { use, kid, ...writeCertificate(certificate) };
 }
 
 function writeCertificate({ subject, notAfterMs, fingerprint, psp }: DescribedCertificate) {

@@ -44,6 +44,16 @@ export class SoftwareStatementError extends Error {
   }
 }
 
+/** The directory itself says, in a statement that is otherwise good, that an organisation may no longer act. */
+export class InactiveOrganisationError extends SoftwareStatementError {
+  readonly about: Pick<SoftwareStatement, 'organisationId' | 'softwareStatementId'>;
+
+  constructor(about: InactiveOrganisationError['about']) {
+    super('claim-invalid', 'org_status must be Active.', 'org_status');
+    this.about = about;
+  }
+}
+
 export interface SoftwareStatementVerifierOptions {
   /** `iss` of the directory, such as `OpenBanking Ltd`. */
   readonly issuer: string;
@@ -91,13 +101,16 @@ export function createSoftwareStatementVerifier(options: SoftwareStatementVerifi
 }
 
 function readStatement(claims: JWTPayload): SoftwareStatement {
-  // A statement may still be issued, or held, for an organisation that may no longer act.
-  const status = claims['org_status'];
-  if (status !== undefined && status !== 'Active') throw refusal('org_status', 'must be Active');
   const { software_id: softwareId, iat = 0 } = claims;
-  return {
+  const about = {
     organisationId: readId(claims, 'org_id'),
     softwareStatementId: readId(claims, softwareId === undefined ? 'software_client_id' : 'software_id'),
+  };
+  // A statement may still be issued, or held, for an organisation that may no longer act.
+  const status = claims['org_status'];
+  if (status !== undefined && status !== 'Active') throw new InactiveOrganisationError(about);
+  return {
+    ...about,
     clientName: readName(claims, 'software_client_name'),
     roles: readRoles(claims, 'software_roles'),
     jwksUrl: readUrl(claims, 'software_jwks_endpoint') ?? missing('software_jwks_endpoint'),

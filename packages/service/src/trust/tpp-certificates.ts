@@ -13,6 +13,8 @@ export interface TppCertificate extends DescribedCertificate {
 /** The certificate of a key in a JWKS. */
 export interface KeyCertificate extends DescribedCertificate {
   readonly kid: string;
+  /** That of the key; a JWKS holds keys for transport too. */
+  readonly use: TppCertificate['use'];
 }
 
 /** A certificate with which a TPP has authenticated itself to this process. */
@@ -34,7 +36,8 @@ export function certificatesOfJwks(jwks: unknown): readonly KeyCertificate[] {
     const [first]: unknown[] = key['x5c'];
     if (typeof first !== 'string' || first.length > CERTIFICATE_CHARS_MAX) return [];
     const described = describeCertificate(Buffer.from(first, 'base64'));
-    return described === undefined ? [] : [{ ...described, kid: key['kid'] }];
+    const use = key['use'] === 'sig' ? 'signing' : 'transport';
+    return described === undefined ? [] : [{ ...described, kid: key['kid'], use }];
   });
 }
 

@@ -115,11 +115,15 @@ export function createTppKeys(options: TppKeysOptions): TppKeys {
     },
     signingCertificates: () => {
       const fetched = remote.values().map(({ clientId, cache }) => ({ clientId, keys: cache.state().fetched?.keys }));
-      return [...inline.values(), ...fetched].flatMap(({ clientId, keys }) => {
-        const usable = keys?.certificates.filter(({ kid }) => keys.kids.includes(kid)) ?? [];
-        const [last] = usable.toSorted((left, right) => right.notAfterMs - left.notAfterMs);
-        return last === undefined ? [] : [{ ...last, clientId, use: 'signing' }];
+      const usable = [...inline.values(), ...fetched].flatMap(({ clientId, keys }) => {
+        const found = keys?.certificates.filter(({ kid }) => keys.kids.includes(kid)) ?? [];
+        return found.map((certificate) => ({ ...certificate, clientId }));
       });
+      // A TPP may have had another JWKS before.
+      const lastOf = new Map(
+        usable.toSorted((left, right) => left.notAfterMs - right.notAfterMs).map((each) => [each.clientId, each]),
+      );
+      return [...lastOf.values()];
     },
     close: () => https.close(),
   };

@@ -130,6 +130,21 @@ function openStore(t: TestContext): Store {
 }
 
 describe('alerts', () => {
+  test('about what an instance learns with time are not over because it was restarted', async (t) => {
+    const [world, people, store] = [new World(), new FakeDestination('people'), openStore(t)];
+    world.own = { ...world.own, revokedTpps: [{ clientId: 'tpp-1', why: 'no role', sinceMs: START_MS }] };
+    const before = start(t, store, world, [people]);
+    await before.clock.advance(MINUTE_MS);
+    assert.deepEqual(people.told, ['tpp-revoked tpp-1']);
+    await before.alerts.stop();
+    world.own = { ...world.own, revokedTpps: [] };
+    const { clock } = start(t, store, world, [people]);
+    await clock.advance(HOUR_MS);
+    assert.deepEqual(people.told, ['tpp-revoked tpp-1']);
+    await clock.advance(HOUR_MS + MINUTE_MS);
+    assert.deepEqual(people.told, ['tpp-revoked tpp-1', 'recovered tpp-1']);
+  });
+
   test('tell once that a TPP is failing, after the configured time, and that it has recovered', async (t) => {
     const [world, people] = [new World(), new FakeDestination('people')];
     const { clock } = start(t, openStore(t), world, [people]);

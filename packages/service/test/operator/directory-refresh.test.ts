@@ -143,6 +143,7 @@ test('what the directory does not say, or says of another, or somebody else sign
   const { body } = server.answer;
   for (const [change, why] of [
     [() => Object.assign(state, { claims: { software_id: 'another' } }), /is about .*\/another/],
+    [() => Object.assign(state, { claims: { org_id: 'another', org_status: 'Revoked' } }), /is about another\//],
     [() => Object.assign(server.answer, { body: () => jwtOf(forged, { org_status: 'Revoked' }, { typ: 'JWT' }) }), /./],
     [() => Object.assign(server.answer, { body: 'nothing' }), /not a JWT/],
     [() => Object.assign(server.answer, { body, status: 404 }), /answered 404/],

@@ -79,11 +79,22 @@ describe('a certificate of a payment service provider', () => {
 test('the certificates of a JWKS are those of its keys, the first of each chain', async () => {
   const [seal, above] = await Promise.all([issue({ type: 'eseal', roles: ['PSP_AI'] }), issue(undefined)]);
   const x5c = [seal.der.toString('base64'), above.der.toString('base64')];
-  const keys = [{ kid: 'a', x5c }, { kid: 'b' }, { kid: 'c', x5c: ['AAAA'] }, { x5c }, { kid: 'd', x5c: [1] }, 'none'];
+  const keys = [
+    { kid: 'a', use: 'sig', x5c },
+    { kid: 't', use: 'tls', x5c },
+    { kid: 'b' },
+    { kid: 'c', x5c: ['AAAA'] },
+    { x5c },
+    { kid: 'd', x5c: [1] },
+    'none',
+  ];
   const found = certificatesOfJwks({ keys });
   assert.deepEqual(
-    found.map(({ kid, psp }) => [kid, psp?.kind]),
-    [['a', 'OBSeal']],
+    found.map(({ kid, use, psp }) => [kid, use, psp?.kind]),
+    [
+      ['a', 'signing', 'OBSeal'],
+      ['t', 'transport', 'OBSeal'],
+    ],
   );
 });
 
