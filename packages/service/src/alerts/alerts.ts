@@ -145,16 +145,16 @@ class Alerter {
     const moment = { ...this.#notify, nowMs, heldBefore: this.#heldBefore };
     const conditions: AlertCondition[] = [...ownConditions(await sources.own(instance), moment)];
     let examined: readonly AlertKind[] = [];
+    const isLearning = nowMs - this.#startedAtMs < LEARNING_MS;
     if (isLeader) {
       const { isComplete, ...facts } = await sources.shared();
       conditions.push(...sharedConditions(facts, moment));
-      const isLearning = nowMs - this.#startedAtMs < LEARNING_MS;
       const unknown = [...(isComplete ? [] : TPP_KINDS), ...(isLearning ? LEARNED_KINDS : [])];
       examined = (isAlone ? ALERT_KINDS : SHARED_KINDS).filter((kind) => !unknown.includes(kind));
     }
-    // Others may not have reported yet since this process started.
+    // Others may not have reported yet since this process started; if it is alone, there are none.
     const staleMs = this.#staleMs();
-    const isSettled = isLeader && nowMs - this.#startedAtMs > staleMs;
+    const isSettled = isLeader && nowMs - this.#startedAtMs > staleMs && !(isAlone && isLearning);
     const unseenSinceMs = isSettled ? nowMs - staleMs : undefined;
     await store.reportAlerts({ conditions, examined, unseenSinceMs, destinations: this.destinations }, nowMs);
     this.#heldBefore = new Set(conditions.map(({ key }) => key));
