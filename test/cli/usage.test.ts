@@ -94,7 +94,7 @@ const WITHOUT_SANDBOX = `data:text/javascript,${encodeURIComponent(`
   registerHooks({
     resolve: (specifier, context, next) => {
       if (!specifier.startsWith('@tidings/sandbox')) return next(specifier, context);
-      throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' });
+      throw Object.assign(new Error("Cannot find package '@tidings/sandbox'"), { code: 'ERR_MODULE_NOT_FOUND' });
     },
   });`)}`;
 

@@ -27,11 +27,8 @@ export const FOREIGN: Readonly<Record<string, { readonly packages: readonly stri
   'intake-kafka': { packages: ['@platformatic/kafka'], node: true },
 };
 
-/** The files that may import by a computed specifier: they load packages that need not be installed, without depending on them. */
-export const COMPUTED_IMPORTS: readonly string[] = [
-  'packages/service/src/base/optional-package.ts',
-  'packages/service/src/trust/signing-providers.ts',
-];
+/** The files that may import by a computed specifier: packages that need not be installed are loaded without depending on them. */
+export const COMPUTED_IMPORTS: readonly string[] = ['packages/service/src/base/optional-package.ts'];
 
 const BELOW_SERVICE = [
   'base',

@@ -10,7 +10,7 @@ export function define(command: Command): Promise<void> {
 /** Defines a command with a function of the package; if that is not installed, as one that says how to install it. */
 export async function defineFromSandbox(command: Command, name: 'defineSandbox' | 'defineTrigger'): Promise<void> {
   // A separate package that need not be installed with a production service.
-  const defineIt = functionOf(await importOptional('@tidings', 'sandbox', 'cli'), name);
+  const defineIt = functionOf(await importOptional('@tidings/sandbox/cli'), name);
   if (defineIt !== undefined) {
     defineIt(command);
     return;

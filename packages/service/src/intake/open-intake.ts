@@ -81,9 +81,9 @@ export function readKafkaSettings({
   };
 }
 
-/** Loads the package that speaks to Kafka. @throws {StartUpError} if it is not installed */
+/** Loads the package that speaks to Kafka. @throws {StartUpError} if it is not installed, or cannot be loaded */
 export async function loadKafka(): Promise<KafkaModule> {
-  const loaded = await importOptional('@tidings', 'intake-kafka');
+  const loaded = await importOptional('@tidings/intake-kafka');
   if (isKafkaModule(loaded)) return loaded;
   const name = `@tidings/intake-kafka@${VERSION}`;
   throw new StartUpError(

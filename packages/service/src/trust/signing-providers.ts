@@ -9,16 +9,14 @@ import {
 import { once } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { messageOf, StartUpError, systemErrorCode } from '../base/start-up-error.ts';
+import { type ImportPackage, importOptional } from '../base/optional-package.ts';
+import { messageOf, StartUpError } from '../base/start-up-error.ts';
 import { VERSION } from '../base/version.ts';
 import type { Config } from '../config/schema.ts';
 import { type KeySettings, PROVIDER_SECTIONS, type ProviderName } from '../config/signing.ts';
 import { CallGate } from './call-gate.ts';
 import { readCertificates, readConfiguredFile } from './files.ts';
 import { faultOf, type OnProviderCall, openKey, ProviderSigner } from './provider-signer.ts';
-
-/** Loads a package by its name. @throws an error with the code ERR_MODULE_NOT_FOUND if it is not installed */
-export type ImportPackage = (name: string) => Promise<unknown>;
 
 /** The providers that the configuration names, each loaded from its package and made once. */
 export interface SigningProviders {
@@ -58,7 +56,7 @@ export function createSigningProviders(options: {
   readonly log: Pick<Log, 'error' | 'info'>;
   readonly importPackage?: ImportPackage | undefined;
 }): SigningProviders {
-  const { clock, log, importPackage = (name: string) => import(name) } = options;
+  const { clock, log, importPackage } = options;
   const entries = new Map<ProviderName, { readonly settings: object; readonly made: Promise<Entry> }>();
   let observer: OnProviderCall | undefined;
   const onCall: OnProviderCall = (...call) => observer?.(...call);
@@ -130,18 +128,15 @@ function settingsOf(name: ProviderName, signing: Config['signing']) {
 async function loadProvider(
   name: ProviderName,
   settings: object,
-  importPackage: ImportPackage,
+  importPackage: ImportPackage | undefined,
 ): Promise<SigningProvider> {
   const packageName = `@tidings/signer-${name}`;
-  const loaded: unknown = await importPackage(packageName).catch((error: unknown) => {
-    // The package may be there without something that it needs itself.
-    const isMissing =
-      systemErrorCode(error) === 'ERR_MODULE_NOT_FOUND' && messageOf(error).includes(`package '${packageName}'`);
-    if (!isMissing) throw new StartUpError(`The package ${packageName} cannot be loaded: ${messageOf(error)}.`);
+  const loaded = await importOptional(packageName, importPackage);
+  if (loaded === undefined) {
     const missing = `The signing provider ${name} needs the package ${packageName}, which is not installed`;
     throw new StartUpError(`${missing}; run "npm install ${packageName}@${VERSION}" where the service is installed.`);
-  });
-  const create = typeof loaded === 'object' && loaded !== null ? Reflect.get(loaded, 'createProvider') : undefined;
+  }
+  const create = Reflect.get(loaded, 'createProvider');
   if (typeof create !== 'function') {
     throw new StartUpError(`The package ${packageName} has no "createProvider"; install version ${VERSION} of it.`);
   }

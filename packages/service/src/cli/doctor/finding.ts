@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
+import type { ImportPackage } from '../../base/optional-package.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
-import type { ImportPackage } from '../../trust/signing-providers.ts';
 
 /** The checks, in the order in which they are shown. */
 export const CHECKS = [

@@ -1,11 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
+import type { ImportPackage } from '../../base/optional-package.ts';
 import { colors, print, printJson } from '../../base/output.ts';
 import { type Environment, NODE_REMEDY, nodeFault } from '../../base/process.ts';
 import { StartUpError } from '../../base/start-up-error.ts';
 import { printable } from '../../base/terminal-text.ts';
 import { examineConfig } from '../../config/load.ts';
 import type { ResolveHost } from '../../net/resolve-host.ts';
-import type { ImportPackage } from '../../trust/signing-providers.ts';
 import { checkCallbackUrl } from './callback-url.ts';
 import { checkCertificates, checkRoots } from './certificates.ts';
 import { checkDirectory, checkEndpoints } from './endpoints.ts';
