@@ -1,50 +1,18 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import { until } from '@tidings/testing';
-import type { Browser } from 'playwright-core';
-import { buildConsole } from '../../scripts/build-console.ts';
-import { breaches, CHROMIUM, launch, openView, type View } from '../support/browser.ts';
+import { breaches, openView } from '../support/browser.ts';
 import { alertsOfService, FOUND_PAGE, foundPage, jtiOf, oldKeys } from './answers.ts';
-import {
-  checkAccess,
-  DESKTOP,
-  offerNextKey,
-  type Scene,
-  setScene,
-  show,
-  signIn,
-  TELEPHONE,
-  TOKENS,
-  widthOf,
-} from './browser.ts';
+import { checkAccess, DESKTOP, offerNextKey, show, signIn, TELEPHONE, TOKENS, widthOf } from './browser.ts';
+import { describeConsole } from './describe-console.ts';
 import { framesDuring, publishEvenly } from './frames.ts';
 import { actionsOfViews, tryActions } from './roles.ts';
 
-// The console in a real browser, against a real service.
-
 const INITIAL_BYTES_MAX = 180_000;
-const skip = CHROMIUM === undefined && 'there is no Chromium here (apt-get install chromium)';
 
-describe('the console', { skip, timeout: 600_000 }, () => {
-  let scene: Scene;
-  let browser: Browser;
-  let admin: View;
-  let url = '';
-
-  before(async () => {
-    buildConsole();
-    [scene, browser] = await Promise.all([setScene(), launch()]);
-    url = scene.bank.service.operatorUrl;
-    admin = await openView(browser, url);
-    await signIn(admin, 'administrator');
-  });
-  after(async () => {
-    await browser?.close();
-    await scene?.stop();
-  });
-
+describeConsole('the console', (stage) => {
   test('loads at most 180 KB at first, and refuses a wrong token in words', async () => {
-    const view = await openView(browser, url);
+    const view = await openView(stage.browser, stage.url);
     let bytes = 0;
     view.page.on('requestfinished', async (request) => {
       const { responseBodySize, responseHeadersSize } = await request.sizes();
@@ -66,7 +34,7 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('a link with a token signs in, and the token does not stay in the address', async () => {
-    const view = await openView(browser, url);
+    const view = await openView(stage.browser, stage.url);
     await view.page.goto(`/console/sign-in#token=${TOKENS.viewer}`);
     await view.page.getByRole('heading', { level: 1, name: 'Health' }).waitFor();
     assert.equal(new URL(view.page.url()).hash, '');
@@ -78,12 +46,12 @@ describe('the console', { skip, timeout: 600_000 }, () => {
 
   // Every view: console.long.test.ts.
   test('axe finds nothing in the largest views, light and dark, and none is wider than a telephone', async () => {
-    const { page, complaints } = admin;
-    for (const path of ['/', '/tpps/tpp-down', `/notifications?open=${scene.acknowledged}`, '/live']) {
-      await show(admin, path);
-      await checkAccess(admin, path);
+    const { page, complaints } = stage.admin;
+    for (const path of ['/', '/tpps/tpp-down', `/notifications?open=${stage.scene.acknowledged}`, '/live']) {
+      await show(stage.admin, path);
+      await checkAccess(stage.admin, path);
       await page.setViewportSize(TELEPHONE);
-      await until(async () => (await widthOf(admin)) === TELEPHONE.width, `${path} is as wide as the telephone`);
+      await until(async () => (await widthOf(stage.admin)) === TELEPHONE.width, `${path} is as wide as the telephone`);
       await page.setViewportSize(DESKTOP);
       assert.deepEqual(complaints.splice(0), [], path);
     }
@@ -95,8 +63,8 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('health tells which TPP is down, and leads to it', async () => {
-    const { page } = admin;
-    await show(admin, '/');
+    const { page } = stage.admin;
+    await show(stage.admin, '/');
     await page.getByRole('status', { name: 'State of the service' }).getByText('Needs attention').waitFor();
     await page.getByText('Last attempt: refused with 500.').waitFor();
     // Certificates of the tests live for an hour.
@@ -112,9 +80,9 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('an alert that an instance cannot sign turns the light red, and leads to the keys', async () => {
-    const { page } = admin;
+    const { page } = stage.admin;
     await page.route('**/operator/v1/alerts?*', (route) => route.fulfill({ json: alertsOfService() }));
-    await show(admin, '/');
+    await show(stage.admin, '/');
     const light = page.getByRole('status', { name: 'State of the service' });
     await light.getByText('Not working').waitFor();
     await light.getByText('host:8444 cannot sign.').waitFor();
@@ -128,8 +96,8 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('an administrator adds a TPP, and a second one of the same id is refused in words', async () => {
-    const { page } = admin;
-    await show(admin, '/tpps');
+    const { page } = stage.admin;
+    await show(stage.admin, '/tpps');
     for (const answer of ['tpp-new is registered.', 'is registered already']) {
       await page.getByRole('button', { name: 'Add a TPP' }).click();
       const dialog = page.getByRole('dialog');
@@ -152,13 +120,13 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('the keys of a TPP are shown with when they were fetched, and why the last fetch failed', async () => {
-    const { page } = admin;
-    await show(admin, '/tpps/tpp-good?tab=keys');
+    const { page } = stage.admin;
+    await show(stage.admin, '/tpps/tpp-good?tab=keys');
     await page.getByRole('row', { name: /usable/ }).waitFor();
-    await show(admin, '/tpps/tpp-new?tab=keys');
+    await show(stage.admin, '/tpps/tpp-new?tab=keys');
     await page.getByText('not yet: keys are fetched when a signature is verified').waitFor();
     await page.route('**/tpps/tpp-new/keys', (route) => route.fulfill({ json: oldKeys() }));
-    await show(admin, '/tpps/tpp-new?tab=keys');
+    await show(stage.admin, '/tpps/tpp-new?tab=keys');
     await page.getByText('The last fetch failed: the JWKS was answered with status 503.').waitFor();
     await page.getByText('5 min ago').waitFor();
     await page.getByText('Too old since').waitFor();
@@ -168,9 +136,9 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('the next signing key is announced, and may not sign yet', async () => {
-    const { page } = admin;
-    offerNextKey(scene);
-    await show(admin, '/signing-keys');
+    const { page } = stage.admin;
+    offerNextKey(stage.scene);
+    await show(stage.admin, '/signing-keys');
     await page.getByRole('button', { name: 'Announce the next key' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Announce the next key' }).click();
     await page.getByText('bank-signing-2 is announced.').waitFor();
@@ -181,8 +149,8 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('a notification is drawn step by step, and its signature is verified here', async () => {
-    const { page } = admin;
-    await show(admin, `/notifications/${scene.acknowledged}`);
+    const { page } = stage.admin;
+    await show(stage.admin, `/notifications/${stage.scene.acknowledged}`);
     for (const step of ['Publish event', 'Sign the SET', 'Attempt 1: POST the SET', 'acknowledged (202)']) {
       await page.getByText(step, { exact: false }).first().waitFor();
     }
@@ -191,13 +159,13 @@ describe('the console', { skip, timeout: 600_000 }, () => {
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'Download evidence' }).click(),
     ]);
-    assert.equal(evidence.suggestedFilename(), `${scene.acknowledged}.json`);
+    assert.equal(evidence.suggestedFilename(), `${stage.scene.acknowledged}.json`);
     assert.equal(await evidence.failure(), null);
   });
 
   test('a search by the id of an event, and filters that stand in the address', async () => {
-    const { page } = admin;
-    await show(admin, '/notifications');
+    const { page } = stage.admin;
+    await show(stage.admin, '/notifications');
     const field = page.getByLabel('Search');
     await field.fill('event-1');
     await field.press('Enter');
@@ -212,12 +180,12 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('redelivery counts before it asks, and says what came of it', async () => {
-    const { page } = admin;
-    await show(admin, `/notifications/${scene.acknowledged}`);
+    const { page } = stage.admin;
+    await show(stage.admin, `/notifications/${stage.scene.acknowledged}`);
     await page.getByRole('button', { name: 'Redeliver' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('1 notification would be sent again.').waitFor();
-    await dialog.getByText(`tidings redeliver ${scene.acknowledged}`).waitFor();
+    await dialog.getByText(`tidings redeliver ${stage.scene.acknowledged}`).waitFor();
     assert.deepEqual(await breaches(page), []);
     await dialog.getByRole('button', { name: 'Redeliver' }).click();
     await dialog.getByText('1 notification scheduled for redelivery').waitFor();
@@ -228,18 +196,18 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('a TPP is suspended and resumed, and the audit shows what changed', async () => {
-    const { page } = admin;
+    const { page } = stage.admin;
     for (const [verb, done] of [
       ['Suspend', 'is suspended.'],
       ['Resume', 'is resumed.'],
     ] as const) {
-      await show(admin, '/tpps/tpp-good');
+      await show(stage.admin, '/tpps/tpp-good');
       await page.getByRole('button', { name: verb }).click();
       await page.getByRole('dialog').getByRole('button', { name: verb }).click();
       await page.getByRole('dialog').getByText(`tpp-good ${done}`).waitFor();
       await page.getByRole('button', { name: 'Close' }).click();
     }
-    await show(admin, '/audit?action=tpp-suspended');
+    await show(stage.admin, '/audit?action=tpp-suspended');
     await page.getByText('What changed').first().click();
     await page
       .getByRole('row', { name: /isSuspended false true/ })
@@ -248,26 +216,26 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('live follows what happens, and pauses', async () => {
-    const { page } = admin;
+    const { page } = stage.admin;
     // Of one TPP, because other things happen meanwhile too, such as probes of another.
-    await show(admin, '/live?client=tpp-polls');
+    await show(stage.admin, '/live?client=tpp-polls');
     await page.getByText('following').waitFor();
-    await scene.bank.publishAll(Array.from({ length: 500 }, () => 'tpp-polls'));
+    await stage.scene.bank.publishAll(Array.from({ length: 500 }, () => 'tpp-polls'));
     await page.getByText('500 entries held').waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
-    await scene.bank.publish('tpp-polls');
+    await stage.scene.bank.publish('tpp-polls');
     await page.getByText('1 waiting while paused').waitFor();
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.getByText('501 entries held').waitFor();
   });
 
   test('live draws on while 500 events a second come', async () => {
-    const { page } = admin;
-    await show(admin, '/live');
+    const { page } = stage.admin;
+    await show(stage.admin, '/live');
     await page.getByText('following').waitFor();
     let published = 0;
     const { perSecond, longestMs } = await framesDuring(page, async () => {
-      published = await publishEvenly(scene.bank, 500, 2);
+      published = await publishEvenly(stage.scene.bank, 500, 2);
     });
     // What else happens meanwhile, such as a probe, is an entry too.
     const held = async () => {
@@ -280,13 +248,13 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('ten thousand notifications scroll like ten', async () => {
-    const { page } = admin;
+    const { page } = stage.admin;
     const pages = 5;
     await page.route('**/operator/v1/notifications?*', async (route) => {
       const number = Number(new URL(route.request().url()).searchParams.get('after') ?? 0);
       await route.fulfill({ json: foundPage(number, number + 1 < pages) });
     });
-    await show(admin, '/notifications');
+    await show(stage.admin, '/notifications');
     const list = page.getByRole('region', { name: 'Notifications that were found' });
     const { perSecond } = await framesDuring(page, async () => {
       for (let held = 0; held < pages * FOUND_PAGE; ) {
@@ -302,8 +270,8 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('system shows when certificates expire, and the effective settings', async () => {
-    const { page } = admin;
-    await show(admin, '/system');
+    const { page } = stage.admin;
+    await show(stage.admin, '/system');
     await page.getByRole('row', { name: /soon in .*api\.tls\.certificateFile/ }).waitFor();
     await page.getByLabel('Search settings').fill('retriesMax');
     await page.getByRole('row', { name: 'retry.retriesMax 2 file' }).waitFor();
@@ -311,15 +279,15 @@ describe('the console', { skip, timeout: 600_000 }, () => {
 
   // Every role: console.long.test.ts.
   test('an operator is shown the actions of that role and no others, and the API refuses the others', async () => {
-    await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/suspend');
-    await tryActions(browser, url, 'operator', actionsOfViews(scene.acknowledged));
-    await scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/resume');
+    await stage.scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/suspend');
+    await tryActions(stage.browser, stage.url, 'operator', actionsOfViews(stage.scene.acknowledged));
+    await stage.scene.bank.operate('POST', '/operator/v1/tpps/tpp-polls/resume');
   });
 
   test('a session whose token is revoked ends in words, and goes on where it was', async () => {
-    const { bank } = scene;
+    const { bank } = stage.scene;
     const { operator } = bank.config;
-    const view = await openView(browser, url);
+    const view = await openView(stage.browser, stage.url);
     await signIn(view, 'viewer', '/console/audit');
     await view.page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
     bank.reread.operator = { ...operator, tokens: operator.tokens.filter(({ role }) => role !== 'viewer') };
@@ -339,11 +307,11 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('an outage ends: a TPP that is up again is probed, and all is quiet', async () => {
-    const { page } = admin;
-    scene.down.status = 202;
+    const { page } = stage.admin;
+    stage.scene.down.status = 202;
     // Certificates of the tests expire soon, which is an alert.
     await page.route('**/operator/v1/alerts?*', (route) => route.fulfill({ json: { alerts: [], destinations: [] } }));
-    await show(admin, '/');
+    await show(stage.admin, '/');
     await page.getByRole('link', { name: 'tpp-down' }).click();
     await page.getByRole('button', { name: 'Probe now' }).click();
     const dialog = page.getByRole('dialog');
@@ -357,16 +325,16 @@ describe('the console', { skip, timeout: 600_000 }, () => {
   });
 
   test('an instance that is gone is reported, what was read stays, and the console goes on with the next one', async () => {
-    const { page } = admin;
-    const { bank } = scene;
+    const { page } = stage.admin;
+    const { bank } = stage.scene;
     await page.clock.install();
-    await show(admin, '/');
+    await show(stage.admin, '/');
     await bank.service.stop();
     await page.clock.fastForward(5000);
     const note = page.getByRole('alert').getByText('Offline: the service cannot be reached.');
     await note.waitFor({ timeout: 12_000 });
     await page.getByRole('status', { name: 'State of the service' }).waitFor();
-    await bank.another(undefined, { operator: { ...bank.config.operator, port: Number(new URL(url).port) } });
+    await bank.another(undefined, { operator: { ...bank.config.operator, port: Number(new URL(stage.url).port) } });
     await page.clock.fastForward(5000);
     await note.waitFor({ state: 'detached', timeout: 12_000 });
     await page.getByRole('link', { name: 'TPPs' }).click();
