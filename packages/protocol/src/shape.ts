@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 
 /** The first violation of a schema. */
 export interface ShapeFault {
@@ -18,14 +18,17 @@ export type Shaped<T> = { readonly ok: true; readonly value: T } | { readonly ok
  * converted, and defaults are not filled in.
  */
 export function shapeOf<T extends TSchema>(schema: T): (value: unknown) => Shaped<Static<T>> {
-  const validator = Compile(schema);
+  let validator: ReturnType<typeof Compile<T>> | undefined;
   return (value) => {
+    // Once it is used: a command loads many schemas, and uses few.
+    validator ??= Compile(schema);
     if (validator.Check(value)) return { ok: true, value: value as Static<T> };
-    return { ok: false, fault: firstFault(validator.Errors(value)) };
+    const [, errors] = validator.Errors(value);
+    return { ok: false, fault: firstFault(errors) };
   };
 }
 
-type ValidationErrors = ReturnType<ReturnType<typeof Compile>['Errors']>;
+type ValidationErrors = ReturnType<ReturnType<typeof Compile>['Errors']>[1];
 
 function firstFault(errors: ValidationErrors): ShapeFault {
   // The keyword `boolean` (schema `false`) says only that a member is not allowed; additionalProperties names it. The

@@ -1,18 +1,9 @@
 import { getSystemErrorName } from 'node:util';
-import { createTransport } from 'nodemailer';
 import type { Clock } from '../base/clock.ts';
 import { systemErrorCode } from '../base/start-up-error.ts';
+import type { SmtpServer } from './smtp-transport.ts';
 
-export interface SmtpClientOptions {
-  readonly host: string;
-  readonly port: number;
-  /** `starttls`: nothing is sent before the connection is upgraded. `tls`: TLS from the start. */
-  readonly encryption: 'starttls' | 'tls';
-  readonly credentials: { readonly user: string; readonly password: string } | undefined;
-  /** Root certificates, PEM; undefined: those of Node.js. */
-  readonly ca: string | undefined;
-  /** Deadline for the whole of a sending, from the look-up to the server's acceptance. */
-  readonly timeoutMs: number;
+export interface SmtpClientOptions extends SmtpServer {
   readonly clock: Pick<Clock, 'after'>;
 }
 
@@ -46,27 +37,13 @@ export interface SmtpClient {
  * environment says. One deadline covers a sending. Each sending has a connection of its own.
  */
 export function createSmtpClient(options: SmtpClientOptions): SmtpClient {
-  const { host, port, encryption, credentials, ca, timeoutMs, clock } = options;
+  const { timeoutMs, clock } = options;
   const closing = new AbortController();
   return {
     close: () => closing.abort(),
     send: async (mail) => {
-      const transport = createTransport({
-        host,
-        port,
-        secure: encryption === 'tls',
-        requireTLS: true,
-        tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2', ...(ca !== undefined && { ca }) },
-        ...(credentials && { auth: { user: credentials.user, pass: credentials.password } }),
-        ...{
-          connectionTimeout: timeoutMs,
-          greetingTimeout: timeoutMs,
-          socketTimeout: timeoutMs,
-          dnsTimeout: timeoutMs,
-        },
-        // A text is never taken for the name of a file or URL.
-        ...{ disableFileAccess: true, disableUrlAccess: true },
-      });
+      const { createSmtpTransport } = await import('./smtp-transport.ts');
+      const transport = createSmtpTransport(options);
       const deadline = new AbortController();
       const cancel = clock.after(timeoutMs, () => deadline.abort());
       try {
