@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { makeAuthority, makeSigningKey } from '@tidings/testing';
 import { settingsOf, writeMaterial } from '../support/bank.ts';
 import { runCli } from '../support/cli.ts';
-import { run, start } from '../support/command.ts';
+import { start } from '../support/command.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 
 const PASSWORD = 's3cret-of-the-test';
@@ -54,10 +54,10 @@ test('"tidings migrate" lists the steps, takes them once, and says when there is
 
 test('"tidings serve" wants a database that is migrated, and runs on one that is', async () => {
   const file = configured('serving', { url: await server.createDatabase('serving'), passwordFile });
-  const refused = await run(['serve', '--config', file]);
+  const refused = await runCli(['serve', '--config', file]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /has schema 0 and this version needs \d+; run "tidings migrate"/);
-  assert.equal((await run(['migrate', '--config', file])).code, 0);
+  assert.equal((await runCli(['migrate', '--config', file])).code, 0);
   const running = start(['serve', '--config', file]);
   const line = await running.line(/Tidings runs/);
   assert.match(line, /"store":"postgres:\/\/tidings@127\.0\.0\.1:\d+\/serving"/);

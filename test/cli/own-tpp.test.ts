@@ -323,8 +323,7 @@ describe('a TPP of your own at the sandbox', { timeout: 90_000 }, () => {
   test('a damaged file of a TPP stops the sandbox with the name of the file and the remedy', async () => {
     const file = join(state, 'tpps', 'my-tpp-2', 'tpp.json');
     writeFileSync(file, '{}');
-    const { ended } = start(['sandbox', '--json', '--port', '0', '--state', state]);
-    const { code, stderr } = await ended;
+    const { code, stderr } = await onSandbox('sandbox', '--json', '--port', '0');
     assert.equal(code, 2);
     assert.match(stderr, /^tidings: .*my-tpp-2\/tpp\.json is damaged; remove its folder, and add the TPP again\.\n$/);
     rmSync(join(state, 'tpps', 'my-tpp-2'), { recursive: true });

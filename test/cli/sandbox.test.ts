@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { listenOn } from '@tidings/testing';
 import { type CliRun, runCli } from '../support/cli.ts';
-import { run, start } from '../support/command.ts';
+import { type Running, run, start } from '../support/command.ts';
+import { testInterruptedAfter } from './interrupted-sandbox.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'tidings-sandbox-'));
 after(() => rmSync(base, { recursive: true }));
@@ -111,8 +112,8 @@ test('keys and tokens of the state folder are for their owner alone', { skip: pr
 });
 
 /** Starts a sandbox that stays up, and waits for its summary. */
-async function stayingUp(args: readonly string[]) {
-  const running = start(['sandbox', '--json', '--state', state, ...args]);
+async function stayingUp(): Promise<Running> {
+  const running = start(['sandbox', '--json', '--state', state, '--port', '0']);
   const summary: Step = JSON.parse(await running.line(/"step":"summary"/));
   assert.equal(summary['ok'], true);
   return running;
@@ -136,76 +137,68 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-test('a sandbox that stays up ends on SIGINT with 0 and leaves nothing running; the next reuses keys and replaces the subscription', async () => {
-  const runs: { stdout: string; stderr: string }[] = [];
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const running = await stayingUp(['--port', '0']);
-    const ports = portsOf(stepOf(running.output(), 'start'));
-    assert.equal(ports.length, 5);
-    for (const port of ports) assert.ok(await listens(port), `${port} listens`);
-    running.child.kill(signal);
-    const ended = await running.ended;
-    assert.equal(ended.code, 0, ended.stderr);
-    assert.equal(ended.stderr, '');
-    for (const port of ports) assert.ok(!(await listens(port)), `${port} is free again`);
-    runs.push(ended);
-  }
-  const [first, second] = runs;
-  assert.ok(first !== undefined && second !== undefined);
-  assert.equal(stepOf(second, 'register-tpp')['kid'], stepOf(first, 'register-tpp')['kid']);
-  assert.equal(stepOf(first, 'register')['created'], true);
-  assert.equal(stepOf(second, 'register')['created'], false);
-  // The last step of the first run put a subscription of its own in the place of the one that it began with.
-  const left = stepOf(first, 'v3-registration')['eventSubscriptionId'];
-  assert.equal(typeof left, 'string');
-  assert.equal(stepOf(second, 'register')['eventSubscriptionId'], left, 'one subscription, replaced');
-  assert.notEqual(stepOf(first, 'register')['callbackUrl'], stepOf(second, 'register')['callbackUrl']);
+describe('a sandbox that stays up', () => {
+  let running: Running;
+  before(async () => {
+    running = await stayingUp();
+  });
+  after(() => running?.child.kill('SIGKILL'));
+
+  test('prints what is published by hand, and that it reached the TPP', async () => {
+    const { operator } = stepOf(running.output(), 'start') as unknown as { operator: string };
+    const token = readFileSync(join(state, 'operator-token'), 'utf8');
+    const { createOperatorClient } = await import('@tidings/sandbox');
+    const caPem = readFileSync(join(state, 'pki', 'root.pem'), 'utf8');
+    const bank = createOperatorClient({ url: operator, token, caPem });
+    const uri = 'https://bank.example/aac-1';
+    const { jti } = await bank.publish({
+      id: 'by-hand-1',
+      clientId: 'tidings-sample-tpp',
+      occurredAt: new Date().toISOString(),
+      transactionId: 'txn-1',
+      resource: {
+        id: 'aac-1',
+        type: 'account-access-consent',
+        version: '4.0',
+        uri,
+        links: [{ version: 'v4.0', link: uri }],
+      },
+      events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
+    });
+    const printed = JSON.parse(await running.line(/"received"/));
+    assert.equal(printed.received, jti);
+    bank.close();
+  });
+
+  test('ends on SIGINT with 0 and leaves nothing running; the next reuses keys and replaces the subscription', async () => {
+    const runs: { stdout: string; stderr: string }[] = [];
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      if (runs.length > 0) running = await stayingUp();
+      const ports = portsOf(stepOf(running.output(), 'start'));
+      assert.equal(ports.length, 5);
+      for (const port of ports) assert.ok(await listens(port), `${port} listens`);
+      running.child.kill(signal);
+      const ended = await running.ended;
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(ended.stderr, '');
+      for (const port of ports) assert.ok(!(await listens(port)), `${port} is free again`);
+      runs.push(ended);
+    }
+    const [first, second] = runs;
+    assert.ok(first !== undefined && second !== undefined);
+    assert.equal(stepOf(second, 'register-tpp')['kid'], stepOf(first, 'register-tpp')['kid']);
+    assert.equal(stepOf(first, 'register')['created'], true);
+    assert.equal(stepOf(second, 'register')['created'], false);
+    // The last step of the first run put a subscription of its own in the place of the one that it began with.
+    const left = stepOf(first, 'v3-registration')['eventSubscriptionId'];
+    assert.equal(typeof left, 'string');
+    assert.equal(stepOf(second, 'register')['eventSubscriptionId'], left, 'one subscription, replaced');
+    assert.notEqual(stepOf(first, 'register')['callbackUrl'], stepOf(second, 'register')['callbackUrl']);
+  });
 });
 
-test('an event published by hand while the sandbox stays up reaches the TPP, and is printed', async () => {
-  const running = await stayingUp(['--port', '0']);
-  const { operator } = stepOf(running.output(), 'start') as unknown as { operator: string };
-  const token = readFileSync(join(state, 'operator-token'), 'utf8');
-  const { createOperatorClient } = await import('@tidings/sandbox');
-  const caPem = readFileSync(join(state, 'pki', 'root.pem'), 'utf8');
-  const bank = createOperatorClient({ url: operator, token, caPem });
-  const uri = 'https://bank.example/aac-1';
-  const { jti } = await bank.publish({
-    id: 'by-hand-1',
-    clientId: 'tidings-sample-tpp',
-    occurredAt: new Date().toISOString(),
-    transactionId: 'txn-1',
-    resource: {
-      id: 'aac-1',
-      type: 'account-access-consent',
-      version: '4.0',
-      uri,
-      links: [{ version: 'v4.0', link: uri }],
-    },
-    events: [{ type: 'UK.OBIE.Consent-Authorization-Revoked' }],
-  });
-  const printed = JSON.parse(await running.line(/"received"/));
-  assert.equal(printed.received, jti);
-  bank.close();
-  running.child.kill('SIGINT');
-  assert.equal((await running.ended).code, 0);
-});
-
-for (const after of ['pki', 'start', 'publish'] as const) {
-  test(`SIGINT after the step ${after} of sandbox --once ends it with 130 and leaves nothing behind`, async () => {
-    const running = start(['sandbox', '--once', '--json', '--state', state]);
-    await running.line(new RegExp(`"step":"${after}"`));
-    running.child.kill('SIGINT');
-    const { code, signal, stderr } = await running.ended;
-    assert.equal(signal, null, 'it ended by itself');
-    assert.equal(code, 130, stderr);
-    assert.equal(stderr, '', 'what fails because it is stopped is not told');
-    assert.deepEqual(
-      readdirSync(state).filter((name) => name.startsWith('once-')),
-      [],
-    );
-  });
-}
+// Earlier steps: interrupted-sandbox.long.test.ts.
+testInterruptedAfter('publish', state);
 
 test('a state folder below a regular file cannot be used: one sentence, exit code 2, nothing made', async () => {
   const file = join(base, 'regular-file');
@@ -219,7 +212,7 @@ test('a state folder below a regular file cannot be used: one sentence, exit cod
 
 test('a damaged PKI is reported with its file and the remedy, and is left as it is', async () => {
   const folder = join(base, 'damaged');
-  assert.equal((await runCli(['sandbox', '--once', '--json', '--state', folder])).code, 0);
+  cpSync(join(state, 'pki'), join(folder, 'pki'), { recursive: true });
   const kept = join(folder, 'pki', 'pki.json');
   writeFileSync(kept, '{}');
   const { code, stderr } = await runCli(['sandbox', '--once', '--json', '--state', folder]);

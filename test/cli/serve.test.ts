@@ -216,43 +216,13 @@ async function serve(file: string) {
   return { ...running, apiUrl: line.apiUrl, operatorUrl: line.operatorUrl };
 }
 
-test('serve answers on both listeners, and stops on SIGTERM and on SIGINT with exit code 0', async () => {
-  const { file, storeFile } = prepare();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const { child, ended, apiUrl, operatorUrl } = await serve(file);
-    const tls = { ca: authority.certificatePem, cert: another.certificatePem, key: another.keyPem };
-    const api = createHttpClient(apiUrl, tls);
-    assert.equal((await api.send('/.well-known/jwks.json')).status, 200);
-    assert.equal((await api.send('/open-banking/v4.0/event-subscriptions')).status, 401);
-    const operator = createHttpClient(operatorUrl);
-    const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
-    assert.equal((await operator.send('/operator/v1/tpps/unknown', { headers })).status, 404);
-    const askedMs = performance.now();
-    child.kill(signal);
-    const { code, stdout, stderr } = await ended;
-    assert.equal(code, 0, stderr);
-    assert.ok(performance.now() - askedMs < 5000, 'kept connections that are idle hold nothing up');
-    assert.equal(stderr, '');
-    for (const line of stdout.trim().split('\n')) assert.equal(typeof JSON.parse(line).msg, 'string');
-    assert.match(stdout, new RegExp(`"signal":"${signal}","msg":"stopping"`));
-    assert.match(stdout, /"msg":"stopped"\}\n$/);
-    api.close();
-    operator.close();
-  }
-  const left = new DatabaseSync(storeFile);
-  assert.deepEqual({ ...left.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
-  left.close();
-});
-
 describe('a service that runs', () => {
+  const prepared = prepare();
   let running: Awaited<ReturnType<typeof serve>>;
   before(async () => {
-    running = await serve(prepare().file);
+    running = await serve(prepared.file);
   });
-  after(async () => {
-    running.child.kill('SIGTERM');
-    assert.equal((await running.ended).code, 0);
-  });
+  after(() => running?.child.kill('SIGKILL'));
 
   test('tells what the doctor finds, and which settings its file sets', async () => {
     const operator = createHttpClient(running.operatorUrl);
@@ -282,6 +252,34 @@ describe('a service that runs', () => {
       started.includes('--max-semi-space-size=8') && started.includes('--heap-growing-percent=100'),
       `${started}`,
     );
+  });
+
+  test('answers on both listeners, and stops on SIGTERM and on SIGINT with exit code 0', async () => {
+    const { file, storeFile } = prepared;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const { child, ended, apiUrl, operatorUrl } = signal === 'SIGTERM' ? running : await serve(file);
+      const tls = { ca: authority.certificatePem, cert: another.certificatePem, key: another.keyPem };
+      const api = createHttpClient(apiUrl, tls);
+      assert.equal((await api.send('/.well-known/jwks.json')).status, 200);
+      assert.equal((await api.send('/open-banking/v4.0/event-subscriptions')).status, 401);
+      const operator = createHttpClient(operatorUrl);
+      const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` };
+      assert.equal((await operator.send('/operator/v1/tpps/unknown', { headers })).status, 404);
+      const askedMs = performance.now();
+      child.kill(signal);
+      const { code, stdout, stderr } = await ended;
+      assert.equal(code, 0, stderr);
+      assert.ok(performance.now() - askedMs < 5000, 'kept connections that are idle hold nothing up');
+      assert.equal(stderr, '');
+      for (const line of stdout.trim().split('\n')) assert.equal(typeof JSON.parse(line).msg, 'string');
+      assert.match(stdout, new RegExp(`"signal":"${signal}","msg":"stopping"`));
+      assert.match(stdout, /"msg":"stopped"\}\n$/);
+      api.close();
+      operator.close();
+    }
+    const left = new DatabaseSync(storeFile);
+    assert.deepEqual({ ...left.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' });
+    left.close();
   });
 });
 

@@ -34,6 +34,7 @@ async function runAlone(args: readonly string[], environment: Readonly<Record<st
   const { env, exitCode } = process;
   const stdin = Object.getOwnPropertyDescriptor(process, 'stdin');
   const before = SIGNALS.map((signal) => process.listeners(signal));
+  const exits = process.listeners('exit');
   process.env = { ...environment };
   process.exitCode = undefined;
   Object.defineProperty(process, 'stdin', { configurable: true, value: Readable.from([]) });
@@ -47,6 +48,7 @@ async function runAlone(args: readonly string[], environment: Readonly<Record<st
     for (const [at, signal] of SIGNALS.entries()) {
       for (const each of process.listeners(signal)) if (!before[at]?.includes(each)) process.off(signal, each);
     }
+    for (const each of process.listeners('exit')) if (!exits.includes(each)) process.off('exit', each);
     if (stdin !== undefined) Object.defineProperty(process, 'stdin', stdin);
   }
 }
