@@ -13,18 +13,17 @@ const CONCURRENCY = 3;
 const TEST_TIMEOUT_MS = 180_000;
 const FILE_TIMEOUT_MS = 900_000;
 
-// These take longest, so they begin first; the groups follow. The browser comes after them: beside the chaos and a database
-// it would have a third of two processors.
+// These take longest, so they begin first; the groups follow. That of the browser is the last of them: beside the chaos and a
+// database it would have a third of two processors.
 const FIRST = ['packages/service/test/store/postgres.test.ts', 'test/chaos/chaos.test.ts'];
-const AFTER_GROUPS = ['test/console/console.test.ts'];
 
 function everything(): string[] {
   const groups = Object.keys(GROUPS) as Group[];
-  const placed = [...FIRST, ...groups.flatMap(filesOf), ...AFTER_GROUPS];
+  const placed = [...FIRST, ...groups.flatMap(filesOf)];
   const twice = placed.filter((file, index) => placed.indexOf(file) !== index);
   if (twice.length > 0) throw new Error(`these test files would run twice: ${twice.join(', ')}`);
   const alone = testFiles().filter((file) => !isLong(file) && !placed.includes(file));
-  return [...FIRST, ...groups.map((group) => `test/together/${group}.ts`), ...AFTER_GROUPS, ...alone];
+  return [...FIRST, ...groups.map((group) => `test/together/${group}.ts`), ...alone];
 }
 
 function testFiles(): string[] {

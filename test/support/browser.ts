@@ -16,7 +16,8 @@ export interface View {
 }
 
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
+  // What is drawn is for no screen, and needs no process of its own.
+  return chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox', '--disable-gpu'] });
 }
 
 interface ViewOptions {

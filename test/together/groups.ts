@@ -40,7 +40,8 @@ export const GROUPS = {
   store: [
     `${SERVICE}/store/postgres-{activity,attempts,changes,clear-password,clock,database,instances}.test.ts`,
     `${SERVICE}/store/postgres-{partitions,publishing,schema,search,withdrawing}.test.ts`,
-    `${SERVICE}/store/sqlite-*.test.ts`,
+    `${SERVICE}/store/sqlite{,-*}.test.ts`,
+    `${SERVICE}/alerts/alerts.test.ts`,
   ],
   cli: ['test/cli/{completion,config,refusals,tables,terminal-injection,tree,usage}.test.ts'],
   'cli-alone': ['test/cli/{closed-output,migrate,own-tpp,sandbox,serve}.test.ts', 'test/publish/*.test.ts'],
@@ -48,13 +49,19 @@ export const GROUPS = {
   notify: [`${SERVICE}/notify/*.test.ts`],
   trust: [`${SERVICE}/trust/*.test.ts`],
   protocol: ['packages/protocol/test/*.test.ts'],
-  sandbox: ['packages/sandbox/test/*.test.ts'],
+  sandbox: ['packages/sandbox/test/*.test.ts', 'test/flow/*.test.ts'],
   conformance: [
     'packages/conformance/test/{report,tpp}/*.test.ts',
     'packages/conformance/test/{aspsp-checks,aspsp-config,cli,run}.test.ts',
     'test/conformance/{aspsp,cli,docs,mutants,sample-tpp}.test.ts',
   ],
   tpp: ['packages/tpp/test/*.test.ts'],
+  inbox: ['test/inbox/*.test.ts'],
+  optional: [
+    'packages/{intake-kafka,signer-aws-kms,signer-pkcs11,signer-vault}/test/*.test.ts',
+    `${SERVICE}/intake/*.test.ts`,
+    'test/operator/softhsm.test.ts',
+  ],
   texts: [
     'test/{data-protection,docs,docs-commands,pack,rules,threat-model}.test.ts',
     'test/tidy/*.test.ts',
@@ -64,6 +71,7 @@ export const GROUPS = {
     'test/cookbook/cases.test.ts',
     'packages/console/test/generated.test.ts',
   ],
+  browser: ['test/conformance/report-page.test.ts', 'test/console/{console,sandbox-console}.test.ts'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Group = keyof typeof GROUPS;

@@ -1,0 +1,3 @@
+import { runTogether } from './groups.ts';
+
+await runTogether('inbox');
