@@ -58,7 +58,7 @@ export const GROUPS = {
   tpp: ['packages/tpp/test/*.test.ts'],
   inbox: ['test/inbox/*.test.ts'],
   optional: [
-    'packages/{intake-kafka,signer-aws-kms,signer-pkcs11,signer-vault}/test/*.test.ts',
+    'packages/{intake-kafka,signer-*}/test/*.test.ts',
     `${SERVICE}/intake/*.test.ts`,
     'test/operator/softhsm.test.ts',
   ],
