@@ -15,6 +15,7 @@ import {
 import {
   type Authority,
   createHttpClient,
+  daysFromNow,
   type HttpClient,
   type Identity,
   makeAuthority,
@@ -216,7 +217,11 @@ function movableClock(): MovableClock {
 
 async function issueTransports(authority: Authority, { clients, certificateOf = (id) => id }: BankOptions) {
   const transports = new Map<string, Identity>();
-  for (const name of new Set(clients.map(certificateOf))) transports.set(name, await authority.issue({ name }));
+  // Longer than the others of the tests, which live for an hour: those of TPPs are told of before they expire.
+  const validity = daysFromNow(-1, 90);
+  for (const name of new Set(clients.map(certificateOf))) {
+    transports.set(name, await authority.issue({ name, ...validity }));
+  }
   return (clientId: string): Identity => {
     const found = transports.get(certificateOf(clientId));
     if (found === undefined) throw new Error(`name ${clientId} when the bank is started`);
