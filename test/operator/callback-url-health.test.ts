@@ -11,7 +11,11 @@ import { cliOf, operatorCalls, printed } from './calling.ts';
 const LONG_MS = 86_400_000;
 const bank = await startBank({
   clients: ['tpp-a', 'tpp-b'],
-  settings: { unresponsive: { probeDelayMs: LONG_MS, probeDelayMaxMs: LONG_MS } },
+  settings: {
+    // No ramp after a recovery: the tests of the engine have that.
+    unresponsive: { probeDelayMs: LONG_MS, probeDelayMaxMs: LONG_MS, rampMs: 0 },
+    breaker: { pauseMs: 100, pauseMaxMs: 100 },
+  },
 });
 const call = operatorCalls(bank);
 const cli = cliOf(bank);
