@@ -66,10 +66,28 @@ test('the server that takes writes is found, wherever it is in the URL, and a ce
   });
 });
 
-test('instances follow the primary to another server by themselves, whatever the former one does', async (t) => {
-  await first.createDatabase('followed');
+test('an event that is published again is confirmed only once the standby has it, after a crash in the midst of it too', async (t) => {
+  await first.createDatabase('confirmed');
+  const store = await openInstance(t, urlOf('confirmed'), OPTIONS);
+  await register(store, ['a']);
   await first.run(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
   await first.run('SELECT pg_reload_conf()');
+  await untilAccepted(store, 'first');
+  signalAll(second, 'SIGSTOP');
+  try {
+    await assert.rejects(publish(store, 'a', ['unconfirmed']), StoreError);
+    await first.kill();
+    await first.start();
+    assert.equal((await first.run(`SELECT 1 FROM event WHERE event_id = 'unconfirmed'`, 'confirmed')).length, 1);
+    await assert.rejects(publish(store, 'a', ['unconfirmed']), StoreError);
+  } finally {
+    signalAll(second, 'SIGCONT');
+  }
+  await untilAccepted(store, 'unconfirmed');
+});
+
+test('instances follow the primary to another server by themselves, whatever the former one does', async (t) => {
+  await first.createDatabase('followed');
   const url = urlOf('followed');
   // So late that nothing is heard by polling.
   const options: Partial<PostgresStoreOptions> = { ...OPTIONS, pollMs: 60_000 };

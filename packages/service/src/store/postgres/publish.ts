@@ -160,12 +160,17 @@ export class Publishing {
     );
     const batch: Batch = { tpps, fingerprints, outcomes, rows: [], counts: new Map() };
     const results = publications.map((publication) => resultOf(publication, batch));
-    if (batch.rows.length > 0 && !(await insert(transaction, batch, this.#eventTypes)))
+    if (batch.rows.length === 0) await transaction.last(CONFIRM);
+    else if (!(await insert(transaction, batch, this.#eventTypes)))
       throw new Overtaken('another published some of these events');
     for (const [clientId, known] of tpps) this.#seen.set(clientId, known);
     return results;
   }
 }
+
+// Makes the commit be written, and so wait for the synchronous standby as that of the first publication should have done: a
+// primary that crashed while it waited shows after its restart what the standby may not have.
+const CONFIRM = 'SELECT pg_current_xact_id()';
 
 /** A request to publish. */
 export interface Publication {
