@@ -114,31 +114,12 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
     const network = disturbNetwork(doors, seededRandom(seed + 2));
     const struck = await strikeAll(strikes, world, tellOf(options, world, publisher));
     await network.stop();
-    for (const tpp of [...world.pushTpps, world.pollTpp]) tpp.behave();
-    const publishedWithinMs = withoutSync === 'never' ? PUBLISHED_WITHIN_MS : world.settleMaxMs;
-    await publisher.stop(struck.storeLost === undefined ? publishedWithinMs : 0);
-    options.onProgress?.(`${publisher.accepted.size} accepted; waiting until all are acknowledged`);
-    const rest = struck.storeLost === undefined ? await comeToRest(world, publisher) : NOTHING_TO_ASK;
-    const limits = { ...LIMITS, delayMs: world.delays.between };
-    const reckoned: Duplicates = countDuplicates(world.ledger.arrivals, struck.faults, limits);
-    const { duplicates, repeated, inFlight, acknowledged, uncertain, unexplained, exceeded } = reckoned;
-    const afterRecorded = sentAfterRecorded(world, rest.kept, { repeated, faults: struck.faults });
+    options.onProgress?.('the faults are over; waiting until all are acknowledged');
+    const ended = await comeToEnd(world, publisher, struck, withoutSync === 'never' ? PUBLISHED_WITHIN_MS : undefined);
     return {
       ...{ store, instances, kills, powerCuts, withoutSync, seed },
       strikes: tally(strikes),
-      accepted: publisher.accepted.size,
-      posts: world.ledger.arrivals.length,
-      ...{ acknowledged, uncertain, inFlight, duplicates: duplicates.length },
-      findings: {
-        ...ledgerFindings(world.ledger, publisher),
-        unexplainedDuplicates: unexplained,
-        tooManyDuplicates: exceeded,
-        sentAfterRecorded: afterRecorded,
-        notAcknowledged: rest.notAcknowledged,
-        ...{ sentAtRest: rest.sent, lostSets: rest.lostSets, lostAttempts: rest.lostAttempts },
-        pollingFailed: world.pollTpp.failed,
-        ...(await endOf(world, struck)),
-      },
+      ...ended,
       seconds: Math.round((performance.now() - began) / 100) / 10,
     };
   } finally {
@@ -146,15 +127,54 @@ export async function chaosRun(options: ChaosOptions): Promise<ChaosReport> {
   }
 }
 
+/**
+ * Lets the TPPs behave, ends publishing, waits until everything is acknowledged, and compares what was accepted with what
+ * reached the TPPs.
+ *
+ * @param publishedWithinMs how long publishing may take to be answered. Default: as long as the end of the run waits
+ */
+export async function comeToEnd(
+  world: World,
+  publisher: Publisher,
+  struck: Struck,
+  publishedWithinMs = world.settleMaxMs,
+): Promise<
+  Pick<ChaosReport, 'accepted' | 'posts' | 'acknowledged' | 'uncertain' | 'duplicates' | 'inFlight' | 'findings'>
+> {
+  for (const tpp of [...world.pushTpps, world.pollTpp]) tpp.behave();
+  await publisher.stop(struck.storeLost === undefined ? publishedWithinMs : 0);
+  const rest = struck.storeLost === undefined ? await comeToRest(world, publisher) : NOTHING_TO_ASK;
+  const limits = { ...LIMITS, delayMs: world.delays.between };
+  const reckoned: Duplicates = countDuplicates(world.ledger.arrivals, struck.faults, limits);
+  const { duplicates, repeated, inFlight, acknowledged, uncertain, unexplained, exceeded } = reckoned;
+  const afterRecorded = sentAfterRecorded(world, rest.kept, { repeated, faults: struck.faults });
+  return {
+    accepted: publisher.accepted.size,
+    posts: world.ledger.arrivals.length,
+    ...{ acknowledged, uncertain, inFlight, duplicates: duplicates.length },
+    findings: {
+      ...ledgerFindings(world.ledger, publisher),
+      unexplainedDuplicates: unexplained,
+      tooManyDuplicates: exceeded,
+      sentAfterRecorded: afterRecorded,
+      notAcknowledged: rest.notAcknowledged,
+      ...{ sentAtRest: rest.sent, lostSets: rest.lostSets, lostAttempts: rest.lostAttempts },
+      pollingFailed: world.pollTpp.failed,
+      ...(await endOf(world, struck)),
+    },
+  };
+}
+
 /** The findings that there are, each as a line; none: the run passed. */
-export function sayFindings({ findings }: ChaosReport): string[] {
+export function sayFindings({ findings }: Pick<ChaosReport, 'findings'>): string[] {
   return Object.entries(findings).flatMap(([name, list]: [string, readonly string[]]) => {
     const more = list.length > 3 ? ` and ${list.length - 3} more` : '';
     return list.length === 0 ? [] : [`${name}: ${list.slice(0, 3).join('; ')}${more}`];
   });
 }
 
-function publishTo({ operatorUrl, operatorToken, caPem, clientIds, ledger }: World, seed: number): Publisher {
+/** Publishes until it is stopped, and waits while the TPPs have much to do. */
+export function publishTo({ operatorUrl, operatorToken, caPem, clientIds, ledger }: World, seed: number): Publisher {
   return startPublisher({
     ...{ url: operatorUrl, token: operatorToken, caPem, clientIds, random: seededRandom(seed + 1) },
     isBusy: (accepted) => accepted - ledger.handled.size > BACKLOG_MAX,

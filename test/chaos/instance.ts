@@ -21,6 +21,8 @@ export interface InstanceOptions {
   readonly delayMs: (process: string, fromMs: number, toMs: number) => number;
   /** For the Node.js of its processes. */
   readonly nodeArguments: readonly string[];
+  /** The command line that its next process runs. */
+  readonly program: () => string;
   /** Receives each line that any of its processes logs. */
   readonly onLine: (line: string) => void;
 }
@@ -153,7 +155,8 @@ export class Instance {
     const life = { spawnedAtMs: Date.now(), endedAtMs: undefined };
     const process = `${this.name}.${run}`;
     this.lives.set(process, life);
-    const service = spawnService(this.#writeConfig(run), this.#options.nodeArguments, this.#options.onLine);
+    const { nodeArguments, onLine, program } = this.#options;
+    const service = spawnService(this.#writeConfig(run), nodeArguments, onLine, program());
     void service.exited.then(() => this.lives.set(process, { ...life, endedAtMs: Date.now() }));
     return service;
   }

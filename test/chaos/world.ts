@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createSigner, importSigningKeys } from '@tidings/protocol';
 import { createOperatorClient, openPki, type SandboxPki, startAuthorisationServer } from '@tidings/sandbox';
 import { type BankClient, createBankClient } from '@tidings/tpp';
+import { BIN } from '../support/service-process.ts';
 import { type ChaosStore, openChaosStore, type WithoutSync } from './database.ts';
 import { type Delays, measureDelays } from './delays.ts';
 import { Door } from './door.ts';
@@ -54,8 +55,10 @@ export async function startWorld(options: {
   readonly hasDisk: boolean;
   readonly withoutSync: WithoutSync;
   readonly random: SeededRandom;
+  /** The command line that the next process of an instance runs. Default: that of this checkout. */
+  readonly programOf?: (instance: number) => string;
 }): Promise<World> {
-  const { random } = options;
+  const { random, programOf = () => BIN } = options;
   const opened: (() => unknown)[] = [];
   const close = async () => {
     for (const end of opened.reverse()) await end();
@@ -80,6 +83,7 @@ export async function startWorld(options: {
         wasStoreAwaySince: store.wasAwaySince,
         delayMs: (...asked) => delays.between(...asked),
         nodeArguments: store.nodeArguments,
+        program: () => programOf(at),
         onLine: (line) => ledger.readLog(line),
       });
     });

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const BIN = 'packages/service/bin/tidings.js';
+/** The command line of this checkout. */
+export const BIN = 'packages/service/bin/tidings.js';
 const LAST_LINES_MAX = 10;
 
 /** How a process ended. */
@@ -44,13 +45,15 @@ export interface ServiceProcess extends ServiceUrls {
  *
  * @param nodeArguments for Node itself, such as --cpu-prof
  * @param onLine receives each line of its log
+ * @param program of another checkout, in place of this one
  */
 export function spawnService(
   configFile: string,
   nodeArguments: readonly string[] = [],
   onLine: (line: string) => void = () => undefined,
+  program = BIN,
 ): SpawnedService {
-  const command = [...nodeArguments, BIN, 'serve', '--config', configFile];
+  const command = [...nodeArguments, program, 'serve', '--config', configFile];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const lastLines: string[] = [];
   const exited = untilExit(child, lastLines);

@@ -40,7 +40,7 @@ export const GROUPS = {
   store: [
     `${SERVICE}/store/postgres-{activity,attempts,changes,clear-password,clock,database,instances}.test.ts`,
     `${SERVICE}/store/postgres-{partitions,publishing,schema,search,withdrawing}.test.ts`,
-    `${SERVICE}/store/sqlite{,-*}.test.ts`,
+    `${SERVICE}/store/{frozen-schema,sqlite,sqlite-*}.test.ts`,
     `${SERVICE}/alerts/alerts.test.ts`,
   ],
   cli: ['test/cli/{completion,config,refusals,tables,terminal-injection,tree,usage}.test.ts'],

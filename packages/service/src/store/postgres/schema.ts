@@ -18,7 +18,7 @@ export const SETTLED_OTHER = 'settled_other';
 export const CONTENT_OTHER = 'content_other';
 
 /**
- * The steps of the schema; a step is never changed once released. The first makes the tables of the first release.
+ * The steps of the schema; a step is never changed: databases have it (a test holds that). The first makes the tables of the first release.
  * Everything is in the schema that the connection comes to by itself (as a rule `public`) of a database that is Tidings'
  * own.
  *

@@ -1,6 +1,6 @@
 /**
- * The steps of the schema: the n-th brings a store from schema n-1 to n, and is never changed once released. The first
- * makes the tables of the first release.
+ * The steps of the schema: the n-th brings a store from schema n-1 to n, and is never changed: databases have it (a
+ * test holds that). The first makes the tables of the first release.
  *
  * Data that changes often is small and apart from data that is written once: `awaiting` is the hot table, and nearly everything else
  * is only added to. `seq` is the order of publishing.
